@@ -1,11 +1,14 @@
 """Lay out a text on paper, in one hand, as SVG, PDF, PNG, InkML or JSON."""
 
 import argparse
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import get_args
+
+import numpy as np
 
 import model
 from base.pretrained import STYLE, style_file, style_of
@@ -32,6 +35,16 @@ MAX_BYTES, MAX_LINES = 500_000, 5_000
 170 pages of A4)."""
 SIZES_TRIED = [step / 40 for step in range(40, 19, -1)]
 """Sizes of a text that is made to fit, in usual ones (assumed: below half it is another page)."""
+LIST_MARK = re.compile(r" *([-*•–]|\d{1,3}[.)])(?= +\S)")
+"""What an item of a list begins with."""
+BULLET = layout.Word((np.array([[0.0, -0.42], [0.3, -0.46], [0.6, -0.45]]),), 0.6, 0.5, "-")
+"""A short dash, for any sign that is no number (assumed, by eye)."""
+COLUMN_GAP, WIDEST_COLUMNS, LAST_COLUMN = 0.8, 0.75, 0.6
+"""X-heights between columns besides a blank, the share of a row up to which the last begins, and
+the share that a word in it has (assumed, by eye)."""
+VERSE_INDENT, LONGEST_VERSE = 5.0, 1.8
+"""X-heights by which what a verse has beyond a row is indented, and the rows of the longest
+(assumed, by eye)."""
 FEW_ROWS = 5
 """Rows on the last sheet, up to which one may wish that they stood on the one before (assumed)."""
 
@@ -101,6 +114,7 @@ def add_options(parser: Parser) -> None:
     add("--text", action="append", help="a paragraph, instead of FILE; may be given several times")
     options.add_bias(parser)
     options.add_seed(parser, "seed of the first line, incremented for each further one")
+    options.add_skip_unknown(parser)
     options.add_output(parser, tuple(KINDS))
     primer_options.add_options(parser, f"{STYLE} by writer; else the hand that was learned, or own")
     parser.set_defaults(primer=False)  # None is a hand of the network's own
@@ -225,7 +239,13 @@ def run(arguments: argparse.Namespace) -> None:
     writer = options.load_writer(arguments.resume, arguments, of_texts=True)
     from model.generation.writing import check_lengths
 
-    fitted = fit("\n".join(line.expandtabs(4) for _, line in text), writer.model.alphabet)
+    known = writer.model.alphabet
+    raw = "\n".join(
+        re.sub(r"^ *\t[ \t]*", lambda one: one[0].expandtabs(4), line) for _, line in text
+    )
+    fitted = fit(raw, {*known.characters, "\t"})
+    if fitted.left_out and not arguments.skip_unknown:
+        options.without_unknown(known, [*fitted.left_out], skip=False)
     if said := explain(fitted):
         print(said)
     check_lengths(fitted.text.split())
@@ -242,7 +262,7 @@ def run(arguments: argparse.Namespace) -> None:
     reader = None
     if arguments.proofread:
         reader = options.load_reader(arguments.proofread, arguments)
-    passages = passages_of(arguments, looks, lines, paper, writer, reader)
+    passages = passages_of(arguments, looks, [*map(columns, lines)], paper, writer, reader)
     found: list[model.Proofread] = []
     doubts: list[str] = []
     words = written(arguments.seed, passages, found)
@@ -301,15 +321,24 @@ def line_height(look: Look, least: float | None, paper: Paper) -> float:
     return height
 
 
+def columns(line: str) -> list[str]:
+    """Return the columns of a line, of which most have one: what is between tabs, or an item of a
+    list and its mark, which is blank if it is no number."""
+    if mark := LIST_MARK.match(line):
+        return [mark[0].rstrip("-*•–"), line[mark.end() :].replace("\t", " ")]
+    return re.split(r" *\t\s*", line.rstrip())
+
+
 def passages_of(
     arguments: argparse.Namespace,
     looks: Sequence[Look],
-    lines: Sequence[str],
+    lines: Sequence[Sequence[str]],
     paper: Paper,
     writer: "model.Writer",
     reader: "model.Reader | None",
-) -> list["model.Passage"]:
-    """Return the lines of a text, each with its hand: one sample for all biases of a style."""
+) -> list[list["model.Passage"]]:
+    """Return the columns of each line of a text, with its hand: one sample for all biases of a
+    style."""
     from model.handwriting import TRIES, Hand, own_hand
 
     sampling = options.sampling_of(arguments, writer)
@@ -326,26 +355,32 @@ def passages_of(
         if (key := (style, bias, look.slant)) not in hands:
             own, lively = replace(sampling, bias=bias), arguments.liveliness
             hands[key] = Hand(writer, samples[style], reader, own, tries, lively, look.slant, True)
-        width = (paper.column - look.indent) / look.size
-        passages.append(model.Passage(hands[key], line, width))
+        width = (paper.column - look.indent) / look.size * (LAST_COLUMN if line[1:] else 1.0)
+        passages.append([model.Passage(hands[key], text, width) for text in line])
     return passages
 
 
 def written(
-    seed: int, passages: Sequence["model.Passage"], found: list["model.Proofread"]
-) -> list[list[layout.Word]]:
-    """Return the words of passages, in x-heights; `found` takes what was proofread."""
+    seed: int, lines: Sequence[Sequence["model.Passage"]], found: list["model.Proofread"]
+) -> list[list[list[layout.Word]]]:
+    """Return the words of the columns of lines, in x-heights; `found` takes what was proofread."""
     from tqdm import tqdm
 
     from model.handwriting import write
 
+    passages = [*chain.from_iterable(lines)]
     total, words = sum(len(passage.lines) for passage in passages), []
     with tqdm(total=total, desc="page", unit="line", leave=False, disable=None) as bar:
-        for passage, (own, lines) in zip(passages, write(passages, seed), strict=True):
+        for passage, (own, read) in zip(passages, write(passages, seed), strict=True):
             words.append(own)
-            found += lines
+            found += read
             bar.update(len(passage.lines))
-    return words
+    left = iter(words)
+    return [[*islice(left, len(line))] for line in lines]
+
+
+Line = tuple[Look, Sequence["model.Passage"], Sequence[Sequence[layout.Word]]]
+"""A line of a text: its look, and its columns before and after they were written."""
 
 
 @dataclass(frozen=True)
@@ -353,35 +388,52 @@ class Setting:
     """Written passages, and how each is set on paper.
 
     Attributes:
-        looks, passages, words: one for each line of the text.
+        looks: one for each line of the text.
+        passages, words: of its columns.
         paper: that it is set on.
         line_height: at least, in mm; None: in proportion to the size, and so that no rows touch.
     """
 
     looks: Sequence[Look]
-    passages: Sequence["model.Passage"]
-    words: Sequence[Sequence[layout.Word]]
+    passages: Sequence[Sequence["model.Passage"]]
+    words: Sequence[Sequence[Sequence[layout.Word]]]
     paper: Paper
     line_height: float | None
 
     def paragraphs(self, factor: float = 1.0) -> list[layout.Paragraph]:
         """Return the lines of the text as paragraphs in millimetres, all so many times as large."""
-        found = []
-        for look, passage, words in zip(self.looks, self.passages, self.words, strict=True):
-            size = factor * look.size
-            found.append(
-                layout.Paragraph(
-                    [layout.scaled(word, size) for word in words],
-                    line_height(replace(look, size=size), self.line_height, self.paper),
-                    passage.indent * size,
-                    look.indent,
-                    look.align,
-                    Pen(look.pen, look.colour),
-                    size,
-                )
-            )
+        lines = zip(self.looks, self.passages, self.words, strict=True)
+        groups = groupby(lines, lambda line: (line[0], len(line[2]), bool(line[2][0])))
+        found = [one for _, group in groups for one in self._alike([*group], factor)]
         loose = self.line_height is None and self.paper.ruling == "plain"
         return layout.spread(found, self.paper) if loose else found
+
+    def _alike(self, lines: Sequence[Line], factor: float) -> Iterator[layout.Paragraph]:
+        """Yield lines of one look and with as many columns as paragraphs, their columns aligned."""
+        look, size = lines[0][0], factor * lines[0][0].size
+        row = (self.paper.column - look.indent) / size
+        cells = [[*(words or [BULLET] for words in own[:-1]), own[-1]] for _, _, own in lines]
+        starts = [0.0]
+        for column in [*zip(*cells, strict=True)][:-1]:
+            starts.append(starts[-1] + max(map(layout.natural_width, column)) + COLUMN_GAP)
+        if starts[-1] > WIDEST_COLUMNS * row:  # as lines without columns
+            cells, starts = [[[*chain.from_iterable(own)]] for own in cells], [0.0]
+        fills = [layout.natural_width(own[-1]) / row for own in cells]
+        verses = look.align == "left" and sum(one > 1 for one in fills) < len(fills) / 2
+        for (_, (first, *_), _), own, fill in zip(lines, cells, fills, strict=True):
+            *lead, last = [[layout.scaled(word, size) for word in words] for words in own]
+            hang = VERSE_INDENT * size if verses and not lead and 1 < fill <= LONGEST_VERSE else 0.0
+            left = first.indent * size
+            yield layout.Paragraph(
+                last,
+                line_height(replace(look, size=size), self.line_height, self.paper),
+                left + starts[-1] * size + hang,
+                0.0 if lead else look.indent - hang,
+                look.align,
+                Pen(look.pen, look.colour),
+                size,
+                [(left + x * size, words) for x, words in zip(starts, lead, strict=False)],
+            )
 
     def touches(self, factor: float) -> bool:
         """Return whether rows come too near to each other."""

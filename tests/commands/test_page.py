@@ -177,6 +177,29 @@ def test_a_text_fits_on_as_many_sheets_as_are_asked_for(tmp_path, capsys):
     assert x.min() + x.max() == pytest.approx(100, abs=0.01) and y.max() == pytest.approx(54, abs=1)
 
 
+def test_lists_columns_and_verses_hang(tmp_path):
+    """Of which the network does not write the bullets."""
+    text = (
+        "- a long row of words\n• b\n\n9. c\n10. on\nab\tcd\tef\nab ab\tg\th\n\n"
+        "verse\na verse wider\nrows\n\nab ab ab ab\tno columns"
+    )
+    file, output = text_file(tmp_path, text), tmp_path / "a.json"
+    write_page({"-r": "writer"}, file, "--output", output, "--paper", "60x200", "--margins", 10)
+    rows = {row.text: row.strokes for row in rows_of(output)}
+    left = {text: np.sort([one[:, 0].min() for one in ink]) for text, ink in rows.items()}
+    right = {text: max(one[:, 0].max() for one in ink) for text, ink in rows.items()}
+    assert [*rows] == [
+        "- a long row", "of words", "- b", "9. c", "10. on", "ab cd ef", "ab ab g h",
+        "verse", "a verse", "wider", "rows", "ab ab ab ab", "no columns",
+    ]  # fmt: skip
+    np.testing.assert_allclose(*(rows[text][0][:, 0] for text in ("- b", "- a long row")))
+    assert left["- b"][:2] == pytest.approx([10, left["of words"][0]], abs=0.01)
+    assert left["wider"][0] == pytest.approx(10 + 5 * 2.2)
+    for text in ("verse", "rows", "no columns"):
+        assert left[text][0] == pytest.approx(10, abs=0.01)
+    assert max(right.values()) < 50.01
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -200,6 +223,7 @@ def test_a_text_fits_on_as_many_sheets_as_are_asked_for(tmp_path, capsys):
             "indent 99: at most 8[0-9.]+ mm, half",
         ),
         (["--text", "☃"], "there is nothing to write"),
+        (["--text", "a ☃"], r"does not know '☃' \(U\+2603\); --skip-unknown leaves that out"),
         (["--text", "x", "--size", "99"], "lines 386.1 mm high, but there are"),
         (["--text", "x", "--line-height", "400"], "a smaller size or --line-h"),
         (["--text", "x", "--hide-ruling"], "--hide-ruling is for --ruling"),

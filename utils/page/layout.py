@@ -3,6 +3,7 @@
 Lengths in millimetres. A `Word` is placed by its left edge and its baseline.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
@@ -23,6 +24,27 @@ STRETCH = 2.0
 ragged (assumed)."""
 SHRINK = 0.85
 """How much narrower blanks may become so that one more word fits (assumed)."""
+UNITS = {
+    "%",
+    "‰",
+    "€",
+    "£",
+    "$",
+    "C",
+    "°C",
+    "F",
+    "°F",
+    "kg",
+    "g",
+    "mg",
+    "lb",
+    "oz",
+    "l",
+    "ml",
+    "cl",
+}
+UNITS |= {"dl", "L", "km", "m", "cm", "mm", "ft", "h", "min", "s", "am", "pm", "tsp", "tbsp", "EUR"}
+"""What is not parted from the number before it."""
 CLEAR = 0.15
 """X-heights from the ink of a row to that of the next, at least (assumed: seen as apart)."""
 MOST_SPREAD = 1.5
@@ -57,6 +79,11 @@ def scaled(word: Word, factor: float) -> Word:
     return replace(word, strokes=strokes, width=word.width * factor, gap=word.gap * factor)
 
 
+def natural_width(words: Sequence[Word]) -> float:
+    """Return the width of words in a row, with usual blanks between them and behind the last."""
+    return sum(word.width + word.gap for word in words)
+
+
 def narrowed(word: Word, width: float) -> Word:
     """Return a word of that width, its height as it is."""
     factor = np.array([width / word.width, 1.0])
@@ -75,6 +102,7 @@ class Paragraph:
         line_height: from baseline to baseline.
         pen: what it is written with.
         size: its x-height.
+        lead: words before the first row, such as other columns, and how far from the left margin.
     """
 
     words: Sequence[Word]
@@ -84,6 +112,7 @@ class Paragraph:
     align: Align = "left"
     pen: Pen = PEN
     size: float = 1.0
+    lead: Sequence[tuple[float, Sequence[Word]]] = ()
 
 
 class SetRow(NamedTuple):
@@ -103,7 +132,8 @@ class SetRow(NamedTuple):
 def break_rows(
     words: Iterable[Word], width: float, first_indent: float = 0.0
 ) -> Iterator[list[Word]]:
-    """Yield the words of each row: as many as fit (a single word always does).
+    """Yield the words of each row: as many as fit (a single word always does). A number goes with
+    its unit.
 
     Args:
         words: in order.
@@ -113,11 +143,13 @@ def break_rows(
     row: list[Word] = []
     room = width - first_indent
     for word in words:
-        ink = sum(one.width for one in row) + word.width
         gaps = sum(one.gap for one in row)
+        ink = natural_width(row) - gaps + word.width
         if row and ink + SHRINK * gaps > room:
-            yield row
-            row, room = [], width
+            unit = word.text.rstrip(".,;:!?)") in UNITS and row[-1].text[-1:].isdigit()
+            kept = len(row) - (unit and len(row) > 1)
+            yield row[:kept]
+            row, room = row[kept:], width
         row.append(word)
         if word.ends_row:
             yield row
@@ -150,7 +182,7 @@ def set_row(
     start = {"right": room - width, "centred": (room - width) / 2}.get(align, 0.0)
     strokes: list[np.ndarray] = []
     x = 0.0
-    for word, gap in zip(words, [*gaps, 0.0], strict=True):
+    for word, gap in zip(words, [*gaps, 0.0], strict=False):
         strokes += [stroke + np.array([x, 0.0]) for stroke in word.strokes]
         x += word.width + factor * gap
     return tuple(strokes), start
@@ -162,14 +194,19 @@ def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[SetRow]:
         clear = CLEAR * paragraph.size + paragraph.pen.width
         room = paper.column - paragraph.indent
         rows = list(break_rows(paragraph.words, room, paragraph.first_indent))
+        rows = rows or ([[]] if paragraph.lead else [])
         for number, words in enumerate(rows):
             first = 0.0 if number else paragraph.first_indent
             last = number == len(rows) - 1
             strokes, start = set_row(words, room - first, paragraph.align, last)
-            shift = np.array([paper.margins[3] + paragraph.indent + first + start, 0.0])
-            moved = tuple(stroke + shift for stroke in strokes)
-            text = " ".join(word.text for word in words)
-            doubts = tuple(f"{word.text}: {word.doubt}" for word in words if word.doubt)
+            lead = () if number else paragraph.lead
+            parts = [(x, set_row(own, math.inf, "left", last=True)[0]) for x, own in lead]
+            parts.append((paragraph.indent + first + start, strokes))
+            shifts = [(np.array([paper.margins[3] + x, 0.0]), part) for x, part in parts]
+            moved = tuple(stroke + shift for shift, part in shifts for stroke in part)
+            whole = [*chain(*(own for _, own in lead), words)]
+            text = " ".join(word.text for word in whole)
+            doubts = tuple(f"{word.text}: {word.doubt}" for word in whole if word.doubt)
             row = Row(moved, text, paragraph.pen, doubts)
             yield SetRow(row, paragraph.line_height, clear)
         if not rows:

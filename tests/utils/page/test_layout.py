@@ -37,6 +37,25 @@ def test_rows_are_broken_where_the_next_word_does_not_fit():
     assert [len(row) for row in break_rows([word(5), word(50), word(5)], 20)] == [1, 1, 1]
 
 
+def test_a_number_is_not_parted_from_its_unit():
+    texts = ["add", "3.5", "%,", "then", "12", "eggs"]
+    rows = break_rows([word(10, text=text) for text in texts], 24)
+    assert [[one.text for one in row] for row in rows] == [
+        ["add"], ["3.5", "%,"], ["then", "12"], ["eggs"],
+    ]  # fmt: skip
+    alone = break_rows([word(10, text="3"), word(10, text="kg")], 9)
+    assert [len(row) for row in alone] == [1, 1]
+
+
+def test_other_columns_stand_before_the_first_row():
+    lead = [(3.0, [word(4, text="1."), word(5, text="a")]), (20.0, [word(2, text="b")])]
+    first = Paragraph([word(50), word(50)], 10.0, indent=30.0, lead=lead)
+    (page,) = pages([first, Paragraph([], 10.0, lead=lead)], Paper(100, 100, (5, 10, 5, 10)))
+    assert [row.text for row in page.rows] == ["1. a b w", "w", "1. a b"]
+    starts = [[stroke[0, 0] for stroke in row.strokes[::2]] for row in page.rows]
+    assert starts == [[13, 19, 30, 40], [40], [13, 19, 30]]
+
+
 @pytest.mark.parametrize(
     ("align", "left"), [("left", 0.0), ("right", 6.0), ("centred", 3.0), ("justified", 0.0)]
 )
