@@ -15,6 +15,7 @@ import model
 from base import extension
 from base.weight_noise import parameter_groups
 from commands import options
+from data_loader import HandwritingDataLoader
 from model import SynthesisNetwork
 from model.generation.networks import GenerationNetwork
 from parse_config import STAND_INS, ConfigError, ConfigParser, Override, choices
@@ -268,12 +269,8 @@ class Unfinished(GenerationNetwork):
 @pytest.mark.parametrize(
     ("cls", "args", "message"),
     [
-        (Forgetful, {"hidden_size": 9, "longest": 9}, "longest = 9: Forgetful does not hand it on"),
-        (
-            Forgetful,
-            {"sizes": [1]},
-            "sizes = [1]: nothing fits its annotation <class 'tuple'>: ",
-        ),
+        (Forgetful, {"hidden_size": 9, "stretch": 0.1}, "stretch = 0.1: Forgetful does not hand"),
+        (Forgetful, {"sizes": [1]}, "sizes = [1]: nothing fits its annotation <class 'tuple'>: "),
         (Forgetful, {"bound": "x"}, "its constructor ended in TypeError: can only concatenate str"),
         (Unfinished, {}, "abstract class Unfinished "),
     ],
@@ -281,6 +278,16 @@ class Unfinished(GenerationNetwork):
 def test_a_class_of_ones_own_that_is_not_sound_is_a_fault(monkeypatch, cls, args, message):
     monkeypatch.setattr(extension, "classes", lambda: [cls])
     assert message in only_fault(changed("arch", {"type": cls.__name__, "args": args}))
+
+
+def test_a_class_of_ones_own_that_hands_on_what_it_is_given_is_none(monkeypatch):
+    class Loader(HandwritingDataLoader):
+        def __init__(self, *supplied, **options):
+            super().__init__(*supplied, **options)
+
+    monkeypatch.setattr(extension, "classes", lambda: [Loader])
+    given = [f"data_loader.args.{one}" for one in ("pin_memory=true", "batch_size=3", "bucket=5")]
+    assert faults(changed("data_loader.type", "Loader"), *given) == []
 
 
 def test_where_files_are_written_is_said_on_the_command_line_only():

@@ -212,8 +212,9 @@ class Binder:
             problem = f"its constructor ended in {described(error)}"
             return self._refuse(f"{key}.type", kind, problem)
         for name in filter(arguments.uncertain.__contains__, made):
-            kept = getattr(whole, name, made[name])
-            if kept != made[name] and (kept is None or type(kept) is type(made[name])):
+            kept, own = getattr(whole, name, None), made[name]
+            # Not a bool, as of `pin_memory`, which is turned off where there is no GPU.
+            if type(kept) is type(own) is not bool and kept != own:
                 problem = f"{kind} does not hand it on: super().__init__(..., **options)"
                 self._refuse(f"{key}.args.{name}", given[name], problem)
         return whole
