@@ -45,13 +45,16 @@ the share that a word in it has (assumed, by eye)."""
 VERSE_INDENT, LONGEST_VERSE = 5.0, 1.8
 """X-heights by which what a verse has beyond a row is indented, and the rows of the longest
 (assumed, by eye)."""
+SENDER, ADDRESS_TOP = 0.75, 0.55
+"""Size of a sender's lines in those of the address, which begins so far down (assumed, by eye)."""
 FEW_ROWS = 5
 """Rows on the last sheet, up to which one may wish that they stood on the one before (assumed)."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a line of the text is written: what front matter may change; see the options."""
+    """How a line of the text is written: what front matter may change; see the options. At least
+    how far it is from the left margin and the sheet's edge in mm, on an envelope alone."""
 
     style: Path | None
     bias: float | None
@@ -61,6 +64,8 @@ class Look:
     pen: float
     align: layout.Align
     indent: float
+    left: float = 0.0
+    top: float = 0.0
 
 
 def margins(text: str) -> tuple[float, float, float, float]:
@@ -156,7 +161,9 @@ def add_paper(parser: Parser) -> None:
     """Add the options of the paper."""
     add, spacing = parser.add_argument, "of the paper's lines (default: 8.5 ruled, 5 others)"
     sizes = f"{', '.join(SIZES)}, or width x height in mm, e.g. 100x150"
-    add("--paper", default="a4", type=size, metavar="SIZE", help=sizes)
+    add("--paper", type=size, metavar="SIZE", help=f"{sizes} (default: a4; an --envelope is DL)")
+    place = "the last paragraph is an address, and what is before it the sender's, in the corner"
+    add("--envelope", action="store_true", help=place)
     add("--landscape", action="store_true", help="the longer side across")
     add(
         "--margins",
@@ -254,6 +261,8 @@ def run(arguments: argparse.Namespace) -> None:
     given["size"] = arguments.size or HEIGHT
     usual = Look(style=style_of(writer.path) if arguments.primer is False else None, **given)
     looks = [replace(usual, **values) for (values, _), _ in zip(text, lines, strict=False)]
+    if arguments.envelope:
+        looks = enveloped(looks, lines, paper)
     for look in looks:
         line_height(look, arguments.line_height, paper)
     if arguments.report:
@@ -276,7 +285,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def sheet(arguments: argparse.Namespace) -> Paper:
     """Return the paper that the options describe."""
-    width, height = arguments.paper
+    width, height = arguments.paper or SIZES["envelope" if arguments.envelope else "a4"]
     if arguments.landscape:
         width, height = max(width, height), min(width, height)
     small = min(width, height) < 180.0
@@ -321,6 +330,19 @@ def line_height(look: Look, least: float | None, paper: Paper) -> float:
     return height
 
 
+def enveloped(looks: Sequence[Look], lines: Sequence[str], paper: Paper) -> list[Look]:
+    """Return the looks of lines that begin with a sender's, or do not, and end with an address: at
+    the right below the middle, and higher if it has many lines."""
+    first = max((number for number, line in enumerate(lines, 1) if not line.strip()), default=0)
+    left = max(paper.width / 2 - paper.margins[3], 0.0)
+    lowest = paper.bottom - sum(line_height(look, None, paper) for look in looks[first + 1 :])
+    address = {"left": left, "top": min(ADDRESS_TOP * paper.height, lowest)}
+    return [
+        replace(look, **address) if number >= first else replace(look, size=SENDER * look.size)
+        for number, look in enumerate(looks)
+    ]
+
+
 def columns(line: str) -> list[str]:
     """Return the columns of a line, of which most have one: what is between tabs, or an item of a
     list and its mark, which is blank if it is no number."""
@@ -355,7 +377,11 @@ def passages_of(
         if (key := (style, bias, look.slant)) not in hands:
             own, lively = replace(sampling, bias=bias), arguments.liveliness
             hands[key] = Hand(writer, samples[style], reader, own, tries, lively, look.slant, True)
-        width = (paper.column - look.indent) / look.size * (LAST_COLUMN if line[1:] else 1.0)
+        width = (
+            (paper.column - look.left - look.indent)
+            / look.size
+            * (LAST_COLUMN if line[1:] else 1.0)
+        )
         passages.append([model.Passage(hands[key], text, width) for text in line])
     return passages
 
@@ -411,7 +437,7 @@ class Setting:
     def _alike(self, lines: Sequence[Line], factor: float) -> Iterator[layout.Paragraph]:
         """Yield lines of one look and with as many columns as paragraphs, their columns aligned."""
         look, size = lines[0][0], factor * lines[0][0].size
-        row = (self.paper.column - look.indent) / size
+        row = (self.paper.column - look.left - look.indent) / size
         cells = [[*(words or [BULLET] for words in own[:-1]), own[-1]] for _, _, own in lines]
         starts = [0.0]
         for column in [*zip(*cells, strict=True)][:-1]:
@@ -423,7 +449,7 @@ class Setting:
         for (_, (first, *_), _), own, fill in zip(lines, cells, fills, strict=True):
             *lead, last = [[layout.scaled(word, size) for word in words] for words in own]
             hang = VERSE_INDENT * size if verses and not lead and 1 < fill <= LONGEST_VERSE else 0.0
-            left = first.indent * size
+            left = look.left + first.indent * size
             yield layout.Paragraph(
                 last,
                 line_height(replace(look, size=size), self.line_height, self.paper),
@@ -433,6 +459,7 @@ class Setting:
                 Pen(look.pen, look.colour),
                 size,
                 [(left + x * size, words) for x, words in zip(starts, lead, strict=False)],
+                look.top,
             )
 
     def touches(self, factor: float) -> bool:
@@ -446,7 +473,7 @@ class Setting:
 
 def set_to_fit(arguments: argparse.Namespace, setting: Setting) -> list[layout.Paragraph]:
     """Return paragraphs of the size that the options ask for, and print what does not fit."""
-    usual, sheets = arguments.size or HEIGHT, arguments.fit
+    usual, sheets = arguments.size or HEIGHT, arguments.fit or int(arguments.envelope)
     follows = setting.paper.spacing and not (arguments.size or arguments.line_height)
 
     def largest(fits: Callable[[float], bool]) -> float | None:

@@ -103,6 +103,7 @@ class Paragraph:
         pen: what it is written with.
         size: its x-height.
         lead: words before the first row, such as other columns, and how far from the left margin.
+        top: how far down its first baseline is, at least.
     """
 
     words: Sequence[Word]
@@ -113,6 +114,7 @@ class Paragraph:
     pen: Pen = PEN
     size: float = 1.0
     lead: Sequence[tuple[float, Sequence[Word]]] = ()
+    top: float = 0.0
 
 
 class SetRow(NamedTuple):
@@ -122,11 +124,13 @@ class SetRow(NamedTuple):
         row: y from its baseline, downwards, x on the sheet; no strokes: an empty row.
         height: from baseline to baseline.
         clear: how far the next row's line of the pen has to be from its own.
+        top: how far down its baseline is, at least.
     """
 
     row: Row
     height: float
     clear: float
+    top: float = 0.0
 
 
 def break_rows(
@@ -208,7 +212,7 @@ def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[SetRow]:
             text = " ".join(word.text for word in whole)
             doubts = tuple(f"{word.text}: {word.doubt}" for word in whole if word.doubt)
             row = Row(moved, text, paragraph.pen, doubts)
-            yield SetRow(row, paragraph.line_height, clear)
+            yield SetRow(row, paragraph.line_height, clear, paragraph.top)
         if not rows:
             yield SetRow(Row(()), paragraph.line_height, clear)
 
@@ -283,7 +287,7 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper, valign: VAlign = "top")
                 yield _page(sheet[:kept], paper, valign)
             sheet, baseline, above, first = [], paper.margins[0], 0.0, False
         for one, start in rows:
-            baseline += _step(above, one.height, paper)
+            baseline = max(baseline + _step(above, one.height, paper), one.top)
             sheet.append((one, baseline, start))
             above = one.height
         begins = False
