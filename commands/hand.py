@@ -33,6 +33,7 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     learned = options.load_writer(arguments.resume, arguments)
     from base.run_folder import RunFolder
+    from model.handwriting import Hand, row_of
     from trainer import own_hand
     from utils.plots import lines_figure, write_png
 
@@ -50,14 +51,17 @@ def run(arguments: argparse.Namespace) -> None:
     texts = [*map(source.text, own), *asked]
     seeds = range(arguments.seed, arguments.seed + len(texts))
     sampling = options.sampling_of(arguments, learned)
-    earlier = former.write_lines(texts, seeds, sampling, primer=primer)
-    now = learned.write_lines(texts, seeds, sampling, primer=primer)
+    reader = options.load_reader("reader", arguments)
+    earlier, now = (
+        [row_of(line) for line in Hand(one, primer, reader, sampling).write(texts, seeds)]
+        for one in (former, learned)
+    )
     drawn = []
     for index, text, old, new in zip(own, texts, earlier, now, strict=False):
         drawn.append((f"the person: {text}", source.ink(index)))
-        drawn.append(("the network before", old.visible))
-        drawn.append(("the network now", new.visible))
-    drawn += [("the network now", line.visible) for line in now[len(own) :]]
+        drawn.append(("the network before", old))
+        drawn.append(("the network now", new))
+    drawn += [("the network now", line) for line in now[len(own) :]]
     path = arguments.output.named(f"{folder.run_id}-hand.png")
     figure = lines_figure([ink for _, ink in drawn], [caption for caption, _ in drawn])
     write_png(path, figure)

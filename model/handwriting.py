@@ -23,8 +23,8 @@ from model.reader import Reader
 from model.writer import Writer
 from utils.batches import BATCH_SIZE
 from utils.hand_measures import baseline, baseline_angle, baseline_of, levelled, slant, word_gaps
-from utils.ink import bounds, from_strokes, to_points, turned_back, x_height
-from utils.page.layout import Word, narrowed
+from utils.ink import DOT_INK, bounds, from_strokes, to_points, turned_back, x_height
+from utils.page.layout import Word, narrowed, set_row
 
 LONGEST = 32
 """Characters of a line that is written at once, unless a word is longer (by eye, `writer` in three
@@ -176,6 +176,12 @@ class Hand:
         """Return a gap that differs from the usual one by `liveliness` of what it did."""
         gap = min(max(gap, NARROWEST * self.space), WIDEST * self.space)
         return self.space * (gap / self.space) ** self.liveliness
+
+
+def row_of(line: Sequence[Proofread]) -> np.ndarray:
+    """Return a line that a hand wrote as ink in x-heights, `(points, 3)`; without a word a dot."""
+    words = [word for one in line for word in one.words]
+    return from_strokes(set_row(words, math.inf, "left", True)[0]) if words else DOT_INK
 
 
 def own_hand(writer: Writer, reader: Reader | None, seed: int, sampling: Sampling) -> Primer:

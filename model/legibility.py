@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from model.generation.options import Primer, Sampling
-from model.handwriting import Hand
+from model.handwriting import Hand, row_of
 from model.proofreading import UNENDED
 from model.reader import Reader
 from model.recognition.encoder import GREEDY, Search
@@ -14,8 +14,6 @@ from model.recognition.error_rates import missing_words
 from model.recognition.transcribing import Transcription, score
 from model.writer import Writer
 from utils.hand_measures import clear_dots
-from utils.ink import DOT, from_strokes
-from utils.page.layout import set_row
 
 
 @dataclass(frozen=True)
@@ -96,11 +94,7 @@ def read_back(
     """
     if hand:
         found = hand.write(texts, seeds)
-        words = [[word for one in line for word in one.words] for line in found]
-        inks = [
-            from_strokes(set_row(line, math.inf, "left", True)[0]) if line else DOT
-            for line in words
-        ]
+        inks = [row_of(line) for line in found]
         ended = [not any(UNENDED in one.faults for one in line) for line in found]
         tries = [sum(one.tries for one in line) for line in found]
     else:

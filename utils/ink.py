@@ -13,7 +13,7 @@ import numpy as np
 
 from utils.checks import DataError
 
-DOT = np.array([[0.0, 0.0, 1.0]], np.float32)
+DOT_INK = np.array([[0.0, 0.0, 1.0]], np.float32)
 """The least ink."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from utils.checks import UserError
 from utils.files import write_text
-from utils.ink import DOT, to_points
+from utils.ink import DOT_INK, to_points
 from utils.page.inkml import write_inkml
 from utils.page.page import page_of_line
 from utils.page.svg import to_svg
@@ -53,7 +53,7 @@ class Line:
     def visible(self) -> np.ndarray:
         """What can be drawn of what was written: a dot if that is nothing, as where a text was
         complete at the end of the primer."""
-        return self.written if len(self.written) else DOT
+        return self.written if len(self.written) else DOT_INK
 
     def __repr__(self) -> str:
         shown = "no text" if self.text is None else repr(self.title or self.text)

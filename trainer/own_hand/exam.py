@@ -175,7 +175,9 @@ def legible_share(
             100 * share,
             100 * cer,
             100 * cer_before,
-            f"; no longer read: {' '.join(lost)}" if lost else "",
+            f"; no longer read, so that more lines with them are needed: {' '.join(lost)}"
+            if lost
+            else "",
         )
         if legible and not letters:
             break
