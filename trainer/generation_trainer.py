@@ -104,15 +104,12 @@ class GenerationTrainer(BaseTrainer):
         name = self.loss.name
         return {f"{name}_canonical": values[name] + sums.points / sums.sequences * shift}
 
-    def _check_attention(self, output: Output, text: Tensor | None) -> None:
+    def _check_attention(self, output: Output, text: Tensor) -> None:
         """Raise a ConfigFault if a network with a text `(B, U)` has no phi over it."""
-        phi = output.attention
-        expected = (
-            None if text is None else (*output.prediction.end_logits.shape, text.shape[1] + 1)
-        )
-        if expected and (phi is None or tuple(phi.shape) != expected):
+        phi, shape = output.attention, (*output.prediction.end_logits.shape, text.shape[1] + 1)
+        if phi is None or phi.shape != shape:
             found = "none" if phi is None else f"one of {tuple(phi.shape)}"
-            expected = f"a network whose output has an attention of shape {expected}, not {found}"
+            expected = f"a network whose output has an attention of shape {shape}, not {found}"
             raise ConfigFault("arch", type(self.model).__name__, expected)
 
     def rehearse(self, batch: Batch, output: Output) -> None:
@@ -122,7 +119,7 @@ class GenerationTrainer(BaseTrainer):
         model, text, texts = self.evaluated_model, (None, None), None
         if model.needs_text:
             text, texts = (batch.text, batch.text_lengths), (2 * self._texts())[:2]
-        self._check_attention(output, text[0])
+            self._check_attention(output, batch.text)
         if not hasattr(model, "output"):
             expected = "a network with `output`, the layer that `output_layer` makes"
             raise ConfigFault("arch", type(model).__name__, expected)

@@ -94,10 +94,9 @@ class RecognitionTrainer(BaseTrainer):
         )
 
     def rehearse(self, batch: Batch, output: Transcript) -> None:
-        """Read a line."""
-        source = self.train_loader.source
+        """Look at what was read as a picture does."""
         if self.samples:
-            evidence(self.evaluated_model.read([source.ink(int(source.indices("train")[0]))]))
+            evidence(output)
 
     @torch.no_grad()
     def draw(self, epoch: int, step: int) -> None:
