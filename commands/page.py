@@ -210,8 +210,7 @@ def add_look(parser: Parser) -> None:
         type=number(float, 0, 1),
         default=1.0,
         metavar="SHARE",
-        help="how much of the drift of words from the line, and of the differences of blanks, is "
-        "kept; 1 is nearest to what people write",
+        help="0: every word on the line, and all blanks alike; 1: nearest to what people write",
     )
     width = "of the ink"
     add("--pen-width", dest="pen", type=kinds["pen"], default=Pen.width, metavar="MM", help=width)

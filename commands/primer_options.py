@@ -80,7 +80,7 @@ def take_primer(writer: "model.Writer", arguments: argparse.Namespace) -> Primer
         scale=arguments.primer_scale or "auto",
         skip_unknown=getattr(arguments, "skip_unknown", None),
     )
-    print(f"primed with {done}")
+    print(f"in the hand of {done}")
     return primer
 
 
@@ -132,11 +132,12 @@ def primer_of(
     if points is not None:
         ink = ink[: max(1, round(points / period))]
     check_lengths((), (ink, text), path)
-    done = [f"scaled by {scale:.4g}"] if scale != 1 else []
+    done = [f"its first {len(ink)} points"] if points is not None else []
+    done += [f"scaled by {scale:.4g}"] if scale != 1 else []
     done += [f"resampled, {period:.3g} points to one"] if period != 1 else []
     says = f", {text!r}" if writer.model.needs_text else ""
-    changes = " and ".join(done) or "unchanged"
-    return (ink, text), f"{sample.name}{of}{says}: {len(ink)} points, {changes}"
+    changes = f": {' and '.join(done)}" if done else ""
+    return (ink, text), f"{sample.name}{of}{says}{changes}"
 
 
 def sample_of(path: Path, number: int, option: str) -> "tuple[Sample, str]":

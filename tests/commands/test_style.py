@@ -68,7 +68,7 @@ def test_lines_and_pages_are_written_in_a_style(place, capsys):
     (one,), (other,) = read_ink(place / "4.inkml"), read_ink(place / "p.inkml")
     assert one.text == other.text == "ab"
     run("page", *common, "--style", "mine", "--no-proofread", "--output", "page.json")
-    assert "primed with" in capsys.readouterr().out
+    assert "in the hand of" in capsys.readouterr().out
     assert json.loads((place / "page.json").read_text())["rows"][0]["text"] == "ab"
 
 

@@ -192,7 +192,7 @@ def test_files_are_used_under_names_that_are_no_text(workplace, run):
         words = ("experiments.py", "write", *output, *primer)
         status, printed, error = run(*words, encoding=encoding)
         assert status == 0 and f"o{SHOWN}/tiny-seed0.png" in printed, error
-        assert f"primed with {SHOWN}3.inkml" in printed
+        assert f"in the hand of {SHOWN}3.inkml" in printed
         assert "tiny-seed0.inkml" in os.listdir(f"o{ODD}")
 
 
