@@ -126,35 +126,21 @@ def add_options(parser: Parser) -> None:
     add_paper(parser)
     add_look(parser)
     proofreading = parser.add_mutually_exclusive_group()
-    proofreading.add_argument(
-        "--proofread",
-        nargs="?",
-        const="reader",
-        default="reader",
-        metavar="RECOGNISER",
-        help="read every word back, and write it again if it is misread",
-    )
-    proofreading.add_argument(
-        "--no-proofread", dest="proofread", action="store_false", help="write every word once"
-    )
+    read = "read every word back, and write it again if it is misread"
+    usual = {"const": "reader", "default": "reader", "metavar": "RECOGNISER"}
+    proofreading.add_argument("--proofread", nargs="?", **usual, help=read)
+    once = "write every word once"
+    proofreading.add_argument("--no-proofread", dest="proofread", action="store_false", help=once)
     tries = "how often a word is written at most (default: 6)"
     add("--tries", type=number(int, 1, 100), metavar="N", help=tries)
     add("--report", type=Path, metavar="FILE", help="save what was proofread as JSON")
     add("--dpi", type=number(int, 10, 2400), help=f"of a PNG (default: {DPI})")
     drawing = parser.add_mutually_exclusive_group()
-    drawing.add_argument(
-        "--nib",
-        action="store_true",
-        help="SVG, PDF, PNG: strokes are thinner where the pen is fast; not for plotters",
-    )
-    drawing.add_argument(
-        "--animate",
-        nargs="?",
-        const=1.0,
-        type=number(float, 0.01, 100),
-        metavar="SPEED",
-        help="SVG: the page writes itself, SPEED times as fast as the pen",
-    )
+    nib = "SVG, PDF, PNG: strokes are thinner where the pen is fast; not for plotters"
+    drawing.add_argument("--nib", action="store_true", help=nib)
+    speed = {"const": 1.0, "type": number(float, 0.01, 100), "metavar": "SPEED"}
+    itself = "SVG: the page writes itself, SPEED times as fast as the pen"
+    drawing.add_argument("--animate", nargs="?", **speed, help=itself)
 
 
 def add_paper(parser: Parser) -> None:
@@ -165,25 +151,13 @@ def add_paper(parser: Parser) -> None:
     place = "the last paragraph is an address, and what is before it the sender's, in the corner"
     add("--envelope", action="store_true", help=place)
     add("--landscape", action="store_true", help="the longer side across")
-    add(
-        "--margins",
-        type=margins,
-        metavar="TOP,RIGHT,BOTTOM,LEFT",
-        help="in mm, or one number for all (default: 22,20,22,25; small sheets: a tenth of the "
-        "shorter side)",
-    )
+    margin = "in mm, or one for all (default: 22,20,22,25; if small, a tenth of the shorter side)"
+    add("--margins", type=margins, metavar="TOP,RIGHT,BOTTOM,LEFT", help=margin)
     add("--ruling", choices=RULINGS, help="lines of the paper (default: plain)")
     add("--ruling-spacing", type=number(float, 1, 100), metavar="MM", help=spacing)
     add("--hide-ruling", action="store_true", help="write on the ruling, but do not draw it")
-    add(
-        "--fit",
-        nargs="?",
-        const=1,
-        type=number(int, 1, 1000),
-        metavar="SHEETS",
-        help="the largest size, from --size to half of it, at which the text fills one sheet, or "
-        "so many",
-    )
+    fit = "the largest size, from half of --size, at which the text fills one sheet, or so many"
+    add("--fit", nargs="?", const=1, type=number(int, 1, 1000), metavar="SHEETS", help=fit)
     sides, where = get_args(layout.VAlign), "where the writing stands on a sheet that it leaves"
     add("--valign", choices=sides, default="top", help=f"{where} partly empty")
 
@@ -193,25 +167,16 @@ def add_look(parser: Parser) -> None:
     add, kinds = parser.add_argument, OF_LOOK
     size = f"x-height of the writing (default: {HEIGHT}; on a --ruling less where rows would touch)"
     add("--size", type=kinds["size"], metavar="MM", help=size)
-    add(
-        "--line-height",
-        type=number(float, 0.5, 500),
-        metavar="MM",
-        help="from line to line, on a --ruling the next multiple of its spacing (default: about "
-        f"{LINE_HEIGHT:g} times --size, more where rows would touch)",
-    )
+    usual = f"(default: about {LINE_HEIGHT:g} times --size, more where rows would touch)"
+    height = f"from line to line, on a --ruling the next multiple of its spacing {usual}"
+    add("--line-height", type=number(float, 0.5, 500), metavar="MM", help=height)
     slant = "how far the writing leans from upright to the right (default: as the hand does)"
     add("--slant", type=kinds["slant"], metavar="DEGREES", help=slant)
     add("--align", type=kinds["align"], default="left", metavar="SIDE", help=", ".join(ALIGNMENTS))
     indent = "of the first line of each paragraph"
     add("--indent", type=kinds["indent"], default=0.0, metavar="MM", help=indent)
-    add(
-        "--liveliness",
-        type=number(float, 0, 1),
-        default=1.0,
-        metavar="SHARE",
-        help="0: every word on the line, and all blanks alike; 1: nearest to what people write",
-    )
+    kept = "0: every word on the line, and all blanks alike; 1: nearest to what people write"
+    add("--liveliness", type=number(float, 0, 1), default=1.0, metavar="SHARE", help=kept)
     width = "of the ink"
     add("--pen-width", dest="pen", type=kinds["pen"], default=Pen.width, metavar="MM", help=width)
     colour = dict(type=kinds["colour"], default=Pen.colour, metavar="COLOUR")
@@ -244,12 +209,15 @@ def run(arguments: argparse.Namespace) -> None:
     text = text_of(arguments)
     writer = options.load_writer(arguments.resume, arguments, of_texts=True)
     from model.generation.writing import check_lengths
+    from model.handwriting import RAISED
 
     known = writer.model.alphabet
     raw = "\n".join(
         re.sub(r"^ *\t[ \t]*", lambda one: one[0].expandtabs(4), line) for _, line in text
     )
-    fitted = fit(raw, {*known.characters, "\t"})
+    fitted = fit(
+        raw, {*known.characters, "\t", *(one for one in RAISED if not known.unknown(RAISED[one]))}
+    )
     if fitted.left_out and not arguments.skip_unknown:
         options.without_unknown(known, [*fitted.left_out], skip=False)
     if said := explain(fitted):

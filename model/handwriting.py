@@ -41,6 +41,10 @@ WIDTH_SURE, MOST_WIDENED = 6.0, 1.33
 (measured, lab notebook: the lines of a page; assumed)."""
 LETTER_WIDTHS = dict.fromkeys(".,:;!'|1Iijl", 0.45) | dict.fromkeys("MWmw@%", 1.5)
 """Widths of letters in those of the others (measured, roughly: words in ten styles)."""
+RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
+"""What is written small and raised, and as what."""
+RAISED_SIZE, RAISED_BY, RAISED_GAP = 0.6, 0.9, 0.15
+"""How small, how many x-heights above the baseline, and beside other letters (assumed, by eye)."""
 SPACE = 1.2
 """Usual gap between words in x-heights, where the primer shows none (measured: lines of
 IAM-OnDB)."""
@@ -230,7 +234,14 @@ class Passage:
     @property
     def lines(self) -> list[str]:
         """The texts that are written at once."""
-        return cut(self.text.split(), LONGEST)
+        return cut([text.translate(str.maketrans(RAISED)) for text, _ in self.parts], LONGEST)
+
+    @property
+    def parts(self) -> list[tuple[str, bool]]:
+        """Words, raised ones apart, each with whether a blank or the end follows."""
+        signs = "".join(RAISED)
+        found = re.finditer(rf"[{signs}]+|[^\s{signs}]+", self.text)
+        return [(one[0], not self.text[one.end() : one.end() + 1].strip()) for one in found]
 
 
 def write(
@@ -249,8 +260,10 @@ def write(
     for passage in passages:
         fitting: list[Word] = []
         found: list[Proofread] = []
+        parts = iter(passage.parts)
         for number, line in islice(lines, len(passage.lines)):
-            fitting += _fitting(passage, line, number, found)
+            placed = [_placed(one, [*islice(parts, len(one.text.split()))]) for one in line]
+            fitting += _fitting(passage, placed, number, found)
         yield fitting, found
 
 
@@ -306,6 +319,19 @@ def _fitting(
         return words
 
     return fitting(line)
+
+
+def _placed(one: Proofread, parts: Sequence[tuple[str, bool]]) -> Proofread:
+    """Return a word raised if it is, and with no blank behind it if it has none."""
+    (text, _), (_, blank), words = parts[0], parts[-1], list(one.words)
+    if len(parts) == 1 and text[0] in RAISED:
+        for number, word in enumerate(words):
+            ink = [RAISED_SIZE * stroke + (RAISED_GAP, -RAISED_BY) for stroke in word.strokes]
+            width = RAISED_SIZE * word.width + 2 * RAISED_GAP
+            words[number] = replace(word, strokes=tuple(ink), width=width, text=text)
+    if words and not blank:
+        words[-1] = replace(words[-1], gap=0.0)
+    return replace(one, words=tuple(words))
 
 
 def divided(word: str, characters: int, hyphen: str) -> list[str]:

@@ -11,8 +11,10 @@ import pytest
 from model import Line, Writer, load
 from model.generation.options import Sampling
 from model.handwriting import LONGEST, TRY_SEED_STRIDE, Hand, Passage, divided, write
+from model.proofreading import Proofread
 from tests.commands.networks import save
 from utils.ink import from_strokes, to_points
+from utils.page.layout import Word, break_rows
 
 
 @pytest.mark.parametrize(
@@ -199,3 +201,20 @@ def test_letters_are_as_wide_as_the_primers(hand, stretch, left):
     )
     down = word.strokes[0][9::20] - word.strokes[0][:-9:20]
     np.testing.assert_allclose(-down[:, 0] / down[:, 1], 0.3, atol=0.02)
+
+
+def test_what_is_raised_is_small_and_stands_close(hand, monkeypatch):
+    """A square of side 1 becomes one of 0.6, 0.9 above, 0.15 from what is beside it."""
+    square = np.array([[0.0, -1.0], [1.0, 0.0]])
+
+    def written(_, texts, seeds):
+        words = [[Word((square,), 1.0, 2.0, one) for one in text.split()] for text in texts]
+        return [[Proofread((one,), one.text) for one in line] for line in words]
+
+    monkeypatch.setattr(Hand, "write", written)
+    ((words, _),) = write([Passage(hand(), "15 m², 10⁶ x")])
+    assert [word.text for word in words] == ["15", "m", "²", ",", "10", "⁶", "x"]
+    assert [word.gap for word in words] == [2.0, 0.0, 0.0, 2.0, 0.0, 2.0, 2.0]
+    assert (words[1].width, words[2].width) == (1.0, pytest.approx(0.9))
+    np.testing.assert_allclose(words[2].strokes[0], [[0.15, -1.5], [0.75, -0.9]])
+    assert [len(row) for row in break_rows(words, 9)] == [4, 3]

@@ -150,8 +150,9 @@ def break_rows(
         gaps = sum(one.gap for one in row)
         ink = natural_width(row) - gaps + word.width
         if row and ink + SHRINK * gaps > room:
-            unit = word.text.rstrip(".,;:!?)") in UNITS and row[-1].text[-1:].isdigit()
-            kept = len(row) - (unit and len(row) > 1)
+            kept = len(row)
+            while kept > 1 and _together(row[kept - 1], [*row, word][kept]):
+                kept -= 1
             yield row[:kept]
             row, room = row[kept:], width
         row.append(word)
@@ -160,6 +161,12 @@ def break_rows(
             row, room = [], width
     if row:
         yield row
+
+
+def _together(before: Word, after: Word) -> bool:
+    """Return whether two words, without a blank or a number and its unit, stand in one row."""
+    unit = after.text.rstrip(".,;:!?)") in UNITS
+    return before.gap == 0.0 or (unit and before.text[-1:].isdigit())
 
 
 def set_row(
@@ -209,7 +216,7 @@ def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[SetRow]:
             shifts = [(np.array([paper.margins[3] + x, 0.0]), part) for x, part in parts]
             moved = tuple(stroke + shift for shift, part in shifts for stroke in part)
             whole = [*chain(*(own for _, own in lead), words)]
-            text = " ".join(word.text for word in whole)
+            text = "".join(word.text + " " * (word.gap > 0.0) for word in whole).rstrip()
             doubts = tuple(f"{word.text}: {word.doubt}" for word in whole if word.doubt)
             row = Row(moved, text, paragraph.pen, doubts)
             yield SetRow(row, paragraph.line_height, clear, paragraph.top)
