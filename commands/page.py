@@ -398,8 +398,12 @@ class Setting:
         lines = zip(self.looks, self.passages, self.words, strict=True)
         groups = groupby(lines, lambda line: (line[0], len(line[2]), bool(line[2][0])))
         found = [one for _, group in groups for one in self._alike([*group], factor)]
-        loose = self.line_height is None and self.paper.ruling == "plain"
-        return layout.spread(found, self.paper) if loose else found
+        return layout.spread(found, self.paper) if self.spreads else found
+
+    @property
+    def spreads(self) -> bool:
+        """Whether lines become as high as it takes, rather than letters smaller."""
+        return self.line_height is None and self.paper.ruling == "plain"
 
     def _alike(self, lines: Sequence[Line], factor: float) -> Iterator[layout.Paragraph]:
         """Yield lines of one look and with as many columns as paragraphs, their columns aligned."""
@@ -429,45 +433,43 @@ class Setting:
                 look.top,
             )
 
-    def touches(self, factor: float) -> bool:
-        """Return whether rows come too near to each other."""
-        return layout.crowding(self.paragraphs(factor), self.paper) > 1.0 + 1e-6
-
-    def rows(self, factor: float) -> list[int]:
-        """Return how many rows stand on each sheet."""
-        return [len(page.rows) for page in layout.pages(self.paragraphs(factor), self.paper)]
-
 
 def set_to_fit(arguments: argparse.Namespace, setting: Setting) -> list[layout.Paragraph]:
     """Return paragraphs of the size that the options ask for, and print what does not fit."""
     usual, sheets = arguments.size or HEIGHT, arguments.fit or int(arguments.envelope)
-    follows = setting.paper.spacing and not (arguments.size or arguments.line_height)
+    follows = not (setting.spreads or arguments.size or arguments.line_height)
 
-    def largest(fits: Callable[[float], bool]) -> float | None:
+    def rows(found: list[layout.Paragraph]) -> list[int]:
+        return [len(page.rows) for page in layout.pages(found, setting.paper)]
+
+    def touch(found: list[layout.Paragraph]) -> bool:
+        return layout.crowding(found, setting.paper) > 1.0 + 1e-6
+
+    def fit(found: list[layout.Paragraph]) -> bool:
+        return not (sheets and len(rows(found)) > sheets) and not (follows and touch(found))
+
+    def largest(fits: Callable[[list[layout.Paragraph]], bool]) -> float | None:
         sizes = (round(usual * factor, 2) for factor in SIZES_TRIED)
-        return next((size for size in sizes if fits(size / usual)), None)
+        return next((size for size in sizes if fits(setting.paragraphs(size / usual))), None)
 
-    def fits(factor: float) -> bool:
-        few = not sheets or len(setting.rows(factor)) <= sheets
-        return few and not (follows and setting.touches(factor))
-
-    size = usual
-    if sheets or follows:
-        size = largest(fits) or usual
-        if size < usual:
-            print(f"size {size:g}: the largest that fits")
-        elif not fits(1.0):
-            print(f"there is no size from {usual:g} to {usual / 2:g} mm at which it fits")
-    rows = setting.rows(size / usual)
-    if not sheets and len(rows) > 1 and rows[-1] <= FEW_ROWS:
-        fewer = len(rows) - 1
-        if found := largest(lambda factor: len(setting.rows(factor)) <= fewer):
-            print(f"{rows[-1]} rows on the last sheet: --fit {fewer} (--size {found:g}) spares it")
-    if setting.touches(size / usual):
-        smaller = largest(lambda factor: not setting.touches(factor))
+    size = largest(fit) if sheets or follows else usual
+    if size is None:
+        print(f"there is no size from {usual:g} to {usual / 2:g} mm at which it fits")
+    elif size < usual:
+        print(f"size {size:g}: the largest that fits")
+    found = setting.paragraphs((size or usual) / usual)
+    last = rows(found)
+    if not sheets and len(last) > 1 and last[-1] <= FEW_ROWS:
+        fewer = len(last) - 1
+        if smaller := largest(lambda found: len(rows(found)) <= fewer):
+            print(
+                f"{last[-1]} rows on the last sheet: --fit {fewer} (--size {smaller:g}) spares it"
+            )
+    if touch(found):
+        smaller = None if setting.spreads else largest(lambda found: not touch(found))
         hint = f"--size {smaller:g}" if smaller else "a larger --line-height"
         print(f"rows touch: {hint} keeps them apart")
-    return setting.paragraphs(size / usual)
+    return found
 
 
 def save(arguments: argparse.Namespace, path: Path, pages: Iterator[Page]) -> list[Path]:
