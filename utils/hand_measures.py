@@ -50,9 +50,10 @@ WIDEST = 100.0
 DOT, NEAR, CLEAR = 0.45, 0.5, 0.2
 """Width and height of the largest dot, how far its middle may be from the baseline, and how far
 from other ink it can be seen, all in x-heights (assumed; a pen is some 0.1 wide)."""
-COMMA, ASIDE, HIGH = 1.0, 0.8, 1.3
-"""Width and height of the largest comma, and how far aside of the lower dot of a colon, and above
-it, the upper one may be, all in x-heights (by eye, `writer` in three styles)."""
+COMMA, TAIL, ASIDE, HIGH = 1.0, 0.35, 0.8, 1.3
+"""Width and height of the largest comma, height of the smallest, and how far aside of the lower dot
+of a colon, and above it, the upper one may be, all in x-heights (by eye, `writer` in three styles).
+"""
 
 
 def measure(ink: np.ndarray, text: str = "") -> dict[str, float]:
@@ -308,15 +309,16 @@ def clear_marks(parts: Sequence[np.ndarray], size: float) -> np.ndarray:
 
 def hidden_marks(parts: Sequence[np.ndarray], text: str) -> int:
     """Return how many of the full stops, commas, colons and the like of a word nobody sees: none
-    of their size stands at their height, clear of other ink (see `clear_dots`).
+    of their size stands at their height, clear of other ink (see `clear_dots`). What is missing of
+    a comma or colon counts once more where it is no full stop either.
 
     Args:
         parts: strokes `(n, 2)` in x-heights, y from the baseline, downwards.
         text: what is written.
     """
     text = text.replace("…", "...")
-    low, pairs = (sum(map(text.count, signs)) for signs in (".,:;!?", ":;"))
-    if not low:
+    wanted = [sum(map(text.count, signs)) for signs in (".,:;!?", ",;", ":;")]
+    if not wanted[0]:
         return 0
     left, top, right, bottom = clear_marks(parts, COMMA).T
     middle = (left + right) / 2
@@ -325,5 +327,18 @@ def hidden_marks(parts: Sequence[np.ndarray], text: str) -> int:
     # A dot of which each of a pair is the upper one.
     aside, above = middle[:, None] - middle, bottom[:, None] - top
     paired = (np.abs(aside) <= ASIDE) & (above < -DOT / 2) & (above > -HIGH) & small[:, None]
-    seen = min(int(on_line.sum()), low), min(int(paired.any(0)[on_line].sum()), pairs)
-    return low + pairs - sum(seen)
+    seen = on_line, on_line & (bottom - top >= TAIL), on_line & paired.any(0)
+    return sum(max(many - int(which.sum()), 0) for many, which in zip(wanted, seen, strict=True))
+
+
+def footing(parts: Sequence[np.ndarray]) -> float:
+    """Return how wide strokes `(n, 2)`, at least one, are in the lowest quarter of their height,
+    over it; 0 if they have none."""
+    ends = [np.stack((part[:-1], part[1:]), 1) for part in parts]  # (segments, 2, 2)
+    shares = np.linspace(0.0, 1.0, 8)[:, None, None]
+    points = np.concatenate([one[:, 0] + shares * (one[:, 1] - one[:, 0]) for one in ends], 1)
+    points = points.reshape(-1, 2)
+    if not (height := np.ptp(points[:, 1]) if len(points) else 0.0):
+        return 0.0
+    low = points[points[:, 1] >= points[:, 1].max() - height / 4]
+    return float(np.ptp(low[:, 0]) / height)

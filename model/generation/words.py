@@ -48,11 +48,8 @@ def words(line: Line) -> list[WrittenWord]:
     number = np.full(len(line.text) + 1, -1)  # of the word of each character; -1 at blanks
     for index, word in enumerate(found):
         number[len(line.text) - len(title) :][word.start() : word.end()] = index
-    parts = strokes(line.written)
-    peaks = line.peaks[max(line.primed - 1, 0) :]
-    if not line.primed:
-        peaks = np.concatenate([peaks[:1], peaks])  # the window at a step is for the next point
-    own = np.split(number[peaks], np.cumsum([len(part) for part in parts])[:-1])
+    parts, peaks = _strokes_and_peaks(line)
+    own = [number[of] for of in peaks]
     # The share of each stroke's points in each word, `(strokes, words)`.
     shares = np.array([(of[:, None] == np.arange(len(found))).mean(0) for of in own])
     owners = _beside(parts, np.where(shares.any(1), shares.argmax(1), -1).tolist())
@@ -69,6 +66,26 @@ def words(line: Line) -> list[WrittenWord]:
         for first, stop in pairwise(edges)
     ]
     return [word for word in joined if word.strokes]
+
+
+def characters(line: Line) -> list[list[np.ndarray]]:
+    """Return the strokes `(n, 2)` of each character of a line's title: those of which most points
+    were written while the window was at it."""
+    first = len(line.text) - len(line.title)
+    found: list[list[np.ndarray]] = [[] for _ in line.title]
+    for part, peaks in zip(*_strokes_and_peaks(line), strict=True):
+        at = int(np.bincount(peaks).argmax()) - first
+        if 0 <= at < len(found):
+            found[at].append(part)
+    return found
+
+
+def _strokes_and_peaks(line: Line) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the strokes `(n, 2)` that were written, and of each the window's peaks `(n,)`."""
+    parts, peaks = strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
+    if not line.primed:
+        peaks = np.concatenate([peaks[:1], peaks])  # the window at a step is for the next point
+    return parts, np.split(peaks, np.cumsum([len(part) for part in parts])[:-1])
 
 
 def _beside(parts: Iterable[np.ndarray], owners: Iterable[int]) -> list[int]:

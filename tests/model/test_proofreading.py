@@ -10,6 +10,7 @@ from model import Line
 from model.proofreading import (
     HIDDEN,
     MISSING,
+    ONE_LEG,
     SHAPE,
     UNENDED,
     Proofread,
@@ -42,7 +43,8 @@ def line(text, ended=True, width=1.0, height=0.0):
     t = np.linspace(0, len(text), 20 * len(text))
     ink = from_strokes([np.stack([width * 10 * t, 5 * np.sin(2 * np.pi * t)], axis=1)])
     ink[100:101, 1] -= height
-    return Line(ink, 0, None, text, ended, np.zeros(len(ink) - 1), title=text)
+    peaks = np.zeros(len(ink) - 1, int)
+    return Line(ink, 0, peaks, text, ended, np.zeros(len(ink) - 1), title=text)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,8 @@ def test_a_dot_is_no_line_unless_it_is_the_text():
         ("-", ([[2e3, 1, 1]],), (SHAPE,)),
     ):
         ink = np.concatenate([primer, dot, *more])
-        one = Line(ink, len(primer), None, f"primer {text}", True, np.zeros(1), title=text)
+        peaks = np.full(len(ink) - 1, 7)
+        one = Line(ink, len(primer), peaks, f"primer {text}", True, np.zeros(1), title=text)
         assert units(one, [word(text)])[0].faults == faults
 
 
@@ -175,3 +178,20 @@ def test_how_far_the_pen_may_go_back_is_by_the_longest_word():
 def test_the_better_try_is_kept(before, tried, kept):
     found = better(before, tried)
     assert [(each.text, each.tries, each.errors, each.doubt) for each in found] == kept
+
+
+@pytest.mark.parametrize(
+    ("title", "faulty"), [("An A", [1]), ("Ba A", [1]), ("An a", []), ("AAA", [0])]
+)
+def test_an_a_needs_two_legs(title, faulty):
+    """Every character is a stroke, all but the last `A` of a text with two legs."""
+    two, stem = np.array([(0, 8), (3, 0), (6, 8.0)]), np.array([(0, 5), (3, 0), (3, 8.0)])
+    last = title.rfind("A")
+    strokes = [(stem if k == last and title != "An a" else two) + [10 * k, 0]
+               for k, one in enumerate(title) if one != " "]  # fmt: skip
+    at = [k for k, one in enumerate(title) if one != " " for _ in range(3)]
+    ink = from_strokes(strokes)
+    one = Line(ink, 0, np.array(at[1:]), title, True, np.zeros(len(at) - 1), title=title)
+    found = units(one, [word(text) for text in title.split()])
+    assert [k for k, each in enumerate(found) if ONE_LEG in each.faults] == faulty
+    assert judged(found[0], title.split()[0], 0.0).faults == found[0].faults
