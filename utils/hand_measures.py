@@ -50,10 +50,10 @@ WIDEST = 100.0
 DOT, NEAR, CLEAR = 0.45, 0.5, 0.2
 """Width and height of the largest dot, how far its middle may be from the baseline, and how far
 from other ink it can be seen, all in x-heights (assumed; a pen is some 0.1 wide)."""
-COMMA, TAIL, ASIDE, HIGH = 1.0, 0.35, 0.8, 1.3
-"""Width and height of the largest comma, height of the smallest, and how far aside of the lower dot
-of a colon, and above it, the upper one may be, all in x-heights (by eye, `writer` in three styles).
-"""
+COMMA, TAIL, ASIDE, HIGH, APART = 1.0, 0.35, 0.8, 1.3, 0.28
+"""Width and height of the largest comma, height of the smallest, how far aside of the lower dot of
+a colon, and above it, the upper one may be, and how far from other ink a mark is seen on a page,
+where a pen is 0.18 wide; all in x-heights (by eye, `writer` in three styles)."""
 
 
 def measure(ink: np.ndarray, text: str = "") -> dict[str, float]:
@@ -283,14 +283,14 @@ def clear_dots(ink: np.ndarray, text: str) -> tuple[int, int]:
     level, _ = levelled(ink)
     letter, base = x_height(level), baseline(level)
     parts = [(stroke - np.array([0.0, base])) / letter for stroke in strokes(level)]
-    boxes = clear_marks(parts, DOT)
+    boxes = clear_marks(parts, DOT, CLEAR)
     clear = int((np.abs(boxes[:, 1] + boxes[:, 3]) / 2 <= NEAR).sum())
     return min(clear, expected), expected
 
 
-def clear_marks(parts: Sequence[np.ndarray], size: float) -> np.ndarray:
+def clear_marks(parts: Sequence[np.ndarray], size: float, clear: float) -> np.ndarray:
     """Return the bounds `(marks, 4)`, left, top, right and bottom, of the strokes that are no
-    larger than `size` and stand clear of all others.
+    larger than `size` and at least `clear` from all others.
 
     Args:
         parts: strokes `(n, 2)` in x-heights.
@@ -302,14 +302,14 @@ def clear_marks(parts: Sequence[np.ndarray], size: float) -> np.ndarray:
             continue
         others = parts[:number] + parts[number + 1 :]
         apart = [np.hypot(*(part[:, None] - other).T).min() for other in others]
-        if min(apart, default=math.inf) >= CLEAR:
+        if min(apart, default=math.inf) >= clear:
             found.append((*low, *high))
     return np.array(found).reshape(-1, 4)
 
 
 def hidden_marks(parts: Sequence[np.ndarray], text: str) -> int:
     """Return how many of the full stops, commas, colons and the like of a word nobody sees: none
-    of their size stands at their height, clear of other ink (see `clear_dots`). What is missing of
+    of their size stands at their height, clear of other ink. What is missing of
     a comma or colon counts once more where it is no full stop either.
 
     Args:
@@ -320,7 +320,7 @@ def hidden_marks(parts: Sequence[np.ndarray], text: str) -> int:
     wanted = [sum(map(text.count, signs)) for signs in (".,:;!?", ",;", ":;")]
     if not wanted[0]:
         return 0
-    left, top, right, bottom = clear_marks(parts, COMMA).T
+    left, top, right, bottom = clear_marks(parts, COMMA, APART).T
     middle = (left + right) / 2
     on_line = (top >= -NEAR) & (bottom >= -DOT)
     small = np.maximum(right - left, bottom - top) <= DOT
