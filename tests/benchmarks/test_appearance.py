@@ -54,7 +54,8 @@ def test_pages_are_measured_as_page_lays_them_out(checkpoints, writer, tmp_path)
     text.write_text(" ".join(held_out(28)[14:]))
     paper = f"{40 * hand.blank * 2.2}x{8.5 * 3.9 * 2.2}"
     use("page", text, "-r", checkpoints["SynthesisNetwork"], "--no-proofread", "--seed", 6,
-        "--paper", paper, "--margins", 0, "--liveliness", 0.5, "--output", output)  # fmt: skip
+        "--paper", paper, "--margins", 0, "--liveliness", 0.5, "--output", output,
+        "--line-height", 3.9 * 2.2)  # fmt: skip
     rows = rows_of(output if output.exists() else tmp_path / "page-1.json")
     assert len(rows) == 8
     expected = of_page([(from_strokes(row.strokes), row.text) for row in rows])
