@@ -104,7 +104,7 @@ def test_blanks_before_apostrophes_and_kinds_of_dots_are_spellings_of_one_text()
 
 
 def test_words_are_read_one_by_one_in_the_x_height_of_the_line():
-    """Those of a line with a fault are not read."""
+    """Those of a line with a fault are not read, one with a fault of its own is."""
     asked = []
 
     def read(inks, texts, alike, height):
@@ -112,7 +112,8 @@ def test_words_are_read_one_by_one_in_the_x_height_of_the_line():
         return [("ab", 0.0), ("cx", 0.3)]
 
     faulty = Proofread((word("zz"),), "zz y", faults=(MISSING,))
-    found = proofread(SimpleNamespace(proofread=read), [one("ab"), faulty, one("cd")])
+    legs = one("cd", 0, 0.0, (ONE_LEG,))
+    found = proofread(SimpleNamespace(proofread=read), [one("ab"), faulty, legs])
     assert asked == [([2.0, 2.0], [["ab"], ["cd"]], 1.0)]
     assert [(each.hypothesis, each.errors, each.doubt) for each in found] == [
         ("ab", 0, 0.0),
