@@ -25,25 +25,10 @@ ragged (assumed)."""
 SHRINK = 0.85
 """How much narrower blanks may become so that one more word fits (assumed)."""
 UNITS = {
-    "%",
-    "‰",
-    "€",
-    "£",
-    "$",
-    "C",
-    "°C",
-    "F",
-    "°F",
-    "kg",
-    "g",
-    "mg",
-    "lb",
-    "oz",
-    "l",
-    "ml",
-    "cl",
+    *("%", "‰", "€", "£", "$", "EUR", "C", "°C", "F", "°F", "h", "min", "s", "am", "pm"),
+    *("kg", "g", "mg", "lb", "oz", "l", "ml", "cl", "dl", "L", "tsp", "tbsp"),
+    *("km", "m", "cm", "mm", "ft"),
 }
-UNITS |= {"dl", "L", "km", "m", "cm", "mm", "ft", "h", "min", "s", "am", "pm", "tsp", "tbsp", "EUR"}
 """What is not parted from the number before it."""
 CLEAR = 0.15
 """X-heights from the ink of a row to that of the next, at least (assumed: seen as apart)."""
