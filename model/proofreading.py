@@ -21,9 +21,9 @@ from utils.hand_measures import footing, hidden_marks
 from utils.ink import bounds, from_strokes, x_height
 from utils.page.layout import Word
 
-DOUBT, DOUBT_OF_NUMBERS, SAID = 0.1, 0.01, 10.0
+DOUBT, DOUBT_OF_NUMBERS, REPORTED = 0.1, 0.01, 10.0
 """Nats of doubt with which a word is good enough, and one with a digit, which nobody guesses, and
-how many times as much is worth a word to the person (by eye, lab notebook: the words of a page)."""
+how many times as much is reported (by eye, lab notebook: the words of a page)."""
 HIGHEST, BACK, WIDEST = 9.0, 3.0, 6.0
 """Height of a line, way back of the pen beyond the width of a word, and width for each character,
 in x-heights, beyond which ink is not a line (assumed)."""
@@ -86,7 +86,7 @@ class Proofread:
     def reason(self) -> str:
         """Why a person should look at it; empty if there is no need."""
         reasons = [f"read as {self.hypothesis!r}"] if self.errors else []
-        doubtful = self.doubt > SAID * self.enough and not reasons
+        doubtful = self.doubt > REPORTED * self.enough and not reasons
         return ", ".join([*reasons, *self.faults, *(["hardly legible"] if doubtful else [])])
 
 
