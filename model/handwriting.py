@@ -150,8 +150,7 @@ class Hand:
         origin, characters = inks[0][0][0], len(line.title.replace(" ", ""))
         angle = _believed(baseline_angle(from_strokes([*chain(*inks)])), characters, TURN_SURE)
         inks = [[turned_back(one - origin, angle) + origin for one in ink] for ink in inks]
-        edges = [(np.concatenate(ink)[:, 0].min(), np.concatenate(ink)[:, 0].max()) for ink in inks]
-        written = sum(float(right - left) for left, right in edges) / self.letter
+        written = sum(float(right - left) for left, right in _edges(inks)) / self.letter
         wider = self._letter_width / _letter_width(written, "".join(part.text for part in parts))
         wider = math.exp(_believed(math.log(wider), characters, WIDTH_SURE))
         wider = min(max(wider, 1 / MOST_WIDENED), MOST_WIDENED)
@@ -165,7 +164,7 @@ class Hand:
             inks = [[one @ shear for one in ink] for ink in inks]
         base = baseline_of([*chain(*inks)])
         height = self._base + _believed(base - self._base, characters, SURE)
-        edges = [(np.concatenate(ink)[:, 0].min(), np.concatenate(ink)[:, 0].max()) for ink in inks]
+        edges = _edges(inks)
         gaps = [left - right for (_, right), (left, _) in pairwise(edges)]
         gaps = [self._gap(float(gap) / self.letter) for gap in gaps] + [self.space]
         found = []
@@ -194,7 +193,9 @@ def own_hand(writer: Writer, reader: Reader | None, seed: int, sampling: Samplin
     text = "".join(one for one in OWN_TEXT if one in known)
     if not text.strip():
         text = "".join(known.characters).strip()[: len(OWN_TEXT)]
-    seeds = [(seed + number * TRY_SEED_STRIDE) % SEEDS for number in range(OWN_TRIES)]
+    seeds = [
+        (seed + number * TRY_SEED_STRIDE) % SEEDS for number in range(OWN_TRIES if reader else 1)
+    ]
     lines = writer.write_lines([text] * len(seeds), seeds, sampling)
     doubts = [0.0] * len(lines)
     if reader:
@@ -363,6 +364,11 @@ def _seen(stroke: np.ndarray) -> np.ndarray:
 def _believed(measured: float, characters: int, sure: float) -> float:
     """Return as much of a measured difference as so many characters tell; 0 if it is NaN."""
     return float(np.nan_to_num(measured)) * characters / (characters + sure)
+
+
+def _edges(inks: Sequence[Sequence[np.ndarray]]) -> list[tuple[float, float]]:
+    """Return how far left and right the strokes of each word reach."""
+    return [(np.concatenate(ink)[:, 0].min(), np.concatenate(ink)[:, 0].max()) for ink in inks]
 
 
 def _letter_width(width: float, text: str) -> float:

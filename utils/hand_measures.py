@@ -309,8 +309,8 @@ def clear_marks(parts: Sequence[np.ndarray], size: float, clear: float) -> np.nd
 
 def hidden_marks(parts: Sequence[np.ndarray], text: str) -> int:
     """Return how many of the full stops, commas, colons and the like of a word nobody sees: none
-    of their size stands at their height, clear of other ink. What is missing of
-    a comma or colon counts once more where it is no full stop either.
+    of their size stands at their height, clear of other ink. What is missing of a comma or colon
+    counts once more where it is no full stop either.
 
     Args:
         parts: strokes `(n, 2)` in x-heights, y from the baseline, downwards.

@@ -80,13 +80,12 @@ def read_with_doubts(
     *,
     alike: Sequence[str] = (),
     height: float | None = None,
-    progress: bool = False,
 ) -> list[tuple[str, float]]:
     """Return the texts of lines of ink by greedy decoding, and the negative log-probabilities that
     they say what they should, in nats.
 
     Args:
-        model, inks, progress: as for `read_lines`.
+        model, inks: as for `read_lines`.
         spellings: the texts of each that say what it should; 0 is returned where all have
             characters that the network does not know, and for ink without a point.
         alike: characters that CTC takes for one, by the first of which texts are spelt.
@@ -95,7 +94,7 @@ def read_with_doubts(
     found = [("", 0.0)] * len(inks)
     alphabet = model.alphabet
     known = [[one for one in some if one and not alphabet.unknown(one)] for some in spellings]
-    for numbers, features, points in _batches(model, inks, progress, height):
+    for numbers, features, points in _batches(model, inks, False, height):
         rows = [(row, text) for row, number in enumerate(numbers) for text in known[number] or [""]]
         of, texts = map(list, zip(*rows, strict=True))
         text, lengths = padded([alphabet.encode(one) for one in texts], points.device)
