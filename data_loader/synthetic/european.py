@@ -14,6 +14,9 @@ LETTERS = SMALL + "".join(one.upper() for one in SMALL if one != "ı") + "İß"
 """The letters beyond ASCII, each in both cases: dotless `ı` is the small form of `I`, `İ` the
 capital of `i`, and `ß` is `SS` in capitals."""
 
+COMMON = "ßßäöüéèàçñåøæÄÖÜÉ"
+"""Letters of the languages that most people write (assumed); `ß` is the only one of its shape."""
+
 SIGNS = "€£§°«»„“”‘’–—…¿¡·"
 """Signs beyond ASCII of these languages."""
 
@@ -49,11 +52,12 @@ CARRIERS: Mapping[str, list[tuple[str, str]]] = {
 def european(draws: Draws) -> str:
     """Return a text of a few words in one language, of 3 to 40 characters and in NFC.
 
-    One of its words, if it has any, is drawn for a letter, which is in the text. Each letter is as
-    likely, so that none is rare. The text belongs to the training split, see `split_of`.
+    One of its words, if it has any, is drawn for a letter, which is in the text: a quarter of the
+    time one of `COMMON`, else each is as likely, so that none is rare. The text belongs to the
+    training split, see `split_of`.
     """
     while True:
-        letter = draws.pick(LETTERS)
+        letter = draws.pick(COMMON if draws.chance(0.25) else LETTERS)
         word, language = draws.pick(CARRIERS[letter])
         if letter in (begun := title(word, language)) and draws.chance(0.6):
             word = begun

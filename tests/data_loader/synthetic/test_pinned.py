@@ -28,9 +28,9 @@ def drawn(make):
         (lambda draws: fill(corpus.SYMBOLS, corpus.FIELDS, draws), 1772753561),
         (corpus.sign, 1202330900),
         (lambda draws: corpus.line(draws, 0, 10, 45, 0.2), 393393007),
-        (everyday.everyday, 1857228322),
+        (everyday.everyday, 2982024737),
         (everyday.characters, 2084004980),
-        (european.european, 2693445764),
+        (european.european, 3376980614),
     ],
 )
 def test_texts(make, checksum):
@@ -43,7 +43,7 @@ def test_fonts():
         shapes += [(one, (number, n)) for n, other in enumerate(group) for one in other]
     glyphs = [[glyph(name, 1.0, *shape).path for shape in shapes] for name in FONTS]
     points = np.concatenate([np.concatenate(font)[:, :2].T.ravel() for font in glyphs])
-    assert zlib.crc32(np.rint(points * 1024).astype("<i4").tobytes()) == 1747516934
+    assert zlib.crc32(np.rint(points * 1024).astype("<i4").tobytes()) == 3983197938
 
 
 def made(dataset, grid):
@@ -62,7 +62,7 @@ def made(dataset, grid):
 def test_lines_of_stroke_fonts():
     plain = EmbeddedDataset(size=40, valid_size=5, test_size=5)
     other = EmbeddedDataset(size=40, valid_size=5, test_size=5, seed=1, signs=0.5, shapes=0.5)
-    assert [made(one, 1 / 64) for one in (plain, other)] == [1897568054, 1725057385]
+    assert [made(one, 1 / 64) for one in (plain, other)] == [3952696212, 1340654142]
 
 
 def test_mixed_lines():
@@ -70,7 +70,7 @@ def test_mixed_lines():
     main.quantisation_step = 1.0
     added = EmbeddedDataset(size=20, valid_size=1, test_size=1, signs=1.0)
     dataset = MixedDataset(dataset=main, added=added, joined=20, tight=0.4, short=0.5, pieces=10)
-    assert made(dataset, 1 / 64) == 1307141397
+    assert made(dataset, 1 / 64) == 2647524180
 
 
 def test_composed_lines(tmp_path):
@@ -82,4 +82,4 @@ def test_composed_lines(tmp_path):
     accented = ComposedDataset(
         dataset=main, size=25, european=1.0, strings=0.0, plain=0.0, **options
     )
-    assert [made(one, 0.5) for one in (first, accented)] == [3755711301, 4151639499]
+    assert [made(one, 0.5) for one in (first, accented)] == [115000217, 993294268]
