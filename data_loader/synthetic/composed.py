@@ -26,6 +26,7 @@ from utils.checks import ConfigFault, DataError, Range
 LEAST_LINES = 3
 """Lines that a hand needs (assumed)."""
 Share = Annotated[float, Range(0, 1)]
+Strokes = Annotated[float, Range(0, 100)]
 MAX_TEXTS = 1000
 """Texts that are tried for a line before it is an error (assumed)."""
 
@@ -57,6 +58,8 @@ class ComposedDataset(ExtendedDataset):
         height: if given, recorded lines are brought level and to this x-height, both as the
             alignment measures them, in all splits; those that cannot be measured, or of which a
             recogniser misread more than a quarter, are left out.
+        lifts: if given, bounds on the strokes per character of the hands whose lines are cut and,
+            with `height`, kept, in all splits. Below 0.65 letters join.
         scarce: characters that were written less often than this are drawn as well.
         seed: of texts, hands and pieces.
 
@@ -73,6 +76,7 @@ class ComposedDataset(ExtendedDataset):
     digits: BaseDataset | None = None
     forms: tuple[Share, Share] = (0.0, 1.0)
     height: Annotated[float, Range(1e-3, 1e6)] | None = None
+    lifts: tuple[Strokes, Strokes] | None = None
     scarce: Annotated[int, Range(1, 1_000_000)] = 60
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
 
@@ -118,14 +122,20 @@ class ComposedDataset(ExtendedDataset):
         )
 
     def _measured(self) -> dict[int, CutLine]:
-        """Return the measured lines by index; set `_recorded`: lines brought to the height, and
-        `_left_out`: those that cannot be."""
+        """Return the measured lines by index, of hands within `lifts`; set `_recorded`: lines
+        brought to the height, and `_left_out`: those that are not."""
         main, table = self.dataset, Alignment.load(resolve_alignment(self.alignment))
         used = main.used() if self.height is not None else main.indices("train")
         if self._only is not None:
             used = main.indices(self._only)
         bar = distributed.bar(used.tolist(), "measuring", unit=" lines", leave=False, delay=1)
         lines = dict(measured_lines(main, bar, table))
+        if self.lifts:
+            check_forms(main, lines)
+            low, high = self.lifts
+            found = hands((main.hand(n), line) for n, line in lines.items())
+            kept = {name for name, hand in found.items() if low <= hand.lifts < high}
+            lines = {n: line for n, line in lines.items() if main.hand(n) in kept}
         self._recorded: dict[int, np.ndarray] = {}
         self._left_out: list[int] = []
         if self.height is not None:
@@ -208,7 +218,7 @@ class ComposedDataset(ExtendedDataset):
             f"{np.isin(part, self._left_out).sum():,} of {name}"
             for name, part in self.dataset.split_indices().items()
         ]
-        lost = f"\nleft out, as their text does not fit: {', '.join(counts)}"
+        lost = f"\nleft out, as their text or hand does not fit: {', '.join(counts)}"
         return super().report() + (lost if self._left_out else "")
 
 

@@ -1,6 +1,7 @@
 """A recorded dataset joined by new lines in its hands."""
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -147,6 +148,18 @@ def test_only_forms_within_bounds_are_cut(table):
         assert found == {form for form in HANDS if bounds[0] <= shares[form] < bounds[1]}
 
 
+def test_only_hands_within_bounds_of_strokes_per_character_are_kept(table):
+    everything = composed(table, height=100.0)
+    strokes, letters = Counter(), Counter()
+    for n in everything.dataset.used().tolist():
+        strokes[everything.group(n)] += everything.ink(n)[:, 2].sum()
+        letters[everything.group(n)] += len(everything.text(n).replace(" ", ""))
+    lifts = {form: strokes[form] / letters[form] for form in strokes}
+    middle = float(np.median(list(lifts.values())))
+    few = composed(table, height=100.0, lifts=(0.0, middle))
+    assert {few.group(n) for n in few.used()} == {form for form in lifts if lifts[form] < middle}
+
+
 def test_recorded_lines_are_brought_level_and_to_a_height(tmp_path):
     """As another measure sees it, which knows nothing of the alignment."""
     table = saved(Recorded(drift=0.06), tmp_path / "rising.npz")
@@ -173,7 +186,7 @@ def test_lines_that_cannot_be_measured_are_left_out_where_a_height_is_asked_for(
     level = composed(str(tmp_path / "fewer.npz"), height=100.0)
     assert set(main.used().tolist()) - set(level.used().tolist()) == set(gone)
     counts = "1 of train, 1 of valid, 1 of test"
-    assert f"left out, as their text does not fit: {counts}" in level.report()
+    assert f"left out, as their text or hand does not fit: {counts}" in level.report()
     # Without a height they are used as they are.
     plain = composed(str(tmp_path / "fewer.npz"))
     assert set(gone) <= set(plain.used().tolist())
