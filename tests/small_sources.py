@@ -181,7 +181,8 @@ def composed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
         every = np.ones(len(text), dtype=bool)
         lines[dataset.name(n)] = AlignedLine(evenly(dataset.lengths[n], text), every, every, 0)
     Alignment(lines).save(Path("alignment.npz"))
-    return changed | {"alignment": "alignment.npz"}
+    lifts = {"lifts": [0.0, 9.0]} if args.get("lifts") else {}
+    return changed | {"alignment": "alignment.npz"} | lifts
 
 
 def shaped(root: Path, args: dict[str, Any]) -> dict[str, Any]:

@@ -135,6 +135,8 @@ class ComposedDataset(ExtendedDataset):
             low, high = self.lifts
             found = hands((main.hand(n), line) for n, line in lines.items())
             kept = {name for name, hand in found.items() if low <= hand.lifts < high}
+            if lines and not kept:
+                raise DataError(f"lifts = {self.lifts}: none of {len(found):,} hands is within")
             lines = {n: line for n, line in lines.items() if main.hand(n) in kept}
         self._recorded: dict[int, np.ndarray] = {}
         self._left_out: list[int] = []

@@ -158,6 +158,8 @@ def test_only_hands_within_bounds_of_strokes_per_character_are_kept(table):
     middle = float(np.median(list(lifts.values())))
     few = composed(table, height=100.0, lifts=(0.0, middle))
     assert {few.group(n) for n in few.used()} == {form for form in lifts if lifts[form] < middle}
+    with pytest.raises(DataError, match=r"lifts = \(0\.0, 0\.01\): none of \d+ hands"):
+        composed(table, lifts=(0.0, 0.01))
 
 
 def test_recorded_lines_are_brought_level_and_to_a_height(tmp_path):
