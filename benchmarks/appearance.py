@@ -18,7 +18,7 @@ from base.base_dataset import BaseDataset
 from benchmarks.evenness import LEAST_LINES, SPREADS, of_page
 from benchmarks.measures import VARIED, Measured, main, print_table, shown, variety
 from commands import options
-from commands.page import HEIGHT, LINE_HEIGHT
+from commands.page import HEIGHT
 from data_loader.synthetic.corpus import held_out
 from model.generation.options import Sampling
 from model.handwriting import Hand, Passage, own_hand
@@ -30,6 +30,7 @@ from utils.hand_measures import MEASURES, measure
 from utils.ink import from_strokes
 from utils.page.layout import Paragraph, pages, scaled
 from utils.page.paper import Paper
+from utils.page.setting import LINE_HEIGHT
 
 NEAR = 5
 """Characters by which a text may be shorter or longer than --lengths asks for."""

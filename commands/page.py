@@ -4,11 +4,9 @@ import argparse
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, groupby, islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import get_args
-
-import numpy as np
 
 import model
 from base.pretrained import STYLE, style_file, style_of
@@ -20,14 +18,21 @@ from utils.page import inkml, layout, svg
 from utils.page.front_matter import paragraphs
 from utils.page.page import Page, Pen, to_json
 from utils.page.paper import DPI, RULINGS, SIZES, Paper, check_pixels, size
+from utils.page.setting import (
+    LAST_COLUMN,
+    LINE_HEIGHT,
+    Look,
+    Setting,
+    columns,
+    enveloped,
+    line_height,
+)
 from utils.plain_text import explain, fit, split
 
 KINDS = {".svg": ("nib", "animate"), ".pdf": ("nib",), ".png": ("nib", "dpi"), ".inkml": (),
          ".json": ()}  # fmt: skip
 """Suffixes of a page, and the options that are for some of them only."""
 ALIGNMENTS = {one: one for one in ("left", "right", "centred", "justified")} | {"center": "centred"}
-LINE_HEIGHT = 3.9
-"""Default height of a line in x-heights, where rows do not touch (assumed: 8.5 mm at 2.2 mm)."""
 HEIGHT = 2.2
 """Default x-height in mm (assumed: some 60 characters stand in a line of A4)."""
 MAX_BYTES, MAX_LINES = 500_000, 5_000
@@ -35,37 +40,17 @@ MAX_BYTES, MAX_LINES = 500_000, 5_000
 170 pages of A4)."""
 SIZES_TRIED = [step / 40 for step in range(40, 19, -1)]
 """Sizes of a text that is made to fit, in usual ones (assumed: below half it is another page)."""
-LIST_MARK = re.compile(r" *([-*•–]|\d{1,3}[.)])(?= +\S)")
-"""What an item of a list begins with."""
-BULLET = layout.Word((np.array([[0.0, -0.42], [0.3, -0.46], [0.6, -0.45]]),), 0.6, 0.5, "-")
-"""A short dash, for any sign that is no number (assumed, by eye)."""
-COLUMN_GAP, WIDEST_COLUMNS, LAST_COLUMN = 0.8, 0.75, 0.6
-"""X-heights between columns besides a blank, the share of a row up to which the last begins, and
-the share that a word in it has (assumed, by eye)."""
-VERSE_INDENT, LONGEST_VERSE = 5.0, 1.8
-"""X-heights by which what a verse has beyond a row is indented, and the rows of the longest
-(assumed, by eye)."""
-SENDER, ADDRESS_TOP = 0.75, 0.55
-"""Size of a sender's lines in those of the address, which begins so far down (assumed, by eye)."""
 FEW_ROWS = 5
 """Rows on the last sheet, up to which one may wish that they stood on the one before (assumed)."""
 
 
-@dataclass(frozen=True)
-class Look:
-    """How a line of the text is written: what front matter may change; see the options. At least
-    how far it is from the left margin and the sheet's edge in mm, on an envelope alone."""
+@dataclass(frozen=True, kw_only=True)
+class Writing(Look):
+    """How a line of the text is written: what front matter may change; see the options."""
 
     style: Path | None
     bias: float | None
-    size: float
     slant: float | None
-    colour: str
-    pen: float
-    align: layout.Align
-    indent: float
-    left: float = 0.0
-    top: float = 0.0
 
 
 def margins(text: str) -> tuple[float, float, float, float]:
@@ -109,7 +94,7 @@ OF_LOOK = {
     "align": alignment,
     "indent": number(float, 0, 500),
 }
-"""What takes the value of each of a `Look`, of an option or of front matter."""
+"""What takes the value of each of a `Writing`, of an option or of front matter."""
 
 
 def add_options(parser: Parser) -> None:
@@ -226,7 +211,7 @@ def run(arguments: argparse.Namespace) -> None:
     lines = fitted.text.rstrip().split("\n")
     given = {name: getattr(arguments, name) for name in OF_LOOK if name != "style"}
     given["size"] = arguments.size or HEIGHT
-    usual = Look(style=style_of(writer.path) if arguments.primer is False else None, **given)
+    usual = Writing(style=style_of(writer.path) if arguments.primer is False else None, **given)
     looks = [replace(usual, **values) for (values, _), _ in zip(text, lines, strict=False)]
     if arguments.envelope:
         looks = enveloped(looks, lines, paper)
@@ -242,7 +227,8 @@ def run(arguments: argparse.Namespace) -> None:
     found: list[model.Proofread] = []
     doubts: list[str] = []
     words = written(arguments.seed, passages, found)
-    setting = Setting(looks, passages, words, paper, arguments.line_height)
+    indents = [first.indent for first, *_ in passages]
+    setting = Setting(looks, indents, words, paper, arguments.line_height)
     paragraphs = set_to_fit(arguments, setting)
     pages = noted(layout.pages(paragraphs, paper, arguments.valign), doubts)
     for one in save(arguments, path, pages):
@@ -279,48 +265,9 @@ def text_of(arguments: argparse.Namespace) -> list[tuple[dict[str, object], str]
     return paragraphs(lines, source, OF_LOOK)
 
 
-def line_height(look: Look, least: float | None, paper: Paper) -> float:
-    """Return the height of a line in mm: in proportion to its x-height, or at least --line-height.
-
-    Raises:
-        UserError: if there is no room for it, or for its indent, on the paper.
-    """
-    if look.indent > paper.column / 2:
-        most = f"{paper.column / 2:g} mm, half of what is between the margins"
-        raise UserError(f"indent {look.indent:g}: at most {most}")
-    height = paper.ruled(least) if least else paper.ruled(LINE_HEIGHT * look.size, nearest=True)
-    if height > (most := paper.bottom - paper.margins[0]):
-        raise UserError(
-            f"size {look.size:g}: with lines {height:g} mm high, but there are {most:g} mm "
-            "between the margins; a smaller size or --line-height, or larger paper, is needed"
-        )
-    return height
-
-
-def enveloped(looks: Sequence[Look], lines: Sequence[str], paper: Paper) -> list[Look]:
-    """Return the looks of lines that begin with a sender's, or do not, and end with an address: at
-    the right below the middle, and higher if it has many lines."""
-    first = max((number for number, line in enumerate(lines, 1) if not line.strip()), default=0)
-    left = max(paper.width / 2 - paper.margins[3], 0.0)
-    lowest = paper.bottom - sum(line_height(look, None, paper) for look in looks[first + 1 :])
-    address = {"left": left, "top": min(ADDRESS_TOP * paper.height, lowest)}
-    return [
-        replace(look, **address) if number >= first else replace(look, size=SENDER * look.size)
-        for number, look in enumerate(looks)
-    ]
-
-
-def columns(line: str) -> list[str]:
-    """Return the columns of a line, of which most have one: what is between tabs, or an item of a
-    list and its mark, which is blank if it is no number."""
-    if mark := LIST_MARK.match(line):
-        return [mark[0].rstrip("-*•–"), line[mark.end() :].replace("\t", " ")]
-    return re.split(r" *\t\s*", line.rstrip())
-
-
 def passages_of(
     arguments: argparse.Namespace,
-    looks: Sequence[Look],
+    looks: Sequence[Writing],
     lines: Sequence[Sequence[str]],
     paper: Paper,
     writer: "model.Writer",
@@ -370,68 +317,6 @@ def written(
             bar.update(len(passage.lines))
     left = iter(words)
     return [[*islice(left, len(line))] for line in lines]
-
-
-Line = tuple[Look, Sequence["model.Passage"], Sequence[Sequence[layout.Word]]]
-"""A line of a text: its look, and its columns before and after they were written."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Written passages, and how each is set on paper.
-
-    Attributes:
-        looks: one for each line of the text.
-        passages, words: of its columns.
-        paper: that it is set on.
-        line_height: at least, in mm; None: in proportion to the size, and so that no rows touch.
-    """
-
-    looks: Sequence[Look]
-    passages: Sequence[Sequence["model.Passage"]]
-    words: Sequence[Sequence[Sequence[layout.Word]]]
-    paper: Paper
-    line_height: float | None
-
-    def paragraphs(self, factor: float = 1.0) -> list[layout.Paragraph]:
-        """Return the lines of the text as paragraphs in millimetres, all so many times as large."""
-        lines = zip(self.looks, self.passages, self.words, strict=True)
-        groups = groupby(lines, lambda line: (line[0], len(line[2]), bool(line[2][0])))
-        found = [one for _, group in groups for one in self._alike([*group], factor)]
-        return layout.spread(found, self.paper) if self.spreads else found
-
-    @property
-    def spreads(self) -> bool:
-        """Whether lines become as high as it takes, rather than letters smaller."""
-        return self.line_height is None and self.paper.ruling == "plain"
-
-    def _alike(self, lines: Sequence[Line], factor: float) -> Iterator[layout.Paragraph]:
-        """Yield lines of one look and with as many columns as paragraphs, their columns aligned."""
-        look, size = lines[0][0], factor * lines[0][0].size
-        row = (self.paper.column - look.left - look.indent) / size
-        cells = [[*(words or [BULLET] for words in own[:-1]), own[-1]] for _, _, own in lines]
-        starts = [0.0]
-        for column in [*zip(*cells, strict=True)][:-1]:
-            starts.append(starts[-1] + max(map(layout.natural_width, column)) + COLUMN_GAP)
-        if starts[-1] > WIDEST_COLUMNS * row:  # as lines without columns
-            cells, starts = [[[*chain.from_iterable(own)]] for own in cells], [0.0]
-        fills = [layout.natural_width(own[-1]) / row for own in cells]
-        verses = look.align == "left" and sum(one > 1 for one in fills) < len(fills) / 2
-        for (_, (first, *_), _), own, fill in zip(lines, cells, fills, strict=True):
-            *lead, last = [[layout.scaled(word, size) for word in words] for words in own]
-            hang = VERSE_INDENT * size if verses and not lead and 1 < fill <= LONGEST_VERSE else 0.0
-            left = look.left + first.indent * size
-            yield layout.Paragraph(
-                last,
-                line_height(replace(look, size=size), self.line_height, self.paper),
-                left + starts[-1] * size + hang,
-                0.0 if lead else look.indent - hang,
-                look.align,
-                Pen(look.pen, look.colour),
-                size,
-                [(left + x * size, words) for x, words in zip(starts, lead, strict=False)],
-                look.top,
-            )
 
 
 def set_to_fit(arguments: argparse.Namespace, setting: Setting) -> list[layout.Paragraph]:

@@ -13,12 +13,13 @@ from PIL import Image
 
 import experiments
 from base.pretrained import style_of
-from commands.page import MAX_BYTES, MAX_LINES, Look, enveloped, sheet
+from commands.page import MAX_BYTES, MAX_LINES, sheet
 from data_loader.sources.ink_files import read_ink
 from tests.commands.networks import save as save_network
 from tests.page_rows import rows_of
 from utils.checks import UserError
 from utils.page.paper import Paper
+from utils.page.setting import Look, enveloped
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +189,7 @@ def test_an_envelope_has_the_address_at_the_right_and_the_sender_in_the_corner(t
         assert len(inks) == 2 + lines
         assert [round(ink[:, 0].min(), 1) for ink in inks] == [11.0] * 2 + [110.0] * lines
         assert max(ink[:, 1].max() for ink in inks) < 110 - 8
-    address = Look(None, None, 2.0, None, "", 1.0, "left", 0.0)
+    address = Look(size=2.0, colour="", pen=1.0, align="left", indent=0.0)
     (sender, _, first, *_) = enveloped([address] * 5, ["ab", "", "c", "d", "e"], Paper(200, 100))
     assert (sender.size, first.size, first.left, first.top) == pytest.approx((1.5, 2.0, 75.0, 55.0))
 

@@ -1,0 +1,158 @@
+"""Lines of a text as paragraphs of a page: lists, columns, verses, envelopes.
+
+Lengths in millimetres, but those in x-heights that say so.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, groupby
+from typing import TypeVar
+
+import numpy as np
+
+from utils.checks import UserError
+from utils.page.layout import Align, Paragraph, Word, natural_width, scaled, spread
+from utils.page.page import Pen
+from utils.page.paper import Paper
+
+LINE_HEIGHT = 3.9
+"""Default height of a line in x-heights, where rows do not touch (assumed: 8.5 mm at 2.2 mm)."""
+LIST_MARK = re.compile(r" *([-*•–]|\d{1,3}[.)])(?= +\S)")
+"""What an item of a list begins with."""
+BULLET = Word((np.array([[0.0, -0.42], [0.3, -0.46], [0.6, -0.45]]),), 0.6, 0.5, "-")
+"""A short dash, for any sign that is no number (assumed, by eye)."""
+COLUMN_GAP, WIDEST_COLUMNS, LAST_COLUMN = 0.8, 0.75, 0.6
+"""X-heights between columns besides a blank, the share of a row up to which the last begins, and
+the share that a word in it has (assumed, by eye)."""
+VERSE_INDENT, LONGEST_VERSE = 5.0, 1.8
+"""X-heights by which what a verse has beyond a row is indented, and the rows of the longest
+(assumed, by eye)."""
+SENDER, ADDRESS_TOP = 0.75, 0.55
+"""Size of a sender's lines in those of the address, which begins so far down (assumed, by eye)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How a line of the text looks on paper.
+
+    Attributes:
+        size: x-height.
+        colour, pen: of the ink, and its width.
+        align, indent: between the margins, and of a paragraph's first row.
+        left, top: how far it is from the left margin, and its baseline from the sheet's upper edge,
+            at least.
+    """
+
+    size: float
+    colour: str
+    pen: float
+    align: Align
+    indent: float
+    left: float = 0.0
+    top: float = 0.0
+
+
+AnyLook = TypeVar("AnyLook", bound=Look)
+
+
+def line_height(look: Look, least: float | None, paper: Paper) -> float:
+    """Return the height of a line in mm: in proportion to its x-height, or at least --line-height.
+
+    Raises:
+        UserError: if there is no room for it, or for its indent, on the paper.
+    """
+    if look.indent > paper.column / 2:
+        most = f"{paper.column / 2:g} mm, half of what is between the margins"
+        raise UserError(f"indent {look.indent:g}: at most {most}")
+    height = paper.ruled(least) if least else paper.ruled(LINE_HEIGHT * look.size, nearest=True)
+    if height > (most := paper.bottom - paper.margins[0]):
+        raise UserError(
+            f"size {look.size:g}: with lines {height:g} mm high, but there are {most:g} mm "
+            "between the margins; a smaller size or --line-height, or larger paper, is needed"
+        )
+    return height
+
+
+def enveloped(looks: Sequence[AnyLook], lines: Sequence[str], paper: Paper) -> list[AnyLook]:
+    """Return the looks of lines that begin with a sender's, or do not, and end with an address: at
+    the right below the middle, and higher if it has many lines."""
+    first = max((number for number, line in enumerate(lines, 1) if not line.strip()), default=0)
+    left = max(paper.width / 2 - paper.margins[3], 0.0)
+    lowest = paper.bottom - sum(line_height(look, None, paper) for look in looks[first + 1 :])
+    address = {"left": left, "top": min(ADDRESS_TOP * paper.height, lowest)}
+    return [
+        replace(look, **address) if number >= first else replace(look, size=SENDER * look.size)
+        for number, look in enumerate(looks)
+    ]
+
+
+def columns(line: str) -> list[str]:
+    """Return the columns of a line, of which most have one: what is between tabs, or an item of a
+    list and its mark, which is blank if it is no number."""
+    if mark := LIST_MARK.match(line):
+        return [mark[0].rstrip("-*•–"), line[mark.end() :].replace("\t", " ")]
+    return re.split(r" *\t\s*", line.rstrip())
+
+
+Line = tuple[Look, float, Sequence[Sequence[Word]]]
+"""A line of a text: its look, its indent, and the words of its columns."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A written text, and how it is set on paper.
+
+    Attributes:
+        looks: one for each line of the text.
+        indents: of each, by blanks at its start, in x-heights.
+        words: of the columns of each, in x-heights.
+        paper: that it is set on.
+        line_height: at least, in mm; None: in proportion to the size, and so that no rows touch.
+    """
+
+    looks: Sequence[Look]
+    indents: Sequence[float]
+    words: Sequence[Sequence[Sequence[Word]]]
+    paper: Paper
+    line_height: float | None
+
+    def paragraphs(self, factor: float = 1.0) -> list[Paragraph]:
+        """Return the lines of the text as paragraphs in millimetres, all so many times as large."""
+        lines = zip(self.looks, self.indents, self.words, strict=True)
+        groups = groupby(lines, lambda line: (line[0], len(line[2]), bool(line[2][0])))
+        found = [one for _, group in groups for one in self._alike([*group], factor)]
+        return spread(found, self.paper) if self.spreads else found
+
+    @property
+    def spreads(self) -> bool:
+        """Whether lines become as high as it takes, rather than letters smaller."""
+        return self.line_height is None and self.paper.ruling == "plain"
+
+    def _alike(self, lines: Sequence[Line], factor: float) -> Iterator[Paragraph]:
+        """Yield lines of one look and with as many columns as paragraphs, their columns aligned."""
+        look, size = lines[0][0], factor * lines[0][0].size
+        row = (self.paper.column - look.left - look.indent) / size
+        cells = [[*(words or [BULLET] for words in own[:-1]), own[-1]] for _, _, own in lines]
+        starts = [0.0]
+        for column in [*zip(*cells, strict=True)][:-1]:
+            starts.append(starts[-1] + max(map(natural_width, column)) + COLUMN_GAP)
+        if starts[-1] > WIDEST_COLUMNS * row:  # as lines without columns
+            cells, starts = [[[*chain.from_iterable(own)]] for own in cells], [0.0]
+        fills = [natural_width(own[-1]) / row for own in cells]
+        verses = look.align == "left" and sum(one > 1 for one in fills) < len(fills) / 2
+        for (_, indent, _), own, fill in zip(lines, cells, fills, strict=True):
+            *lead, last = [[scaled(word, size) for word in words] for words in own]
+            hang = VERSE_INDENT * size if verses and not lead and 1 < fill <= LONGEST_VERSE else 0.0
+            left = look.left + indent * size
+            yield Paragraph(
+                last,
+                line_height(replace(look, size=size), self.line_height, self.paper),
+                left + starts[-1] * size + hang,
+                0.0 if lead else look.indent - hang,
+                look.align,
+                Pen(look.pen, look.colour),
+                size,
+                [(left + x * size, words) for x, words in zip(starts, lead, strict=False)],
+                look.top,
+            )
