@@ -15,7 +15,7 @@ LETTERS = SMALL + "".join(one.upper() for one in SMALL if one != "ı") + "İß"
 capital of `i`, and `ß` is `SS` in capitals."""
 
 COMMON = "ßßäöüéèàçñåøæÄÖÜÉ"
-"""Letters of the languages that most people write (assumed); `ß` is the only one of its shape."""
+"""Letters of the languages that most people write (assumed); twice `ß`, as no other is like it."""
 
 SIGNS = "€£§°«»„“”‘’–—…¿¡·"
 """Signs beyond ASCII of these languages."""
