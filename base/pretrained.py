@@ -5,9 +5,11 @@ Does not import torch, so that an unknown name is refused at once.
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from utils.checks import CheckpointError, nearest
+from utils.checks import CheckpointError, ConfigFault, nearest
+from utils.strict_json import read
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
 """The pretrained networks: `NAME.pth`, or `NAME.partial.pth` if training was far from complete."""
@@ -16,7 +18,7 @@ STYLES = PRETRAINED.with_name("styles")
 """Samples of hands, `NAME.json`: ink and its text."""
 
 STYLE = "slanted"
-"""The style of pages by the network `writer`, which wrote the styles (chosen by eye)."""
+"""The style of pages by the network `writer` (chosen by eye)."""
 
 HAND_SPACE = PRETRAINED / "hands.npz"
 """The space in which hands are compared, see `utils.hand_likeness`."""
@@ -34,6 +36,21 @@ def style_of(path: Path) -> Path | None:
     if beside.is_file() and b'"strokes"' in beside.read_bytes():
         return beside
     return styles().get(STYLE) if path.resolve() == pretrained().get("writer") else None
+
+
+def network_of(style: Path | None) -> Path:
+    """Return the pretrained network that writes a style: the one that its file names as `network`,
+    else `writer`.
+
+    Raises:
+        CheckpointError: if there is none of this name.
+    """
+    values = None
+    if style and style.suffix.lower() == ".json":
+        with suppress(ConfigFault):  # what it contains is said where it is read as ink
+            values = read(style)
+    named = values.get("network") if isinstance(values, dict) else None
+    return _named(str(named or "writer"), pretrained(), "pretrained network")
 
 
 def pretrained() -> dict[str, Path]:

@@ -1,7 +1,7 @@
 """Do lines stay in the style whose sample they continue?
 
-`writer` writes lines in each style of `saved/styles`. Each line is then given to the style whose
-sample, or ten other lines, it lies nearest to: in the space that tells recorded hands apart
+The network of each style of `saved/styles` writes lines in it. Each line is then given to the style
+whose sample, or ten other lines, it lies nearest to: in the space that tells recorded hands apart
 (`hands.npz`), and by measures of `utils.hand_measures`. A recogniser says how legible they are.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.pretrained import HAND_SPACE, styles
+from base.pretrained import HAND_SPACE, network_of, styles
 from benchmarks.measures import VARIED, main
 from commands.options import Parser
 from commands.primer_options import primer_of
@@ -36,11 +36,12 @@ def told(lines: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write lines in all styles, and print whose they seem to be and how they are read."""
-    network, reader = load("writer", "cpu"), load(arguments.reader, "cpu")
+    reader = load(arguments.reader, "cpu")
     space, hands = hand_likeness.load(HAND_SPACE), styles()
     texts = held_out(arguments.lines + OTHERS, 15, LONGEST)
     in_space, in_measures, errors = [], [], []
     for number, file in enumerate(hands.values()):
+        network = load(network_of(file), "cpu")
         primer, _ = primer_of(file, network)
         seeds = range(1000 * number, 1000 * number + len(texts))
         lines = network.write_lines(texts, seeds, Sampling(BIAS), primer=primer)

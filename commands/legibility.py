@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import model
+from base.pretrained import network_of
 from commands import options, primer_options, search_options
 from commands.options import Parser, number, require
 from utils.alphabet import describe
@@ -24,7 +25,7 @@ SAMPLE_SEED_STRIDE = 1_000_000
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser, default="writer")
+    options.add_network(parser, of_style=True)
     add, texts = parser.add_argument, parser.add_mutually_exclusive_group()
     add("--reader", default="reader", metavar="CHECKPOINT", help="the recogniser")
     texts.add_argument(
@@ -78,7 +79,8 @@ def run(arguments: argparse.Namespace) -> None:
     require(arguments, tries="proofread")
     search_options.check(arguments)
     texts, kinds, samples = chosen_texts(arguments)
-    writer = options.load_writer(arguments.resume, arguments, of_texts=True)
+    named = arguments.resume or network_of(arguments.primer)
+    writer = options.load_writer(named, arguments, of_texts=True)
     own = arguments.text or arguments.texts not in ("plain", "characters", *EVERYDAY)
     texts = options.without_unknown(writer.model.alphabet, texts, arguments.skip_unknown or not own)
     reader = options.load_reader(arguments.reader, arguments)

@@ -122,16 +122,23 @@ def require(arguments: argparse.Namespace, **needed: str) -> None:
 # The network and the device
 
 
-def add_network(parser: Parser, default: str | None = None, nargs: str | None = None) -> None:
-    """Add -r, whose number of values may be given, and the options of every command."""
+def add_network(
+    parser: Parser, default: str | None = None, nargs: str | None = None, *, of_style: bool = False
+) -> None:
+    """Add -r, whose number of values may be given, and the options of every command.
+
+    Args:
+        of_style: None stands for the network of the style (`base.pretrained.network_of`).
+    """
+    usual = " (default: that of the style, else writer)" if of_style else ""
     parser.add_argument(
         *("-r", "--resume"),
         metavar="CHECKPOINT",
-        required=default is None,
+        required=default is None and not of_style,
         default=default,
         nargs=nargs,
         help="checkpoint file, run folder (its newest complete checkpoint is used), or name of a "
-        f"pretrained network ({', '.join(pretrained())})",
+        f"pretrained network ({', '.join(pretrained())}){usual}",
     )
     add_common(parser)
 
@@ -152,7 +159,7 @@ def add_common(parser: Parser) -> None:
     )
 
 
-def load(path: str, arguments: argparse.Namespace) -> "model.TrainedNetwork":
+def load(path: str | Path, arguments: argparse.Namespace) -> "model.TrainedNetwork":
     """Load a network, and print which.
 
     Raises:
@@ -166,7 +173,7 @@ def load(path: str, arguments: argparse.Namespace) -> "model.TrainedNetwork":
 
 
 def load_writer(
-    path: str, arguments: argparse.Namespace, *, of_texts: bool = False
+    path: str | Path, arguments: argparse.Namespace, *, of_texts: bool = False
 ) -> "model.Writer":
     """Load a network that writes, one that takes a text if `of_texts`; see `load`."""
     network = load(path, arguments)

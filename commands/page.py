@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import model
-from base.pretrained import STYLE, style_file, style_of
+from base.pretrained import STYLE, network_of, style_file, style_of
 from commands import options, primer_options
 from commands.options import Parser, number, require
 from utils.checks import UserError
@@ -98,7 +98,7 @@ OF_LOOK = {
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser, default="writer")
+    options.add_network(parser, of_style=True)
     add = parser.add_argument
     add("file", nargs="?", metavar="FILE", help="text to write, UTF-8; - reads standard input")
     add("--text", action="append", help="a paragraph, instead of FILE; may be given several times")
@@ -192,7 +192,8 @@ def run(arguments: argparse.Namespace) -> None:
     check(arguments, path, paper)
     options.check_readable(arguments.primer or None)
     text = text_of(arguments)
-    writer = options.load_writer(arguments.resume, arguments, of_texts=True)
+    named = arguments.resume or network_of(arguments.primer or None)
+    writer = options.load_writer(named, arguments, of_texts=True)
     from model.generation.writing import check_lengths
     from model.handwriting import RAISED
 
@@ -274,23 +275,27 @@ def passages_of(
     reader: "model.Reader | None",
 ) -> list[list["model.Passage"]]:
     """Return the columns of each line of a text, with its hand: one sample for all biases of a
-    style."""
+    style, written by the style's network unless one is named."""
     from model.handwriting import TRIES, Hand, own_hand
 
     sampling = options.sampling_of(arguments, writer)
     given = primer_options.take_primer(writer, arguments)
 
     tries = arguments.tries or TRIES
-    samples, hands, passages = {}, {}, []
+    samples, hands, passages, writers = {}, {}, [], {writer.path: writer}
     for look, line in zip(looks, lines, strict=True):
         style, bias = look.style, sampling.bias if look.bias is None else look.bias
+        network = network_of(style) if style and not arguments.resume else writer.path
+        if network not in writers:
+            writers[network] = options.load_writer(network, arguments, of_texts=True)
         if style and style not in samples:
-            samples[style] = primer_options.primer_of(style, writer)[0]
+            samples[style] = primer_options.primer_of(style, writers[network])[0]
         elif style not in samples:
             samples[None] = given or own_hand(writer, reader, arguments.seed, sampling)
         if (key := (style, bias, look.slant)) not in hands:
             own, lively = replace(sampling, bias=bias), arguments.liveliness
-            hands[key] = Hand(writer, samples[style], reader, own, tries, lively, look.slant, True)
+            by, sample = writers[network], samples[style]
+            hands[key] = Hand(by, sample, reader, own, tries, lively, look.slant, True)
         width = (
             (paper.column - look.left - look.indent)
             / look.size

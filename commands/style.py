@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from base.pretrained import STYLES, styles
+from base.pretrained import STYLES, network_of, pretrained, styles
 from commands import options
 from commands.options import Parser, number
 from commands.primer_options import primer_of, sample_of
@@ -15,15 +15,15 @@ LONGEST = 4000
 """Points of a sample at most (assumed: five lines; all of them are read before each line)."""
 OF_MAKE, OF_LIST = (
     ("ink", "number", "name"),
-    ("bias", "pen_sharpness", "seed", "resume"),
+    ("bias", "pen_sharpness", "seed"),
 )
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser, default="writer")
+    options.add_network(parser, of_style=True)
     options.add_bias(parser)
     options.add_seed(parser, "list: seed of every line")
-    parser.set_defaults(resume=None, seed=None)  # to tell whether they are given
+    parser.set_defaults(seed=None)  # to tell whether they are given
     add = parser.add_argument
     add("action", choices=("make", "list"), help="make a style, or draw all of them")
     ink = "make: a line of the hand, in any format that `read` accepts"
@@ -71,13 +71,15 @@ def make(arguments: argparse.Namespace) -> None:
         raise UserError(f"{one.name} has {len(one.ink):,} points: a line of at most {LONGEST:,}")
     if too_wide(one.ink, text):
         raise UserError(f"{one.name} is far wider than {text[:40]!r}: has it a point far off?")
+    if arguments.resume not in (None, *pretrained()):
+        raise UserError(f"-r {arguments.resume}: a style names one of {', '.join(pretrained())}")
     path = arguments.output or STYLES
     if path.suffix.lower() != ".json":
         path = path / f"{arguments.name}.json"
     options.make_room(path, "--output")
     if path.exists():
         raise UserError(f"{path} is there already: choose another name, or delete it first")
-    write_style(path, one.ink, text, arguments.name)
+    write_style(path, one.ink, text, arguments.name, arguments.resume)
     print(f"{path}  ({len(one.ink)} points, {text!r})")
 
 
@@ -86,13 +88,19 @@ def draw(arguments: argparse.Namespace) -> None:
     known = styles()
     if not known:
         raise UserError(f"there are no styles in {STYLES}: `style make` makes one")
-    writer = options.load_writer(arguments.resume or "writer", arguments, of_texts=True)
+    networks = {name: arguments.resume or network_of(file) for name, file in known.items()}
+    writers = {
+        one: options.load_writer(one, arguments, of_texts=True)
+        for one in dict.fromkeys(networks.values())
+    }
     from utils.plots import lines_figure, write_png
 
-    (text,) = options.without_unknown(writer.model.alphabet, [arguments.text or PANGRAM], None)
-    sampling, seed = options.sampling_of(arguments, writer), arguments.seed or 0
-    primers = [primer_of(file, writer)[0] for file in known.values()]
-    inks = [writer.write(text, sampling, seed=seed, primer=one).visible for one in primers]
+    inks, seed = [], arguments.seed or 0
+    for name, file in known.items():
+        writer = writers[networks[name]]
+        (text,) = options.without_unknown(writer.model.alphabet, [arguments.text or PANGRAM], None)
+        sampling, primer = options.sampling_of(arguments, writer), primer_of(file, writer)[0]
+        inks.append(writer.write(text, sampling, seed=seed, primer=primer).visible)
     output = options.Output(arguments.output or "saved/figures", (".png",))
     output.make()
     path = output.named("styles.png")

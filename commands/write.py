@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import model
+from base.pretrained import network_of
 from commands import options, primer_options, showing
 from commands.options import Parser, require
 from model.generation.options import Sampling
@@ -28,8 +29,7 @@ FILES = (".svg", ".png", ".inkml")
 
 
 def add_options(parser: Parser) -> None:
-    options.add_network(parser, default="writer", nargs="+")
-    parser.set_defaults(resume=["writer"])
+    options.add_network(parser, nargs="+", of_style=True)
     add = parser.add_argument
     add(
         "--text",
@@ -81,6 +81,7 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    arguments.resume = arguments.resume or [network_of(arguments.primer)]
     check(arguments)
     writers = [options.load_writer(name, arguments) for name in arguments.resume]
     if arguments.text and not any(writer.model.needs_text for writer in writers):

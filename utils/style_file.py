@@ -18,6 +18,7 @@ def write_style(
     ink: np.ndarray,
     text: str,
     name: str,
+    network: str | None = None,
 ) -> None:
     """Write a style.
 
@@ -26,6 +27,7 @@ def write_style(
         ink: the line `(points, 3)`, in its own units.
         text: what it says.
         name: of the style.
+        network: pretrained network that is to write it; None for `writer`.
 
     Raises:
         OSError: if the file cannot be written.
@@ -35,6 +37,7 @@ def write_style(
     values = {
         "name": name,
         "text": text,
+        **({"network": network} if network else {}),
         "slant": round(found["slant"], 1),
         "letter_width": round(found["letter_width"], 2),
         "strokes": [

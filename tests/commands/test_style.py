@@ -1,6 +1,7 @@
 """Samples of hands: made from ink, listed, written in."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -72,11 +73,27 @@ def test_lines_and_pages_are_written_in_a_style(place, capsys):
     assert json.loads((place / "page.json").read_text())["rows"][0]["text"] == "ab"
 
 
-def test_all_styles_are_drawn(place, capsys):
-    network = save(place / "writer", "SynthesisNetwork")
+def test_a_style_is_written_by_the_network_it_names(place, capsys, monkeypatch):
+    monkeypatch.setattr("base.pretrained.PRETRAINED", place / "networks")
+    (place / "networks").mkdir()
+    for name in ("writer", "joined"):
+        save(place / name, "SynthesisNetwork").rename(place / f"networks/{name}.pth")
     make("one")
-    make("two")
-    assert run("style", "list", "-r", network, "--output", "sheet.png") == 0
+    make("two", "-r", "joined")
+    (place / "a.txt").write_text("ab\n---\nstyle: two\n---\nab\n")
+    text = ("-d", "cpu", "--text", "ab")
+    for used, *words in (
+        ("w", "write", *text, "--style", "one", "--steps", 9, "--output", "a.svg"),
+        ("j", "write", *text, "--style", "two", "--steps", 9, "--output", "a.svg"),
+        ("w", "write", "-r", "writer", *text, "--style", "two", "--steps", 9, "--output", "a.svg"),
+        ("wj", "page", "a.txt", "-d", "cpu", "--no-proofread", "--style", "one"),
+        ("j", "page", "-d", "cpu", "--no-proofread", "--style", "two", "--text", "ab"),
+        ("wj", "style", "list", "-d", "cpu", "--output", "sheet.png"),
+    ):
+        capsys.readouterr()
+        assert run(*words) == 0
+        printed = capsys.readouterr().out
+        assert [name[0] for name in re.findall(r"networks/(\w+)\.pth on", printed)] == [*used]
     assert (place / "sheet.png").stat().st_size > 1000
 
 
@@ -90,7 +107,7 @@ def test_all_styles_are_drawn(place, capsys):
         (["style", "make", "--ink", "my.inkml", "--name", "a", "--text", " "], "no text for"),
         (["style", "list", "--name", "a"], "--name is for `style make`"),
         (["style", "make", "--seed", "0"], "--seed is for `style list`"),
-        (["style", "make", "-r", "writer"], "--resume is for `style list`"),
+        (["style", "make", "--ink", "my.inkml", "--name", "a", "-r", "x"], "-r x: a style names"),
         (["style", "make", "--ink", "far.json", "--name", "a"], "far wider than 'hello': has it"),
         (["style", "list"], "there are no styles"),
         (["write", "--style", "x"], "x: no such file or folder, nor a style"),
