@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     reader = load(arguments.reader, "cpu")
     space, hands = hand_likeness.load(HAND_SPACE), styles()
     texts = held_out(arguments.lines + OTHERS, 15, LONGEST)
-    in_space, in_measures, errors = [], [], []
+    in_space, in_measures, errors, lifts = [], [], [], []
     for number, file in enumerate(hands.values()):
         network = load(network_of(file), "cpu")
         primer, _ = primer_of(file, network)
@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
         inks = [primer[0], *(line.written for line in lines)]
         found = [measure(*one) for one in zip(inks, [primer[1], *texts], strict=True)]
         in_space.append(space.embed(inks))
+        lifts.append([found[0]["lifts"], np.nanmean([one["lifts"] for one in found[1:]])])
         in_measures.append([[one[name] for name in VARIED] for one in found])
         errors.append(rates(zip(texts, reader.read_lines(inks[1:]), strict=True))["cer"])
     measures = np.nan_to_num(np.array(in_measures))
@@ -63,6 +64,8 @@ def run(arguments: argparse.Namespace) -> None:
         print("  " + ", ".join(f"{one} {of:.0%}" for one, of in zip(hands, sample, strict=True)))
     each = ", ".join(f"{one} {rate:.1%}" for one, rate in zip(hands, errors, strict=True))
     print(f"misread by {arguments.reader}: {np.mean(errors):.1%}\n  {each}")
+    each = ", ".join(f"{one} {a:.2f} {b:.2f}" for one, (a, b) in zip(hands, lifts, strict=True))
+    print(f"pen lifts per character, of the sample and of the lines:\n  {each}")
 
 
 if __name__ == "__main__":

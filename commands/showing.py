@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import model
-from base.pretrained import styles
+from base.pretrained import network_of, styles
 from commands.options import Parser
 from commands.primer_options import primer_of
 from model.generation.options import Primer, Sampling
@@ -130,9 +130,11 @@ def save_biases(
 
 
 def primers(writer: "model.Writer") -> dict[str, Primer]:
-    """Return by name the styles whose texts a network knows, in the units of its data."""
+    """Return by name the styles whose texts a network knows, in the units of its data, but for
+    those that name another one."""
     found: dict[str, Primer] = {}
     for name, file in styles().items() if writer.model.needs_text else ():
         with suppress(UserError):
-            found[name], _ = primer_of(file, writer)
+            if network_of(file) in (writer.path, network_of(None)):
+                found[name], _ = primer_of(file, writer)
     return found

@@ -190,6 +190,7 @@ PUBLISHED = {
     "conditional": ("valid_log_loss_canonical", rf"^## conditional$[\s\S]*?{LOG_LOSS}"),
     "unconditional": ("valid_log_loss_canonical", rf"^## unconditional$[\s\S]*?{LOG_LOSS}"),
     "writer": ("valid_log_loss", r"^\| log-loss of the validation, nats per.* \| (-[\d.]+) \|$"),
+    "joined": ("valid_log_loss", r"^`testset_v` in such hands: (-[\d.]+) nats"),
     "judge": (
         "valid_cer",
         r"^\| `testset_v` and `testset_t`, on which `judge`.* \| ([\d.]+ %) \|$",
@@ -246,7 +247,7 @@ def test_the_record_of_a_file_is_of_the_file_itself(name):
     assert round(record["metrics"][metric], digits) == pytest.approx(card(pattern), abs=1e-9)
 
 
-@pytest.mark.parametrize("name", ["writer", "reader", "judge"])
+@pytest.mark.parametrize("name", ["writer", "joined", "reader", "judge"])
 def test_the_networks_for_use_are_what_their_config_trains(name):
     config = ConfigParser.from_file(PRETRAINED.parents[1] / "configs" / f"{name}.json")
     record = load_checkpoint(pretrained()[name])["config"]
