@@ -28,7 +28,7 @@ HIGHEST, BACK, WIDEST = 9.0, 3.0, 6.0
 """Height of a line, way back of the pen beyond the width of a word, and width for each character,
 in x-heights, beyond which ink is not a line (assumed)."""
 
-ALIKE = ("'’‘`", '"“”„', "-–—", "lI|")
+ALIKE = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 """Characters that nobody tells apart, each group spelt as its first."""
 SPELT = str.maketrans({one: group[0] for group in ALIKE for one in group} | {"…": "..."})
 ALONE = str.maketrans("_~,'/!(", "--..lll")
