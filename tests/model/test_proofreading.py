@@ -115,11 +115,8 @@ def test_words_are_read_one_by_one_in_the_x_height_of_the_line():
     legs = one("cd", 0, 0.0, (ONE_LEG,))
     found = proofread(SimpleNamespace(proofread=read), [one("ab"), faulty, legs])
     assert asked == [([2.0, 2.0], [["ab"], ["cd"]], 1.0)]
-    assert [(each.hypothesis, each.errors, each.doubt) for each in found] == [
-        ("ab", 0, 0.0),
-        ("", 0, 0.0),
-        ("cx", 1, 0.3),
-    ]
+    read = [(each.hypothesis, each.errors, each.doubt) for each in found]
+    assert read == [("ab", 0, 0.0), ("", 0, 0.0), ("cx", 1, 0.3)]
 
 
 @pytest.mark.parametrize(
@@ -141,11 +138,8 @@ def test_faults_of_a_line(written, said, wrong):
 def test_a_dot_is_no_line_unless_it_is_the_text():
     primer = line("primer", width=2.0).ink
     dot = np.array([[12.0, 3.0, 1.0]])
-    for text, more, faults in (
-        (".", (), ()),
-        ("a", (), (SHAPE,)),
-        ("-", ([[2e3, 1, 1]],), (SHAPE,)),
-    ):
+    far = ([[2e3, 1, 1]],)
+    for text, more, faults in ((".", (), ()), ("a", (), (SHAPE,)), ("-", far, (SHAPE,))):
         ink = np.concatenate([primer, dot, *more])
         peaks = np.full(len(ink) - 1, 7)
         one = Line(ink, len(primer), peaks, f"primer {text}", True, np.zeros(1), title=text)

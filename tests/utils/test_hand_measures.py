@@ -15,7 +15,6 @@ from utils.hand_measures import (
     baseline_angle,
     clear_dots,
     curvature,
-    footing,
     hidden_marks,
     measure,
     too_wide,
@@ -216,17 +215,3 @@ def test_marks_that_nobody_sees(text, marks, hidden):
     letters = [np.array([(k, -1.0), (k, 0.0)]) for k in (0.0, 1.0)]
     parts = [np.array([(x, y - 0.05), (x, y + (0.4 if y > 0 else 0.05))]) for x, y in marks]
     assert hidden_marks([*letters, *parts], text) == hidden
-
-
-@pytest.mark.parametrize(
-    ("parts", "width"),
-    [
-        ([[(0, 8), (3, 0), (6, 8)], [(1, 5), (5, 5)]], 6 / 8),  # an A
-        ([[(0, 5), (3, 0), (3, 8)], [(0, 5), (5, 5)]], 0.0),  # a 4
-        ([[(0, 8), (4, 0)]], 1 / 8),  # a quarter of a stroke that leans by 4
-        ([[(0, 8)]], 0.0),
-    ],
-)
-def test_how_wide_a_letter_is_at_its_foot(parts, width):
-    found = footing([np.array(part, dtype=float) for part in parts])
-    assert found == pytest.approx(width, abs=0.06)
