@@ -17,7 +17,7 @@ from model.generation.line import Line
 from model.generation.words import characters
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, normalised
-from utils.hand_measures import footing, hidden_marks
+from utils.hand_measures import footing, hidden_marks, is_straight
 from utils.ink import bounds, from_strokes, x_height
 from utils.page.layout import Word
 
@@ -33,6 +33,8 @@ ALIKE = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 SPELT = str.maketrans({one: group[0] for group in ALIKE for one in group} | {"…": "..."})
 ALONE = str.maketrans("_~,'/!(", "--..lll")
 """Signs that only other ink, or their height in the line, tells apart, each as one of them."""
+BARE_I = ("l", "t", "k", "/")
+"""What a reader takes an `I` for that is a bare stroke (lab notebook: the words of a page)."""
 MOST_SPELLINGS = 8
 """Of a word: as many are read at once."""
 
@@ -60,6 +62,7 @@ class Proofread:
         errors: characters misread.
         doubt: minus the log-probability that the reader gives the text, in nats.
         faults: what else is wrong: of its line, or of itself.
+        bare: whether each `I` is a bare stroke.
     """
 
     words: tuple[Word, ...]
@@ -69,6 +72,7 @@ class Proofread:
     errors: int = 0
     doubt: float = 0.0
     faults: tuple[str, ...] = ()
+    bare: bool = False
 
     @property
     def wrong(self) -> tuple[int, int, float]:
@@ -115,7 +119,8 @@ def units(line: Line, words: Sequence[Word]) -> list[Proofread]:
             IN_PIECES: any(height < least for one, height in tall if one != "4"),
         }
         faults = tuple(name for name, true in seen.items() if true)
-        found.append(Proofread((word,), word.text, faults=faults))
+        bare = all(is_straight(ink) for one, ink in own if one == "I")
+        found.append(Proofread((word,), word.text, faults=faults, bare=bare))
     return found
 
 
@@ -124,7 +129,7 @@ def proofread(reader: Reader, written: Sequence[Proofread]) -> list[Proofread]:
     found, of_line = list(written), {UNENDED, MISSING, SHAPE}
     whole = [k for k, one in enumerate(found) if of_line.isdisjoint(one.faults)]
     inks = [from_strokes(found[k].words[0].strokes) for k in whole]
-    texts = [spellings(found[k].text) for k in whole]
+    texts = [spellings(found[k].text, found[k].bare) for k in whole]
     readings = reader.proofread(inks, texts, ALIKE, 1.0)
     for k, (hypothesis, doubt) in zip(whole, readings, strict=True):
         found[k] = judged(found[k], hypothesis, doubt)
@@ -141,6 +146,8 @@ def judged(one: Proofread, hypothesis: str, doubt: float) -> Proofread:
         text, read = text.translate(ALONE), read.translate(ALONE)
         if hypothesis.casefold() == one.text.casefold() or not (letters or read):
             read = text
+    if read in map(folded, spellings(one.text, one.bare)):
+        read = text
     hidden = hidden_marks(one.words[0].strokes, one.text)
     errors = error_counts(text, read).character_errors
     doubt = 0.0 if alone else doubt
@@ -171,10 +178,12 @@ def better(before: Sequence[Proofread], tried: Sequence[Proofread]) -> list[Proo
     return found
 
 
-def spellings(text: str) -> list[str]:
-    """Return how a recogniser may spell a text: IAM-OnDB has blanks before apostrophes."""
-    parts = re.split(r"('|\.\.\.)", folded(text))
-    ways = [{"'": ("'", " '"), "...": ("...", "…")}.get(part, (part,)) for part in parts]
+def spellings(text: str, bare: bool = False) -> list[str]:
+    """Return how a recogniser may spell a text, where each `I` may be a `bare` stroke: IAM-OnDB has
+    blanks before apostrophes."""
+    several = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I}
+    parts = re.split(r"('|\.\.\.|\0)", folded(text.replace("I", "\0") if bare else text))
+    ways = [several.get(part, (part,)) for part in parts]
     return ["".join(one).strip() for one in islice(product(*ways), MOST_SPELLINGS)]
 
 

@@ -100,6 +100,7 @@ def test_blanks_before_apostrophes_and_kinds_of_dots_are_spellings_of_one_text()
     assert sorted(spellings("it’s")) == ["it 's", "it's"]
     assert set(spellings("‘so’…")) == {"'so'...", "'so'…", "'so '...", "'so '…"}
     assert spellings("I–—") == ["l--"]
+    assert spellings("IV", bare=True) == ["lV", "tV", "kV", "/V"]
     assert len(spellings("'''''")) == 8
 
 
@@ -173,6 +174,22 @@ def test_how_far_the_pen_may_go_back_is_by_the_longest_word():
 def test_the_better_try_is_kept(before, tried, kept):
     found = better(before, tried)
     assert [(each.text, each.tries, each.errors, each.doubt) for each in found] == kept
+
+
+@pytest.mark.parametrize(
+    ("points", "hypothesis", "right"),
+    [
+        ([(5, 0), (4.5, 4), (4, 8)], "tt", True),
+        ([(5, 0), (4.5, 4), (4, 8)], "Tt", False),
+        ([(5, 0), (5.7, 4), (4, 8)], "tt", False),  # bent
+    ],
+)
+def test_an_i_that_is_a_bare_stroke_may_be_read_as_a_t(points, hypothesis, right):
+    """A `t` of two strokes stands beside it."""
+    ink = from_strokes([np.array(points), np.array([(9, 0), (9, 8)]), np.array([(8, 4), (10, 4)])])
+    at = np.array([0, 0, 0, 1, 1, 1, 1])
+    (found,) = units(Line(ink, 0, at[1:], "It", True, np.zeros(6), title="It"), [word("It")])
+    assert judged(found, hypothesis, 0.0).right == right
 
 
 @pytest.mark.parametrize(
