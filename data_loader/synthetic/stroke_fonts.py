@@ -9,7 +9,6 @@ small letter.
 """
 
 import json
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -40,50 +39,12 @@ OTHERS: list[list[dict[str, Shape]]] = TABLES["others"]
 """Other shapes that people give to characters: for each group of them, which a hand draws alike,
 those that it may have instead of the shapes above. Assumed, and checked by eye."""
 
-
-def upright(
-    letters: Mapping[str, Shape],
-    slant: float,
-    scale: float = 1.0,
-    above: float = 1.0,
-    below: float = 1.0,
-    x_line: float = X_LINE,
-) -> dict[str, Shape]:
-    """Return leaning letters upright, and of the height of plain ones.
-
-    Args:
-        letters: as in the file.
-        slant: how far they lean, in x per y.
-        scale: factor on their size.
-        above, below: further factors on what is above the top of small letters, or below the
-            baseline.
-        x_line: the top of their small letters.
-    """
-
-    def moved(x: float, y: float) -> tuple[float, float]:
-        x += slant * (y - (BASE_LINE + x_line) / 2)
-        y, top = y - BASE_LINE, x_line - BASE_LINE
-        y += (above - 1) * min(y - top, 0) + (below - 1) * max(y, 0)
-        return x * scale, y * scale + BASE_LINE
-
-    found = {}
-    for one, (left, right, lines) in letters.items():
-        strokes = [[moved(*point) for point in line] for line in lines]
-        found[one] = left * scale, right * scale, strokes
-    return found
-
-
-# Slants and heights measured on the stems of the glyphs.
-SLOPING = upright(TABLES["sloping"], slant=0.29)
-SCRIPT = upright(TABLES["script"], slant=0.32, scale=1.3, above=0.6, below=0.65, x_line=0.0)
-SCRIPT_CAPITALS = upright(TABLES["script capitals"], slant=0.32)
-
 FONTS: dict[str, tuple[dict[str, Shape], bool]] = {
     "print": (PLAIN, False),
     "joined": (QUICK, False),
-    "italic": (QUICK | SLOPING, True),
-    "cursive": (QUICK | SCRIPT | SCRIPT_CAPITALS, True),
-    "mixed": (QUICK | SCRIPT, True),
+    "italic": (QUICK | TABLES["sloping"], True),
+    "cursive": (QUICK | TABLES["script"] | TABLES["script capitals"], True),
+    "mixed": (QUICK | TABLES["script"], True),
 }
 """Glyphs of each font, and whether its small letters can run into each other."""
 
@@ -137,17 +98,11 @@ def glyph(font: str, rounding: float, one: str, other: tuple[int, int] | None = 
     """
     shapes, connects = FONTS[font]
     left, right, strokes = OTHERS[other[0]][other[1]][one] if other else shapes[one]
-    lines: list[np.ndarray] = []
-    for stroke in strokes:  # what ends where the next begins is one stroke
-        if lines and np.array_equal(lines[-1][-1], stroke[0]):
-            lines[-1] = np.concatenate([lines[-1], stroke[1:]])
-        else:
-            lines.append(np.array(stroke, dtype=np.float64))
-    if not lines:  # a blank
+    if not strokes:  # a blank
         return Glyph(np.empty((0, 3)), right - left, SIGN_LEAN, False, False)
     plain = one.isalnum()
     radius = rounding if plain else min(rounding, SIGN_ROUNDING)
-    path = from_strokes([rounded(line, radius) for line in lines])
+    path = from_strokes([rounded(np.array(stroke, float), radius) for stroke in strokes])
     path = moved(path, -left, -BASE_LINE)
     # A line that begins at the left edge, or ends at the right one, at the height of small
     # letters (not a dot or a bar above them) can be one with its neighbour's.
