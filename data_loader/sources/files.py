@@ -7,15 +7,14 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Concatenate, ParamSpec, TypeVar
+from typing import TypeVar
 
 from base import distributed
 from data_loader.sources.parsing import Fault
 from utils.checks import DataError
 from utils.files import open_file
 
-Content, Value = TypeVar("Content"), TypeVar("Value")
-Options = ParamSpec("Options")
+Value = TypeVar("Value")
 
 MEBIBYTE = 1 << 20
 MAX_BYTES = 64 * MEBIBYTE
@@ -65,17 +64,12 @@ def _refuse(error: OSError) -> None:
     raise error
 
 
-def attempt(
-    parse: Callable[Concatenate[Content, Options], Value],
-    content: Content | Fault,
-    *args: Options.args,
-    **options: Options.kwargs,
-) -> Value | Fault:
+def attempt(parse: Callable[..., Value], content: object, *args: object) -> Value | Fault:
     """Return what `parse` makes of content, or the fault that it raises or the content is."""
     if isinstance(content, Fault):
         return content
     try:
-        return parse(content, *args, **options)
+        return parse(content, *args)
     except Fault as fault:
         return fault
 
@@ -118,22 +112,10 @@ class _Header(tarfile.TarInfo):
         return header
 
 
-class _Bounded:
-    """The stream of an unpacked archive, which ends in an error after `MAX_UNPACKED` bytes."""
-
-    def __init__(self, stream: BinaryIO | gzip.GzipFile) -> None:
-        self.stream, self.left = stream, MAX_UNPACKED
-
-    def read(self, size: int) -> bytes:
-        data = self.stream.read(size)
-        self.need(len(data))
-        self.left -= len(data)
-        return data
-
-    def need(self, size: int) -> None:
-        """Raise a ReadError if that many bytes more are too many."""
-        if size > self.left:
-            raise tarfile.ReadError(f"more than {MAX_UNPACKED:,} bytes unpacked")
+def _check_unpacked(size: int) -> None:
+    """Raise a ReadError if an archive unpacks to too many bytes."""
+    if size > MAX_UNPACKED:
+        raise tarfile.ReadError(f"more than {MAX_UNPACKED:,} bytes unpacked")
 
 
 def _members(
@@ -152,13 +134,14 @@ def _members(
             if not zipped and raw.read().strip(b"\0"):
                 raise tarfile.ReadError("it does not end as tar archives do")
             raw.seek(0)
-            stream = _Bounded(gzip.GzipFile(fileobj=raw) if zipped else raw)
+            stream = gzip.GzipFile(fileobj=raw) if zipped else raw
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
                 for number, member in enumerate(tar):
                     if number >= MAX_MEMBERS:
                         raise tarfile.ReadError(f"more than {MAX_MEMBERS:,} members")
                     tar.members = []  # else it keeps them all
-                    stream.need(member.size)  # else tarfile looks for its end without one
+                    # Else tarfile looks for its end without a bound.
+                    _check_unpacked(stream.tell() + member.size)
                     bar.update(raw.tell() - bar.n)
                     name = PurePosixPath(member.name).name
                     if member.isdir() or not wanted.fullmatch(name):
@@ -170,6 +153,6 @@ def _members(
                     else:
                         yield name, tar.extractfile(member).read()
             while stream.read(MEBIBYTE):  # to the end, where the checksum stands
-                pass
+                _check_unpacked(stream.tell())
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
         raise DataError(f"{archive}: a broken archive ({error}); download it again") from None

@@ -24,6 +24,7 @@ from data_loader.sources.parsing import MAX_POINTS, Fault, Sample, check_offsets
 from data_loader.sources.source import DividedDataset
 from data_loader.sources.splits import draw
 from data_loader.synthetic.digits import embedded_digits
+from data_loader.synthetic.paths import side_by_side, to_ink, to_path
 from utils.checks import ConfigFault, DataError, Range, first_line
 from utils.files import open_file
 
@@ -66,7 +67,7 @@ def _digits(files: list[Path], max_bytes: int, max_points: int) -> Iterator[Samp
     """Yield the digits in files or in an archive, those without a class too, with an empty text."""
     inks: dict[str, np.ndarray | Fault] = {}
     classes: dict[str, int | Fault] = {}
-    labels: dict[str, list[int] | Fault] = {}
+    labels: dict[str, bytes | Fault] = {}
     for name, content in contents(files, _FILE, max_bytes, "reading digits"):
         digit, _, kind = name.rpartition("-")
         if kind == "inputdata.txt":
@@ -74,7 +75,7 @@ def _digits(files: list[Path], max_bytes: int, max_points: int) -> Iterator[Samp
         elif kind == "targetdata.txt":
             classes[digit] = attempt(_class, content)
         else:
-            labels[name] = attempt(_labels, content)
+            labels[name] = content
     if not inks:
         raise DataError(f"{files[0]}: no files such as trainimg-0-inputdata.txt in it")
     for name, found in labels.items():
@@ -94,11 +95,15 @@ def _digits(files: list[Path], max_bytes: int, max_points: int) -> Iterator[Samp
             yield Sample(ink, str(target), name, group=name.partition("img")[0])
 
 
-def _listed(part: str, labels: list[int] | Fault, digits: set[str]) -> dict[str, int]:
+def _listed(part: str, content: bytes | Fault, digits: set[str]) -> dict[str, int]:
     """Return the classes in a label file by the names of the digits."""
-    if isinstance(labels, Fault):
-        raise labels
-    listed = {f"{part}img-{number}": label for number, label in enumerate(labels)}
+    if isinstance(content, Fault):
+        raise content
+    labels = content.split()
+    for place, label in enumerate(labels, 1):
+        if not re.fullmatch(rb"[0-9]", label):
+            raise Fault("a label that is not a digit from 0 to 9", f"the {place}th")
+    listed = {f"{part}img-{number}": int(label) for number, label in enumerate(labels)}
     if listed.keys() != digits:
         detail = f"{len(labels):,} for {len(digits):,} digits"
         raise Fault("not one label a line, for digits numbered from 0", detail)
@@ -147,15 +152,6 @@ def _class(content: bytes) -> int:
     if (classes != classes[0]).any():
         raise Fault("rows that do not agree on the class")
     return int(classes[0].argmax())
-
-
-def _labels(content: bytes) -> list[int]:
-    """Return the classes in a label file."""
-    lines = content.split()
-    for place, line in enumerate(lines, 1):
-        if not re.fullmatch(rb"[0-9]", line):
-            raise Fault("a label that is not a digit from 0 to 9", f"the {place}th")
-    return [int(line) for line in lines]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -248,7 +244,7 @@ class MNISTStrokesDataset(DividedDataset):
             indices = {split: found[wanted[found]] for split, found in indices.items()}
             notes.append(f"only the digit {self.digit}; the others are not used")
         if self.digits_per_line is None:
-            self._keep(tuple(side_by_side([one], [0], one.name) for one in digits))
+            self._keep(tuple(line_of([one], [0], one.name) for one in digits))
             return indices
         low, high = self.digits_per_line
         notes.append(f"lines of {low} to {high} are set from {len(digits):,} digits")
@@ -274,24 +270,14 @@ class MNISTStrokesDataset(DividedDataset):
                 chosen, order = order[:count], order[count:]
                 draws = (draw(f"gap:{place}:{n}", seed) for n in range(len(chosen)))
                 gaps = [least + int(spread * one) for one in draws]
-                yield side_by_side(chosen, gaps, f"{split}-line-{number:06}")
+                yield line_of(chosen, gaps, f"{split}-line-{number:06}")
                 number += 1
 
 
-def side_by_side(digits: list[Sample], gaps: list[int], name: str) -> Sample:
+def line_of(digits: list[Sample], gaps: list[int], name: str) -> Sample:
     """Return digits as a line, with `gaps` before them, from edge to edge of the ink.
 
     It has no writer and no group: nothing but the split is known, which is no form of one hand.
     """
-    pieces, right, pen = [], 0.0, np.zeros(2)
-    for digit, gap in zip(digits, gaps, strict=True):
-        piece = digit.ink.copy()
-        points = np.cumsum(piece[:, :2], axis=0, dtype=np.float64)
-        shift = right + gap - points[:, 0].min()
-        piece[0, :2] = points[0] + (shift, 0) - pen
-        pieces.append(piece)
-        pen = points[-1] + (shift, 0)
-        right = points[:, 0].max() + shift
-    ink = np.concatenate(pieces)
-    ink[0, :2] = 0  # where it starts in the image is not a movement
+    ink = to_ink(side_by_side([to_path(digit.ink) for digit in digits], [*gaps[1:], 0]))
     return Sample(ink, "".join(digit.text for digit in digits), name)

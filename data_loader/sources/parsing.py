@@ -95,13 +95,6 @@ class _NoDocumentType(ElementTree.TreeBuilder):
         raise Fault("a document type, which no ink needs (entities are never expanded)")
 
 
-class _Root:
-    tag = ""
-
-    def start(self, tag: str, _: dict[str, str]) -> None:
-        self.tag = self.tag or tag
-
-
 def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
     """Return the outermost element of an XML document, called `tag`; names have no namespaces.
 
@@ -129,10 +122,11 @@ def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
 def root_tag(head: bytes) -> str:
     """Return the name of the outermost element of a document that begins with `head`, without its
     namespace; an empty string if that is no XML."""
-    root = _Root()
+    parser = ElementTree.XMLPullParser(["start"])
     with suppress(*_BROKEN):
-        ElementTree.XMLParser(target=root).feed(head)
-    return _local_name(root.tag)
+        parser.feed(head)
+        return next((_local_name(element.tag) for _, element in parser.read_events()), "")
+    return ""
 
 
 def _local_name(tag: str) -> str:

@@ -4,7 +4,7 @@ A path is an array `(points, 3)` float64 of x, y (downwards), and 1 where the pe
 the point, as it is after the last one; else 0.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -57,12 +57,12 @@ def leaning(path: np.ndarray, slant: float) -> np.ndarray:
     return path - np.outer(path[:, 1], (slant, 0.0, 0.0))
 
 
-def side_by_side(paths: Iterable[np.ndarray], gap: float) -> np.ndarray:
-    """Return paths as one, each its `gap` to the right of the one before."""
+def side_by_side(paths: Sequence[np.ndarray], gap: float | Sequence[float]) -> np.ndarray:
+    """Return paths as one, with a gap, or one for each, behind them, from edge to edge."""
     found, right = [], 0.0
-    for path in paths:
+    for path, behind in zip(paths, np.broadcast_to(gap, len(paths)), strict=True):
         found.append(moved(path, right - path[:, 0].min()))
-        right = found[-1][:, 0].max() + gap
+        right = found[-1][:, 0].max() + behind
     return np.concatenate(found)
 
 
