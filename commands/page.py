@@ -2,8 +2,8 @@
 
 import argparse
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import get_args
@@ -42,15 +42,6 @@ SIZES_TRIED = [step / 40 for step in range(40, 19, -1)]
 """Sizes of a text that is made to fit, in usual ones (assumed: below half it is another page)."""
 FEW_ROWS = 5
 """Rows on the last sheet, up to which one may wish that they stood on the one before (assumed)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Writing(Look):
-    """How a line of the text is written: what front matter may change; see the options."""
-
-    style: Path | None
-    bias: float | None
-    slant: float | None
 
 
 def margins(text: str) -> tuple[float, float, float, float]:
@@ -94,7 +85,7 @@ OF_LOOK = {
     "align": alignment,
     "indent": number(float, 0, 500),
 }
-"""What takes the value of each of a `Writing`, of an option or of front matter."""
+"""What takes the value of each of a `Look`, of an option or of front matter."""
 
 
 def add_options(parser: Parser) -> None:
@@ -212,7 +203,7 @@ def run(arguments: argparse.Namespace) -> None:
     lines = fitted.text.rstrip().split("\n")
     given = {name: getattr(arguments, name) for name in OF_LOOK if name != "style"}
     given["size"] = arguments.size or HEIGHT
-    usual = Writing(style=style_of(writer.path) if arguments.primer is False else None, **given)
+    usual = Look(style=style_of(writer.path) if arguments.primer is False else None, **given)
     looks = [replace(usual, **values) for (values, _), _ in zip(text, lines, strict=False)]
     if arguments.envelope:
         looks = enveloped(looks, lines, paper)
@@ -226,15 +217,13 @@ def run(arguments: argparse.Namespace) -> None:
         reader = options.load_reader(arguments.proofread, arguments)
     passages = passages_of(arguments, looks, [*map(columns, lines)], paper, writer, reader)
     found: list[model.Proofread] = []
-    doubts: list[str] = []
     words = written(arguments.seed, passages, found)
     indents = [first.indent for first, *_ in passages]
     setting = Setting(looks, indents, words, paper, arguments.line_height)
-    paragraphs = set_to_fit(arguments, setting)
-    pages = noted(layout.pages(paragraphs, paper, arguments.valign), doubts)
+    pages = list(layout.pages(set_to_fit(arguments, setting), paper, arguments.valign))
     for one in save(arguments, path, pages):
         print(one)
-    report(arguments, found, doubts)
+    report(arguments, found, pages)
 
 
 def sheet(arguments: argparse.Namespace) -> Paper:
@@ -268,7 +257,7 @@ def text_of(arguments: argparse.Namespace) -> list[tuple[dict[str, object], str]
 
 def passages_of(
     arguments: argparse.Namespace,
-    looks: Sequence[Writing],
+    looks: Sequence[Look],
     lines: Sequence[Sequence[str]],
     paper: Paper,
     writer: "model.Writer",
@@ -362,7 +351,7 @@ def set_to_fit(arguments: argparse.Namespace, setting: Setting) -> list[layout.P
     return found
 
 
-def save(arguments: argparse.Namespace, path: Path, pages: Iterator[Page]) -> list[Path]:
+def save(arguments: argparse.Namespace, path: Path, pages: Sequence[Page]) -> list[Path]:
     """Save pages in the format that the file's name says, and return the files."""
     if path.suffix.lower() == ".pdf":  # one file holds all pages
         from utils.plots import page_figure, write_pdf
@@ -370,14 +359,10 @@ def save(arguments: argparse.Namespace, path: Path, pages: Iterator[Page]) -> li
         figures = (page_figure(page, speed_widths=arguments.nib) for page in pages)
         write_pdf(path, figures, path.stem)
         return [path]
-    first, second = next(pages), next(pages, None)
-    if second is None:
-        save_page(arguments, path, first, path.stem)
-        return [path]
-    paths = []
-    for count, page in enumerate(chain([first, second], pages), 1):
-        paths.append(path.with_name(f"{path.stem}-{count}{path.suffix}"))
-        save_page(arguments, paths[-1], page, path.stem)
+    names = [f"{path.stem}-{count}{path.suffix}" for count in range(1, len(pages) + 1)]
+    paths = [path.with_name(name) for name in names] if len(pages) > 1 else [path]
+    for one, page in zip(paths, pages, strict=True):
+        save_page(arguments, one, page, path.stem)
     return paths
 
 
@@ -398,16 +383,8 @@ def save_page(arguments: argparse.Namespace, path: Path, page: Page, title: str)
         write_text(path, text)
 
 
-def noted(pages: Iterable[Page], doubts: list[str]) -> Iterator[Page]:
-    """Yield pages; `doubts` takes those of their rows, each with its place."""
-    for count, page in enumerate(pages, 1):
-        for row, one in enumerate(page.rows, 1):
-            doubts += [f"page {count}, row {row}: {doubt}" for doubt in one.doubts]
-        yield page
-
-
 def report(
-    arguments: argparse.Namespace, found: Sequence["model.Proofread"], doubts: Sequence[str]
+    arguments: argparse.Namespace, found: Sequence["model.Proofread"], pages: Sequence[Page]
 ) -> None:
     """Print what proofreading found, and save it if asked to."""
     words = sum(len(one.words) for one in found)
@@ -416,6 +393,12 @@ def report(
         return
     again = sum(one.tries > 1 for one in found)
     print(f"{words} words proofread, {again} of them written again")
+    doubts = [
+        f"page {count}, row {row}: {doubt}"
+        for count, page in enumerate(pages, 1)
+        for row, one in enumerate(page.rows, 1)
+        for doubt in one.doubts
+    ]
     for doubt in doubts:
         print(f"look at {doubt}")
     if arguments.report:

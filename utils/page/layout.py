@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
@@ -101,21 +101,14 @@ class Paragraph:
     lead: Sequence[tuple[float, Sequence[Word]]] = ()
     top: float = 0.0
 
+    @property
+    def clear(self) -> float:
+        """How far the line of the pen in the row below has to be from that in its own."""
+        return CLEAR * self.size + self.pen.width
 
-class SetRow(NamedTuple):
-    """A row before it is on a page.
 
-    Attributes:
-        row: y from its baseline, downwards, x on the sheet; no strokes: an empty row.
-        height: from baseline to baseline.
-        clear: how far the next row's line of the pen has to be from its own.
-        top: how far down its baseline is, at least.
-    """
-
-    row: Row
-    height: float
-    clear: float
-    top: float = 0.0
+Placed = tuple[Row, Paragraph, float, bool]
+"""A row, its paragraph, its baseline, and whether an empty row is before it."""
 
 
 def break_rows(
@@ -184,10 +177,10 @@ def set_row(
     return tuple(strokes), start
 
 
-def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[SetRow]:
-    """Yield the rows of paragraphs, one at a time."""
+def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[tuple[Row, Paragraph]]:
+    """Yield the rows of paragraphs one at a time, x on the sheet, y from their baseline, downwards,
+    each with its paragraph; an empty row has no strokes."""
     for paragraph in paragraphs:
-        clear = CLEAR * paragraph.size + paragraph.pen.width
         room = paper.column - paragraph.indent
         rows = list(break_rows(paragraph.words, room, paragraph.first_indent))
         rows = rows or ([[]] if paragraph.lead else [])
@@ -203,25 +196,24 @@ def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[SetRow]:
             whole = [*chain(*(own for _, own in lead), words)]
             text = "".join(word.text + " " * (word.gap > 0.0) for word in whole).rstrip()
             doubts = tuple(f"{word.text}: {word.doubt}" for word in whole if word.doubt)
-            row = Row(moved, text, paragraph.pen, doubts)
-            yield SetRow(row, paragraph.line_height, clear, paragraph.top)
+            yield Row(moved, text, paragraph.pen, doubts), paragraph
         if not rows:
-            yield SetRow(Row(()), paragraph.line_height, clear)
+            yield Row(()), paragraph
 
 
 def crowding(paragraphs: Iterable[Paragraph], paper: Paper) -> float:
     """Return how many times as far apart rows have to be so that none comes nearer than `CLEAR` to
     the one above; 0 without two rows."""
     found = [0.0]
-    for above, below in pairwise(set_rows(paragraphs, paper)):
-        if above.row.strokes and below.row.strokes:
-            clear = max(above.clear, below.clear)
+    for (above, over), (below, under) in pairwise(set_rows(paragraphs, paper)):
+        if above.strokes and below.strokes:
+            clear = max(over.clear, under.clear)
             # The lowest ink of the one and the highest of the other, in strips across the sheet.
-            _, low = _profile(above.row, clear, paper.width)
-            high, _ = _profile(below.row, clear, paper.width)
+            _, low = _profile(above, clear, paper.width)
+            high, _ = _profile(below, clear, paper.width)
             sides = [low[:-2], low[1:-1], low[2:]]  # and in the strips beside them
             apart = (np.maximum.reduce(sides) - high[1:-1]).max() + clear
-            found.append(apart / _step(above.height, below.height, paper))
+            found.append(apart / _step(over.line_height, under.line_height, paper))
     return float(max(found))
 
 
@@ -259,45 +251,45 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper, valign: VAlign = "top")
     that can be.
     """
     baseline, above = paper.margins[0], 0.0
-    sheet: list[tuple[SetRow, float, bool]] = []  # rows, baselines, whether an empty one is before
+    sheet: list[Placed] = []
     begins, first = True, True
-    for row, following in pairwise(chain(set_rows(paragraphs, paper), [None])):
-        step = _step(above, row.height, paper)
-        if not row.row.strokes:
+    for (row, own), following in pairwise(chain(set_rows(paragraphs, paper), [None])):
+        step = _step(above, own.line_height, paper)
+        if not row.strokes:
             if above or first:
-                baseline, above = baseline + step, row.height
+                baseline, above = baseline + step, own.line_height
             begins = True
             continue
-        rows = [(row, begins)]
+        rows = [(row, own, begins)]
         if above and baseline + step > paper.bottom + 1e-6:
             if sheet:
-                ends = not begins and (following is None or not following.row.strokes)
+                ends = not begins and (following is None or not following[0].strokes)
                 kept = len(sheet) - ends
-                kept -= kept > 0 and not begins and sheet[kept - 1][2]
+                kept -= kept > 0 and not begins and sheet[kept - 1][3]
                 kept = kept or len(sheet)
-                rows = [(one, start) for one, _, start in sheet[kept:]] + rows
+                rows = [(*one, start) for *one, _, start in sheet[kept:]] + rows
                 yield _page(sheet[:kept], paper, valign)
             sheet, baseline, above, first = [], paper.margins[0], 0.0, False
-        for one, start in rows:
-            baseline = max(baseline + _step(above, one.height, paper), one.top)
-            sheet.append((one, baseline, start))
-            above = one.height
+        for row, own, start in rows:
+            baseline = max(baseline + _step(above, own.line_height, paper), own.top)
+            sheet.append((row, own, baseline, start))
+            above = own.line_height
         begins = False
     yield _page(sheet, paper, valign)
 
 
-def _page(sheet: Sequence[tuple[SetRow, float, bool]], paper: Paper, valign: VAlign) -> Page:
+def _page(sheet: Sequence[Placed], paper: Paper, valign: VAlign) -> Page:
     """Return rows as a page, lowered to its middle or foot."""
     lower = 0.0
     if sheet and valign == "bottom":
-        lower = paper.bottom - sheet[-1][1]
+        lower = paper.bottom - sheet[-1][2]
     elif sheet and valign == "middle":
-        y = np.concatenate([ink[:, 1] + y for (row, *_), y, _ in sheet for ink in row.strokes])
+        y = np.concatenate([ink[:, 1] + y for row, _, y, _ in sheet for ink in row.strokes])
         lower = max((paper.margins[0] + paper.bottom - y.min() - y.max()) / 2, 0.0)
     if paper.spacing:
         lower -= lower % paper.spacing
     rows = [
         replace(row, strokes=tuple(ink + np.array([0.0, y + lower]) for ink in row.strokes))
-        for (row, *_), y, _ in sheet
+        for row, _, y, _ in sheet
     ]
     return Page(paper.width, paper.height, tuple(rows), paper.rules(), paper.dots())

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
-from typing import TypeVar
+from pathlib import Path
 
 import numpy as np
 
@@ -34,9 +34,10 @@ SENDER, ADDRESS_TOP = 0.75, 0.55
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """How a line of the text looks on paper.
+    """How a line of the text is written and looks on paper: what front matter may change.
 
     Attributes:
+        style, bias, slant: of the hand; see the options of `page`.
         size: x-height.
         colour, pen: of the ink, and its width.
         align, indent: between the margins, and of a paragraph's first row.
@@ -44,6 +45,9 @@ class Look:
             at least.
     """
 
+    style: Path | None = None
+    bias: float | None = None
+    slant: float | None = None
     size: float
     colour: str
     pen: float
@@ -51,9 +55,6 @@ class Look:
     indent: float
     left: float = 0.0
     top: float = 0.0
-
-
-AnyLook = TypeVar("AnyLook", bound=Look)
 
 
 def line_height(look: Look, least: float | None, paper: Paper) -> float:
@@ -74,7 +75,7 @@ def line_height(look: Look, least: float | None, paper: Paper) -> float:
     return height
 
 
-def enveloped(looks: Sequence[AnyLook], lines: Sequence[str], paper: Paper) -> list[AnyLook]:
+def enveloped(looks: Sequence[Look], lines: Sequence[str], paper: Paper) -> list[Look]:
     """Return the looks of lines that begin with a sender's, or do not, and end with an address: at
     the right below the middle, and higher if it has many lines."""
     first = max((number for number, line in enumerate(lines, 1) if not line.strip()), default=0)
