@@ -1,14 +1,10 @@
 """Show how a network learned a person's hand."""
 
 import argparse
-from pathlib import Path
 
-import data_loader
-import model
 from commands import options
 from commands.options import Parser
 from commands.primer_options import primer_of
-from model.generation.options import Primer
 from utils.checks import UserError
 
 SHOWN = 3
@@ -34,6 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     learned = options.load_writer(arguments.resume, arguments)
     from base.run_folder import RunFolder
     from model.handwriting import Hand, row_of
+    from parse_config import data_of
     from trainer import own_hand
     from utils.plots import lines_figure, write_png
 
@@ -46,7 +43,10 @@ def run(arguments: argparse.Namespace) -> None:
     former = options.load_writer(str(before), arguments)
     asked = options.without_unknown(learned.model.alphabet, arguments.text or [SENTENCE], None)
     arguments.output.make()
-    source, primer = lines_of(learned, folder.models, arguments)
+    source = data_of(learned, arguments.overrides).source
+    source.fit(learned.path, None, learned.device, resumed=True)
+    source.prepare()
+    primer, _ = primer_of(folder.models / own_hand.SAMPLE, learned)
     own = [k for k in source.indices("valid").tolist() if source.text(k) != primer[1]][:SHOWN]
     texts = [*map(source.text, own), *asked]
     seeds = range(arguments.seed, arguments.seed + len(texts))
@@ -66,16 +66,3 @@ def run(arguments: argparse.Namespace) -> None:
     figure = lines_figure([ink for _, ink in drawn], [caption for caption, _ in drawn])
     write_png(path, figure)
     print(path)
-
-
-def lines_of(
-    network: "model.Writer", folder: Path, arguments: argparse.Namespace
-) -> tuple["data_loader.lines.LinesDataset", Primer]:
-    """Return the lines that a network learned from, in its units, and the one to prime it with."""
-    from parse_config import data_of
-    from trainer import own_hand
-
-    source = data_of(network, arguments.overrides).source
-    source.fit(network.path, None, network.device, resumed=True)
-    source.prepare()
-    return source, primer_of(folder / own_hand.SAMPLE, network)[0]

@@ -11,7 +11,7 @@ from data_loader.synthetic.corpus import held_out
 from data_loader.synthetic.embedded import EmbeddedDataset, write
 from utils.checks import DataError
 from utils.hand_features import BLOCKS, DIRECTIONS, HEIGHT, HINGE, SIZE, hand_features
-from utils.hand_likeness import HandSpace, load, split_in_two
+from utils.hand_likeness import HandSpace, split_in_two
 from utils.ink import from_strokes, to_points
 
 TEXTS = held_out(240)
@@ -101,16 +101,7 @@ def test_lines_of_two_hands_are_divided_as_the_joint_normal_distribution_says():
         assert 0 < other.sum() <= 4
 
 
-def test_bad_input_is_named(tmp_path):
-    path = tmp_path / "hands.npz"
-    with pytest.raises(DataError, match=r"hands\.npz: cannot be read"):
-        load(path)
-    path.write_bytes(b"PK nothing")
-    with pytest.raises(DataError, match=r"hands\.npz: not a space of hands"):
-        load(path)
-    np.savez(path, mean=np.zeros(3), projection=np.ones((3, 2)), largest=1.0, between=np.ones(2))
-    with pytest.raises(DataError, match=f"other features than these {SIZE}"):
-        load(path)
+def test_bad_input_is_named():
     with pytest.raises(DataError, match="no stroke longer than a dot"):
         hand_features(from_strokes([np.zeros((1, 2))]))
     with pytest.raises(DataError, match="it has no points"):
