@@ -84,7 +84,8 @@ def sample(
         limits = [MIN_STEPS + STEPS_PER_CHARACTER * len(one) for one in texts]
     max_steps = max(limits)
 
-    begin, start_phi = _begin(model, start, whole, len(seeds), sampling)
+    spoken = len(nfc(primer_text)) if whole else 0
+    begin, start_phi = _begin(model, start, whole, spoken, len(seeds), sampling)
     point, current = begin.point, begin.bias
     products = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = model.stepper(begin, products)
@@ -171,14 +172,20 @@ def _begin(
     model: GenerationNetwork,
     start: np.ndarray,
     texts: Sequence[str] | None,
+    spoken: int,
     count: int,
     sampling: Sampling,
 ) -> tuple[WritingState, Tensor | None]:
     """Return the lines before their first step, and phi at the primer's, `(B, points - 1, U + 1)`.
 
+    After a primer with a text the middle of the window is on the character behind that: in hands
+    that a network hardly knows it would be some characters off (measured, lab notebook: the words
+    of a page), and what is written would begin in the midst of a word.
+
     Args:
         start: the primer's points, or one of zeros, `(points, 3)`.
         texts: the whole texts, the primer's included; None without.
+        spoken: characters of the primer's; with 0 it may say any part of the whole.
     """
     weights = model.output.weight
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
@@ -192,5 +199,14 @@ def _begin(
     if len(start) > 1:  # the last point is the first step's
         output = model(inputs[:, :-1], text, lengths, state)
         state, phi = output.state, output.attention
+        if spoken:
+            beyond = torch.arange(phi.shape[2], device=phi.device) > lengths[:, None]
+            last = phi[:, -1].masked_fill(beyond, 0.0)
+            middle = (last.cumsum(1) < last.sum(1, keepdim=True) / 2).sum(1)  # from 0
+            state |= {
+                name: kappa + (spoken - middle)[:, None]
+                for name, kappa in state.items()
+                if name.endswith("kappa")
+            }
     bias = weights.new_full((count,), sampling.bias)
     return WritingState(inputs[:, -1], state, bias, text, lengths, sampling), phi
