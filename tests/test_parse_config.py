@@ -1,6 +1,5 @@
 """Faults of a config come together, each with its key, its value and what is accepted."""
 
-import copy
 import json
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from data_loader import HandwritingDataLoader
 from model import SynthesisNetwork
 from model.generation.networks import GenerationNetwork
 from parse_config import STAND_INS, ConfigError, ConfigParser, Override, choices
+from tests import tiny_config
 
 CONFIG = json.loads((Path(__file__).parents[1] / "configs" / "iam_conditional.json").read_text())
 CONFIG["optimizer"] = {"type": "Adam", "args": {"lr": 0.01, "betas": [0, 0.999]}}
@@ -28,16 +28,7 @@ DATASET, GROUPS = "data_loader.args.dataset", "optimizer.args.groups"
 
 def changed(key: str, value: Any) -> dict:
     """Return the sound config with another value at a dotted key; `...` removes it."""
-    config = copy.deepcopy(CONFIG)
-    *parents, last = [int(name) if name.isdigit() else name for name in key.split(".")]
-    holder = config
-    for name in parents:
-        holder = holder[name]
-    if value is ...:
-        del holder[last]
-    else:
-        holder[last] = value
-    return config
+    return tiny_config.changed(CONFIG, {key: value})
 
 
 def parsed(config: Any, *overrides: str) -> ConfigParser:

@@ -19,7 +19,7 @@ from commands import sweep, train_options
 from data_loader.synthetic.embedded import EmbeddedDataset
 from tests import small_sources
 from tests.same_run import differences, rows_of
-from tests.tiny_config import CONFIG
+from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -75,10 +75,8 @@ def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, monkeypatch):
     Path("my_loader.py").write_text(own)
     monkeypatch.setattr(extension, "_loaded", {})
     monkeypatch.setattr(sys, "path", list(sys.path))
-    config = json.loads(json.dumps(CONFIG))
-    config["data_loader"] |= {"type": "Loader"}
-    del config["data_loader"]["args"]["batch_size"]
-    config["optimizer"] = {"type": "Adam"}
+    changes = {"data_loader.type": "Loader", "data_loader.args.batch_size": ...}
+    config = changed(CONFIG, changes | {"optimizer": {"type": "Adam"}})
     Path("config.json").write_text(json.dumps(config))
     words = ["--module", "my_loader.py", "--run-id"]
     assert run("-c", "config.json", *words, "a", "--lr", "0.01") == 0
@@ -158,7 +156,7 @@ def test_wrong_options_are_reported_in_a_line(workplace, capsys, words, message)
 def test_data_of_a_config_lie_where_the_command_line_says(workplace, capsys):
     small_sources.inkml(Path("here"), {})
     dataset = {"type": "InkMLDataset", "args": {"root": "nowhere"}}
-    config = CONFIG | {"data_loader": {**CONFIG["data_loader"], "args": {"dataset": dataset}}}
+    config = changed(CONFIG, {"data_loader.args": {"dataset": dataset}})
     Path("config.json").write_text(json.dumps(config))
     assert "nowhere" in refused(capsys, "-c", "config.json", "--prepare")
     assert run("-c", "config.json", "--prepare", "--data", "here") == 0
@@ -223,8 +221,7 @@ def test_a_checkpoints_config_chooses_no_place(workplace, capsys):
 
 def test_fine_tuning(workplace, capsys):
     assert run("-c", "config.json", "--run-id", "a") == 0
-    other = json.loads(json.dumps(CONFIG))
-    other["data_loader"]["args"]["dataset"]["args"]["seed"] = 9
+    other = changed(CONFIG, {"data_loader.args.dataset.args.seed": 9})
     Path("other.json").write_text(json.dumps(other))
     # Without a learning rate the weights stay those it started from.
     words = ["-c", "other.json", "-r", str(MODELS / "a"), "--lr", "0", "-o", "lr_scheduler=null"]

@@ -1,4 +1,7 @@
-"""The config of a run that lasts a moment, through the real scripts."""
+"""The config of a run that lasts a moment, through the real scripts, and changes of any config."""
+
+import copy
+from typing import Any
 
 DATASET = {
     "seed": 3,
@@ -29,3 +32,22 @@ CONFIG = {
         "args": {"epochs": 2, "seed": 4, "samples": 0, "tensorboard": False},
     },
 }
+
+
+def changed(tree: Any, changes: dict[str | tuple, Any]) -> Any:
+    """Return a copy of nested dicts and lists with values by key; `...` removes one.
+
+    A key is a tuple, or dotted, digits in it being the place in a list.
+    """
+    tree = copy.deepcopy(tree)
+    for key, value in changes.items():
+        if isinstance(key, str):
+            key = [int(name) if name.isdigit() else name for name in key.split(".")]
+        holder = tree
+        for name in key[:-1]:
+            holder = holder[name]
+        if value is ...:
+            del holder[key[-1]]
+        else:
+            holder[key[-1]] = value
+    return tree

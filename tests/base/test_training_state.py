@@ -1,6 +1,5 @@
 """The training state of a checkpoint fits, or is refused before anything resumes from it."""
 
-import copy
 import io
 import math
 
@@ -15,6 +14,7 @@ from base.checkpoint import load_checkpoint, newest_checkpoint
 from base.optimizer_step import OptimizerStep
 from base.weight_noise import parameter_groups
 from parse_config import choices
+from tests.tiny_config import changed
 from utils.checks import CheckpointError
 
 OPTIONS = EVERYTHING | {"time_limit_minutes": 1e-9}
@@ -40,27 +40,11 @@ def go_on(folder, checkpoint, **options):
     return trained(folder, run, checkpoint=load_checkpoint(path), source=path, **options)
 
 
-def changed(checkpoint, keys, value):
-    """Return a copy of a checkpoint with another value, or without one if that is `del`."""
-    checkpoint = copy.deepcopy(checkpoint)
-    holder = checkpoint["training"]
-    for key in keys[:-1]:
-        holder = holder[key]
-    if value is del_:
-        del holder[keys[-1]]
-    else:
-        holder[keys[-1]] = value
-    return checkpoint
-
-
-del_ = object()
-
-
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [
         (("progress", "epoch"), "one", "progress.epoch is 'one': something like 0 is needed"),
-        (("progress", "chunk"), del_, "training.progress.chunk is missing"),
+        (("progress", "chunk"), ..., "training.progress.chunk is missing"),
         (("sums", "seconds"), "x", "training.sums.seconds is 'x': something like 0.0"),
         (("batches",), math.nan, "training.batches is nan"),
         (("states", 1, "hidden"), torch.zeros(1, 5), "hidden is a tensor (1, 5): something like a"),
@@ -79,7 +63,8 @@ del_ = object()
 )
 def test_a_state_that_does_not_fit_is_refused_in_a_line(tmp_path, stopped, keys, value, message):
     with pytest.raises(CheckpointError) as caught:
-        go_on(tmp_path, changed(stopped[1], keys, value), epochs=3, steps_per_epoch=4)
+        other = changed(stopped[1], {("training", *keys): value})
+        go_on(tmp_path, other, epochs=3, steps_per_epoch=4)
     assert message in str(caught.value) and str(caught.value).startswith(str(tmp_path))
     assert message.startswith("do not fit") or str(caught.value).count("\n") == 0
 
@@ -91,7 +76,7 @@ def test_a_position_that_the_data_does_not_have_restarts_the_batch(tmp_path, sto
         state = {name: one.expand(rows, *one.shape[1:]) for name, one in row.items()}
         changes.append((("states", 1), state))
     for number, (keys, value) in enumerate(changes):
-        trainer = go_on(tmp_path, changed(stopped[1], keys, value))
+        trainer = go_on(tmp_path, changed(stopped[1], {("training", *keys): value}))
         assert trainer.progress.epoch == 1
         assert caplog.text.count("restarting a batch") == number + 1
 

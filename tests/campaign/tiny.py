@@ -1,6 +1,5 @@
 """A run of the real scripts small enough to last a fraction of a second."""
 
-import copy
 import csv
 import hashlib
 import json
@@ -21,20 +20,12 @@ from tests import tiny_config
 from tests.campaign.disk import count
 from tests.campaign.frame import Done, Failed, Process, demand, once, run, start
 from tests.same_run import differences, rows_of
+from tests.tiny_config import changed
 
-CONFIG = tiny_config.CONFIG | {
-    "trainer": {
-        "type": "GenerationTrainer",
-        "args": {
-            "epochs": 2,
-            "seed": 4,
-            "monitor": "min valid_log_loss",
-            "save_minutes": 0.0,
-            "samples": 0,
-            "tensorboard": False,
-        },
-    }
-}
+CONFIG = changed(
+    tiny_config.CONFIG,
+    {"trainer.args.monitor": "min valid_log_loss", "trainer.args.save_minutes": 0.0},
+)
 WRITER = {"arch.type": "SynthesisNetwork"}
 """Makes the network one that writes texts,"""
 REGRESSION = {
@@ -68,18 +59,6 @@ ATTENTIVE = {
 """and one that reads with attention."""
 RUN = Path("saved/models/tiny/a")
 TRAIN = ("train.py", "-c", "config.json", "--run-id", "a", "-d", "cpu")
-
-
-def changed(config: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of a config with values by dotted key."""
-    config = copy.deepcopy(config)
-    for key, value in changes.items():
-        *parents, last = key.split(".")
-        holder = config
-        for name in parents:
-            holder = holder[name]
-        holder[last] = value
-    return config
 
 
 def write(path: Path, config: dict[str, Any]) -> None:
