@@ -18,7 +18,7 @@ from data_loader.synthetic.embedded import FontWriter
 from data_loader.synthetic.stroke_fonts import FONTS
 from parse_config import config_binder
 from tests.data_loader import ink_formats
-from tests.data_loader.archives import pack
+from tests.data_loader.archives import pack, put
 from utils.ink import strokes
 from utils.page.inkml import write_inkml
 
@@ -48,13 +48,6 @@ def digit(number: int, value: int) -> list[np.ndarray]:
     """Return a digit as strokes, each `(points, 2)` in pixels of MNIST's image."""
     generator = np.random.default_rng([5, number])
     return strokes(embedded_digit(value, generator, FontWriter.invent(generator, list(FONTS))))
-
-
-def put(root: Path, files: dict[str, bytes]) -> None:
-    """Write files into a folder, by name."""
-    for name, content in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(content)
 
 
 def embedded(root: Path, args: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from tests.campaign.damage import (
 )
 from tests.campaign.frame import Failed, Family, demand, run
 from tests.data_loader import ink_formats
+from tests.data_loader.archives import put
 from utils.checks import UserError
 
 POINTS = 20_000
@@ -86,9 +87,7 @@ def broken(root: Path, form: str, content: bytes) -> tuple[Path, Any]:
         files = {f"good-{n}": ink_formats.unipen("0123") for n in range(3)}
     else:
         bad = "own.json"
-    for name, data in (files | {bad: content}).items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(data)
+    put(root, files | {bad: content})
     if form == "own":
         MyInk.file = root / bad
         return MyInk.file, MyInk()

@@ -1,7 +1,15 @@
-"""Archives made for tests."""
+"""Files and archives made for tests."""
 
 import io
 import tarfile
+
+
+def put(root, files):
+    """Write files into a folder by name, each of bytes or a text, and return the folder."""
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return root
 
 
 def pack(path, files, mode="w:gz"):

@@ -14,7 +14,7 @@ import data_loader
 from data_loader import IAMOnDBDataset, InkMLDataset, read_ink
 from data_loader.sources.files import contents, files_below
 from tests.data_loader import ink_formats
-from tests.data_loader.archives import pack
+from tests.data_loader.archives import pack, put
 from tests.rights import without_rights
 from utils.checks import DataError
 
@@ -30,9 +30,8 @@ def unpacked(*files):
 
 
 def test_files_are_found_in_order_without_hidden_ones_and_caches(tmp_path):
-    for name in ("b.txt", "s/a.txt", "s/.a.txt", "cache/c.txt", ".h/d.txt", "e.md"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("")
+    names = ("b.txt", "s/a.txt", "s/.a.txt", "cache/c.txt", ".h/d.txt", "e.md")
+    put(tmp_path, dict.fromkeys(names, ""))
     (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")
     found = files_below(tmp_path, WANTED)
     assert [file.relative_to(tmp_path).as_posix() for file in found] == ["b.txt", "s/a.txt"]

@@ -1,7 +1,7 @@
 import pytest
 
 from data_loader.sources.iam_ondb import IAMOnDBDataset
-from tests.data_loader.archives import pack
+from tests.data_loader.archives import pack, put
 from utils.checks import ConfigFault, DataError
 
 # Two strokes: two steps, a pen lift of 1 s, and within the second stroke a gap of 0.06 s, which
@@ -69,14 +69,8 @@ def write(root, files, layout="archives"):
         if layout in ("archives", "plain"):
             pack(root / f"{part}-all.tar.gz", members, "w" if layout == "plain" else "w:gz")
             continue
-        for name, content in members.items():
-            path = root / layout.replace("PART", part) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-    for name, content in files.items():
-        if "/" not in name:
-            (root / name).write_bytes(content)
-    return root
+        put(root / layout.replace("PART", part), members)
+    return put(root, {name: content for name, content in files.items() if "/" not in name})
 
 
 def prepared(root, **options):

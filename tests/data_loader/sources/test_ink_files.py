@@ -9,19 +9,10 @@ from data_loader import EmbeddedDataset, read_ink
 from data_loader.sources import ink_files
 from data_loader.sources.ink_files import matched
 from tests.data_loader import ink_formats
-from tests.data_loader.archives import pack
+from tests.data_loader.archives import pack, put
 from tests.data_loader.ink_formats import INK, STROKES
 from utils.checks import DataError
 from utils.ink import x_height
-
-
-def put(root, **files):
-    """Write files whose names have `__` for a dot and `___` for a slash."""
-    for name, content in files.items():
-        path = root / name.replace("___", "/").replace("__", ".")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return root
 
 
 def plain(samples):
@@ -51,13 +42,13 @@ def test_the_content_tells_the_format(tmp_path, kind, name):
 
 
 def test_files_of_many_samples_name_each(tmp_path):
-    put(
-        tmp_path,
-        digits=ink_formats.unipen(["7", "", "2"]),
-        lines__npy=ink_formats.arrays([STROKES, STROKES]),
-        sentences__txt=b"one\ntwo\n",
-        mine__json=ink_formats.own([("a", STROKES), ("b", STROKES), ("", STROKES)]),
-    )
+    files = {
+        "digits": ink_formats.unipen(["7", "", "2"]),
+        "lines.npy": ink_formats.arrays([STROKES, STROKES]),
+        "sentences.txt": "one\ntwo\n",
+        "mine.json": ink_formats.own([("a", STROKES), ("b", STROKES), ("", STROKES)]),
+    }
+    put(tmp_path, files)
     assert plain(read_ink(tmp_path)) == [
         ("digits:00000", INK, "7"),
         ("digits:00001", INK, ""),
@@ -77,14 +68,14 @@ def test_levels_of_unipen_and_groups_of_inkml(tmp_path):
     words = b'.SEGMENT LETTER 0 ? "h"\n.SEGMENT LETTER 1 ? "i"\n.SEGMENT WORD 0-1 ? "hi"\n'
     group = "<traceGroup><annotation type='truth'>{}</annotation><trace>{}</trace></traceGroup>"
     groups = group.format("a", "0 0,1 1") + group.format("b", "5 5,6 7")
-    put(
-        tmp_path,
-        words=words + pieces,
-        lines=words + b'.SEGMENT LINE 0 ? "h"\n.SEGMENT LINE 1 ? "i"\n' + pieces,
-        groups=f"<ink>{groups}</ink>".encode(),
-        whole=f"<ink><annotation type='truth'>a b</annotation>{groups}</ink>".encode(),
-        nothing=b"<ink><trace>0 0,1 1</trace></ink>",
-    )
+    files = {
+        "words": words + pieces,
+        "lines": words + b'.SEGMENT LINE 0 ? "h"\n.SEGMENT LINE 1 ? "i"\n' + pieces,
+        "groups": f"<ink>{groups}</ink>",
+        "whole": f"<ink><annotation type='truth'>a b</annotation>{groups}</ink>",
+        "nothing": "<ink><trace>0 0,1 1</trace></ink>",
+    }
+    put(tmp_path, files)
     texts = {one.name: one.text for one in read_ink(tmp_path)}
     assert texts == {
         "groups:0000": "a",
@@ -98,15 +89,15 @@ def test_levels_of_unipen_and_groups_of_inkml(tmp_path):
 
 
 def test_a_folder_in_order_and_what_is_no_ink_by_name(tmp_path, caplog):
-    put(
-        tmp_path,
-        b__inkml=ink_formats.inkml(),
-        a___z=ink_formats.mnist(),
-        a___note__txt=b"to be bought: milk",
-        a___page__xml=b"<svg/>",
-        c__inkml=ink_formats.inkml()[:-9],
-        trainset__txt=b"a01-000\n",
-    )
+    files = {
+        "b.inkml": ink_formats.inkml(),
+        "a/z": ink_formats.mnist(),
+        "a/note.txt": "to be bought: milk",
+        "a/page.xml": "<svg/>",
+        "c.inkml": ink_formats.inkml()[:-9],
+        "trainset.txt": "a01-000\n",
+    }
+    put(tmp_path, files)
     with caplog.at_level(logging.WARNING):
         assert [one.name for one in read_ink(tmp_path)] == ["a/z", "b.inkml"]
     said = [record.message.removeprefix(f"{tmp_path}: ") for record in caplog.records]
@@ -121,7 +112,7 @@ def test_nothing_of_use_is_an_error(tmp_path):
         read_ink(tmp_path / "nowhere")
     with pytest.raises(DataError, match=f"^{tmp_path}: no ink there; what is read: InkML, a line"):
         read_ink(tmp_path)
-    put(tmp_path, note=b"hello", sentences__txt=b"a\n")
+    put(tmp_path, {"note": "hello", "sentences.txt": "a\n"})
     message = r"no ink there: 1 left out: no ink in a known format: note; what is read: InkML"
     with pytest.raises(DataError, match=message):
         read_ink(tmp_path)
@@ -137,15 +128,9 @@ def test_what_is_zipped_and_no_tar_archive_is_no_broken_archive(tmp_path):
 
 
 def test_iam_lines_find_their_texts_in_the_database(tmp_path):
-    put(
-        tmp_path,
-        **{
-            "lineStrokes-all___lineStrokes___a01___a01-000___a01-000u-02__xml": ink_formats.iam(),
-            "ascii-all___ascii___a01___a01-000___a01-000u__txt": b"OCR:\nx\n\nCSR:\n\none\ntwo\n",
-            "alone___a01-000u-01__xml": ink_formats.iam(),
-        },
-    )
     names = ("alone/a01-000u-01.xml", "lineStrokes-all/lineStrokes/a01/a01-000/a01-000u-02.xml")
+    texts = {"ascii-all/ascii/a01/a01-000/a01-000u.txt": "OCR:\nx\n\nCSR:\n\none\ntwo\n"}
+    put(tmp_path, dict.fromkeys(names, ink_formats.iam()) | texts)
     assert plain(read_ink(tmp_path)) == [(names[0], INK, ""), (names[1], INK, "two")]
     line = tmp_path / names[1]
     line = line.rename(line.with_name("a01-000u-03.xml"))
@@ -164,8 +149,7 @@ def test_digits_find_their_classes_beside_them(tmp_path, caplog):
         "trainimg-9-targetdata.txt": ink_formats.target(9),
         "testimg-1-inputdata.txt": digit,
     }
-    for name, content in files.items():
-        (tmp_path / name).write_bytes(content)
+    put(tmp_path, files)
     with caplog.at_level(logging.WARNING):
         texts = {one.name.split("-i")[0]: one.text for one in read_ink(tmp_path)}
     assert texts == {"testimg-1": "", "trainimg-0": "4", "trainimg-10": "", "trainimg-9": "9"}

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from data_loader import InkMLDataset, read_ink
+from tests.data_loader.archives import put
 from utils.checks import ConfigFault, DataError
 from utils.page.inkml import to_inkml, write_inkml
 
@@ -21,12 +22,8 @@ def channels(*names):
     return f"<traceFormat>{declared}</traceFormat>"
 
 
-def prepared(root, files=(), **options):
-    for name, content in dict(files).items():
-        data = content if isinstance(content, bytes) else content.encode()
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(data)
-    dataset = InkMLDataset(root=str(root), **options)
+def prepared(root, files=None, **options):
+    dataset = InkMLDataset(root=str(put(root, files or {})), **options)
     dataset.prepare()
     return dataset
 
@@ -37,9 +34,7 @@ def several(content=None):
 
 def first(tmp_path, content):
     """Return ink and text of a file."""
-    data = content if isinstance(content, bytes) else content.encode()
-    (tmp_path / "one.inkml").write_bytes(data)
-    (sample,) = read_ink(tmp_path / "one.inkml")
+    (sample,) = read_ink(put(tmp_path, {"one.inkml": content}) / "one.inkml")
     return sample.ink.tolist(), sample.text
 
 

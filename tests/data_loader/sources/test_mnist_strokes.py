@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_loader.sources.mnist_strokes import MNISTStrokesDataset
-from tests.data_loader.archives import pack
+from tests.data_loader.archives import pack, put
 from utils.checks import ConfigFault, DataError
 from utils.ink import bounds, to_points
 
@@ -38,9 +38,7 @@ def write(root, files, layout="archive"):
     if layout == "archive":
         pack(root / "sequences.tar.gz", {f"sequences/{name}": c for name, c in files.items()})
         return root
-    for name, content in files.items():
-        (root / layout / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / layout / name).write_bytes(content)
+    put(root / layout, files)
     return root
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from data_loader.sources.stroke_arrays import StrokeArraysDataset, load_arrays
+from tests.data_loader.archives import put
 from utils.checks import DataError
 
 LINE = np.array([[0, 0, 0], [0, 2.5, 1.5], [1, 1, -2], [1, 10, 0]], dtype=np.float32)
@@ -38,11 +39,8 @@ TEXTS = "".join(f"text {n}\n" for n in range(6))
 
 def write(root, content=None, texts=TEXTS):
     lines = [LINE + np.float32([0, n, 0]) for n in range(6)]
-    (root / "strokes.npy").write_bytes(npy(array_of(lines)) if content is None else content)
-    if texts is not None:
-        data = texts if isinstance(texts, bytes) else texts.encode()
-        (root / "sentences.txt").write_bytes(data)
-    return root
+    content = npy(array_of(lines)) if content is None else content
+    return put(root, {"strokes.npy": content, "sentences.txt": texts})
 
 
 def prepared(root, **options):

@@ -1,6 +1,7 @@
 import pytest
 
 from data_loader.sources.unipen import UnipenDataset, read_document, samples
+from tests.data_loader.archives import put
 from utils.checks import DataError
 
 PIECES = [[(10, 20), (13, 24), (12, 30)], [(15, 20), (15, 25)], [(30, 10), (31, 12)]]
@@ -25,8 +26,7 @@ def digits(count=30, start=0, writer=lambda n: n % 12):
 
 def prepared(root, content=None, name="digits", **options):
     if content is not None:
-        data = content if isinstance(content, bytes) else content.encode()
-        (root / name).write_bytes(data)
+        put(root, {name: content})
     dataset = UnipenDataset(root=str(root), **options)
     dataset.prepare()
     return dataset
