@@ -18,7 +18,7 @@ from data_loader.synthetic.embedded import FontWriter
 from data_loader.synthetic.stroke_fonts import FONTS
 from parse_config import config_binder
 from tests.data_loader import ink_formats
-from tests.data_loader.archives import pack, put
+from tests.data_loader.archives import pack, pack_folders, put
 from utils.ink import strokes
 from utils.page.inkml import write_inkml
 
@@ -60,37 +60,25 @@ def iam_ondb(root: Path, args: dict[str, Any]) -> dict[str, Any]:
 
     The first line lacks points in a stroke, and its pen once moves further than training keeps.
     """
-    lines, left = {}, iter(written())
-    texts = {}
-    for form, (_, count) in FORMS.items():
-        chosen = [next(left) for _ in range(count)]
-        folder = f"{form[:3]}/{form[:7]}"
-        for number, (line, _) in enumerate(chosen, 1):
-            content = line_file(line, flawed=not lines)
-            lines[f"lineStrokes/{folder}/{form}-{number:02}.xml"] = content
-        said = "".join(f"{text}\n" for _, text in chosen)
-        texts[f"ascii/{folder}/{form}.txt"] = f"OCR:\n\n\nCSR:\n\n{said}".encode()
-    tasks = dict.fromkeys(task for task, _ in FORMS.values())
-    forms = {task: [form for form, (own, _) in FORMS.items() if own == task] for task in tasks}
-    put(root, {f"{task}.txt": "".join(f" {f}\n" for f in forms[task]).encode() for task in forms})
-    pack(root / "lineStrokes-all.tar.gz", lines)
-    pack(root / "ascii-all.tar.gz", texts)
+    left = (
+        (ink_formats.iam(timed(line, flawed=number == 0)), text)
+        for number, (line, text) in enumerate(written())
+    )
+    forms = {form: (task, [next(left) for _ in range(n)]) for form, (task, n) in FORMS.items()}
+    pack_folders(root, ink_formats.iam_files(forms))
     return {"subset": SUBSET} if args.get("subset") else {}
 
 
-def line_file(line: Iterable[np.ndarray], flawed: bool) -> bytes:
-    """Return a line's XML, with times as the database has them: every 15 ms, given to 10 ms."""
-    time, right, body = 7.0, 0, []
+def timed(line: Iterable[np.ndarray], flawed: bool) -> list[list[tuple[int, int, str]]]:
+    """Return a line's points with times as the database has them: every 15 ms, given to 10 ms."""
+    time, right, result = 7.0, 0, []
     for stroke in line:
-        body.append("<Stroke>")
+        result.append([])
         for number, (x, y) in enumerate(stroke.astype(int).tolist()):
             time += 0.3 if flawed and number == 1 else 0.015
-            body.append(f'<Point x="{x + right}" y="{y}" time="{time:.2f}"/>')
-        body.append("</Stroke>")
+            result[-1].append((x + right, y, f"{time:.2f}"))
         time, right = time + 0.5, 3000 if flawed else 0
-    head = '<?xml version="1.0" encoding="ISO-8859-1"?>\n<WhiteboardCaptureSession><StrokeSet>\n'
-    tail = "</StrokeSet></WhiteboardCaptureSession>\n"
-    return "\n".join([head, *body, tail]).encode()
+    return result
 
 
 def inkml(root: Path, args: dict[str, Any]) -> dict[str, Any]:

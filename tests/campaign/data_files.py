@@ -32,7 +32,7 @@ from tests.campaign.damage import (
 )
 from tests.campaign.frame import Failed, Family, demand, run
 from tests.data_loader import ink_formats
-from tests.data_loader.archives import put
+from tests.data_loader.archives import pack_folders, put
 from utils.checks import UserError
 
 POINTS = 20_000
@@ -65,14 +65,10 @@ def broken(root: Path, form: str, content: bytes) -> tuple[Path, Any]:
     """Write a source of a format in which one file has that content; return it and its dataset."""
     files, bad, options = {}, "bad", {}
     if form == "IAM-OnDB":
-        folder, bad = "lineStrokes/a01/a01-000/", "lineStrokes/a01/a01-000/a01-000u-02.xml"
-        files = {f"{folder}a01-000u-{n:02}.xml": ink_formats.iam() for n in (1, 3)} | {
-            "ascii/a01/a01-000/a01-000u.txt": b"CSR:\n\none\ntwo\nthree\n",
-            "lineStrokes/b02/b02-105/b02-105-01.xml": ink_formats.iam(),
-            "ascii/b02/b02-105/b02-105.txt": b"CSR:\nx\n",
-            "trainset.txt": b"a01-000u\n",
-            "testset_v.txt": b"b02-105\n",
-        }
+        bad, line = ink_formats.iam_name("a01-000u", 2), ink_formats.iam()
+        first = [(line, "one"), (content, "two"), (line, "three")]
+        forms = {"a01-000u": ("trainset", first), "b02-105": ("testset_v", [(line, "x")])}
+        files = ink_formats.iam_files(forms)
         options["splits"] = {"train": ["trainset"], "valid": ["testset_v"]}
     elif form == "InkML":
         bad = "bad.inkml"
@@ -352,25 +348,15 @@ def damaged_archive(rng: random.Random, folder: Path) -> None:
         before = set(files_in(folder))
         within_bounds(partial(read, file), file.stat().st_size)
     else:
-        forms = ("a01-000u", "b02-105")
-        lines = {
-            f"lineStrokes/{f[:3]}/{f[:7]}/{f}-{n:02}.xml": file_of(rng, "IAM-OnDB")
-            for f in forms
-            for n in (1, 2)
+        forms = {
+            form: (task, [(file_of(rng, "IAM-OnDB"), text) for text in ("one", "two")])
+            for form, task in (("a01-000u", "trainset"), ("b02-105", "testset_v"))
         }
-        texts = {f"ascii/{f[:3]}/{f[:7]}/{f}.txt": b"OCR:\n\nCSR:\n\none\ntwo\n" for f in forms}
-        bad = rng.random() < 0.7
-        for name, files, is_bad in (("lineStrokes", lines, bad), ("ascii", texts, not bad)):
-            file = folder / "data" / f"{name}-all.tar.gz"
-            with tarfile.open(file, "w:gz") as archive:
-                for member, content in files.items():
-                    info = tarfile.TarInfo(member)
-                    info.size = len(content)
-                    archive.addfile(info, io.BytesIO(content))
-            if is_bad:
-                file.write_bytes(odd_archive(rng, files))
-        for task, form in zip(("trainset", "testset_v"), forms, strict=True):
-            (folder / "data" / f"{task}.txt").write_text(f"{form}\n")
+        files = ink_formats.iam_files(forms)
+        pack_folders(folder / "data", files)
+        bad = "lineStrokes" if rng.random() < 0.7 else "ascii"
+        members = {name: files[name] for name in files if name.startswith(bad)}
+        put(folder / "data", {f"{bad}-all.tar.gz": odd_archive(rng, members)})
         splits = {"train": ["trainset"], "valid": ["testset_v"]}
         dataset = data_loader.IAMOnDBDataset(root=str(folder / "data"), splits=splits)
         before = set(files_in(folder))

@@ -25,6 +25,15 @@ def pack(path, files, mode="w:gz"):
     return path
 
 
+def pack_folders(root, files, mode="w:gz"):
+    """Write files by name, each folder `X` of them as an archive `X-all.tar.gz`."""
+    put(root, {name: content for name, content in files.items() if "/" not in name})
+    for folder in {name.partition("/")[0] for name in files if "/" in name}:
+        inside = {name: files[name] for name in files if name.startswith(f"{folder}/")}
+        pack(root / f"{folder}-all.tar.gz", inside, mode)
+    return root
+
+
 def link(name, target, kind=tarfile.SYMTYPE):
     """Return a member that is a link."""
     info = tarfile.TarInfo(name)

@@ -11,15 +11,41 @@ INK = [[0, 0, 0], [3, 4, 0], [-1, 6, 1], [10, -2, 0], [0, 1, 1]]
 
 
 def iam(strokes=STROKES):
-    """Return a line's XML."""
+    """Return the XML of a line of IAM-OnDB, of points `(x, y)` or `(x, y, time)`."""
+    timed = [[(*point, "1.5")[:3] for point in stroke] for stroke in strokes]
     body = "".join(
-        "<Stroke>" + "".join(f'<Point x="{x}" y="{y}" time="1.5"/>\n' for x, y in s) + "</Stroke>"
-        for s in strokes
+        '<Stroke colour="black" start_time="1" end_time="2">\n'
+        + "".join(f'  <Point x="{x}" y="{y}" time="{time}"/>\n' for x, y, time in stroke)
+        + "</Stroke>\n"
+        for stroke in timed
     )
     return (
-        '<?xml version="1.0" encoding="ISO-8859-1"?>\n<WhiteboardCaptureSession><StrokeSet>'
-        f"{body}</StrokeSet></WhiteboardCaptureSession>\n"
+        '<?xml version="1.0" encoding="ISO-8859-1"?>\n<WhiteboardCaptureSession>'
+        '<WhiteboardDescription><DiagonallyOppositeCoords x="6512" y="1376"/>'
+        f"</WhiteboardDescription>\n<StrokeSet>\n{body}</StrokeSet></WhiteboardCaptureSession>\n"
     ).encode()
+
+
+def iam_text(*texts):
+    """Return the file of a form's texts."""
+    return ("OCR:\n\nnot this\n\nCSR:\n\n" + "\n".join(texts) + "\n").encode()
+
+
+def iam_name(form, line=None):
+    """Return the name of a line's file, or of the file of a form's texts."""
+    place = f"{form[:3]}/{form[:7]}/{form}"
+    return f"ascii/{place}.txt" if line is None else f"lineStrokes/{place}-{line:02}.xml"
+
+
+def iam_files(forms):
+    """Return IAM-OnDB's files by name, of `{form: (task file, [(a line's XML, text), ...])}`."""
+    files = {}
+    for form, (task, lines) in forms.items():
+        files |= {iam_name(form, n): content for n, (content, _) in enumerate(lines, 1)}
+        files[iam_name(form)] = iam_text(*(text for _, text in lines))
+        if task:
+            files[f"{task}.txt"] = files.get(f"{task}.txt", b"") + f" {form}\n".encode()
+    return files
 
 
 def inkml(strokes=STROKES, text="hello"):

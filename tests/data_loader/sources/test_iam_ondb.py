@@ -1,7 +1,8 @@
 import pytest
 
 from data_loader.sources.iam_ondb import IAMOnDBDataset
-from tests.data_loader.archives import pack, put
+from tests.data_loader.archives import pack_folders, put
+from tests.data_loader.ink_formats import iam, iam_files, iam_name, iam_text
 from utils.checks import ConfigFault, DataError
 
 # Two strokes: two steps, a pen lift of 1 s, and within the second stroke a gap of 0.06 s, which
@@ -23,54 +24,26 @@ FORMS = {  # form: (task file, lines)
 }
 
 
-def xml(strokes=STROKES):
-    body = "".join(
-        '<Stroke colour="black" start_time="1" end_time="2">\n'
-        + "".join(f'  <Point x="{x}" y="{y}" time="{t}"/>\n' for x, y, t in stroke)
-        + "</Stroke>\n"
-        for stroke in strokes
-    )
-    return (
-        '<?xml version="1.0" encoding="ISO-8859-1"?>\n<WhiteboardCaptureSession>'
-        '<WhiteboardDescription><DiagonallyOppositeCoords x="6512" y="1376"/>'
-        f"</WhiteboardDescription>\n<StrokeSet>\n{body}</StrokeSet></WhiteboardCaptureSession>\n"
-    ).encode()
-
-
-def ascii_form(*texts):
-    return ("OCR:\n\nnot this\n\nCSR:\n\n" + "\n".join(texts) + "\n").encode()
-
-
-def line_name(form, number):
-    return f"lineStrokes/{form[:3]}/{form[:7]}/{form}-{number:02}.xml"
-
-
-def text_name(form):
-    return f"ascii/{form[:3]}/{form[:7]}/{form}.txt"
+LINE = iam(STROKES)
 
 
 @pytest.fixture
 def files():
     """A small database in its own format, as a dict from file name to content."""
-    files = {}
-    for form, (_, lines) in FORMS.items():
-        files[text_name(form)] = ascii_form(*(f"{form} line {n}" for n in range(1, lines + 1)))
-        files |= {line_name(form, n): xml() for n in range(1, lines + 1)}
-    for task in ("trainset", "testset_v", "testset_t", "testset_f"):
-        forms = [form for form, (name, _) in FORMS.items() if name == task]
-        files[f"{task}.txt"] = "".join(f" {form}\n" for form in forms).encode()
-    return files
+    return iam_files(
+        {
+            form: (task, [(LINE, f"{form} line {n}") for n in range(1, lines + 1)])
+            for form, (task, lines) in FORMS.items()
+        }
+    )
 
 
 def write(root, files, layout="archives"):
     """Write a database as its site hands it out, or with its archives unpacked."""
-    for part in ("lineStrokes", "ascii"):
-        members = {name: content for name, content in files.items() if name.startswith(part)}
-        if layout in ("archives", "plain"):
-            pack(root / f"{part}-all.tar.gz", members, "w" if layout == "plain" else "w:gz")
-            continue
-        put(root / layout.replace("PART", part), members)
-    return put(root, {name: content for name, content in files.items() if "/" not in name})
+    if layout in ("archives", "plain"):
+        return pack_folders(root, files, "w" if layout == "plain" else "w:gz")
+    places = {name: layout.replace("PART", name.partition("/")[0]) for name in files if "/" in name}
+    return put(root, {f"{places.get(name, '.')}/{name}": files[name] for name in files})
 
 
 def prepared(root, **options):
@@ -100,8 +73,8 @@ def test_reads_archives_and_folders(tmp_path, files, layout):
 
 
 def test_report_says_what_is_used_and_what_is_not(tmp_path, files):
-    del files[line_name("d04-081", 3)]
-    files[line_name("a01-000u", 3)] = files.pop(line_name("a01-000u", 2))
+    del files[iam_name("d04-081", 3)]
+    files[iam_name("a01-000u", 3)] = files.pop(iam_name("a01-000u", 2))
     files["testset_f.txt"] += b" e05-000\n e05-001z\n"
     report = prepared(write(tmp_path, files)).report()
     assert "train        2 lines          12 points        30 characters" in report
@@ -113,32 +86,32 @@ def test_report_says_what_is_used_and_what_is_not(tmp_path, files):
 
 NO_POINT = "a point without a whole x, a whole y and a time"
 BROKEN = {
-    "truncated": (xml()[:300], r"broken XML \(.*: line \d+, column \d+\)"),
-    "no points": (xml([[], []]), "no points"),
-    "non-number": (xml([[(1, 2, 3), ("abc", 2, 4)]]), rf"{NO_POINT} \(point 2 has 'abc 2 4'\)"),
-    "underscore": (xml([[(1, 2, 3), ("1_0", 2, 4)]]), NO_POINT),
-    "off the grid": (xml([[(1, 2, 3), (1.5, 2, 4)]]), NO_POINT),
-    "no time": (xml().replace(b'time="8.12"', b""), NO_POINT),
-    "endless time": (xml([[(1, 2, 3), (2, 2, "9" * 400)]]), "a non-number"),
-    "too far": (xml([[(1, 2, 3), (2 * 10**9, 2, 4)]]), r"an offset longer than 1e\+09"),
-    "too many": (xml([[(n, 2, 3) for n in range(101)]]), r"more than 100 points .*\(101\)"),
-    "too large": (xml() + b" " * 9000, r"more than 9,000 bytes \(the limit max_bytes"),
+    "truncated": (LINE[:300], r"broken XML \(.*: line \d+, column \d+\)"),
+    "no points": (iam([[], []]), "no points"),
+    "non-number": (iam([[(1, 2, 3), ("abc", 2, 4)]]), rf"{NO_POINT} \(point 2 has 'abc 2 4'\)"),
+    "underscore": (iam([[(1, 2, 3), ("1_0", 2, 4)]]), NO_POINT),
+    "off the grid": (iam([[(1, 2, 3), (1.5, 2, 4)]]), NO_POINT),
+    "no time": (LINE.replace(b'time="8.12"', b""), NO_POINT),
+    "endless time": (iam([[(1, 2, 3), (2, 2, "9" * 400)]]), "a non-number"),
+    "too far": (iam([[(1, 2, 3), (2 * 10**9, 2, 4)]]), r"an offset longer than 1e\+09"),
+    "too many": (iam([[(n, 2, 3) for n in range(101)]]), r"more than 100 points .*\(101\)"),
+    "too large": (LINE + b" " * 9000, r"more than 9,000 bytes \(the limit max_bytes"),
 }
 BROKEN_FORMS = {
     "missing": (None, "no transcription of the form"),
     "without CSR": (b"OCR:\n\none\ntwo\n", "a transcription without the part CSR:"),
     "empty": (b"OCR:\n\none\n\nCSR:\n\n \n", "an empty transcription"),
-    "too many": (ascii_form("1", "2", "3"), r"a form with other .* \(3 for the files 1, 2\)"),
-    "binary": (ascii_form("one", "t\x00wo"), r"unprintable characters .*'t\\x00wo'"),
+    "too many": (iam_text("1", "2", "3"), r"a form with other .* \(3 for the files 1, 2\)"),
+    "binary": (iam_text("one", "t\x00wo"), r"unprintable characters .*'t\\x00wo'"),
 }
 
 
 @pytest.mark.parametrize("kind", [*BROKEN, *BROKEN_FORMS])
 def test_what_is_broken_is_named_and_left_out_or_stops_the_run(tmp_path, files, kind):
     if kind in BROKEN:
-        files[line_name("a01-000u", 2)], reason = BROKEN[kind]
+        files[iam_name("a01-000u", 2)], reason = BROKEN[kind]
     else:
-        files[text_name("a01-000u")], reason = BROKEN_FORMS[kind]
+        files[iam_name("a01-000u")], reason = BROKEN_FORMS[kind]
     files = {name: content for name, content in files.items() if content is not None}
     root, first = write(tmp_path, files), "a01-000u-02" if kind in BROKEN else "a01-000u-01"
     with pytest.raises(DataError, match=f"^{first}: {reason}"):
@@ -148,7 +121,7 @@ def test_what_is_broken_is_named_and_left_out_or_stops_the_run(tmp_path, files, 
 
 
 def test_transcriptions_skip_blank_lines_and_read_any_line_ends(tmp_path, files):
-    files[text_name("a01-000u")] = b"OCR:\r\n\r\nCSR: \r\n\r\n\r\n He said &c \r\n\r\ncaf\xe9\r\n"
+    files[iam_name("a01-000u")] = b"OCR:\r\n\r\nCSR: \r\n\r\n\r\n He said &c \r\n\r\ncaf\xe9\r\n"
     dataset = prepared(write(tmp_path, files))
     assert [dataset.text(n) for n in dataset.indices("train")[:2]] == ["He said &c", "café"]
 
