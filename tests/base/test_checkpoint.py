@@ -27,6 +27,7 @@ from base.checkpoint import (
     save_checkpoint,
 )
 from base.pretrained import pretrained
+from tests.pickled_call import Call
 from utils.checks import CheckpointError
 
 
@@ -39,16 +40,6 @@ def content(value: float = 1.0) -> dict:
         "normalisation": {"mean": [0.0, 0.0], "std": [1.0, 1.0]},
         "epoch": 3,
     }
-
-
-class Call:
-    """Is pickled as the call of a function."""
-
-    def __init__(self, function, *arguments) -> None:
-        self.call = function, arguments
-
-    def __reduce__(self):
-        return self.call
 
 
 def test_round_trip(tmp_path):

@@ -24,8 +24,8 @@ from base.checkpoint import checkpoints, load_checkpoint
 from parse_config import ConfigParser
 from tests.campaign import tiny
 from tests.campaign.damage import (
+    EXECUTED,
     MEBIBYTE,
-    Call,
     check_answer,
     damaged,
     files_in,
@@ -144,7 +144,7 @@ def odd_pickle(rng: random.Random, content: Content) -> bytes:
     name = next(name for name in files if name.endswith("data.pkl"))
     files[name] = rng.choice(
         (
-            pickle.dumps(content["config"] | {"x": Call()}, 2),
+            pickle.dumps(content["config"] | {"x": EXECUTED}, 2),
             b"\x80\x02" + b"]" + b"r\xff\xff\xff\x7f" + b".",  # remembered under a huge number
             b"\x80\x02" + b"(" * 100_000 + b"t" * 100_000 + b".",
             b"\x80\x02" + b"]q\x00" + b"]q\x01(" + b"h\x00" * 100_000 + b"e.",
@@ -164,7 +164,7 @@ def odd_pickle(rng: random.Random, content: Content) -> bytes:
 def code(rng: random.Random, content: Content) -> bytes:
     """A call somewhere in the content, or a bare pickle."""
     place = rng.choice([*content, "x"])
-    hostile = content | {place: rng.choice((Call(), [Call()], {"x": Call()}))}
+    hostile = content | {place: rng.choice((EXECUTED, [EXECUTED], {"x": EXECUTED}))}
     stream = io.BytesIO()
     torch.save(hostile, stream, _use_new_zipfile_serialization=rng.random() < 0.8)
     return rng.choice((stream.getvalue(), pickle.dumps(hostile)))

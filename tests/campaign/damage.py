@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.campaign.frame import Failed
+from tests.pickled_call import Call
 
 LINES, CHARACTERS = 25, 2000
 """Of a message at most: what one screen shows."""
@@ -24,11 +25,8 @@ NUMBERS = (
 OTHERS = (None, "", "x", "nan", "\ud800", "\x1b[31m\n", "x" * 10_000, [], {}, [[]], [None], {"": 0})
 
 
-class Call:
-    """Would make a folder when it is unpickled."""
-
-    def __reduce__(self) -> tuple[Callable, tuple]:
-        return Path.mkdir, (Path("executed"),)
+EXECUTED = Call(Path.mkdir, Path("executed"))
+"""Would make a folder when it is unpickled."""
 
 
 def damaged(rng: random.Random, content: bytes) -> bytes:

@@ -20,8 +20,8 @@ from data_loader.sources.own_ink import OwnInk, json_lines
 from data_loader.sources.parsing import FARTHEST
 from tests.campaign import tiny
 from tests.campaign.damage import (
+    EXECUTED,
     MEBIBYTE,
-    Call,
     check_answer,
     check_message,
     damaged,
@@ -164,7 +164,7 @@ def odd_arrays(rng: random.Random, content: bytes) -> bytes:
     arrays += [line[:1], line[:0], np.zeros((POINTS + 1, 3)), np.array(None)]
     kind = rng.randrange(4)
     if kind == 0:
-        others = [line.tolist(), None, "x", 10**400, {"x": line}, Call()]
+        others = [line.tolist(), None, "x", 10**400, {"x": line}, EXECUTED]
         array = np.empty(rng.randint(1, 3), dtype=object)
         for place in range(len(array)):
             array[place] = rng.choice([*arrays, *others])

@@ -8,6 +8,8 @@ import pytest
 
 from data_loader.sources.stroke_arrays import StrokeArraysDataset, load_arrays
 from tests.data_loader.archives import put
+from tests.data_loader.ink_formats import saved
+from tests.pickled_call import Call
 from utils.checks import DataError
 
 LINE = np.array([[0, 0, 0], [0, 2.5, 1.5], [1, 1, -2], [1, 10, 0]], dtype=np.float32)
@@ -18,12 +20,6 @@ def array_of(lines):
     array = np.empty(len(lines), dtype=object)
     array[:] = lines
     return array
-
-
-def npy(array, **options):
-    stream = io.BytesIO()
-    np.save(stream, array, **options)
-    return stream.getvalue()
 
 
 def npy_of_pickle(content):
@@ -39,7 +35,7 @@ TEXTS = "".join(f"text {n}\n" for n in range(6))
 
 def write(root, content=None, texts=TEXTS):
     lines = [LINE + np.float32([0, n, 0]) for n in range(6)]
-    content = npy(array_of(lines)) if content is None else content
+    content = saved(array_of(lines)) if content is None else content
     return put(root, {"strokes.npy": content, "sentences.txt": texts})
 
 
@@ -86,36 +82,26 @@ def test_reads_arrays_that_python_2_has_pickled():
 @pytest.mark.parametrize("dtype", ["<f4", ">f8", "<i2"])
 def test_reads_lines_of_one_length_that_numpy_stores_as_one_array(tmp_path, dtype):
     lines = np.stack([np.round(LINE)] * 6).astype(dtype)
-    dataset = prepared(write(tmp_path, npy(lines)))
+    dataset = prepared(write(tmp_path, saved(lines)))
     assert len(dataset) == 6 and dataset.ink(0)[1].tolist() == [2, -2, 0]
-    big = prepared(write(tmp_path, npy(array_of([LINE.astype(">f8"), *[LINE] * 5]))))
+    big = prepared(write(tmp_path, saved(array_of([LINE.astype(">f8"), *[LINE] * 5]))))
     assert (big.ink(0) == big.ink(1)).all()
-
-
-class Evil:
-    """Pickles as a call."""
-
-    def __init__(self, function, *arguments):
-        self.call = (function, arguments)
-
-    def __reduce__(self):
-        return self.call
 
 
 @pytest.mark.parametrize(
     ("element", "name"),
     [
-        (Evil(os.system, "touch EVIL"), f"{os.name}.system"),
-        (Evil(eval, "open('EVIL', 'w')"), "builtins.eval"),
-        (Evil(np.load, "EVIL"), r"numpy\.load"),
-        (Evil(np.fromfile, "EVIL"), r"numpy[\w.]*\.fromfile"),
+        (Call(os.system, "touch EVIL"), f"{os.name}.system"),
+        (Call(eval, "open('EVIL', 'w')"), "builtins.eval"),
+        (Call(np.load, "EVIL"), r"numpy\.load"),
+        (Call(np.fromfile, "EVIL"), r"numpy[\w.]*\.fromfile"),
         (OrderedDict(a=1), r"collections\.OrderedDict"),
         (np.float64(1), r"numpy\._core\.multiarray\.scalar"),
     ],
 )
 def test_what_would_run_is_refused_by_name(tmp_path, monkeypatch, element, name):
     monkeypatch.chdir(tmp_path)
-    write(tmp_path, npy(array_of([LINE, element])))
+    write(tmp_path, saved(array_of([LINE, element])))
     with pytest.raises(DataError, match=rf"strokes\.npy: it would run {name} when loaded"):
         prepared(tmp_path)
     assert not (tmp_path / "EVIL").exists()
@@ -125,12 +111,12 @@ def test_what_would_run_is_refused_by_name(tmp_path, monkeypatch, element, name)
     ("content", "message"),
     [
         (b"hello", "not a .npy file of arrays"),
-        (npy(np.array(["a", "b"])), "values that are not numbers"),
+        (saved(np.array(["a", "b"])), "values that are not numbers"),
         (npy_of_pickle(pickle.dumps([LINE.tolist()])), "no object array in the pickle"),
         (npy_of_pickle(b"\x80\x02r\xff\xff\xff\x7f."), "a broken pickle"),
         (npy_of_pickle(b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7fx."), "a broken pickle"),
         (npy_of_pickle(b"\x80\x02Ppersistent\n."), "a broken pickle|outside of the file"),
-        (npy(np.zeros((2, 2), dtype=object)), "values that are not numbers"),
+        (saved(np.zeros((2, 2), dtype=object)), "values that are not numbers"),
     ],
 )
 def test_another_file_is_one_clear_line(tmp_path, content, message):
@@ -164,7 +150,7 @@ BROKEN = {
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_broken_line_is_named_and_left_out_or_an_error(tmp_path, kind):
     element, reason = BROKEN[kind]
-    write(tmp_path, npy(array_of([LINE, element, *[LINE] * 4])))
+    write(tmp_path, saved(array_of([LINE, element, *[LINE] * 4])))
     with pytest.raises(DataError, match=f"^line-00001: {reason}"):
         prepared(tmp_path, strict=True, max_points=100)
     dataset = prepared(tmp_path, max_points=100)
@@ -173,7 +159,7 @@ def test_a_broken_line_is_named_and_left_out_or_an_error(tmp_path, kind):
 
 def test_a_pickle_that_names_one_array_many_times_fills_no_memory(tmp_path):
     line = np.zeros((10_000, 3), dtype=np.float32)
-    write(tmp_path, npy(array_of([line] * 10_000)), texts="a\n" * 10_000)
+    write(tmp_path, saved(array_of([line] * 10_000)), texts="a\n" * 10_000)
     report = prepared(tmp_path).report()
     assert "1 left out: it repeats the same points too often: strokes.npy" in report
 
