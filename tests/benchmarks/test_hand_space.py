@@ -8,17 +8,7 @@ import torch
 
 from benchmarks.hand_space import SHRINKAGE, discriminant, fit
 from benchmarks.measures import likelihoods
-from data_loader.synthetic.corpus import held_out
-from data_loader.synthetic.embedded import EmbeddedDataset, write
-
-TEXTS = held_out(240)
-PEOPLE = EmbeddedDataset(seed=7)
-
-
-def line(writer, number, rate=75.0):
-    """Return line `number` of an invented writer."""
-    generator = np.random.default_rng([writer, number])
-    return write(TEXTS[number], PEOPLE.invent(0, writer), generator, rate)
+from tests.data_loader.synthetic.hands import line
 
 
 def test_invented_hands_that_the_space_has_not_seen_are_told_apart():

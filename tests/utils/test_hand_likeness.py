@@ -1,40 +1,20 @@
 """Hands told apart: invented writers, values by hand, and second implementations of the algebra."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
-from data_loader.synthetic.corpus import held_out
-from data_loader.synthetic.embedded import EmbeddedDataset, write
+from tests.data_loader.synthetic.hands import line, turned
 from utils.checks import DataError
 from utils.hand_features import BLOCKS, DIRECTIONS, HEIGHT, HINGE, SIZE, hand_features
 from utils.hand_likeness import HandSpace, split_in_two
-from utils.ink import from_strokes, to_points
-
-TEXTS = held_out(240)
-PEOPLE = EmbeddedDataset(seed=7)
-
-
-def line(writer, number, rate=75.0):
-    """Return line `number` of an invented writer."""
-    generator = np.random.default_rng([writer, number])
-    return write(TEXTS[number], PEOPLE.invent(0, writer), generator, rate)
+from utils.ink import from_strokes
 
 
 def part(features, name):
     start = sum(BLOCKS[other] for other in list(BLOCKS)[: list(BLOCKS).index(name)])
     return features[start : start + BLOCKS[name]]
-
-
-def turned(ink, degrees):
-    angle = math.radians(degrees)
-    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    result = ink.copy()
-    result[1:, :2] = np.diff(to_points(ink) @ turn.T, axis=0)
-    return result
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from data_loader.synthetic.corpus import held_out
 from data_loader.synthetic.embedded import EmbeddedDataset, write
+from tests.data_loader.synthetic.hands import turned
 from utils.checks import DataError
 from utils.hand_features import hand_features
 from utils.hand_measures import (
@@ -54,11 +55,6 @@ def moved(ink, change):
     return result
 
 
-def rotation(degrees):
-    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return lambda points: points @ np.array([[cosine, sine], [-sine, cosine]])
-
-
 @pytest.mark.parametrize("far", [1e6, 1e9])
 def test_a_point_far_off_does_not_fill_the_memory(far):
     ink = from_strokes([np.array([[0.0, 0], [far, 0]]), np.array([[far, 0], [far, 1.0]])])
@@ -101,7 +97,7 @@ def test_known_hands_are_told_apart():
 
 @pytest.mark.parametrize("degrees", [-3.0, 10.0])
 def test_a_turned_line_has_another_slope_and_nothing_else(degrees):
-    found = measured([moved(ink, rotation(degrees)) for ink in LINES])
+    found = measured([turned(ink, degrees) for ink in LINES])
     signed = [math.degrees(baseline_angle(ink)) + degrees for ink in LINES]
     assert np.median(np.abs(found["slope"] - np.abs(signed))) < 0.2
     for name in ("slant", "letter_width", "curvature", "word_space"):
@@ -173,7 +169,7 @@ def test_dots_that_can_be_seen_by_hand(degrees):
 
     def clear(dot, text="nooi.noon"):
         line = from_strokes([*letters[:4], high, np.array(dot, dtype=float), *letters[4:]])
-        return clear_dots(moved(line, rotation(degrees)), text)
+        return clear_dots(turned(line, degrees), text)
 
     assert clear([(43, 0), (44, 0)]) == (1, 1)
     assert clear([(43, 0), (44, 0)], "nooi!?oon.") == (1, 3)

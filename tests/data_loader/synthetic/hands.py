@@ -1,8 +1,15 @@
-"""A hand without any irregularity, shared by the tests of synthetic lines."""
+"""Hands, and lines of them, that several tests share."""
+
+import math
+from functools import cache
 
 import numpy as np
 
-from data_loader.synthetic.embedded import FontWriter
+from data_loader.synthetic.corpus import held_out
+from data_loader.synthetic.embedded import EmbeddedDataset, FontWriter, write
+
+PEOPLE = EmbeddedDataset(seed=7)
+texts = cache(held_out)
 
 
 def hand(**changes):
@@ -23,3 +30,17 @@ class Still:
 
     def random(self, shape=None):
         return 0.0 if shape is None else np.zeros(shape)
+
+
+def line(writer, number, rate=75.0):
+    """Return line `number` of an invented writer."""
+    generator = np.random.default_rng([writer, number])
+    return write(texts(240)[number], PEOPLE.invent(0, writer), generator, rate)
+
+
+def turned(ink, degrees):
+    """Return ink turned clockwise about its first point."""
+    sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+    result = ink.copy()
+    result[1:, :2] = ink[1:, :2] @ np.array([[cosine, sine], [-sine, cosine]])
+    return result

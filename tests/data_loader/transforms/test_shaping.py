@@ -15,7 +15,7 @@ from data_loader.transforms.shaping import (
     UndoSlant,
     pieces,
 )
-from tests.data_loader.synthetic.hands import hand
+from tests.data_loader.synthetic.hands import hand, turned
 from utils.checks import ConfigFault, DataError
 from utils.ink import bounds, from_strokes, strokes, to_points, x_height
 
@@ -32,14 +32,6 @@ def shaped(transform, ink, missing=None):
     result, gaps = transform(ink, missing, np.random.default_rng(0))
     assert (ink == before).all() and len(gaps) == len(result)
     assert result.dtype == np.float32 and (result[0, :2] == ink[0, :2]).all()
-    return result
-
-
-def turned(ink, degrees):
-    angle = math.radians(degrees)
-    matrix = [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
-    result = ink.copy()
-    result[:, :2] = ink[:, :2] @ np.array(matrix, dtype=np.float32).T
     return result
 
 
