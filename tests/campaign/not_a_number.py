@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from unittest.mock import patch
 
@@ -37,16 +38,14 @@ KINDS = (
 NUMBERS = (math.nan, math.inf, -math.inf)
 
 
-class Once:
-    """Replaces what a function works on, or returns, at one of its calls and `more` after it."""
+def around(owner: type, name: str, calls: range, changed: Callable) -> list:
+    """Let some calls of a method be those of `changed(method, *arguments)`."""
+    sound, number = getattr(owner, name), count()
 
-    def __init__(self, call: Callable, at: int, more: int, change: Callable) -> None:
-        self.call, self.at, self.more, self.change, self.count = call, at, more, change, 0
+    def method(*args):
+        return changed(sound, *args) if next(number) in calls else sound(*args)
 
-    def __call__(self, *args, **options):
-        result = self.call(*args, **options)
-        self.count += 1
-        return self.change(result) if 0 <= self.count - 1 - self.at <= self.more else result
+    return [patch.object(owner, name, method)]
 
 
 def in_ink(rng: random.Random, number: float, at: int, more: int) -> list:
@@ -65,44 +64,36 @@ def in_ink(rng: random.Random, number: float, at: int, more: int) -> list:
 
 def in_loss(rng: random.Random, number: float, at: int, more: int) -> list:
     """The loss of a sequence."""
-    call = Once(tiny_run.SquaredError.__call__, at, more, lambda losses: losses * number)
-    return [patch.object(tiny_run.SquaredError, "__call__", lambda *args: call(*args))]
+    calls = range(at, at + more + 1)
+    return around(tiny_run.SquaredError, "__call__", calls, lambda sound, *a: sound(*a) * number)
 
 
 def in_gradient(rng: random.Random, number: float, at: int, more: int) -> list:
     """An element of the gradient of one weight."""
-    sound, calls, share, which = OptimizerStep.step, iter(range(10**6)), rng.random(), rng.random()
+    share, which = rng.random(), rng.random()
 
-    def step(update: OptimizerStep, *args) -> float:
-        if 0 <= next(calls) - at <= more:
-            gradients = [w.grad for w in update.weights if w.grad is not None]
-            spoil(gradients[int(which * len(gradients))], share, number)
+    def step(sound: Callable, update: OptimizerStep, *args) -> float:
+        gradients = [w.grad for w in update.weights if w.grad is not None]
+        spoil(gradients, which, share, number)
         return sound(update, *args)
 
-    return [patch.object(OptimizerStep, "step", step)]
+    return around(OptimizerStep, "step", range(at, at + more + 1), step)
 
 
 def in_weight(rng: random.Random, number: float, at: int, more: int) -> list:
     """An element of a weight, as a fault of the machine leaves it."""
-    sound, calls, share, which = (
-        BaseTrainer._train_step,
-        iter(range(10**6)),
-        rng.random(),
-        rng.random(),
-    )
+    share, which = rng.random(), rng.random()
 
-    def step(trainer: BaseTrainer) -> float:
-        if next(calls) == at:
-            weights = trainer.optimizer_step.weights
-            spoil(weights[int(which * len(weights))].data, share, number)
+    def step(sound: Callable, trainer: BaseTrainer) -> float:
+        spoil([w.data for w in trainer.optimizer_step.weights], which, share, number)
         return sound(trainer)
 
-    return [patch.object(BaseTrainer, "_train_step", step)]
+    return around(BaseTrainer, "_train_step", range(at, at + 1), step)
 
 
-def spoil(tensor: Tensor, share: float, number: float) -> None:
-    """Put a number into the place at a share of a tensor's length."""
-    flat = tensor.view(-1)
+def spoil(tensors: list[Tensor], which: float, share: float, number: float) -> None:
+    """Put a number into one of the tensors, at a share of its length."""
+    flat = tensors[int(which * len(tensors))].view(-1)
     flat[int(share * len(flat))] = number
 
 
