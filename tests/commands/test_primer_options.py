@@ -15,11 +15,6 @@ from utils.page.inkml import write_inkml
 
 
 @pytest.fixture(scope="module")
-def checkpoints(conditional, unconditional):
-    return {"conditional": conditional, "unconditional": unconditional}
-
-
-@pytest.fixture(scope="module")
 def ink():
     dataset = EmbeddedDataset(size=1, valid_size=1, test_size=1, max_characters=16, rate=30.0)
     dataset.prepare()
@@ -31,10 +26,10 @@ def primer_of(folder, ink, text="On it"):
     return folder / "primer.inkml"
 
 
-def test_an_unconditional_network_continues_the_ink(checkpoints, ink, tmp_path, capsys):
+def test_an_unconditional_network_continues_the_ink(unconditional, ink, tmp_path, capsys):
     primer = primer_of(tmp_path, ink)
     words = ("--primer", primer, "--primer-scale", 1, "--inkml", "--num-samples", 2, "--steps", 40)
-    write(checkpoints["unconditional"], tmp_path / "out", *words)
+    write(unconditional, tmp_path / "out", *words)
     model, sampling = network("PredictionNetwork"), Sampling(max_steps=40)
     for seed, line in enumerate(sample(model, [0, 1], sampling=sampling, primer=(ink, ""))):
         (read,) = read_ink(tmp_path / "out" / f"unconditional-seed{seed}.inkml")
@@ -55,11 +50,11 @@ def test_an_unconditional_network_continues_the_ink(checkpoints, ink, tmp_path, 
     ],
 )
 def test_a_conditional_network_writes_in_the_primers_hand(
-    checkpoints, ink, tmp_path, given, text, written, capsys
+    conditional, ink, tmp_path, given, text, written, capsys
 ):
     words = ["--primer", primer_of(tmp_path, ink), "--primer-scale", 1, *given, "--text", text]
     words += ["--bias", 0, "--steps", 30]  # with a bias the pen is stretched to the hand's size
-    write(checkpoints["conditional"], tmp_path / "out.inkml", *words)
+    write(conditional, tmp_path / "out.inkml", *words)
     said = given[1] if given else "On it"
     model, sampling = network("SynthesisNetwork"), Sampling(bias=0.0, max_steps=30)
     (line,) = sample(model, [0], [written], sampling, primer=(ink, said))
@@ -70,22 +65,22 @@ def test_a_conditional_network_writes_in_the_primers_hand(
     assert f"in the hand of primer.inkml, {said!r}\n" in printed
 
 
-def test_a_primer_after_which_nothing_is_left_to_write(checkpoints, ink, tmp_path, capsys):
+def test_a_primer_after_which_nothing_is_left_to_write(conditional, ink, tmp_path, capsys):
     """The window is behind the short text when it has gone along all of the primer."""
     words = ("--primer", primer_of(tmp_path, ink), "--primer-scale", 1, "--primer-text", "x")
-    write(checkpoints["conditional"], tmp_path / "out", *words, "--text", "B")
+    write(conditional, tmp_path / "out", *words, "--text", "B")
     assert names(tmp_path / "out") == ["conditional-B-seed0.png"]
     assert f"(0 points after the {len(ink)} of the primer, ended)" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"hi\.svg: nothing was written after the primer"):
-        write(checkpoints["conditional"], tmp_path / "hi.svg", *words, "--text", "B")
+        write(conditional, tmp_path / "hi.svg", *words, "--text", "B")
 
 
-def test_ink_of_other_units_gets_the_networks_size(checkpoints, ink, tmp_path, capsys):
+def test_ink_of_other_units_gets_the_networks_size(conditional, ink, tmp_path, capsys):
     small = ink * np.float32([1 / 64, 1 / 64, 1])
-    fitted, scale, _ = matched(small, load(checkpoints["conditional"], "cpu").unprimed)
+    fitted, scale, _ = matched(small, load(conditional, "cpu").unprimed)
     assert scale > 2 and len(fitted) > 1
     words = ("--primer", primer_of(tmp_path, small), "--steps", 20, "--text", "B", "--bias", 0)
-    write(checkpoints["conditional"], tmp_path / "out.inkml", *words)
+    write(conditional, tmp_path / "out.inkml", *words)
     model, sampling = network("SynthesisNetwork"), Sampling(bias=0.0, max_steps=20)
     (line,) = sample(model, [0], [" B"], sampling, primer=(fitted, "On it"))
     (read,) = read_ink(tmp_path / "out.inkml")
@@ -93,10 +88,10 @@ def test_ink_of_other_units_gets_the_networks_size(checkpoints, ink, tmp_path, c
     assert f": scaled by {scale:.4g}" in capsys.readouterr().out
 
 
-def test_a_part_of_the_primer(checkpoints, ink, tmp_path, capsys):
+def test_a_part_of_the_primer(conditional, unconditional, ink, tmp_path, capsys):
     primer = primer_of(tmp_path, ink)
     words = ("--primer", primer, "--primer-scale", 2, "--primer-points", 9, "--steps", 20)
-    write(checkpoints["unconditional"], tmp_path / "out.inkml", *words)
+    write(unconditional, tmp_path / "out.inkml", *words)
     part = ink[:9] * np.float32([2, 2, 1])
     (line,) = sample(
         network("PredictionNetwork"), [0], sampling=Sampling(max_steps=20), primer=(part, "")
@@ -105,52 +100,52 @@ def test_a_part_of_the_primer(checkpoints, ink, tmp_path, capsys):
     np.testing.assert_array_equal(read.ink, line.written)
     assert "its first 9 points and scaled by 2\n" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"--primer-points 9 cuts primer\.inkml: give what it says"):
-        write(checkpoints["conditional"], tmp_path / "out", *words, "--text", "B")
-    write(checkpoints["conditional"], tmp_path, *words, "--text", "B", "--primer-text", "O")
+        write(conditional, tmp_path / "out", *words, "--text", "B")
+    write(conditional, tmp_path, *words, "--text", "B", "--primer-text", "O")
 
 
-def test_one_of_several_samples(checkpoints, tmp_path, capsys):
+def test_one_of_several_samples(conditional, tmp_path, capsys):
     (tmp_path / "digits").write_bytes(ink_formats.unipen("123"))
     words = ("--primer", tmp_path / "digits", "--primer-scale", 1, "--text", "B", "--steps", 5)
-    write(checkpoints["conditional"], tmp_path, *words)
-    write(checkpoints["conditional"], tmp_path, *words, "--primer-number", 2)
+    write(conditional, tmp_path, *words)
+    write(conditional, tmp_path, *words, "--primer-number", 2)
     printed = capsys.readouterr().out
     assert "in the hand of digits:00000, one of 3 in the file, '1'\n" in printed
     assert "in the hand of digits:00002, one of 3 in the file, '3'\n" in printed
     with pytest.raises(UserError, match=r"--primer-number 3: .*digits has 3 samples, counted from"):
-        write(checkpoints["conditional"], tmp_path, *words, "--primer-number", 3)
+        write(conditional, tmp_path, *words, "--primer-number", 3)
 
 
-def test_what_does_not_fit_is_refused(checkpoints, ink, tmp_path):
+def test_what_does_not_fit_is_refused(conditional, unconditional, ink, tmp_path):
     silent, loud, out = tmp_path / "silent.inkml", primer_of(tmp_path, ink, "Ünder"), tmp_path / "o"
     write_inkml(silent, ink)
     out.mkdir()
-    for name, words, message in (
-        ("conditional", [silent], r"silent\.inkml contains no text for .* --primer-text"),
-        ("conditional", [loud], r"the network does not know 'Ü' \(U\+00DC\); --skip-unknown"),
-        ("conditional", [tmp_path / "no"], r"no: cannot be read \(No such"),
-        ("unconditional", [silent, "--primer-text", "a"], "without text: no --primer-text"),
+    for checkpoint, words, message in (
+        (conditional, [silent], r"silent\.inkml contains no text for .* --primer-text"),
+        (conditional, [loud], r"the network does not know 'Ü' \(U\+00DC\); --skip-unknown"),
+        (conditional, [tmp_path / "no"], r"no: cannot be read \(No such"),
+        (unconditional, [silent, "--primer-text", "a"], "without text: no --primer-text"),
     ):
         with pytest.raises(UserError, match=message):
-            write(checkpoints[name], out, "--primer", *words)
+            write(checkpoint, out, "--primer", *words)
         assert not names(out)
 
 
-def test_a_part_of_a_resampled_primer_is_as_long(checkpoints, ink, tmp_path, monkeypatch, capsys):
+def test_a_part_of_a_resampled_primer_is_as_long(unconditional, ink, tmp_path, monkeypatch, capsys):
     """The first 10 points of the file are 5 where every two become one."""
     monkeypatch.setattr(
         "data_loader.sources.ink_files.matched", lambda ink, own: (ink[::2], 1.0, 2.0)
     )
     words = ("--primer", primer_of(tmp_path, ink), "--primer-points", 10, "--steps", 5)
-    write(checkpoints["unconditional"], tmp_path / "out", *words, "--num-samples", 1)
+    write(unconditional, tmp_path / "out", *words, "--num-samples", 1)
     assert (
         "primer.inkml: its first 5 points and resampled, 2 points to one\n"
         in capsys.readouterr().out
     )
 
 
-def test_a_style_has_a_text_that_the_network_knows(checkpoints, ink, tmp_path):
-    writer, silent = load(checkpoints["conditional"], "cpu"), tmp_path / "silent.inkml"
+def test_a_style_has_a_text_that_the_network_knows(conditional, ink, tmp_path):
+    writer, silent = load(conditional, "cpu"), tmp_path / "silent.inkml"
     write_inkml(silent, ink)
     for file, message in (
         (silent, r"silent\.inkml contains no text for silent"),
