@@ -16,7 +16,6 @@ from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
 from model import (
     SSE,
-    CTCLoss,
     NegativeLogLikelihood,
     PredictionNetwork,
     SquaredError,
@@ -106,22 +105,6 @@ def test_what_is_logged_is_what_evaluation_finds(tmp_path, loader, text, head):
     assert logged["valid_log_loss"] != pytest.approx(found["log_loss"], rel=0.01)
 
 
-@pytest.mark.parametrize(
-    ("head", "loss", "right"),
-    [
-        ("mixture", SquaredError, "NegativeLogLikelihood, as the network's head is 'mixture'"),
-        ("mixture", CTCLoss, "a loss of that head, such as NegativeLogLikelihood, as the net"),
-        ("regression", NegativeLogLikelihood, "SquaredError, as the network's head is 'regres"),
-    ],
-)
-def test_a_loss_of_another_head_is_refused(tmp_path, loader, head, loss, right):
-    made = make(tmp_path, loader, head=head, loss=loss, monitor=None)
-    with pytest.raises(ConfigFault, match=f"{loss.__name__}.*{right}") as caught:
-        made.train()
-    assert caught.value.key == "loss"
-    assert not list(tmp_path.iterdir())
-
-
 def test_samples_without_a_text_are_not_written(tmp_path, loader, monkeypatch):
     source = loader.source
     texts = {index: "" for index in source.indices("valid").tolist()}
@@ -132,25 +115,6 @@ def test_samples_without_a_text_are_not_written(tmp_path, loader, monkeypatch):
     texts |= dict.fromkeys(texts, "")
     with pytest.raises(DataError, match="no sample of the split 'train' has a text"):
         make(tmp_path, loader).train()
-
-
-@pytest.mark.parametrize(
-    ("text", "head", "ends"),
-    [(True, "mixture", False), (False, "mixture", True), (False, "regression", True)],
-)
-def test_the_state_is_carried_over_from_chunk_to_chunk(tmp_path, loader, text, head, ends):
-    """Without a learning rate, chunks come to the very loss of whole sequences."""
-    losses = []
-    for truncate in (None, 7, 1000):
-        made = make(
-            tmp_path, loader, run=str(truncate), text=text, lr=0.0, epochs=1, truncate=truncate,
-            head=head, ends=ends, monitor=None,
-        )  # fmt: skip
-        made.train()
-        name = made.loss.name
-        losses.append([row(made)[name] for name in (name, f"{name}_per_point", "sse")])
-    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
-    assert losses[2] == pytest.approx(losses[0], rel=1e-5)
 
 
 @pytest.mark.parametrize("reduction", ["point", "sequence"])
