@@ -3,8 +3,6 @@
 import os
 import re
 import shlex
-import subprocess
-import sys
 
 import pytest
 
@@ -95,18 +93,6 @@ def test_wrong_options_are_refused(words, message, tmp_path, monkeypatch):
     assert message in str(told.value)
     assert str(told.value).count("\n") <= 1 and len(str(told.value)) < 1000
     assert not names(tmp_path)
-
-
-@pytest.mark.slow
-def test_bad_input_ends_with_status_2_and_no_traceback(conditional, tmp_path):
-    (tmp_path / "file").write_text("mine")
-    script, words = str(ROOT / "experiments.py"), ["-r", conditional, "--output", tmp_path / "file"]
-    done = subprocess.run(
-        [sys.executable, script, "write", *words], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2, done.stderr
-    assert re.fullmatch(r"error: .* cannot be written \(File exists\)\n", done.stderr)
-    assert names(tmp_path) == ["file"] and (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_file_of_another_kind_is_no_folder(tmp_path):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from commands import primer_options
 from data_loader import EmbeddedDataset, read_ink
 from data_loader.sources.ink_files import matched
 from model import load, sample
@@ -122,7 +121,11 @@ def test_what_does_not_fit_is_refused(conditional, unconditional, ink, tmp_path)
     out.mkdir()
     for checkpoint, words, message in (
         (conditional, [silent], r"silent\.inkml contains no text for .* --primer-text"),
-        (conditional, [loud], r"the network does not know 'Ü' \(U\+00DC\); --skip-unknown"),
+        (
+            conditional,
+            [loud],
+            r"inkml: the network does not know 'Ü' \(U\+00DC\); --skip-unknown",
+        ),
         (conditional, [tmp_path / "no"], r"no: cannot be read \(No such"),
         (unconditional, [silent, "--primer-text", "a"], "without text: no --primer-text"),
     ):
@@ -142,14 +145,3 @@ def test_a_part_of_a_resampled_primer_is_as_long(unconditional, ink, tmp_path, m
         "primer.inkml: its first 5 points and resampled, 2 points to one\n"
         in capsys.readouterr().out
     )
-
-
-def test_a_style_has_a_text_that_the_network_knows(conditional, ink, tmp_path):
-    writer, silent = load(conditional, "cpu"), tmp_path / "silent.inkml"
-    write_inkml(silent, ink)
-    for file, message in (
-        (silent, r"silent\.inkml contains no text for silent"),
-        (primer_of(tmp_path, ink, "Ünder"), r"primer\.inkml: the network does not know 'Ü'"),
-    ):
-        with pytest.raises(UserError, match=message):
-            primer_options.primer_of(file, writer)
