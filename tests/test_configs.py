@@ -81,6 +81,7 @@ def test_the_papers_protocol(name, windows, weights):
     alphabet = Alphabet([chr(32 + number) for number in range(57)])  # the paper's count
     network = parser.build_model(STAND_INS["normalisation"], alphabet)
     assert network.num_parameters == pytest.approx(weights, rel=0.02)
+    assert network.output.out_features == 121
 
 
 def test_sizes_have_bounds():

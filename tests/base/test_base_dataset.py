@@ -1,7 +1,6 @@
 import numpy as np
 
 from base.base_dataset import BaseDataset
-from utils.alphabet import Alphabet
 
 
 class Texts(BaseDataset):
@@ -46,11 +45,3 @@ def test_a_dataset_may_count_as_it_likes():
     title, first, second = dataset.report().split("\n  ")
     assert title == "Texts: 2 samples"
     assert first == f"{train}         2 characters" and second == f"{valid}         1 characters"
-
-
-def test_the_report_marks_what_a_checkpoint_does_not_know():
-    dataset = Texts(["abba", "b"], {"train": [0], "valid": [1]})
-    title, row = dataset.character_report(known=Alphabet("bc")).split("\n")
-    assert title.endswith("; * marks 1 that the checkpoint does not know")
-    assert row.split() == ["'a'", "(U+0061)", "2*", "'b'", "(U+0062)", "3"]
-    assert "*" not in dataset.character_report(known=Alphabet("abc"))

@@ -140,6 +140,8 @@ def test_alphabet_is_that_of_all_splits_or_of_the_config():
     assert loader(dataset=dataset).alphabet.characters == list("abcxyz")
     assert loader(characters="cxba").alphabet.characters == list("abcx")
     assert loader(dataset=Knowing(), characters="cba").alphabet.characters == list("abc")
+    apart = loader(dataset=Toy(texts={3: "cafe\u0301"}), characters="acfe\u0301b")
+    assert apart.alphabet.characters == list("abcf\u00e9")
     with pytest.raises(ConfigFault, match="at least one character, or null"):
         loader(characters="")
 
@@ -182,21 +184,6 @@ def test_a_resumed_run_takes_no_further_characters_of_a_config():
     assert made.alphabet.characters == list("cbax") and made.new_characters == {}
     with pytest.raises(ConfigFault, match=r"of the checkpoint; it lacks 'é' \(U\+00E9\)"):
         loader(UNIT, Alphabet("cba"), characters="abcé")
-
-
-def test_texts_of_another_normal_form_are_the_same_texts():
-    composed, apart = (
-        Toy(texts=dict.fromkeys(range(40), text)) for text in ("caf\u00e9", "cafe\u0301")
-    )
-    known = loader(dataset=composed).alphabet
-    assert known.characters == list("acf\u00e9")
-    for characters in (None, "acfe\u0301"):
-        made = loader(dataset=apart, characters=characters)
-        assert made.alphabet == known
-        assert next(iter(made)).text[0].tolist() == [1, 0, 2, 3]
-    assert loader(UNIT, known, extends=True, dataset=apart).new_characters == {}
-    with pytest.raises(DataError, match=r"'\u00e9' \(U\+00E9\) 40 times, first in sample0"):
-        loader(alphabet=Alphabet("acfe\u0301"), dataset=apart)
 
 
 def test_preprocessing_changes_length_order_and_batches_alike():
