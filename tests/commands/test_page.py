@@ -108,22 +108,6 @@ def test_a_word_wider_than_the_line_is_divided(tmp_path, text, words):
     assert max(stroke[:, 0].max() for row in rows for stroke in row.strokes) < 63.1
 
 
-def test_pens_paper_and_size_are_as_asked(networks, tmp_path):
-    text = text_file(tmp_path, "ab ba")
-    common = (text, "--paper", "5000x5000", "--margins", "100,50,100,200")
-    pages = []
-    for size in (2, 4):
-        output = tmp_path / f"{size}.json"
-        write_page(networks, *common, "--output", output, "--size", size, "--pen-width", 0.7,
-              "--colour", "#AA0033", "--line-height", 30)  # fmt: skip
-        pages.append(rows_of(output))
-    (small,), (large,) = pages
-    assert (small.pen.width, small.pen.colour) == (0.7, "#aa0033")
-    corner = [200.0, 130.0]
-    for one, other in zip(small.strokes, large.strokes, strict=True):
-        assert 2 * (one - corner) == pytest.approx(other - corner, abs=0.01)
-
-
 HUGE = ("--paper", "5000x5000", "--margins", 1000, "--line-height", 30)
 
 
@@ -173,8 +157,9 @@ def test_a_text_fits_on_as_many_sheets_as_are_asked_for(tmp_path, capsys):
     tall = {"text": "fly\n" * 4}
     assert "rows touch: --size" in sheets("--size", 4, "--line-height", 11, **tall)[1]
     assert "touch" not in sheets("--ruling", "ruled", "--ruling-spacing", 6, **tall)[1]
-    (rows,), _ = sheets("--color", "Navy", "--align", "center", "--valign", "bottom", text="ab")
-    assert rows[0].pen.colour == "#000080"
+    words = ("--color", "Navy", "--pen-width", 0.7, "--align", "center", "--valign", "bottom")
+    (rows,), _ = sheets(*words, text="ab")
+    assert (rows[0].pen.width, rows[0].pen.colour) == (0.7, "#000080")
     x, y = np.concatenate(rows[0].strokes).T
     assert x.min() + x.max() == pytest.approx(100, abs=0.01) and y.max() == pytest.approx(54, abs=1)
 

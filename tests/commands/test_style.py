@@ -57,22 +57,6 @@ def test_a_style_that_cannot_be_measured_is_a_style(place):
     assert run("write", "-r", network, "-d", "cpu", "--text", "ab", *words) == 0
 
 
-def test_lines_and_pages_are_written_in_a_style(place, capsys):
-    make()
-    network = save(place / "writer", "SynthesisNetwork")
-    common = ("-r", network, "-d", "cpu", "--text", "ab")
-    for style in ("mine", "styles/mine.json"):
-        run("write", *common, "--style", style, "--output", f"{len(style)}.inkml", "--steps", 50)
-    primed = ("--primer", "my.inkml", "--primer-scale", 1, "--output", "p.inkml")
-    run("write", *common, *primed, "--steps", 50)
-    assert (place / "4.inkml").read_bytes() == (place / "16.inkml").read_bytes()
-    (one,), (other,) = read_ink(place / "4.inkml"), read_ink(place / "p.inkml")
-    assert one.text == other.text == "ab"
-    run("page", *common, "--style", "mine", "--no-proofread", "--output", "page.json")
-    assert "in the hand of" in capsys.readouterr().out
-    assert json.loads((place / "page.json").read_text())["rows"][0]["text"] == "ab"
-
-
 def test_a_style_is_written_by_the_network_it_names(place, capsys, monkeypatch):
     monkeypatch.setattr("base.pretrained.PRETRAINED", place / "networks")
     (place / "networks").mkdir()
@@ -83,7 +67,7 @@ def test_a_style_is_written_by_the_network_it_names(place, capsys, monkeypatch):
     (place / "a.txt").write_text("ab\n---\nstyle: two\n---\nab\n")
     text = ("-d", "cpu", "--text", "ab")
     for used, *words in (
-        ("w", "write", *text, "--style", "one", "--steps", 9, "--output", "a.svg"),
+        ("w", "write", *text, "--style", "styles/one.json", "--steps", 9, "--output", "a.svg"),
         ("j", "write", *text, "--style", "two", "--steps", 9, "--output", "a.svg"),
         ("w", "write", "-r", "writer", *text, "--style", "two", "--steps", 9, "--output", "a.svg"),
         ("wj", "page", "a.txt", "-d", "cpu", "--no-proofread", "--style", "one"),
