@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import sys
 from pathlib import Path
@@ -183,19 +182,6 @@ def test_more_epochs_of_a_finished_run(workplace, capsys):
     capsys.readouterr()
     assert run("-r", str(MODELS / "b")) == 0  # nothing is left to do
     assert "finished after epoch 4" in capsys.readouterr().out
-
-
-KEEP_ALL = ("-o", "trainer.args.keep_last=null")
-
-
-def test_a_run_of_another_id_from_a_checkpoint(workplace):
-    assert run("-c", "config.json", "--run-id", "a", *KEEP_ALL) == 0
-    first = str(MODELS / "a" / "checkpoint-epoch1.pth")
-    assert run("-r", first, "--run-id", "b") == 0
-    assert same(*(MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "ab"))
-    shutil.copy(first, "copied.pth")
-    assert run("-r", "copied.pth", "--run-id", "c") == 0
-    assert same(*(MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "ac"))
 
 
 def test_fine_tuning(workplace, capsys):
