@@ -1,4 +1,4 @@
-"""That the sanitizers of `make sanitize` find faults of each kind, and nothing else."""
+"""That the sanitizers of `make sanitize` each find faults, and nothing else."""
 
 import pytest
 
@@ -14,4 +14,4 @@ def test_planted_faults_are_found(tmp_path):
         pytest.skip("there is no GCC here that has its sanitizers")
     assert sanitize.unnoticed(variables, tmp_path) == []
     # It is the sanitizers that find them: without, there is nothing to notice.
-    assert sanitize.unnoticed({**variables, build.MORE_FLAGS: ""}, tmp_path) == [1, 2, 3, 4]
+    assert sanitize.unnoticed({**variables, build.MORE_FLAGS: ""}, tmp_path) == [1, 2]
