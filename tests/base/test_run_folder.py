@@ -107,7 +107,7 @@ def test_only_the_newest_checkpoint_continues_a_run(run):
         True,
         False,
     ]
-    assert RunFolder.resumed(run.models)
+    assert RunFolder.resumed(run.models, "a") and RunFolder.resumed(run.models, "b") is None
     run.keep_last(2)
     assert sorted(path.name for path in run.models.glob("*.pth")) == sorted(names[1:])
     run.best.unlink()
