@@ -131,9 +131,9 @@ SCRIPTS = [
 MODELS = Path("saved/models/letters")
 
 
-def config_of(texts, **loader):
+def config_of(texts):
     sizes = {"hidden_size": 6, "num_layers": 2, "num_mixtures": 2, "num_windows": 2}
-    data = {"dataset": {"type": "Mine", "args": {"texts": texts}}, "batch_size": 4} | loader
+    data = {"dataset": {"type": "Mine", "args": {"texts": texts}}, "batch_size": 4}
     return CONFIG | {
         "name": "letters",
         "arch": {"type": "SynthesisNetwork", "args": sizes},
@@ -151,9 +151,9 @@ def workplace(tmp_path, monkeypatch, logging_restored):
     return tmp_path
 
 
-def run(texts, *words, **loader):
+def run(texts, *words):
     """Train on `texts` and return the exit status."""
-    Path("config.json").write_text(json.dumps(config_of(texts, **loader)))
+    Path("config.json").write_text(json.dumps(config_of(texts)))
     return train.main(["-d", "cpu", "-c", "config.json", *words])
 
 

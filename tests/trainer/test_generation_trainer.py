@@ -47,14 +47,13 @@ def make(
     canonical=None,
     head="mixture",
     ends=False,
-    loss=None,
     **options,
 ):
     options = {"epochs": 1, "samples": 0, "tensorboard": False} | options
     seed_all(1)
     arguments = dict(hidden_size=8, num_layers=2, num_mixtures=2, min_scale=0.01)
     arguments |= {"head": head, "end_of_sequence": ends}
-    loss = loss or {"mixture": NegativeLogLikelihood, "regression": SquaredError}[head]
+    loss = {"mixture": NegativeLogLikelihood, "regression": SquaredError}[head]
     if text:
         model = SynthesisNetwork(loader.normalisation, loader.alphabet, num_windows=2, **arguments)
     else:
