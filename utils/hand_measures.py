@@ -56,6 +56,8 @@ a colon, and above it, the upper one may be, and how far from other ink a mark i
 where a pen is 0.18 wide; all in x-heights (by eye, `writer` in three styles)."""
 
 
+TURN = 0.8
+"""Heights of a character after which the pen may come back to close a loop (assumed)."""
 BENT = 0.1
 """How far a straight stroke bends, over the distance of its ends (of 120 `I` of `writer` in three
 styles 113 by at most 0.04, one by 0.06; the others are several strokes)."""
@@ -347,6 +349,17 @@ def footing(parts: Sequence[np.ndarray]) -> float:
         return 0.0
     low = points[points[:, 1] >= points[:, 1].max() - height / 4]
     return float(np.ptp(low[:, 0]) / height)
+
+
+def loop_gap(parts: Sequence[np.ndarray]) -> float:
+    """Return how near strokes `(n, 2)` come to where the pen was `TURN` heights of theirs before,
+    over that height: 0 for a closed loop, infinite for what is shorter."""
+    if not (height := float(np.ptp(np.concatenate(parts)[:, 1]))):
+        return math.inf
+    points = np.concatenate([parts[0][:1], *(one for one, _ in at_steps(parts, height / 25))])
+    apart, way = np.hypot(*(points[:, None] - points).T), path_along(points)
+    near = apart[np.abs(way[:, None] - way) > TURN * height].min(initial=math.inf)
+    return float(near / height)
 
 
 def is_straight(parts: Sequence[np.ndarray]) -> bool:

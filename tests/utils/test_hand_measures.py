@@ -17,6 +17,7 @@ from utils.hand_measures import (
     clear_dots,
     curvature,
     hidden_marks,
+    loop_gap,
     measure,
     too_wide,
     word_gaps,
@@ -211,3 +212,11 @@ def test_marks_that_nobody_sees(text, marks, hidden):
     letters = [np.array([(k, -1.0), (k, 0.0)]) for k in (0.0, 1.0)]
     parts = [np.array([(x, y - 0.05), (x, y + (0.4 if y > 0 else 0.05))]) for x, y in marks]
     assert hidden_marks([*letters, *parts], text) == hidden
+
+
+def test_how_nearly_a_ring_is_closed_by_hand():
+    ring = np.array([(8, 0), (0, 0), (0, 10), (8, 10), (8, 1.5)], dtype=float)
+    assert loop_gap([ring]) == pytest.approx(0.15)
+    assert loop_gap([ring[:3], ring[2:]]) == pytest.approx(0.15)  # in two strokes
+    assert loop_gap([np.array([(0, 0), (0, 10.0)])]) == pytest.approx(0.8)
+    assert loop_gap([np.zeros((1, 2))]) == math.inf

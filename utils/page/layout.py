@@ -30,6 +30,8 @@ UNITS = {
     *("km", "m", "cm", "mm", "ft"),
 }
 """What is not parted from the number before it."""
+DASHES = ("-", "–", "—")
+"""What is not parted from the word before it."""
 CLEAR = 0.15
 """X-heights from the ink of a row to that of the next, at least (assumed: seen as apart)."""
 MOST_SPREAD = 1.5
@@ -114,8 +116,8 @@ Placed = tuple[Row, Paragraph, float, bool]
 def break_rows(
     words: Iterable[Word], width: float, first_indent: float = 0.0
 ) -> Iterator[list[Word]]:
-    """Yield the words of each row: as many as fit (a single word always does). A number goes with
-    its unit.
+    """Yield the words of each row: as many as fit (a single word always does), but for those that
+    go `_together`.
 
     Args:
         words: in order.
@@ -142,9 +144,10 @@ def break_rows(
 
 
 def _together(before: Word, after: Word) -> bool:
-    """Return whether two words, without a blank or a number and its unit, stand in one row."""
-    unit = after.text.rstrip(".,;:!?)") in UNITS
-    return before.gap == 0.0 or (unit and before.text[-1:].isdigit())
+    """Return whether two words stand in one row: without a blank, a number and its unit, a word and
+    the dash behind it."""
+    unit = after.text.rstrip(".,;:!?)") in UNITS and before.text[-1:].isdigit()
+    return before.gap == 0.0 or unit or (after.text in DASHES and before.text not in DASHES)
 
 
 def set_row(

@@ -10,6 +10,7 @@ import torch
 
 from model import PredictionNetwork, SynthesisNetwork, sample
 from model.generation.options import Sampling
+from model.generation.sampling import _begin
 from model.generation.stepper import PERIOD
 from utils.alphabet import Alphabet
 from utils.checks import DataError, UserError
@@ -90,7 +91,21 @@ def test_a_primer_is_continued(synthesis):
     text = torch.from_numpy(synthesis.alphabet.encode("c ab"))[None]
     with torch.no_grad():
         output = synthesis(inputs, text, torch.tensor([4]))
-    np.testing.assert_array_equal(line.peaks[:3], output.attention[0].argmax(1))
+    np.testing.assert_array_equal(line.peaks[:2], output.attention[0, :2].argmax(1))
+
+
+def test_after_a_primer_the_middle_of_the_window_is_on_the_character_behind_it(synthesis):
+    primer, texts = np.zeros((4, 3), np.float32), ["c ab", "c abcabcabc"]
+    begun, _ = _begin(synthesis, primer, texts, 2, 2, Sampling())
+    for row, text in enumerate(texts):
+        codes = torch.from_numpy(synthesis.alphabet.encode(text))[None]
+        inputs = torch.from_numpy(NORMALISATION.apply(primer[:-1]))[None]
+        with torch.no_grad():
+            output = synthesis(inputs, codes, torch.tensor([len(text)]))
+        weights = output.attention[0, -1].double()
+        middle = next(k for k in range(len(text)) if weights[: k + 1].sum() >= weights.sum() / 2)
+        moved = begun.state["0.kappa"][row] - output.state["0.kappa"][0]
+        assert middle != 2 and moved.tolist() == pytest.approx([2 - middle] * len(moved))
 
 
 @pytest.mark.parametrize(
