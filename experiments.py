@@ -10,7 +10,6 @@ from utils import console
 if __name__ == "__main__":
     console.set_up()  # Before all other imports, during which there may be an interrupt.
 
-import argparse
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -30,26 +29,15 @@ def main(words: list[str]) -> int:
             print(f"  {name:<11} {import_module(f'commands.{name}').__doc__}")
         print(f"\n{examples}\n\nCOMMAND --help shows the options of a command.")
         return 0 if words else 2
-    command, arguments = parse(words)
-    command.run(arguments)
+    command, parser = parser_of(words[0])
+    command.run(parser.parse(words[1:], owners))
     return 0
 
 
-def parse(words: list[str]) -> tuple[ModuleType, argparse.Namespace]:
-    """Return the command of a command line, and its options.
-
-    Raises:
-        UserError: naming what is wrong.
-    """
-    name, *rest = words
+def parser_of(name: str) -> tuple[ModuleType, Parser]:
+    """Return a command and its parser; raise a UserError if there is none of that name."""
     if name not in COMMANDS:
         raise UserError(f"no command {name!r}{hint(name, COMMANDS)}")
-    command, parser = parser_of(name)
-    return command, parser.parse(rest, owners)
-
-
-def parser_of(name: str) -> tuple[ModuleType, Parser]:
-    """Return a command and its parser."""
     command = import_module(f"commands.{name}")
     parser = Parser(prog=f"experiments.py {name}", description=command.__doc__)
     command.add_options(parser)

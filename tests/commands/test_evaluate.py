@@ -8,7 +8,7 @@ import pytest
 
 from commands import search_options
 from data_loader import EmbeddedDataset
-from experiments import parse
+from experiments import parser_of
 from model import load
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
@@ -115,7 +115,8 @@ def test_a_language_model_is_of_the_training_texts(checkpoints, data, tmp_path, 
     words = ["test", "--beam", "2", "--language-model"]
     evaluate(checkpoints["CTCNetwork"], tmp_path, *words)
     assert "language model of train" in capsys.readouterr().out
-    reader, (_, arguments) = load(checkpoints["CTCNetwork"]), parse(["evaluate", "-r", "x", *words])
+    reader = load(checkpoints["CTCNetwork"])
+    arguments = parser_of("evaluate")[1].parse(["-r", "x", *words])
     found = search_options.search_of(reader, arguments).language_model
     texts = [data.text(int(n)) for n in data.indices("train")]
     same = CharacterLanguageModel(texts, ALPHABET)

@@ -11,7 +11,7 @@ from base.pretrained import PRETRAINED
 from commands import options, search_options, train_options
 from commands.options import Output
 from data_loader.sources.ink_files import MAX_HAND_RATIO
-from experiments import COMMANDS, parse
+from experiments import COMMANDS, parser_of
 from model.generation.options import Sampling
 from model.generation.sampling import DEFAULT_STEPS
 from model.loading import load
@@ -37,7 +37,7 @@ def test_what_the_pages_show_is_understood(line):
         arguments = train_options.parse(words)
         assert arguments.config or arguments.resume
     else:
-        assert parse(words)[0].__name__ == f"commands.{words[0]}"
+        parser_of(words[0])[1].parse(words[1:])
 
 
 def test_without_arguments_the_help_is_shown(capsys):
@@ -144,6 +144,6 @@ def test_the_weight_of_a_language_model(checkpoints, tmp_path, given, weight):
     (tmp_path / "text.txt").write_text("a text\n")
     words = ["--beam", "2", "--language-model", str(tmp_path / "text.txt")]
     words += ["--language-weight", *given] if given else []
-    _, arguments = parse(["read", "x", *words])
+    arguments = parser_of("read")[1].parse(["x", *words])
     reader = load(checkpoints["CTCNetwork"], "cpu")
     assert search_options.search_of(reader, arguments).language_weight == weight

@@ -273,5 +273,5 @@ def test_a_picture_has_the_pixels_that_are_asked_for(networks, tmp_path):
 
 @pytest.mark.parametrize(("words", "spacing"), [((), 8.5), (("--ruling-spacing", "7"), 7.0)])
 def test_lines_of_the_paper_are_as_far_apart_as_is_said(words, spacing):
-    words = ["page", "--text", "a", "--paper", "a5", "--ruling", "ruled", *words]
-    assert sheet(experiments.parse(words)[1]).spacing == spacing
+    words = ["--text", "a", "--paper", "a5", "--ruling", "ruled", *words]
+    assert sheet(experiments.parser_of("page")[1].parse(words)).spacing == spacing

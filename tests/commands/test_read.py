@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from commands import search_options
-from experiments import parse
+from experiments import parser_of
 from model import load
 from model.reader import Reader
 from model.recognition.encoder import GREEDY
@@ -58,8 +58,8 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
     path = tmp_path / "text.txt"
     path.write_text("cafe\u0301 and cafe\n", encoding="utf-8")  # the alphabet lacks the letter
     loaded = load(checkpoints["CTCNetwork"])
-    words = ["read", "x", "--beam", "2", "--language-model", str(path)]
-    _, arguments = parse(words)
+    words = ["x", "--beam", "2", "--language-model", str(path)]
+    arguments = parser_of("read")[1].parse(words)
     found = search_options.search_of(loaded, arguments).language_model
     same = CharacterLanguageModel(["caf and cafe"], ALPHABET)
     for context in ((), (0,), (1, 2)):
@@ -67,7 +67,7 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
     assert "as the network does not know it: 'é'" in capsys.readouterr().out
     path.write_text("é\nß é\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"text\.txt: it contains no text of characters"):
-        search_options.search_of(loaded, parse(words)[1])
+        search_options.search_of(loaded, arguments)
 
 
 def test_ink_is_read_with_the_search_that_is_asked_for(checkpoints, data, tmp_path, monkeypatch):

@@ -208,8 +208,8 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
 
     assert train.main(resume) == 0
     assert {"hand.pth", "hand.json", "practice.npz"} <= {one.name for one in run.iterdir()}
-    (shown,) = re.findall(r"python experiments\.py (page FILE .*)", caplog.text)
-    assert experiments.parse(shown.split())[1].resume == str(run)
+    (shown,) = re.findall(r"python experiments\.py page (FILE .*)", caplog.text)
+    assert experiments.parser_of("page")[1].parse(shown.split()).resume == str(run)
     assert load(run / "hand.pth", "cpu").write("hi", seed=1).ended
     assert "training" not in load_checkpoint(run / "hand.pth")
     checkpoint = next(run.glob("checkpoint-*.pth"))
