@@ -79,16 +79,6 @@ class RunFolder:
         return self.saved / "log" / self.name / self.run_id
 
     @property
-    def log_file(self) -> Path:
-        """The file of log messages."""
-        return self.models / "train.log"
-
-    @property
-    def metrics_file(self) -> Path:
-        """The table of metrics."""
-        return self.models / "metrics.csv"
-
-    @property
     def best(self) -> Path:
         """The best checkpoint by the monitored metric."""
         return self.models / BEST
@@ -198,8 +188,9 @@ class RunFolder:
         for folder in (self.models, self.log):
             remove_temporary(folder)
         before = self._starts()
-        if before and "ended" not in before[-1] and self.log_file.exists():
-            last = local_time(at=self.log_file.stat().st_mtime)
+        messages = self.models / "train.log"
+        if before and "ended" not in before[-1] and messages.exists():
+            last = local_time(at=messages.stat().st_mtime)
             before[-1]["ended"] = {"time": last, "state": "stopped", "reason": "killed"}
         for one in before:
             one.pop("config", None)

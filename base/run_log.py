@@ -75,10 +75,10 @@ class RunLog:
                     weights_from=weights_from,
                     device=self.device,
                 )
-                stack.enter_context(log_file(self.run.log_file))
+                stack.enter_context(log_file(self.run.models / "train.log"))
             checkpoint.begin()
             if distributed.is_main():
-                self._table = MetricsTable(self.run.metrics_file, progress.epoch)
+                self._table = MetricsTable(self.run.models / "metrics.csv", progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
             step = progress.step if begun else None
             enabled = self._tensorboard and distributed.is_main()

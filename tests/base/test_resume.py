@@ -45,7 +45,7 @@ KINDS = {
 
 
 def rows(trainer):
-    return rows_of(trainer.run.metrics_file)
+    return rows_of(trainer.run.models / "metrics.csv")
 
 
 def rates(trainer):

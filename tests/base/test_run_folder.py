@@ -60,8 +60,8 @@ def test_an_existing_run_is_refused_unless_resumed_from_within(run, tmp_path):
 
 def test_each_start_leaves_how_it_ended(run):
     run.create({}, 1)
-    run.log_file.touch()
-    os.utime(run.log_file, (10**9, 10**9))
+    (run.models / "train.log").touch()
+    os.utime(run.models / "train.log", (10**9, 10**9))
     run.create({}, 1)  # after a kill, of which the log's last message tells the time
     run.end("failed", "why")
     record = json.loads((run.models / "run.json").read_text())

@@ -259,7 +259,7 @@ def weights(trainer: BaseTrainer) -> dict[str, Tensor]:
 
 
 def rows(trainer):
-    return read_rows(trainer.run.metrics_file)
+    return read_rows(trainer.run.models / "metrics.csv")
 
 
 def same(first, second):

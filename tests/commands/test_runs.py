@@ -23,7 +23,7 @@ def made(run_id, seed, lr, losses, state=None):
     run = RunFolder("tiny", run_id)
     run.create(CONFIG | {"trainer": trainer, "optimizer": {"args": {"lr": lr}}}, seed)
     rows = [f"{epoch},0,{loss}" for epoch, loss in enumerate(losses, 1)]
-    run.metrics_file.write_text("\n".join(["epoch,step,valid_x", *rows]))
+    (run.models / "metrics.csv").write_text("\n".join(["epoch,step,valid_x", *rows]))
     if state:
         run.end(state, "why")
         run.release()

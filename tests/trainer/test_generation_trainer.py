@@ -79,7 +79,8 @@ def make(
 
 
 def row(made):
-    return {name: float(value) for name, value in read_rows(made.run.metrics_file)[-1].items()}
+    last = read_rows(made.run.models / "metrics.csv")[-1]
+    return {name: float(value) for name, value in last.items()}
 
 
 @pytest.mark.parametrize(

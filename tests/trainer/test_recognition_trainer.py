@@ -112,7 +112,7 @@ def test_restarted_workers_make_the_features(tmp_path, loader):
 def test_a_validation_gives_the_rates_of_what_is_read(tmp_path, loader, kind):
     trainer = make(tmp_path, loader, kind, epochs=2)
     trainer.train()
-    rows = read_rows(trainer.run.metrics_file)
+    rows = read_rows(trainer.run.models / "metrics.csv")
     assert len(rows) == 2
     assert "cer" not in rows[0]  # nothing is read in training
     source, model = loader.source, trainer.evaluated_model.eval()
@@ -190,7 +190,7 @@ def test_a_reader_that_diverges_is_not_saved(tmp_path, loader, kind, valid, capl
         trainer.train()
     assert [path.name for path in checkpoints(trainer.run.models)] == ["checkpoint-epoch1.pth"]
     if valid:
-        read = [row["valid_cer"] != "nan" for row in read_rows(trainer.run.metrics_file)]
+        read = [row["valid_cer"] != "nan" for row in read_rows(trainer.run.models / "metrics.csv")]
         assert read == [True, False, False]
     assert "Traceback" not in (trainer.run.models / "train.log").read_text()
 
