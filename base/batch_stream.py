@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,15 +47,6 @@ class Position:
     """the first of the batches,"""
     chunk: int = 0
     """and the chunk of their time steps."""
-
-
-class StreamState(TypedDict):
-    """What is saved beside the position."""
-
-    batches: int
-    accumulate: int
-    truncate: int | None
-    states: list[State | None]
 
 
 class BatchStream:
@@ -173,7 +164,7 @@ class BatchStream:
         self._batches = None
         self.loader.close()
 
-    def state_dict(self) -> StreamState:
+    def state_dict(self) -> dict[str, Any]:
         """Return what resuming needs beside `position`."""
         return {
             "batches": len(self.loader),
@@ -183,7 +174,7 @@ class BatchStream:
         }
 
     def load_state_dict(
-        self, state: StreamState, position: Mapping[str, int], source: Path
+        self, state: Mapping[str, Any], position: Mapping[str, int], source: Path
     ) -> None:
         """Resume from what `state_dict` returned, at the values of `Position` in `position`.
 
