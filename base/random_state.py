@@ -21,17 +21,11 @@ def seed_all(seed: int) -> None:
 def random_state() -> dict[str, Any]:
     """Return the states of all generators as tensors and plain values."""
     version, numbers, gaussian = random.getstate()
-    algorithm, keys, position, has_gaussian, cached = np.random.get_state()
+    algorithm, keys, *rest = np.random.get_state()
     state = {
         "torch": torch.get_rng_state(),
         "python": [version, list(numbers), gaussian],
-        "numpy": [
-            algorithm,
-            torch.from_numpy(keys.astype(np.int64)),
-            position,
-            has_gaussian,
-            float(cached),
-        ],
+        "numpy": [algorithm, torch.from_numpy(keys.astype(np.int64)), *rest],
     }
     if torch.cuda.is_available():
         # Of several processes each has a GPU of its own, and leaves those of others alone.
