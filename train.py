@@ -100,7 +100,8 @@ def beginning(
     if not (file or arguments.prepare) and (run := RunFolder.resumed(place, arguments.run_id)):
         if arguments.saved not in (SAVED, run.saved):
             raise UserError(f"--saved is for a new run: {run.models} goes on where it is")
-        held.enter_context(run.held())
+        run.hold()
+        held.callback(run.release)
         if begun := distributed.broadcast_object(run.beginning):
             log.warning("%s was stopped before its first checkpoint: starting over", run.models)
             written, place = begun
@@ -113,7 +114,8 @@ def beginning(
             config = ConfigParser.from_file(file, arguments.overrides, arch)
         there = RunFolder(config.name, arguments.run_id, arguments.saved)
         if arguments.start_or_resume and distributed.broadcast_object(there.has_checkpoint):
-            held.enter_context(there.held())
+            there.hold()
+            held.callback(there.release)
             again, run, place = config, there, there.models
     if again or not (file or written):
         former = InitialCheckpoint.find(place, resumed=True)

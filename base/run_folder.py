@@ -5,8 +5,7 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -84,11 +83,13 @@ class RunFolder:
         return self.models / BEST
 
     def hold(self) -> None:
-        """Lock this run against other processes until `release` was called as often.
+        """Lock this run against others until `release` was called as often; the main process does.
 
         Raises:
             UserError: if another process holds it, naming that.
         """
+        if not distributed.is_main():
+            return
         path, holder = self.models / LOCK, "another process"
         # Not at once: whoever lists the runs looks at the lock for an instant.
         self._lock = self._lock or FileLock(path, timeout=0.2)
@@ -111,16 +112,6 @@ class RunFolder:
                 with suppress(OSError):
                     os.truncate(self.models / LOCK, 0)
             self._lock.release()
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Inside, the run is held by the main process."""
-        if distributed.is_main():
-            self.hold()
-        try:
-            yield
-        finally:
-            self.release()
 
     def has_checkpoint(self) -> bool:
         """Return whether anything was saved in this run."""
