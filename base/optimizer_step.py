@@ -21,6 +21,7 @@ from base import distributed
 from base.checkpoint import check_like, load_weights
 from base.weight_noise import WeightNoise
 from utils.checks import CheckpointError
+from utils.override import without
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,8 @@ class OptimizerStep:
         if weight_noise != "off":
             self.noise = WeightNoise(model, weight_noise_std, log_stds)
         schedule = lr_scheduler.state_dict() if lr_scheduler else None
-        start = {"optimizer_start": _settings(optimizer), "lr_scheduler_start": schedule}
+        settings = without(optimizer.param_groups, lambda name, _: name == "params")
+        start = {"optimizer_start": settings, "lr_scheduler_start": schedule}
         self._start = copy.deepcopy(start)
         # Of a schedule that steps first, after skipped steps or where it is resumed.
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
@@ -295,11 +297,3 @@ def _restore(optimizer: Optimizer, state: Mapping[int, State], key: str) -> None
         if values.get("step", 0) < 0:
             raise CheckpointError(f"{key}.{place}.step = {float(values['step'])}: at least 0")
     optimizer.load_state_dict(own | {"state": kept})
-
-
-def _settings(optimizer: Optimizer) -> list[State]:
-    """Return the settings of each of the optimiser's groups."""
-    return [
-        {name: value for name, value in group.items() if name != "params"}
-        for group in optimizer.param_groups
-    ]
