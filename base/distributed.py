@@ -68,8 +68,9 @@ def started() -> Iterator[None]:
         store=dist.PrefixStore("group", _store),
     )
     yield
-    # Only here: after an error the others may wait for this process elsewhere, until it ends.
-    barrier()
+    # All wait for all. Only here: after an error the others may wait for this process elsewhere,
+    # until it ends.
+    all_reduce_sum([0])
     dist.destroy_process_group()
     _store = None
 
@@ -112,26 +113,6 @@ def claim_message(message: str) -> bool:
     return anything == 1 if message.startswith(_LOST) else same == 1
 
 
-def share(rows: Sequence[Value]) -> Sequence[Value]:
-    """Return this process's share of the rows of a batch: every n-th row for n processes.
-
-    A batch is in order of length, so that all shares have about as many points.
-    """
-    return rows[rank() :: world_size()]
-
-
-@contextmanager
-def first_on_machine() -> Iterator[None]:
-    """Run the block in one process of each machine first, and in the others after it."""
-    if local_rank() > 0:
-        barrier()
-    try:
-        yield
-    finally:
-        if local_rank() == 0:
-            barrier()
-
-
 @contextmanager
 def own_randomness(device: torch.device, *key: int) -> Iterator[None]:
     """Inside, each process draws its own random numbers, determined by `key` and its rank.
@@ -145,11 +126,6 @@ def own_randomness(device: torch.device, *key: int) -> Iterator[None]:
         seeds = np.random.SeedSequence([*key, rank()])
         torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0]))
         yield
-
-
-def barrier() -> None:
-    """Wait until all processes are here."""
-    all_reduce_sum([0])
 
 
 def all_reduce_sum(values: Sequence[float]) -> list[float]:

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from base import distributed
 from data_loader.sources.parsing import Fault, Sample
 from utils.checks import DataError
 from utils.files import atomic_write, check_writable
@@ -96,7 +95,6 @@ def fingerprint(files: Iterable[Path], root: Path) -> str:
     return digest.hexdigest()
 
 
-@distributed.first_on_machine()
 def load_or_make(
     kind: str,
     folders: list[Path],
@@ -106,7 +104,7 @@ def load_or_make(
     """Return the samples for `key`, made of what `read` yields unless there is a cache of it, why
     others are left out, and the cache.
 
-    Of several processes on a machine one makes it, the others wait.
+    Of several processes one makes it, the others wait.
 
     Args:
         kind: the source, as the beginning of the file's name.
