@@ -12,10 +12,12 @@ from base.base_trainer import BaseTrainer
 from data_loader.data_loaders import HandwritingDataLoader
 from model.recognition.encoder import Search, Transcript
 from model.recognition.loss import CTCLoss, TranscriptionLoss
-from utils.checks import ConfigFault, DataError, Range
+from utils.checks import DataError, Range
 from utils.plots import lines_figure, reading_figure, to_pixels, write_png
 
 log = logging.getLogger(__name__)
+
+Share = Annotated[float, Range(0.0, 1.0)]
 
 SPARE = 5
 """Rows for characters beyond those of the true text in the picture of a reading (assumed)."""
@@ -46,15 +48,12 @@ class RecognitionTrainer(BaseTrainer):
         self,
         *supplied: Any,
         monitor: str | None = "min valid_cer",
-        teacher_forcing_ratio: list[Annotated[float, Range(0.0, 1.0)]] = [1.0, 1.0],  # noqa: B006
+        teacher_forcing_ratio: tuple[Share, Share] = (1.0, 1.0),
         samples: Annotated[int, Range(0, 64)] = 4,
         **options: Any,
     ) -> None:
-        if len(teacher_forcing_ratio) != 2:
-            expected = "two shares from 0 to 1: of the first epoch and of the last"
-            raise ConfigFault("teacher_forcing_ratio", teacher_forcing_ratio, expected)
         super().__init__(*supplied, monitor=monitor, **options)
-        self.teacher_forcing_ratio, self.samples = list(teacher_forcing_ratio), samples
+        self.teacher_forcing_ratio, self.samples = teacher_forcing_ratio, samples
 
     def check(self) -> None:
         """Raise a ConfigFault as `BaseTrainer.check`.
