@@ -73,9 +73,8 @@ def merged(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
 
 def gathered(metrics: Sequence[BaseMetric]) -> list[list[dict[str, Any]]]:
     """Return what the metrics hold in each process, by rank, in the main one; elsewhere nothing."""
-    own = [{name: _on_cpu(value) for name, value in vars(metric).items()} for metric in metrics]
+    own = [
+        {name: one.cpu() if isinstance(one, Tensor) else one for name, one in vars(metric).items()}
+        for metric in metrics
+    ]
     return distributed.all_gather_object(own)
-
-
-def _on_cpu(value: Tensor | float) -> Tensor | float:
-    return value.cpu() if isinstance(value, Tensor) else value

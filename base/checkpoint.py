@@ -358,17 +358,6 @@ def to_share(checkpoint: Checkpoint) -> Checkpoint:
     return shared
 
 
-def stored_alphabet(checkpoint: Checkpoint, source: str | os.PathLike[str]) -> Alphabet:
-    """Return the alphabet of a checkpoint's network.
-
-    Raises:
-        CheckpointError: if there is none.
-    """
-    if not checkpoint["alphabet"]:
-        raise CheckpointError(f"{source}: it lacks the alphabet that the config's network needs")
-    return Alphabet(checkpoint["alphabet"])
-
-
 def load_weights(
     model: nn.Module, state: Mapping[str, Tensor], source: str | os.PathLike[str]
 ) -> None:

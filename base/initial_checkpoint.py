@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from base import distributed, extension
-from base.checkpoint import Checkpoint, find_checkpoint, stored_alphabet
+from base.checkpoint import Checkpoint, find_checkpoint
 from base.run_folder import RunFolder
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError
@@ -40,8 +40,15 @@ class InitialCheckpoint:
         return cls(path, content, resumed)
 
     def alphabet(self, needs_text: bool) -> Alphabet | None:
-        """Return the characters that the network knows; None if it does not need any."""
-        return stored_alphabet(self.content, self.path) if needs_text else None
+        """Return the characters that the network knows; None if it does not need any.
+
+        Raises:
+            CheckpointError: if it needs them, and there are none.
+        """
+        if needs_text and not self.content["alphabet"]:
+            lacks = "it lacks the alphabet that the config's network needs"
+            raise CheckpointError(f"{self.path}: {lacks}")
+        return Alphabet(self.content["alphabet"]) if needs_text else None
 
     def first_weights(self) -> Path | None:
         """Return the file with whose weights the run began."""
