@@ -19,6 +19,7 @@ from base import distributed
 from base.base_transform import BaseTransform
 from data_loader.lines import LinesDataset, Sample
 from data_loader.sources.ink_files import mean_step
+from data_loader.sources.parsing import first_of
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from data_loader.transforms.slips import RemoveSlips
 from data_loader.transforms.smoothing import Smooth
@@ -26,7 +27,7 @@ from model.generation.options import Primer
 from model.loading import load
 from model.reader import Reader
 from model.writer import Writer
-from trainer.own_hand.lines import listed, recorded, usable
+from trainer.own_hand.lines import recorded, usable
 from trainer.own_hand.practice import practice
 from utils.alphabet import Alphabet
 from utils.checks import DataError, Range, UserError
@@ -149,7 +150,7 @@ class HandDataset(LinesDataset):
             if lost := [name for name in self._used if name not in by_name]:
                 raise DataError(
                     f"{self.root}: lines with which the run began are no longer there: "
-                    f"{listed(lost, 3)}"
+                    f"{first_of(lost)}"
                 )
             samples = [by_name[name] for name in self._used]
         inks = to_network_units([(one.ink, one.text) for one in samples], self.height, self.step)

@@ -13,6 +13,7 @@ import numpy as np
 from base.pretrained import HAND_SPACE
 from data_loader.lines import Sample
 from data_loader.sources.ink_files import read_ink
+from data_loader.sources.parsing import first_of
 from model.reader import Reader
 from model.recognition.error_rates import error_rate
 from utils import hand_likeness
@@ -92,7 +93,7 @@ def usable(
     """
     if known is not None:
         unknown = known.unknown("".join(one.text for one in samples))
-        characters = listed([describe(one) for one in unknown], 12)
+        characters = first_of([describe(one) for one in unknown], 12)
         why = f"with characters that the network does not know: {characters}"
         samples = _enough(root, _kept(samples, lambda one: not known.unknown(one.text), why))
     samples = _enough(root, _readable(root, samples, reader))
@@ -107,13 +108,8 @@ def _has_text(sample: Sample) -> bool:
 def _kept(samples: Sequence[Sample], is_kept: Callable[[Sample], bool], why: str) -> list[Sample]:
     """Return the samples that are kept, and log why the others are not."""
     if others := [one.name for one in samples if not is_kept(one)]:
-        log.warning("left out: %d %s (%s)", len(others), why, listed(others, 3))
+        log.warning("left out: %d %s (%s)", len(others), why, first_of(others))
     return [one for one in samples if is_kept(one)]
-
-
-def listed(names: Sequence[str], most: int) -> str:
-    """Return the first names, and dots where there are more."""
-    return ", ".join(names[:most]) + ", ..." * (len(names) > most)
 
 
 def _enough(root: str, samples: list[Sample]) -> list[Sample]:
@@ -155,7 +151,7 @@ def _readable(root: str, samples: Sequence[Sample], reader: Reader) -> list[Samp
             f"such as {found[0]}; does each text belong to its ink, and is that level?"
         )
     if found:
-        log.warning("left out, as ink and text do not fit: %s", listed(found, 5))
+        log.warning("left out, as ink and text do not fit: %s", first_of(found, 5))
     return [one for one, wrong in zip(samples, misread, strict=True) if not wrong]
 
 
@@ -188,5 +184,5 @@ def _warn_of_two_hands(samples: Sequence[Sample]) -> None:
             "else wrote them",
             len(unlike),
             len(names),
-            listed(unlike, 8),
+            first_of(unlike, 8),
         )
