@@ -247,9 +247,9 @@ class BaseTrainer(ABC):
     @property
     def logged_names(self) -> list[str]:
         """The names of the values logged after each epoch, which `monitor` may name."""
-        losses = [self.loss.name, f"{self.loss.name}_per_point"]
+        losses = [*Sums().losses(self.loss.name)]
         names = losses + [name for metric in self.metrics for name in metric.names]
-        names += ["learning_rate", "gradient_norm", "points_per_second"]
+        names += Sums().rates()
         if self.valid_loader is not None:
             valid = losses + [name for metric in self.valid_metrics for name in metric.names]
             names += [f"valid_{name}" for name in valid]
