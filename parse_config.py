@@ -281,23 +281,23 @@ class ConfigParser:
         """Build the network, which gets the alphabet if it needs one."""
         return self.build("arch", normalisation=normalisation, alphabet=alphabet)
 
-    def build_on_meta(self, former: InitialCheckpoint | None) -> BaseModel:
+    def build_on_meta(self, initial: InitialCheckpoint | None) -> BaseModel:
         """Return the network without memory for its weights, before any data loads.
 
         Raises:
             CheckpointError: if the weights of the checkpoint do not fit.
         """
-        alphabet = former and former.alphabet(self.needs_text)
+        alphabet = initial and initial.alphabet(self.needs_text)
         with torch.device("meta"):
             stand_in = alphabet or STAND_INS["alphabet"]
             model = self.build_model(STAND_INS["normalisation"], stand_in)
-        if former:
-            weights = {name: one.to("meta") for name, one in former.content["state_dict"].items()}
-            if not former.resumed:
+        if initial:
+            weights = {name: one.to("meta") for name, one in initial.content["state_dict"].items()}
+            if not initial.resumed:
                 weights = model.extend_state_dict(weights, alphabet and len(alphabet))
-            arch = former.content["config"].get("arch")
-            with naming_incompatibilities(arch, self.config["arch"], former.path):
-                check_weights(model, weights, former.path)
+            arch = initial.content["config"].get("arch")
+            with naming_incompatibilities(arch, self.config["arch"], initial.path):
+                check_weights(model, weights, initial.path)
         return model
 
     def _refuse(self, faults: Sequence[ConfigFault]) -> None:

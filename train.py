@@ -46,10 +46,8 @@ def main(words: list[str] | None = None) -> int:
             if arguments.sweeps:
                 return sweep.train_all(arguments, check, train)
             return train(arguments)
-    except UserError as error:
-        status, message = 2, str(error)
-    except (TrainingFailed, OSError, distributed.Lost) as error:
-        status, message = 1, str(error)
+    except (UserError, TrainingFailed, OSError, distributed.Lost) as error:
+        status, message = 2 if isinstance(error, UserError) else 1, str(error)
     except KeyboardInterrupt as interrupt:
         status, message = console.status_of(interrupt), "interrupted"
     if distributed.claim_message(message):
@@ -60,31 +58,31 @@ def main(words: list[str] | None = None) -> int:
 def train(arguments: argparse.Namespace) -> int:
     """Start a new run or resume one, and return the exit status."""
     with ExitStack() as held:
-        config, former, run = beginning(arguments, held)
-        again = arguments.start_or_resume and former and former.resumed
-        same = again and config.config["trainer"] == former.content["config"]["trainer"]
+        config, initial, run = beginning(arguments, held)
+        again = arguments.start_or_resume and initial and initial.resumed
+        same = again and config.config["trainer"] == initial.content["config"]["trainer"]
         if same and run.is_finished():
             log.info("%s is finished", run.models)
             return 0
         device = resolve_device(arguments.device)
-        loader = prepared_data(config, former, device)
+        loader = prepared_data(config, initial, device)
         if arguments.prepare:
-            known = former and former.alphabet(config.needs_text)
+            known = initial and initial.alphabet(config.needs_text)
             print(loader.source.character_report(known=known))
             if arguments.show:
-                model, cut = config.build_on_meta(former), config.settings["truncate"]
+                model, cut = config.build_on_meta(initial), config.settings["truncate"]
                 write_png(arguments.show, samples_figure(loader, model, cut))
             return 0
-        trainer = build_trainer(config, former, loader, run, device)
-        stopped_by = trainer.train(config.resolved, former and former.first_weights())
+        trainer = build_trainer(config, initial, loader, run, device)
+        stopped_by = trainer.train(config.resolved, initial and initial.first_weights())
     return 0 if stopped_by is None else 128 + stopped_by
 
 
 def check(arguments: argparse.Namespace) -> None:
     """Raise a UserError for what can be known to be wrong before any data loads."""
     with ExitStack() as held:
-        config, former, _ = beginning(arguments, held)
-        config.build_on_meta(former)
+        config, initial, _ = beginning(arguments, held)
+        config.build_on_meta(initial)
 
 
 def beginning(
@@ -95,57 +93,59 @@ def beginning(
     A run that goes on is held before its newest checkpoint is looked for, as another process may
     save one.
     """
-    file, place, run = arguments.config, arguments.resume, None
-    written = again = None
-    if not (file or arguments.prepare) and (run := RunFolder.resumed(place, arguments.run_id)):
+    place, overrides, initial = arguments.resume, arguments.overrides, None
+    if arguments.config:  # A new run, perhaps fine-tuning; or its own run goes on.
+        if place:
+            initial = InitialCheckpoint.find(place, resumed=False)
+        arch = initial and initial.content["config"].get("arch")
+        config = ConfigParser.from_file(arguments.config, overrides, arch)
+        run = RunFolder(config.name, arguments.run_id, arguments.saved)
+        if not (arguments.start_or_resume and distributed.broadcast_object(run.has_checkpoint)):
+            return config, initial, distributed.broadcast_object(run.refuse_if_there)
+        run.hold()
+        held.callback(run.release)
+        initial = InitialCheckpoint.find(run.models, resumed=True)
+        return config.resumed(initial.content["config"], initial.path), initial, run
+
+    # A checkpoint's run goes on or starts over; or a run of another id goes on from there.
+    run = None if arguments.prepare else RunFolder.resumed(place, arguments.run_id)
+    if run:
         if arguments.saved not in (SAVED, run.saved):
             raise UserError(f"--saved is for a new run: {run.models} goes on where it is")
         run.hold()
         held.callback(run.release)
         if begun := distributed.broadcast_object(run.beginning):
             log.warning("%s was stopped before its first checkpoint: starting over", run.models)
-            written, place = begun
-    if file or written:
-        former = InitialCheckpoint.find(place, resumed=False) if place else None
-        arch = former and former.content["config"].get("arch")
-        if written:
-            config = ConfigParser(written, str(run.models / "run.json"), arguments.overrides)
-        else:
-            config = ConfigParser.from_file(file, arguments.overrides, arch)
-        there = RunFolder(config.name, arguments.run_id, arguments.saved)
-        if arguments.start_or_resume and distributed.broadcast_object(there.has_checkpoint):
-            there.hold()
-            held.callback(there.release)
-            again, run, place = config, there, there.models
-    if again or not (file or written):
-        former = InitialCheckpoint.find(place, resumed=True)
-        stored, path = former.content["config"], former.path
-        config = again.resumed(stored, path) if again else None
-        config = config or ConfigParser.from_checkpoint(stored, path, arguments.overrides)
+            given, weights = begun
+            if weights:
+                initial = InitialCheckpoint.find(weights, resumed=False)
+            return ConfigParser(given, str(run.models / "run.json"), overrides), initial, run
+    initial = InitialCheckpoint.find(place, resumed=True)
+    config = ConfigParser.from_checkpoint(initial.content["config"], initial.path, overrides)
     if run is None:
         new = RunFolder(config.name, arguments.run_id, arguments.saved)
         run = distributed.broadcast_object(new.refuse_if_there)
-    return config, former, run
+    return config, initial, run
 
 
 def prepared_data(
-    config: ConfigParser, former: InitialCheckpoint | None, device: torch.device
+    config: ConfigParser, initial: InitialCheckpoint | None, device: torch.device
 ) -> HandwritingDataLoader:
     """Return the loader of the training data, with its units and alphabet."""
-    features = config.build_on_meta(former).features
-    seed, resumed = config.settings["seed"], former is not None and former.resumed
+    features = config.build_on_meta(initial).features
+    seed, resumed = config.settings["seed"], initial is not None and initial.resumed
     seed_all(seed)
     normalisation = None
-    if resumed or (former and config.settings["keep_normalisation"]):
-        normalisation = Normalisation.from_dict(former.content["normalisation"])
-    alphabet = former and former.alphabet(config.needs_text)
+    if resumed or (initial and config.settings["keep_normalisation"]):
+        normalisation = Normalisation.from_dict(initial.content["normalisation"])
+    alphabet = initial and initial.alphabet(config.needs_text)
     loader = config.build(
         "data_loader", seed=seed, normalisation=normalisation, alphabet=alphabet, only=None
     )
-    if former:
-        fitted = loader.source.fit(former.path, alphabet, device, resumed=resumed)
+    if initial:
+        fitted = loader.source.fit(initial.path, alphabet, device, resumed=resumed)
         config.set_dataset_arguments(fitted)
-    loader.prepare(features, extends_alphabet=former is not None and not resumed)
+    loader.prepare(features, extends_alphabet=initial is not None and not resumed)
     log.info("%s", loader.source.report())
     if new := loader.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
@@ -155,17 +155,17 @@ def prepared_data(
 
 def build_trainer(
     config: ConfigParser,
-    former: InitialCheckpoint | None,
+    initial: InitialCheckpoint | None,
     loader: HandwritingDataLoader,
     run: RunFolder,
     device: torch.device,
 ) -> BaseTrainer:
     """Return the trainer of the config's network, which has the weights to begin or go on with."""
     model, source = config.build_model(loader.normalisation, loader.alphabet), loader.source
-    if former and not former.resumed:
-        known = former.alphabet(config.needs_text)
-        weights = model.extend_state_dict(former.content["state_dict"], known and len(known))
-        load_weights(model, weights, former.path)
+    if initial and not initial.resumed:
+        known = initial.alphabet(config.needs_text)
+        weights = model.extend_state_dict(initial.content["state_dict"], known and len(known))
+        load_weights(model, weights, initial.path)
     adaptive = config.settings["weight_noise"] == "adaptive"
     params = partial(parameter_groups, model.to(device), adaptive)
     optimizer = config.build("optimizer", params=params)
@@ -194,8 +194,8 @@ def build_trainer(
         device=device,
         checkpoint_header=header,
     )
-    if former and former.resumed:
-        trainer.resume(former.content, former.path)
+    if initial and initial.resumed:
+        trainer.resume(initial.content, initial.path)
     return trainer
 
 
