@@ -67,8 +67,7 @@ def train(arguments: argparse.Namespace) -> int:
         device = resolve_device(arguments.device)
         loader = prepared_data(config, initial, device)
         if arguments.prepare:
-            known = initial and initial.alphabet(config.needs_text)
-            print(loader.source.character_report(known=known))
+            print(loader.source.character_report(loader.new_characters))
             if arguments.show:
                 model, cut = config.build_on_meta(initial), config.settings["truncate"]
                 write_png(arguments.show, samples_figure(loader, model, cut))

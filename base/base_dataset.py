@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -150,14 +151,14 @@ class BaseDataset(ABC):
         counts = Counter("".join(nfc(self.text(index)) for index in self.used().tolist()))
         return dict(sorted(counts.items(), key=lambda item: (item[1], item[0])))
 
-    def character_report(self, known: Alphabet | None = None) -> str:
+    def character_report(self, new: Iterable[str] = ()) -> str:
         """Return `character_counts` as lines of text.
 
         Args:
-            known: the alphabet of a checkpoint; characters that it lacks are marked.
+            new: characters that a checkpoint does not know, which are marked.
         """
         counts = self.character_counts()
-        new = set() if known is None else {one for one in counts if one not in known}
+        new = counts.keys() & new
         title = f"{len(counts)} different characters, the rare ones first"
         title += f"; * marks {len(new)} that the checkpoint does not know" if new else ""
         return "\n".join(filter(None, [title, table(counts, new)]))
