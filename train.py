@@ -166,12 +166,8 @@ def build_trainer(
         weights = model.extend_state_dict(initial.content["state_dict"], known and len(known))
         load_weights(model, weights, initial.path)
     adaptive = config.settings["weight_noise"] == "adaptive"
-    params = partial(parameter_groups, model.to(device), adaptive)
-    optimizer = config.build("optimizer", params=params)
-    schedule = None
-    if config.config["lr_scheduler"] is not None:
-        steps = BaseTrainer.planned_steps(len(loader), config.settings)
-        schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps, total_steps=steps)
+    has_schedule = config.config["lr_scheduler"] is not None
+    steps = BaseTrainer.planned_steps(len(loader), config.settings) if has_schedule else None
     header = {
         "config": config.stored,
         "alphabet": loader.alphabet.characters if model.needs_text else None,
@@ -180,19 +176,20 @@ def build_trainer(
         "versions": versions(device),
         "modules": extension.versions(),
     }
-    trainer = config.build(
-        "trainer",
-        model=model,
-        loss=config.build("loss"),
-        metrics=config.build("metrics"),
-        optimizer=optimizer,
-        lr_scheduler=schedule,
-        train_loader=loader,
-        valid_loader=loader.split("valid"),
-        run=run,
-        device=device,
-        checkpoint_header=header,
-    )
+    supplied = {
+        "params": partial(parameter_groups, model.to(device), adaptive),
+        "steps": steps,
+        "total_steps": steps,
+        "model": model,
+        "train_loader": loader,
+        "valid_loader": loader.split("valid"),
+        "run": run,
+        "device": device,
+        "checkpoint_header": header,
+    }
+    for key in ("optimizer", "lr_scheduler", "loss", "metrics", "trainer"):
+        supplied[key] = config.build(key, **supplied)
+    trainer = supplied["trainer"]
     if initial and initial.resumed:
         trainer.resume(initial.content, initial.path)
     return trainer
