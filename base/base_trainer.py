@@ -453,7 +453,7 @@ class BaseTrainer(ABC):
                     output, losses = self._forward(self.model, chunk.batch, chunk.state)
                     loss = losses.detach().cpu().double().sum().item()
                     if (finite and not math.isfinite(loss)) or self._suspects:
-                        self._left_out(f"{self._culprit(chunk)} is not finite")
+                        self._report_skipped_step(f"{self._culprit(chunk)} is not finite")
                     if self.truncate is not None:
                         stream.carry(number, output.state)
                 # What is not finite in one process is dropped in all.
@@ -477,7 +477,7 @@ class BaseTrainer(ABC):
             share = step.sequences / divisor / self._sequences
             norm = optimizer_step.step(divisor, share)
             if not math.isfinite(norm) and not optimizer_step.scaler.is_enabled():
-                self._left_out(f"{not_finite.gradients(self.model)} is not finite")
+                self._report_skipped_step(f"{not_finite.gradients(self.model)} is not finite")
         stream.advance()
         step.seconds = time.perf_counter() - started
         self._count(step, norm, rate)
@@ -507,10 +507,10 @@ class BaseTrainer(ABC):
             self.optimizer_step.backward(loss)
         except RuntimeError as error:
             if self.anomaly and "returned nan" in str(error):
-                self._left_out(f"in the backward pass, {first_line(error)}")
+                self._report_skipped_step(f"in the backward pass, {first_line(error)}")
             raise
 
-    def _left_out(self, why: str) -> None:
+    def _report_skipped_step(self, why: str) -> None:
         """Say, once an epoch, why a step is left out; end the run if it is to be debugged."""
         what = f"step {self.progress.step + 1}: {why}"
         if self.anomaly:
@@ -558,7 +558,7 @@ class BaseTrainer(ABC):
         return TrainingFailed(f"{what}; {self.checkpoint.last_sound()}. {ADVICE}")
 
     def _end_epoch(self) -> bool:
-        """Validate, judge, log and save an epoch; return False if a signal interrupted that."""
+        """Validate, judge, log and save an epoch; return False if that was interrupted."""
         progress, sums = self.progress, self.state.sums
         if (validation := self.validate()) is None:
             return False
@@ -591,7 +591,7 @@ class BaseTrainer(ABC):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float] | None:
-        """Return the values of the validation split by name; None if a signal interrupted it.
+        """Return the values of the validation split by name; None if a signal or failure ended it.
 
         The random generators stay as they were.
         """

@@ -64,7 +64,7 @@ class OptimizerStep:
         weight_noise_std: float = 0.075,
     ) -> None:
         self.model, self.optimizer, self.lr_scheduler = model, optimizer, lr_scheduler
-        self.schedule_by, self.warmup_steps, self._warmth = schedule_by, warmup_steps, 1.0
+        self.schedule_by, self.warmup_steps, self.warmup_factor = schedule_by, warmup_steps, 1.0
         self.clip_norm = math.inf if clip_norm is None else clip_norm
         groups = [group["params"] for group in optimizer.param_groups]
         log_stds = groups.pop() if weight_noise == "adaptive" else []
@@ -92,11 +92,11 @@ class OptimizerStep:
     @property
     def learning_rate(self) -> float:
         """The rate of the step that was started."""
-        return self._warmth * float(self.optimizer.param_groups[0]["lr"])
+        return self.warmup_factor * float(self.optimizer.param_groups[0]["lr"])
 
     def start(self, number: int) -> None:
         """Clear the gradient, before step `number` of the run, counted from 0."""
-        self._warmth = min(1.0, (number + 1) / max(self.warmup_steps, 1))
+        self.warmup_factor = min(1.0, (number + 1) / max(self.warmup_steps, 1))
         self.optimizer.zero_grad(set_to_none=True)
         self.model.gradient_scale = self.scaler.get_scale()
 
@@ -133,7 +133,7 @@ class OptimizerStep:
             groups = self.optimizer.param_groups
             rates = [group["lr"] for group in groups]
             for group in groups:
-                group["lr"] *= self._warmth
+                group["lr"] *= self.warmup_factor
             self.scaler.step(self.optimizer)
             for group, rate in zip(groups, rates, strict=True):
                 group["lr"] = rate

@@ -26,7 +26,7 @@ class StopRequest:
         failure: the first error of this process that keeps the run from continuing, but not from
             being saved; None without one.
         requested: what `poll` returned last.
-        immediate: whether it found a signal or a failure, which do not wait for an epoch's end.
+        immediate: whether it found a signal or a failure, which interrupt a validation as well.
 
     Args:
         seconds: time limit.
