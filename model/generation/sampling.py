@@ -191,11 +191,13 @@ def _begin(
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
     # The sequence continues, so the primer's last point does not end it.
     inputs = functional.pad(inputs, (0, model.input_size - 3))
-    inputs = inputs.expand(count, -1, -1)  # (B, points, I)
+    whole = texts or [""] * count
+    different = [*dict.fromkeys(whole)]  # Lines of one text begin alike: D of them are enough.
+    inputs = inputs.expand(len(different), -1, -1)  # (D, points, I)
     text = lengths = None
     if texts is not None:
-        text, lengths = padded([model.alphabet.encode(one) for one in texts], weights.device)
-    state, phi = model.initial_state(count), None
+        text, lengths = padded([model.alphabet.encode(one) for one in different], weights.device)
+    state, phi = model.initial_state(len(different)), None
     if len(start) > 1:  # the last point is the first step's
         output = model(inputs[:, :-1], text, lengths, state)
         state, phi = output.state, output.attention
@@ -208,5 +210,7 @@ def _begin(
                 for name, kappa in state.items()
                 if name.endswith("kappa")
             }
-    bias = weights.new_full((count,), sampling.bias)
-    return WritingState(inputs[:, -1], state, bias, text, lengths, sampling), phi
+    bias = weights.new_full((len(different),), sampling.bias)
+    lines = WritingState(inputs[:, -1], state, bias, text, lengths, sampling)
+    rows = torch.tensor([different.index(one) for one in whole])
+    return lines[rows], None if phi is None else phi[rows]
