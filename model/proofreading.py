@@ -17,7 +17,7 @@ from model.generation.line import Line
 from model.generation.words import characters
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, normalised
-from utils.hand_measures import footing, hidden_marks, is_straight, loop_gap
+from utils.hand_measures import footing, hidden_marks, is_straight, ring_area
 from utils.ink import bounds, from_strokes, x_height
 from utils.page.layout import Word
 
@@ -41,7 +41,7 @@ MOST_SPELLINGS = 8
 UNENDED, MISSING, SHAPE = "never ended", "left out a word", "ink outside the line"
 """Faults of a line."""
 HIDDEN, ONE_LEG, IN_PIECES = "a mark that is hard to see", "an A like a 4", "a digit in pieces"
-OPEN = "a 9 that is not closed"
+NO_RING = "a 9 without a ring"
 """Faults of a word besides misread characters."""
 LEGS = 0.2
 """Least width at its foot of an `A` over its height (by eye: 30 of 180 of `writer` in six styles,
@@ -49,9 +49,9 @@ each like a `4`, `t` or `1`, have at most 0.12, the others at least 0.23)."""
 WHOLE = 0.55
 """Least height of the tallest stroke of a digit, but of a `4`, over that of the digits of its word
 (by eye: of 3,252 in six styles six have less, most of them rings with a tail, the others 0.6)."""
-GAP = 0.15
-"""Widest gap in the ring of a `9` over its height (by eye: of 294 in seven styles eight have more,
-of which half are like a `5` or `7`)."""
+RING = 0.065
+"""Least area that a `9` encloses over its height squared (by eye: of 811 in seven styles some 60
+have less, most of which are like a `1`, `5` or `7`)."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def units(line: Line, words: Sequence[Word]) -> list[Proofread]:
         seen = {
             ONE_LEG: min(legs, default=1.0) < LEGS,
             IN_PIECES: any(height < least for one, height in tall if one != "4"),
-            OPEN: any(loop_gap(ink) > GAP for one, ink in own if one == "9" and ink),
+            NO_RING: any(ring_area(ink) < RING for one, ink in own if one == "9" and ink),
         }
         faults = tuple(name for name, true in seen.items() if true)
         bare = all(is_straight(ink) for one, ink in own if one == "I")

@@ -10,8 +10,8 @@ from model import Line
 from model.proofreading import (
     HIDDEN,
     MISSING,
+    NO_RING,
     ONE_LEG,
-    OPEN,
     SHAPE,
     UNENDED,
     Proofread,
@@ -213,10 +213,10 @@ def test_an_a_needs_two_legs_and_a_digit_one_stroke_of_its_height(title, faulty)
     assert judged(found[0], title.split()[0], 0.0).faults == found[0].faults
 
 
-def test_the_ring_of_a_9_is_closed():
+def test_a_9_has_a_ring():
     ring = np.array([(6, 1), (5, 0), (0, 0), (0, 5), (6, 5), (6, 1), (6, 12.0)])
     hook = np.array([(23.5, 1), (22, 1), (22, 3), (26, 3), (26, 12.0)])
     at = np.repeat([0, 2], [7, 5])
     written = Line(from_strokes([ring, hook]), 0, at[1:], "9 9", True, np.zeros(11), title="9 9")
     found = units(written, [word("9"), word("9")])
-    assert [one.faults for one in found] == [(), (OPEN,)]
+    assert [one.faults for one in found] == [(), (NO_RING,)]

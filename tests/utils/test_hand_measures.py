@@ -17,8 +17,8 @@ from utils.hand_measures import (
     clear_dots,
     curvature,
     hidden_marks,
-    loop_gap,
     measure,
+    ring_area,
     too_wide,
     word_gaps,
 )
@@ -214,9 +214,11 @@ def test_marks_that_nobody_sees(text, marks, hidden):
     assert hidden_marks([*letters, *parts], text) == hidden
 
 
-def test_how_nearly_a_ring_is_closed_by_hand():
+def test_what_a_ring_encloses_by_hand():
     ring = np.array([(8, 0), (0, 0), (0, 10), (8, 10), (8, 1.5)], dtype=float)
-    assert loop_gap([ring]) == pytest.approx(0.15)
-    assert loop_gap([ring[:3], ring[2:]]) == pytest.approx(0.15)  # in two strokes
-    assert loop_gap([np.array([(0, 0), (0, 10.0)])]) == pytest.approx(0.8)
-    assert loop_gap([np.zeros((1, 2))]) == math.inf
+    tail = np.array([(8, 1.5), (20, 0)], dtype=float)
+    assert ring_area([ring]) == pytest.approx(0.8, abs=1e-3)
+    assert ring_area([ring[:3], ring[2:]]) == pytest.approx(0.8, abs=1e-3)  # in two strokes
+    assert ring_area([ring, tail]) == pytest.approx(0.8, abs=1e-3)
+    assert ring_area([np.array([(0, 0), (0, 10.0)])]) == pytest.approx(0.0, abs=1e-6)
+    assert ring_area([np.zeros((1, 2))]) == 0.0
