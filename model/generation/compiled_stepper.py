@@ -78,7 +78,7 @@ class CompiledStepper(Stepper):
         self.outputs, self.vocab_size, self.components = len(output.bias), 0, 0
 
         def packed(layer: nn.Linear) -> Tensor:
-            return library.pack_transposed(layer.weight.to(products).contiguous())
+            return library.pack(layer.weight.to(products).t())
 
         # Copies: the weights may change while lines are written.
         self.fixed = dict(output_weights=packed(output), output_bias=output.bias.float().clone())
@@ -89,7 +89,7 @@ class CompiledStepper(Stepper):
         gates = [_gates(layer, (self.inputs, self.vocab_size)) for layer in network.layers]
         self.widths = [weight.shape[1] for weight, _ in gates]
         self.fixed |= dict(
-            weights=[library.pack_gates(weight.to(products)) for weight, _ in gates],
+            weights=[library.pack(weight.to(products).t(), groups=4) for weight, _ in gates],
             biases=[bias.float().clone() for _, bias in gates],
             widths=torch.tensor(self.widths),
             layers=len(gates),

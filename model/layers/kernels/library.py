@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from model.layers.kernels.build import build
 
@@ -109,41 +108,16 @@ def even(count: int) -> int:
     return count + count % 2
 
 
-def _pack(weight: Tensor, offsets: Tensor, stride: int, depth: int) -> Tensor:
+def pack(matrix: Tensor, groups: int = 1) -> Tensor:
     """Pack a matrix for products: `pack` of products.c.
 
     Args:
-        weight: contiguous; the matrix lies in it.
-        offsets: of the matrix's columns in it, int64; -1 for a column of zeros.
-        stride: between the matrix's rows, of which there are `depth`.
+        matrix: `(rows, columns)`, of any strides.
+        groups: of columns, the same ones of which lie in one panel: 4 gates, or all are one.
     """
-    library = kernels(weight.dtype == torch.bfloat16)
-    offsets = functional.pad(offsets, (0, -len(offsets) % library.lanes()), value=-1)
-    packed = weight.new_empty(even(depth) * len(offsets))
-    values = (depth, len(offsets), address(offsets), stride, address(weight), address(packed))
+    library = kernels(matrix.dtype == torch.bfloat16)
+    rows, columns = matrix.shape[0], matrix.shape[1] // groups
+    packed = matrix.new_empty(even(rows) * groups * (columns + -columns % library.lanes()))
+    values = (rows, groups, columns, address(matrix), *matrix.stride(), address(packed))
     library.pack(*map(ctypes.c_int64, values))
     return packed
-
-
-def pack_gates(weight: Tensor) -> Tensor:
-    """Pack weights `(4 H, J)` to the gates, of which a panel holds all four of some cells.
-
-    Args:
-        weight: contiguous, J even.
-    """
-    lanes = kernels(weight.dtype == torch.bfloat16).lanes()
-    size, width = len(weight) // 4, weight.shape[1]
-    cells = functional.pad(torch.arange(size), (0, -size % lanes), value=-1).view(-1, 1, lanes)
-    rows = cells + torch.arange(4)[:, None] * size  # (blocks, 4, lanes)
-    return _pack(weight, torch.where(cells < 0, -1, rows * width).flatten(), 1, width)
-
-
-def pack_transposed(weight: Tensor) -> Tensor:
-    """Pack `weight`, `(rows, columns)` and contiguous, for products with its transpose."""
-    rows, columns = weight.shape
-    return _pack(weight, torch.arange(rows) * columns, 1, columns)
-
-
-def pack_columns(weight: Tensor, count: int) -> Tensor:
-    """Pack the first `count` columns of `weight`, `(rows, columns)` and contiguous."""
-    return _pack(weight, torch.arange(count), weight.shape[1], len(weight))

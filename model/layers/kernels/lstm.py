@@ -112,9 +112,9 @@ class _Recurrence(torch.autograd.Function):
             "forward",
             dtype,
             **ctx.layer,
-            weights=library.pack_gates(weight),
+            weights=library.pack(weight.t(), groups=4),
             bias=bias.float().contiguous(),
-            window_weights=library.pack_transposed(window_weight.to(dtype).contiguous()),
+            window_weights=library.pack(window_weight.to(dtype).t()),
             window_bias=window_bias.float().contiguous(),
             text=text,
             text_lengths=text_lengths,
@@ -148,13 +148,12 @@ class _Recurrence(torch.autograd.Function):
         d_inputs = gates.new_empty(steps, batch, end - start) if ctx.needs_input_grad[4] else None
         d_gates, d_joint = torch.empty_like(gates), cells.new_empty(batch, start)
         d_parameters = gates.new_empty(steps, batch, library.even(parameters))
-        narrow = window_weight.to(dtype).contiguous()
         _call(
             "backward",
             dtype,
             **ctx.layer,
-            weights_backward=library.pack_columns(weight, start if d_inputs is None else end),
-            window_weights_backward=library.pack_columns(narrow, size),
+            weights_backward=library.pack(weight[:, : start if d_inputs is None else end]),
+            window_weights_backward=library.pack(window_weight.to(dtype)),
             text=text,
             text_lengths=text_lengths,
             gates=gates,

@@ -15,22 +15,24 @@
 /* Numbers a vector holds: packed columns are padded to this. */
 int lanes(void) { return LANES; }
 
-/* Pack a matrix (depth, columns), of which element (k, n) is source[n's offset + k * stride], or
- * zero where the offset is negative: panels of PANEL columns (the last one as narrow as whole
- * vectors allow), in a panel row by row, and the rows that are multiplied at once interleaved. */
-void pack(int64_t depth, int64_t columns, const int64_t *offsets, int64_t stride,
-          const item *source, item *target) {
-    int64_t padded = (depth + STEP - 1) / STEP * STEP;
-    for (int64_t first = 0; first < columns; first += PANEL) {
-        int64_t width = columns - first < PANEL ? columns - first : PANEL;
-        for (int64_t k = 0; k < padded; k++)
-            for (int64_t n = 0; n < width; n++) {
-                int64_t offset = offsets[first + n];
-                int inside = offset >= 0 && k < depth;
-                target[(k / STEP * width + n) * STEP + k % STEP] =
-                    inside ? source[offset + k * stride] : (item)0;
-            }
-        target += padded * width;
+/* Pack a matrix, of which element (k, n) is source[k * row_stride + n * column_stride], and whose
+ * columns are `groups` times `columns`: panels of PANEL columns, the same ones of each group (the
+ * last panel as narrow as whole vectors allow), in a panel row by row, and the rows that are
+ * multiplied at once interleaved. What is beyond the matrix is zero. */
+void pack(int64_t depth, int64_t groups, int64_t columns, const item *source, int64_t row_stride,
+          int64_t column_stride, item *target) {
+    const int64_t rows = (depth + STEP - 1) / STEP * STEP, share = PANEL / groups;
+    for (int64_t first = 0; first < columns; first += share) {
+        const int64_t width = columns - first < share ? padded(columns - first) : share;
+        for (int64_t k = 0; k < rows; k++)
+            for (int64_t group = 0; group < groups; group++)
+                for (int64_t n = 0; n < width; n++) {
+                    const int inside = k < depth && first + n < columns;
+                    const int64_t column = group * columns + first + n;
+                    target[((k / STEP * groups + group) * width + n) * STEP + k % STEP] =
+                        inside ? source[k * row_stride + column * column_stride] : (item)0;
+                }
+        target += rows * groups * width;
     }
 }
 
