@@ -36,9 +36,7 @@ class Layer(ctypes.Structure):
         (_ADDRESSES, "bias window_bias weights window_weights"),
         (_ADDRESSES, "weights_backward window_weights_backward text text_lengths"),
         (_ADDRESSES, "joint gates cells kappas exponentials phis"),
-        (_ADDRESSES, "d_hiddens d_windows"),
-        (_INTEGERS, "d_hiddens_step d_hiddens_row d_windows_step d_windows_row"),
-        (_ADDRESSES, "d_inputs d_gates d_parameters d_cell d_kappa d_joint"),
+        (_ADDRESSES, "d_hiddens d_windows d_inputs d_gates d_parameters d_cell d_kappa d_joint"),
     )
 
 

@@ -24,7 +24,6 @@ typedef struct {
     float *cells, *kappas, *exponentials, *phis; /* of every step */
     /* Gradients. */
     const item *d_hiddens, *d_windows;
-    int64_t d_hiddens_step, d_hiddens_row, d_windows_step, d_windows_row;
     item *d_inputs; /* or null */
     item *d_gates, *d_parameters; /* the latter in rows of even width, padded with zero */
     float *d_cell, *d_kappa, *d_joint;
@@ -190,8 +189,7 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
         if (parameters) {
             for (int64_t row = 0; row < count; row++) {
                 const float *carried = d_joint + row * wide + size;
-                const item *given = layer->d_windows + step * layer->d_windows_step +
-                                    (first + row) * layer->d_windows_row;
+                const item *given = layer->d_windows + (step * batch + first + row) * vocab_size;
                 for (int64_t a = 0; a < vocab_size; a++)
                     d_window[a] = carried[a] + widen(given[a]);
                 window_backward(layer, step, first + row, d_window, d_phi, d_parameters);
@@ -203,8 +201,7 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
             memset(d_hidden, 0, count * high * sizeof(float));
         }
         for (int64_t row = 0; row < count; row++) {
-            const item *given = layer->d_hiddens + step * layer->d_hiddens_step +
-                                (first + row) * layer->d_hiddens_row;
+            const item *given = layer->d_hiddens + (step * batch + first + row) * size;
             float *target = d_hidden + row * high;
             for (int64_t cell = 0; cell < size; cell += LANES)
                 store(target + cell, load(target + cell) + load(d_joint + row * wide + cell) +

@@ -31,28 +31,19 @@ def _call(name: str, dtype: torch.dtype, **values: Tensor | float | None) -> Non
     library.raise_failure(function(ctypes.byref(layer)))
 
 
-def gather(left: Tensor, right: Tensor, threads: int | None = None) -> Tensor:
+def gather(left: Tensor, right: Tensor) -> Tensor:
     """Return the product over all rows, `left.t() @ right`, `(m, n)` float32.
 
     Args:
         left: `(rows, m)` and `right`, `(rows, n)`: both float32 or bfloat16, rows contiguous.
-        threads: by default those that torch uses.
     """
     compiled = library.kernels(left.dtype == torch.bfloat16)
     (rows, m), n = left.shape, right.shape[1]
     out = torch.zeros(m, n + -n % compiled.lanes())
     values = (rows, m, left.stride(0), address(left), n, right.stride(0), address(right))
-    values += (address(out), threads or torch.get_num_threads())
+    values += (address(out), torch.get_num_threads())
     library.raise_failure(compiled.gather(*map(ctypes.c_int64, values)))
     return out[:, :n]
-
-
-def _strided(name: str, gradient: Tensor) -> dict[str, Tensor | int]:
-    """Return a gradient `(T, B, any)` with contiguous rows, and its strides."""
-    if gradient.stride(2) != 1 or gradient.shape[2] == 1:
-        gradient = gradient.contiguous()
-    step, row, _ = gradient.stride()
-    return {name: gradient, f"{name}_step": step, f"{name}_row": row}
 
 
 class _Recurrence(torch.autograd.Function):
@@ -166,8 +157,8 @@ class _Recurrence(torch.autograd.Function):
             d_cell=d_cell,
             d_kappa=d_kappa,
             d_joint=d_joint,
-            **_strided("d_hiddens", d_hiddens),
-            **_strided("d_windows", d_windows),
+            d_hiddens=d_hiddens.contiguous(),
+            d_windows=d_windows.contiguous(),
         )
         d_weight = gather(d_gates.flatten(0, 1), joint[:-1].flatten(0, 1))  # (4 H, J)
         d_parameters = d_parameters.flatten(0, 1)[:, :parameters]
