@@ -20,7 +20,7 @@ typedef struct {
     const item *weights_backward, *window_weights_backward; /* packed for backward */
     const int64_t *text, *text_lengths; /* (batch, places - 1), (batch) */
     item *joint;
-    item *gates; /* input, forget, output, candidate, behind their activation functions */
+    item *gates; /* input, forget, output, candidate, after their activation functions */
     float *cells, *kappas, *exponentials, *phis; /* of every step */
     /* Gradients. */
     const item *d_hiddens, *d_windows;
@@ -190,8 +190,9 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
             for (int64_t row = 0; row < count; row++) {
                 const float *carried = d_joint + row * wide + size;
                 const item *given = layer->d_windows + (step * batch + first + row) * vocab_size;
-                for (int64_t a = 0; a < vocab_size; a++)
-                    d_window[a] = carried[a] + widen(given[a]);
+                for (int64_t a = 0; a < vocab_size; a += LANES)
+                    store(d_window + a, load_some(carried + a, vocab_size - a) +
+                                            load_items(given + a, vocab_size - a));
                 window_backward(layer, step, first + row, d_window, d_phi, d_parameters);
             }
             multiply(layer->d_parameters + (step * batch + first) * even(parameters),

@@ -73,13 +73,6 @@ INLINE void store_some(float *target, vec value, int64_t count) {
 }
 
 #if BFLOAT16
-INLINE float widen(item value) {
-    uint32_t bits = (uint32_t)value << 16;
-    float result;
-    memcpy(&result, &bits, sizeof result);
-    return result;
-}
-
 INLINE vec load_items(const item *source, int64_t count) {
     halves value = {0};
     if (count >= LANES) memcpy(&value, source, sizeof value);
@@ -102,7 +95,6 @@ INLINE void store_items(item *target, vec value, int64_t count) {
     else memcpy(target, &rounded, count * sizeof(item));
 }
 #else
-INLINE float widen(item value) { return value; }
 INLINE vec load_items(const item *source, int64_t count) { return load_some(source, count); }
 INLINE void store_items(item *target, vec value, int64_t count) {
     store_some(target, value, count);
@@ -213,9 +205,9 @@ INLINE int tile_rows(int64_t row, int64_t count) {
 
 /* The LSTM ----------------------------------------------------------------------------------- */
 
-/* One step of some cells (the paper, eqs 7-11 without peepholes). `gates`, before their activation
- * functions and afterwards behind them, are the input, forget and output gate and the candidate;
- * `cell` is the cell state. Returns the hidden state. */
+/* One step of some cells (the paper, eqs 7-11 without peepholes). `gates` (input, forget and output
+ * gate, candidate) come in before their activation functions and go out after them; `cell` is the
+ * cell state. Returns the hidden state. */
 INLINE vec lstm_step(vec gates[4], vec *cell) {
 #pragma GCC unroll 4
     for (int gate = 0; gate < 4; gate++)
@@ -226,7 +218,7 @@ INLINE vec lstm_step(vec gates[4], vec *cell) {
 
 /* The window --------------------------------------------------------------------------------- */
 
-/* Whether all of a text is of the vocabulary, and it has a place behind its end. */
+/* Whether all of a text is of the vocabulary, and it has a place after its end. */
 INLINE int valid_text(const int64_t *text, int64_t length, int64_t places, int64_t vocab_size) {
     if (length < 0 || length >= places) return 0;
     for (int64_t u = 0; u < length; u++)
