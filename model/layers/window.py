@@ -1,11 +1,11 @@
 """The first hidden layer of the synthesis network, and its window over the text.
 
-`window_step` is the window (the paper, eqs 46 and 49-51). The loop over the steps of the cells and
-the window in `WindowedLayer` is the reference, which autograd differentiates, and runs where
-nothing faster does (always in float64, and with GRU cells). Its gradient (eqs 56-60) is written out
-in the kernels: for a CPU with a C compiler in kernels/lstm.c, for CUDA in kernels/loop.py and, in
-Triton, in kernels/fused.py. What the layer is part of is in benchmarks/reference.py, the paper in
-one readable file.
+`gaussian_window` is the window (the paper, eq. 46). The loop over the steps of the cells and the
+window in `WindowedLayer` is the reference, which autograd differentiates, and runs where nothing
+faster does (always in float64, and with GRU cells). Its gradient (eqs 56-60) is written out in the
+kernels: for a CPU with a C compiler in kernels/lstm.c, for CUDA in kernels/loop.py and, in Triton,
+in kernels/fused.py. What the layer is part of is in benchmarks/reference.py, the paper in one
+readable file.
 
 Shapes: B sequences of a batch, T steps, U characters of a text, A characters of the alphabet,
 H cells, K components of the window, G rows of the gates (4 H in an LSTM, 3 H in a GRU).
@@ -33,22 +33,6 @@ def one_hot_text(text: Tensor, text_lengths: Tensor, vocab_size: int, dtype: tor
     one_hot = functional.one_hot(functional.pad(text, (0, 1)), vocab_size)
     inside = torch.arange(one_hot.shape[1], device=text.device) < text_lengths[:, None]
     return (one_hot * inside[..., None]).to(dtype)
-
-
-def window_step(exponentials: Tensor, kappa: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-    """Move the window one step (the paper, eqs 46 and 51).
-
-    Args:
-        exponentials: alpha, beta and the advance of kappa (eqs 48-51), `(B, 3 K)`.
-        kappa: `(B, K)` of the step before.
-        positions: 1, 2, ..., `(U + 1)`.
-
-    Returns:
-        kappa, `(B, K)`, and phi, `(B, U + 1)`.
-    """
-    alpha, beta, advance = exponentials.chunk(3, 1)
-    kappa = kappa + advance
-    return kappa, gaussian_window(alpha, beta, kappa, positions)
 
 
 def gaussian_window(alpha: Tensor, beta: Tensor, kappa: Tensor, positions: Tensor) -> Tensor:
@@ -195,8 +179,10 @@ class WindowedLayer(nn.Module):
                 hidden, cell = lstm_cell(clip_gradient(inputs + recurrent, bound), cell)
             else:
                 hidden = gru_cell(inputs, recurrent, self.bias_candidate, hidden)
-            exponentials = self.window(hidden.to(inputs)).to(kappa).exp()
-            kappa, phi = window_step(exponentials, kappa, positions)
+            exponentials = self.window(hidden.to(inputs)).to(kappa).exp()  # eqs 48-51
+            alpha, beta, advance = exponentials.chunk(3, 1)  # (B, K)
+            kappa = kappa + advance  # eq. 51
+            phi = gaussian_window(alpha, beta, kappa, positions)  # eq. 46
             window = torch.bmm(phi[:, None], one_hot)[:, 0]  # eq. 47
             steps.append((hidden, window, phi.detach()))
         last = {"hidden": hidden, "cell": cell, "window": window, "kappa": kappa}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.layers.attention import SelfAttention, check_heads, rotated
-from model.layers.window import ParallelWindow, window_step
+from model.layers.window import ParallelWindow
 from utils.checks import ConfigFault
 
 
@@ -52,7 +52,10 @@ def test_the_window_at_all_steps_is_the_window_step_by_step():
     kappa = torch.ones(2, 3)
     for step in range(7):
         numbers = window.projection(window.norm(inputs[:, step])).exp()
-        kappa, phi = window_step(numbers, kappa, torch.arange(1.0, 6.0))
+        alpha, beta, advance = numbers[..., None].chunk(3, 1)  # (B, K, 1)
+        kappa = kappa + advance[..., 0]
+        gaussians = torch.exp(-beta * (kappa[..., None] - torch.arange(1.0, 6.0)) ** 2)
+        phi = (alpha * gaussians).sum(1)
         torch.testing.assert_close(kappas[:, step], kappa)
         torch.testing.assert_close(phis[:, step], phi)
         context = window.context(torch.einsum("bu,bud->bd", phi, text))
