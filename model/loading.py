@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 import model
 from base import extension
 from base.base_model import BaseModel
-from base.checkpoint import HAND_FILE, check_weights, find_checkpoint, load_weights
+from base.checkpoint import HAND_FILE, Checkpoint, check_weights, find_checkpoint, load_weights
 from base.device import resolve_device
 from model.generation.networks import GenerationNetwork
 from model.reader import Reader
@@ -47,16 +46,12 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
     if (hand := Path(path) / HAND_FILE).exists():
         path = hand
     path, checkpoint = find_checkpoint(path)
-    weights, characters = checkpoint["state_dict"], checkpoint["alphabet"]
-    normalisation = Normalisation.from_dict(checkpoint["normalisation"])
-    alphabet = Alphabet(characters) if characters else None
     try:
-        arch = checkpoint["config"].get("arch")
-        network = build_network(arch, normalisation, alphabet, weights, path)
+        network = _build(checkpoint, path)
     except ConfigFault as fault:
         lacking = extension.missing(checkpoint.get("modules", {}))
         raise CheckpointError("; ".join(filter(None, (f"{path}: {fault}", lacking)))) from None
-    load_weights(network, weights, path)
+    load_weights(network, checkpoint["state_dict"], path)
     kinds = {GenerationNetwork: Writer, RecognitionNetwork: Reader}
     kind = next((kinds[base] for base in kinds if isinstance(network, base)), TrainedNetwork)
     extension.warn_of_changes(checkpoint.get("modules", {}), path)
@@ -71,21 +66,8 @@ def networks() -> dict[str, type[BaseModel]]:
     return by_name(offered + extension.classes(), BaseModel)
 
 
-def build_network(
-    arch: object,
-    normalisation: Normalisation,
-    alphabet: Alphabet | None,
-    weights: Mapping[str, Tensor],
-    source: str | Path,
-) -> BaseModel:
-    """Build a network for weights.
-
-    Args:
-        arch: the block of a config that describes it.
-        normalisation: of its data.
-        alphabet: of its texts, which it gets if it needs them.
-        weights: those to be loaded into it.
-        source: their file, for the error.
+def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
+    """Build the network of a checkpoint, whose weights are still to be loaded.
 
     Raises:
         CheckpointError: if the weights do not fit, which is checked before any memory is
@@ -93,16 +75,18 @@ def build_network(
         ConfigFault: if there is no such class, or an argument does not fit.
     """
     binder = Binder(lambda base: networks() if base is BaseModel else {})
+    normalisation = Normalisation.from_dict(checkpoint["normalisation"])
     supplied: dict[str, Any] = {"normalisation": normalisation}
-    if alphabet is not None:
-        supplied["alphabet"] = alphabet
+    if characters := checkpoint["alphabet"]:
+        supplied["alphabet"] = Alphabet(characters)
+    arch = checkpoint["config"].get("arch")
     with torch.device("meta"):
         sketch = binder.make(BaseModel, arch, "arch", supplied)
     for fault in binder.faults:
         raise fault
     if sketch is None:
-        raise CheckpointError(f"{source}: it lacks the alphabet that its network needs")
-    check_weights(sketch, weights, source)
+        raise CheckpointError(f"{path}: it lacks the alphabet that its network needs")
+    check_weights(sketch, checkpoint["state_dict"], path)
     return binder.make(BaseModel, arch, "arch", supplied)
 
 
