@@ -7,7 +7,7 @@ import numpy as np
 
 from model.generation.line import Line
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
-from model.recognition.transcribing import read_lines, read_with_doubts
+from model.recognition.transcribing import read_each_way, read_with_doubts
 from model.trained_network import TrainedNetwork
 
 
@@ -32,7 +32,7 @@ class Reader(TrainedNetwork):
     ) -> list[str]:
         """Return the texts of lines of ink; see `read`."""
         arrays = [ink.written if isinstance(ink, Line) else ink for ink in inks]
-        return read_lines(self.model, arrays, search, progress=progress)
+        return read_each_way(self.model, arrays, {"": search}, progress=progress)[""]
 
     def proofread(
         self,

@@ -19,7 +19,6 @@ from model import load
 from model.generation.options import Sampling
 from model.legibility import read_back
 from model.recognition.error_rates import rates
-from model.recognition.transcribing import read_lines
 from parse_config import ConfigParser
 from tests.shared_data import prepared
 from trainer.scores import evaluate
@@ -65,13 +64,13 @@ def test_the_recogniser_reads_writers_and_a_device_that_it_never_saw():
 
     Measured: 31 of 5,327 characters wrong; clustering 1.4.
     """
-    model = load("recognition", "cpu").model
+    reader = load("recognition", "cpu")
     data = EmbeddedDataset(
         seed=5, size=2, valid_size=2, test_size=160, writers=20, fonts=["joined"], symbols=0.0
     )
     data.prepare()
     indices = [int(index) for index in data.indices("test")]
-    read = read_lines(model, [data.ink(index) for index in indices])
+    read = reader.read_lines([data.ink(index) for index in indices])
     found = rates(zip(map(data.text, indices), read, strict=True))
     published = card(r"font `joined`[^.]*read with ([\d.]+ %)")
     hold(found["cer"], 31 / 5327, published, found["characters"], 1.4)

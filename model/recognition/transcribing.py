@@ -14,24 +14,6 @@ from model.recognition.loss import ctc_nats, decoder_nats
 from utils.batches import BATCH_SIZE, by_length
 
 
-def read_lines(
-    model: RecognitionNetwork,
-    inks: Sequence[np.ndarray],
-    search: Search = GREEDY,
-    *,
-    progress: bool = False,
-) -> list[str]:
-    """Return the texts of lines of ink.
-
-    Args:
-        model: in evaluation mode.
-        inks: `(points, 3)` each, in any unit; one without a point has an empty text.
-        search: how to search for the text.
-        progress: show a progress bar.
-    """
-    return read_each_way(model, inks, {"": search}, progress=progress)[""]
-
-
 def _batches(
     model: RecognitionNetwork,
     inks: Sequence[np.ndarray],
@@ -55,7 +37,13 @@ def read_each_way(
 ) -> dict[str, list[str]]:
     """Return the texts of lines of ink by the name of the search that found them.
 
-    The encoder runs once for all searches. Args: as `read_lines`.
+    The encoder runs once for all searches.
+
+    Args:
+        model: in evaluation mode.
+        inks: `(points, 3)` each, in any unit; one without a point has an empty text.
+        searches: how to search for the text.
+        progress: show a progress bar.
     """
     read = {name: [""] * len(inks) for name in searches}
     for numbers, *batch in _batches(model, inks, progress):
@@ -85,7 +73,7 @@ def read_with_doubts(
     they say what they should, in nats.
 
     Args:
-        model, inks: as for `read_lines`.
+        model, inks: as for `read_each_way`.
         spellings: the texts of each that say what it should; 0 is returned where all have
             characters that the network does not know, and for ink without a point.
         alike: characters that CTC takes for one, by the first of which texts are spelt.

@@ -12,7 +12,6 @@ from model.reader import Reader
 from model.recognition.encoder import GREEDY
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
-from model.recognition.transcribing import read_lines
 from tests.commands.networks import ALPHABET, READERS, names, use
 from utils.checks import UserError
 from utils.page.inkml import write_inkml
@@ -27,12 +26,12 @@ def test_ink_files_are_read_and_drawn(checkpoints, data, tmp_path, capsys, arch)
     words = (tmp_path / "ink", "-r", checkpoints[arch], "--output", tmp_path / "new" / "page.png")
     use("read", *words, tmp_path / "3.inkml")  # paths may stand between options
     printed = capsys.readouterr().out.splitlines()
-    model = load(checkpoints[arch]).model
+    reader = load(checkpoints[arch])
     for number in range(3):
-        read = model.read([data.ink(number)]).hypotheses[0]
+        read = reader.model.read([data.ink(number)]).hypotheses[0]
         assert f"{number}.inkml\t{read}" in printed
     truths = [data.text(number) for number in range(3)]
-    read = read_lines(model, [data.ink(number) for number in range(3)])
+    read = reader.read_lines([data.ink(number) for number in range(3)])
     cer = rates(zip(truths, read, strict=True))["cer"]
     assert any(f"cer {cer:.4f}" in line for line in printed)
     assert printed[-1].endswith("(4 of 4 lines)") and names(tmp_path / "new") == ["page.png"]

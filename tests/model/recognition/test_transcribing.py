@@ -8,13 +8,9 @@ import pytest
 import torch
 
 from data_loader import EmbeddedDataset
-from model.recognition.encoder import Search
+from model.recognition.encoder import GREEDY, Search
 from model.recognition.loss import CTCLoss, TranscriptionLoss
-from model.recognition.transcribing import (
-    read_each_way,
-    read_lines,
-    read_with_doubts,
-)
+from model.recognition.transcribing import read_each_way, read_with_doubts
 from tests.commands.networks import DATA, READERS, network
 
 
@@ -23,6 +19,10 @@ def data():
     dataset = EmbeddedDataset(**DATA)
     dataset.prepare()
     return dataset
+
+
+def read_lines(model, inks, search=GREEDY):
+    return read_each_way(model, inks, {"": search})[""]
 
 
 def test_ink_without_a_point_says_nothing(data):
