@@ -184,25 +184,15 @@ class Stopping:
     def _keep(self, first: int, rows: Tensor | slice, phi: Tensor) -> Tensor:
         """Keep where the window is at steps from `first` on, and return its peaks `(T, rows)`."""
         steps = slice(first, first + len(phi))
-        peaks = peak(phi, self.lengths[rows])
         positions = torch.arange(phi.shape[-1], device=phi.device)
+        beyond = positions > self.lengths[rows, None]  # (rows, U + 1): not of the line's own text
         after = positions >= self.spoken[rows, None]
-        behind = phi.masked_fill(~after | (positions > self.lengths[rows, None]), 0.0).amax(-1)
+        peaks = phi.masked_fill(beyond, -1.0).argmax(-1)  # past the text its length
+        height_after = phi.masked_fill(beyond | ~after, 0.0).amax(-1)
         self.peaks[steps, rows] = peaks.int()
-        self.leaving[steps, rows] = behind > LEAVING * phi.masked_fill(after, 0.0).amax(-1)
+        self.leaving[steps, rows] = height_after > LEAVING * phi.masked_fill(after, 0.0).amax(-1)
         return peaks
 
     def _first(self, true: Tensor, first: int) -> Tensor:
         """Return the first true step of each line of `true` `(T, B)`, which begins at `first`."""
         return torch.where(true.any(0), first + true.int().argmax(0), self.never)
-
-
-def peak(phi: Tensor, text_lengths: Tensor) -> Tensor:
-    """Return the index of the character at the window's peak, `(..., B)`; past the text its length.
-
-    Args:
-        phi: `(..., B, U + 1)`, of which a line with a shorter text uses fewer entries.
-        text_lengths: `(B,)`.
-    """
-    positions = torch.arange(phi.shape[-1], device=phi.device)
-    return phi.masked_fill(positions > text_lengths[:, None], -1.0).argmax(-1)
