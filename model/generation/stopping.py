@@ -80,9 +80,9 @@ class Stopping:
         self.onward = -1.0 if normalisation.mean[0] < 0 else 1.0  # some scripts run to the left
         if texts is not None:
             self.lengths = torch.tensor([len(text) for text in texts], device=device)
-            letters = [text.rstrip()[-1:].isalnum() for text in texts]
-            self.to_letter = torch.tensor(letters, device=device)
-            self.spoken = torch.tensor([len(text.rstrip()) for text in texts], device=device)
+            visible = [text.rstrip() for text in texts]  # without blanks at the end
+            self.to_letter = torch.tensor([text[-1:].isalnum() for text in visible], device=device)
+            self.visible_lengths = torch.tensor([len(text) for text in visible], device=device)
             self.primed = 0 if primed_phi is None else primed_phi.shape[1]
             steps = self.primed + max(limits)
             self.peaks = torch.zeros(steps, len(point), dtype=torch.int32, device=device)
@@ -93,8 +93,9 @@ class Stopping:
         self.never = max(limits) + 1
         # Steps after which the window's peak is past the text, the current stroke has ended, and
         # the line has ended.
-        self.behind = torch.full((len(point),), self.never, device=device)
-        self.finished, self.stops = self.behind.clone(), self.behind.clone()
+        self.text_passed_at = torch.full((len(point),), self.never, device=device)
+        self.stroke_ended_at = self.text_passed_at.clone()
+        self.stopped_at = self.text_passed_at.clone()
 
     def feed(self, rows: Tensor, points: Tensor, phi: Tensor | None) -> Tensor:
         """Take the next steps of the lines that are still being written.
@@ -118,32 +119,33 @@ class Stopping:
             place = self._keep(self.primed + first, rows, phi)  # (T, rows)
             # The paper, section 5.3: phi(t, U + 1) > phi(t, u) for all u <= U.
             past = (place >= lengths) & inside[1:]
-            behind = torch.minimum(self.behind[rows], self._first(past, first))
-            lifted = up & (steps >= behind) & inside
-            finished = torch.minimum(self.finished[rows], self._first(lifted, first))
+            passed_at = torch.minimum(self.text_passed_at[rows], self._first(past, first))
+            lifted = up & (steps >= passed_at) & inside
+            ended_at = torch.minimum(self.stroke_ended_at[rows], self._first(lifted, first))
             reached = limits.clamp_max(stop)
-            cut = torch.minimum(finished, reached) - behind > LONGEST_FINISH
-            finished = torch.where(cut, behind, finished)
+            cut = torch.minimum(ended_at, reached) - passed_at > LONGEST_FINISH
+            ended_at = torch.where(cut, passed_at, ended_at)
             # What follows the last of these steps is drawn in the next call.
             goes_back = (points[..., 0] - self.still[0]) * self.onward < 0
             goes_back &= self.to_letter[rows] & (steps[:-1] > 0)  # the first cannot be delayed
-            stops = self._first(lifted[:-1] & inside[1:] & ~goes_back, first)
-            cut |= torch.minimum(stops, reached) - finished > LONGEST_FINISH
-            stops = torch.where(cut, finished, stops)
-            self.behind[rows], self.finished[rows] = behind, finished
-            known = self.stops[rows]
-            self.stops[rows] = torch.where(known < self.never, known, stops)
+            stopped_at = self._first(lifted[:-1] & inside[1:] & ~goes_back, first)
+            cut |= torch.minimum(stopped_at, reached) - ended_at > LONGEST_FINISH
+            stopped_at = torch.where(cut, ended_at, stopped_at)
+            self.text_passed_at[rows], self.stroke_ended_at[rows] = passed_at, ended_at
+            known = self.stopped_at[rows]
+            self.stopped_at[rows] = torch.where(known < self.never, known, stopped_at)
         if self.end_of_sequence:
             last = (points[..., 3] > 0.5) & inside[1:]  # (T, rows)
             if phi is not None:
                 last &= place >= lengths - 1
-            self.stops[rows] = torch.minimum(self.stops[rows], self._first(last, first + 1))
-        return (self.stops[rows] > stop) & (limits > stop)
+            self.stopped_at[rows] = self.stopped_at[rows].minimum(self._first(last, first + 1))
+        return (self.stopped_at[rows] > stop) & (limits > stop)
 
     def ends(self) -> list[tuple[int, bool]]:
         """Return the steps of each line, and whether a rule ended it rather than the limit."""
         # Where the limit cuts a delayed stroke, the line ends before it.
-        ends = torch.where(self.stops < self.never, self.stops, self.finished).tolist()
+        stopped = self.stopped_at < self.never
+        ends = torch.where(stopped, self.stopped_at, self.stroke_ended_at).tolist()
         limits = self.limits.tolist()
         return [(min(pair), pair[0] < self.never) for pair in zip(ends, limits, strict=True)]
 
@@ -186,7 +188,7 @@ class Stopping:
         steps = slice(first, first + len(phi))
         positions = torch.arange(phi.shape[-1], device=phi.device)
         beyond = positions > self.lengths[rows, None]  # (rows, U + 1): not of the line's own text
-        after = positions >= self.spoken[rows, None]
+        after = positions >= self.visible_lengths[rows, None]
         peaks = phi.masked_fill(beyond, -1.0).argmax(-1)  # past the text its length
         height_after = phi.masked_fill(beyond | ~after, 0.0).amax(-1)
         self.peaks[steps, rows] = peaks.int()
