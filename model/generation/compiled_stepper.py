@@ -69,16 +69,17 @@ class CompiledStepper(Stepper):
     bfloat16."""
 
     def __init__(
-        self, network: GenerationNetwork, lines: WritingState, products: torch.dtype
+        self, network: GenerationNetwork, lines: WritingState, matmul_dtype: torch.dtype
     ) -> None:
         first = network.layers[0]
-        self.inputs, self.size, self.products = network.input_size, first.hidden_size, products
-        self.library, self.parity = library.kernels(products == torch.bfloat16), 0
+        self.inputs, self.size = network.input_size, first.hidden_size
+        self.matmul_dtype, self.parity = matmul_dtype, 0
+        self.library = library.kernels(matmul_dtype == torch.bfloat16)
         output = stretched(network.output, lines.stretch(network), network.normalisation)
         self.outputs, self.vocab_size, self.components = len(output.bias), 0, 0
 
         def packed(layer: nn.Linear) -> Tensor:
-            return library.pack(layer.weight.to(products).t())
+            return library.pack(layer.weight.to(matmul_dtype).t())
 
         # Copies: the weights may change while lines are written.
         self.fixed = dict(output_weights=packed(output), output_bias=output.bias.float().clone())
@@ -89,8 +90,8 @@ class CompiledStepper(Stepper):
         gates = [_gates(layer, (self.inputs, self.vocab_size)) for layer in network.layers]
         self.widths = [weight.shape[1] for weight, _ in gates]
         self.fixed |= dict(
-            weights=[library.pack(weight.to(products).t(), groups=4) for weight, _ in gates],
-            biases=[bias.float().clone() for _, bias in gates],
+            weights=[library.pack(weight.to(matmul_dtype).t(), groups=4) for weight, _ in gates],
+            gate_biases=[bias.float().clone() for _, bias in gates],
             widths=torch.tensor(self.widths),
             layers=len(gates),
             size=self.size,
@@ -107,7 +108,7 @@ class CompiledStepper(Stepper):
         self.bias = lines.bias.to(torch.float32, copy=True)
         # Zero where nothing is written: products go over the padding too.
         self.joints = [
-            torch.zeros(2, len(self.bias), width, dtype=products) for width in self.widths
+            torch.zeros(2, len(self.bias), width, dtype=matmul_dtype) for width in self.widths
         ]
         for number, joint in enumerate(self.joints):
             joint[0, :, : self.size] = state[f"{number}.hidden"]
@@ -141,7 +142,7 @@ class CompiledStepper(Stepper):
             library.Writing,
             batch=batch,
             joints=self.joints,
-            hiddens=torch.zeros(batch, width, dtype=self.products),
+            hiddens=torch.zeros(batch, width, dtype=self.matmul_dtype),
             cells=self.cells,
             parameters=rows(3 * self.components),
             raw=rows(self.outputs),

@@ -136,14 +136,14 @@ class GenerationNetwork(BaseModel):
                 any shape that begins with B; they may grow from call to call.
         """
 
-    def stepper(self, lines: WritingState, products: torch.dtype) -> Stepper:
+    def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
         """Return what writes lines step by step, see `Stepper`; a subclass may know a faster one.
 
         Args:
             lines: the initial state.
-            products: dtype of the matrix products.
+            matmul_dtype: of the matrix products.
         """
-        return Stepper(self, lines, products)
+        return Stepper(self, lines, matmul_dtype)
 
     def points_seen(self, inputs: Tensor) -> Tensor:
         """Return what the network sees of `forward`'s inputs, `(B, T, I)`."""
@@ -244,14 +244,14 @@ class _RecurrentNetwork(GenerationNetwork):
         self.clip_lstm_gradient = clip_lstm_gradient
         self.output = self.output_layer(num_layers * hidden_size)
 
-    def stepper(self, lines: WritingState, products: torch.dtype) -> Stepper:
+    def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
         """Return the compiled stepper, where that does what `forward` does.
 
         A subclass, or a module that is none of the project's, may compute something else.
         """
         known = {type(module) for module in self.modules()} <= OWN and self.head == "mixture"
-        fast = known and library.available(self.output.weight.device, products)
-        return (CompiledStepper if fast else Stepper)(self, lines, products)
+        fast = known and library.available(self.output.weight.device, matmul_dtype)
+        return (CompiledStepper if fast else Stepper)(self, lines, matmul_dtype)
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Return the state before the first step: zeros, `(batch, ...)` each."""

@@ -87,13 +87,13 @@ def sample(
     spoken = len(nfc(primer_text)) if whole else 0
     begin, start_phi = _begin(model, start, whole, spoken, len(seeds), sampling)
     point, current = begin.point, begin.bias
-    products = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
-    stepper = model.stepper(begin, products)
+    matmul_dtype = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
+    stepper = model.stepper(begin, matmul_dtype)
     stopping = Stopping(point, model.normalisation, whole, limits, model.end_of_sequence, start_phi)
     active = torch.arange(len(seeds), device=point.device)
-    primed = len(start) - 1  # steps
+    primer_steps = len(start) - 1
     points = point.new_zeros(max_steps, len(seeds), model.input_size)
-    biases = current.repeat(primed + max_steps, 1)
+    biases = current.repeat(primer_steps + max_steps, 1)
     hidden = None if progress else True
     with tqdm(total=max_steps, desc="writing", unit="step", leave=False, disable=hidden) as bar:
         numbers = _random_numbers(seeds, point.device)
@@ -101,7 +101,7 @@ def sample(
             stop = min(first + PERIOD, max_steps)
             drawn, phi = stepper.run(*(one[: stop - first, active] for one in (uniform, normal)))
             points[first:stop, active] = drawn
-            biases[primed + first : primed + stop, active] = current[active]
+            biases[primer_steps + first : primer_steps + stop, active] = current[active]
             bar.update(stop - first)
             current[active] *= torch.where(stopping.at_rest(drawn), 0.5, 1.0)
             stepper.sharpen(current[active])

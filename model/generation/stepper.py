@@ -70,13 +70,13 @@ class Stepper:
     Args:
         network: its present weights are used.
         lines: the initial state.
-        products: dtype of the matrix products; all else is in float32, or in float64 if this is.
+        matmul_dtype: of the matrix products; all else is in float32, or in float64 if this is.
     """
 
     def __init__(
-        self, network: GenerationNetwork, lines: WritingState, products: torch.dtype
+        self, network: GenerationNetwork, lines: WritingState, matmul_dtype: torch.dtype
     ) -> None:
-        self.network, self.lines, self.rounded = network, lines, products == torch.bfloat16
+        self.network, self.lines, self.rounded = network, lines, matmul_dtype == torch.bfloat16
 
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Draw the next points of all lines.

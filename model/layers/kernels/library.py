@@ -49,7 +49,7 @@ class Writing(ctypes.Structure):
         (_FLOAT * 2, "log_min_scales"),
         (_FLOAT, "max_correlation"),
         (_FLOAT * 2, "pen"),
-        (_ADDRESSES, "weights biases widths joints window_weights output_weights window_bias"),
+        (_ADDRESSES, "weights gate_biases widths joints window_weights output_weights window_bias"),
         (_ADDRESSES, "output_bias text text_lengths hiddens cells kappas parameters raw bias"),
         (_ADDRESSES, "uniform normal points phis"),
     )

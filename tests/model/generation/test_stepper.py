@@ -128,8 +128,8 @@ def test_lines_can_be_dropped(kind, cell):
 
 
 @NEEDS_COMPILER
-@pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
-def test_compiled_lines_do_not_depend_on_others_nor_on_threads(products):
+@pytest.mark.parametrize("matmul_dtype", [torch.float32, torch.bfloat16])
+def test_compiled_lines_do_not_depend_on_others_nor_on_threads(matmul_dtype):
     network = make(hidden=40, mixtures=20)
     lines = begin(network, 21)
     uniform, normal = numbers(PERIOD, 21)
@@ -138,11 +138,11 @@ def test_compiled_lines_do_not_depend_on_others_nor_on_threads(products):
     try:
         for threads in (1, 2, 3, 4):
             torch.set_num_threads(threads)
-            points, _ = CompiledStepper(network, lines, products).run(uniform, normal)
+            points, _ = CompiledStepper(network, lines, matmul_dtype).run(uniform, normal)
             expected = points.clone() if expected is None else expected
             assert torch.equal(points, expected)
             row = torch.tensor([13])
-            alone = CompiledStepper(network, lines[row], products)
+            alone = CompiledStepper(network, lines[row], matmul_dtype)
             assert torch.equal(alone.run(uniform[:, row], normal[:, row])[0], expected[:, row])
     finally:
         torch.set_num_threads(before)
