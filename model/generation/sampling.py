@@ -84,7 +84,7 @@ def sample(
         limits = [MIN_STEPS + STEPS_PER_CHARACTER * len(one) for one in texts]
     max_steps = max(limits)
 
-    spoken = len(nfc(primer_text)) if whole else 0
+    spoken = len(nfc(primer_text).rstrip()) if whole else 0
     begin, start_phi = _begin(model, start, whole, spoken, len(seeds), sampling)
     point, current = begin.point, begin.bias
     matmul_dtype = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
@@ -185,7 +185,8 @@ def _begin(
     Args:
         start: the primer's points, or one of zeros, `(points, 3)`.
         texts: the whole texts, the primer's included; None without.
-        spoken: characters of the primer's; with 0 it may say any part of the whole.
+        spoken: characters of the primer's, without blanks behind it; with 0 it may say any part of
+            the whole.
     """
     weights = model.output.weight
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)

@@ -66,7 +66,7 @@ def test_a_conditional_network_writes_in_the_primers_hand(
 
 def test_a_primer_after_which_nothing_is_left_to_write(conditional, ink, tmp_path, capsys):
     """The window is behind the short text when it has gone along all of the primer."""
-    words = ("--primer", primer_of(tmp_path, ink), "--primer-scale", 1, "--primer-text", "x")
+    words = ("--primer", primer_of(tmp_path, ink), "--primer-scale", 1, "--primer-text", "")
     write(conditional, tmp_path / "out", *words, "--text", "B")
     assert names(tmp_path / "out") == ["conditional-B-seed0.png"]
     assert f"(0 points after the {len(ink)} of the primer, ended)" in capsys.readouterr().out
