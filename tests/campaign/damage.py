@@ -86,7 +86,7 @@ def spoil(
     holder, key = place_in(rng, tree)
     kind = rng.choice(("other", "other", "other", "other", "gone", "renamed", "swapped", "deeper"))
     if kind == "other":
-        holder[key] = other(rng, holder[key])
+        holder[key] = copy.deepcopy(other(rng, holder[key]))  # else one may come to hold itself
     elif kind == "gone":
         del holder[key]
     elif kind == "renamed" and isinstance(holder, dict):
