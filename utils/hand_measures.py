@@ -352,8 +352,8 @@ def footing(parts: Sequence[np.ndarray]) -> float:
 
 
 def ring_area(parts: Sequence[np.ndarray]) -> float:
-    """Return what strokes `(n, 2)` enclose up to where they come nearest to where the pen was, over
-    their height squared; a way of `TURN` heights back at least."""
+    """Return the area of the ring that strokes `(n, 2)` draw over their height squared: up to where
+    they come nearest to a place that the pen left at least `TURN` heights of its way before."""
     if not (height := float(np.ptp(np.concatenate(parts)[:, 1]))):
         return 0.0
     points = np.concatenate([parts[0][:1], *(one for one, _ in at_steps(parts, height / 25))])

@@ -58,7 +58,7 @@ def leaning(path: np.ndarray, slant: float) -> np.ndarray:
 
 
 def side_by_side(paths: Sequence[np.ndarray], gap: float | Sequence[float]) -> np.ndarray:
-    """Return paths as one, with a gap, or one for each, behind them, from edge to edge."""
+    """Return paths as one, from edge to edge with a gap after each: the same, or one for each."""
     found, right = [], 0.0
     for path, behind in zip(paths, np.broadcast_to(gap, len(paths)), strict=True):
         found.append(moved(path, right - path[:, 0].min()))

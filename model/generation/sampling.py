@@ -84,8 +84,8 @@ def sample(
         limits = [MIN_STEPS + STEPS_PER_CHARACTER * len(one) for one in texts]
     max_steps = max(limits)
 
-    spoken = len(nfc(primer_text).rstrip()) if whole else 0
-    begin, start_phi = _begin(model, start, whole, spoken, len(seeds), sampling)
+    primer_length = len(nfc(primer_text).rstrip()) if whole else 0
+    begin, start_phi = _begin(model, start, whole, primer_length, len(seeds), sampling)
     point, current = begin.point, begin.bias
     matmul_dtype = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = model.stepper(begin, matmul_dtype)
@@ -172,21 +172,21 @@ def _begin(
     model: GenerationNetwork,
     start: np.ndarray,
     texts: Sequence[str] | None,
-    spoken: int,
+    primer_length: int,
     count: int,
     sampling: Sampling,
 ) -> tuple[WritingState, Tensor | None]:
     """Return the lines before their first step, and phi at the primer's, `(B, points - 1, U + 1)`.
 
-    After a primer with a text the middle of the window is on the character behind that: in hands
+    After a primer with a text the middle of the window is on the character after that: in hands
     that a network hardly knows it would be some characters off (measured, lab notebook: the words
     of a page), and what is written would begin in the midst of a word.
 
     Args:
         start: the primer's points, or one of zeros, `(points, 3)`.
         texts: the whole texts, the primer's included; None without.
-        spoken: characters of the primer's, without blanks behind it; with 0 it may say any part of
-            the whole.
+        primer_length: characters of the primer's text, without blanks at its end; with 0 the
+            primer may say any part of the whole.
     """
     weights = model.output.weight
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
@@ -202,12 +202,12 @@ def _begin(
     if len(start) > 1:  # the last point is the first step's
         output = model(inputs[:, :-1], text, lengths, state)
         state, phi = output.state, output.attention
-        if spoken:
+        if primer_length:
             beyond = torch.arange(phi.shape[2], device=phi.device) > lengths[:, None]
             last = phi[:, -1].masked_fill(beyond, 0.0)
             middle = (last.cumsum(1) < last.sum(1, keepdim=True) / 2).sum(1)  # from 0
             state |= {
-                name: kappa + (spoken - middle)[:, None]
+                name: kappa + (primer_length - middle)[:, None]
                 for name, kappa in state.items()
                 if name.endswith("kappa")
             }

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -109,8 +109,13 @@ class Paragraph:
         return CLEAR * self.size + self.pen.width
 
 
-Placed = tuple[Row, Paragraph, float, bool]
-"""A row, its paragraph, its baseline, and whether an empty row is before it."""
+class Placed(NamedTuple):
+    """A row of a paragraph at a baseline of the sheet; `begins`: after an empty row."""
+
+    row: Row
+    paragraph: Paragraph
+    baseline: float
+    begins: bool
 
 
 def break_rows(
@@ -268,14 +273,14 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper, valign: VAlign = "top")
             if sheet:
                 ends = not begins and (following is None or not following[0].strokes)
                 kept = len(sheet) - ends
-                kept -= kept > 0 and not begins and sheet[kept - 1][3]
+                kept -= kept > 0 and not begins and sheet[kept - 1].begins
                 kept = kept or len(sheet)
-                rows = [(*one, start) for *one, _, start in sheet[kept:]] + rows
+                rows = [(row, own, start) for row, own, _, start in sheet[kept:]] + rows
                 yield _page(sheet[:kept], paper, valign)
             sheet, baseline, above, first = [], paper.margins[0], 0.0, False
         for row, own, start in rows:
             baseline = max(baseline + _step(above, own.line_height, paper), own.top)
-            sheet.append((row, own, baseline, start))
+            sheet.append(Placed(row, own, baseline, start))
             above = own.line_height
         begins = False
     yield _page(sheet, paper, valign)
@@ -285,7 +290,7 @@ def _page(sheet: Sequence[Placed], paper: Paper, valign: VAlign) -> Page:
     """Return rows as a page, lowered to its middle or foot."""
     lower = 0.0
     if sheet and valign == "bottom":
-        lower = paper.bottom - sheet[-1][2]
+        lower = paper.bottom - sheet[-1].baseline
     elif sheet and valign == "middle":
         y = np.concatenate([ink[:, 1] + y for row, _, y, _ in sheet for ink in row.strokes])
         lower = max((paper.margins[0] + paper.bottom - y.min() - y.max()) / 2, 0.0)

@@ -253,7 +253,7 @@ class TorchSteps:
     def lstm_backward(self, t: int) -> None:
         """Compute the gradients of the gates, clamped, and of the cell state before step `t`.
 
-        As `cells.lstm_step_backward` does, but that this allocates nothing.
+        It allocates nothing, so that it can be captured in a graph.
         """
         loop, size = self.loop, self.loop.sizes.cells
         gates, d_gates, d_cell = loop.gates[t], loop.d_gates[t], loop.d_cells[t]

@@ -94,7 +94,7 @@ def test_a_primer_is_continued(synthesis):
     np.testing.assert_array_equal(line.peaks[:2], output.attention[0, :2].argmax(1))
 
 
-def test_after_a_primer_the_middle_of_the_window_is_on_the_character_behind_it(synthesis):
+def test_after_a_primer_the_middle_of_the_window_is_on_the_character_after_it(synthesis):
     primer, texts = np.zeros((4, 3), np.float32), ["c ab", "c abcabcabc"]
     begun, _ = _begin(synthesis, primer, texts, 2, 2, Sampling())
     for row, text in enumerate(texts):
