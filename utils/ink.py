@@ -164,6 +164,31 @@ def x_height(ink: np.ndarray, share: float = 0.5) -> float:
     return max(right - left, bottom - top) or 1.0
 
 
+def row_starts(ink: np.ndarray) -> list[int]:
+    """Return the strokes with which rows of writing begin, the first of them 0.
+
+    A row begins with a stroke that lies lower than those of the row before, by more than 1.6
+    x-heights, and goes back to its left part (measured on lists and sentences of UNIPEN: of 32,000
+    single words 9 seem to have a second row, mostly by a line drawn under them).
+    """
+    parts, height = strokes(ink), x_height(ink)
+    left, right, middles = np.inf, -np.inf, []
+    starts = [0]
+    for number, part in enumerate(parts):
+        middle, begin, end = part[:, 1].mean(), part[:, 0].min(), part[:, 0].max()
+        if (
+            middles
+            and middle - np.median(middles) > 1.6 * height
+            and begin < left + 0.4 * (right - left)
+            and end < right - height
+        ):
+            starts.append(number)
+            left, right, middles = np.inf, -np.inf, []
+        left, right = min(left, begin), max(right, end)
+        middles.append(middle)
+    return starts
+
+
 def simplified(points: np.ndarray, tolerance: float) -> np.ndarray:
     """Return which points `(n, 2)` Ramer-Douglas-Peucker keeps, `(n,)` bool.
 

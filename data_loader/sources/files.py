@@ -1,11 +1,13 @@
 """Untrusted files, folders and archives, read within limits; archives without extracting them."""
 
 import gzip
+import lzma
 import os
 import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -89,7 +91,8 @@ def contents(
         DataError: if the archive is broken or too large, or two files have one name.
     """
     if len(files) == 1 and not wanted.fullmatch(files[0].name):
-        found = _members(files[0], wanted, max_bytes, description)
+        inside = members(files[0], wanted, max_bytes, description)
+        found = ((PurePosixPath(path).name, content) for path, content in inside)
     else:
         bar = distributed.bar(files, description, unit=" files", delay=1)
         found = ((file.name, attempt(read_file, file, max_bytes)) for file in bar)
@@ -118,10 +121,33 @@ def _check_unpacked(size: int) -> None:
         raise tarfile.ReadError(f"more than {MAX_UNPACKED:,} bytes unpacked")
 
 
-def _members(
+_PACKERS = {
+    b"\x1f\x8b": (gzip.open, lambda: zlib.decompressobj(zlib.MAX_WBITS | 16)),
+    b"\xfd7zXZ\x00": (lzma.open, lzma.LZMADecompressor),
+}
+"""How files are unpacked that begin with this: as a whole, and piece by piece."""
+_BROKEN = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+
+
+def unpacked(head: bytes, most: int) -> bytes:
+    """Return the first bytes, `most` of them at most, of what is packed in a file that begins with
+    `head`; these themselves where nothing is."""
+    for mark, (_, unpacker) in _PACKERS.items():
+        if head.startswith(mark):
+            with suppress(*_BROKEN):
+                return unpacker().decompress(head, most)
+    return head[:most]
+
+
+def is_archive(head: bytes) -> bool:
+    """Return whether a file that begins with `head` is a tar archive, packed or not."""
+    return unpacked(head, 512)[257:262] == b"ustar"
+
+
+def members(
     archive: Path, wanted: re.Pattern[str], max_bytes: int, description: str
 ) -> Iterator[tuple[str, bytes | Fault]]:
-    """Yield the names, without folders, and contents of members, or why one cannot be used.
+    """Yield the paths and contents of members whose names fit, or why one cannot be used.
 
     Nothing is extracted: members are read one by one, in memory, wherever their paths point.
     """
@@ -129,12 +155,15 @@ def _members(
     bar = distributed.bar(what=description, total=size, unit="B", unit_scale=True)
     try:
         with bar, open(archive, "rb") as raw:
-            zipped = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0 if zipped else max(0, size - 1024))
-            if not zipped and raw.read().strip(b"\0"):
+            head = raw.read(6)
+            unpack = next(
+                (one for mark, (one, _) in _PACKERS.items() if head.startswith(mark)), None
+            )
+            raw.seek(0 if unpack else max(0, size - 1024))
+            if not unpack and raw.read().strip(b"\0"):
                 raise tarfile.ReadError("it does not end as tar archives do")
             raw.seek(0)
-            stream = gzip.GzipFile(fileobj=raw) if zipped else raw
+            stream = unpack(raw) if unpack else raw
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
                 for number, member in enumerate(tar):
                     if number >= MAX_MEMBERS:
@@ -147,12 +176,12 @@ def _members(
                     if member.isdir() or not wanted.fullmatch(name):
                         continue
                     if not member.isreg():
-                        yield name, Fault("a member that is a link or no file")
+                        yield member.name, Fault("a member that is a link or no file")
                     elif member.size > max_bytes:
-                        yield name, _too_large(member.size, max_bytes)
+                        yield member.name, _too_large(member.size, max_bytes)
                     else:
-                        yield name, tar.extractfile(member).read()
+                        yield member.name, tar.extractfile(member).read()
             while stream.read(MEBIBYTE):  # to the end, where the checksum stands
                 _check_unpacked(stream.tell())
-    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
+    except _BROKEN as error:
         raise DataError(f"{archive}: a broken archive ({error}); download it again") from None

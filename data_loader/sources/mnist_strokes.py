@@ -10,16 +10,14 @@ not there. The `-points.txt` files contain nothing further and are not read.
 
 import io
 import re
-import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 
-from data_loader.sources.files import MEBIBYTE, attempt, contents, read_file
+from data_loader.sources.files import MEBIBYTE, attempt, contents, is_archive, read_file
 from data_loader.sources.parsing import MAX_POINTS, Fault, Sample, check_offsets, check_points
 from data_loader.sources.source import DividedDataset
 from data_loader.sources.splits import draw
@@ -39,19 +37,13 @@ _Pixels = Annotated[int, Range(0, 100)]
 
 def sniff(head: bytes) -> bool:
     """Return whether a file that begins with `head` is a digit, or a tar archive."""
-    return _is_archive(head) or _DIGIT_ROW.match(head) is not None
-
-
-def _is_archive(head: bytes) -> bool:
-    with suppress(zlib.error):
-        head = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, 512)
-    return head[257:262] == b"ustar"
+    return is_archive(head) or _DIGIT_ROW.match(head) is not None
 
 
 def parse(path: Path) -> Iterator[Sample | Fault]:
     """Yield the digits in an archive, or the one of a file, its class from the files beside it."""
     with open_file(path) as stream:
-        packed = _is_archive(stream.read(MEBIBYTE)) or path.name.endswith(SUFFIXES[1:])
+        packed = is_archive(stream.read(MEBIBYTE)) or path.name.endswith(SUFFIXES[1:])
     if packed:
         found = [*_digits([path], MEBIBYTE, MAX_POINTS)]
         yield from sorted(found, key=lambda one: (one.name[:5], len(one.name), one.name))

@@ -65,7 +65,7 @@ def test_segments_ahead_of_all_pieces_by_number_and_point(tmp_path):
         '.SEGMENT CHARACTER 1,2 ? "a"\n.SEGMENT CHARACTER 0:1-1:0 ? "x"\n'
     )
     content += "".join(
-        ".PEN_DOWN\n" + "".join(f"{x} {y} 5 99\n" for x, y in piece) + ".PEN_UP\n8 8 5 0\n"
+        ".PEN_DOWN\n\n.PEN_DOWN\n" + "".join(f"{x} {y} 5 99\n" for x, y in piece) + ".PEN_UP\n\n"
         for piece in PIECES
     )
     for name in ("b", "c", "d"):
@@ -105,10 +105,10 @@ BROKEN = {
     "underscore": (changed(" 13  24\n", " 13 2_4\n"), r"a non-number .*\(line 18: ' 13 2_4'"),
     "no label": (changed('? "1"', "?"), "a segment without a label"),
     "control": (changed('? "1"', '? "\x01"'), "control characters in the transcription"),
-    "no pen up": (changed(".PEN_UP\n", ""), "a piece without .PEN_UP"),
-    "missing piece": (
+    "bad": (changed('? "1"', 'BAD "1"'), "a segment that is marked as bad"),
+    "missing component": (
         changed(down(PIECES[1]), ""),
-        r"a segment with other pieces than it names \(1 for 2",
+        r"a segment with other components than it names \(1 for 2",
     ),
     "far": (changed(" 13  24\n", " 13 1e12\n"), r"an offset longer than 1e\+09"),
     "points": (changed(" 13  24\n", " 13 24\n" * 100), r"more than 50 points \(the limit max_poi"),
@@ -127,19 +127,18 @@ def test_a_broken_segment_is_named_and_left_out(tmp_path, kind):
 def test_a_file_cut_short_loses_its_last_segment_only(tmp_path):
     content = digits()
     with pytest.raises(
-        DataError, match=r"^digits:00029: a piece cut short: .*\.SEGMENT in line \d+"
+        DataError, match=r"^digits:00029: a component cut short: .*\.SEGMENT in line \d+"
     ):
         prepared(tmp_path, content[: content.rindex(".PEN_UP") - 3], strict=True)
     assert len(prepared(tmp_path)) == 29
     report = prepared(tmp_path, content[: content.rindex(".PEN_DOWN")]).report()
-    assert "other pieces than it names: digits:00029" in report
+    assert "other components than it names: digits:00029" in report
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         (b"hello\n1 2\n", "no UNIPEN keyword in it"),
-        (digits().encode() + b'.SEGMENT DIGIT 0 ? "\xe9"\n', r"not UTF-8 text .byte 0xe9 in line"),
         (b".COORD X T\n" + digits().encode(), "columns without X or Y .*line 1"),
         (b"0" * 10_000, "more than 8,000 bytes .the limit max_bytes"),
         (b".PEN_DOWN\n1 2\n3 4\n.PEN_UP\n", "no segments of the level"),
@@ -151,12 +150,13 @@ def test_a_broken_file_is_named(tmp_path, content, reason):
         prepared(tmp_path, content, strict=True, max_bytes=8000)
 
 
-@pytest.mark.parametrize("piece", [down(PIECES[0]), ".PEN_DOWN\n.PEN_UP\n"])
-def test_segments_that_repeat_pieces_fill_no_memory_and_take_no_time(piece):
-    content = piece * 3000 + '.SEGMENT DIGIT 0-2999 ? "1"\n' * 20_000
-    found = list(samples(read_document(content, 20_000), "DIGIT", 20_000))
+@pytest.mark.parametrize("component", [down(PIECES[0]), ".PEN_DOWN\n.PEN_UP\n8 8\n"])
+def test_segments_that_repeat_ink_fill_no_memory_and_take_no_time(component):
+    content = component * 3000 + '.SEGMENT DIGIT 0-2999 ? "1"\n' * 20_000
+    document = read_document({"": content}, 20_000, lambda name: b"")
+    found = list(samples(document, document.segments, 20_000))
     reasons = {one.reason for one in found[20:]}
-    assert reasons == {"segments that repeat the same pieces too often"}
+    assert reasons == {"segments that repeat the same components too often"}
 
 
 def test_absence_and_limits_are_named(tmp_path):

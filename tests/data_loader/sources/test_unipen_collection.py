@@ -1,0 +1,155 @@
+import numpy as np
+import pytest
+
+from data_loader import read_ink
+from data_loader.sources.unipen import UnipenDataset, untokenised
+from tests.data_loader.archives import link, pack, put
+from utils.checks import DataError
+
+
+def ink(*strokes, up=""):
+    """Return components: strokes of whole numbers, and what is recorded after each."""
+    rows = ["".join(f"{x} {y}\n" for x, y in stroke) for stroke in strokes]
+    return "".join(f".PEN_DOWN\n{row}.PEN_UP\n{up}" for row in rows)
+
+
+def word(x, y=0):
+    """Return the two strokes of a word that is 20 wide, and 10 high over `y`."""
+    return [(x, y), (x + 4, y + 10), (x + 8, y)], [(x + 12, y + 10), (x + 16, y), (x + 20, y + 10)]
+
+
+DOC = (
+    ".COMMENT between\n .PEN_DOWN and .PEN_UP the pen is down\n.COORD X Y\n"
+    ".X_POINTS_PER_INCH 100\n.Y_POINTS_PER_INCH 200\n"
+)
+ROW = ink(*word(0), *word(40), *word(80), up="1 1\n")  # downs at 0, 2, 4, ...
+LIST = ink(*word(0, 90), *word(0, 60), *word(0, 30))
+FILES = {
+    "include/apa/a.doc": DOC,
+    "include/apa/nested.doc": ".INCLUDE apa/a.doc\n.WRITER_ID Ann Smith\n",
+    "include/apa/row.dat": ".INCLUDE apa/nested.doc\n" + ROW,
+    "include/apb/list.dat": ".WRITER_ID Ann Smith\n" + LIST,
+    "include/art/row.dat": ".WRITER_ID Bo\n" + ROW,
+    "data/8/apa/row.dat": '.INCLUDE apa/row.dat\n.SEGMENT TEXT 0-7 ? "a \\"bee\\""\n',
+    "data/7/apa/row.dat": (
+        '.INCLUDE apa/row.dat\n.SEGMENT WORD 0-3 ? "a"\n.SEGMENT WORD 4-7 OK "bee"\n'
+        '.SEGMENT WORD 8-11 BAD "cow"\n.SEGMENT WORD 8-10:1,8 ? "c\\@ow"\n'
+    ),
+    "data/1c/apa/row.dat": '.INCLUDE apa/row.dat\n.SEGMENT CHARACTER 0-2 ? "a"\n',
+    "data/8/apb/list.dat": '.INCLUDE apb/list.dat\n.SEGMENT TEXT 0-5 ? "one two six"\n',
+    "data/8/art/row.dat": '.INCLUDE art/row.dat\n.SEGMENT TEXT 0-7 ? "to be !"\n',
+}
+NAMES = [
+    "7/apa/row.dat:00003",
+    "8/apa/row.dat:00000",
+    *(f"8/apb/list.dat:00000[{n}]" for n in range(3)),
+    "8/art/row.dat:00000",
+]
+
+
+def dataset(root, **options):
+    made = UnipenDataset(root=str(root), cache=str(root.parent / "cache"), **options)
+    made.prepare()
+    return made
+
+
+def packed(root, mode, files=FILES, top="unipen/"):
+    contents = {f"{top}{name}": content.encode() for name, content in files.items()}
+    return pack(root / f"u.t{mode}", contents, f"w:{mode}")
+
+
+def test_ink_is_used_once_where_it_is_longest_whatever_holds_the_collection(tmp_path):
+    found = dataset(put(tmp_path / "tree", FILES), held_out=["art"])
+    assert [found.name(n) for n in range(len(found))] == NAMES
+    assert [found.text(n) for n in range(6)] == ["cow", 'a "bee"', "one", "two", "six", "to be!"]
+    # A writer of one name is one person within a family of contributors.
+    assert {found.writer(n) for n in range(5)} == {"ap:Ann Smith"} and found.writer(5) == "art:Bo"
+    assert found.split_indices()["test"].tolist()[-1] == 5
+    assert "1 left out: a segment that is marked as bad: 7/apa/row.dat:00002" in found.report()
+    assert "3 left out: ink that a longer sample has" in found.report()
+    for archive in (packed(tmp_path, "gz"), packed(tmp_path, "xz", top="./")):
+        other = dataset(archive, held_out=["art"])
+        assert [other.name(n) for n in range(6)] == NAMES
+        assert all(np.array_equal(found.ink(n), other.ink(n)) for n in range(6))
+        assert read_ink(archive)[-1].text == "to be!"
+
+
+def test_components_are_those_with_points_and_the_pen_in_the_air_counts(tmp_path):
+    found = dataset(put(tmp_path / "tree", FILES))
+    # x has half of the points per inch; what is written is what the pen wrote when it was down.
+    assert found.ink(1)[:4].tolist() == [[0, 0, 0], [8, -10, 0], [8, 10, 1], [8, -10, 0]]
+    assert len(found.ink(1)) == 12 and found.ink(1)[:, 2].sum() == 4
+    # Points 0 and 1 of component 10, and component 8 after it.
+    assert found.ink(0)[:, 2].tolist() == [0, 0, 1, 0, 1, 0, 0, 1]
+
+
+def test_a_pen_without_pressure_hovers(tmp_path):
+    points = "".join(f"{x} {x % 3} {p}\n" for x, p in enumerate([0, 5, 6, 0, 0, 7, 8, 9]))
+    content = f'.COORD X Y P\n.SEGMENT WORD 0 ? "hi"\n.PEN_DOWN\n{points}.PEN_UP\n'
+    (sample,) = read_ink(put(tmp_path, {"w.dat": content}) / "w.dat")
+    assert sample.ink[:, 2].tolist() == [0, 1, 0, 0, 1]
+
+
+def test_parts_are_chosen_by_category_and_contributor(tmp_path):
+    root = put(tmp_path / "tree", FILES)
+    words = dataset(root, categories=["7", "8"])
+    assert [words.text(n) for n in range(2)] == ["a", "bee"]
+    ann = dataset(root, contributors=["apa", "apb"])
+    assert {ann.group(n) for n in ann.used().tolist()} == {"apa", "apb"}
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        ("What a trick !", "What a trick!"),
+        ("( 4 5 6 ) 7 8 9 - 0", "(456)789-0"),
+        ("Mr. Smith , Jr .", "Mr. Smith, Jr."),
+        ("see [ 4 ] now", "see [4] now"),
+        ("A B C", "A B C"),
+    ],
+)
+def test_labels_of_tokens_lose_the_blanks_that_nobody_wrote(label, text):
+    assert untokenised(label) == text
+
+
+HOSTILE = {
+    "absent": (".INCLUDE apa/none.doc\n", "a file that cannot be read"),
+    "outside": (".INCLUDE ../../secret\n", "an .INCLUDE that leads out of the collection"),
+    "absolute": (".INCLUDE /etc/hostname\n", "an .INCLUDE that leads out of the collection"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_what_cannot_be_included_leaves_its_file_out(tmp_path, kind):
+    line, reason = HOSTILE[kind]
+    put(tmp_path, {"secret": ROW})
+    files = FILES | {"data/8/apa/row.dat": line + FILES["data/8/apa/row.dat"]}
+    found = dataset(put(tmp_path / "tree", files))
+    assert f"1 left out: {reason}: apa/row.dat" in found.report()
+    assert found.name(0) == "8/apb/list.dat:00000[0]"
+
+
+def test_files_that_include_each_other_are_opened_once(tmp_path):
+    files = FILES | {"include/apa/a.doc": DOC + ".INCLUDE apa/row.dat\n.INCLUDE apa/a.doc\n"}
+    assert len(dataset(put(tmp_path / "cycle", files))) == 6
+    many = {f"include/m/{n}": f".INCLUDE m/{n + 1}\n" for n in range(200)}
+    found = dataset(put(tmp_path / "many", FILES | many | {"data/7/m/a": ".INCLUDE m/0\n"}))
+    assert "1 left out: more than 100 included files" in found.report()
+
+
+def test_an_archive_of_something_else_is_one_clear_error(tmp_path):
+    with pytest.raises(DataError, match="no folder data/ of a UNIPEN collection in it"):
+        dataset(packed(tmp_path, "gz", {"a.txt": "hello"}))
+    broken = tmp_path / "b.txz"
+    broken.write_bytes(packed(tmp_path, "xz").read_bytes()[:-20])
+    with pytest.raises(DataError, match=r"b\.txz: a broken archive"):
+        dataset(broken)
+    linked = {"data/8/a/b": link("data/8/a/b", "/etc/hostname"), "data/7/a/c": b".VERSION 1\n"}
+    with pytest.raises(DataError, match="a member that is a link"):
+        dataset(pack(tmp_path / "l.tgz", linked))
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("data_loader.sources.unipen_collection.MAX_COLLECTION", 1000)
+    with pytest.raises(DataError, match=r"more than 1,000 bytes; unpack it"):
+        dataset(packed(tmp_path, "xz"))
