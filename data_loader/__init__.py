@@ -14,14 +14,17 @@ _NAMES = {
     "synthetic.composed": "ComposedDataset",
     "synthetic.embedded": "EmbeddedDataset",
     "synthetic.mixed": "MixedDataset",
+    "synthetic.phrases": "PhrasesDataset",
     "transforms.augmentation": (
         "CutLongSteps FillMissing InputNoise Rotate Scale Slant Stretch Warp"
     ),
+    "transforms.devices": "OtherDevice",
     "transforms.shaping": (
         "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset Simplify UndoSlant"
     ),
     "transforms.slips": "RemoveSlips",
     "transforms.smoothing": "Smooth",
+    "united": "UnitedDataset",
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 __all__ = sorted(_HOMES)

@@ -14,6 +14,7 @@ from utils.ink import (
     from_strokes,
     path_along,
     pieces,
+    row_starts,
     side_by_side,
     simplified,
     strokes,
@@ -159,3 +160,16 @@ def test_lines_side_by_side():
     assert middles == pytest.approx([middles[0]] * 3, abs=1e-5)
     for stroke, ink in zip(drawn, inks, strict=True):
         np.testing.assert_allclose(stroke - stroke[0], to_points(ink), atol=1e-5)
+
+
+def test_rows_begin_lower_and_at_the_left():
+    def word(x, y):
+        return np.array([(x, y), (x + 5, y + 10), (x + 10, y), (x + 15, y + 10), (x + 20, y)])
+
+    row = [word(0, 0), word(25, 0), word(50, 0)]
+    second, third = [word(3, 30), word(28, 30)], [word(0, 60), word(25, 62)]
+    assert row_starts(from_strokes([*row, np.array([(10, -6)])])) == [0]
+    assert row_starts(from_strokes([*row, *second, *third])) == [0, 3, 5]
+    assert row_starts(from_strokes([*row, word(75, 30)])) == [0]  # a line that falls
+    assert row_starts(from_strokes([*row, word(50, 30)])) == [0]  # a correction under its end
+    assert row_starts(from_strokes([*row, np.array([(0, 18), (70, 18)])])) == [0]  # underlined

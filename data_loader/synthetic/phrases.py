@@ -1,0 +1,158 @@
+"""Lines of recorded words and single characters, each line in one hand."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, TypeVar
+
+import numpy as np
+
+from base import distributed
+from data_loader.lines import ExtendedDataset, Sample
+from data_loader.synthetic.mixed import BLANK, CLOSE, join
+from data_loader.synthetic.paths import moved, side_by_side, to_ink, to_path
+from utils.checks import DataError, Range
+from utils.ink import x_height
+
+Key = TypeVar("Key")
+
+WORDS = (10, 45)
+"""Characters of a line of words (assumed: those of lines that people write)."""
+CHARACTERS = (2, 8)
+"""Characters of a line of single ones, as numbers and codes have them; assumed."""
+LEAST = 5
+"""Words, or characters of one sort, that a hand needs; assumed."""
+LONGEST_WORD = 20
+"""Characters of a sample that is set into a line of words; assumed."""
+X_HEIGHT = 0.6
+"""The x-height in heights of digits and capitals; assumed."""
+
+
+@dataclass
+class _Hand:
+    words: list[Sample] = field(default_factory=list)
+    characters: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
+    """Samples of one character each, by sort."""
+
+
+@dataclass(kw_only=True, eq=False)
+class PhrasesDataset(ExtendedDataset):
+    """A dataset whose training split is joined by lines of its words and single characters.
+
+    What stands in a line is of one writer. Words are brought to the same height and have the gaps
+    of words between them, characters stand on one line like those of a number or a code. Samples of
+    a single character are no longer samples of their own, in any split: by itself nobody tells an
+    `o` from an `O`.
+
+    Args:
+        size: new lines.
+        characters_share: share of them that are made of single characters.
+        seed: of the choice.
+
+    Raises:
+        DataError: if no writer has enough words, or characters, for a line.
+    """
+
+    size: Annotated[int, Range(1, 200_000)]
+    characters_share: Annotated[float, Range(0, 1)] = 0.2
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+
+    @property
+    def characters(self) -> str | None:
+        return self.dataset.characters
+
+    def make(self) -> Iterator[Sample]:
+        hands = self._hands()
+        with_words = {w: len(h.words) for w, h in hands.items() if len(h.words) >= LEAST}
+        with_characters = {
+            (writer, sort): len(samples)
+            for writer, hand in hands.items()
+            for sort, samples in hand.characters.items()
+            if sort != "signs" and len(samples) >= LEAST
+        }
+        numbers = range(self.size)
+        for number in distributed.bar(numbers, "setting lines", unit=" lines", leave=False):
+            generator = np.random.default_rng([self.seed, number])
+            if generator.random() < self.characters_share:
+                writer, sort = _drawn(with_characters, "characters", generator)
+                text, ink = _of_characters(hands[writer], sort, generator)
+            else:
+                writer = _drawn(with_words, "words", generator)
+                text, ink = _of_words(hands[writer].words, generator)
+            yield Sample(ink, text, f"phrase-{number:06d}", writer=writer)
+        self.summary = f"{self.size:,} lines of words and characters of {len(hands):,} writers"
+
+    def _hands(self) -> dict[str, _Hand]:
+        """Return the words and characters of the training split by writer."""
+        hands: defaultdict[str, _Hand] = defaultdict(_Hand)
+        for index in self.dataset.indices("train").tolist():
+            text, hand = self.dataset.text(index), hands[self.dataset.hand(index)]
+            if len(text) > LONGEST_WORD:
+                continue
+            sample = Sample(self.dataset.ink(index), text)
+            if len(text) > 1:
+                hand.words.append(sample)
+            else:
+                hand.characters[_sort(text)].append(sample)
+        return hands
+
+    def split_indices(self) -> dict[str, np.ndarray]:
+        single = [n for n in self.dataset.used().tolist() if len(self.dataset.text(n)) == 1]
+        splits = super().split_indices().items()
+        return {name: part[~np.isin(part, single)] for name, part in splits}
+
+
+def _sort(character: str) -> str:
+    sorts = {"digits": str.isdigit, "capitals": str.isupper, "letters": str.islower}
+    return next((name for name, fits in sorts.items() if fits(character)), "signs")
+
+
+def _drawn(counts: dict[Key, int], what: str, generator: np.random.Generator) -> Key:
+    """Return a key at random, those with larger counts more often, by their roots."""
+    if not counts:
+        raise DataError(f"no writer has {LEAST} {what} for a line of them")
+    weights = np.sqrt(list(counts.values()))
+    return list(counts)[generator.choice(len(counts), p=weights / weights.sum())]
+
+
+def _of_words(words: list[Sample], generator: np.random.Generator) -> tuple[str, np.ndarray]:
+    """Return a line of words: its text and ink."""
+    length = generator.integers(*WORDS)
+    chosen = [words[generator.integers(len(words))]]
+    while sum(len(word.text) + 1 for word in chosen) < length:
+        chosen.append(words[generator.integers(len(words))])
+    heights = [x_height(word.ink) for word in chosen]
+    height = float(np.median(heights))
+    ink = chosen[0].ink
+    for word in chosen[1:]:
+        ink = join(ink, word.ink, height, height * generator.uniform(*BLANK))
+    return " ".join(word.text for word in chosen), ink
+
+
+def _of_characters(
+    hand: _Hand, sort: str, generator: np.random.Generator
+) -> tuple[str, np.ndarray]:
+    """Return a line of single characters of a sort, some signs among them: its text and ink."""
+    samples, signs = hand.characters[sort], hand.characters["signs"]
+    chosen = [samples[generator.integers(len(samples))]]
+    for _ in range(generator.integers(*CHARACTERS)):
+        others = signs if signs and generator.random() < 0.2 else samples
+        chosen.append(others[generator.integers(len(others))])
+    capital = np.median([np.ptp(to_path(one.ink)[:, 1]) for one in samples])
+    paths = [_on_line(to_path(one.ink), one.text, float(capital)) for one in chosen]
+    height = X_HEIGHT * float(capital)
+    gaps = height * generator.uniform(*CLOSE, len(paths))
+    return "".join(one.text for one in chosen), to_ink(side_by_side(paths, gaps))
+
+
+def _on_line(path: np.ndarray, character: str, capital: float) -> np.ndarray:
+    """Return the path of a single character moved so that the line it is written on is y = 0."""
+    top, bottom = path[:, 1].min(), path[:, 1].max()
+    line = bottom
+    if character in "gjpqy,;":
+        line = bottom - 0.4 * (bottom - top)
+    elif character in "-=~+*<>":
+        line = (top + bottom) / 2 + X_HEIGHT / 2 * capital
+    elif character in "'\"^`":
+        line = top + capital
+    return moved(path, 0.0, -line)

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+from data_loader import PhrasesDataset, UnitedDataset
+from data_loader.sources.own_ink import OwnInk
+from utils.checks import DataError
+from utils.ink import bounds, strokes, to_points
+
+HEIGHT = 40.0
+
+
+def zigzag(letters):
+    """Return a stroke of so many letters, each two movements of the same height."""
+    return [(15.0 * n, HEIGHT * (n % 2)) for n in range(2 * letters + 1)]
+
+
+class Pieces(OwnInk):
+    """Words, digits and signs of ten people, who differ in the number of their strokes."""
+
+    def lines(self):
+        for person in range(10):
+            dots = [[(5.0 * n, -30.0)] for n in range(person)]
+            for word in ("to", "be", "or", "not", "that", "is", "the", "question"):
+                yield word, [zigzag(len(word)), *dots], f"person {person}"
+            for digit in "0123456789":
+                bar = [[(0.0, 0.0), (10.0, 2 * HEIGHT)]]
+                yield digit, [*bar, *dots], f"person {person}"
+            yield "-", [[(0.0, 7.0), (20.0, 7.0)]], f"person {person}"
+
+
+def prepared(**options):
+    dataset = PhrasesDataset(dataset=Pieces(), seed=3, **options)
+    dataset.prepare()
+    return dataset
+
+
+def test_lines_of_words_are_one_persons_with_gaps_of_words():
+    dataset = prepared(size=30, characters_share=0.0)
+    start = len(dataset.dataset)
+    for index in range(start, len(dataset)):
+        words, parts = dataset.text(index).split(), strokes(dataset.ink(index))
+        person = int(dataset.writer(index).split()[-1])
+        assert len(words) > 1 and len(parts) == len(words) * (1 + person)
+        long = [part for part in parts if len(part) > 1]
+        for left, right, word in zip(long, long[1:], words, strict=False):
+            gap = right[:, 0].min() - max(left[:, 0].max(), 5.0 * (person - 1) + left[0, 0])
+            assert 0.79 * HEIGHT < gap < 1.81 * HEIGHT and len(left) == 2 * len(word) + 1
+            assert abs(right[0, 1] - left[0, 1]) <= HEIGHT
+
+
+def test_single_characters_stand_on_a_line_and_nowhere_by_themselves():
+    dataset = prepared(size=60, characters_share=1.0)
+    start = len(dataset.dataset)
+    for index in range(start, len(dataset)):
+        text, ink = dataset.text(index), dataset.ink(index)
+        long = [s for s in strokes(ink) if np.ptp(s[:, 1]) > HEIGHT]
+        assert 2 <= len(text) <= 8 and len(long) == sum(map(str.isdigit, text))
+        assert np.ptp([s[:, 1].max() for s in long]) < 1e-3  # all digits stand on one line
+        dashes = [s for s in strokes(ink) if len(s) == 2 and np.ptp(s[:, 1]) < 1]
+        tall = 2 * HEIGHT + 30.0 * (dataset.writer(index) != "person 0")  # with the dots above
+        middle = long[0][:, 1].max() - 0.3 * tall
+        assert all(abs(s[0, 1] - middle) < 1e-3 for s in dashes if np.ptp(s[:, 0]) > 19)
+    assert {"-" in dataset.text(n) for n in range(start, len(dataset))} == {True, False}
+    for split in ("train", "valid", "test"):
+        assert all(len(dataset.text(n)) > 1 for n in dataset.indices(split).tolist())
+
+
+def test_lines_follow_from_the_seed_and_what_cannot_be_made_is_an_error():
+    one, other = prepared(size=9), prepared(size=20)
+    names = range(len(one.dataset), len(one))
+    assert [one.text(n) for n in names] == [other.text(n) for n in names]
+    assert all(np.array_equal(one.ink(n), other.ink(n)) for n in names)
+
+    class Sentences(OwnInk):
+        def lines(self):
+            yield from ((f"a line of more than twenty, {n}", [zigzag(3)]) for n in range(20))
+
+    with pytest.raises(DataError, match="no writer has 5 words for a line of them"):
+        PhrasesDataset(dataset=Sentences(), size=3, characters_share=0.0).prepare()
+
+
+def test_datasets_united_have_the_samples_of_all_in_each_split():
+    parts = [Pieces(), prepared(size=5)]
+    united = UnitedDataset(datasets=parts)
+    united.prepare()
+    assert len(united) == len(parts[0]) + len(parts[1])
+    for split in ("train", "valid", "test"):
+        counts = [len(part.indices(split)) for part in parts]
+        found = united.indices(split).tolist()
+        assert len(found) == sum(counts)
+        there = [(source, n) for source in parts for n in source.indices(split).tolist()]
+        for index, (part, own) in zip(found, there, strict=True):
+            assert united.text(index) == part.text(own) and united.name(index) == part.name(own)
+            assert np.array_equal(united.ink(index), part.ink(own))
+            assert united.lengths[index] == part.lengths[own]
+            assert bounds(united.ink(index)) == bounds(part.ink(own))
+    assert united.report().count("joins the training") == 1
+    assert len(united.only("valid").datasets) == 2
+    assert to_points(united.ink(0)).shape[1] == 2
