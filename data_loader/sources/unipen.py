@@ -399,41 +399,41 @@ def collected(
     """
     documents = list(collection.documents())
     for path, files in distributed.bar(documents, "parsing UNIPEN", unit=" files", delay=1):
+        order = categories or sorted(files, key=by_size)
+        names = [files[category] for category in order if category in files]
         contributor = path.partition("/")[0]
-        names = {
-            category: files[category]
-            for category in categories or sorted(files, key=by_size)
-            if category in files
-        }
         try:
-            parts = {name: decode_any(collection.read(name)) for name in names.values()}
+            parts = {name: decode_any(collection.read(name)) for name in names}
             document = read_document(parts, max_points, collection.include)
         except Fault as fault:
             yield fault.of(path)
             continue
-        taken: set[int] = set()
-        for category, name in names.items():
-            own = [segment for segment in document.segments if segment.part == name]
-            touched: set[int] = set()
-            for segment, found in zip(own, samples(document, own, max_points), strict=True):
-                found = found.of(f"{category}/{path}:{found.name}")
-                if isinstance(found, Fault):
-                    yield found
-                    continue
+        for found in _longest(document, names, max_points):
+            if isinstance(found, Sample):
                 writer = f"{family(contributor)}:{found.writer or path}"
-                found = replace(
-                    found, text=untokenised(found.text), writer=writer, group=contributor
-                )
-                named = _numbers(segment)
-                if named <= taken:
-                    yield Fault("ink that a longer sample has", name=found.name)
-                    continue
+                text = untokenised(found.text)
+                found = replace(found, text=text, writer=writer, group=contributor)
+            yield found
+
+
+def _longest(document: Document, names: Sequence[str], max_points: int) -> Iterator[Sample | Fault]:
+    """Yield the segments of files of the same ink, those of the first file before others."""
+    taken: set[int] = set()
+    for name in names:
+        own = [segment for segment in document.segments if segment.part == name]
+        touched: set[int] = set()
+        for segment, found in zip(own, samples(document, own, max_points), strict=True):
+            found = found.of(f"{name.removeprefix('data/')}:{found.name}")
+            rows: list[Sample | Fault] = [found]
+            if isinstance(found, Sample) and _numbers(segment) <= taken:
+                rows = [Fault("ink that a longer sample has", name=found.name)]
+            elif isinstance(found, Sample) and segment.level == "TEXT":
                 rows = _rows(found)
-                if rows[0] is not found and WORDS in names:
+                if rows[0] is not found and any(f"/{WORDS}/" in other for other in names):
                     rows = [Fault("several rows, whose words stand by themselves", "", found.name)]
-                touched |= named if isinstance(rows[0], Sample) else set()
-                yield from rows
-            taken |= touched
+            touched |= _numbers(segment) if isinstance(rows[0], Sample) else set()
+            yield from rows
+        taken |= touched
 
 
 def untokenised(text: str) -> str:
@@ -448,10 +448,9 @@ def untokenised(text: str) -> str:
 
 
 def _rows(sample: Sample) -> list[Sample | Fault]:
-    """Return a sample, or its rows if it has several, one for each word, as lists have."""
-    words = sample.text.split()
-    starts = row_starts(sample.ink) if len(words) > 1 else [0]
-    if len(starts) == 1:
+    """Return a text, or its rows if it has several, one for each word, as lists have."""
+    words, starts = sample.text.split(), row_starts(sample.ink)
+    if len(starts) == 1 or (len(words) == 1 and len(starts) == 2):  # a word may be underlined
         return [sample]
     if len(words) != len(starts):
         return [Fault("several rows, and nothing that says where a word stands", name=sample.name)]
