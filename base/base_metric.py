@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from base import distributed
 from base.base_data_loader import Batch
+from utils.checks import UserError, short
 
 
 class BaseMetric(ABC):
@@ -37,22 +38,41 @@ class BaseMetric(ABC):
 
     @abstractmethod
     def compute(self) -> dict[str, float]:
-        """Return the metric by name over everything added since `reset`; nan where empty."""
+        """Return the metric by name over everything added since `reset`; nan where empty.
+
+        A tensor or array of one number will do as well.
+        """
 
 
 def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
     """Return the values of all metrics by name: in the main process over all processes."""
     values: dict[str, float] = {}
     for metric in merged(metrics):
-        values |= metric.compute()
+        values |= as_floats(metric.compute(), metric)
     return values
+
+
+def as_floats(values: Mapping[str, Any], owner: object) -> dict[str, float]:
+    """Return what the code of `owner`, which may be a user's own, computed, as plain floats.
+
+    Raises:
+        UserError: naming what is not a number, nor a tensor or array of one.
+    """
+    floats = {}
+    for name, value in values.items():
+        try:
+            floats[name] = float(value)
+        except (TypeError, ValueError, RuntimeError):
+            found = f"{type(owner).__name__} computes {short(value)} as {name!r}"
+            raise UserError(f"{found}: a number is needed") from None
+    return floats
 
 
 def unfit(metric: BaseMetric, output: Any, batch: Batch) -> str:
     """Return what a metric should do and does not, given a batch; an empty string for nothing."""
     metric.reset()
     metric.update(output, batch)
-    if metric.compute().keys() != {*metric.names}:
+    if as_floats(metric.compute(), metric).keys() != {*metric.names}:
         return f"a metric whose compute returns all of its names: {', '.join(metric.names)}"
     metric.reset()
     if any(torch.as_tensor(getattr(metric, name)).any() for name in metric.sums):

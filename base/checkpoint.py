@@ -214,6 +214,11 @@ def _checked(content: Any, size: int) -> Checkpoint:
     if not isinstance(content, dict) or not content.keys() >= NEEDED:
         raise CheckpointError(f"not a checkpoint of this project (no {', '.join(sorted(NEEDED))})")
     content |= strict_json.plain({name: content.get(name) for name in ("config", "alphabet")})
+    progress = children(children(content.get("training")).get("progress"))
+    for values in (children(content.get("metrics")), progress):
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.numel() == 1:  # As metrics once computed it.
+                values[name] = value.item()
     weights, binder = content["state_dict"], Binder(lambda _: {})
     for name, kind in get_type_hints(Checkpoint, include_extras=True).items():
         if name in content and name not in ("state_dict", "alphabet", "training"):
