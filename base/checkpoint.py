@@ -302,10 +302,16 @@ def _shown(value: object) -> str:
     return f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else short(value)
 
 
-def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, Checkpoint]:
+def newest_checkpoint(
+    folder: str | os.PathLike[str], before: Path | None = None
+) -> tuple[Path, Checkpoint]:
     """Return the newest complete checkpoint of a run's folder, and its file.
 
     If there is no other, the best one is used. The log says what is wrong with newer ones.
+
+    Args:
+        folder: of the run.
+        before: the file that this found before, which is not used, nor are those newer than it.
 
     Raises:
         CheckpointError: if there is none.
@@ -313,7 +319,8 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, Checkpoint]
     folder, skipped = Path(folder), []
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such file or folder")
-    for path in [*checkpoints(folder), *folder.glob(BEST)]:
+    paths = [*checkpoints(folder), *folder.glob(BEST)]
+    for path in paths[paths.index(before) + 1 :] if before else paths:
         try:
             found = load_checkpoint(path)
         except CheckpointError as error:

@@ -184,6 +184,26 @@ def test_more_epochs_of_a_finished_run(workplace, capsys):
     assert "finished after epoch 4" in capsys.readouterr().out
 
 
+def test_a_state_that_does_not_fit_goes_back_to_the_one_before(workplace, capsys):
+    """Unless just this file is to go on."""
+    every = ["-o", "trainer.args.save_minutes=0", "-o", "trainer.args.keep_last=null"]
+    assert run("-c", "config.json", "--run-id", "a", *every) == 0
+    paths = checkpoints(MODELS / "a")
+    assert [path.stem[11:] for path in paths[:3]] == ["epoch2", "epoch2-step5", "epoch2-step4"]
+    whole = load_checkpoint(paths[0])
+    for path in paths[:2]:
+        content = load_checkpoint(path)
+        content["training"]["metrics"][0]["_sums"] = torch.zeros(3)
+        torch.save(content, path)
+    assert "epoch2.pth: its training state does not fit" in refused(capsys, "-r", str(paths[0]))
+    assert run("-r", str(MODELS / "a")) == 0
+    printed = capsys.readouterr()
+    assert printed.err.count("does not fit (ValueError: _sums of SSE has the shape (3,)") == 2
+    assert f"resumed from {paths[2]}" in printed.out
+    assert "epoch2-step5.pth is not resumed; kept as" in printed.err
+    assert differences(whole, load_checkpoint(paths[0])) == []
+
+
 def test_fine_tuning(workplace, capsys):
     assert run("-c", "config.json", "--run-id", "a") == 0
     other = changed(CONFIG, {"data_loader.args.dataset.args.seed": 9})

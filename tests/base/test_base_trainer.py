@@ -273,6 +273,11 @@ def test_a_loss_gives_one_value_a_sequence(tmp_path, monkeypatch):
     ("name", "does", "message"),
     [
         ("reset", lambda metric: vars(metric).setdefault("sum", 0.0), "reset makes its sums zero"),
+        (
+            "update",
+            lambda metric, *_: vars(metric).update(sum=torch.ones(3)),
+            "as large as they are",
+        ),
         ("compute", lambda metric: {"mean": 0.0}, "compute returns all of its names: mean_pred"),
         ("update", lambda metric, *_: metric.total, "'MeanPrediction' object has no .*total"),
     ],
