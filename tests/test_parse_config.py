@@ -253,6 +253,12 @@ class Forgetful(SynthesisNetwork):
         super().__init__(normalisation, alphabet, clip_lstm_gradient=bound and bound + 1)
 
 
+class Unbounded(SynthesisNetwork):
+    def __init__(self, normalisation, alphabet, *, channels: int = 1, **options):
+        super().__init__(normalisation, alphabet, **options)
+        self.layer = torch.nn.Conv1d(3, channels, 1)
+
+
 class Unfinished(GenerationNetwork):
     """It has no forward."""
 
@@ -263,6 +269,7 @@ class Unfinished(GenerationNetwork):
         (Forgetful, {"hidden_size": 9, "stretch": 0.1}, "stretch = 0.1: Forgetful does not hand"),
         (Forgetful, {"sizes": [1]}, "sizes = [1]: nothing fits its annotation <class 'tuple'>: "),
         (Forgetful, {"bound": "x"}, "its constructor ended in TypeError: can only concatenate str"),
+        (Unbounded, {"channels": -3}, "its constructor ended in RuntimeError: "),
         (Unfinished, {}, "abstract class Unfinished "),
     ],
 )

@@ -18,7 +18,7 @@ from itertools import repeat
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from utils import strict_json
-from utils.checks import ABSENT, ConfigFault, described, hint, shown
+from utils.checks import ABSENT, ConfigFault, UserError, described, hint, shown
 from utils.strict_json import Json
 
 Annotation: TypeAlias = Any
@@ -208,7 +208,9 @@ class Binder:
         except ConfigFault as fault:
             place = ".".join(filter(None, (key, "args", fault.key)))
             return self._refuse(place, fault.value, fault.expected)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:  # of a user's class
+        except (UserError, OSError):
+            raise
+        except Exception as error:  # of a user's class
             problem = f"its constructor ended in {described(error)}"
             return self._refuse(f"{key}.type", kind, problem)
         for name in filter(arguments.uncertain.__contains__, made):
