@@ -83,7 +83,8 @@ def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, monkeypatch):
     assert kept["optimizer"]["args"].items() >= {"lr": 0.01, "betas": [0.9, 0.999]}.items()
     assert "max_lr" not in kept["lr_scheduler"]["args"]  # which follows from lr
     assert kept["data_loader"]["args"]["bucket"] == 4
-    assert "batch_size" not in kept["data_loader"]["args"]
+    assert kept["data_loader"]["args"]["batch_size"] == 2
+    assert kept["data_loader"]["args"]["overfit"] is None
     assert kept["trainer"]["args"]["clip_norm"] is None
     again = ["-c", str(MODELS / "a" / "config.json"), *words]
     assert run(*again, "b") == run(*again, "c", "-o", "trainer.args.seed=5") == 0
@@ -91,6 +92,9 @@ def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, monkeypatch):
     assert same(last[0], last[1]) and not same(last[0], last[2])
     assert rows_of(MODELS / "a" / "metrics.csv") == rows_of(MODELS / "b" / "metrics.csv")
     assert json.loads((MODELS / "b" / "config.json").read_text()) == kept
+    again = ["-c", "config.json", *words, "a", "--lr", "0.01", "--start-or-resume", "-o"]
+    assert run(*again, "data_loader.args.batch_size=2") == 0
+    assert run(*again, "data_loader.args.batch_size=3") == 2
 
 
 def test_start_or_resume(workplace, capsys):
