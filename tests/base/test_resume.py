@@ -116,7 +116,7 @@ def test_the_sums_of_a_metric_go_on_as_what_they_are(tmp_path, monkeypatch, kind
     for name, does in {
         "reset": lambda self: vars(self).update(sum=zero * 1, count=0),
         "update": update,
-        "compute": lambda self: {"mean_prediction": torch.as_tensor(self.sum).sum() / self.count},
+        "compute": lambda self: {"mean_prediction": np.asarray(self.sum).sum() / self.count},
     }.items():
         monkeypatch.setattr(MeanPrediction, name, does)
     expected = rows(trained(tmp_path, "whole"))
