@@ -204,8 +204,7 @@ class ConfigParser:
 
     @property
     def resolved(self) -> Config:
-        """The config with all defaults filled in, but for what follows from other keys or the data,
-        and for what a class of the user's own may pass on to its base in another way."""
+        """The config with all defaults filled in, but for those that other keys or the data set."""
         resolved, there = copy.deepcopy(self.config), dict(nested(self.config))
         for key, default in self._defaults.items():
             if key not in there:
@@ -217,7 +216,7 @@ class ConfigParser:
         """The trainer's arguments with their defaults."""
         trainer = self.config["trainer"]
         own = arguments_of(choices(BaseTrainer)[trainer["type"]]).defaults
-        return arguments_of(BaseTrainer).defaults | own | trainer.get("args", {})
+        return arguments_of(BaseTrainer).defaults | own | self.resolved["trainer"].get("args", {})
 
     def resumed(self, stored: Config, path: str | Path) -> "ConfigParser":
         """Return the config with which a run goes on that is started with this one again.

@@ -28,7 +28,7 @@ from data_loader.looking import samples_figure
 from logger.logger import setup_logging
 from parse_config import ConfigParser
 from utils.alphabet import table
-from utils.checks import UserError
+from utils.checks import CheckpointError, UserError
 from utils.normalisation import Normalisation
 from utils.plots import write_png
 
@@ -191,7 +191,14 @@ def build_trainer(
         supplied[key] = config.build(key, **supplied)
     trainer = supplied["trainer"]
     if initial and initial.resumed:
-        trainer.resume(initial.content, initial.path)
+        try:
+            trainer.resume(initial.content, initial.path)
+        except CheckpointError as error:
+            older = initial.older()
+            if older is None:
+                raise
+            log.warning("%s; the checkpoint before it is tried", error)
+            return build_trainer(config, older, loader, run, device)
     return trainer
 
 

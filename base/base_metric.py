@@ -2,14 +2,16 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from base import distributed
 from base.base_data_loader import Batch
+from utils.checks import UserError, short
 
 
 class BaseMetric(ABC):
@@ -18,8 +20,9 @@ class BaseMetric(ABC):
     names: ClassVar[tuple[str, ...]]
     """The names of the values that `compute` returns."""
     sums: ClassVar[tuple[str, ...]]
-    """The names of the attributes that hold numerators and denominators, tensors or numbers: zero
-    after `reset`, they add up over batches, and over the processes of a run."""
+    """The names of the attributes that hold numerators and denominators, numbers, tensors or
+    arrays: zero after `reset`, and of the shape that they keep, they add up over batches, and over
+    the processes of a run. A run that is stopped within an epoch goes on with them."""
 
     in_training: ClassVar[bool] = True
     """Whether it is also computed over training batches."""
@@ -37,25 +40,68 @@ class BaseMetric(ABC):
 
     @abstractmethod
     def compute(self) -> dict[str, float]:
-        """Return the metric by name over everything added since `reset`; nan where empty."""
+        """Return the metric by name over everything added since `reset`; nan where empty.
+
+        A tensor or array of one number will do as well.
+        """
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the sums by name, on the CPU."""
+        return {name: _tensor(getattr(self, name)).cpu() for name in self.sums}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Set the sums to those that `state_dict` returned; each keeps its kind.
+
+        Raises:
+            ValueError: if one has another shape.
+        """
+        for name in self.sums:
+            own, value = getattr(self, name), _tensor(state[name])
+            like = _tensor(own)
+            if value.shape != like.shape:
+                shapes = f"{tuple(value.shape)}, not {tuple(like.shape)}"
+                raise ValueError(f"{name} of {type(self).__name__} has the shape {shapes}")
+            value = value.to(like.device, torch.promote_types(like.dtype, value.dtype))
+            if isinstance(own, np.ndarray):
+                value = value.numpy()
+            setattr(self, name, value if isinstance(own, np.ndarray | Tensor) else value.item())
 
 
 def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
     """Return the values of all metrics by name: in the main process over all processes."""
     values: dict[str, float] = {}
     for metric in merged(metrics):
-        values |= metric.compute()
+        values |= as_floats(metric.compute(), metric)
     return values
+
+
+def as_floats(values: Mapping[str, Any], owner: object) -> dict[str, float]:
+    """Return what the code of `owner`, which may be a user's own, computed, as plain floats.
+
+    Raises:
+        UserError: naming what is not a number, nor a tensor or array of one.
+    """
+    floats = {}
+    for name, value in values.items():
+        try:
+            floats[name] = float(value)
+        except (TypeError, ValueError, RuntimeError):
+            found = f"{type(owner).__name__} computes {short(value)} as {name!r}"
+            raise UserError(f"{found}: a number is needed") from None
+    return floats
 
 
 def unfit(metric: BaseMetric, output: Any, batch: Batch) -> str:
     """Return what a metric should do and does not, given a batch; an empty string for nothing."""
     metric.reset()
+    shapes = [one.shape for one in metric.state_dict().values()]
     metric.update(output, batch)
-    if metric.compute().keys() != {*metric.names}:
+    if shapes != [one.shape for one in metric.state_dict().values()]:
+        return f"a metric whose reset makes its sums as large as they are: {', '.join(metric.sums)}"
+    if as_floats(metric.compute(), metric).keys() != {*metric.names}:
         return f"a metric whose compute returns all of its names: {', '.join(metric.names)}"
     metric.reset()
-    if any(torch.as_tensor(getattr(metric, name)).any() for name in metric.sums):
+    if any(one.any() for one in metric.state_dict().values()):
         return f"a metric whose reset makes its sums zero: {', '.join(metric.sums)}"
     return ""
 
@@ -65,16 +111,16 @@ def merged(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
     if distributed.world_size() == 1:
         return list(metrics)
     result = copy.deepcopy(list(metrics))
-    for number, parts in enumerate(zip(*gathered(metrics), strict=True)):
-        for name in metrics[number].sums:
-            setattr(result[number], name, sum(part[name] for part in parts))
+    for metric, parts in zip(result, zip(*gathered(metrics), strict=True), strict=False):
+        metric.load_state_dict({name: sum(part[name] for part in parts) for name in metric.sums})
     return result
 
 
-def gathered(metrics: Sequence[BaseMetric]) -> list[list[dict[str, Any]]]:
-    """Return what the metrics hold in each process, by rank, in the main one; elsewhere nothing."""
-    own = [
-        {name: one.cpu() if isinstance(one, Tensor) else one for name, one in vars(metric).items()}
-        for metric in metrics
-    ]
-    return distributed.all_gather_object(own)
+def gathered(metrics: Sequence[BaseMetric]) -> list[list[dict[str, Tensor]]]:
+    """Return the metrics' sums in each process, by rank, in the main one; elsewhere nothing."""
+    return distributed.all_gather_object([metric.state_dict() for metric in metrics])
+
+
+def _tensor(value: Any) -> Tensor:
+    """Return a number, array or tensor as a tensor that has all of its digits."""
+    return value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))

@@ -22,7 +22,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from base import distributed, extension, not_finite
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_loss import BaseLoss
-from base.base_metric import BaseMetric, computed, unfit
+from base.base_metric import BaseMetric, as_floats, computed, unfit
 from base.base_model import BaseModel
 from base.batch_stream import BatchStream, Chunk, loaded
 from base.checkpoint import Checkpoint, checkpoints
@@ -620,7 +620,7 @@ class BaseTrainer(ABC):
             [sums.loss, sums.sequences, sums.points, sums.skipped]
         )
         values = sums.losses(self.loss.name) | computed(self.valid_metrics)
-        values |= self.derived(values, sums)
+        values |= as_floats(self.derived(values, sums), self)
         # Values of a part of the split would be misleading.
         return dict.fromkeys(values, math.nan) if sums.skipped else values
 
@@ -657,7 +657,7 @@ class BaseTrainer(ABC):
 
     @torch.no_grad()
     def _rehearse(self) -> None:
-        """Try network, loss and metrics on two samples; raise the ConfigFault of what is wrong."""
+        """Try network, loss, metrics and `derived` on two samples; raise a UserError of a fault."""
         loader, model, use = self.train_loader, self.evaluated_model.eval(), self.use.split()[0]
         samples = [loader.dataset[0, index] for index in np.resize(loader.indices, 2).tolist()]
         batch, hint = loader.collate_fn(samples).to(self.device), ""
@@ -676,15 +676,22 @@ class BaseTrainer(ABC):
                 self.rehearse(batch, output)
             expected = "one that returns a value for each sequence"
             with _trying("loss", self.loss, expected):
-                shape = tuple(self.loss(output, batch).shape)
+                losses = self.loss(output, batch)
+                shape = tuple(losses.shape)
             if shape != (len(batch),):
                 expected += f", of shape {(len(batch),)}, not {shape}"
                 raise ConfigFault("loss", type(self.loss).__name__, expected)
+            sums = Sums(losses.sum().item(), len(batch), batch.points)
+            values = sums.losses(self.loss.name)
             for number, metric in enumerate(copy.deepcopy(self.valid_metrics)):
                 with _trying(f"metrics.{number}", metric, "a metric"):
                     lacks = unfit(metric, output, batch)
+                    metric.update(output, batch)
+                    values |= as_floats(metric.compute(), metric)
                 if lacks:
                     raise ConfigFault(f"metrics.{number}", type(metric).__name__, lacks)
+            with _trying("trainer", self, "a trainer"):
+                as_floats(self.derived(values, sums), self)
 
     def _report(self, improved: bool) -> None:
         """Log an epoch."""

@@ -214,6 +214,11 @@ def _checked(content: Any, size: int) -> Checkpoint:
     if not isinstance(content, dict) or not content.keys() >= NEEDED:
         raise CheckpointError(f"not a checkpoint of this project (no {', '.join(sorted(NEEDED))})")
     content |= strict_json.plain({name: content.get(name) for name in ("config", "alphabet")})
+    progress = children(children(content.get("training")).get("progress"))
+    for values in (children(content.get("metrics")), progress):
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.numel() == 1:  # As metrics once computed it.
+                values[name] = value.item()
     weights, binder = content["state_dict"], Binder(lambda _: {})
     for name, kind in get_type_hints(Checkpoint, include_extras=True).items():
         if name in content and name not in ("state_dict", "alphabet", "training"):
@@ -297,10 +302,16 @@ def _shown(value: object) -> str:
     return f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else short(value)
 
 
-def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, Checkpoint]:
+def newest_checkpoint(
+    folder: str | os.PathLike[str], before: Path | None = None
+) -> tuple[Path, Checkpoint]:
     """Return the newest complete checkpoint of a run's folder, and its file.
 
     If there is no other, the best one is used. The log says what is wrong with newer ones.
+
+    Args:
+        folder: of the run.
+        before: the file that this found before, which is not used, nor are those newer than it.
 
     Raises:
         CheckpointError: if there is none.
@@ -308,7 +319,8 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, Checkpoint]
     folder, skipped = Path(folder), []
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such file or folder")
-    for path in [*checkpoints(folder), *folder.glob(BEST)]:
+    paths = [*checkpoints(folder), *folder.glob(BEST)]
+    for path in paths[paths.index(before) + 1 :] if before else paths:
         try:
             found = load_checkpoint(path)
         except CheckpointError as error:

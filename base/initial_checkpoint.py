@@ -1,10 +1,11 @@
 """The checkpoint that a training starts from: a run that goes on, or a new one."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from base import distributed, extension
-from base.checkpoint import Checkpoint, find_checkpoint
+from base.checkpoint import Checkpoint, find_checkpoint, newest_checkpoint
 from base.run_folder import RunFolder
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError
@@ -18,6 +19,8 @@ class InitialCheckpoint:
     content: Checkpoint
     resumed: bool
     """Whether its run goes on; else a new one begins with its weights."""
+    is_newest: bool
+    """Whether the newest of a folder was asked for; else this one."""
 
     @classmethod
     def find(cls, place: str | Path, *, resumed: bool) -> "InitialCheckpoint":
@@ -37,7 +40,20 @@ class InitialCheckpoint:
         if resumed:
             extension.check(content.get("modules", {}), path)
             extension.warn_of_changes(content.get("modules", {}), path)
-        return cls(path, content, resumed)
+        return cls(path, content, resumed, Path(place).is_dir())
+
+    def older(self) -> "InitialCheckpoint | None":
+        """Return the checkpoint before this one; None if there is none, or just this is wanted."""
+        if not self.is_newest:
+            return None
+
+        def find() -> tuple[Path, Checkpoint] | None:
+            with suppress(CheckpointError):
+                return newest_checkpoint(self.path.parent, self.path)
+            return None
+
+        found = distributed.broadcast_object(find)
+        return found and InitialCheckpoint(*found, self.resumed, self.is_newest)
 
     def alphabet(self, needs_text: bool) -> Alphabet | None:
         """Return the characters that the network knows; None if it does not need any.

@@ -100,13 +100,16 @@ class TrainingCheckpoint:
         Raises:
             CheckpointError: if its training state does not fit.
         """
+        fault = None
         try:
             self._load(checkpoint, source, steps_per_epoch)
-        except CheckpointError:
-            raise
+        except CheckpointError as error:
+            fault = error
         except Exception as error:  # a damaged state may raise anything
             cause = f"{type(error).__name__}: {first_line(error)}"
-            raise CheckpointError(f"{source}: its training state does not fit ({cause})") from None
+            fault = CheckpointError(f"{source}: its training state does not fit ({cause})")
+        if any(distributed.all_reduce_max([fault is not None])):  # What one refuses, all do.
+            raise fault or CheckpointError(f"{source}: it does not fit in another process")
         self.source, self._saved = source, self.progress()
         done = self.state.progress
         log.info("resumed from %s: %d epochs complete, %d steps", source, done.epoch, done.step)
@@ -137,10 +140,12 @@ class TrainingCheckpoint:
         sums = training["metrics"] if distributed.is_main() else []
         if len(training.get("shares", [])) == distributed.world_size():
             sums = training["shares"][distributed.rank()]
-        for metric, contents in zip(self.metrics, sums, strict=False):
-            if vars(metric).keys() == contents.keys():
-                check_like(contents, vars(metric), f"{key}.metrics")
-                vars(metric).update(contents)
+        for metric, state in zip(self.metrics, [*sums, *[{} for _ in self.metrics]], strict=False):
+            if state.keys() >= {*metric.sums}:
+                metric.load_state_dict(state)
+            elif progress.epoch_steps:
+                name, epoch = type(metric).__name__, progress.epoch + 1
+                log.warning("%s of epoch %d is of what follows alone", name, epoch)
         self.monitor.record = filled(Best, saved)
         self.stream.load_state_dict(training, saved, source)
         set_random_state(training["random_state"])
@@ -261,7 +266,7 @@ class TrainingCheckpoint:
             "progress": self.progress(),
             **self.stream.state_dict(),
             "sums": asdict(self.state.sums),
-            "metrics": [vars(metric) for metric in merged(self.metrics)],
+            "metrics": [metric.state_dict() for metric in merged(self.metrics)],
             "shares": gathered(self.metrics) if distributed.world_size() > 1 else [],
         }
 

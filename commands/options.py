@@ -73,6 +73,12 @@ class Parser(argparse.ArgumentParser):
         needed = "are required" in message
         raise UserError(f"{message}; see `{self.prog} --help`" if needed else message)
 
+    def _get_values(self, action: argparse.Action, words: list[str]) -> object:
+        """Convert the values of an option or argument; of `--bias=--` argparse would make none."""
+        if action.option_strings and "--" in words:
+            raise argparse.ArgumentError(action, "'--' is not a value")
+        return super()._get_values(action, words)
+
     def _get_value(self, action: argparse.Action, text: str) -> object:
         """Convert a value; where that raises a UserError, argparse names the option."""
         try:

@@ -187,6 +187,7 @@ def read(folder: Path) -> Run:
     config = strict_json.read(folder / "config.json")
     config = {key: value for key, value in nested(config) if not children(value)}
     record = strict_json.read(folder / "run.json")
+    config.setdefault(SEED, record["seed"])  # Older ones of a trainer of one's own lack it.
     starts = record["runs"]
     rule, table = config.get("trainer.args.monitor"), folder / "metrics.csv"
     epochs = [numbers(row) for row in read_rows(table)] if table.exists() else []

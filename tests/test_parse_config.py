@@ -19,6 +19,7 @@ from model import SynthesisNetwork
 from model.generation.networks import GenerationNetwork
 from parse_config import STAND_INS, ConfigError, ConfigParser, Override, choices
 from tests import tiny_config
+from trainer import GenerationTrainer
 
 CONFIG = json.loads((Path(__file__).parents[1] / "configs" / "iam_conditional.json").read_text())
 CONFIG["optimizer"] = {"type": "Adam", "args": {"lr": 0.01, "betas": [0, 0.999]}}
@@ -253,6 +254,12 @@ class Forgetful(SynthesisNetwork):
         super().__init__(normalisation, alphabet, clip_lstm_gradient=bound and bound + 1)
 
 
+class Unbounded(SynthesisNetwork):
+    def __init__(self, normalisation, alphabet, *, channels: int = 1, **options):
+        super().__init__(normalisation, alphabet, **options)
+        self.layer = torch.nn.Conv1d(3, channels, 1)
+
+
 class Unfinished(GenerationNetwork):
     """It has no forward."""
 
@@ -260,9 +267,11 @@ class Unfinished(GenerationNetwork):
 @pytest.mark.parametrize(
     ("cls", "args", "message"),
     [
-        (Forgetful, {"hidden_size": 9, "stretch": 0.1}, "stretch = 0.1: Forgetful does not hand"),
+        (Forgetful, {"stretch": 0.1}, "stretch = 0.1: Forgetful does not hand it on"),
+        (Forgetful, {"end_of_sequence": True}, "end_of_sequence = true: Forgetful does not hand"),
         (Forgetful, {"sizes": [1]}, "sizes = [1]: nothing fits its annotation <class 'tuple'>: "),
         (Forgetful, {"bound": "x"}, "its constructor ended in TypeError: can only concatenate str"),
+        (Unbounded, {"channels": -3}, "its constructor ended in RuntimeError: "),
         (Unfinished, {}, "abstract class Unfinished "),
     ],
 )
@@ -279,6 +288,20 @@ def test_a_class_of_ones_own_that_hands_on_what_it_is_given_is_none(monkeypatch)
     monkeypatch.setattr(extension, "classes", lambda: [Loader])
     given = [f"data_loader.args.{one}" for one in ("pin_memory=true", "batch_size=3", "bucket=5")]
     assert faults(changed("data_loader.type", "Loader"), *given) == []
+
+
+def test_what_a_trainer_of_ones_own_hands_on_counts(monkeypatch):
+    """As here to the length of its schedule."""
+
+    class Trainer(GenerationTrainer):
+        def __init__(self, *supplied, **options):
+            super().__init__(*supplied, **{"accumulate": 4, **options})
+
+    monkeypatch.setattr(extension, "classes", lambda: [Trainer])
+    config = changed("trainer.type", "Trainer")
+    assert parsed(config).settings["accumulate"] == 4
+    assert parsed(config).resolved["trainer"]["args"]["accumulate"] == 4
+    assert parsed(config, "trainer.args.accumulate=2").settings["accumulate"] == 2
 
 
 def test_where_files_are_written_is_said_on_the_command_line_only():

@@ -83,7 +83,8 @@ def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, monkeypatch):
     assert kept["optimizer"]["args"].items() >= {"lr": 0.01, "betas": [0.9, 0.999]}.items()
     assert "max_lr" not in kept["lr_scheduler"]["args"]  # which follows from lr
     assert kept["data_loader"]["args"]["bucket"] == 4
-    assert "batch_size" not in kept["data_loader"]["args"]
+    assert kept["data_loader"]["args"]["batch_size"] == 2
+    assert kept["data_loader"]["args"]["overfit"] is None
     assert kept["trainer"]["args"]["clip_norm"] is None
     again = ["-c", str(MODELS / "a" / "config.json"), *words]
     assert run(*again, "b") == run(*again, "c", "-o", "trainer.args.seed=5") == 0
@@ -91,6 +92,9 @@ def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, monkeypatch):
     assert same(last[0], last[1]) and not same(last[0], last[2])
     assert rows_of(MODELS / "a" / "metrics.csv") == rows_of(MODELS / "b" / "metrics.csv")
     assert json.loads((MODELS / "b" / "config.json").read_text()) == kept
+    again = ["-c", "config.json", *words, "a", "--lr", "0.01", "--start-or-resume", "-o"]
+    assert run(*again, "data_loader.args.batch_size=2") == 0
+    assert run(*again, "data_loader.args.batch_size=3") == 2
 
 
 def test_start_or_resume(workplace, capsys):
@@ -182,6 +186,26 @@ def test_more_epochs_of_a_finished_run(workplace, capsys):
     capsys.readouterr()
     assert run("-r", str(MODELS / "b")) == 0  # nothing is left to do
     assert "finished after epoch 4" in capsys.readouterr().out
+
+
+def test_a_state_that_does_not_fit_goes_back_to_the_one_before(workplace, capsys):
+    """Unless just this file is to go on."""
+    every = ["-o", "trainer.args.save_minutes=0", "-o", "trainer.args.keep_last=null"]
+    assert run("-c", "config.json", "--run-id", "a", *every) == 0
+    paths = checkpoints(MODELS / "a")
+    assert [path.stem[11:] for path in paths[:3]] == ["epoch2", "epoch2-step5", "epoch2-step4"]
+    whole = load_checkpoint(paths[0])
+    for path in paths[:2]:
+        content = load_checkpoint(path)
+        content["training"]["metrics"][0]["_sums"] = torch.zeros(3)
+        torch.save(content, path)
+    assert "epoch2.pth: its training state does not fit" in refused(capsys, "-r", str(paths[0]))
+    assert run("-r", str(MODELS / "a")) == 0
+    printed = capsys.readouterr()
+    assert printed.err.count("does not fit (ValueError: _sums of SSE has the shape (3,)") == 2
+    assert f"resumed from {paths[2]}" in printed.out
+    assert "epoch2-step5.pth is not resumed; kept as" in printed.err
+    assert differences(whole, load_checkpoint(paths[0])) == []
 
 
 def test_fine_tuning(workplace, capsys):

@@ -7,18 +7,21 @@ annotations say which values fit: `int`, `float`, `bool`, `str`, `Literal`, `X |
 objects within objects.
 """
 
+import collections
 import collections.abc
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import repeat
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from utils import strict_json
-from utils.checks import ABSENT, ConfigFault, described, hint, shown
+from utils.checks import ABSENT, ConfigFault, UserError, described, hint, shown
 from utils.strict_json import Json
 
 Annotation: TypeAlias = Any
@@ -50,7 +53,7 @@ class Arguments:
     supplied: list[str]  # by the program, in order
     accepted: dict[str, Annotation]  # of a description
     defaults: dict[str, object]  # of the accepted ones that may be left out
-    uncertain: set[str] = field(default_factory=set)  # defaults of a base, perhaps passed another
+    uncertain: set[str] = field(default_factory=set)  # of a base, which may be handed another value
 
 
 def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
@@ -108,8 +111,7 @@ class Binder:
 
     Attributes:
         faults: all that was found so far.
-        defaults: by dotted key what the arguments are that were left out, as plain values; but for
-            what a class may pass on otherwise, or has no plain value.
+        defaults: by dotted key what the arguments are that were left out, where those are plain.
     """
 
     def __init__(
@@ -204,17 +206,21 @@ class Binder:
         if len(self.faults) > before or not supplied.keys() >= set(arguments.supplied):
             return None
         try:
-            whole = arguments.construct(*map(supplied.get, arguments.supplied), **made)
+            construct = partial(arguments.construct, *map(supplied.get, arguments.supplied), **made)
+            whole, handed_on = _watched(construct, classes[kind] if arguments.uncertain else object)
         except ConfigFault as fault:
             place = ".".join(filter(None, (key, "args", fault.key)))
             return self._refuse(place, fault.value, fault.expected)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:  # of a user's class
+        except (UserError, OSError):
+            raise
+        except Exception as error:  # of a user's class
             problem = f"its constructor ended in {described(error)}"
             return self._refuse(f"{key}.type", kind, problem)
-        for name in filter(arguments.uncertain.__contains__, made):
-            kept, own = getattr(whole, name, None), made[name]
-            # Not a bool, as of `pin_memory`, which is turned off where there is no GPU.
-            if type(kept) is type(own) is not bool and kept != own:
+        uncertain = arguments.uncertain & handed_on.keys()
+        for name in filter(uncertain.__contains__, arguments.accepted):
+            if name not in made:
+                self._keep_default(arguments.accepted[name], handed_on[name], f"{key}.args.{name}")
+            elif type(made[name]) in WORDS and made[name] != handed_on[name]:
                 problem = f"{kind} does not hand it on: super().__init__(..., **options)"
                 self._refuse(f"{key}.args.{name}", given[name], problem)
         return whole
@@ -271,6 +277,29 @@ class Binder:
             needed = annotation.accepted.keys() - annotation.defaults.keys()
             return f"an object with {', '.join(sorted(needed))}"
         return WORDS.get(annotation) or (OBJECT if self.choices(annotation) else "")
+
+
+def _watched(construct: Callable[[], Any], cls: type) -> tuple[Any, dict[str, Any]]:
+    """Return what `construct` makes, a `cls`, and what the constructors of its bases are given.
+
+    Only their calls tell that: a class may hand on to its base what it likes.
+    """
+    codes = {getattr(base.__init__, "__code__", None) for base in cls.__mro__[1:]}
+    calls: list[dict[str, Any]] = []
+
+    def note(frame: types.FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code in codes:
+            calls.append(dict(frame.f_locals))
+
+    if sys.getprofile() or not codes:  # A profiler cannot be put back.
+        return construct(), {}
+    sys.setprofile(note)
+    try:
+        made = construct()
+    finally:
+        sys.setprofile(None)
+    own = [call for call in calls if next(iter(call.values())) is made]
+    return made, dict(collections.ChainMap(*own))  # Of the nearest base first.
 
 
 def _size(annotation: Annotation) -> int | None:

@@ -19,6 +19,8 @@ from tiny_run import VALID, ChunkTrainer, make, resumed, trained
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from base import distributed
+from base.checkpoint import newest_checkpoint
+from utils.checks import CheckpointError
 
 NO_DROPOUT = {"dropout": 0.0, "optimizer": "SGD", "save_minutes": 10.0}
 """What must be the same for any number of processes, but for the order of float32 sums."""
@@ -93,6 +95,15 @@ def main(saved: Path) -> None:
         own = torch.rand(2).tolist()
     found["own"] = distributed.all_gather_object(own)
     found["common"] = distributed.all_gather_object(torch.rand(2).tolist())
+
+    path, checkpoint = newest_checkpoint(saved / "models" / "tiny" / "dropout")
+    checkpoint["training"]["shares"][1][0]["sum"] = torch.zeros(2)
+    refusal = ""
+    try:
+        make(saved, checkpoint=checkpoint, source=path, **options)
+    except CheckpointError as error:
+        refusal = str(error)
+    found["refusals"] = distributed.all_gather_object(refusal)
 
     if distributed.is_main():
         (saved / "found.json").write_text(json.dumps(found))

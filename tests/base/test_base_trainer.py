@@ -6,6 +6,7 @@ import math
 import re
 from contextlib import nullcontext, suppress
 
+import numpy as np
 import pytest
 import torch
 from tiny_run import (
@@ -33,7 +34,7 @@ from tiny_run import (
 
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
-from utils.checks import ConfigFault, NotFinite
+from utils.checks import ConfigFault, NotFinite, UserError
 
 # One step.
 
@@ -272,6 +273,11 @@ def test_a_loss_gives_one_value_a_sequence(tmp_path, monkeypatch):
     ("name", "does", "message"),
     [
         ("reset", lambda metric: vars(metric).setdefault("sum", 0.0), "reset makes its sums zero"),
+        (
+            "update",
+            lambda metric, *_: vars(metric).update(sum=torch.ones(3)),
+            "as large as they are",
+        ),
         ("compute", lambda metric: {"mean": 0.0}, "compute returns all of its names: mean_pred"),
         ("update", lambda metric, *_: metric.total, "'MeanPrediction' object has no .*total"),
     ],
@@ -280,6 +286,35 @@ def test_a_metric_is_tried_before_the_first_epoch(tmp_path, monkeypatch, name, d
     trainer = make(tmp_path)
     monkeypatch.setattr(MeanPrediction, name, does)
     with pytest.raises(ConfigFault, match=f'^metrics.0 = "MeanPrediction": a metric.*{message}'):
+        trainer.train()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("value", [torch.tensor(0.5), np.float64(0.5), torch.tensor([0.5])])
+def test_what_a_metric_or_trainer_computes_becomes_numbers(tmp_path, monkeypatch, value):
+    """In the table and in checkpoints, which load again."""
+    monkeypatch.setattr(MeanPrediction, "compute", lambda _: {"mean_prediction": value})
+    monkeypatch.setattr(ChunkTrainer, "derived", lambda *_: {"own": value})
+    trained(tmp_path, epochs=1, monitor="max mean_prediction")
+    trainer = resumed(tmp_path, epochs=2, monitor="max mean_prediction")
+    assert trainer.monitor.record.best == 0.5 and trainer.train() is None
+    for name in ("mean_prediction", "valid_mean_prediction", "valid_own"):
+        assert type(trainer.state.values[name]) is float
+        assert [row[name] for row in rows(trainer)] == ["0.5", "0.5"]
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "computed"),
+    [(MeanPrediction, "compute", "mean_prediction"), (ChunkTrainer, "derived", "own")],
+)
+@pytest.mark.parametrize("value", [torch.ones(2), "half", None])
+def test_what_is_no_number_is_refused_before_the_first_epoch(
+    tmp_path, monkeypatch, cls, name, computed, value
+):
+    trainer = make(tmp_path)
+    monkeypatch.setattr(cls, name, lambda *_: {computed: value})
+    message = f"^{cls.__name__} computes .* as '{computed}': a number is needed$"
+    with pytest.raises(UserError, match=message):
         trainer.train()
     assert not list(tmp_path.iterdir())
 

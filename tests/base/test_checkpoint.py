@@ -152,6 +152,17 @@ def test_a_bad_file_gets_a_clear_error_soon_and_runs_nothing(tmp_path, monkeypat
     assert [entry.name for entry in tmp_path.iterdir()] == ["bad.pth"]
 
 
+def test_numbers_that_were_saved_as_tensors_are_read(tmp_path):
+    """As a metric once computed them."""
+    half, values = torch.tensor(0.5), {"cer": torch.tensor([0.5]), "wer": 0.25}
+    progress = {"best": half, "epoch": 3}
+    torch.save(content() | {"metrics": values, "training": {"progress": progress}}, tmp_path / "a")
+    found = load_checkpoint(tmp_path / "a")
+    assert found["metrics"] == {"cer": 0.5, "wer": 0.25}
+    assert found["training"]["progress"] == {"best": 0.5, "epoch": 3}
+    assert type(found["metrics"]["cer"]) is type(found["training"]["progress"]["best"]) is float
+
+
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(CheckpointError, match="no such file"):
         load_checkpoint(tmp_path / "nothing.pth")

@@ -120,6 +120,11 @@ def test_a_run_of_one_is_resumed_by_two(ran, tmp_path):
         torch.testing.assert_close(state["state_dict"][name], weight, **WEIGHTS)
 
 
+def test_a_state_that_does_not_fit_one_of_two_is_refused_by_both(found):
+    first, second = found["refusals"]
+    assert first.endswith("it does not fit in another process") and "has the shape (2,)" in second
+
+
 def test_with_dropout_a_resumed_run_of_two_is_the_uninterrupted_one_bit_for_bit(ran, found):
     (own, restored), (other, its) = found["sums"]  # of a metric: not added up where it was stopped
     assert (own, other) == (restored, its) and own != other

@@ -3,10 +3,13 @@
 import signal
 from functools import partial
 
+import numpy as np
 import pytest
+import torch
 from tiny_run import (
     EVERYTHING,
     ChunkTrainer,
+    MeanPrediction,
     halving,
     make,
     one_cycle,
@@ -90,6 +93,36 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, kind, capf
         assert rows(again) == table
         assert differences(load_checkpoint(trainer.run.best), load_checkpoint(again.run.best)) == []
     assert "SIGINT: finishing the step" in capfd.readouterr().err
+
+
+SUMS = {
+    "ints": (0, lambda total: int(1000 * total)),
+    "floats": (0, float),
+    "NumPy's": (0, lambda total: total.numpy().sum()),
+    "arrays": (np.zeros(2), lambda total: total.numpy() * np.ones(2)),
+    "tensors": (torch.zeros(()), lambda total: total),
+    "numbers that become tensors": (0, lambda total: total.float()),
+}
+
+
+@pytest.mark.parametrize("kind", SUMS)
+def test_the_sums_of_a_metric_go_on_as_what_they_are(tmp_path, monkeypatch, kind):
+    zero, of = SUMS[kind]
+
+    def update(self, output, batch):
+        self.sum += of(output.prediction[batch.mask].double().sum())
+        self.count += batch.points
+
+    for name, does in {
+        "reset": lambda self: vars(self).update(sum=zero * 1, count=0),
+        "update": update,
+        "compute": lambda self: {"mean_prediction": np.asarray(self.sum).sum() / self.count},
+    }.items():
+        monkeypatch.setattr(MeanPrediction, name, does)
+    expected = rows(trained(tmp_path, "whole"))
+    make(tmp_path, trainer=stopped_at(ChunkTrainer, 6)).train()
+    again, _ = go_on(tmp_path, "run")
+    assert rows(again) == expected
 
 
 @pytest.mark.parametrize("name", ["checkpoint-epoch2.pth", "checkpoint-epoch2-step7.pth"])

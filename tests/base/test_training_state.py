@@ -48,7 +48,7 @@ def go_on(folder, checkpoint, **options):
         (("sums", "seconds"), "x", "training.sums.seconds is 'x': something like 0.0"),
         (("batches",), math.nan, "training.batches is nan"),
         (("states", 1, "hidden"), torch.zeros(1, 5), "hidden is a tensor (1, 5): something like a"),
-        (("metrics", 0, "sum"), torch.zeros(2), "metrics.sum is a tensor (2,)"),
+        (("metrics", 0, "sum"), torch.zeros(2), "does not fit (ValueError: sum of Mea"),
         (("random_state", "torch"), torch.full((5056,), 255, dtype=torch.uint8), "does not fit"),
         (("random_state", "python", 1, 624), 625, "does not fit"),
         (("random_state", "numpy", 2), 625, "no position in the state of NumPy's generator"),
@@ -67,6 +67,11 @@ def test_a_state_that_does_not_fit_is_refused_in_a_line(tmp_path, stopped, keys,
         go_on(tmp_path, other, epochs=3, steps_per_epoch=4)
     assert message in str(caught.value) and str(caught.value).startswith(str(tmp_path))
     assert message.startswith("do not fit") or str(caught.value).count("\n") == 0
+
+
+def test_a_metric_of_which_nothing_was_saved_says_so(tmp_path, stopped, caplog):
+    go_on(tmp_path, changed(stopped[1], {("training", "metrics", 0): {"other": 1}}))
+    assert "MeanPrediction of epoch 1 is of what follows alone" in caplog.text
 
 
 def test_a_position_that_the_data_does_not_have_restarts_the_batch(tmp_path, stopped, caplog):

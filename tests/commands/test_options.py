@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+from contextlib import suppress
 
 import pytest
 
@@ -93,6 +94,23 @@ def test_wrong_options_are_refused(words, message, tmp_path, monkeypatch):
     assert message in str(told.value)
     assert str(told.value).count("\n") <= 1 and len(str(told.value)) < 1000
     assert not names(tmp_path)
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "train.py"])
+def test_two_dashes_are_a_value_of_no_option(command, monkeypatch):
+    parse, parsers = options.Parser.parse, []
+    monkeypatch.setattr(
+        options.Parser, "parse", lambda self, words: parsers.append(self) or parse(self, words)
+    )
+    made = train_options.parse if command == "train.py" else parser_of(command)[1].parse
+    with suppress(UserError):
+        made([])
+    actions = parsers[0]._option_string_actions
+    valued = [option for option, action in actions.items() if action.nargs != 0]
+    assert len(valued) >= (1 if command == "runs" else 5)
+    for option in valued:
+        with pytest.raises(UserError, match=f"^argument .*{option}.*: '--' is not a value$"):
+            made([f"{option}=--"])
 
 
 def test_a_file_of_another_kind_is_no_folder(tmp_path):

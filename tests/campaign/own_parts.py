@@ -1,0 +1,113 @@
+"""Someone's own metric and trainer: whatever they count with, a run resumes bit for bit, or it is
+refused by name before it begins."""
+
+import random
+from pathlib import Path
+
+from base.checkpoint import checkpoints
+from tests.campaign.damage import check_answer
+from tests.campaign.frame import Family, demand, run
+from tests.campaign.interruptions import killed, signalled
+from tests.campaign.tiny import (
+    CONFIG,
+    RUN,
+    TRAIN,
+    changed,
+    check_no_traceback,
+    check_same,
+    check_tidy,
+    check_whole,
+    go_on,
+    last_line,
+    undisturbed,
+    write,
+)
+
+CODE = """
+import numpy as np
+import torch
+
+from base.base_metric import BaseMetric
+from trainer import GenerationTrainer
+
+
+class OwnMetric(BaseMetric):
+    names, sums = ("own",), ("total", "count")
+
+    def __init__(self):
+        self.reset()
+
+    def reset(self):
+        self.total, self.count = {zero}, 0
+
+    def update(self, output, batch):
+        nats = output.prediction.end_logits[batch.mask].double()
+        self.total += {term}
+        self.count += batch.points
+
+    def compute(self):
+        mean = self.total / self.count
+        return {{"own": {value}}}
+
+
+class OwnTrainer(GenerationTrainer):
+    def __init__(self, *supplied, **options):
+        super().__init__(*supplied, **{{"accumulate": 2, **options}})
+
+    def derived(self, values, sums):
+        return {{"half": torch.tensor(values["own"] / 2)}}
+"""
+SUMS = {
+    "0": ("int(nats.sum())", "float(nats.sum())", "nats.numpy().sum()", "nats.sum()"),
+    "torch.zeros(2).double()": ("nats.sum().expand(2)",),
+    "np.zeros(2)": ("nats.numpy().sum()",),
+}
+"""What may be added to a sum, by what `reset` makes of it."""
+SOUND = ("float(np.sum(np.asarray(mean)))", "torch.as_tensor(mean).sum()", "np.asarray(mean).sum()")
+UNSOUND = ("torch.ones(2)", "np.zeros(3)", "None", "'a half'", "[0.5]", "1j")
+MODULE = ("--module", "own.py")
+
+
+def give(zero: str, term: str, value: str) -> None:
+    """Put a module and a config that uses it into the working directory."""
+    Path("own.py").write_text(CODE.format(zero=zero, term=term, value=value))
+    own = {"metrics": [{"type": "OwnMetric"}], "trainer.type": "OwnTrainer"}
+    write(Path("config.json"), changed(CONFIG, own))
+
+
+def stopped(rng: random.Random, folder: Path) -> None:
+    """End a run at any moment, and go on with it."""
+    zero = rng.choice(list(SUMS))
+    parts = zero, rng.choice(SUMS[zero]), rng.choice(SOUND)
+    words = [*TRAIN, *MODULE]
+    whole = undisturbed(f"own-{hash(parts)}", words, lambda: give(*parts))
+    give(*parts)
+    rng.choice((killed, signalled))(words, rng, whole)
+    if rng.random() < 0.5 or not checkpoints(RUN):
+        go_on(*MODULE)
+    else:  # Its defaults written out change nothing.
+        same = ["trainer.args.accumulate=2", "trainer.args.early_stop=null"]
+        done = run([*words, "--start-or-resume", "-o", same[0], "-o", same[1]])
+        check_no_traceback(done)
+        demand(done.status == 0, f"started again, it ended with {done.status}: {last_line(done)}")
+    check_same(whole)
+    check_whole(Path("saved"))
+    check_tidy(folder)
+
+
+def unsound(rng: random.Random, folder: Path) -> None:
+    """Train with a metric that computes no number, or whose sums change their shape."""
+    if rng.random() < 0.7:
+        give("0", "float(nats.sum())", rng.choice(UNSOUND))
+    else:
+        give("0", "nats.numpy().sum() * np.ones(2)", "0.5")
+    done = run([*TRAIN, *MODULE])
+    check_answer(done, statuses=(2,))
+    demand("OwnMetric" in last_line(done), f"the metric is not named by {last_line(done)!r}")
+    demand(not Path("saved").exists(), "refused, and yet it wrote files")
+
+
+FAMILIES = [
+    Family("someone's own parts", 60, stopped),
+    Family("someone's own parts that are not sound", 20, unsound),
+]
