@@ -8,7 +8,7 @@ The format is detected from the content, and by the name of the file where that 
 | InkML | XML, `<ink>` | one, or its groups where only they have transcriptions |
 | stroke arrays | numpy's mark | all lines; texts from `sentences.txt` beside it |
 | MNIST stroke sequences | rows of four whole numbers, or an archive of such files | the digits |
-| UNIPEN | text with keywords such as `.PEN_DOWN` | the segments, or all pieces as one |
+| UNIPEN | keywords such as `.PEN_DOWN`, or an archive of such files | the segments, or all as one |
 | your own | JSON | all lines, see `own_ink` |
 """
 
@@ -24,6 +24,7 @@ from base import distributed
 from data_loader.sources import iam_ondb, inkml, mnist_strokes, own_ink, stroke_arrays, unipen
 from data_loader.sources.files import files_below
 from data_loader.sources.parsing import Fault, Sample, left_out, within
+from data_loader.sources.unipen_collection import Collection
 from data_loader.transforms.shaping import ResampleTime
 from utils.checks import DataError
 from utils.files import open_file
@@ -68,7 +69,8 @@ def read_ink(path: str | os.PathLike[str]) -> list[Sample]:
     """
     path = Path(path).expanduser()
     try:
-        files = files_below(path, re.compile(".*")) if path.is_dir() else [path]
+        apart = path.is_dir() and not Collection.at(path)
+        files = files_below(path, re.compile(".*")) if apart else [path]
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
     samples: list[Sample] = []
@@ -109,11 +111,14 @@ def _why_nothing(path: Path, faults: list[Fault]) -> str:
 
 
 def parse(file: Path) -> Iterator[Sample | Fault]:
-    """Yield the samples of a file of any format, and why some cannot be used.
+    """Yield the samples of a file of any format, or of a collection, and why some cannot be used.
 
     Raises:
         Fault: if nothing in the file can be used, or its format is not known.
     """
+    if file.is_dir():
+        yield from unipen.parse(file)
+        return
     try:
         with open_file(file) as stream:
             head = stream.read(_HEAD)

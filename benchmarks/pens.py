@@ -1,0 +1,169 @@
+"""How recognisers read other people and other devices than those of IAM-OnDB: error rates of
+IAM-OnDB's lines as they are and as other devices would record them, and of a UNIPEN collection."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.measures import main
+from commands import options
+from commands.options import Parser
+from data_loader import IAMOnDBDataset, UnipenDataset
+from data_loader.lines import Sample
+from data_loader.sources.iam_ondb import PERIOD
+from data_loader.synthetic.paths import at_speed, to_ink, to_path
+from model.reader import Reader
+from model.recognition.encoder import GREEDY, Search
+from model.recognition.error_rates import rates
+from model.recognition.language_model import CharacterLanguageModel
+from utils.ink import from_strokes, strokes, x_height
+
+HELD_OUT = ("art", "atu", "imp", "kai", "pcl")
+"""Contributors that no network has learned from."""
+LINES = 300
+"""Lines of `testset_f` that are changed."""
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the error rates of each group of samples, two columns for each recogniser."""
+    readers = [options.load_reader(path, arguments) for path in arguments.resume]
+    groups, texts = samples(arguments)
+    searches = [
+        Search(
+            16,
+            language_model=CharacterLanguageModel(texts, reader.model.alphabet),
+            language_weight=0.7,
+        )
+        for reader in readers
+    ]
+    names = "".join(f"{Path(reader.path).stem:>12}{'with LM':>10}" for reader in readers)
+    print(f"{'':<40}{'samples':>8}{'characters':>12}{names}")
+    for name, group in groups.items():
+        characters = sum(len(sample.text) for sample in group)
+        print(f"{name:<40}{len(group):>8,}{characters:>12,}", end="", flush=True)
+        for reader, beam in zip(readers, searches, strict=True):
+            print(f"{error_rate(reader, group, GREEDY):>10.2f} %", end="")
+            with_model = name.startswith("held out, all")
+            cell = f"{error_rate(reader, group, beam):>8.2f} %" if with_model else ""
+            print(f"{cell:>10}", end="", flush=True)
+        print()
+
+
+def error_rate(reader: Reader, group: list[Sample], search: Search) -> float:
+    """Return the character error rate of samples in per cent."""
+    read = reader.read_lines([sample.ink for sample in group], search)
+    return 100 * rates(zip((sample.text for sample in group), read, strict=True))["cer"]
+
+
+def samples(arguments: argparse.Namespace) -> tuple[dict[str, list[Sample]], list[str]]:
+    """Return the groups of samples by name, and the texts of the training."""
+    splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
+    iam = IAMOnDBDataset(root=arguments.data, cache=arguments.cache, splits=splits)
+    unipen = UnipenDataset(root=arguments.unipen, cache=arguments.cache, held_out=list(HELD_OUT))
+    parts = {}
+    for dataset in (iam, unipen):
+        dataset.prepare()
+        for split in ("train", "test"):
+            own = [
+                Sample(dataset.ink(n), dataset.text(n), group=dataset.group(n))
+                for n in dataset.indices(split).tolist()
+            ]
+            parts[dataset, split] = [sample for sample in own if len(sample.text) > 1]
+    train = parts[iam, "train"] + parts[unipen, "train"]
+    lines, pens = parts[iam, "test"], parts[unipen, "test"]
+    outside = [sample for sample in pens if sample.group in HELD_OUT]
+    groups = {"testset_f": lines}
+    groups["other writers, texts"], groups["other writers, words"] = by_length(
+        sample for sample in pens if sample.group not in HELD_OUT
+    )
+    for group in HELD_OUT:
+        own = by_length(sample for sample in outside if sample.group == group)
+        named = zip(("texts", "words"), own, strict=True)
+        groups |= {f"held out, {group}, {what}": part for what, part in named if part}
+    groups["held out, all texts"], groups["held out, all words"] = by_length(outside)
+    seen = {word for sample in train for word in sample.text.split()}
+    groups["held out, words not in the training"] = [
+        sample for sample in outside if seen.isdisjoint(sample.text.split())
+    ]
+    chosen = lines[:: len(lines) // LINES][:LINES]
+    for name, change in CHANGES.items():
+        groups[f"testset_f, {name}"] = [
+            Sample(change(sample.ink), sample.text) for sample in chosen
+        ]
+    return groups, [sample.text for sample in train]
+
+
+def by_length(found: Iterable[Sample]) -> tuple[list[Sample], list[Sample]]:
+    """Return texts of several words, and single words."""
+    kept = list(found)
+    return [s for s in kept if " " in s.text], [s for s in kept if " " not in s.text]
+
+
+def recorded_at(rate: float) -> Change:
+    """Return the change to so many points a second."""
+    return lambda ink: to_ink(at_speed(to_path(ink), 1 / (PERIOD * rate)))
+
+
+def on_grid(step: float) -> Change:
+    """Return the change to a grid, in x-heights."""
+
+    def change(ink: np.ndarray) -> np.ndarray:
+        grid = step * x_height(ink)
+        return from_strokes([np.rint(stroke / grid) * grid for stroke in strokes(ink)])
+
+    return change
+
+
+def unsteady(std: float) -> Change:
+    """Return the change by noise of each point, in x-heights."""
+
+    def change(ink: np.ndarray) -> np.ndarray:
+        generator, height = np.random.default_rng(len(ink)), x_height(ink)
+        moved = [s + std * height * generator.standard_normal(s.shape) for s in strokes(ink)]
+        return from_strokes(moved)
+
+    return change
+
+
+def linear(matrix: list[list[float]]) -> Change:
+    """Return the change of all offsets by a matrix."""
+    return lambda ink: np.column_stack([ink[:, :2] @ np.array(matrix).T, ink[:, 2]])
+
+
+def turned(degrees: float) -> Change:
+    """Return the change by turning clockwise."""
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return linear([[cosine, -sine], [sine, cosine]])
+
+
+def slanted(degrees: float) -> Change:
+    """Return the change by leaning to the right."""
+    return linear([[1, -np.tan(np.radians(degrees))], [0, 1]])
+
+
+CHANGES: dict[str, Change] = {
+    "as they are": lambda ink: ink,
+    "20 points a second": recorded_at(20),
+    "10 points a second": recorded_at(10),
+    "grid of 84 an inch under 3 mm": on_grid(0.1),
+    "noise of 0.03 x-heights": unsteady(0.03),
+    "turned 10 degrees": turned(10),
+    "turned 15 degrees back": turned(-15),
+    "slanted 40 degrees": slanted(40),
+    "slanted 30 degrees back": slanted(-30),
+    "a hundred times as large": linear([[100, 0], [0, 100]]),
+}
+
+if __name__ == "__main__":
+    parser = Parser(description=" ".join(__doc__.split()))
+    options.add_network(parser, nargs="+")
+    parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
+    parser.add_argument("--unipen", default="data/unipen", help="folder or archive of UNIPEN")
+    parser.add_argument("--cache", help="folder for the parsed data (default: beside the data)")
+    main(run, parser)
