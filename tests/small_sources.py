@@ -133,7 +133,10 @@ def mnist_embedded(root: Path, args: dict[str, Any]) -> dict[str, Any]:
 
 
 def unipen(root: Path, args: dict[str, Any]) -> dict[str, Any]:
-    """Write a file for training and one for test as the UCI pen digits are, of several writers."""
+    """Write a file for training and one for test as the UCI pen digits are, of several writers; or
+    a collection, of which a contributor is held out."""
+    if "held_out" in args:
+        return unipen_collection(root, args["held_out"][0])
     for part, values in (("train", DIGITS[:20]), ("test", DIGITS[:10])):
         segments = ['.LEXICON "0" "1" "2" "3" "4" "5" "6" "7" "8" "9"\n.HIERARCHY DIGIT\n']
         for number, value in enumerate(values):
@@ -143,6 +146,27 @@ def unipen(root: Path, args: dict[str, Any]) -> dict[str, Any]:
             declared, _, pieces = segment.decode().partition("\n")
             segments.append(f"{declared}\n.COMMENT {value} {number % 7} {number}\n{pieces}")
         put(root, {f"pendigits-{part}": "".join(segments).encode()})
+    return {}
+
+
+def unipen_collection(root: Path, held_out: str) -> dict[str, Any]:
+    """Write the texts and the digits of three writers in each of four files."""
+    digits = [(digit(number, number), str(number)) for number in range(8)]
+    content, before = "", 0
+    segments = {"8": "", "1a": ""}
+    for line, text in [*written(), *digits]:
+        last, category = before + len(line) - 1, "1a" if text.isdigit() else "8"
+        segments[category] += f'.SEGMENT TEXT {before}-{last} ? "{text}"\n'
+        for stroke in line:
+            rows = "".join(f"{x} {-y}\n" for x, y in stroke.astype(int))
+            content += f".PEN_DOWN\n{rows}.PEN_UP\n"
+        before = last + 1
+    for contributor in ("app", "ced", "sta", held_out):
+        for writer in range(3):
+            name = f"{contributor}/{writer}.dat"
+            put(root, {f"include/{name}": f".WRITER_ID {writer}\n{content}"})
+            for category, named in segments.items():
+                put(root, {f"data/{category}/{name}": f".INCLUDE {name}\n{named}"})
     return {}
 
 
@@ -195,6 +219,16 @@ def of_parts(args: dict[str, Any], *parts: str) -> dict[str, Any]:
     return changed
 
 
+def phrases(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+    """Write the data of words and characters."""
+    return {"size": 6} | of_parts(args, "dataset")
+
+
+def united(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+    """Write the data of both parts."""
+    return of_parts(args, "dataset", "added")
+
+
 def mixed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     """Write the data of both parts, each where it looks for it."""
     return {"joined": 4, "pieces": 3} | of_parts(args, "dataset", "added")
@@ -208,9 +242,11 @@ MAKERS: dict[str, Maker] = {
     "InkMLDataset": inkml,
     "MNISTStrokesDataset": mnist_archive,
     "MixedDataset": mixed,
+    "PhrasesDataset": phrases,
     "ShapedDataset": shaped,
     "StrokeArraysDataset": stroke_arrays,
     "UnipenDataset": unipen,
+    "UnitedDataset": united,
 }
 """By the dataset's name in a config: given its root and its arguments, writes the files there and
 returns the arguments that must be others for so little data."""

@@ -81,7 +81,7 @@ def test_lines_follow_from_the_seed_and_what_cannot_be_made_is_an_error():
 
 def test_datasets_united_have_the_samples_of_all_in_each_split():
     parts = [Pieces(), prepared(size=5)]
-    united = UnitedDataset(datasets=parts)
+    united = UnitedDataset(dataset=parts[0], added=parts[1])
     united.prepare()
     assert len(united) == len(parts[0]) + len(parts[1])
     for split in ("train", "valid", "test"):
@@ -95,5 +95,4 @@ def test_datasets_united_have_the_samples_of_all_in_each_split():
             assert united.lengths[index] == part.lengths[own]
             assert bounds(united.ink(index)) == bounds(part.ink(own))
     assert united.report().count("joins the training") == 1
-    assert len(united.only("valid").datasets) == 2
     assert to_points(united.ink(0)).shape[1] == 2
