@@ -126,7 +126,7 @@ def primer_of(
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
     if scale == "auto":
-        ink, scale, period = matched(ink, writer.unprimed)
+        ink, scale, period = matched(ink, writer.reference_lines)
     else:
         ink = ink * np.float32([scale, scale, 1])
     if points is not None:

@@ -18,7 +18,15 @@ from model.generation.line import Line
 from model.generation.options import Primer, Sampling
 from model.generation.words import words
 from model.generation.writing import PART_SEED_STRIDE, SEEDS, cut
-from model.proofreading import ALIKE, MISSING, Proofread, better, proofread, spellings, units
+from model.proofreading import (
+    ALIKE,
+    MISSING,
+    Proofread,
+    check_shapes,
+    keep_best,
+    proofread,
+    spellings,
+)
 from model.reader import Reader
 from model.writer import Writer
 from utils.batches import BATCH_SIZE
@@ -29,14 +37,14 @@ from utils.page.layout import Word, narrowed, set_row
 LONGEST = 32
 """Characters of a line that is written at once, unless a word is longer (by eye, `writer` in three
 styles: 24 and 40 look alike; in hands of people, which it knows less, lines of 40 vary more)."""
-SURE, WORD_SURE = 8.0, 4.0
+LINE_PRIOR, WORD_PRIOR = 8.0, 4.0
 """Characters of a line, and of a word, from which half of its measured height above the baseline is
 believed; a few letters say little (assumed)."""
-TURN_SURE = 2.0
+TURN_PRIOR = 2.0
 """The same of its slant, which a few downstrokes show, and of the slope of its baseline (measured,
 `writer` in five styles: lines of 24 characters lean 3 to 6 degrees other than their primer, and 1.3
 other than each other; lab notebook: the lines of a page)."""
-WIDTH_SURE, MOST_WIDENED = 6.0, 1.33
+WIDTH_PRIOR, MOST_WIDENED = 6.0, 1.33
 """The same of the width of its letters, and by how much they are widened or narrowed at most
 (measured, lab notebook: the lines of a page; assumed)."""
 LETTER_WIDTHS = dict.fromkeys(".,:;!'|1Iijl", 0.45) | dict.fromkeys("MWmw@%", 1.5)
@@ -120,7 +128,7 @@ class Hand:
         """
         found = [[Proofread((), text, faults=(MISSING,))] for text in texts]
         for number in range(self.tries if self.reader else 1):
-            wrong = [" ".join(one.text for one in line if not one.right) for line in found]
+            wrong = [" ".join(one.text for one in line if not one.accepted) for line in found]
             pending = [k for k, text in enumerate(wrong) if text]
             if not pending:
                 break
@@ -132,12 +140,12 @@ class Hand:
                 primer=self.primer,
                 progress=self.progress,
             )
-            tried = [units(line, self.words(line)) for line in lines]
+            tried = [check_shapes(line, self.words(line)) for line in lines]
             if self.reader:
                 read = iter(proofread(self.reader, [*chain(*tried)]))
                 tried = [[*islice(read, len(line))] for line in tried]
             for k, line in zip(pending, tried, strict=True):
-                found[k] = better(found[k], line)
+                found[k] = keep_best(found[k], line)
         return found
 
     def words(self, line: Line) -> list[Word]:
@@ -148,30 +156,32 @@ class Hand:
         first = to_points(line.ink)[line.primed]
         inks = [[turned_back(one + first, self._angle) for one in part.strokes] for part in parts]
         origin, characters = inks[0][0][0], len(line.title.replace(" ", ""))
-        angle = _believed(baseline_angle(from_strokes([*chain(*inks)])), characters, TURN_SURE)
+        angle = _shrunk(baseline_angle(from_strokes([*chain(*inks)])), characters, TURN_PRIOR)
         inks = [[turned_back(one - origin, angle) + origin for one in ink] for ink in inks]
         written = sum(float(right - left) for left, right in _edges(inks)) / self.letter
         wider = self._letter_width / _letter_width(written, "".join(part.text for part in parts))
-        wider = math.exp(_believed(math.log(wider), characters, WIDTH_SURE))
+        wider = math.exp(_shrunk(math.log(wider), characters, WIDTH_PRIOR))
         wider = min(max(wider, 1 / MOST_WIDENED), MOST_WIDENED)
         inks = [
             [one @ [[wider, 0.0], [(wider - 1) * self._lean, 1.0]] for one in ink] for ink in inks
         ]
         if self.slant is not None:
             lean = slant(from_strokes([*chain(*inks)])) - self._lean
-            lean = self._lean + _believed(lean, characters, TURN_SURE)
+            lean = self._lean + _shrunk(lean, characters, TURN_PRIOR)
             shear = np.array([[1.0, 0.0], [lean - math.tan(math.radians(self.slant)), 1.0]])
             inks = [[one @ shear for one in ink] for ink in inks]
         base = baseline_of([*chain(*inks)])
-        height = self._base + _believed(base - self._base, characters, SURE)
+        height = self._base + _shrunk(base - self._base, characters, LINE_PRIOR)
         edges = _edges(inks)
         gaps = [left - right for (_, right), (left, _) in pairwise(edges)]
         gaps = [self._gap(float(gap) / self.letter) for gap in gaps] + [self.space]
         found = []
         for part, ink, (left, right), gap in zip(parts, inks, edges, gaps, strict=True):
-            drift = _believed(baseline_of(ink) - height, len(part.text), WORD_SURE)
+            drift = _shrunk(baseline_of(ink) - height, len(part.text), WORD_PRIOR)
             corner = left, height + (1.0 - self.liveliness) * drift
-            strokes = tuple(map(_seen, ((stroke - corner) / self.letter for stroke in ink)))
+            strokes = tuple(
+                map(_with_visible_dot, ((stroke - corner) / self.letter for stroke in ink))
+            )
             found.append(Word(strokes, float(right - left) / self.letter, gap, part.text))
         return found
 
@@ -353,7 +363,7 @@ def divided(word: str, characters: int, hyphen: str) -> list[str]:
     return [*parts, left]
 
 
-def _seen(stroke: np.ndarray) -> np.ndarray:
+def _with_visible_dot(stroke: np.ndarray) -> np.ndarray:
     """Return a stroke in x-heights, a dot `DOT` high, as a pen leaves it."""
     if np.ptp(stroke, axis=0).max() >= DOT:
         return stroke
@@ -361,9 +371,9 @@ def _seen(stroke: np.ndarray) -> np.ndarray:
     return middle + np.array([[0.0, -DOT / 2], [0.0, DOT / 2]])
 
 
-def _believed(measured: float, characters: int, sure: float) -> float:
+def _shrunk(measured: float, characters: int, prior: float) -> float:
     """Return as much of a measured difference as so many characters tell; 0 if it is NaN."""
-    return float(np.nan_to_num(measured)) * characters / (characters + sure)
+    return float(np.nan_to_num(measured)) * characters / (characters + prior)
 
 
 def _edges(inks: Sequence[Sequence[np.ndarray]]) -> list[tuple[float, float]]:

@@ -84,24 +84,24 @@ class Proofread:
         return len(self.faults), self.errors, self.doubt
 
     @property
-    def enough(self) -> float:
+    def doubt_limit(self) -> float:
         """Nats of doubt with which it is good enough."""
         return DOUBT_OF_NUMBERS if any(map(str.isdigit, self.text)) else DOUBT
 
     @property
-    def right(self) -> bool:
+    def accepted(self) -> bool:
         """Whether nothing is wrong with it, as far as the reader can tell."""
-        return not self.errors and not self.faults and self.doubt <= self.enough
+        return not self.errors and not self.faults and self.doubt <= self.doubt_limit
 
     @property
     def reason(self) -> str:
         """Why a person should look at it; empty if there is no need."""
         reasons = [f"read as {self.hypothesis!r}"] if self.errors else []
-        doubtful = self.doubt > REPORTED * self.enough and not reasons
+        doubtful = self.doubt > REPORTED * self.doubt_limit and not reasons
         return ", ".join([*reasons, *self.faults, *(["hardly legible"] if doubtful else [])])
 
 
-def units(line: Line, words: Sequence[Word]) -> list[Proofread]:
+def check_shapes(line: Line, words: Sequence[Word]) -> list[Proofread]:
     """Return the words of a line; all as one if the line has a fault."""
     wrong = {
         UNENDED: not line.ended,
@@ -160,7 +160,7 @@ def judged(one: Proofread, hypothesis: str, doubt: float) -> Proofread:
     return replace(one, hypothesis=hypothesis, errors=errors, doubt=doubt, faults=faults)
 
 
-def better(before: Sequence[Proofread], tried: Sequence[Proofread]) -> list[Proofread]:
+def keep_best(before: Sequence[Proofread], tried: Sequence[Proofread]) -> list[Proofread]:
     """Return the words of a line, those that are not right as they were written once more if that
     is better.
 
@@ -170,7 +170,7 @@ def better(before: Sequence[Proofread], tried: Sequence[Proofread]) -> list[Proo
     """
     left, found = deque(tried), []
     for old in before:
-        if old.right:
+        if old.accepted:
             found.append(old)
             continue
         new: list[Proofread] = []

@@ -105,7 +105,7 @@ class Writer(TrainedNetwork):
         return text or "".join(known.characters)[:30]
 
     @cached_property
-    def unprimed(self) -> list[np.ndarray]:
+    def reference_lines(self) -> list[np.ndarray]:
         """Lines that the network writes without a primer or bias, to compare with a primer.
 
         Raises:

@@ -76,7 +76,7 @@ def test_a_primer_after_which_nothing_is_left_to_write(conditional, ink, tmp_pat
 
 def test_ink_of_other_units_gets_the_networks_size(conditional, ink, tmp_path, capsys):
     small = ink * np.float32([1 / 64, 1 / 64, 1])
-    fitted, scale, _ = matched(small, load(conditional, "cpu").unprimed)
+    fitted, scale, _ = matched(small, load(conditional, "cpu").reference_lines)
     assert scale > 2 and len(fitted) > 1
     words = ("--primer", primer_of(tmp_path, small), "--steps", 20, "--text", "B", "--bias", 0)
     write(conditional, tmp_path / "out.inkml", *words)

@@ -124,7 +124,9 @@ def test_words_that_are_misread_are_written_again_without_the_others(hand):
     tried = [(["two six"], again[:1]), (["two"], again[1:])]
     assert calls == [(["one two six", "one"], [7, 8]), *tried]
     assert [(each.text, each.tries) for each in first] == [("one", 1), ("two", 3), ("six", 2)]
-    assert [each.tries for each in second] == [1] and all(each.right for each in [*first, *second])
+    assert [each.tries for each in second] == [1] and all(
+        each.accepted for each in [*first, *second]
+    )
 
 
 def zigzag(lean):

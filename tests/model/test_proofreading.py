@@ -15,11 +15,11 @@ from model.proofreading import (
     SHAPE,
     UNENDED,
     Proofread,
-    better,
+    check_shapes,
     judged,
+    keep_best,
     proofread,
     spellings,
-    units,
 )
 from utils.ink import from_strokes
 from utils.page.layout import Word
@@ -74,7 +74,7 @@ def line(text, ended=True, width=1.0, height=0.0):
 )
 def test_what_is_read_as_it_should_be(text, hypothesis, doubt, errors, right):
     found = judged(one(text), hypothesis, doubt)
-    assert (found.errors, found.right) == (errors, right)
+    assert (found.errors, found.accepted) == (errors, right)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_what_a_person_is_told(hypothesis, doubt, faults, reason):
 
 def test_a_full_stop_that_nobody_sees_is_a_fault():
     seen, hidden = ([(4.5, 0), (4.5, 0.1)],), ([(1.5, -0.5), (1.5, -0.4)],)
-    assert judged(one("cat.", marks=seen), "cat.", 0.0).right
+    assert judged(one("cat.", marks=seen), "cat.", 0.0).accepted
     assert judged(one("cat.", marks=hidden), "cat.", 0.0).faults == (HIDDEN,)
 
 
@@ -132,7 +132,7 @@ def test_words_are_read_one_by_one_in_the_x_height_of_the_line():
     ],
 )
 def test_faults_of_a_line(written, said, wrong):
-    found = units(written, [word(text) for text in said.split()])
+    found = check_shapes(written, [word(text) for text in said.split()])
     assert [each.faults for each in found] == ([wrong] if wrong else [()] * 2)
     assert " ".join(each.text for each in found) == written.title
 
@@ -145,7 +145,7 @@ def test_a_dot_is_no_line_unless_it_is_the_text():
         ink = np.concatenate([primer, dot, *more])
         peaks = np.full(len(ink) - 1, 7)
         one = Line(ink, len(primer), peaks, f"primer {text}", True, np.zeros(1), title=text)
-        assert units(one, [word(text)])[0].faults == faults
+        assert check_shapes(one, [word(text)])[0].faults == faults
 
 
 def test_how_far_the_pen_may_go_back_is_by_the_longest_word():
@@ -153,7 +153,7 @@ def test_how_far_the_pen_may_go_back_is_by_the_longest_word():
     for back, wrong in ((120.0, ()), (160.0, (SHAPE,))):
         written = line("some words")
         written.ink[100, 0] -= back
-        assert units(written, [word("some"), word("words")])[0].faults == wrong
+        assert check_shapes(written, [word("some"), word("words")])[0].faults == wrong
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_how_far_the_pen_may_go_back_is_by_the_longest_word():
     ],
 )
 def test_the_better_try_is_kept(before, tried, kept):
-    found = better(before, tried)
+    found = keep_best(before, tried)
     assert [(each.text, each.tries, each.errors, each.doubt) for each in found] == kept
 
 
@@ -189,8 +189,8 @@ def test_an_i_that_is_a_bare_stroke_may_be_read_as_a_t(points, hypothesis, right
     """A `t` of two strokes stands beside it."""
     ink = from_strokes([np.array(points), np.array([(9, 0), (9, 8)]), np.array([(8, 4), (10, 4)])])
     at = np.array([0, 0, 0, 1, 1, 1, 1])
-    (found,) = units(Line(ink, 0, at[1:], "It", True, np.zeros(6), title="It"), [word("It")])
-    assert judged(found, hypothesis, 0.0).right == right
+    (found,) = check_shapes(Line(ink, 0, at[1:], "It", True, np.zeros(6), title="It"), [word("It")])
+    assert judged(found, hypothesis, 0.0).accepted == right
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_an_a_needs_two_legs_and_a_digit_one_stroke_of_its_height(title, faulty)
     at = [k for k, one in enumerate(title) if one != " " for _ in range(3)]
     ink = from_strokes(strokes)
     one = Line(ink, 0, np.array(at[1:]), title, True, np.zeros(len(at) - 1), title=title)
-    found = units(one, [word(text) for text in title.split()])
+    found = check_shapes(one, [word(text) for text in title.split()])
     assert [k for k, each in enumerate(found) if each.faults] == faulty
     assert judged(found[0], title.split()[0], 0.0).faults == found[0].faults
 
@@ -218,5 +218,5 @@ def test_a_9_has_a_ring():
     hook = np.array([(23.5, 1), (22, 1), (22, 3), (26, 3), (26, 12.0)])
     at = np.repeat([0, 2], [7, 5])
     written = Line(from_strokes([ring, hook]), 0, at[1:], "9 9", True, np.zeros(11), title="9 9")
-    found = units(written, [word("9"), word("9")])
+    found = check_shapes(written, [word("9"), word("9")])
     assert [one.faults for one in found] == [(), (NO_RING,)]

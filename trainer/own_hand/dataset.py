@@ -119,7 +119,7 @@ class HandDataset(LinesDataset):
         """
         log.info("reading the lines")
         samples = usable(self.root, self.samples, known, reader)
-        unprimed = [ink for ink in writer.unprimed if mean_step(ink) > 0]
+        unprimed = [ink for ink in writer.reference_lines if mean_step(ink) > 0]
         height = self.height or float(np.median([x_height(ink) for ink in unprimed]))
         step = self.step or float(np.median([mean_step(ink) for ink in unprimed]))
         inks = to_network_units([(one.ink, one.text) for one in samples], height, step)
