@@ -134,20 +134,20 @@ def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
     if not distributed.broadcast_object(start.run.has_checkpoint):
         return start
     _hold(start.run, locks)
-    weights = _find_resumable(start.run.models)
+    weights = _resumable(_find(start.run.models))
     config = start.config.resumed(weights.content["config"], weights.path)
     return Start(config, start.run, weights, resumed=True, tries_older=True)
 
 
 def resumed(arguments: argparse.Namespace, run: RunFolder) -> Start:
     """-r RUN, or its newest checkpoint: the run goes on."""
-    config, weights = _resumed_config(arguments)
+    weights, config = _find_resumable(arguments)
     return Start(config, run, weights, True, Path(arguments.resume).is_dir())
 
 
 def branched(arguments: argparse.Namespace) -> Start:
     """-r CHECKPOINT, an older one, or with another --run-id: a new run goes on from there."""
-    config, weights = _resumed_config(arguments)
+    weights, config = _find_resumable(arguments)
     run = _new_run(config, arguments)
     return Start(config, run, weights, True, Path(arguments.resume).is_dir())
 
@@ -161,12 +161,6 @@ def started_over(arguments: argparse.Namespace, run: RunFolder) -> Start:
     return Start(config, run, weights)
 
 
-def _hold(run: RunFolder, locks: ExitStack | None) -> None:
-    if locks is not None:
-        run.hold()
-        locks.callback(run.release)
-
-
 def _new_run(config: ConfigParser, arguments: argparse.Namespace) -> RunFolder:
     """Return the folder of a run, which is new unless --start-or-resume is given."""
     run = RunFolder(config.name, arguments.run_id, arguments.saved)
@@ -174,13 +168,26 @@ def _new_run(config: ConfigParser, arguments: argparse.Namespace) -> RunFolder:
     return run if arguments.start_or_resume else distributed.broadcast_object(run.require_new)
 
 
+def _hold(run: RunFolder, locks: ExitStack | None) -> None:
+    if locks is not None:
+        run.hold()
+        locks.callback(run.release)
+
+
 def _find(place: str | Path) -> CheckpointFile:
     return distributed.broadcast_object(lambda: find_checkpoint(place))
 
 
-def _find_resumable(place: str | Path) -> CheckpointFile:
-    """Find a checkpoint; raise a CheckpointError if it cannot be resumed."""
-    path, content = weights = _find(place)
+def _find_resumable(arguments: argparse.Namespace) -> tuple[CheckpointFile, ConfigParser]:
+    """Return the checkpoint of -r, and its config with what the command line changes."""
+    weights = _resumable(_find(arguments.resume))
+    config = weights.content["config"]
+    return weights, ConfigParser.from_checkpoint(config, weights.path, arguments.overrides)
+
+
+def _resumable(weights: CheckpointFile) -> CheckpointFile:
+    """Return a checkpoint; raise a CheckpointError if it cannot be resumed."""
+    path, content = weights
     if "training" not in content:
         raise CheckpointError(
             f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
@@ -189,9 +196,3 @@ def _find_resumable(place: str | Path) -> CheckpointFile:
     extension.check(content.get("modules", {}), path)
     extension.warn_of_changes(content.get("modules", {}), path)
     return weights
-
-
-def _resumed_config(arguments: argparse.Namespace) -> tuple[ConfigParser, CheckpointFile]:
-    weights = _find_resumable(arguments.resume)
-    config = weights.content["config"]
-    return ConfigParser.from_checkpoint(config, weights.path, arguments.overrides), weights
