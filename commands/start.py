@@ -134,20 +134,22 @@ def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
     if not distributed.broadcast_object(start.run.has_checkpoint):
         return start
     _hold(start.run, locks)
-    weights = _resumable(_find(start.run.models))
+    weights = _find(start.run.models, resumed=True)
     config = start.config.resumed(weights.content["config"], weights.path)
     return Start(config, start.run, weights, resumed=True, tries_older=True)
 
 
 def resumed(arguments: argparse.Namespace, run: RunFolder) -> Start:
     """-r RUN, or its newest checkpoint: the run goes on."""
-    weights, config = _find_resumable(arguments)
+    weights = _find(arguments.resume, resumed=True)
+    config = _stored_config(weights, arguments)
     return Start(config, run, weights, True, Path(arguments.resume).is_dir())
 
 
 def branched(arguments: argparse.Namespace) -> Start:
     """-r CHECKPOINT, an older one, or with another --run-id: a new run goes on from there."""
-    weights, config = _find_resumable(arguments)
+    weights = _find(arguments.resume, resumed=True)
+    config = _stored_config(weights, arguments)
     run = _new_run(config, arguments)
     return Start(config, run, weights, True, Path(arguments.resume).is_dir())
 
@@ -174,25 +176,21 @@ def _hold(run: RunFolder, locks: ExitStack | None) -> None:
         locks.callback(run.release)
 
 
-def _find(place: str | Path) -> CheckpointFile:
-    return distributed.broadcast_object(lambda: find_checkpoint(place))
-
-
-def _find_resumable(arguments: argparse.Namespace) -> tuple[CheckpointFile, ConfigParser]:
-    """Return the checkpoint of -r, and its config with what the command line changes."""
-    weights = _resumable(_find(arguments.resume))
-    config = weights.content["config"]
-    return weights, ConfigParser.from_checkpoint(config, weights.path, arguments.overrides)
-
-
-def _resumable(weights: CheckpointFile) -> CheckpointFile:
-    """Return a checkpoint; raise a CheckpointError if it cannot be resumed."""
-    path, content = weights
-    if "training" not in content:
+def _find(place: str | Path, *, resumed: bool = False) -> CheckpointFile:
+    """Return the checkpoint at `place`; raise a CheckpointError if it is not fit to be resumed."""
+    path, content = weights = distributed.broadcast_object(lambda: find_checkpoint(place))
+    if resumed and "training" not in content:
         raise CheckpointError(
             f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
             "training from its weights"
         )
-    extension.check(content.get("modules", {}), path)
-    extension.warn_of_changes(content.get("modules", {}), path)
+    if resumed:
+        extension.check(content.get("modules", {}), path)
+        extension.warn_of_changes(content.get("modules", {}), path)
     return weights
+
+
+def _stored_config(weights: CheckpointFile, arguments: argparse.Namespace) -> ConfigParser:
+    """Return the config of a checkpoint, with what the command line changes."""
+    stored = weights.content["config"]
+    return ConfigParser.from_checkpoint(stored, weights.path, arguments.overrides)
