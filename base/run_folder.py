@@ -187,8 +187,8 @@ class RunFolder:
         if before and "ended" not in before[-1] and messages.exists():
             last = local_time(at=messages.stat().st_mtime)
             before[-1]["ended"] = {"time": last, "state": "stopped", "reason": "killed"}
-        for one in before:
-            one.pop("config", None)
+        for former in before:
+            former.pop("config", None)
         start = {
             "started": local_time(),
             "resumed_from": None if resumed_from is None else str(resumed_from),
