@@ -27,11 +27,10 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
-from base.checkpoint import HAND_FILE, check_weights
-from base.initial_checkpoint import InitialCheckpoint
+from base.checkpoint import HAND_FILE
 from base.run_folder import RunFolder
 from base.weight_noise import parameter_groups
-from model.loading import TrainedNetwork, naming_incompatibilities
+from model.loading import TrainedNetwork
 from utils import config_file, strict_json
 from utils.alphabet import Alphabet
 from utils.binding import NOTHING, Annotation, Binder, arguments_of, by_name
@@ -280,24 +279,11 @@ class ConfigParser:
         """Build the network, which gets the alphabet if it needs one."""
         return self.build("arch", normalisation=normalisation, alphabet=alphabet)
 
-    def build_on_meta(self, initial: InitialCheckpoint | None) -> BaseModel:
-        """Return the network without memory for its weights, before any data loads.
-
-        Raises:
-            CheckpointError: if the weights of the checkpoint do not fit.
-        """
-        alphabet = initial and initial.alphabet(self.needs_text)
+    def build_on_meta(self, alphabet: Alphabet | None) -> BaseModel:
+        """Build the network without memory for its weights, before the data are known."""
         with torch.device("meta"):
             stand_in = alphabet or STAND_INS["alphabet"]
-            model = self.build_model(STAND_INS["normalisation"], stand_in)
-        if initial:
-            weights = {name: one.to("meta") for name, one in initial.content["state_dict"].items()}
-            if not initial.resumed:
-                weights = model.extend_state_dict(weights, alphabet and len(alphabet))
-            arch = initial.content["config"].get("arch")
-            with naming_incompatibilities(arch, self.config["arch"], initial.path):
-                check_weights(model, weights, initial.path)
-        return model
+            return self.build_model(STAND_INS["normalisation"], stand_in)
 
     def _refuse(self, faults: Sequence[ConfigFault]) -> None:
         """Raise the ConfigError of faults, if any, with the options or files that they are of."""

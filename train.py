@@ -17,16 +17,14 @@ from base import distributed, extension
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import load_weights
 from base.device import resolve_device
-from base.initial_checkpoint import InitialCheckpoint
 from base.provenance import versions
 from base.random_state import seed_all
-from base.run_folder import SAVED, RunFolder
 from base.weight_noise import parameter_groups
 from commands import options, sweep, train_options
+from commands.start import Start, resolve_start
 from data_loader import HandwritingDataLoader
 from data_loader.looking import samples_figure
 from logger.logger import setup_logging
-from parse_config import ConfigParser
 from utils.alphabet import table
 from utils.checks import CheckpointError, UserError
 from utils.normalisation import Normalisation
@@ -44,8 +42,8 @@ def main(words: list[str] | None = None) -> int:
             setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
             options.load_modules(arguments)
             if arguments.sweeps:
-                return sweep.train_all(arguments, check, train)
-            return train(arguments)
+                return sweep.train_all(arguments, train)
+            return prepare(arguments) if arguments.prepare else train(arguments)
     except (UserError, TrainingFailed, OSError, distributed.Lost) as error:
         status, message = 2 if isinstance(error, UserError) else 1, str(error)
     except KeyboardInterrupt as interrupt:
@@ -57,94 +55,44 @@ def main(words: list[str] | None = None) -> int:
 
 def train(arguments: argparse.Namespace) -> int:
     """Start a new run or resume one, and return the exit status."""
-    with ExitStack() as held:
-        config, initial, run = beginning(arguments, held)
-        again = arguments.start_or_resume and initial and initial.resumed
-        same = again and config.config["trainer"] == initial.content["config"]["trainer"]
-        if same and run.is_finished():
-            log.info("%s is finished", run.models)
+    with ExitStack() as locks:
+        start = resolve_start(arguments, locks)
+        if arguments.start_or_resume and start.is_finished():
+            log.info("%s is finished", start.run.models)
             return 0
         device = resolve_device(arguments.device)
-        loader = prepared_data(config, initial, device)
-        if arguments.prepare:
-            print(loader.source.character_report(loader.new_characters))
-            if arguments.show:
-                model, cut = config.build_on_meta(initial), config.settings["truncate"]
-                write_png(arguments.show, samples_figure(loader, model, cut))
-            return 0
-        trainer = build_trainer(config, initial, loader, run, device)
-        stopped_by = trainer.train(config.resolved, initial and initial.first_weights())
+        loader = prepared_data(start, device)
+        trainer = build_trainer(start, loader, device)
+        stopped_by = trainer.train(start.config.resolved, start.weights and start.weights.path)
     return 0 if stopped_by is None else 128 + stopped_by
 
 
-def check(arguments: argparse.Namespace) -> None:
-    """Raise a UserError for what can be known to be wrong before any data loads."""
-    with ExitStack() as held:
-        config, initial, _ = beginning(arguments, held)
-        config.build_on_meta(initial)
+def prepare(arguments: argparse.Namespace) -> int:
+    """Prepare the data, print what it has, and draw some of it if that is asked for."""
+    start = resolve_start(arguments)
+    loader = prepared_data(start, resolve_device(arguments.device))
+    print(loader.source.character_report(loader.new_characters))
+    if arguments.show:
+        truncate = start.config.settings["truncate"]
+        write_png(arguments.show, samples_figure(loader, start.model_on_meta(), truncate))
+    return 0
 
 
-def beginning(
-    arguments: argparse.Namespace, held: ExitStack
-) -> tuple[ConfigParser, InitialCheckpoint | None, RunFolder]:
-    """Return the config, what the training starts from, and the folder of the run.
-
-    A run that goes on is held before its newest checkpoint is looked for, as another process may
-    save one.
-    """
-    place, overrides, initial = arguments.resume, arguments.overrides, None
-    if arguments.config:  # A new run, perhaps fine-tuning; or its own run goes on.
-        if place:
-            initial = InitialCheckpoint.find(place, resumed=False)
-        arch = initial and initial.content["config"].get("arch")
-        config = ConfigParser.from_file(arguments.config, overrides, arch)
-        run = RunFolder(config.name, arguments.run_id, arguments.saved)
-        if not (arguments.start_or_resume and distributed.broadcast_object(run.has_checkpoint)):
-            return config, initial, distributed.broadcast_object(run.refuse_if_there)
-        run.hold()
-        held.callback(run.release)
-        initial = InitialCheckpoint.find(run.models, resumed=True)
-        return config.resumed(initial.content["config"], initial.path), initial, run
-
-    # A checkpoint's run goes on or starts over; or a run of another id goes on from there.
-    run = None if arguments.prepare else RunFolder.resumed(place, arguments.run_id)
-    if run:
-        if arguments.saved not in (SAVED, run.saved):
-            raise UserError(f"--saved is for a new run: {run.models} goes on where it is")
-        run.hold()
-        held.callback(run.release)
-        if begun := distributed.broadcast_object(run.beginning):
-            log.warning("%s was stopped before its first checkpoint: starting over", run.models)
-            given, weights = begun
-            if weights:
-                initial = InitialCheckpoint.find(weights, resumed=False)
-            return ConfigParser(given, str(run.models / "run.json"), overrides), initial, run
-    initial = InitialCheckpoint.find(place, resumed=True)
-    config = ConfigParser.from_checkpoint(initial.content["config"], initial.path, overrides)
-    if run is None:
-        new = RunFolder(config.name, arguments.run_id, arguments.saved)
-        run = distributed.broadcast_object(new.refuse_if_there)
-    return config, initial, run
-
-
-def prepared_data(
-    config: ConfigParser, initial: InitialCheckpoint | None, device: torch.device
-) -> HandwritingDataLoader:
+def prepared_data(start: Start, device: torch.device) -> HandwritingDataLoader:
     """Return the loader of the training data, with its units and alphabet."""
-    features = config.build_on_meta(initial).features
-    seed, resumed = config.settings["seed"], initial is not None and initial.resumed
+    features, config, weights = start.model_on_meta().features, start.config, start.weights
+    seed, normalisation = config.settings["seed"], None
     seed_all(seed)
-    normalisation = None
-    if resumed or (initial and config.settings["keep_normalisation"]):
-        normalisation = Normalisation.from_dict(initial.content["normalisation"])
-    alphabet = initial and initial.alphabet(config.needs_text)
+    if start.resumed or (weights and config.settings["keep_normalisation"]):
+        normalisation = Normalisation.from_dict(weights.content["normalisation"])
+    alphabet = start.alphabet
     loader = config.build(
         "data_loader", seed=seed, normalisation=normalisation, alphabet=alphabet, only=None
     )
-    if initial:
-        fitted = loader.source.fit(initial.path, alphabet, device, resumed=resumed)
+    if weights:
+        fitted = loader.source.fit(weights.path, alphabet, device, resumed=start.resumed)
         config.set_dataset_arguments(fitted)
-    loader.prepare(features, extends_alphabet=initial is not None and not resumed)
+    loader.prepare(features, extends_alphabet=weights is not None and not start.resumed)
     log.info("%s", loader.source.report())
     if new := loader.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
@@ -152,19 +100,12 @@ def prepared_data(
     return loader
 
 
-def build_trainer(
-    config: ConfigParser,
-    initial: InitialCheckpoint | None,
-    loader: HandwritingDataLoader,
-    run: RunFolder,
-    device: torch.device,
-) -> BaseTrainer:
+def build_trainer(start: Start, loader: HandwritingDataLoader, device: torch.device) -> BaseTrainer:
     """Return the trainer of the config's network, which has the weights to begin or go on with."""
-    model, source = config.build_model(loader.normalisation, loader.alphabet), loader.source
-    if initial and not initial.resumed:
-        known = initial.alphabet(config.needs_text)
-        weights = model.extend_state_dict(initial.content["state_dict"], known and len(known))
-        load_weights(model, weights, initial.path)
+    config, source = start.config, loader.source
+    model = config.build_model(loader.normalisation, loader.alphabet)
+    if start.weights and not start.resumed:
+        load_weights(model, start.state_dict_for(model), start.weights.path)
     adaptive = config.settings["weight_noise"] == "adaptive"
     has_schedule = config.config["lr_scheduler"] is not None
     steps = BaseTrainer.planned_steps(len(loader), config.settings) if has_schedule else None
@@ -176,29 +117,29 @@ def build_trainer(
         "versions": versions(device),
         "modules": extension.versions(),
     }
-    supplied = {
+    parts = {
         "params": partial(parameter_groups, model.to(device), adaptive),
         "steps": steps,
         "total_steps": steps,
         "model": model,
         "train_loader": loader,
         "valid_loader": loader.split("valid"),
-        "run": run,
+        "run": start.run,
         "device": device,
         "checkpoint_header": header,
     }
     for key in ("optimizer", "lr_scheduler", "loss", "metrics", "trainer"):
-        supplied[key] = config.build(key, **supplied)
-    trainer = supplied["trainer"]
-    if initial and initial.resumed:
-        try:
-            trainer.resume(initial.content, initial.path)
-        except CheckpointError as error:
-            older = initial.older()
-            if older is None:
-                raise
-            log.warning("%s; the checkpoint before it is tried", error)
-            return build_trainer(config, older, loader, run, device)
+        parts[key] = config.build(key, **parts)
+    trainer = parts["trainer"]
+    if not start.resumed:
+        return trainer
+    try:
+        trainer.resume(start.weights.content, start.weights.path)
+    except CheckpointError as error:
+        if (older := start.older()) is None:
+            raise
+        log.warning("%s; the checkpoint before it is tried", error)
+        return build_trainer(older, loader, device)
     return trainer
 
 

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, TypeAlias, TypedDict, get_type_hints
+from typing import Annotated, Any, BinaryIO, NamedTuple, TypeAlias, TypedDict, get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +56,13 @@ class Checkpoint(TypedDict, total=False):
     step: Count  # of the optimiser, of the whole run
     # What only a resumed run needs, see `base.training_checkpoint`.
     training: dict[str, Any]
+
+
+class CheckpointFile(NamedTuple):
+    """A checkpoint that was read from a file."""
+
+    path: Path
+    content: Checkpoint
 
 
 NEEDED = {"format", "config", "state_dict", "normalisation"}
@@ -302,10 +309,8 @@ def _shown(value: object) -> str:
     return f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else short(value)
 
 
-def newest_checkpoint(
-    folder: str | os.PathLike[str], before: Path | None = None
-) -> tuple[Path, Checkpoint]:
-    """Return the newest complete checkpoint of a run's folder, and its file.
+def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None) -> CheckpointFile:
+    """Return the newest complete checkpoint of a run's folder.
 
     If there is no other, the best one is used. The log says what is wrong with newer ones.
 
@@ -328,7 +333,7 @@ def newest_checkpoint(
             continue
         for cause in skipped:
             log.warning("skipped %s", cause)
-        return path, found
+        return CheckpointFile(path, found)
     runs = [run for place in ("*", "*/*", "models/*/*") for run in folder.glob(place)]
     inside = sorted(str(run) for run in runs if checkpoints(run))
     raise CheckpointError(
@@ -337,15 +342,17 @@ def newest_checkpoint(
     )
 
 
-def find_checkpoint(path: str | os.PathLike[str]) -> tuple[Path, Checkpoint]:
-    """Return the checkpoint that `path` means, and its file: a file, the newest complete one of a
+def find_checkpoint(path: str | os.PathLike[str]) -> CheckpointFile:
+    """Return the checkpoint that `path` means: a file, the newest complete one of a
     folder, or, if neither exists, the pretrained network of that name.
 
     Raises:
         CheckpointError: if there is none, or what is wrong with the file.
     """
     path = resolve_checkpoint(path)
-    return newest_checkpoint(path) if path.is_dir() else (path, load_checkpoint(path))
+    if path.is_dir():
+        return newest_checkpoint(path)
+    return CheckpointFile(path, load_checkpoint(path))
 
 
 def to_share(checkpoint: Checkpoint) -> Checkpoint:

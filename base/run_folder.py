@@ -83,35 +83,35 @@ class RunFolder:
         return self.models / BEST
 
     def hold(self) -> None:
-        """Lock this run against others until `release` was called as often; the main process does.
+        """Lock this run against other processes until `release`; the main process does.
 
         Raises:
             UserError: if another process holds it, naming that.
         """
-        if not distributed.is_main():
+        if self._lock is not None or not distributed.is_main():
             return
         path, holder = self.models / LOCK, "another process"
         # Not at once: whoever lists the runs looks at the lock for an instant.
-        self._lock = self._lock or FileLock(path, timeout=0.2)
+        lock = FileLock(path, timeout=0.2)
         try:
-            self._lock.acquire()
+            lock.acquire()
         except Timeout:
             with suppress(OSError, ValueError):
                 holder = path.read_text(encoding="utf-8").strip() or holder
             raise UserError(
                 f"run {self.models} is in use by {holder}: wait for it, or stop it"
             ) from None
-        since = local_time(" ")
+        self._lock, since = lock, local_time(" ")
         with suppress(OSError):
             path.write_text(f"process {os.getpid()} on {platform.node()}, since {since}\n", "utf-8")
 
     def release(self) -> None:
-        """Undo one `hold`, if there was one."""
+        """Undo `hold`; a resumption that is refused leaves the folder as it was."""
         if self._lock is not None:
-            if self._lock.lock_counter == 1:  # A refused resumption leaves the folder as it was.
-                with suppress(OSError):
-                    os.truncate(self.models / LOCK, 0)
+            with suppress(OSError):
+                os.truncate(self.models / LOCK, 0)
             self._lock.release()
+            self._lock = None
 
     def has_checkpoint(self) -> bool:
         """Return whether anything was saved in this run."""
@@ -130,7 +130,7 @@ class RunFolder:
         is_newest = Path(place).is_dir() or not newest or newest[0].samefile(place)
         return run if is_newest else None
 
-    def refuse_if_there(self) -> "RunFolder":
+    def require_new(self) -> "RunFolder":
         """Return this run; raise a UserError if it exists and something was saved in it."""
         if self.has_checkpoint():
             raise UserError(
@@ -158,7 +158,8 @@ class RunFolder:
             seed: of the run.
             given: the config as it was given, with which a run without a checkpoint starts over.
             resumed_from: the checkpoint, which may lie in this run or elsewhere; None if none.
-            weights_from: the checkpoint with whose weights the run begins, if any.
+            weights_from: the checkpoint with whose weights the run begins, if any; where it is
+                resumed, the record of the run of `resumed_from` says which.
             device: that the run computes on; None for the CPU.
 
         Returns:
@@ -170,12 +171,15 @@ class RunFolder:
             OSError: if the folders or files cannot be written.
         """
         inside = resumed_from is not None and resumed_from.resolve().parent == self.models.resolve()
+        if resumed_from is not None:
+            origin = RunFolder.of(resumed_from)
+            weights_from = origin and origin.first_weights()
         if not inside:
-            self.refuse_if_there()
+            self.require_new()
         self._make_folders()
         self.hold()
         if not inside:  # Another process may have been here in between.
-            self.refuse_if_there()
+            self.require_new()
         for folder in (self.models, self.log):
             remove_temporary(folder)
         before = self._starts()
@@ -183,8 +187,8 @@ class RunFolder:
         if before and "ended" not in before[-1] and messages.exists():
             last = local_time(at=messages.stat().st_mtime)
             before[-1]["ended"] = {"time": last, "state": "stopped", "reason": "killed"}
-        for one in before:
-            one.pop("config", None)
+        for former in before:
+            former.pop("config", None)
         start = {
             "started": local_time(),
             "resumed_from": None if resumed_from is None else str(resumed_from),
@@ -220,18 +224,12 @@ class RunFolder:
                 self.run_id = f"{wanted}-{number}"
         self.log.mkdir(parents=True, exist_ok=True)
 
-    def beginning(self) -> tuple[dict[str, Any], str | None] | None:
-        """Return what a run that was stopped before its first checkpoint was started from.
-
-        Returns:
-            its config, and the file of its initial weights, if any; None if the run has a
-            checkpoint.
+    def recorded_start(self) -> tuple[dict[str, Any], str | None]:
+        """Return the config, and the file of the initial weights, if any, of the last start.
 
         Raises:
-            CheckpointError: if it was stopped before even that was written.
+            CheckpointError: if there is none, as the run was stopped before it was written.
         """
-        if self.has_checkpoint():
-            return None
         last = next(reversed(self._starts()), {})
         if "config" not in last:
             raise CheckpointError(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from base import distributed
 from base.stop_request import TrainingFailed
+from commands.start import resolve_start
 from parse_config import ConfigError
 from utils import strict_json
 from utils.checks import UserError
@@ -33,18 +34,14 @@ def parse(text: str) -> list[Override]:
     return [Override("--sweep", key, one) for one in each]
 
 
-def train_all(
-    arguments: argparse.Namespace,
-    check: Callable[[argparse.Namespace], object],
-    train: Callable[[argparse.Namespace], int],
-) -> int:
+def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace], int]) -> int:
     """Start or go on with each run of a sweep, and return the exit status.
 
-    A run that fails does not keep those after it from being made; a signal does.
+    All runs are checked before the first is made. A run that fails does not keep those after it
+    from being made; a signal does.
 
     Args:
         arguments: of the command line.
-        check: finds the faults of a run; all runs are checked before the first is made.
         train: makes a run, and returns its exit status.
 
     Raises:
@@ -54,7 +51,7 @@ def train_all(
     each, faults, failed = runs(arguments), {}, []
     for one in each:
         try:
-            check(one)
+            resolve_start(one).model_on_meta()
         except ConfigError as error:
             faults |= {str(fault): fault for fault in error.faults}
     if faults:

@@ -137,11 +137,11 @@ def test_runs_that_start_in_the_same_second_get_names_of_their_own(tmp_path):
 def test_what_a_run_began_with(run, tmp_path):
     run.models.mkdir(parents=True)
     with pytest.raises(CheckpointError, match=r"no checkpoint found.*-c CONFIG --run-id a"):
-        run.beginning()
+        run.recorded_start()
     for config in ({"name": "former"}, {"name": "words"}):
         run.create({}, 1, given=config, weights_from=tmp_path / "other.pth")
     assert run.first_weights() == tmp_path / "other.pth"
-    assert run.beginning() == ({"name": "words"}, str(tmp_path / "other.pth"))
+    assert run.recorded_start() == ({"name": "words"}, str(tmp_path / "other.pth"))
     assert (run.models / "run.json").read_text().count('"config"') == 1  # of the last start
     (run.models / checkpoint_name(1, 3)).touch()
-    assert run.beginning() is None
+    assert run.has_checkpoint()

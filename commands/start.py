@@ -1,0 +1,196 @@
+"""The six ways in which a training begins; `resolve_start` chooses one by the command line."""
+
+import argparse
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from base import distributed, extension
+from base.base_model import BaseModel
+from base.checkpoint import CheckpointFile, check_weights, find_checkpoint, newest_checkpoint
+from base.run_folder import SAVED, RunFolder
+from model.loading import naming_incompatibilities
+from parse_config import ConfigParser
+from utils.alphabet import Alphabet
+from utils.checks import CheckpointError, UserError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a training begins.
+
+    Attributes:
+        config: of the run.
+        run: its folder.
+        weights: the checkpoint that it begins with; None if with initial weights.
+        resumed: whether it goes on with all that the checkpoint holds, not with its weights alone.
+        tries_older: whether the newest checkpoint of a folder was asked for, so that the one before
+            is used if its training state does not fit.
+    """
+
+    config: ConfigParser
+    run: RunFolder
+    weights: CheckpointFile | None = None
+    resumed: bool = False
+    tries_older: bool = False
+
+    @property
+    def alphabet(self) -> Alphabet | None:
+        """The characters that the weights know; None without weights, or if no text is needed."""
+        if self.weights is None or not self.config.needs_text:
+            return None
+        if not self.weights.content["alphabet"]:
+            lacks = "it lacks the alphabet that the config's network needs"
+            raise CheckpointError(f"{self.weights.path}: {lacks}")
+        return Alphabet(self.weights.content["alphabet"])
+
+    def state_dict_for(self, model: BaseModel, device: str = "cpu") -> Mapping[str, Tensor]:
+        """Return the weights on a device; in a new run they are extended to what `model` knows."""
+        stored = self.weights.content["state_dict"]
+        weights = {name: weight.to(device) for name, weight in stored.items()}
+        if self.resumed:
+            return weights
+        return model.extend_state_dict(weights, self.alphabet and len(self.alphabet))
+
+    def model_on_meta(self) -> BaseModel:
+        """Return the network without memory for its weights, before any data loads.
+
+        Raises:
+            CheckpointError: if the weights of the checkpoint do not fit.
+        """
+        model = self.config.build_on_meta(self.alphabet)
+        if self.weights is not None:
+            arch, path = self.weights.content["config"].get("arch"), self.weights.path
+            with naming_incompatibilities(arch, self.config.config["arch"], path):
+                check_weights(model, self.state_dict_for(model, "meta"), path)
+        return model
+
+    def is_finished(self) -> bool:
+        """Return whether all is done that the trainer of a resumed run is to do."""
+        former = self.weights.content["config"] if self.resumed else {}
+        same_trainer = self.config.config["trainer"] == former.get("trainer")
+        return same_trainer and self.run.is_finished()
+
+    def older(self) -> "Start | None":
+        """Return the start from the checkpoint before this one, None if there is none to use."""
+        path = self.weights.path
+
+        def find() -> CheckpointFile | None:
+            with suppress(CheckpointError):
+                return newest_checkpoint(path.parent, path)
+            return None
+
+        weights = distributed.broadcast_object(find) if self.tries_older else None
+        return weights and replace(self, weights=weights)
+
+
+def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None) -> Start:
+    """Return how the training of a command line begins.
+
+    Args:
+        arguments: of the command line.
+        locks: takes the lock of a run that goes on, before its newest checkpoint is looked for, as
+            another process may save one. Without it nothing is locked, and nothing written.
+
+    Raises:
+        UserError: if it cannot begin, or another process holds the run.
+    """
+    if arguments.config:
+        start = fine_tuned(arguments) if arguments.resume else new(arguments)
+        return start_or_resume(start, locks) if arguments.start_or_resume else start
+    run = RunFolder.resumed(arguments.resume, arguments.run_id)
+    if run is None:
+        return branched(arguments)
+    if arguments.saved not in (SAVED, run.saved):
+        raise UserError(f"--saved is for a new run: {run.models} goes on where it is")
+    _hold(run, locks)
+    has_checkpoint = distributed.broadcast_object(run.has_checkpoint)
+    return resumed(arguments, run) if has_checkpoint else started_over(arguments, run)
+
+
+def new(arguments: argparse.Namespace) -> Start:
+    """-c CONFIG: a new run, with initial weights."""
+    config = ConfigParser.from_file(arguments.config, arguments.overrides)
+    return Start(config, _new_run(config, arguments))
+
+
+def fine_tuned(arguments: argparse.Namespace) -> Start:
+    """-c CONFIG -r CHECKPOINT: a new run, with the weights of a checkpoint."""
+    weights = _find(arguments.resume)
+    arch = weights.content["config"].get("arch")
+    config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
+    return Start(config, _new_run(config, arguments), weights)
+
+
+def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
+    """-c CONFIG --run-id ID --start-or-resume: the run goes on if it has a checkpoint; else it
+    begins as `start` says."""
+    if not distributed.broadcast_object(start.run.has_checkpoint):
+        return start
+    _hold(start.run, locks)
+    weights = _find(start.run.models, resumed=True)
+    config = start.config.resumed(weights.content["config"], weights.path)
+    return Start(config, start.run, weights, resumed=True, tries_older=True)
+
+
+def resumed(arguments: argparse.Namespace, run: RunFolder) -> Start:
+    """-r RUN, or its newest checkpoint: the run goes on."""
+    weights = _find(arguments.resume, resumed=True)
+    config = _stored_config(weights, arguments)
+    return Start(config, run, weights, True, Path(arguments.resume).is_dir())
+
+
+def branched(arguments: argparse.Namespace) -> Start:
+    """-r CHECKPOINT, an older one, or with another --run-id: a new run goes on from there."""
+    weights = _find(arguments.resume, resumed=True)
+    config = _stored_config(weights, arguments)
+    run = _new_run(config, arguments)
+    return Start(config, run, weights, True, Path(arguments.resume).is_dir())
+
+
+def started_over(arguments: argparse.Namespace, run: RunFolder) -> Start:
+    """-r RUN, stopped before its first checkpoint: it begins again, with what `run.json` names."""
+    given, weights_from = distributed.broadcast_object(run.recorded_start)
+    log.warning("%s was stopped before its first checkpoint: starting over", run.models)
+    weights = _find(weights_from) if weights_from else None
+    config = ConfigParser(given, str(run.models / "run.json"), arguments.overrides)
+    return Start(config, run, weights)
+
+
+def _new_run(config: ConfigParser, arguments: argparse.Namespace) -> RunFolder:
+    """Return the folder of a run, which is new unless --start-or-resume is given."""
+    run = RunFolder(config.name, arguments.run_id, arguments.saved)
+    # By default it is named after the time: that of the main process.
+    return run if arguments.start_or_resume else distributed.broadcast_object(run.require_new)
+
+
+def _hold(run: RunFolder, locks: ExitStack | None) -> None:
+    if locks is not None:
+        run.hold()
+        locks.callback(run.release)
+
+
+def _find(place: str | Path, *, resumed: bool = False) -> CheckpointFile:
+    """Return the checkpoint at `place`; raise a CheckpointError if it is not fit to be resumed."""
+    path, content = weights = distributed.broadcast_object(lambda: find_checkpoint(place))
+    if resumed and "training" not in content:
+        raise CheckpointError(
+            f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "
+            "training from its weights"
+        )
+    if resumed:
+        extension.check(content.get("modules", {}), path)
+        extension.warn_of_changes(content.get("modules", {}), path)
+    return weights
+
+
+def _stored_config(weights: CheckpointFile, arguments: argparse.Namespace) -> ConfigParser:
+    """Return the config of a checkpoint, with what the command line changes."""
+    stored = weights.content["config"]
+    return ConfigParser.from_checkpoint(stored, weights.path, arguments.overrides)

@@ -1,0 +1,110 @@
+"""The ways in which a training begins, and which of them hold a run."""
+
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+import train
+from base.checkpoint import BEST, checkpoints, load_checkpoint
+from base.run_folder import RunFolder
+from commands import train_options
+from commands.start import resolve_start
+from tests.tiny_config import CONFIG
+from utils.checks import UserError
+
+MODELS = Path("saved/models/tiny")
+RUN, LAST, OLDER = (MODELS / "a" / name for name in ("", "checkpoint-epoch2.pth", BEST))
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("logging_restored")]
+
+
+@pytest.fixture
+def trained(workplace):
+    """A run `a`, whose best checkpoint is a file of its own, and one that was killed."""
+    assert train.main(["-c", "config.json", "-d", "cpu", "--run-id", "a"]) == 0
+    OLDER.unlink()  # It is the newest one under another name.
+    shutil.copy(LAST, OLDER)
+    shutil.copytree(RUN, MODELS / "killed", ignore=shutil.ignore_patterns("*.pth"))
+
+
+def begun(*words):
+    return resolve_start(train_options.parse([*words]))
+
+
+def test_a_command_line_begins_in_one_of_six_ways(trained):
+    config, tuned = ["-c", "config.json"], ["-c", "config.json", "-r", str(RUN)]
+    again = ["--run-id", "a", "--start-or-resume"]
+    ways = [
+        ([*config, "--run-id", "b"], "b", None, False, False),  # new
+        ([*tuned, "--run-id", "b"], "b", LAST, False, False),  # fine-tuned
+        (["-r", str(RUN)], "a", LAST, True, True),  # resumed
+        (["-r", str(LAST)], "a", LAST, True, False),
+        (["-r", str(OLDER), "--run-id", "b"], "b", OLDER, True, False),  # branched
+        (["-r", str(RUN), "--run-id", "b"], "b", LAST, True, True),
+        (["-r", str(MODELS / "killed")], "killed", None, False, False),  # started over
+        ([*config, *again], "a", LAST, True, True),  # start or resume
+        ([*config, "--run-id", "killed", "--start-or-resume"], "killed", None, False, False),
+        ([*tuned, "--run-id", "b", "--start-or-resume"], "b", LAST, False, False),
+    ]
+    for words, run_id, path, resumed, tries_older in ways:
+        start = begun(*words)
+        assert start.run.run_id == run_id, words
+        assert (start.weights and start.weights.path) == path, words
+        assert (start.resumed, start.tries_older) == (resumed, tries_older), words
+        assert start.is_finished() == (run_id == "a"), words
+        assert start.config.stored == CONFIG
+    assert begun("-r", str(OLDER)).run.run_id not in ("a", "b")
+    more = begun("-r", str(RUN), "--epochs", "3")
+    assert more.config.settings["epochs"] == 3 and not more.is_finished()
+    with pytest.raises(UserError, match="'a' exists already"):
+        begun(*config, "--run-id", "a")
+    assert {path.name for path in MODELS.iterdir()} == {"a", "killed"}
+
+
+def test_a_run_of_several_starts_says_what_it_began_with(trained):
+    words = ["-d", "cpu", "--run-id"]
+    assert train.main(["-c", "config.json", "-r", str(RUN), *words, "tuned"]) == 0
+    (tuned,) = checkpoints(MODELS / "tuned")
+    assert train.main(["-r", str(tuned), *words, "branch", "--epochs", "3"]) == 0
+    assert train.main(["-r", str(MODELS / "branch"), "-d", "cpu", "--epochs", "4"]) == 0
+    for run_id in ("tuned", "branch"):
+        assert RunFolder("tiny", run_id).first_weights() == LAST
+    assert RunFolder("tiny", "a").first_weights() is None
+    assert load_checkpoint(MODELS / "branch" / "checkpoint-epoch4.pth")["epoch"] == 4
+
+
+def test_who_only_looks_holds_nothing(trained, capsys):
+    """What is written is another matter."""
+    holder, lock = RunFolder("tiny", "a"), RUN / "run.lock"
+    holder.hold()
+    named = lock.read_text()
+    for words in (["-r", str(RUN)], ["-c", "config.json", "--run-id", "a", "--start-or-resume"]):
+        assert begun(*words).weights.path == LAST
+        assert train.main([*words, "-d", "cpu", "--prepare"]) == 0
+        with ExitStack() as locks, pytest.raises(UserError, match="a is in use by process"):
+            resolve_start(train_options.parse(words), locks)
+        assert lock.read_text() == named
+    holder.release()
+    with ExitStack() as locks:
+        resolve_start(train_options.parse(words), locks)
+        with pytest.raises(UserError, match="a is in use by process"):
+            holder.hold()
+    holder.hold()
+    holder.release()
+    assert train.main(["-r", str(MODELS / "killed"), "-d", "cpu", "--prepare"]) == 0
+    assert "characters" in capsys.readouterr().out and not checkpoints(MODELS / "killed")
+
+
+def test_a_run_of_a_sweep_that_is_in_use_leaves_the_others_to_be_made(trained, capsys):
+    words = ["-c", "config.json", "-d", "cpu", "--sweep", "trainer.args.seed=4,5"]
+    shutil.copytree(RUN, MODELS / "seed-4")
+    holder = RunFolder("tiny", "seed-4")
+    holder.hold()
+    assert train.main(words) == 1
+    error = capsys.readouterr().err
+    assert "seed-4 is in use by process" in error and "1 of 2 runs failed: seed-4" in error
+    assert checkpoints(MODELS / "seed-5")
+    holder.release()
+    assert train.main(words) == 0
