@@ -23,7 +23,7 @@ from base.random_state import seed_all
 from base.run_folder import SAVED, RunFolder
 from base.weight_noise import parameter_groups
 from commands import options, sweep, train_options
-from data_loader import HandwritingDataLoader
+from data_loader.data_loaders import Data
 from data_loader.looking import samples_figure
 from logger.logger import setup_logging
 from parse_config import ConfigParser
@@ -65,14 +65,14 @@ def train(arguments: argparse.Namespace) -> int:
             log.info("%s is finished", run.models)
             return 0
         device = resolve_device(arguments.device)
-        loader = prepared_data(config, initial, device)
+        data = load_data(config, initial, device)
         if arguments.prepare:
-            print(loader.source.character_report(loader.new_characters))
+            print(data.loaded.character_report(data.new_characters))
             if arguments.show:
                 model, cut = config.build_on_meta(initial), config.settings["truncate"]
-                write_png(arguments.show, samples_figure(loader, model, cut))
+                write_png(arguments.show, samples_figure(data, model, cut))
             return 0
-        trainer = build_trainer(config, initial, loader, run, device)
+        trainer = build_trainer(config, initial, data, run, device)
         stopped_by = trainer.train(config.resolved, initial and initial.first_weights())
     return 0 if stopped_by is None else 128 + stopped_by
 
@@ -127,10 +127,10 @@ def beginning(
     return config, initial, run
 
 
-def prepared_data(
+def load_data(
     config: ConfigParser, initial: InitialCheckpoint | None, device: torch.device
-) -> HandwritingDataLoader:
-    """Return the loader of the training data, with its units and alphabet."""
+) -> Data:
+    """Return the data of a training, with their units and alphabet."""
     features = config.build_on_meta(initial).features
     seed, resumed = config.settings["seed"], initial is not None and initial.resumed
     seed_all(seed)
@@ -138,41 +138,51 @@ def prepared_data(
     if resumed or (initial and config.settings["keep_normalisation"]):
         normalisation = Normalisation.from_dict(initial.content["normalisation"])
     alphabet = initial and initial.alphabet(config.needs_text)
-    loader = config.build(
-        "data_loader", seed=seed, normalisation=normalisation, alphabet=alphabet, only=None
-    )
+    settings = config.build("data_loader")
     if initial:
-        fitted = loader.source.fit(initial.path, alphabet, device, resumed=resumed)
+        loaded, fitted = settings.dataset.load_adapted(
+            initial.path, alphabet, device, resumed=resumed
+        )
         config.set_dataset_arguments(fitted)
-    loader.prepare(features, extends_alphabet=initial is not None and not resumed)
-    log.info("%s", loader.source.report())
-    if new := loader.new_characters:
+    else:
+        loaded = settings.dataset.load()
+    data = settings.for_network(
+        loaded,
+        seed=seed,
+        normalisation=normalisation,
+        alphabet=alphabet,
+        features=features,
+        extends_alphabet=initial is not None and not resumed,
+    )
+    log.info("%s", loaded.report)
+    if new := data.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
-    seed_all(seed)  # Again: the main process alone may have drawn while the data was prepared.
-    return loader
+    seed_all(seed)  # Again: the main process alone may have drawn while the data was loaded.
+    return data
 
 
 def build_trainer(
     config: ConfigParser,
     initial: InitialCheckpoint | None,
-    loader: HandwritingDataLoader,
+    data: Data,
     run: RunFolder,
     device: torch.device,
 ) -> BaseTrainer:
     """Return the trainer of the config's network, which has the weights to begin or go on with."""
-    model, source = config.build_model(loader.normalisation, loader.alphabet), loader.source
+    model, loaded = config.build_model(data.normalisation, data.alphabet), data.loaded
+    train_loader = data.training_loader()
     if initial and not initial.resumed:
         known = initial.alphabet(config.needs_text)
         weights = model.extend_state_dict(initial.content["state_dict"], known and len(known))
         load_weights(model, weights, initial.path)
     adaptive = config.settings["weight_noise"] == "adaptive"
     has_schedule = config.config["lr_scheduler"] is not None
-    steps = BaseTrainer.planned_steps(len(loader), config.settings) if has_schedule else None
+    steps = BaseTrainer.planned_steps(len(train_loader), config.settings) if has_schedule else None
     header = {
         "config": config.stored,
-        "alphabet": loader.alphabet.characters if model.needs_text else None,
-        "normalisation": loader.normalisation.to_dict(),
-        "dataset": {"canonical": source.canonical, "quantisation_step": source.quantisation_step},
+        "alphabet": data.alphabet.characters if model.needs_text else None,
+        "normalisation": data.normalisation.to_dict(),
+        "dataset": {"canonical": loaded.canonical, "quantisation_step": loaded.quantisation_step},
         "versions": versions(device),
         "modules": extension.versions(),
     }
@@ -181,8 +191,8 @@ def build_trainer(
         "steps": steps,
         "total_steps": steps,
         "model": model,
-        "train_loader": loader,
-        "valid_loader": loader.split("valid"),
+        "train_loader": train_loader,
+        "valid_loader": data.loader("valid"),
         "run": run,
         "device": device,
         "checkpoint_header": header,

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from base.base_dataset import SPLITS
-from data_loader.lines import Sample
+from base.base_dataset import SPLITS, Sample
 from utils.checks import ConfigFault
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
@@ -38,7 +37,7 @@ def official_split(path: str) -> str:
 
 def divide(
     samples: Sequence[Sample], fractions: Mapping[str, float], seed: int = 0
-) -> tuple[dict[str, np.ndarray], list[str]]:
+) -> tuple[dict[str, list[Sample]], list[str]]:
     """Divide samples into the splits of their source if it has any, otherwise by a hash.
 
     A source does if the groups of its samples name training samples and others. A split that it
@@ -53,8 +52,7 @@ def divide(
         seed: of the division.
 
     Returns:
-        the indices of each split, int64, empty only if there are too few samples, and notes for a
-        report.
+        the samples of each split, none only if there are too few, and notes for a report.
     """
     notes = []
     shares = {split: share for split, share in fractions.items() if share > 0}
@@ -94,7 +92,9 @@ def divide(
             notes.append(f"{split} would be empty and got {count} of {giver}")
     indices = {split: free[drawn == number] for number, split in enumerate(shares)}
     indices |= {split: np.flatnonzero(np.equal(official, split)) for split in others}
-    return {split: indices[split] for split in SPLITS if split in indices}, notes
+    return {
+        split: [samples[n] for n in indices[split].tolist()] for split in SPLITS if split in indices
+    }, notes
 
 
 def check_fractions(fractions: Mapping[str, float]) -> None:
