@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -151,6 +151,13 @@ class BaseDataset(ABC):
             config.
         """
         return self.load(), {}
+
+
+def changed(
+    samples: Mapping[str, Iterable[Sample]], change: Callable[[Sample], Iterable[Sample]]
+) -> dict[str, list[Sample]]:
+    """Return the samples of each split after a change, which may drop or divide a sample."""
+    return {split: [*chain.from_iterable(map(change, part))] for split, part in samples.items()}
 
 
 def counts_of(samples: Mapping[str, Sequence[Sample]]) -> list[str]:

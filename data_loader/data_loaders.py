@@ -144,7 +144,7 @@ class HandwritingDataLoader:
         """Return what the dataset loaded, ready for a network.
 
         Args:
-            loaded: all splits or, where nothing is trained, those that are asked for.
+            loaded: all splits or, where nothing is trained, the one that is asked for.
             seed: of shuffling and augmentation.
             normalisation: None computes it from the training split after preprocessing.
             alphabet: None takes the characters of the texts of all splits.
@@ -163,7 +163,7 @@ class HandwritingDataLoader:
                 f"{short[0].name} is the first"
             )
         alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
-        trains = normalisation is None or "train" in loaded.samples
+        trains = normalisation is None or len(loaded.samples) > 1
         training = self._training(loaded.split("train")) if trains else []
         if normalisation is None:
             normalisation = Normalisation.fit(sample.ink for sample in training)
@@ -215,7 +215,7 @@ class Data:
     settings: HandwritingDataLoader
     loaded: Loaded
     training: list[Sample]
-    """The samples that are trained on, after preprocessing; none if they are not loaded."""
+    """The samples that are trained on, after preprocessing; none if nothing is."""
     seed: int
     normalisation: Normalisation
     alphabet: Alphabet

@@ -17,6 +17,7 @@ from typing import Annotated
 
 import numpy as np
 
+from base.base_dataset import changed
 from data_loader.sources.files import MEBIBYTE, attempt, contents, is_archive, read_file
 from data_loader.sources.parsing import MAX_POINTS, Fault, Sample, check_offsets, check_points
 from data_loader.sources.source import DividedDataset, Parsed, Splits
@@ -232,17 +233,10 @@ class MNISTStrokesDataset(DividedDataset):
     def _arranged(self, parts: Splits) -> tuple[Splits, list[str]]:
         notes = []
         if self.digit is not None:
-            parts = {
-                split: [one for one in part if one.text == str(self.digit)]
-                for split, part in parts.items()
-            }
+            parts = changed(parts, lambda one: [one] if one.text == str(self.digit) else [])
             notes.append(f"only the digit {self.digit}; the others are not used")
         if self.digits_per_line is None:
-            singles = {
-                split: [line_of([one], [0], one.name) for one in part]
-                for split, part in parts.items()
-            }
-            return singles, notes
+            return changed(parts, lambda one: [line_of([one], [0], one.name)]), notes
         low, high = self.digits_per_line
         count = sum(map(len, parts.values()))
         notes.append(f"lines of {low} to {high} are set from {count:,} digits")

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, NamedTuple
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
+from base.base_dataset import SPLITS, BaseDataset, Loaded, changed, counts_of
 from data_loader.sources.cache import fingerprint, load_or_make
 from data_loader.sources.files import MAX_BYTES, files_below, read_file
 from data_loader.sources.parsing import MAX_POINTS, Fault, Sample, decode, first_of, left_out
@@ -139,15 +139,12 @@ class SourceDataset(BaseDataset):
                 count = f"{len(parsed.samples):,} in all"
                 raise DataError(f"{lacking}: {'; '.join([*notes, count])}")
         if self.subset is not None:
-            train = parts["train"]
-            if self.subset > len(train):
+            train, count = parts["train"], self.subset
+            if count > len(train):
                 most = f"at most the {len(train)} training {self.unit}"
-                raise ConfigFault("subset", self.subset, most)
-            names = [sample.name for sample in train]
-            chosen = choose(names, self.subset, self.subset_seed)
-            parts = parts | {"train": [train[number] for number in chosen]}
-            outside = f"{len(train) - self.subset:,} training {self.unit}"
-            notes.append(f"{outside} are outside the subset")
+                raise ConfigFault("subset", count, most)
+            parts = parts | {"train": choose(train, count, self.subset_seed)}
+            notes.append(f"{len(train) - count:,} training {self.unit} are outside the subset")
         return Loaded(
             {split: part for split, part in parts.items() if split in splits},
             self._report(parsed, parts, notes),
@@ -210,18 +207,14 @@ class SourceDataset(BaseDataset):
         if unknown:
             first = printable(first_of(unknown))
             notes.append(f"{len(unknown):,} names in {path} do not occur: {first}")
-        parts = {
-            split: [sample for sample in part if sample.name not in out]
-            for split, part in parts.items()
-        }
-        return parts, notes
+        return changed(parts, lambda one: [] if one.name in out else [one]), notes
 
     def _headline(self, count: int) -> str:
         """Return what the source is and where it lies, with the count of all its samples."""
         return f"{self.title} in {self.path}: {count:,} {self.unit}"
 
     def _report(self, parsed: Parsed, parts: Splits, notes: list[str]) -> str:
-        used = {sample for part in parts.values() for sample in part}
+        used = [sample for part in parts.values() for sample in part]
         characters = set().union(*(sample.text for sample in used))
         writers = {sample.writer for sample in used} - {""}
         counts = f"{len(characters)} different characters"
@@ -231,9 +224,9 @@ class SourceDataset(BaseDataset):
             counts + (f", {len(writers):,} writers" if writers else ""),
             *left_out(parsed.left_out),
             *notes,
-            *filter(None, [parsed.note]),
+            parsed.note,
         ]
-        return "\n  ".join(lines)
+        return "\n  ".join(filter(None, lines))
 
 
 @dataclass(kw_only=True, eq=False)

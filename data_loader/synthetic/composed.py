@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import Alignment, resolve_alignment
 from data_loader.synthetic.bank import check_forms, hands
@@ -131,12 +131,10 @@ class ComposedDataset(ExtendedDataset):
         """Return the measured lines brought to the height; the others are left out."""
         scale = (self.height, self.height, 1)
         level = {
-            sample: replace(sample, ink=to_ink(line.path * scale)) for sample, line in lines.items()
+            sample: [replace(sample, ink=to_ink(line.path * scale))]
+            for sample, line in lines.items()
         }
-        samples = {
-            split: [level[sample] for sample in part if sample in level]
-            for split, part in main.samples.items()
-        }
+        samples = changed(main.samples, lambda sample: level.get(sample, []))
         lost = [len(part) - len(samples[split]) for split, part in main.samples.items()]
         report = main.report
         if any(lost):

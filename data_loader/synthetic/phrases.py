@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS, Loaded, Sample
+from base.base_dataset import SPLITS, Loaded, Sample, changed
 from data_loader.synthetic.extended import ExtendedDataset, joined
 from data_loader.synthetic.mixed import BLANK, CLOSE, join
 from data_loader.synthetic.paths import moved, side_by_side, to_ink, to_path
@@ -66,11 +66,8 @@ class PhrasesDataset(ExtendedDataset):
         loaded = self.dataset.load(splits)
         if "train" in splits:
             loaded = joined(loaded, *self._made(loaded.split("train")))
-        samples = {
-            split: [sample for sample in part if len(sample.text) != 1]
-            for split, part in loaded.samples.items()
-        }
-        return replace(loaded, samples=samples)
+        words = changed(loaded.samples, lambda one: [one] if len(one.text) != 1 else [])
+        return replace(loaded, samples=words)
 
     def _made(self, samples: list[Sample]) -> tuple[list[Sample], str]:
         """Return lines of samples, and a summary of them."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.random import Generator
 
 from base import distributed
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
 from base.base_transform import BaseTransform
 from data_loader.transforms.augmentation import Linear
 from utils.checks import ConfigFault, DataError, Range
@@ -240,10 +240,7 @@ class ShapedDataset(BaseDataset):
         main = self.dataset.load(splits)
         bar = distributed.bar(main.used, "shaping", unit=" samples", delay=1)
         shaped = {sample: list(self._pieces(sample)) for sample in bar}
-        samples = {
-            split: [piece for sample in part for piece in shaped[sample]]
-            for split, part in main.samples.items()
-        }
+        samples = changed(main.samples, shaped.__getitem__)
         report = "\n  ".join([main.report, *self._counts(shaped)])
         if not self.shaping:  # then it is the recorded ink
             return replace(main, samples=samples, report=report)

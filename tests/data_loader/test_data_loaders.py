@@ -223,8 +223,9 @@ def test_valid_batch_size():
 
 
 def test_a_split_alone_needs_no_training_split():
-    made = data(UNIT, Alphabet("abc"), splits=["test"], preprocessing=[FillMissing()])
-    assert sum(len(batch) for batch in made.loader("test")) == 10 and made.training == []
+    for split, count in (("train", 20), ("test", 10)):
+        made = data(UNIT, Alphabet("abc"), splits=[split], preprocessing=[FillMissing()])
+        assert sum(len(batch) for batch in made.loader(split)) == count and made.training == []
     with pytest.raises(UserError, match="no split 'valid': there are test"):
         made.loader("valid")
 

@@ -45,10 +45,6 @@ SHORT = 10
 """Characters below which a line's own x-height is not measured; the hand's is taken (assumed)."""
 
 
-Practice = tuple[list[str], list[Primer]]
-"""The names of the lines to learn from, and new lines in their hand."""
-
-
 @dataclass(frozen=True)
 class HandLines(Loaded):
     """The lines of a person in a network's units, and new ones in their hand."""
@@ -57,7 +53,8 @@ class HandLines(Loaded):
     """The lines of the person, each once."""
     held_out: list[Sample] = field(kw_only=True)
     """Those of them that are not learned; none where there are too few to hold any out."""
-    practice: Practice = field(kw_only=True)
+    new: list[Primer] = field(kw_only=True)
+    """What was composed."""
     seed: int = field(kw_only=True)
     """Of what was chosen and composed."""
 
@@ -154,7 +151,7 @@ class HandDataset(BaseDataset):
     def _lines(
         self,
         samples: Sequence[Sample],
-        new: Sequence[Primer],
+        new: list[Primer],
         height: float,
         step: float,
         splits: Collection[str],
@@ -181,7 +178,7 @@ class HandDataset(BaseDataset):
             f"it; {held}",
             own=own,
             held_out=held_out,
-            practice=([one.name for one in samples], list(new)),
+            new=new,
             seed=self.seed,
         )
 
@@ -204,7 +201,7 @@ def save_practice(path: Path, names: Sequence[str], new: Sequence[Primer]) -> No
     atomic_write(path, lambda file: np.savez_compressed(file, **arrays))
 
 
-def load_practice(path: Path) -> Practice:
+def load_practice(path: Path) -> tuple[list[str], list[Primer]]:
     """Load what `save_practice` saved.
 
     Raises:

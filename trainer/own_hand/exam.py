@@ -70,7 +70,8 @@ class _HandTrainer(BaseTrainer):
 
     def begin(self) -> None:
         # So that a resumed run has the same lines.
-        save_practice(self.run.models / FILE, *self.lines.practice)
+        names = [line.name for line in self.lines.own]
+        save_practice(self.run.models / FILE, names, self.lines.new)
 
     def conclude(self) -> None:
         before = self.run.first_weights()

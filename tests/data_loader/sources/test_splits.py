@@ -31,14 +31,14 @@ def test_draw_is_the_same_on_every_machine():
 
 
 def test_subset_by_seed():
-    names = [str(n) for n in range(300)]
-    chosen = subset(names, 50, seed=3)
-    assert len(set(chosen)) == 50 and chosen == sorted(chosen)
-    assert subset(names, 50, seed=4) != chosen
-    assert set(chosen) < set(subset(names, 60, seed=3))
-    reverse = subset(names[::-1], 50, seed=3)
-    assert {names[::-1][n] for n in reverse} == {names[n] for n in chosen}
-    assert np.mean(chosen) == pytest.approx(149.5, abs=5 * 300 / 12**0.5 / 50**0.5)
+    samples = [Sample(NO_INK, name=str(n)) for n in range(300)]
+    chosen = subset(samples, 50, seed=3)
+    numbers = [int(one.name) for one in chosen]
+    assert len(set(chosen)) == 50 and numbers == sorted(numbers)
+    assert subset(samples, 50, seed=4) != chosen
+    assert set(chosen) < set(subset(samples, 60, seed=3))
+    assert subset(samples[::-1], 50, seed=3) == chosen[::-1]
+    assert np.mean(numbers) == pytest.approx(149.5, abs=5 * 300 / 12**0.5 / 50**0.5)
 
 
 @pytest.mark.parametrize(

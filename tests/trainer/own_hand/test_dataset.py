@@ -69,7 +69,7 @@ def test_a_line_with_a_point_far_off_is_left_out(hand, lines, caplog):
 def test_new_lines_are_learned_and_not_validated_on(tmp_path, hand, lines):
     ink = np.array([[0, 0, 0], [5, 5, 1]], dtype=np.float32)
     source = hand(lines)
-    save_practice(tmp_path / FILE, source.load().practice[0], [(ink, "abc")])
+    save_practice(tmp_path / FILE, [line.name for line in source.load().own], [(ink, "abc")])
     loaded, units = source.load_adapted(tmp_path / "a.pth", None, None, resumed=True)
     assert units == {"x_height": 100.0, "step": 20.0}
     *_, last = loaded.split("train")

@@ -67,6 +67,10 @@ def fitted(monkeypatch, networks):
     return fit
 
 
+def save(loaded, folder):
+    save_practice(folder / dataset.FILE, [line.name for line in loaded.own], loaded.new)
+
+
 @pytest.fixture
 def short_exam(monkeypatch):
     """A few of the characters, texts and primers."""
@@ -97,7 +101,7 @@ def risen(degrees):
 def test_what_was_fitted_is_the_same_after_a_file(tmp_path, hand, fitted):
     loaded, units = fitted(hand(lent=2, composed=6))
     assert 32 < len(loaded.used) <= 38
-    save_practice(tmp_path / dataset.FILE, *loaded.practice)
+    save(loaded, tmp_path)
     # The network's own units: it writes an x-height of some 100 units.
     assert 80 < units["x_height"] < 160 and 10 < units["step"] < 40
     again = hand(**units)
@@ -117,7 +121,7 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
     loaded, _ = fitted(hand(lent=8, composed=6))
     own = [loaded.own[k].text for k in KEPT]
     assert [text for _, text in seen[0]] == own
-    save_practice(tmp_path / dataset.FILE, *loaded.practice)
+    save(loaded, tmp_path)
     names, found = load_practice(tmp_path / dataset.FILE)
     said = practice.sample_texts(8, networks[0].model.alphabet, 0)
     assert len(names) == 8 and 1 <= len(found) <= 8
