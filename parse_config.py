@@ -21,8 +21,7 @@ import data_loader
 import model
 import trainer
 from base import extension, torch_blocks
-from base.base_data_loader import BaseDataLoader
-from base.base_dataset import BaseDataset
+from base.base_dataset import SPLITS, BaseDataset
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
@@ -30,6 +29,7 @@ from base.base_trainer import BaseTrainer
 from base.checkpoint import HAND_FILE
 from base.run_folder import RunFolder
 from base.weight_noise import parameter_groups
+from data_loader.data_loaders import Data
 from model.loading import TrainedNetwork
 from utils import config_file, strict_json
 from utils.alphabet import Alphabet
@@ -42,7 +42,7 @@ from utils.strict_json import Config, Json
 
 BLOCKS: dict[str, Annotation] = {
     "arch": BaseModel,
-    "data_loader": BaseDataLoader,
+    "data_loader": data_loader.HandwritingDataLoader,
     "optimizer": Optimizer,
     "lr_scheduler": LRScheduler | None,
     "loss": BaseLoss,
@@ -74,7 +74,6 @@ STAND_INS = {
     "seed": 0,
     "normalisation": Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0)),
     "alphabet": Alphabet([" "]),
-    "only": None,
     "steps": None,
     "total_steps": torch_blocks.TRIAL_STEPS,
     "params": lambda groups: [torch.nn.Parameter(torch.ones(2))],
@@ -402,22 +401,23 @@ def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> Co
     return ConfigParser.from_checkpoint(config, network.path, overrides)
 
 
-def data_of(
-    network: TrainedNetwork, overrides: Iterable[Override] = (), only: str | None = None
-) -> data_loader.HandwritingDataLoader:
-    """Return the data loader of the config that a network was trained with, not yet prepared; if
-    `only` one split is asked for, one that reads no more than that needs.
+def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] = ()) -> Data:
+    """Return a split of the data that a network was trained with, ready for it.
 
     Raises:
-        UserError: as `config_of`.
+        UserError: as `config_of`, or if there is no such split.
+        DataError: if the data are missing or broken, or do not fit the network.
     """
     config, model = config_of(network, overrides), network.model
-    return config.build(
-        "data_loader",
+    settings = config.build("data_loader")
+    loaded = settings.dataset.load(SPLITS if settings.overfit else [split])
+    loaded.split(split)
+    return settings.for_network(
+        loaded,
         seed=config.settings["seed"],
         normalisation=model.normalisation,
         alphabet=model.alphabet if model.needs_text else None,
-        only=only,
+        features=model.features,
     )
 
 

@@ -22,7 +22,7 @@ from base.random_state import seed_all
 from base.weight_noise import parameter_groups
 from commands import options, sweep, train_options
 from commands.start import Start, resolve_start
-from data_loader import HandwritingDataLoader
+from data_loader.data_loaders import Data
 from data_loader.looking import samples_figure
 from logger.logger import setup_logging
 from utils.alphabet import table
@@ -61,8 +61,8 @@ def train(arguments: argparse.Namespace) -> int:
             log.info("%s is finished", start.run.models)
             return 0
         device = resolve_device(arguments.device)
-        loader = prepared_data(start, device)
-        trainer = build_trainer(start, loader, device)
+        data = load_data(start, device)
+        trainer = build_trainer(start, data, device)
         stopped_by = trainer.train(start.config.resolved, start.weights and start.weights.path)
     return 0 if stopped_by is None else 128 + stopped_by
 
@@ -70,50 +70,59 @@ def train(arguments: argparse.Namespace) -> int:
 def prepare(arguments: argparse.Namespace) -> int:
     """Prepare the data, print what it has, and draw some of it if that is asked for."""
     start = resolve_start(arguments)
-    loader = prepared_data(start, resolve_device(arguments.device))
-    print(loader.source.character_report(loader.new_characters))
+    data = load_data(start, resolve_device(arguments.device))
+    print(data.loaded.character_report(data.new_characters))
     if arguments.show:
         truncate = start.config.settings["truncate"]
-        write_png(arguments.show, samples_figure(loader, start.model_on_meta(), truncate))
+        write_png(arguments.show, samples_figure(data, start.model_on_meta(), truncate))
     return 0
 
 
-def prepared_data(start: Start, device: torch.device) -> HandwritingDataLoader:
-    """Return the loader of the training data, with its units and alphabet."""
+def load_data(start: Start, device: torch.device) -> Data:
+    """Return the data of a training, with their units and alphabet."""
     features, config, weights = start.model_on_meta().features, start.config, start.weights
     seed, normalisation = config.settings["seed"], None
     seed_all(seed)
     if start.resumed or (weights and config.settings["keep_normalisation"]):
         normalisation = Normalisation.from_dict(weights.content["normalisation"])
     alphabet = start.alphabet
-    loader = config.build(
-        "data_loader", seed=seed, normalisation=normalisation, alphabet=alphabet, only=None
-    )
+    settings = config.build("data_loader")
     if weights:
-        fitted = loader.source.fit(weights.path, alphabet, device, resumed=start.resumed)
+        loaded, fitted = settings.dataset.load_adapted(
+            weights.path, alphabet, device, resumed=start.resumed
+        )
         config.set_dataset_arguments(fitted)
-    loader.prepare(features, extends_alphabet=weights is not None and not start.resumed)
-    log.info("%s", loader.source.report())
-    if new := loader.new_characters:
+    else:
+        loaded = settings.dataset.load()
+    data = settings.for_network(
+        loaded,
+        seed=seed,
+        normalisation=normalisation,
+        alphabet=alphabet,
+        features=features,
+        extends_alphabet=weights is not None and not start.resumed,
+    )
+    log.info("%s", loaded.report)
+    if new := data.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
-    seed_all(seed)  # Again: the main process alone may have drawn while the data was prepared.
-    return loader
+    seed_all(seed)  # Again: the main process alone may have drawn while the data was loaded.
+    return data
 
 
-def build_trainer(start: Start, loader: HandwritingDataLoader, device: torch.device) -> BaseTrainer:
+def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     """Return the trainer of the config's network, which has the weights to begin or go on with."""
-    config, source = start.config, loader.source
-    model = config.build_model(loader.normalisation, loader.alphabet)
+    config, loaded, train_loader = start.config, data.loaded, data.training_loader()
+    model = config.build_model(data.normalisation, data.alphabet)
     if start.weights and not start.resumed:
         load_weights(model, start.state_dict_for(model), start.weights.path)
     adaptive = config.settings["weight_noise"] == "adaptive"
     has_schedule = config.config["lr_scheduler"] is not None
-    steps = BaseTrainer.planned_steps(len(loader), config.settings) if has_schedule else None
+    steps = BaseTrainer.planned_steps(len(train_loader), config.settings) if has_schedule else None
     header = {
         "config": config.stored,
-        "alphabet": loader.alphabet.characters if model.needs_text else None,
-        "normalisation": loader.normalisation.to_dict(),
-        "dataset": {"canonical": source.canonical, "quantisation_step": source.quantisation_step},
+        "alphabet": data.alphabet.characters if model.needs_text else None,
+        "normalisation": data.normalisation.to_dict(),
+        "dataset": {"canonical": loaded.canonical, "quantisation_step": loaded.quantisation_step},
         "versions": versions(device),
         "modules": extension.versions(),
     }
@@ -122,8 +131,8 @@ def build_trainer(start: Start, loader: HandwritingDataLoader, device: torch.dev
         "steps": steps,
         "total_steps": steps,
         "model": model,
-        "train_loader": loader,
-        "valid_loader": loader.split("valid"),
+        "train_loader": train_loader,
+        "valid_loader": data.loader("valid"),
         "run": start.run,
         "device": device,
         "checkpoint_header": header,
@@ -139,7 +148,7 @@ def build_trainer(start: Start, loader: HandwritingDataLoader, device: torch.dev
         if (older := start.older()) is None:
             raise
         log.warning("%s; the checkpoint before it is tried", error)
-        return build_trainer(older, loader, device)
+        return build_trainer(older, data, device)
     return trainer
 
 

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from base import distributed
 from utils.console import SIGNALS
 
-Sample = TypeVar("Sample")
+Item = TypeVar("Item")
 
 _ORDER = 2  # keeps the draws of an epoch's order apart from those of its samples
 _JITTER = 0.02  # assumed: see BucketBatchSampler; costs 0.5 % of padding at most
@@ -44,7 +44,7 @@ class Batch:
     text_lengths: Tensor
     """`(batch,)` int64, the characters of each text."""
     index: Tensor
-    """`(batch,)` int64, which samples of the dataset these are."""
+    """`(batch,)` int64, the places of its samples in their list."""
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """Return the batch with all its tensors on `device`."""
@@ -91,32 +91,36 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
     Yields lists of `(epoch, index)`: with both, a sample's own randomness can be seeded wherever
     it is made. With several processes each gets its share of every batch, which may be empty;
     positions and counts are of whole batches.
+
+    Args:
+        seed: of the order.
+        lengths: the steps of each sample.
+        batch_size, bucket, shuffle: see `BaseDataLoader`.
     """
 
-    def __init__(self, seed: int, batch_size: int, bucket: int, shuffle: bool) -> None:
-        self.seed, self.batch_size, self.bucket, self.shuffle = seed, batch_size, bucket, shuffle
+    def __init__(
+        self, seed: int, lengths: Sequence[int], batch_size: int, bucket: int, shuffle: bool
+    ) -> None:
+        self.seed, self.lengths = seed, np.array(lengths, dtype=np.int64)
+        self.batch_size, self.bucket, self.shuffle = batch_size, bucket, shuffle
         self.position = (0, 0)
         """The epoch and batch that the next iteration starts from, both counted from 0."""
-
-    def fill(self, indices: np.ndarray, lengths: np.ndarray) -> None:
-        """Set the samples to draw from and their steps, both `(samples,)` int64."""
-        self.indices, self._lengths = np.asarray(indices), np.asarray(lengths)
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         """Return the indices of the samples of each batch of an epoch."""
         generator = np.random.default_rng([self.seed, epoch, 0, _ORDER])
-        count, size = len(self.indices), self.batch_size
+        count, size = len(self.lengths), self.batch_size
         if not self.shuffle:
-            order = self.indices[np.argsort(self._lengths, kind="stable")]
+            order = np.argsort(self.lengths, kind="stable")
             return [order[n : n + size] for n in range(0, count, size)]
         order = generator.permutation(count)
-        key = self._lengths[order] * generator.uniform(1 - _JITTER, 1 + _JITTER, count)
+        key = self.lengths[order] * generator.uniform(1 - _JITTER, 1 + _JITTER, count)
         batches = []
         for n in range(0, count, self.bucket * size):
             stretch = order[n : n + self.bucket * size]
             stretch = stretch[np.argsort(key[n : n + len(stretch)], kind="stable")]
             batches += [stretch[m : m + size] for m in range(0, len(stretch), size)]
-        return [self.indices[batches[n]] for n in generator.permutation(len(batches))]
+        return [batches[n] for n in generator.permutation(len(batches))]
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         epoch, start = self.position
@@ -127,10 +131,10 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
             yield [(epoch, int(index)) for index in share]
 
     def __len__(self) -> int:
-        return math.ceil(len(self.indices) / self.batch_size)
+        return math.ceil(len(self.lengths) / self.batch_size)
 
 
-def _collated(collate: Callable[[list[Sample]], Batch], samples: list[Sample]) -> Batch | None:
+def _collated(collate: Callable[[list[Item]], Batch], samples: list[Item]) -> Batch | None:
     """Return a batch of samples; None for an empty list."""
     return collate(samples) if samples else None
 
@@ -153,11 +157,11 @@ class BaseDataLoader(DataLoader):
 
     Every iteration is one epoch: the next one, from its start, unless `batch_sampler.position` was
     set. Batches depend on the seed and the epoch only, not on `num_workers` nor on the global state
-    of any generator. The constructor touches no data: `batch_sampler.fill` says which samples there
-    are.
+    of any generator.
 
     Args:
         samples: returns one sample for a key `(epoch, index)`.
+        lengths: the steps of each sample.
         collate: makes a batch of a list of samples; must be picklable.
         seed: the seed of all randomness.
         batch_size: samples per batch; the last batch may be smaller.
@@ -170,7 +174,8 @@ class BaseDataLoader(DataLoader):
     def __init__(
         self,
         samples: Dataset,
-        collate: Callable[[list[Sample]], Batch],
+        lengths: Sequence[int],
+        collate: Callable[[list[Item]], Batch],
         seed: int,
         *,
         batch_size: int = 32,
@@ -179,10 +184,9 @@ class BaseDataLoader(DataLoader):
         shuffle: bool = True,
         pin_memory: bool = False,
     ) -> None:
-        self.seed = seed
         super().__init__(
             samples,
-            batch_sampler=BucketBatchSampler(seed, batch_size, bucket, shuffle),
+            batch_sampler=BucketBatchSampler(seed, lengths, batch_size, bucket, shuffle),
             num_workers=num_workers,
             collate_fn=partial(_collated, collate),
             pin_memory=pin_memory and torch.cuda.is_available(),
@@ -200,11 +204,6 @@ class BaseDataLoader(DataLoader):
             with suppress(ValueError):  # Outside the main thread torch has set none.
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return batches
-
-    @property
-    def indices(self) -> np.ndarray:
-        """The samples of the dataset that it yields, `(samples,)` int64."""
-        return self.batch_sampler.indices
 
     def close(self) -> None:
         """End the worker processes, if there are any; another iteration starts new ones.

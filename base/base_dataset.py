@@ -1,8 +1,10 @@
-"""The interface of all sources of handwriting."""
+"""The interface of all sources of handwriting: they give lists of samples by split."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,19 +18,96 @@ from utils.checks import UserError
 SPLITS = ("train", "valid", "test")
 
 
-class BaseDataset(ABC):
-    """Samples of ink with their text, divided into `train`, `valid` and `test`.
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One piece of writing. Nobody changes its arrays: what is made of them is a copy."""
 
-    The constructor only takes options; `prepare` reads, parses or makes the samples. Ink is an
-    array `(points, 3)` float32 of `(dx, dy, end_of_stroke)` in the source's units, x to the
-    right and y downwards, as recorded; its first row, the first point, has the offset (0, 0).
-    """
+    ink: np.ndarray
+    """`(points, 3)` float32 of `(dx, dy, end_of_stroke)` in the source's units, x to the right and
+    y downwards, as recorded; its first row, the first point, has the offset (0, 0)."""
+    text: str = ""
+    """The transcription; empty if unknown."""
+    name: str = ""
+    """Unique within a dataset."""
+    writer: str = ""
+    """Who wrote it; empty where the source does not say."""
+    group: str = ""
+    """The form or file that it belongs to; empty if to none."""
+    ends: bool = True
+    """Whether a sequence ends with its last point, rather than being cut."""
+    missing: np.ndarray | None = None
+    """How many points are missing before each point, `(points,)` uint8; None if none is."""
 
+    def of(self, name: str) -> "Sample":
+        """Return it under another name."""
+        return replace(self, name=name)
+
+    @property
+    def hand(self) -> str:
+        """Whose hand it is in: its writer or, where that is unknown, its group."""
+        return self.writer or self.group
+
+    @property
+    def gaps(self) -> np.ndarray:
+        """`missing`, or zeros where no point is."""
+        return np.zeros(len(self.ink), np.uint8) if self.missing is None else self.missing
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a dataset loaded."""
+
+    samples: Mapping[str, list[Sample]]
+    """By split. Splits may share samples."""
+    report: str
+    """The counts of each split, and what is left out and why, as lines of text."""
+    quantisation_step: float | None = None
+    """Spacing, in source units, of the grid that points lie on; None if they lie on none."""
     canonical: tuple[float, float] | None = None
     """Standard deviations (dx, dy), in source units, that define the canonical log-loss."""
 
-    quantisation_step: float | None = None
-    """Spacing, in source units, of the grid that points lie on; None if they lie on none."""
+    def split(self, name: str) -> list[Sample]:
+        """Return the samples of a split.
+
+        Raises:
+            UserError: if there is no such split, naming the existing ones.
+        """
+        if name not in self.samples:
+            there = self.samples or [split for split in SPLITS if split != name]
+            raise UserError(f"no split {name!r}: there are {', '.join(there)}")
+        return self.samples[name]
+
+    @property
+    def used(self) -> list[Sample]:
+        """The samples of all splits, each once."""
+        return list(dict.fromkeys(chain.from_iterable(self.samples.values())))
+
+    def character_counts(self) -> dict[str, int]:
+        """Return the counts of each character in the texts of all splits, the rare ones first.
+
+        Equal counts are ordered by code point. Texts are in NFC.
+        """
+        counts = Counter("".join(nfc(sample.text) for sample in self.used))
+        return dict(sorted(counts.items(), key=lambda item: (item[1], item[0])))
+
+    def character_report(self, new: Iterable[str] = ()) -> str:
+        """Return `character_counts` as lines of text.
+
+        Args:
+            new: characters that a checkpoint does not know, which are marked.
+        """
+        counts = self.character_counts()
+        new = counts.keys() & new
+        title = f"{len(counts)} different characters, the rare ones first"
+        title += f"; * marks {len(new)} that the checkpoint does not know" if new else ""
+        return "\n".join(filter(None, [title, table(counts, new)]))
+
+
+class BaseDataset(ABC):
+    """A source of samples of ink with their text, divided into `train`, `valid` and `test`.
+
+    The constructor only takes options; `load` reads, parses or makes the samples.
+    """
 
     x_height: ClassVar[float | None] = None
     """The x-height in source units, as `utils.ink.x_height` measures it in running text, for
@@ -46,10 +125,20 @@ class BaseDataset(ABC):
         """Return the default preprocessing for training on this source."""
         return []
 
-    def fit(
+    @abstractmethod
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        """Return the samples of some splits, as far as the source has these.
+
+        What only others are made of need not be there, and is not read.
+
+        Raises:
+            DataError: if the source is missing or broken.
+        """
+
+    def load_adapted(
         self, checkpoint: Path, alphabet: Alphabet | None, device: torch.device, *, resumed: bool
-    ) -> dict[str, float]:
-        """Fit the samples to the network that is trained on from a checkpoint, before `prepare`.
+    ) -> tuple[Loaded, dict[str, float]]:
+        """Load all splits, adapted to the network that is trained on from a checkpoint.
 
         Args:
             checkpoint: its file.
@@ -58,110 +147,26 @@ class BaseDataset(ABC):
             resumed: whether the run of the checkpoint goes on; else a new one begins.
 
         Returns:
-            arguments of the dataset that this determined, for the stored config.
+            what was loaded, and the arguments of the dataset that this determined, for the stored
+            config.
         """
-        return {}
+        return self.load(), {}
 
-    def only(self, split: str) -> "BaseDataset":
-        """Return a dataset, not yet prepared, whose `split` is that of this one.
 
-        It need not have the others, nor read what only they are made of.
-        """
-        return self
+def changed(
+    samples: Mapping[str, Iterable[Sample]], change: Callable[[Sample], Iterable[Sample]]
+) -> dict[str, list[Sample]]:
+    """Return the samples of each split after a change, which may drop or divide a sample."""
+    return {split: [*chain.from_iterable(map(change, part))] for split, part in samples.items()}
 
-    lengths: np.ndarray
-    """Number of points of each sample, `(samples,)` int64; available after `prepare`."""
 
-    @abstractmethod
-    def prepare(self) -> None:
-        """Make the samples available. Does nothing the second time.
-
-        Raises:
-            DataError: if the source is missing or broken.
-        """
-
-    @abstractmethod
-    def split_indices(self) -> dict[str, np.ndarray]:
-        """Return the samples of each split as arrays of indices, int64."""
-
-    @abstractmethod
-    def ink(self, index: int) -> np.ndarray:
-        """Return the ink of one sample as recorded, `(points, 3)` float32."""
-
-    @abstractmethod
-    def text(self, index: int) -> str:
-        """Return the transcription of one sample."""
-
-    @abstractmethod
-    def name(self, index: int) -> str:
-        """Return the name of one sample, unique within the dataset."""
-
-    def report(self) -> str:
-        """Return the counts of each split, and what is left out and why, as lines of text."""
-        title = f"{type(self).__name__}: {len(self):,} samples"
-        return "\n  ".join([title, *map(self.split_report, self.split_indices())])
-
-    def ends(self, index: int) -> bool:
-        """Return whether a sequence ends with the sample's last point, rather than being cut."""
-        return True
-
-    def writer(self, index: int) -> str:
-        """Return who wrote one sample, or an empty string where the source does not say."""
-        return ""
-
-    def group(self, index: int) -> str:
-        """Return the form or file that one sample belongs to, or an empty string if to none."""
-        return ""
-
-    def hand(self, index: int) -> str:
-        """Return whose hand one sample is in: its writer or, where that is unknown, its group."""
-        return self.writer(index) or self.group(index)
-
-    def missing(self, index: int) -> np.ndarray:
-        """Return how many points are missing before each point, `(points,)` uint8."""
-        return np.zeros(self.lengths[index], dtype=np.uint8)
-
-    def indices(self, split: str) -> np.ndarray:
-        """Return the indices of the samples of `split`, int64.
-
-        Raises:
-            UserError: if there is no such split, naming the existing ones.
-        """
-        splits = self.split_indices()
-        if split not in splits:
-            raise UserError(f"no split {split!r}: there are {', '.join(splits)}")
-        return splits[split]
-
-    def used(self) -> np.ndarray:
-        """Return the samples that are in any split, each once, int64."""
-        return np.unique(np.concatenate(list(self.split_indices().values())))
-
-    def split_report(self, split: str) -> str:
-        """Return the counts of a split as one line of a report."""
-        indices = self.indices(split)
-        points = int(self.lengths[indices].sum())
-        characters = sum(len(self.text(index)) for index in indices.tolist())
-        return f"{split:<6}{len(indices):>8,} lines{points:>12,} points{characters:>10,} characters"
-
-    def character_counts(self) -> dict[str, int]:
-        """Return the counts of each character in the texts of all splits, the rare ones first.
-
-        Equal counts are ordered by code point. Texts are in NFC.
-        """
-        counts = Counter("".join(nfc(self.text(index)) for index in self.used().tolist()))
-        return dict(sorted(counts.items(), key=lambda item: (item[1], item[0])))
-
-    def character_report(self, new: Iterable[str] = ()) -> str:
-        """Return `character_counts` as lines of text.
-
-        Args:
-            new: characters that a checkpoint does not know, which are marked.
-        """
-        counts = self.character_counts()
-        new = counts.keys() & new
-        title = f"{len(counts)} different characters, the rare ones first"
-        title += f"; * marks {len(new)} that the checkpoint does not know" if new else ""
-        return "\n".join(filter(None, [title, table(counts, new)]))
-
-    def __len__(self) -> int:
-        return len(self.lengths)
+def counts_of(samples: Mapping[str, Sequence[Sample]]) -> list[str]:
+    """Return the counts of each split as a line of a report."""
+    lines = []
+    for split, part in samples.items():
+        points = sum(len(sample.ink) for sample in part)
+        characters = sum(len(sample.text) for sample in part)
+        lines.append(
+            f"{split:<6}{len(part):>8,} lines{points:>12,} points{characters:>10,} characters"
+        )
+    return lines

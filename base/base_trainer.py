@@ -13,7 +13,6 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -659,7 +658,7 @@ class BaseTrainer(ABC):
     def _rehearse(self) -> None:
         """Try network, loss, metrics and `derived` on two samples; raise a UserError of a fault."""
         loader, model, use = self.train_loader, self.evaluated_model.eval(), self.use.split()[0]
-        samples = [loader.dataset[0, index] for index in np.resize(loader.indices, 2).tolist()]
+        samples = [loader.dataset[0, number % len(loader.dataset)] for number in range(2)]
         batch, hint = loader.collate_fn(samples).to(self.device), ""
         if self.precision != "float32":
             hint = "; not all of torch has trainer.args.precision other than float32"

@@ -18,6 +18,7 @@ from utils.binding import Annotation, Arguments, arguments_of
 from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
+    *("Optimizer", "LRScheduler"),  # the bases
     *("LBFGS", "SparseAdam", "Muon"),  # need a closure, sparse gradients, matrices only
     *("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"),  # no plain values
 }
@@ -47,10 +48,15 @@ TORCH_RANGES = {
 }
 
 
-def offered() -> list[object]:
-    """Return what torch's modules contain, but for what a config cannot describe."""
+def offered() -> list[type]:
+    """Return torch's optimisers and schedules, but for those that a config cannot describe."""
     found = {**vars(torch.optim), **vars(lr_scheduler)}
-    return [found[name] for name in found if name[0] != "_" and name not in NOT_OFFERED]
+    return [
+        cls
+        for name, cls in found.items()
+        if isinstance(cls, type) and issubclass(cls, Optimizer | LRScheduler)
+        if name[0] != "_" and name not in NOT_OFFERED
+    ]
 
 
 def offers(cls: type) -> bool:

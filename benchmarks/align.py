@@ -44,36 +44,30 @@ def run(arguments: argparse.Namespace) -> None:
     options.make_room(arguments.output, "--output")
     alphabet = aligner.model.alphabet
     config = ConfigParser.from_file(arguments.config, arguments.overrides)
-    units = aligner.model.normalisation
-    loader = config.build("data_loader", seed=0, normalisation=units, alphabet=alphabet, only=None)
-    source = loader.source
-    source.prepare()
-    text_of = {
-        index: text
-        for index in np.unique(np.concatenate(list(source.split_indices().values()))).tolist()
-        if (text := nfc(source.text(index)))
-        and not alphabet.unknown(text)
-        and source.lengths[index] > len(text)
-    }
-    if not text_of:
+    dataset = config.build("data_loader").dataset
+    samples, texts = [], []
+    for sample in dataset.load().used:
+        text = nfc(sample.text)
+        if text and not alphabet.unknown(text) and len(sample.ink) > len(text):
+            samples.append(sample)
+            texts.append(text)
+    if not samples:
         raise UserError(
             f"{arguments.config}: no line has a text in the characters of {aligner.path}, and more "
             "points than characters"
         )
-    check_forms(source, text_of)
-    indices, texts = list(text_of), list(text_of.values())
-    inks = [source.ink(index) for index in indices]
+    check_forms(dataset, samples)
+    inks = [sample.ink for sample in samples]
     counts = align(aligner.model, inks, texts, progress=True)
     read = reader.read_lines(inks, progress=True)
     lines = {}
-    for index, text, points, hypothesis in zip(indices, texts, counts, read, strict=True):
+    for sample, text, points, hypothesis in zip(samples, texts, counts, read, strict=True):
         written = [one not in arguments.not_text for one in text]
         flags = read_in_place(text, hypothesis) & written
         errors = error_counts(text, hypothesis).character_errors
-        lines[source.name(index)] = AlignedLine(points, flags, np.zeros_like(flags), errors)
+        lines[sample.name] = AlignedLine(points, flags, np.zeros_like(flags), errors)
     table = Alignment(lines)
-    measured = measured_lines(source, indices, table)
-    found = hands((source.hand(index), line) for index, line in measured)
+    found = hands(measured_lines(samples, table))
     tried, passed = look_at_pieces(found.values(), partial(reader.read_lines, progress=True))
     table.save(arguments.output)
     characters = sum(len(line.read) for line in lines.values())

@@ -5,7 +5,7 @@ Of lines `utils.hand_measures.MEASURES`, of pages the spreads of `benchmarks/eve
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.base_dataset import BaseDataset
+from base.base_dataset import Sample
 from benchmarks.evenness import LEAST_LINES, SPREADS, of_page
 from benchmarks.measures import VARIED, Measured, main, print_table, shown, variety
 from commands import options
@@ -44,18 +44,17 @@ SHEETS = 100
 
 def run(arguments: argparse.Namespace) -> None:
     """Write lines or pages, measure them and recorded ones, and print the tables."""
-    writer, source = options.load_writer(arguments.resume, arguments, of_texts=True), None
+    writer, samples = options.load_writer(arguments.resume, arguments, of_texts=True), []
     if arguments.recorded:
-        loader = data_of(writer, arguments.overrides, arguments.recorded)
-        loader.split(arguments.recorded)
-        source = loader.source
+        data = data_of(writer, arguments.recorded, arguments.overrides)
+        samples = [sample for sample in data.loaded.split(arguments.recorded) if sample.text]
     if arguments.pages:
         columns = [
             (f"liveliness {share:g}", list(written_pages(writer, arguments, share)))
             for share in sorted(set(arguments.liveliness))
         ]
-        if source:
-            recorded = recorded_pages(source, arguments)
+        if arguments.recorded:
+            recorded = recorded_pages(samples, arguments)
             columns.append((f"{len(recorded)} recorded", recorded))
         print("spreads from row to row, and of the last two within a row")
         print_table(SPREADS, columns)
@@ -64,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
         (f"bias {bias:g}", written_lines(writer, arguments, bias))
         for bias in sorted(set(arguments.biases))
     ]
-    recorded = recorded_lines(source, arguments) if source else []
+    recorded = recorded_lines(samples, arguments)
     print_table(MEASURES, [*columns, *([(f"{len(recorded)} recorded", recorded)] * bool(recorded))])
     if recorded:
         print("variety, the spread over lines divided by that over the recorded ones")
@@ -83,15 +82,14 @@ def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) ->
     return [measure(line.ink, text) for line, text in zip(lines, texts, strict=True)]
 
 
-def recorded_lines(source: BaseDataset, arguments: argparse.Namespace) -> Measured:
+def recorded_lines(samples: Sequence[Sample], arguments: argparse.Namespace) -> Measured:
     """Return the measures of recorded lines, each of another hand."""
-    generator = np.random.default_rng(arguments.seed)
-    chosen: dict[str, int] = {}
-    for index in generator.permutation(source.indices(arguments.recorded)).tolist():
-        if source.text(index):
-            chosen.setdefault(source.hand(index) or source.name(index), index)
-    numbers = list(chosen.values())[: arguments.num_samples]
-    return [measure(source.ink(index), source.text(index)) for index in numbers]
+    chosen: dict[str, Sample] = {}
+    for number in np.random.default_rng(arguments.seed).permutation(len(samples)).tolist():
+        sample = samples[number]
+        chosen.setdefault(sample.hand or sample.name, sample)
+    lines = list(chosen.values())[: arguments.num_samples]
+    return [measure(line.ink, line.text) for line in lines]
 
 
 def print_lengths(writer: Writer, arguments: argparse.Namespace) -> None:
@@ -135,16 +133,15 @@ def written_pages(
         yield of_page([(from_strokes(row.strokes), row.text) for row in page.rows])
 
 
-def recorded_pages(source: BaseDataset, arguments: argparse.Namespace) -> Measured:
+def recorded_pages(samples: Sequence[Sample], arguments: argparse.Namespace) -> Measured:
     """Return the measures of recorded sheets, of `SHEETS` chosen at random if there are more.
 
     Raises:
         UserError: if the dataset has none of enough lines.
     """
-    sheets: dict[str, list[int]] = {}
-    for index in source.indices(arguments.recorded).tolist():
-        if source.text(index):
-            sheets.setdefault(source.group(index), []).append(index)
+    sheets: dict[str, list[Sample]] = {}
+    for sample in samples:
+        sheets.setdefault(sample.group, []).append(sample)
     whole = [lines for name, lines in sorted(sheets.items()) if name and len(lines) >= LEAST_LINES]
     if not whole:
         raise UserError(
@@ -152,10 +149,7 @@ def recorded_pages(source: BaseDataset, arguments: argparse.Namespace) -> Measur
             "texts, are needed"
         )
     order = np.random.default_rng(arguments.seed).permutation(len(whole))[:SHEETS]
-    return [
-        of_page([(source.ink(index), source.text(index)) for index in whole[n]])
-        for n in order.tolist()
-    ]
+    return [of_page([(line.ink, line.text) for line in whole[n]]) for n in order.tolist()]
 
 
 if __name__ == "__main__":

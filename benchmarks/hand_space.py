@@ -104,10 +104,9 @@ def learned(root: str) -> HandSpace:
     """Return the space of the forms of the trainset."""
     splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_t"]}
     source = IAMOnDBDataset(root=root, subset=None, strict=False, splits=splits)
-    source.prepare()
     forms = defaultdict(list)
-    for index in source.indices("train").tolist():
-        forms[source.group(index)].append(source.ink(index))
+    for sample in source.load(["train"]).split("train"):
+        forms[sample.group].append(sample.ink)
     print(f"{len(forms):,} forms, {sum(map(len, forms.values())):,} lines")
     return fit(list(forms.values()))
 

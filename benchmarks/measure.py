@@ -59,10 +59,9 @@ class Data(NamedTuple):
         if root is None:
             kind, drawn = "embedded lines with IAM-OnDB's lengths", embedded(lines)
         else:
-            kind, source = "lines of IAM-OnDB", IAMOnDBDataset(root=root)
-            source.prepare()
-            chosen = np.random.default_rng(SEED).permutation(len(source))[:lines].tolist()
-            drawn = [(source.ink(index), source.text(index)) for index in chosen]
+            kind, samples = "lines of IAM-OnDB", IAMOnDBDataset(root=root).load().used
+            chosen = np.random.default_rng(SEED).permutation(len(samples))[:lines].tolist()
+            drawn = [(samples[number].ink, samples[number].text) for number in chosen]
         inks = [ink[: max(2, round(scale * len(ink)))] for ink, _ in drawn]
         texts = [text[: max(1, round(scale * len(text)))] for _, text in drawn]
         mean = sum(map(len, inks)) / len(inks)
@@ -79,9 +78,9 @@ class Data(NamedTuple):
 def embedded(lines: int) -> list[tuple[np.ndarray, str]]:
     """Return embedded lines, joined to one and cut to IAM-OnDB's lengths, and their texts."""
     source = EmbeddedDataset(seed=SEED, size=2 * lines, min_characters=30, max_characters=60)
-    source.prepare()
-    ink = np.concatenate([source.ink(index) for index in range(len(source))])
-    text = " ".join(source.text(index) for index in range(len(source)))
+    samples = source.load().used
+    ink = np.concatenate([sample.ink for sample in samples])
+    text = " ".join(sample.text for sample in samples)
     shares = np.random.default_rng(SEED).random(lines)
     ends = np.interp(shares, SHARES, LENGTHS).round().astype(int).cumsum()
     letters = np.split(np.array(list(text)), ends * len(text) // len(ink))

@@ -14,15 +14,16 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.base_dataset import BaseDataset
+from base.base_dataset import Sample
 from base.checkpoint import HAND_FILE
 from base.pretrained import HAND_SPACE
 from base.run_folder import RunFolder
@@ -55,9 +56,8 @@ Hand = list[list[Primer]]
 
 def recorded(root: str) -> dict[str, Hand]:
     """Return the lines of `PERSONS`, by the first form of each."""
-    source = IAMOnDBDataset(root=root, subset=None, strict=False)
-    source.prepare()
-    forms = lines_by(source, "valid", source.group)
+    samples = IAMOnDBDataset(root=root, subset=None, strict=False).load(["valid"]).split("valid")
+    forms = lines_by(samples, attrgetter("group"))
     return {
         row[:8]: [forms[form] for form in row.split()] for row in PERSONS.read_text().splitlines()
     }
@@ -67,17 +67,16 @@ def invented() -> dict[str, Hand]:
     """Return lines of invented writers, each a form of its own."""
     size = 250 * EMBEDDED
     source = EmbeddedDataset(seed=77, size=size, valid_size=1, test_size=1, writers=EMBEDDED)
-    source.prepare()
-    hands = lines_by(source, "train", source.writer)
+    hands = lines_by(source.load(["train"]).split("train"), attrgetter("writer"))
     return {hand: [[line] for line in lines] for hand, lines in hands.items()}
 
 
-def lines_by(source: BaseDataset, split: str, of: Callable[[int], str]) -> dict[str, list[Primer]]:
-    """Return the lines of a split by what `of` says of each."""
+def lines_by(samples: Iterable[Sample], of: Callable[[Sample], str]) -> dict[str, list[Primer]]:
+    """Return lines by what `of` says of each."""
     found = defaultdict(list)
-    for index in source.indices(split).tolist():
-        if "#" not in (text := source.text(index)):  # a scribble in IAM-OnDB
-            found[of(index)].append((source.ink(index), text))
+    for sample in samples:
+        if "#" not in sample.text:  # a scribble in IAM-OnDB
+            found[of(sample)].append((sample.ink, sample.text))
     return dict(sorted(found.items()))
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from base.base_dataset import Sample
 from benchmarks.measures import main
 from commands import options
 from commands.options import Parser
 from data_loader import IAMOnDBDataset, UnipenDataset
-from data_loader.lines import Sample
 from data_loader.sources.iam_ondb import PERIOD
 from data_loader.synthetic.paths import at_speed, to_ink, to_path
 from model.reader import Reader
@@ -66,17 +66,12 @@ def samples(arguments: argparse.Namespace) -> tuple[dict[str, list[Sample]], lis
     splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
     iam = IAMOnDBDataset(root=arguments.data, cache=arguments.cache, splits=splits)
     unipen = UnipenDataset(root=arguments.unipen, cache=arguments.cache, held_out=list(HELD_OUT))
-    parts = {}
+    train, tests = [], []
     for dataset in (iam, unipen):
-        dataset.prepare()
-        for split in ("train", "test"):
-            own = [
-                Sample(dataset.ink(n), dataset.text(n), group=dataset.group(n))
-                for n in dataset.indices(split).tolist()
-            ]
-            parts[dataset, split] = [sample for sample in own if len(sample.text) > 1]
-    train = parts[iam, "train"] + parts[unipen, "train"]
-    lines, pens = parts[iam, "test"], parts[unipen, "test"]
+        loaded = dataset.load(("train", "test"))
+        train += loaded.split("train")
+        tests.append([sample for sample in loaded.split("test") if len(sample.text) > 1])
+    lines, pens = tests
     outside = [sample for sample in pens if sample.group in HELD_OUT]
     groups = {"testset_f": lines}
     groups["other writers, texts"], groups["other writers, words"] = by_length(

@@ -67,8 +67,7 @@ class Rival:
         self.model = (reference.copied(network) if path == REFERENCE else network).to(device)
         self.optimiser = torch.optim.Adam(self.model.parameters(), LEARNING_RATE)
         self.lengths = np.array([len(ink) - 1 for ink in data.inks])
-        self.sampler = BucketBatchSampler(SEED, BATCH, 100, True)
-        self.sampler.fill(np.arange(len(self.lengths)), self.lengths)
+        self.sampler = BucketBatchSampler(SEED, self.lengths, BATCH, 100, True)
 
     def batches(self, turn: int, count: int) -> Iterable[np.ndarray]:
         """Return the lines of each batch of a turn: the reference takes `count`, ours twice as

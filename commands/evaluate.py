@@ -61,12 +61,12 @@ def evaluate(network: "model.TrainedNetwork", arguments: argparse.Namespace) -> 
     place = place_of(record, arguments)
     path = place.with_name(f"{place.name}.json")
     options.make_room(path, "--output" if arguments.output else "scores", path.parent)
-    loader = data_of(network, arguments.overrides, arguments.split)
+    data = data_of(network, arguments.split, arguments.overrides)
     if isinstance(network, model.Reader):
-        scores = score_reading(network, loader, arguments, place)
+        scores = score_reading(network, data, arguments, place)
     else:
-        scores = score_points(network, loader, arguments)
-    scores |= score_own(network, loader, arguments, known=scores)
+        scores = score_points(network, data, arguments)
+    scores |= score_own(network, data, arguments, known=scores)
     write_json(path, record | scores)
     print(path)
     main = next(name for name in options.MAIN_SCORES if name in scores)
@@ -76,7 +76,7 @@ def evaluate(network: "model.TrainedNetwork", arguments: argparse.Namespace) -> 
 
 def score_own(
     network: "model.TrainedNetwork",
-    loader: "data_loader.HandwritingDataLoader",
+    data: "data_loader.data_loaders.Data",
     arguments: argparse.Namespace,
     known: Container[str],
 ) -> dict[str, float]:
@@ -95,8 +95,9 @@ def score_own(
     groups = [{"params": list(scored.parameters())}, {"params": []}]
     supplied = {"model": scored, "device": network.device, "checkpoint_header": network.record}
     supplied |= {name: config.build(name) for name in ("loss", "metrics")}
-    supplied |= {"optimizer": torch.optim.SGD(groups), "train_loader": loader}
-    supplied["valid_loader"] = loader.split(arguments.split, scored.features)
+    loader = data.loader(arguments.split)
+    supplied |= {"train_loader": loader, "valid_loader": loader}
+    supplied["optimizer"] = torch.optim.SGD(groups)
     logged = config.build("trainer", **STAND_INS | supplied).validate()
     found = {name: value for name, value in logged.items() if name not in known}
     for name, value in found.items():
@@ -120,24 +121,24 @@ def place_of(record: dict[str, Any], arguments: argparse.Namespace) -> Path:
 
 def score_points(
     network: "model.TrainedNetwork",
-    loader: "data_loader.HandwritingDataLoader",
+    data: "data_loader.data_loaders.Data",
     arguments: argparse.Namespace,
 ) -> dict[str, object]:
     """Score a network on the points of a split; print and return the scores, and their units."""
     from trainer.scores import UNITS, evaluate
 
-    source, scored = loader.source, network.model
+    loaded, scored = data.loaded, network.model
     scores = evaluate(
         scored,
-        loader.split(arguments.split),
-        canonical=source.canonical,
-        quantisation_step=source.quantisation_step,
+        data.loader(arguments.split),
+        canonical=loaded.canonical,
+        quantisation_step=loaded.quantisation_step,
         seed=arguments.seed,
         progress=True,
     )
     unit = "normalised units of the checkpoint"
-    if source.canonical is not None:
-        unit = "canonical units of {} and {}".format(*source.canonical)
+    if loaded.canonical is not None:
+        unit = "canonical units of {} and {}".format(*loaded.canonical)
     print(f"split {arguments.split}: {scores['sequences']} sequences, {scores['points']} points")
     described = {"unit": unit}
     if scored.head == "regression":
@@ -159,7 +160,7 @@ def score_points(
 
 def score_reading(
     reader: "model.Reader",
-    loader: "data_loader.HandwritingDataLoader",
+    data: "data_loader.data_loaders.Data",
     arguments: argparse.Namespace,
     place: Path,
 ) -> dict[str, object]:
@@ -168,11 +169,10 @@ def score_reading(
     from trainer.scores import read_split
     from utils.plots import lines_figure, write_png
 
-    loader.split(arguments.split)
-    search = search_options.search_of(reader, arguments)
-    found = read_split(reader.model, loader.source, arguments.split, search, progress=True)
+    search, samples = search_options.search_of(reader, arguments), data.samples(arguments.split)
+    found = read_split(reader.model, samples, arguments.split, search, progress=True)
     scores = {name: score(transcriptions) for name, transcriptions in found.items()}
-    greedy, lines = scores["greedy"], len(loader.source.indices(arguments.split))
+    greedy, lines = scores["greedy"], len(samples)
     if unlabelled := lines - greedy["sequences"]:
         print(f"left out, because they have no text: {unlabelled} of {lines} lines")
     print(

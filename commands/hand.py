@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     learned = options.load_writer(arguments.resume, arguments)
     from base.run_folder import RunFolder
     from model.handwriting import Hand, row_of
-    from parse_config import data_of
+    from parse_config import config_of
     from trainer import own_hand
     from utils.plots import lines_figure, write_png
 
@@ -43,12 +43,11 @@ def run(arguments: argparse.Namespace) -> None:
     former = options.load_writer(str(before), arguments)
     asked = options.without_unknown(learned.model.alphabet, arguments.text or [SENTENCE], None)
     arguments.output.make()
-    source = data_of(learned, arguments.overrides).source
-    source.fit(learned.path, None, learned.device, resumed=True)
-    source.prepare()
+    dataset = config_of(learned, arguments.overrides).build("data_loader").dataset
+    loaded, _ = dataset.load_adapted(learned.path, None, learned.device, resumed=True)
     primer, _ = primer_of(folder.models / own_hand.SAMPLE, learned)
-    own = [k for k in source.indices("valid").tolist() if source.text(k) != primer[1]][:SHOWN]
-    texts = [*map(source.text, own), *asked]
+    own = [sample for sample in loaded.split("valid") if sample.text != primer[1]][:SHOWN]
+    texts = [*(sample.text for sample in own), *asked]
     seeds = range(arguments.seed, arguments.seed + len(texts))
     sampling = options.sampling_of(arguments, learned)
     reader = options.load_reader("reader", arguments)
@@ -57,8 +56,8 @@ def run(arguments: argparse.Namespace) -> None:
         for one in (former, learned)
     )
     drawn = []
-    for index, text, old, new in zip(own, texts, earlier, now, strict=False):
-        drawn.append((f"the person: {text}", source.ink(index)))
+    for sample, old, new in zip(own, earlier, now, strict=False):
+        drawn.append((f"the person: {sample.text}", sample.ink))
         drawn.append(("the network before", old))
         drawn.append(("the network now", new))
     drawn += [("the network now", line) for line in now[len(own) :]]

@@ -82,10 +82,8 @@ def language_model_of(
     if arguments.language_model == "train":
         from parse_config import data_of
 
-        loader = data_of(reader, arguments.overrides, "train")
-        loader.split("train")
-        source = loader.source
-        texts = [source.text(index) for index in source.indices("train").tolist()]
+        data = data_of(reader, "train", arguments.overrides)
+        texts = [sample.text for sample in data.loaded.split("train")]
     else:
         texts = [nfc(text) for text in lines_of(arguments.language_model)]
     if unknown := alphabet.unknown("".join(texts)):

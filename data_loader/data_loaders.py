@@ -1,8 +1,7 @@
 """Ink and text of a dataset as batches for a network."""
 
 import logging
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from torch.utils.data import Dataset
 
 from base import distributed
 from base.base_data_loader import BaseDataLoader, Batch, padded
-from base.base_dataset import BaseDataset
+from base.base_dataset import BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import ConfigFault, DataError, Range
@@ -22,69 +21,33 @@ log = logging.getLogger(__name__)
 
 _SAMPLE = 1  # keeps the draws of a sample apart from those of an epoch's order
 
-Sample = tuple[np.ndarray, np.ndarray | None, np.ndarray, int]
-"""Inputs, targets unless the inputs are features, characters, and index."""
+Features = Callable[[np.ndarray], np.ndarray]
+"""From ink to the inputs of a network, see `BaseModel`."""
+Item = tuple[np.ndarray, np.ndarray | None, np.ndarray, int]
+"""Inputs, targets unless the inputs are features, characters, and place in the list."""
 
 
-@dataclass
-class _Samples(Dataset):
-    """Makes one sample ready for a network, given a key `(epoch, index)`."""
+def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
+    """Return a sample after deterministic changes of its ink.
 
-    source: BaseDataset
-    seed: int
-    preprocessing: Sequence[BaseTransform] = ()
-    augmentation: Sequence[BaseTransform] = ()
-    normalisation: Normalisation | None = None
-    alphabet: Alphabet | None = None
-    features: Callable[[np.ndarray], np.ndarray] | None = None
-
-    def preprocessed(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return ink `(points, 3)` in source units, and its missing points."""
-        ink, missing = self.source.ink(index), self.source.missing(index)
-        for transform in self.preprocessing:
-            ink, missing = transform(ink, missing, np.random.default_rng(0))
-            if len(ink) < 2:
-                raise DataError(
-                    f"{self.source.name(index)}: {type(transform).__name__} leaves {len(ink)} of "
-                    f"{self.source.lengths[index]} points, and a step to predict needs two; change "
-                    "the preprocessing, or leave this sample out"
-                )
-        return ink, missing
-
-    def _augmented(
-        self, part: str, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
-    ) -> np.ndarray:
-        """Return ink after the augmentation that acts on this part of a sample."""
-        for transform in self.augmentation:
-            if transform.acts_on == part:
-                ink, missing = transform(ink, missing, generator)
-        return ink
-
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        epoch, index = key
-        generator = np.random.default_rng([self.seed, epoch, index, _SAMPLE])
-        ink, missing = self.preprocessed(index)
-        ink = self._augmented("ink", ink, missing, generator)
-        text = self.alphabet.encode(self.source.text(index))
-        if self.features is not None:
-            if any(transform.acts_on == "inputs" for transform in self.augmentation):
-                # Only then: to normalised units and back, an offset of 0 becomes one of 1e-8.
-                inputs = self._augmented(
-                    "inputs", self.normalisation.apply(ink), missing, generator
-                )
-                ink = self.normalisation.invert(inputs)
-            return self.features(ink), None, text, index
-        inputs, targets = map(self.normalisation.apply, (ink[:-1], ink[1:]))
-        inputs = self._augmented("inputs", inputs, missing[:-1], generator)
-        # The fourth column: whatever became of the points, the last one is the last.
-        inputs, targets = (np.pad(part, ((0, 0), (0, 1))) for part in (inputs, targets))
-        targets[-1, 3] = self.source.ends(index)
-        return inputs, targets, text, index
+    Raises:
+        DataError: if they leave fewer than two points.
+    """
+    ink, missing = sample.ink, sample.gaps
+    for transform in transforms:
+        ink, missing = transform(ink, missing, np.random.default_rng(0))
+        if len(ink) < 2:
+            raise DataError(
+                f"{sample.name}: {type(transform).__name__} leaves {len(ink)} of "
+                f"{len(sample.ink)} points, and a step to predict needs two; change "
+                "the preprocessing, or leave this sample out"
+            )
+    return replace(sample, ink=ink, missing=missing)
 
 
-def collate(samples: list[Sample]) -> Batch:
+def collate(items: list[Item]) -> Batch:
     """Return samples as one padded batch."""
-    inputs, targets, text, index = zip(*samples, strict=True)
+    inputs, targets, text, index = zip(*items, strict=True)
     inputs, lengths = padded(inputs)
     text, text_lengths = padded(text)
     return Batch(
@@ -97,16 +60,16 @@ def collate(samples: list[Sample]) -> Batch:
     )
 
 
-def check_alphabet(dataset: BaseDataset, alphabet: Alphabet, remedy: str) -> None:
-    """Raise a DataError that names the characters of the dataset's texts that `alphabet` lacks.
+def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
+    """Raise a DataError that names the characters of the samples' texts that `alphabet` lacks.
 
     Each character is listed with its code point, its count and the first sample that contains it,
     followed by a remedy.
     """
-    counts, lacking = dataset.character_counts(), []
+    counts, lacking = loaded.character_counts(), []
     for one in reversed(alphabet.unknown("".join(counts))):
-        first = next(n for n in dataset.used().tolist() if one in nfc(dataset.text(n)))
-        lacking.append(f"{describe(one)} {counts[one]} times, first in {dataset.name(first)}")
+        first = next(sample for sample in loaded.used if one in nfc(sample.text))
+        lacking.append(f"{describe(one)} {counts[one]} times, first in {first.name}")
     if lacking:
         raise DataError(
             f"the alphabet lacks characters of the dataset's texts: {', '.join(lacking)}; leave "
@@ -114,24 +77,18 @@ def check_alphabet(dataset: BaseDataset, alphabet: Alphabet, remedy: str) -> Non
         )
 
 
-class HandwritingDataLoader(BaseDataLoader):
-    """The training split of a dataset in shuffled batches, and the others by `split`.
+@dataclass(kw_only=True, eq=False)
+class HandwritingDataLoader:
+    """The training split of a dataset in shuffled batches, and the others in order of length.
 
     The points of its batches have four numbers, `(dx, dy, end_of_stroke, end_of_sequence)`, unless
-    `features` computes others from the ink. The last one is 1 at the last point of a sample with
+    the network computes features of the ink. The last one is 1 at the last point of a sample with
     which its sequence ends, and 0 elsewhere.
 
-    `normalisation` and `alphabet` are available after `prepare`; `source` is the dataset itself
-    (`dataset` prepares its samples for a network).
-
     Args:
-        seed: the seed of shuffling and augmentation.
-        normalisation: None computes it from the training split after preprocessing.
-        alphabet: None takes the characters of the texts of all splits.
-        only: the one split that is asked for, by `split`; None if any may be, and for training.
         dataset: where ink and texts come from.
         batch_size: lines per batch.
-        valid_batch_size: lines per batch in loaders made by `split`; None takes `batch_size`.
+        valid_batch_size: lines per batch of the other splits; None takes `batch_size`.
         num_workers: processes that make batches; 0 makes them in this one. The batches are the
             same.
         preprocessing: deterministic changes of the training ink, in this order; None takes the
@@ -152,161 +109,187 @@ class HandwritingDataLoader(BaseDataLoader):
             `characters` is empty.
     """
 
-    dataset: _Samples
+    dataset: BaseDataset
+    batch_size: Annotated[int, Range(1, 4096)] = 32
+    valid_batch_size: Annotated[int, Range(1, 4096)] | None = None
+    num_workers: Annotated[int, Range(0, 256)] = 0
+    preprocessing: list[BaseTransform] | None = None
+    augmentation: Sequence[BaseTransform] = ()
+    bucket: Annotated[int, Range(1, 100_000)] = 100
+    pin_memory: bool = False
+    characters: str | None = None
+    overfit: Annotated[int, Range(1, 100_000)] | None = None
 
-    def __init__(
-        self,
-        seed: int,
-        normalisation: Normalisation | None,
-        alphabet: Alphabet | None,
-        only: str | None = None,
-        *,
-        dataset: BaseDataset,
-        batch_size: Annotated[int, Range(1, 4096)] = 32,
-        valid_batch_size: Annotated[int, Range(1, 4096)] | None = None,
-        num_workers: Annotated[int, Range(0, 256)] = 0,
-        preprocessing: list[BaseTransform] | None = None,
-        augmentation: list[BaseTransform] = [],  # noqa: B006 (never changed)
-        bucket: Annotated[int, Range(1, 100_000)] = 100,
-        pin_memory: bool = False,
-        characters: str | None = None,
-        overfit: Annotated[int, Range(1, 100_000)] | None = None,
-    ) -> None:
-        if characters is not None:
-            characters = nfc(characters)
-            if not characters:
-                raise ConfigFault("characters", characters, "at least one character, or null")
-        if preprocessing is None:
-            preprocessing = dataset.preprocessing()
-        for key, transforms in (("preprocessing", preprocessing), ("augmentation", augmentation)):
-            for transform in transforms:
+    def __post_init__(self) -> None:
+        if self.characters == "":
+            raise ConfigFault("characters", "", "at least one character, or null")
+        if self.preprocessing is None:
+            self.preprocessing = self.dataset.preprocessing()
+        for key in ("preprocessing", "augmentation"):
+            for transform in getattr(self, key):
                 if transform.random != (key == "augmentation"):
                     other = "augmentation" if transform.random else "preprocessing"
                     raise ConfigFault(key, type(transform).__name__, f"it belongs to {other}")
-        dataset = dataset if only is None else dataset.only(only)
-        samples = _Samples(dataset, seed, preprocessing, [] if overfit else augmentation)
-        options = {"num_workers": num_workers, "pin_memory": pin_memory}
-        super().__init__(samples, collate, seed, batch_size=batch_size, bucket=bucket, **options)
-        self.source = dataset
-        self.normalisation = normalisation
-        self.alphabet = alphabet
-        self.characters, self.overfit = characters, overfit
-        self.new_characters: dict[str, int] = {}
-        self._split_options = {"batch_size": valid_batch_size or batch_size, **options}
-        self._loaded = self._prepared = False
 
-    def prepare(
+    def for_network(
         self,
-        features: Callable[[np.ndarray], np.ndarray] | None = None,
+        loaded: Loaded,
         *,
+        seed: int,
+        normalisation: Normalisation | None = None,
+        alphabet: Alphabet | None = None,
+        features: Features | None = None,
         extends_alphabet: bool = False,
-    ) -> None:
-        """Load the dataset; compute alphabet and normalisation unless given. Once only.
+    ) -> "Data":
+        """Return what the dataset loaded, ready for a network.
 
         Args:
-            features: the function from ink to inputs, see `BaseModel`; None: normalised points.
+            loaded: all splits or, where nothing is trained, the one that is asked for.
+            seed: of shuffling and augmentation.
+            normalisation: None computes it from the training split after preprocessing.
+            alphabet: None takes the characters of the texts of all splits.
+            features: makes the network's inputs of ink; None: normalised points.
             extends_alphabet: whether characters that the given alphabet lacks are appended to it,
                 for fine-tuning, or are an error.
 
         Raises:
-            DataError: if the data is missing or broken, the training split is empty, a sample
-                has fewer than two points, also after preprocessing, or a character is neither in
-                the given alphabet nor among `characters`, and is not to extend the alphabet.
+            DataError: if the training split is empty, a sample has fewer than two points, also
+                after preprocessing, or a character is neither in the given alphabet nor among
+                `characters`, and is not to extend the alphabet.
         """
-        if self._prepared:
-            return
-        self.dataset.features = features
-        self._load(extends_alphabet)
-        indices = self.source.indices("train")[: self.overfit]
-        if not len(indices):
-            raise DataError("the split 'train' is empty: there is nothing to train on")
-        if self.overfit:
-            log.info("overfitting: trained and validated on %d samples alone", len(indices))
-        lengths = self.source.lengths[indices] - 1
-        if self.normalisation is None or self.dataset.preprocessing:
-            lengths = self._measure(indices)
-        self.dataset.alphabet = self.alphabet
-        self.dataset.normalisation = self.normalisation
-        self.batch_sampler.fill(indices, lengths)
-        self._prepared = True
-
-    def _load(self, extends_alphabet: bool = False) -> None:
-        """Load the dataset, and set `alphabet` unless given, or extend it."""
-        if self._loaded:
-            return
-        source = self.source
-        source.prepare()
-        used = source.used()
-        if len(short := used[source.lengths[used] < 2]):
+        if short := [sample for sample in loaded.used if len(sample.ink) < 2]:
             raise DataError(
                 f"{len(short)} samples have fewer than two points, so no step to predict: "
-                f"{source.name(int(short[0]))} is the first"
+                f"{short[0].name} is the first"
             )
-        known, former = self.characters or source.characters, self.alphabet
-        if self.characters is not None:
-            check_alphabet(source, Alphabet.from_texts([known]), "add them to `characters`")
-        texts = [known] if known is not None else map(source.text, used.tolist())
+        alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
+        trains = normalisation is None or len(loaded.samples) > 1
+        training = self._training(loaded.split("train")) if trains else []
+        if normalisation is None:
+            normalisation = Normalisation.fit(sample.ink for sample in training)
+        return Data(self, loaded, training, seed, normalisation, alphabet, features, new)
+
+    def _alphabet(
+        self, loaded: Loaded, former: Alphabet | None, extends: bool
+    ) -> tuple[Alphabet, dict[str, int]]:
+        """Return the alphabet, and the counts of the characters by which it extends a former."""
+        own = self.characters and nfc(self.characters)
+        if own:
+            check_alphabet(loaded, Alphabet.from_texts([own]), "add them to `characters`")
+        known = own or self.dataset.characters
+        texts = [sample.text for sample in loaded.used] if known is None else [known]
         if former is None:
-            self.alphabet = Alphabet.from_texts(texts)
-        elif extends_alphabet:
-            self.alphabet = former.extended(texts)
-            counts = source.character_counts()
-            new = self.alphabet.characters[len(former) :]
+            return Alphabet.from_texts(texts), {}
+        if extends:
+            alphabet, counts = former.extended(texts), loaded.character_counts()
+            new = alphabet.characters[len(former) :]
             rare_first = sorted(new, key=lambda one: (counts.get(one, 0), one))
-            self.new_characters = {one: counts.get(one, 0) for one in rare_first}
-        elif self.characters is not None and (unknown := former.unknown(self.characters)):
+            return alphabet, {one: counts.get(one, 0) for one in rare_first}
+        if own and (unknown := former.unknown(own)):
             lacking = ", ".join(map(describe, unknown))
             expected = f"characters of the checkpoint; it lacks {lacking}"
             raise ConfigFault("characters", self.characters, expected)
-        else:
+        if not own:
             remedy = "start a run from the checkpoint's weights, which gives them inputs of their"
-            check_alphabet(source, former, f"{remedy} own")
-        self._loaded = True
+            check_alphabet(loaded, former, f"{remedy} own")
+        return former, {}
 
-    def _measure(self, indices: np.ndarray) -> np.ndarray:
-        """Return the steps of the training samples after preprocessing; set `normalisation`."""
-        lengths = []
+    def _training(self, samples: list[Sample]) -> list[Sample]:
+        """Return the samples that are trained on, after preprocessing."""
+        samples = samples[: self.overfit]
+        if not samples:
+            raise DataError("the split 'train' is empty: there is nothing to train on")
+        if self.overfit:
+            log.info("overfitting: trained and validated on %d samples alone", len(samples))
+        if not self.preprocessing:
+            return samples
+        what = "preprocessing the training set"
+        bar = distributed.bar(samples, what, unit=" samples", leave=False)
+        return [preprocessed(sample, self.preprocessing) for sample in bar]
 
-        def inks() -> Iterator[np.ndarray]:
-            what = "measuring the training set"
-            bar = distributed.bar(indices.tolist(), what, unit=" samples", leave=False)
-            for index in bar:
-                ink, _ = self.dataset.preprocessed(index)
-                lengths.append(len(ink) - 1)
-                yield ink
 
-        if self.normalisation is None:
-            self.normalisation = Normalisation.fit(inks())
-        else:
-            deque(inks(), maxlen=0)
-        return np.array(lengths, dtype=np.int64)
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What a dataset loaded, ready for a network; see `HandwritingDataLoader.for_network`."""
 
-    def split(
-        self, name: str, features: Callable[[np.ndarray], np.ndarray] | None = None
-    ) -> BaseDataLoader:
-        """Return a loader over the split `name`, "train", "valid" or "test"; of `features`, if this
-        is not prepared for them.
+    settings: HandwritingDataLoader
+    loaded: Loaded
+    training: list[Sample]
+    """The samples that are trained on, after preprocessing; none if nothing is."""
+    seed: int
+    normalisation: Normalisation
+    alphabet: Alphabet
+    features: Features | None
+    new_characters: Mapping[str, int]
+    """The counts in all splits of characters that were appended to the alphabet, the rare first."""
 
-        It has this one's alphabet and normalisation; its ink is as recorded, also for "train". If
-        these are given the training split is not read.
+    def samples(self, split: str) -> list[Sample]:
+        """Return the samples of a split as recorded or, to overfit, those trained on for "valid".
 
         Raises:
-            DataError: as `prepare`.
-            UserError: if the dataset has no such split.
+            UserError: if there is no such split.
         """
-        if self.normalisation is None:
-            self.prepare()
-        self._load()
-        overfits = self.overfit if name == "valid" else None
-        samples = replace(
-            self.dataset,
-            preprocessing=self.dataset.preprocessing if overfits else (),
-            augmentation=(),
-            normalisation=self.normalisation,
-            alphabet=self.alphabet,
-            features=features or self.dataset.features,
-        )
-        loader = BaseDataLoader(samples, collate, self.seed, shuffle=False, **self._split_options)
-        indices = self.source.indices("train" if overfits else name)[:overfits]
-        loader.batch_sampler.fill(indices, self.source.lengths[indices] - 1)
-        return loader
+        overfits = self.settings.overfit and split == "valid"
+        return self.training if overfits else self.loaded.split(split)
+
+    def training_loader(self) -> BaseDataLoader:
+        """Return a loader of the training samples, shuffled and augmented."""
+        settings = self.settings
+        augmentation = () if settings.overfit else settings.augmentation
+        items = Items(self, self.training, augmentation)
+        return self._loader(items, batch_size=settings.batch_size, bucket=settings.bucket)
+
+    def loader(self, split: str) -> BaseDataLoader:
+        """Return a loader of the `samples` of a split, in order of length.
+
+        Raises:
+            UserError: if there is no such split.
+        """
+        size = self.settings.valid_batch_size or self.settings.batch_size
+        return self._loader(Items(self, self.samples(split)), batch_size=size, shuffle=False)
+
+    def _loader(self, items: "Items", **options: int) -> BaseDataLoader:
+        lengths = [len(sample.ink) - 1 for sample in items.samples]
+        options |= {name: getattr(self.settings, name) for name in ("num_workers", "pin_memory")}
+        return BaseDataLoader(items, lengths, collate, self.seed, **options)
+
+
+@dataclass(frozen=True, eq=False)
+class Items(Dataset):
+    """Samples as a network takes them, by keys `(epoch, place in the list)`."""
+
+    data: Data
+    samples: list[Sample]
+    augmentation: Sequence[BaseTransform] = ()
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: tuple[int, int]) -> Item:
+        epoch, index = key
+        sample, data = self.samples[index], self.data
+        generator = np.random.default_rng([data.seed, epoch, index, _SAMPLE])
+        ink, missing = self._augmented("ink", sample.ink, sample.gaps, generator)
+        text = data.alphabet.encode(sample.text)
+        if data.features is not None:
+            if any(transform.acts_on == "inputs" for transform in self.augmentation):
+                # Only then: to normalised units and back, an offset of 0 becomes one of 1e-8.
+                inputs = data.normalisation.apply(ink)
+                inputs, _ = self._augmented("inputs", inputs, missing, generator)
+                ink = data.normalisation.invert(inputs)
+            return data.features(ink), None, text, index
+        inputs, targets = map(data.normalisation.apply, (ink[:-1], ink[1:]))
+        inputs, _ = self._augmented("inputs", inputs, missing[:-1], generator)
+        # The fourth column: whatever became of the points, the last one is the last.
+        inputs, targets = (np.pad(part, ((0, 0), (0, 1))) for part in (inputs, targets))
+        targets[-1, 3] = sample.ends
+        return inputs, targets, text, index
+
+    def _augmented(
+        self, part: str, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return ink and missing points after the augmentation that acts on this part."""
+        for transform in self.augmentation:
+            if transform.acts_on == part:
+                ink, missing = transform(ink, missing, generator)
+        return ink, missing

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from base.base_model import BaseModel
-from data_loader.data_loaders import HandwritingDataLoader
+from data_loader.data_loaders import Data
 from utils import plots
 from utils.ink import bounds, to_points, x_height
 from utils.plots import CAPTION_GAP, GAP, MARGIN, WIDTH
@@ -19,42 +19,40 @@ HIGHEST = 0.35
 """X-height in inches, unless a line would be too wide (assumed)."""
 
 
-def samples_figure(
-    loader: HandwritingDataLoader, model: BaseModel, truncate: int | None = None
-) -> Figure:
+def samples_figure(data: Data, model: BaseModel, truncate: int | None = None) -> Figure:
     """Return a figure of samples: as recorded, and as they are in the first two epochs.
 
     All are drawn to one scale. A dot is an input of the network, a larger one the end of a stroke.
 
     Args:
-        loader: prepared for `model`.
+        data: ready for `model`, with the training split.
         model: the network, which need not have weights.
         truncate: steps after which sequences are cut, see `BaseTrainer`; a bar is drawn there.
     """
     # In place of a network's features: the ink that they would be computed from.
-    samples, source = replace(loader.dataset, features=np.asarray), loader.source
-    by_length = loader.indices[np.argsort(source.lengths[loader.indices], kind="stable")]
+    items = replace(data, features=np.asarray).training_loader().dataset
+    recorded = data.loaded.split("train")[: len(items)]
+    by_length = np.argsort([len(sample.ink) for sample in recorded], kind="stable")
     places = np.linspace(0, len(by_length) - 1, min(SAMPLES, len(by_length))).astype(int)
     shown = []
     for index in by_length[places].tolist():
-        drawn = {f"in epoch {epoch + 1}": samples[epoch, index][0] for epoch in range(2)}
-        shown.append((index, {"as recorded": source.ink(index)} | drawn))
+        drawn = {f"in epoch {epoch + 1}": items[epoch, index][0] for epoch in range(2)}
+        shown.append((recorded[index], {"as recorded": recorded[index].ink} | drawn))
     inks = [ink for _, draws in shown for ink in draws.values()]
     letter = float(np.median([x_height(ink) for ink in inks]))
     scale = min(HIGHEST / letter, WIDTH / plots.extents(inks)[:, 0].max())
     canvas, y = plots.Canvas(), MARGIN
-    title = f"{type(source).__name__}: {len(loader.indices):,} samples to train on, whose x-height "
-    title += f"is {letter:.3g}; dots are inputs, the orange ones at the end of a stroke"
+    title = f"{type(data.settings.dataset).__name__}: {len(items):,} samples to train on, whose "
+    title += f"x-height is {letter:.3g}; dots are inputs, the orange ones at the end of a stroke"
     y += canvas.caption(title, MARGIN, y, WIDTH) + CAPTION_GAP
     if model.features is None:
-        std = loader.normalisation.std
+        std = data.normalisation.std
         label = f"{BAR} normalised units: one is {std[0]:.3g} to the right, {std[1]:.3g} downwards"
         y += canvas.caption(label, MARGIN, y, WIDTH) + CAPTION_GAP / 2
         canvas.hairline((MARGIN, y), (MARGIN + BAR * std[0] * scale, y), plots.INK, 2.0)
     y += GAP
-    for index, draws in shown:
-        text = source.text(index)
-        about = f"{source.name(index)} · {text!r} · {len(text)} characters"
+    for sample, draws in shown:
+        about = f"{sample.name} · {sample.text!r} · {len(sample.text)} characters"
         y += canvas.caption(about, MARGIN, y, WIDTH, plots.INK) + CAPTION_GAP
         for name, ink in draws.items():
             rows = model.places_of_inputs(ink)

@@ -15,10 +15,9 @@ DATA = Path(
 
 
 def prepared(dataset, folder, cache, **options):
-    """Return a dataset of a folder of real data, parsed by one process of a test run for all."""
+    """Return what is in a folder of real data, parsed by one process of a test run for all."""
     if not (DATA / folder).is_dir():
         pytest.skip(f"no {folder} in {DATA} (HANDWRITING_DATA names another folder)")
     made = dataset(root=str(DATA / folder), cache=str(cache), **options)
     with FileLock(cache / f"{folder}.lock"):
-        made.prepare()
-    return made
+        return made.load()

@@ -39,8 +39,8 @@ SUBSET = 6
 def written() -> list[tuple[list[np.ndarray], str]]:
     """Return lines as strokes, each `(points, 2)` in whole units, and their texts."""
     dataset = EmbeddedDataset(seed=5, size=LINES, writers=3, max_characters=16, rate=30.0)
-    dataset.prepare()
-    return [([np.rint(s) for s in strokes(dataset.ink(n))], dataset.text(n)) for n in range(LINES)]
+    lines = dataset.load(["train"]).split("train")
+    return [([np.rint(s) for s in strokes(line.ink)], line.text) for line in lines]
 
 
 @cache
@@ -179,12 +179,11 @@ def composed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     """Write the data of both parts, and an alignment of the lines."""
     changed = {"size": 6, "long": 2, "forms": [0.0, 1.0]} | of_parts(args, "dataset", "digits")
     dataset = config_binder().make(BaseDataset, args["dataset"], "")
-    dataset.prepare()
     lines = {}
-    for n in np.unique(np.concatenate(list(dataset.split_indices().values()))).tolist():
-        text = dataset.text(n)
-        every = np.ones(len(text), dtype=bool)
-        lines[dataset.name(n)] = AlignedLine(evenly(dataset.lengths[n], text), every, every, 0)
+    for sample in dataset.load().used:
+        every = np.ones(len(sample.text), dtype=bool)
+        counts = evenly(len(sample.ink), sample.text)
+        lines[sample.name] = AlignedLine(counts, every, every, 0)
     Alignment(lines).save(Path("alignment.npz"))
     lifts = {"lifts": [0.0, 9.0]} if args.get("lifts") else {}
     return changed | {"alignment": "alignment.npz"} | lifts

@@ -27,10 +27,9 @@ def my_ink(tmp_path, monkeypatch):
     (source,) = [block for block in blocks("python") if "class MyInk" in block]
     assert len([line for line in source.split("\n") if line.strip()]) <= 10
     embedded = EmbeddedDataset(size=30, valid_size=1, test_size=1, max_characters=16)
-    embedded.prepare()
     lines = [
-        {"text": embedded.text(n), "strokes": [s.tolist() for s in strokes(embedded.ink(n))]}
-        for n in range(30)
+        {"text": line.text, "strokes": [s.tolist() for s in strokes(line.ink)]}
+        for line in embedded.load().split("train")
     ]
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "my_ink.json").write_text(json.dumps(lines))
@@ -75,5 +74,4 @@ def built(block, config):
     """Return the dataset of a block of the page, built in the place of a config's own."""
     config = json.loads((ROOT / "configs" / f"{config}.json").read_text())
     config["data_loader"]["args"]["dataset"] = json.loads("{" + block + "}")["dataset"]
-    made = {"seed": 0, "normalisation": None, "alphabet": None, "only": None}
-    return ConfigParser(config, "page").build("data_loader", **made).source
+    return ConfigParser(config, "page").build("data_loader").dataset

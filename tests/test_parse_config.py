@@ -60,14 +60,14 @@ def test_a_sound_config_builds_what_it_says():
     config = parsed(changed("arch.args", {"hidden_size": 8, "dropout": 0, "num_windows": 2}))
     network = config.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
     assert type(network) is SynthesisNetwork and network.alphabet == STAND_INS["alphabet"]
-    loader = config.build("data_loader", seed=7, normalisation=None, alphabet=None, only=None)
-    names = [type(one).__name__ for one in loader.dataset.preprocessing]
+    loader = config.build("data_loader")
+    names = [type(one).__name__ for one in loader.preprocessing]
     assert names == ["FillMissing", "CutLongSteps"]
-    assert loader.source.splits["valid"] == ["testset_v"]
+    assert loader.dataset.splits["valid"] == ["testset_v"]
     assert [metric.names[0] for metric in config.build("metrics")] == ["sse"]
     optimizer = config.build("optimizer", params=partial(parameter_groups, network, False))
     assert optimizer.param_groups[0]["betas"] == (0.0, 0.999)
-    loader.source.splits["train"].append("x")
+    loader.dataset.splits["train"].append("x")
     assert config.config["data_loader"] == CONFIG["data_loader"]
 
 
@@ -306,8 +306,8 @@ def test_what_a_trainer_of_ones_own_hands_on_counts(monkeypatch):
 
 def test_where_files_are_written_is_said_on_the_command_line_only():
     config = parsed(CONFIG, f"{DATASET}.args.cache=elsewhere")
-    loader = config.build("data_loader", seed=0, normalisation=None, alphabet=None, only=None)
-    assert loader.source.cache == "elsewhere"
+    loader = config.build("data_loader")
+    assert loader.dataset.cache == "elsewhere"
     assert config.stored == CONFIG == ConfigParser.from_checkpoint(config.stored, "x.pth").config
     whole = {"type": "IAMOnDBDataset", "args": {"cache": "elsewhere"}}
     assert faults(CONFIG, f"{DATASET}={json.dumps(whole)}") == []

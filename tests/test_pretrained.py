@@ -3,8 +3,8 @@
 import json
 import math
 import re
+from dataclasses import replace
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -68,10 +68,9 @@ def test_the_recogniser_reads_writers_and_a_device_that_it_never_saw():
     data = EmbeddedDataset(
         seed=5, size=2, valid_size=2, test_size=160, writers=20, fonts=["joined"], symbols=0.0
     )
-    data.prepare()
-    indices = [int(index) for index in data.indices("test")]
-    read = reader.read_lines([data.ink(index) for index in indices])
-    found = rates(zip(map(data.text, indices), read, strict=True))
+    samples = data.load(["test"]).split("test")
+    read = reader.read_lines([sample.ink for sample in samples])
+    found = rates(zip([sample.text for sample in samples], read, strict=True))
     published = card(r"font `joined`[^.]*read with ([\d.]+ %)")
     hold(found["cer"], 31 / 5327, published, found["characters"], 1.4)
 
@@ -131,13 +130,12 @@ def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines):
     """The canonical log-loss of 63 lines; of the whole split it stands in the card."""
     model = load(name, "cpu").model
     alphabet = model.alphabet if model.needs_text else None
-    loader = HandwritingDataLoader(0, model.normalisation, alphabet, dataset=lines, batch_size=64)
-    split = loader.split("valid")
-    chosen = lines.indices("valid")[::23][:64]
-    split.batch_sampler.fill(chosen, lines.lengths[chosen] - 1)
+    few = replace(lines, samples={"valid": lines.split("valid")[::23][:64]})
+    settings = HandwritingDataLoader(dataset=IAMOnDBDataset(), batch_size=64)
+    data = settings.for_network(few, seed=0, normalisation=model.normalisation, alphabet=alphabet)
     scores = evaluate(
         model,
-        split,
+        data.loader("valid"),
         canonical=lines.canonical,
         quantisation_step=lines.quantisation_step,
     )
@@ -152,10 +150,10 @@ def test_recorded_lines_are_read_as_well_as_the_card_says(lines):
     Measured: 577 of 8,399 characters wrong; clustering 3.2, of all these lines.
     """
     model = load("recognition", "cpu")
-    both = np.concatenate([lines.indices("valid"), lines.indices("test")])
-    chosen = both[::10].tolist()
-    read = model.read_lines([lines.ink(index) for index in chosen])
-    found = rates(zip(map(lines.text, chosen), read, strict=True))
+    both = lines.split("valid") + lines.split("test")
+    chosen = both[::10]
+    read = model.read_lines([sample.ink for sample in chosen])
+    found = rates(zip([sample.text for sample in chosen], read, strict=True))
     published = card(
         r"`testset_v` and `testset_t`, on which it was .* \| ([\d.]+ %) \| [\d.]+ % \| [\d.]+ % \|$"
     )

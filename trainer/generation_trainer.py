@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_trainer import BaseTrainer
 from base.training_state import Sums
-from data_loader.data_loaders import HandwritingDataLoader
 from model.generation.loss import NegativeLogLikelihood, SquaredError
 from model.generation.networks import Output
 from model.generation.options import Sampling
@@ -42,7 +41,6 @@ class GenerationTrainer(BaseTrainer):
         sample_bias: sharpening of the mixture (the paper, eqs 61-62); 0 for none.
     """
 
-    train_loader: HandwritingDataLoader
     task = "predicts the next point"
     use = "write"
     losses = (NegativeLogLikelihood, SquaredError)
@@ -152,10 +150,10 @@ class GenerationTrainer(BaseTrainer):
             Sampling(self.sample_bias, max_steps=self.sample_steps),
         )
         inks = [line.ink for line in lines]
-        source, known = self.train_loader.source, self.train_loader.indices[:EXPECTED].tolist()
-        like, wider = [self.train_loader.dataset.preprocessed(one)[0] for one in known], 1.0
+        known = self.train_loader.dataset.samples[:EXPECTED]
+        like, wider = [sample.ink for sample in known], 1.0
         if texts is not None:
-            wider = max(map(len, texts)) / max(1, *(len(source.text(one)) for one in known))
+            wider = max(map(len, texts)) / max(1, *(len(sample.text) for sample in known))
         figure = frames_figure(inks, texts or [""] * len(inks), like, wider)
         write_png(self.run.log / f"samples-epoch{epoch}.png", figure)
         self.run_log.events.picture("samples", to_pixels(figure), step)
@@ -179,4 +177,4 @@ class GenerationTrainer(BaseTrainer):
 
     def _known(self, loader: BaseDataLoader) -> Iterator[str]:
         """Yield the texts of the samples of a loader that have one."""
-        return filter(None, map(self.train_loader.source.text, loader.indices.tolist()))
+        return (sample.text for sample in loader.dataset.samples if sample.text)

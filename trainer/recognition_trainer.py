@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer
-from data_loader.data_loaders import HandwritingDataLoader
 from model.recognition.encoder import Search, Transcript
 from model.recognition.loss import CTCLoss, TranscriptionLoss
 from utils.checks import DataError, Range
@@ -38,7 +37,6 @@ class RecognitionTrainer(BaseTrainer):
             epoch; 0 for none.
     """
 
-    train_loader: HandwritingDataLoader
     task = "reads"
     use = "read INK"
     losses = (CTCLoss, TranscriptionLoss)
@@ -63,13 +61,12 @@ class RecognitionTrainer(BaseTrainer):
         """
         super().check()
         # A network would learn an empty text as the transcription of unlabelled ink.
-        source = self.train_loader.source
-        for split in ("train", *(["valid"] if self.valid_loader else [])):
-            indices = source.indices(split).tolist()
-            if unlabelled := [index for index in indices if not source.text(index).strip()]:
+        for split, loader in (("train", self.train_loader), ("valid", self.valid_loader)):
+            samples = loader.dataset.samples if loader else []
+            if unlabelled := [sample for sample in samples if not sample.text.strip()]:
                 raise DataError(
-                    f"{len(unlabelled):,} of {len(indices):,} samples of the split {split!r} have "
-                    f"no text, {source.name(unlabelled[0])} first: a recogniser cannot learn from "
+                    f"{len(unlabelled):,} of {len(samples):,} samples of the split {split!r} have "
+                    f"no text, {unlabelled[0].name} first: a recogniser cannot learn from "
                     "them; leave them out of the dataset"
                 )
 
@@ -100,19 +97,18 @@ class RecognitionTrainer(BaseTrainer):
     @torch.no_grad()
     def draw(self, epoch: int, step: int) -> None:
         """Draw `samples` lines with their true and read texts."""
-        source = self.train_loader.source
-        indices = (self.valid_loader or self.train_loader).indices
+        samples = (self.valid_loader or self.train_loader).dataset.samples
         # Spread over the split, and the same every time.
-        chosen = indices[:: max(1, len(indices) // max(1, self.samples))][: self.samples]
-        if not len(chosen):
+        chosen = samples[:: max(1, len(samples) // max(1, self.samples))][: self.samples]
+        if not chosen:
             return
         inks, captions = [], []
-        for number, index in enumerate(chosen.tolist()):
-            ink = source.ink(index)
+        for number, sample in enumerate(chosen):
+            ink = sample.ink
             output = self.evaluated_model.read([ink])
-            caption = f"true: {source.text(index)}\nread: {output.hypotheses[0]}"
+            caption = f"true: {sample.text}\nread: {output.hypotheses[0]}"
             values, names = evidence(output)
-            rows = len(source.text(index)) + SPARE  # As many after each epoch, to compare.
+            rows = len(sample.text) + SPARE  # As many after each epoch, to compare.
             values = np.pad(values[:rows], ((0, max(0, rows - len(values))), (0, 0)))
             figure = reading_figure(ink, caption, values, [*names, *[""] * rows][:rows])
             self.run_log.events.picture(f"reading/{number}", to_pixels(figure, 140), step)

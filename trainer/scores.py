@@ -5,6 +5,7 @@ Log-loss depends on the unit of the offsets: `Normalisation.nats_in` says by how
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from base.base_data_loader import BaseDataLoader, Batch
-from base.base_dataset import BaseDataset
+from base.base_dataset import Sample
 from model.generation.loss import SquaredError
 from model.generation.metrics import SSE
 from model.generation.mixture import cross_entropy
@@ -58,10 +59,10 @@ def evaluate(
         model: in evaluation mode.
         loader: of the split, normalised as the network expects.
         canonical: the unit (dx, dy) of log-loss and SSE in the data's own units, as
-            `BaseDataset.canonical`; None leaves both in normalised units.
+            `Loaded.canonical`; None leaves both in normalised units.
         quantisation_step: spacing of the recorded points in the data's own units; None if they are
             not quantised.
-        seed: of the dequantisation noise, which otherwise depends only on a sequence's index.
+        seed: of the dequantisation noise, which otherwise depends only on a sequence's place.
         progress: show a bar.
 
     Returns:
@@ -129,17 +130,17 @@ def evaluate(
 
 def read_split(
     model: RecognitionNetwork,
-    source: BaseDataset,
+    samples: Iterable[Sample],
     split: str,
     search: Search = GREEDY,
     *,
     progress: bool = False,
 ) -> dict[str, list[Transcription]]:
-    """Read the labelled lines of a split.
+    """Read the labelled samples of a split.
 
     Args:
         model: in evaluation mode.
-        source: the dataset, prepared.
+        samples: of the split.
         split: its name.
         search: how to search for the texts.
         progress: show a bar.
@@ -151,20 +152,20 @@ def read_split(
     Raises:
         UserError: if no line of the split has a text.
     """
-    indices = [index for index in source.indices(split).tolist() if source.text(index).strip()]
-    if not indices:
+    samples = [sample for sample in samples if sample.text.strip()]
+    if not samples:
         raise UserError(f"no line of the split {split!r} has a text to compare with")
     searches = {"greedy": GREEDY}
     if search.width > 1:
         searches["beam"] = replace(search, language_model=None, language_weight=0.0)
     if search.language_model is not None:
         searches["language_model"] = search
-    inks = [source.ink(index) for index in indices]
+    inks = [sample.ink for sample in samples]
     found = read_each_way(model, inks, searches, progress=progress)
     return {
         name: [
-            Transcription(source.name(index), ink, source.text(index), text)
-            for index, ink, text in zip(indices, inks, texts, strict=True)
+            Transcription(sample.name, sample.ink, sample.text, text)
+            for sample, text in zip(samples, texts, strict=True)
         ]
         for name, texts in found.items()
     }

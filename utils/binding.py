@@ -92,14 +92,10 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
 
 
 def by_name(offered: Iterable[object], base: Annotation) -> dict[str, type]:
-    """Return by name those of `offered` that are subclasses of `base`."""
+    """Return by name those of `offered` that are `base` or its subclasses."""
     if not isinstance(base, type):
         return {}
-    return {
-        cls.__name__: cls
-        for cls in offered
-        if isinstance(cls, type) and issubclass(cls, base) and cls is not base
-    }
+    return {cls.__name__: cls for cls in offered if isinstance(cls, type) and issubclass(cls, base)}
 
 
 class Binder:

@@ -33,7 +33,7 @@ from data_loader.sources.parsing import (
     root_tag,
     xml_tree,
 )
-from data_loader.sources.source import SourceDataset
+from data_loader.sources.source import Parsed, SourceDataset, Splits
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from utils.checks import ConfigFault, DataError
 
@@ -225,10 +225,10 @@ class IAMOnDBDataset(SourceDataset):
                 ink, missing = line
                 yield Sample(ink, said[int(number) - 1], name, group=form, missing=missing)
 
-    def _divide(self) -> tuple[dict[str, np.ndarray], list[str]]:
+    def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
         forms = {name: set(_read_task(file)) for name, (file,) in self._tasks.items()}
-        groups = np.array([sample.group for sample in self._lines])
-        there = {*groups.tolist()}.union(f.name.rpartition("-")[0] for f in self._faults)
+        there = {sample.group for sample in parsed.samples}
+        there.update(fault.name.rpartition("-")[0] for fault in parsed.left_out)
         notes = [
             f"{len(absent):,} forms of {name} are not there: {first_of(sorted(absent))}"
             for name, listed in forms.items()
@@ -243,13 +243,14 @@ class IAMOnDBDataset(SourceDataset):
         for split in ("valid", "test"):
             if both := wanted["train"] & wanted.get(split, set()):
                 raise DataError(f"the task files let form {min(both)} be in train and in {split}")
-        used = np.isin(groups, sorted(set().union(*wanted.values())))
-        if not used.all():
-            notes.append(f"{(~used).sum():,} lines are of no set in use")
-        indices = {}
-        for split, chosen in wanted.items():
-            indices[split] = np.flatnonzero(np.isin(groups, sorted(chosen)))
-        return indices, notes
+        parts = {
+            split: [sample for sample in parsed.samples if sample.group in chosen]
+            for split, chosen in wanted.items()
+        }
+        used = set().union(*wanted.values())
+        if unused := sum(sample.group not in used for sample in parsed.samples):
+            notes.append(f"{unused:,} lines are of no set in use")
+        return parts, notes
 
     def preprocessing(self) -> list[BaseTransform]:
         """Return that of the paper: missing points are filled, and long steps cut."""

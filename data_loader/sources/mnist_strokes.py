@@ -17,9 +17,10 @@ from typing import Annotated
 
 import numpy as np
 
+from base.base_dataset import changed
 from data_loader.sources.files import MEBIBYTE, attempt, contents, is_archive, read_file
 from data_loader.sources.parsing import MAX_POINTS, Fault, Sample, check_offsets, check_points
-from data_loader.sources.source import DividedDataset
+from data_loader.sources.source import DividedDataset, Parsed, Splits
 from data_loader.sources.splits import draw
 from data_loader.synthetic.digits import embedded_digits
 from data_loader.synthetic.paths import side_by_side, to_ink, to_path
@@ -214,7 +215,7 @@ class MNISTStrokesDataset(DividedDataset):
                 one = Fault("no class: neither target data nor a label file", name=one.name)
             yield one
 
-    def make(self) -> list[Sample]:
+    def make(self) -> Parsed:
         if self.root is not None:
             return super().make()
         written = embedded_digits(self.embedded_size, self.embedded_seed)
@@ -222,32 +223,24 @@ class MNISTStrokesDataset(DividedDataset):
             Sample(ink, str(digit), f"{part}img-{number}", group=part)
             for part, number, digit, ink in written
         ]
-        return sorted(made, key=lambda sample: sample.name)
+        return Parsed(sorted(made, key=lambda sample: sample.name))
 
-    def headline(self) -> str:
+    def _headline(self, count: int) -> str:
         if self.root is None:
-            return f"Digits written by invented people: {len(self):,} samples"
-        return super().headline()
+            return f"Digits written by invented people: {count:,} samples"
+        return super()._headline(count)
 
-    def _arranged(self, indices: dict[str, np.ndarray], notes: list[str]) -> dict[str, np.ndarray]:
-        digits = self._lines
+    def _arranged(self, parts: Splits) -> tuple[Splits, list[str]]:
+        notes = []
         if self.digit is not None:
-            wanted = np.array([sample.text == str(self.digit) for sample in digits])
-            indices = {split: found[wanted[found]] for split, found in indices.items()}
+            parts = changed(parts, lambda one: [one] if one.text == str(self.digit) else [])
             notes.append(f"only the digit {self.digit}; the others are not used")
         if self.digits_per_line is None:
-            self._keep(tuple(line_of([one], [0], one.name) for one in digits))
-            return indices
+            return changed(parts, lambda one: [line_of([one], [0], one.name)]), notes
         low, high = self.digits_per_line
-        notes.append(f"lines of {low} to {high} are set from {len(digits):,} digits")
-        lines, arranged = [], {}
-        for split, found in indices.items():
-            chosen = [digits[n] for n in found.tolist()]
-            made = list(self._lines_of(split, chosen))
-            arranged[split] = np.arange(len(lines), len(lines) + len(made), dtype=np.int64)
-            lines += made
-        self._keep(tuple(lines))
-        return arranged
+        count = sum(map(len, parts.values()))
+        notes.append(f"lines of {low} to {high} are set from {count:,} digits")
+        return {split: list(self._lines_of(split, part)) for split, part in parts.items()}, notes
 
     def _lines_of(self, split: str, digits: list[Sample]) -> Iterator[Sample]:
         """Yield lines of the digits of a split, side by side."""

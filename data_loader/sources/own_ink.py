@@ -30,7 +30,7 @@ from data_loader.sources.parsing import (
     decode,
     join_strokes,
 )
-from data_loader.sources.source import DividedDataset
+from data_loader.sources.source import DividedDataset, Parsed
 from utils import strict_json
 from utils.checks import ConfigFault, DataError, Range
 
@@ -160,16 +160,16 @@ class OwnInk(DividedDataset):
     def lines(self) -> Iterable[tuple[str, Sequence[Stroke]] | Line]:
         """Yield the text of each line and its strokes, lists of (x, y); as a third who wrote it.
 
-        The text is empty if unknown. Called once, by `prepare`.
+        The text is empty if unknown. Called once, by `load`.
         """
 
-    def make(self) -> Iterator[Sample]:
-        """Yield all lines.
+    def make(self) -> Parsed:
+        """Return all lines.
 
         Raises:
             DataError: if there is none, or naming the line that is not valid.
         """
-        number = -1
+        samples: list[Sample] = []
         lines = distributed.bar(self.lines(), "reading lines", delay=1, leave=False)
         for number, line in enumerate(lines):
             try:
@@ -177,12 +177,10 @@ class OwnInk(DividedDataset):
             except Fault as fault:
                 place = fault.of(f"line {number} (from 0)")
                 raise DataError(f"{self.root}: {place}") from None
-            yield sample.of(f"line-{number:06}")
-        if number < 0:
+            samples.append(sample.of(f"line-{number:06}"))
+        if not samples:
             raise DataError(f"{self.root}: lines() yields nothing")
+        return Parsed(samples)
 
-    def find(self) -> list[Path]:
-        return []
-
-    def headline(self) -> str:
-        return f"{self.root}: {len(self):,} lines"
+    def _headline(self, count: int) -> str:
+        return f"{self.root}: {count:,} lines"

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from data_loader.lines import Sample
+from base.base_dataset import Sample
 from utils.alphabet import nfc
 from utils.checks import printable
 from utils.ink import from_strokes

@@ -2,15 +2,15 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 
 from base import distributed
-from data_loader.lines import LinesDataset
+from base.base_dataset import SPLITS, BaseDataset, Loaded, changed, counts_of
 from data_loader.sources.cache import fingerprint, load_or_make
 from data_loader.sources.files import MAX_BYTES, files_below, read_file
 from data_loader.sources.parsing import MAX_POINTS, Fault, Sample, decode, first_of, left_out
@@ -23,8 +23,22 @@ LISTS = Path(__file__).parent / "lists"
 """Folder of the lists that come with the project."""
 
 
+class Parsed(NamedTuple):
+    """What is in the files of a source."""
+
+    samples: list[Sample]
+    left_out: Sequence[Fault] = ()
+    note: str = ""
+    """For the report."""
+    quantisation_step: float | None = None
+    """See `Loaded`."""
+
+
+Splits = dict[str, list[Sample]]
+
+
 @dataclass(kw_only=True, eq=False)
-class SourceDataset(LinesDataset):
+class SourceDataset(BaseDataset):
     """Samples of a file, an archive or a folder of a known format.
 
     Args:
@@ -51,6 +65,9 @@ class SourceDataset(LinesDataset):
     """Fits the names of its files in a folder."""
     parsed_by: ClassVar[tuple[str, ...]] = ("max_points", "max_bytes")
     """The options, besides the files, on which the samples depend."""
+    canonical: ClassVar[tuple[float, float] | None] = None
+    quantisation_step: ClassVar[float | None] = None
+    """See `Loaded`; for None it is found out."""
 
     root: str | None
     cache: str | None = None
@@ -63,9 +80,6 @@ class SourceDataset(LinesDataset):
 
     def __post_init__(self) -> None:
         self.path = Path(self.root or "").expanduser()
-        self._indices: dict[str, np.ndarray] = {}
-        self._faults: list[Fault] = []
-        self._notes: list[str] = []
 
     def find(self) -> list[Path]:
         """Return the files to be read: the root, or those below it that are called as they should.
@@ -103,7 +117,42 @@ class SourceDataset(LinesDataset):
         """The folder that holds the data."""
         return self.path if self.path.is_dir() else self.path.parent
 
-    def make(self) -> Iterable[Sample]:
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        """Load the samples and divide them.
+
+        Raises:
+            DataError: if files are missing, nothing in them can be used, or nothing is left for a
+                split; if `strict`, also for any broken sample.
+            ConfigFault: if `subset` is larger than the training split, or the file `leave_out`
+                cannot be read.
+        """
+        parsed = self.make()
+        parts, notes = self._divide(parsed)
+        if self.leave_out is not None:
+            parts, more = self._without(self.leave_out, parts, parsed.samples)
+            notes += more
+        parts, more = self._arranged(parts)
+        notes += more
+        for split, part in parts.items():
+            if not part:
+                lacking = f"{self.root or self.title}: no {self.unit} for the split {split!r}"
+                count = f"{len(parsed.samples):,} in all"
+                raise DataError(f"{lacking}: {'; '.join([*notes, count])}")
+        if self.subset is not None:
+            train, count = parts["train"], self.subset
+            if count > len(train):
+                most = f"at most the {len(train)} training {self.unit}"
+                raise ConfigFault("subset", count, most)
+            parts = parts | {"train": choose(train, count, self.subset_seed)}
+            notes.append(f"{len(train) - count:,} training {self.unit} are outside the subset")
+        return Loaded(
+            {split: part for split, part in parts.items() if split in splits},
+            self._report(parsed, parts, notes),
+            self.quantisation_step or parsed.quantisation_step,
+            self.canonical,
+        )
+
+    def make(self) -> Parsed:
         """Return the samples, parsed unless there is a cache."""
         try:
             if self.path.is_dir():
@@ -121,53 +170,22 @@ class SourceDataset(LinesDataset):
         if faults and self.strict:
             others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
             raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
-        self._faults = faults
-        self._notes = [f"cache: {cache}"]
-        if all((one.ink[:, :2] == np.rint(one.ink[:, :2])).all() for one in samples):
-            self.quantisation_step = 1.0
-        return samples
-
-    def prepare(self) -> None:
-        """Load the samples and divide them. Does nothing the second time.
-
-        Raises:
-            DataError: if files are missing, nothing in them can be used, or nothing is left for a
-                split; if `strict`, also for any broken sample.
-            ConfigFault: if `subset` is larger than the training split, or the file `leave_out`
-                cannot be read.
-        """
-        if self._indices:
-            return
-        super().prepare()
-        indices, notes = self._divide()
-        if self.leave_out is not None:
-            notes += self._leave_out(self.leave_out, indices)
-        indices = self._arranged(indices, notes)
-        for split, found in indices.items():
-            if not len(found):
-                lacking = f"{self.root or self.title}: no {self.unit} for the split {split!r}"
-                raise DataError(f"{lacking}: {'; '.join([*notes, f'{len(self):,} in all'])}")
-        train = indices["train"]
-        if self.subset is not None:
-            if self.subset > len(train):
-                most = f"at most the {len(train)} training {self.unit}"
-                raise ConfigFault("subset", self.subset, most)
-            names = [self.name(n) for n in train.tolist()]
-            indices["train"] = train[choose(names, self.subset, self.subset_seed)]
-            outside = f"{len(train) - self.subset:,} training {self.unit}"
-            notes.append(f"{outside} are outside the subset")
-        self._indices, self._notes = indices, [*notes, *self._notes]
+        whole = all((one.ink[:, :2] == np.rint(one.ink[:, :2])).all() for one in samples)
+        return Parsed(samples, faults, f"cache: {cache}", 1.0 if whole else None)
 
     @abstractmethod
-    def _divide(self) -> tuple[dict[str, np.ndarray], list[str]]:
+    def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
         """Return the samples of each split, and notes for the report."""
 
-    def _arranged(self, indices: dict[str, np.ndarray], notes: list[str]) -> dict[str, np.ndarray]:
-        """Return the splits; a subclass may replace the samples, as digits by lines of digits."""
-        return indices
+    def _arranged(self, parts: Splits) -> tuple[Splits, list[str]]:
+        """Return the splits, and notes for the report; a subclass may replace the samples, as
+        digits by lines of digits."""
+        return parts, []
 
-    def _leave_out(self, path: str, indices: dict[str, np.ndarray]) -> list[str]:
-        """Take the samples that a file names out of the splits; return notes for the report."""
+    def _without(
+        self, path: str, parts: Splits, samples: Iterable[Sample]
+    ) -> tuple[Splits, list[str]]:
+        """Return the splits without the samples that a file names, and notes for the report."""
         try:
             shipped = LISTS / f"{path}.txt"
             file = shipped if shipped.is_file() else Path(path).expanduser()
@@ -175,45 +193,40 @@ class SourceDataset(LinesDataset):
         except Fault as fault:
             expected = f"a text file of names; this is {fault}"
             raise ConfigFault("leave_out", path, expected) from None
-        index = {sample.name: n for n, sample in enumerate(self._lines)}
-        out, unknown = [], []
+        names, out, unknown = {sample.name for sample in samples}, set(), []
         for line in filter(None, map(str.strip, listed)):
             word = line.split()[0]
             # Names may contain blanks and `#` themselves.
-            known = [name for name in (line, word, word.split("#")[0]) if name in index]
+            known = [name for name in (line, word, word.split("#")[0]) if name in names]
             if known:
-                out.append(index[known[0]])
+                out.add(known[0])
             elif not word.startswith("#"):
                 unknown.append(word)
-        used = np.unique(np.concatenate(list(indices.values())))
-        for split, found in indices.items():
-            indices[split] = found[~np.isin(found, out)]
-        notes = [f"{np.isin(used, out).sum():,} {self.unit} are left out by {path}"]
+        used = {sample.name for part in parts.values() for sample in part}
+        notes = [f"{len(used & out):,} {self.unit} are left out by {path}"]
         if unknown:
             first = printable(first_of(unknown))
             notes.append(f"{len(unknown):,} names in {path} do not occur: {first}")
-        return notes
+        return changed(parts, lambda one: [] if one.name in out else [one]), notes
 
-    def split_indices(self) -> dict[str, np.ndarray]:
-        return self._indices
+    def _headline(self, count: int) -> str:
+        """Return what the source is and where it lies, with the count of all its samples."""
+        return f"{self.title} in {self.path}: {count:,} {self.unit}"
 
-    def headline(self) -> str:
-        """Return what the source is and where it lies, for reports."""
-        return f"{self.title} in {self.path}: {len(self):,} {self.unit}"
-
-    def report(self) -> str:
-        used = self.used().tolist()
-        characters = set().union(*(self.text(n) for n in used))
-        writers = {self.writer(n) for n in used} - {""}
+    def _report(self, parsed: Parsed, parts: Splits, notes: list[str]) -> str:
+        used = [sample for part in parts.values() for sample in part]
+        characters = set().union(*(sample.text for sample in used))
+        writers = {sample.writer for sample in used} - {""}
         counts = f"{len(characters)} different characters"
         lines = [
-            self.headline(),
-            *(self.split_report(split) for split in self._indices),
+            self._headline(len(parsed.samples)),
+            *counts_of(parts),
             counts + (f", {len(writers):,} writers" if writers else ""),
-            *left_out(self._faults),
-            *self._notes,
+            *left_out(parsed.left_out),
+            *notes,
+            parsed.note,
         ]
-        return "\n  ".join(lines)
+        return "\n  ".join(filter(None, lines))
 
 
 @dataclass(kw_only=True, eq=False)
@@ -242,8 +255,8 @@ class DividedDataset(SourceDataset):
         self._fractions = FRACTIONS if self.fractions is None else self.fractions
         check_fractions(self._fractions)
 
-    def _divide(self) -> tuple[dict[str, np.ndarray], list[str]]:
-        found, notes = divide(self._lines, self._fractions, self.split_seed)
-        if unlabelled := sum(not sample.text for sample in self._lines):
+    def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
+        parts, notes = divide(parsed.samples, self._fractions, self.split_seed)
+        if unlabelled := sum(not sample.text for sample in parsed.samples):
             notes.append(f"{unlabelled:,} samples have no transcription")
-        return found, notes
+        return parts, notes

@@ -2,12 +2,11 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from base.base_dataset import SPLITS
-from data_loader.lines import Sample
+from base.base_dataset import SPLITS, Sample
 from utils.checks import ConfigFault
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
@@ -20,14 +19,14 @@ def draw(key: str, seed: int = 0) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def subset(names: Iterable[str], count: int, seed: int = 0) -> list[int]:
-    """Return which `count` of the samples called `names` a seed chooses, in order.
+def subset(samples: Sequence[Sample], count: int, seed: int = 0) -> list[Sample]:
+    """Return the `count` samples that a seed chooses, in their order.
 
     They are those whose names draw the lowest numbers: the choice of fewer is part of the choice
     of more, and does not depend on the order of the samples.
     """
-    drawn = [(draw(f"name:{name}", seed), n) for n, name in enumerate(names)]
-    return sorted(n for _, n in sorted(drawn)[:count])
+    chosen = set(sorted(samples, key=lambda one: draw(f"name:{one.name}", seed))[:count])
+    return [sample for sample in samples if sample in chosen]
 
 
 def official_split(path: str) -> str:
@@ -38,7 +37,7 @@ def official_split(path: str) -> str:
 
 def divide(
     samples: Sequence[Sample], fractions: Mapping[str, float], seed: int = 0
-) -> tuple[dict[str, np.ndarray], list[str]]:
+) -> tuple[dict[str, list[Sample]], list[str]]:
     """Divide samples into the splits of their source if it has any, otherwise by a hash.
 
     A source does if the groups of its samples name training samples and others. A split that it
@@ -53,8 +52,7 @@ def divide(
         seed: of the division.
 
     Returns:
-        the indices of each split, int64, empty only if there are too few samples, and notes for a
-        report.
+        the samples of each split, none only if there are too few, and notes for a report.
     """
     notes = []
     shares = {split: share for split, share in fractions.items() if share > 0}
@@ -69,32 +67,32 @@ def divide(
         if rest:
             note += f"; {' and '.join(rest)} by hash from train"
         notes.append(note)
-    free = np.flatnonzero(~np.isin(official, sorted(others)))
-    writers = {samples[n].writer for n in free}
+    free = [one for one, split in zip(samples, official, strict=True) if split not in others]
+    writers = {one.writer for one in free}
     by_writer = len(writers) >= len(shares)
     if any(writers) and not by_writer:
         notes.append("fewer writers than splits: divided by the samples' names")
-    units = np.empty(len(free), dtype=object)
-    for place, n in enumerate(free):
-        # The kind of key is part of it: a sample named like a writer is drawn independently.
-        units[place] = f"name:{samples[n].name}"
-        if by_writer and samples[n].writer:
-            units[place] = f"writer:{samples[n].writer}"
-    edges = np.cumsum(list(shares.values()))[:-1] / sum(shares.values())
-    drawn = np.searchsorted(edges, [draw(unit, seed) for unit in units], side="right")
-    names = list(shares)
-    for number, split in enumerate(names):
-        parts = [set(units[drawn == n]) for n in range(len(names))]
-        largest = max(parts, key=len)
-        if not parts[number] and len(largest) > 1:  # few samples: let no split be empty
-            moved = min(largest, key=lambda unit: draw(unit.partition(":")[2], seed))
-            drawn[units == moved] = number
-            giver = names[parts.index(largest)]
-            count = (units == moved).sum()
-            notes.append(f"{split} would be empty and got {count} of {giver}")
-    indices = {split: free[drawn == number] for number, split in enumerate(shares)}
-    indices |= {split: np.flatnonzero(np.equal(official, split)) for split in others}
-    return {split: indices[split] for split in SPLITS if split in indices}, notes
+    # The kind of key is part of it: a sample named like a writer is drawn independently.
+    units: dict[str, list[Sample]] = {}
+    for one in free:
+        by = f"writer:{one.writer}" if by_writer and one.writer else f"name:{one.name}"
+        units.setdefault(by, []).append(one)
+    edges, names = np.cumsum(list(shares.values()))[:-1] / sum(shares.values()), list(shares)
+    drawn = {unit: names[np.searchsorted(edges, draw(unit, seed), side="right")] for unit in units}
+    for split in names:
+        parts = {name: [unit for unit in units if drawn[unit] == name] for name in names}
+        giver = max(names, key=lambda name: len(parts[name]))
+        if not parts[split] and len(parts[giver]) > 1:  # few samples: let no split be empty
+            moved = min(parts[giver], key=lambda unit: draw(unit.partition(":")[2], seed))
+            drawn[moved] = split
+            notes.append(f"{split} would be empty and got {len(units[moved])} of {giver}")
+    of = {one: drawn[unit] for unit, some in units.items() for one in some}
+    of |= {one: split for one, split in zip(samples, official, strict=True) if split in others}
+    return {
+        split: [one for one in samples if of[one] == split]
+        for split in SPLITS
+        if split in shares or split in others
+    }, notes
 
 
 def check_fractions(fractions: Mapping[str, float]) -> None:

@@ -29,7 +29,7 @@ from data_loader.sources.parsing import (
     join_strokes,
     within,
 )
-from data_loader.sources.source import DividedDataset
+from data_loader.sources.source import DividedDataset, Parsed, Splits
 from data_loader.sources.unipen_collection import (
     WORDS,
     Collection,
@@ -540,14 +540,14 @@ class UnipenDataset(DividedDataset):
                 one = replace(one, writer=writer, group=name)
             yield within(name, _labelled(one))
 
-    def _divide(self) -> tuple[dict[str, np.ndarray], list[str]]:
-        splits, notes = super()._divide()
-        groups = np.array([sample.group for sample in self._lines])
-        held_out = np.flatnonzero(np.isin(groups, self.held_out or []))
-        for name, part in splits.items():
-            part = part[~np.isin(part, held_out)]
-            splits[name] = np.union1d(part, held_out) if name == "test" else part
-        if self.contributors is not None:
-            chosen = np.flatnonzero(np.isin(groups, self.contributors))
-            splits = {name: np.intersect1d(part, chosen) for name, part in splits.items()}
-        return splits, notes
+    def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
+        parts, notes = super()._divide(parsed)
+        held_out = set(self.held_out or ())
+        groups = {sample.group for sample in parsed.samples}
+        used = groups if self.contributors is None else groups & set(self.contributors)
+        for split, part in parts.items():
+            chosen = {sample for sample in part if sample.group not in held_out}
+            if split == "test":
+                chosen |= {sample for sample in parsed.samples if sample.group in held_out}
+            parts[split] = [s for s in parsed.samples if s in chosen and s.group in used]
+        return parts, notes

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from base.base_dataset import BaseDataset
+from base.base_dataset import BaseDataset, Sample
 from data_loader.synthetic.cutting import LIFT, SMALL, CutLine, Piece
 from data_loader.synthetic.paths import moved, overlap, side_by_side, steps_within, to_ink
 from utils.checks import DataError
@@ -302,19 +302,19 @@ def look_at_pieces(
     return len(trials), passed
 
 
-def check_forms(dataset: BaseDataset, indices: Iterable[int]) -> None:
+def check_forms(dataset: BaseDataset, samples: Iterable[Sample]) -> None:
     """Raise a DataError if the dataset does not say which of its lines are in one hand."""
-    if not any(map(dataset.hand, indices)):
+    if not any(sample.hand for sample in samples):
         raise DataError(
             f"the lines of a writer or of a form are one hand, and {type(dataset).__name__} knows "
             "neither (its `writer` and `group` are empty for each line)"
         )
 
 
-def hands(lines: Iterable[tuple[str, CutLine]]) -> dict[str, BankHand]:
-    """Return the hands of lines, each with the name of its form; lines of no form are of none."""
+def hands(lines: Iterable[tuple[Sample, CutLine]]) -> dict[str, BankHand]:
+    """Return the hands of lines, each with its name; lines of no hand are of none."""
     found: dict[str, list[CutLine]] = defaultdict(list)
-    for form, line in lines:
-        if form:
-            found[form].append(line)
-    return {form: BankHand(lines) for form, lines in found.items()}
+    for sample, line in lines:
+        if sample.hand:
+            found[sample.hand].append(line)
+    return {name: BankHand(lines) for name, lines in found.items()}

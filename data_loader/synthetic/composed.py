@@ -1,15 +1,14 @@
 """A recorded dataset, and new lines in its hands: texts as people write them."""
 
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
 
 from base import distributed
-from base.base_dataset import BaseDataset
-from data_loader.lines import ExtendedDataset, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import Alignment, resolve_alignment
 from data_loader.synthetic.bank import check_forms, hands
@@ -19,6 +18,7 @@ from data_loader.synthetic.cutting import CutLine, measured_lines
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.european import european
 from data_loader.synthetic.everyday import characters, everyday
+from data_loader.synthetic.extended import ExtendedDataset, joined
 from data_loader.synthetic.paths import side_by_side, to_ink
 from utils.alphabet import nfc
 from utils.checks import ConfigFault, DataError, Range
@@ -87,72 +87,65 @@ class ComposedDataset(ExtendedDataset):
         if self.forms[0] >= self.forms[1]:
             raise ConfigFault("forms", self.forms, "two bounds, such as [0.0, 0.7]")
 
-    def only(self, split: str) -> BaseDataset:
-        levelled = self.height is not None and split != "train"
-        return self._alone(split, self.dataset) if levelled else super().only(split)
-
-    def make(self) -> Iterator[Sample]:
-        """Compose the lines, such as "composed-000017/a01-000u", whose group is their hand.
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        """Load the dataset, compose the lines, and bring those recorded to the height.
 
         Raises:
             DataError: if the alignment or the digits cannot be read, if the alignment fits no line,
                 if the dataset has no forms, or none that can be cut.
         """
-        drawer = None if self._only else Drawer(self.digits)  # First, as it may lack its data.
-        lines = self._measured()
+        main, composes = self.dataset.load(splits), "train" in splits
+        if self.height is None and not composes:
+            return main
+        # Before the lines are measured, as it may lack its data.
+        drawer = Drawer(self.digits) if composes else None
+        lines = self._measured(main.split("train") if self.height is None else main.used)
+        recorded = main if self.height is None else self._levelled(main, lines)
         if drawer is None:
-            return
-        bank = self._bank(lines, drawer)
-        numbers = range(self.size + self.long)
-        for number in distributed.bar(numbers, "composing", unit=" lines", leave=False, delay=1):
-            generator = np.random.default_rng([self.seed, number])
-            name = bank.names[int(generator.integers(len(bank.names)))]
-            if number < self.size:
-                text, path = self._new(bank, name, generator)
-            else:
-                text, path = self._side_by_side(bank, name, generator, number % 2 == 1)
-            height = self.height or bank.hands[name].height
-            path = path * (height, height, 1)
-            ink = to_ink(path, self.quantisation_step)
-            yield Sample(ink, text, f"composed-{number:06d}/{name}", group=name)
+            return recorded
+        bank = self._bank(main.split("train"), lines, drawer)
+        made = self._made(bank, recorded.quantisation_step)
         characters = sum(sum(counts.values()) for counts in bank.written.values())
-        self.summary = (
+        summary = (
             f"{self.size:,} lines composed of {len(bank.names):,} forms, "
             f"{characters:,} characters cut out and read, and {self.long:,} of several lines"
         )
+        return joined(recorded, made, summary)
 
-    def _measured(self) -> dict[int, CutLine]:
-        """Return the measured lines by index, of hands within `lifts`; set `_recorded`: lines
-        brought to the height, and `_left_out`: those that are not."""
-        main, table = self.dataset, Alignment.load(resolve_alignment(self.alignment))
-        used = main.used() if self.height is not None else main.indices("train")
-        if self._only is not None:
-            used = main.indices(self._only)
-        bar = distributed.bar(used.tolist(), "measuring", unit=" lines", leave=False, delay=1)
-        lines = dict(measured_lines(main, bar, table))
-        if self.lifts:
-            check_forms(main, lines)
-            low, high = self.lifts
-            found = hands((main.hand(n), line) for n, line in lines.items())
-            kept = {name for name, hand in found.items() if low <= hand.lifts < high}
-            if lines and not kept:
-                raise DataError(f"lifts = {self.lifts}: none of {len(found):,} hands is within")
-            lines = {n: line for n, line in lines.items() if main.hand(n) in kept}
-        self._recorded: dict[int, np.ndarray] = {}
-        self._left_out: list[int] = []
-        if self.height is not None:
-            self.canonical = self.quantisation_step = None
-            scale = (self.height, self.height, 1)
-            self._recorded = {index: to_ink(line.path * scale) for index, line in lines.items()}
-            self._left_out = [index for index in used.tolist() if index not in lines]
-        return lines
+    def _measured(self, samples: list[Sample]) -> dict[Sample, CutLine]:
+        """Return the samples that can be measured, of hands within `lifts`, and their lines."""
+        table = Alignment.load(resolve_alignment(self.alignment))
+        bar = distributed.bar(samples, "measuring", unit=" lines", leave=False, delay=1)
+        lines = dict(measured_lines(bar, table))
+        if self.lifts is None:
+            return lines
+        check_forms(self.dataset, lines)
+        low, high = self.lifts
+        found = hands(lines.items())
+        kept = {name for name, hand in found.items() if low <= hand.lifts < high}
+        if lines and not kept:
+            raise DataError(f"lifts = {self.lifts}: none of {len(found):,} hands is within")
+        return {sample: line for sample, line in lines.items() if sample.hand in kept}
 
-    def _bank(self, lines: Mapping[int, CutLine], drawer: Drawer) -> Bank:
+    def _levelled(self, main: Loaded, lines: Mapping[Sample, CutLine]) -> Loaded:
+        """Return the measured lines brought to the height; the others are left out."""
+        scale = (self.height, self.height, 1)
+        level = {
+            sample: [replace(sample, ink=to_ink(line.path * scale))]
+            for sample, line in lines.items()
+        }
+        samples = changed(main.samples, lambda sample: level.get(sample, []))
+        lost = [len(part) - len(samples[split]) for split, part in main.samples.items()]
+        report = main.report
+        if any(lost):
+            counts = [f"{count:,} of {split}" for count, split in zip(lost, samples, strict=True)]
+            report += f"\nleft out, as their text or hand does not fit: {', '.join(counts)}"
+        return Loaded(samples, report)
+
+    def _bank(self, train: list[Sample], lines: Mapping[Sample, CutLine], drawer: Drawer) -> Bank:
         """Return the hands of the training lines among those that were measured."""
-        main, train = self.dataset, self.dataset.indices("train")
-        own = set(train.tolist())
-        check_forms(main, own)
-        found = hands((main.hand(n), line) for n, line in lines.items() if n in own)
+        check_forms(self.dataset, train)
+        found = hands((sample, lines[sample]) for sample in train if sample in lines)
         if not found:
             raise DataError(
                 f"alignment = {self.alignment!r} fits none of the {len(train):,} training lines: "
@@ -170,6 +163,21 @@ class ComposedDataset(ExtendedDataset):
                 f"{LEAST_LINES} lines that the alignment fits"
             )
         return Bank(chosen, drawer, self.scarce)
+
+    def _made(self, bank: Bank, grid: float | None) -> list[Sample]:
+        """Return new lines, such as "composed-000017/a01-000u", whose group is their hand."""
+        numbers, lines = range(self.size + self.long), []
+        for number in distributed.bar(numbers, "composing", unit=" lines", leave=False, delay=1):
+            generator = np.random.default_rng([self.seed, number])
+            name = bank.names[int(generator.integers(len(bank.names)))]
+            if number < self.size:
+                text, path = self._new(bank, name, generator)
+            else:
+                text, path = self._side_by_side(bank, name, generator, number % 2 == 1)
+            height = self.height or bank.hands[name].height
+            ink = to_ink(path * (height, height, 1), grid)
+            lines.append(Sample(ink, text, f"composed-{number:06d}/{name}", group=name))
+        return lines
 
     def _new(self, bank: Bank, name: str, generator: np.random.Generator) -> tuple[str, np.ndarray]:
         """Return a new line in a hand: text, and path in x-heights."""
@@ -206,22 +214,6 @@ class ComposedDataset(ExtendedDataset):
             lines.append(self._new(bank, name, generator))
         texts, paths = zip(*lines, strict=True)
         return " ".join(texts), side_by_side(paths, float(np.median(hand.word_gaps)))
-
-    def split_indices(self) -> dict[str, np.ndarray]:
-        splits = super().split_indices().items()
-        return {name: part[~np.isin(part, self._left_out)] for name, part in splits}
-
-    def ink(self, index: int) -> np.ndarray:
-        own = self._recorded.get(index)
-        return super().ink(index) if own is None else own.copy()
-
-    def report(self) -> str:
-        counts = [
-            f"{np.isin(part, self._left_out).sum():,} of {name}"
-            for name, part in self.dataset.split_indices().items()
-        ]
-        lost = f"\nleft out, as their text or hand does not fit: {', '.join(counts)}"
-        return super().report() + (lost if self._left_out else "")
 
 
 def share_of(form: str) -> float:

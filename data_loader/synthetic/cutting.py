@@ -3,14 +3,14 @@
 Lengths are in x-heights of the line, x from its left edge, y from its baseline, downwards.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from base.base_dataset import BaseDataset
+from base.base_dataset import Sample
 from data_loader.synthetic.alignment import AlignedLine, Alignment
 from data_loader.synthetic.paths import from_left, to_path
 from utils.alphabet import nfc
@@ -285,17 +285,17 @@ def _beside(path: np.ndarray, owner: np.ndarray, letters: np.ndarray, stroke: sl
 
 
 def measured_lines(
-    dataset: BaseDataset, indices: Iterable[int], alignment: Alignment
-) -> Iterable[tuple[int, CutLine]]:
-    """Yield lines of a dataset with their index.
+    samples: Iterable[Sample], alignment: Alignment
+) -> Iterator[tuple[Sample, CutLine]]:
+    """Yield lines and their measured ones.
 
     Lines without an alignment, with more errors than `MAX_MISREAD`, or that cannot be measured, are
     left out.
     """
-    for index in indices:
-        text, ink = nfc(dataset.text(index)), dataset.ink(index)
-        aligned = alignment.of(dataset.name(index), len(ink), text)
+    for sample in samples:
+        text, ink = nfc(sample.text), sample.ink
+        aligned = alignment.of(sample.name, len(ink), text)
         if aligned is None or aligned.errors > MAX_MISREAD * len(text):
             continue
         if (line := measured(ink, text, aligned)) is not None:
-            yield index, line
+            yield sample, line

@@ -32,13 +32,10 @@ class Drawer:
     """
 
     def __init__(self, digits: BaseDataset | None = None) -> None:
-        self._digits, self._of = digits, defaultdict(lambda: defaultdict(list))
-        if digits is not None:
-            digits.prepare()
-            for index in digits.indices("train").tolist():
-                text, writer = digits.text(index), digits.writer(index)
-                if len(text) == 1 and text.isdigit():
-                    self._of[text][writer].append(index)
+        self._of = defaultdict(lambda: defaultdict(list))
+        for sample in digits.load(["train"]).split("train") if digits else ():
+            if len(sample.text) == 1 and sample.text.isdigit():
+                self._of[sample.text][sample.writer].append(sample.ink)
 
     def __call__(
         self, one: str, hand: BankHand, style_seed: int, generator: np.random.Generator
@@ -60,9 +57,8 @@ class Drawer:
         self, one: str, hand: BankHand, choice: np.random.Generator, generator: np.random.Generator
     ) -> np.ndarray:
         writers = self._of[one]
-        samples = writers[sorted(writers)[int(choice.integers(len(writers)))]]
-        ink = self._digits.ink(samples[int(generator.integers(len(samples)))])
-        path = to_path(ink)
+        inks = writers[sorted(writers)[int(choice.integers(len(writers)))]]
+        path = to_path(inks[int(generator.integers(len(inks)))])
         points = path[:, :2]
         points -= points.min(0)
         high = hand.tall * choice.uniform(*DIGIT_HEIGHT)

@@ -1,14 +1,13 @@
 """Lines written by invented people with stroke fonts: data that any machine can generate."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
 
 from base import distributed
-from base.base_dataset import SPLITS
-from data_loader.lines import LinesDataset, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, counts_of
 from data_loader.synthetic import corpus
 from data_loader.synthetic.paths import from_strokes, to_ink
 from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, OTHERS, X_HEIGHT, Glyph, glyph
@@ -230,7 +229,7 @@ def write(text: str, writer: FontWriter, generator: np.random.Generator, rate: f
 
 
 @dataclass(kw_only=True, eq=False)
-class EmbeddedDataset(LinesDataset):
+class EmbeddedDataset(BaseDataset):
     """Synthetic lines of English by invented writers, generated in memory from a seed.
 
     Sample n of a split is the same for all sizes, and on every machine. The writers of the splits
@@ -279,36 +278,36 @@ class EmbeddedDataset(LinesDataset):
             raise ConfigFault("max_characters", self.max_characters, expected)
         if self.fonts == []:
             raise ConfigFault("fonts", [], f"at least one of {', '.join(FONTS)}, or null")
-        self.sizes = (self.size, self.valid_size, self.test_size)
 
-    def make(self) -> Iterator[Sample]:
-        """Yield all lines, such as "train-000017" by "train-writer-017"."""
-        bounds = (self.min_characters, self.max_characters)
-        places = [(split, n) for split, size in enumerate(self.sizes) for n in range(size)]
-        bar = distributed.bar(places, "writing lines", unit="line", leave=False, delay=1)
-        for split, n in bar:
-            generator = np.random.default_rng([self.seed, split, LINE_STREAM, n])
-            draws = corpus.Draws(generator)
-            writers = self.writers if split == 0 else max(1, self.writers // 4)
-            number = draws.between(0, writers - 1)
-            if self.signs and draws.chance(self.signs):
-                text = corpus.sign(draws)
-            else:
-                text = corpus.line(draws, split, *bounds, self.symbols)
-            ink = write(text, self.invent(split, number), generator, self.rate)
-            name = SPLITS[split]
-            yield Sample(ink, text, f"{name}-{n:06d}", writer=f"{name}-writer-{number:03d}")
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        """Return lines such as "train-000017" by "train-writer-017"."""
+        sizes = dict(zip(SPLITS, (self.size, self.valid_size, self.test_size), strict=True))
+        places = [(split, n) for split in SPLITS if split in splits for n in range(sizes[split])]
+        samples: dict[str, list[Sample]] = {split: [] for split, _ in places}
+        for split, n in distributed.bar(places, "writing lines", unit="line", leave=False, delay=1):
+            samples[split].append(self._line(split, n))
+        title = f"{type(self).__name__}: {len(places):,} samples"
+        return Loaded(samples, "\n  ".join([title, *counts_of(samples)]))
+
+    def _line(self, split: str, n: int) -> Sample:
+        """Return line n of a split."""
+        place, bounds = SPLITS.index(split), (self.min_characters, self.max_characters)
+        generator = np.random.default_rng([self.seed, place, LINE_STREAM, n])
+        draws = corpus.Draws(generator)
+        writers = self.writers if split == "train" else max(1, self.writers // 4)
+        number = draws.between(0, writers - 1)
+        if self.signs and draws.chance(self.signs):
+            text = corpus.sign(draws)
+        else:
+            text = corpus.line(draws, place, *bounds, self.symbols)
+        ink = write(text, self.invent(place, number), generator, self.rate)
+        return Sample(ink, text, f"{split}-{n:06d}", writer=f"{split}-writer-{number:03d}")
 
     def invent(self, split: int, number: int) -> FontWriter:
         """Return a writer of a split (its index in `SPLITS`)."""
         generator = np.random.default_rng([self.seed, split, WRITER_STREAM, number])
         fonts = [font for font in FONTS if self.fonts is None or font in self.fonts]
         return FontWriter.invent(generator, fonts, self.shapes)
-
-    def split_indices(self) -> dict[str, np.ndarray]:
-        """Return the samples of each split as arrays of indices, int64."""
-        *ends, total = np.cumsum(self.sizes)
-        return dict(zip(SPLITS, np.split(np.arange(total), ends), strict=True))
 
     @property
     def characters(self) -> str:

@@ -1,16 +1,15 @@
 """Lines of one dataset mixed with those of another, so that each supplies what the other lacks."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from typing import Annotated
 
 import numpy as np
 
 from base import distributed
-from base.base_dataset import BaseDataset
-from data_loader.lines import ExtendedDataset, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from data_loader.synthetic.extended import ExtendedDataset, joined
 from data_loader.synthetic.words import word_numbers
 from utils.checks import ConfigFault, DataError, Range
 from utils.ink import to_points, x_height
@@ -71,28 +70,57 @@ class MixedDataset(ExtendedDataset):
         known = self.dataset.characters, self.added.characters
         return None if None in known else "".join(dict.fromkeys("".join(known)))
 
-    def make(self) -> Iterator[Sample]:
-        """Yield the lines: scaled, joined, and cut.
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        """Load both, and make the lines: scaled, joined, and cut.
 
         Raises:
-            DataError: if a dataset has no training lines, or from preparing `added`.
+            DataError: if a dataset has no training lines, or from loading either.
         """
-        main, added = self.dataset, self.added
-        added.prepare()
-        for part in (main, added):
-            if not len(part.indices("train")):
-                raise DataError(f"{type(part).__name__}: the split 'train' is empty")
-        typical = _typical_height(main)
-        factor = typical / _typical_height(added)
-        others = added.indices("train")
-        alone = others.tolist() if self.alone else []
-        for index in alone:
-            yield self._scaled(index, factor)
-        generator, cut = np.random.default_rng(self.seed), 0
-        firsts = generator.choice(main.indices("train"), self.joined).tolist()
-        seconds = generator.choice(others, self.joined).tolist()
-        for number in _bar(range(self.joined), "joining lines"):
-            line = _whole(main, firsts[number])
+        main = self.dataset.load(splits)
+        if "train" not in splits:
+            return main
+        own, grid = main.split("train"), main.quantisation_step
+        others = self.added.load(["train"]).split("train")
+        for dataset, lines in ((self.dataset, own), (self.added, others)):
+            if not lines:
+                raise DataError(f"{type(dataset).__name__}: the split 'train' is empty")
+        typical = _typical_height(self.dataset, own)
+        factor = typical / _typical_height(self.added, others)
+        lines = [_scaled(line, factor, grid) for line in others] if self.alone else []
+        alone, generator = len(lines), np.random.default_rng(self.seed)
+        pairs, cut = self._pairs(own, others, typical, factor, grid, generator)
+        lines += [pair.of(f"joined-{n}/{pair.name}") for n, pair in enumerate(pairs, alone)]
+        pieces = _bar(self._pieces(own, generator), "cutting lines", total=self.pieces)
+        for number, piece in enumerate(pieces, len(lines)):
+            ink = _rounded(piece.ink, grid)
+            lines.append(replace(piece, ink=ink, name=f"piece-{number}/{piece.name}"))
+        summary = (
+            f"{alone:,} lines of {type(self.added).__name__}, letters scaled by {factor:.4g}, "
+            f"{self.joined:,} lines made of both, {cut:,} of them with a piece, and "
+            f"{self.pieces:,} pieces"
+        )
+        return joined(main, lines, summary)
+
+    def _pairs(
+        self,
+        own: Sequence[Sample],
+        others: Sequence[Sample],
+        typical: float,
+        factor: float,
+        grid: float | None,
+        generator: np.random.Generator,
+    ) -> tuple[list[Sample], int]:
+        """Return lines each made of one of `own` and one of `others`, and how many have a piece of
+        the first; see `_scaled` for the units.
+
+        Args:
+            typical: the usual x-height of `own`.
+        """
+        lines, cut = [], 0
+        firsts = generator.choice(len(own), self.joined).tolist()
+        seconds = generator.choice(len(others), self.joined).tolist()
+        for first, second in _bar(list(zip(firsts, seconds, strict=True)), "joining lines"):
+            line = _anonymous(own[first])
             # That of a dash or a dot cannot be measured.
             height = float(np.clip(x_height(line.ink), typical / 4, typical * 4))
             before = bool(generator.random() < 0.5)
@@ -101,7 +129,7 @@ class MixedDataset(ExtendedDataset):
             if self.short and generator.random() < self.short:
                 piece = _piece(line, generator)
                 line, cut = piece or line, cut + (piece is not None)
-            other = self._scaled(seconds[number], factor * height / typical)
+            other = _scaled(others[second], factor * height / typical, grid)
             parts = (other, line) if before else (line, other)
             texts = [part.text for part in parts]
             # A digit beside a letter: a recogniser would learn that `0slo` is as likely as `Oslo`.
@@ -110,46 +138,55 @@ class MixedDataset(ExtendedDataset):
                 close = False
             if close:
                 gap = generator.uniform(*CLOSE)
-            yield Sample(
-                self._rounded(join(*(part.ink for part in parts), height, height * gap)),
+            pair = Sample(
+                _rounded(join(*(part.ink for part in parts), height, height * gap), grid),
                 ("" if close else " ").join(texts) if all(texts) else "",
-                f"joined-{len(alone) + number}/{line.name}+{other.name}",
+                f"{line.name}+{other.name}",
                 ends=parts[-1].ends,
-                missing=np.concatenate([part.missing for part in parts]),
+                missing=np.concatenate([part.gaps for part in parts]),
             )
-        pieces = islice(_pieces(main, generator), self.pieces)
-        start = len(alone) + self.joined
-        for number, piece in enumerate(_bar(pieces, "cutting lines", total=self.pieces), start):
-            ink = self._rounded(piece.ink)
-            yield replace(piece, ink=ink, name=f"piece-{number}/{piece.name}")
-        self.summary = (
-            f"{len(alone):,} lines of {type(added).__name__}, letters scaled by {factor:.4g}, "
-            f"{self.joined:,} lines made of both, {cut:,} of them with a piece, and "
-            f"{self.pieces:,} pieces"
-        )
+            lines.append(pair)
+        return lines, cut
 
-    def _scaled(self, index: int, factor: float) -> Sample:
-        """Return a line of `added`, with offsets in units of `dataset`."""
-        line = _whole(self.added, index)
-        ink = line.ink.copy()
-        ink[:, :2] *= np.float32(factor)
-        return replace(line, ink=self._rounded(ink), name=f"added/{line.name}")
+    def _pieces(self, own: Sequence[Sample], generator: np.random.Generator) -> Iterator[Sample]:
+        """Yield `pieces` pieces of lines at random, one of each line before any second one.
 
-    def _rounded(self, ink: np.ndarray) -> np.ndarray:
-        """Return ink whose points lie on the quantisation grid of `dataset`, if it has one."""
-        if self.quantisation_step is not None:
-            at = np.rint(to_points(ink) / self.quantisation_step)
-            ink[:, :2] = np.diff(at, axis=0, prepend=at[:1]) * self.quantisation_step
-        return ink
+        Raises:
+            DataError: if no line has clearly separated words.
+        """
+        left = self.pieces
+        while left:
+            before = left
+            for number in generator.permutation(len(own)).tolist():
+                if left and (piece := _piece(_anonymous(own[number]), generator)):
+                    left -= 1
+                    yield piece
+            if left == before:
+                name = type(self.dataset).__name__
+                raise DataError(f"{name}: no line has clearly separated words, for `pieces`")
 
 
-def _whole(dataset: BaseDataset, index: int) -> Sample:
-    """Return a line of a dataset, whose writer is not told."""
-    missing = dataset.missing(index).copy()
+def _anonymous(line: Sample) -> Sample:
+    """Return a line whose writer is not told."""
+    missing = line.gaps.copy()
     missing[0] = 0  # the pen was lifted before it
-    text, name = dataset.text(index), dataset.name(index)
-    ends = dataset.ends(index)
-    return Sample(dataset.ink(index), text, name, ends=ends, missing=missing)
+    return replace(line, writer="", group="", missing=missing)
+
+
+def _scaled(line: Sample, factor: float, grid: float | None) -> Sample:
+    """Return a line that is added, with offsets in the units of those that it joins."""
+    line, ink = _anonymous(line), line.ink.copy()
+    ink[:, :2] *= np.float32(factor)
+    return replace(line, ink=_rounded(ink, grid), name=f"added/{line.name}")
+
+
+def _rounded(ink: np.ndarray, grid: float | None) -> np.ndarray:
+    """Return ink whose points lie on a grid of that spacing, if there is one."""
+    if grid is None:
+        return ink
+    at, ink = np.rint(to_points(ink) / grid), ink.copy()
+    ink[:, :2] = np.diff(at, axis=0, prepend=at[:1]) * grid
+    return ink
 
 
 def join(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.ndarray:
@@ -192,7 +229,7 @@ def _piece(line: Sample, generator: np.random.Generator) -> Sample | None:
     chosen = pieces[generator.integers(len(pieces))]
     rows = np.flatnonzero(np.isin(numbers, chosen))
     points = to_points(line.ink)[rows]
-    ink, missing = line.ink[rows], line.missing[rows]
+    ink, missing = line.ink[rows], line.gaps[rows]
     ink[:, :2] = np.diff(points, axis=0, prepend=points[:1])
     missing[0] = 0
     if rows[-1] < len(line.ink) - 1:
@@ -206,27 +243,10 @@ def _piece(line: Sample, generator: np.random.Generator) -> Sample | None:
     )
 
 
-def _pieces(dataset: BaseDataset, generator: np.random.Generator) -> Iterator[Sample]:
-    """Yield pieces of training lines at random, one of each line before any second one.
-
-    Raises:
-        DataError: if no line has clearly separated words.
-    """
-    found = True
-    while found:
-        found = False
-        for index in generator.permutation(dataset.indices("train")).tolist():
-            if piece := _piece(_whole(dataset, index), generator):
-                found = True
-                yield piece
-    raise DataError(f"{type(dataset).__name__}: no line has clearly separated words, for `pieces`")
-
-
-def _typical_height(dataset: BaseDataset) -> float:
-    """Return the median x-height over 300 training lines of a dataset, spread evenly (assumed)."""
+def _typical_height(dataset: BaseDataset, lines: Sequence[Sample]) -> float:
+    """Return the x-height that a dataset states, or the median over 300 of its training lines,
+    spread evenly (assumed)."""
     if dataset.x_height is not None:
         return dataset.x_height
-    indices = dataset.indices("train")
-    count = min(len(indices), 300)
-    chosen = indices[np.linspace(0, len(indices) - 1, count).astype(int)].tolist()
-    return float(np.median([x_height(dataset.ink(index)) for index in chosen]))
+    chosen = np.linspace(0, len(lines) - 1, min(len(lines), 300)).astype(int).tolist()
+    return float(np.median([x_height(lines[number].ink) for number in chosen]))

@@ -1,14 +1,15 @@
 """Lines of recorded words and single characters, each line in one hand."""
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Annotated, TypeVar
 
 import numpy as np
 
 from base import distributed
-from data_loader.lines import ExtendedDataset, Sample
+from base.base_dataset import SPLITS, Loaded, Sample, changed
+from data_loader.synthetic.extended import ExtendedDataset, joined
 from data_loader.synthetic.mixed import BLANK, CLOSE, join
 from data_loader.synthetic.paths import moved, side_by_side, to_ink, to_path
 from utils.checks import DataError, Range
@@ -61,8 +62,16 @@ class PhrasesDataset(ExtendedDataset):
     def characters(self) -> str | None:
         return self.dataset.characters
 
-    def make(self) -> Iterator[Sample]:
-        hands = self._hands()
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        loaded = self.dataset.load(splits)
+        if "train" in splits:
+            loaded = joined(loaded, *self._made(loaded.split("train")))
+        words = changed(loaded.samples, lambda one: [one] if len(one.text) != 1 else [])
+        return replace(loaded, samples=words)
+
+    def _made(self, samples: list[Sample]) -> tuple[list[Sample], str]:
+        """Return lines of samples, and a summary of them."""
+        hands, lines = _hands(samples), []
         with_words = {w: len(h.words) for w, h in hands.items() if len(h.words) >= LEAST}
         with_characters = {
             (writer, sort): len(samples)
@@ -79,27 +88,22 @@ class PhrasesDataset(ExtendedDataset):
             else:
                 writer = _drawn(with_words, "words", generator)
                 text, ink = _of_words(hands[writer].words, generator)
-            yield Sample(ink, text, f"phrase-{number:06d}", writer=writer)
-        self.summary = f"{self.size:,} lines of words and characters of {len(hands):,} writers"
+            lines.append(Sample(ink, text, f"phrase-{number:06d}", writer=writer))
+        return lines, f"{self.size:,} lines of words and characters of {len(hands):,} writers"
 
-    def _hands(self) -> dict[str, _Hand]:
-        """Return the words and characters of the training split by writer."""
-        hands: defaultdict[str, _Hand] = defaultdict(_Hand)
-        for index in self.dataset.indices("train").tolist():
-            text, hand = self.dataset.text(index), hands[self.dataset.hand(index)]
-            if len(text) > LONGEST_WORD:
-                continue
-            sample = Sample(self.dataset.ink(index), text)
-            if len(text) > 1:
-                hand.words.append(sample)
-            else:
-                hand.characters[_sort(text)].append(sample)
-        return hands
 
-    def split_indices(self) -> dict[str, np.ndarray]:
-        single = [n for n in self.dataset.used().tolist() if len(self.dataset.text(n)) == 1]
-        splits = super().split_indices().items()
-        return {name: part[~np.isin(part, single)] for name, part in splits}
+def _hands(samples: Iterable[Sample]) -> dict[str, _Hand]:
+    """Return words and characters by writer."""
+    hands: defaultdict[str, _Hand] = defaultdict(_Hand)
+    for sample in samples:
+        hand, text = hands[sample.hand], sample.text
+        if len(text) > LONGEST_WORD:
+            continue
+        if len(text) > 1:
+            hand.words.append(sample)
+        else:
+            hand.characters[_sort(text)].append(sample)
+    return hands
 
 
 def _sort(character: str) -> str:

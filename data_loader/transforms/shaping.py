@@ -6,9 +6,8 @@ of the shaped ink. What can be undone, and how, is in docs/data.md.
 """
 
 import math
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -16,9 +15,8 @@ import numpy as np
 from numpy.random import Generator
 
 from base import distributed
-from base.base_dataset import BaseDataset
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
 from base.base_transform import BaseTransform
-from data_loader.lines import LinesDataset, Sample
 from data_loader.transforms.augmentation import Linear
 from utils.checks import ConfigFault, DataError, Range
 from utils.hand_measures import baseline_angle, slant
@@ -203,7 +201,7 @@ def pieces(points: int, steps: int) -> list[slice]:
     return [slice(first, last + 1) for first, last in pairwise(edges)]
 
 
-class ShapedDataset(LinesDataset):
+class ShapedDataset(BaseDataset):
     """Another dataset, all of whose splits are shaped, and split at a length.
 
     Splitting is for networks without text: it is unknown which characters a piece of a line
@@ -237,53 +235,42 @@ class ShapedDataset(LinesDataset):
         """Those of the dataset."""
         return self.dataset.characters
 
-    def only(self, split: str) -> BaseDataset:
-        return self._alone(split, self.dataset)
-
-    def make(self) -> Iterator[Sample]:
-        """Yield the dataset's samples shaped, or their pieces."""
-        source, generator = self.dataset, np.random.default_rng(0)
-        source.prepare()
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        """Return the dataset's samples shaped, or their pieces."""
+        main = self.dataset.load(splits)
+        bar = distributed.bar(main.used, "shaping", unit=" samples", delay=1)
+        shaped = {sample: list(self._pieces(sample)) for sample in bar}
+        samples = changed(main.samples, shaped.__getitem__)
+        report = "\n  ".join([main.report, *self._counts(shaped)])
         if not self.shaping:  # then it is the recorded ink
-            self.canonical, self.quantisation_step = source.canonical, source.quantisation_step
-        self._indices: list[int] = []
-        chosen = range(len(source)) if self._only is None else source.indices(self._only).tolist()
-        for index in distributed.bar(chosen, "shaping", unit=" samples", delay=1):
-            ink, missing = source.ink(index), source.missing(index)
-            for transform in self.shaping:
-                ink, missing = transform(ink, missing, generator)
-            rows = pieces(len(ink), self.split_length or len(ink))
-            self._indices += [index] * len(rows)
-            for number, part in enumerate(rows):
-                whole, last = len(rows) == 1, number == len(rows) - 1
-                piece, gaps = ink[part].copy(), missing[part].copy()
-                piece[0, :2] = gaps[0] = 0
-                yield Sample(
-                    piece,
-                    source.text(index) if whole else "",
-                    source.name(index) + ("" if whole else f"/{number}"),
-                    writer=source.writer(index),
-                    group=source.group(index),
-                    ends=last and source.ends(index),
-                    missing=gaps,
-                )
+            return replace(main, samples=samples, report=report)
+        return Loaded(samples, report)
 
-    def split_indices(self) -> dict[str, np.ndarray]:
-        return {
-            split: np.flatnonzero(np.isin(self._indices, indices))
-            for split, indices in self.dataset.split_indices().items()
-        }
+    def _pieces(self, sample: Sample) -> Iterator[Sample]:
+        """Yield a sample shaped, or its pieces."""
+        ink, missing = sample.ink, sample.gaps
+        for transform in self.shaping:
+            ink, missing = transform(ink, missing, np.random.default_rng(0))
+        rows = pieces(len(ink), self.split_length or len(ink))
+        for number, part in enumerate(rows):
+            piece, gaps = ink[part].copy(), missing[part].copy()
+            piece[0, :2] = gaps[0] = 0
+            ends = sample.ends and number == len(rows) - 1
+            text, name = sample.text, sample.name
+            if len(rows) > 1:
+                text, name = "", f"{name}/{number}"
+            yield replace(sample, ink=piece, text=text, name=name, ends=ends, missing=gaps)
 
-    def report(self) -> str:
-        lines = [self.dataset.report()]
+    def _counts(self, shaped: dict[Sample, list[Sample]]) -> Iterator[str]:
+        """Yield what became of the samples, for the report."""
+        made = [piece for parts in shaped.values() for piece in parts]
         if self.shaping:
             names = ", ".join(type(transform).__name__ for transform in self.shaping)
-            before, after = int(self.dataset.lengths.sum()), int(self.lengths.sum())
-            lines.append(f"shaped by {names}: {before:,} points became {after:,}")
+            before, after = (sum(len(one.ink) for one in some) for some in (shaped, made))
+            yield f"shaped by {names}: {before:,} points became {after:,}"
         if self.split_length is not None:
-            cut = sum(count for count in Counter(self._indices).values() if count > 1)
-            lines.append(
-                f"split at {self.split_length:,} steps: {len(self.dataset):,} samples became "
-                f"{len(self):,}, {cut:,} of them pieces without text"
+            cut = sum(len(parts) for parts in shaped.values() if len(parts) > 1)
+            yield (
+                f"split at {self.split_length:,} steps: {len(shaped):,} samples became "
+                f"{len(made):,}, {cut:,} of them pieces without text"
             )
-        return "\n  ".join(lines)

@@ -20,15 +20,7 @@ class Noise(Dataset):
 
 class Loader(BaseDataLoader):
     def __init__(self, lengths, seed=1, **options):
-        super().__init__(Noise(), list, seed, **options)
-        self.lengths = np.asarray(lengths)
-
-    def prepare(self):
-        self.batch_sampler.fill(np.arange(len(self.lengths)), self.lengths)
-        return self
-
-    def split(self, name):
-        raise NotImplementedError
+        super().__init__(Noise(), lengths, list, seed, **options)
 
 
 def lengths_like_iam(count, seed=0):
@@ -48,21 +40,21 @@ def test_padding_is_at_most_5_percent_at_batch_size_32():
         batches = loader.batch_sampler.batches(epoch)
         return 1 - lengths.sum() / sum(lengths[batch].max() * len(batch) for batch in batches)
 
-    loader = Loader(lengths, batch_size=32).prepare()
+    loader = Loader(lengths, batch_size=32)
     assert all(padding(loader, epoch) < 0.05 for epoch in range(3))
     # Unsorted batches, to see that the lengths here leave something to save.
-    assert padding(Loader(lengths, batch_size=32, bucket=1).prepare(), 0) > 0.3
+    assert padding(Loader(lengths, batch_size=32, bucket=1), 0) > 0.3
 
 
 @pytest.mark.parametrize("count", [100, 1000])  # less and more than one stretch of batches
 def test_every_epoch_has_every_sample_once_in_other_batches(count):
-    loader = Loader(lengths_like_iam(count), batch_size=8, bucket=20).prepare()
+    loader = Loader(lengths_like_iam(count), batch_size=8, bucket=20)
     epochs = [indices(loader) for _ in range(3)]
     for batches in epochs:
         assert sorted(chain(*batches)) == list(range(count))
         assert len(batches) == len(loader) == -(-count // 8)
         assert sorted(len(batch) for batch in batches)[1:] == [8] * (len(batches) - 1)
-    longest = [loader.lengths[batch].max() for batch in epochs[0]]
+    longest = [loader.batch_sampler.lengths[batch].max() for batch in epochs[0]]
     # Fails by 1 in 10^3 of seeds; this one is fixed.
     assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.5
     sets = [{frozenset(batch) for batch in batches} for batches in epochs]
@@ -71,27 +63,27 @@ def test_every_epoch_has_every_sample_once_in_other_batches(count):
 
 def test_seed_alone_decides_the_order_and_global_generators_are_left_alone():
     lengths = lengths_like_iam(200)
-    first = list(Loader(lengths, seed=5).prepare())
+    first = list(Loader(lengths, seed=5))
     np.random.seed(0)
     torch.manual_seed(0)
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
-    assert list(Loader(lengths, seed=5).prepare()) == first
+    assert list(Loader(lengths, seed=5)) == first
     assert torch.equal(torch.get_rng_state(), torch_state)
     assert (np.random.get_state()[1] == numpy_state).all()
-    assert list(Loader(lengths, seed=6).prepare()) != first
+    assert list(Loader(lengths, seed=6)) != first
 
 
 def test_without_shuffle_samples_come_in_order_of_length_every_time():
-    loader = Loader([5, 3, 9, 3, 7], batch_size=2, shuffle=False).prepare()
+    loader = Loader([5, 3, 9, 3, 7], batch_size=2, shuffle=False)
     assert indices(loader) == indices(loader) == [[1, 3], [0, 4], [2]]
 
 
 @pytest.mark.parametrize("batch", [0, 1, 6, 7])
 def test_position_restored_is_exact(batch):
     lengths = lengths_like_iam(50)
-    loader = Loader(lengths, batch_size=8).prepare()
+    loader = Loader(lengths, batch_size=8)
     epochs = [list(loader) for _ in range(4)]
-    resumed = Loader(lengths, batch_size=8).prepare()
+    resumed = Loader(lengths, batch_size=8)
     resumed.batch_sampler.position = (2, batch)
     assert list(resumed) == epochs[2][batch:]
     assert list(resumed) == epochs[3]
@@ -100,14 +92,14 @@ def test_position_restored_is_exact(batch):
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_workers_outlive_the_signals_that_end_a_run():
     lengths = lengths_like_iam(600)
-    loader = Loader(lengths, batch_size=2, num_workers=2).prepare()
+    loader = Loader(lengths, batch_size=2, num_workers=2)
     batches = iter(loader)
     taken = [next(batches), next(batches)]  # one of each worker: both have started
     for worker in batches._workers:
         os.kill(worker.pid, signal.SIGINT)
         os.kill(worker.pid, signal.SIGTERM)
     taken += list(batches)
-    assert taken == list(Loader(lengths, batch_size=2).prepare())
+    assert taken == list(Loader(lengths, batch_size=2))
 
 
 def batch(lengths=(3, 1)):

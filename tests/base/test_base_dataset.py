@@ -1,36 +1,20 @@
 import numpy as np
+import pytest
 
-from base.base_dataset import BaseDataset
+from base.base_dataset import BaseDataset, Loaded, Sample, counts_of
+from utils.binding import Binder
+from utils.checks import UserError
 
 
-class Texts(BaseDataset):
-    """Only texts."""
-
-    def __init__(self, texts, splits):
-        self.texts, self.splits = texts, {name: np.array(n) for name, n in splits.items()}
-        self.lengths = np.full(len(texts), 2)
-
-    def prepare(self): ...
-
-    def split_indices(self):
-        return self.splits
-
-    def ink(self, index):
-        return np.zeros((2, 3), dtype=np.float32)
-
-    def text(self, index):
-        return self.texts[index]
-
-    def name(self, index):
-        return str(index)
+def loaded(texts, splits):
+    samples = [Sample(np.zeros((2, 3), dtype=np.float32), text) for text in texts]
+    return Loaded({name: [samples[n] for n in part] for name, part in splits.items()}, "")
 
 
 def test_characters_are_counted_the_rare_ones_first_and_each_sample_once():
-    dataset = Texts(
-        ["abba é", "a b", "zzz"], {"train": [0], "valid": [1], "test": [1]}
-    )  # the last one is in no split
-    assert list(dataset.character_counts().items()) == [("é", 1), (" ", 2), ("a", 3), ("b", 3)]
-    assert dataset.character_report().split("\n") == [
+    found = loaded(["abba é", "a b"], {"train": [0], "valid": [1], "test": [1]})
+    assert list(found.character_counts().items()) == [("é", 1), (" ", 2), ("a", 3), ("b", 3)]
+    assert found.character_report().split("\n") == [
         "4 different characters, the rare ones first",
         "  'é' (U+00E9)               1    ' ' (U+0020 space)         2    "
         "'a' (U+0061)               3",
@@ -38,10 +22,28 @@ def test_characters_are_counted_the_rare_ones_first_and_each_sample_once():
     ]
 
 
-def test_a_dataset_may_count_as_it_likes():
-    dataset = Texts(["ab", "c"], {"train": [0], "valid": [1]})
-    dataset.count = 2
-    train, valid = (f"{name:<6}       1 lines           2 points" for name in ("train", "valid"))
-    title, first, second = dataset.report().split("\n  ")
-    assert title == "Texts: 2 samples"
-    assert first == f"{train}         2 characters" and second == f"{valid}         1 characters"
+def test_a_split_that_is_not_there_is_named():
+    found = loaded(["ab"], {"train": [0], "valid": [0]})
+    assert [sample.text for sample in found.split("valid")] == ["ab"]
+    with pytest.raises(UserError, match="no split 'test': there are train, valid"):
+        found.split("test")
+    with pytest.raises(UserError, match="no split 'tset': there are train, valid, test"):
+        loaded([], {}).split("tset")
+
+
+def test_the_counts_of_a_report():
+    train, valid = counts_of(loaded(["ab", "c"], {"train": [0], "valid": [1]}).samples)
+    assert train == "train        1 lines           2 points         2 characters"
+    assert valid == "valid        1 lines           2 points         1 characters"
+
+
+def test_a_class_that_cannot_load_is_told_what_it_lacks():
+    """As one of former times, which has other methods."""
+
+    class Former(BaseDataset):
+        def prepare(self): ...
+
+    binder = Binder(lambda base: {"Former": Former} if base is BaseDataset else {})
+    assert binder.make(BaseDataset, {"type": "Former"}, "dataset") is None
+    (fault,) = binder.faults
+    assert "\n" not in str(fault) and "abstract method" in str(fault) and "load" in str(fault)

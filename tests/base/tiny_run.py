@@ -43,17 +43,22 @@ def sequence(index: int) -> np.ndarray:
     return points.astype(np.float32)
 
 
+@dataclass
 class Sequences(torch.utils.data.Dataset):
-    """Sample by key `(epoch, index)`; those in `broken` hold a NaN."""
+    """Samples by key `(epoch, place)`; those in `broken` hold a NaN."""
 
-    def __init__(self, broken: tuple[int, ...] = ()) -> None:
-        self.broken = broken
+    indices: Sequence[int]
+    broken: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.indices)
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, int]:
-        ink = sequence(key[1])
-        if key[1] in self.broken:
+        index = self.indices[key[1]]
+        ink = sequence(index)
+        if index in self.broken:
             ink[1, 0] = np.nan
-        return ink, key[1]
+        return ink, index
 
 
 def collate(samples: list[tuple[np.ndarray, int]]) -> Batch:
@@ -70,15 +75,9 @@ def collate(samples: list[tuple[np.ndarray, int]]) -> Batch:
 class TinyLoader(BaseDataLoader):
     def __init__(self, indices=TRAIN, *, seed=3, shuffle=True, broken=(), **options) -> None:
         options = {"batch_size": 3, **options}
-        super().__init__(Sequences(broken), collate, seed, shuffle=shuffle, **options)
-        lengths = np.array([len(sequence(index)) - 1 for index in indices])
-        self.batch_sampler.fill(np.array(indices), lengths)
-
-    def prepare(self) -> None:
-        pass
-
-    def split(self, name: str) -> BaseDataLoader:
-        return TinyLoader(VALID, shuffle=False)
+        samples = Sequences(indices, broken)
+        lengths = [len(sequence(index)) - 1 for index in indices]
+        super().__init__(samples, lengths, collate, seed, shuffle=shuffle, **options)
 
 
 @dataclass
@@ -208,7 +207,7 @@ def make(
         built,
         schedule,
         train_loader,
-        train_loader.split("valid") if valid else None,
+        TinyLoader(VALID, shuffle=False) if valid else None,
         RunFolder("tiny", run, saved),
         torch.device("cpu"),
         {

@@ -22,30 +22,25 @@ def lines(tmp_path, monkeypatch):
     args = {"root": str(tmp_path / "data"), "splits": {"train": ["trainset"], "test": ["testset_t"],
                                                        "valid": ["testset_v"]}}  # fmt: skip
     small_sources.iam_ondb(tmp_path / "data", args)
-    dataset = IAMOnDBDataset(**args)
-    dataset.prepare()
+    samples = IAMOnDBDataset(**args).load().used
     config = config_of("SynthesisNetwork", "lines", {"type": "IAMOnDBDataset", "args": args})
     (tmp_path / "config.json").write_text(json.dumps(config))
-    return tmp_path / "config.json", dataset
-
-
-def used(dataset):
-    return np.unique(np.concatenate(list(dataset.split_indices().values()))).tolist()
+    return tmp_path / "config.json", samples
 
 
 def test_lines_of_all_splits_are_aligned(lines, checkpoints, tmp_path, capsys):
-    config, dataset = lines
+    config, samples = lines
     output = tmp_path / "table.npz"
     run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
         "--reader", checkpoints["CTCNetwork"])  # fmt: skip
     table = Alignment.load(output)
-    assert list(table) == [dataset.name(n) for n in used(dataset)]
-    for n in used(dataset):
-        line = table.of(dataset.name(n), len(dataset.ink(n)), dataset.text(n))
+    assert list(table) == [sample.name for sample in samples]
+    for sample in samples:
+        line = table.of(sample.name, len(sample.ink), sample.text)
         assert line is not None and line.counts.min() >= 1
         assert not line.fits[~line.read].any()
-    characters = sum(len(dataset.text(n)) for n in used(dataset))
-    assert f"({len(used(dataset))} lines, {characters} characters, 0." in capsys.readouterr().out
+    characters = sum(len(sample.text) for sample in samples)
+    assert f"({len(samples)} lines, {characters} characters, 0." in capsys.readouterr().out
 
 
 class Reads(Reader):
@@ -61,8 +56,8 @@ class Reads(Reader):
 
 def test_what_a_reader_reads_is_noted(lines, checkpoints, monkeypatch, tmp_path):
     """And that nobody wrote what is no text, however well a recogniser guesses it."""
-    config, dataset = lines
-    texts = [dataset.text(n) for n in used(dataset)]
+    config, samples = lines
+    texts = [sample.text for sample in samples]
     crossed_out = texts[0][0]
     texts[1] = texts[1][:-1]
     reader, loaded, output = Reads(texts), options.load, tmp_path / "table.npz"
@@ -73,11 +68,11 @@ def test_what_a_reader_reads_is_noted(lines, checkpoints, monkeypatch, tmp_path)
     )
     run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
         "--reader", "any", "--not-text", crossed_out)  # fmt: skip
-    for number, (n, ink) in enumerate(zip(used(dataset), reader.inks[0], strict=True)):
-        np.testing.assert_array_equal(ink, dataset.ink(n))
-        line = Alignment.load(output)[dataset.name(n)]
+    for number, (sample, ink) in enumerate(zip(samples, reader.inks[0], strict=True)):
+        np.testing.assert_array_equal(ink, sample.ink)
+        line = Alignment.load(output)[sample.name]
         assert line.errors == (number == 1)
-        expected = [one != crossed_out for one in dataset.text(n)]
+        expected = [one != crossed_out for one in sample.text]
         assert line.read.tolist() == [*expected[:-1], expected[-1] and number != 1]
         assert not line.fits.any()
 

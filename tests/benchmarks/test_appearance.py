@@ -1,6 +1,7 @@
 """How written lines and pages look, beside recorded ones."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -62,10 +63,10 @@ def test_pages_are_measured_as_page_lays_them_out(checkpoints, writer, tmp_path)
     assert found == pytest.approx(expected, rel=0.01, abs=1e-3, nan_ok=True)
 
 
-def test_recorded_sheets_are_the_forms_of_the_dataset(data, monkeypatch):
+def test_recorded_sheets_are_the_forms_of_the_dataset(data):
     arguments = SimpleNamespace(recorded="train", seed=0)
     with pytest.raises(UserError, match="'train' has no sheet: 5 lines of a form"):
-        appearance.recorded_pages(data, arguments)
-    monkeypatch.setattr(type(data), "group", lambda *_: "form")
-    sheet = of_page([(data.ink(n), data.text(n)) for n in range(6)])
-    assert appearance.recorded_pages(data, arguments) == [pytest.approx(sheet, nan_ok=True)]
+        appearance.recorded_pages(data.split("train"), arguments)
+    samples = [replace(sample, group="form") for sample in data.split("train")]
+    sheet = of_page([(sample.ink, sample.text) for sample in samples])
+    assert appearance.recorded_pages(samples, arguments) == [pytest.approx(sheet, nan_ok=True)]

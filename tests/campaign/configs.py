@@ -80,7 +80,7 @@ def check_faults(error: ConfigError) -> None:
 
 def build(config: ConfigParser) -> None:
     """Build all that a sound config describes, the network without memory for its weights."""
-    config.build("data_loader", seed=0, normalisation=None, alphabet=None, only=None)
+    config.build("data_loader")
     with torch.device("meta"):
         network = config.build_model(
             Normalisation((0.0, 0.0), (1.0, 1.0)), Alphabet([chr(n) for n in range(32, 127)])

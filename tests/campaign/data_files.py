@@ -312,12 +312,10 @@ def read(path: Path) -> None:
 
 def prepare(dataset: Any) -> None:
     """Read ink as a dataset, and look at every sample."""
-    dataset.prepare()
-    for split in dataset.split_indices().values():
-        for index in split.tolist():
-            check_sound(dataset.ink(index), dataset.text(index))
-            demand(len(dataset.ink(index)) == dataset.lengths[index], "another length")
-    check_message(dataset.report().partition("\n")[0])
+    loaded = dataset.load()
+    for sample in loaded.used:
+        check_sound(sample.ink, sample.text)
+    check_message(loaded.report.partition("\n")[0])
 
 
 def check_nothing_written(folder: Path, before: set[str]) -> None:

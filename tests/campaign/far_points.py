@@ -49,7 +49,7 @@ def far_points(rng: random.Random, folder: Path) -> None:
     Path("far.json").write_text(content)
     within_bounds(lambda: read(Path("far.json")), len(content))
     hand = HandDataset(root="far.json", x_height=100.0, step=20.0)
-    within_bounds(hand.prepare, len(content))
+    within_bounds(hand.load, len(content))
     for words in (
         ["style", "make", "--ink", "far.json", "--name", "far", "--output", "style.json"],
         ["read", "-r", "reader.pth", "-d", "cpu", "far.json", "--output", "out"],

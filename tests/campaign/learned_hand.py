@@ -35,11 +35,10 @@ LEARN = [*TRAIN, "-r", "writer.pth"]
 def give_hand() -> None:
     """Put a network, and lines of a hand for it, into the working directory."""
     use.give()
-    source = EmbeddedDataset(**tiny_config.DATASET)
-    source.prepare()
+    loaded = EmbeddedDataset(**tiny_config.DATASET).load(["train"])
     lines = [
-        {"text": source.text(n), "strokes": [one.tolist() for one in strokes(source.ink(n))]}
-        for n in source.indices("train").tolist()
+        {"text": line.text, "strokes": [one.tolist() for one in strokes(line.ink)]}
+        for line in loaded.split("train")
     ]
     Path("hand.json").write_text(json.dumps(lines))
     hand = {"type": "HandDataset", "args": {"root": "hand.json", "size": 4}}
@@ -50,7 +49,7 @@ def give_hand() -> None:
 def without_reader() -> None:
     """Let a tiny network, which nobody can read, learn a hand in the programs of this trial."""
     exam.networks = dataset.networks = lambda path, device: (load(path, str(device)), None)
-    HandDataset._fitted = lambda source, *_: ([one.name for one in source.samples], [], 10.0, 2.0)
+    HandDataset._fitted = lambda _, lines, *__: ([one.name for one in lines], [], 10.0, 2.0)
     exam.best_sample = lambda *_: 0
     exam.Exam.score = lambda *_: (set(), [], 0.0)
 

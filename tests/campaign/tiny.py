@@ -71,7 +71,7 @@ def warm_up(folder: Path) -> list[list[str]]:
 
     What the embedded data keeps of its fonts is made here, for all processes forked from this one.
     """
-    EmbeddedDataset(**tiny_config.DATASET).prepare()
+    EmbeddedDataset(**tiny_config.DATASET).load()
     writer = changed(CONFIG, WRITER | {"trainer.args.tensorboard": True, "trainer.args.samples": 1})
     write(folder / "config.json", writer)
     use = ["-r", str(RUN), "-d", "cpu"]

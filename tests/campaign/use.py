@@ -55,9 +55,8 @@ def give(epoch: int = 2) -> None:
                     folder / name,
                 )
             shutil.copy(folder / name / f"checkpoint-epoch{epoch}.pth", f"{name}.pth")
-    source = EmbeddedDataset(**tiny_config.DATASET)
-    source.prepare()
-    write_inkml("ink.inkml", source.ink(0), source.text(0))
+    line = EmbeddedDataset(**tiny_config.DATASET).load().used[0]
+    write_inkml("ink.inkml", line.ink, line.text)
     OUT.mkdir(exist_ok=True)
 
 

@@ -27,6 +27,4 @@ def unconditional(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data():
-    dataset = EmbeddedDataset(**DATA)
-    dataset.prepare()
-    return dataset
+    return EmbeddedDataset(**DATA).load()

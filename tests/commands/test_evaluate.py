@@ -2,10 +2,12 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from base.base_dataset import SPLITS
 from commands import search_options
 from data_loader import EmbeddedDataset
 from experiments import parser_of
@@ -19,6 +21,12 @@ from tests.commands.networks import ALPHABET, DATA, READERS, evaluate, names, sa
 from trainer import scores as library
 from utils.alphabet import Alphabet
 from utils.checks import UserError
+
+
+def change_what_is_loaded(monkeypatch, change):
+    load = EmbeddedDataset.load
+    changed = lambda self, splits=SPLITS: change(load(self, splits))  # noqa: E731
+    monkeypatch.setattr(EmbeddedDataset, "load", changed)
 
 
 def found_in(folder):
@@ -47,8 +55,8 @@ def test_several_are_scored_and_what_is_of_a_run_stays_in_its_folder(tmp_path, m
 def test_points_on_a_grid_are_scored_in_canonical_units(
     unconditional, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(EmbeddedDataset, "canonical", (41.95, 37.12))
-    monkeypatch.setattr(EmbeddedDataset, "quantisation_step", 20.0)
+    units = {"canonical": (41.95, 37.12), "quantisation_step": 20.0}
+    change_what_is_loaded(monkeypatch, lambda loaded: replace(loaded, **units))
     found = []
     for seed in (1, 2):
         evaluate(unconditional, tmp_path / str(seed), "test", "--seed", seed)
@@ -56,8 +64,8 @@ def test_points_on_a_grid_are_scored_in_canonical_units(
     assert found[0]["split"] == "test" and "41.95 and 37.12" in found[0]["unit"]
     assert "41.95 and 37.12" in capsys.readouterr().out
     loaded = load(unconditional, "cpu")
-    split, units = data_of(loaded).split("test"), {"canonical": (41.95, 37.12)}
-    expected = library.evaluate(loaded.model, split, quantisation_step=20.0, seed=2, **units)
+    split = data_of(loaded, "test").loader("test")
+    expected = library.evaluate(loaded.model, split, seed=2, **units)
     assert {name: found[1][name] for name in expected} == pytest.approx(expected)
     assert found[0]["log_loss"] == found[1]["log_loss"]
     assert found[0]["log_loss_dequantised"] != found[1]["log_loss_dequantised"]
@@ -86,7 +94,7 @@ def test_scores_are_saved_and_printed_with_their_units(tmp_path, capsys, arch, o
     evaluate(path, tmp_path)
     printed, scores = capsys.readouterr().out, found_in(tmp_path)
     loaded = load(path, "cpu")
-    expected = library.evaluate(loaded.model, data_of(loaded).split("valid"))
+    expected = library.evaluate(loaded.model, data_of(loaded, "valid").loader("valid"))
     assert {name: scores[name] for name in expected} == pytest.approx(expected)
     assert all(f"  {name} " in printed for name in expected.keys() - {"sequences", "points"})
     assert "normalised units" in printed and scores["split"] == "valid"
@@ -101,10 +109,9 @@ def test_scores_are_saved_and_printed_with_their_units(tmp_path, capsys, arch, o
 def test_an_evaluation_gives_rates_and_a_page(checkpoints, data, tmp_path, capsys, arch):
     evaluate(checkpoints[arch], tmp_path, "test")
     metrics = found_in(tmp_path)
-    indices = [int(index) for index in data.indices("test")]
-    model = load(checkpoints[arch]).model
-    read = [model.read([data.ink(index)]).hypotheses[0] for index in indices]
-    expected = rates(zip(map(data.text, indices), read, strict=True))
+    samples, model = data.split("test"), load(checkpoints[arch]).model
+    read = [model.read([sample.ink]).hypotheses[0] for sample in samples]
+    expected = rates(zip([sample.text for sample in samples], read, strict=True))
     for name in ("cer", "wer", "sequences", "characters"):
         assert metrics[name] == pytest.approx(expected[name]), name
     assert f"cer {expected['cer']:.4f}" in capsys.readouterr().out
@@ -118,8 +125,7 @@ def test_a_language_model_is_of_the_training_texts(checkpoints, data, tmp_path, 
     reader = load(checkpoints["CTCNetwork"])
     arguments = parser_of("evaluate")[1].parse(["-r", "x", *words])
     found = search_options.search_of(reader, arguments).language_model
-    texts = [data.text(int(n)) for n in data.indices("train")]
-    same = CharacterLanguageModel(texts, ALPHABET)
+    same = CharacterLanguageModel([one.text for one in data.split("train")], ALPHABET)
     for context in ((), (0,), (1, 2)):
         assert (found.log_probs(context) == same.log_probs(context)).all()
 
@@ -137,11 +143,12 @@ def test_beam_and_language_model_are_reported_apart(checkpoints, tmp_path, capsy
     assert metrics["beam"]["sequences"] == metrics["sequences"] == DATA["test_size"]
 
 
-def test_lines_without_a_text_are_not_scored(checkpoints, data, tmp_path, capsys, monkeypatch):
-    text, lacking = EmbeddedDataset.text, int(data.indices("test")[0])
-    monkeypatch.setattr(
-        EmbeddedDataset, "text", lambda self, n: "" if n == lacking else text(self, n)
-    )
+def test_lines_without_a_text_are_not_scored(checkpoints, tmp_path, capsys, monkeypatch):
+    def without_a_text(loaded):
+        first, *others = loaded.split("test")
+        return replace(loaded, samples={"test": [replace(first, text=""), *others]})
+
+    change_what_is_loaded(monkeypatch, without_a_text)
     evaluate(checkpoints["CTCNetwork"], tmp_path, "test")
     assert "no text: 1 of 3 lines" in capsys.readouterr().out
     assert found_in(tmp_path)["sequences"] == 2
@@ -179,7 +186,7 @@ def test_data_says_where_the_dataset_lies_whatever_it_is_within(tmp_path):
 def test_the_worst_lines_are_those_of_the_last_search(checkpoints, data, tmp_path, monkeypatch):
     pairs = {"greedy": [("ab", "xy"), ("ab", "ab")], "beam": [("ab", "ab"), ("ab", "az")]}
     found = {
-        name: [Transcription(str(n), data.ink(0), *pair) for n, pair in enumerate(of_search)]
+        name: [Transcription(str(n), data.used[0].ink, *pair) for n, pair in enumerate(of_search)]
         for name, of_search in pairs.items()
     }
     drawn = []
@@ -194,7 +201,7 @@ def test_texts_are_encoded_by_the_alphabet_of_the_network(tmp_path):
     """Not by that of the data, whose order is another."""
     alphabet = Alphabet(ALPHABET.characters[::-1])
     path = save(tmp_path / "a.pth", "SynthesisNetwork", "a", alphabet=alphabet)
-    loader = data_of(load(path, "cpu"))
-    (batch, *_) = loader.split("test")
+    data = data_of(load(path, "cpu"), "test")
+    (batch, *_) = data.loader("test")
     index, length = int(batch.index[0]), batch.text_lengths[0]
-    assert alphabet.decode(batch.text[0][:length]) == loader.source.text(index)
+    assert alphabet.decode(batch.text[0][:length]) == data.loaded.split("test")[index].text

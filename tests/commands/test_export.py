@@ -8,7 +8,7 @@ import torch
 
 from base.checkpoint import load_checkpoint, save_checkpoint, to_share
 from model import load
-from parse_config import data_of
+from parse_config import config_of as config_of_network
 from tests.commands.networks import config_of, save, use
 from utils.checks import UserError
 from utils.override import Override
@@ -72,19 +72,23 @@ def test_paths_are_told_from_other_values(value, kept):
     assert shared == ({"x": value, "some": [value, 1]} if kept else {"some": [1]})
 
 
+def root(path, *overrides):
+    """Return where the lines of a network's config lie."""
+    config = config_of_network(load(path, "cpu"), overrides)
+    return config.build("data_loader").dataset.root
+
+
 def test_a_hand_knows_its_lines_from_the_config_of_its_run(tmp_path):
     """And not from itself: it is shared."""
     dataset = {"type": "HandDataset", "args": {"x_height": 100.0, "step": 20.0}}
     hand = save(tmp_path / "hand.pth", "SynthesisNetwork", dataset=dataset)
     with pytest.raises(UserError, match=r"args\.root: is missing: .*; --data names the folder$"):
-        data_of(load(hand, "cpu"))
-    named = data_of(load(hand, "cpu"), [Override("--data", None, "lines.json")])
-    assert named.source.root == "lines.json"
+        config_of_network(load(hand, "cpu"))
+    assert root(hand, Override("--data", None, "lines.json")) == "lines.json"
     config = config_of("SynthesisNetwork", "hand", dataset)
     config["data_loader"]["args"]["dataset"]["args"]["root"] = "my/lines.json"
     (tmp_path / "config.json").write_text(json.dumps(config))
-    assert data_of(load(hand, "cpu")).source.root == "my/lines.json"
-    assert data_of(load(tmp_path, "cpu")).source.root == "my/lines.json"
+    assert root(hand) == root(tmp_path) == "my/lines.json"
 
 
 def test_an_export_destroys_no_training(conditional, tmp_path):

@@ -16,8 +16,7 @@ from utils.page.inkml import write_inkml
 @pytest.fixture(scope="module")
 def ink():
     dataset = EmbeddedDataset(size=1, valid_size=1, test_size=1, max_characters=16, rate=30.0)
-    dataset.prepare()
-    return dataset.ink(0)
+    return dataset.load().used[0].ink
 
 
 def primer_of(folder, ink, text="On it"):

@@ -21,17 +21,18 @@ from utils.page.inkml import write_inkml
 def test_ink_files_are_read_and_drawn(checkpoints, data, tmp_path, capsys, arch):
     (tmp_path / "ink").mkdir()
     for number in range(3):
-        write_inkml(tmp_path / "ink" / f"{number}.inkml", data.ink(number), data.text(number))
-    write_inkml(tmp_path / "3.inkml", data.ink(3))
+        line = data.used[number]
+        write_inkml(tmp_path / "ink" / f"{number}.inkml", line.ink, line.text)
+    write_inkml(tmp_path / "3.inkml", data.used[3].ink)
     words = (tmp_path / "ink", "-r", checkpoints[arch], "--output", tmp_path / "new" / "page.png")
     use("read", *words, tmp_path / "3.inkml")  # paths may stand between options
     printed = capsys.readouterr().out.splitlines()
     reader = load(checkpoints[arch])
-    for number in range(3):
-        read = reader.model.read([data.ink(number)]).hypotheses[0]
+    for number, line in enumerate(data.used[:3]):
+        read = reader.model.read([line.ink]).hypotheses[0]
         assert f"{number}.inkml\t{read}" in printed
-    truths = [data.text(number) for number in range(3)]
-    read = reader.read_lines([data.ink(number) for number in range(3)])
+    truths = [line.text for line in data.used[:3]]
+    read = reader.read_lines([line.ink for line in data.used[:3]])
     cer = rates(zip(truths, read, strict=True))["cer"]
     assert any(f"cer {cer:.4f}" in line for line in printed)
     assert printed[-1].endswith("(4 of 4 lines)") and names(tmp_path / "new") == ["page.png"]
@@ -70,7 +71,7 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
 
 
 def test_ink_is_read_with_the_search_that_is_asked_for(checkpoints, data, tmp_path, monkeypatch):
-    write_inkml(tmp_path / "a.inkml", data.ink(0))
+    write_inkml(tmp_path / "a.inkml", data.used[0].ink)
     searches = []
 
     def read_lines(reader, inks, search=GREEDY, **_):

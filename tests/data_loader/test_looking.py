@@ -1,5 +1,7 @@
 """What the picture of training samples says and marks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,21 +18,22 @@ def test_samples_are_shown_as_the_network_sees_them(monkeypatch, reads):
     monkeypatch.setattr("utils.plots.Canvas.hairline", lambda _, *line: bars.append(line))
     dataset = EmbeddedDataset(seed=3, size=6, valid_size=1, test_size=1, writers=3, rate=20.0)
     twice = [Scale(low=2.0, high=2.0)]
-    loader = HandwritingDataLoader(1, None, None, dataset=dataset, augmentation=twice)
+    settings = HandwritingDataLoader(dataset=dataset, augmentation=twice)
+    data = settings.for_network(dataset.load(), seed=1)
     network = CTCNetwork if reads else PredictionNetwork
-    loader.prepare()
-    arguments = (loader.normalisation, *([loader.alphabet] if reads else []))
+    arguments = (data.normalisation, *([data.alphabet] if reads else []))
     model = network(*arguments, hidden_size=4)
-    loader.dataset.features = model.features
-    figure = samples_figure(loader, model, truncate=20)
+    data = replace(data, features=model.features)
+    figure = samples_figure(data, model, truncate=20)
     texts = [text.get_text() for text in figure.axes[0].texts]
-    shortest = loader.indices[dataset.lengths[loader.indices].argmin()]
-    ink, points = dataset.ink(shortest), int(dataset.lengths[shortest])
-    inputs = len(loader.dataset[0, shortest][0])
+    samples = data.loaded.split("train")
+    place = min(range(6), key=lambda n: len(samples[n].ink))
+    ink, points = samples[place].ink, len(samples[place].ink)
+    inputs = len(data.training_loader().dataset[0, place][0])
     assert inputs == (len(model.features(ink)) if reads else points - 1)
     label = f": {points} points, {inputs} inputs, cut into {-(-inputs // 20)} parts"
     first = texts.index(f"as recorded{label}")
-    assert texts[first - 1].endswith(f"{len(dataset.text(shortest))} characters")
+    assert texts[first - 1].endswith(f"{len(samples[place].text)} characters")
     assert texts[first + 1] == f"in epoch 1{label}"
     assert [len(one) for one in dots[:2]] == [inputs, len(strokes(ink))]
     assert len(bars) == sum((len(one) - 1) // 20 for one in dots[::2]) + (not reads)

@@ -29,16 +29,14 @@ from utils.checks import ConfigFault, DataError
 
 
 @pytest.fixture(scope="module")
-def loader():
+def data():
     dataset = EmbeddedDataset(**DATASET | {"valid_size": 3, "writers": 3})
-    loader = HandwritingDataLoader(1, None, None, dataset=dataset, batch_size=2)
-    loader.prepare()
-    return loader
+    return HandwritingDataLoader(dataset=dataset, batch_size=2).for_network(dataset.load(), seed=1)
 
 
 def make(
     tmp_path,
-    loader,
+    data,
     *,
     run="run",
     text=True,
@@ -55,12 +53,12 @@ def make(
     arguments |= {"head": head, "end_of_sequence": ends}
     loss = {"mixture": NegativeLogLikelihood, "regression": SquaredError}[head]
     if text:
-        model = SynthesisNetwork(loader.normalisation, loader.alphabet, num_windows=2, **arguments)
+        model = SynthesisNetwork(data.normalisation, data.alphabet, num_windows=2, **arguments)
     else:
-        model = PredictionNetwork(loader.normalisation, **arguments)
+        model = PredictionNetwork(data.normalisation, **arguments)
     header = {
         "config": {"name": "x"},
-        "normalisation": loader.normalisation.to_dict(),
+        "normalisation": data.normalisation.to_dict(),
         "dataset": {"canonical": canonical, "quantisation_step": None},
     }
     return GenerationTrainer(
@@ -69,8 +67,8 @@ def make(
         [SSE()],
         torch.optim.SGD(model.parameters(), lr=lr),
         None,
-        loader,
-        loader.split("valid"),
+        data.training_loader(),
+        data.loader("valid"),
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
         header,
@@ -86,44 +84,45 @@ def row(made):
 @pytest.mark.parametrize(
     ("text", "head"), [(True, "mixture"), (False, "mixture"), (False, "regression")]
 )
-def test_what_is_logged_is_what_evaluation_finds(tmp_path, loader, text, head):
+def test_what_is_logged_is_what_evaluation_finds(tmp_path, data, text, head):
     """Summed over batches and divided once, against `evaluate`; in canonical units as well, but
     for a regression head: without a density there is no canonical log-loss."""
     canonical, name = (3.0, 0.7), "log_loss" if head == "mixture" else "squared_error"
     options = {"ends": head == "regression", "monitor": f"min valid_{name}"}
-    made = make(tmp_path, loader, text=text, head=head, canonical=canonical, **options)
+    made = make(tmp_path, data, text=text, head=head, canonical=canonical, **options)
     made.train()
     logged = row(made)
-    found = evaluate(made.model.eval(), loader.split("valid"))
+    found = evaluate(made.model.eval(), data.loader("valid"))
     for one in (name, f"{name}_per_point", "sse", "sse_strokes", "sse_jumps"):
         assert logged[f"valid_{one}"] == pytest.approx(found[one], rel=1e-5)
     if head == "regression":
         assert not [name for name in logged if "canonical" in name or "log_loss" in name]
         return
-    found = evaluate(made.model, loader.split("valid"), canonical=canonical)
+    found = evaluate(made.model, data.loader("valid"), canonical=canonical)
     assert logged["valid_log_loss_canonical"] == pytest.approx(found["log_loss"], rel=1e-5)
     assert logged["valid_log_loss"] != pytest.approx(found["log_loss"], rel=0.01)
 
 
-def test_samples_without_a_text_are_not_written(tmp_path, loader, monkeypatch):
-    source = loader.source
-    texts = {index: "" for index in source.indices("valid").tolist()}
-    texts |= {index: str(index) for index in source.indices("train").tolist()}
-    monkeypatch.setattr(source, "text", texts.__getitem__)
-    known = [texts[index] for index in source.indices("train").tolist()]
-    assert make(tmp_path, loader, samples=2)._texts() == known[:2]
-    texts |= dict.fromkeys(texts, "")
+def test_samples_without_a_text_are_not_written(tmp_path, data):
+    def with_texts(train):
+        samples = {
+            "train": [replace(one, text=train) for one in data.training],
+            "valid": [replace(one, text="") for one in data.loaded.split("valid")],
+        }
+        loaded = replace(data.loaded, samples=samples)
+        return replace(data, loaded=loaded, training=samples["train"])
+
+    assert make(tmp_path, with_texts("a"), samples=2)._texts() == ["a", "a"]
     with pytest.raises(DataError, match="no sample of the split 'train' has a text"):
-        make(tmp_path, loader).train()
+        make(tmp_path, with_texts("")).train()
 
 
 @pytest.mark.parametrize("reduction", ["point", "sequence"])
-def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, loader, reduction):
+def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, data, reduction):
     """Against one sequence after the other, its state handed on by hand."""
-    made = make(tmp_path, loader, truncate=9, steps_per_epoch=3, reduction=reduction, lr=0.05)
+    made = make(tmp_path, data, truncate=9, steps_per_epoch=3, reduction=reduction, lr=0.05)
     model, loss = copy.deepcopy(made.model), made.loss
-    loader.batch_sampler.position = (0, 0)
-    batch = next(iter(loader))
+    batch = next(iter(data.training_loader()))
     states = [None] * len(batch)
     assert int(batch.lengths.min()) > 27, "all rows are there in each of three chunks"
     for chunk in range(3):
@@ -150,9 +149,9 @@ def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, loader, reducti
     assert loss.reduction == reduction and made.stream.position.chunk == 3
 
 
-def test_float16_needs_a_gpu(tmp_path, loader):
+def test_float16_needs_a_gpu(tmp_path, data):
     with pytest.raises(ConfigFault, match=r"trainer\.args\.precision.*bfloat16"):
-        make(tmp_path, loader, precision="float16").train()
+        make(tmp_path, data, precision="float16").train()
     assert not list(tmp_path.iterdir())
 
 
@@ -167,7 +166,7 @@ FAULTS = {
 
 @pytest.mark.parametrize(("fault", "message"), FAULTS.items())
 def test_a_network_that_cannot_write_is_told_before_the_first_epoch(
-    tmp_path, loader, caplog, fault, message
+    tmp_path, data, caplog, fault, message
 ):
     text = fault == "phi ends early"
 
@@ -188,19 +187,19 @@ def test_a_network_that_cannot_write_is_told_before_the_first_epoch(
                 return replace(output, prediction=replace(output.prediction, end_logits=ends))
             return output
 
-    made = make(tmp_path, loader, text=text, samples=1)
+    made = make(tmp_path, data, text=text, samples=1)
     made.model.__class__ = Own
     warned = fault in ("sees the end", "a state to itself")
     with nullcontext() if warned else pytest.raises(ConfigFault) as caught:
         made.train()
     assert re.search(message, str(caught.value) if caught else caplog.text)
-    plain = make(tmp_path, loader, run="plain", text=text, samples=0)  # needs not write
+    plain = make(tmp_path, data, run="plain", text=text, samples=0)  # needs not write
     plain.model.__class__ = Own
     plain.train()
 
 
-def test_what_a_network_has_to_be_called_and_to_return_is_said(tmp_path, loader):
-    made, batch = make(tmp_path, loader, text=False, samples=1), next(iter(loader))
+def test_what_a_network_has_to_be_called_and_to_return_is_said(tmp_path, data):
+    made, batch = make(tmp_path, data, text=False, samples=1), next(iter(data.training_loader()))
     output = made.forward_batch(made.model, batch)
     del made.model.output
     with pytest.raises(ConfigFault, match="with `output`, the layer that `output_layer` makes"):
@@ -211,7 +210,7 @@ def test_what_a_network_has_to_be_called_and_to_return_is_said(tmp_path, loader)
 
 
 @pytest.mark.parametrize("text", [True, False])
-def test_the_evaluated_weights_draw_pictures(tmp_path, loader, monkeypatch, caplog, text):
+def test_the_evaluated_weights_draw_pictures(tmp_path, data, monkeypatch, caplog, text):
     calls, real = [], module.sample
 
     def watching(model, seeds, texts, sampling):
@@ -221,9 +220,9 @@ def test_the_evaluated_weights_draw_pictures(tmp_path, loader, monkeypatch, capl
 
     monkeypatch.setattr(module, "sample", watching)
     caplog.set_level("INFO")
-    first, second = loader.alphabet.characters[-1], "".join(loader.alphabet.characters[-3:])
+    first, second = data.alphabet.characters[-1], "".join(data.alphabet.characters[-3:])
     made = make(
-        tmp_path, loader, text=text, samples=3, sample_text=[first, second] if text else None,
+        tmp_path, data, text=text, samples=3, sample_text=[first, second] if text else None,
         sample_steps=20, sample_bias=2.5, seed=40, ema_decay=0.9, tensorboard=True,
     )  # fmt: skip
     made.train()
@@ -251,8 +250,8 @@ def test_the_evaluated_weights_draw_pictures(tmp_path, loader, monkeypatch, capl
         (False, ["a"], "the network takes no text"),
     ],
 )
-def test_texts_that_do_not_fit(tmp_path, loader, text, sample_text, match):
-    made = make(tmp_path, loader, text=text, samples=1, sample_text=sample_text)
+def test_texts_that_do_not_fit(tmp_path, data, text, sample_text, match):
+    made = make(tmp_path, data, text=text, samples=1, sample_text=sample_text)
     with pytest.raises(ConfigFault, match=match) as caught:
         made.train()
     assert caught.value.key == "trainer.args.sample_text"

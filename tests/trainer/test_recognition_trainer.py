@@ -1,9 +1,12 @@
 """The recognition trainer with the real networks, on a few lines of embedded data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from base.base_dataset import SPLITS
 from base.base_trainer import TrainingFailed
 from base.checkpoint import checkpoints
 from base.random_state import seed_all
@@ -29,20 +32,20 @@ DATA = {
 }
 
 
-def data_loader(**options):
+def data_of(**options):
     options = {"dataset": EmbeddedDataset(**DATA), "batch_size": 3} | options
-    loader = HandwritingDataLoader(1, None, None, **options)
+    settings = HandwritingDataLoader(**options)
     unit = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0))
-    loader.prepare(CTCNetwork(unit, Alphabet("a"), hidden_size=8, channels=8).features)
-    return loader
+    features = CTCNetwork(unit, Alphabet("a"), hidden_size=8, channels=8).features
+    return settings.for_network(settings.dataset.load(), seed=1, features=features)
 
 
 @pytest.fixture(scope="module")
-def loader():
-    return data_loader()
+def data():
+    return data_of()
 
 
-def make(tmp_path, loader, kind, *, run="run", **options):
+def make(tmp_path, data, kind, *, run="run", **options):
     options = {"epochs": 1, "samples": 0, "tensorboard": False} | options
     seed_all(1)
     cls, loss = {
@@ -50,15 +53,15 @@ def make(tmp_path, loader, kind, *, run="run", **options):
         "attention": (AttentionNetwork, TranscriptionLoss(ctc_weight=0.5)),
     }[kind]
     small = {"hidden_size": 8, "channels": 8, "num_layers": 2}
-    model = cls(loader.normalisation, loader.alphabet, **small)
+    model = cls(data.normalisation, data.alphabet, **small)
     return RecognitionTrainer(
         model,
         loss,
         [ErrorRates()],
         torch.optim.Adam(model.parameters(), lr=0.01),
         None,
-        loader,
-        loader.split("valid"),
+        data.training_loader(),
+        data.loader("valid"),
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
         {"config": {"name": "x"}, "dataset": {"canonical": None, "quantisation_step": None}},
@@ -69,13 +72,19 @@ def make(tmp_path, loader, kind, *, run="run", **options):
 class OnGrid(EmbeddedDataset):
     """Ink as a digitiser records it: the pen often stays on a height for some points."""
 
-    def ink(self, index):
-        return np.rint(super().ink(index) / 4)
+    def load(self, splits=SPLITS):
+        loaded = super().load(splits)
+        samples = {
+            split: [replace(one, ink=np.rint(one.ink / 4)) for one in part]
+            for split, part in loaded.samples.items()
+        }
+        return replace(loaded, samples=samples)
 
 
 def test_a_validation_sees_what_a_reading_sees(tmp_path, monkeypatch):
-    trainer = make(tmp_path, data_loader(dataset=OnGrid(**DATA)), "ctc")
-    source, model = trainer.train_loader.source, trainer.model.eval()
+    data = data_of(dataset=OnGrid(**DATA))
+    trainer = make(tmp_path, data, "ctc")
+    model = trainer.model.eval()
     seen, encode = [], model.encode
 
     def watched(features, points):
@@ -88,8 +97,8 @@ def test_a_validation_sees_what_a_reading_sees(tmp_path, monkeypatch):
     for batch in trainer.valid_loader:
         trainer.forward_batch(model, batch)
         indices += batch.index.tolist()
-    assert sorted(indices) == source.indices("valid").tolist()
-    inks = [source.ink(index) for index in indices]
+    assert sorted(indices) == list(range(5))
+    inks = [data.loaded.split("valid")[index].ink for index in indices]
     assert sum(int(((ink[1:-1, 1] == 0) & (ink[1:-1, 0] != 0)).sum()) for ink in inks) > 20
     validated, seen[:] = list(seen), []
     for ink in inks:
@@ -100,47 +109,44 @@ def test_a_validation_sees_what_a_reading_sees(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_restarted_workers_make_the_features(tmp_path, loader):
+def test_restarted_workers_make_the_features(tmp_path, data):
     """As on systems where a process cannot be forked."""
-    workers = data_loader(num_workers=1)
+    workers = data_of(num_workers=1).training_loader()
     workers.multiprocessing_context = "spawn"
-    loader.batch_sampler.position = (0, 0)
-    for one, other in zip(workers, loader, strict=True):
+    for one, other in zip(workers, data.training_loader(), strict=True):
         assert torch.equal(one.inputs, other.inputs) and torch.equal(one.lengths, other.lengths)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_validation_gives_the_rates_of_what_is_read(tmp_path, loader, kind):
-    trainer = make(tmp_path, loader, kind, epochs=2)
+def test_a_validation_gives_the_rates_of_what_is_read(tmp_path, data, kind):
+    trainer = make(tmp_path, data, kind, epochs=2)
     trainer.train()
     rows = read_rows(trainer.run.models / "metrics.csv")
     assert len(rows) == 2
     assert "cer" not in rows[0]  # nothing is read in training
-    source, model = loader.source, trainer.evaluated_model.eval()
-    indices = [int(index) for index in source.indices("valid")]
-    read = [model.read([source.ink(index)]).hypotheses[0] for index in indices]
-    expected = rates(zip(map(source.text, indices), read, strict=True))
+    samples, model = data.loaded.split("valid"), trainer.evaluated_model.eval()
+    read = [model.read([sample.ink]).hypotheses[0] for sample in samples]
+    expected = rates(zip([sample.text for sample in samples], read, strict=True))
     assert float(rows[-1]["valid_cer"]) == pytest.approx(expected["cer"])
     assert float(rows[-1]["valid_wer"]) == pytest.approx(expected["wer"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_show_the_true_and_the_read_text(tmp_path, loader, kind, monkeypatch):
+def test_pictures_show_the_true_and_the_read_text(tmp_path, data, kind, monkeypatch):
     seen = []
     monkeypatch.setattr(
         "trainer.recognition_trainer.lines_figure", lambda inks, texts: seen.append(texts)
     )
     monkeypatch.setattr("trainer.recognition_trainer.write_png", lambda path, figure: None)
-    trainer = make(tmp_path, loader, kind, samples=2, tensorboard=True)
+    trainer = make(tmp_path, data, kind, samples=2, tensorboard=True)
     trainer.train()
     assert len(seen) == 1 and len(seen[0]) == 2
-    index = int(loader.source.indices("valid")[0])
-    assert seen[0][0].startswith(f"true: {loader.source.text(index)}\nread: ")
+    assert seen[0][0].startswith(f"true: {data.loaded.split('valid')[0].text}\nread: ")
     assert any(trainer.run.log.glob("events*"))
 
 
-def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_path, loader):
-    trainer = make(tmp_path, loader, "attention", epochs=5, teacher_forcing_ratio=[1.0, 0.6])
+def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_path, data):
+    trainer = make(tmp_path, data, "attention", epochs=5, teacher_forcing_ratio=[1.0, 0.6])
     shares = []
     for trainer.progress.epoch in range(5):
         shares.append(trainer.forced_share)
@@ -149,8 +155,8 @@ def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_pat
     assert Binder(lambda _: {}).described(accepted) == "a list of 2, each a number from 0 to 1"
 
 
-def test_a_metric_of_other_networks_is_refused(tmp_path, loader):
-    trainer = make(tmp_path, loader, "ctc")
+def test_a_metric_of_other_networks_is_refused(tmp_path, data):
+    trainer = make(tmp_path, data, "ctc")
     trainer.valid_metrics.append(SSE())
     with pytest.raises(ConfigFault, match=r"SSE.*networks whose head is 'ctc'") as caught:
         trainer.train()
@@ -158,22 +164,24 @@ def test_a_metric_of_other_networks_is_refused(tmp_path, loader):
 
 
 @pytest.mark.parametrize("split", ["train", "valid"])
-def test_samples_without_a_text_are_refused(tmp_path, loader, monkeypatch, split):
-    trainer, source = make(tmp_path, loader, "ctc"), loader.source
-    silent, text = int(source.indices(split)[1]), source.text
-    monkeypatch.setattr(source, "text", lambda index: " " if index == silent else text(index))
-    counts = f"1 of {len(source.indices(split))} samples of the split '{split}' have no text"
-    with pytest.raises(DataError, match=f"{counts}, {source.name(silent)} first"):
+def test_samples_without_a_text_are_refused(tmp_path, data, split):
+    trainer = make(tmp_path, data, "ctc")
+    samples = list(data.loaded.split(split))
+    samples[1] = replace(samples[1], text=" ")
+    loader = trainer.train_loader if split == "train" else trainer.valid_loader
+    object.__setattr__(loader.dataset, "samples", samples)
+    counts = f"1 of {len(samples)} samples of the split '{split}' have no text"
+    with pytest.raises(DataError, match=f"{counts}, {samples[1].name} first"):
         trainer.train()
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("valid", [True, False])
-def test_a_reader_that_diverges_is_not_saved(tmp_path, loader, kind, valid, caplog):
+def test_a_reader_that_diverges_is_not_saved(tmp_path, data, kind, valid, caplog):
     """Nothing can be read with it: in validation, in a picture, or where it is tried."""
     monitor = "min valid_cer" if valid else None
-    trainer = make(tmp_path, loader, kind, epochs=3, samples=1, monitor=monitor)
+    trainer = make(tmp_path, data, kind, epochs=3, samples=1, monitor=monitor)
     if not valid:
         trainer.valid_loader = None
     train_step = trainer._train_step

@@ -7,8 +7,9 @@ that are composed of their characters.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +17,8 @@ import numpy as np
 import torch
 
 from base import distributed
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
-from data_loader.lines import LinesDataset, Sample
 from data_loader.sources.ink_files import mean_step
 from data_loader.sources.parsing import first_of
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
@@ -44,14 +45,25 @@ SHORT = 10
 """Characters below which a line's own x-height is not measured; the hand's is taken (assumed)."""
 
 
-class HandDataset(LinesDataset):
+@dataclass(frozen=True)
+class HandLines(Loaded):
+    """The lines of a person in a network's units, and new ones in their hand."""
+
+    own: list[Sample] = field(kw_only=True)
+    """The lines of the person, each once."""
+    held_out: list[Sample] = field(kw_only=True)
+    """Those of them that are not learned; none where there are too few to hold any out."""
+    new: list[Primer] = field(kw_only=True)
+    """What was composed."""
+    seed: int = field(kw_only=True)
+    """Of what was chosen and composed."""
+
+
+@dataclass(kw_only=True, eq=False)
+class HandDataset(BaseDataset):
     """Lines of one person in any format that `read_ink` reads.
 
-    `fit` chooses those that can be used, and composes new lines in that hand.
-
-    Attributes:
-        own: the samples that are lines of the person, each once; after `prepare`, as the next.
-        held_out: those of them that are not learned; none where there are too few to hold any out.
+    Adapted to a network, they are those that can be used, and new lines composed in that hand.
 
     Args:
         root: the file or the folder.
@@ -65,31 +77,31 @@ class HandDataset(LinesDataset):
         seed: chooses the lines that are held out, and those used of too many.
     """
 
-    def __init__(
-        self,
-        *,
-        root: str,
-        x_height: Annotated[float, Range(1e-6, 1e6)] | None = None,
-        step: Annotated[float, Range(1e-6, 1e6)] | None = None,
-        size: Annotated[int, Range(1, 10_000)] = 32,
-        composed: Annotated[int, Range(0, 100_000)] = 800,
-        lent: Annotated[int, Range(0, 10_000)] = 72,
-        seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
-    ) -> None:
-        self.root, self.size, self.seed = root, size, seed
-        self.composed, self.lent = composed, lent
-        self.height, self.step = x_height, step
-        self._used: list[str] | None = None
-        self._new: list[Primer] = []
+    root: str
+    x_height: Annotated[float, Range(1e-6, 1e6)] | None = None
+    step: Annotated[float, Range(1e-6, 1e6)] | None = None
+    size: Annotated[int, Range(1, 10_000)] = 32
+    composed: Annotated[int, Range(0, 100_000)] = 800
+    lent: Annotated[int, Range(0, 10_000)] = 72
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
 
-    @cached_property
-    def samples(self) -> list[Sample]:
-        """The lines as recorded, see `recorded`."""
-        return recorded(self.root, self.seed)
+    def load(self, splits: Collection[str] = SPLITS) -> HandLines:
+        """Return the lines in the units that the config says.
 
-    def fit(
+        Raises:
+            DataError: as `recorded`.
+            UserError: if the network's units are unknown.
+        """
+        if self.x_height is None or self.step is None:
+            raise UserError(
+                "lines of a hand are for a trained network: train.py -c CONFIG -r CHECKPOINT"
+            )
+        samples = recorded(self.root, self.seed)
+        return self._lines(samples, [], self.x_height, self.step, splits)
+
+    def load_adapted(
         self, checkpoint: Path, alphabet: Alphabet | None, device: torch.device, *, resumed: bool
-    ) -> dict[str, float]:
+    ) -> tuple[HandLines, dict[str, float]]:
         """Choose the lines to learn from, measure the network's units, compose new lines.
 
         A resumed run has the same as before: from the file beside its checkpoint, the units from
@@ -99,93 +111,82 @@ class HandDataset(LinesDataset):
 
         Raises:
             DataError: if too few lines can be used, with what is wrong with the others, or if the
-                file of a resumed run is missing or broken.
+                file of a resumed run is missing or broken, or a line of it no longer there.
             UserError: if the network neither writes texts nor reads.
         """
+        samples = recorded(self.root, self.seed)
         if resumed:
-            self._used, self._new = load_practice(checkpoint.with_name(FILE))
+            names, new = load_practice(checkpoint.with_name(FILE))
+            height, step = self.x_height, self.step
         else:
-            self._used, self._new, self.height, self.step = distributed.broadcast_object(
-                lambda: self._fitted(alphabet, *networks(checkpoint, device))
+            names, new, height, step = distributed.broadcast_object(
+                lambda: self._fitted(samples, alphabet, *networks(checkpoint, device))
             )
-        return {"x_height": self.height, "step": self.step}
+        by_name = {one.name: one for one in samples}
+        if lost := [name for name in names if name not in by_name]:
+            raise DataError(
+                f"{self.root}: lines with which the run began are no longer there: {first_of(lost)}"
+            )
+        lines = self._lines([by_name[name] for name in names], new, height, step, SPLITS)
+        return lines, {"x_height": height, "step": step}
 
     def _fitted(
-        self, known: Alphabet | None, writer: Writer, reader: Reader
+        self, samples: Sequence[Sample], known: Alphabet | None, writer: Writer, reader: Reader
     ) -> tuple[list[str], list[Primer], float, float]:
         """Return the names of the lines to learn from, new lines, x-height and step.
 
         One of the two networks is the one that learns the hand.
         """
         log.info("reading the lines")
-        samples = usable(self.root, self.samples, known, reader)
+        samples = usable(self.root, samples, known, reader)
         unprimed = [ink for ink in writer.reference_lines if mean_step(ink) > 0]
-        height = self.height or float(np.median([x_height(ink) for ink in unprimed]))
+        height = self.x_height or float(np.median([x_height(ink) for ink in unprimed]))
         step = self.step or float(np.median([mean_step(ink) for ink in unprimed]))
         inks = to_network_units([(one.ink, one.text) for one in samples], height, step)
         learned, _ = self.divided(len(samples))  # Held-out lines lend no letters.
-        own = [(inks[k], samples[k].text) for k in learned.tolist()]
+        own = [(inks[k], samples[k].text) for k in learned]
         new = practice(own, known, writer, reader, self.lent, self.composed, self.seed)
         return [one.name for one in samples], new, height, step
 
-    def save(self, folder: Path) -> None:
-        """Save what `fit` found, for a resumed run."""
-        if self._used is not None:
-            save_practice(folder / FILE, self._used, self._new)
-
-    def make(self) -> Iterator[Sample]:
-        """Yield the lines in the network's units: the person's, some of them again, new ones.
-
-        Raises:
-            DataError: as `recorded`, or if a line of a resumed run is no longer there.
-            UserError: if the network's units are unknown.
-        """
-        if self.height is None or self.step is None:
-            raise UserError(
-                "lines of a hand are for a trained network: train.py -c CONFIG -r CHECKPOINT"
-            )
-        samples = self.samples
-        if self._used is not None:
-            by_name = {one.name: one for one in samples}
-            if lost := [name for name in self._used if name not in by_name]:
-                raise DataError(
-                    f"{self.root}: lines with which the run began are no longer there: "
-                    f"{first_of(lost)}"
-                )
-            samples = [by_name[name] for name in self._used]
-        inks = to_network_units([(one.ink, one.text) for one in samples], self.height, self.step)
+    def _lines(
+        self,
+        samples: Sequence[Sample],
+        new: list[Primer],
+        height: float,
+        step: float,
+        splits: Collection[str],
+    ) -> HandLines:
+        """Return the lines in the network's units: the person's, some of them again, new ones."""
+        inks = to_network_units([(one.ink, one.text) for one in samples], height, step)
         own = [Sample(ink, one.text, one.name) for ink, one in zip(inks, samples, strict=True)]
-        yield from own
-        self.own = range(len(own))
-        learned, self.held_out = self.divided(len(own))
-        # A repeated line has an index of its own, by which its augmentation is drawn.
-        again = np.resize(learned, max(self.size - len(learned), 0))
-        for number, index in enumerate(again.tolist()):
-            yield own[index].of(f"{own[index].name} (again, {number})")
-        for number, (ink, text) in enumerate(self._new):
-            yield Sample(ink, text, f"composed-{number:05}")
-
-    def divided(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the numbers of the lines, of so many, that are learned, and the held-out ones."""
-        order = np.random.default_rng(self.seed).permutation(count)
-        held = count // 10 if count >= HELD_OUT else 0
-        return np.sort(order[held:]), np.sort(order[:held])
-
-    def split_indices(self) -> dict[str, np.ndarray]:
+        learned, held_out = ([own[k] for k in part] for part in self.divided(len(own)))
+        # A repeated line has a place of its own, by which its augmentation is drawn.
+        repeated = islice(cycle(learned), max(self.size - len(learned), 0))
+        again = [line.of(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
+        composed = [Sample(ink, text, f"composed-{n:05}") for n, (ink, text) in enumerate(new)]
         # With too few lines to hold any out, the training lines are validated on.
-        judging = self.held_out if len(self.held_out) else np.array(self.own)
-        train = np.setdiff1d(np.arange(len(self)), self.held_out)
-        return {"train": train, "valid": judging, "test": judging}
-
-    def report(self) -> str:
-        count, new = len(self.held_out), len(self._new)
-        held = f"{count} lines are held out" if count else "none is held out, as they are few"
-        different = len(set("".join(map(self.text, self.own))) - {" "})
-        return (
-            f"{self.root}: {len(self.own)} lines of a hand with {different} different characters\n"
-            f"  an epoch: {len(self) - count - new} lines of the hand and {new} new ones in it; "
-            f"{held}"
+        judging = held_out or own
+        parts = {"train": [*learned, *again, *composed], "valid": judging, "test": judging}
+        held = "none is held out, as they are few"
+        if held_out:
+            held = f"{len(held_out)} lines are held out"
+        different = len(set("".join(one.text for one in own)) - {" "})
+        return HandLines(
+            {split: part for split, part in parts.items() if split in splits},
+            f"{self.root}: {len(own)} lines of a hand with {different} different characters\n"
+            f"  an epoch: {len(learned) + len(again)} lines of the hand and {len(new)} new ones in "
+            f"it; {held}",
+            own=own,
+            held_out=held_out,
+            new=new,
+            seed=self.seed,
         )
+
+    def divided(self, count: int) -> tuple[list[int], list[int]]:
+        """Return the numbers of the lines, of so many, that are learned, and the held-out ones."""
+        order = np.random.default_rng(self.seed).permutation(count).tolist()
+        held = count // 10 if count >= HELD_OUT else 0
+        return sorted(order[held:]), sorted(order[:held])
 
 
 def save_practice(path: Path, names: Sequence[str], new: Sequence[Primer]) -> None:

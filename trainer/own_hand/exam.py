@@ -9,7 +9,6 @@ import torch
 
 from base.base_trainer import BaseTrainer
 from base.checkpoint import HAND_FILE, newest_checkpoint, save_checkpoint, to_share
-from data_loader.data_loaders import HandwritingDataLoader
 from data_loader.synthetic import corpus
 from model.calibration import calibrated
 from model.generation.options import Primer, Sampling
@@ -18,7 +17,7 @@ from model.reader import Reader
 from model.recognition.error_rates import error_rate, is_read, rates
 from model.writer import Writer
 from trainer.generation_trainer import GenerationTrainer
-from trainer.own_hand.dataset import HandDataset, networks
+from trainer.own_hand.dataset import FILE, HandLines, networks, save_practice
 from trainer.own_hand.practice import sample_texts
 from trainer.recognition_trainer import RecognitionTrainer
 from utils.checks import ConfigFault
@@ -57,22 +56,22 @@ log = logging.getLogger(__name__)
 class _HandTrainer(BaseTrainer):
     """Trains on the lines of a `HandDataset`, and keeps what they were fitted with."""
 
-    train_loader: HandwritingDataLoader
+    @property
+    def lines(self) -> HandLines:
+        """The lines of the hand."""
+        return self.train_loader.dataset.data.loaded
 
     def check(self) -> None:
         super().check()
-        source = self.train_loader.source
-        if not isinstance(source, HandDataset):
+        if not isinstance(self.lines, HandLines):
+            kind = type(self.train_loader.dataset.data.settings.dataset).__name__
             expected = "a HandDataset, as a hand is learned"
-            raise ConfigFault("data_loader.args.dataset", type(source).__name__, expected)
-
-    @property
-    def source(self) -> HandDataset:
-        """The lines of the hand."""
-        return self.train_loader.source
+            raise ConfigFault("data_loader.args.dataset", kind, expected)
 
     def begin(self) -> None:
-        self.source.save(self.run.models)
+        # So that a resumed run has the same lines.
+        names = [line.name for line in self.lines.own]
+        save_practice(self.run.models / FILE, names, self.lines.new)
 
     def conclude(self) -> None:
         before = self.run.first_weights()
@@ -99,12 +98,11 @@ class OwnHandReaderTrainer(_HandTrainer, RecognitionTrainer):
 
     def compare(self, writer: Writer, reader: Reader) -> bool:
         learned = load(newest_checkpoint(self.run.models)[0], str(self.device))
-        source = self.source
-        lines = [(source.ink(k), source.text(k)) for k in source.indices("valid").tolist()]
+        lines = [(line.ink, line.text) for line in self.lines.split("valid")]
         log.info(
             "characters misread of %d %s lines: %.1f %% before, %.1f %% now",
             len(lines),
-            "held-out" if len(source.held_out) else "learned",
+            "held-out" if self.lines.held_out else "learned",
             100 * misread(reader, lines),
             100 * misread(learned, lines),
         )
@@ -123,11 +121,11 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
     def compare(self, writer: Writer, reader: Reader) -> bool:
         # Not the best epoch by a few held-out lines: the last, of a lower rate, writes better.
         last, checkpoint = newest_checkpoint(self.run.models)
-        learned, source = load(last, str(self.device)), self.source
+        learned, seed = load(last, str(self.device)), self.lines.seed
         folder = last.parent
-        own = [(source.ink(k), source.text(k)) for k in source.own]
-        sample = own[best_sample(learned, reader, own, source.seed)]
-        exam = Exam(learned, reader, sample, source.seed)
+        own = [(line.ink, line.text) for line in self.lines.own]
+        sample = own[best_sample(learned, reader, own, seed)]
+        exam = Exam(learned, reader, sample, seed)
         # What the training added, as the end of a sequence, is as it was learned.
         vocab_size, new = len(writer.model.alphabet), checkpoint["state_dict"]
         old = learned.model.extend_state_dict(writer.model.state_dict(), vocab_size)

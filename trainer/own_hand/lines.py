@@ -10,8 +10,8 @@ from contextlib import suppress
 
 import numpy as np
 
+from base.base_dataset import Sample
 from base.pretrained import HAND_SPACE
-from data_loader.lines import Sample
 from data_loader.sources.ink_files import read_ink
 from data_loader.sources.parsing import first_of
 from model.reader import Reader

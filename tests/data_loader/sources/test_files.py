@@ -119,7 +119,7 @@ def test_a_folder_that_cannot_be_read_is_reported_as_one(root, name, mode):
     dataset = getattr(data_loader, name)(root=str(root))
     root.chmod(mode)
     expected = f"{root}: cannot be read (Permission denied)"
-    assert refused(dataset.prepare).startswith(expected)
+    assert refused(dataset.load).startswith(expected)
     assert refused(read_ink, root) == expected
 
 
@@ -129,7 +129,7 @@ def test_a_folder_within_is_not_passed_over(root):
     (root / "lineStrokes" / "a01").mkdir(parents=True, mode=0o000)
     expected = f"{root}/lineStrokes/a01: cannot be read (Permission denied)"
     for dataset in (InkMLDataset, IAMOnDBDataset):
-        assert refused(dataset(root=str(root)).prepare).startswith(expected)
+        assert refused(dataset(root=str(root)).load).startswith(expected)
     assert refused(read_ink, root) == expected
 
 
@@ -141,5 +141,5 @@ def test_a_file_that_cannot_be_read_is_reported_as_one(root):
     cache = tempfile.mkdtemp(dir=root)
     os.chmod(cache, 0o777)
     dataset = InkMLDataset(root=str(path), cache=cache)
-    assert refused(dataset.prepare) == f"a.inkml: {expected}"
+    assert refused(dataset.load) == f"a.inkml: {expected}"
     assert refused(read_ink, path) == f"{path}: {expected}"

@@ -47,28 +47,25 @@ def write(root, files, layout="archives"):
 
 
 def prepared(root, **options):
-    dataset = IAMOnDBDataset(root=str(root), **options)
-    dataset.prepare()
-    return dataset
+    return IAMOnDBDataset(root=str(root), **options).load()
 
 
 def names(dataset, split):
-    return [dataset.name(n) for n in dataset.indices(split)]
+    return [one.name for one in dataset.split(split)]
 
 
 @pytest.mark.parametrize("layout", ["archives", "plain", ".", "PART-all", "iam/data"])
 def test_reads_archives_and_folders(tmp_path, files, layout):
     dataset = prepared(write(tmp_path, files, layout))
-    assert len(dataset) == 10
+    assert ": 10 lines" in dataset.report
     assert names(dataset, "valid") == names(dataset, "test") == ["b02-105-01", "b02-105-02"]
     train = [("a01-000u", 2), ("a01-000x", 1), ("c03-003a", 1), ("d04-081", 3)]
     expected = [f"{form}-{n:02}" for form, lines in train for n in range(1, lines + 1)]
     assert names(dataset, "train") == expected
-    index = int(dataset.indices("valid")[1])
-    assert dataset.ink(index).tolist() == INK
-    assert dataset.missing(index).tolist() == MISSING
-    assert dataset.text(index) == "b02-105 line 2"
-    assert dataset.group(index) == "b02-105" and dataset.writer(index) == ""
+    sample = dataset.split("valid")[1]
+    assert sample.ink.tolist() == INK and sample.missing.tolist() == MISSING
+    assert sample.text == "b02-105 line 2"
+    assert sample.group == "b02-105" and sample.writer == ""
     assert (dataset.canonical, dataset.quantisation_step) == ((41.95, 37.12), 1.0)
 
 
@@ -76,7 +73,7 @@ def test_report_says_what_is_used_and_what_is_not(tmp_path, files):
     del files[iam_name("d04-081", 3)]
     files[iam_name("a01-000u", 3)] = files.pop(iam_name("a01-000u", 2))
     files["testset_f.txt"] += b" e05-000\n e05-001z\n"
-    report = prepared(write(tmp_path, files)).report()
+    report = prepared(write(tmp_path, files)).report
     assert "train        2 lines          12 points        30 characters" in report
     assert "4 left out: a form with other transcriptions than line files: " in report
     assert "a01-000u-01 (2 for the files 1, 3)" in report and "d04-081-01 (3 for the " in report
@@ -117,13 +114,14 @@ def test_what_is_broken_is_named_and_left_out_or_stops_the_run(tmp_path, files, 
     with pytest.raises(DataError, match=f"^{first}: {reason}"):
         prepared(root, strict=True, max_points=100, max_bytes=9000)
     dataset = prepared(root, max_points=100, max_bytes=9000)
-    assert len(dataset) == (9 if kind in BROKEN else 8) and "a01-000u-02" in dataset.report()
+    assert f": {9 if kind in BROKEN else 8} lines" in dataset.report
+    assert "a01-000u-02" in dataset.report
 
 
 def test_transcriptions_skip_blank_lines_and_read_any_line_ends(tmp_path, files):
     files[iam_name("a01-000u")] = b"OCR:\r\n\r\nCSR: \r\n\r\n\r\n He said &c \r\n\r\ncaf\xe9\r\n"
     dataset = prepared(write(tmp_path, files))
-    assert [dataset.text(n) for n in dataset.indices("train")[:2]] == ["He said &c", "café"]
+    assert [one.text for one in dataset.split("train")[:2]] == ["He said &c", "café"]
 
 
 @pytest.mark.parametrize("part", ["lineStrokes-all.tar.gz", "ascii-all.tar.gz", "testset_v.txt"])
@@ -151,7 +149,7 @@ def test_an_archive_with_nothing_of_use_is_an_error(tmp_path, files):
 def test_absent_forms_are_an_error_only_if_strict(tmp_path, files):
     files["testset_f.txt"] += b" e05-000\n"
     root = write(tmp_path, files)
-    assert len(prepared(root)) == 10
+    assert ": 10 lines" in prepared(root).report
     with pytest.raises(DataError, match="1 forms of testset_f are not there: e05-000; without"):
         prepared(root, strict=True)
 
@@ -174,9 +172,9 @@ def test_a_task_file_that_does_not_fit_is_an_error(tmp_path, files, content, mes
 def test_splits_follow_the_config(tmp_path, files):
     splits = {"train": ["trainset"], "valid": ["testset_v", "testset_t"], "test": ["testset_f"]}
     dataset = prepared(write(tmp_path, files), splits=splits)
-    assert [len(dataset.indices(split)) for split in splits] == [3, 3, 3]
+    assert [len(dataset.split(split)) for split in splits] == [3, 3, 3]
     dataset = prepared(tmp_path, splits={"train": ["trainset"], "valid": ["testset_v"]})
-    assert set(dataset.split_indices()) == {"train", "valid"}
+    assert set(dataset.samples) == {"train", "valid"}
 
 
 @pytest.mark.parametrize(

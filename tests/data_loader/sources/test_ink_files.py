@@ -11,6 +11,7 @@ from data_loader.sources.ink_files import matched
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
 from tests.data_loader.ink_formats import INK, STROKES
+from tests.loaded import in_order
 from utils.checks import DataError
 from utils.ink import x_height
 
@@ -166,9 +167,8 @@ def test_digits_find_their_classes_beside_them(tmp_path, caplog):
 
 @pytest.fixture(scope="module")
 def lines():
-    dataset = EmbeddedDataset(size=8, valid_size=1, test_size=1)
-    dataset.prepare()
-    return [dataset.ink(n) for n in range(8)]
+    dataset = EmbeddedDataset(size=8, valid_size=1, test_size=1).load()
+    return [one.ink for one in in_order(dataset)[:8]]
 
 
 @pytest.mark.parametrize("factor", [1 / 50, 1.0, 40.0])

@@ -3,6 +3,7 @@ import pytest
 
 from data_loader import InkMLDataset, read_ink
 from tests.data_loader.archives import put
+from tests.loaded import in_order
 from utils.checks import ConfigFault, DataError
 from utils.page.inkml import to_inkml, write_inkml
 
@@ -23,9 +24,7 @@ def channels(*names):
 
 
 def prepared(root, files=None, **options):
-    dataset = InkMLDataset(root=str(put(root, files or {})), **options)
-    dataset.prepare()
-    return dataset
+    return InkMLDataset(root=str(put(root, files or {})), **options).load()
 
 
 def several(content=None):
@@ -40,9 +39,10 @@ def first(tmp_path, content):
 
 def test_files_and_folders(tmp_path):
     dataset = prepared(tmp_path, several() | {"s/x.XML": document(), "a.txt": "no"}, strict=True)
-    assert len(dataset) == 13 and dataset.ink(0).tolist() == INK and dataset.text(0) == "hello"
-    assert [dataset.name(n) for n in (0, 12)] == ["00", "s/x"]
-    assert all(len(dataset.indices(split)) for split in ("train", "valid", "test"))
+    samples = in_order(dataset)
+    assert len(samples) == 13 and samples[0].ink.tolist() == INK and samples[0].text == "hello"
+    assert [samples[n].name for n in (0, 12)] == ["00", "s/x"]
+    assert all(len(dataset.split(split)) for split in ("train", "valid", "test"))
 
 
 def test_channels_as_declared(tmp_path):
@@ -60,7 +60,7 @@ def test_channels_as_declared(tmp_path):
 def test_a_channel_of_time_tells_missing_points(tmp_path):
     body = "<trace>0 0 0, 1 0 10, 2 0 20, 3 0 60, 4 0 70</trace><trace>9 9 900, 9 8 910</trace>"
     dataset = prepared(tmp_path, several(document(body, extra=channels(*"XYT"))))
-    assert dataset.missing(0).tolist() == [0, 0, 0, 3, 0, 0, 0]
+    assert in_order(dataset)[0].missing.tolist() == [0, 0, 0, 3, 0, 0, 0]
 
 
 def test_differences_as_the_recommendation_has_them(tmp_path):
@@ -111,7 +111,7 @@ def test_who_wrote_it(tmp_path, kind):
         group.format(said.format("ann")) + group.format(""), "", HEAD, said.format("bo")
     )
     dataset = prepared(tmp_path, several(content), level="group")
-    assert [dataset.writer(n) for n in (0, 1)] == ["ann", "bo"]
+    assert [one.writer for one in in_order(dataset)[:2]] == ["ann", "bo"]
 
 
 def test_groups_as_samples(tmp_path):
@@ -125,24 +125,25 @@ def test_groups_as_samples(tmp_path):
         f'<traceGroup>{SAID.format("z")}<traceView traceRef="#a" from="1"/></traceGroup>'
     )
     dataset = prepared(tmp_path, several(document(body)), level="group")
-    assert [dataset.text(n) for n in range(2)] == ["all", "y"]
-    assert [dataset.name(n) for n in range(2)] == ["00#0000", "00#0001"]
-    assert [len(dataset.ink(n)) for n in range(2)] == [5, 2]
-    assert "a view of a trace that is not there: 00#0002 ('c')" in dataset.report()
-    assert "a part of a trace as a view, which is not read: 00#0003" in dataset.report()
+    assert [one.text for one in in_order(dataset)[:2]] == ["all", "y"]
+    assert [one.name for one in in_order(dataset)[:2]] == ["00#0000", "00#0001"]
+    assert [len(one.ink) for one in in_order(dataset)[:2]] == [5, 2]
+    assert "a view of a trace that is not there: 00#0002 ('c')" in dataset.report
+    assert "a part of a trace as a view, which is not read: 00#0003" in dataset.report
     listed = tmp_path / "list.txt"
     listed.write_text("00#0001 smeared\n00\n")  # the file's name is not that of a group
-    report = prepared(tmp_path, level="group", leave_out=str(listed)).report()
+    report = prepared(tmp_path, level="group", leave_out=str(listed)).report
     assert "1 samples are left out by" in report and "1 names in" in report
     files = prepared(tmp_path)
-    assert len(files.ink(0)) == 7 and files.text(0) == "hello"
+    first = in_order(files)[0]
+    assert len(first.ink) == 7 and first.text == "hello"
 
 
 def test_views_that_repeat_traces_fill_no_memory(tmp_path):
     trace = f'<trace id="a">{"1 2," * 9_999}1 2</trace>'
     group = f'<traceGroup>{SAID.format("x")}<traceView traceDataRef="#a"/></traceGroup>'
     files = {"a.inkml": document(trace + group * 1_000)}
-    report = prepared(tmp_path, files, level="group").report()
+    report = prepared(tmp_path, files, level="group").report
     assert "1 left out: it repeats the same points too often: a.inkml" in report
 
 
@@ -155,7 +156,7 @@ def test_encodings(tmp_path):
     content = document(truth="الفكة", head='<?xml version="1.0" encoding="ASCII"?>')
     files = several(content.encode("cp1256"))
     (tmp_path / "one.inkml").unlink()
-    assert prepared(tmp_path, files, encoding="cp1256").text(0) == "الفكة"
+    assert prepared(tmp_path, files, encoding="cp1256").used[0].text == "الفكة"
     with pytest.raises(DataError, match=r"00.inkml: not utf-8 text .*byte 0x"):
         prepared(tmp_path, encoding="utf-8")
     with pytest.raises(DataError, match=r"00.inkml: not punycode text .*Invalid"):
@@ -167,9 +168,9 @@ def test_encodings(tmp_path):
 
 def test_samples_without_text(tmp_path):
     dataset = prepared(tmp_path, several() | {"99.inkml": document(truth="")})
-    assert dataset.text(12) == "" and "1 samples have no transcription" in dataset.report()
+    assert in_order(dataset)[12].text == "" and "1 samples have no transcription" in dataset.report
     dataset = prepared(tmp_path, require_text=True)
-    assert "1 left out: no transcription: 99" in dataset.report()
+    assert "1 left out: no transcription: 99" in dataset.report
 
 
 BROKEN = {
@@ -218,7 +219,8 @@ def test_what_is_written_is_read_unchanged(tmp_path, text):
     ink = np.array(INK, dtype=np.float32)
     files = {f"{n}.inkml": to_inkml(ink, text) for n in range(3)}
     dataset = prepared(tmp_path, files)
-    assert dataset.text(0) == text and (dataset.ink(0) == ink).all()
+    first = in_order(dataset)[0]
+    assert first.text == text and (first.ink == ink).all()
     (sample,) = read_ink(tmp_path / "0.inkml")
     assert sample.text == text and (sample.ink == ink).all() and sample.ink.dtype == np.float32
 

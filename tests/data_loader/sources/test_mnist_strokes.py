@@ -43,32 +43,30 @@ def write(root, files, layout="archive"):
 
 
 def prepared(root, **options):
-    dataset = MNISTStrokesDataset(root=None if root is None else str(root), **options)
-    dataset.prepare()
-    return dataset
+    return MNISTStrokesDataset(root=None if root is None else str(root), **options).load()
 
 
 @pytest.mark.parametrize("layout", ["archive", ".", "a/b"])
 def test_reads_archives_and_folders(tmp_path, layout):
     files = sequences() | {"trainimg-99-inputdata.txt": text(ROWS)}
     dataset = prepared(write(tmp_path, files, layout))
-    assert "neither target data nor a label file: trainimg-99" in dataset.report()
-    assert len(dataset) == 72 and dataset.quantisation_step == 1.0
-    index = next(n for n in range(72) if dataset.name(n) == "trainimg-17")
-    assert dataset.ink(index).tolist() == INK and dataset.text(index) == "7"
-    assert not dataset.missing(index).any() and dataset.hand(index) == ""  # nobody knows whose
-    test = [dataset.name(n) for n in dataset.indices("test")]
+    assert "neither target data nor a label file: trainimg-99" in dataset.report
+    assert len(dataset.used) == 72 and dataset.quantisation_step == 1.0
+    (digit,) = (one for one in dataset.used if one.name == "trainimg-17")
+    assert digit.ink.tolist() == INK and digit.text == "7"
+    assert not digit.gaps.any() and digit.hand == ""  # nobody knows whose
+    test = [one.name for one in dataset.split("test")]
     assert sorted(test) == sorted(f"testimg-{n}" for n in range(12))
-    valid = [dataset.name(n) for n in dataset.indices("valid")]
+    valid = [one.name for one in dataset.split("valid")]
     assert valid and all(name.startswith("train") for name in valid)
-    assert len(dataset.indices("train")) == 60 - len(valid)
+    assert len(dataset.split("train")) == 60 - len(valid)
 
 
 def test_label_files_give_classes_where_target_files_do_not(tmp_path):
     files = {name: c for name, c in sequences().items() if "img-1" in name or "target" not in name}
     labels = {"trainlabels.txt": b"3\r\n" * 60, "testlabels.txt": b"7\n" * 12}
     dataset = prepared(write(tmp_path, files | labels))
-    texts = {dataset.name(n): dataset.text(n) for n in range(72)}
+    texts = {one.name: one.text for one in dataset.used}
     assert (texts["trainimg-0"], texts["trainimg-14"], texts["testimg-2"]) == ("3", "4", "7")
     for wrong, message in ((b"1\n" * 59, "59 for 60 digits"), (b"1\n" * 59 + b"11\n", "60th")):
         (tmp_path / "sequences.tar.gz").unlink()
@@ -80,8 +78,8 @@ def test_label_files_give_classes_where_target_files_do_not(tmp_path):
 def test_the_archive_goes_before_files(tmp_path):
     write(tmp_path, sequences(20, 5))
     write(tmp_path, sequences(30, 6), "files")
-    assert len(prepared(tmp_path)) == len(prepared(tmp_path / "sequences.tar.gz")) == 25
-    assert len(prepared(tmp_path / "files")) == 36
+    assert len(prepared(tmp_path).used) == len(prepared(tmp_path / "sequences.tar.gz").used) == 25
+    assert len(prepared(tmp_path / "files").used) == 36
 
 
 def test_nothing_there_says_what_belongs_there(tmp_path):
@@ -98,9 +96,8 @@ def test_nothing_there_says_what_belongs_there(tmp_path):
 
 def test_one_digit(tmp_path):
     dataset = prepared(write(tmp_path, sequences(300, 20)), digit=7)
-    used = np.concatenate(list(dataset.split_indices().values())).tolist()
-    assert {dataset.text(n) for n in used} == {"7"} and len(used) == 32
-    assert "only the digit 7" in dataset.report()
+    assert {one.text for one in dataset.used} == {"7"} and len(dataset.used) == 32
+    assert "only the digit 7" in dataset.report
     with pytest.raises(DataError, match=r"no samples for the split 'test': .*only the digit 7"):
         prepared(write(tmp_path, sequences(300, 6)), digit=7)
 
@@ -108,16 +105,14 @@ def test_one_digit(tmp_path):
 def test_lines_of_digits_side_by_side(tmp_path):
     options = {"digits_per_line": (2, 4), "gap": (3, 5), "repeats": 2}
     dataset = prepared(write(tmp_path, sequences(200, 40)), **options)
-    split = dataset.split_indices()
-    assert sorted(np.concatenate(list(split.values())).tolist()) == list(range(len(dataset)))
     for name, count in (("test", 40), ("train", None)):
-        lines = [dataset.text(n) for n in split[name].tolist()]
+        lines = [one.text for one in dataset.split(name)]
         assert {len(line) for line in lines} == {2, 3, 4}
         if count:  # each digit twice, but for what is too little for a last line
             assert 2 * (count - 1) <= sum(map(len, lines)) <= 2 * count
-    index = int(split["train"][5])
-    ink, written = dataset.ink(index), dataset.text(index)
-    assert ink[0].tolist() == [0, 0, 0] and len(ink) == dataset.lengths[index] == 5 * len(written)
+    line = dataset.split("train")[5]
+    ink, written = line.ink, line.text
+    assert ink[0].tolist() == [0, 0, 0] and len(ink) == 5 * len(written)
     assert ink[:, 2].reshape(-1, 5).tolist() == [[0, 0, 1, 0, 1]] * len(written)
     points = to_points(ink).reshape(-1, 5, 2)  # digit by digit
     assert (np.ptp(points[:, 0, 1]) == 0) and (points == np.round(points)).all()  # one base line
@@ -125,8 +120,8 @@ def test_lines_of_digits_side_by_side(tmp_path):
     assert set(gaps.tolist()) <= {3, 4, 5}
     each = points - points[:, :1]
     assert (each == np.cumsum(np.array(INK)[:, :2], axis=0)).all()
-    assert dataset.name(index) == "train-line-000005"
-    assert f"{len(dataset):,} samples" in dataset.report()
+    assert line.name == "train-line-000005"
+    assert "lines of 2 to 4 are set from 240 digits" in dataset.report
 
 
 def test_lines_follow_from_their_seed_on_every_machine(tmp_path):
@@ -134,13 +129,13 @@ def test_lines_follow_from_their_seed_on_every_machine(tmp_path):
 
     def lines(**options):
         dataset = prepared(tmp_path, digits_per_line=(1, 6), **options)
-        return [dataset.text(n) for n in dataset.indices("train")]
+        return [one.text for one in dataset.split("train")]
 
     first = lines()
     assert first == lines() != lines(lines_seed=1)
     # Here from the definition of the draws: SHA-256 of "seed:key".
     single = prepared(tmp_path)
-    digits = {single.name(n): single.text(n) for n in single.indices("train").tolist()}
+    digits = {one.name: one.text for one in single.split("train")}
     order, expected = sorted(digits, key=lambda name: drawn(f"train:0:{name}")), []
     while order:
         count = 1 + int(6 * drawn(f"count:train:0:{len(expected)}"))
@@ -199,22 +194,21 @@ def test_a_broken_digit_is_named_and_left_out_or_an_error(tmp_path, kind):
     with pytest.raises(DataError, match=f"^trainimg-3: {reason}"):
         prepared(tmp_path, strict=True, **limits)
     dataset = prepared(tmp_path, **limits)
-    assert len(dataset) == 71 and "1 left out: " in dataset.report()
+    assert len(dataset.used) == 71 and "1 left out: " in dataset.report
 
 
 def test_embedded_digits_have_the_same_form():
     dataset = prepared(None, embedded_size=60)
-    assert len(dataset) == 70 and len(dataset.indices("test")) == 10
-    assert {dataset.text(n) for n in range(70)} == set("0123456789")
-    for n in range(70):
-        ink = dataset.ink(n)
+    assert len(dataset.used) == 70 and len(dataset.split("test")) == 10
+    assert {one.text for one in dataset.used} == set("0123456789")
+    for ink in (one.ink for one in dataset.used):
         within = ink[1:][ink[:-1, 2] == 0]
         assert np.abs(within[:, :2]).max() == 1 and np.abs(within[:, :2]).sum(axis=1).min() >= 1
         left, top, right, bottom = bounds(ink)
         assert 18 <= max(right - left, bottom - top) <= 21
-    assert dataset.report().startswith("Digits written by invented people: 70 samples")
+    assert dataset.report.startswith("Digits written by invented people: 70 samples")
     lines = prepared(None, embedded_size=60, digits_per_line=(1, 6))
-    assert all(1 <= len(lines.text(n)) <= 6 for n in range(len(lines)))
+    assert all(1 <= len(line.text) <= 6 for line in lines.used)
 
 
 def test_digits_of_a_line_do_not_touch_where_a_digit_ends_at_its_left(tmp_path):
@@ -225,6 +219,6 @@ def test_digits_of_a_line_do_not_touch_where_a_digit_ends_at_its_left(tmp_path):
         files |= {f"{part}img-{n}-inputdata.txt": text(rows) for n in range(count)}
         files |= {f"{part}img-{n}-targetdata.txt": target(rows, 7) for n in range(count)}
     dataset = prepared(write(tmp_path, files), digits_per_line=(3, 3), gap=(4, 4))
-    x = to_points(dataset.ink(int(dataset.indices("test")[0])))[:, 0].reshape(3, 3)
+    x = to_points(dataset.split("test")[0].ink)[:, 0].reshape(3, 3)
     assert (x - x[:, :1]).tolist() == [[0, 6, 2]] * 3
     assert x[:, 0].tolist() == [0, 6 + 4, 2 * (6 + 4)]

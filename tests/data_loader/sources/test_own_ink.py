@@ -1,6 +1,7 @@
 import pytest
 
 from data_loader.sources.own_ink import OwnInk
+from tests.loaded import in_order
 from utils.checks import DataError
 
 
@@ -9,9 +10,7 @@ def dataset_of(content, **options):
         def lines(self):
             yield from content
 
-    dataset = Mine(**options)
-    dataset.prepare()
-    return dataset
+    return Mine(**options).load()
 
 
 STROKES = [[(0, 0), (3, -4)], [], [(5, 5)]]
@@ -19,13 +18,12 @@ STROKES = [[(0, 0), (3, -4)], [], [(5, 5)]]
 
 def test_lists_become_ink():
     dataset = dataset_of([(f"text {n}", STROKES) for n in range(20)])
-    assert len(dataset) == 20 and dataset.lengths.tolist() == [3] * 20
-    assert dataset.ink(3).tolist() == [[0, 0, 0], [3, -4, 1], [2, 9, 1]]
-    assert (dataset.text(3), dataset.name(3), dataset.writer(3)) == ("text 3", "line-000003", "")
-    assert all(len(dataset.indices(split)) for split in ("train", "valid", "test"))
-    assert "Mine: 20 lines" in dataset.report()
-    dataset.ink(3)[:] = 7
-    assert dataset.ink(3)[0, 0] == 0
+    sample = in_order(dataset)[3]
+    assert len(dataset.used) == 20
+    assert sample.ink.tolist() == [[0, 0, 0], [3, -4, 1], [2, 9, 1]]
+    assert (sample.text, sample.name, sample.writer) == ("text 3", "line-000003", "")
+    assert all(len(dataset.split(split)) for split in ("train", "valid", "test"))
+    assert "Mine: 20 lines" in dataset.report
 
 
 def test_y_may_grow_upwards_and_writers_be_known():
@@ -35,10 +33,9 @@ def test_y_may_grow_upwards_and_writers_be_known():
         def lines(self):
             return [("a", STROKES, f"w{n % 30}") for n in range(300)]
 
-    dataset = Upwards()
-    dataset.prepare()
-    assert dataset.ink(0)[1].tolist() == [3, 4, 1]
-    train, valid = ({dataset.writer(n) for n in dataset.indices(s)} for s in ("train", "valid"))
+    dataset = Upwards().load()
+    assert in_order(dataset)[0].ink[1].tolist() == [3, 4, 1]
+    train, valid = ({one.writer for one in dataset.split(s)} for s in ("train", "valid"))
     assert not train & valid
 
 

@@ -14,48 +14,49 @@ from data_loader import (
     UnipenDataset,
     read_ink,
 )
+from tests.loaded import in_order
 from tests.shared_data import DATA, prepared
 
 pytestmark = pytest.mark.slow
 
 
 def counts(dataset):
-    return {split: len(indices) for split, indices in dataset.split_indices().items()}
+    return {split: len(part) for split, part in dataset.samples.items()}
 
 
 def test_stroke_arrays(real_cache):
     dataset = prepared(StrokeArraysDataset, "stroke_arrays", real_cache, strict=True)
-    assert sum(counts(dataset).values()) == len(dataset) == 600
-    assert dataset.text(0) == "By Trevor Williams. A move to"
+    assert sum(counts(dataset).values()) == len(dataset.used) == 600
+    assert in_order(dataset)[0].text == "By Trevor Williams. A move to"
     # Lines run to the right, and most of their ink lies above where they end or begin.
-    points = [np.cumsum(dataset.ink(n)[:, :2], axis=0) for n in range(600)]
+    points = [np.cumsum(one.ink[:, :2], axis=0) for one in dataset.used]
     assert all(line[-50:, 0].mean() > line[:50, 0].mean() for line in points)
 
 
 def test_mnist_strokes(real_cache):
     dataset = prepared(MNISTStrokesDataset, "mnist_strokes", real_cache, strict=True)
-    assert len(dataset) == 10_492 and counts(dataset)["test"] == 2_998
-    assert {dataset.text(n) for n in range(1000)} == set("0123456789")
+    assert len(dataset.used) == 10_492 and counts(dataset)["test"] == 2_998
+    assert {one.text for one in dataset.used} == set("0123456789")
     lines = prepared(
         MNISTStrokesDataset, "mnist_strokes", real_cache, digits_per_line=(1, 6), strict=True
     )
-    assert sum(len(lines.text(n)) for n in range(len(lines))) == 10_492
+    assert sum(len(line.text) for line in lines.used) == 10_492
 
 
 def test_unipen(real_cache):
     dataset = prepared(UnipenDataset, "unipen_digits", real_cache, writer_comment=1, strict=True)
     split = counts(dataset)
-    assert len(dataset) == 10_492 and split["test"] == 2_998
+    assert len(dataset.used) == 10_492 and split["test"] == 2_998
     assert split["train"] + split["valid"] == 7_494
-    assert len({dataset.writer(n) for n in range(len(dataset))}) == 44
+    assert len({one.writer for one in dataset.used}) == 44
     assert dataset.quantisation_step == 1.0
 
 
 def test_inkml(real_cache):
     dataset = prepared(InkMLDataset, "inkml", real_cache, strict=True)
-    assert len(dataset) == 8
-    for n in range(8):  # Arabic runs to the left
-        assert dataset.ink(n)[:, 0].sum() < 0 and dataset.text(n) == ""
+    assert len(dataset.used) == 8
+    for one in dataset.used:  # Arabic runs to the left
+        assert one.ink[:, 0].sum() < 0 and one.text == ""
 
 
 @pytest.mark.parametrize(
@@ -76,9 +77,9 @@ def test_single_files_and_folders(path, count, text, caplog):
 
 def test_the_list_of_iam_ondb_names_its_lines_and_all_with_crossed_out_words(real_cache):
     whole = prepared(IAMOnDBDataset, "iam_ondb", real_cache)
-    used = np.concatenate([whole.indices("train"), whole.indices("valid")]).tolist()
+    used = whole.split("train") + whole.split("valid")
     some = prepared(IAMOnDBDataset, "iam_ondb", real_cache, leave_out="iam_ondb_misfits")
-    kept = np.concatenate([some.indices("train"), some.indices("valid")]).tolist()
-    assert "do not occur" not in some.report() and 200 < len(used) - len(kept) < 300
-    assert sum("#" in whole.text(n) for n in used) == 88
-    assert not any("#" in some.text(n) for n in kept)
+    kept = some.split("train") + some.split("valid")
+    assert "do not occur" not in some.report and 200 < len(used) - len(kept) < 300
+    assert sum("#" in one.text for one in used) == 88
+    assert not any("#" in one.text for one in kept)

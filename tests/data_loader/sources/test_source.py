@@ -5,6 +5,7 @@ import pytest
 
 from data_loader import InkMLDataset
 from tests.data_loader import ink_formats
+from tests.loaded import in_order
 from utils.checks import ConfigFault, DataError
 
 
@@ -19,18 +20,16 @@ def root(tmp_path):
 
 
 def prepared(root, **options):
-    dataset = InkMLDataset(root=str(root), **options)
-    dataset.prepare()
-    return dataset
+    return InkMLDataset(root=str(root), **options).load()
 
 
 def names(dataset, *splits):
-    found = dataset.split_indices()
-    return {dataset.name(n) for split in splits or found for n in found[split].tolist()}
+    parts = [dataset.split(split) for split in splits or dataset.samples]
+    return {one.name for part in parts for one in part}
 
 
 def cache_of(dataset):
-    return dataset.report().rpartition("cache: ")[2]
+    return dataset.report.rpartition("cache: ")[2]
 
 
 @pytest.mark.parametrize(
@@ -52,9 +51,9 @@ def test_what_is_left_out_is_counted_or_an_error_also_from_the_cache(root):
     (root / "bad.inkml").write_bytes(b"<ink>")
     with pytest.raises(DataError, match=r'^bad.inkml: broken XML .*; without "strict": true it'):
         prepared(root, strict=True)
-    assert "1 left out: broken XML: bad.inkml (" in prepared(root).report()
+    assert "1 left out: broken XML: bad.inkml (" in prepared(root).report
     (root / "worse.inkml").write_bytes(b"<ink>")
-    assert "2 left out: broken XML: bad.inkml (" in prepared(root).report()
+    assert "2 left out: broken XML: bad.inkml (" in prepared(root).report
     with pytest.raises(DataError, match=r"^bad.inkml: .*, and 1 more; without"):
         prepared(root, strict=True)
 
@@ -76,7 +75,7 @@ def test_subset_takes_samples_by_seed_and_leaves_validation(root):
     assert len(names(some, "train")) == 3 and names(some, "train") < names(full, "train")
     assert names(some, "valid") == names(full, "valid")
     count = len(names(full, "train"))
-    assert f"{count - 3} training samples are outside the subset" in some.report()
+    assert f"{count - 3} training samples are outside the subset" in some.report
     chosen = {frozenset(names(prepared(root, subset=3, subset_seed=n), "train")) for n in range(9)}
     assert len(chosen) > 1  # fails once in 120 ** 8
     with pytest.raises(ConfigFault, match=f"subset = {count + 1}: at most the {count} training"):
@@ -89,9 +88,9 @@ def test_samples_of_a_list_are_in_no_split(root, tmp_path):
     listed.write_text("# read by two people\n\nline 3\n  line 12\nline 3\n")
     some = prepared(root, leave_out=str(listed))
     assert names(some) == names(full) - {"line 3"}
-    assert f"1 samples are left out by {listed}\n" in some.report()
-    assert f"1 names in {listed} do not occur: line" in some.report()
-    assert "left out by" not in full.report() and cache_of(some) == cache_of(full)
+    assert f"1 samples are left out by {listed}\n" in some.report
+    assert f"1 names in {listed} do not occur: line" in some.report
+    assert "left out by" not in full.report and cache_of(some) == cache_of(full)
     train = sorted(names(full, "train") - {"line 3"})
     with pytest.raises(ConfigFault, match=f"subset = {len(train) + 1}: at most the {len(train)}"):
         prepared(root, leave_out=str(listed), subset=len(train) + 1)
@@ -121,4 +120,4 @@ def test_whole_numbers_lie_on_a_grid_and_others_on_none(root):
     assert prepared(root).quantisation_step == 1.0
     (root / "half.inkml").write_bytes(ink_formats.inkml([[(0, 0), (1.5, 2)]]))
     dataset = prepared(root)
-    assert dataset.quantisation_step is None and np.isin(1.5, dataset.ink(0))
+    assert dataset.quantisation_step is None and np.isin(1.5, in_order(dataset)[0].ink)

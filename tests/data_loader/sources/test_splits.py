@@ -1,3 +1,5 @@
+from itertools import chain
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,9 @@ NO_INK = np.zeros((0, 3))
 
 def divided(count, writer=lambda n: "", group=lambda n: "", fractions=FRACTIONS, seed=0):
     samples = [Sample(NO_INK, "", f"n{n}", writer(n), group(n)) for n in range(count)]
-    return divide(samples, fractions, seed)
+    parts, notes = divide(samples, fractions, seed)
+    # Which of them, by the numbers in their names.
+    return {split: [int(one.name[1:]) for one in part] for split, part in parts.items()}, notes
 
 
 def test_fractions_hold_on_average_and_the_seed_divides_otherwise():
@@ -18,7 +22,7 @@ def test_fractions_hold_on_average_and_the_seed_divides_otherwise():
     assert len(found["valid"]) / 20_000 == pytest.approx(0.1, abs=0.0085)
     assert len(found["train"]) / 20_000 == pytest.approx(0.8, abs=0.0113)
     other, _ = divided(20_000, seed=1)
-    assert set(found["valid"].tolist()) != set(other["valid"].tolist())
+    assert set(found["valid"]) != set(other["valid"])
 
 
 def test_draw_is_the_same_on_every_machine():
@@ -27,14 +31,14 @@ def test_draw_is_the_same_on_every_machine():
 
 
 def test_subset_by_seed():
-    names = [str(n) for n in range(300)]
-    chosen = subset(names, 50, seed=3)
-    assert len(set(chosen)) == 50 and chosen == sorted(chosen)
-    assert subset(names, 50, seed=4) != chosen
-    assert set(chosen) < set(subset(names, 60, seed=3))
-    reverse = subset(names[::-1], 50, seed=3)
-    assert {names[::-1][n] for n in reverse} == {names[n] for n in chosen}
-    assert np.mean(chosen) == pytest.approx(149.5, abs=5 * 300 / 12**0.5 / 50**0.5)
+    samples = [Sample(NO_INK, name=str(n)) for n in range(300)]
+    chosen = subset(samples, 50, seed=3)
+    numbers = [int(one.name) for one in chosen]
+    assert len(set(chosen)) == 50 and numbers == sorted(numbers)
+    assert subset(samples, 50, seed=4) != chosen
+    assert set(chosen) < set(subset(samples, 60, seed=3))
+    assert subset(samples[::-1], 50, seed=3) == chosen[::-1]
+    assert np.mean(numbers) == pytest.approx(149.5, abs=5 * 300 / 12**0.5 / 50**0.5)
 
 
 @pytest.mark.parametrize(
@@ -57,15 +61,15 @@ def test_division_by_hash_moves_nobody_and_keeps_writers_together():
     few, _ = divided(1000, lambda n: f"w{n % 40}")
     many, notes = divided(2000, lambda n: f"w{n % 40}")
     assert not notes
-    writers = {split: {n % 40 for n in many[split].tolist()} for split in FRACTIONS}
+    writers = {split: {n % 40 for n in many[split]} for split in FRACTIONS}
     assert sum(map(len, writers.values())) == len(set().union(*writers.values())) == 40
-    assert all(set(few[split].tolist()) <= set(many[split].tolist()) for split in FRACTIONS)
+    assert all(set(few[split]) <= set(many[split]) for split in FRACTIONS)
 
 
 def test_division_as_the_source_has_it_takes_the_rest_from_training():
     found, notes = divided(1300, group=lambda n: "train" if n < 1000 else "test")
-    assert found["test"].tolist() == list(range(1000, 1300))
-    assert 60 < len(found["valid"]) < 140 and found["valid"].max() < 1000
+    assert found["test"] == list(range(1000, 1300))
+    assert 60 < len(found["valid"]) < 140 and max(found["valid"]) < 1000
     assert len(found["train"]) + len(found["valid"]) == 1000
     assert notes == ["the splits test, train are the source's; valid by hash from train"]
     found, _ = divided(9, group=lambda n: "test")  # nothing says what trains
@@ -75,7 +79,7 @@ def test_division_as_the_source_has_it_takes_the_rest_from_training():
 def test_few_samples_leave_no_split_empty_and_one_writer_is_divided_by_name():
     for count in range(3, 12):
         found, _ = divided(count)
-        assert sorted(np.concatenate(list(found.values())).tolist()) == list(range(count))
+        assert sorted(chain(*found.values())) == list(range(count))
         assert all(len(part) for part in found.values())
     found, notes = divided(500, lambda n: "me")
     assert 20 < len(found["valid"]) < 80

@@ -9,6 +9,7 @@ import pytest
 from data_loader.sources.stroke_arrays import StrokeArraysDataset, load_arrays
 from tests.data_loader.archives import put
 from tests.data_loader.ink_formats import saved
+from tests.loaded import in_order
 from tests.pickled_call import Call
 from utils.checks import DataError
 
@@ -42,20 +43,19 @@ def write(root, content=None, texts=TEXTS):
 
 
 def prepared(root, **options):
-    dataset = StrokeArraysDataset(root=str(root), **options)
-    dataset.prepare()
-    return dataset
+    return StrokeArraysDataset(root=str(root), **options).load()
 
 
 def test_lines_and_texts_are_paired_and_turned_downwards(tmp_path):
     dataset = prepared(write(tmp_path), strict=True)
-    assert len(dataset) == 6 and dataset.quantisation_step is None
-    assert dataset.ink(0).tolist() == INK and dataset.ink(0).dtype == np.float32
-    assert (dataset.name(3), dataset.text(3)) == ("line-00003", "text 3")
-    assert "6 samples" in dataset.report()
-    assert len(prepared(tmp_path / "strokes.npy")) == 6
+    assert len(dataset.used) == 6 and dataset.quantisation_step is None
+    samples = in_order(dataset)
+    assert samples[0].ink.tolist() == INK and samples[0].ink.dtype == np.float32
+    assert (samples[3].name, samples[3].text) == ("line-00003", "text 3")
+    assert "6 samples" in dataset.report
+    assert len(prepared(tmp_path / "strokes.npy").used) == 6
     other = (tmp_path / "sentences.txt").rename(tmp_path.parent / f"{tmp_path.name}.txt")
-    assert prepared(tmp_path, texts=str(other), strict=True).text(3) == "text 3"
+    assert in_order(prepared(tmp_path, texts=str(other), strict=True))[3].text == "text 3"
 
 
 @pytest.mark.parametrize("protocol", [3, 4])  # of all versions of numpy for Python 3
@@ -84,9 +84,10 @@ def test_reads_arrays_that_python_2_has_pickled():
 def test_reads_lines_of_one_length_that_numpy_stores_as_one_array(tmp_path, dtype):
     lines = np.stack([np.round(LINE)] * 6).astype(dtype)
     dataset = prepared(write(tmp_path, saved(lines)))
-    assert len(dataset) == 6 and dataset.ink(0)[1].tolist() == [2, -2, 0]
+    assert len(dataset.used) == 6 and in_order(dataset)[0].ink[1].tolist() == [2, -2, 0]
     big = prepared(write(tmp_path, saved(array_of([LINE.astype(">f8"), *[LINE] * 5]))))
-    assert (big.ink(0) == big.ink(1)).all()
+    first, second, *_ = in_order(big)
+    assert (first.ink == second.ink).all()
 
 
 @pytest.mark.parametrize(
@@ -147,13 +148,14 @@ def test_a_broken_line_is_named_and_left_out_or_an_error(tmp_path, kind):
     with pytest.raises(DataError, match=f"^line-00001: {reason}"):
         prepared(tmp_path, strict=True, max_points=100)
     dataset = prepared(tmp_path, max_points=100)
-    assert len(dataset) == 5 and [dataset.text(n) for n in (0, 1)] == ["text 0", "text 2"]
+    texts = [one.text for one in in_order(dataset)]
+    assert len(texts) == 5 and texts[:2] == ["text 0", "text 2"]
 
 
 def test_a_pickle_that_names_one_array_many_times_fills_no_memory(tmp_path):
     line = np.zeros((10_000, 3), dtype=np.float32)
     write(tmp_path, saved(array_of([line] * 10_000)), texts="a\n" * 10_000)
-    report = prepared(tmp_path).report()
+    report = prepared(tmp_path).report
     assert "1 left out: it repeats the same points too often: strokes.npy" in report
 
 
@@ -165,8 +167,8 @@ def test_texts_that_do_not_fit_are_an_error(tmp_path):
     (tmp_path / "sentences.txt").unlink()
     with pytest.raises(DataError, match=r'sentences.txt does not exist: .* set "texts": null'):
         prepared(tmp_path)
-    assert [prepared(tmp_path, texts=None).text(n) for n in range(6)] == [""] * 6
-    report = prepared(write(tmp_path, texts="a\n\nc\nd\ne\nf\n")).report()
+    assert [one.text for one in prepared(tmp_path, texts=None).used] == [""] * 6
+    report = prepared(write(tmp_path, texts="a\n\nc\nd\ne\nf\n")).report
     assert "1 left out: an empty transcription: line-00001" in report
 
 
@@ -180,4 +182,4 @@ def test_limits_and_absence_are_named(tmp_path):
 
 def test_blank_lines_behind_the_texts_do_not_count(tmp_path):
     dataset = prepared(write(tmp_path, texts=f"{TEXTS}\n \n"), strict=True)
-    assert len(dataset) == 6 and dataset.text(5) == "text 5"
+    assert len(dataset.used) == 6 and in_order(dataset)[5].text == "text 5"

@@ -2,6 +2,7 @@ import pytest
 
 from data_loader.sources.unipen import UnipenDataset, read_document, samples
 from tests.data_loader.archives import put
+from tests.loaded import in_order
 from utils.checks import DataError
 
 PIECES = [[(10, 20), (13, 24), (12, 30)], [(15, 20), (15, 25)], [(30, 10), (31, 12)]]
@@ -27,35 +28,33 @@ def digits(count=30, start=0, writer=lambda n: n % 12):
 def prepared(root, content=None, name="digits", **options):
     if content is not None:
         put(root, {name: content})
-    dataset = UnipenDataset(root=str(root), **options)
-    dataset.prepare()
-    return dataset
+    return UnipenDataset(root=str(root), **options).load()
 
 
 def named(dataset):
-    return {dataset.name(n): n for n in range(len(dataset))}
+    return {one.name: one for one in dataset.used}
 
 
 def test_segments_before_their_pieces(tmp_path):
     dataset = prepared(tmp_path, digits(), strict=True, writer_comment=1)
-    assert len(dataset) == 30 and dataset.quantisation_step == 1.0
-    index = named(dataset)["digits:00001"]
-    assert dataset.ink(index).tolist() == [
+    assert len(dataset.used) == 30 and dataset.quantisation_step == 1.0
+    sample = named(dataset)["digits:00001"]
+    assert sample.ink.tolist() == [
         *([0, 0, 0], [3, -4, 0], [-1, -6, 1]),  # y grew upwards
         *([3, 10, 0], [0, -5, 1]),
     ]
-    assert dataset.text(index) == "1" and dataset.writer(index) == "digits:1"
-    assert dataset.ink(named(dataset)["digits:00000"])[:, 2].tolist() == [0, 0, 1]
+    assert sample.text == "1" and sample.writer == "digits:1"
+    assert named(dataset)["digits:00000"].ink[:, 2].tolist() == [0, 0, 1]
     for split in ("train", "valid", "test"):
-        assert len({dataset.writer(n) for n in dataset.indices(split)})
+        assert len({one.writer for one in dataset.split(split)})
 
 
 def test_numbers_that_do_not_fit_the_file_do_not_shift_labels(tmp_path):
     """Where segments were taken out of a file, its later ones count on as before."""
     content = digits(10) + digits(10, start=500).split("DIGIT\n", 1)[1]
     dataset = prepared(tmp_path, content, strict=True)
-    assert [dataset.text(n) for n in range(20)] == [str(n % 10) for n in range(10)] * 2
-    assert [len(dataset.ink(n)) for n in (0, 1, 10, 11)] == [3, 5, 3, 5]
+    assert [one.text for one in in_order(dataset)[:20]] == [str(n % 10) for n in range(10)] * 2
+    assert [len(in_order(dataset)[n].ink) for n in (0, 1, 10, 11)] == [3, 5, 3, 5]
 
 
 def test_segments_ahead_of_all_pieces_by_number_and_point(tmp_path):
@@ -71,11 +70,12 @@ def test_segments_ahead_of_all_pieces_by_number_and_point(tmp_path):
     for name in ("b", "c", "d"):
         (tmp_path / name).write_text(content)
     words = prepared(tmp_path, content, "a", level="word")
-    assert words.text(0) == 'say "hi" there' and words.writer(0) == "ann smith"
-    assert words.ink(0)[:, 2].tolist() == [0, 0, 1, 0, 1, 0, 1]
+    first = in_order(words)[0]
+    assert first.text == 'say "hi" there' and first.writer == "ann smith"
+    assert first.ink[:, 2].tolist() == [0, 0, 1, 0, 1, 0, 1]
     letters = prepared(tmp_path, level="CHARACTER")
-    assert [len(letters.ink(n)) for n in range(3)] == [3, 4, 3]
-    assert letters.ink(2).tolist() == [[0, 0, 0], [-1, -6, 1], [3, 10, 1]]
+    assert [len(one.ink) for one in in_order(letters)[:3]] == [3, 4, 3]
+    assert in_order(letters)[2].ink.tolist() == [[0, 0, 0], [-1, -6, 1], [3, 10, 1]]
     with pytest.raises(DataError, match=r"name one as \"level\": WORD \(4 segments\), CHARACTER"):
         prepared(tmp_path)
     with pytest.raises(DataError, match="no level LINE; there are WORD"):
@@ -85,11 +85,11 @@ def test_segments_ahead_of_all_pieces_by_number_and_point(tmp_path):
 def test_files_called_train_and_test_are_the_splits(tmp_path):
     prepared(tmp_path, digits(40), "pendigits-train", writer_comment=1)
     dataset = prepared(tmp_path, digits(20), "pendigits-test", writer_comment=1)
-    assert {dataset.group(n) for n in dataset.indices("test")} == {"pendigits-test"}
-    assert len(dataset.indices("test")) == 20 and len(dataset.indices("valid")) > 0
-    both = [{dataset.writer(n) for n in dataset.indices(s)} for s in ("train", "valid")]
+    assert {one.group for one in dataset.split("test")} == {"pendigits-test"}
+    assert len(dataset.split("test")) == 20 and len(dataset.split("valid")) > 0
+    both = [{one.writer for one in dataset.split(s)} for s in ("train", "valid")]
     assert not both[0] & both[1]
-    assert len(prepared(tmp_path, pattern="*-test", writer_comment=1)) == 20
+    assert len(prepared(tmp_path, pattern="*-test", writer_comment=1).used) == 20
 
 
 def changed(old, new, count=1):
@@ -121,7 +121,7 @@ def test_a_broken_segment_is_named_and_left_out(tmp_path, kind):
     with pytest.raises(DataError, match=f"^digits:00001: {reason}"):
         prepared(tmp_path, content, strict=True, max_points=50)
     dataset = prepared(tmp_path, max_points=50)
-    assert "digits:00001" not in named(dataset) and len(dataset) >= 28
+    assert "digits:00001" not in named(dataset) and len(dataset.used) >= 28
 
 
 def test_a_file_cut_short_loses_its_last_segment_only(tmp_path):
@@ -130,8 +130,8 @@ def test_a_file_cut_short_loses_its_last_segment_only(tmp_path):
         DataError, match=r"^digits:00029: a component cut short: .*\.SEGMENT in line \d+"
     ):
         prepared(tmp_path, content[: content.rindex(".PEN_UP") - 3], strict=True)
-    assert len(prepared(tmp_path)) == 29
-    report = prepared(tmp_path, content[: content.rindex(".PEN_DOWN")]).report()
+    assert len(prepared(tmp_path).used) == 29
+    report = prepared(tmp_path, content[: content.rindex(".PEN_DOWN")]).report
     assert "other components than it names: digits:00029" in report
 
 
@@ -172,4 +172,4 @@ def test_included_files_are_never_opened(tmp_path):
     (tmp_path / "secret" / "other.doc").write_text(digits())
     (tmp_path / "in").mkdir()
     content = ".INCLUDE ../secret/other.doc\n" + digits(12)
-    assert len(prepared(tmp_path / "in", content)) == 12
+    assert len(prepared(tmp_path / "in", content).used) == 12

@@ -4,6 +4,7 @@ import pytest
 from data_loader import read_ink
 from data_loader.sources.unipen import UnipenDataset, untokenised
 from tests.data_loader.archives import link, pack, put
+from tests.loaded import in_order
 from utils.checks import DataError
 
 
@@ -48,9 +49,7 @@ NAMES = [
 
 
 def dataset(root, **options):
-    made = UnipenDataset(root=str(root), cache=str(root.parent / "cache"), **options)
-    made.prepare()
-    return made
+    return UnipenDataset(root=str(root), cache=str(root.parent / "cache"), **options).load()
 
 
 def packed(root, mode, files=FILES, top="unipen/"):
@@ -60,17 +59,19 @@ def packed(root, mode, files=FILES, top="unipen/"):
 
 def test_ink_is_used_once_where_it_is_longest_whatever_holds_the_collection(tmp_path):
     found = dataset(put(tmp_path / "tree", FILES), held_out=["art"])
-    assert [found.name(n) for n in range(len(found))] == NAMES
-    assert [found.text(n) for n in range(6)] == ["cow", 'a "bee"', "one", "two", "six", "to be!"]
+    samples = in_order(found)
+    assert [one.name for one in samples] == NAMES
+    assert [one.text for one in samples] == ["cow", 'a "bee"', "one", "two", "six", "to be!"]
     # A writer of one name is one person within a family of contributors.
-    assert {found.writer(n) for n in range(5)} == {"ap:Ann Smith"} and found.writer(5) == "art:Bo"
-    assert found.split_indices()["test"].tolist()[-1] == 5
-    assert "1 left out: a segment that is marked as bad: 7/apa/row.dat:00002" in found.report()
-    assert "3 left out: ink that a longer sample has" in found.report()
+    assert {one.writer for one in samples[:5]} == {"ap:Ann Smith"} and samples[5].writer == "art:Bo"
+    assert found.split("test")[-1] is samples[5]
+    assert "1 left out: a segment that is marked as bad: 7/apa/row.dat:00002" in found.report
+    assert "3 left out: ink that a longer sample has" in found.report
     for archive in (packed(tmp_path, "gz"), packed(tmp_path, "xz", top="./")):
         other = dataset(archive, held_out=["art"])
-        assert [other.name(n) for n in range(6)] == NAMES
-        assert all(np.array_equal(found.ink(n), other.ink(n)) for n in range(6))
+        assert [one.name for one in in_order(other)] == NAMES
+        pairs = zip(samples, in_order(other), strict=True)
+        assert all(np.array_equal(one.ink, same.ink) for one, same in pairs)
         for place in (archive, tmp_path / "tree"):
             assert sorted(s.name for s in read_ink(place)) == [f"{place.name}:{n}" for n in NAMES]
 
@@ -78,10 +79,11 @@ def test_ink_is_used_once_where_it_is_longest_whatever_holds_the_collection(tmp_
 def test_components_are_those_with_points_and_the_pen_in_the_air_counts(tmp_path):
     found = dataset(put(tmp_path / "tree", FILES))
     # x has half of the points per inch; what is written is what the pen wrote when it was down.
-    assert found.ink(1)[:4].tolist() == [[0, 0, 0], [8, -10, 0], [8, 10, 1], [8, -10, 0]]
-    assert len(found.ink(1)) == 12 and found.ink(1)[:, 2].sum() == 4
+    ink = in_order(found)[1].ink
+    assert ink[:4].tolist() == [[0, 0, 0], [8, -10, 0], [8, 10, 1], [8, -10, 0]]
+    assert len(ink) == 12 and ink[:, 2].sum() == 4
     # Points 0 and 1 of component 10, and component 8 after it.
-    assert found.ink(0)[:, 2].tolist() == [0, 0, 1, 0, 1, 0, 0, 1]
+    assert in_order(found)[0].ink[:, 2].tolist() == [0, 0, 1, 0, 1, 0, 0, 1]
 
 
 def test_a_pen_without_pressure_hovers(tmp_path):
@@ -94,9 +96,9 @@ def test_a_pen_without_pressure_hovers(tmp_path):
 def test_parts_are_chosen_by_category_and_contributor(tmp_path):
     root = put(tmp_path / "tree", FILES)
     words = dataset(root, categories=["7", "8"])
-    assert [words.text(n) for n in range(2)] == ["a", "bee"]
+    assert [one.text for one in in_order(words)[:2]] == ["a", "bee"]
     ann = dataset(root, contributors=["apa", "apb"])
-    assert {ann.group(n) for n in ann.used().tolist()} == {"apa", "apb"}
+    assert {one.group for one in ann.used} == {"apa", "apb"}
 
 
 @pytest.mark.parametrize(
@@ -126,16 +128,16 @@ def test_what_cannot_be_included_leaves_its_file_out(tmp_path, kind):
     put(tmp_path, {"secret": ROW})
     files = FILES | {"data/8/apa/row.dat": line + FILES["data/8/apa/row.dat"]}
     found = dataset(put(tmp_path / "tree", files))
-    assert f"1 left out: {reason}: apa/row.dat" in found.report()
-    assert found.name(0) == "8/apb/list.dat:00000[0]"
+    assert f"1 left out: {reason}: apa/row.dat" in found.report
+    assert in_order(found)[0].name == "8/apb/list.dat:00000[0]"
 
 
 def test_files_that_include_each_other_are_opened_once(tmp_path):
     files = FILES | {"include/apa/a.doc": DOC + ".INCLUDE apa/row.dat\n.INCLUDE apa/a.doc\n"}
-    assert len(dataset(put(tmp_path / "cycle", files))) == 6
+    assert len(dataset(put(tmp_path / "cycle", files)).used) == 6
     many = {f"include/m/{n}": f".INCLUDE m/{n + 1}\n" for n in range(200)}
     found = dataset(put(tmp_path / "many", FILES | many | {"data/7/m/a": ".INCLUDE m/0\n"}))
-    assert "1 left out: more than 100 included files" in found.report()
+    assert "1 left out: more than 100 included files" in found.report
 
 
 def test_an_archive_of_something_else_is_one_clear_error(tmp_path):

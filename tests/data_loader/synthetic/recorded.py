@@ -1,12 +1,11 @@
 """Lines of stroke fonts whose points are known to belong to which characters, as if recorded."""
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from functools import cache
 
 import numpy as np
 
-from base.base_dataset import SPLITS
-from data_loader.lines import LinesDataset, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import AlignedLine, Alignment
 from data_loader.synthetic.bank import BankHand, hands
@@ -68,27 +67,26 @@ def written(count: int, seed: int, drift: float) -> list[tuple[Sample, np.ndarra
     return made
 
 
-class Recorded(LinesDataset):
+class Recorded(BaseDataset):
     """Forms of one hand each: those of `HANDS` in training, and one each in the other splits."""
-
-    canonical = (30.0, 20.0)
-    quantisation_step = 0.5
 
     def __init__(self, lines: int = 6, seed: int = 0, drift: float = 0.0) -> None:
         self.count, self.options = lines, (lines, seed, drift)
 
-    def make(self) -> Iterator[Sample]:
-        yield from (sample for sample, _ in written(*self.options))
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        lines, train = self.lines(), len(HANDS) * self.count
+        ends = {"train": (0, train), "valid": (train, train + self.count)}
+        ends["test"] = (train + self.count, len(lines))
+        samples = {split: lines[slice(*ends[split])] for split in SPLITS if split in splits}
+        return Loaded(samples, "recorded", quantisation_step=0.5, canonical=(30.0, 20.0))
 
-    def split_indices(self) -> dict[str, np.ndarray]:
-        ends = [len(HANDS) * self.count, (len(HANDS) + 1) * self.count]
-        parts = np.split(np.arange(len(FORMS) * self.count), ends)
-        return dict(zip(SPLITS, parts, strict=True))
+    def lines(self) -> list[Sample]:
+        """Return all lines."""
+        return [sample for sample, _ in written(*self.options)]
 
     def hands(self) -> dict[str, BankHand]:
         """Return the hands of the training lines."""
-        lines = measured_lines(self, self.indices("train").tolist(), self.alignment())
-        return hands((self.group(index), line) for index, line in lines)
+        return hands(measured_lines(self.load().split("train"), self.alignment()))
 
     def alignment(self) -> Alignment:
         """Return the true one, of which every character was read."""

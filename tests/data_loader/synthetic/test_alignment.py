@@ -94,6 +94,6 @@ def test_the_table_of_iam_ondb_is_sound():
 def test_the_table_of_iam_ondb_fits_its_lines(real_cache):
     dataset = prepared(IAMOnDBDataset, "iam_ondb", real_cache)
     table = Alignment.load(resolve_alignment("iam_ondb"))
-    some = np.concatenate(list(dataset.split_indices().values()))[::50].tolist()
-    found = [table.of(dataset.name(n), int(dataset.lengths[n]), nfc(dataset.text(n))) for n in some]
+    some = dataset.used[::50]
+    found = [table.of(one.name, len(one.ink), nfc(one.text)) for one in some]
     assert np.mean([one is not None for one in found]) > 0.99

@@ -66,9 +66,7 @@ def test_a_letter_without_its_bar_does_not_stand_alone(one):
 
 @pytest.fixture(scope="module")
 def found():
-    dataset = Recorded()
-    dataset.prepare()
-    return dataset.hands()
+    return Recorded().hands()
 
 
 def test_hands_are_measured(found):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from base.base_dataset import SPLITS
 from data_loader import ComposedDataset, ShapedDataset, UndoSlant
 from data_loader.synthetic.alignment import Alignment
 from data_loader.synthetic.composed import share_of
@@ -20,7 +21,6 @@ SIZE = 20
 
 def saved(dataset, path):
     """Write the true alignment of a dataset."""
-    dataset.prepare()
     dataset.alignment().save(path)
     return str(path)
 
@@ -33,8 +33,7 @@ def table(tmp_path_factory):
 def composed(table, dataset=None, **options):
     dataset = Recorded() if dataset is None else dataset
     made = ComposedDataset(dataset=dataset, alignment=table, **{"size": SIZE, **options})
-    made.prepare()
-    return made
+    return made.load()
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +41,8 @@ def plain(table):
     return composed(table, long=5)
 
 
-def new_lines(dataset, count=SIZE):
-    start = len(dataset.dataset)
-    return [(dataset.text(n), dataset.name(n), dataset.ink(n)) for n in range(start, start + count)]
+def new_lines(loaded):
+    return [line for line in loaded.split("train") if line.name.startswith("composed")]
 
 
 def x_height(ink):
@@ -55,36 +53,31 @@ def x_height(ink):
 
 def same(first, second):
     return all(
-        a[:2] == b[:2] and np.array_equal(a[2], b[2]) for a, b in zip(first, second, strict=True)
+        (a.text, a.name) == (b.text, b.name) and np.array_equal(a.ink, b.ink)
+        for a, b in zip(first, second, strict=True)
     )
 
 
 def test_lines_join_the_training_alone(plain):
-    main, count = plain.dataset, len(plain.dataset)
-    added = {"train": list(range(count, count + SIZE + 5)), "valid": [], "test": []}
-    for split, new in added.items():
-        assert plain.indices(split).tolist() == main.indices(split).tolist() + new
-    for n in range(count):
-        np.testing.assert_array_equal(plain.ink(n), main.ink(n))
-        for part in ("text", "name", "group", "writer"):
-            assert getattr(plain, part)(n) == getattr(main, part)(n)
-    assert plain.lengths.tolist() == [len(plain.ink(n)) for n in range(len(plain))]
+    main = Recorded().load()
+    assert plain.split("train")[:-25] == main.split("train") and len(new_lines(plain)) == 25
+    for split in ("valid", "test"):
+        assert plain.split(split) == main.split(split)
 
 
 def test_new_lines_are_ink_in_a_hand_of_the_training(plain):
-    new = range(len(plain.dataset), len(plain))
-    for n in new:
-        ink = plain.ink(n)
+    for line in new_lines(plain):
+        ink = line.ink
         assert ink.dtype == np.float32 and not ink[0, :2].any() and ink[-1, 2] == 1
         np.testing.assert_array_equal(to_points(ink) % 0.5, 0)  # on the grid of the device
-        assert plain.name(n).endswith(plain.group(n)) and plain.writer(n) == ""
-    assert {plain.group(n) for n in new} == set(HANDS)
+        assert line.name.endswith(line.group) and line.writer == ""
+    assert {line.group for line in new_lines(plain)} == set(HANDS)
 
 
 def test_lines_follow_from_the_seed_whatever_their_number(table, plain):
-    lines = new_lines(plain)
-    assert same(new_lines(composed(table, size=26)), lines)
-    assert same(new_lines(composed(table, size=7), 7), lines[:7])
+    lines = new_lines(plain)[:SIZE]
+    assert same(new_lines(composed(table, size=26))[:SIZE], lines)
+    assert same(new_lines(composed(table, size=7)), lines[:7])
     assert not same(new_lines(composed(table, seed=1)), lines)
 
 
@@ -95,12 +88,12 @@ class Other(Recorded):
         super().__init__()
         self.split = split
 
-    def make(self):
-        for number, line in enumerate(super().make()):
-            if number in self.split_indices()[self.split]:
-                text = line.text.translate(str.maketrans("aeo", "eoa"))
-                line = replace(line, ink=line.ink * np.float32([1.5, 1, 1]), text=text)
-            yield line
+    def load(self, splits=SPLITS):
+        loaded, others = super().load(splits), []
+        for line in loaded.split(self.split):
+            text = line.text.translate(str.maketrans("aeo", "eoa"))
+            others.append(replace(line, ink=line.ink * np.float32([1.5, 1, 1]), text=text))
+        return replace(loaded, samples=loaded.samples | {self.split: others})
 
 
 @pytest.mark.parametrize("height", [None, 80.0])
@@ -115,7 +108,7 @@ def test_only_training_lines_are_cut(table, height):
 @pytest.mark.parametrize("height", [None, 80.0])
 def test_a_split_alone_is_as_in_the_whole_without_what_only_training_needs(table, height):
     class Missing(Recorded):
-        def prepare(self):
+        def load(self, splits=SPLITS):
             raise DataError("not there")
 
     def made(digits):
@@ -123,19 +116,13 @@ def test_a_split_alone_is_as_in_the_whole_without_what_only_training_needs(table
         inner = ComposedDataset(dataset=Recorded(), **options)
         return ShapedDataset(dataset=inner, shaping=[UndoSlant()])
 
-    whole, lacking = made(None), made(Missing())
-    whole.prepare()
+    whole, lacking = made(None).load(), made(Missing())
     for split in ("valid", "test"):
-        alone = lacking.only(split)
-        alone.prepare()
-        assert alone.canonical == whole.canonical
-        pairs = list(zip(alone.indices(split), whole.indices(split), strict=True))
-        for n, m in pairs:
-            assert (alone.name(n), alone.text(n)) == (whole.name(m), whole.text(m))
-            np.testing.assert_array_equal(alone.ink(n), whole.ink(m))
-        assert pairs and len(alone) == len(pairs)
+        alone = lacking.load([split])
+        assert alone.canonical == whole.canonical and list(alone.samples) == [split]
+        assert alone.split(split) and same(alone.split(split), whole.split(split))
     with pytest.raises(DataError, match="not there"):
-        lacking.only("train").prepare()
+        lacking.load(["train"])
 
 
 def test_only_forms_within_bounds_are_cut(table):
@@ -144,20 +131,19 @@ def test_only_forms_within_bounds_are_cut(table):
     shares = {form: share_of(form) for form in HANDS}
     middle = sorted(shares.values())[2]
     for bounds in ((0.0, middle), (middle, 1.0)):
-        found = {name.partition("/")[2] for _, name, _ in new_lines(composed(table, forms=bounds))}
+        found = {line.group for line in new_lines(composed(table, forms=bounds))}
         assert found == {form for form in HANDS if bounds[0] <= shares[form] < bounds[1]}
 
 
 def test_only_hands_within_bounds_of_strokes_per_character_are_kept(table):
-    everything = composed(table, height=100.0)
     strokes, letters = Counter(), Counter()
-    for n in everything.dataset.used().tolist():
-        strokes[everything.group(n)] += everything.ink(n)[:, 2].sum()
-        letters[everything.group(n)] += len(everything.text(n).replace(" ", ""))
+    for line in Recorded().lines():
+        strokes[line.group] += line.ink[:, 2].sum()
+        letters[line.group] += len(line.text.replace(" ", ""))
     lifts = {form: strokes[form] / letters[form] for form in strokes}
     middle = float(np.median(list(lifts.values())))
     few = composed(table, height=100.0, lifts=(0.0, middle))
-    assert {few.group(n) for n in few.used()} == {form for form in lifts if lifts[form] < middle}
+    assert {line.group for line in few.used} == {form for form in lifts if lifts[form] < middle}
     with pytest.raises(DataError, match=r"lifts = \(0\.0, 0\.01\): none of \d+ hands"):
         composed(table, lifts=(0.0, 0.01))
 
@@ -165,34 +151,34 @@ def test_only_hands_within_bounds_of_strokes_per_character_are_kept(table):
 def test_recorded_lines_are_brought_level_and_to_a_height(tmp_path):
     """As another measure sees it, which knows nothing of the alignment."""
     table = saved(Recorded(drift=0.06), tmp_path / "rising.npz")
-    dataset = composed(table, Recorded(drift=0.06), height=50.0, size=3)
-    main = dataset.dataset
-    for n in main.used().tolist():
-        ink, before = dataset.ink(n), main.ink(n)
+    main = {line.name: line.ink for line in Recorded(drift=0.06).lines()}
+    found = composed(table, Recorded(drift=0.06), height=50.0, size=3)
+    recorded = [line for line in found.used if line.name in main]
+    assert len(recorded) == len(main) == len(found.used) - 3
+    for line in recorded:
+        ink, before = line.ink, main[line.name]
         assert hand_measures.baseline_angle(before) < math.radians(-2)
         assert abs(hand_measures.baseline_angle(ink)) < math.radians(1)
         assert x_height(ink) == pytest.approx(50, rel=0.12)
-        assert np.array_equal(ink[:, 2], before[:, 2]) and len(ink) == main.lengths[n]
-    assert set(dataset.used().tolist()) > set(main.used().tolist())
-    assert dataset.canonical is None and dataset.quantisation_step is None
+        assert np.array_equal(ink[:, 2], before[:, 2])
+    assert found.canonical is None and found.quantisation_step is None
 
 
 def test_lines_that_cannot_be_measured_are_left_out_where_a_height_is_asked_for(table, tmp_path):
     lines = Alignment.load(table)
-    main = Recorded()
-    main.prepare()
-    gone = [main.indices(split)[1] for split in ("train", "valid", "test")]
-    for n in gone:
-        del lines[main.name(n)]
+    gone = {part[1].name for part in Recorded().load().samples.values()}
+    for name in gone:
+        del lines[name]
     Alignment(lines).save(tmp_path / "fewer.npz")
     level = composed(str(tmp_path / "fewer.npz"), height=100.0)
-    assert set(main.used().tolist()) - set(level.used().tolist()) == set(gone)
+    everything = {line.name for line in Recorded().lines()}
+    assert everything - {line.name for line in level.used} == gone
     counts = "1 of train, 1 of valid, 1 of test"
-    assert f"left out, as their text or hand does not fit: {counts}" in level.report()
+    assert f"left out, as their text or hand does not fit: {counts}" in level.report
     # Without a height they are used as they are.
     plain = composed(str(tmp_path / "fewer.npz"))
-    assert set(gone) <= set(plain.used().tolist())
-    assert "left out" not in plain.report()
+    assert gone <= {line.name for line in plain.used}
+    assert "left out" not in plain.report
 
 
 @pytest.mark.parametrize(
@@ -210,8 +196,8 @@ def test_shares_and_bounds_that_do_not_fit_are_refused(options, message):
 
 def test_a_dataset_without_forms_says_what_is_missing(table):
     class Formless(Recorded):
-        def group(self, index):
-            return ""
+        def lines(self):
+            return [replace(line, group="") for line in super().lines()]
 
     with pytest.raises(DataError, match=r"one hand, and Formless knows neither"):
         composed(table, Formless())
@@ -219,9 +205,9 @@ def test_a_dataset_without_forms_says_what_is_missing(table):
 
 def test_the_lines_of_a_known_writer_are_one_hand_whatever_their_forms(table):
     class Written(Recorded):
-        def writer(self, index):
-            return "somebody"
+        def lines(self):
+            return [replace(line, writer="somebody") for line in super().lines()]
 
     made = composed(table, Written(), size=4)
-    assert [made.group(n) for n in range(len(made.dataset), len(made))] == ["somebody"] * 4
-    assert made.writer(0) == "somebody" and made.group(0) == made.dataset.group(0) != "somebody"
+    assert [line.group for line in new_lines(made)] == ["somebody"] * 4
+    assert made.used[0].writer == "somebody" and made.used[0].group == "plain"

@@ -37,9 +37,7 @@ def cross(one, hand, way, generator):
 
 @pytest.fixture(scope="module")
 def bank():
-    dataset = Recorded(lines=8)
-    dataset.prepare()
-    return Bank(dataset.hands(), cross, scarce=1)
+    return Bank(Recorded(lines=8).hands(), cross, scarce=1)
 
 
 def same_but_moved(found, own):

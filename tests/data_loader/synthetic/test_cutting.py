@@ -150,15 +150,13 @@ def test_strokes_at_another_speed():
 
 
 def test_lines_that_do_not_fit_are_left_out():
-    recorded = Recorded()
-    recorded.prepare()
-    table = recorded.alignment()
-    most = [int(cutting.MAX_MISREAD * len(recorded.text(n))) for n in (0, 1)]
+    lines, table = Recorded().lines(), Recorded().alignment()
+    most = [int(cutting.MAX_MISREAD * len(line.text)) for line in lines[:2]]
     for number, errors in ((0, most[0]), (1, most[1] + 1)):
         table[f"line-{number}"] = replace(table[f"line-{number}"], errors=errors)
     del table["line-2"]
-    kept = dict(measured_lines(recorded, range(5), table))
-    assert list(kept) == [0, 3, 4] and kept[3].text == recorded.text(3)
+    kept = dict(measured_lines(lines[:5], table))
+    assert list(kept) == [lines[0], *lines[3:5]] and kept[lines[3]].text == lines[3].text
 
 
 @pytest.mark.parametrize("count", [11, 16])

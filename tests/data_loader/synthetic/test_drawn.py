@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data_loader.lines import LinesDataset, Sample
+from base.base_dataset import BaseDataset, Loaded, Sample
 from data_loader.synthetic.drawn import DIGIT_HEIGHT, Drawer
 from data_loader.synthetic.paths import mean_step, to_ink, to_strokes
 from data_loader.synthetic.stroke_fonts import CHARACTERS
@@ -20,17 +20,16 @@ SHAPES = {
 }
 
 
-class Digits(LinesDataset):
+class Digits(BaseDataset):
     """Samples by two writers, the one's twice as wide; and some that are no digits."""
 
-    def make(self):
+    def load(self, splits=("train",)):
+        samples = []
         for text, shape in SHAPES.items():
             for writer, wide in (("a", 1.0), ("a", 1.0), ("b", 2.0), ("b", 2.0)):
                 ink = from_strokes([np.array(stroke) * (wide, 1) for stroke in shape])
-                yield Sample(ink, text, writer=writer)
-
-    def split_indices(self):
-        return {"train": np.arange(len(self))}
+                samples.append(Sample(ink, text, writer=writer))
+        return Loaded({"train": samples}, "digits")
 
 
 def hand(slant=0.0, tall=1.6, width=0.8, speed=0.1):

@@ -11,37 +11,47 @@ from utils.checks import ConfigFault
 
 @pytest.fixture(scope="module")
 def dataset():
-    data = EmbeddedDataset(size=600, valid_size=80, test_size=60)
-    data.prepare()
-    return data
+    return EmbeddedDataset(size=600, valid_size=80, test_size=60)
 
 
-def test_ink_has_the_format_of_the_project(dataset):
-    assert len(dataset) == 740 == len(dataset.lengths)
-    assert [dataset.name(index) for index in (0, 601, 739)] == [
-        "train-000000", "valid-000001", "test-000059"
+@pytest.fixture(scope="module")
+def loaded(dataset):
+    return dataset.load()
+
+
+def test_ink_has_the_format_of_the_project(loaded):
+    assert [loaded.split(split)[-1].name for split in SPLITS] == [
+        "train-000599", "valid-000079", "test-000059"
     ]  # fmt: skip
-    for index in range(0, 740, 7):
-        ink = dataset.ink(index)
-        assert ink.dtype == np.float32 and ink.shape == (dataset.lengths[index], 3)
+    for ink in (sample.ink for sample in loaded.used[::7]):
+        assert ink.dtype == np.float32 and ink.shape == (len(ink), 3)
         assert ink[0, :2].tolist() == [0, 0] and ink[-1, 2] == 1
         assert set(np.unique(ink[:, 2])) <= {0.0, 1.0}
         # On a grid of 1/64, so that sums of offsets in float32 are exact.
         np.testing.assert_array_equal(ink[:, :2] * 64, np.rint(ink[:, :2] * 64))
 
 
-def test_a_sample_is_the_same_at_any_size(dataset):
+def test_a_sample_is_the_same_at_any_size_and_a_split_alone(loaded):
     small = EmbeddedDataset(size=5, valid_size=3, test_size=2)
-    small.prepare()
     for split in SPLITS:
-        for mine, theirs in zip(small.indices(split), dataset.indices(split), strict=False):
-            np.testing.assert_array_equal(small.ink(mine), dataset.ink(theirs))
+        alone = small.load([split])
+        assert list(alone.samples) == [split]
+        for mine, theirs in zip(alone.split(split), loaded.split(split), strict=False):
+            np.testing.assert_array_equal(mine.ink, theirs.ink)
             for part in ("text", "name", "writer"):
-                assert getattr(small, part)(mine) == getattr(dataset, part)(theirs)
+                assert getattr(mine, part) == getattr(theirs, part)
 
 
-def test_splits_share_no_writer(dataset):
-    writers = [{dataset.writer(n) for n in dataset.indices(split)} for split in SPLITS]
+def test_the_report_counts_the_lines_of_each_split(loaded):
+    title, *lines = loaded.report.split("\n  ")
+    assert title == "EmbeddedDataset: 740 samples"
+    assert [line.split()[:3] for line in lines] == [
+        ["train", "600", "lines"], ["valid", "80", "lines"], ["test", "60", "lines"]
+    ]  # fmt: skip
+
+
+def test_splits_share_no_writer(dataset, loaded):
+    writers = [{one.writer for one in loaded.split(split)} for split in SPLITS]
     assert min(map(len, writers)) > 20
     assert len(set.union(*writers)) == sum(map(len, writers))
     # Not only their names differ.
@@ -51,12 +61,11 @@ def test_splits_share_no_writer(dataset):
 def test_other_shapes_change_signs_alone():
     sizes = dict(seed=3, size=300, valid_size=1, test_size=1, writers=40, signs=0.7)
     plain, others, some = (EmbeddedDataset(**sizes, shapes=share) for share in (0.0, 1.0, 0.3))
-    for dataset in (plain, others):
-        dataset.prepare()
+    pairs = list(zip(*(one.load(["train"]).split("train") for one in (plain, others)), strict=True))
     shaped = {one for group in OTHERS for one in group[0]}
-    same = [np.array_equal(plain.ink(n), others.ink(n)) for n in range(300)]
-    assert [plain.text(n) for n in range(300)] == [others.text(n) for n in range(300)]
-    assert same == [not shaped & set(plain.text(n)) for n in range(300)]
+    same = [np.array_equal(one.ink, other.ink) for one, other in pairs]
+    assert all(one.text == other.text for one, other in pairs)
+    assert same == [not shaped & set(one.text) for one, _ in pairs]
     assert 60 < sum(same) < 240
     # A hand draws all of a group alike: both braces are of the same kind, or both plain.
     used = [some.invent(0, number).shapes for number in range(40)]
@@ -118,7 +127,6 @@ def test_options_that_do_not_fit_together_are_named(options, key, message):
 def test_the_alphabet_does_not_depend_on_the_size(symbols):
     few = EmbeddedDataset(size=3, valid_size=1, test_size=1, symbols=symbols)
     many = EmbeddedDataset(size=300, valid_size=1, test_size=1, symbols=symbols)
-    many.prepare()
     assert few.characters == many.characters
-    assert set("".join(map(many.text, range(len(many))))) <= set(many.characters)
+    assert many.load().character_counts().keys() <= set(many.characters)
     assert ("@" in many.characters) == (symbols > 0)

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from base.base_dataset import SPLITS
 from data_loader import CutLongSteps, EmbeddedDataset, MixedDataset
 from data_loader.sources.own_ink import OwnInk
 from data_loader.synthetic.mixed import join
@@ -29,11 +32,8 @@ class Gaps(OwnInk):
     def lines(self):
         yield from ((f"gaps {n}", [[(m, m % 5) for m in range(30)]]) for n in range(40))
 
-    def missing(self, index):
-        return (np.arange(30) % 3 == 0).astype(np.uint8)
-
-    def ends(self, index):
-        return False
+    def load(self, splits=SPLITS):
+        return cut_off(super().load(splits), lambda ink: np.arange(30) % 3 == 0)
 
 
 class Words(OwnInk):
@@ -52,11 +52,18 @@ class Words(OwnInk):
                     x += 100
             yield self.TEXTS[n % 5], strokes
 
-    def missing(self, index):
-        return np.arange(len(self.ink(index))).astype(np.uint8)  # tells where a point is from
+    def load(self, splits=SPLITS):
+        # The missing points tell where a point is from.
+        return cut_off(super().load(splits), lambda ink: np.arange(len(ink)))
 
-    def ends(self, index):
-        return False
+
+def cut_off(loaded, missing):
+    """Return what was loaded, of lines that do not end and have missing points."""
+    samples = {
+        split: [replace(s, ends=False, missing=missing(s.ink).astype(np.uint8)) for s in part]
+        for split, part in loaded.samples.items()
+    }
+    return replace(loaded, samples=samples)
 
 
 def embedded(**options):
@@ -64,51 +71,59 @@ def embedded(**options):
 
 
 def mixed(dataset, added, **options):
-    dataset = MixedDataset(dataset=dataset, added=added, **options)
-    dataset.prepare()
-    return dataset
+    return MixedDataset(dataset=dataset, added=added, **options).load()
+
+
+def made(loaded, kind):
+    """Return the lines that join the training, of "added", "joined" or "piece"."""
+    return [line for line in loaded.split("train") if line.name.startswith(kind)]
 
 
 def test_lines_join_the_training_alone():
-    dataset = mixed(Large(), embedded(symbols=1.0), joined=7)
-    main, added = dataset.dataset, dataset.added
+    main, added = Large().load(), embedded(symbols=1.0).load().split("train")
+    dataset = MixedDataset(dataset=Large(), added=embedded(symbols=1.0), joined=7)
+    loaded = dataset.load()
     for split in ("valid", "test"):
-        assert dataset.indices(split).tolist() == main.indices(split).tolist()
-    assert len(dataset.indices("train")) == len(main.indices("train")) + 20 + 7
-    assert (dataset.canonical, dataset.quantisation_step) == ((40.0, 30.0), 1.0)
+        names = [line.name for line in main.split(split)]
+        assert [line.name for line in loaded.split(split)] == names
+        assert [line.name for line in dataset.load([split]).split(split)] == names
+    assert len(loaded.split("train")) == len(main.split("train")) + 20 + 7
+    assert (loaded.canonical, loaded.quantisation_step) == ((40.0, 30.0), 1.0)
     assert [type(one) for one in dataset.preprocessing()] == [CutLongSteps]
-    assert len({dataset.name(n) for n in range(len(dataset))}) == len(dataset)
-    assert [dataset.text(60 + n) for n in range(20)] == [added.text(n) for n in range(20)]
-    assert "joins the training: 20 lines of EmbeddedDataset" in dataset.report()
-    assert "7 lines made of both" in dataset.report()
+    assert len({line.name for line in loaded.used}) == len(loaded.used)
+    assert [line.text for line in made(loaded, "added")] == [line.text for line in added]
+    assert "joins the training: 20 lines of EmbeddedDataset" in loaded.report
+    assert "7 lines made of both" in loaded.report
 
 
 def test_x_heights_are_matched_and_points_lie_on_the_grid():
-    dataset = mixed(Large(), embedded(size=80, writers=80, symbols=0.0))
-    heights = [x_height(dataset.ink(60 + n)) for n in range(80)]
+    source = embedded(size=80, writers=80, symbols=0.0)
+    lines, own = made(mixed(Large(), source), "added"), source.load().split("train")
+    heights = [x_height(line.ink) for line in lines]
     # 330 is the median of the zigzags; rounding moves a point by half a unit at most.
     assert np.median(heights) == pytest.approx(330, rel=0.05)
-    factors = np.array(heights) / [x_height(dataset.added.ink(n)) for n in range(80)]
+    factors = np.array(heights) / [x_height(line.ink) for line in own]
     np.testing.assert_allclose(factors, 330 / EmbeddedDataset.x_height, rtol=0.05)
     # Signs are higher than small letters: where they are all there is, letters stay as high.
-    signs = mixed(Large(), embedded(signs=1.0))
-    of_signs = [x_height(signs.ink(60 + n)) / x_height(signs.added.ink(n)) for n in range(20)]
+    signs = embedded(signs=1.0)
+    pairs = zip(made(mixed(Large(), signs), "added"), signs.load().split("train"), strict=True)
+    of_signs = [x_height(line.ink) / x_height(one.ink) for line, one in pairs]
     assert np.median(of_signs) == pytest.approx(np.median(factors), rel=0.02)
-    for n in range(60, 80):
-        ink = dataset.ink(n)
+    for line, one in zip(lines, own, strict=True):
+        ink = line.ink
         assert not ink[0, :2].any() and np.array_equal(ink[:, :2], np.rint(ink[:, :2]))
-        assert np.array_equal(ink[:, 2], dataset.added.ink(n - 60)[:, 2])
+        assert np.array_equal(ink[:, 2], one.ink[:, 2])
 
 
 def test_a_joined_line_holds_both_side_by_side():
-    dataset = mixed(Large(), embedded(symbols=1.0), joined=30)
-    behind = 0
-    for n in range(80, 110):
-        ink, text = dataset.ink(n), dataset.text(n)
+    added, behind = embedded(symbols=1.0), 0
+    texts = {line.text for line in added.load().split("train")}
+    for line in made(mixed(Large(), added, joined=30), "joined"):
+        ink, text = line.ink, line.text
         first = text.startswith("wwww ")
         behind += first
         assert first or text.endswith(" wwww")
-        assert text.replace("wwww", "").strip() in {dataset.added.text(m) for m in range(20)}
+        assert text.replace("wwww", "").strip() in texts
         seam = 40 if first else len(ink) - 40  # points of a zigzag
         left, right = np.split(to_points(ink)[:, 0], [seam])
         assert ink[seam - 1, 2] == 1
@@ -129,14 +144,13 @@ def test_gaps_and_ends_are_those_of_the_parts():
     source = embedded()
     for main, added in ((Gaps(), source), (source, Gaps())):
         dataset = mixed(main, added, joined=12)
-        own, lent = len(main), len(added.indices("train"))
-        assert dataset.ends(own) == (added is source)
-        for n in range(own + lent, own + lent + 12):
-            last_is_gaps = dataset.text(n).split()[-2] == "gaps"
-            assert dataset.ends(n) == (not last_is_gaps)
-            start = len(dataset.ink(n)) - 30 if last_is_gaps else 0
+        assert all(line.ends == (added is source) for line in made(dataset, "added"))
+        for line in made(dataset, "joined"):
+            last_is_gaps = line.text.split()[-2] == "gaps"
+            assert line.ends == (not last_is_gaps)
+            start = len(line.ink) - 30 if last_is_gaps else 0
             # The first point of a part has the jump before it, whatever was missing there.
-            gaps = np.flatnonzero(dataset.missing(n))
+            gaps = np.flatnonzero(line.missing)
             assert gaps.tolist() == (start + np.arange(3, 30, 3)).tolist()
 
 
@@ -144,13 +158,12 @@ def test_a_digit_never_stands_close_to_a_letter():
     """A line is close unless a digit of what is lent would touch its letters."""
     added = embedded(size=60, signs=1.0)
     dataset = mixed(Large(), added, alone=False, joined=200, tight=1.0)
-    assert len(dataset.indices("train")) == len(dataset.dataset.indices("train")) + 200
-    kinds = {True: 0, False: 0}
-    for n in range(len(dataset) - 200, len(dataset)):
-        text = dataset.text(n)
+    assert len(dataset.split("train")) == len(Large().load().split("train")) + 200
+    texts, kinds = {line.text for line in added.load().split("train")}, {True: 0, False: 0}
+    for text in (line.text for line in made(dataset, "joined")):
         close = not (text.startswith("wwww ") or text.endswith(" wwww"))
         lent = text.removeprefix("wwww").removesuffix("wwww").strip()
-        assert lent in set(map(added.text, range(60)))
+        assert lent in texts
         assert close != (lent[0] if text.startswith("wwww") else lent[-1]).isdigit()
         kinds[close] += 1
     assert min(kinds.values()) > 10  # fewer with a chance below 1 in a million
@@ -164,13 +177,12 @@ def test_lines_that_are_lent_to_none_are_refused():
 
 def test_pieces_are_one_to_three_words_of_a_line():
     dataset = mixed(Words(), embedded(size=9, signs=1.0), pieces=60)
-    own = dataset.dataset
     lengths = set()
-    whole = {own.name(n): n for n in own.indices("train").tolist()}
-    for n in range(49, 109):
-        text, name, ink = dataset.text(n), dataset.name(n), dataset.ink(n)
-        index = whole[name.partition("/")[2].partition("[")[0]]
-        words = own.text(index).split()
+    whole = {line.name: line for line in Words().load().split("train")}
+    for piece in made(dataset, "piece"):
+        text, name, ink = piece.text, piece.name, piece.ink
+        line = whole[name.partition("/")[2].partition("[")[0]]
+        words = line.text.split()
         count = len(text.split())
         lengths.add(count)
         start = next(m for m in range(9) if words[m : m + count] == text.split())
@@ -179,12 +191,13 @@ def test_pieces_are_one_to_three_words_of_a_line():
         # Each character is ten points: the piece's stand behind those of the words before it.
         first = 10 * len("".join(words[:start]))
         rows = slice(first, first + 10 * len(text.replace(" ", "")))
-        expected = to_points(own.ink(index))[rows]
+        expected = to_points(line.ink)[rows]
         np.testing.assert_array_equal(to_points(ink), expected - expected[0])
-        np.testing.assert_array_equal(ink[:, 2], own.ink(index)[rows, 2])
-        assert dataset.missing(n).tolist() == [0, *range(rows.start + 1, rows.stop)]
-        assert dataset.ends(n) == (start + count < len(words))
-    assert lengths == {1, 2, 3} and "60 pieces" in dataset.report()
+        np.testing.assert_array_equal(ink[:, 2], line.ink[rows, 2])
+        assert piece.missing.tolist() == [0, *range(rows.start + 1, rows.stop)]
+        assert piece.ends == (start + count < len(words))
+    assert len(made(dataset, "piece")) == 60
+    assert lengths == {1, 2, 3} and "60 pieces" in dataset.report
 
 
 def test_pieces_need_words_that_stand_apart():

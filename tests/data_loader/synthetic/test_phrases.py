@@ -4,7 +4,7 @@ import pytest
 from data_loader import PhrasesDataset, UnitedDataset
 from data_loader.sources.own_ink import OwnInk
 from utils.checks import DataError
-from utils.ink import bounds, strokes, to_points
+from utils.ink import strokes
 
 HEIGHT = 40.0
 
@@ -28,18 +28,19 @@ class Pieces(OwnInk):
             yield "-", [[(0.0, 7.0), (20.0, 7.0)]], f"person {person}"
 
 
-def prepared(**options):
-    dataset = PhrasesDataset(dataset=Pieces(), seed=3, **options)
-    dataset.prepare()
-    return dataset
+def phrases(**options):
+    return PhrasesDataset(dataset=Pieces(), seed=3, **options)
+
+
+def made(dataset):
+    """Return the lines that join the training."""
+    return [line for line in dataset.load().split("train") if line.name.startswith("phrase")]
 
 
 def test_lines_of_words_are_one_persons_with_gaps_of_words():
-    dataset = prepared(size=30, characters_share=0.0)
-    start = len(dataset.dataset)
-    for index in range(start, len(dataset)):
-        words, parts = dataset.text(index).split(), strokes(dataset.ink(index))
-        person = int(dataset.writer(index).split()[-1])
+    for line in made(phrases(size=30, characters_share=0.0)):
+        words, parts = line.text.split(), strokes(line.ink)
+        person = int(line.writer.split()[-1])
         assert len(words) > 1 and len(parts) == len(words) * (1 + person)
         long = [part for part in parts if len(part) > 1]
         for left, right, word in zip(long, long[1:], words, strict=False):
@@ -49,50 +50,42 @@ def test_lines_of_words_are_one_persons_with_gaps_of_words():
 
 
 def test_single_characters_stand_on_a_line_and_nowhere_by_themselves():
-    dataset = prepared(size=60, characters_share=1.0)
-    start = len(dataset.dataset)
-    for index in range(start, len(dataset)):
-        text, ink = dataset.text(index), dataset.ink(index)
+    dataset = phrases(size=60, characters_share=1.0)
+    for line in made(dataset):
+        text, ink = line.text, line.ink
         long = [s for s in strokes(ink) if np.ptp(s[:, 1]) > HEIGHT]
         assert 2 <= len(text) <= 8 and len(long) == sum(map(str.isdigit, text))
         assert np.ptp([s[:, 1].max() for s in long]) < 1e-3  # all digits stand on one line
         dashes = [s for s in strokes(ink) if len(s) == 2 and np.ptp(s[:, 1]) < 1]
-        tall = 2 * HEIGHT + 30.0 * (dataset.writer(index) != "person 0")  # with the dots above
+        tall = 2 * HEIGHT + 30.0 * (line.writer != "person 0")  # with the dots above
         middle = long[0][:, 1].max() - 0.3 * tall
         assert all(abs(s[0, 1] - middle) < 1e-3 for s in dashes if np.ptp(s[:, 0]) > 19)
-    assert {"-" in dataset.text(n) for n in range(start, len(dataset))} == {True, False}
+    assert {"-" in line.text for line in made(dataset)} == {True, False}
     for split in ("train", "valid", "test"):
-        assert all(len(dataset.text(n)) > 1 for n in dataset.indices(split).tolist())
+        for loaded in (dataset.load(), dataset.load([split])):
+            assert all(len(sample.text) > 1 for sample in loaded.split(split))
 
 
 def test_lines_follow_from_the_seed_and_what_cannot_be_made_is_an_error():
-    one, other = prepared(size=9), prepared(size=20)
-    names = range(len(one.dataset), len(one))
-    assert [one.text(n) for n in names] == [other.text(n) for n in names]
-    assert all(np.array_equal(one.ink(n), other.ink(n)) for n in names)
+    for line, other in zip(made(phrases(size=9)), made(phrases(size=20)), strict=False):
+        assert line.text == other.text and np.array_equal(line.ink, other.ink)
 
     class Sentences(OwnInk):
         def lines(self):
             yield from ((f"a line of more than twenty, {n}", [zigzag(3)]) for n in range(20))
 
     with pytest.raises(DataError, match="no writer has 5 words for a line of them"):
-        PhrasesDataset(dataset=Sentences(), size=3, characters_share=0.0).prepare()
+        PhrasesDataset(dataset=Sentences(), size=3, characters_share=0.0).load()
 
 
 def test_datasets_united_have_the_samples_of_all_in_each_split():
-    parts = [Pieces(), prepared(size=5)]
-    united = UnitedDataset(dataset=parts[0], added=parts[1])
-    united.prepare()
-    assert len(united) == len(parts[0]) + len(parts[1])
+    parts = [Pieces(), phrases(size=5)]
+    both = UnitedDataset(dataset=parts[0], added=parts[1])
+    united, each = both.load(), [part.load() for part in parts]
     for split in ("train", "valid", "test"):
-        counts = [len(part.indices(split)) for part in parts]
-        found = united.indices(split).tolist()
-        assert len(found) == sum(counts)
-        there = [(source, n) for source in parts for n in source.indices(split).tolist()]
-        for index, (part, own) in zip(found, there, strict=True):
-            assert united.text(index) == part.text(own) and united.name(index) == part.name(own)
-            assert np.array_equal(united.ink(index), part.ink(own))
-            assert united.lengths[index] == part.lengths[own]
-            assert bounds(united.ink(index)) == bounds(part.ink(own))
-    assert united.report().count("joins the training") == 1
-    assert to_points(united.ink(0)).shape[1] == 2
+        expected = [sample for loaded in each for sample in loaded.split(split)]
+        for sample, own in zip(united.split(split), expected, strict=True):
+            assert (sample.name, sample.text, sample.writer) == (own.name, own.text, own.writer)
+            assert np.array_equal(sample.ink, own.ink)
+    assert united.report.count("joins the training") == 1
+    assert list(both.load(["valid"]).samples) == ["valid"]

@@ -167,45 +167,36 @@ def source(**options):
 
 
 def test_a_shaped_dataset_shapes_all_splits():
-    plain = source()
+    plain = source().load()
     dataset = ShapedDataset(dataset=source(), shaping=[UndoSlant(), ScaleHeight(height=50.0)])
-    plain.prepare()
-    dataset.prepare()
-    assert {split: len(part) for split, part in dataset.split_indices().items()} == {
-        **{"train": 6, "valid": 2, "test": 2},
-    }
-    for n in range(10):
-        assert x_height(dataset.ink(n)) == pytest.approx(50, rel=1e-3)
-        assert (dataset.text(n), dataset.name(n), dataset.writer(n)) == (
-            *(plain.text(n), plain.name(n), plain.writer(n)),
-        )
-        assert len(dataset.ink(n)) == dataset.lengths[n] == len(dataset.missing(n))
-        assert dataset.group(n) == plain.group(n)
-    assert dataset.canonical is None
-    assert "shaped by UndoSlant, ScaleHeight" in dataset.report()
+    loaded = dataset.load()
+    for split in ("train", "valid", "test"):
+        for sample, own in zip(loaded.split(split), plain.split(split), strict=True):
+            assert x_height(sample.ink) == pytest.approx(50, rel=1e-3)
+            assert (sample.text, sample.name, sample.writer) == (own.text, own.name, own.writer)
+            assert len(sample.ink) == len(sample.missing)
+    assert loaded.canonical is None
+    assert "shaped by UndoSlant, ScaleHeight" in loaded.report
 
 
 def test_a_dataset_split_at_a_length_can_be_joined():
-    plain, dataset = source(), ShapedDataset(dataset=source(), split_length=100)
-    plain.prepare()
-    dataset.prepare()
-    assert dataset.lengths.max() <= 101
+    plain, loaded = source().load(), ShapedDataset(dataset=source(), split_length=100).load()
+    assert max(len(sample.ink) for sample in loaded.used) <= 101
     for split in ("train", "valid", "test"):
         parts = {}
-        for n in dataset.indices(split).tolist():
-            name, _, piece = dataset.name(n).partition("/")
-            parts.setdefault(name, []).append(n)
+        for sample in loaded.split(split):
+            name, _, piece = sample.name.partition("/")
+            parts.setdefault(name, []).append(sample)
             assert int(piece or 0) == len(parts[name]) - 1
-            assert dataset.text(n) == "" or not piece
-            assert (dataset.ink(n)[0, :2] == 0).all()
-        for n in plain.indices(split).tolist():
-            own = parts.pop(plain.name(n))
-            assert (joined([dataset.ink(number) for number in own]) == plain.ink(n)).all()
+            assert sample.text == "" or not piece
+            assert (sample.ink[0, :2] == 0).all()
+        for line in plain.split(split):
+            own = parts.pop(line.name)
+            assert (joined([piece.ink for piece in own]) == line.ink).all()
             # Only the last piece of a line ends a sequence.
-            ends = [dataset.ends(number) for number in own]
-            assert ends == [False] * (len(own) - 1) + [True]
+            assert [piece.ends for piece in own] == [False] * (len(own) - 1) + [True]
         assert not parts
-    assert "split at 100 steps: 10 samples became" in dataset.report()
+    assert "split at 100 steps: 10 samples became" in loaded.report
 
 
 def test_augmentation_is_refused_as_shaping():

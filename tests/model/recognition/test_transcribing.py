@@ -16,9 +16,7 @@ from tests.commands.networks import DATA, READERS, network
 
 @pytest.fixture(scope="module")
 def data():
-    dataset = EmbeddedDataset(**DATA)
-    dataset.prepare()
-    return dataset
+    return EmbeddedDataset(**DATA).load().used
 
 
 def read_lines(model, inks, search=GREEDY):
@@ -26,7 +24,7 @@ def read_lines(model, inks, search=GREEDY):
 
 
 def test_ink_without_a_point_says_nothing(data):
-    model, ink = network("CTCNetwork"), data.ink(0)
+    model, ink = network("CTCNetwork"), data[0].ink
     empty = np.zeros((0, 3), np.float32)
     assert read_lines(model, [empty, ink, empty]) == ["", *read_lines(model, [ink]), ""]
     assert read_lines(model, [empty]) == [""] and read_lines(model, []) == []
@@ -36,8 +34,8 @@ def test_ink_without_a_point_says_nothing(data):
     ("kind", "loss"), [("CTCNetwork", CTCLoss()), ("AttentionNetwork", TranscriptionLoss())]
 )
 def test_doubt_is_the_loss_of_a_text(data, kind, loss):
-    model, inks = network(kind), [data.ink(number) for number in range(3)]
-    texts = [data.text(number) for number in range(3)]
+    model, inks = network(kind), [line.ink for line in data[:3]]
+    texts = [line.text for line in data[:3]]
     found = read_with_doubts(model, inks, [[text] for text in texts])
     assert [heard for heard, _ in found] == read_lines(model, inks)
     for ink, text, (_, nats) in zip(inks, texts, found, strict=True):
@@ -51,7 +49,7 @@ def test_doubt_is_the_loss_of_a_text(data, kind, loss):
 
 
 def test_of_what_cannot_be_told_there_is_no_doubt_and_of_too_long_a_text_all(data):
-    empty, ink, model = np.zeros((0, 3), np.float32), data.ink(0), network("CTCNetwork")
+    empty, ink, model = np.zeros((0, 3), np.float32), data[0].ink, network("CTCNetwork")
     (heard,) = read_lines(model, [ink])
     found = read_with_doubts(model, [empty, ink, ink], [["a"], [""], ["\u0416"]])
     assert found == [("", 0.0), (heard, 0.0), (heard, 0.0)]
@@ -60,7 +58,7 @@ def test_of_what_cannot_be_told_there_is_no_doubt_and_of_too_long_a_text_all(dat
 
 
 def test_spellings_and_characters_that_are_alike_add_their_probabilities(data):
-    model, ink = network("CTCNetwork"), data.ink(0)[:40]
+    model, ink = network("CTCNetwork"), data[0].ink[:40]
     a, b, c = model.alphabet.characters[:3]
 
     def doubts(texts, alike=()):
@@ -77,7 +75,7 @@ def test_spellings_and_characters_that_are_alike_add_their_probabilities(data):
 
 
 def test_an_x_height_that_is_told_scales_the_ink(data):
-    model, ink = network("CTCNetwork"), data.ink(0)
+    model, ink = network("CTCNetwork"), data[0].ink
     larger = ink * [2.0, 2.0, 1.0]
     found = [read_with_doubts(model, [of], [["ab"]], height=height)
              for of, height in ((ink, 10.0), (larger, 20.0), (larger, 10.0))]  # fmt: skip
@@ -93,7 +91,7 @@ def test_a_wide_beam_reads_fewer_lines_at_once(data, monkeypatch):
         return decode(encoded, lengths, search)
 
     monkeypatch.setattr(model, "decode", counted)
-    inks = [data.ink(number) for number in range(5)]
+    inks = [line.ink for line in data[:5]]
     read_lines(model, inks)
     read_lines(model, inks, Search(width=24))
     read_lines(model, inks[:2], Search(width=100))
@@ -103,7 +101,7 @@ def test_a_wide_beam_reads_fewer_lines_at_once(data, monkeypatch):
 @pytest.mark.parametrize("arch", READERS)
 def test_searches_on_one_encoding_find_what_each_finds_alone(data, arch):
     model = network(arch)
-    inks = [data.ink(number) for number in range(6)]
+    inks = [line.ink for line in data[:6]]
     searches = {"greedy": Search(), "narrow": Search(width=2), "wide": Search(width=30)}
     found = read_each_way(model, inks, searches)
     assert list(found) == list(searches)

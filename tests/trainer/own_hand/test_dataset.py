@@ -22,65 +22,60 @@ from utils.ink import strokes, x_height
 def lines():
     """Lines of one invented writer: ink and text."""
     source = EmbeddedDataset(seed=4, size=24, valid_size=1, test_size=1, writers=1)
-    source.prepare()
-    return [(source.ink(k), source.text(k)) for k in source.indices("train").tolist()]
+    return [(line.ink, line.text) for line in source.load(["train"]).split("train")]
 
 
 @pytest.fixture
 def hand(tmp_path):
-    """A dataset of lines, prepared in units of a network."""
+    """A dataset of lines, in units of a network."""
 
     def made(lines, **options):
         values = [
             {"text": text, "strokes": [one.tolist() for one in strokes(ink)]} for ink, text in lines
         ]
         (tmp_path / "hand.json").write_text(json.dumps(values))
-        source = HandDataset(root=str(tmp_path / "hand.json"), x_height=100.0, step=20.0, **options)
-        source.prepare()
-        return source
+        return HandDataset(root=str(tmp_path / "hand.json"), x_height=100.0, step=20.0, **options)
 
     return made
 
 
 def test_few_lines_are_repeated_and_none_is_held_out(hand, lines):
-    source = hand(lines[:5], size=12)
-    splits = source.split_indices()
-    assert len(splits["train"]) == 12 and splits["valid"].tolist() == [0, 1, 2, 3, 4]
-    texts = [source.text(k) for k in splits["train"].tolist()]
+    loaded = hand(lines[:5], size=12).load()
+    train = loaded.split("train")
+    assert len(train) == 12 and loaded.split("valid") == loaded.own == train[:5]
+    texts = [line.text for line in train]
     assert sorted(texts) == sorted([text for _, text in lines[:5]] * 2 + texts[10:])
-    assert len({source.name(k) for k in range(len(source))}) == len(source) == 12
-    assert "none is held out" in source.report()
+    assert len({line.name for line in loaded.used}) == len(loaded.used) == 12
+    assert "none is held out" in loaded.report
+    assert list(hand(lines[:5]).load(["valid"]).samples) == ["valid"]
 
 
 @pytest.mark.parametrize("count", [HELD_OUT - 1, HELD_OUT, 24])
 def test_of_twenty_lines_on_a_tenth_is_held_out_and_never_learned(hand, lines, count):
-    source = hand(lines[:count], size=40)
-    splits = source.split_indices()
-    assert len(source.held_out) == (count // 10 if count >= HELD_OUT else 0)
-    held = {source.text(k) for k in source.held_out.tolist()}
-    assert len(splits["train"]) == 40
-    assert not held & {source.text(k) for k in splits["train"].tolist()}
+    loaded = hand(lines[:count], size=40).load()
+    assert len(loaded.held_out) == (count // 10 if count >= HELD_OUT else 0)
+    held = {line.text for line in loaded.held_out}
+    assert len(loaded.split("train")) == 40
+    assert not held & {line.text for line in loaded.split("train")}
     assert held <= {text for _, text in lines}
 
 
 def test_a_line_with_a_point_far_off_is_left_out(hand, lines, caplog):
     far = np.array([[0, 0, 0], [2, 9, 1], [1e9, 0, 0], [0, 1, 1]], dtype=np.float32)
-    assert len(hand([*lines[:3], (far, "ab")]).own) == 3
+    assert len(hand([*lines[:3], (far, "ab")]).load().own) == 3
     assert caplog.messages == ["left out: 1 with a point far off (hand.json:00003)"]
 
 
 def test_new_lines_are_learned_and_not_validated_on(tmp_path, hand, lines):
     ink = np.array([[0, 0, 0], [5, 5, 1]], dtype=np.float32)
-    save_practice(tmp_path / FILE, [one.name for one in hand(lines).samples], [(ink, "abc")])
-    source = HandDataset(root=str(tmp_path / "hand.json"), x_height=100.0, step=20.0)
-    units = source.fit(tmp_path / "a.pth", None, None, resumed=True)
+    source = hand(lines)
+    save_practice(tmp_path / FILE, [line.name for line in source.load().own], [(ink, "abc")])
+    loaded, units = source.load_adapted(tmp_path / "a.pth", None, None, resumed=True)
     assert units == {"x_height": 100.0, "step": 20.0}
-    source.prepare()
-    last = len(source) - 1
-    assert source.text(last) == "abc" and np.array_equal(source.ink(last), ink)
-    splits = source.split_indices()
-    assert last in splits["train"] and last not in splits["valid"]
-    assert "1 new ones" in source.report()
+    *_, last = loaded.split("train")
+    assert last.text == "abc" and np.array_equal(last.ink, ink)
+    assert last not in loaded.split("valid") and last not in loaded.own
+    assert "1 new ones" in loaded.report
 
 
 def test_lines_of_any_unit_and_rate_come_out_alike(lines):
@@ -110,18 +105,16 @@ def test_lines_of_any_unit_and_rate_come_out_alike(lines):
 )
 def test_too_little_is_refused(hand, lines, change, message):
     with pytest.raises(DataError, match=message):
-        hand(change(lines))
+        hand(change(lines)).load()
 
 
 def test_lines_that_are_gone_are_named(tmp_path, hand, lines):
-    hand(lines[:3])
+    source = hand(lines[:3])
     save_practice(tmp_path / FILE, ["away", "too", "hand.json:00001"], [])
-    source = HandDataset(root=str(tmp_path / "hand.json"), x_height=1.0, step=1.0)
-    source.fit(tmp_path / "a.pth", None, None, resumed=True)
     with pytest.raises(DataError, match="began are no longer there: away, too"):
-        source.prepare()
+        source.load_adapted(tmp_path / "a.pth", None, None, resumed=True)
     with pytest.raises(DataError, match=r"practice\.npz: the lines .* cannot be read"):
-        source.fit(Path("a.pth"), None, None, resumed=True)
+        source.load_adapted(Path("a.pth"), None, None, resumed=True)
 
 
 def test_a_line_that_the_reader_cannot_know_is_not_judged_by_it(monkeypatch, caplog):

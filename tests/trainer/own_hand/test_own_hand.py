@@ -20,7 +20,7 @@ from data_loader.synthetic import corpus
 from data_loader.synthetic.embedded import EmbeddedDataset
 from model import SynthesisNetwork, load
 from trainer.own_hand import HandDataset, OwnHandTrainer, dataset, exam, practice
-from trainer.own_hand.dataset import load_practice
+from trainer.own_hand.dataset import load_practice, save_practice
 from utils.checks import DataError
 from utils.ink import from_strokes, strokes, x_height
 
@@ -28,17 +28,16 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = str(ROOT / "configs" / "own_hand.json")
-KEPT, HELD = np.array([0, 1, 3, 4, 5, 7]), np.array([2, 6])
+KEPT, HELD = [0, 1, 3, 4, 5, 7], [2, 6]
 
 
 @pytest.fixture(scope="module")
 def lines():
     """Eight lines of one invented writer, as JSON holds them."""
     source = EmbeddedDataset(seed=7, size=8, valid_size=1, test_size=1, writers=1)
-    source.prepare()
     return [
-        {"text": source.text(k), "strokes": [one.tolist() for one in strokes(source.ink(k))]}
-        for k in source.indices("train").tolist()
+        {"text": line.text, "strokes": [one.tolist() for one in strokes(line.ink)]}
+        for line in source.load(["train"]).split("train")
     ]
 
 
@@ -59,14 +58,17 @@ def hand(tmp_path, lines):
 
 @pytest.fixture
 def fitted(monkeypatch, networks):
-    """Fits a dataset to the writer, or to another network."""
+    """Loads a dataset adapted to the writer, or to another network."""
 
     def fit(source, known=networks[0].model.alphabet):
         monkeypatch.setattr(dataset, "networks", lambda *_: networks)
-        found = source.fit(Path("a.pth"), known, torch.device("cpu"), resumed=False)
-        assert found == {"x_height": source.height, "step": source.step}
+        return source.load_adapted(Path("a.pth"), known, torch.device("cpu"), resumed=False)
 
     return fit
+
+
+def save(loaded, folder):
+    save_practice(folder / dataset.FILE, [line.name for line in loaded.own], loaded.new)
 
 
 @pytest.fixture
@@ -97,19 +99,16 @@ def risen(degrees):
 
 
 def test_what_was_fitted_is_the_same_after_a_file(tmp_path, hand, fitted):
-    source = hand(lent=2, composed=6)
-    fitted(source)
-    source.prepare()
-    assert 32 < len(source) <= 38
-    source.save(tmp_path)
+    loaded, units = fitted(hand(lent=2, composed=6))
+    assert 32 < len(loaded.used) <= 38
+    save(loaded, tmp_path)
     # The network's own units: it writes an x-height of some 100 units.
-    assert 80 < source.height < 160 and 10 < source.step < 40
-    again = hand(x_height=source.height, step=source.step)
-    again.fit(tmp_path / "a.pth", None, torch.device("cpu"), resumed=True)
-    again.prepare()
-    assert len(again) == len(source)
-    for k in range(len(source)):
-        assert np.array_equal(source.ink(k), again.ink(k)) and source.text(k) == again.text(k)
+    assert 80 < units["x_height"] < 160 and 10 < units["step"] < 40
+    again = hand(**units)
+    again, same = again.load_adapted(tmp_path / "a.pth", None, torch.device("cpu"), resumed=True)
+    assert same == units
+    for one, other in zip(loaded.used, again.used, strict=True):
+        assert np.array_equal(one.ink, other.ink) and one.text == other.text
 
 
 def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
@@ -119,11 +118,10 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
     seen = []
     monkeypatch.setattr(HandDataset, "divided", lambda *_: (KEPT, HELD))
     monkeypatch.setattr(practice, "cut", lambda writer, reader, lines: seen.append(lines) or [])
-    source = hand(lent=8, composed=6)
-    fitted(source)
-    own = [source.samples[k].text for k in KEPT.tolist()]
+    loaded, _ = fitted(hand(lent=8, composed=6))
+    own = [loaded.own[k].text for k in KEPT]
     assert [text for _, text in seen[0]] == own
-    source.save(tmp_path)
+    save(loaded, tmp_path)
     names, found = load_practice(tmp_path / dataset.FILE)
     said = practice.sample_texts(8, networks[0].model.alphabet, 0)
     assert len(names) == 8 and 1 <= len(found) <= 8
@@ -159,10 +157,8 @@ def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, fitted, c
         wrong, unknown = lines[0] | {"text": "nothing"}, lines[1] | {"text": "Ж"}
         return [wrong, unknown, shorter, *lines[3:7], *turned([[1, 0], [0, -1]])(lines[7:])]
 
-    source = hand(change, lent=0, composed=0)
-    fitted(source)
-    source.prepare()
-    assert [source.name(k) for k in source.own] == [f"hand.json:{k:05}" for k in range(3, 7)]
+    loaded, _ = fitted(hand(change, lent=0, composed=0))
+    assert [line.name for line in loaded.own] == [f"hand.json:{k:05}" for k in range(3, 7)]
     said = caplog.text
     assert "do not fit: hand.json:00000 ('nothing' is read as" in said
     assert ", hand.json:00002 (" in said and ", hand.json:00007 (" in said
@@ -229,9 +225,8 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
 
 def test_a_spoilt_network_is_told(hand, networks, short_exam):
     writer, reader = networks
-    source = hand(x_height=100.0, step=20.0)
-    source.prepare()
-    one = exam.Exam(writer, reader, (source.ink(0), source.text(0)), 0)
+    line = hand(x_height=100.0, step=20.0).load().own[0]
+    one = exam.Exam(writer, reader, (line.ink, line.text), 0)
     legible, lost, cer = one.score(writer)
     spoilt, generator = copy.deepcopy(writer), torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -258,8 +253,7 @@ def test_what_was_learned_too_well_is_taken_back(tmp_path, monkeypatch, hand, ca
     run.models.mkdir(parents=True)
     save_checkpoint(run.best, was | {"state_dict": learned, "config": config})
     monkeypatch.setattr(RunFolder, "first_weights", lambda run: path)
-    source = hand(x_height=100.0, step=20.0)
-    source.prepare()
+    data = SimpleNamespace(loaded=hand(x_height=100.0, step=20.0).load())
     monkeypatch.setattr(exam, "best_sample", lambda *_: 0)
     monkeypatch.setattr(exam, "SHARES", (1.0, 0.8))
     rates = [0.0, 0.5, least]
@@ -267,7 +261,7 @@ def test_what_was_learned_too_well_is_taken_back(tmp_path, monkeypatch, hand, ca
     caplog.set_level("INFO")
     trainer = OwnHandTrainer.__new__(OwnHandTrainer)
     trainer.run, trainer.device = run, torch.device("cpu")
-    trainer.train_loader = SimpleNamespace(source=source)
+    trainer.train_loader = SimpleNamespace(dataset=SimpleNamespace(data=data))
     trainer.conclude()
     assert "with 80 % of what was learned" in caplog.text
     if least:

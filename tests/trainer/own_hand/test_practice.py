@@ -16,9 +16,7 @@ KNOWN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .,'")
 @pytest.fixture(scope="module")
 def forms():
     """The lines of each hand, cut into characters."""
-    dataset = Recorded(lines=8)
-    dataset.prepare()
-    return {form: hand.lines for form, hand in dataset.hands().items()}
+    return {form: hand.lines for form, hand in Recorded(lines=8).hands().items()}
 
 
 def reading(change=lambda number, text: text):
