@@ -8,6 +8,7 @@ name by `.INCLUDE`: the ink, and descriptions of writers and devices.
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -71,11 +72,13 @@ class Collection:
 
     @staticmethod
     def at(root: Path) -> bool:
-        """Return whether a collection is at a path."""
-        if root.is_file():
-            with open(root, "rb") as stream:
-                return is_archive(stream.read(_HEAD))
-        return (root / DATA).is_dir() and (root / INCLUDE).is_dir()
+        """Return whether a collection is at a path that can be read."""
+        with suppress(OSError):
+            if root.is_file():
+                with open(root, "rb") as stream:
+                    return is_archive(stream.read(_HEAD))
+            return (root / DATA).is_dir() and (root / INCLUDE).is_dir()
+        return False
 
     def documents(self) -> Iterator[tuple[str, dict[str, str]]]:
         """Yield what speaks of the same ink: `abm/ca0.dat`, and its files by category."""
