@@ -1,7 +1,7 @@
 """Where what is not finite comes from."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import is_dataclass
 from functools import partial
@@ -9,6 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from base.base_data_loader import Batch
+from base.random_state import random_state_kept
 
 
 @contextmanager
@@ -27,6 +30,25 @@ def watched(model: nn.Module) -> Iterator[list[str]]:
         for name, module in model.named_modules():
             hooks.callback(module.register_forward_hook(partial(look, name)).remove)
         yield found
+
+
+def find_nonfinite(
+    model: nn.Module, batch: Batch, forward: Callable[[], object], modules: Sequence[str]
+) -> str:
+    """Say where what makes a loss not finite comes from.
+
+    Args:
+        model: the network.
+        batch: its inputs.
+        forward: makes the forward pass once more.
+        modules: what `watched` has found in the first one, if it was watched.
+    """
+    broken = ~torch.isfinite(batch.inputs).flatten(1).all(1)
+    if broken.any():
+        return f"what sample {int(batch.index[broken][0])} has as inputs"
+    with torch.no_grad(), random_state_kept(), watched(model) as found:
+        forward()
+    return [*modules, *found, "the loss of finite outputs"][0]
 
 
 def gradients(model: nn.Module) -> str:

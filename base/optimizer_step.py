@@ -36,7 +36,8 @@ class OptimizerStep:
     """Makes the steps of an optimiser, and holds all that they depend on except the data.
 
     A step: `start`; inside `noisy()` any number of forward passes, each followed by `backward` of
-    a summed loss; then `step`.
+    a summed loss; then `clip`, unless its norm is not finite `step` and `update_average`, and
+    `end_step`.
 
     Args:
         model: the network, on its device.
@@ -108,15 +109,16 @@ class OptimizerStep:
         """Add the gradient of a summed loss."""
         self.scaler.scale(loss).backward()
 
-    def step(self, divisor: int, divergence_factor: float) -> float:
-        """Make the step, unless the gradient, that of all processes, is not finite.
+    def clip(self, divisor: int, divergence_factor: float) -> float:
+        """Complete the gradient, which is summed over all processes here, and clip it.
 
         Args:
             divisor: of the summed gradient.
             divergence_factor: weight of adaptive noise's divergence in the divided loss.
 
         Returns:
-            the norm of the gradient before clipping; not finite where no step was made.
+            the norm of the gradient before clipping. If it is not finite, the gradient stays as it
+            is, to be looked at.
         """
         distributed.all_reduce_gradients(self.weights)
         self.scaler.unscale_(self.optimizer)
@@ -128,21 +130,30 @@ class OptimizerStep:
             trained += self.noise.log_stds
         total = nn.utils.get_total_norm([one.grad for one in trained if one.grad is not None])
         norm = float(total)
-        if math.isfinite(norm):  # Else the gradient stays as it is, to be looked at.
+        if math.isfinite(norm):
             nn.utils.clip_grads_with_norm_(trained, self.clip_norm, total)
-            groups = self.optimizer.param_groups
-            rates = [group["lr"] for group in groups]
-            for group in groups:
-                group["lr"] *= self.warmup_factor
-            self.scaler.step(self.optimizer)
-            for group, rate in zip(groups, rates, strict=True):
-                group["lr"] = rate
-            if self.average is not None:
-                self.average.update_parameters(self.model)
-        self.scaler.update()
-        if math.isfinite(norm) and self.schedule_by == "batch":
-            self._step_schedule()
         return norm
+
+    def step(self) -> None:
+        """Update the weights by the clipped gradient; a warm-up lowers the rates of this step."""
+        groups = self.optimizer.param_groups
+        rates = [group["lr"] for group in groups]
+        for group in groups:
+            group["lr"] *= self.warmup_factor
+        self.scaler.step(self.optimizer)
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
+
+    def update_average(self) -> None:
+        """Move the average of the weights, if there is one, towards them."""
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+
+    def end_step(self, is_made: bool) -> None:
+        """Advance a schedule that steps by batches, if the step was made, and the loss's scale."""
+        self.scaler.update()
+        if is_made and self.schedule_by == "batch":
+            self._step_schedule()
 
     def layer_norms(self, norm: float) -> dict[str, float]:
         """Return the norms of the last step's gradient before clipping by layer, as `layers.0`;

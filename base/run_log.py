@@ -9,12 +9,14 @@ from pathlib import Path
 import torch
 
 from base import distributed
+from base.random_state import random_state_kept
 from base.run_folder import RunFolder
 from base.stop_request import StopRequest
 from base.training_checkpoint import TrainingCheckpoint
 from logger.logger import log_file
 from logger.metrics_csv import MetricsTable
 from logger.tensorboard import TensorBoardWriter
+from utils.checks import described
 from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
@@ -71,12 +73,12 @@ class RunLog:
                     config or given,
                     seed,
                     given=given,
-                    resumed_from=checkpoint.source,
+                    resumed_from=checkpoint.state.source,
                     weights_from=weights_from,
                     device=self.device,
                 )
                 stack.enter_context(log_file(self.run.models / "train.log"))
-            checkpoint.begin()
+            checkpoint.discard_newer()
             if distributed.is_main():
                 self._table = MetricsTable(self.run.models / "metrics.csv", progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
@@ -107,3 +109,14 @@ class RunLog:
         with self._stop.catch_os_errors():
             self.events.scalars(values, step, "epoch")
         self._table.append({"epoch": epoch, "step": step, **values})
+
+    def draw(self, draw: Callable[[int, int], None], epoch: int, step: int) -> None:
+        """Let `draw` make the pictures of an epoch; one that fails is not worth the epoch."""
+        with self._stop.catch_os_errors(), random_state_kept():
+            try:
+                draw(epoch, step)
+            except OSError:
+                raise
+            except Exception as error:
+                cause = described(error)
+                log.error("the pictures of epoch %d could not be drawn: %s", epoch, cause)

@@ -160,7 +160,7 @@ class ChunkTrainer(GenerationTrainer):
 
     losses, output_type = (), TinyOutput
 
-    def rehearse(self, batch, output) -> None:
+    def dry_run(self, batch, output) -> None:
         pass
 
     def draw(self, epoch: int, step: int) -> None:

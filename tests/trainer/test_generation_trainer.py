@@ -147,7 +147,7 @@ def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, loader, reducti
     made.train()
     for (name, weight), own in zip(model.named_parameters(), made.model.parameters(), strict=True):
         torch.testing.assert_close(own, weight, msg=name, rtol=1e-4, atol=1e-6)
-    assert loss.reduction == reduction and made.stream.position.chunk == 3
+    assert loss.reduction == reduction and made.state.position.chunk == 3
 
 
 def test_float16_needs_a_gpu(tmp_path, loader):
@@ -204,7 +204,7 @@ def test_what_a_network_has_to_be_called_and_to_return_is_said(tmp_path, loader)
     output = made.forward_batch(made.model, batch)
     del made.model.output
     with pytest.raises(ConfigFault, match="with `output`, the layer that `output_layer` makes"):
-        made.rehearse(batch, output)
+        made.dry_run(batch, output)
     made.forward_batch = lambda *_: (output, {})
     with pytest.raises(ConfigFault, match=r"returns the Output of model\.generation\.networks"):
         made.train()

@@ -71,13 +71,13 @@ class _HandTrainer(BaseTrainer):
         """The lines of the hand."""
         return self.train_loader.source
 
-    def begin(self) -> None:
+    def on_start(self) -> None:
         self.source.save(self.run.models)
 
-    def conclude(self) -> None:
+    def on_end(self) -> None:
         before = self.run.first_weights()
         if before is None or not self.compare(*networks(before, self.device)):
-            super().conclude()
+            super().on_end()
 
     @abstractmethod
     def compare(self, writer: Writer, reader: Reader) -> bool:
