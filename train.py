@@ -21,6 +21,7 @@ from base.initial_checkpoint import InitialCheckpoint
 from base.provenance import versions
 from base.random_state import seed_all
 from base.run_folder import SAVED, RunFolder
+from base.training_parts import TrainingParts, planned_steps
 from base.weight_noise import parameter_groups
 from commands import options, sweep, train_options
 from data_loader import HandwritingDataLoader
@@ -167,7 +168,7 @@ def build_trainer(
         load_weights(model, weights, initial.path)
     adaptive = config.settings["weight_noise"] == "adaptive"
     has_schedule = config.config["lr_scheduler"] is not None
-    steps = BaseTrainer.planned_steps(len(loader), config.settings) if has_schedule else None
+    steps = planned_steps(len(loader), config.settings) if has_schedule else None
     header = {
         "config": config.stored,
         "alphabet": loader.alphabet.characters if model.needs_text else None,
@@ -176,20 +177,15 @@ def build_trainer(
         "versions": versions(device),
         "modules": extension.versions(),
     }
-    supplied = {
-        "params": partial(parameter_groups, model.to(device), adaptive),
-        "steps": steps,
-        "total_steps": steps,
-        "model": model,
-        "train_loader": loader,
-        "valid_loader": loader.split("valid"),
-        "run": run,
-        "device": device,
-        "checkpoint_header": header,
-    }
-    for key in ("optimizer", "lr_scheduler", "loss", "metrics", "trainer"):
-        supplied[key] = config.build(key, **supplied)
-    trainer = supplied["trainer"]
+    params = partial(parameter_groups, model.to(device), adaptive)
+    optimizer = config.build("optimizer", params=params)
+    schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps, total_steps=steps)
+    loss, metrics = config.build("loss", model=model), config.build("metrics", model=model)
+    valid = loader.split("valid")
+    parts = TrainingParts(
+        model, loss, metrics, optimizer, schedule, loader, valid, run, device, header
+    )
+    trainer = config.build("trainer", parts=parts)
     if initial and initial.resumed:
         try:
             trainer.resume(initial.content, initial.path)

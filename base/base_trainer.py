@@ -12,31 +12,29 @@ from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import astuple
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from base import distributed, extension
-from base.base_data_loader import BaseDataLoader, Batch
+from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, as_floats, computed
 from base.base_model import BaseModel
-from base.batch_stream import BatchStream, Chunk, loaded
+from base.batch_stream import BatchStream, loaded
 from base.checkpoint import Checkpoint, checkpoints
 from base.dry_run import dry_run
 from base.monitor import Monitor
-from base.not_finite import find_nonfinite, gradients, watched
+from base.not_finite import NonFinite
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state_kept
-from base.run_folder import RunFolder
 from base.run_log import RunLog
 from base.run_state import Carried, Progress, RunState, Sums, ratio
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
-from utils.checks import ConfigFault, NotFinite, Range, UserError, first_line
+from base.training_parts import TrainingParts, TrainingSettings
+from utils.checks import ConfigFault, NotFinite, UserError, first_line
 from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
@@ -67,45 +65,8 @@ class BaseTrainer(ABC):
     be resumed with any number. Only the main process writes, logs and draws.
 
     Args:
-        model: the network, on `device`.
-        loss: summed over each sequence.
-        metrics: of training and validation.
-        optimizer: over the network's weights.
-        lr_scheduler: over `optimizer`, or None.
-        train_loader: of the training split; prepared.
-        valid_loader: of the validation split, or None.
-        run: where files go; nothing is written before `train`.
-        device: to compute on.
-        checkpoint_header: further contents of checkpoints: config, alphabet and so on.
-        epochs: of the whole run.
-        seed: of the whole run.
-        monitor: what decides which epoch is best: "min NAME", "max NAME", or null for none.
-        early_stop: epochs without improvement after which the run ends.
-        save_period: epochs from checkpoint to checkpoint.
-        save_minutes: minutes from checkpoint to checkpoint within an epoch.
-        keep_last: checkpoints kept beside the best one during the run; at its end only the newest
-            is kept. Null keeps all.
-        time_limit_minutes: after which the run saves and stops; it can be resumed.
-        steps_per_epoch: optimiser steps of an epoch; null for a pass over the data.
-        precision: of the network's products; its weights stay float32.
-        clip_norm: bound on the norm of the gradient.
-        accumulate: batches whose gradients make one step.
-        ema_decay: per step, of an exponential moving average of the weights; less at first.
-        weight_noise: on the weights in training.
-        weight_noise_std: its standard deviation; the starting value if it is adaptive.
-        truncate: steps of a sequence that the gradient flows through: the sequences are cut into
-            chunks of that length, each chunk makes an optimiser step, the state is carried over;
-            in one process only.
-        schedule_by: whether the schedule of the learning rate steps with each optimiser step or
-            with each epoch.
-        warmup_steps: the first optimiser steps, whose rates rise to those of the schedule in
-            proportion to their number.
-        max_skipped: consecutive skipped steps that end the run.
-        log_steps: optimiser steps from one point of TensorBoard's curves to the next.
-        tensorboard: whether to write TensorBoard's log.
-        anomaly: whether to end the run at the first value that is not finite, and say from which
-            module or operation it is; slow.
-        keep_normalisation: in fine-tuning, whether the old run's normalisation is kept.
+        parts: what the run is made of.
+        settings: as of `TrainingSettings`.
     """
 
     task: ClassVar[str] = "learns"
@@ -119,86 +80,28 @@ class BaseTrainer(ABC):
     carries_state: ClassVar[bool] = False
     """Whether sequences may be cut into chunks: the output of its networks has a `state`."""
 
-    def __init__(
-        self,
-        model: BaseModel,
-        loss: BaseLoss,
-        metrics: Sequence[BaseMetric],
-        optimizer: Optimizer,
-        lr_scheduler: LRScheduler | None,
-        train_loader: BaseDataLoader,
-        valid_loader: BaseDataLoader | None,
-        run: RunFolder,
-        device: torch.device,
-        checkpoint_header: Checkpoint,
-        *,
-        epochs: Annotated[int, Range(1)],
-        seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
-        monitor: str | None = None,
-        early_stop: Annotated[int, Range(1)] | None = None,
-        save_period: Annotated[int, Range(1)] = 1,
-        save_minutes: Annotated[float, Range(0.0)] = 10.0,
-        keep_last: Annotated[int, Range(1)] | None = 3,
-        time_limit_minutes: Annotated[float, Range(0.0)] | None = None,
-        steps_per_epoch: Annotated[int, Range(1)] | None = None,
-        precision: Literal["float32", "bfloat16", "float16"] = "float32",
-        clip_norm: Annotated[float, Range(1e-12)] | None = None,
-        accumulate: Annotated[int, Range(1)] = 1,
-        ema_decay: Annotated[float, Range(0.0, 1.0)] | None = None,
-        weight_noise: Literal["off", "fixed", "adaptive"] = "off",
-        weight_noise_std: Annotated[float, Range(1e-12)] = 0.075,
-        truncate: Annotated[int, Range(1)] | None = None,
-        schedule_by: Literal["batch", "epoch"] = "batch",
-        warmup_steps: Annotated[int, Range(0)] = 0,
-        max_skipped: Annotated[int, Range(1)] = 30,
-        log_steps: Annotated[int, Range(1)] = 10,
-        tensorboard: bool = True,
-        anomaly: bool = False,
-        keep_normalisation: bool = False,  # Looked at before the data are prepared.
-    ) -> None:
-        self.model, self.loss = model, loss
-        self.metrics = [metric for metric in metrics if metric.in_training]
-        self.valid_metrics = copy.deepcopy(list(metrics))
-        self.train_loader = train_loader
-        self.valid_loader = valid_loader if valid_loader is not None and len(valid_loader) else None
-        self.run, self.device, self.epochs, self.seed = run, device, epochs, seed
-        self.header, self.truncate, self.precision = dict(checkpoint_header), truncate, precision
-        self.save_period, self.steps_per_epoch = save_period, steps_per_epoch
-        self.max_skipped, self.anomaly, self.state = max_skipped, anomaly, RunState(self.metrics)
-
-        self.monitor = Monitor(monitor, self.logged_names, early_stop)
-        self.monitor.check_schedule(lr_scheduler, schedule_by)
+    def __init__(self, parts: TrainingParts, **settings: Annotated[Any, TrainingSettings]) -> None:
+        self.settings = TrainingSettings(**settings)
+        self.epochs, self.seed = self.settings.epochs, self.settings.seed
+        self.model, self.loss, self.train_loader = parts.model, parts.loss, parts.train_loader
+        self.valid_loader = parts.valid_loader
+        if self.valid_loader is not None and not len(self.valid_loader):
+            self.valid_loader = None
+        self.metrics = [metric for metric in parts.metrics if metric.in_training]
+        self.valid_metrics = copy.deepcopy(list(parts.metrics))
+        self.run, self.device, self.header = parts.run, parts.device, parts.checkpoint_header
+        self.monitor = Monitor(self.settings.monitor, self.logged_names, self.settings.early_stop)
+        self.monitor.check_schedule(parts.lr_scheduler, self.settings.schedule_by)
+        self.state, self._stop = RunState(self.metrics), StopRequest(self.settings.time_limit)
         self.optimizer_step = OptimizerStep(
-            model,
-            optimizer,
-            lr_scheduler,
-            device.type,
-            scaled=precision == "float16",
-            schedule_by=schedule_by,
-            warmup_steps=warmup_steps,
-            clip_norm=clip_norm,
-            ema_decay=ema_decay,
-            weight_noise=weight_noise,
-            weight_noise_std=weight_noise_std,
+            parts.model, parts.optimizer, parts.lr_scheduler, parts.device.type, self.settings
         )
-        seconds = math.inf if time_limit_minutes is None else 60 * time_limit_minutes
-        self._stop = StopRequest(seconds)
-        self.run_log = RunLog(run, device, self._stop, tensorboard, log_steps)
-        self.stream = BatchStream(
-            train_loader, device, self.state, self._stop, accumulate, truncate
-        )
-        self.checkpoint = TrainingCheckpoint(
-            run,
-            self.header,
-            self.state,
-            self.optimizer_step,
-            self.stream,
-            self._last_loss,
-            self.monitor.name,
-            save_minutes,
-            keep_last,
-        )
-        self._nonfinite_modules: list[str] = []  # Since the step began, if `anomaly`.
+        self.stream = BatchStream(parts, self.settings, self.state, self._stop)
+        saved = (self.state, self.optimizer_step, self.stream, self._last_loss, self.monitor.name)
+        self.checkpoint = TrainingCheckpoint(parts, self.settings, *saved)
+        anomaly = self.settings.anomaly
+        self._nonfinite = NonFinite(parts.model, self.state, anomaly, self._forward, self._failure)
+        self.run_log = RunLog(parts.run, parts.device, self._stop, self.settings)
         self._last_batches: list[Batch] | None = None  # Or chunks, of the last step that was made.
         self._is_trained = False
 
@@ -215,12 +118,14 @@ class BaseTrainer(ABC):
 
         Not in the constructor, which is also called with dummies of these to find faults early.
         """
-        if self.truncate is not None and not (self.carries_state and distributed.world_size() == 1):
+        truncate, expected = self.settings.truncate, ""
+        if not self.carries_state:
+            expected = f"null: {type(self).__name__} does not cut its sequences"
+        elif distributed.world_size() > 1:
             expected = "null, as torchrun has started several processes: sequences are cut in one"
-            if not self.carries_state:
-                expected = f"null: {type(self).__name__} does not cut its sequences"
-            raise ConfigFault("trainer.args.truncate", self.truncate, expected)
-        if self.precision == "float16" and self.device.type == "cpu":
+        if truncate is not None and expected:
+            raise ConfigFault("trainer.args.truncate", truncate, expected)
+        if self.settings.precision == "float16" and self.device.type == "cpu":
             expected = "float32 or bfloat16: PyTorch has no LSTM in float16 on a CPU"
             raise ConfigFault("trainer.args.precision", "float16", expected)
         for fault in self.incompatibilities(self.model, self.loss, self.valid_metrics):
@@ -290,30 +195,6 @@ class BaseTrainer(ABC):
                 expected = f"a metric of networks whose head is {head!r}"
                 yield ConfigFault(f"metrics.{number}", type(metric).__name__, expected)
 
-    @staticmethod
-    def planned_steps(batches: int, options: Config) -> int:
-        """Return the number of steps of the learning-rate schedule in a whole run.
-
-        Args:
-            batches: of a pass over the data.
-            options: all of the trainer's arguments.
-
-        Raises:
-            ConfigFault: if it cannot be known beforehand.
-        """
-        if options["schedule_by"] == "epoch":
-            return options["epochs"]
-        if steps := options["steps_per_epoch"]:
-            return options["epochs"] * steps
-        if options["truncate"]:
-            raise ConfigFault(
-                "trainer.args.truncate",
-                options["truncate"],
-                "how many steps a pass has then depends on the lengths, so that a schedule needs "
-                'steps_per_epoch, or schedule_by "epoch"',
-            )
-        return options["epochs"] * math.ceil(batches / options["accumulate"])
-
     @property
     def evaluated_model(self) -> nn.Module:
         """The network with the weights to evaluate with."""
@@ -326,7 +207,7 @@ class BaseTrainer(ABC):
 
     def resume(self, checkpoint: Checkpoint, source: Path) -> None:
         """Resume from a checkpoint; see `TrainingCheckpoint.load`."""
-        self.checkpoint.load(checkpoint, source, self.steps_per_epoch)
+        self.checkpoint.load(checkpoint, source)
 
     def train(self, config: Config | None = None, weights_from: Path | None = None) -> int | None:
         """Train to the end, or until a signal or the time limit; then log what to do next.
@@ -358,11 +239,9 @@ class BaseTrainer(ABC):
     def _session(self, config: Config | None, weights_from: Path | None) -> Iterator[None]:
         """Inside, the run's folder and logs are open, and a Ctrl-C waits until all is saved."""
         with ExitStack() as stack:
-            stack.enter_context(torch.autograd.set_detect_anomaly(self.anomaly))
-            if self.anomaly:
-                self._nonfinite_modules = stack.enter_context(watched(self.model))
+            stack.enter_context(self._nonfinite.watched())
             with self._stop:
-                opened = self.run_log.opened(self.checkpoint, config, self.seed, weights_from)
+                opened = self.run_log.opened(self.checkpoint, config, weights_from)
                 stack.enter_context(opened)
                 stack.push(self._record_end)
                 with closing(self.stream):
@@ -446,9 +325,9 @@ class BaseTrainer(ABC):
 
     def _train_epoch(self) -> bool:
         """Make the remaining steps of an epoch; return False if that was interrupted."""
-        total = self.steps_per_epoch
-        if total is None and self.truncate is None:
-            total = math.ceil(len(self.train_loader) / self.stream.accumulate)
+        total = self.settings.steps_per_epoch
+        if total is None and self.settings.truncate is None:
+            total = math.ceil(len(self.train_loader) / self.settings.accumulate)
         with distributed.bar(
             what=f"epoch {self.progress.epoch + 1}/{self.epochs}",
             total=total,
@@ -468,8 +347,8 @@ class BaseTrainer(ABC):
         return True
 
     def _epoch_is_trained(self) -> bool:
-        if self.steps_per_epoch is not None:
-            return self.progress.epoch_steps >= self.steps_per_epoch
+        if self.settings.steps_per_epoch is not None:
+            return self.progress.epoch_steps >= self.settings.steps_per_epoch
         return self.state.position.data_pass > self.progress.epoch_pass
 
     def commit(self, values: dict[str, float] | None) -> None:
@@ -489,7 +368,13 @@ class BaseTrainer(ABC):
             if reason is None:
                 self.evaluated_model.eval()
                 self.run_log.draw(self.draw, epoch, self.progress.step)
-            self._report(sums, improved)
+            counts = {"skipped_steps": sums.skipped}
+            if (divergence := self.optimizer_step.divergence()) is not None:
+                # In nats per sequence, to be compared with the loss.
+                counts["weight_noise_divergence"] = divergence / self._sequences
+            loss = f"{self.loss.name}_per_point"
+            shown = [loss, f"valid_{loss}", self.monitor.name]
+            self.run_log.epoch(values | counts, self.progress, shown, sums.seconds, improved)
         # The best first: a run killed in between resumes before this epoch, and repeats it.
         if improved:
             self.checkpoint.save_best()
@@ -498,7 +383,7 @@ class BaseTrainer(ABC):
         if self.is_complete and reason is not None:
             raise self._failure(f"the run ends after epoch {epoch}, but {reason}")
         stopped = self._stop.poll()
-        if self.is_complete or stopped or epoch % self.save_period == 0:
+        if self.is_complete or stopped or epoch % self.settings.save_period == 0:
             self.checkpoint.save(reason)
 
     def _save_within_epoch(self) -> None:
@@ -518,7 +403,7 @@ class BaseTrainer(ABC):
         sums, divisor, batches, finite = Sums(), 0, [], True
         place = astuple(self.state.position)  # The random numbers of a step depend on it alone.
         self.model.train()
-        self._nonfinite_modules.clear()  # Of a validation.
+        self._nonfinite.start_step()
         update.start(self.progress.step)
         with update.noisy(), distributed.own_randomness(self.device, self.seed, *place):
             for number, chunk in enumerate(stream.chunks()):
@@ -527,22 +412,22 @@ class BaseTrainer(ABC):
                     output, losses = self._forward(self.model, chunk.batch, chunk.state)
                     loss = losses.detach().cpu().double().sum().item()
                     if finite:
-                        self._check_loss(loss, chunk)
-                    if self.truncate is not None:
+                        self._nonfinite.check_loss(loss, chunk)
+                    if self.settings.truncate is not None:
                         stream.carry(number, output.state)
                 # What is not finite in one process is dropped in all.
                 (dropped,) = distributed.all_reduce_max([not math.isfinite(loss)])
                 finite = finite and not dropped
                 if chunk is not None and not dropped:
-                    self._backward(losses.sum())
+                    with self._nonfinite.backward():
+                        update.backward(losses.sum())
                     with torch.no_grad():
                         for metric in self.metrics:
                             metric.update(output, chunk.batch)
                     divisor += self.loss.divisor(chunk.batch)
                     sums.add(loss, chunk.sequences, chunk.batch.points)
                     batches.append(chunk.batch)
-        counts = [sums.loss, sums.sequences, sums.points, divisor]
-        *totals, divisor = distributed.all_reduce_sum(counts)
+        *totals, divisor = distributed.all_reduce_sum([*astuple(sums)[:3], divisor])
         sums, norm, rate = Sums(*totals), math.nan, update.learning_rate
         if finite:
             # The divergence of adaptive noise counts once for the training set: this step's share.
@@ -551,7 +436,7 @@ class BaseTrainer(ABC):
                 update.step()
                 update.update_average()
             elif not update.scaler.is_enabled():
-                self._report_skipped_step(f"{gradients(self.model)} is not finite")
+                self._nonfinite.report_gradient()
             update.end_step(math.isfinite(norm))
         stream.advance()
         if math.isfinite(norm):
@@ -565,12 +450,12 @@ class BaseTrainer(ABC):
         Args: as of `RunState.count`.
         """
         self.state.count(sums, norm, rate, seconds)
-        if self.progress.skipped_in_row >= self.max_skipped:
+        if self.progress.skipped_in_row >= self.settings.max_skipped:
             reason = self.checkpoint.reason_not_to_save()
             self.state.forget_skipped()
             self.checkpoint.save(reason, within_epoch=True)
-            what = f"{self.max_skipped} steps in a row had a loss or gradient that is not finite"
-            raise self._failure(what)
+            what = "steps in a row had a loss or gradient that is not finite"
+            raise self._failure(f"{self.settings.max_skipped} {what}")
         if math.isfinite(norm):
             curves = {f"{self.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
             curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
@@ -584,8 +469,10 @@ class BaseTrainer(ABC):
 
     def autocast(self) -> torch.autocast:
         """Return a context in which products are of the run's precision."""
-        precision = getattr(torch, self.precision)
-        return torch.autocast(self.device.type, precision, enabled=self.precision != "float32")
+        precision = getattr(torch, self.settings.precision)
+        return torch.autocast(
+            self.device.type, precision, enabled=self.settings.precision != "float32"
+        )
 
     def _forward(
         self, model: nn.Module, batch: Batch, state: Carried | None = None
@@ -594,30 +481,6 @@ class BaseTrainer(ABC):
         with self.autocast():
             output = self.forward_batch(model, batch, state)
         return output, self.loss(output, batch)
-
-    def _backward(self, loss: Tensor) -> None:
-        """Add the gradient of a summed loss."""
-        try:
-            self.optimizer_step.backward(loss)
-        except RuntimeError as error:
-            if self.anomaly and "returned nan" in str(error):
-                self._report_skipped_step(f"in the backward pass, {first_line(error)}")
-            raise
-
-    def _check_loss(self, loss: float, chunk: Chunk) -> None:
-        """Say of a loss that is not finite what makes it so."""
-        if not math.isfinite(loss) or self._nonfinite_modules:
-            forward = partial(self._forward, self.model, chunk.batch, chunk.state)
-            cause = find_nonfinite(self.model, chunk.batch, forward, self._nonfinite_modules)
-            self._report_skipped_step(f"{cause} is not finite")
-
-    def _report_skipped_step(self, why: str) -> None:
-        """Say, once an epoch, why a step is left out; end the run if it is to be debugged."""
-        what = f"step {self.progress.step + 1}: {why}"
-        if self.anomaly:
-            raise self._failure(what)
-        if not self.state.sums.skipped:
-            log.warning("%s, so that the step is left out", what)
 
     def _failure(self, what: str) -> TrainingFailed:
         """Return the error with which a run ends that diverged."""
@@ -650,9 +513,7 @@ class BaseTrainer(ABC):
                     continue
                 for metric in self.valid_metrics:
                     metric.update(output, batch)
-        *totals, skipped = distributed.all_reduce_sum(
-            [sums.loss, sums.sequences, sums.points, skipped]
-        )
+        *totals, skipped = distributed.all_reduce_sum([*astuple(sums)[:3], skipped])
         sums = Sums(*totals, skipped=skipped)
         values = sums.losses(self.loss.name) | computed(self.valid_metrics)
         values |= as_floats(self.extra_metrics(values, sums), self)
@@ -677,22 +538,3 @@ class BaseTrainer(ABC):
         except NotFinite:
             return None, math.nan
         return output, losses.cpu().double().sum().item()
-
-    def _report(self, sums: Sums, improved: bool) -> None:
-        """Log an epoch, of these sums."""
-        progress, values = self.progress, self.state.values
-        counts = {"skipped_steps": sums.skipped}
-        if (divergence := self.optimizer_step.divergence()) is not None:
-            # In nats per sequence, to be compared with the loss.
-            counts["weight_noise_divergence"] = divergence / self._sequences
-        self.run_log.epoch(values | counts, progress.epoch, progress.step)
-        loss = f"{self.loss.name}_per_point"
-        shown = dict.fromkeys([loss, f"valid_{loss}", self.monitor.name])
-        words = [f"epoch {progress.epoch:>{len(str(self.epochs))}}/{self.epochs}:"]
-        words += [f"{name} {values[name]:11.5g}" for name in shown if name in values]
-        words.append(f"{sums.seconds:7.1f} s")
-        if improved:
-            words.append("best so far")
-        if sums.skipped:
-            words.append(f"skipped_steps {sums.skipped}")
-        log.info("%s", "  ".join(words))

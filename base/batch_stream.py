@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import torch
 
 from base import distributed
-from base.base_data_loader import BaseDataLoader, Batch
-from base.run_state import Carried, Layout, RunState, moved
+from base.base_data_loader import Batch
+from base.run_state import Carried, RunState, moved
 from base.stop_request import StopRequest, TrainingFailed
+from base.training_parts import TrainingParts, TrainingSettings
 from utils.checks import UserError
 
 
@@ -35,33 +36,30 @@ class BatchStream:
     A step: `load`, then for each of `chunks` a forward pass and `carry`, then `advance`.
 
     Args:
-        loader: of the training split; prepared.
-        device: that batches go to.
+        parts: of the run: the loader, and the device that batches go to.
+        settings: of the run.
         state: of the run, whose position and carried states this moves on.
         stop: receives a failure of the loader.
-        accumulate: batches of a step.
-        truncate: time steps of a chunk; None for whole sequences.
     """
 
     def __init__(
         self,
-        loader: BaseDataLoader,
-        device: torch.device,
+        parts: TrainingParts,
+        settings: TrainingSettings,
         state: RunState,
         stop: StopRequest,
-        accumulate: int = 1,
-        truncate: int | None = None,
     ) -> None:
-        self.loader, self.device = loader, device
-        self.accumulate, self.truncate = accumulate, truncate
+        self.loader, self.device = parts.train_loader, parts.device
+        self.accumulate, self.truncate = settings.accumulate, settings.truncate
         self.state, self._stop = state, stop
         self._batches: Iterator[Batch | None] | None = None
         self._group: list[Batch | None] = []
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> dict[str, int | None]:
         """What a position in the data counts."""
-        return Layout(len(self.loader), self.accumulate, self.truncate)
+        settings = {"accumulate": self.accumulate, "truncate": self.truncate}
+        return {"batches": len(self.loader), **settings}
 
     def load(self) -> bool:
         """Load the batches of the next step; return False if a process's loader failed.

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from base.base_data_loader import Batch
 from base.base_metric import as_floats, unfit
 from base.random_state import random_state_kept
 from base.run_state import Sums
@@ -25,12 +24,31 @@ def dry_run(trainer: Any) -> None:
     Raises:
         UserError: naming what does not do what it has to.
     """
-    loader = trainer.train_loader
+    loader, model = trainer.train_loader, trainer.evaluated_model.eval()
     samples = [loader.dataset[0, index] for index in np.resize(loader.indices, 2).tolist()]
     batch = loader.collate_fn(samples).to(trainer.device)
+    precision = ""
+    if trainer.settings.precision != "float32":
+        precision = "; not all of torch has trainer.args.precision other than float32"
     with random_state_kept():
-        output = _try_network(trainer, batch)
-        sums = _try_loss(trainer, output, batch)
+        wanted = f"a network that {trainer.task}"
+        with _trying("arch", model, wanted, precision), trainer.autocast():
+            output = trainer.forward_batch(model, batch)
+        if not isinstance(output, made := trainer.output_type):
+            expected = f"a network whose forward returns the {made.__name__} of {made.__module__}"
+            raise ConfigFault("arch", type(model).__name__, expected)
+        wanted = f"a network that can {trainer.use.split()[0]}"
+        hint = f"; trainer.args.samples = 0 leaves out this trial{precision}"
+        with _trying("arch", model, wanted, hint):
+            trainer.dry_run(batch, output)
+        expected = "one that returns a value for each sequence"
+        with _trying("loss", trainer.loss, expected):
+            losses = trainer.loss(output, batch)
+            shape = tuple(losses.shape)
+        if shape != (len(batch),):
+            expected += f", of shape {(len(batch),)}, not {shape}"
+            raise ConfigFault("loss", type(trainer.loss).__name__, expected)
+        sums = Sums(losses.sum().item(), len(batch), batch.points)
         values = sums.losses(trainer.loss.name)
         for number, metric in enumerate(copy.deepcopy(trainer.valid_metrics)):
             with _trying(f"metrics.{number}", metric, "a metric"):
@@ -41,34 +59,6 @@ def dry_run(trainer: Any) -> None:
                 raise ConfigFault(f"metrics.{number}", type(metric).__name__, lacks)
         with _trying("trainer", trainer, "a trainer"):
             as_floats(trainer.extra_metrics(values, sums), trainer)
-
-
-def _try_network(trainer: Any, batch: Batch) -> Any:
-    """Return the output of the network, which a task then uses as it will after an epoch."""
-    model, hint = trainer.evaluated_model.eval(), ""
-    if trainer.precision != "float32":
-        hint = "; not all of torch has trainer.args.precision other than float32"
-    with _trying("arch", model, f"a network that {trainer.task}", hint), trainer.autocast():
-        output = trainer.forward_batch(model, batch)
-    if not isinstance(output, made := trainer.output_type):
-        expected = f"a network whose forward returns the {made.__name__} of {made.__module__}"
-        raise ConfigFault("arch", type(model).__name__, expected)
-    hint = f"; trainer.args.samples = 0 leaves out this trial{hint}"
-    with _trying("arch", model, f"a network that can {trainer.use.split()[0]}", hint):
-        trainer.dry_run(batch, output)
-    return output
-
-
-def _try_loss(trainer: Any, output: Any, batch: Batch) -> Sums:
-    """Return the sums of a validation of that batch alone."""
-    expected = "one that returns a value for each sequence"
-    with _trying("loss", trainer.loss, expected):
-        losses = trainer.loss(output, batch)
-        shape = tuple(losses.shape)
-    if shape != (len(batch),):
-        expected += f", of shape {(len(batch),)}, not {shape}"
-        raise ConfigFault("loss", type(trainer.loss).__name__, expected)
-    return Sums(losses.sum().item(), len(batch), batch.points)
 
 
 @contextmanager

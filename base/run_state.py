@@ -51,18 +51,6 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Layout:
-    """What a position counts."""
-
-    batches: int
-    """Batches of a pass over the data."""
-    accumulate: int
-    """Batches of a step."""
-    truncate: int | None
-    """Time steps of a chunk; None for whole sequences."""
-
-
-@dataclass(frozen=True)
 class Best:
     """The best epoch so far."""
 
@@ -166,14 +154,8 @@ class RunState:
             self.position = Position(data_pass + 1)
 
     def count(self, step: Sums, norm: float, rate: float, seconds: float) -> None:
-        """Count a step; of a skipped one the batches whose losses are finite count.
-
-        Args:
-            step: its sums.
-            norm: of its gradient; not finite for a skipped step.
-            rate: its learning rate.
-            seconds: that it took.
-        """
+        """Count a step by its sums, the norm of its gradient, its learning rate and the time it
+        took. Where the norm is not finite it was skipped; what was summed counts all the same."""
         progress, sums, first = self.progress, self.sums, self.progress.first_loss
         sums.add(step.loss, step.sequences, step.points)
         sums.seconds += seconds
@@ -199,12 +181,7 @@ class RunState:
     # What an epoch changes.
 
     def end_epoch(self, values: Mapping[str, float], best: Best) -> Sums:
-        """Complete an epoch, and return its sums.
-
-        Args:
-            values: what was logged of it, by name.
-            best: the best epoch up to this one.
-        """
+        """Complete an epoch of these values, and return its sums; `best` is the best up to it."""
         sums, self.sums, self.values, self.best = self.sums, Sums(), dict(values), best
         epoch, data_pass = self.progress.epoch + 1, self.position.data_pass
         self.progress = replace(self.progress, epoch=epoch, epoch_steps=0, epoch_pass=data_pass)
@@ -240,42 +217,39 @@ class RunState:
         saved: Mapping[str, Any],
         values: Mapping[str, float],
         source: Path,
-        layout: Layout,
+        layout: Mapping[str, int | None],
         initial: Carried,
     ) -> None:
-        """Resume from what `state_dict` returned, and what of `Layout` was saved beside it.
+        """Resume from what `state_dict` returned; an exception of any kind says what does not fit.
 
         If a pass now has another number of batches, it resumes at the same fraction of it.
 
         Args:
-            saved: as it was saved, possibly damaged since.
+            saved: as it was saved, beside the `BatchStream.layout` of then.
             values: of the last complete epoch.
             source: the file.
-            layout: of the data now.
+            layout: that of now.
             initial: state of the network, for one sequence.
-
-        Raises:
-            Exception: of any kind, if something does not fit.
         """
-        numbers = {"batches": layout.batches, "accumulate": layout.accumulate}
+        numbers = {name: layout[name] for name in ("batches", "accumulate")}
         check_like(saved, self._counts() | numbers, f"{source}: training")
-        for state in filter(None, saved["states"]):
+        for state in (state for state in saved["states"] if state is not None):
             # Without memory: a file can claim more rows than it stores.
             count = max(map(len, state.values()), default=0)
             wanted = {name: one.expand(count, *one.shape[1:]) for name, one in initial.items()}
             check_like(state, wanted, f"{source}: training.states")
-        progress = saved["progress"]
-        self.progress, self.best = filled(Progress, progress), filled(Best, progress)
-        epoch_pass = min(self.progress.epoch_pass, progress["data_pass"])
-        self.progress = replace(self.progress, epoch_pass=epoch_pass)
+        counters = (filled(kind, saved["progress"]) for kind in (Progress, Position, Best))
+        progress, position, self.best = counters
+        epoch_pass = min(progress.epoch_pass, position.data_pass)
+        self.progress = replace(progress, epoch_pass=epoch_pass)
         self.sums, self.values, self.source = filled(Sums, saved["sums"]), dict(values), source
         self._load_metrics(saved)
-        before, now, self.position = saved["batches"], layout.batches, filled(Position, progress)
+        before, now = saved["batches"], layout["batches"]
         if before != now:
             log.warning("a pass over the data has %d batches instead of %d", now, before)
-        batch = min(self.position.batch * now // before, now - 1)
-        same = all(saved[name] == value for name, value in asdict(layout).items())
-        self.position = Position(progress["data_pass"], batch, self.position.chunk if same else 0)
+        batch = min(position.batch * now // before, now - 1)
+        same = all(saved[name] == value for name, value in layout.items())
+        self.position = Position(position.data_pass, batch, position.chunk if same else 0)
         self.carried = list(saved["states"])
 
     def _load_metrics(self, saved: Mapping[str, Any]) -> None:

@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,8 @@ from base.checkpoint import (
 )
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
-from base.run_folder import RunFolder
 from base.run_state import Best, Counters, RunState
+from base.training_parts import TrainingParts, TrainingSettings
 from utils.checks import CheckpointError, first_line
 from utils.files import link_or_copy, set_aside
 
@@ -45,33 +44,29 @@ class TrainingCheckpoint:
     processes call these together; the main one writes.
 
     Args:
-        run: the folder.
-        header: further contents of checkpoints: config, alphabet and so on.
+        parts: of the run: the folder, and the header of the file.
+        settings: of the run.
         state: of the run, filled by `load`.
         optimizer_step: whose state is saved as well.
         stream: of the data that a position is in.
         last_loss: returns the loss per point of the present weights on the data of the last step;
             None before any.
         monitored: the name of the value that decides which epoch is best; None for none.
-        save_minutes: after which a checkpoint is due.
-        keep_last: checkpoints that are kept; None for all.
     """
 
     def __init__(
         self,
-        run: RunFolder,
-        header: Checkpoint,
+        parts: TrainingParts,
+        settings: TrainingSettings,
         state: RunState,
         optimizer_step: OptimizerStep,
         stream: BatchStream,
         last_loss: Callable[[], float | None],
         monitored: str | None,
-        save_minutes: float,
-        keep_last: int | None,
     ) -> None:
-        self.run, self.header, self.state, self.optimizer_step = run, header, state, optimizer_step
-        self.stream, self.last_loss, self.monitored = stream, last_loss, monitored
-        self.save_minutes, self.keep_last = save_minutes, keep_last
+        self.run, self.header, self.settings = parts.run, parts.checkpoint_header, settings
+        self.state, self.optimizer_step, self.stream = state, optimizer_step, stream
+        self.last_loss, self.monitored = last_loss, monitored
         self._last_save = time.monotonic()
         # The counters of the last checkpoint, and of the best one written here.
         self._saved: Counters | None = None
@@ -79,9 +74,7 @@ class TrainingCheckpoint:
 
     # Resuming.
 
-    def load(
-        self, checkpoint: Checkpoint, source: Path, steps_per_epoch: int | None = None
-    ) -> None:
+    def load(self, checkpoint: Checkpoint, source: Path) -> None:
         """Resume from a checkpoint.
 
         Settings that differ from those of the run so far apply from here on; a changed schedule
@@ -90,14 +83,13 @@ class TrainingCheckpoint:
         Args:
             checkpoint: as `load_checkpoint` returned it.
             source: its file.
-            steps_per_epoch: as of `BaseTrainer`.
 
         Raises:
             CheckpointError: if its training state does not fit.
         """
         fault = None
         try:
-            self._load(checkpoint, source, steps_per_epoch)
+            self._load(checkpoint, source)
         except CheckpointError as error:
             fault = error
         except Exception as error:  # a damaged state may raise anything
@@ -108,29 +100,29 @@ class TrainingCheckpoint:
         self._saved, done = self.state.counters, self.state.progress
         log.info("resumed from %s: %d epochs complete, %d steps", source, done.epoch, done.step)
 
-    def _load(self, checkpoint: Checkpoint, source: Path, steps_per_epoch: int | None) -> None:
+    def _load(self, checkpoint: Checkpoint, source: Path) -> None:
         saved, generators = checkpoint["training"], random_state()
         for name in ("cuda", "mps"):  # of which there may be others
             generators.pop(name, None)
         check_like(saved, {"random_state": generators}, f"{source}: training")
         initial = self.optimizer_step.model.initial_state(1)
-        self.state.load_state_dict(
-            saved, checkpoint["metrics"], source, self.stream.layout, initial
-        )
-        done = (self.state.progress.epoch, self._schedule_steps(saved, steps_per_epoch))
+        values, layout = checkpoint["metrics"], self.stream.layout
+        self.state.load_state_dict(saved, values, source, layout, initial)
+        done = (self.state.progress.epoch, self._schedule_steps(saved))
         weights = checkpoint["state_dict"]
         self.optimizer_step.load_state_dict(saved["update"], weights, source, *done)
         set_random_state(saved["random_state"])
 
-    def _schedule_steps(self, saved: Mapping[str, Any], steps_per_epoch: int | None) -> int:
+    def _schedule_steps(self, saved: Mapping[str, Any]) -> int:
         """Return the steps that would have led here if all had been of the present size.
 
         A schedule counts these: its length is in them.
         """
         progress, layout = self.state.progress, self.stream.layout
-        if layout.truncate is not None and steps_per_epoch is None:
+        steps_per_epoch = self.settings.steps_per_epoch
+        if layout["truncate"] is not None and steps_per_epoch is None:
             return progress.step  # How many an epoch has is not known.
-        now = steps_per_epoch or math.ceil(layout.batches / layout.accumulate)
+        now = steps_per_epoch or math.ceil(layout["batches"] / layout["accumulate"])
         before = steps_per_epoch or math.ceil(saved["batches"] / saved["accumulate"])
         return progress.epoch * now + min(round(progress.epoch_steps * now / before), now)
 
@@ -172,7 +164,7 @@ class TrainingCheckpoint:
     @property
     def due(self) -> bool:
         """Whether it is time for the next checkpoint."""
-        return time.monotonic() - self._last_save >= 60 * self.save_minutes
+        return time.monotonic() - self._last_save >= 60 * self.settings.save_minutes
 
     def reason_not_to_save(self) -> str | None:
         """Return why the present state is not sound and must not be saved; None if it is.
@@ -208,8 +200,8 @@ class TrainingCheckpoint:
             self._write(path)
         elif distributed.is_main():
             link_or_copy(self.run.best, path)
-        if distributed.is_main() and self.keep_last is not None:
-            self.run.keep_last(self.keep_last)
+        if distributed.is_main() and self.settings.keep_last is not None:
+            self.run.keep_last(self.settings.keep_last)
         self._saved, self._last_save = counters, time.monotonic()
         log.info("saved %s", path)
 
@@ -220,7 +212,7 @@ class TrainingCheckpoint:
 
     def finish(self) -> None:
         """Keep only the newest checkpoint and the best of a finished run."""
-        if distributed.is_main() and self.keep_last is not None:
+        if distributed.is_main() and self.settings.keep_last is not None:
             self.run.keep_last(1)
 
     def last_sound(self) -> str:
@@ -239,7 +231,7 @@ class TrainingCheckpoint:
                 "update": self.optimizer_step.state_dict(),
                 "random_state": random_state(),
                 **self.state.state_dict(),
-                **asdict(self.stream.layout),
+                **self.stream.layout,
             },
         }
         if distributed.is_main():

@@ -85,6 +85,8 @@ def score_own(
     import torch
 
     from base import extension
+    from base.checkpoint import filled
+    from base.training_parts import TrainingParts
     from parse_config import STAND_INS, config_of
 
     config, scored = config_of(network, arguments.overrides), network.model
@@ -97,7 +99,8 @@ def score_own(
     supplied |= {name: config.build(name) for name in ("loss", "metrics")}
     supplied |= {"optimizer": torch.optim.SGD(groups), "train_loader": loader}
     supplied["valid_loader"] = loader.split(arguments.split, scored.features)
-    logged = config.build("trainer", **STAND_INS | supplied).validate()
+    parts = filled(TrainingParts, STAND_INS | supplied)
+    logged = config.build("trainer", parts=parts).validate()
     found = {name: value for name, value in logged.items() if name not in known}
     for name, value in found.items():
         print(f"  {name:<21}{value:>12.4f}  as the training logs it")

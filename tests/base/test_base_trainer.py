@@ -32,8 +32,9 @@ from tiny_run import (
     weights,
 )
 
-from base.base_trainer import RENAMED, BaseTrainer, TrainingFailed
+from base.base_trainer import RENAMED, TrainingFailed
 from base.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
+from base.training_parts import planned_steps
 from utils.checks import ConfigFault, NotFinite, UserError
 
 # One step.
@@ -179,7 +180,7 @@ def test_a_run_records_how_it_ended(tmp_path):
 
 def test_planned_steps():
     def planned(**options):
-        return BaseTrainer.planned_steps(7, DEFAULTS | {"epochs": 4, **options})
+        return planned_steps(7, DEFAULTS | {"epochs": 4, **options})
 
     assert planned() == 28
     assert planned(accumulate=2) == 16

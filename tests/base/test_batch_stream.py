@@ -1,6 +1,6 @@
 """The position in the data, and the state carried over."""
 
-from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from base import distributed
 from base.batch_stream import BatchStream
 from base.run_state import Position, RunState
 from base.stop_request import StopRequest
+from base.training_parts import TrainingSettings
 from utils.checks import ConfigFault
 
 
@@ -45,9 +46,11 @@ def test_several_processes_cut_no_sequences(tmp_path, monkeypatch):
 def stream(truncate=None, accumulate=1, resumed=None, **options):
     """Return a stream; one that goes on where `resumed` is, if that is given."""
     loader, state, cpu = TinyLoader(**options), RunState(), torch.device("cpu")
-    made = BatchStream(loader, cpu, state, StopRequest(), accumulate, truncate)
+    settings = TrainingSettings(epochs=1, accumulate=accumulate, truncate=truncate)
+    parts = SimpleNamespace(train_loader=loader, device=cpu)
+    made = BatchStream(parts, settings, state, StopRequest())
     if resumed is not None:
-        saved = resumed.state.state_dict() | asdict(resumed.layout)
+        saved = resumed.state.state_dict() | resumed.layout
         state.load_state_dict(saved, {}, "file.pth", made.layout, {"hidden": torch.zeros(1)})
     return made
 
@@ -111,7 +114,7 @@ def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog)
     assert len(rows) > 0
     first.carry(0, {"hidden": torch.arange(float(len(batch)))})
     first.advance()
-    assert first.state.position == Position(chunk=1) and first.layout.batches == 5
+    assert first.state.position == Position(chunk=1) and first.layout["batches"] == 5
 
     again = stream(truncate=4, resumed=first)
     assert again.load() and again.state.position == Position(chunk=1)

@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import trainer.generation_trainer as module
 from base.random_state import seed_all
 from base.run_folder import RunFolder
+from base.training_parts import TrainingParts
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
 from model import (
@@ -63,7 +64,7 @@ def make(
         "normalisation": loader.normalisation.to_dict(),
         "dataset": {"canonical": canonical, "quantisation_step": None},
     }
-    return GenerationTrainer(
+    parts = TrainingParts(
         model,
         loss(reduction=reduction),
         [SSE()],
@@ -74,8 +75,8 @@ def make(
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
         header,
-        **options,
     )
+    return GenerationTrainer(parts, **options)
 
 
 def row(made):

@@ -9,6 +9,7 @@ from base.checkpoint import checkpoints
 from base.random_state import seed_all
 from base.run_folder import RunFolder
 from base.run_state import Best
+from base.training_parts import TrainingParts
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
 from model import SSE, AttentionNetwork, CTCLoss, CTCNetwork, ErrorRates, TranscriptionLoss
@@ -52,7 +53,7 @@ def make(tmp_path, loader, kind, *, run="run", **options):
     }[kind]
     small = {"hidden_size": 8, "channels": 8, "num_layers": 2}
     model = cls(loader.normalisation, loader.alphabet, **small)
-    return RecognitionTrainer(
+    parts = TrainingParts(
         model,
         loss,
         [ErrorRates()],
@@ -63,8 +64,8 @@ def make(tmp_path, loader, kind, *, run="run", **options):
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
         {"config": {"name": "x"}, "dataset": {"canonical": None, "quantisation_step": None}},
-        **options,
     )
+    return RecognitionTrainer(parts, **options)
 
 
 class OnGrid(EmbeddedDataset):
