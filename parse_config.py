@@ -26,8 +26,9 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
-from base.checkpoint import HAND_FILE
+from base.checkpoint import HAND_FILE, filled
 from base.run_folder import RunFolder
+from base.training_parts import TrainingParts, planned_steps
 from base.weight_noise import parameter_groups
 from data_loader.data_loaders import Data
 from model.loading import TrainedNetwork
@@ -364,6 +365,8 @@ class ConfigParser:
                 expected = f"is missing: {binder.described(annotation)}"
                 binder.faults.append(ConfigFault(key, ABSENT, expected))
                 continue
+            if key == "trainer" and made.keys() >= {"loss", "metrics"}:
+                made["parts"] = filled(TrainingParts, made)
             before = len(binder.faults)
             # On the device "meta" the weights of a network take neither time nor memory.
             with torch.device("meta" if key == "arch" else "cpu"):
@@ -383,7 +386,7 @@ class ConfigParser:
             yield from task.incompatibilities(made["arch"], made["loss"], made["metrics"])
         try:
             if "trainer" in made and made["lr_scheduler"]:
-                task.planned_steps(1, self.settings)
+                planned_steps(1, self.settings)
         except ConfigFault as fault:
             yield fault
 

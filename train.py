@@ -19,6 +19,7 @@ from base.checkpoint import load_weights
 from base.device import resolve_device
 from base.provenance import versions
 from base.random_state import seed_all
+from base.training_parts import TrainingParts, planned_steps
 from base.weight_noise import parameter_groups
 from commands import options, sweep, train_options
 from commands.start import Start, resolve_start
@@ -117,7 +118,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         load_weights(model, start.state_dict_for(model), start.weights.path)
     adaptive = config.settings["weight_noise"] == "adaptive"
     has_schedule = config.config["lr_scheduler"] is not None
-    steps = BaseTrainer.planned_steps(len(train_loader), config.settings) if has_schedule else None
+    steps = planned_steps(len(train_loader), config.settings) if has_schedule else None
     header = {
         "config": config.stored,
         "alphabet": data.alphabet.characters if model.needs_text else None,
@@ -126,20 +127,15 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         "versions": versions(device),
         "modules": extension.versions(),
     }
-    parts = {
-        "params": partial(parameter_groups, model.to(device), adaptive),
-        "steps": steps,
-        "total_steps": steps,
-        "model": model,
-        "train_loader": train_loader,
-        "valid_loader": data.loader("valid"),
-        "run": start.run,
-        "device": device,
-        "checkpoint_header": header,
-    }
-    for key in ("optimizer", "lr_scheduler", "loss", "metrics", "trainer"):
-        parts[key] = config.build(key, **parts)
-    trainer = parts["trainer"]
+    params = partial(parameter_groups, model.to(device), adaptive)
+    optimizer = config.build("optimizer", params=params)
+    schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps, total_steps=steps)
+    loss, metrics = config.build("loss", model=model), config.build("metrics", model=model)
+    valid, run = data.loader("valid"), start.run
+    parts = TrainingParts(
+        model, loss, metrics, optimizer, schedule, train_loader, valid, run, device, header
+    )
+    trainer = config.build("trainer", parts=parts)
     if not start.resumed:
         return trainer
     try:

@@ -8,35 +8,44 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import astuple
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
-from base import distributed, extension, not_finite
-from base.base_data_loader import BaseDataLoader, Batch
+from base import distributed, extension
+from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
-from base.base_metric import BaseMetric, as_floats, computed, unfit
+from base.base_metric import BaseMetric, as_floats, computed
 from base.base_model import BaseModel
-from base.batch_stream import BatchStream, Chunk, loaded
+from base.batch_stream import BatchStream, loaded
 from base.checkpoint import Checkpoint, checkpoints
+from base.dry_run import dry_run
 from base.monitor import Monitor
+from base.not_finite import NonFinite
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state_kept
-from base.run_folder import RunFolder
 from base.run_log import RunLog
+from base.run_state import Carried, Progress, RunState, Sums, ratio
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
-from base.training_state import Progress, Sums, TrainingState, ratio
-from utils.checks import ConfigFault, NotFinite, Range, UserError, described, first_line
+from base.training_parts import TrainingParts, TrainingSettings
+from utils.checks import ConfigFault, NotFinite, UserError, first_line
 from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
+
+RENAMED = {
+    "derived": "extra_metrics",
+    "rehearse": "dry_run",
+    "begin": "on_start",
+    "conclude": "on_end",
+}
+"""Methods of a task that had other names: one of the old name would never be called."""
 
 ADVICE = "A smaller learning rate, clip_norm, or float32 may help"
 
@@ -56,45 +65,8 @@ class BaseTrainer(ABC):
     be resumed with any number. Only the main process writes, logs and draws.
 
     Args:
-        model: the network, on `device`.
-        loss: summed over each sequence.
-        metrics: of training and validation.
-        optimizer: over the network's weights.
-        lr_scheduler: over `optimizer`, or None.
-        train_loader: of the training split; prepared.
-        valid_loader: of the validation split, or None.
-        run: where files go; nothing is written before `train`.
-        device: to compute on.
-        checkpoint_header: further contents of checkpoints: config, alphabet and so on.
-        epochs: of the whole run.
-        seed: of the whole run.
-        monitor: what decides which epoch is best: "min NAME", "max NAME", or null for none.
-        early_stop: epochs without improvement after which the run ends.
-        save_period: epochs from checkpoint to checkpoint.
-        save_minutes: minutes from checkpoint to checkpoint within an epoch.
-        keep_last: checkpoints kept beside the best one during the run; at its end only the newest
-            is kept. Null keeps all.
-        time_limit_minutes: after which the run saves and stops; it can be resumed.
-        steps_per_epoch: optimiser steps of an epoch; null for a pass over the data.
-        precision: of the network's products; its weights stay float32.
-        clip_norm: bound on the norm of the gradient.
-        accumulate: batches whose gradients make one step.
-        ema_decay: per step, of an exponential moving average of the weights; less at first.
-        weight_noise: on the weights in training.
-        weight_noise_std: its standard deviation; the starting value if it is adaptive.
-        truncate: steps of a sequence that the gradient flows through: the sequences are cut into
-            chunks of that length, each chunk makes an optimiser step, the state is carried over;
-            in one process only.
-        schedule_by: whether the schedule of the learning rate steps with each optimiser step or
-            with each epoch.
-        warmup_steps: the first optimiser steps, whose rates rise to those of the schedule in
-            proportion to their number.
-        max_skipped: consecutive skipped steps that end the run.
-        log_steps: optimiser steps from one point of TensorBoard's curves to the next.
-        tensorboard: whether to write TensorBoard's log.
-        anomaly: whether to end the run at the first value that is not finite, and say from which
-            module or operation it is; slow.
-        keep_normalisation: in fine-tuning, whether the old run's normalisation is kept.
+        parts: what the run is made of.
+        settings: as of `TrainingSettings`.
     """
 
     task: ClassVar[str] = "learns"
@@ -108,87 +80,36 @@ class BaseTrainer(ABC):
     carries_state: ClassVar[bool] = False
     """Whether sequences may be cut into chunks: the output of its networks has a `state`."""
 
-    def __init__(
-        self,
-        model: BaseModel,
-        loss: BaseLoss,
-        metrics: Sequence[BaseMetric],
-        optimizer: Optimizer,
-        lr_scheduler: LRScheduler | None,
-        train_loader: BaseDataLoader,
-        valid_loader: BaseDataLoader | None,
-        run: RunFolder,
-        device: torch.device,
-        checkpoint_header: Checkpoint,
-        *,
-        epochs: Annotated[int, Range(1)],
-        seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
-        monitor: str | None = None,
-        early_stop: Annotated[int, Range(1)] | None = None,
-        save_period: Annotated[int, Range(1)] = 1,
-        save_minutes: Annotated[float, Range(0.0)] = 10.0,
-        keep_last: Annotated[int, Range(1)] | None = 3,
-        time_limit_minutes: Annotated[float, Range(0.0)] | None = None,
-        steps_per_epoch: Annotated[int, Range(1)] | None = None,
-        precision: Literal["float32", "bfloat16", "float16"] = "float32",
-        clip_norm: Annotated[float, Range(1e-12)] | None = None,
-        accumulate: Annotated[int, Range(1)] = 1,
-        ema_decay: Annotated[float, Range(0.0, 1.0)] | None = None,
-        weight_noise: Literal["off", "fixed", "adaptive"] = "off",
-        weight_noise_std: Annotated[float, Range(1e-12)] = 0.075,
-        truncate: Annotated[int, Range(1)] | None = None,
-        schedule_by: Literal["batch", "epoch"] = "batch",
-        warmup_steps: Annotated[int, Range(0)] = 0,
-        max_skipped: Annotated[int, Range(1)] = 30,
-        log_steps: Annotated[int, Range(1)] = 10,
-        tensorboard: bool = True,
-        anomaly: bool = False,
-        keep_normalisation: bool = False,  # Looked at before the data are prepared.
-    ) -> None:
-        self.model, self.loss = model, loss
-        self.metrics = [metric for metric in metrics if metric.in_training]
-        self.valid_metrics = copy.deepcopy(list(metrics))
-        self.train_loader = train_loader
-        self.valid_loader = valid_loader if valid_loader is not None and len(valid_loader) else None
-        self.run, self.device, self.epochs, self.seed = run, device, epochs, seed
-        self.header, self.truncate, self.precision = dict(checkpoint_header), truncate, precision
-        self.save_period, self.steps_per_epoch = save_period, steps_per_epoch
-        self.max_skipped, self.anomaly, self.state = max_skipped, anomaly, TrainingState()
-
-        self.monitor = Monitor(monitor, self.logged_names, early_stop)
-        self.monitor.check_schedule(lr_scheduler, schedule_by)
+    def __init__(self, parts: TrainingParts, **settings: Annotated[Any, TrainingSettings]) -> None:
+        self.settings = TrainingSettings(**settings)
+        self.epochs, self.seed = self.settings.epochs, self.settings.seed
+        self.model, self.loss, self.train_loader = parts.model, parts.loss, parts.train_loader
+        self.valid_loader = parts.valid_loader
+        if self.valid_loader is not None and not len(self.valid_loader):
+            self.valid_loader = None
+        self.metrics = [metric for metric in parts.metrics if metric.in_training]
+        self.valid_metrics = copy.deepcopy(list(parts.metrics))
+        self.run, self.device, self.header = parts.run, parts.device, parts.checkpoint_header
+        self.monitor = Monitor(self.settings.monitor, self.logged_names, self.settings.early_stop)
+        self.monitor.check_schedule(parts.lr_scheduler, self.settings.schedule_by)
+        self.state, self._stop = RunState(self.metrics), StopRequest(self.settings.time_limit)
         self.optimizer_step = OptimizerStep(
-            model,
-            optimizer,
-            lr_scheduler,
-            device.type,
-            scaled=precision == "float16",
-            schedule_by=schedule_by,
-            warmup_steps=warmup_steps,
-            clip_norm=clip_norm,
-            ema_decay=ema_decay,
-            weight_noise=weight_noise,
-            weight_noise_std=weight_noise_std,
+            parts.model, parts.optimizer, parts.lr_scheduler, parts.device.type, self.settings
         )
-        seconds = math.inf if time_limit_minutes is None else 60 * time_limit_minutes
-        self._stop = StopRequest(seconds)
-        self.run_log = RunLog(run, device, self._stop, tensorboard, log_steps)
-        self.stream = BatchStream(train_loader, device, self._stop, accumulate, truncate)
-        self.checkpoint = TrainingCheckpoint(
-            run,
-            self.header,
-            self.state,
-            self.optimizer_step,
-            self.stream,
-            self.monitor,
-            self.metrics,
-            self._last_loss,
-            save_minutes=save_minutes,
-            keep_last=keep_last,
-        )
-        self._sequences = 0  # Of the training set; counted in `train`.
-        self._suspects: list[str] = []  # Modules whose output was not finite, if `anomaly`.
+        self.stream = BatchStream(parts, self.settings, self.state, self._stop)
+        saved = (self.state, self.optimizer_step, self.stream, self._last_loss, self.monitor.name)
+        self.checkpoint = TrainingCheckpoint(parts, self.settings, *saved)
+        anomaly = self.settings.anomaly
+        self._nonfinite = NonFinite(parts.model, self.state, anomaly, self._forward, self._failure)
+        self.run_log = RunLog(parts.run, parts.device, self._stop, self.settings)
         self._last_batches: list[Batch] | None = None  # Or chunks, of the last step that was made.
+        self._is_trained = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for old, new in RENAMED.items():
+            if hasattr(cls, old):
+                raise UserError(f"{cls.__name__}.{old} is called {new} now: rename it")
 
     # What a task may override.
 
@@ -197,12 +118,14 @@ class BaseTrainer(ABC):
 
         Not in the constructor, which is also called with dummies of these to find faults early.
         """
-        if self.truncate is not None and not (self.carries_state and distributed.world_size() == 1):
+        truncate, expected = self.settings.truncate, ""
+        if not self.carries_state:
+            expected = f"null: {type(self).__name__} does not cut its sequences"
+        elif distributed.world_size() > 1:
             expected = "null, as torchrun has started several processes: sequences are cut in one"
-            if not self.carries_state:
-                expected = f"null: {type(self).__name__} does not cut its sequences"
-            raise ConfigFault("trainer.args.truncate", self.truncate, expected)
-        if self.precision == "float16" and self.device.type == "cpu":
+        if truncate is not None and expected:
+            raise ConfigFault("trainer.args.truncate", truncate, expected)
+        if self.settings.precision == "float16" and self.device.type == "cpu":
             expected = "float32 or bfloat16: PyTorch has no LSTM in float16 on a CPU"
             raise ConfigFault("trainer.args.precision", "float16", expected)
         for fault in self.incompatibilities(self.model, self.loss, self.valid_metrics):
@@ -220,11 +143,11 @@ class BaseTrainer(ABC):
             state: carried over from the chunk before; None for the initial state.
         """
 
-    def derived(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
-        """Return further values derived from those of a validation."""
+    def extra_metrics(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
+        """Return further values by name, computed from the values and sums of a validation."""
         return {}
 
-    def rehearse(self, batch: Batch, output: Any) -> None:  # noqa: B027 (a task may draw nothing)
+    def dry_run(self, batch: Batch, output: Any) -> None:  # noqa: B027 (a task may draw nothing)
         """Use `evaluated_model`, before the first epoch, for a moment as `draw` will.
 
         Args:
@@ -234,12 +157,12 @@ class BaseTrainer(ABC):
     def draw(self, epoch: int, step: int) -> None:  # noqa: B027 (a task may have no pictures)
         """Draw pictures with `evaluated_model` after an epoch, into `run.log` and TensorBoard."""
 
-    def begin(self) -> None:  # noqa: B027 (a task may have nothing to write)
+    def on_start(self) -> None:  # noqa: B027 (a task may have nothing to write)
         """Write further files into the run's folder, which exists from here on."""
 
-    def conclude(self) -> None:
+    def on_end(self) -> None:
         """Log how to use the trained network, after all epochs; the main process calls it."""
-        log.info("to use it: python experiments.py %s -r %s", self.use, self._place)
+        log.info("to use it: python experiments.py %s -r %s", self.use, self.resume_argument)
 
     # What others use.
 
@@ -272,30 +195,6 @@ class BaseTrainer(ABC):
                 expected = f"a metric of networks whose head is {head!r}"
                 yield ConfigFault(f"metrics.{number}", type(metric).__name__, expected)
 
-    @staticmethod
-    def planned_steps(batches: int, options: Config) -> int:
-        """Return the number of steps of the learning-rate schedule in a whole run.
-
-        Args:
-            batches: of a pass over the data.
-            options: all of the trainer's arguments.
-
-        Raises:
-            ConfigFault: if it cannot be known beforehand.
-        """
-        if options["schedule_by"] == "epoch":
-            return options["epochs"]
-        if steps := options["steps_per_epoch"]:
-            return options["epochs"] * steps
-        if options["truncate"]:
-            raise ConfigFault(
-                "trainer.args.truncate",
-                options["truncate"],
-                "how many steps a pass has then depends on the lengths, so that a schedule needs "
-                'steps_per_epoch, or schedule_by "epoch"',
-            )
-        return options["epochs"] * math.ceil(batches / options["accumulate"])
-
     @property
     def evaluated_model(self) -> nn.Module:
         """The network with the weights to evaluate with."""
@@ -308,7 +207,7 @@ class BaseTrainer(ABC):
 
     def resume(self, checkpoint: Checkpoint, source: Path) -> None:
         """Resume from a checkpoint; see `TrainingCheckpoint.load`."""
-        self.checkpoint.load(checkpoint, source, self.steps_per_epoch)
+        self.checkpoint.load(checkpoint, source)
 
     def train(self, config: Config | None = None, weights_from: Path | None = None) -> int | None:
         """Train to the end, or until a signal or the time limit; then log what to do next.
@@ -328,42 +227,64 @@ class BaseTrainer(ABC):
                 last step if only TensorBoard's log or a picture could not be written.
         """
         self.check()
-        self._rehearse()
-        self._sequences = sum(map(len, self.train_loader.batch_sampler.batches(0)))
+        dry_run(self)
         distributed.broadcast_tensors([*self.model.parameters(), *self.model.buffers()])
-        next_step = None  # What the run, as it is left, is to be resumed for.
-        with ExitStack() as stack:
-            stack.enter_context(torch.autograd.set_detect_anomaly(self.anomaly))
-            if self.anomaly:
-                self._suspects = stack.enter_context(not_finite.watched(self.model))
-            try:
-                with self._stop:  # Inside, a Ctrl-C waits until the state can be saved.
-                    opened = self.run_log.opened(self.checkpoint, config, self.seed, weights_from)
-                    stack.enter_context(opened)
-                    if distributed.is_main():
-                        stack.push(self._record_end)
-                    next_step = "resume"
-                    try:
-                        self._train_epochs()
-                    finally:
-                        self.stream.close()
-                    self._stop.poll()
-                if self._stop.failure is not None:
-                    raise self._stop.failure
-                if self.is_complete:
-                    next_step = "finish"
-                    if distributed.is_main():
-                        self.conclude()
-                    next_step = None
-            finally:
-                if next_step is not None and checkpoints(self.run.models):
-                    log.info("to %s: python train.py -r %s", next_step, self._place)
+        with self._session(config, weights_from):
+            while not self.should_stop():
+                values = self.run_epoch()
+                self.commit(values)
         return self._stop.signal
 
+    @contextmanager
+    def _session(self, config: Config | None, weights_from: Path | None) -> Iterator[None]:
+        """Inside, the run's folder and logs are open, and a Ctrl-C waits until all is saved."""
+        with ExitStack() as stack:
+            stack.enter_context(self._nonfinite.watched())
+            with self._stop:
+                opened = self.run_log.opened(self.checkpoint, config, weights_from)
+                stack.enter_context(opened)
+                stack.push(self._record_end)
+                with closing(self.stream):
+                    self._start()
+                    yield
+                    self._finish()
+                self._stop.poll()
+            if self._stop.failure is not None:
+                raise self._stop.failure
+            self._is_trained = self.is_complete
+            if self.is_complete and distributed.is_main():
+                self.on_end()
+
+    def _start(self) -> None:
+        """Log what is trained; save a run that goes on in another folder."""
+        self.run_log.events.pairs(self.logged_names, "epoch")
+        if distributed.is_main():
+            self.on_start()
+        if self.state.source is None:
+            log.info("%s", self.model)
+        elif not self.checkpoint.is_same_run:  # From here on the new run is resumed from itself.
+            within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0
+            self.checkpoint.save(None, within_epoch=within_epoch)
+
+    def _finish(self) -> None:
+        """Log why a run is complete, if it is, and keep the checkpoints of one that is."""
+        epoch = self.progress.epoch
+        if self.is_complete:
+            reason = "all epochs are done" if epoch >= self.epochs else "early stopping"
+            best = self.monitor.describe(self.state.best)
+            log.info("finished after epoch %d: %s; %s", epoch, reason, best)
+            self.checkpoint.finish()
+
     def _record_end(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Record how this start of the run ended."""
-        state = "finished" if self.is_complete and error is None else "stopped"
-        number, reason = self._stop.signal, "" if state == "finished" else "time_limit_minutes"
+        """Record how this start of the run ended, and log how it goes on."""
+        if not distributed.is_main():
+            return
+        is_finished = self.is_complete and error is None
+        if not is_finished and checkpoints(self.run.models):
+            what = "finish" if self._is_trained else "resume"
+            log.info("to %s: python train.py -r %s", what, self.resume_argument)
+        state = "finished" if is_finished else "stopped"
+        number, reason = self._stop.signal, "" if is_finished else "time_limit_minutes"
         if isinstance(error, Exception):
             state, reason = "failed", first_line(error)
         elif error is not None or (number and state == "stopped"):
@@ -372,41 +293,41 @@ class BaseTrainer(ABC):
             self.run.end(state, reason)
 
     @property
-    def _place(self) -> str:
+    def resume_argument(self) -> str:
         """The run's folder, and the user's modules, as a command line has them."""
         return f"{shlex.quote(str(self.run.models))}{extension.options()}"
 
     # The loop.
 
-    def _train_epochs(self) -> None:
-        """Train all epochs, unless a signal or the time limit stops that; save what was trained."""
-        self.run_log.events.pairs(self.logged_names, "epoch")
-        if distributed.is_main():
-            self.begin()
-        if self.checkpoint.source is None:
-            log.info("%s", self.model)
-        elif not self.checkpoint.inside:  # From here on the new run is resumed from itself.
-            within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0
-            self.checkpoint.save(None, within_epoch=within_epoch)
-        while not (self.is_complete or self._stop.requested):
-            if not (self._train_epoch() and self._end_epoch()):
-                self.checkpoint.save(self.checkpoint.reason_not_to_save(), within_epoch=True)
-        if self.is_complete:
-            all_done = self.progress.epoch >= self.epochs
-            reason = "all epochs are done" if all_done else "early stopping"
-            log.info("finished after epoch %d: %s; %s", self.progress.epoch, reason, self.monitor)
-            self.checkpoint.finish()
-
     @property
     def is_complete(self) -> bool:
         """Whether all epochs are done, or the run has stopped early."""
-        return self.progress.epoch >= self.epochs or self.monitor.out_of_patience
+        all_done = self.progress.epoch >= self.epochs
+        return all_done or self.monitor.out_of_patience(self.state.best)
+
+    def should_stop(self) -> bool:
+        """Return whether no further epoch is to be trained now."""
+        return self.is_complete or self._stop.requested
+
+    def run_epoch(self) -> dict[str, float] | None:
+        """Make the remaining steps of an epoch, and validate.
+
+        Returns:
+            what is logged of the epoch, by name; None if a signal, a failure or the time limit
+            interrupted it.
+        """
+        if not self._train_epoch() or (validation := self.validate()) is None:
+            return None
+        sums = self.state.sums
+        values = sums.losses(self.loss.name) | computed(self.metrics) | sums.rates()
+        values |= {f"valid_{name}": value for name, value in validation.items()}
+        return distributed.broadcast_object(lambda: values)
 
     def _train_epoch(self) -> bool:
-        """Make the remaining steps of an epoch; return whether all are done."""
-        total = self.steps_per_epoch
-        if total is None and self.truncate is None:
-            total = math.ceil(len(self.train_loader) / self.stream.accumulate)
+        """Make the remaining steps of an epoch; return False if that was interrupted."""
+        total = self.settings.steps_per_epoch
+        if total is None and self.settings.truncate is None:
+            total = math.ceil(len(self.train_loader) / self.settings.accumulate)
         with distributed.bar(
             what=f"epoch {self.progress.epoch + 1}/{self.epochs}",
             total=total,
@@ -422,171 +343,148 @@ class BaseTrainer(ABC):
                     return not self._stop.immediate and self._epoch_is_trained()
                 due = distributed.broadcast_object(lambda: self.checkpoint.due)
                 if due and not self._epoch_is_trained():
-                    self.checkpoint.save(self.checkpoint.reason_not_to_save(), within_epoch=True)
+                    self._save_within_epoch()
         return True
 
     def _epoch_is_trained(self) -> bool:
-        if self.steps_per_epoch is not None:
-            return self.progress.epoch_steps >= self.steps_per_epoch
-        return self.stream.position.data_pass > self.progress.epoch_pass
+        if self.settings.steps_per_epoch is not None:
+            return self.progress.epoch_steps >= self.settings.steps_per_epoch
+        return self.state.position.data_pass > self.progress.epoch_pass
+
+    def commit(self, values: dict[str, float] | None) -> None:
+        """Judge, log and save an epoch; of an interrupted one save what there is.
+
+        Args:
+            values: as `run_epoch` returned them.
+        """
+        if values is None:
+            self._save_within_epoch()
+            return
+        epoch, reason = self.progress.epoch + 1, self.checkpoint.reason_not_to_save()
+        best = self.monitor.judge(self.state.best, epoch, values, sound=reason is None)
+        sums, improved = self.state.end_epoch(values, best), best.best_epoch == epoch
+        self.optimizer_step.end_epoch(values.get(self.monitor.name))
+        if distributed.is_main():
+            if reason is None:
+                self.evaluated_model.eval()
+                self.run_log.draw(self.draw, epoch, self.progress.step)
+            counts = {"skipped_steps": sums.skipped}
+            if (divergence := self.optimizer_step.divergence()) is not None:
+                # In nats per sequence, to be compared with the loss.
+                counts["weight_noise_divergence"] = divergence / self._sequences
+            loss = f"{self.loss.name}_per_point"
+            shown = [loss, f"valid_{loss}", self.monitor.name]
+            self.run_log.epoch(values | counts, self.progress, shown, sums.seconds, improved)
+        # The best first: a run killed in between resumes before this epoch, and repeats it.
+        if improved:
+            self.checkpoint.save_best()
+        if self.progress.step == 0:
+            reason = reason or "every step was skipped"
+        if self.is_complete and reason is not None:
+            raise self._failure(f"the run ends after epoch {epoch}, but {reason}")
+        stopped = self._stop.poll()
+        if self.is_complete or stopped or epoch % self.settings.save_period == 0:
+            self.checkpoint.save(reason)
+
+    def _save_within_epoch(self) -> None:
+        self.checkpoint.save(self.checkpoint.reason_not_to_save(), within_epoch=True)
+
+    # A step.
 
     def _train_step(self) -> float:
         """Make one optimiser step, and return its loss per point.
 
-        In this order: `BatchStream` loads batches and moves them to the device, `forward_batch` of
-        the task calls the network, the loss is summed, and `OptimizerStep.step` sums the gradient
-        over all processes, clips it, and updates the weights.
+        It is of one batch, of `accumulate` batches or, with truncation, of the next chunk of each.
+        The gradient is that of the summed loss, over all of these and all processes.
         """
-        started, stream, optimizer_step = time.perf_counter(), self.stream, self.optimizer_step
+        started, stream, update = time.perf_counter(), self.stream, self.optimizer_step
         if not stream.load():  # A loader failed: the run ends.
             return math.nan
-        step, batches, divisor, finite = Sums(), [], 0, True
-        place = astuple(stream.position)  # The random numbers of a step depend on it alone.
+        sums, divisor, batches, finite = Sums(), 0, [], True
+        place = astuple(self.state.position)  # The random numbers of a step depend on it alone.
         self.model.train()
-        self._suspects.clear()  # Of a validation.
-        optimizer_step.start(self.progress.step)
-        with optimizer_step.noisy(), distributed.own_randomness(self.device, self.seed, *place):
+        self._nonfinite.start_step()
+        update.start(self.progress.step)
+        with update.noisy(), distributed.own_randomness(self.device, self.seed, *place):
             for number, chunk in enumerate(stream.chunks()):
-                loss = 0.0
+                loss = 0.0  # Of a process without a row of this batch.
                 if chunk is not None:
                     output, losses = self._forward(self.model, chunk.batch, chunk.state)
                     loss = losses.detach().cpu().double().sum().item()
-                    if (finite and not math.isfinite(loss)) or self._suspects:
-                        self._report_skipped_step(f"{self._culprit(chunk)} is not finite")
-                    if self.truncate is not None:
+                    if finite:
+                        self._nonfinite.check_loss(loss, chunk)
+                    if self.settings.truncate is not None:
                         stream.carry(number, output.state)
                 # What is not finite in one process is dropped in all.
                 (dropped,) = distributed.all_reduce_max([not math.isfinite(loss)])
                 finite = finite and not dropped
-                if dropped or chunk is None:
-                    continue
-                self._backward(losses.sum())
-                with torch.no_grad():
-                    for metric in self.metrics:
-                        metric.update(output, chunk.batch)
-                divisor += self.loss.divisor(chunk.batch)
-                step.add(loss, chunk.sequences, chunk.batch.points)
-                batches.append(chunk.batch)
-        step.loss, step.sequences, step.points, divisor = distributed.all_reduce_sum(
-            [step.loss, step.sequences, step.points, divisor]
-        )
-        norm, rate = math.nan, optimizer_step.learning_rate
+                if chunk is not None and not dropped:
+                    with self._nonfinite.backward():
+                        update.backward(losses.sum())
+                    with torch.no_grad():
+                        for metric in self.metrics:
+                            metric.update(output, chunk.batch)
+                    divisor += self.loss.divisor(chunk.batch)
+                    sums.add(loss, chunk.sequences, chunk.batch.points)
+                    batches.append(chunk.batch)
+        *totals, divisor = distributed.all_reduce_sum([*astuple(sums)[:3], divisor])
+        sums, norm, rate = Sums(*totals), math.nan, update.learning_rate
         if finite:
             # The divergence of adaptive noise counts once for the training set: this step's share.
-            share = step.sequences / divisor / self._sequences
-            norm = optimizer_step.step(divisor, share)
-            if not math.isfinite(norm) and not optimizer_step.scaler.is_enabled():
-                self._report_skipped_step(f"{not_finite.gradients(self.model)} is not finite")
+            norm = update.clip(divisor, sums.sequences / divisor / self._sequences)
+            if math.isfinite(norm):
+                update.step()
+                update.update_average()
+            elif not update.scaler.is_enabled():
+                self._nonfinite.report_gradient()
+            update.end_step(math.isfinite(norm))
         stream.advance()
-        step.seconds = time.perf_counter() - started
-        self._count(step, norm, rate)
         if math.isfinite(norm):
             self._last_batches = batches
-        elif self.progress.skipped_in_row >= self.max_skipped:
+        self._count(sums, norm, rate, time.perf_counter() - started)
+        return sums.loss_per_point
+
+    def _count(self, sums: Sums, norm: float, rate: float, seconds: float) -> None:
+        """Count and log a step; end the run if too many in a row were skipped.
+
+        Args: as of `RunState.count`.
+        """
+        self.state.count(sums, norm, rate, seconds)
+        if self.progress.skipped_in_row >= self.settings.max_skipped:
             reason = self.checkpoint.reason_not_to_save()
-            self.progress.skipped_in_row = 0  # Of a run that resumes from here.
+            self.state.forget_skipped()
             self.checkpoint.save(reason, within_epoch=True)
-            what = f"{self.max_skipped} steps in a row had a loss or gradient that is not finite"
-            raise self._failure(what)
-        return step.loss_per_point
+            what = "steps in a row had a loss or gradient that is not finite"
+            raise self._failure(f"{self.settings.max_skipped} {what}")
+        if math.isfinite(norm):
+            curves = {f"{self.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
+            curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
+            norms = partial(self.optimizer_step.layer_norms, norm)
+            self.run_log.step(curves, self.progress.step, norms)
 
-    def _culprit(self, chunk: Chunk) -> str:
-        """Say where what makes a loss not finite comes from, by another forward pass."""
-        batch = chunk.batch
-        broken = ~torch.isfinite(batch.inputs).flatten(1).all(1)
-        if broken.any():
-            return f"what sample {int(batch.index[broken][0])} has as inputs"
-        with torch.no_grad(), random_state_kept(), not_finite.watched(self.model) as found:
-            self._forward(self.model, batch, chunk.state)
-        return (self._suspects + found + ["the loss of finite outputs"])[0]
-
-    def _backward(self, loss: Tensor) -> None:
-        """Add the gradient of a summed loss."""
-        try:
-            self.optimizer_step.backward(loss)
-        except RuntimeError as error:
-            if self.anomaly and "returned nan" in str(error):
-                self._report_skipped_step(f"in the backward pass, {first_line(error)}")
-            raise
-
-    def _report_skipped_step(self, why: str) -> None:
-        """Say, once an epoch, why a step is left out; end the run if it is to be debugged."""
-        what = f"step {self.progress.step + 1}: {why}"
-        if self.anomaly:
-            raise self._failure(what)
-        if not self.state.sums.skipped:
-            log.warning("%s, so that the step is left out", what)
+    @cached_property
+    def _sequences(self) -> int:
+        """Number of sequences of the training set."""
+        return sum(map(len, self.train_loader.batch_sampler.batches(0)))
 
     def autocast(self) -> torch.autocast:
         """Return a context in which products are of the run's precision."""
-        precision = getattr(torch, self.precision)
-        return torch.autocast(self.device.type, precision, enabled=self.precision != "float32")
+        precision = getattr(torch, self.settings.precision)
+        return torch.autocast(
+            self.device.type, precision, enabled=self.settings.precision != "float32"
+        )
 
     def _forward(
-        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
+        self, model: nn.Module, batch: Batch, state: Carried | None = None
     ) -> tuple[Any, Tensor]:
         """Return a network's output for a batch, and the loss of each sequence, `(batch,)`."""
         with self.autocast():
             output = self.forward_batch(model, batch, state)
         return output, self.loss(output, batch)
 
-    def _count(self, step: Sums, norm: float, rate: float) -> None:
-        """Count a step; of a skipped one the batches whose losses are finite count."""
-        progress, sums = self.progress, self.state.sums
-        sums.add(step.loss, step.sequences, step.points)
-        sums.seconds += step.seconds
-        if not math.isfinite(norm):
-            progress.skipped_in_row += 1
-            sums.skipped += 1
-            return
-        progress.step += 1
-        progress.epoch_steps += 1
-        progress.skipped_in_row = 0
-        if progress.first_loss is None:
-            progress.first_loss = step.loss_per_point
-        sums.steps += 1
-        sums.gradient_norm += norm
-        sums.learning_rate = rate
-        speed, loss = ratio(step.points, step.seconds), f"{self.loss.name}_per_point"
-        curves = {loss: step.loss_per_point, "gradient_norm": norm, "learning_rate": rate}
-        curves["points_per_second"] = speed
-        self.run_log.step(curves, progress.step, lambda: self.optimizer_step.layer_norms(norm))
-
     def _failure(self, what: str) -> TrainingFailed:
         """Return the error with which a run ends that diverged."""
         return TrainingFailed(f"{what}; {self.checkpoint.last_sound()}. {ADVICE}")
-
-    def _end_epoch(self) -> bool:
-        """Validate, judge, log and save an epoch; return False if that was interrupted."""
-        progress, sums = self.progress, self.state.sums
-        if (validation := self.validate()) is None:
-            return False
-        values = sums.losses(self.loss.name) | computed(self.metrics) | sums.rates()
-        values |= {f"valid_{name}": value for name, value in validation.items()}
-        self.state.values = values = distributed.broadcast_object(lambda: values)
-        progress.epoch += 1
-        reason = self.checkpoint.reason_not_to_save()
-        improved = self.monitor.judge(progress.epoch, values, sound=reason is None)
-        self.optimizer_step.end_epoch(values.get(self.monitor.name))
-        if distributed.is_main():
-            if reason is None:
-                self._draw()
-            self._report(improved)
-        self.state.sums = Sums()
-        for metric in self.metrics:
-            metric.reset()
-        progress.epoch_steps, progress.epoch_pass = 0, self.stream.position.data_pass
-        # The best first: a run killed in between resumes before this epoch, and repeats it.
-        if improved:
-            self.checkpoint.save_best()
-        if progress.step == 0:
-            reason = reason or "every step was skipped"
-        if self.is_complete and reason is not None:
-            raise self._failure(f"the run ends after epoch {progress.epoch}, but {reason}")
-        stopped = self._stop.poll()
-        if self.is_complete or stopped or progress.epoch % self.save_period == 0:
-            self.checkpoint.save(reason)
-        return True
 
     @torch.no_grad()
     def validate(self) -> dict[str, float] | None:
@@ -596,7 +494,7 @@ class BaseTrainer(ABC):
         """
         if self.valid_loader is None:
             return {}
-        sums, model = Sums(), self.evaluated_model.eval()
+        sums, skipped, model = Sums(), 0, self.evaluated_model.eval()
         for metric in self.valid_metrics:
             metric.reset()
         with random_state_kept():
@@ -611,17 +509,16 @@ class BaseTrainer(ABC):
                 output, loss = self._evaluated(model, batch)
                 sums.add(loss, len(batch), batch.points)
                 if output is None:
-                    sums.skipped += 1
+                    skipped += 1
                     continue
                 for metric in self.valid_metrics:
                     metric.update(output, batch)
-        sums.loss, sums.sequences, sums.points, sums.skipped = distributed.all_reduce_sum(
-            [sums.loss, sums.sequences, sums.points, sums.skipped]
-        )
+        *totals, skipped = distributed.all_reduce_sum([*astuple(sums)[:3], skipped])
+        sums = Sums(*totals, skipped=skipped)
         values = sums.losses(self.loss.name) | computed(self.valid_metrics)
-        values |= as_floats(self.derived(values, sums), self)
+        values |= as_floats(self.extra_metrics(values, sums), self)
         # Values of a part of the split would be misleading.
-        return dict.fromkeys(values, math.nan) if sums.skipped else values
+        return dict.fromkeys(values, math.nan) if skipped else values
 
     @torch.no_grad()
     def _last_loss(self) -> float | None:
@@ -641,84 +538,3 @@ class BaseTrainer(ABC):
         except NotFinite:
             return None, math.nan
         return output, losses.cpu().double().sum().item()
-
-    def _draw(self) -> None:
-        """Draw pictures of an epoch; one that fails is not worth the epoch."""
-        self.evaluated_model.eval()
-        with self._stop.catch_os_errors(), random_state_kept():
-            try:
-                self.draw(self.progress.epoch, self.progress.step)
-            except OSError:
-                raise
-            except Exception as error:
-                epoch, cause = self.progress.epoch, described(error)
-                log.error("the pictures of epoch %d could not be drawn: %s", epoch, cause)
-
-    @torch.no_grad()
-    def _rehearse(self) -> None:
-        """Try network, loss, metrics and `derived` on two samples; raise a UserError of a fault."""
-        loader, model, use = self.train_loader, self.evaluated_model.eval(), self.use.split()[0]
-        samples = [loader.dataset[0, number % len(loader.dataset)] for number in range(2)]
-        batch, hint = loader.collate_fn(samples).to(self.device), ""
-        if self.precision != "float32":
-            hint = "; not all of torch has trainer.args.precision other than float32"
-        with random_state_kept():
-            with _trying("arch", model, f"a network that {self.task}", hint), self.autocast():
-                output = self.forward_batch(model, batch)
-            if not isinstance(output, made := self.output_type):
-                expected = (
-                    f"a network whose forward returns the {made.__name__} of {made.__module__}"
-                )
-                raise ConfigFault("arch", type(model).__name__, expected)
-            hint = f"; trainer.args.samples = 0 leaves out this trial{hint}"
-            with _trying("arch", model, f"a network that can {use}", hint):
-                self.rehearse(batch, output)
-            expected = "one that returns a value for each sequence"
-            with _trying("loss", self.loss, expected):
-                losses = self.loss(output, batch)
-                shape = tuple(losses.shape)
-            if shape != (len(batch),):
-                expected += f", of shape {(len(batch),)}, not {shape}"
-                raise ConfigFault("loss", type(self.loss).__name__, expected)
-            sums = Sums(losses.sum().item(), len(batch), batch.points)
-            values = sums.losses(self.loss.name)
-            for number, metric in enumerate(copy.deepcopy(self.valid_metrics)):
-                with _trying(f"metrics.{number}", metric, "a metric"):
-                    lacks = unfit(metric, output, batch)
-                    metric.update(output, batch)
-                    values |= as_floats(metric.compute(), metric)
-                if lacks:
-                    raise ConfigFault(f"metrics.{number}", type(metric).__name__, lacks)
-            with _trying("trainer", self, "a trainer"):
-                as_floats(self.derived(values, sums), self)
-
-    def _report(self, improved: bool) -> None:
-        """Log an epoch."""
-        progress, sums, values = self.progress, self.state.sums, self.state.values
-        counts = {"skipped_steps": sums.skipped}
-        if (divergence := self.optimizer_step.divergence()) is not None:
-            # In nats per sequence, to be compared with the loss.
-            counts["weight_noise_divergence"] = divergence / self._sequences
-        self.run_log.epoch(values | counts, progress.epoch, progress.step)
-        loss = f"{self.loss.name}_per_point"
-        shown = dict.fromkeys([loss, f"valid_{loss}", self.monitor.name])
-        words = [f"epoch {progress.epoch:>{len(str(self.epochs))}}/{self.epochs}:"]
-        words += [f"{name} {values[name]:11.5g}" for name in shown if name in values]
-        words.append(f"{sums.seconds:7.1f} s")
-        if improved:
-            words.append("best so far")
-        if sums.skipped:
-            words.append(f"skipped_steps {sums.skipped}")
-        log.info("%s", "  ".join(words))
-
-
-@contextmanager
-def _trying(key: str, block: object, wanted: str, hint: str = "") -> Iterator[None]:
-    """Inside, turn an error of a block's own code into a ConfigFault that says what is wanted."""
-    try:
-        yield
-    except (UserError, OSError):
-        raise
-    except Exception as error:
-        expected = f"{wanted}: trying it ended in {described(error)}{hint}"
-        raise ConfigFault(key, type(block).__name__, expected) from error

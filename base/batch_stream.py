@@ -1,29 +1,22 @@
-"""The batches of training: the position in the data, and the state carried over.
+"""The batches of training, whole or in chunks of their time steps.
 
 A step takes `accumulate` batches, a group. With truncation they are cut into chunks of so many time
 steps: each chunk makes an optimiser step, and the recurrent state is carried to the next (in one
 process only: a state would have to follow its sequence to another one).
 """
 
-import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from base import distributed
-from base.base_data_loader import BaseDataLoader, Batch
-from base.checkpoint import filled
+from base.base_data_loader import Batch
+from base.run_state import Carried, RunState, moved
 from base.stop_request import StopRequest, TrainingFailed
+from base.training_parts import TrainingParts, TrainingSettings
 from utils.checks import UserError
-
-log = logging.getLogger(__name__)
-
-State = dict[str, Tensor]
 
 
 @dataclass
@@ -33,20 +26,8 @@ class Chunk:
     batch: Batch
     sequences: float
     """Their number; a sequence that is cut counts by its share."""
-    state: State | None
+    state: Carried | None
     """Carried over from the chunk before, `(rows, ...)` each; None at the start."""
-
-
-@dataclass
-class Position:
-    """Where the next step takes its batches from, counted from 0; all of it is saved."""
-
-    data_pass: int = 0
-    """The pass over the data,"""
-    batch: int = 0
-    """the first of the batches,"""
-    chunk: int = 0
-    """and the chunk of their time steps."""
 
 
 class BatchStream:
@@ -55,28 +36,30 @@ class BatchStream:
     A step: `load`, then for each of `chunks` a forward pass and `carry`, then `advance`.
 
     Args:
-        loader: of the training split; prepared.
-        device: that batches go to.
+        parts: of the run: the loader, and the device that batches go to.
+        settings: of the run.
+        state: of the run, whose position and carried states this moves on.
         stop: receives a failure of the loader.
-        accumulate: batches of a step.
-        truncate: time steps of a chunk; None for whole sequences.
     """
 
     def __init__(
         self,
-        loader: BaseDataLoader,
-        device: torch.device,
+        parts: TrainingParts,
+        settings: TrainingSettings,
+        state: RunState,
         stop: StopRequest,
-        accumulate: int = 1,
-        truncate: int | None = None,
     ) -> None:
-        self.loader, self.device = loader, device
-        self.accumulate, self.truncate = accumulate, truncate
-        self.position = Position()
-        self._stop, self._source = stop, None
+        self.loader, self.device = parts.train_loader, parts.device
+        self.accumulate, self.truncate = settings.accumulate, settings.truncate
+        self.state, self._stop = state, stop
         self._batches: Iterator[Batch | None] | None = None
         self._group: list[Batch | None] = []
-        self._states: list[State | None] = []
+
+    @property
+    def layout(self) -> dict[str, int | None]:
+        """What a position in the data counts."""
+        settings = {"accumulate": self.accumulate, "truncate": self.truncate}
+        return {"batches": len(self.loader), **settings}
 
     def load(self) -> bool:
         """Load the batches of the next step; return False if a process's loader failed.
@@ -85,7 +68,7 @@ class BatchStream:
         """
         if self._group:
             return True
-        position = self.position
+        position = self.state.position
         if self._batches is None:
             self.loader.batch_sampler.position = (position.data_pass, position.batch)
             self._batches = loaded(self.loader, self._stop)
@@ -95,18 +78,16 @@ class BatchStream:
             return False
         self._group = [batch and batch.to(self.device, non_blocking=True) for batch in batches]
         if not (position.chunk and self._states_fit()):
-            if position.chunk:
-                log.warning("the data have changed since %s: restarting a batch", self._source)
-            position.chunk, self._states = 0, [None] * count
+            self.state.restart_batches(count)
         return True
 
     def chunks(self) -> Iterator[Chunk | None]:
         """Yield what the step takes of each of its batches; None if this process has no rows."""
-        for batch, state in zip(self._group, self._states, strict=True):
+        for batch, state in zip(self._group, self.state.carried, strict=True):
             if batch is None or self.truncate is None:
                 yield batch and Chunk(batch, float(len(batch)), None)
                 continue
-            start = self.position.chunk * self.truncate
+            start = self.state.position.chunk * self.truncate
             rows, steps = batch.lengths > start, slice(start, start + self.truncate)
             part = Batch(
                 inputs=batch.inputs[rows, steps],
@@ -117,29 +98,27 @@ class BatchStream:
                 index=batch.index[rows],
             )
             share = float((part.lengths / batch.lengths[rows]).sum())
-            yield Chunk(part, share, state) if rows.any() else None
+            own = state and moved(state, self.device)
+            yield Chunk(part, share, own) if rows.any() else None
 
-    def carry(self, number: int, state: State) -> None:
+    def carry(self, number: int, state: Carried) -> None:
         """Carry the state after a batch's chunk over to its next chunk, detached.
 
         One that is not finite is dropped.
         """
-        lengths, end = self._group[number].lengths, (self.position.chunk + 1) * self.truncate
-        goes_on = lengths[lengths > end - self.truncate] > end
+        start, lengths = self.state.position.chunk * self.truncate, self._group[number].lengths
+        goes_on = lengths[lengths > start] > start + self.truncate
         own = {name: value[goes_on].detach().clone() for name, value in state.items()}
         finite = all(bool(torch.isfinite(value).all()) for value in own.values())
-        self._states[number] = own if finite else None
+        self.state.carry(number, own if finite else None)
 
     def advance(self) -> None:
         """Move on to the next chunk, group of batches, or pass over the data."""
-        position = self.position
-        position.chunk += 1
-        if position.chunk < self._num_chunks():
-            return
-        position.chunk, position.batch = 0, position.batch + len(self._group)
-        self._group = []
-        if position.batch >= len(self.loader):
-            position.data_pass, position.batch = position.data_pass + 1, 0
+        before = self.state.position
+        self.state.advance(self._num_chunks(), len(self._group), len(self.loader))
+        if self.state.position.chunk == 0:
+            self._group = []
+        if self.state.position.data_pass > before.data_pass:
             self._batches = None
 
     def _num_chunks(self) -> int:
@@ -150,11 +129,11 @@ class BatchStream:
 
     def _states_fit(self) -> bool:
         """Return whether the states are of the sequences that have time steps in the chunk."""
-        if self.position.chunk >= self._num_chunks() or len(self._states) != len(self._group):
+        chunk, states = self.state.position.chunk, self.state.carried
+        if chunk >= self._num_chunks() or len(states) != len(self._group):
             return False
-        start = self.position.chunk * self.truncate
-        for batch, state in zip(self._group, self._states, strict=True):
-            count = int((batch.lengths > start).sum())
+        for batch, state in zip(self._group, states, strict=True):
+            count = int((batch.lengths > chunk * self.truncate).sum())
             if state is not None and any(len(value) != count for value in state.values()):
                 return False
         return True
@@ -163,37 +142,6 @@ class BatchStream:
         """End the loader's workers."""
         self._batches = None
         self.loader.close()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what resuming needs beside `position`."""
-        return {
-            "batches": len(self.loader),
-            "accumulate": self.accumulate,
-            "truncate": self.truncate,
-            "states": [state and _moved(state, "cpu") for state in self._states],
-        }
-
-    def load_state_dict(
-        self, state: Mapping[str, Any], position: Mapping[str, int], source: Path
-    ) -> None:
-        """Resume from what `state_dict` returned, at the values of `Position` in `position`.
-
-        If a pass now has another number of batches, it resumes at the same fraction of it.
-        """
-        self.position, self._source = filled(Position, position), source
-        before, now = state["batches"], len(self.loader)
-        if before != now:
-            log.warning("a pass over the data has %d batches instead of %d", now, before)
-        self.position.batch = min(self.position.batch * now // before, now - 1)
-        cut = (self.accumulate, self.truncate) != (state["accumulate"], state["truncate"])
-        if before != now or cut:
-            self.position.chunk = 0
-        self._states = [one and _moved(one, self.device) for one in state["states"]]
-
-
-def _moved(state: State, device: torch.device | str) -> State:
-    """Return a state on a device."""
-    return {name: value.to(device) for name, value in state.items()}
 
 
 def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch | None]:

@@ -2,23 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from base.run_state import Best
 from utils.checks import ConfigFault
-
-
-@dataclass
-class Best:
-    """What is known of the best epoch so far; all of it is saved."""
-
-    best: float | None = None
-    """The best value of the monitored metric,"""
-    best_epoch: int | None = None
-    """and the epoch it is of."""
-    not_improved: int = 0
-    """Epochs since then."""
 
 
 class Monitor:
@@ -34,7 +23,7 @@ class Monitor:
     """
 
     def __init__(self, rule: str | None, names: Sequence[str], early_stop: int | None) -> None:
-        self.rule, self.name, self.early_stop, self.record = rule, None, early_stop, Best()
+        self.rule, self.name, self.early_stop = rule, None, early_stop
         if rule is None:
             if early_stop is not None:
                 expected = "null, because nothing is monitored"
@@ -57,26 +46,24 @@ class Monitor:
             expected = f'"{schedule.mode} NAME": a value at which ReduceLROnPlateau looks'
             raise ConfigFault("monitor", self.rule, expected)
 
-    def judge(self, epoch: int, values: Mapping[str, float], sound: bool) -> bool:
-        """Compare an epoch with the best before it; return whether it is sound and better."""
+    def judge(self, best: Best, epoch: int, values: Mapping[str, float], sound: bool) -> Best:
+        """Return the best epoch so far: `epoch` if it is sound and better than `best`."""
         if self.name is None:
-            return False
-        value, record = values[self.name], self.record
-        best = math.inf if record.best is None else self._sign * record.best
-        if sound and math.isfinite(value) and self._sign * value < best:
-            self.record = Best(value, epoch)
-            return True
-        record.not_improved += 1
-        return False
+            return best
+        value = values[self.name]
+        limit = math.inf if best.best is None else self._sign * best.best
+        if sound and math.isfinite(value) and self._sign * value < limit:
+            return Best(value, epoch)
+        return replace(best, not_improved=best.not_improved + 1)
 
-    @property
-    def out_of_patience(self) -> bool:
-        """Whether the last `early_stop` epochs were no better than one before them."""
-        return self.early_stop is not None and self.record.not_improved >= self.early_stop
+    def out_of_patience(self, best: Best) -> bool:
+        """Return whether the last `early_stop` epochs were no better than one before them."""
+        return self.early_stop is not None and best.not_improved >= self.early_stop
 
-    def __str__(self) -> str:
+    def describe(self, best: Best) -> str:
+        """Return in words which epoch was best."""
         if self.rule is None:
             return "nothing was monitored"
-        if self.record.best is None:
+        if best.best is None:
             return f"no epoch had a finite {self.name}"
-        return f"best {self.rule}: {self.record.best:.6g} in epoch {self.record.best_epoch}"
+        return f"best {self.rule}: {best.best:.6g} in epoch {best.best_epoch}"

@@ -19,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from base import distributed
 from base.checkpoint import check_like, load_weights
+from base.training_parts import TrainingSettings
 from base.weight_noise import WeightNoise
 from utils.checks import CheckpointError
 from utils.override import without
@@ -36,16 +37,15 @@ class OptimizerStep:
     """Makes the steps of an optimiser, and holds all that they depend on except the data.
 
     A step: `start`; inside `noisy()` any number of forward passes, each followed by `backward` of
-    a summed loss; then `step`.
+    a summed loss; then `clip`, unless its norm is not finite `step` and `update_average`, and
+    `end_step`.
 
     Args:
         model: the network, on its device.
         optimizer: over the groups of `weight_noise.parameter_groups`.
         lr_scheduler: over `optimizer`, or None.
         device_type: such as "cuda".
-        scaled: whether to scale the loss, which float16 needs.
-        schedule_by, warmup_steps, clip_norm, ema_decay, weight_noise, weight_noise_std: as of
-            `BaseTrainer`.
+        settings: of the run.
     """
 
     def __init__(
@@ -54,32 +54,24 @@ class OptimizerStep:
         optimizer: Optimizer,
         lr_scheduler: LRScheduler | None,
         device_type: str,
-        *,
-        scaled: bool = False,
-        schedule_by: str = "batch",
-        warmup_steps: int = 0,
-        clip_norm: float | None = None,
-        ema_decay: float | None = None,
-        weight_noise: str = "off",
-        weight_noise_std: float = 0.075,
+        settings: TrainingSettings,
     ) -> None:
         self.model, self.optimizer, self.lr_scheduler = model, optimizer, lr_scheduler
-        self.schedule_by, self.warmup_steps, self.warmup_factor = schedule_by, warmup_steps, 1.0
-        self.clip_norm = math.inf if clip_norm is None else clip_norm
+        self.settings, self.warmup_factor = settings, 1.0
+        self.clip_norm = math.inf if settings.clip_norm is None else settings.clip_norm
         groups = [group["params"] for group in optimizer.param_groups]
-        log_stds = groups.pop() if weight_noise == "adaptive" else []
+        log_stds = groups.pop() if settings.weight_noise == "adaptive" else []
         self.weights = [weight for group in groups for weight in group]
-        self.scaler = torch.amp.GradScaler(device_type, enabled=scaled)
+        self.scaler = torch.amp.GradScaler(device_type, enabled=settings.precision == "float16")
         self.average = None
-        if ema_decay is not None:
+        if settings.ema_decay is not None:
             self.average = AveragedModel(model, multi_avg_fn=self._move_average)
-            self._decay = ema_decay
         self.noise = None
-        if weight_noise != "off":
-            self.noise = WeightNoise(model, weight_noise_std, log_stds)
+        if settings.weight_noise != "off":
+            self.noise = WeightNoise(model, settings.weight_noise_std, log_stds)
         schedule = lr_scheduler.state_dict() if lr_scheduler else None
-        settings = without(optimizer.param_groups, lambda name, _: name == "params")
-        start = {"optimizer_start": settings, "lr_scheduler_start": schedule}
+        groups = without(optimizer.param_groups, lambda name, _: name == "params")
+        start = {"optimizer_start": groups, "lr_scheduler_start": schedule}
         self._start = copy.deepcopy(start)
         # Of a schedule that steps first, after skipped steps or where it is resumed.
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
@@ -96,7 +88,7 @@ class OptimizerStep:
 
     def start(self, number: int) -> None:
         """Clear the gradient, before step `number` of the run, counted from 0."""
-        self.warmup_factor = min(1.0, (number + 1) / max(self.warmup_steps, 1))
+        self.warmup_factor = min(1.0, (number + 1) / max(self.settings.warmup_steps, 1))
         self.optimizer.zero_grad(set_to_none=True)
         self.model.gradient_scale = self.scaler.get_scale()
 
@@ -108,15 +100,16 @@ class OptimizerStep:
         """Add the gradient of a summed loss."""
         self.scaler.scale(loss).backward()
 
-    def step(self, divisor: int, divergence_factor: float) -> float:
-        """Make the step, unless the gradient, that of all processes, is not finite.
+    def clip(self, divisor: int, divergence_factor: float) -> float:
+        """Complete the gradient, which is summed over all processes here, and clip it.
 
         Args:
             divisor: of the summed gradient.
             divergence_factor: weight of adaptive noise's divergence in the divided loss.
 
         Returns:
-            the norm of the gradient before clipping; not finite where no step was made.
+            the norm of the gradient before clipping. If it is not finite, the gradient stays as it
+            is, to be looked at.
         """
         distributed.all_reduce_gradients(self.weights)
         self.scaler.unscale_(self.optimizer)
@@ -128,21 +121,30 @@ class OptimizerStep:
             trained += self.noise.log_stds
         total = nn.utils.get_total_norm([one.grad for one in trained if one.grad is not None])
         norm = float(total)
-        if math.isfinite(norm):  # Else the gradient stays as it is, to be looked at.
+        if math.isfinite(norm):
             nn.utils.clip_grads_with_norm_(trained, self.clip_norm, total)
-            groups = self.optimizer.param_groups
-            rates = [group["lr"] for group in groups]
-            for group in groups:
-                group["lr"] *= self.warmup_factor
-            self.scaler.step(self.optimizer)
-            for group, rate in zip(groups, rates, strict=True):
-                group["lr"] = rate
-            if self.average is not None:
-                self.average.update_parameters(self.model)
-        self.scaler.update()
-        if math.isfinite(norm) and self.schedule_by == "batch":
-            self._step_schedule()
         return norm
+
+    def step(self) -> None:
+        """Update the weights by the clipped gradient; a warm-up lowers the rates of this step."""
+        groups = self.optimizer.param_groups
+        rates = [group["lr"] for group in groups]
+        for group in groups:
+            group["lr"] *= self.warmup_factor
+        self.scaler.step(self.optimizer)
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
+
+    def update_average(self) -> None:
+        """Move the average of the weights, if there is one, towards them."""
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+
+    def end_step(self, is_made: bool) -> None:
+        """Advance a schedule that steps by batches, if the step was made, and the loss's scale."""
+        self.scaler.update()
+        if is_made and self.settings.schedule_by == "batch":
+            self._step_schedule()
 
     def layer_norms(self, norm: float) -> dict[str, float]:
         """Return the norms of the last step's gradient before clipping by layer, as `layers.0`;
@@ -157,7 +159,7 @@ class OptimizerStep:
 
     def end_epoch(self, value: float | None) -> None:
         """Advance a schedule that steps by epochs; `value` is what ReduceLROnPlateau looks at."""
-        if self.schedule_by == "epoch":
+        if self.settings.schedule_by == "epoch":
             self._step_schedule(value)
 
     def _step_schedule(self, value: float | None = None) -> None:
@@ -176,7 +178,7 @@ class OptimizerStep:
         else the first weights would be seen for many times 1 / (1 - decay) steps.
         """
         count = int(self.average.n_averaged)
-        kept = min(self._decay, (1 + count) / (10 + count))
+        kept = min(self.settings.ema_decay, (1 + count) / (10 + count))
         torch._foreach_lerp_(average, weights, 1 - kept)
 
     def _places(self) -> list[int]:
@@ -253,7 +255,9 @@ class OptimizerStep:
             check_like(former, own, f"{key}.weight_noise.log_stds")
             with torch.no_grad():
                 torch._foreach_copy_(own, former)
-        self._restore_schedule(state, key, steps if self.schedule_by == "batch" else epochs)
+        self._restore_schedule(
+            state, key, steps if self.settings.schedule_by == "batch" else epochs
+        )
 
     def _restore_schedule(self, state: State, key: str, count: int) -> None:
         """Step the schedule to where it was, or `count` times if settings have changed.

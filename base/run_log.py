@@ -2,19 +2,23 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import torch
 
 from base import distributed
+from base.random_state import random_state_kept
 from base.run_folder import RunFolder
+from base.run_state import Progress
 from base.stop_request import StopRequest
 from base.training_checkpoint import TrainingCheckpoint
+from base.training_parts import TrainingSettings
 from logger.logger import log_file
 from logger.metrics_csv import MetricsTable
 from logger.tensorboard import TensorBoardWriter
+from utils.checks import described
 from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
@@ -35,22 +39,15 @@ class RunLog:
         run: the folder.
         device: of the network.
         stop: the request to stop.
-        tensorboard: whether to write TensorBoard's log.
-        log_steps: optimiser steps from one point of TensorBoard's curves to the next.
+        settings: of the run.
     """
 
     events: TensorBoardWriter
 
     def __init__(
-        self,
-        run: RunFolder,
-        device: torch.device,
-        stop: StopRequest,
-        tensorboard: bool,
-        log_steps: int,
+        self, run: RunFolder, device: torch.device, stop: StopRequest, settings: TrainingSettings
     ) -> None:
-        self.run, self.device, self.log_steps = run, device, log_steps
-        self._stop, self._tensorboard = stop, tensorboard
+        self.run, self.device, self.settings, self._stop = run, device, settings, stop
         self._logged = time.monotonic()
 
     @contextmanager
@@ -58,7 +55,6 @@ class RunLog:
         self,
         checkpoint: TrainingCheckpoint,
         config: Config | None,
-        seed: int,
         weights_from: Path | None = None,
     ) -> Iterator[None]:
         """Create the run's folder and open the logs; what is later than `checkpoint` is cut off."""
@@ -69,19 +65,19 @@ class RunLog:
                 stack.callback(self.run.release)
                 begun = self.run.create(
                     config or given,
-                    seed,
+                    self.settings.seed,
                     given=given,
-                    resumed_from=checkpoint.source,
+                    resumed_from=checkpoint.state.source,
                     weights_from=weights_from,
                     device=self.device,
                 )
                 stack.enter_context(log_file(self.run.models / "train.log"))
-            checkpoint.begin()
+            checkpoint.discard_newer()
             if distributed.is_main():
                 self._table = MetricsTable(self.run.models / "metrics.csv", progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
             step = progress.step if begun else None
-            enabled = self._tensorboard and distributed.is_main()
+            enabled = self.settings.tensorboard and distributed.is_main()
             self.events = TensorBoardWriter(self.run.log, enabled=enabled, step=step)
             with closing(self.events):
                 self.events.config(given, progress.step)
@@ -94,7 +90,8 @@ class RunLog:
         if time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
             log.info("step %d: %s", step, "  ".join(f"{k} {values[k]:.5g}" for k in values))
-        if self._tensorboard and distributed.is_main() and step % self.log_steps == 0:
+        its_turn = self.settings.tensorboard and step % self.settings.log_steps == 0
+        if its_turn and distributed.is_main():
             memory = {}
             if self.device.type == "cuda":
                 memory["gpu_gibibytes"] = torch.cuda.max_memory_allocated(self.device) / 2**30
@@ -102,8 +99,40 @@ class RunLog:
                 self.events.scalars({**values, **memory}, step, "step")
                 self.events.scalars(norms(), step, "gradient_norm")
 
-    def epoch(self, values: Mapping[str, float], epoch: int, step: int) -> None:
-        """Log the values of an epoch, which ended with `step`."""
+    def epoch(
+        self,
+        values: Mapping[str, float],
+        progress: Progress,
+        shown: Sequence[str | None],
+        seconds: float,
+        improved: bool,
+    ) -> None:
+        """Log an epoch.
+
+        Args:
+            values: of the epoch, by name.
+            progress: at its end.
+            shown: the names of the values to show on the console, as far as there are any.
+            seconds: that its steps took.
+            improved: whether it is the best so far.
+        """
+        epoch, epochs, skipped = progress.epoch, self.settings.epochs, values["skipped_steps"]
         with self._stop.catch_os_errors():
-            self.events.scalars(values, step, "epoch")
-        self._table.append({"epoch": epoch, "step": step, **values})
+            self.events.scalars(values, progress.step, "epoch")
+        self._table.append({"epoch": epoch, "step": progress.step, **values})
+        words = [f"epoch {epoch:>{len(str(epochs))}}/{epochs}:"]
+        words += [f"{name} {values[name]:11.5g}" for name in dict.fromkeys(shown) if name in values]
+        words += [f"{seconds:7.1f} s", *(["best so far"] if improved else [])]
+        words += [f"skipped_steps {skipped}"] if skipped else []
+        log.info("%s", "  ".join(words))
+
+    def draw(self, draw: Callable[[int, int], None], epoch: int, step: int) -> None:
+        """Let `draw` make the pictures of an epoch; one that fails is not worth the epoch."""
+        with self._stop.catch_os_errors(), random_state_kept():
+            try:
+                draw(epoch, step)
+            except OSError:
+                raise
+            except Exception as error:
+                cause = described(error)
+                log.error("the pictures of epoch %d could not be drawn: %s", epoch, cause)

@@ -3,14 +3,12 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from base import distributed
-from base.base_metric import BaseMetric, gathered, merged
 from base.batch_stream import BatchStream
 from base.checkpoint import (
     BEST,
@@ -18,16 +16,14 @@ from base.checkpoint import (
     check_like,
     checkpoint_name,
     checkpoints,
-    filled,
     load_checkpoint,
     position,
     save_checkpoint,
 )
-from base.monitor import Best, Monitor
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
-from base.run_folder import RunFolder
-from base.training_state import Progress, Sums, TrainingState
+from base.run_state import Best, Counters, RunState
+from base.training_parts import TrainingParts, TrainingSettings
 from utils.checks import CheckpointError, first_line
 from utils.files import link_or_copy, set_aside
 
@@ -39,54 +35,46 @@ latter's absolute value, or of 1 if that is larger (assumed: far more than a war
 costs, and far less than a rate ten times too high leads to)."""
 
 
-Saved: TypeAlias = dict[str, Any]
-"""What a part of a training state is saved as."""
-
-
-@dataclass(eq=False)
 class TrainingCheckpoint:
-    """Writes all that a run depends on into its folder, and restores it.
+    """Writes the state of a run into its folder, and restores it.
 
-    The `state_dict` of a checkpoint is what to evaluate with: the average of the weights if there
-    is one, the means of noisy weights. Only a sound state is saved (see `reason_not_to_save`): a
-    diverging run keeps what it had. All processes call these together; the main one writes.
+    A checkpoint is the `RunState`, what `OptimizerStep` keeps, and a header. Its `state_dict` is
+    what to evaluate with: the average of the weights if there is one, the means of noisy weights.
+    Only a sound state is saved (see `reason_not_to_save`): a diverging run keeps what it had. All
+    processes call these together; the main one writes.
 
-    Attributes:
-        run: the folder.
-        header: further contents of checkpoints: config, alphabet and so on.
+    Args:
+        parts: of the run: the folder, and the header of the file.
+        settings: of the run.
         state: of the run, filled by `load`.
-        optimizer_step, stream, monitor, metrics: whose states are saved as well.
+        optimizer_step: whose state is saved as well.
+        stream: of the data that a position is in.
         last_loss: returns the loss per point of the present weights on the data of the last step;
             None before any.
-        save_minutes: after which a checkpoint is due.
-        keep_last: checkpoints that are kept; None for all.
-        source: the file that the run was resumed from, if any.
-        inside: whether `source` is in `run`; known after `begin`.
+        monitored: the name of the value that decides which epoch is best; None for none.
     """
 
-    run: RunFolder
-    header: Checkpoint
-    state: TrainingState
-    optimizer_step: OptimizerStep
-    stream: BatchStream
-    monitor: Monitor
-    metrics: Sequence[BaseMetric]
-    last_loss: Callable[[], float | None]
-    save_minutes: float
-    keep_last: int | None
-    source: Path | None = field(default=None, init=False)
-    inside: bool = field(default=False, init=False)
-    _last_save: float = field(default_factory=time.monotonic, init=False)
-    _saved: Saved | None = field(default=None, init=False)
-    """The progress in the last checkpoint."""
-    _saved_best: Saved | None = field(default=None, init=False)
-    """The progress in the best one written here."""
+    def __init__(
+        self,
+        parts: TrainingParts,
+        settings: TrainingSettings,
+        state: RunState,
+        optimizer_step: OptimizerStep,
+        stream: BatchStream,
+        last_loss: Callable[[], float | None],
+        monitored: str | None,
+    ) -> None:
+        self.run, self.header, self.settings = parts.run, parts.checkpoint_header, settings
+        self.state, self.optimizer_step, self.stream = state, optimizer_step, stream
+        self.last_loss, self.monitored = last_loss, monitored
+        self._last_save = time.monotonic()
+        # The counters of the last checkpoint, and of the best one written here.
+        self._saved: Counters | None = None
+        self._saved_best: Counters | None = None
 
     # Resuming.
 
-    def load(
-        self, checkpoint: Checkpoint, source: Path, steps_per_epoch: int | None = None
-    ) -> None:
+    def load(self, checkpoint: Checkpoint, source: Path) -> None:
         """Resume from a checkpoint.
 
         Settings that differ from those of the run so far apply from here on; a changed schedule
@@ -95,14 +83,13 @@ class TrainingCheckpoint:
         Args:
             checkpoint: as `load_checkpoint` returned it.
             source: its file.
-            steps_per_epoch: as of `BaseTrainer`.
 
         Raises:
             CheckpointError: if its training state does not fit.
         """
         fault = None
         try:
-            self._load(checkpoint, source, steps_per_epoch)
+            self._load(checkpoint, source)
         except CheckpointError as error:
             fault = error
         except Exception as error:  # a damaged state may raise anything
@@ -110,94 +97,74 @@ class TrainingCheckpoint:
             fault = CheckpointError(f"{source}: its training state does not fit ({cause})")
         if any(distributed.all_reduce_max([fault is not None])):  # What one refuses, all do.
             raise fault or CheckpointError(f"{source}: it does not fit in another process")
-        self.source, self._saved = source, self.progress()
-        done = self.state.progress
+        self._saved, done = self.state.counters, self.state.progress
         log.info("resumed from %s: %d epochs complete, %d steps", source, done.epoch, done.step)
 
-    def _load(self, checkpoint: Checkpoint, source: Path, steps_per_epoch: int | None) -> None:
-        training, key = checkpoint["training"], f"{source}: training"
-        example = self._training()
+    def _load(self, checkpoint: Checkpoint, source: Path) -> None:
+        saved, generators = checkpoint["training"], random_state()
         for name in ("cuda", "mps"):  # of which there may be others
-            example["random_state"].pop(name, None)
-        checked = ("progress", "sums", "random_state", "batches", "accumulate")
-        check_like(training, {name: example[name] for name in checked}, key)
+            generators.pop(name, None)
+        check_like(saved, {"random_state": generators}, f"{source}: training")
         initial = self.optimizer_step.model.initial_state(1)
-        for state in training["states"]:
-            if state is not None:
-                # Without memory: a file can claim more rows than it stores.
-                count = max(map(len, state.values()), default=0)
-                several = {name: one.expand(count, *one.shape[1:]) for name, one in initial.items()}
-                check_like(state, several, f"{key}.states")
-        saved = training["progress"]
-        progress = self.state.progress = filled(Progress, saved)
-        progress.epoch_pass = min(progress.epoch_pass, saved["data_pass"])
-        self.state.sums = filled(Sums, training["sums"])
-        self.state.values = dict(checkpoint["metrics"])
-        done = (progress.epoch, self._schedule_steps(training, steps_per_epoch))
+        values, layout = checkpoint["metrics"], self.stream.layout
+        self.state.load_state_dict(saved, values, source, layout, initial)
+        done = (self.state.progress.epoch, self._schedule_steps(saved))
         weights = checkpoint["state_dict"]
-        self.optimizer_step.load_state_dict(training["update"], weights, source, *done)
-        # Each process goes on with its own sums; of another number one has those over all.
-        sums = training["metrics"] if distributed.is_main() else []
-        if len(training.get("shares", [])) == distributed.world_size():
-            sums = training["shares"][distributed.rank()]
-        for metric, state in zip(self.metrics, [*sums, *[{} for _ in self.metrics]], strict=False):
-            if state.keys() >= {*metric.sums}:
-                metric.load_state_dict(state)
-            elif progress.epoch_steps:
-                name, epoch = type(metric).__name__, progress.epoch + 1
-                log.warning("%s of epoch %d is of what follows alone", name, epoch)
-        self.monitor.record = filled(Best, saved)
-        self.stream.load_state_dict(training, saved, source)
-        set_random_state(training["random_state"])
+        self.optimizer_step.load_state_dict(saved["update"], weights, source, *done)
+        set_random_state(saved["random_state"])
 
-    def _schedule_steps(self, training: Saved, steps_per_epoch: int | None) -> int:
+    def _schedule_steps(self, saved: Mapping[str, Any]) -> int:
         """Return the steps that would have led here if all had been of the present size.
 
         A schedule counts these: its length is in them.
         """
-        progress, stream = self.state.progress, self.stream
-        if stream.truncate is not None and steps_per_epoch is None:
+        progress, layout = self.state.progress, self.stream.layout
+        steps_per_epoch = self.settings.steps_per_epoch
+        if layout["truncate"] is not None and steps_per_epoch is None:
             return progress.step  # How many an epoch has is not known.
-        now = steps_per_epoch or math.ceil(len(stream.loader) / stream.accumulate)
-        before = steps_per_epoch or math.ceil(training["batches"] / training["accumulate"])
+        now = steps_per_epoch or math.ceil(layout["batches"] / layout["accumulate"])
+        before = steps_per_epoch or math.ceil(saved["batches"] / saved["accumulate"])
         return progress.epoch * now + min(round(progress.epoch_steps * now / before), now)
 
-    def begin(self) -> None:
-        """Set aside what did not lead to `source`."""
-        source = self.source
-        self.inside = source is not None and source.parent.resolve() == self.run.models.resolve()
+    @property
+    def is_same_run(self) -> bool:
+        """Whether the run was resumed from a checkpoint in its own folder."""
+        source = self.state.source
+        return source is not None and source.parent.resolve() == self.run.models.resolve()
+
+    def discard_newer(self) -> None:
+        """Set aside what did not lead to the checkpoint that the run was resumed from."""
+        source, best = self.state.source, self.state.best
         if distributed.is_main() and source is not None:
             here = position(source) or (self.state.progress.epoch, math.inf)
             for path in checkpoints(self.run.models):
                 if position(path) > here:  # It is damaged.
                     log.warning("%s is not resumed; kept as %s", path, set_aside(path))
-            if self.monitor.record.best_epoch is not None:
-                self._find_best(source)
-        self.monitor.record = distributed.broadcast_object(lambda: self.monitor.record)
+            if best.best_epoch is not None and not self._find_best(source, best):
+                best = Best()  # As when another value is monitored now: the next epoch is the best.
+        self.state.set_best(distributed.broadcast_object(lambda: best))
         self._last_save = time.monotonic()
 
-    def _find_best(self, source: Path) -> None:
-        """Make the best checkpoint that of the best epoch that led to `source`.
+    def _find_best(self, source: Path, best: Best) -> bool:
+        """Make the best checkpoint that of the best epoch that led to `source`, if it is there.
 
-        A new run takes it along. If there is none, as when another value is monitored now, the
-        next epoch is the best.
+        A new run takes it along.
         """
-        record = self.monitor.record
-        for name in (BEST, checkpoint_name(record.best_epoch)):
+        for name in (BEST, checkpoint_name(best.best_epoch)):
             with suppress(CheckpointError):
                 found = load_checkpoint(source.with_name(name))
-                value = found["metrics"].get(self.monitor.name)
-                if (found["epoch"], value) == (record.best_epoch, record.best):
+                value = found["metrics"].get(self.monitored)
+                if (found["epoch"], value) == (best.best_epoch, best.best):
                     link_or_copy(source.with_name(name), self.run.best)
-                    return
-        self.monitor.record = Best()
+                    return True
+        return False
 
     # Saving.
 
     @property
     def due(self) -> bool:
         """Whether it is time for the next checkpoint."""
-        return time.monotonic() - self._last_save >= 60 * self.save_minutes
+        return time.monotonic() - self._last_save >= 60 * self.settings.save_minutes
 
     def reason_not_to_save(self) -> str | None:
         """Return why the present state is not sound and must not be saved; None if it is.
@@ -206,8 +173,8 @@ class TrainingCheckpoint:
         chunks) under them is finite and has not exploded.
         """
         progress, saved = self.state.progress, self._saved
-        made_none = saved and saved["step"] == progress.step and self.state.sums.steps == 0
-        if made_none and progress.skipped_in_row > saved["skipped_in_row"]:
+        made_none = saved and saved[0].step == progress.step and self.state.sums.steps == 0
+        if made_none and progress.skipped_in_row > saved[0].skipped_in_row:
             return "every step since the last checkpoint was skipped"
         if not self.optimizer_step.are_finite():
             return "weights are not finite"
@@ -220,7 +187,7 @@ class TrainingCheckpoint:
 
     def save(self, reason: str | None, *, within_epoch: bool = False) -> None:
         """Write a checkpoint, unless there is a `reason` not to; then remove the oldest ones."""
-        progress, saved = self.state.progress, self.progress()
+        progress, counters = self.state.progress, self.state.counters
         if reason is not None:
             log.warning("not saved: %s; %s", reason, self.last_sound())
             self._last_save = time.monotonic()
@@ -229,46 +196,29 @@ class TrainingCheckpoint:
         if within_epoch:
             name = checkpoint_name(progress.epoch + 1, progress.step)
         path = self.run.models / name
-        if saved != self._saved_best:
+        if counters != self._saved_best:
             self._write(path)
         elif distributed.is_main():
             link_or_copy(self.run.best, path)
-        if distributed.is_main() and self.keep_last is not None:
-            self.run.keep_last(self.keep_last)
-        self._saved, self._last_save = saved, time.monotonic()
+        if distributed.is_main() and self.settings.keep_last is not None:
+            self.run.keep_last(self.settings.keep_last)
+        self._saved, self._last_save = counters, time.monotonic()
         log.info("saved %s", path)
 
     def save_best(self) -> None:
         """Write the present state, which must be sound, as the best."""
         self._write(self.run.best)
-        self._saved_best = self.progress()
+        self._saved_best = self.state.counters
 
     def finish(self) -> None:
         """Keep only the newest checkpoint and the best of a finished run."""
-        if distributed.is_main() and self.keep_last is not None:
+        if distributed.is_main() and self.settings.keep_last is not None:
             self.run.keep_last(1)
 
     def last_sound(self) -> str:
         """Describe the newest checkpoint; all of them are sound."""
-        newest = next(iter(checkpoints(self.run.models)), self.source)
+        newest = next(iter(checkpoints(self.run.models)), self.state.source)
         return f"the last sound checkpoint is {newest}" if newest else "no checkpoint was saved"
-
-    def progress(self) -> Saved:
-        """Return the progress of the run as it is saved."""
-        parts = (self.state.progress, self.stream.position, self.monitor.record)
-        return {name: value for part in parts for name, value in asdict(part).items()}
-
-    def _training(self) -> Saved:
-        """Return what only a resumed run needs."""
-        return {
-            "update": self.optimizer_step.state_dict(),
-            "random_state": random_state(),
-            "progress": self.progress(),
-            **self.stream.state_dict(),
-            "sums": asdict(self.state.sums),
-            "metrics": [metric.state_dict() for metric in merged(self.metrics)],
-            "shares": gathered(self.metrics) if distributed.world_size() > 1 else [],
-        }
 
     def _write(self, path: Path) -> None:
         content = {
@@ -277,7 +227,12 @@ class TrainingCheckpoint:
             "metrics": self.state.values,
             "epoch": self.state.progress.epoch,
             "step": self.state.progress.step,
-            "training": self._training(),
+            "training": {  # what only a resumed run needs
+                "update": self.optimizer_step.state_dict(),
+                "random_state": random_state(),
+                **self.state.state_dict(),
+                **self.stream.layout,
+            },
         }
         if distributed.is_main():
             save_checkpoint(path, content)

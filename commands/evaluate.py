@@ -85,6 +85,8 @@ def score_own(
     import torch
 
     from base import extension
+    from base.checkpoint import filled
+    from base.training_parts import TrainingParts
     from parse_config import STAND_INS, config_of
 
     config, scored = config_of(network, arguments.overrides), network.model
@@ -98,7 +100,8 @@ def score_own(
     loader = data.loader(arguments.split)
     supplied |= {"train_loader": loader, "valid_loader": loader}
     supplied["optimizer"] = torch.optim.SGD(groups)
-    logged = config.build("trainer", **STAND_INS | supplied).validate()
+    parts = filled(TrainingParts, STAND_INS | supplied)
+    logged = config.build("trainer", parts=parts).validate()
     found = {name: value for name, value in logged.items() if name not in known}
     for name, value in found.items():
         print(f"  {name:<21}{value:>12.4f}  as the training logs it")

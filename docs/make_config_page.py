@@ -16,6 +16,7 @@ from base import torch_blocks
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from parse_config import BLOCKS, choices, config_binder
+from utils.binding import owners
 
 PAGE = Path(__file__).with_name("config.md")
 MARK = "<!-- made by docs/make_config_page.py -->\n"
@@ -46,7 +47,7 @@ def rows(cls: type) -> list[str]:
 def meanings(cls: type) -> dict[str, str]:
     """Return the "Args" of a class's docstring, and where it refers to a base, of its bases'."""
     found: dict[str, str] = {}
-    for owner in cls.__mro__:
+    for owner in owners(cls):
         text = inspect.cleandoc(vars(owner).get("__doc__") or "")
         _, _, section = text.partition("\nArgs:\n")
         section, _, _ = section.partition("\n\n")

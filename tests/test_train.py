@@ -298,7 +298,7 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint(workplace, monkeypat
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(BaseTrainer, "_train_epochs", killed)
+        patch.setattr(BaseTrainer, "run_epoch", killed)
         for words in (["-c", "config.json", "--run-id", "a"], [*tuned, "b"]):
             with pytest.raises(Killed):
                 run(*words)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_trainer import BaseTrainer
-from base.training_state import Sums
+from base.run_state import Sums
 from model.generation.loss import NegativeLogLikelihood, SquaredError
 from model.generation.networks import Output
 from model.generation.options import Sampling
@@ -92,7 +92,7 @@ class GenerationTrainer(BaseTrainer):
         """Run `model` on a batch."""
         return model(batch.inputs, batch.text, batch.text_lengths, state)
 
-    def derived(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
+    def extra_metrics(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
         """Return the log-loss of a validation in canonical units, if the data has such units."""
         canonical = self.header["dataset"]["canonical"]
         density = isinstance(self.loss, NegativeLogLikelihood)
@@ -110,7 +110,7 @@ class GenerationTrainer(BaseTrainer):
             expected = f"a network whose output has an attention of shape {shape}, not {found}"
             raise ConfigFault("arch", type(self.model).__name__, expected)
 
-    def rehearse(self, batch: Batch, output: Output) -> None:
+    def dry_run(self, batch: Batch, output: Output) -> None:
         """Write a few points, and see that a line step by step gives what it gives as a whole."""
         if not self.samples:
             return

@@ -89,7 +89,7 @@ class RecognitionTrainer(BaseTrainer):
             search=None if model.training else Search(),
         )
 
-    def rehearse(self, batch: Batch, output: Transcript) -> None:
+    def dry_run(self, batch: Batch, output: Transcript) -> None:
         """Look at what was read as a picture does."""
         if self.samples:
             evidence(output)

@@ -15,7 +15,7 @@ import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import partial
 from itertools import repeat
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
@@ -57,7 +57,8 @@ class Arguments:
 
 
 def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
-    """Read the constructor of `cls`, and those that it passes `**options` or `*supplied` to.
+    """Read the constructor of `cls`, and those that it passes `**options` or `*supplied` to: of its
+    bases, and of a dataclass by which `**options` is annotated, as `Annotated[Any, Settings]`.
 
     Args:
         cls: the class.
@@ -66,7 +67,7 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
     """
     found = Arguments(cls, [], {}, {})
     passes_supplied, inherited = True, False
-    for owner in (base for base in cls.__mro__ if "__init__" in vars(base)):
+    for owner in owners(cls):
         try:
             # torch imports some names of its annotations for type checkers only.
             names = vars(collections.abc)
@@ -88,6 +89,18 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
         passes_supplied = passes_supplied and inspect.Parameter.VAR_POSITIONAL in kinds
         if inspect.Parameter.VAR_KEYWORD not in kinds:
             break
+    return found
+
+
+def owners(cls: type) -> list[type]:
+    """Return the classes whose constructors arguments of `cls` may reach, itself first."""
+    found = []
+    for owner in (base for base in cls.__mro__ if "__init__" in vars(base)):
+        found.append(owner)
+        if inspect.isfunction(owner.__init__):
+            options = inspect.getfullargspec(owner.__init__).varkw
+            hint = owner.__init__.__annotations__.get(options)
+            found += filter(is_dataclass, get_args(hint))
     return found
 
 
@@ -280,7 +293,7 @@ def _watched(construct: Callable[[], Any], cls: type) -> tuple[Any, dict[str, An
 
     Only their calls tell that: a class may hand on to its base what it likes.
     """
-    codes = {getattr(base.__init__, "__code__", None) for base in cls.__mro__[1:]}
+    codes = {getattr(base.__init__, "__code__", None) for base in owners(cls) if base is not cls}
     calls: list[dict[str, Any]] = []
 
     def note(frame: types.FrameType, event: str, _: object) -> None:
@@ -294,8 +307,11 @@ def _watched(construct: Callable[[], Any], cls: type) -> tuple[Any, dict[str, An
         made = construct()
     finally:
         sys.setprofile(None)
-    own = [call for call in calls if next(iter(call.values())) is made]
-    return made, dict(collections.ChainMap(*own))  # Of the nearest base first.
+    firsts = [next(iter(call.values())) for call in calls]  # Of the nearest base first.
+    own = [
+        call for call, one in zip(calls, firsts, strict=True) if one is made or is_dataclass(one)
+    ]
+    return made, dict(collections.ChainMap(*own))
 
 
 def _size(annotation: Annotation) -> int | None:

@@ -32,8 +32,9 @@ from tiny_run import (
     weights,
 )
 
-from base.base_trainer import BaseTrainer, TrainingFailed
+from base.base_trainer import RENAMED, TrainingFailed
 from base.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
+from base.training_parts import planned_steps
 from utils.checks import ConfigFault, NotFinite, UserError
 
 # One step.
@@ -179,7 +180,7 @@ def test_a_run_records_how_it_ended(tmp_path):
 
 def test_planned_steps():
     def planned(**options):
-        return BaseTrainer.planned_steps(7, DEFAULTS | {"epochs": 4, **options})
+        return planned_steps(7, DEFAULTS | {"epochs": 4, **options})
 
     assert planned() == 28
     assert planned(accumulate=2) == 16
@@ -294,10 +295,10 @@ def test_a_metric_is_tried_before_the_first_epoch(tmp_path, monkeypatch, name, d
 def test_what_a_metric_or_trainer_computes_becomes_numbers(tmp_path, monkeypatch, value):
     """In the table and in checkpoints, which load again."""
     monkeypatch.setattr(MeanPrediction, "compute", lambda _: {"mean_prediction": value})
-    monkeypatch.setattr(ChunkTrainer, "derived", lambda *_: {"own": value})
+    monkeypatch.setattr(ChunkTrainer, "extra_metrics", lambda *_: {"own": value})
     trained(tmp_path, epochs=1, monitor="max mean_prediction")
     trainer = resumed(tmp_path, epochs=2, monitor="max mean_prediction")
-    assert trainer.monitor.record.best == 0.5 and trainer.train() is None
+    assert trainer.state.best.best == 0.5 and trainer.train() is None
     for name in ("mean_prediction", "valid_mean_prediction", "valid_own"):
         assert type(trainer.state.values[name]) is float
         assert [row[name] for row in rows(trainer)] == ["0.5", "0.5"]
@@ -305,7 +306,7 @@ def test_what_a_metric_or_trainer_computes_becomes_numbers(tmp_path, monkeypatch
 
 @pytest.mark.parametrize(
     ("cls", "name", "computed"),
-    [(MeanPrediction, "compute", "mean_prediction"), (ChunkTrainer, "derived", "own")],
+    [(MeanPrediction, "compute", "mean_prediction"), (ChunkTrainer, "extra_metrics", "own")],
 )
 @pytest.mark.parametrize("value", [torch.ones(2), "half", None])
 def test_what_is_no_number_is_refused_before_the_first_epoch(
@@ -343,3 +344,9 @@ def test_each_validation_is_of_its_own_epoch(tmp_path):
     last = float(rows(trainer)[-1]["valid_mean_prediction"])
     # The metric divides by points, of which each has three numbers.
     assert last == pytest.approx(3 * torch.cat(predictions).mean().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_a_method_of_an_old_name_is_refused_as_it_would_never_be_called(old, new):
+    with pytest.raises(UserError, match=rf"Own\.{old} is called {new} now: rename it$"):
+        type("Own", (ChunkTrainer,), {old: lambda *_: {}})

@@ -1,20 +1,24 @@
 """The position in the data, and the state carried over."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from tiny_run import ChunkTrainer, TinyLoader, make, resumed, rows, sequence, stopped_at, trained
 
 from base import distributed
-from base.batch_stream import BatchStream, Position
+from base.batch_stream import BatchStream
+from base.run_state import Position, RunState
 from base.stop_request import StopRequest
+from base.training_parts import TrainingSettings
 from utils.checks import ConfigFault
 
 
 def test_an_epoch_of_so_many_steps_continues_where_the_last_one_ended(tmp_path):
     trainer = trained(tmp_path, steps_per_epoch=3, epochs=4)
     assert [row["step"] for row in rows(trainer)] == ["3", "6", "9", "12"]
-    assert (trainer.stream.position.data_pass, trainer.stream.position.batch) == (2, 2)
+    assert (trainer.state.position.data_pass, trainer.state.position.batch) == (2, 2)
     loader = trainer.train_loader
     order = [batch for one in range(3) for batch in loader.batch_sampler.batches(one)]
     first = [call["inputs"][:, 0, 0] for call in trainer.model.calls]
@@ -27,7 +31,7 @@ def test_larger_batches_resume_at_the_same_part_of_the_pass(tmp_path, caplog):
     trained(tmp_path, trainer=stopped_at(ChunkTrainer, 3))  # four of five batches are done
     again = resumed(tmp_path, loader={"batch_size": 1})
     assert "13 batches instead of 5" in caplog.text
-    assert again.stream.position.batch == 10
+    assert again.state.position.batch == 10
     again.train()
     assert again.progress.step == 4 + 3 + 26
 
@@ -39,9 +43,16 @@ def test_several_processes_cut_no_sequences(tmp_path, monkeypatch):
     make(tmp_path, run="whole").check()
 
 
-def stream(truncate=None, accumulate=1, **options):
-    loader = TinyLoader(**options)
-    return BatchStream(loader, torch.device("cpu"), StopRequest(), accumulate, truncate)
+def stream(truncate=None, accumulate=1, resumed=None, **options):
+    """Return a stream; one that goes on where `resumed` is, if that is given."""
+    loader, state, cpu = TinyLoader(**options), RunState(), torch.device("cpu")
+    settings = TrainingSettings(epochs=1, accumulate=accumulate, truncate=truncate)
+    parts = SimpleNamespace(train_loader=loader, device=cpu)
+    made = BatchStream(parts, settings, state, StopRequest())
+    if resumed is not None:
+        saved = resumed.state.state_dict() | resumed.layout
+        state.load_state_dict(saved, {}, "file.pth", made.layout, {"hidden": torch.zeros(1)})
+    return made
 
 
 def played(one, steps):
@@ -50,7 +61,12 @@ def played(one, steps):
     for _ in range(steps):
         assert one.load()
         parts = [chunk and chunk.batch.index.tolist() for chunk in one.chunks()]
-        found.append(((one.position.data_pass, one.position.batch, one.position.chunk), parts))
+        found.append(
+            (
+                (one.state.position.data_pass, one.state.position.batch, one.state.position.chunk),
+                parts,
+            )
+        )
         one.advance()
     return found
 
@@ -70,7 +86,7 @@ def test_groups_chunks_and_passes_follow_one_another():
                 expected.append(((data_pass, first, chunk), parts))
     assert max(counts) > 1 and min(counts) < max(counts)
     assert played(one, len(expected)) == expected
-    assert one.position == Position(2, 0, 0)
+    assert one.state.position == Position(2, 0, 0)
 
 
 def test_a_state_is_cut_from_its_graph_and_carried_to_the_next_chunk_alone():
@@ -87,7 +103,7 @@ def test_a_state_is_cut_from_its_graph_and_carried_to_the_next_chunk_alone():
     assert not chunk.state["hidden"].requires_grad and 0 < len(chunk.batch) < 13
     # What is not finite is not carried over.
     one.carry(0, {"hidden": torch.full((len(chunk.batch), 2), torch.nan)})
-    assert one._states == [None]
+    assert one.state.carried == [None]
 
 
 def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog):
@@ -98,19 +114,16 @@ def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog)
     assert len(rows) > 0
     first.carry(0, {"hidden": torch.arange(float(len(batch)))})
     first.advance()
-    saved, position = first.state_dict(), vars(first.position)
-    assert saved["batches"] == 5 and position == {"data_pass": 0, "batch": 0, "chunk": 1}
+    assert first.state.position == Position(chunk=1) and first.layout["batches"] == 5
 
-    again = stream(truncate=4)
-    again.load_state_dict(saved, position, "file.pth")
-    assert again.load() and again.position == first.position
+    again = stream(truncate=4, resumed=first)
+    assert again.load() and again.state.position == Position(chunk=1)
     (chunk,) = again.chunks()
     assert torch.equal(chunk.state["hidden"], rows.float()) and not caplog.messages
 
-    saved["states"] = [{"hidden": torch.zeros(len(rows) - 1)}]
-    other = stream(truncate=4)
-    other.load_state_dict(saved, position, "file.pth")
-    assert other.load() and other.position == Position()
+    first.state.carry(0, {"hidden": torch.zeros(len(rows) - 1)})
+    other = stream(truncate=4, resumed=first)
+    assert other.load() and other.state.position == Position()
     assert next(other.chunks()).state is None
     assert caplog.messages == ["the data have changed since file.pth: restarting a batch"]
 
@@ -122,5 +135,5 @@ def test_a_loader_that_fails_asks_the_run_to_end(monkeypatch):
 
     monkeypatch.setattr(TinyLoader, "__iter__", killed)
     one = stream()
-    assert not one.load() and one.position == Position()
+    assert not one.load() and one.state.position == Position()
     assert str(one._stop.failure) == "the data loader or one of its workers failed: EOFError"

@@ -8,6 +8,7 @@ from tiny_run import ChunkTrainer, make, resumed, same, scripted, trained, weigh
 
 from base.base_trainer import TrainingFailed
 from base.checkpoint import BEST, checkpoints, load_checkpoint, newest_checkpoint
+from base.run_state import Sums
 
 QUIET = {"valid": False, "monitor": None}
 
@@ -132,7 +133,7 @@ def test_a_new_run_takes_the_best_of_what_led_to_it_along(tmp_path, start, expec
     values = (3.0, 2.0, 2.5, 1.0, 2.6)[: start + 1]
     other = train(tmp_path, *values[:-1], 2.6, source=f"checkpoint-epoch{start}.pth", run="other")
     assert best(other) == expected
-    assert (other.monitor.record.best_epoch, other.monitor.record.best) == expected
+    assert (other.state.best.best_epoch, other.state.best.best) == expected
 
 
 @pytest.mark.parametrize("change", ["lost", "other monitor"])
@@ -142,7 +143,7 @@ def test_where_the_best_is_not_there_the_next_epoch_is_it(tmp_path, change):
     (first.run.models / "checkpoint-epoch2.pth").unlink()
     values = (3.0, 2.0, 2.5, 2.6)
     other = train(tmp_path, *values, source="checkpoint-epoch3.pth", run="other", **options)
-    assert best(other) == (4, 2.6) and other.monitor.record.best_epoch == 4
+    assert best(other) == (4, 2.6) and other.state.best.best_epoch == 4
 
 
 def test_a_damaged_newer_checkpoint_is_kept_aside(tmp_path):
@@ -161,7 +162,7 @@ def test_a_damaged_newer_checkpoint_is_kept_aside(tmp_path):
 def test_the_bound_of_a_loss_that_is_small_or_negative(tmp_path, first, bound):
     """Ten times the first one above it, whatever its sign, or ten if that is less than one."""
     trainer = make(tmp_path)
-    trainer.progress.first_loss = first
+    trainer.state.count(Sums(first, 1, 1), norm=1.0, rate=0.1, seconds=1.0)
     for loss, is_sound in ((bound - 0.1, True), (bound + 0.1, False)):
         trainer.checkpoint.last_loss = lambda loss=loss: loss
         assert (trainer.checkpoint.reason_not_to_save() is None) == is_sound

@@ -24,6 +24,7 @@ from base.base_trainer import BaseTrainer
 from base.checkpoint import newest_checkpoint
 from base.random_state import seed_all
 from base.run_folder import RunFolder
+from base.training_parts import TrainingParts, planned_steps
 from base.weight_noise import parameter_groups
 from logger.metrics_csv import read_rows
 from trainer.generation_trainer import GenerationTrainer
@@ -159,7 +160,7 @@ class ChunkTrainer(GenerationTrainer):
 
     losses, output_type = (), TinyOutput
 
-    def rehearse(self, batch, output) -> None:
+    def dry_run(self, batch, output) -> None:
         pass
 
     def draw(self, epoch: int, step: int) -> None:
@@ -199,8 +200,8 @@ def make(
     schedule = None
     if scheduler is not None:
         settings = DEFAULTS | options
-        schedule = scheduler(built, BaseTrainer.planned_steps(len(train_loader), settings))
-    made = trainer(
+        schedule = scheduler(built, planned_steps(len(train_loader), settings))
+    parts = TrainingParts(
         model,
         SquaredError(by_points),
         [MeanPrediction()],
@@ -217,8 +218,8 @@ def make(
             "dataset": {"canonical": None, "quantisation_step": None},
             "versions": {},
         },
-        **options,
     )
+    made = trainer(parts, **options)
     if checkpoint is not None:
         made.resume(checkpoint, source)
     return made

@@ -54,7 +54,7 @@ class OwnTrainer(GenerationTrainer):
     def __init__(self, *supplied, **options):
         super().__init__(*supplied, **{{"accumulate": 2, **options}})
 
-    def derived(self, values, sums):
+    def extra_metrics(self, values, sums):
         return {{"half": torch.tensor(values["own"] / 2)}}
 """
 SUMS = {

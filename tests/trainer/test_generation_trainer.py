@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import trainer.generation_trainer as module
 from base.random_state import seed_all
 from base.run_folder import RunFolder
+from base.training_parts import TrainingParts
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
 from model import (
@@ -61,7 +62,7 @@ def make(
         "normalisation": data.normalisation.to_dict(),
         "dataset": {"canonical": canonical, "quantisation_step": None},
     }
-    return GenerationTrainer(
+    parts = TrainingParts(
         model,
         loss(reduction=reduction),
         [SSE()],
@@ -72,8 +73,8 @@ def make(
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
         header,
-        **options,
     )
+    return GenerationTrainer(parts, **options)
 
 
 def row(made):
@@ -146,7 +147,7 @@ def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, data, reduction
     made.train()
     for (name, weight), own in zip(model.named_parameters(), made.model.parameters(), strict=True):
         torch.testing.assert_close(own, weight, msg=name, rtol=1e-4, atol=1e-6)
-    assert loss.reduction == reduction and made.stream.position.chunk == 3
+    assert loss.reduction == reduction and made.state.position.chunk == 3
 
 
 def test_float16_needs_a_gpu(tmp_path, data):
@@ -203,7 +204,7 @@ def test_what_a_network_has_to_be_called_and_to_return_is_said(tmp_path, data):
     output = made.forward_batch(made.model, batch)
     del made.model.output
     with pytest.raises(ConfigFault, match="with `output`, the layer that `output_layer` makes"):
-        made.rehearse(batch, output)
+        made.dry_run(batch, output)
     made.forward_batch = lambda *_: (output, {})
     with pytest.raises(ConfigFault, match=r"returns the Output of model\.generation\.networks"):
         made.train()

@@ -11,6 +11,8 @@ from base.base_trainer import TrainingFailed
 from base.checkpoint import checkpoints
 from base.random_state import seed_all
 from base.run_folder import RunFolder
+from base.run_state import Best
+from base.training_parts import TrainingParts
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
 from model import SSE, AttentionNetwork, CTCLoss, CTCNetwork, ErrorRates, TranscriptionLoss
@@ -54,7 +56,7 @@ def make(tmp_path, data, kind, *, run="run", **options):
     }[kind]
     small = {"hidden_size": 8, "channels": 8, "num_layers": 2}
     model = cls(data.normalisation, data.alphabet, **small)
-    return RecognitionTrainer(
+    parts = TrainingParts(
         model,
         loss,
         [ErrorRates()],
@@ -65,8 +67,8 @@ def make(tmp_path, data, kind, *, run="run", **options):
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
         {"config": {"name": "x"}, "dataset": {"canonical": None, "quantisation_step": None}},
-        **options,
     )
+    return RecognitionTrainer(parts, **options)
 
 
 class OnGrid(EmbeddedDataset):
@@ -148,8 +150,9 @@ def test_pictures_show_the_true_and_the_read_text(tmp_path, data, kind, monkeypa
 def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_path, data):
     trainer = make(tmp_path, data, "attention", epochs=5, teacher_forcing_ratio=[1.0, 0.6])
     shares = []
-    for trainer.progress.epoch in range(5):
+    for _ in range(5):
         shares.append(trainer.forced_share)
+        trainer.state.end_epoch({}, Best())
     assert shares == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6])
     accepted = arguments_of(RecognitionTrainer).accepted["teacher_forcing_ratio"]
     assert Binder(lambda _: {}).described(accepted) == "a list of 2, each a number from 0 to 1"

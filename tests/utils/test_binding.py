@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -104,6 +105,22 @@ def test_objects_hold_objects():
     assert desk.pens[0] is not desk.pens[1]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Legs:
+    legs: Annotated[int, Range(1)]
+    wood: str = "oak"
+
+
+class Table:
+    def __init__(self, place: str, **options: Annotated[Any, Legs]) -> None:
+        self.place, self.legs = place, Legs(**options)
+
+
+class Stool(Table):
+    def __init__(self, *supplied: Any, **options: Any) -> None:
+        super().__init__(*supplied, **{"wood": "beech"} | options)
+
+
 class Small(Desk):
     def __init__(self, *, height: "NowhereDefined" = 1) -> None: ...  # noqa: F821
 
@@ -114,9 +131,20 @@ class Small(Desk):
         (BigDesk, (["owner"], ["drawers", "pens", "pen"], {"pens": (), "pen": None})),
         (Chest, (["place"], ["drawers", "pens", "pen"], {"drawers": 3, "pens": (), "pen": None})),
         (Small, ([], ["height"], {"height": 1})),
+        (Table, (["place"], ["legs", "wood"], {"wood": "oak"})),
+        (Stool, (["place"], ["legs", "wood"], {"wood": "oak"})),
     ],
 )
 def test_a_constructor_takes_what_it_passes_on_as_well(cls, arguments):
     found = arguments_of(cls)
     assert (found.supplied, list(found.accepted), found.defaults) == arguments
     assert found.accepted.get("height", Any) is Any  # what cannot be resolved accepts anything
+
+
+def test_a_dataclass_of_options_is_checked_and_keeps_what_it_was_given():
+    made = Binder(lambda base: {"Stool": Stool} if base is Table else {})
+    stool = made.make(Table, {"type": "Stool", "args": {"legs": 4}}, "seat", {"place": "here"})
+    assert (stool.place, stool.legs, made.faults) == ("here", Legs(legs=4, wood="beech"), [])
+    assert made.defaults == {"seat.args.wood": "beech"}
+    made.make(Table, {"type": "Stool", "args": {"legs": 0}}, "seat", {"place": "here"})
+    assert str(made.faults[0]) == "seat.args.legs = 0: a whole number at least 1"

@@ -68,15 +68,15 @@ class _HandTrainer(BaseTrainer):
             expected = "a HandDataset, as a hand is learned"
             raise ConfigFault("data_loader.args.dataset", kind, expected)
 
-    def begin(self) -> None:
+    def on_start(self) -> None:
         # So that a resumed run has the same lines.
         names = [line.name for line in self.lines.own]
         save_practice(self.run.models / FILE, names, self.lines.new)
 
-    def conclude(self) -> None:
+    def on_end(self) -> None:
         before = self.run.first_weights()
         if before is None or not self.compare(*networks(before, self.device)):
-            super().conclude()
+            super().on_end()
 
     @abstractmethod
     def compare(self, writer: Writer, reader: Reader) -> bool:

@@ -262,7 +262,7 @@ def test_what_was_learned_too_well_is_taken_back(tmp_path, monkeypatch, hand, ca
     trainer = OwnHandTrainer.__new__(OwnHandTrainer)
     trainer.run, trainer.device = run, torch.device("cpu")
     trainer.train_loader = SimpleNamespace(dataset=SimpleNamespace(data=data))
-    trainer.conclude()
+    trainer.on_end()
     assert "with 80 % of what was learned" in caplog.text
     if least:
         assert "forgets how to write" in caplog.text and "to use it" in caplog.text

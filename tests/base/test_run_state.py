@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from base.checkpoint import load_checkpoint, newest_checkpoint
 from base.optimizer_step import OptimizerStep
+from base.training_parts import TrainingSettings
 from base.weight_noise import parameter_groups
 from parse_config import choices
 from tests.tiny_config import changed
@@ -116,9 +117,8 @@ def update_of(optimizer, arguments, schedule):
     scheduler = None
     if schedule is not None:
         scheduler = choices(LRScheduler)[schedule](built, **SCHEDULES[schedule])
-    return OptimizerStep(
-        model, built, scheduler, "cpu", schedule_by="epoch", weight_noise="adaptive"
-    )
+    settings = TrainingSettings(epochs=1, schedule_by="epoch", weight_noise="adaptive")
+    return OptimizerStep(model, built, scheduler, "cpu", settings)
 
 
 def steps(update, count):
@@ -128,7 +128,10 @@ def steps(update, count):
         update.start(number)
         with update.noisy():
             update.backward(SquaredError()(update.model(batch.inputs), batch).sum())
-        assert math.isfinite(update.step(batch.points, 0.01))
+        assert math.isfinite(update.clip(batch.points, 0.01))
+        update.step()
+        update.update_average()
+        update.end_step(is_made=True)
         update.end_epoch(1.0 + number)
 
 

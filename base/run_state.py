@@ -1,0 +1,277 @@
+"""All that changes in a run, beside the weights and what their optimiser keeps."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from base import distributed
+from base.base_metric import BaseMetric, gathered, merged
+from base.checkpoint import check_like, filled
+
+log = logging.getLogger(__name__)
+
+Carried = dict[str, Tensor]
+"""A network's state after a chunk of some sequences, `(rows, ...)` each."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come."""
+
+    epoch: int = 0
+    """Epochs that are complete."""
+    step: int = 0
+    """Optimiser steps made."""
+    epoch_steps: int = 0
+    """Those of the current epoch."""
+    epoch_pass: int = 0
+    """The pass over the data in which the current epoch began."""
+    skipped_in_row: int = 0
+    """Steps skipped in a row up to now, because they were not finite."""
+    first_loss: float | None = None
+    """Loss per point of the first step that was made."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where the next step takes its batches from; all counted from 0."""
+
+    data_pass: int = 0
+    """The pass over the data."""
+    batch: int = 0
+    """The first batch of the step."""
+    chunk: int = 0
+    """The chunk of the batches' time steps."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best epoch so far."""
+
+    best: float | None = None
+    """The best value of the monitored metric."""
+    best_epoch: int | None = None
+    """The epoch of that value."""
+    not_improved: int = 0
+    """Epochs since then."""
+
+
+@dataclass
+class Sums:
+    """Numerators and denominators of an epoch, divided once at its end.
+
+    Summed over all processes, and the same in each.
+    """
+
+    loss: float = 0.0
+    sequences: float = 0.0
+    points: int = 0
+    gradient_norm: float = 0.0
+    steps: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    learning_rate: float = 0.0
+    """Learning rate of the last step."""
+
+    def add(self, loss: float, sequences: float, points: int) -> None:
+        """Add the summed loss of so many sequences and points."""
+        self.loss += loss
+        self.sequences += sequences
+        self.points += points
+
+    @property
+    def loss_per_point(self) -> float:
+        """NaN where nothing was counted."""
+        return ratio(self.loss, self.points)
+
+    def losses(self, name: str) -> dict[str, float]:
+        """Return the loss of that name, per sequence and per point."""
+        per_sequence = ratio(self.loss, self.sequences)
+        return {name: per_sequence, f"{name}_per_point": self.loss_per_point}
+
+    def rates(self) -> dict[str, float]:
+        """Return rates that describe the training, by name."""
+        return {
+            "learning_rate": self.learning_rate,
+            "gradient_norm": ratio(self.gradient_norm, self.steps),
+            "points_per_second": ratio(self.points, self.seconds),
+        }
+
+
+Counters = tuple[Progress, Position, Best]
+
+
+class RunState:
+    """Counters, sums and states of a run: what a checkpoint holds beside weights and optimiser.
+
+    Its methods alone change it.
+
+    Args:
+        metrics: of training, whose sums are saved as well.
+
+    Attributes:
+        progress: how far the run has come.
+        position: where the next step takes its batches from.
+        carried: for each batch of the step the state that its chunk begins with, None at the start.
+        sums: of the current epoch.
+        best: the best epoch.
+        values: by name, of the last complete epoch.
+        source: the checkpoint that the run was resumed from, if any.
+    """
+
+    def __init__(self, metrics: Sequence[BaseMetric] = ()) -> None:
+        self.metrics, self.sums, self.values = metrics, Sums(), {}
+        self.progress, self.position, self.best = Progress(), Position(), Best()
+        self.carried: list[Carried | None] = []
+        self.source: Path | None = None
+
+    # What a step changes.
+
+    def restart_batches(self, count: int) -> None:
+        """Begin with the first chunk of each of `count` batches."""
+        if self.position.chunk:
+            log.warning("the data have changed since %s: restarting a batch", self.source)
+        self.position, self.carried = replace(self.position, chunk=0), [None] * count
+
+    def carry(self, number: int, state: Carried | None) -> None:
+        """Set the state that the next chunk of a batch of the step begins with."""
+        self.carried[number] = state
+
+    def advance(self, chunks: int, batches: int, batches_per_pass: int) -> None:
+        """Move on to the next chunk; after all chunks of a step's batches to the next batches."""
+        data_pass, batch, chunk = self.position.data_pass, self.position.batch, self.position.chunk
+        if chunk + 1 < chunks:
+            self.position = Position(data_pass, batch, chunk + 1)
+        elif batch + batches < batches_per_pass:
+            self.position = Position(data_pass, batch + batches)
+        else:
+            self.position = Position(data_pass + 1)
+
+    def count(self, step: Sums, norm: float, rate: float, seconds: float) -> None:
+        """Count a step by its sums, the norm of its gradient, its learning rate and the time it
+        took. Where the norm is not finite it was skipped; what was summed counts all the same."""
+        progress, sums, first = self.progress, self.sums, self.progress.first_loss
+        sums.add(step.loss, step.sequences, step.points)
+        sums.seconds += seconds
+        if not math.isfinite(norm):
+            sums.skipped += 1
+            self.progress = replace(progress, skipped_in_row=progress.skipped_in_row + 1)
+            return
+        sums.steps += 1
+        sums.gradient_norm += norm
+        sums.learning_rate = rate
+        self.progress = replace(
+            progress,
+            step=progress.step + 1,
+            epoch_steps=progress.epoch_steps + 1,
+            skipped_in_row=0,
+            first_loss=step.loss_per_point if first is None else first,
+        )
+
+    def forget_skipped(self) -> None:
+        """Let a run that resumes from here skip as many steps in a row as a new one."""
+        self.progress = replace(self.progress, skipped_in_row=0)
+
+    # What an epoch changes.
+
+    def end_epoch(self, values: Mapping[str, float], best: Best) -> Sums:
+        """Complete an epoch of these values, and return its sums; `best` is the best up to it."""
+        sums, self.sums, self.values, self.best = self.sums, Sums(), dict(values), best
+        epoch, data_pass = self.progress.epoch + 1, self.position.data_pass
+        self.progress = replace(self.progress, epoch=epoch, epoch_steps=0, epoch_pass=data_pass)
+        for metric in self.metrics:
+            metric.reset()
+        return sums
+
+    def set_best(self, best: Best) -> None:
+        """Set the best epoch, where it differs from that of the checkpoint."""
+        self.best = best
+
+    # Saving and resuming.
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything as tensors and plain values; all processes call this together."""
+        return self._counts() | {
+            "states": [state and moved(state, "cpu") for state in self.carried],
+            "metrics": [metric.state_dict() for metric in merged(self.metrics)],
+            "shares": gathered(self.metrics) if distributed.world_size() > 1 else [],
+        }
+
+    def _counts(self) -> dict[str, Any]:
+        progress = asdict(self.progress) | asdict(self.position) | asdict(self.best)
+        return {"progress": progress, "sums": asdict(self.sums)}
+
+    @property
+    def counters(self) -> Counters:
+        """What differs wherever anything of a run does."""
+        return self.progress, self.position, self.best
+
+    def load_state_dict(
+        self,
+        saved: Mapping[str, Any],
+        values: Mapping[str, float],
+        source: Path,
+        layout: Mapping[str, int | None],
+        initial: Carried,
+    ) -> None:
+        """Resume from what `state_dict` returned; an exception of any kind says what does not fit.
+
+        If a pass now has another number of batches, it resumes at the same fraction of it.
+
+        Args:
+            saved: as it was saved, beside the `BatchStream.layout` of then.
+            values: of the last complete epoch.
+            source: the file.
+            layout: that of now.
+            initial: state of the network, for one sequence.
+        """
+        numbers = {name: layout[name] for name in ("batches", "accumulate")}
+        check_like(saved, self._counts() | numbers, f"{source}: training")
+        for state in (state for state in saved["states"] if state is not None):
+            # Without memory: a file can claim more rows than it stores.
+            count = max(map(len, state.values()), default=0)
+            wanted = {name: one.expand(count, *one.shape[1:]) for name, one in initial.items()}
+            check_like(state, wanted, f"{source}: training.states")
+        counters = (filled(kind, saved["progress"]) for kind in (Progress, Position, Best))
+        progress, position, self.best = counters
+        epoch_pass = min(progress.epoch_pass, position.data_pass)
+        self.progress = replace(progress, epoch_pass=epoch_pass)
+        self.sums, self.values, self.source = filled(Sums, saved["sums"]), dict(values), source
+        self._load_metrics(saved)
+        before, now = saved["batches"], layout["batches"]
+        if before != now:
+            log.warning("a pass over the data has %d batches instead of %d", now, before)
+        batch = min(position.batch * now // before, now - 1)
+        same = all(saved[name] == value for name, value in layout.items())
+        self.position = Position(position.data_pass, batch, position.chunk if same else 0)
+        self.carried = list(saved["states"])
+
+    def _load_metrics(self, saved: Mapping[str, Any]) -> None:
+        """Restore the metrics of the current epoch: each process goes on with its own sums.
+
+        If their number has changed, the main one has those over all.
+        """
+        sums = saved["metrics"] if distributed.is_main() else []
+        if len(saved.get("shares", [])) == distributed.world_size():
+            sums = saved["shares"][distributed.rank()]
+        for metric, state in zip(self.metrics, [*sums, *[{} for _ in self.metrics]], strict=False):
+            if state.keys() >= {*metric.sums}:
+                metric.load_state_dict(state)
+            elif self.progress.epoch_steps:
+                name, epoch = type(metric).__name__, self.progress.epoch + 1
+                log.warning("%s of epoch %d is of what follows alone", name, epoch)
+
+
+def moved(state: Carried, device: torch.device | str) -> Carried:
+    """Return a state on a device."""
+    return {name: value.to(device) for name, value in state.items()}
+
+
+def ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator else math.nan

@@ -1,0 +1,123 @@
+"""What a run is made of, and its settings."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from base.base_data_loader import BaseDataLoader
+from base.base_loss import BaseLoss
+from base.base_metric import BaseMetric
+from base.base_model import BaseModel
+from base.checkpoint import Checkpoint
+from base.run_folder import RunFolder
+from utils.checks import ConfigFault, Range
+from utils.strict_json import Config
+
+
+@dataclass(frozen=True)
+class TrainingParts:
+    """What a run is made of."""
+
+    model: BaseModel  # on `device`
+    loss: BaseLoss
+    metrics: Sequence[BaseMetric]  # of training and validation
+    optimizer: Optimizer  # over the network's weights
+    lr_scheduler: LRScheduler | None  # over `optimizer`
+    train_loader: BaseDataLoader  # prepared
+    valid_loader: BaseDataLoader | None
+    run: RunFolder  # nothing is written there before `train`
+    device: torch.device
+    checkpoint_header: Checkpoint  # further contents of checkpoints: config, alphabet and so on
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """What a config can set of every trainer.
+
+    Args:
+        epochs: of the whole run.
+        seed: of the whole run.
+        monitor: what decides which epoch is best: "min NAME", "max NAME", or null for none.
+        early_stop: epochs without improvement after which the run ends.
+        save_period: epochs from checkpoint to checkpoint.
+        save_minutes: minutes from checkpoint to checkpoint within an epoch.
+        keep_last: checkpoints kept beside the best one during the run; at its end only the newest
+            is kept. Null keeps all.
+        time_limit_minutes: after which the run saves and stops; it can be resumed.
+        steps_per_epoch: optimiser steps of an epoch; null for a pass over the data.
+        precision: of the network's products; its weights stay float32.
+        clip_norm: bound on the norm of the gradient.
+        accumulate: batches whose gradients make one step.
+        ema_decay: per step, of an exponential moving average of the weights; less at first.
+        weight_noise: on the weights in training.
+        weight_noise_std: its standard deviation; the starting value if it is adaptive.
+        truncate: steps of a sequence that the gradient flows through: the sequences are cut into
+            chunks of that length, each chunk makes an optimiser step, the state is carried over;
+            in one process only.
+        schedule_by: whether the schedule of the learning rate steps with each optimiser step or
+            with each epoch.
+        warmup_steps: the first optimiser steps, whose rates rise to those of the schedule in
+            proportion to their number.
+        max_skipped: consecutive skipped steps that end the run.
+        log_steps: optimiser steps from one point of TensorBoard's curves to the next.
+        tensorboard: whether to write TensorBoard's log.
+        anomaly: whether to end the run at the first value that is not finite, and say from which
+            module or operation it is; slow.
+        keep_normalisation: in fine-tuning, whether the old run's normalisation is kept.
+    """
+
+    epochs: Annotated[int, Range(1)]
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    monitor: str | None = None
+    early_stop: Annotated[int, Range(1)] | None = None
+    save_period: Annotated[int, Range(1)] = 1
+    save_minutes: Annotated[float, Range(0.0)] = 10.0
+    keep_last: Annotated[int, Range(1)] | None = 3
+    time_limit_minutes: Annotated[float, Range(0.0)] | None = None
+    steps_per_epoch: Annotated[int, Range(1)] | None = None
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    clip_norm: Annotated[float, Range(1e-12)] | None = None
+    accumulate: Annotated[int, Range(1)] = 1
+    ema_decay: Annotated[float, Range(0.0, 1.0)] | None = None
+    weight_noise: Literal["off", "fixed", "adaptive"] = "off"
+    weight_noise_std: Annotated[float, Range(1e-12)] = 0.075
+    truncate: Annotated[int, Range(1)] | None = None
+    schedule_by: Literal["batch", "epoch"] = "batch"
+    warmup_steps: Annotated[int, Range(0)] = 0
+    max_skipped: Annotated[int, Range(1)] = 30
+    log_steps: Annotated[int, Range(1)] = 10
+    tensorboard: bool = True
+    anomaly: bool = False
+    keep_normalisation: bool = False  # Looked at before the data are prepared.
+
+    @property
+    def time_limit(self) -> float:
+        """Seconds after which the run stops."""
+        return math.inf if self.time_limit_minutes is None else 60 * self.time_limit_minutes
+
+
+def planned_steps(batches: int, options: Config) -> int:
+    """Return the number of steps of the learning-rate schedule in a whole run.
+
+    Args:
+        batches: of a pass over the data.
+        options: all of the trainer's arguments.
+
+    Raises:
+        ConfigFault: if it cannot be known beforehand.
+    """
+    if options["schedule_by"] == "epoch":
+        return options["epochs"]
+    if options["truncate"] and not options["steps_per_epoch"]:
+        expected = (
+            "how many steps a pass has then depends on the lengths, so that a schedule needs "
+            'steps_per_epoch, or schedule_by "epoch"'
+        )
+        raise ConfigFault("trainer.args.truncate", options["truncate"], expected)
+    steps = options["steps_per_epoch"] or math.ceil(batches / options["accumulate"])
+    return options["epochs"] * steps
