@@ -38,7 +38,7 @@ from data_loader.sources.unipen_collection import (
     include_folder,
     read_included,
 )
-from utils.checks import DataError, Range, printable
+from utils.checks import ConfigFault, DataError, Range, printable
 from utils.ink import from_strokes, row_starts, strokes
 
 SUFFIXES = (".unp", ".unipen")
@@ -491,6 +491,9 @@ class UnipenDataset(DividedDataset):
             ink is looked for; None uses all.
         contributors: of a collection, such as ["app", "ced"]; None uses all.
         held_out: contributors whose samples are all in `test`; None for none.
+
+    Raises:
+        ConfigFault: from `load`, if there is no such contributor.
     """
 
     kind = "unipen"
@@ -542,12 +545,18 @@ class UnipenDataset(DividedDataset):
 
     def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
         parts, notes = super()._divide(parsed)
-        held_out = set(self.held_out or ())
-        groups = {sample.group for sample in parsed.samples}
-        used = groups if self.contributors is None else groups & set(self.contributors)
+        counts = Counter(sample.group for sample in parsed.samples)
+        for key in ("contributors", "held_out"):
+            if unknown := {*(getattr(self, key) or ())} - counts.keys():
+                raise ConfigFault(key, min(unknown), f"one of {', '.join(sorted(counts))}")
+        held_out = {*(self.held_out or ())}
+        used = counts.keys() & set(self.contributors or counts)
         for split, part in parts.items():
             chosen = {sample for sample in part if sample.group not in held_out}
             if split == "test":
                 chosen |= {sample for sample in parsed.samples if sample.group in held_out}
             parts[split] = [s for s in parsed.samples if s in chosen and s.group in used]
+        if Collection.at(self.path):
+            kept = (f"{name} {count:,}" for name, count in sorted(counts.items()))
+            notes.append(f"by contributor: {', '.join(kept)}")
         return parts, notes
