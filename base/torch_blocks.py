@@ -18,7 +18,6 @@ from utils.binding import Annotation, Arguments, arguments_of
 from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
-    *("Optimizer", "LRScheduler"),  # the bases
     *("LBFGS", "SparseAdam", "Muon"),  # need a closure, sparse gradients, matrices only
     *("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"),  # no plain values
 }
@@ -50,11 +49,11 @@ TORCH_RANGES = {
 
 def offered() -> list[type]:
     """Return torch's optimisers and schedules, but for those that a config cannot describe."""
-    found = {**vars(torch.optim), **vars(lr_scheduler)}
+    found, bases = {**vars(torch.optim), **vars(lr_scheduler)}, (Optimizer, LRScheduler)
     return [
         cls
         for name, cls in found.items()
-        if isinstance(cls, type) and issubclass(cls, Optimizer | LRScheduler)
+        if isinstance(cls, type) and issubclass(cls, bases) and cls not in bases
         if name[0] != "_" and name not in NOT_OFFERED
     ]
 
