@@ -125,12 +125,17 @@ def test_start_or_resume(workplace, capsys):
         assert message in refused(capsys, "-c", "config.json", *words)
 
 
-def test_what_is_drawn_while_the_data_are_prepared_decides_nothing(workplace, monkeypatch):
+def test_what_is_drawn_while_the_data_are_loaded_decides_nothing(workplace, monkeypatch):
     """Of several processes one may draw more there than the others."""
     words = ["-c", "config.json", "--epochs", "1", "--run-id"]
     assert run(*words, "a") == 0
-    prepare = EmbeddedDataset.prepare
-    monkeypatch.setattr(EmbeddedDataset, "prepare", lambda self: (torch.rand(1), prepare(self)))
+    load = EmbeddedDataset.load
+
+    def drawing(self, *splits):
+        torch.rand(1)
+        return load(self, *splits)
+
+    monkeypatch.setattr(EmbeddedDataset, "load", drawing)
     assert run(*words, "b") == 0
     assert same(*(MODELS / run_id / "checkpoint-epoch1.pth" for run_id in "ab"))
 
