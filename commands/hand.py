@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     texts = [*(sample.text for sample in own), *asked]
     seeds = range(arguments.seed, arguments.seed + len(texts))
     sampling = options.sampling_of(arguments, learned)
-    reader = options.load_reader("reader", arguments)
+    reader = options.load_reader("proofreader", arguments)
     earlier, now = (
         [row_of(line) for line in Hand(one, primer, reader, sampling).write(texts, seeds)]
         for one in (former, learned)

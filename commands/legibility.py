@@ -27,7 +27,7 @@ SAMPLE_SEED_STRIDE = 1_000_000
 def add_options(parser: Parser) -> None:
     options.add_network(parser, of_style=True)
     add, texts = parser.add_argument, parser.add_mutually_exclusive_group()
-    add("--reader", default="reader", metavar="CHECKPOINT", help="the recogniser")
+    add("--reader", default="proofreader", metavar="CHECKPOINT", help="the recogniser")
     texts.add_argument(
         "--text",
         action="append",
@@ -58,11 +58,11 @@ def add_options(parser: Parser) -> None:
     add(
         "--proofread",
         nargs="?",
-        const="reader",
+        const="proofreader",
         metavar="RECOGNISER",
         help="write as a page is: in one hand, each word read back by this recogniser, and written "
         "again if it is misread; another network than --reader (default: no; without a name "
-        "reader)",
+        "proofreader)",
     )
     tries = "how often a word is written at most, with --proofread (default: 6)"
     add("--tries", type=number(int, 1, 100), metavar="N", help=tries)

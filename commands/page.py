@@ -103,7 +103,7 @@ def add_options(parser: Parser) -> None:
     add_look(parser)
     proofreading = parser.add_mutually_exclusive_group()
     read = "read every word back, and write it again if it is misread"
-    usual = {"const": "reader", "default": "reader", "metavar": "RECOGNISER"}
+    usual = {"const": "proofreader", "default": "proofreader", "metavar": "RECOGNISER"}
     proofreading.add_argument("--proofread", nargs="?", **usual, help=read)
     once = "write every word once"
     proofreading.add_argument("--no-proofread", dest="proofread", action="store_false", help=once)

@@ -192,9 +192,10 @@ PUBLISHED = {
         "valid_cer",
         r"^\| `testset_v` and `testset_t`, on which `judge`.* \| ([\d.]+ %) \|$",
     ),
-    "reader": (
+    "reader": ("valid_cer", r"^\| these and .* on which `reader` was selected \| ([\d.]+ %)"),
+    "proofreader": (
         "valid_cer",
-        r"^\| `testset_v` and `testset_t`, on which `reader`[^|]*\| ([\d.]+ %)",
+        r"^\| `testset_v` and `testset_t`, on which `proofreader`[^|]*\| ([\d.]+ %)",
     ),
     "recognition": (
         "valid_cer",
@@ -244,10 +245,10 @@ def test_the_record_of_a_file_is_of_the_file_itself(name):
     assert round(record["metrics"][metric], digits) == pytest.approx(card(pattern), abs=1e-9)
 
 
-@pytest.mark.parametrize("name", ["writer", "joined", "reader", "judge"])
+@pytest.mark.parametrize("name", ["writer", "joined", "reader", "proofreader", "judge"])
 def test_the_networks_for_use_are_what_their_config_trains(name):
     config = ConfigParser.from_file(PRETRAINED.parents[1] / "configs" / f"{name}.json")
-    record = load_checkpoint(pretrained()[name])["config"]
+    record = load_checkpoint(pretrained()[name])["config"] | {"name": name}
     assert ConfigParser(record, name).resolved == config.resolved
 
 

@@ -230,7 +230,7 @@ def networks(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
         return load("writer", str(device)), network
     if not isinstance(network, Writer) or not network.model.needs_text:
         raise UserError(f"{path}: a hand is learned by a network that writes texts, or that reads")
-    return network, load("reader", str(device))
+    return network, load("proofreader", str(device))
 
 
 def to_network_units(lines: Sequence[Primer], height: float, step: float) -> list[np.ndarray]:

@@ -23,7 +23,8 @@ def test_each_fault_does_what_it_says():
     assert min(slow) < 150 and max(slow) > 600 and min(slow) >= 3 * (299 // 8)
     for n in range(5):
         points = np.concatenate(changed(n, grid=0.15))
-        steps = np.diff(np.unique(np.round(points[:, 1], 3)))
+        steps = np.diff(np.sort(points[:, 1]))
+        steps = steps[steps > 0.02]  # Less is what sums of float32 are off by.
         smallest = steps.min()  # Points lie on a grid that is one of those drawn.
         assert 0.0014 * HEIGHT < smallest < 0.151 * HEIGHT
         multiples = steps[steps < 4 * smallest] / smallest

@@ -43,7 +43,7 @@ def lines():
 
 @pytest.fixture(scope="module")
 def networks():
-    return load("writer", "cpu"), load("reader", "cpu")
+    return load("writer", "cpu"), load("proofreader", "cpu")
 
 
 @pytest.fixture
