@@ -18,6 +18,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 
 from base import distributed
+from base.base_dataset import changed
 from data_loader.sources.files import MAX_BYTES, attempt, read_file, unpacked
 from data_loader.sources.parsing import (
     MAX_POINTS,
@@ -544,19 +545,18 @@ class UnipenDataset(DividedDataset):
             yield within(name, _labelled(one))
 
     def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
-        parts, notes = super()._divide(parsed)
         counts = Counter(sample.group for sample in parsed.samples)
         for key in ("contributors", "held_out"):
             if unknown := {*(getattr(self, key) or ())} - counts.keys():
                 raise ConfigFault(key, min(unknown), f"one of {', '.join(sorted(counts))}")
         held_out = {*(self.held_out or ())}
         used = counts.keys() & set(self.contributors or counts)
-        for split, part in parts.items():
-            chosen = {sample for sample in part if sample.group not in held_out}
-            if split == "test":
-                chosen |= {sample for sample in parsed.samples if sample.group in held_out}
-            parts[split] = [s for s in parsed.samples if s in chosen and s.group in used]
+        others = [sample for sample in parsed.samples if sample.group not in held_out]
+        parts, notes = super()._divide(parsed._replace(samples=others))
+        if held_out:
+            outside = [sample for sample in parsed.samples if sample.group in held_out]
+            parts["test"] = parts.get("test", []) + outside
         if Collection.at(self.path):
             kept = (f"{name} {count:,}" for name, count in sorted(counts.items()))
             notes.append(f"by contributor: {', '.join(kept)}")
-        return parts, notes
+        return changed(parts, lambda one: [one] if one.group in used else []), notes
