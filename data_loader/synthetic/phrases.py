@@ -40,10 +40,10 @@ class _Hand:
 class PhrasesDataset(ExtendedDataset):
     """A dataset whose training split is joined by lines of its words and single characters.
 
-    What stands in a line is of one writer. Words are brought to the same height and have the gaps
-    of words between them, characters stand on one line like those of a number or a code. Samples of
-    a single character are no longer samples of their own, in any split: by itself nobody tells an
-    `o` from an `O`.
+    What stands in a line is of one writer, as large as it was written. Words are level and have the
+    gaps of words between them, characters stand on one line like those of a number or a code.
+    Samples of a single character are no longer samples of their own, in any split: by itself nobody
+    tells an `o` from an `O`.
 
     Args:
         size: new lines.
@@ -74,10 +74,10 @@ class PhrasesDataset(ExtendedDataset):
         hands, lines = _hands(samples), []
         with_words = {w: len(h.words) for w, h in hands.items() if len(h.words) >= LEAST}
         with_characters = {
-            (writer, sort): len(samples)
+            (writer, sort): len(characters)
             for writer, hand in hands.items()
-            for sort, samples in hand.characters.items()
-            if sort != "signs" and len(samples) >= LEAST
+            for sort, characters in hand.characters.items()
+            if sort != "signs" and len(characters) >= LEAST
         }
         numbers = range(self.size)
         for number in distributed.bar(numbers, "setting lines", unit=" lines", leave=False):
@@ -125,8 +125,7 @@ def _of_words(words: list[Sample], generator: np.random.Generator) -> tuple[str,
     chosen = [words[generator.integers(len(words))]]
     while sum(len(word.text) + 1 for word in chosen) < length:
         chosen.append(words[generator.integers(len(words))])
-    heights = [x_height(word.ink) for word in chosen]
-    height = float(np.median(heights))
+    height = float(np.median([x_height(word.ink) for word in chosen]))
     ink = chosen[0].ink
     for word in chosen[1:]:
         ink = join(ink, word.ink, height, height * generator.uniform(*BLANK))
