@@ -79,12 +79,13 @@ class PhrasesDataset(ExtendedDataset):
             for sort, characters in hand.characters.items()
             if sort != "signs" and len(characters) >= LEAST
         }
+        tall = {(w, sort): _height(hands[w].characters[sort]) for w, sort in with_characters}
         numbers = range(self.size)
         for number in distributed.bar(numbers, "setting lines", unit=" lines", leave=False):
             generator = np.random.default_rng([self.seed, number])
             if generator.random() < self.characters_share:
                 writer, sort = _drawn(with_characters, "characters", generator)
-                text, ink = _of_characters(hands[writer], sort, generator)
+                text, ink = _of_characters(hands[writer], sort, tall[writer, sort], generator)
             else:
                 writer = _drawn(with_words, "words", generator)
                 text, ink = _of_words(hands[writer].words, generator)
@@ -132,18 +133,29 @@ def _of_words(words: list[Sample], generator: np.random.Generator) -> tuple[str,
     return " ".join(word.text for word in chosen), ink
 
 
+def _height(samples: list[Sample]) -> float:
+    """Return the typical height of single characters."""
+    return float(np.median([np.ptp(to_path(sample.ink)[:, 1]) for sample in samples]))
+
+
 def _of_characters(
-    hand: _Hand, sort: str, generator: np.random.Generator
+    hand: _Hand, sort: str, capital: float, generator: np.random.Generator
 ) -> tuple[str, np.ndarray]:
-    """Return a line of single characters of a sort, some signs among them: its text and ink."""
+    """Return a line of single characters of a sort, some signs among them: its text and ink.
+
+    Args:
+        hand: of the writer.
+        sort: of the characters.
+        capital: their height.
+        generator: of the choice.
+    """
     samples, signs = hand.characters[sort], hand.characters["signs"]
     chosen = [samples[generator.integers(len(samples))]]
     for _ in range(generator.integers(*CHARACTERS)):
         others = signs if signs and generator.random() < 0.2 else samples
         chosen.append(others[generator.integers(len(others))])
-    capital = np.median([np.ptp(to_path(one.ink)[:, 1]) for one in samples])
-    paths = [_on_line(to_path(one.ink), one.text, float(capital)) for one in chosen]
-    height = X_HEIGHT * float(capital)
+    paths = [_on_line(to_path(one.ink), one.text, capital) for one in chosen]
+    height = X_HEIGHT * capital
     gaps = height * generator.uniform(*CLOSE, len(paths))
     return "".join(one.text for one in chosen), to_ink(side_by_side(paths, gaps))
 
