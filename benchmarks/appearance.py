@@ -20,17 +20,17 @@ from benchmarks.measures import VARIED, Measured, main, print_table, shown, vari
 from commands import options
 from commands.page import HEIGHT
 from data_loader.synthetic.corpus import held_out
+from handwriting.hand import Hand, Passage, own_hand
+from handwriting.layout import Paragraph, pages, scaled
+from handwriting.legibility import read_back
+from handwriting.paper import Paper
+from handwriting.setting import LINE_HEIGHT
 from model.generation.options import Sampling
-from model.handwriting import Hand, Passage, own_hand
-from model.legibility import read_back
 from model.writer import Writer
 from parse_config import data_of
 from utils.checks import UserError
 from utils.hand_measures import MEASURES, measure
 from utils.ink import from_strokes
-from utils.page.layout import Paragraph, pages, scaled
-from utils.page.paper import Paper
-from utils.page.setting import LINE_HEIGHT
 
 NEAR = 5
 """Characters by which a text may be shorter or longer than --lengths asks for."""

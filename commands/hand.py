@@ -29,7 +29,7 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     learned = options.load_writer(arguments.resume, arguments)
     from base.run_folder import RunFolder
-    from model.handwriting import Hand, row_of
+    from handwriting.hand import Hand, row_of
     from parse_config import config_of
     from trainer import own_hand
     from utils.plots import lines_figure, write_png

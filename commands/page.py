@@ -8,17 +8,16 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import get_args
 
+import handwriting
 import model
 from base.pretrained import STYLE, network_of, style_file, style_of
 from commands import options, primer_options
 from commands.options import Parser, number, require
-from utils.checks import UserError
-from utils.files import write_json, write_text
-from utils.page import inkml, layout, svg
-from utils.page.front_matter import paragraphs
-from utils.page.page import Page, Pen, to_json
-from utils.page.paper import DPI, RULINGS, SIZES, Paper, check_pixels, size
-from utils.page.setting import (
+from handwriting import layout
+from handwriting.front_matter import paragraphs
+from handwriting.paper import DPI, RULINGS, SIZES, Paper, check_pixels, size
+from handwriting.plain_text import explain, fit, split
+from handwriting.setting import (
     LAST_COLUMN,
     LINE_HEIGHT,
     Look,
@@ -27,7 +26,10 @@ from utils.page.setting import (
     enveloped,
     line_height,
 )
-from utils.plain_text import explain, fit, split
+from utils.checks import UserError
+from utils.files import write_json, write_text
+from utils.page import inkml, svg
+from utils.page.page import Page, Pen, to_json
 
 KINDS = {".svg": ("nib", "animate"), ".pdf": ("nib",), ".png": ("nib", "dpi"), ".inkml": (),
          ".json": ()}  # fmt: skip
@@ -185,8 +187,8 @@ def run(arguments: argparse.Namespace) -> None:
     text = text_of(arguments)
     named = arguments.resume or network_of(arguments.primer or None)
     writer = options.load_writer(named, arguments, of_texts=True)
+    from handwriting.hand import RAISED
     from model.generation.writing import check_lengths
-    from model.handwriting import RAISED
 
     known = writer.model.alphabet
     raw = "\n".join(
@@ -216,7 +218,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.proofread:
         reader = options.load_reader(arguments.proofread, arguments)
     passages = passages_of(arguments, looks, [*map(columns, lines)], paper, writer, reader)
-    found: list[model.Proofread] = []
+    found: list[handwriting.Proofread] = []
     words = written(arguments.seed, passages, found)
     indents = [first.indent for first, *_ in passages]
     setting = Setting(looks, indents, words, paper, arguments.line_height)
@@ -262,10 +264,10 @@ def passages_of(
     paper: Paper,
     writer: "model.Writer",
     reader: "model.Reader | None",
-) -> list[list["model.Passage"]]:
+) -> list[list["handwriting.Passage"]]:
     """Return the columns of each line of a text, with its hand: one sample for all biases of a
     style, written by the style's network unless one is named."""
-    from model.handwriting import TRIES, Hand, own_hand
+    from handwriting.hand import TRIES, Hand, own_hand
 
     sampling = options.sampling_of(arguments, writer)
     given = primer_options.take_primer(writer, arguments)
@@ -290,17 +292,19 @@ def passages_of(
             / look.size
             * (LAST_COLUMN if line[1:] else 1.0)
         )
-        passages.append([model.Passage(hands[key], text, width) for text in line])
+        passages.append([handwriting.Passage(hands[key], text, width) for text in line])
     return passages
 
 
 def written(
-    seed: int, lines: Sequence[Sequence["model.Passage"]], found: list["model.Proofread"]
+    seed: int,
+    lines: Sequence[Sequence["handwriting.Passage"]],
+    found: list["handwriting.Proofread"],
 ) -> list[list[list[layout.Word]]]:
     """Return the words of the columns of lines, in x-heights; `found` takes what was proofread."""
     from tqdm import tqdm
 
-    from model.handwriting import write
+    from handwriting.hand import write
 
     passages = [*chain.from_iterable(lines)]
     total, words = sum(len(passage.lines) for passage in passages), []
@@ -384,7 +388,7 @@ def save_page(arguments: argparse.Namespace, path: Path, page: Page, title: str)
 
 
 def report(
-    arguments: argparse.Namespace, found: Sequence["model.Proofread"], pages: Sequence[Page]
+    arguments: argparse.Namespace, found: Sequence["handwriting.Proofread"], pages: Sequence[Page]
 ) -> None:
     """Print what proofreading found, and save it if asked to."""
     words = sum(len(one.words) for one in found)

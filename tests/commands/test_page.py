@@ -15,11 +15,11 @@ import experiments
 from base.pretrained import style_of
 from commands.page import MAX_BYTES, MAX_LINES, sheet
 from data_loader.sources.ink_files import read_ink
+from handwriting.paper import Paper
+from handwriting.setting import Look, enveloped
 from tests.commands.networks import save as save_network
 from tests.page_rows import rows_of
 from utils.checks import UserError
-from utils.page.paper import Paper
-from utils.page.setting import Look, enveloped
 
 
 @pytest.fixture(scope="module")

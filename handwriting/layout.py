@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from handwriting.paper import Paper
 from utils.ink import at_equal_steps, path_along
 from utils.page.page import Page, Pen, Row
-from utils.page.paper import Paper
 
 PEN = Pen()
 Align = Literal["left", "right", "centred", "justified"]

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from handwriting.hand import LONGEST, TRY_SEED_STRIDE, Hand, Passage, divided, write
+from handwriting.layout import Word, break_rows
+from handwriting.proofreading import Proofread
 from model import Line, Writer, load
 from model.generation.options import Sampling
-from model.handwriting import LONGEST, TRY_SEED_STRIDE, Hand, Passage, divided, write
-from model.proofreading import Proofread
 from tests.commands.networks import save
 from utils.ink import from_strokes, to_points
-from utils.page.layout import Word, break_rows
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_paragraphs_come_in_their_order_whatever_is_written_together(hand, monke
     passages = [Passage(one, text) for text in ("ab ba", "", "  b  ", "aa " * 30)]
     found = list(write(passages, 3))
     assert len(found) == 4 and found[1] == ([], [])
-    monkeypatch.setattr("model.handwriting.BATCH_SIZE", 1)
+    monkeypatch.setattr("handwriting.hand.BATCH_SIZE", 1)
     again = list(write(passages, 3))
     assert all(same(one, other) for (one, _), (other, _) in zip(found, again, strict=True))
 
@@ -156,7 +156,7 @@ def test_words_lean_as_asked_whatever_the_hand(hand, own):
 
 
 def test_lines_fill_batches_each_in_the_hands_of_its_lines(hand, monkeypatch):
-    monkeypatch.setattr("model.handwriting.BATCH_SIZE", 3)
+    monkeypatch.setattr("handwriting.hand.BATCH_SIZE", 3)
     one, other, batches = hand(), hand(), []
     real = Hand.write
     monkeypatch.setattr(Hand, "write", lambda *of: batches.append((of[0], of[2])) or real(*of))

@@ -3,7 +3,7 @@
 A network writes lines as long as those that it was trained on. Here a text is cut into such lines
 at blanks, all are written in the hand of one primer and proofread, brought level, and cut into
 words again (`generation.words`): a page breaks its rows by the width of what was written
-(`utils.page.layout`), and no line has to be written again to fit.
+(`handwriting.layout`), and no line has to be written again to fit.
 """
 
 import math
@@ -14,11 +14,8 @@ from itertools import chain, count, islice, pairwise
 
 import numpy as np
 
-from model.generation.line import Line
-from model.generation.options import Primer, Sampling
-from model.generation.words import words
-from model.generation.writing import PART_SEED_STRIDE, SEEDS, cut
-from model.proofreading import (
+from handwriting.layout import Word, narrowed, set_row
+from handwriting.proofreading import (
     ALIKE,
     MISSING,
     Proofread,
@@ -27,12 +24,15 @@ from model.proofreading import (
     proofread,
     spellings,
 )
+from handwriting.words import words
+from model.generation.line import Line
+from model.generation.options import Primer, Sampling
+from model.generation.writing import PART_SEED_STRIDE, SEEDS, cut
 from model.reader import Reader
 from model.writer import Writer
 from utils.batches import BATCH_SIZE
 from utils.hand_measures import baseline, baseline_angle, baseline_of, levelled, slant, word_gaps
 from utils.ink import DOT_INK, bounds, from_strokes, to_points, turned_back, x_height
-from utils.page.layout import Word, narrowed, set_row
 
 LONGEST = 32
 """Characters of a line that is written at once, unless a word is longer (by eye, `writer` in three

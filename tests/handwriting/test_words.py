@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from handwriting.words import words
 from model import Line
-from model.generation.words import words
 from utils.ink import from_strokes
 
 WIDTH = 10.0

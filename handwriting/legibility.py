@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from handwriting.hand import Hand, row_of
+from handwriting.proofreading import UNENDED
 from model.generation.options import Primer, Sampling
-from model.handwriting import Hand, row_of
-from model.proofreading import UNENDED
 from model.reader import Reader
 from model.recognition.encoder import GREEDY, Search
 from model.recognition.error_rates import missing_words

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from handwriting.layout import Word
+from handwriting.legibility import read_back
+from handwriting.proofreading import UNENDED, Proofread
 from model import Line
-from model.legibility import read_back
-from model.proofreading import UNENDED, Proofread
 from utils.ink import to_points
-from utils.page.layout import Word
 
 
 def ink_of(words):
