@@ -48,6 +48,19 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         "several times: with each combination (default: one run), e.g. "
         "--sweep optimizer.args.lr=0.01,0.003 --sweep trainer.args.seed=1,2,3",
     )
+    add(
+        "--sweep-random",
+        type=options.number(int, 1),
+        metavar="N",
+        help="of the combinations of --sweep take N at random (default: all)",
+    )
+    add(
+        "--sweep-seed",
+        type=options.number(int, 0),
+        default=0,
+        metavar="SEED",
+        help="of the choice of --sweep-random (default: %(default)s)",
+    )
     saved = "folder for all that a new run writes, as models/NAME/ID and log/NAME/ID"
     add("--saved", type=Path, default=SAVED, metavar="FOLDER", help=saved)
     add(
@@ -69,6 +82,8 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         parser.error("-c CONFIG or -r CHECKPOINT is needed")
     if arguments.sweeps and not arguments.config:
         parser.error("--sweep is for -c CONFIG")
+    if arguments.sweep_random and not arguments.sweeps:
+        parser.error("--sweep-random is for --sweep")
     if arguments.start_or_resume and not (arguments.config and arguments.run_id):
         parser.error("--start-or-resume is for -c CONFIG and --run-id ID")
     options.require(arguments, show="prepare")
