@@ -37,6 +37,30 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         help="go on with the run of that --run-id and config if there is one, else start it "
         "(default: an existing run is an error)",
     )
+    _add_sweep(parser)
+    saved = "folder for all that a new run writes, as models/NAME/ID and log/NAME/ID"
+    add("--saved", type=Path, default=SAVED, metavar="FOLDER", help=saved)
+    add(
+        "--prepare",
+        action="store_true",
+        help="prepare the data, print its counts, and exit (default: train)",
+    )
+    add(
+        "--show",
+        type=Path,
+        metavar="FILE",
+        help="with --prepare: draw samples as the network will see them, augmented, into this PNG "
+        "(default: none)",
+    )
+    options.add_overrides(parser, trains=True)
+    options.add_common(parser)
+    arguments = parser.parse(words)
+    _check(parser, arguments)
+    return arguments
+
+
+def _add_sweep(parser: options.Parser) -> None:
+    add = parser.add_argument
     add(
         "--sweep",
         type=sweep.parse,
@@ -61,23 +85,10 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         metavar="SEED",
         help="of the choice of --sweep-random (default: %(default)s)",
     )
-    saved = "folder for all that a new run writes, as models/NAME/ID and log/NAME/ID"
-    add("--saved", type=Path, default=SAVED, metavar="FOLDER", help=saved)
-    add(
-        "--prepare",
-        action="store_true",
-        help="prepare the data, print its counts, and exit (default: train)",
-    )
-    add(
-        "--show",
-        type=Path,
-        metavar="FILE",
-        help="with --prepare: draw samples as the network will see them, augmented, into this PNG "
-        "(default: none)",
-    )
-    options.add_overrides(parser, trains=True)
-    options.add_common(parser)
-    arguments = parser.parse(words)
+
+
+def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
+    """Refuse options that do not go together, and places that cannot be written."""
     if not (arguments.config or arguments.resume):
         parser.error("-c CONFIG or -r CHECKPOINT is needed")
     if arguments.sweeps and not arguments.config:
@@ -95,4 +106,3 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         options.make_room(arguments.show, "--show")
     if arguments.saved != SAVED:
         options.make_room(arguments.saved / "models", "--saved", arguments.saved)
-    return arguments

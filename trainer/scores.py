@@ -5,7 +5,7 @@ Log-loss depends on the unit of the offsets: `Normalisation.nats_in` says by how
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -82,8 +82,7 @@ def evaluate(
     scale = torch.tensor(std / unit, dtype=torch.float32, device=device)
     sums_of = _density_sums if model.has_density else _squared_sums
     step = None if quantisation_step is None else torch.tensor(quantisation_step / std)
-    sse, sequences, points = SSE(), 0, 0
-    sums: Counter[str] = Counter()
+    sse, sums, sequences, points = SSE(), Counter(), 0, 0
     bar = tqdm(loader, "evaluating", leave=False, unit="batch", disable=None if progress else True)
     for batch in bar:
         batch = batch.to(device)
@@ -94,21 +93,14 @@ def evaluate(
         noise = None if step is None else (_noise(batch, seed) * step).float().to(device)
         sums.update(sums_of(output, batch, noise))
         if model.end_of_sequence:
-            logits, ends = output.prediction.sequence_logits, batch.targets[..., 3]
-            sums["end"] += _total(cross_entropy(logits, ends), batch.mask)
+            sums["end"] += _end_nats(output, batch)
     if not points:
         raise UserError("nothing to evaluate: the split is empty")
     scores: dict[str, float | int | None] = {"sequences": sequences, "points": points}
     if model.has_density:
         shift = points * model.normalisation.nats_in(tuple(unit))
-        scores["log_loss"] = (sums["nats"] + shift) / sequences
-        scores["log_loss_per_point"] = (sums["nats"] + shift) / points
-        scores["log_loss_dequantised"] = scores["bits_per_point"] = None
-        if quantisation_step is not None:
-            dequantised = sums["dequantised"] + shift
-            in_steps = float(np.log(unit / quantisation_step).sum()) + dequantised / points
-            scores["log_loss_dequantised"] = dequantised / sequences
-            scores["bits_per_point"] = in_steps / math.log(2)
+        per_point = None if step is None else float(np.log(unit / quantisation_step).sum())
+        scores |= _log_losses(sums, sequences, points, shift, per_point)
     else:
         scores["squared_error"] = sums["squares"] / sequences
         scores["squared_error_per_point"] = sums["squares"] / points
@@ -130,6 +122,35 @@ def _density_sums(output: Output, batch: Batch, noise: Tensor | None) -> dict[st
         targets[..., :2] += noise
         nats["dequantised"] = -_total(output.prediction.log_prob(targets), batch.mask)
     return nats
+
+
+def _log_losses(
+    sums: Mapping[str, float], sequences: int, points: int, shift: float, per_point: float | None
+) -> dict[str, float | None]:
+    """Return the log-losses of a split.
+
+    Args:
+        sums: of nats in normalised units, as `_density_sums` returns them.
+        sequences, points: their counts.
+        shift: nats that all points have more in the unit of the scores.
+        per_point: nats that a point has more in units of the quantisation step; None without one.
+    """
+    nats, dequantised, bits = sums["nats"] + shift, None, None
+    if per_point is not None:
+        dequantised = (sums["dequantised"] + shift) / sequences
+        bits = (per_point + (sums["dequantised"] + shift) / points) / math.log(2)
+    return {
+        "log_loss": nats / sequences,
+        "log_loss_per_point": nats / points,
+        "log_loss_dequantised": dequantised,
+        "bits_per_point": bits,
+    }
+
+
+def _end_nats(output: Output, batch: Batch) -> float:
+    """Return the nats of the end of the sequence."""
+    ends = cross_entropy(output.prediction.sequence_logits, batch.targets[..., 3])
+    return _total(ends, batch.mask)
 
 
 def _squared_sums(output: Output, batch: Batch, noise: Tensor | None) -> dict[str, float]:
