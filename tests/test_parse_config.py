@@ -3,7 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import torch
@@ -12,14 +12,18 @@ from torch.optim.lr_scheduler import LRScheduler
 
 import model
 from base import extension
+from base.base_trainer import BaseTrainer
+from base.torch_blocks import trial_groups
+from base.training_parts import TrainingSettings
 from base.weight_noise import parameter_groups
 from commands import options
 from data_loader import HandwritingDataLoader
 from model import SynthesisNetwork
 from model.generation.networks import GenerationNetwork
-from parse_config import STAND_INS, ConfigError, ConfigParser, Override, choices
+from parse_config import ALPHABET, NORMALISATION, ConfigError, ConfigParser, Override, choices
 from tests import tiny_config
 from trainer import GenerationTrainer
+from utils.checks import ABSENT
 
 CONFIG = json.loads((Path(__file__).parents[1] / "configs" / "iam_conditional.json").read_text())
 CONFIG["optimizer"] = {"type": "Adam", "args": {"lr": 0.01, "betas": [0, 0.999]}}
@@ -58,8 +62,8 @@ def in_file(tmp_path: Path, config: Any, arch: Any = None) -> ConfigParser:
 
 def test_a_sound_config_builds_what_it_says():
     config = parsed(changed("arch.args", {"hidden_size": 8, "dropout": 0, "num_windows": 2}))
-    network = config.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
-    assert type(network) is SynthesisNetwork and network.alphabet == STAND_INS["alphabet"]
+    network = config.build_model(NORMALISATION, ALPHABET)
+    assert type(network) is SynthesisNetwork and network.alphabet == ALPHABET
     loader = config.build("data_loader")
     names = [type(one).__name__ for one in loader.preprocessing]
     assert names == ["FillMissing", "CutLongSteps"]
@@ -244,9 +248,8 @@ def test_a_block_of_ones_own_takes_what_the_program_passes(monkeypatch):
             super().__init__(units, alphabet, **options)
 
     monkeypatch.setattr(model, "CTCNetwork", Odd)
-    config = parsed(changed("arch", {"type": "Odd", "args": CONFIG["arch"]["args"]}))
-    with pytest.raises(ConfigError, match=r'arch\.type = "Odd": .* among normalisation, alphabet'):
-        config.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
+    told = only_fault(changed("arch", {"type": "Odd", "args": CONFIG["arch"]["args"]}))
+    assert 'arch.type = "Odd": a class whose parameters before * are among norm' in told
 
 
 class Forgetful(SynthesisNetwork):
@@ -290,18 +293,32 @@ def test_a_class_of_ones_own_that_hands_on_what_it_is_given_is_none(monkeypatch)
     assert faults(changed("data_loader.type", "Loader"), *given) == []
 
 
-def test_what_a_trainer_of_ones_own_hands_on_counts(monkeypatch):
+def test_what_a_trainer_of_ones_own_sets_by_default_counts(monkeypatch):
     """As here to the length of its schedule."""
 
     class Trainer(GenerationTrainer):
-        def __init__(self, *supplied, **options):
-            super().__init__(*supplied, **{"accumulate": 4, **options})
+        def __init__(self, *supplied, accumulate: int = 4, **options):
+            super().__init__(*supplied, accumulate=accumulate, **options)
 
     monkeypatch.setattr(extension, "classes", lambda: [Trainer])
     config = changed("trainer.type", "Trainer")
-    assert parsed(config).settings["accumulate"] == 4
+    assert parsed(config).settings.accumulate == 4
     assert parsed(config).resolved["trainer"]["args"]["accumulate"] == 4
-    assert parsed(config, "trainer.args.accumulate=2").settings["accumulate"] == 2
+    assert parsed(config, "trainer.args.accumulate=2").settings.accumulate == 2
+
+
+def test_a_trainer_of_ones_own_has_the_settings_that_its_config_says(monkeypatch):
+    class Trainer(BaseTrainer):
+        def __init__(self, parts, **options: Annotated[Any, TrainingSettings]):
+            self.settings = TrainingSettings(**{"accumulate": 4, **options})
+
+        def forward_batch(self, *args): ...
+
+    monkeypatch.setattr(extension, "classes", lambda: [Trainer])
+    config = changed("trainer", {"type": "Trainer", "args": {"epochs": 2}})
+    with pytest.raises(ConfigError, match=r"args\.accumulate = 1: Trainer makes it 4: its con"):
+        parsed(config).build_trainer(None)
+    assert parsed(config, "trainer.args.accumulate=4").build_trainer(None).settings.accumulate == 4
 
 
 def test_where_files_are_written_is_said_on_the_command_line_only():
@@ -410,7 +427,7 @@ REQUIRED = {
 def schedule_of(block: dict[str, Any], steps: int) -> tuple[Optimizer, LRScheduler]:
     """Return the config's optimiser and a schedule of it."""
     config = parsed(changed("lr_scheduler", block), "trainer.args.schedule_by=epoch")
-    optimizer = config.build("optimizer", params=STAND_INS["params"])
+    optimizer = config.build("optimizer", params=partial(trial_groups, ABSENT))
     return optimizer, config.build("lr_scheduler", optimizer=optimizer, steps=steps)
 
 
@@ -450,7 +467,7 @@ def test_groups_of_weights_have_settings_of_their_own(given, top):
     settings.append({"match": "output.*", "betas": [0.5, 0.6]})
     block = {"type": "OneCycleLR", "args": given}
     config = parsed(changed(GROUPS, settings) | {"lr_scheduler": block})
-    network = config.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
+    network = config.build_model(NORMALISATION, ALPHABET)
     optimizer = config.build("optimizer", params=partial(parameter_groups, network, False))
     names = {id(weight): name for name, weight in network.named_parameters()}
     rest, bias, output = groups = optimizer.param_groups
@@ -470,7 +487,7 @@ def test_a_schedule_of_ones_own_gets_the_number_of_its_steps(monkeypatch):
 
     monkeypatch.setattr(extension, "classes", lambda: [Halfway])
     config = parsed(changed("lr_scheduler", {"type": "Halfway", "args": {"low": 0.25}}))
-    optimizer = torch.optim.SGD(STAND_INS["params"](()), lr=0.8)
+    optimizer = torch.optim.SGD(trial_groups(ABSENT, ()), lr=0.8)
     schedule = config.build("lr_scheduler", optimizer=optimizer, steps=4, total_steps=4)
     assert [schedule.step() or schedule.get_last_lr() for _ in range(2)] == [[0.8], [0.2]]
 

@@ -7,15 +7,13 @@ annotations say which values fit: `int`, `float`, `bool`, `str`, `Literal`, `X |
 objects within objects.
 """
 
-import collections
 import collections.abc
 import inspect
-import sys
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import partial
 from itertools import repeat
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
@@ -53,7 +51,7 @@ class Arguments:
     supplied: list[str]  # by the program, in order
     accepted: dict[str, Annotation]  # of a description
     defaults: dict[str, object]  # of the accepted ones that may be left out
-    uncertain: set[str] = field(default_factory=set)  # of a base, which may be handed another value
+    inherited: Collection[str] = ()  # accepted ones that a class is tried to hand on to its bases
 
 
 def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
@@ -66,7 +64,7 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
             follow the convention; all others are accepted then.
     """
     found = Arguments(cls, [], {}, {})
-    passes_supplied, inherited = True, False
+    passes_supplied = True
     for owner in owners(cls):
         try:
             # torch imports some names of its annotations for type checkers only.
@@ -84,8 +82,6 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
                 found.accepted[name] = hints.get(name, Any)
                 if parameter.default is not parameter.empty:
                     found.defaults[name] = parameter.default
-                    found.uncertain |= {name} if inherited else set()
-        inherited = True
         passes_supplied = passes_supplied and inspect.Parameter.VAR_POSITIONAL in kinds
         if inspect.Parameter.VAR_KEYWORD not in kinds:
             break
@@ -146,9 +142,11 @@ class Binder:
             value: the plain value that describes it.
             key: its dotted key, for messages.
             supplied: what the program passes to the constructor (of each object of a list), by
-                name. An object that needs one that is not there is checked, and not made.
+                name. An object that needs one that is `ABSENT` is checked, and not made.
         """
         origin, members = get_origin(annotation), get_args(annotation)
+        if value is ABSENT:
+            return self._refuse(key, value, f"is missing: {self._wanted(annotation)}")
         if annotation is Any:
             return value
         if origin in UNIONS:
@@ -211,12 +209,17 @@ class Binder:
         if not isinstance(given, dict):
             return self._refuse(f"{key}.args", given, "an object of arguments")
         arguments = self.arguments(classes[kind])
+        if not supplied.keys() >= set(arguments.supplied):
+            known = f"parameters before * are among {', '.join(supplied)}"
+            known = f"a class whose {known}" if supplied else "a class without parameters before *"
+            self._refuse(f"{key}.type", kind, known)
         made = self._make_arguments(arguments, given, f"{key}.args", kind)
-        if len(self.faults) > before or not supplied.keys() >= set(arguments.supplied):
+        values = [supplied.get(name) for name in arguments.supplied]
+        if len(self.faults) > before or any(one is ABSENT for one in values):
             return None
+        construct = partial(arguments.construct, *values, **made)
         try:
-            construct = partial(arguments.construct, *map(supplied.get, arguments.supplied), **made)
-            whole, handed_on = _watched(construct, classes[kind] if arguments.uncertain else object)
+            whole = construct()
         except ConfigFault as fault:
             place = ".".join(filter(None, (key, "args", fault.key)))
             return self._refuse(place, fault.value, fault.expected)
@@ -225,13 +228,10 @@ class Binder:
         except Exception as error:  # of a user's class
             problem = f"its constructor ended in {described(error)}"
             return self._refuse(f"{key}.type", kind, problem)
-        uncertain = arguments.uncertain & handed_on.keys()
-        for name in filter(uncertain.__contains__, arguments.accepted):
-            if name not in made:
-                self._keep_default(arguments.accepted[name], handed_on[name], f"{key}.args.{name}")
-            elif type(made[name]) in WORDS and made[name] != handed_on[name]:
-                problem = f"{kind} does not hand it on: super().__init__(..., **options)"
-                self._refuse(f"{key}.args.{name}", given[name], problem)
+        own = [name for name in arguments.inherited if name in given]
+        for name in own if own and _swallows(construct) else ():
+            problem = f"{kind} does not hand it on: super().__init__(..., **options)"
+            self._refuse(f"{key}.args.{name}", given[name], problem)
         return whole
 
     def _make_arguments(
@@ -248,11 +248,10 @@ class Binder:
                 problem = f"{kind} takes no such argument{hint(name, accepted)}"
                 self._refuse(f"{key}.{name}", value, problem)
         for name in (name for name in accepted if name not in given):
-            if name not in arguments.defaults:
-                needed = f"is missing: {self._wanted(accepted[name])}"
-                self._refuse(f"{key}.{name}", ABSENT, needed)
-            elif name not in arguments.uncertain:
+            if name in arguments.defaults:
                 self._keep_default(accepted[name], arguments.defaults[name], f"{key}.{name}")
+            else:
+                self.make(accepted[name], ABSENT, f"{key}.{name}")
         return made
 
     def _keep_default(self, annotation: Annotation, default: object, key: str) -> None:
@@ -288,30 +287,12 @@ class Binder:
         return WORDS.get(annotation) or (OBJECT if self.choices(annotation) else "")
 
 
-def _watched(construct: Callable[[], Any], cls: type) -> tuple[Any, dict[str, Any]]:
-    """Return what `construct` makes, a `cls`, and what the constructors of its bases are given.
-
-    Only their calls tell that: a class may hand on to its base what it likes.
-    """
-    codes = {getattr(base.__init__, "__code__", None) for base in owners(cls) if base is not cls}
-    calls: list[dict[str, Any]] = []
-
-    def note(frame: types.FrameType, event: str, _: object) -> None:
-        if event == "call" and frame.f_code in codes:
-            calls.append(dict(frame.f_locals))
-
-    if sys.getprofile() or not codes:  # A profiler cannot be put back.
-        return construct(), {}
-    sys.setprofile(note)
-    try:
-        made = construct()
-    finally:
-        sys.setprofile(None)
-    firsts = [next(iter(call.values())) for call in calls]  # Of the nearest base first.
-    own = [
-        call for call, one in zip(calls, firsts, strict=True) if one is made or is_dataclass(one)
-    ]
-    return made, dict(collections.ChainMap(*own))
+def _swallows(construct: Callable[..., object]) -> bool:
+    """Return whether a constructor takes an option that no class has: it hands on none then."""
+    with suppress(Exception):
+        construct(**{"an option of no class": None})
+        return True
+    return False
 
 
 def _size(annotation: Annotation) -> int | None:
