@@ -273,11 +273,6 @@ class ConfigParser:
         """Build the network, which gets the alphabet if it needs one."""
         return self.build("arch", normalisation=normalisation, alphabet=alphabet)
 
-    def build_on_meta(self, alphabet: Alphabet | None) -> BaseModel:
-        """Build the network without memory for its weights, before the data are known."""
-        with torch.device("meta"):
-            return self.build_model(NORMALISATION, alphabet or ALPHABET)
-
     def _refuse(self, faults: Sequence[ConfigFault]) -> None:
         """Raise the ConfigError of faults, if any, with the options or files that they are of."""
         present = dict(nested(self.config))
@@ -341,9 +336,9 @@ class ConfigParser:
             if key.rpartition(".")[2] == CACHE and value is not None and not self._option(key):
                 expected = f"says where files are written: accepted only as -o {key}=FOLDER"
                 faults.append(ConfigFault(key, ABSENT, expected))
-        return faults + self._unfit()
+        return faults + self._block_faults()
 
-    def _unfit(self) -> list[ConfigFault]:
+    def _block_faults(self) -> list[ConfigFault]:
         """Return the faults of the blocks. Each is made, but for the trainer, which needs the data.
 
         On the device "meta" the weights of a network take neither time nor memory; optimiser and
@@ -364,15 +359,15 @@ class ConfigParser:
         schedule = make("lr_scheduler", optimizer=optimizer, steps=None, total_steps=steps)
         loss, metrics = make("loss", model=network), make("metrics", model=network)
         trainer, self._defaults = make("trainer", parts=ABSENT), binder.defaults
-        kind, is_whole = str(children(self.config.get("trainer")).get("type")), not binder.faults
+        kind = str(children(self.config.get("trainer")).get("type"))
         try:
-            if is_whole:
-                torch_blocks.make_steps(optimizer, schedule)
             if ABSENT not in (network, loss, metrics) and (task := choices(BaseTrainer).get(kind)):
                 binder.faults += task.incompatibilities(network, loss, metrics)
             logged = None if ABSENT in (loss, metrics) else logged_names(loss, metrics, True)
             if trainer is not ABSENT:
                 binder.faults += self.settings.validate(schedule, logged)
+            if not binder.faults:
+                torch_blocks.make_steps(optimizer, schedule)
         except ConfigFault as fault:
             binder.faults.append(fault)
         return binder.faults

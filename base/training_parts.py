@@ -126,13 +126,8 @@ class TrainingSettings:
         if self.monitor is not None and not is_known:
             expected = f'"min NAME" or "max NAME" with one of {", ".join(logged)}; or null'
             yield ConfigFault("trainer.args.monitor", self.monitor, expected)
-        by_batch = self.schedule_by == "batch"
-        if (
-            isinstance(schedule, LRScheduler)
-            and by_batch
-            and self.truncate
-            and not self.steps_per_epoch
-        ):
+        by_batch = isinstance(schedule, LRScheduler) and self.schedule_by == "batch"
+        if by_batch and self.truncate and not self.steps_per_epoch:
             expected = (
                 "how many steps a pass has then depends on the lengths, so that a schedule needs "
                 'steps_per_epoch, or schedule_by "epoch"'

@@ -12,13 +12,16 @@ from torch.optim.lr_scheduler import LRScheduler
 
 import model
 from base import extension
+from base.base_loss import BaseLoss
+from base.base_metric import BaseMetric
 from base.base_trainer import BaseTrainer
 from base.torch_blocks import trial_groups
 from base.training_parts import TrainingSettings
 from base.weight_noise import parameter_groups
 from commands import options
-from data_loader import HandwritingDataLoader
+from data_loader import EmbeddedDataset, HandwritingDataLoader
 from model import SynthesisNetwork
+from model.generation.loss import NegativeLogLikelihood
 from model.generation.networks import GenerationNetwork
 from parse_config import ALPHABET, NORMALISATION, ConfigError, ConfigParser, Override, choices
 from tests import tiny_config
@@ -115,6 +118,11 @@ FAULTS = [
     ("metrics.0.type", "BaseMetric", "unknown type"),
     ("trainer.args.monitor", "min valid_los", 'trainer.args.monitor = "min valid_los": "min NAME"'),
     ("trainer.args.truncate", 50, "trainer.args.truncate = 50: how many steps"),
+    (
+        "trainer.args",
+        {"epochs": 1, "monitor": None, "early_stop": 2},
+        "trainer.args.early_stop = 2: null, because nothing is monitored",
+    ),
     ("\x1b[31m\n", 1, '"\\u001b[31m\\n" = 1: unknown key'),
 ]
 
@@ -265,6 +273,78 @@ class Unbounded(SynthesisNetwork):
 
 class Unfinished(GenerationNetwork):
     """It has no forward."""
+
+
+class Demanding(NegativeLogLikelihood):
+    def __init__(self, alphabet): ...
+
+
+class Pinned(NegativeLogLikelihood):
+    def __init__(self, model):
+        super().__init__()
+        self.weight = model.decoder.weight
+
+
+class Nameless(BaseLoss):
+    head = "mixture"
+
+    def __call__(self, output, batch): ...
+
+    def divisor(self, batch): ...
+
+
+class Uncounted(BaseMetric):
+    """It has no names."""
+
+    def reset(self): ...
+
+    def update(self, output, batch): ...
+
+    def compute(self): ...
+
+
+class Lines(EmbeddedDataset):
+    def __init__(self, normalisation): ...
+
+
+class Diving(torch.optim.SGD):
+    def __init__(self, params, *, lr: float = 1.0):
+        super().__init__(params, lr=lr)
+
+    def step(self, closure=None):
+        self.param_groups[0]["params"][0].grad /= {"lr": 0.1}["rate"]
+
+
+class Stuck(torch.optim.lr_scheduler.LRScheduler):
+    def __init__(self, optimizer, total_steps):
+        super().__init__(optimizer)
+
+    def get_lr(self):
+        return self.base_lrs if self.last_epoch < 1 else self.base_lrs[1]
+
+
+@pytest.mark.parametrize(
+    ("key", "cls", "message"),
+    [
+        ("loss", Demanding, 'loss.type = "Demanding": a class whose parameters before * are among'),
+        ("metrics.0", Demanding, 'metrics.0.type = "Demanding": unknown type'),
+        (
+            "loss",
+            Pinned,
+            "its constructor ended in AttributeError: 'SynthesisNetwork' object has no",
+        ),
+        ("loss", Nameless, 'loss = "Nameless": a loss with a name: trying it ended in Attribute'),
+        ("metrics.0", Uncounted, 'metrics.0 = "Uncounted": a metric with names: trying it ended'),
+        (DATASET, Lines, f'{DATASET}.type = "Lines": a class without parameters before *'),
+        ("optimizer", Diving, 'optimizer = "Diving": an optimiser that makes steps: trying it end'),
+        ("lr_scheduler", Stuck, 'lr_scheduler = "Stuck": a schedule that makes steps: trying it e'),
+    ],
+)
+def test_a_part_of_ones_own_that_cannot_be_used_is_a_fault_before_data_loads(
+    monkeypatch, key, cls, message
+):
+    monkeypatch.setattr(extension, "classes", lambda: [cls])
+    assert message in only_fault(changed(key, {"type": cls.__name__}))
 
 
 @pytest.mark.parametrize(
