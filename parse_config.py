@@ -9,7 +9,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer, logged_names
 from base.checkpoint import HAND_FILE
-from base.training_parts import TrainingParts, TrainingSettings
+from base.training_parts import TrainingSettings
 from data_loader.data_loaders import Data
 from model.loading import TrainedNetwork
 from utils import config_file, strict_json
@@ -251,18 +251,6 @@ class ConfigParser:
         made = binder.make(BLOCKS[key], self.config[key], key, supplied)
         self._refuse(binder.faults)
         return made
-
-    def build_trainer(self, parts: TrainingParts) -> BaseTrainer:
-        """Build the trainer; a ConfigError names settings that its class makes others of."""
-        trainer, told = self.build("trainer", parts=parts), asdict(self.settings)
-        expected = f"{type(trainer).__name__} makes it {{}}: its constructor has to name it, so"
-        faults = [
-            ConfigFault(f"trainer.args.{name}", told[name], expected.format(shown(value)))
-            for name, value in asdict(trainer.settings).items()
-            if value != told[name]
-        ]
-        self._refuse(faults)
-        return trainer
 
     def set_dataset_arguments(self, values: Mapping[str, Json]) -> None:
         """Record what the training dataset was fitted with, which a resumed run needs."""

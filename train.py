@@ -134,7 +134,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     parts = TrainingParts(
         model, loss, metrics, optimizer, schedule, train_loader, valid, run, device, header
     )
-    trainer = config.build_trainer(parts)
+    trainer = config.build("trainer", parts=parts)
     if not start.resumed:
         return trainer
     try:

@@ -4,7 +4,6 @@ Their constructors are made for programs: some arguments come from the run, and 
 do not name the offending value.
 """
 
-import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -83,15 +82,14 @@ def arguments(cls: type) -> Arguments:
             found.accepted[name] = _bounded(found.accepted[name], TORCH_RANGES[name])
         found.defaults |= DERIVED_ARGUMENTS.get(cls.__name__, {})
         found.supplied = ["params"] if is_optimizer else ["optimizer", "steps"]
-        found.construct = partial(_construct if is_optimizer else _schedule, cls)
+        found.construct = _construct if is_optimizer else _schedule
     if is_optimizer:
         settings = {"match": str, "frozen": bool, **found.accepted}
         optional = dict.fromkeys(list(settings)[1:], ABSENT)
         found.accepted["groups"] = list[Arguments(dict, [], settings, optional)]
         found.defaults["groups"] = []
         found.construct = partial(_in_groups, found.construct)
-    if cls in extension.classes():  # The project's own hand on what they are given.
-        found.inherited = found.accepted.keys() - inspect.signature(cls.__init__).parameters.keys()
+    found.is_watched = cls in extension.classes()  # The project's own hand on what they are given.
     return found
 
 
@@ -136,13 +134,14 @@ def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> N
 
 def _in_groups(
     construct: Callable[..., Any],
+    cls: type[Optimizer],
     params: Callable[[Sequence[Mapping[str, Any]]], Sequence[Any]],
     *supplied: Any,
     groups: Sequence[Mapping[str, Any]] = (),
     **args: Any,
 ) -> Any:
     """Construct an optimiser of the groups that `params` makes of their settings."""
-    return construct(params(groups), *supplied, **args)
+    return construct(cls, params(groups), *supplied, **args)
 
 
 def _bounded(annotation: Annotation, bounds: Range) -> Annotation:

@@ -102,7 +102,7 @@ def score_own(
         *(scored, loss, metrics, optimizer, None, loader, loader, run),
         *(network.device, network.record),
     )
-    logged = config.build_trainer(parts).validate()
+    logged = config.build("trainer", parts=parts).validate()
     found = {name: value for name, value in logged.items() if name not in known}
     for name, value in found.items():
         print(f"  {name:<21}{value:>12.4f}  as the training logs it")

@@ -3,7 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 import torch
@@ -14,9 +14,7 @@ import model
 from base import extension
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
-from base.base_trainer import BaseTrainer
 from base.torch_blocks import trial_groups
-from base.training_parts import TrainingSettings
 from base.weight_noise import parameter_groups
 from commands import options
 from data_loader import EmbeddedDataset, HandwritingDataLoader
@@ -373,32 +371,18 @@ def test_a_class_of_ones_own_that_hands_on_what_it_is_given_is_none(monkeypatch)
     assert faults(changed("data_loader.type", "Loader"), *given) == []
 
 
-def test_what_a_trainer_of_ones_own_sets_by_default_counts(monkeypatch):
+def test_what_a_trainer_of_ones_own_hands_on_counts(monkeypatch):
     """As here to the length of its schedule."""
 
     class Trainer(GenerationTrainer):
-        def __init__(self, *supplied, accumulate: int = 4, **options):
-            super().__init__(*supplied, accumulate=accumulate, **options)
+        def __init__(self, *supplied, **options):
+            super().__init__(*supplied, **{"accumulate": 4, **options})
 
     monkeypatch.setattr(extension, "classes", lambda: [Trainer])
     config = changed("trainer.type", "Trainer")
     assert parsed(config).settings.accumulate == 4
     assert parsed(config).resolved["trainer"]["args"]["accumulate"] == 4
     assert parsed(config, "trainer.args.accumulate=2").settings.accumulate == 2
-
-
-def test_a_trainer_of_ones_own_has_the_settings_that_its_config_says(monkeypatch):
-    class Trainer(BaseTrainer):
-        def __init__(self, parts, **options: Annotated[Any, TrainingSettings]):
-            self.settings = TrainingSettings(**{"accumulate": 4, **options})
-
-        def forward_batch(self, *args): ...
-
-    monkeypatch.setattr(extension, "classes", lambda: [Trainer])
-    config = changed("trainer", {"type": "Trainer", "args": {"epochs": 2}})
-    with pytest.raises(ConfigError, match=r"args\.accumulate = 1: Trainer makes it 4: its con"):
-        parsed(config).build_trainer(None)
-    assert parsed(config, "trainer.args.accumulate=4").build_trainer(None).settings.accumulate == 4
 
 
 def test_where_files_are_written_is_said_on_the_command_line_only():

@@ -9,12 +9,12 @@ objects within objects.
 
 import collections.abc
 import inspect
+import operator
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
-from functools import partial
 from itertools import repeat
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
@@ -42,16 +42,17 @@ OBJECT = 'an object {"type": ..., "args": {...}}'
 
 @dataclass(eq=False)
 class Arguments:
-    """What a class is constructed with: by `construct`, itself or what stands for it.
+    """What a class is constructed with.
 
     As an annotation: an object of these arguments, without a type.
     """
 
-    construct: Callable[..., object]
+    cls: type
     supplied: list[str]  # by the program, in order
     accepted: dict[str, Annotation]  # of a description
     defaults: dict[str, object]  # of the accepted ones that may be left out
-    inherited: Collection[str] = ()  # accepted ones that a class is tried to hand on to its bases
+    construct: Callable[..., object] = operator.call  # of the class, and of its arguments
+    is_watched: bool = False  # whether it matters what the class hands on to its base
 
 
 def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
@@ -162,7 +163,7 @@ class Binder:
         elif isinstance(value, dict) and origin is dict:
             return {name: self.make(members[1], value[name], f"{key}.{name}") for name in value}
         elif isinstance(value, dict) and isinstance(annotation, Arguments):
-            return annotation.construct(**self._make_arguments(annotation, value, key, "it"))
+            return annotation.cls(**self._make_arguments(annotation, value, key, "it"))
         elif isinstance(value, dict) and (classes := self.choices(annotation)):
             return self._make_object(classes, value, key, supplied)
         elif _fits(annotation, value):
@@ -214,12 +215,12 @@ class Binder:
             known = f"a class whose {known}" if supplied else "a class without parameters before *"
             self._refuse(f"{key}.type", kind, known)
         made = self._make_arguments(arguments, given, f"{key}.args", kind)
-        values = [supplied.get(name) for name in arguments.supplied]
-        if len(self.faults) > before or any(one is ABSENT for one in values):
+        if len(self.faults) > before:
             return None
-        construct = partial(arguments.construct, *values, **made)
+        values, whole = [supplied[name] for name in arguments.supplied], None
         try:
-            whole = construct()
+            if not any(one is ABSENT for one in values):
+                whole = arguments.construct(arguments.cls, *values, **made)
         except ConfigFault as fault:
             place = ".".join(filter(None, (key, "args", fault.key)))
             return self._refuse(place, fault.value, fault.expected)
@@ -228,10 +229,13 @@ class Binder:
         except Exception as error:  # of a user's class
             problem = f"its constructor ended in {described(error)}"
             return self._refuse(f"{key}.type", kind, problem)
-        own = [name for name in arguments.inherited if name in given]
-        for name in own if own and _swallows(construct) else ():
-            problem = f"{kind} does not hand it on: super().__init__(..., **options)"
-            self._refuse(f"{key}.args.{name}", given[name], problem)
+        handed_on = _handed_on(arguments, values, made) if arguments.is_watched else {}
+        for name, value in handed_on.items():
+            if name not in made:
+                self._keep_default(arguments.accepted[name], value, f"{key}.args.{name}")
+            elif type(made[name]) in WORDS and made[name] != value:
+                problem = f"{kind} does not hand it on: super().__init__(..., **options)"
+                self._refuse(f"{key}.args.{name}", given[name], problem)
         return whole
 
     def _make_arguments(
@@ -287,12 +291,35 @@ class Binder:
         return WORDS.get(annotation) or (OBJECT if self.choices(annotation) else "")
 
 
-def _swallows(construct: Callable[..., object]) -> bool:
-    """Return whether a constructor takes an option that no class has: it hands on none then."""
-    with suppress(Exception):
-        construct(**{"an option of no class": None})
-        return True
-    return False
+class _Noted(BaseException):
+    """Carries what a base was to be constructed with."""
+
+
+def _handed_on(
+    arguments: Arguments, supplied: Sequence[Any], made: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what a class hands on to its first base of another module, or leaves at its default.
+
+    Only a call tells that, as a class may hand on what it likes: the call ends where the base's
+    constructor would begin. Empty if it ends before.
+    """
+    cls = arguments.cls
+    base = next(one for one in cls.__mro__ if one.__module__ != cls.__module__)
+    own = [one for one in cls.__mro__[: cls.__mro__.index(base)] if "__init__" in vars(one)]
+    named = {name for one in own for name in inspect.signature(one.__init__).parameters}
+
+    def note(self: object, *_: Any, **options: Any) -> None:
+        raise _Noted(options)
+
+    noting = type(base.__name__, (base,), {"__init__": note})
+    try:
+        arguments.construct(type(cls.__name__, (cls, noting), {}), *supplied, **made)
+    except _Noted as noted:
+        values = arguments_of(base).defaults | noted.args[0]
+        return {name: values[name] for name in arguments.accepted.keys() & values.keys() - named}
+    except Exception:
+        return {}
+    return {}
 
 
 def _size(annotation: Annotation) -> int | None:

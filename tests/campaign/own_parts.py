@@ -51,8 +51,8 @@ class OwnMetric(BaseMetric):
 
 
 class OwnTrainer(GenerationTrainer):
-    def __init__(self, *supplied, accumulate: int = 2, **options):
-        super().__init__(*supplied, accumulate=accumulate, **options)
+    def __init__(self, *supplied, **options):
+        super().__init__(*supplied, **{{"accumulate": 2, **options}})
 
     def extra_metrics(self, values, sums):
         return {{"half": torch.tensor(values["own"] / 2)}}
