@@ -312,14 +312,13 @@ def _handed_on(
         raise _Noted(options)
 
     noting = type(base.__name__, (base,), {"__init__": note})
+    values: dict[str, Any] = {}
     try:
-        arguments.construct(type(cls.__name__, (cls, noting), {}), *supplied, **made)
+        with suppress(Exception):  # It was told, or comes of the parts that a trainer lacks here.
+            arguments.construct(type(cls.__name__, (cls, noting), {}), *supplied, **made)
     except _Noted as noted:
         values = arguments_of(base).defaults | noted.args[0]
-        return {name: values[name] for name in arguments.accepted.keys() & values.keys() - named}
-    except Exception:
-        return {}
-    return {}
+    return {name: values[name] for name in arguments.accepted.keys() & values.keys() - named}
 
 
 def _size(annotation: Annotation) -> int | None:
