@@ -57,7 +57,7 @@ def test_a_command_line_begins_in_one_of_six_ways(trained):
         assert start.config.stored == CONFIG
     assert begun("-r", str(OLDER)).run.run_id not in ("a", "b")
     more = begun("-r", str(RUN), "--epochs", "3")
-    assert more.config.settings["epochs"] == 3 and not more.is_finished()
+    assert more.config.settings.epochs == 3 and not more.is_finished()
     with pytest.raises(UserError, match="'a' exists already"):
         begun(*config, "--run-id", "a")
     assert {path.name for path in MODELS.iterdir()} == {"a", "killed"}
