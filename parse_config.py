@@ -9,6 +9,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,9 @@ from base.base_dataset import SPLITS, BaseDataset
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
-from base.base_trainer import BaseTrainer
-from base.checkpoint import HAND_FILE, filled
-from base.run_folder import RunFolder
-from base.training_parts import TrainingParts, planned_steps
-from base.weight_noise import parameter_groups
+from base.base_trainer import BaseTrainer, logged_names
+from base.checkpoint import HAND_FILE
+from base.training_parts import TrainingSettings
 from data_loader.data_loaders import Data
 from model.loading import TrainedNetwork
 from utils import config_file, strict_json
@@ -71,22 +70,8 @@ ADJUSTABLE = {
 """What may differ where a run is started again and goes on: it changes no step that was made. (So
 may the place of the data; the epochs may only become more.)"""
 
-STAND_INS = {
-    "seed": 0,
-    "normalisation": Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0)),
-    "alphabet": Alphabet([" "]),
-    "steps": None,
-    "total_steps": torch_blocks.TRIAL_STEPS,
-    "params": lambda groups: [torch.nn.Parameter(torch.ones(2))],
-    "model": torch.nn.Linear(1, 1),
-    "lr_scheduler": None,
-    "train_loader": [None],
-    "valid_loader": [None],
-    "run": RunFolder("any", "any"),
-    "device": torch.device("cpu"),
-    "checkpoint_header": {},
-}
-"""What constructors are tried with before any data loads, by the names of their parameters."""
+NORMALISATION, ALPHABET = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0)), Alphabet([" "])
+"""What a network is checked with before the data, of which they are, is known."""
 
 
 class ConfigError(UserError):
@@ -211,11 +196,11 @@ class ConfigParser:
         return without(resolved, lambda name, _: name == CACHE)
 
     @property
-    def settings(self) -> Config:
-        """The trainer's arguments with their defaults."""
-        trainer = self.config["trainer"]
-        own = arguments_of(choices(BaseTrainer)[trainer["type"]]).defaults
-        return arguments_of(BaseTrainer).defaults | own | self.resolved["trainer"].get("args", {})
+    def settings(self) -> TrainingSettings:
+        """Those arguments of the trainer that every trainer has, or their defaults."""
+        args = self.resolved["trainer"].get("args", {})
+        names = args.keys() & {field.name for field in fields(TrainingSettings)}
+        return TrainingSettings(**{name: args[name] for name in names})
 
     def resumed(self, stored: Config, path: str | Path) -> "ConfigParser":
         """Return the config with which a run goes on that is started with this one again.
@@ -260,13 +245,10 @@ class ConfigParser:
                 whole run, for torch's as `steps`, for others as `total_steps`.
 
         Raises:
-            ConfigError: if the constructor refuses an argument, or needs another parameter.
+            ConfigError: if the constructor refuses an argument.
         """
         binder = config_binder()
         made = binder.make(BLOCKS[key], self.config[key], key, supplied)
-        if made is None and self.config[key] is not None and not binder.faults:
-            known = f"a class whose parameters before * are among {', '.join(supplied)}"
-            binder.faults.append(ConfigFault(f"{key}.type", self.config[key]["type"], known))
         self._refuse(binder.faults)
         return made
 
@@ -278,12 +260,6 @@ class ConfigParser:
     def build_model(self, normalisation: Normalisation, alphabet: Alphabet | None) -> BaseModel:
         """Build the network, which gets the alphabet if it needs one."""
         return self.build("arch", normalisation=normalisation, alphabet=alphabet)
-
-    def build_on_meta(self, alphabet: Alphabet | None) -> BaseModel:
-        """Build the network without memory for its weights, before the data are known."""
-        with torch.device("meta"):
-            stand_in = alphabet or STAND_INS["alphabet"]
-            return self.build_model(STAND_INS["normalisation"], stand_in)
 
     def _refuse(self, faults: Sequence[ConfigFault]) -> None:
         """Raise the ConfigError of faults, if any, with the options or files that they are of."""
@@ -331,7 +307,7 @@ class ConfigParser:
                 yield f"{key}.args", children(block.get("args")), accepted
 
     def _faults(self) -> list[ConfigFault]:
-        """Find all faults of the config, by making all that it describes without any data."""
+        """Return all faults of the config that are faults with any data."""
         keys = ("name", *BLOCKS)
         if not isinstance(self.config, dict):
             return [ConfigFault("the config", self.config, f"an object with {', '.join(keys)}")]
@@ -348,47 +324,41 @@ class ConfigParser:
             if key.rpartition(".")[2] == CACHE and value is not None and not self._option(key):
                 expected = f"says where files are written: accepted only as -o {key}=FOLDER"
                 faults.append(ConfigFault(key, ABSENT, expected))
-        made, more = self._tried()
-        return faults + more + list(self._mismatches(made))
+        return faults + self._block_faults()
 
-    def _tried(self) -> tuple[dict[str, Any], list[ConfigFault]]:
-        """Make each block, given stand-ins for what only data and the run can give.
+    def _block_faults(self) -> list[ConfigFault]:
+        """Return the faults of the blocks. Each is made, but for the trainer, which needs the data.
 
-        Returns:
-            the blocks without faults, by name, and the faults of the others.
+        On the device "meta" the weights of a network take neither time nor memory; optimiser and
+        schedule make steps of small weights.
         """
-        made, binder = dict(STAND_INS), config_binder()
-        # A new one for each trial: schedules change its settings.
-        made["optimizer"] = torch.optim.SGD(made["params"](()), lr=0.1, momentum=0.9)
-        for key, annotation in BLOCKS.items():
-            if key not in self.config:
-                expected = f"is missing: {binder.described(annotation)}"
-                binder.faults.append(ConfigFault(key, ABSENT, expected))
-                continue
-            if key == "trainer" and made.keys() >= {"loss", "metrics"}:
-                made["parts"] = filled(TrainingParts, made)
-            before = len(binder.faults)
-            # On the device "meta" the weights of a network take neither time nor memory.
-            with torch.device("meta" if key == "arch" else "cpu"):
-                block = binder.make(annotation, self.config[key], key, made)
-            if len(binder.faults) == before and (block is not None or key == "lr_scheduler"):
-                made[key] = block
-                if key == "arch":
-                    made["params"] = partial(parameter_groups, block, False)
-        self._defaults = binder.defaults
-        return made, binder.faults
+        binder = config_binder()
 
-    def _mismatches(self, made: Mapping[str, Any]) -> Iterator[ConfigFault]:
-        """Yield a fault for each block that is sound, and does not fit the trainer."""
-        trainer = children(self.config.get("trainer"))
-        task = choices(BaseTrainer).get(str(trainer.get("type")))
-        if task and made.keys() >= {"arch", "loss", "metrics"}:
-            yield from task.incompatibilities(made["arch"], made["loss"], made["metrics"])
+        def make(key: str, **supplied: Any) -> Any:
+            before = len(binder.faults)
+            made = binder.make(BLOCKS[key], self.config.get(key, ABSENT), key, supplied)
+            return made if len(binder.faults) == before else ABSENT
+
+        with torch.device("meta"):
+            network = make("arch", normalisation=NORMALISATION, alphabet=ALPHABET)
+        make("data_loader")
+        optimizer = make("optimizer", params=partial(torch_blocks.trial_groups, network))
+        steps = torch_blocks.TRIAL_STEPS
+        schedule = make("lr_scheduler", optimizer=optimizer, steps=None, total_steps=steps)
+        loss, metrics = make("loss", model=network), make("metrics", model=network)
+        trainer, self._defaults = make("trainer", parts=ABSENT), binder.defaults
+        kind = str(children(self.config.get("trainer")).get("type"))
         try:
-            if "trainer" in made and made["lr_scheduler"]:
-                planned_steps(1, self.settings)
+            if ABSENT not in (network, loss, metrics) and (task := choices(BaseTrainer).get(kind)):
+                binder.faults += task.incompatibilities(network, loss, metrics)
+            logged = None if ABSENT in (loss, metrics) else logged_names(loss, metrics, True)
+            if trainer is not ABSENT:
+                binder.faults += self.settings.validate(schedule, logged)
+            if not binder.faults:
+                torch_blocks.make_steps(optimizer, schedule)
         except ConfigFault as fault:
-            yield fault
+            binder.faults.append(fault)
+        return binder.faults
 
 
 def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> ConfigParser:
@@ -417,7 +387,7 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
     loaded.split(split)
     return settings.for_network(
         loaded,
-        seed=config.settings["seed"],
+        seed=config.settings.seed,
         normalisation=model.normalisation,
         alphabet=model.alphabet if model.needs_text else None,
         features=model.features,

@@ -19,7 +19,7 @@ from base.checkpoint import load_weights
 from base.device import resolve_device
 from base.provenance import versions
 from base.random_state import seed_all
-from base.training_parts import TrainingParts, planned_steps
+from base.training_parts import TrainingParts
 from base.weight_noise import parameter_groups
 from commands import options, sweep, train_options
 from commands.start import Start, resolve_start
@@ -74,7 +74,7 @@ def prepare(arguments: argparse.Namespace) -> int:
     data = load_data(start, resolve_device(arguments.device))
     print(data.loaded.character_report(data.new_characters))
     if arguments.show:
-        truncate = start.config.settings["truncate"]
+        truncate = start.config.settings.truncate
         write_png(arguments.show, samples_figure(data, start.model_on_meta(), truncate))
     return 0
 
@@ -82,9 +82,9 @@ def prepare(arguments: argparse.Namespace) -> int:
 def load_data(start: Start, device: torch.device) -> Data:
     """Return the data of a training, with their units and alphabet."""
     features, config, weights = start.model_on_meta().features, start.config, start.weights
-    seed, normalisation = config.settings["seed"], None
+    seed, normalisation = config.settings.seed, None
     seed_all(seed)
-    if start.resumed or (weights and config.settings["keep_normalisation"]):
+    if start.resumed or (weights and config.settings.keep_normalisation):
         normalisation = Normalisation.from_dict(weights.content["normalisation"])
     alphabet = start.alphabet
     settings = config.build("data_loader")
@@ -116,9 +116,8 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     model = config.build_model(data.normalisation, data.alphabet)
     if start.weights and not start.resumed:
         load_weights(model, start.state_dict_for(model), start.weights.path)
-    adaptive = config.settings["weight_noise"] == "adaptive"
-    has_schedule = config.config["lr_scheduler"] is not None
-    steps = planned_steps(len(train_loader), config.settings) if has_schedule else None
+    adaptive = config.settings.weight_noise == "adaptive"
+    steps = config.settings.planned_steps(len(train_loader))
     header = {
         "config": config.stored,
         "alphabet": data.alphabet.characters if model.needs_text else None,

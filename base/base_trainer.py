@@ -24,7 +24,7 @@ from base.base_metric import BaseMetric, as_floats, computed
 from base.base_model import BaseModel
 from base.batch_stream import BatchStream, loaded
 from base.checkpoint import Checkpoint, checkpoints
-from base.dry_run import dry_run
+from base.dry_run import dry_run, trying
 from base.monitor import Monitor
 from base.not_finite import NonFinite
 from base.optimizer_step import OptimizerStep
@@ -90,8 +90,7 @@ class BaseTrainer(ABC):
         self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.run, self.device, self.header = parts.run, parts.device, parts.checkpoint_header
-        self.monitor = Monitor(self.settings.monitor, self.logged_names, self.settings.early_stop)
-        self.monitor.check_schedule(parts.lr_scheduler, self.settings.schedule_by)
+        self.monitor = Monitor(self.settings.monitor, self.settings.early_stop)
         self.state, self._stop = RunState(self.metrics), StopRequest(self.settings.time_limit)
         self.optimizer_step = OptimizerStep(
             parts.model, parts.optimizer, parts.lr_scheduler, parts.device.type, self.settings
@@ -116,7 +115,8 @@ class BaseTrainer(ABC):
     def check(self) -> None:
         """Raise a ConfigFault if settings do not fit the network, data or device. Writes nothing.
 
-        Not in the constructor, which is also called with dummies of these to find faults early.
+        What needs no data is checked before any is read: by `TrainingSettings.validate`, and by
+        `incompatibilities`.
         """
         truncate, expected = self.settings.truncate, ""
         if not self.carries_state:
@@ -128,7 +128,10 @@ class BaseTrainer(ABC):
         if self.settings.precision == "float16" and self.device.type == "cpu":
             expected = "float32 or bfloat16: PyTorch has no LSTM in float16 on a CPU"
             raise ConfigFault("trainer.args.precision", "float16", expected)
+        schedule = self.optimizer_step.lr_scheduler
         for fault in self.incompatibilities(self.model, self.loss, self.valid_metrics):
+            raise fault
+        for fault in self.settings.validate(schedule, self.logged_names):
             raise fault
 
     @abstractmethod
@@ -169,13 +172,7 @@ class BaseTrainer(ABC):
     @property
     def logged_names(self) -> list[str]:
         """The names of the values logged after each epoch, which `monitor` may name."""
-        losses = [*Sums().losses(self.loss.name)]
-        names = losses + [name for metric in self.metrics for name in metric.names]
-        names += Sums().rates()
-        if self.valid_loader is not None:
-            valid = losses + [name for metric in self.valid_metrics for name in metric.names]
-            names += [f"valid_{name}" for name in valid]
-        return names
+        return logged_names(self.loss, self.valid_metrics, self.valid_loader is not None)
 
     @classmethod
     def incompatibilities(
@@ -538,3 +535,18 @@ class BaseTrainer(ABC):
         except NotFinite:
             return None, math.nan
         return output, losses.cpu().double().sum().item()
+
+
+def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool) -> list[str]:
+    """Return the names of the values logged after each epoch, also of a validation if there is one.
+
+    Raises:
+        ConfigFault: if the loss or a metric, which may be a user's own, has none.
+    """
+    with trying("loss", loss, "a loss with a name"):
+        names = valid = [*Sums().losses(loss.name)]
+    for number, metric in enumerate(metrics):
+        with trying(f"metrics.{number}", metric, "a metric with names"):
+            valid = [*valid, *metric.names]
+            names = [*names, *(metric.names if metric.in_training else ())]
+    return [*names, *Sums().rates(), *(f"valid_{name}" for name in valid if validates)]

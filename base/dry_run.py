@@ -31,17 +31,17 @@ def dry_run(trainer: Any) -> None:
         precision = "; not all of torch has trainer.args.precision other than float32"
     with random_state_kept():
         wanted = f"a network that {trainer.task}"
-        with _trying("arch", model, wanted, precision), trainer.autocast():
+        with trying("arch", model, wanted, precision), trainer.autocast():
             output = trainer.forward_batch(model, batch)
         if not isinstance(output, made := trainer.output_type):
             expected = f"a network whose forward returns the {made.__name__} of {made.__module__}"
             raise ConfigFault("arch", type(model).__name__, expected)
         wanted = f"a network that can {trainer.use.split()[0]}"
         hint = f"; trainer.args.samples = 0 leaves out this trial{precision}"
-        with _trying("arch", model, wanted, hint):
+        with trying("arch", model, wanted, hint):
             trainer.dry_run(batch, output)
         expected = "one that returns a value for each sequence"
-        with _trying("loss", trainer.loss, expected):
+        with trying("loss", trainer.loss, expected):
             losses = trainer.loss(output, batch)
             shape = tuple(losses.shape)
         if shape != (len(batch),):
@@ -50,18 +50,18 @@ def dry_run(trainer: Any) -> None:
         sums = Sums(losses.sum().item(), len(batch), batch.points)
         values = sums.losses(trainer.loss.name)
         for number, metric in enumerate(copy.deepcopy(trainer.valid_metrics)):
-            with _trying(f"metrics.{number}", metric, "a metric"):
+            with trying(f"metrics.{number}", metric, "a metric"):
                 lacks = unfit(metric, output, batch)
                 metric.update(output, batch)
                 values |= as_floats(metric.compute(), metric)
             if lacks:
                 raise ConfigFault(f"metrics.{number}", type(metric).__name__, lacks)
-        with _trying("trainer", trainer, "a trainer"):
+        with trying("trainer", trainer, "a trainer"):
             as_floats(trainer.extra_metrics(values, sums), trainer)
 
 
 @contextmanager
-def _trying(key: str, block: object, wanted: str, hint: str = "") -> Iterator[None]:
+def trying(key: str, block: object, wanted: str, hint: str = "") -> Iterator[None]:
     """Inside, turn an error of a block's own code into a ConfigFault that says what is wanted."""
     try:
         yield

@@ -19,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from base import distributed
 from base.checkpoint import check_like, load_weights
+from base.torch_blocks import step_schedule
 from base.training_parts import TrainingSettings
 from base.weight_noise import WeightNoise
 from utils.checks import CheckpointError
@@ -144,7 +145,7 @@ class OptimizerStep:
         """Advance a schedule that steps by batches, if the step was made, and the loss's scale."""
         self.scaler.update()
         if is_made and self.settings.schedule_by == "batch":
-            self._step_schedule()
+            step_schedule(self.lr_scheduler)
 
     def layer_norms(self, norm: float) -> dict[str, float]:
         """Return the norms of the last step's gradient before clipping by layer, as `layers.0`;
@@ -160,15 +161,7 @@ class OptimizerStep:
     def end_epoch(self, value: float | None) -> None:
         """Advance a schedule that steps by epochs; `value` is what ReduceLROnPlateau looks at."""
         if self.settings.schedule_by == "epoch":
-            self._step_schedule(value)
-
-    def _step_schedule(self, value: float | None = None) -> None:
-        schedule = self.lr_scheduler
-        if isinstance(schedule, ReduceLROnPlateau):
-            schedule.step(value)
-        # A schedule of fixed length stays at its end; smaller batches may have added steps.
-        elif schedule and schedule.last_epoch < getattr(schedule, "total_steps", math.inf) - 1:
-            schedule.step()
+            step_schedule(self.lr_scheduler, value)
 
     @torch.no_grad()
     def _move_average(self, average: list[Tensor], weights: list[Tensor], _: Tensor) -> None:
@@ -273,7 +266,7 @@ class OptimizerStep:
                 check_like(former, {"last_epoch": 0}, f"{key}.lr_scheduler")
                 count = min(count, former["last_epoch"])
             for _ in range(count):
-                self._step_schedule()
+                step_schedule(schedule)
         elif "optimizer_start" not in changed and former and "num_bad_epochs" in former:
             own = schedule.state_dict()
             seen = {name: own[name] for name in PLATEAU}

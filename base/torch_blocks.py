@@ -4,18 +4,22 @@ Their constructors are made for programs: some arguments come from the run, and 
 do not name the offending value.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import torch
+from torch import nn
 from torch.optim import Optimizer, lr_scheduler
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from base import extension
+from base.dry_run import trying
+from base.weight_noise import Group, parameter_groups
 from utils.binding import Annotation, Arguments, arguments_of
-from utils.checks import ConfigFault, Range
+from utils.checks import ABSENT, ConfigFault, Range
 
 NOT_OFFERED = {
     *("LBFGS", "SparseAdam", "Muon"),  # need a closure, sparse gradients, matrices only
@@ -35,6 +39,8 @@ DERIVED_ARGUMENTS = {
 """What a schedule gets if the config leaves it out: the rates of groups, the run's length."""
 TRIAL_STEPS = 1009
 """Steps of the run that a schedule is tried on: prime, so that no usual fraction of it is exact."""
+MADE_STEPS = 3
+"""Steps that are made in such a trial (assumed: errors come with the first two)."""
 # torch checks some of these bounds, but does not name the accepted values; numbers far above fail
 # only at the first step, where they are no float32.
 TORCH_RANGES = {
@@ -76,27 +82,66 @@ def arguments(cls: type) -> Arguments:
             found.accepted[name] = _bounded(found.accepted[name], TORCH_RANGES[name])
         found.defaults |= DERIVED_ARGUMENTS.get(cls.__name__, {})
         found.supplied = ["params"] if is_optimizer else ["optimizer", "steps"]
-        found.construct = partial(_construct if is_optimizer else _schedule, cls)
+        found.construct = _construct if is_optimizer else _schedule
     if is_optimizer:
         settings = {"match": str, "frozen": bool, **found.accepted}
-        optional = dict.fromkeys(list(settings)[1:])
-        found.accepted["groups"] = list[Arguments(dict, [], settings, optional, set(optional))]
+        optional = dict.fromkeys(list(settings)[1:], ABSENT)
+        found.accepted["groups"] = list[Arguments(dict, [], settings, optional)]
         found.defaults["groups"] = []
         found.construct = partial(_in_groups, found.construct)
-    if cls not in extension.classes():  # The project's own pass on what they are given.
-        found.uncertain.clear()
+    found.is_watched = cls in extension.classes()  # The project's own hand on what they are given.
     return found
+
+
+def trial_groups(network: nn.Module | object, settings: Sequence[Mapping[str, Any]]) -> list[Group]:
+    """Return the groups of a network's weights, each with one small weight for all of its own.
+
+    Args:
+        network: on any device; `ABSENT` for one group, whatever the settings.
+        settings: as of `weight_noise.parameter_groups`.
+    """
+    if network is ABSENT:
+        return [{"params": [nn.Parameter(torch.ones(2))]}]
+    groups = parameter_groups(network, False, settings)
+    for group in groups:
+        sizes = [min(size, 2) for size in group["params"][0].shape]
+        group["params"] = [nn.Parameter(torch.ones(sizes))]
+    return groups
+
+
+def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
+    """Make a few steps of `trial_groups`; a ConfigFault says what fails."""
+    for _ in range(MADE_STEPS):
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                weight.grad = torch.ones_like(weight)
+        with trying("optimizer", optimizer, "an optimiser that makes steps"):
+            optimizer.step()
+        with trying("lr_scheduler", schedule, "a schedule that makes steps"):
+            step_schedule(schedule, 1.0)
+
+
+def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> None:
+    """Advance a schedule, if there is one; `value` is what ReduceLROnPlateau looks at.
+
+    One of fixed length stays at its end; smaller batches may have added steps.
+    """
+    if isinstance(schedule, ReduceLROnPlateau):
+        schedule.step(value)
+    elif schedule and schedule.last_epoch < getattr(schedule, "total_steps", math.inf) - 1:
+        schedule.step()
 
 
 def _in_groups(
     construct: Callable[..., Any],
+    cls: type[Optimizer],
     params: Callable[[Sequence[Mapping[str, Any]]], Sequence[Any]],
     *supplied: Any,
     groups: Sequence[Mapping[str, Any]] = (),
     **args: Any,
 ) -> Any:
     """Construct an optimiser of the groups that `params` makes of their settings."""
-    return construct(params(groups), *supplied, **args)
+    return construct(cls, params(groups), *supplied, **args)
 
 
 def _bounded(annotation: Annotation, bounds: Range) -> Annotation:

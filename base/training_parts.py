@@ -1,13 +1,13 @@
 """What a run is made of, and its settings."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from base.base_data_loader import BaseDataLoader
 from base.base_loss import BaseLoss
@@ -16,7 +16,6 @@ from base.base_model import BaseModel
 from base.checkpoint import Checkpoint
 from base.run_folder import RunFolder
 from utils.checks import ConfigFault, Range
-from utils.strict_json import Config
 
 
 @dataclass(frozen=True)
@@ -100,24 +99,44 @@ class TrainingSettings:
         """Seconds after which the run stops."""
         return math.inf if self.time_limit_minutes is None else 60 * self.time_limit_minutes
 
+    def planned_steps(self, batches: int) -> int:
+        """Return the steps of a schedule in a whole run, given the batches of a pass over the data.
 
-def planned_steps(batches: int, options: Config) -> int:
-    """Return the number of steps of the learning-rate schedule in a whole run.
+        `validate` refuses settings by which it is not known.
+        """
+        if self.schedule_by == "epoch":
+            return self.epochs
+        steps = self.steps_per_epoch or math.ceil(batches / self.accumulate)
+        return self.epochs * steps
 
-    Args:
-        batches: of a pass over the data.
-        options: all of the trainer's arguments.
+    def validate(
+        self, schedule: LRScheduler | object, logged: Collection[str] | None
+    ) -> Iterator[ConfigFault]:
+        """Yield a fault for each setting that does not fit the others.
 
-    Raises:
-        ConfigFault: if it cannot be known beforehand.
-    """
-    if options["schedule_by"] == "epoch":
-        return options["epochs"]
-    if options["truncate"] and not options["steps_per_epoch"]:
-        expected = (
-            "how many steps a pass has then depends on the lengths, so that a schedule needs "
-            'steps_per_epoch, or schedule_by "epoch"'
-        )
-        raise ConfigFault("trainer.args.truncate", options["truncate"], expected)
-    steps = options["steps_per_epoch"] or math.ceil(batches / options["accumulate"])
-    return options["epochs"] * steps
+        Args:
+            schedule: of the learning rate; `ABSENT` if it has faults itself.
+            logged: the names of the values that are logged after each epoch; None if not known.
+        """
+        mode, _, name = (self.monitor or "").partition(" ")
+        if self.monitor is None and self.early_stop is not None:
+            expected = "null, because nothing is monitored"
+            yield ConfigFault("trainer.args.early_stop", self.early_stop, expected)
+        is_known = logged is None or (mode in ("min", "max") and name in logged)
+        if self.monitor is not None and not is_known:
+            expected = f'"min NAME" or "max NAME" with one of {", ".join(logged)}; or null'
+            yield ConfigFault("trainer.args.monitor", self.monitor, expected)
+        by_batch = isinstance(schedule, LRScheduler) and self.schedule_by == "batch"
+        if by_batch and self.truncate and not self.steps_per_epoch:
+            expected = (
+                "how many steps a pass has then depends on the lengths, so that a schedule needs "
+                'steps_per_epoch, or schedule_by "epoch"'
+            )
+            yield ConfigFault("trainer.args.truncate", self.truncate, expected)
+        if isinstance(schedule, ReduceLROnPlateau):
+            if by_batch:
+                expected = '"epoch", because ReduceLROnPlateau looks at a value of each epoch'
+                yield ConfigFault("trainer.args.schedule_by", self.schedule_by, expected)
+            elif mode != schedule.mode and mode in ("", "min", "max"):
+                expected = f'"{schedule.mode} NAME": a value at which ReduceLROnPlateau looks'
+                yield ConfigFault("trainer.args.monitor", self.monitor, expected)

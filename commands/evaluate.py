@@ -85,9 +85,9 @@ def score_own(
     import torch
 
     from base import extension
-    from base.checkpoint import filled
+    from base.run_folder import RunFolder
     from base.training_parts import TrainingParts
-    from parse_config import STAND_INS, config_of
+    from parse_config import config_of
 
     config, scored = config_of(network, arguments.overrides), network.model
     blocks = [config.config["loss"], config.config["trainer"], *config.config["metrics"]]
@@ -95,12 +95,13 @@ def score_own(
         return {}
     # A second group, as adaptive noise on the weights has one.
     groups = [{"params": list(scored.parameters())}, {"params": []}]
-    supplied = {"model": scored, "device": network.device, "checkpoint_header": network.record}
-    supplied |= {name: config.build(name) for name in ("loss", "metrics")}
-    loader = data.loader(arguments.split)
-    supplied |= {"train_loader": loader, "valid_loader": loader}
-    supplied["optimizer"] = torch.optim.SGD(groups)
-    parts = filled(TrainingParts, STAND_INS | supplied)
+    optimizer, loader = torch.optim.SGD(groups), data.loader(arguments.split)
+    loss, metrics = (config.build(key, model=scored) for key in ("loss", "metrics"))
+    run = RunFolder.of(network.path) or RunFolder(config.name)  # Nothing is written there.
+    parts = TrainingParts(
+        *(scored, loss, metrics, optimizer, None, loader, loader, run),
+        *(network.device, network.record),
+    )
     logged = config.build("trainer", parts=parts).validate()
     found = {name: value for name, value in logged.items() if name not in known}
     for name, value in found.items():
@@ -144,13 +145,13 @@ def score_points(
         unit = "canonical units of {} and {}".format(*loaded.canonical)
     print(f"split {arguments.split}: {scores['sequences']} sequences, {scores['points']} points")
     described = {"unit": unit}
-    if scored.head == "regression":
-        print(f"SSE in {unit}; the squared error in normalised units of the checkpoint")
-    else:
+    if scored.has_density:
         described["min_scale"] = scored.min_scale
         print(
             f"log-loss and SSE in {unit}; sigma is at least {scored.min_scale} of the data's units"
         )
+    else:
+        print(f"SSE in {unit}; the squared error in normalised units of the checkpoint")
     if scored.end_of_sequence:
         described["end_of_sequence"] = True
         print("the log-loss includes, for each point, whether the sequence ends there")

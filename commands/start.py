@@ -7,6 +7,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from base import distributed, extension
@@ -14,7 +15,7 @@ from base.base_model import BaseModel
 from base.checkpoint import CheckpointFile, check_weights, find_checkpoint, newest_checkpoint
 from base.run_folder import SAVED, RunFolder
 from model.loading import naming_incompatibilities
-from parse_config import ConfigParser
+from parse_config import ALPHABET, NORMALISATION, ConfigParser
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, UserError
 
@@ -64,7 +65,8 @@ class Start:
         Raises:
             CheckpointError: if the weights of the checkpoint do not fit.
         """
-        model = self.config.build_on_meta(self.alphabet)
+        with torch.device("meta"):
+            model = self.config.build_model(NORMALISATION, self.alphabet or ALPHABET)
         if self.weights is not None:
             arch, path = self.weights.content["config"].get("arch"), self.weights.path
             with naming_incompatibilities(arch, self.config.config["arch"], path):

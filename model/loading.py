@@ -23,7 +23,7 @@ from model.trained_network import TrainedNetwork
 from model.writer import Writer
 from utils.alphabet import Alphabet
 from utils.binding import Binder, arguments_of, by_name
-from utils.checks import CheckpointError, ConfigFault, shown
+from utils.checks import ABSENT, CheckpointError, ConfigFault, shown
 from utils.normalisation import Normalisation
 
 
@@ -76,10 +76,9 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
     """
     binder = Binder(lambda base: networks() if base is BaseModel else {})
     normalisation = Normalisation.from_dict(checkpoint["normalisation"])
-    supplied: dict[str, Any] = {"normalisation": normalisation}
-    if characters := checkpoint["alphabet"]:
-        supplied["alphabet"] = Alphabet(characters)
-    arch = checkpoint["config"].get("arch")
+    characters, arch = checkpoint["alphabet"], checkpoint["config"].get("arch")
+    alphabet = Alphabet(characters) if characters else ABSENT
+    supplied = {"normalisation": normalisation, "alphabet": alphabet}
     with torch.device("meta"):
         sketch = binder.make(BaseModel, arch, "arch", supplied)
     for fault in binder.faults:

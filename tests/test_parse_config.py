@@ -12,14 +12,19 @@ from torch.optim.lr_scheduler import LRScheduler
 
 import model
 from base import extension
+from base.base_loss import BaseLoss
+from base.base_metric import BaseMetric
+from base.torch_blocks import trial_groups
 from base.weight_noise import parameter_groups
 from commands import options
-from data_loader import HandwritingDataLoader
+from data_loader import EmbeddedDataset, HandwritingDataLoader
 from model import SynthesisNetwork
+from model.generation.loss import NegativeLogLikelihood
 from model.generation.networks import GenerationNetwork
-from parse_config import STAND_INS, ConfigError, ConfigParser, Override, choices
+from parse_config import ALPHABET, NORMALISATION, ConfigError, ConfigParser, Override, choices
 from tests import tiny_config
 from trainer import GenerationTrainer
+from utils.checks import ABSENT
 
 CONFIG = json.loads((Path(__file__).parents[1] / "configs" / "iam_conditional.json").read_text())
 CONFIG["optimizer"] = {"type": "Adam", "args": {"lr": 0.01, "betas": [0, 0.999]}}
@@ -58,8 +63,8 @@ def in_file(tmp_path: Path, config: Any, arch: Any = None) -> ConfigParser:
 
 def test_a_sound_config_builds_what_it_says():
     config = parsed(changed("arch.args", {"hidden_size": 8, "dropout": 0, "num_windows": 2}))
-    network = config.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
-    assert type(network) is SynthesisNetwork and network.alphabet == STAND_INS["alphabet"]
+    network = config.build_model(NORMALISATION, ALPHABET)
+    assert type(network) is SynthesisNetwork and network.alphabet == ALPHABET
     loader = config.build("data_loader")
     names = [type(one).__name__ for one in loader.preprocessing]
     assert names == ["FillMissing", "CutLongSteps"]
@@ -111,6 +116,11 @@ FAULTS = [
     ("metrics.0.type", "BaseMetric", "unknown type"),
     ("trainer.args.monitor", "min valid_los", 'trainer.args.monitor = "min valid_los": "min NAME"'),
     ("trainer.args.truncate", 50, "trainer.args.truncate = 50: how many steps"),
+    (
+        "trainer.args",
+        {"epochs": 1, "monitor": None, "early_stop": 2},
+        "trainer.args.early_stop = 2: null, because nothing is monitored",
+    ),
     ("\x1b[31m\n", 1, '"\\u001b[31m\\n" = 1: unknown key'),
 ]
 
@@ -197,6 +207,15 @@ def test_a_config_has_what_its_base_says_and_it_does_not(tmp_path):
     assert based(tmp_path, own, between, CONFIG).config == expected
 
 
+def test_of_several_bases_a_later_one_goes_first(tmp_path):
+    (tmp_path / "whole.json").write_text(json.dumps(CONFIG))
+    small = {"base": "whole.json", "arch": {"args": {"hidden_size": 4, "dropout": 0.1}}}
+    fast = {"base": "whole.json", "name": "fast", "arch": {"args": {"dropout": 0.2}}}
+    config = based(tmp_path, {"base": ["b.json", "c.json"], "name": "a"}, small, fast).config
+    assert config["name"] == "a" and "base" not in config
+    assert config["arch"]["args"] == CONFIG["arch"]["args"] | {"hidden_size": 4, "dropout": 0.2}
+
+
 def test_faults_name_the_file_in_which_they_stand(tmp_path):
     wrong = changed("arch.args", {"hidden_size": "64", "cell": "RNN", "num_layers": 0})
     wrong["loss"] = {"type": "Loss"}
@@ -244,9 +263,8 @@ def test_a_block_of_ones_own_takes_what_the_program_passes(monkeypatch):
             super().__init__(units, alphabet, **options)
 
     monkeypatch.setattr(model, "CTCNetwork", Odd)
-    config = parsed(changed("arch", {"type": "Odd", "args": CONFIG["arch"]["args"]}))
-    with pytest.raises(ConfigError, match=r'arch\.type = "Odd": .* among normalisation, alphabet'):
-        config.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
+    told = only_fault(changed("arch", {"type": "Odd", "args": CONFIG["arch"]["args"]}))
+    assert 'arch.type = "Odd": a class whose parameters before * are among norm' in told
 
 
 class Forgetful(SynthesisNetwork):
@@ -262,6 +280,78 @@ class Unbounded(SynthesisNetwork):
 
 class Unfinished(GenerationNetwork):
     """It has no forward."""
+
+
+class Demanding(NegativeLogLikelihood):
+    def __init__(self, alphabet): ...
+
+
+class Pinned(NegativeLogLikelihood):
+    def __init__(self, model):
+        super().__init__()
+        self.weight = model.decoder.weight
+
+
+class Nameless(BaseLoss):
+    head = "mixture"
+
+    def __call__(self, output, batch): ...
+
+    def divisor(self, batch): ...
+
+
+class Uncounted(BaseMetric):
+    """It has no names."""
+
+    def reset(self): ...
+
+    def update(self, output, batch): ...
+
+    def compute(self): ...
+
+
+class Lines(EmbeddedDataset):
+    def __init__(self, normalisation): ...
+
+
+class Diving(torch.optim.SGD):
+    def __init__(self, params, *, lr: float = 1.0):
+        super().__init__(params, lr=lr)
+
+    def step(self, closure=None):
+        self.param_groups[0]["params"][0].grad /= {"lr": 0.1}["rate"]
+
+
+class Stuck(torch.optim.lr_scheduler.LRScheduler):
+    def __init__(self, optimizer, total_steps):
+        super().__init__(optimizer)
+
+    def get_lr(self):
+        return self.base_lrs if self.last_epoch < 1 else self.base_lrs[1]
+
+
+@pytest.mark.parametrize(
+    ("key", "cls", "message"),
+    [
+        ("loss", Demanding, 'loss.type = "Demanding": a class whose parameters before * are among'),
+        ("metrics.0", Demanding, 'metrics.0.type = "Demanding": unknown type'),
+        (
+            "loss",
+            Pinned,
+            "its constructor ended in AttributeError: 'SynthesisNetwork' object has no",
+        ),
+        ("loss", Nameless, 'loss = "Nameless": a loss with a name: trying it ended in Attribute'),
+        ("metrics.0", Uncounted, 'metrics.0 = "Uncounted": a metric with names: trying it ended'),
+        (DATASET, Lines, f'{DATASET}.type = "Lines": a class without parameters before *'),
+        ("optimizer", Diving, 'optimizer = "Diving": an optimiser that makes steps: trying it end'),
+        ("lr_scheduler", Stuck, 'lr_scheduler = "Stuck": a schedule that makes steps: trying it e'),
+    ],
+)
+def test_a_part_of_ones_own_that_cannot_be_used_is_a_fault_before_data_loads(
+    monkeypatch, key, cls, message
+):
+    monkeypatch.setattr(extension, "classes", lambda: [cls])
+    assert message in only_fault(changed(key, {"type": cls.__name__}))
 
 
 @pytest.mark.parametrize(
@@ -299,9 +389,9 @@ def test_what_a_trainer_of_ones_own_hands_on_counts(monkeypatch):
 
     monkeypatch.setattr(extension, "classes", lambda: [Trainer])
     config = changed("trainer.type", "Trainer")
-    assert parsed(config).settings["accumulate"] == 4
+    assert parsed(config).settings.accumulate == 4
     assert parsed(config).resolved["trainer"]["args"]["accumulate"] == 4
-    assert parsed(config, "trainer.args.accumulate=2").settings["accumulate"] == 2
+    assert parsed(config, "trainer.args.accumulate=2").settings.accumulate == 2
 
 
 def test_where_files_are_written_is_said_on_the_command_line_only():
@@ -410,7 +500,7 @@ REQUIRED = {
 def schedule_of(block: dict[str, Any], steps: int) -> tuple[Optimizer, LRScheduler]:
     """Return the config's optimiser and a schedule of it."""
     config = parsed(changed("lr_scheduler", block), "trainer.args.schedule_by=epoch")
-    optimizer = config.build("optimizer", params=STAND_INS["params"])
+    optimizer = config.build("optimizer", params=partial(trial_groups, ABSENT))
     return optimizer, config.build("lr_scheduler", optimizer=optimizer, steps=steps)
 
 
@@ -450,7 +540,7 @@ def test_groups_of_weights_have_settings_of_their_own(given, top):
     settings.append({"match": "output.*", "betas": [0.5, 0.6]})
     block = {"type": "OneCycleLR", "args": given}
     config = parsed(changed(GROUPS, settings) | {"lr_scheduler": block})
-    network = config.build_model(STAND_INS["normalisation"], STAND_INS["alphabet"])
+    network = config.build_model(NORMALISATION, ALPHABET)
     optimizer = config.build("optimizer", params=partial(parameter_groups, network, False))
     names = {id(weight): name for name, weight in network.named_parameters()}
     rest, bias, output = groups = optimizer.param_groups
@@ -470,7 +560,7 @@ def test_a_schedule_of_ones_own_gets_the_number_of_its_steps(monkeypatch):
 
     monkeypatch.setattr(extension, "classes", lambda: [Halfway])
     config = parsed(changed("lr_scheduler", {"type": "Halfway", "args": {"low": 0.25}}))
-    optimizer = torch.optim.SGD(STAND_INS["params"](()), lr=0.8)
+    optimizer = torch.optim.SGD(trial_groups(ABSENT, ()), lr=0.8)
     schedule = config.build("lr_scheduler", optimizer=optimizer, steps=4, total_steps=4)
     assert [schedule.step() or schedule.get_last_lr() for _ in range(2)] == [[0.8], [0.2]]
 

@@ -7,16 +7,14 @@ annotations say which values fit: `int`, `float`, `bool`, `str`, `Literal`, `X |
 objects within objects.
 """
 
-import collections
 import collections.abc
 import inspect
-import sys
+import operator
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, is_dataclass
-from functools import partial
+from dataclasses import dataclass, is_dataclass
 from itertools import repeat
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
@@ -44,16 +42,17 @@ OBJECT = 'an object {"type": ..., "args": {...}}'
 
 @dataclass(eq=False)
 class Arguments:
-    """What a class is constructed with: by `construct`, itself or what stands for it.
+    """What a class is constructed with.
 
     As an annotation: an object of these arguments, without a type.
     """
 
-    construct: Callable[..., object]
+    cls: type
     supplied: list[str]  # by the program, in order
     accepted: dict[str, Annotation]  # of a description
     defaults: dict[str, object]  # of the accepted ones that may be left out
-    uncertain: set[str] = field(default_factory=set)  # of a base, which may be handed another value
+    construct: Callable[..., object] = operator.call  # of the class, and of its arguments
+    is_watched: bool = False  # whether it matters what the class hands on to its base
 
 
 def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
@@ -66,7 +65,7 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
             follow the convention; all others are accepted then.
     """
     found = Arguments(cls, [], {}, {})
-    passes_supplied, inherited = True, False
+    passes_supplied = True
     for owner in owners(cls):
         try:
             # torch imports some names of its annotations for type checkers only.
@@ -84,8 +83,6 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
                 found.accepted[name] = hints.get(name, Any)
                 if parameter.default is not parameter.empty:
                     found.defaults[name] = parameter.default
-                    found.uncertain |= {name} if inherited else set()
-        inherited = True
         passes_supplied = passes_supplied and inspect.Parameter.VAR_POSITIONAL in kinds
         if inspect.Parameter.VAR_KEYWORD not in kinds:
             break
@@ -146,9 +143,11 @@ class Binder:
             value: the plain value that describes it.
             key: its dotted key, for messages.
             supplied: what the program passes to the constructor (of each object of a list), by
-                name. An object that needs one that is not there is checked, and not made.
+                name. An object that needs one that is `ABSENT` is checked, and not made.
         """
         origin, members = get_origin(annotation), get_args(annotation)
+        if value is ABSENT:
+            return self._refuse(key, value, f"is missing: {self._wanted(annotation)}")
         if annotation is Any:
             return value
         if origin in UNIONS:
@@ -164,7 +163,7 @@ class Binder:
         elif isinstance(value, dict) and origin is dict:
             return {name: self.make(members[1], value[name], f"{key}.{name}") for name in value}
         elif isinstance(value, dict) and isinstance(annotation, Arguments):
-            return annotation.construct(**self._make_arguments(annotation, value, key, "it"))
+            return annotation.cls(**self._make_arguments(annotation, value, key, "it"))
         elif isinstance(value, dict) and (classes := self.choices(annotation)):
             return self._make_object(classes, value, key, supplied)
         elif _fits(annotation, value):
@@ -211,12 +210,17 @@ class Binder:
         if not isinstance(given, dict):
             return self._refuse(f"{key}.args", given, "an object of arguments")
         arguments = self.arguments(classes[kind])
+        if not supplied.keys() >= set(arguments.supplied):
+            known = f"parameters before * are among {', '.join(supplied)}"
+            known = f"a class whose {known}" if supplied else "a class without parameters before *"
+            self._refuse(f"{key}.type", kind, known)
         made = self._make_arguments(arguments, given, f"{key}.args", kind)
-        if len(self.faults) > before or not supplied.keys() >= set(arguments.supplied):
+        if len(self.faults) > before:
             return None
+        values, whole = [supplied[name] for name in arguments.supplied], None
         try:
-            construct = partial(arguments.construct, *map(supplied.get, arguments.supplied), **made)
-            whole, handed_on = _watched(construct, classes[kind] if arguments.uncertain else object)
+            if not any(one is ABSENT for one in values):
+                whole = arguments.construct(arguments.cls, *values, **made)
         except ConfigFault as fault:
             place = ".".join(filter(None, (key, "args", fault.key)))
             return self._refuse(place, fault.value, fault.expected)
@@ -225,11 +229,11 @@ class Binder:
         except Exception as error:  # of a user's class
             problem = f"its constructor ended in {described(error)}"
             return self._refuse(f"{key}.type", kind, problem)
-        uncertain = arguments.uncertain & handed_on.keys()
-        for name in filter(uncertain.__contains__, arguments.accepted):
+        handed_on = _handed_on(arguments, values, made) if arguments.is_watched else {}
+        for name, value in handed_on.items():
             if name not in made:
-                self._keep_default(arguments.accepted[name], handed_on[name], f"{key}.args.{name}")
-            elif type(made[name]) in WORDS and made[name] != handed_on[name]:
+                self._keep_default(arguments.accepted[name], value, f"{key}.args.{name}")
+            elif type(made[name]) in WORDS and made[name] != value:
                 problem = f"{kind} does not hand it on: super().__init__(..., **options)"
                 self._refuse(f"{key}.args.{name}", given[name], problem)
         return whole
@@ -248,11 +252,10 @@ class Binder:
                 problem = f"{kind} takes no such argument{hint(name, accepted)}"
                 self._refuse(f"{key}.{name}", value, problem)
         for name in (name for name in accepted if name not in given):
-            if name not in arguments.defaults:
-                needed = f"is missing: {self._wanted(accepted[name])}"
-                self._refuse(f"{key}.{name}", ABSENT, needed)
-            elif name not in arguments.uncertain:
+            if name in arguments.defaults:
                 self._keep_default(accepted[name], arguments.defaults[name], f"{key}.{name}")
+            else:
+                self.make(accepted[name], ABSENT, f"{key}.{name}")
         return made
 
     def _keep_default(self, annotation: Annotation, default: object, key: str) -> None:
@@ -288,30 +291,34 @@ class Binder:
         return WORDS.get(annotation) or (OBJECT if self.choices(annotation) else "")
 
 
-def _watched(construct: Callable[[], Any], cls: type) -> tuple[Any, dict[str, Any]]:
-    """Return what `construct` makes, a `cls`, and what the constructors of its bases are given.
+class _Noted(BaseException):
+    """Carries what a base was to be constructed with."""
 
-    Only their calls tell that: a class may hand on to its base what it likes.
+
+def _handed_on(
+    arguments: Arguments, supplied: Sequence[Any], made: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what a class hands on to its first base of another module, or leaves at its default.
+
+    Only a call tells that, as a class may hand on what it likes: the call ends where the base's
+    constructor would begin. Empty if it ends before.
     """
-    codes = {getattr(base.__init__, "__code__", None) for base in owners(cls) if base is not cls}
-    calls: list[dict[str, Any]] = []
+    cls = arguments.cls
+    base = next(one for one in cls.__mro__ if one.__module__ != cls.__module__)
+    own = [one for one in cls.__mro__[: cls.__mro__.index(base)] if "__init__" in vars(one)]
+    named = {name for one in own for name in inspect.signature(one.__init__).parameters}
 
-    def note(frame: types.FrameType, event: str, _: object) -> None:
-        if event == "call" and frame.f_code in codes:
-            calls.append(dict(frame.f_locals))
+    def note(self: object, *_: Any, **options: Any) -> None:
+        raise _Noted(options)
 
-    if sys.getprofile() or not codes:  # A profiler cannot be put back.
-        return construct(), {}
-    sys.setprofile(note)
+    noting = type(base.__name__, (base,), {"__init__": note})
+    values: dict[str, Any] = {}
     try:
-        made = construct()
-    finally:
-        sys.setprofile(None)
-    firsts = [next(iter(call.values())) for call in calls]  # Of the nearest base first.
-    own = [
-        call for call, one in zip(calls, firsts, strict=True) if one is made or is_dataclass(one)
-    ]
-    return made, dict(collections.ChainMap(*own))
+        with suppress(Exception):  # It was told, or comes of the parts that a trainer lacks here.
+            arguments.construct(type(cls.__name__, (cls, noting), {}), *supplied, **made)
+    except _Noted as noted:
+        values = arguments_of(base).defaults | noted.args[0]
+    return {name: values[name] for name in arguments.accepted.keys() & values.keys() - named}
 
 
 def _size(annotation: Annotation) -> int | None:

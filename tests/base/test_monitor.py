@@ -30,8 +30,10 @@ def test_plateau_looks_at_the_monitored_value(tmp_path):
 )
 def test_plateau_that_does_not_fit(tmp_path, options, key):
     with pytest.raises(ConfigFault) as caught:
-        make(tmp_path, scheduler=lambda opt, _: lr_scheduler.ReduceLROnPlateau(opt), **options)
-    assert caught.value.key == key
+        make(
+            tmp_path, scheduler=lambda opt, _: lr_scheduler.ReduceLROnPlateau(opt), **options
+        ).check()
+    assert caught.value.key == f"trainer.args.{key}"
 
 
 @pytest.mark.parametrize(
@@ -39,8 +41,8 @@ def test_plateau_that_does_not_fit(tmp_path, options, key):
 )
 def test_a_monitor_that_is_never_logged(tmp_path, monitor):
     with pytest.raises(ConfigFault, match="valid_error_per_point") as caught:
-        make(tmp_path, monitor=monitor)
-    assert caught.value.key == "monitor"
+        make(tmp_path, monitor=monitor).check()
+    assert caught.value.key == "trainer.args.monitor"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import copy
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,16 +24,14 @@ from base.base_trainer import BaseTrainer
 from base.checkpoint import newest_checkpoint
 from base.random_state import seed_all
 from base.run_folder import RunFolder
-from base.training_parts import TrainingParts, planned_steps
+from base.training_parts import TrainingParts, TrainingSettings
 from base.weight_noise import parameter_groups
 from logger.metrics_csv import read_rows
 from trainer.generation_trainer import GenerationTrainer
-from utils.binding import arguments_of
 
 TRAIN = range(13)
 VALID = range(13, 18)
 ONE_STEP = {"optimizer": "SGD", "dropout": 0.0, "steps_per_epoch": 1, "epochs": 1}
-DEFAULTS = arguments_of(BaseTrainer).defaults
 
 
 def sequence(index: int) -> np.ndarray:
@@ -199,8 +197,9 @@ def make(
     built = getattr(torch.optim, optimizer)(params, lr=lr)
     schedule = None
     if scheduler is not None:
-        settings = DEFAULTS | options
-        schedule = scheduler(built, planned_steps(len(train_loader), settings))
+        names = options.keys() & {field.name for field in fields(TrainingSettings)}
+        settings = TrainingSettings(**{name: options[name] for name in names})
+        schedule = scheduler(built, settings.planned_steps(len(train_loader)))
     parts = TrainingParts(
         model,
         SquaredError(by_points),

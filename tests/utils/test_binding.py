@@ -117,8 +117,8 @@ class Table:
 
 
 class Stool(Table):
-    def __init__(self, *supplied: Any, **options: Any) -> None:
-        super().__init__(*supplied, **{"wood": "beech"} | options)
+    def __init__(self, *supplied: Any, wood: str = "beech", **options: Any) -> None:
+        super().__init__(*supplied, wood=wood, **options)
 
 
 class Small(Desk):
@@ -132,7 +132,7 @@ class Small(Desk):
         (Chest, (["place"], ["drawers", "pens", "pen"], {"drawers": 3, "pens": (), "pen": None})),
         (Small, ([], ["height"], {"height": 1})),
         (Table, (["place"], ["legs", "wood"], {"wood": "oak"})),
-        (Stool, (["place"], ["legs", "wood"], {"wood": "oak"})),
+        (Stool, (["place"], ["wood", "legs"], {"wood": "beech"})),
     ],
 )
 def test_a_constructor_takes_what_it_passes_on_as_well(cls, arguments):
