@@ -126,8 +126,8 @@ def written_pages(
         hand = replace(hand, liveliness=liveliness)
         text = " ".join(texts[number * SENTENCES : (number + 1) * SENTENCES])
         parts = Passage(hand, text).lines
-        lines = hand.write(parts, range(seed, seed + len(parts)))
-        paper = Paper(CHARACTERS * hand.blank * HEIGHT, (ROWS + 0.5) * step, (0.0,) * 4)
+        lines = hand.write_words(parts, range(seed, seed + len(parts)))
+        paper = Paper(CHARACTERS * hand.shape.blank * HEIGHT, (ROWS + 0.5) * step, (0.0,) * 4)
         words = [scaled(word, HEIGHT) for line in lines for one in line for word in one.words]
         page = next(pages([Paragraph(words, step)], paper))
         yield of_page([(from_strokes(row.strokes), row.text) for row in page.rows])

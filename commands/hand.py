@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     sampling = options.sampling_of(arguments, learned)
     reader = options.load_reader("proofreader", arguments)
     earlier, now = (
-        [row_of(line) for line in Hand(one, primer, reader, sampling).write(texts, seeds)]
+        [row_of(line) for line in Hand(one, primer, reader, sampling).write_words(texts, seeds)]
         for one in (former, learned)
     )
     drawn = []

@@ -304,12 +304,12 @@ def written(
     """Return the words of the columns of lines, in x-heights; `found` takes what was proofread."""
     from tqdm import tqdm
 
-    from handwriting.hand import write
+    from handwriting.hand import write_passages
 
     passages = [*chain.from_iterable(lines)]
     total, words = sum(len(passage.lines) for passage in passages), []
     with tqdm(total=total, desc="page", unit="line", leave=False, disable=None) as bar:
-        for passage, (own, read) in zip(passages, write(passages, seed), strict=True):
+        for passage, (own, read) in zip(passages, write_passages(passages, seed), strict=True):
             words.append(own)
             found += read
             bar.update(len(passage.lines))

@@ -106,6 +106,7 @@ def save_biases(
     """
     from tqdm import tqdm
 
+    from handwriting.hand import write_lines
     from utils.plots import grid_figure, write_png
 
     hands: dict[str, Primer | None] = {"": primer}
@@ -113,7 +114,7 @@ def save_biases(
         hands = {"no style": None, **primers(writer)}
     calls = [(hand, bias) for hand in hands.values() for bias in BIASES]
     written = [
-        writer.write_lines(texts, seeds, replace(sampling, bias=bias), primer=hand)
+        write_lines(writer, texts, seeds, replace(sampling, bias=bias), primer=hand)
         for hand, bias in tqdm(calls, desc="biases", unit="line", leave=False, disable=None)
     ]
     names = [f"bias {bias:g}" for bias in BIASES]

@@ -93,6 +93,7 @@ def draw(arguments: argparse.Namespace) -> None:
         one: options.load_writer(one, arguments, of_texts=True)
         for one in dict.fromkeys(networks.values())
     }
+    from handwriting.hand import write_lines
     from utils.plots import lines_figure, write_png
 
     inks, seed = [], arguments.seed or 0
@@ -100,7 +101,8 @@ def draw(arguments: argparse.Namespace) -> None:
         writer = writers[networks[name]]
         (text,) = options.without_unknown(writer.model.alphabet, [arguments.text or PANGRAM], None)
         sampling, primer = options.sampling_of(arguments, writer), primer_of(file, writer)[0]
-        inks.append(writer.write(text, sampling, seed=seed, primer=primer).visible)
+        (line,) = write_lines(writer, [text], [seed], sampling, primer=primer)
+        inks.append(line.visible)
     output = options.Output(arguments.output or "saved/figures", (".png",))
     output.make()
     path = output.named("styles.png")

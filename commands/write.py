@@ -116,7 +116,9 @@ def write(writer: "model.Writer", arguments: argparse.Namespace) -> None:
         stems = [f"{writer.name}-{name}-seed{n}" for name in file_names(texts) for n in seeds]
         texts = [text for text in texts for _ in seeds]
     every = [*seeds] * (len(stems) // samples)
-    lines = writer.write_lines(texts, every, sampling, primer=primer, progress=True)
+    from handwriting.hand import write_lines
+
+    lines = write_lines(writer, texts, every, sampling, primer=primer, progress=True)
     paths = [arguments.output.named(stem) for stem in stems]
     if arguments.output.file:
         paths = [arguments.output.file.with_suffix("")]

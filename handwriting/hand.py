@@ -10,10 +10,12 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count, islice, pairwise
+from functools import cached_property
+from itertools import chain, count, islice
 
 import numpy as np
 
+from handwriting.calibration import Calibration, calibrated
 from handwriting.layout import Word, narrowed, set_row
 from handwriting.proofreading import (
     ALIKE,
@@ -24,38 +26,22 @@ from handwriting.proofreading import (
     proofread,
     spellings,
 )
-from handwriting.words import words
+from handwriting.words import HandShape, level, place, shear, widen, words
 from model.generation.line import Line
 from model.generation.options import Primer, Sampling
 from model.generation.writing import PART_SEED_STRIDE, SEEDS, cut
 from model.reader import Reader
 from model.writer import Writer
 from utils.batches import BATCH_SIZE
-from utils.hand_measures import baseline, baseline_angle, baseline_of, levelled, slant, word_gaps
-from utils.ink import DOT_INK, bounds, from_strokes, to_points, turned_back, x_height
+from utils.ink import DOT_INK, from_strokes, to_points
 
 LONGEST = 32
 """Characters of a line that is written at once, unless a word is longer (by eye, `writer` in three
 styles: 24 and 40 look alike; in hands of people, which it knows less, lines of 40 vary more)."""
-LINE_PRIOR, WORD_PRIOR = 8.0, 4.0
-"""Characters of a line, and of a word, from which half of its measured height above the baseline is
-believed; a few letters say little (assumed)."""
-TURN_PRIOR = 2.0
-"""The same of its slant, which a few downstrokes show, and of the slope of its baseline (measured,
-`writer` in five styles: lines of 24 characters lean 3 to 6 degrees other than their primer, and 1.3
-other than each other; lab notebook: the lines of a page)."""
-WIDTH_PRIOR, MOST_WIDENED = 6.0, 1.33
-"""The same of the width of its letters, and by how much they are widened or narrowed at most
-(measured, lab notebook: the lines of a page; assumed)."""
-LETTER_WIDTHS = dict.fromkeys(".,:;!'|1Iijl", 0.45) | dict.fromkeys("MWmw@%", 1.5)
-"""Widths of letters in those of the others (measured, roughly: words in ten styles)."""
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
 """What is written small and raised, and as what."""
 RAISED_SIZE, RAISED_BY, RAISED_GAP = 0.6, 0.9, 0.15
 """How small, how many x-heights above the baseline, and beside other letters (assumed, by eye)."""
-SPACE = 1.2
-"""Usual gap between words in x-heights, where the primer shows none (measured: lines of
-IAM-OnDB)."""
 NARROWED = 0.85
 """How much narrower a word is made to fit in a row, rather than divided (assumed)."""
 FILL, LEAST_PART = 0.92, 3
@@ -66,11 +52,6 @@ BEFORE_END = "-–—/\\.,:;@_=&?#%+"
 LIVELINESS = 1.0
 """Default share of the drift and jitter of words that is kept (measured, lab notebook: the lines of
 a page)."""
-DOT = 0.15
-"""Least extent of a stroke in x-heights (by eye: the line of a pen is as wide, and a full stop that
-is no more than that is overlooked)."""
-NARROWEST, WIDEST = 0.7, 1.7
-"""Bounds of a gap in usual ones (by eye: with 0.6 words run together in rows that are full)."""
 TRIES = 6
 """Default of how often a word is written at most."""
 TRY_SEED_STRIDE = 1_000_000_007
@@ -93,6 +74,8 @@ class Hand:
             that is kept, from 0 to 1.
         slant: degrees from upright to the right; None for the hand's own.
         progress: show a progress bar of the lines that are written together.
+        calibration: how lines become as large as the primer; measured unless given, where the
+            primer has a text and the sampling a bias and no stretch of its own.
     """
 
     writer: Writer
@@ -103,24 +86,31 @@ class Hand:
     liveliness: float = LIVELINESS
     slant: float | None = None
     progress: bool = False
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         ink, text = self.primer
-        level, self._angle = levelled(ink)
-        self._base, self._lean = baseline(level), float(np.nan_to_num(slant(level)))
-        self.letter = x_height(ink)
-        """The x-height in the writer's units."""
-        gaps = word_gaps(ink, text)
-        self.space = float(np.median(gaps)) if len(gaps) else SPACE
-        """The usual gap between words in x-heights."""
-        left, _, right, _ = bounds(ink)
-        width = (right - left) / self.letter
-        self.blank = width / max(len(text), 1)
-        """The mean width of a character in x-heights."""
-        blanks = float(gaps.sum()) if len(gaps) else SPACE * (len(text.split()) - 1)
-        self._letter_width = _letter_width(width - blanks, text)
+        self.primer = ink, text.rstrip()  # the space comes with what follows
+        sizes = self.writer.model.needs_text and self.primer[1] and self.sampling.bias > 0
+        if sizes and self.calibration is None and self.sampling.stretch is None:
+            self.calibration = calibrated(self.writer, self.primer, self.sampling)
 
-    def write(self, texts: Sequence[str], seeds: Sequence[int]) -> list[list[Proofread]]:
+    @cached_property
+    def shape(self) -> HandShape:
+        """What its words are made to look like."""
+        return HandShape.of(self.primer)
+
+    def write_lines(self, texts: Sequence[str] | None, seeds: Sequence[int]) -> list[Line]:
+        """Write lines as large as the primer; see `Writer.write_lines`."""
+        sampling = self.sampling
+        if self.calibration is not None:
+            sampling = replace(sampling, stretch=self.calibration.stretch)
+        lines = self.writer.write_lines(
+            texts, seeds, sampling, primer=self.primer, progress=self.progress
+        )
+        return lines if self.calibration is None else [*map(self.calibration.scaled, lines)]
+
+    def write_words(self, texts: Sequence[str], seeds: Sequence[int]) -> list[list[Proofread]]:
         """Return the words of lines of characters that the writer knows, one line for each seed.
 
         What is not right is written again, the words of a line together, until it is or has been
@@ -133,13 +123,7 @@ class Hand:
             if not pending:
                 break
             again = [(seeds[k] + number * TRY_SEED_STRIDE) % SEEDS for k in pending]
-            lines = self.writer.write_lines(
-                [wrong[k] for k in pending],
-                again,
-                self.sampling,
-                primer=self.primer,
-                progress=self.progress,
-            )
+            lines = self.write_lines([wrong[k] for k in pending], again)
             tried = [check_shapes(line, self.words(line)) for line in lines]
             if self.reader:
                 read = iter(proofread(self.reader, [*chain(*tried)]))
@@ -154,41 +138,28 @@ class Hand:
         if not parts:
             return []
         first = to_points(line.ink)[line.primed]
-        inks = [[turned_back(one + first, self._angle) for one in part.strokes] for part in parts]
-        origin, characters = inks[0][0][0], len(line.title.replace(" ", ""))
-        angle = _shrunk(baseline_angle(from_strokes([*chain(*inks)])), characters, TURN_PRIOR)
-        inks = [[turned_back(one - origin, angle) + origin for one in ink] for ink in inks]
-        written = sum(float(right - left) for left, right in _edges(inks)) / self.letter
-        wider = self._letter_width / _letter_width(written, "".join(part.text for part in parts))
-        wider = math.exp(_shrunk(math.log(wider), characters, WIDTH_PRIOR))
-        wider = min(max(wider, 1 / MOST_WIDENED), MOST_WIDENED)
-        inks = [
-            [one @ [[wider, 0.0], [(wider - 1) * self._lean, 1.0]] for one in ink] for ink in inks
-        ]
+        texts, characters = [part.text for part in parts], len(line.title.replace(" ", ""))
+        inks = [[stroke + first for stroke in part.strokes] for part in parts]
+        inks = level(inks, self.shape, characters)
+        inks = widen(inks, self.shape, "".join(texts), characters)
         if self.slant is not None:
-            lean = slant(from_strokes([*chain(*inks)])) - self._lean
-            lean = self._lean + _shrunk(lean, characters, TURN_PRIOR)
-            shear = np.array([[1.0, 0.0], [lean - math.tan(math.radians(self.slant)), 1.0]])
-            inks = [[one @ shear for one in ink] for ink in inks]
-        base = baseline_of([*chain(*inks)])
-        height = self._base + _shrunk(base - self._base, characters, LINE_PRIOR)
-        edges = _edges(inks)
-        gaps = [left - right for (_, right), (left, _) in pairwise(edges)]
-        gaps = [self._gap(float(gap) / self.letter) for gap in gaps] + [self.space]
-        found = []
-        for part, ink, (left, right), gap in zip(parts, inks, edges, gaps, strict=True):
-            drift = _shrunk(baseline_of(ink) - height, len(part.text), WORD_PRIOR)
-            corner = left, height + (1.0 - self.liveliness) * drift
-            strokes = tuple(
-                map(_with_visible_dot, ((stroke - corner) / self.letter for stroke in ink))
-            )
-            found.append(Word(strokes, float(right - left) / self.letter, gap, part.text))
-        return found
+            inks = shear(inks, self.shape, self.slant, characters)
+        return place(texts, inks, self.shape, self.liveliness, characters)
 
-    def _gap(self, gap: float) -> float:
-        """Return a gap that differs from the usual one by `liveliness` of what it did."""
-        gap = min(max(gap, NARROWEST * self.space), WIDEST * self.space)
-        return self.space * (gap / self.space) ** self.liveliness
+
+def write_lines(
+    writer: Writer,
+    texts: Sequence[str] | None,
+    seeds: Sequence[int],
+    sampling: Sampling = Sampling(),
+    *,
+    primer: Primer | None = None,
+    progress: bool = False,
+) -> list[Line]:
+    """Write lines in the hand of a primer if there is one, else each in a hand of its own."""
+    if primer is None:
+        return writer.write_lines(texts, seeds, sampling, progress=progress)
+    return Hand(writer, primer, sampling=sampling, progress=progress).write_lines(texts, seeds)
 
 
 def row_of(line: Sequence[Proofread]) -> np.ndarray:
@@ -234,7 +205,7 @@ class Passage:
     def indent(self) -> float:
         """The width of the blanks at the start in x-heights, at most half of a row."""
         blanks = len(self.text) - len(self.text.lstrip(" "))
-        return min(blanks * self.hand.blank, self.width / 2)
+        return min(blanks * self.hand.shape.blank, self.width / 2)
 
     @property
     def room(self) -> float:
@@ -255,7 +226,7 @@ class Passage:
         return [(one[0], not self.text[one.end() : one.end() + 1].strip()) for one in found]
 
 
-def write(
+def write_passages(
     passages: Sequence[Passage], seed: int = 0
 ) -> Iterator[tuple[list[Word], list[Proofread]]]:
     """Yield the words of each passage, and as they were proofread; none for a passage
@@ -285,7 +256,7 @@ def _written(
     found: dict[int, list[Proofread]] = {}
     for hand in dict.fromkeys(hand for hand, _, _ in jobs):
         texts, seeds = zip(*((text, seed) for one, text, seed in jobs if one is hand), strict=True)
-        found |= zip(seeds, hand.write(texts, seeds), strict=True)
+        found |= zip(seeds, hand.write_words(texts, seeds), strict=True)
     return sorted(found.items())
 
 
@@ -323,7 +294,7 @@ def _fitting(
         parts = divided(word.text, max(characters, 1), hyphen)
         seeds = [(seed + PART_SEED_STRIDE * next(strides)) % SEEDS for _ in parts]
         words: list[Word] = []
-        for part in hand.write(parts, seeds):
+        for part in hand.write_words(parts, seeds):
             words += fitting(part) or [Word((), 0.0, 0.0)]
             words[-1] = replace(words[-1], ends_row=True)
         words[-1] = replace(words[-1], ends_row=False)
@@ -361,27 +332,3 @@ def divided(word: str, characters: int, hyphen: str) -> list[str]:
         parts.append(left[:end] + (hyphen if joined else ""))
         left = left[end:]
     return [*parts, left]
-
-
-def _with_visible_dot(stroke: np.ndarray) -> np.ndarray:
-    """Return a stroke in x-heights, a dot `DOT` high, as a pen leaves it."""
-    if np.ptp(stroke, axis=0).max() >= DOT:
-        return stroke
-    middle = (stroke.min(0) + stroke.max(0)) / 2
-    return middle + np.array([[0.0, -DOT / 2], [0.0, DOT / 2]])
-
-
-def _shrunk(measured: float, characters: int, prior: float) -> float:
-    """Return as much of a measured difference as so many characters tell; 0 if it is NaN."""
-    return float(np.nan_to_num(measured)) * characters / (characters + prior)
-
-
-def _edges(inks: Sequence[Sequence[np.ndarray]]) -> list[tuple[float, float]]:
-    """Return how far left and right the strokes of each word reach."""
-    return [(np.concatenate(ink)[:, 0].min(), np.concatenate(ink)[:, 0].max()) for ink in inks]
-
-
-def _letter_width(width: float, text: str) -> float:
-    """Return the width of a usual letter of words that are so wide; always positive."""
-    letters = sum(LETTER_WIDTHS.get(one, 1.0) for one in text if one != " ")
-    return max(width, 0.01) / max(letters, 1.0)

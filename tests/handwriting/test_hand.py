@@ -1,20 +1,19 @@
 """Text in one hand, as words for a page."""
 
-import math
 from dataclasses import replace
-from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from handwriting.hand import LONGEST, TRY_SEED_STRIDE, Hand, Passage, divided, write
+from handwriting.calibration import Calibration
+from handwriting.hand import LONGEST, TRY_SEED_STRIDE, Hand, Passage, divided, write_passages
 from handwriting.layout import Word, break_rows
 from handwriting.proofreading import Proofread
 from model import Line, Writer, load
 from model.generation.options import Sampling
 from tests.commands.networks import save
-from utils.ink import from_strokes, to_points
+from utils.ink import from_strokes
 
 
 @pytest.mark.parametrize(
@@ -56,10 +55,10 @@ def same(one, other):
 def test_paragraphs_come_in_their_order_whatever_is_written_together(hand, monkeypatch):
     one = hand()
     passages = [Passage(one, text) for text in ("ab ba", "", "  b  ", "aa " * 30)]
-    found = list(write(passages, 3))
+    found = list(write_passages(passages, 3))
     assert len(found) == 4 and found[1] == ([], [])
     monkeypatch.setattr("handwriting.hand.BATCH_SIZE", 1)
-    again = list(write(passages, 3))
+    again = list(write_passages(passages, 3))
     assert all(same(one, other) for (one, _), (other, _) in zip(found, again, strict=True))
 
 
@@ -79,9 +78,9 @@ def asked(monkeypatch):
 def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand, asked):
     one, other = hand(), hand(height=25.0, sampling=Sampling(bias=2.0))
     texts = ["ab ba", "b" * 20, "ab ba ab"]
-    plain = list(write([Passage(one, text) for text in texts], 7))
+    plain = list(write_passages([Passage(one, text) for text in texts], 7))
     asked.clear()
-    mixed = list(write([
+    mixed = list(write_passages([
         Passage(replace(other, slant=30.0), texts[0]), Passage(other, texts[1], width=1.0),
         Passage(one, texts[2]),
     ], 7))  # fmt: skip
@@ -119,7 +118,7 @@ def test_words_that_are_misread_are_written_again_without_the_others(hand):
     one.writer = SimpleNamespace(
         write_lines=lambda texts, seeds, *_, **__: calls.append((texts, seeds)) or written(texts)
     )
-    first, second = one.write(["one two six", "one"], [7, 8])
+    first, second = one.write_words(["one two six", "one"], [7, 8])
     again = [7 + TRY_SEED_STRIDE, 7 + 2 * TRY_SEED_STRIDE]
     tried = [(["two six"], again[:1]), (["two"], again[1:])]
     assert calls == [(["one two six", "one"], [7, 8]), *tried]
@@ -129,77 +128,18 @@ def test_words_that_are_misread_are_written_again_without_the_others(hand):
     )
 
 
-def zigzag(lean):
-    """Straight down, then up to the right: 16 strokes of the pen down, which lean."""
-    corners = np.array([[12.0 * (k // 2), 10.0 * (k % 2)] for k in range(32)])
-    steps = np.linspace(0, 1, 10, endpoint=False)[:, None]
-    ink = np.concatenate([a + steps * (b - a) for a, b in pairwise(corners)])
-    return from_strokes([ink - lean * ink[:, 1:] * [1.0, 0.0]])
-
-
-@pytest.mark.parametrize("own", [-20.0, 0.0, 25.0])
-def test_words_lean_as_asked_whatever_the_hand(hand, own):
-    """Of 8 characters, 8 / (8 + 2) of what they lean more than the primer is believed."""
-    lean = math.tan(math.radians(own))
-    ink = zigzag(lean)
-    peaks, bias = np.ones(len(ink) - 1, int), np.zeros(len(ink) - 1)
-    line = Line(ink, 0, peaks, "zzzzzzzz", True, bias, title="zzzzzzzz")
-    for primer, left in ((zigzag(0.0), 0.2 * lean), (ink, 0.0)):
-        one = hand(primer)
-        (plain,), (leaning,) = one.words(line), replace(one, slant=15.0).words(line)
-        (before,), (after,) = plain.strokes, leaning.strokes
-        np.testing.assert_allclose(after[:, 1], before[:, 1])
-        down = after[9::20] - after[:-9:20]
-        np.testing.assert_allclose(
-            -down[:, 0] / down[:, 1], math.tan(math.radians(15.0)) + left, atol=2e-3
-        )
-
-
 def test_lines_fill_batches_each_in_the_hands_of_its_lines(hand, monkeypatch):
     monkeypatch.setattr("handwriting.hand.BATCH_SIZE", 3)
     one, other, batches = hand(), hand(), []
-    real = Hand.write
-    monkeypatch.setattr(Hand, "write", lambda *of: batches.append((of[0], of[2])) or real(*of))
-    texts = [" ".join(["b" * LONGEST] * lines) for lines in (2, 2, 1)]
-    list(write([Passage(*pair) for pair in zip((one, other, one), texts, strict=True)], 10))
-    assert batches == [(one, (10, 11)), (other, (12,)), (other, (13,)), (one, (14,))]
-
-
-def test_half_of_what_a_line_of_eight_letters_stands_lower_than_its_primer_is_believed(hand):
-    """It stands 0.8 x-heights lower: 0.8 * 8 / (8 + 8) of that is taken for its baseline."""
-    lead, lower = from_strokes([np.array([[0.0, 0.0], [9.0, 0.0]])]), zigzag(0.0)
-    lower[0, :2] = 5.0, 8.0
-    ink = np.concatenate([lead, lower])
-    peaks = np.full(len(ink) - 1, 4)
-    line = Line(ink, 2, peaks, "- zzzzzzzz", True, np.zeros(len(ink) - 1), title="zzzzzzzz")
-    (word,) = hand(zigzag(0.0)).words(line)
-    assert word.strokes[0][:, 1].max() == pytest.approx(0.4, abs=0.01)
-
-
-@pytest.mark.parametrize(("apart", "gap"), [(0.1, 0.7 * 1.2), (1.5, 1.5), (50.0, 1.7 * 1.2)])
-def test_blanks_are_neither_too_narrow_nor_too_wide(hand, apart, gap):
-    """Of a primer of one word: a blank is usually 1.2 x-heights, and from 0.7 to 1.7 of that."""
-    word = to_points(zigzag(0.0))
-    shift = np.array([np.ptp(word[:, 0]) + 10.0 * apart, 0.0])
-    ink = from_strokes([word, word + shift])
-    peaks, text = np.where(np.arange(len(ink) - 1) < len(word) - 1, 1, 10), "zzzzzzzz zzzzzzzz"
-    line = Line(ink, 0, peaks, text, True, np.zeros(len(ink) - 1), title=text)
-    first, _ = hand(zigzag(0.0)).words(line)
-    assert first.gap == pytest.approx(gap, rel=1e-3)
-
-
-@pytest.mark.parametrize(("stretch", "left"), [(1.2, 1.2 ** (6 / 14)), (3.0, 3.0 / 1.33), (1, 1)])
-def test_letters_are_as_wide_as_the_primers(hand, stretch, left):
-    """Of 8 characters, 8 / (8 + 6) of how much wider they are is believed; they lean as before."""
-    ink = zigzag(0.3 / stretch) * np.array([stretch, 1.0, 1.0])
-    peaks, bias = np.ones(len(ink) - 1, int), np.zeros(len(ink) - 1)
-    line, one = Line(ink, 0, peaks, "z" * 8, True, bias, title="z" * 8), hand(zigzag(0.3))
-    (word,) = one.words(line)
-    assert word.width == pytest.approx(
-        left * np.ptp(to_points(zigzag(0.3))[:, 0]) / one.letter, 0.01
+    real = Hand.write_words
+    monkeypatch.setattr(
+        Hand, "write_words", lambda *of: batches.append((of[0], of[2])) or real(*of)
     )
-    down = word.strokes[0][9::20] - word.strokes[0][:-9:20]
-    np.testing.assert_allclose(-down[:, 0] / down[:, 1], 0.3, atol=0.02)
+    texts = [" ".join(["b" * LONGEST] * lines) for lines in (2, 2, 1)]
+    list(
+        write_passages([Passage(*pair) for pair in zip((one, other, one), texts, strict=True)], 10)
+    )
+    assert batches == [(one, (10, 11)), (other, (12,)), (other, (13,)), (one, (14,))]
 
 
 def test_what_is_raised_is_small_and_stands_close(hand, monkeypatch):
@@ -210,10 +150,38 @@ def test_what_is_raised_is_small_and_stands_close(hand, monkeypatch):
         words = [[Word((square,), 1.0, 2.0, one) for one in text.split()] for text in texts]
         return [[Proofread((one,), one.text) for one in line] for line in words]
 
-    monkeypatch.setattr(Hand, "write", written)
-    ((words, _),) = write([Passage(hand(), "15 m², 10⁶ x")])
+    monkeypatch.setattr(Hand, "write_words", written)
+    ((words, _),) = write_passages([Passage(hand(), "15 m², 10⁶ x")])
     assert [word.text for word in words] == ["15", "m", "²", ",", "10", "⁶", "x"]
     assert [word.gap for word in words] == [2.0, 0.0, 0.0, 2.0, 0.0, 2.0, 2.0]
     assert (words[1].width, words[2].width) == (1.0, pytest.approx(0.9))
     np.testing.assert_allclose(words[2].strokes[0], [[0.15, -1.5], [0.75, -0.9]])
     assert [len(row) for row in break_rows(words, 9)] == [4, 3]
+
+
+def test_a_hand_is_measured_once_and_what_is_left_is_scaled_behind_the_primer(hand, monkeypatch):
+    found, measured = Calibration((1.01, 1.0), (1.2, 0.9)), []
+    monkeypatch.setattr("handwriting.hand.calibrated", lambda *how: measured.append(how) or found)
+    one = hand()
+    lines = [*one.write_lines(["ab"], [5]), *one.write_lines(["ab"], [5])]
+    replace(one, slant=3.0).write_lines(["ab"], [5])
+    assert len(measured) == 1 and measured[0][1][1] == "abc"
+    sampling = Sampling(stretch=found.stretch)
+    plain = one.writer.write("ab", sampling, seed=5, primer=one.primer)
+    for line in lines:
+        start = plain.primed
+        np.testing.assert_array_equal(line.ink[:start], plain.ink[:start])
+        np.testing.assert_allclose(
+            line.ink[start:, :2], plain.ink[start:, :2] * found.rest, rtol=1e-5
+        )
+        np.testing.assert_array_equal(line.ink[:, 2], plain.ink[:, 2])
+
+
+@pytest.mark.parametrize("sampling", [Sampling(0.0), Sampling(stretch=(1.0, 1.0))])
+def test_without_a_bias_or_with_a_stretch_of_its_own_a_hand_is_not_measured(hand, sampling):
+    one = hand(sampling=sampling)
+    assert one.calibration is None
+    (line,) = one.write_lines(["ab"], [5])
+    np.testing.assert_array_equal(
+        line.ink, one.writer.write("ab", sampling, seed=5, primer=one.primer).ink
+    )

@@ -46,7 +46,7 @@ def test_the_judge_reads_words_in_a_row_as_a_hand_wrote_them():
     stroke = np.array([[0.0, 0.0], [2.0, 1.0]])
     one, two = (Proofread((Word((stroke,), 2.0, 1.0, text),), text, 2) for text in ("a", "b"))
     hand = SimpleNamespace(
-        write=lambda *_: [[one, two], [Proofread((), "c", 3, faults=(UNENDED,))]]
+        write_words=lambda *_: [[one, two], [Proofread((), "c", 3, faults=(UNENDED,))]]
     )
     judged = []
 

@@ -1,9 +1,21 @@
 """The words of a written line, planted."""
 
+import math
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from handwriting.words import words
+from handwriting.words import (
+    HandShape,
+    level,
+    place,
+    shear,
+    usual_gap,
+    widen,
+    with_visible_dot,
+    words,
+)
 from model import Line
 from utils.ink import from_strokes
 
@@ -71,3 +83,86 @@ def test_strokes_of_one_point_behind_a_primer_go_to_their_own_words():
     found = words(line)
     assert [one.text for one in found] == [".", ",", ":"]
     assert lefts(found) == [0.0, 20.0, 40.0]
+
+
+def zigzag(lean=0.0):
+    """Straight down, then up to the right: 16 strokes of the pen down, which lean."""
+    corners = np.array([[12.0 * (k // 2), 10.0 * (k % 2)] for k in range(32)])
+    steps = np.linspace(0, 1, 10, endpoint=False)[:, None]
+    points = np.concatenate([a + steps * (b - a) for a, b in pairwise(corners)])
+    return points - lean * points[:, 1:] * [1.0, 0.0]
+
+
+def shape_of(points):
+    return HandShape.of((from_strokes([points]), "zzzzzzzz"))
+
+
+def lean_of(points):
+    down = points[9::20] - points[:-9:20]
+    return -down[:, 0] / down[:, 1]
+
+
+def test_words_are_turned_as_the_hand_is_and_then_level():
+    """Of 8 characters 8 / (8 + 2) of the slope that is left is believed."""
+    plain, (turn, more) = zigzag(), (0.1, 0.05)
+
+    def turned(angle):
+        cos, sin = math.cos(angle), math.sin(angle)
+        return plain @ [[cos, sin], [-sin, cos]]
+
+    shape = shape_of(turned(turn))
+    assert shape.angle == pytest.approx(turn, abs=1e-3)
+    ((found,),) = level([[turned(turn + more)]], shape, 8)
+    low = found[10::20]
+    slopes = np.diff(low[:, 1]) / np.diff(low[:, 0])
+    np.testing.assert_allclose(slopes, math.tan(0.2 * more), atol=1e-3)
+
+
+@pytest.mark.parametrize("own", [-20.0, 0.0, 25.0])
+def test_words_lean_as_asked_whatever_the_hand(own):
+    """Of 8 characters, 8 / (8 + 2) of what they lean more than the primer is believed."""
+    lean = math.tan(math.radians(own))
+    ink = zigzag(lean)
+    for primer, left in ((zigzag(), 0.2 * lean), (ink, 0.0)):
+        ((after,),) = shear([[ink]], shape_of(primer), 15.0, 8)
+        np.testing.assert_allclose(after[:, 1], ink[:, 1])
+        np.testing.assert_allclose(lean_of(after), math.tan(math.radians(15.0)) + left, atol=2e-3)
+
+
+@pytest.mark.parametrize(("stretch", "left"), [(1.2, 1.2 ** (6 / 14)), (3.0, 3.0 / 1.33), (1, 1)])
+def test_letters_are_as_wide_as_the_primers(stretch, left):
+    """Of 8 characters, 8 / (8 + 6) of how much wider they are is believed; they lean as before."""
+    ink = zigzag(0.3 / stretch) * [stretch, 1.0]
+    ((found,),) = widen([[ink]], shape_of(zigzag(0.3)), "z" * 8, 8)
+    assert np.ptp(found[:, 0]) == pytest.approx(left * np.ptp(zigzag(0.3)[:, 0]), 0.01)
+    np.testing.assert_allclose(lean_of(found), 0.3, atol=0.02)
+
+
+def test_half_of_what_a_line_of_eight_letters_stands_lower_than_its_primer_is_believed():
+    """It stands 0.8 x-heights lower: 0.8 * 8 / (8 + 8) of that is taken for its baseline."""
+    (word,) = place(["z" * 8], [[zigzag() + np.array([5.0, 8.0])]], shape_of(zigzag()), 1.0, 8)
+    assert word.strokes[0][:, 1].max() == pytest.approx(0.4, abs=0.01)
+    assert word.strokes[0][:, 0].min() == 0.0
+
+
+def test_the_less_lively_the_nearer_to_the_baseline_and_to_the_usual_gap():
+    """The second word is 3 units, 0.3 x-heights, lower; of 8 characters 8 / (8 + 4) of its drift
+    from the line, which is 0.15 high, is known."""
+    inks = [[zigzag()], [zigzag() + np.array([220.0, 3.0])]]
+    for share in (0.0, 1.0):
+        one, other = place(["z" * 8] * 2, inks, shape_of(zigzag()), share, 16)
+        lower = other.strokes[0][:, 1].max() - one.strokes[0][:, 1].max()
+        assert lower == pytest.approx(0.3 - (1 - share) * 0.3 * 8 / 12, abs=0.01)
+
+
+@pytest.mark.parametrize(("apart", "gap"), [(0.1, 0.7), (1.5, 1.5), (50.0, 1.7)])
+def test_blanks_are_neither_too_narrow_nor_too_wide(apart, gap):
+    assert usual_gap(apart, 1.0, 1.0) == pytest.approx(gap)
+    assert usual_gap(apart, 1.0, 0.0) == 1.0
+    assert usual_gap(apart, 1.0, 0.5) == pytest.approx(math.sqrt(gap))
+
+
+def test_a_dot_can_be_seen():
+    np.testing.assert_allclose(with_visible_dot(np.full((3, 2), 2.0)), [[2, 1.925], [2, 2.075]])
+    line = np.array([[0.0, 0.0], [0.2, 0.0]])
+    assert with_visible_dot(line) is line
