@@ -20,10 +20,11 @@ from benchmarks.measures import VARIED, Measured, main, print_table, shown, vari
 from commands import options
 from commands.page import HEIGHT
 from data_loader.synthetic.corpus import held_out
-from handwriting.hand import Hand, Passage, own_hand
+from handwriting.hand import Hand, own_hand
 from handwriting.layout import Paragraph, pages, scaled
 from handwriting.legibility import read_back
 from handwriting.paper import Paper
+from handwriting.passages import Passage
 from handwriting.setting import LINE_HEIGHT
 from model.generation.options import Sampling
 from model.writer import Writer

@@ -29,7 +29,7 @@ from handwriting.setting import (
 from utils.checks import UserError
 from utils.files import write_json, write_text
 from utils.page import inkml, svg
-from utils.page.page import Page, Pen, to_json
+from utils.page.page import Pen, Sheet, to_json
 
 KINDS = {".svg": ("nib", "animate"), ".pdf": ("nib",), ".png": ("nib", "dpi"), ".inkml": (),
          ".json": ()}  # fmt: skip
@@ -187,7 +187,7 @@ def run(arguments: argparse.Namespace) -> None:
     text = text_of(arguments)
     named = arguments.resume or network_of(arguments.primer or None)
     writer = options.load_writer(named, arguments, of_texts=True)
-    from handwriting.hand import RAISED
+    from handwriting.passages import RAISED
     from model.generation.writing import check_lengths
 
     known = writer.model.alphabet
@@ -304,7 +304,7 @@ def written(
     """Return the words of the columns of lines, in x-heights; `found` takes what was proofread."""
     from tqdm import tqdm
 
-    from handwriting.hand import write_passages
+    from handwriting.passages import write_passages
 
     passages = [*chain.from_iterable(lines)]
     total, words = sum(len(passage.lines) for passage in passages), []
@@ -355,7 +355,7 @@ def set_to_fit(arguments: argparse.Namespace, setting: Setting) -> list[layout.P
     return found
 
 
-def save(arguments: argparse.Namespace, path: Path, pages: Sequence[Page]) -> list[Path]:
+def save(arguments: argparse.Namespace, path: Path, pages: Sequence[Sheet]) -> list[Path]:
     """Save pages in the format that the file's name says, and return the files."""
     if path.suffix.lower() == ".pdf":  # one file holds all pages
         from utils.plots import page_figure, write_pdf
@@ -370,7 +370,7 @@ def save(arguments: argparse.Namespace, path: Path, pages: Sequence[Page]) -> li
     return paths
 
 
-def save_page(arguments: argparse.Namespace, path: Path, page: Page, title: str) -> None:
+def save_page(arguments: argparse.Namespace, path: Path, page: Sheet, title: str) -> None:
     """Save one page."""
     kind = path.suffix.lower()
     if kind == ".png":
@@ -388,7 +388,7 @@ def save_page(arguments: argparse.Namespace, path: Path, page: Page, title: str)
 
 
 def report(
-    arguments: argparse.Namespace, found: Sequence["handwriting.Proofread"], pages: Sequence[Page]
+    arguments: argparse.Namespace, found: Sequence["handwriting.Proofread"], pages: Sequence[Sheet]
 ) -> None:
     """Print what proofreading found, and save it if asked to."""
     words = sum(len(one.words) for one in found)

@@ -6,7 +6,7 @@ from typing import Any
 _HOMES = {
     "Hand": "hand",
     "Legibility": "legibility",
-    "Passage": "hand",
+    "Passage": "passages",
     "Proofread": "proofreading",
     "read_back": "legibility",
 }
