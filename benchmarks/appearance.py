@@ -18,11 +18,11 @@ from base.base_dataset import Sample
 from benchmarks.evenness import LEAST_LINES, SPREADS, of_page
 from benchmarks.measures import VARIED, Measured, main, print_table, shown, variety
 from commands import options
-from commands.page import HEIGHT
 from data_loader.synthetic.corpus import held_out
 from handwriting.hand import Hand, own_hand
 from handwriting.layout import Paragraph, pages, scaled
 from handwriting.legibility import read_back
+from handwriting.options import HEIGHT
 from handwriting.paper import Paper
 from handwriting.passages import Passage
 from handwriting.setting import LINE_HEIGHT

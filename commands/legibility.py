@@ -11,6 +11,7 @@ import model
 from base.pretrained import network_of
 from commands import options, primer_options, search_options
 from commands.options import Parser, number, require
+from handwriting.options import OWN, PrimerFile
 from utils.alphabet import describe
 from utils.checks import UserError
 from utils.files import write_json
@@ -80,18 +81,19 @@ def run(arguments: argparse.Namespace) -> None:
     require(arguments, tries="proofread")
     search_options.check(arguments)
     texts, kinds, samples = chosen_texts(arguments)
-    named = arguments.resume or network_of(arguments.primer)
+    style = None if arguments.style == OWN else arguments.style
+    named = arguments.resume or network_of(style)
     writer = options.load_writer(named, arguments, of_texts=True)
     own = arguments.text or arguments.texts not in ("plain", "characters", *EVERYDAY)
     texts = options.without_unknown(writer.model.alphabet, texts, arguments.skip_unknown or not own)
     reader = options.load_reader(arguments.reader, arguments)
     proofreader = proofreader_of(arguments, reader)
     from handwriting.hand import TRIES, Hand, own_hand
+    from handwriting.primers import load_primer
     from utils.plots import curve_figure, write_png
 
     arguments.output.make()
-    style = arguments.primer
-    primer = primer_options.primer_of(style, writer)[0] if style else None
+    primer = load_primer(PrimerFile(style), writer)[0] if style else None
     tries = (arguments.tries or TRIES) if proofreader else 1
     sampling = options.sampling_of(arguments, writer)
     search = search_options.search_of(reader, arguments)

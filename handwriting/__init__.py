@@ -6,9 +6,16 @@ from typing import Any
 _HOMES = {
     "Hand": "hand",
     "Legibility": "legibility",
+    "Page": "page",
+    "PageOptions": "options",
+    "Pages": "page",
+    "Paper": "paper",
     "Passage": "passages",
+    "PrimerFile": "options",
     "Proofread": "proofreading",
+    "load_primer": "primers",
     "read_back": "legibility",
+    "write_page": "page",
 }
 __all__ = list(_HOMES)
 
