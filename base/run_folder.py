@@ -25,6 +25,10 @@ LOCK = "run.lock"
 """In the folder of a run: names the process that holds it, if any."""
 
 
+class RunInUse(UserError):
+    """A run at which another process is."""
+
+
 class RunFolder:
     """The two folders of a run: its weights with their records, and its log.
 
@@ -86,7 +90,7 @@ class RunFolder:
         """Lock this run against other processes until `release`; the main process does.
 
         Raises:
-            UserError: if another process holds it, naming that.
+            RunInUse: if another process holds it, naming that.
         """
         if self._lock is not None or not distributed.is_main():
             return
@@ -98,7 +102,7 @@ class RunFolder:
         except Timeout:
             with suppress(OSError, ValueError):
                 holder = path.read_text(encoding="utf-8").strip() or holder
-            raise UserError(
+            raise RunInUse(
                 f"run {self.models} is in use by {holder}: wait for it, or stop it"
             ) from None
         self._lock, since = lock, local_time(" ")

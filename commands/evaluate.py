@@ -145,13 +145,13 @@ def score_points(
         unit = "canonical units of {} and {}".format(*loaded.canonical)
     print(f"split {arguments.split}: {scores['sequences']} sequences, {scores['points']} points")
     described = {"unit": unit}
-    if scored.head == "regression":
-        print(f"SSE in {unit}; the squared error in normalised units of the checkpoint")
-    else:
+    if scored.has_density:
         described["min_scale"] = scored.min_scale
         print(
             f"log-loss and SSE in {unit}; sigma is at least {scored.min_scale} of the data's units"
         )
+    else:
+        print(f"SSE in {unit}; the squared error in normalised units of the checkpoint")
     if scored.end_of_sequence:
         described["end_of_sequence"] = True
         print("the log-loss includes, for each point, whether the sequence ends there")

@@ -331,7 +331,7 @@ def sampling_of(arguments: argparse.Namespace, writer: "model.Writer") -> Sampli
     """
     values = {name: getattr(arguments, name, None) for name in ("bias", "pen_sharpness")}
     given = {name: value for name, value in values.items() if value is not None}
-    if given and writer.model.head == "regression":
+    if given and not writer.model.has_density:
         raise UserError(
             f"{writer.path} contains a network with a regression head, which has no density to "
             f"sharpen: leave out --{next(iter(given)).replace('_', '-')}"

@@ -41,7 +41,7 @@ def check(writer: "model.Writer", shown: Sequence[str]) -> None:
         lacks = None
         if kind == "window" and not writer.model.needs_text:
             lacks = "without text input, which has no window over a text"
-        elif kind != "window" and writer.model.head == "regression":
+        elif kind != "window" and not writer.model.has_density:
             lacks = "with a regression head, which has no density, weights or bias"
         if lacks:
             raise UserError(f"{writer.path} contains a network {lacks}: leave out --show {kind}")
@@ -71,7 +71,7 @@ def save(
     if "window" in shown:
         attention = output.attention[0].float().cpu().numpy()
         figures["window"] = window_figure(attention, line.text, line.ink)
-    if writer.model.head != "regression":
+    if writer.model.has_density:
         # As it was sharpened step by step.
         bias = torch.from_numpy(line.bias).to(writer.device)
         mixture = output.prediction[0].biased(bias, sampling.pen_sharpness)

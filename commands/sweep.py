@@ -4,10 +4,12 @@ import argparse
 import itertools
 import json
 import logging
+import random
 import re
 from collections.abc import Callable
 
 from base import distributed
+from base.run_folder import RunInUse
 from base.stop_request import TrainingFailed
 from commands.start import resolve_start
 from parse_config import ConfigError
@@ -38,7 +40,7 @@ def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace
     """Start or go on with each run of a sweep, and return the exit status.
 
     All runs are checked before the first is made. A run that fails does not keep those after it
-    from being made; a signal does.
+    from being made; a signal does. One that another process is at is left to that.
 
     Args:
         arguments: of the command line.
@@ -61,6 +63,8 @@ def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace
         try:
             if status := train(one):
                 return status
+        except RunInUse as error:
+            log.info("%s", error)
         except (UserError, TrainingFailed) as error:
             failed.append(one.run_id)
             if distributed.claim_message(f"{one.run_id}: {error}"):
@@ -92,4 +96,7 @@ def runs(arguments: argparse.Namespace) -> list[argparse.Namespace]:
         own = {"run_id": run_id, "start_or_resume": True}
         own["overrides"] = [*arguments.overrides, *values]
         found[run_id] = argparse.Namespace(**vars(arguments) | own)
-    return list(found.values())
+    each = list(found.values())
+    if (count := arguments.sweep_random or len(each)) < len(each):
+        each = random.Random(arguments.sweep_seed).sample(each, count)
+    return each

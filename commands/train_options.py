@@ -37,17 +37,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         help="go on with the run of that --run-id and config if there is one, else start it "
         "(default: an existing run is an error)",
     )
-    add(
-        "--sweep",
-        type=sweep.parse,
-        dest="sweeps",
-        action="append",
-        default=[],
-        metavar="KEY=A,B,C",
-        help="start, or go on with, one run after the other, each with one of these values; given "
-        "several times: with each combination (default: one run), e.g. "
-        "--sweep optimizer.args.lr=0.01,0.003 --sweep trainer.args.seed=1,2,3",
-    )
+    _add_sweep(parser)
     saved = "folder for all that a new run writes, as models/NAME/ID and log/NAME/ID"
     add("--saved", type=Path, default=SAVED, metavar="FOLDER", help=saved)
     add(
@@ -65,10 +55,46 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     options.add_overrides(parser, trains=True)
     options.add_common(parser)
     arguments = parser.parse(words)
+    _check(parser, arguments)
+    return arguments
+
+
+def _add_sweep(parser: options.Parser) -> None:
+    add = parser.add_argument
+    add(
+        "--sweep",
+        type=sweep.parse,
+        dest="sweeps",
+        action="append",
+        default=[],
+        metavar="KEY=A,B,C",
+        help="start, or go on with, one run after the other, each with one of these values; given "
+        "several times: with each combination (default: one run), e.g. "
+        "--sweep optimizer.args.lr=0.01,0.003 --sweep trainer.args.seed=1,2,3",
+    )
+    add(
+        "--sweep-random",
+        type=options.number(int, 1),
+        metavar="N",
+        help="of the combinations of --sweep take N at random (default: all)",
+    )
+    add(
+        "--sweep-seed",
+        type=options.number(int, 0),
+        default=0,
+        metavar="SEED",
+        help="of the choice of --sweep-random (default: %(default)s)",
+    )
+
+
+def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
+    """Refuse options that do not go together, and places that cannot be written."""
     if not (arguments.config or arguments.resume):
         parser.error("-c CONFIG or -r CHECKPOINT is needed")
     if arguments.sweeps and not arguments.config:
         parser.error("--sweep is for -c CONFIG")
+    if arguments.sweep_random and not arguments.sweeps:
+        parser.error("--sweep-random is for --sweep")
     if arguments.start_or_resume and not (arguments.config and arguments.run_id):
         parser.error("--start-or-resume is for -c CONFIG and --run-id ID")
     options.require(arguments, show="prepare")
@@ -80,4 +106,3 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         options.make_room(arguments.show, "--show")
     if arguments.saved != SAVED:
         options.make_room(arguments.saved / "models", "--saved", arguments.saved)
-    return arguments

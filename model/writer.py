@@ -76,7 +76,7 @@ class Writer(TrainedNetwork):
         if primer is not None:
             primer = primer[0], primer[1].rstrip()  # the space comes with what follows
         check_lengths(titles, primer)
-        described = "" if self.model.head == "regression" else f" · {sampling}"
+        described = f" · {sampling}" if self.model.has_density else ""
         if primer and primer[1] and titles and sampling.stretch is None and sampling.bias > 0:
             stretch, rest = self.calibration(primer, sampling)
             sampling = replace(sampling, stretch=stretch)
@@ -115,7 +115,7 @@ class Writer(TrainedNetwork):
         unbiased = Sampling(bias=0.0, max_steps=OWN_STEPS)
         lines = sample(self.model, range(OWN_LINES), texts, unbiased)
         inks = [line.ink for line in lines if len(line.ink) > 1]
-        if not inks or self.model.head == "regression":
+        if not inks or not self.model.has_density:
             raise UserError(
                 "the network writes no lines that a primer could be compared with: give the "
                 "factor for its units with --primer-scale"

@@ -207,6 +207,15 @@ def test_a_config_has_what_its_base_says_and_it_does_not(tmp_path):
     assert based(tmp_path, own, between, CONFIG).config == expected
 
 
+def test_of_several_bases_a_later_one_goes_first(tmp_path):
+    (tmp_path / "whole.json").write_text(json.dumps(CONFIG))
+    small = {"base": "whole.json", "arch": {"args": {"hidden_size": 4, "dropout": 0.1}}}
+    fast = {"base": "whole.json", "name": "fast", "arch": {"args": {"dropout": 0.2}}}
+    config = based(tmp_path, {"base": ["b.json", "c.json"], "name": "a"}, small, fast).config
+    assert config["name"] == "a" and "base" not in config
+    assert config["arch"]["args"] == CONFIG["arch"]["args"] | {"hidden_size": 4, "dropout": 0.2}
+
+
 def test_faults_name_the_file_in_which_they_stand(tmp_path):
     wrong = changed("arch.args", {"hidden_size": "64", "cell": "RNN", "num_layers": 0})
     wrong["loss"] = {"type": "Loss"}

@@ -238,6 +238,10 @@ def test_runs_of_a_sweep_are_called_like_their_values():
     words = ["-c", "x", "--run-id", "a", "--sweep", "o.b=[0, 1],null", "--sweep", "a.b=1e-3,2"]
     ids = [one.run_id for one in sweep.runs(train_options.parse(words))]
     assert ids[:2] == ["a_o.b--0-1-_a.b-0.001", "a_o.b--0-1-_a.b-2"] and len(ids) == 4
+    few = [*words, "--sweep-random", "3"]
+    chosen = [sweep.runs(train_options.parse([*few, "--sweep-seed", seed])) for seed in "112"]
+    first, again, other = ([one.run_id for one in each] for each in chosen)
+    assert len({*first} & {*ids}) == 3 and first == again != other
     with pytest.raises(UserError, match="each key once, and each value once"):
         sweep.runs(train_options.parse([*words, "--sweep", "a.b=3"]))
     for key in ("o.b", "o.b.c"):

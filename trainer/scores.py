@@ -4,8 +4,8 @@ Log-loss depends on the unit of the offsets: `Normalisation.nats_in` says by how
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from base.base_dataset import Sample
 from model.generation.loss import SquaredError
 from model.generation.metrics import SSE
 from model.generation.mixture import cross_entropy
-from model.generation.networks import GenerationNetwork
+from model.generation.networks import GenerationNetwork, Output
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.transcribing import Transcription, read_each_way
 from utils.checks import UserError
@@ -80,45 +80,31 @@ def evaluate(
     std = np.array(model.normalisation.std)
     unit = std if canonical is None else np.array(canonical)
     scale = torch.tensor(std / unit, dtype=torch.float32, device=device)
-    sse, squared_error, sequences, points = SSE(), SquaredError(), 0, 0
-    sums: defaultdict[str, float] = defaultdict(float)
+    sums_of = _density_sums if model.has_density else _squared_sums
+    step = None if quantisation_step is None else torch.tensor(quantisation_step / std)
+    sse, sums, sequences, points = SSE(), Counter(), 0, 0
     bar = tqdm(loader, "evaluating", leave=False, unit="batch", disable=None if progress else True)
     for batch in bar:
         batch = batch.to(device)
         output = model(batch.inputs, batch.text, batch.text_lengths)
-        prediction, targets, mask = output.prediction, batch.targets, batch.mask
         sse.update(output, batch, scale)
         sequences += len(batch.lengths)
         points += batch.points
+        noise = None if step is None else (_noise(batch, seed) * step).float().to(device)
+        sums.update(sums_of(output, batch, noise))
         if model.end_of_sequence:
-            sums["end"] += _total(cross_entropy(prediction.sequence_logits, targets[..., 3]), mask)
-        if model.head == "regression":
-            sums["squares"] += squared_error(output, batch).cpu().double().sum().item()
-            sums["pen"] += _total(cross_entropy(prediction.end_logits, targets[..., 2]), mask)
-            continue
-        sums["nats"] -= _total(prediction.log_prob(targets), mask)
-        if quantisation_step is not None:
-            noise = (_noise(batch, seed) * torch.tensor(quantisation_step / std)).float()
-            targets = targets.clone()
-            targets[..., :2] += noise.to(device)
-            sums["dequantised"] -= _total(prediction.log_prob(targets), mask)
+            sums["end"] += _end_nats(output, batch)
     if not points:
         raise UserError("nothing to evaluate: the split is empty")
     scores: dict[str, float | int | None] = {"sequences": sequences, "points": points}
-    if model.head == "regression":
+    if model.has_density:
+        shift = points * model.normalisation.nats_in(tuple(unit))
+        per_point = None if step is None else float(np.log(unit / quantisation_step).sum())
+        scores |= _log_losses(sums, sequences, points, shift, per_point)
+    else:
         scores["squared_error"] = sums["squares"] / sequences
         scores["squared_error_per_point"] = sums["squares"] / points
         scores["pen_cross_entropy"] = sums["pen"] / points
-    else:
-        shift = points * model.normalisation.nats_in(tuple(unit))
-        scores["log_loss"] = (sums["nats"] + shift) / sequences
-        scores["log_loss_per_point"] = (sums["nats"] + shift) / points
-        scores["log_loss_dequantised"] = scores["bits_per_point"] = None
-        if quantisation_step is not None:
-            dequantised = sums["dequantised"] + shift
-            in_steps = float(np.log(unit / quantisation_step).sum()) + dequantised / points
-            scores["log_loss_dequantised"] = dequantised / sequences
-            scores["bits_per_point"] = in_steps / math.log(2)
     scores |= sse.compute()
     if model.end_of_sequence:
         scores["end_cross_entropy"] = sums["end"] / sequences
@@ -126,6 +112,52 @@ def evaluate(
         name: None if value is None or not math.isfinite(value) else value
         for name, value in scores.items()
     }
+
+
+def _density_sums(output: Output, batch: Batch, noise: Tensor | None) -> dict[str, float]:
+    """Return the nats of a batch, and those of its targets with `noise` on their offsets."""
+    nats = {"nats": -_total(output.prediction.log_prob(batch.targets), batch.mask)}
+    if noise is not None:
+        targets = batch.targets.clone()
+        targets[..., :2] += noise
+        nats["dequantised"] = -_total(output.prediction.log_prob(targets), batch.mask)
+    return nats
+
+
+def _log_losses(
+    sums: Mapping[str, float], sequences: int, points: int, shift: float, per_point: float | None
+) -> dict[str, float | None]:
+    """Return the log-losses of a split.
+
+    Args:
+        sums: of nats in normalised units, as `_density_sums` returns them.
+        sequences, points: their counts.
+        shift: nats that all points have more in the unit of the scores.
+        per_point: nats that a point has more in units of the quantisation step; None without one.
+    """
+    nats, dequantised, bits = sums["nats"] + shift, None, None
+    if per_point is not None:
+        dequantised = (sums["dequantised"] + shift) / sequences
+        bits = (per_point + (sums["dequantised"] + shift) / points) / math.log(2)
+    return {
+        "log_loss": nats / sequences,
+        "log_loss_per_point": nats / points,
+        "log_loss_dequantised": dequantised,
+        "bits_per_point": bits,
+    }
+
+
+def _end_nats(output: Output, batch: Batch) -> float:
+    """Return the nats of the end of the sequence."""
+    ends = cross_entropy(output.prediction.sequence_logits, batch.targets[..., 3])
+    return _total(ends, batch.mask)
+
+
+def _squared_sums(output: Output, batch: Batch, noise: Tensor | None) -> dict[str, float]:
+    """Return the squared errors of a batch, and the nats of its pen."""
+    ends = cross_entropy(output.prediction.end_logits, batch.targets[..., 2])
+    squares = SquaredError()(output, batch).cpu().double().sum().item()
+    return {"squares": squares, "pen": _total(ends, batch.mask)}
 
 
 def read_split(

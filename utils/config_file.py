@@ -1,4 +1,4 @@
-"""Files of configs: one may name another, its base, and hold only what differs from that."""
+"""Files of configs: one may name others, its bases, and hold only what differs from these."""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -10,31 +10,43 @@ from utils.override import children
 from utils.strict_json import Json
 
 BASE = "base"
-"""The key of a file's base, which is relative to the file."""
+"""The key of a file's base, or of its bases, which are relative to the file."""
 
 
-def read(path: Path) -> dict[Path, Json]:
+def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[Path, Json]:
     """Return what stands in a config's file and in its bases, the file's own values first.
+
+    Of several bases a later one goes before an earlier one, and what several have in common after
+    all of these.
+
+    Args:
+        path: the file.
+        chain: the files that lead to it, each by its base.
 
     Raises:
         ConfigFault: if one of them cannot be read, or is its own base.
     """
-    files = {path: strict_json.read(path)}
-    while BASE in children(files[path]):
-        base, source = files[path].pop(BASE), str(path)
+    files, source = {path: strict_json.read(path)}, str(path)
+    bases = children(files[path]).get(BASE, [])
+    for base in reversed(bases) if isinstance(bases, list) else [bases]:
         if not isinstance(base, str):
-            raise ConfigFault(BASE, base, "the name of a config file, relative to this one", source)
-        path = path.parent / base
-        if path.resolve() in (file.resolve() for file in files):
-            chain = " -> ".join(map(str, (*files, path)))
-            raise ConfigFault(BASE, base, f"no file can be its own base: {chain}", source)
+            expected = "the name of a config file, relative to this one, or a list of such names"
+            raise ConfigFault(BASE, base, expected, source)
+        file, before = path.parent / base, (*chain, path)
+        if file.resolve() in (one.resolve() for one in before):
+            circle = " -> ".join(map(str, (*before, file)))
+            raise ConfigFault(BASE, base, f"no file can be its own base: {circle}", source)
         try:
-            files[path] = strict_json.read(path)
+            found = read(file, before)
         except ConfigFault as fault:
-            fault.source = str(path)
+            if fault.source:
+                raise
+            fault.source = str(file)
             raise ConfigFault(BASE, base, str(fault), source) from None
-        if not isinstance(files[path], dict):
+        if not isinstance(found[file], dict):
             raise ConfigFault(BASE, base, "a file with an object", source)
+        files = {name: one for name, one in files.items() if name not in found} | found
+    children(files[path]).pop(BASE, None)
     return files
 
 

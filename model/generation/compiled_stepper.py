@@ -104,24 +104,28 @@ class CompiledStepper(Stepper):
             max_correlation=network.max_correlation,
             pen=(PEN_PIVOT, lines.sampling.pen_sharpness),
         )
+        self._begin(lines)
+        self._allocate()
+
+    def _begin(self, lines: WritingState) -> None:
+        """Copy the state of lines into what a step overwrites."""
         state = lines.state
         self.bias = lines.bias.to(torch.float32, copy=True)
         # Zero where nothing is written: products go over the padding too.
         self.joints = [
-            torch.zeros(2, len(self.bias), width, dtype=matmul_dtype) for width in self.widths
+            torch.zeros(2, len(self.bias), width, dtype=self.matmul_dtype) for width in self.widths
         ]
         for number, joint in enumerate(self.joints):
             joint[0, :, : self.size] = state[f"{number}.hidden"]
             after = self.size * (2 if number else 1) + self.vocab_size
             joint[0, :, after : after + self.inputs] = lines.point
         # Of a GRU the hidden states stand for the cells.
-        cells = [state.get(f"{n}.cell", state[f"{n}.hidden"]) for n in range(len(gates))]
+        cells = [state.get(f"{n}.cell", state[f"{n}.hidden"]) for n in range(len(self.joints))]
         self.cells, self.kappas, self.text = torch.stack(cells).float(), None, None
         if self.components:
             self.joints[0][0, :, self.size : self.size + self.vocab_size] = state["0.window"]
             self.kappas = state["0.kappa"].float().clone(memory_format=torch.contiguous_format)
             self.text, self.text_lengths = lines.text.contiguous(), lines.text_lengths.contiguous()
-        self._allocate()
 
     def _allocate(self) -> None:
         """Allocate what a step overwrites, for the present number of lines."""

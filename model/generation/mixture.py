@@ -6,7 +6,7 @@ Shapes: `...` any leading dimensions, M components, 2 the axes (x, y).
 import copy
 import math
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -58,10 +58,12 @@ class NextPoint:
         end_logits: log-odds of the end of a stroke, `(...)`.
         sequence_logits: log-odds that the sequence ends at the point, `(...)`; None if points have
             no fourth number.
+        has_density: whether it says how probable each offset is.
     """
 
     end_logits: Tensor
     sequence_logits: Tensor | None
+    has_density: ClassVar[bool]
 
     def __getitem__(self, place: int | slice | Tensor | tuple) -> Self:
         """Return the prediction at an index of the leading dimensions."""
@@ -83,6 +85,8 @@ class Mixture(NextPoint):
         log_scales: logarithms of the standard deviations, `(..., 2, M)`.
         correlations: `(..., M)`.
     """
+
+    has_density: ClassVar[bool] = True
 
     end_logits: Tensor
     weight_logits: Tensor

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from base.base_model import BaseModel
 from model.generation.compiled_stepper import CompiledStepper
-from model.generation.mixture import Mixture
+from model.generation.mixture import Mixture, NextPoint
 from model.generation.regression import PointEstimate
 from model.generation.stepper import Stepper, WritingState
 from model.layers.cells import clip_gradient
@@ -38,6 +38,7 @@ From 0.5 training takes longer (measured on MNIST's sevens, after 300 steps of A
 nats per digit for its end, against 4.1)."""
 
 Head = Literal["mixture", "regression"]
+HEADS: dict[Head, type[NextPoint]] = {"mixture": Mixture, "regression": PointEstimate}
 
 Size = Annotated[int, Range(1, 8192)]
 Bound = Annotated[float, Range(1e-6)] | None
@@ -145,6 +146,11 @@ class GenerationNetwork(BaseModel):
         """
         return Stepper(self, lines, matmul_dtype)
 
+    @property
+    def has_density(self) -> bool:
+        """Whether its predictions say how probable each offset is, see `NextPoint`."""
+        return HEADS[self.head].has_density
+
     def points_seen(self, inputs: Tensor) -> Tensor:
         """Return what the network sees of `forward`'s inputs, `(B, T, I)`."""
         seen = inputs[..., : self.input_size]
@@ -249,7 +255,7 @@ class _RecurrentNetwork(GenerationNetwork):
 
         A subclass, or a module that is none of the project's, may compute something else.
         """
-        known = {type(module) for module in self.modules()} <= OWN and self.head == "mixture"
+        known = {type(module) for module in self.modules()} <= OWN and self.has_density
         fast = known and library.available(self.output.weight.device, matmul_dtype)
         return (CompiledStepper if fast else Stepper)(self, lines, matmul_dtype)
 

@@ -4,12 +4,13 @@ Shapes: `...` any leading dimensions, 2 the axes (x, y).
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from model.generation.mixture import LIMIT, NextPoint, clamp_inwards, draw_ends
+from utils.normalisation import Normalisation
 
 
 @dataclass
@@ -22,6 +23,8 @@ class PointEstimate(NextPoint):
         end_logits, sequence_logits: see `NextPoint`.
         mean: `(..., 2)`, in normalised units.
     """
+
+    has_density: ClassVar[bool] = False
 
     end_logits: Tensor
     mean: Tensor
@@ -39,6 +42,10 @@ class PointEstimate(NextPoint):
         raw = raw if raw.dtype == torch.float64 else raw.float()
         raw = clamp_inwards(raw, -LIMIT, LIMIT)
         return cls(-raw[..., 2], raw[..., :2], -raw[..., 3] if end_of_sequence else None)
+
+    def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:
+        """Return the estimate itself: only a density that is sharpened becomes narrow."""
+        return self
 
     def biased(self, bias: Tensor | float, pen_sharpness: float = 0.0) -> Self:
         """Return the estimate itself: there is nothing to sharpen."""

@@ -76,15 +76,8 @@ def sample(
     start, primer_text = (np.zeros((1, 3)), "") if primer is None else primer
     start = check_ink(start[:, :3])
     whole = _whole_texts(texts, len(seeds), primer_text) if model.needs_text else None
-    if sampling.max_steps is not None:
-        limits = [sampling.max_steps] * len(seeds)
-    elif whole is None:
-        limits = [DEFAULT_STEPS] * len(seeds)
-    else:
-        limits = [MIN_STEPS + STEPS_PER_CHARACTER * len(one) for one in texts]
-    max_steps = max(limits)
-
-    primer_length = len(nfc(primer_text).rstrip()) if whole else 0
+    limits = _limits(sampling.max_steps, texts if whole else [None] * len(seeds))
+    max_steps, primer_length = max(limits), len(nfc(primer_text).rstrip()) if whole else 0
     begin, start_phi = _begin(model, start, whole, primer_length, len(seeds), sampling)
     point, current = begin.point, begin.bias
     matmul_dtype = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
@@ -112,19 +105,52 @@ def sample(
                 active = active[rows]
                 stepper.keep(rows)
 
-    lines, points, biases = [], points[..., :3].cpu().numpy(), biases.float().cpu().numpy()
+    primed, texts = 0 if primer is None else len(start), whole or [None] * len(seeds)
+    return _lines(model, stopping, points[..., :3], biases.float(), start, primed, texts)
+
+
+def _lines(
+    model: GenerationNetwork,
+    stopping: Stopping,
+    points: Tensor,
+    biases: Tensor,
+    start: np.ndarray,
+    primed: int,
+    texts: Sequence[str | None],
+) -> list[Line]:
+    """Return what was written, up to where each line ends.
+
+    Args:
+        model: the network.
+        stopping: knows where that is.
+        points: normalised, `(steps, B, 3)`.
+        biases: of each point but the first, those of `start` included, `(points, B)`.
+        start: the points before, `(points, 3)`.
+        primed: how many of these are a primer's.
+        texts: of the whole lines; None without.
+    """
+    lines, points, biases = [], points.cpu().numpy(), biases.cpu().numpy()
     for number, (steps, ended) in enumerate(stopping.ends()):
         offsets = model.normalisation.invert(points[:steps, number])
         ink = np.concatenate((start.astype(np.float32), offsets))
         ink[-1, 2] = 1.0  # the pen leaves the paper in the end
-        text = peaks = None
-        if whole is not None:
+        text, peaks = texts[number], None
+        if text is not None:
             surplus = stopping.surplus(number, ink) if ended else 0
             ink = ink[: max(len(ink) - surplus, len(start))]
-            text, peaks = whole[number], stopping.peaks[: len(ink) - 1, number].cpu().numpy().copy()
+            peaks = stopping.peaks[: len(ink) - 1, number].cpu().numpy().copy()
         bias = biases[: len(ink) - 1, number].copy()
-        lines.append(Line(ink, 0 if primer is None else len(start), peaks, text, ended, bias))
+        lines.append(Line(ink, primed, peaks, text, ended, bias))
     return lines
+
+
+def _limits(most: int | None, texts: Sequence[str | None]) -> list[int]:
+    """Return the steps that lines may take: `most`, or by default what their texts need."""
+    default = [
+        DEFAULT_STEPS if one is None else MIN_STEPS + STEPS_PER_CHARACTER * len(one)
+        for one in texts
+    ]
+    return default if most is None else [most] * len(texts)
 
 
 def _whole_texts(texts: Sequence[str] | None, count: int, primer_text: str) -> list[str]:

@@ -95,10 +95,8 @@ class Stepper:
             for numbers in zip(uniform, normal, strict=True):
                 now = self.lines
                 output = self.network(now.point[:, None], now.text, now.text_lengths, now.state)
-                prediction = output.prediction[:, -1]
-                if self.network.head == "mixture":
-                    factors = now.stretch(self.network)
-                    prediction = prediction.stretched(factors, self.network.normalisation)
+                prediction, factors = output.prediction[:, -1], now.stretch(self.network)
+                prediction = prediction.stretched(factors, self.network.normalisation)
                 prediction = prediction.biased(now.bias, now.sampling.pen_sharpness)
                 points.append(prediction.sample(*numbers))
                 phis += [] if output.attention is None else [output.attention[:, -1]]

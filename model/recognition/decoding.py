@@ -195,8 +195,7 @@ def attention_texts(
     texts: list[list[tuple[int, ...]]] = [[()] for _ in range(lines)]
     scores = [np.zeros(1) for _ in range(lines)]
     best = [Hypothesis([], -np.inf) for _ in range(lines)]
-    running = list(range(lines))
-    owners = running  # the line of each row
+    running = owners = list(range(lines))  # lines; the line of each row
     tokens = torch.full((lines,), end + 1, device=device)
     while running:
         log_probs, state = step(tokens, state)
@@ -207,22 +206,12 @@ def attention_texts(
             open_texts = [text for line in running for text in texts[line]]
             rows = rows + _language(search, open_texts, end + 1)
             rows -= np.logaddexp.reduce(rows, axis=1, keepdims=True)
-        parents: list[int] = []
-        first = 0
+        parents, first = [], 0
         for line in running:
             own = scores[line][:, None] + rows[first : first + len(scores[line])]
             if len(texts[line][0]) == longest[line]:
                 own[:, :end] = -np.inf
-            chosen = np.argsort(-own, axis=None, kind="stable")[: search.width]
-            chosen = chosen[own.flat[chosen] > -np.inf]
-            source, classes = np.divmod(chosen, end + 1)
-            for text in source[classes == end].tolist():
-                score = float(own[text, end])
-                if score > best[line].score:
-                    best[line] = Hypothesis(list(texts[line][text]), score)
-            # Scores only fall.
-            going = (classes != end) & (own[source, classes] > best[line].score)
-            source, classes = source[going], classes[going]
+            source, classes, best[line] = _continued(own, texts[line], best[line], search.width)
             parents += (first + source).tolist()
             first += len(scores[line])
             pairs = zip(source.tolist(), classes.tolist(), strict=True)
@@ -238,3 +227,27 @@ def attention_texts(
         last = [text[-1] for line in running for text in texts[line]]
         tokens = torch.tensor(last, dtype=torch.long, device=device)
     return [hypothesis.indices for hypothesis in best]
+
+
+def _continued(
+    scores: np.ndarray, texts: Sequence[tuple[int, ...]], best: Hypothesis, width: int
+) -> tuple[np.ndarray, np.ndarray, Hypothesis]:
+    """Return which open texts of a line go on, by which classes, and the best that has ended.
+
+    Args:
+        scores: of each continuation, `(texts, C + 1)`; the last class ends a text.
+        texts: the open ones.
+        best: that has ended before.
+        width: of the beam.
+    """
+    chosen = np.argsort(-scores, axis=None, kind="stable")[:width]
+    chosen = chosen[scores.flat[chosen] > -np.inf]
+    end = scores.shape[1] - 1
+    source, classes = np.divmod(chosen, end + 1)
+    for text in source[classes == end].tolist():
+        score = float(scores[text, end])
+        if score > best.score:
+            best = Hypothesis(list(texts[text]), score)
+    # Scores only fall.
+    going = (classes != end) & (scores[source, classes] > best.score)
+    return source[going], classes[going], best

@@ -11,7 +11,7 @@ F features, H cells, D numbers per frame.
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -47,7 +47,7 @@ MASK_LENGTH = 10
 """Mean length in points of a masked stretch (measured: IAM-OnDB has 9 per character)."""
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Transcript:
     """The output of a recogniser for a batch.
 
@@ -251,14 +251,14 @@ class RecognitionNetwork(BaseModel):
         encoded, lengths = self.encode(features, points)
         transcript = Transcript(self.alphabet, log_softmax(self.labels(encoded)), lengths)
         if search is not None:
-            transcript.hypotheses = self.decode(encoded, lengths, search)
-        self.follow(transcript, encoded, text, teacher_forcing_ratio)
-        return transcript
+            transcript = replace(transcript, hypotheses=self.decode(encoded, lengths, search))
+        return self.teacher_forced(transcript, encoded, text, teacher_forcing_ratio)
 
-    def follow(
+    def teacher_forced(
         self, transcript: Transcript, encoded: Tensor, text: Tensor | None, forced: float
-    ) -> None:
-        """Add what a decoder says of the text; arguments as those of `forward`."""
+    ) -> Transcript:
+        """Return a transcript with what a decoder says of the text; see `forward`."""
+        return transcript
 
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
         """Return the texts of what `encode` returned."""

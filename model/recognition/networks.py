@@ -8,6 +8,7 @@ frames (Bahdanau, Cho and Bengio 2015; location-aware, Chorowski et al. 2015).
 Shapes: as in `encoder`.
 """
 
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -71,17 +72,20 @@ class AttentionNetwork(RecurrentEncoder):
         self.energy = nn.Linear(attention_size, 1, bias=False)
         self.characters = nn.Linear(decoder_size + self.encoded_size, self.end + 1)
 
-    def follow(
+    def teacher_forced(
         self, transcript: Transcript, encoded: Tensor, text: Tensor | None, forced: float
-    ) -> None:
+    ) -> Transcript:
         read = text is None and transcript.hypotheses is not None
         if read:
             texts = list(map(self.alphabet.encode, transcript.hypotheses))
             text, _ = padded(texts, encoded.device)
-        if text is not None:
-            state = self._start(encoded, transcript.lengths)
-            log_probs, transcript.attention = self._teacher_forced(text, state, forced)
-            transcript.decoder_log_probs = None if read else log_probs
+        if text is None:
+            return transcript
+        state = self._start(encoded, transcript.lengths)
+        log_probs, attention = self._teacher_forced(text, state, forced)
+        return replace(
+            transcript, attention=attention, decoder_log_probs=None if read else log_probs
+        )
 
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
         # Measured: no line of IAM-OnDB has fewer than 3 points per character.

@@ -1,7 +1,7 @@
 """Transcribing ink with a recogniser, and scoring what it reads."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -88,7 +88,7 @@ def read_with_doubts(
         text, lengths = padded([alphabet.encode(one) for one in texts], points.device)
         output = model(features[of], points[of], text, lengths, search=GREEDY)
         if output.decoder_log_probs is None:
-            output.ctc_log_probs = _merged(output, alike)
+            output = replace(output, ctc_log_probs=_merged(output, alike))
             likely = -ctc_nats(output, text, lengths)
         else:
             likely = -decoder_nats(output, text, lengths)
