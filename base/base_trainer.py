@@ -7,7 +7,7 @@ import shlex
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import astuple
 from functools import cached_property, partial
@@ -96,8 +96,10 @@ class BaseTrainer(ABC):
             parts.model, parts.optimizer, parts.lr_scheduler, parts.device.type, self.settings
         )
         self.stream = BatchStream(parts, self.settings, self.state, self._stop)
-        saved = (self.state, self.optimizer_step, self.stream, self._last_loss, self.monitor.name)
-        self.checkpoint = TrainingCheckpoint(parts, self.settings, *saved)
+        saved = (self.state, self.optimizer_step, self.stream, {"loss": self.loss, "trainer": self})
+        self.checkpoint = TrainingCheckpoint(
+            parts, self.settings, *saved, self._last_loss, self.monitor.name
+        )
         anomaly = self.settings.anomaly
         self._nonfinite = NonFinite(parts.model, self.state, anomaly, self._forward, self._failure)
         self.run_log = RunLog(parts.run, parts.device, self._stop, self.settings)
@@ -159,6 +161,13 @@ class BaseTrainer(ABC):
 
     def draw(self, epoch: int, step: int) -> None:  # noqa: B027 (a task may have no pictures)
         """Draw pictures with `evaluated_model` after an epoch, into `run.log` and TensorBoard."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the task keeps from step to step, as tensors and plain values."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 (it may keep nothing)
+        """Go on with what `state_dict` returned."""
 
     def on_start(self) -> None:  # noqa: B027 (a task may have nothing to write)
         """Write further files into the run's folder, which exists from here on."""

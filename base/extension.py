@@ -57,6 +57,12 @@ def load_module(path: str | Path) -> None:
         raise UserError(f"--module {path}: it does not load: {reason}") from error
 
 
+def defines(*objects: object) -> bool:
+    """Return whether one of them is of a class that neither PyTorch nor the project has."""
+    packages = {type(one).__module__.partition(".")[0] for one in objects}
+    return not packages <= {"torch", "base", "model", "trainer"}
+
+
 def classes() -> list[type]:
     """Return the classes that the loaded modules define."""
     return [

@@ -49,6 +49,7 @@ class TrainingCheckpoint:
         state: of the run, filled by `load`.
         optimizer_step: whose state is saved as well.
         stream: of the data that a position is in.
+        stateful: by name, what has a `state_dict` of its own, such as the loss.
         last_loss: returns the loss per point of the present weights on the data of the last step;
             None before any.
         monitored: the name of the value that decides which epoch is best; None for none.
@@ -61,12 +62,13 @@ class TrainingCheckpoint:
         state: RunState,
         optimizer_step: OptimizerStep,
         stream: BatchStream,
+        stateful: Mapping[str, Any],
         last_loss: Callable[[], float | None],
         monitored: str | None,
     ) -> None:
         self.run, self.header, self.settings = parts.run, parts.checkpoint_header, settings
         self.state, self.optimizer_step, self.stream = state, optimizer_step, stream
-        self.last_loss, self.monitored = last_loss, monitored
+        self.stateful, self.last_loss, self.monitored = stateful, last_loss, monitored
         self._last_save = time.monotonic()
         # The counters of the last checkpoint, and of the best one written here.
         self._saved: Counters | None = None
@@ -111,6 +113,11 @@ class TrainingCheckpoint:
         done = (self.state.progress.epoch, self._schedule_steps(saved))
         weights = checkpoint["state_dict"]
         self.optimizer_step.load_state_dict(saved["update"], weights, source, *done)
+        for name, one in self.stateful.items():
+            if own := saved.get("parts", {}).get(name):
+                one.load_state_dict(own)
+            elif one.state_dict():
+                log.warning("%s has no state of the %s: it begins anew", source, name)
         set_random_state(saved["random_state"])
 
     def _schedule_steps(self, saved: Mapping[str, Any]) -> int:
@@ -230,6 +237,7 @@ class TrainingCheckpoint:
             "training": {  # what only a resumed run needs
                 "update": self.optimizer_step.state_dict(),
                 "random_state": random_state(),
+                "parts": {name: one.state_dict() for name, one in self.stateful.items()},
                 **self.state.state_dict(),
                 **self.stream.layout,
             },
