@@ -14,7 +14,7 @@ of them, y growing downwards; "text" and "writer" may be left out:
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -25,12 +25,14 @@ from data_loader.sources.files import MAX_BYTES, read_file
 from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
+    Parsed,
     Sample,
     clean_text,
     decode,
     join_strokes,
+    parse_each,
 )
-from data_loader.sources.source import DividedDataset, Parsed
+from data_loader.sources.source import DividedDataset
 from utils import strict_json
 from utils.checks import ConfigFault, DataError, Range
 
@@ -46,17 +48,13 @@ def sniff(head: bytes) -> bool:
     return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"["))
 
 
-def parse(path: Path) -> Iterator[Sample | Fault]:
-    """Yield the lines in a JSON file."""
+def parse(path: Path) -> Parsed:
+    """Return the lines in a JSON file."""
     lines = parse_json(read_file(path, MAX_BYTES))
     if not lines:
         raise Fault("no lines")
-    for number, line in enumerate(lines):
-        name = f"{number:05}" if len(lines) > 1 else ""
-        try:
-            yield sample_of(line, MAX_POINTS).of(name)
-        except Fault as fault:
-            yield fault.of(name)
+    names = [f"{number:05}" if len(lines) > 1 else "" for number in range(len(lines))]
+    return parse_each(lambda line: sample_of(line, MAX_POINTS), zip(names, lines, strict=True))
 
 
 def sample_of(line: object, max_points: int, y_grows_down: bool = True) -> Sample:
@@ -163,7 +161,7 @@ class OwnInk(DividedDataset):
         The text is empty if unknown. Called once, by `load`.
         """
 
-    def make(self) -> Parsed:
+    def make(self) -> tuple[Parsed, None]:
         """Return all lines.
 
         Raises:
@@ -180,7 +178,7 @@ class OwnInk(DividedDataset):
             samples.append(sample.of(f"line-{number:06}"))
         if not samples:
             raise DataError(f"{self.root}: lines() yields nothing")
-        return Parsed(samples)
+        return Parsed(samples), None
 
     def _headline(self, count: int) -> str:
         return f"{self.root}: {count:,} lines"

@@ -1,14 +1,16 @@
-"""What all formats share: samples, faults, XML, text, points and their limits.
+"""What all formats share: what is parsed and left out, XML, text, points and their limits.
 
 The module of a format has `SUFFIXES` of its files, `sniff(head)`, which tells the format by the
-first bytes of a file, and `parse(path, ...)`, which yields a `Sample` for each piece of writing in
-the file, or the `Fault` for which one cannot be used. Both have the sample's name within the file,
-an empty one where the file is the sample. `parse` raises a `Fault` of the file as a whole.
+first bytes of a file, and `parse(path, ...)`, which returns a `Parsed`. Names are those within the
+file, empty where the file is the sample. A `Fault` of the file as a whole is raised.
 """
 
+import math
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,6 +19,8 @@ from base.base_dataset import Sample
 from utils.alphabet import nfc
 from utils.checks import printable
 from utils.ink import from_strokes
+
+Piece = TypeVar("Piece")
 
 FARTHEST = 1e9
 """The longest offset of ink: beyond it float32 has no fractions, and squares grow large;
@@ -47,27 +51,79 @@ class Fault(Exception):
         """Return it as the fault of the sample or file called `name`."""
         return Fault(self.reason, self.detail, name)
 
+    def within(self, file: str, joint: str = ":") -> "Fault":
+        """Return it under the name of a file, joined by its own."""
+        return self.of(_joined(file, self.name, joint))
+
     def __str__(self) -> str:
         detail = f" ({self.detail})" if self.detail else ""
         return printable(f"{self.name}: " * bool(self.name) + f"{self.reason}{detail}")
 
 
-def within(file: str, found: Sample | Fault, joint: str = ":") -> Sample | Fault:
-    """Return what `parse` found in a file under the name of the file, joined by its own."""
-    return found.of(f"{file}{joint}{found.name}" if found.name else file)
+def _joined(file: str, name: str, joint: str) -> str:
+    return f"{file}{joint}{name}" if name else file
 
 
-def bounded(samples: Iterable[Sample | Fault], most: int) -> Iterator[Sample | Fault]:
-    """Yield the samples of a file of `most` bytes, which may name the same points endlessly.
+class Parsed(NamedTuple):
+    """What is in a file, or in several."""
+
+    samples: list[Sample]
+    left_out: Sequence[Fault] = ()
+    """Why pieces of writing, or files, cannot be used."""
+
+    def within(self, file: str, joint: str = ":", **changes: str) -> "Parsed":
+        """Return it under the name of the file, with other changes of the samples."""
+        return Parsed(
+            [replace(one, name=_joined(file, one.name, joint), **changes) for one in self.samples],
+            [fault.within(file, joint) for fault in self.left_out],
+        )
+
+    def require_text(self, reason: str) -> "Parsed":
+        """Return it without the samples that have no text, which are left out."""
+        lacking = [Fault(reason, name=one.name) for one in self.samples if not one.text]
+        return Parsed([one for one in self.samples if one.text], [*self.left_out, *lacking])
+
+
+def parse_each(
+    parse: Callable[[Piece], Sample], pieces: Iterable[tuple[str, Piece]], most: float = math.inf
+) -> Parsed:
+    """Return the samples that `parse` makes of pieces, under the names of these.
+
+    Args:
+        parse: raises a Fault for a piece that is to be left out.
+        pieces: with their names.
+        most: limit on the points of all, for a file that may name the same ones endlessly.
 
     Raises:
-        Fault: after more points than bytes.
+        Fault: beyond `most`.
     """
-    for one in samples:
-        most -= len(one.ink) if isinstance(one, Sample) else 0
+    parsed = Parsed([], [])
+    for name, piece in pieces:
+        try:
+            parsed.samples.append(parse(piece).of(name))
+        except Fault as fault:
+            parsed.left_out.append(fault.of(name))
+            continue
+        most -= len(parsed.samples[-1].ink)
         if most < 0:
             raise Fault("it repeats the same points too often")
-        yield one
+    return parsed
+
+
+def parse_files(
+    parse: Callable[[str, Piece], Parsed], files: Iterable[tuple[str, Piece]]
+) -> Parsed:
+    """Return all that `parse` finds in files, given by name; one with a Fault is left out."""
+    samples, left_out = [], []
+    for name, file in files:
+        try:
+            parsed = parse(name, file)
+        except Fault as fault:
+            left_out.append(fault.within(name))
+        else:
+            samples += parsed.samples
+            left_out += parsed.left_out
+    return Parsed(samples, left_out)
 
 
 def left_out(faults: Iterable[Fault], names: int = 3) -> list[str]:

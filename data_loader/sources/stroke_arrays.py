@@ -9,23 +9,23 @@ import io
 import math
 import pickle
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 
-from data_loader.sources.files import MEBIBYTE, attempt, read_file
+from data_loader.sources.files import MEBIBYTE, read_file
 from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
+    Parsed,
     Sample,
-    bounded,
     check_offsets,
     check_points,
     clean_text,
     decode,
+    parse_each,
 )
 from data_loader.sources.source import DividedDataset
 from utils.checks import DataError, Range, first_line
@@ -46,8 +46,8 @@ def parse(
     texts: str | None = TEXTS,
     max_points: int = MAX_POINTS,
     max_bytes: int = MAX_BYTES,
-) -> Iterator[Sample | Fault]:
-    """Yield the lines of a file.
+) -> Parsed:
+    """Return the lines of a file.
 
     Args:
         path: the file.
@@ -68,10 +68,11 @@ def parse(
         counts = f"{len(sentences):,} lines for the {len(elements):,} lines of ink"
         raise Fault("texts that cannot be matched", counts, texts)
     digits = max(5, len(str(len(elements) - 1)))
-    pairs = zip(elements, sentences, strict=True)
-    found = (attempt(_sample, element, text, max_points) for element, text in pairs)
-    named = (one.of(f"line-{number:0{digits}}") for number, one in enumerate(found))
-    yield from bounded(named, len(content))
+    return parse_each(
+        lambda number: _sample(elements[number], sentences[number], max_points),
+        ((f"line-{number:0{digits}}", number) for number in range(len(elements))),
+        most=len(content),
+    )
 
 
 def _sample(element: "Element", sentence: str | None, max_points: int) -> Sample:
@@ -223,8 +224,8 @@ class StrokeArraysDataset(DividedDataset):
             )
         return [array, texts]
 
-    def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
+    def read(self, files: list[Path]) -> Parsed:
         return super().read(files[:1])  # which has the texts read
 
-    def _parse(self, file: Path, name: str) -> Iterator[Sample | Fault]:
-        yield from parse(file, self.texts, self.max_points, self.max_bytes)
+    def _parse(self, name: str, file: Path) -> Parsed:
+        return parse(file, self.texts, self.max_points, self.max_bytes)
