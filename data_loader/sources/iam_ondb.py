@@ -31,7 +31,6 @@ from data_loader.sources.parsing import (
     decode,
     first_of,
     join_strokes,
-    parse_each,
     root_tag,
     xml_tree,
 )
@@ -104,20 +103,21 @@ def parse_database(
         form, number = _LINE_FILE.fullmatch(name).groups()
         numbers[form].append(int(number))
 
-    def paired(name: str) -> Sample:
+    parsed = Parsed()
+    for name, line in lines.items():
         form, number = _LINE_FILE.fullmatch(name).groups()
         file, there = f"{form}.txt", sorted(numbers[form])
-        if file not in of_form:
-            raise faults.get(file, Fault("no transcription of the form"))
-        texts = of_form[file]
-        if there != [*range(1, len(texts) + 1)]:
-            detail = f"{len(texts)} for the files {', '.join(map(str, there))}"
-            raise Fault("a form with other transcriptions than line files", detail)
-        return replace(lines[name], text=texts[int(number) - 1], group=form)
-
-    parsed = parse_each(paired, ((Path(name).stem, name) for name in lines))
-    left_out = [fault.of(Path(name).stem) for name, fault in broken.items()]
-    return Parsed(parsed.samples, [*parsed.left_out, *left_out])
+        with parsed.attempt(Path(name).stem):
+            if file not in of_form:
+                raise faults.get(file, Fault("no transcription of the form"))
+            texts = of_form[file]
+            if there != [*range(1, len(texts) + 1)]:
+                detail = f"{len(texts)} for the files {', '.join(map(str, there))}"
+                raise Fault("a form with other transcriptions than line files", detail)
+            text = texts[int(number) - 1]
+            parsed.samples.append(replace(line, text=text, name=Path(name).stem, group=form))
+    parsed.left_out.extend(fault.within(Path(name).stem) for name, fault in broken.items())
+    return parsed
 
 
 def _line(document: bytes, max_points: int = MAX_POINTS) -> Sample:
@@ -268,7 +268,7 @@ def _read_task(file: Path) -> list[str]:
     try:
         forms = decode(read_file(file, MAX_BYTES)).split()
     except Fault as fault:
-        raise DataError(f"{file}: {fault}") from None
+        raise fault.within(str(file)) from None
     if bad := next((form for form in forms if not re.fullmatch(_FORM, form)), None):
         raise DataError(f"{file}: {bad!r} is not the name of a form, such as a01-000u")
     return forms

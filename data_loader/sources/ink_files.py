@@ -31,7 +31,7 @@ from data_loader.sources import (
     unipen_collection,
 )
 from data_loader.sources.files import files_below
-from data_loader.sources.parsing import Fault, Parsed, Sample, left_out, parse_files
+from data_loader.sources.parsing import Fault, Parsed, Sample, left_out
 from data_loader.sources.unipen_collection import is_collection
 from data_loader.transforms.shaping import ResampleTime
 from utils.checks import DataError
@@ -84,15 +84,17 @@ def read_ink(path: str | os.PathLike[str]) -> list[Sample]:
             files = {file.relative_to(path).as_posix(): file for file in inks}
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
-    bar = distributed.bar(list(files.items()), "reading ink", unit=" files", delay=1)
-    samples, faults = parse_files(lambda name, file: parse(file).within(name), bar)
-    if not samples:
-        raise DataError(_why_nothing(path, faults))
-    for line in left_out(faults):
+    parsed = Parsed()
+    for name, file in distributed.bar(files.items(), "reading ink", unit=" files", delay=1):
+        with parsed.attempt(name):
+            parsed.extend(parse(file).within(name))
+    if not parsed.samples:
+        raise DataError(_why_nothing(path, parsed.left_out))
+    for line in left_out(parsed.left_out):
         logger.warning("%s: %s", path, line)
-    for sample in samples:
+    for sample in parsed.samples:
         sample.ink[0, :2] = 0
-    return samples
+    return parsed.samples
 
 
 def _why_nothing(path: Path, faults: list[Fault]) -> str:
@@ -126,6 +128,8 @@ def parse(path: Path) -> Parsed:
         raise Fault(_UNKNOWN)
     try:
         return known.parse(path)
+    except Fault:
+        raise
     except DataError as error:  # of an archive; it names the file
         raise Fault(str(error).removeprefix(f"{path}: ")) from None
 

@@ -22,10 +22,10 @@ from data_loader.sources.parsing import (
     Parsed,
     Sample,
     check_points,
+    check_repeats,
     clean_text,
     count_missing,
     join_strokes,
-    parse_each,
     root_tag,
     xml_tree,
 )
@@ -102,11 +102,14 @@ def parse(
     if not groups:
         raise Fault("no traceGroup with a transcription")
     known = {_identity(trace): trace for trace in root.iter("trace")}
-    return parse_each(
-        lambda group: _sample(group, root, form, known, max_points),
-        ((f"{number:04}", group) for number, group in enumerate(groups)),
-        most=len(content),
-    )
+    parsed, points = Parsed(), 0
+    for number, group in enumerate(groups):
+        with parsed.attempt(name := f"{number:04}"):
+            sample = _sample(group, root, form, known, max_points).of(name)
+            parsed.samples.append(sample)
+            points += len(sample.ink)
+        check_repeats(points, len(content))
+    return parsed
 
 
 def _sample(

@@ -26,7 +26,6 @@ from data_loader.sources.parsing import (
     Sample,
     check_offsets,
     check_points,
-    parse_each,
 )
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.splits import draw
@@ -59,9 +58,10 @@ def parse(path: Path) -> Parsed:
     files = [path, target] if not packed and target.is_file() and target != path else [path]
     parsed = parse_digits(files, MEBIBYTE, MAX_POINTS)
     if packed:
-        return Parsed(*(sorted(part, key=_by_number) for part in parsed))
+        parts = parsed.samples, parsed.left_out
+        return Parsed(*(sorted(part, key=_by_number) for part in parts))
     for fault in parsed.left_out:
-        raise fault.of("")
+        raise Fault(fault.reason, fault.detail)
     return Parsed([digit.of("") for digit in parsed.samples])
 
 
@@ -84,37 +84,35 @@ def parse_digits(files: Sequence[Path], max_bytes: int, max_points: int) -> Pars
         raise DataError(f"{files[0]}: no files such as trainimg-0-inputdata.txt in it")
     labels: dict[str, int] = {}
     for name in ("trainlabels.txt", "testlabels.txt"):
-        try:
-            if name in faults:
-                raise faults[name]
-            if name in read:
-                part = name.removesuffix("labels.txt")
-                labels |= _listed(part, read[name], {d for d in digits if d.startswith(part)})
-        except Fault as fault:
-            raise DataError(f"{files[0].parent}: {fault.of(name)}") from None
-
-    def labelled(digit: str) -> Sample:
+        if name in faults:
+            raise faults[name].within(f"{files[0].parent}/{name}")
+        if name in read:
+            labels |= _listed(files[0].parent / name, read[name], digits)
+    parsed = Parsed()
+    for digit in digits:
         ink, target = f"{digit}-inputdata.txt", f"{digit}-targetdata.txt"
-        if ink in faults:
-            raise faults[ink]
-        if fault := faults.get(target):
-            raise Fault(f"target data: {fault.reason}", fault.detail)
-        text = str(read.get(target, labels.get(digit, "")))
-        return Sample(read[ink], text, group=digit.partition("img")[0])
+        with parsed.attempt(digit):
+            if ink in faults:
+                raise faults[ink]
+            if fault := faults.get(target):
+                raise Fault(f"target data: {fault.reason}", fault.detail)
+            text = str(read.get(target, labels.get(digit, "")))
+            part = digit.partition("img")[0]
+            parsed.samples.append(Sample(read[ink], text, digit, group=part))
+    return parsed
 
-    return parse_each(labelled, ((digit, digit) for digit in digits))
 
-
-def _listed(part: str, content: bytes, digits: set[str]) -> dict[str, int]:
+def _listed(file: Path, content: bytes, digits: Sequence[str]) -> dict[str, int]:
     """Return the classes in a label file by the names of the digits."""
-    labels = content.split()
+    labels, part = content.split(), file.name.removesuffix("labels.txt")
     for place, label in enumerate(labels, 1):
         if not re.fullmatch(rb"[0-9]", label):
-            raise Fault("a label that is not a digit from 0 to 9", f"the {place}th")
+            raise Fault("a label that is not a digit from 0 to 9", f"the {place}th", str(file))
     listed = {f"{part}img-{number}": int(label) for number, label in enumerate(labels)}
-    if listed.keys() != digits:
-        detail = f"{len(labels):,} for {len(digits):,} digits"
-        raise Fault("not one label a line, for digits numbered from 0", detail)
+    count = sum(digit.startswith(part) for digit in digits)
+    if len(listed) != count or not listed.keys() <= set(digits):
+        detail = f"{len(labels):,} for {count:,} digits"
+        raise Fault("not one label a line, for digits numbered from 0", detail, str(file))
     return listed
 
 

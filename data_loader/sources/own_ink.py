@@ -30,7 +30,6 @@ from data_loader.sources.parsing import (
     clean_text,
     decode,
     join_strokes,
-    parse_each,
 )
 from data_loader.sources.source import DividedDataset
 from utils import strict_json
@@ -53,8 +52,11 @@ def parse(path: Path) -> Parsed:
     lines = parse_json(read_file(path, MAX_BYTES))
     if not lines:
         raise Fault("no lines")
-    names = [f"{number:05}" if len(lines) > 1 else "" for number in range(len(lines))]
-    return parse_each(lambda line: sample_of(line, MAX_POINTS), zip(names, lines, strict=True))
+    parsed = Parsed()
+    for number, line in enumerate(lines):
+        with parsed.attempt(name := f"{number:05}" if len(lines) > 1 else ""):
+            parsed.samples.append(sample_of(line, MAX_POINTS).of(name))
+    return parsed
 
 
 def sample_of(line: object, max_points: int, y_grows_down: bool = True) -> Sample:
@@ -122,7 +124,7 @@ def json_lines(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> list
     try:
         return parse_json(read_file(Path(path), max_bytes))
     except Fault as fault:
-        raise DataError(str(fault.of(str(path)))) from None
+        raise fault.within(str(path)) from None
 
 
 class OwnInk(DividedDataset):
@@ -173,8 +175,7 @@ class OwnInk(DividedDataset):
             try:
                 sample = sample_of(line, self.max_points, self.y_grows_down)
             except Fault as fault:
-                place = fault.of(f"line {number} (from 0)")
-                raise DataError(f"{self.root}: {place}") from None
+                raise fault.within(f"{self.root}: line {number} (from 0)") from None
             samples.append(sample.of(f"line-{number:06}"))
         if not samples:
             raise DataError(f"{self.root}: lines() yields nothing")

@@ -5,22 +5,18 @@ first bytes of a file, and `parse(path, ...)`, which returns a `Parsed`. Names a
 file, empty where the file is the sample. A `Fault` of the file as a whole is raised.
 """
 
-import math
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from xml.etree import ElementTree
 
 import numpy as np
 
 from base.base_dataset import Sample
 from utils.alphabet import nfc
-from utils.checks import printable
+from utils.checks import DataError, printable
 from utils.ink import from_strokes
-
-Piece = TypeVar("Piece")
 
 FARTHEST = 1e9
 """The longest offset of ink: beyond it float32 has no fractions, and squares grow large;
@@ -37,7 +33,7 @@ are given to 10 ms, so that two of its periods may be mere rounding: steps of 0.
 longer than others, 0.04 s and more are (measured)."""
 
 
-class Fault(Exception):
+class Fault(DataError):
     """Why a sample or a file called `name` cannot be used: a reason that reports count by, and a
     detail."""
 
@@ -47,13 +43,9 @@ class Fault(Exception):
         super().__init__(reason, detail, name)
         self.reason, self.detail, self.name = reason, detail, name
 
-    def of(self, name: str) -> "Fault":
-        """Return it as the fault of the sample or file called `name`."""
-        return Fault(self.reason, self.detail, name)
-
     def within(self, file: str, joint: str = ":") -> "Fault":
-        """Return it under the name of a file, joined by its own."""
-        return self.of(_joined(file, self.name, joint))
+        """Return it under the name of a file, joined by its own if it has one."""
+        return Fault(self.reason, self.detail, _joined(file, self.name, joint))
 
     def __str__(self) -> str:
         detail = f" ({self.detail})" if self.detail else ""
@@ -64,12 +56,26 @@ def _joined(file: str, name: str, joint: str) -> str:
     return f"{file}{joint}{name}" if name else file
 
 
-class Parsed(NamedTuple):
+@dataclass(frozen=True)
+class Parsed:
     """What is in a file, or in several."""
 
-    samples: list[Sample]
-    left_out: Sequence[Fault] = ()
+    samples: list[Sample] = field(default_factory=list)
+    left_out: list[Fault] = field(default_factory=list)
     """Why pieces of writing, or files, cannot be used."""
+
+    @contextmanager
+    def attempt(self, name: str) -> Iterator[None]:
+        """Leave out the piece or file of this name if it raises a Fault within the context."""
+        try:
+            yield
+        except Fault as fault:
+            self.left_out.append(fault.within(name))
+
+    def extend(self, other: "Parsed") -> None:
+        """Add what is in another file."""
+        self.samples.extend(other.samples)
+        self.left_out.extend(other.left_out)
 
     def within(self, file: str, joint: str = ":", **changes: str) -> "Parsed":
         """Return it under the name of the file, with other changes of the samples."""
@@ -81,49 +87,7 @@ class Parsed(NamedTuple):
     def require_text(self, reason: str) -> "Parsed":
         """Return it without the samples that have no text, which are left out."""
         lacking = [Fault(reason, name=one.name) for one in self.samples if not one.text]
-        return Parsed([one for one in self.samples if one.text], [*self.left_out, *lacking])
-
-
-def parse_each(
-    parse: Callable[[Piece], Sample], pieces: Iterable[tuple[str, Piece]], most: float = math.inf
-) -> Parsed:
-    """Return the samples that `parse` makes of pieces, under the names of these.
-
-    Args:
-        parse: raises a Fault for a piece that is to be left out.
-        pieces: with their names.
-        most: limit on the points of all, for a file that may name the same ones endlessly.
-
-    Raises:
-        Fault: beyond `most`.
-    """
-    parsed = Parsed([], [])
-    for name, piece in pieces:
-        try:
-            parsed.samples.append(parse(piece).of(name))
-        except Fault as fault:
-            parsed.left_out.append(fault.of(name))
-            continue
-        most -= len(parsed.samples[-1].ink)
-        if most < 0:
-            raise Fault("it repeats the same points too often")
-    return parsed
-
-
-def parse_files(
-    parse: Callable[[str, Piece], Parsed], files: Iterable[tuple[str, Piece]]
-) -> Parsed:
-    """Return all that `parse` finds in files, given by name; one with a Fault is left out."""
-    samples, left_out = [], []
-    for name, file in files:
-        try:
-            parsed = parse(name, file)
-        except Fault as fault:
-            left_out.append(fault.within(name))
-        else:
-            samples += parsed.samples
-            left_out += parsed.left_out
-    return Parsed(samples, left_out)
+        return Parsed([one for one in self.samples if one.text], self.left_out + lacking)
 
 
 def left_out(faults: Iterable[Fault], names: int = 3) -> list[str]:
@@ -223,6 +187,13 @@ def check_points(count: int, most: int) -> None:
         raise Fault(f"more than {most:,} points (the limit max_points)", f"{count:,}")
     if count < 2:
         raise Fault("a single point" if count else "no points")
+
+
+def check_repeats(points: int, size: int) -> None:
+    """Raise a Fault if a file of `size` bytes names the same points so often that it gives more
+    than that."""
+    if points > size:
+        raise Fault("it repeats the same points too often")
 
 
 def check_offsets(offsets: np.ndarray) -> None:

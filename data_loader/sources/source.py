@@ -21,7 +21,6 @@ from data_loader.sources.parsing import (
     decode,
     first_of,
     left_out,
-    parse_files,
 )
 from data_loader.sources.splits import FRACTIONS, check_fractions, divide
 from data_loader.sources.splits import subset as choose
@@ -96,9 +95,12 @@ class SourceDataset(BaseDataset):
 
     def read(self, files: list[Path]) -> Parsed:
         """Return what is in the files."""
-        bar = distributed.bar(files, f"parsing {self.title}", unit=" files")
-        named = ((file.relative_to(self._folder).as_posix(), file) for file in bar)
-        return parse_files(self._parse, named)
+        parsed = Parsed()
+        for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
+            name = file.relative_to(self._folder).as_posix()
+            with parsed.attempt(name):
+                parsed.extend(self._parse(name, file))
+        return parsed
 
     def _parse(self, name: str, file: Path) -> Parsed:
         """Return what is in a file whose path below the folder is `name`, under that name.

@@ -23,9 +23,9 @@ from data_loader.sources.parsing import (
     Sample,
     check_offsets,
     check_points,
+    check_repeats,
     clean_text,
     decode,
-    parse_each,
 )
 from data_loader.sources.source import DividedDataset
 from utils.checks import DataError, Range, first_line
@@ -62,17 +62,20 @@ def parse(
         try:
             written = decode(read_file(path.parent / texts, max_bytes))
         except Fault as fault:
-            raise fault.of(texts) from None
+            raise fault.within(texts) from None
         sentences = list(written.rstrip().splitlines())
     if len(sentences) != len(elements):
         counts = f"{len(sentences):,} lines for the {len(elements):,} lines of ink"
         raise Fault("texts that cannot be matched", counts, texts)
     digits = max(5, len(str(len(elements) - 1)))
-    return parse_each(
-        lambda number: _sample(elements[number], sentences[number], max_points),
-        ((f"line-{number:0{digits}}", number) for number in range(len(elements))),
-        most=len(content),
-    )
+    parsed, points = Parsed(), 0
+    for number, (element, text) in enumerate(zip(elements, sentences, strict=True)):
+        with parsed.attempt(name := f"line-{number:0{digits}}"):
+            sample = _sample(element, text, max_points).of(name)
+            parsed.samples.append(sample)
+            points += len(sample.ink)
+        check_repeats(points, len(content))
+    return parsed
 
 
 def _sample(element: "Element", sentence: str | None, max_points: int) -> Sample:

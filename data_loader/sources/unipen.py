@@ -26,7 +26,6 @@ from data_loader.sources.parsing import (
     check_points,
     clean_text,
     join_strokes,
-    parse_each,
 )
 from data_loader.sources.unipen_blocks import (
     Block,
@@ -149,7 +148,11 @@ def parse_level(
     """Return the segments of a level, named by their number."""
     chosen = [segment for segment in document.segments if segment.level == level]
     read = segment_reader(document, chosen, max_points, writer_comment)
-    return parse_each(read, ((f"{number:05}", number) for number in range(len(chosen))))
+    parsed = Parsed()
+    for number in range(len(chosen)):
+        with parsed.attempt(name := f"{number:05}"):
+            parsed.samples.append(read(number).of(name))
+    return parsed
 
 
 def read_alone(file: Path, max_bytes: int, max_points: int) -> Document:

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Annotated, NamedTuple
 
@@ -31,12 +31,10 @@ from data_loader.sources.parsing import (
     Fault,
     Parsed,
     Sample,
-    parse_files,
 )
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.unipen import (
     Document,
-    Segment,
     parse_level,
     read_alone,
     read_document,
@@ -161,52 +159,41 @@ def parse_collection(
         categories: None for all: texts, then words, then characters.
     """
 
-    def parse_document(path: str, files: dict[str, str]) -> Parsed:
+    parsed = Parsed()
+    for path, files in distributed.bar(
+        collection.documents(), "parsing UNIPEN", unit=" files", delay=1
+    ):
         order = categories or sorted(files, key=by_size)
         names = [files[category] for category in order if category in files]
-        parts = {name: decode_any(collection.read(name)) for name in names}
-        document = read_document(parts, max_points, collection.include)
-        samples, left_out = _longest(document, names, max_points)
-        contributor = path.partition("/")[0]
-        return Parsed(
-            [
-                replace(
-                    one,
-                    text=untokenised(one.text),
-                    writer=f"{family(contributor)}:{one.writer or path}",
-                    group=contributor,
-                )
-                for one in samples
-            ],
-            left_out,
-        )
-
-    bar = distributed.bar(collection.documents(), "parsing UNIPEN", unit=" files", delay=1)
-    return parse_files(parse_document, bar)
+        with parsed.attempt(path):
+            parts = {name: decode_any(collection.read(name)) for name in names}
+            document = read_document(parts, max_points, collection.include)
+            parsed.extend(_longest(document, names, path, max_points))
+    return parsed
 
 
-def _longest(document: Document, names: Sequence[str], max_points: int) -> Parsed:
+def _longest(document: Document, names: Sequence[str], path: str, max_points: int) -> Parsed:
     """Return the segments of files of the same ink, those of the first file before others."""
+    contributor = path.partition("/")[0]
     has_words = any(f"/{WORDS}/" in name for name in names)
-    owners: dict[int, str] = {}  # the file that has used a component first
-    pieces = []
-    for name in names:
-        own = [segment for segment in document.segments if segment.part == name]
+    taken: set[int] = set()  # components of segments of the files before
+    parsed = Parsed()
+    for file in names:
+        own = [segment for segment in document.segments if segment.part == file]
         read = segment_reader(document, own, max_points)
-        named = f"{name.removeprefix('data/')}:{{:05}}"
-        pieces += [(named.format(n), (one, partial(read, n))) for n, one in enumerate(own)]
-
-    def rows(name: str, piece: tuple[Segment, Callable[[], Sample]]) -> Parsed:
-        segment, read = piece
-        sample = read().of(name)
-        if all(owners.get(n, segment.part) != segment.part for n in segment.numbers):
-            raise Fault("ink that a longer sample has")
-        found = _rows(sample, has_words) if segment.level == "TEXT" else [sample]
-        for number in segment.numbers:
-            owners.setdefault(number, segment.part)
-        return Parsed(found)
-
-    return parse_files(rows, pieces)
+        used: set[int] = set()
+        for number, segment in enumerate(own):
+            with parsed.attempt(name := f"{file.removeprefix('data/')}:{number:05}"):
+                sample = read(number)
+                if segment.numbers <= taken:
+                    raise Fault("ink that a longer sample has")
+                writer = f"{family(contributor)}:{sample.writer or path}"
+                sample = replace(sample, name=name, writer=writer, group=contributor)
+                rows = _rows(sample, has_words) if segment.level == "TEXT" else [sample]
+                parsed.samples.extend(replace(one, text=untokenised(one.text)) for one in rows)
+                used |= segment.numbers
+        taken |= used
+    return parsed
 
 
 def untokenised(text: str) -> str:
@@ -302,10 +289,11 @@ class UnipenDataset(DividedDataset):
         level = next(iter(own), "") if self.level is None else self.level.upper()
         if not own[level]:
             raise Fault(f"no segments of the level {level}")
-        samples, left_out = parse_level(document, level, self.max_points, self.writer_comment)
+        parsed = parse_level(document, level, self.max_points, self.writer_comment)
         if self.writer_comment is not None:  # each file numbers its own writers
-            samples = [replace(one, writer=f"{name}:{one.writer}") for one in samples]
-        return Parsed(samples, left_out).require_text(_NO_LABEL).within(name, group=name)
+            own_writers = [replace(one, writer=f"{name}:{one.writer}") for one in parsed.samples]
+            parsed = replace(parsed, samples=own_writers)
+        return parsed.require_text(_NO_LABEL).within(name, group=name)
 
     def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
         counts = Counter(sample.group for sample in parsed.samples)
@@ -315,7 +303,7 @@ class UnipenDataset(DividedDataset):
         held_out = {*(self.held_out or ())}
         used = counts.keys() & set(self.contributors or counts)
         others = [sample for sample in parsed.samples if sample.group not in held_out]
-        parts, notes = super()._divide(parsed._replace(samples=others))
+        parts, notes = super()._divide(replace(parsed, samples=others))
         if held_out:
             outside = [sample for sample in parsed.samples if sample.group in held_out]
             parts["test"] = parts.get("test", []) + outside

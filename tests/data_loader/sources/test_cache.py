@@ -45,7 +45,7 @@ def test_samples_come_back_as_they_were_sorted_by_name(tmp_path):
 @pytest.mark.parametrize("offset", [0.1, 1e9, 65000.5, 40000.0])
 def test_offsets_that_are_no_small_whole_numbers_keep_their_bits(offset):
     ink = np.float32([[0, 0, 0], [offset, 1, 1]])
-    ((sample,), _) = unpack(pack(Parsed([Sample(ink, "")])))
+    (sample,) = unpack(pack(Parsed([Sample(ink, "")]))).samples
     assert (sample.ink == ink).all()
 
 
@@ -66,9 +66,9 @@ def test_fingerprint_changes_with_each_file(tmp_path):
 def test_what_is_left_out_is_kept_and_nothing_of_use_is_an_error(tmp_path):
     found = Parsed([*SAMPLES, Sample(INK, "again", "a")], [Fault("broken", "so", "bad")])
     for read in (lambda: found, forbidden):
-        (samples, faults), _ = make(tmp_path, read=read)
+        parsed, _ = make(tmp_path, read=read)
         said = ["a: a name that another sample has", "bad: broken (so)"]
-        assert [str(fault) for fault in faults] == said and samples[0].text == ""
+        assert [str(fault) for fault in parsed.left_out] == said and parsed.samples[0].text == ""
     with pytest.raises(DataError, match=r"^x: broken \(so\)$"):
         make(tmp_path, read=lambda: Parsed([], [Fault("broken", "so", "x")]), key={"n": 1})
     with pytest.raises(DataError, match="no sample can be used; 2 are left out: x: broken, y: b"):
@@ -78,7 +78,7 @@ def test_what_is_left_out_is_kept_and_nothing_of_use_is_an_error(tmp_path):
 
 def test_names_of_undecodable_bytes_can_be_printed(tmp_path):
     undecodable = Parsed([Sample(INK, "", "a\udcff", group="\udcff")])
-    ((sample,), _), _ = make(tmp_path, read=lambda: undecodable)
+    (sample,) = make(tmp_path, read=lambda: undecodable)[0].samples
     assert (sample.name, sample.group) == ("a\\udcff", "\\udcff")
 
 

@@ -155,7 +155,7 @@ def test_a_broken_file_is_named(tmp_path, content, reason):
 def test_segments_that_repeat_ink_fill_no_memory_and_take_no_time(component):
     content = component * 3000 + '.SEGMENT DIGIT 0-2999 ? "1"\n' * 20_000
     document = read_document({"": content}, 20_000, lambda name: b"")
-    _, left_out = parse_level(document, "DIGIT", 20_000)
+    left_out = parse_level(document, "DIGIT", 20_000).left_out
     reasons = {fault.reason for fault in left_out[20:]}
     assert reasons == {"segments that repeat the same components too often"}
 
