@@ -7,7 +7,6 @@ import numpy as np
 
 import data_loader
 import model
-from base.base_dataset import Sample
 from base.pretrained import style_file, styles
 from commands.options import Parser, number, require, without_unknown
 from model.generation.options import Primer
@@ -137,7 +136,7 @@ def primer_of(
     return (ink, text), f"{sample.name}{of}{says}{changes}"
 
 
-def sample_of(path: Path, number: int, option: str) -> tuple[Sample, str]:
+def sample_of(path: Path, number: int, option: str) -> "tuple[data_loader.data_loaders.Sample, str]":
     """Return a sample of a file of ink, and of how many it is one, as text.
 
     Raises:
