@@ -136,7 +136,7 @@ def primer_of(
     return (ink, text), f"{sample.name}{of}{says}{changes}"
 
 
-def sample_of(path: Path, number: int, option: str) -> "tuple[data_loader.data_loaders.Sample, str]":
+def sample_of(path: Path, number: int, option: str) -> "tuple[data_loader.sources.Sample, str]":
     """Return a sample of a file of ink, and of how many it is one, as text.
 
     Raises:

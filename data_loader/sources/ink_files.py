@@ -1,15 +1,6 @@
 """Ink from files of any supported format, outside of a dataset.
 
-The format is detected from the content, and by the name of the file where that is broken:
-
-| format | what it begins with | samples |
-|---|---|---|
-| IAM-OnDB | XML, `<WhiteboardCaptureSession>` | one; text from `ascii` beside `lineStrokes` |
-| InkML | XML, `<ink>` | one, or its groups where only they have transcriptions |
-| stroke arrays | numpy's mark | all lines; texts from `sentences.txt` beside it |
-| MNIST stroke sequences | rows of four whole numbers, or an archive of such files | the digits |
-| UNIPEN | keywords such as `.PEN_DOWN`, or an archive of such files | the segments, or all as one |
-| your own | JSON | all lines, see `own_ink` |
+The format is detected from the content, and by the name of the file where that is broken.
 """
 
 import logging

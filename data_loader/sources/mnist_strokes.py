@@ -58,15 +58,12 @@ def parse(path: Path) -> Parsed:
     files = [path, target] if not packed and target.is_file() and target != path else [path]
     parsed = parse_digits(files, MEBIBYTE, MAX_POINTS)
     if packed:
-        parts = parsed.samples, parsed.left_out
-        return Parsed(*(sorted(part, key=_by_number) for part in parts))
+        for part in (parsed.samples, parsed.left_out):
+            part.sort(key=lambda one: (one.name[:5], len(one.name), one.name))
+        return parsed
     for fault in parsed.left_out:
         raise Fault(fault.reason, fault.detail)
     return Parsed([digit.of("") for digit in parsed.samples])
-
-
-def _by_number(digit: Sample | Fault) -> tuple[str, int, str]:
-    return digit.name[:5], len(digit.name), digit.name
 
 
 def parse_digits(files: Sequence[Path], max_bytes: int, max_points: int) -> Parsed:

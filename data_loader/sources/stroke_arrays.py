@@ -71,18 +71,13 @@ def parse(
     parsed, points = Parsed(), 0
     for number, (element, text) in enumerate(zip(elements, sentences, strict=True)):
         with parsed.attempt(name := f"line-{number:0{digits}}"):
-            sample = _sample(element, text, max_points).of(name)
+            sample = Sample(_ink(element, max_points), clean_text(text or ""), name)
+            if text is not None and not sample.text:
+                raise Fault("an empty transcription")
             parsed.samples.append(sample)
             points += len(sample.ink)
         check_repeats(points, len(content))
     return parsed
-
-
-def _sample(element: "Element", sentence: str | None, max_points: int) -> Sample:
-    text = clean_text(sentence or "")
-    if sentence is not None and not text:
-        raise Fault("an empty transcription")
-    return Sample(_ink(element, max_points), text)
 
 
 class _Part:

@@ -9,7 +9,7 @@ the writer, and `.INCLUDE` a file below the folder `include` of a collection.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_loader.sources.files import MAX_BYTES, read_file
+from data_loader.sources.files import MAX_BYTES
 from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
@@ -27,13 +27,7 @@ from data_loader.sources.parsing import (
     clean_text,
     join_strokes,
 )
-from data_loader.sources.unipen_blocks import (
-    Block,
-    blocks_of,
-    decode_any,
-    include_folder,
-    read_included,
-)
+from data_loader.sources.unipen_blocks import Block, blocks_of_file
 
 SUFFIXES = (".unp", ".unipen")
 _KNOWN = re.compile(
@@ -131,7 +125,7 @@ def parse(path: Path) -> Parsed:
 
     A file without segments is one sample.
     """
-    document = read_alone(path, MAX_BYTES, MAX_POINTS)
+    document = read_document(blocks_of_file(path, MAX_BYTES), MAX_POINTS)
     levels = Counter(segment.level for segment in document.segments).most_common()
     if levels:
         level = "LINE" if "LINE" in dict(levels) else levels[-1][0]
@@ -155,34 +149,22 @@ def parse_level(
     return parsed
 
 
-def read_alone(file: Path, max_bytes: int, max_points: int) -> Document:
-    """Return what a file and those that it includes say; raises what `read_document` raises."""
-    folder = include_folder(file)
-    content = decode_any(read_file(file, max_bytes))
-    return read_document(
-        {"": content}, max_points, lambda name: read_included(folder, name, max_bytes)
-    )
-
-
-def read_document(
-    parts: Mapping[str, str], max_points: int, include: Callable[[str], bytes]
-) -> Document:
+def read_document(blocks: Iterable[Block], max_points: int) -> Document:
     """Return the segments and components of files that speak of the same ink.
 
     Args:
-        parts: contents of the files by name.
+        blocks: of the files; may raise a Fault.
         max_points: limit on those of a component.
-        include: returns the content of a file that `.INCLUDE` names; each is opened once.
 
     Raises:
-        Fault: if there is no keyword in a file, the columns named lack x or y, or from `include`.
+        Fault: if the columns named lack x or y.
     """
     segments: list[Segment] = []
     components: list[np.ndarray] = []
     broken: dict[int, Fault] = {}
     columns, writer, down, lifts = ["X", "Y"], "", False, 0
     per_inch: dict[str, float] = {}
-    for block in blocks_of(parts, include):
+    for block in blocks:
         keyword, body = block.keyword, block.body
         # Descriptions mention keywords, too, at the beginning of a line.
         has_points = keyword in ("PEN_DOWN", "PEN_UP") and _number(body) is not None
@@ -206,20 +188,15 @@ def read_document(
         elif keyword == "WRITER_ID":
             writer = " ".join(body.split())
         elif keyword == "COORD":
-            columns = _columns(block)
+            columns = body.upper().split()
+            if not {"X", "Y"} <= set(columns):
+                raise Fault("columns without X or Y", f".COORD in {block.place()}")
         elif (unit := _RESOLUTION.fullmatch(keyword)) and (value := _number(body) or 0.0) > 0:
             per_inch[unit[1]] = value * (25.4 if unit[2] == "MM" else 1.0)
     if down and lifts:  # Some tablets mark none.
         fault = Fault("a component cut short: the file ends without .PEN_UP")
         broken[len(components) - 1] = fault
     return Document(segments, components, broken)
-
-
-def _columns(block: Block) -> list[str]:
-    columns = block.body.upper().split()
-    if not {"X", "Y"} <= set(columns):
-        raise Fault("columns without X or Y", f".COORD in {block.place()}")
-    return columns
 
 
 def _number(body: str) -> float | None:

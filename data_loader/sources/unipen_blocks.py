@@ -30,7 +30,15 @@ class Block(NamedTuple):
 
 
 def blocks_of(parts: Mapping[str, str], include: Callable[[str], bytes]) -> Iterator[Block]:
-    """Yield the blocks of files, and of those that they include in their place, each once."""
+    """Yield the blocks of files, and of those that they include in their place, each once.
+
+    Args:
+        parts: contents of the files by name.
+        include: returns the content of a file that `.INCLUDE` names.
+
+    Raises:
+        Fault: if there is no keyword in a file, too many are included, or from `include`.
+    """
     opened: set[str] = set()
     for part, content in parts.items():
         levels = [_blocks(part, "", content)]
@@ -68,20 +76,23 @@ def decode_any(content: bytes) -> str:
         return decode(content, "latin-1")
 
 
-def include_folder(path: Path) -> Path | None:
-    """Return the folder where a file looks for what it includes: `include` in one above it."""
-    folders = (parent / INCLUDE for parent in path.absolute().parents)
-    return next(filter(Path.is_dir, folders), None)
+def blocks_of_file(file: Path, max_bytes: int) -> Iterator[Block]:
+    """Yield the blocks of a file, and of those that it includes: in `include` in a folder above it,
+    if there is one."""
+    folders = (parent / INCLUDE for parent in file.absolute().parents)
+    folder = next(filter(Path.is_dir, folders), None)
+    parts = {"": decode_any(read_file(file, max_bytes))}
+    yield from blocks_of(
+        parts, lambda name: read_included(folder, name, max_bytes) if folder else b""
+    )
 
 
-def read_included(folder: Path | None, name: str, max_bytes: int) -> bytes:
-    """Return the content of a file that another one includes; nothing without a folder.
+def read_included(folder: Path, name: str, max_bytes: int) -> bytes:
+    """Return the content of a file that another one includes.
 
     Raises:
         Fault: if it is outside of the folder, or cannot be read.
     """
-    if folder is None:
-        return b""
     file = (folder / name).resolve()
     if not file.is_relative_to(folder.resolve()):
         raise Fault("an .INCLUDE that leads out of the collection", name)

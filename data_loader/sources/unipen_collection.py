@@ -36,11 +36,16 @@ from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.unipen import (
     Document,
     parse_level,
-    read_alone,
     read_document,
     segment_reader,
 )
-from data_loader.sources.unipen_blocks import INCLUDE, decode_any, read_included
+from data_loader.sources.unipen_blocks import (
+    INCLUDE,
+    blocks_of,
+    blocks_of_file,
+    decode_any,
+    read_included,
+)
 from utils.checks import ConfigFault, DataError, Range, printable
 from utils.ink import from_strokes, row_starts, strokes
 
@@ -58,7 +63,7 @@ _SHARED = 64  # files kept that many others include; assumed
 _AFTER_OPENING = re.compile(r"((?:^| )[(\[]) ")
 _BEFORE_CLOSING = re.compile(r" ([.,;:!?)\]](?: |$))")
 _FAMILIES = ("ap", "at", "bb", "ce", "hp", "im")
-"""What the codes of contributors begin with who have writers in common."""
+"""What the codes of contributors begin with whose writers' names mean the same persons."""
 
 
 def sniff(head: bytes) -> bool:
@@ -138,11 +143,6 @@ def _in_collection(path: str) -> str:
     return "/".join(parts[start:])
 
 
-def family(contributor: str) -> str:
-    """Return the name that contributors share whose writers' names mean the same persons."""
-    return contributor[:2] if contributor[:2] in _FAMILIES else contributor
-
-
 def by_size(category: str) -> tuple[int, str]:
     """Return what sorts categories: texts before words, before characters."""
     return -int(re.match(r"\d*", category)[0] or 0), category
@@ -167,7 +167,7 @@ def parse_collection(
         names = [files[category] for category in order if category in files]
         with parsed.attempt(path):
             parts = {name: decode_any(collection.read(name)) for name in names}
-            document = read_document(parts, max_points, collection.include)
+            document = read_document(blocks_of(parts, collection.include), max_points)
             parsed.extend(_longest(document, names, path, max_points))
     return parsed
 
@@ -175,6 +175,7 @@ def parse_collection(
 def _longest(document: Document, names: Sequence[str], path: str, max_points: int) -> Parsed:
     """Return the segments of files of the same ink, those of the first file before others."""
     contributor = path.partition("/")[0]
+    family = contributor[:2] if contributor[:2] in _FAMILIES else contributor
     has_words = any(f"/{WORDS}/" in name for name in names)
     taken: set[int] = set()  # components of segments of the files before
     parsed = Parsed()
@@ -187,7 +188,7 @@ def _longest(document: Document, names: Sequence[str], path: str, max_points: in
                 sample = read(number)
                 if segment.numbers <= taken:
                     raise Fault("ink that a longer sample has")
-                writer = f"{family(contributor)}:{sample.writer or path}"
+                writer = f"{family}:{sample.writer or path}"
                 sample = replace(sample, name=name, writer=writer, group=contributor)
                 rows = _rows(sample, has_words) if segment.level == "TEXT" else [sample]
                 parsed.samples.extend(replace(one, text=untokenised(one.text)) for one in rows)
@@ -283,7 +284,7 @@ class UnipenDataset(DividedDataset):
         return parsed
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        document = read_alone(file, self.max_bytes, self.max_points)
+        document = read_document(blocks_of_file(file, self.max_bytes), self.max_points)
         own = Counter(segment.level for segment in document.segments)
         self._levels += own
         level = next(iter(own), "") if self.level is None else self.level.upper()
