@@ -32,7 +32,9 @@ def in_order(parsed: Parsed) -> Parsed:
     Raises:
         DataError: if no sample is left.
     """
-    samples = {one.name: one for one in reversed(parsed.samples)}
+    samples: dict[str, Sample] = {}
+    for one in parsed.samples:
+        samples.setdefault(one.name, one)
     again = [one.name for one in parsed.samples if samples[one.name] is not one]
     faults = [*parsed.left_out, *(Fault("a name that another sample has", name=n) for n in again)]
     faults.sort(key=lambda one: one.name)
