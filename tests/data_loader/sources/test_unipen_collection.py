@@ -99,10 +99,6 @@ def test_parts_are_chosen_by_category_and_contributor(tmp_path):
     assert [one.text for one in in_order(words)[:2]] == ["a", "bee"]
     ann = dataset(root, contributors=["apa", "apb"])
     assert {one.group for one in ann.used} == {"apa", "apb"}
-
-
-def test_an_unknown_contributor_is_refused_and_the_report_counts_each(tmp_path):
-    root = put(tmp_path / "tree", FILES)
     assert "by contributor: apa 2, apb 3, art 1" in dataset(root).report
     for key in ("contributors", "held_out"):
         with pytest.raises(ConfigFault, match="one of apa, apb, art"):
