@@ -24,7 +24,7 @@ from base.weight_noise import parameter_groups
 from commands import options, sweep, train_options
 from commands.start import Start, resolve_start
 from data_loader.data_loaders import Data
-from data_loader.looking import samples_figure
+from data_loader.sample_sheet import samples_figure
 from logger.logger import setup_logging
 from utils.alphabet import table
 from utils.checks import CheckpointError, UserError

@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +11,6 @@ from base.pretrained import style_file, styles
 from commands.options import Parser, number, require, without_unknown
 from model.generation.options import Primer
 from utils.checks import UserError
-
-if TYPE_CHECKING:
-    from data_loader.lines import Sample
 
 
 def style(name: str) -> Path | None:
@@ -140,7 +136,7 @@ def primer_of(
     return (ink, text), f"{sample.name}{of}{says}{changes}"
 
 
-def sample_of(path: Path, number: int, option: str) -> "tuple[Sample, str]":
+def sample_of(path: Path, number: int, option: str) -> "tuple[data_loader.sources.Sample, str]":
     """Return a sample of a file of ink, and of how many it is one, as text.
 
     Raises:
