@@ -60,7 +60,7 @@ def load_module(path: str | Path) -> None:
 def defines(*objects: object) -> bool:
     """Return whether one of them is of a class that neither PyTorch nor the project has."""
     packages = {type(one).__module__.partition(".")[0] for one in objects}
-    return not packages <= {"torch", "base", "model", "trainer"}
+    return not packages <= {"torch", "base", "data_loader", "model", "trainer"}
 
 
 def classes() -> list[type]:
