@@ -69,6 +69,7 @@ class RunLog:
                     given=given,
                     resumed_from=checkpoint.state.source,
                     weights_from=weights_from,
+                    changes=checkpoint.changes,
                     device=self.device,
                 )
                 stack.enter_context(log_file(self.run.models / "train.log"))
