@@ -264,6 +264,7 @@ class BaseTrainer(ABC):
     def _start(self) -> None:
         """Log what is trained; save a run that goes on in another folder."""
         self.run_log.events.pairs(self.logged_names, "epoch")
+        self.run_log.events.scalars(self._best, self.progress.step, "best")
         if distributed.is_main():
             self.on_start()
         if self.state.source is None:
@@ -380,7 +381,8 @@ class BaseTrainer(ABC):
                 counts["weight_noise_divergence"] = divergence / self._sequences
             loss = f"{self.loss.name}_per_point"
             shown = [loss, f"valid_{loss}", self.monitor.name]
-            self.run_log.epoch(values | counts, self.progress, shown, sums.seconds, improved)
+            ended = self.progress, shown, sums.seconds, improved, self._best
+            self.run_log.epoch(values | counts, *ended)
         # The best first: a run killed in between resumes before this epoch, and repeats it.
         if improved:
             self.checkpoint.save_best()
@@ -467,6 +469,12 @@ class BaseTrainer(ABC):
             curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
             norms = partial(self.optimizer_step.layer_norms, norm)
             self.run_log.step(curves, self.progress.step, norms)
+
+    @property
+    def _best(self) -> dict[str, float]:
+        """The monitored value of the best epoch by its name, as soon as there is one."""
+        best = self.state.best.best
+        return {} if best is None else {self.monitor.name: best}
 
     @cached_property
     def _sequences(self) -> int:

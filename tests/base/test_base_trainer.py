@@ -204,10 +204,15 @@ def test_curves(tmp_path):
     assert all(event.value > 0 for event in reader.Scalars("step/points_per_second"))
     assert [event.step for event in reader.Scalars("step/error_per_point")] == [3, 6, 9]
     assert [event.step for event in reader.Scalars("epoch/error")] == [5, 10]
+    valid = [event.value for event in reader.Scalars("epoch/valid_error")]
+    best = [(event.step, event.value) for event in reader.Scalars("best/valid_error")]
+    assert best == [(5, valid[0]), (10, min(valid))]
     resumed(tmp_path, epochs=3, tensorboard=True).train()
     reader = EventAccumulator(str(trainer.run.log), size_guidance={"tensors": 0}).Reload()
     steps = {event.step for event in reader.Tensors("config/text_summary")}
     assert steps == {0, 10}  # in any order, where both files are of one second
+    assert min(event.value for event in reader.Scalars("best/valid_error")) <= min(valid)
+    assert sum(event.step == 10 for event in reader.Scalars("best/valid_error")) == 2
 
 
 def test_epochs_after_the_checkpoint_leave_the_table(tmp_path):
