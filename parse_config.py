@@ -397,7 +397,13 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
 def choices(base: Annotation) -> dict[str, type]:
     """Return by name the subclasses of `base` that a config may name."""
     offered = [getattr(package, name) for package in PACKAGES for name in package.__all__]
-    return by_name(offered + extension.classes() + torch_blocks.offered(), base)
+    known = by_name(offered + torch_blocks.offered(), base)
+    for cls in extension.classes():
+        if known.get(cls.__name__, cls) is not cls and by_name([cls], base):
+            other = known[cls.__name__].__module__
+            raise UserError(f"{cls.__module__}.py: {other} has a {cls.__name__}, too: rename it")
+        known |= by_name([cls], base)
+    return known
 
 
 def config_binder() -> Binder:
