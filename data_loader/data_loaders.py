@@ -297,4 +297,9 @@ class Items(Dataset):
         for transform in self.augmentation:
             if transform.acts_on == part:
                 ink, missing = transform(ink, missing, generator)
+                if extension.defines(transform) and not np.isfinite(ink).all():
+                    name = type(transform).__name__
+                    raise DataError(
+                        f"{name}, of the augmentation, makes points that are not finite"
+                    )
         return ink, missing

@@ -245,6 +245,18 @@ def test_a_transform_of_ones_own_may_use_the_generators_of_all():
     assert (first != other).any()
 
 
+def test_a_transform_of_ones_own_that_makes_no_numbers_is_named():
+    class Broken(BaseTransform):
+        random = True
+
+        def change(self, ink, generator):
+            ink[1] = np.nan
+
+    dataset = data(augmentation=[Broken()]).training_loader().dataset
+    with pytest.raises(DataError, match="Broken, of the augmentation, makes points that are not"):
+        dataset[0, 1]
+
+
 def test_augmentation_differs_by_epoch_and_is_repeated_by_seed():
     options = {"augmentation": [Scale(), InputNoise(std=0.5)]}
     made, again, other = (data(seed=seed, **options).training_loader() for seed in (1, 1, 2))
