@@ -160,6 +160,10 @@ class SourceDataset(BaseDataset):
         except OSError as error:
             place = f"{error.filename or self.path}: cannot be read ({error.strerror})"
             raise DataError(f"{place}; --data names the folder of the data") from None
+        except DataError as error:
+            if self.path.exists() or self.path.is_absolute():
+                raise
+            raise DataError(f"{error} ({self.path} is looked for in {Path.cwd()})") from None
         folders = [self._folder / "cache", user_cache()]
         if self.cache is not None:
             folders = [Path(self.cache).expanduser()]

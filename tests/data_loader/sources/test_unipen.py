@@ -169,6 +169,14 @@ def test_absence_and_limits_are_named(tmp_path):
         prepared(tmp_path, writer_comment=9, strict=True)
 
 
+def test_a_relative_root_that_is_not_there_is_looked_for_in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        DataError, match=rf"no such folder; .* \(gone is looked for in {tmp_path}\)"
+    ):
+        UnipenDataset(root="gone").load()
+
+
 def test_included_files_are_never_opened(tmp_path):
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "other.doc").write_text(digits())
