@@ -176,10 +176,10 @@ class MNISTStrokesDataset(DividedDataset):
             the digits single. Each line takes digits of its own split, chosen by `lines_seed`, and
             every digit occurs in `repeats` lines.
         repeats: how many lines of its split each digit occurs in.
-        lines_seed: of the choice of digits for lines.
+        lines_seed: seed of the choice of digits for lines.
         gap: fewest and most pixels between two digits of a line.
         embedded_size: digits to generate if `root` is None; a sixth as many more are for test.
-        embedded_seed: seed of these.
+        embedded_seed: seed of the generated digits.
 
     Raises:
         ConfigFault: if a range ends before it begins.

@@ -43,7 +43,7 @@ class SourceDataset(BaseDataset):
         cache: folder for the parsed data; None is `cache` beside the data or, where that cannot
             be written, the user's folder for caches.
         subset: how many training samples to use; None uses all.
-        subset_seed: which ones.
+        subset_seed: seed of the choice of these.
         leave_out: text file with the names of samples that are in no split, one a line; what
             follows a name after a blank, or a line's `#`, is a comment; or the name of a list that
             comes with the project. None leaves none out.

@@ -242,9 +242,9 @@ class UnipenDataset(DividedDataset):
             None takes the only one there is.
         writer_comment: which word of the comment after a segment names its writer, counted from
             0 (1 in the UCI pen digits); None takes `.WRITER_ID`.
-        categories: those of a collection that are used, such as ["8", "7"], in the order in which
+        categories: categories of a collection to use, such as ["8", "7"], in the order in which
             ink is looked for; None uses all.
-        contributors: of a collection, such as ["app", "ced"]; None uses all.
+        contributors: contributors of a collection to use, such as ["app", "ced"]; None uses all.
         held_out: contributors whose samples are all in `test`; None for none.
 
     Raises:

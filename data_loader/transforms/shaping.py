@@ -85,7 +85,7 @@ class ScaleHeight(Linear):
     """Scales a sample to a common height. The inverse of `matrix` undoes it.
 
     Args:
-        height: in the resulting units.
+        height: resulting height, in the resulting units.
         of: what gets that height: a typical movement up or down ("letters", see `x_height`), which
             grows with long ascenders; small letters ("x_height"), which differ less within a hand;
             or all of the ink ("ink"), as for digits.
