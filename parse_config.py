@@ -126,8 +126,7 @@ class ConfigParser:
                 override.set_in(self.config)
                 self._overrides.append(override)
             except ConfigFault as fault:
-                fault.source = override.option
-                faults.append(fault)
+                faults.append(fault.of(override.option))
         self._refuse(faults + self._faults())
 
     @classmethod
@@ -263,14 +262,14 @@ class ConfigParser:
 
     def _refuse(self, faults: Sequence[ConfigFault]) -> None:
         """Raise the ConfigError of faults, if any, with the options or files that they are of."""
-        present = dict(nested(self.config))
+        present, found = dict(nested(self.config)), []
         for fault in faults:
-            if fault.key.endswith(".root") and fault.value is ABSENT:
-                fault.expected += "; --data names the folder"  # As of a network that is shared.
+            lacks_root = fault.key.endswith(".root") and fault.value is ABSENT
+            hint = "; --data names the folder" if lacks_root else ""  # As of a shared network.
             file = self._base(fault.key) if fault.key in present else ""
-            fault.source = fault.source or self._option(fault.key) or file
-        if faults:
-            raise ConfigError(self.source, faults)
+            found.append(fault.of(self._option(fault.key) or file, hint))
+        if found:
+            raise ConfigError(self.source, found)
 
     def _option(self, key: str) -> str:
         """Return the command-line option that set `key`, or a parent of it; "" if none did."""
@@ -397,7 +396,13 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
 def choices(base: Annotation) -> dict[str, type]:
     """Return by name the subclasses of `base` that a config may name."""
     offered = [getattr(package, name) for package in PACKAGES for name in package.__all__]
-    return by_name(offered + extension.classes() + torch_blocks.offered(), base)
+    known = by_name(offered + torch_blocks.offered(), base)
+    for cls in extension.classes():
+        if known.get(cls.__name__, cls) is not cls and by_name([cls], base):
+            other = known[cls.__name__].__module__
+            raise UserError(f"{cls.__module__}.py: {other} has a {cls.__name__}, too: rename it")
+        known |= by_name([cls], base)
+    return known
 
 
 def config_binder() -> Binder:

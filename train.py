@@ -24,7 +24,7 @@ from base.weight_noise import parameter_groups
 from commands import options, sweep, train_options
 from commands.start import Start, resolve_start
 from data_loader.data_loaders import Data
-from data_loader.looking import samples_figure
+from data_loader.sample_sheet import samples_figure
 from logger.logger import setup_logging
 from utils.alphabet import table
 from utils.checks import CheckpointError, UserError
@@ -62,7 +62,7 @@ def train(arguments: argparse.Namespace) -> int:
             log.info("%s is finished", start.run.models)
             return 0
         device = resolve_device(arguments.device)
-        data = load_data(start, device)
+        data = load_data(start, device, arguments.new_data)
         trainer = build_trainer(start, data, device)
         stopped_by = trainer.train(start.config.resolved, start.weights and start.weights.path)
     return 0 if stopped_by is None else 128 + stopped_by
@@ -71,7 +71,7 @@ def train(arguments: argparse.Namespace) -> int:
 def prepare(arguments: argparse.Namespace) -> int:
     """Prepare the data, print what it has, and draw some of it if that is asked for."""
     start = resolve_start(arguments)
-    data = load_data(start, resolve_device(arguments.device))
+    data = load_data(start, resolve_device(arguments.device), arguments.new_data)
     print(data.loaded.character_report(data.new_characters))
     if arguments.show:
         truncate = start.config.settings.truncate
@@ -79,8 +79,9 @@ def prepare(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def load_data(start: Start, device: torch.device) -> Data:
-    """Return the data of a training, with their units and alphabet."""
+def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
+    """Return the data of a training, with their units and alphabet; of a run that goes on they are
+    those that it has seen, unless `new_data` are accepted."""
     features, config, weights = start.model_on_meta().features, start.config, start.weights
     seed, normalisation = config.settings.seed, None
     seed_all(seed)
@@ -103,6 +104,7 @@ def load_data(start: Start, device: torch.device) -> Data:
         features=features,
         extends_alphabet=weights is not None and not start.resumed,
     )
+    start.check_data(loaded, new_data)
     log.info("%s", loaded.report)
     if new := data.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
@@ -122,7 +124,11 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         "config": config.stored,
         "alphabet": data.alphabet.characters if model.needs_text else None,
         "normalisation": data.normalisation.to_dict(),
-        "dataset": {"canonical": loaded.canonical, "quantisation_step": loaded.quantisation_step},
+        "dataset": {
+            "canonical": loaded.canonical,
+            "quantisation_step": loaded.quantisation_step,
+            "fingerprints": loaded.fingerprints(),
+        },
         "versions": versions(device),
         "modules": extension.versions(),
     }

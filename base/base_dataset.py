@@ -1,5 +1,6 @@
 """The interface of all sources of handwriting: they give lists of samples by split."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -81,6 +82,14 @@ class Loaded:
     def used(self) -> list[Sample]:
         """The samples of all splits, each once."""
         return list(dict.fromkeys(chain.from_iterable(self.samples.values())))
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return a hash of each split: of the names, texts and lengths of its samples, in order."""
+        hashes = {}
+        for split, part in self.samples.items():
+            content = repr([(sample.name, sample.text, len(sample.ink)) for sample in part])
+            hashes[split] = hashlib.sha256(content.encode()).hexdigest()[:16]
+        return hashes
 
     def character_counts(self) -> dict[str, int]:
         """Return the counts of each character in the texts of all splits, the rare ones first.

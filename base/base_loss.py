@@ -1,9 +1,10 @@
 """The interface of losses."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from base.base_data_loader import Batch
 
@@ -23,3 +24,15 @@ class BaseLoss(ABC):
     @abstractmethod
     def divisor(self, batch: Batch) -> int:
         """Return the divisor of the gradient summed over `batch`."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the loss keeps from step to step, as tensors and plain values.
+
+        Of a loss that is a module these are its buffers.
+        """
+        return super().state_dict() if isinstance(self, nn.Module) else {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with what `state_dict` returned."""
+        if isinstance(self, nn.Module):
+            super().load_state_dict(state)

@@ -7,7 +7,7 @@ import shlex
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import astuple
 from functools import cached_property, partial
@@ -96,8 +96,10 @@ class BaseTrainer(ABC):
             parts.model, parts.optimizer, parts.lr_scheduler, parts.device.type, self.settings
         )
         self.stream = BatchStream(parts, self.settings, self.state, self._stop)
-        saved = (self.state, self.optimizer_step, self.stream, self._last_loss, self.monitor.name)
-        self.checkpoint = TrainingCheckpoint(parts, self.settings, *saved)
+        saved = (self.state, self.optimizer_step, self.stream, {"loss": self.loss, "trainer": self})
+        self.checkpoint = TrainingCheckpoint(
+            parts, self.settings, *saved, self._last_loss, self.monitor.name
+        )
         anomaly = self.settings.anomaly
         self._nonfinite = NonFinite(parts.model, self.state, anomaly, self._forward, self._failure)
         self.run_log = RunLog(parts.run, parts.device, self._stop, self.settings)
@@ -159,6 +161,13 @@ class BaseTrainer(ABC):
 
     def draw(self, epoch: int, step: int) -> None:  # noqa: B027 (a task may have no pictures)
         """Draw pictures with `evaluated_model` after an epoch, into `run.log` and TensorBoard."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the task keeps from step to step, as tensors and plain values."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 (it may keep nothing)
+        """Go on with what `state_dict` returned."""
 
     def on_start(self) -> None:  # noqa: B027 (a task may have nothing to write)
         """Write further files into the run's folder, which exists from here on."""
@@ -255,6 +264,7 @@ class BaseTrainer(ABC):
     def _start(self) -> None:
         """Log what is trained; save a run that goes on in another folder."""
         self.run_log.events.pairs(self.logged_names, "epoch")
+        self.run_log.events.scalars(self._best, self.progress.step, "best")
         if distributed.is_main():
             self.on_start()
         if self.state.source is None:
@@ -371,7 +381,8 @@ class BaseTrainer(ABC):
                 counts["weight_noise_divergence"] = divergence / self._sequences
             loss = f"{self.loss.name}_per_point"
             shown = [loss, f"valid_{loss}", self.monitor.name]
-            self.run_log.epoch(values | counts, self.progress, shown, sums.seconds, improved)
+            ended = self.progress, shown, sums.seconds, improved, self._best
+            self.run_log.epoch(values | counts, *ended)
         # The best first: a run killed in between resumes before this epoch, and repeats it.
         if improved:
             self.checkpoint.save_best()
@@ -458,6 +469,12 @@ class BaseTrainer(ABC):
             curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
             norms = partial(self.optimizer_step.layer_norms, norm)
             self.run_log.step(curves, self.progress.step, norms)
+
+    @property
+    def _best(self) -> dict[str, float]:
+        """The monitored value of the best epoch by its name, as soon as there is one."""
+        best = self.state.best.best
+        return {} if best is None else {self.monitor.name: best}
 
     @cached_property
     def _sequences(self) -> int:

@@ -4,6 +4,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from utils.checks import UserError
+
 
 class BaseTransform:
     """A change of one sample's ink during training: subclasses define `change` or `__call__`.
@@ -27,7 +29,9 @@ class BaseTransform:
             generator: the source of randomness.
         """
         ink = ink.copy()
-        self.change(ink, generator)
+        if self.change(ink, generator) is not None:
+            name = type(self).__name__
+            raise UserError(f"{name}.change returns something: it has to alter the ink it is given")
         return ink, missing
 
     def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 _loaded: dict[str, tuple[ModuleType, bytes]] = {}
 """By name: the module, and the content of its file."""
+_imported: dict[str, bytes] = {}
+"""What they import from their folders, as `my_loss/helper`: the contents of these files."""
 
 
 def load_module(path: str | Path) -> None:
@@ -47,6 +49,7 @@ def load_module(path: str | Path) -> None:
     if there is not None and there.origin != str(path):
         raise UserError(f"--module {path}: there is another module {name}; rename the file")
     sys.path.append(folder)  # Worker processes find the module by its name.
+    before = set(sys.modules)
     try:
         _loaded[name] = importlib.import_module(name), content
     except KeyboardInterrupt:
@@ -55,6 +58,16 @@ def load_module(path: str | Path) -> None:
         sys.path.remove(folder)
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise UserError(f"--module {path}: it does not load: {reason}") from error
+    for other in sys.modules.keys() - before - {name}:
+        file = Path(getattr(sys.modules[other], "__file__", None) or "")
+        if file.suffix == ".py" and Path(folder) in file.parents and file.is_file():
+            _imported[f"{name}/{other}"] = file.read_bytes()
+
+
+def defines(*objects: object) -> bool:
+    """Return whether one of them is of a class that neither PyTorch nor the project has."""
+    packages = {type(one).__module__.partition(".")[0] for one in objects}
+    return not packages <= {"torch", "base", "data_loader", "model", "trainer"}
 
 
 def classes() -> list[type]:
@@ -68,13 +81,16 @@ def classes() -> list[type]:
 
 
 def versions() -> dict[str, str]:
-    """Return the SHA-256 of the file of each loaded module, by name, for a checkpoint."""
-    return {name: hashlib.sha256(content).hexdigest() for name, (_, content) in _loaded.items()}
+    """Return the SHA-256 of the file of each loaded module, by name, and of the files of their
+    folders that these import, as `my_loss/helper`; for a checkpoint."""
+    files = {name: content for name, (_, content) in _loaded.items()} | _imported
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
 def sources() -> dict[str, bytes]:
     """Return what was loaded, by the names of the files, for the folder of a run."""
-    return {f"{name}.py": content for name, (_, content) in _loaded.items()}
+    files = {name: content for name, (_, content) in _loaded.items()} | _imported
+    return {f"{name.rpartition('/')[2]}.py": content for name, content in files.items()}
 
 
 def options() -> str:
@@ -88,7 +104,7 @@ def missing(modules: Mapping[str, str]) -> str:
     return "; ".join(
         f"the module {name}.py (SHA-256 {digest[:12]}...) is not loaded: --module FILE loads it"
         for name, digest in modules.items()
-        if name not in _loaded
+        if name not in _loaded and "/" not in name
     )
 
 

@@ -151,6 +151,7 @@ class RunFolder:
         given: dict[str, Any] | None = None,
         resumed_from: Path | None = None,
         weights_from: Path | None = None,
+        changes: dict[str, list[Any]] | None = None,
         device: torch.device | None = None,
     ) -> bool:
         """Create the folders if needed, and write there `config.json`, `run.json` and the code.
@@ -164,6 +165,7 @@ class RunFolder:
             resumed_from: the checkpoint, which may lie in this run or elsewhere; None if none.
             weights_from: the checkpoint with whose weights the run begins, if any; where it is
                 resumed, the record of the run of `resumed_from` says which.
+            changes: of the config since `resumed_from`, by key: what it had and has.
             device: that the run computes on; None for the CPU.
 
         Returns:
@@ -197,6 +199,7 @@ class RunFolder:
             "started": local_time(),
             "resumed_from": None if resumed_from is None else str(resumed_from),
             "weights_from": None if weights_from is None else str(weights_from),
+            "changes": changes or {},
             **provenance.record(self.models, device),
             "config": given or config,
         }

@@ -69,6 +69,7 @@ class RunLog:
                     given=given,
                     resumed_from=checkpoint.state.source,
                     weights_from=weights_from,
+                    changes=checkpoint.changes,
                     device=self.device,
                 )
                 stack.enter_context(log_file(self.run.models / "train.log"))
@@ -80,7 +81,7 @@ class RunLog:
             enabled = self.settings.tensorboard and distributed.is_main()
             self.events = TensorBoardWriter(self.run.log, enabled=enabled, step=step)
             with closing(self.events):
-                self.events.config(given, progress.step)
+                self.events.config(config or given, progress.step)
                 yield
 
     def step(
@@ -106,6 +107,7 @@ class RunLog:
         shown: Sequence[str | None],
         seconds: float,
         improved: bool,
+        best: Mapping[str, float],
     ) -> None:
         """Log an epoch.
 
@@ -115,10 +117,12 @@ class RunLog:
             shown: the names of the values to show on the console, as far as there are any.
             seconds: that its steps took.
             improved: whether it is the best so far.
+            best: the monitored value of the best epoch, by name.
         """
         epoch, epochs, skipped = progress.epoch, self.settings.epochs, values["skipped_steps"]
         with self._stop.catch_os_errors():
             self.events.scalars(values, progress.step, "epoch")
+            self.events.scalars(best, progress.step, "best")
         self._table.append({"epoch": epoch, "step": progress.step, **values})
         words = [f"epoch {epoch:>{len(str(epochs))}}/{epochs}:"]
         words += [f"{name} {values[name]:11.5g}" for name in dict.fromkeys(shown) if name in values]

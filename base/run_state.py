@@ -85,6 +85,16 @@ class Sums:
         self.sequences += sequences
         self.points += points
 
+    def count(self, norm: float, rate: float, seconds: float) -> None:
+        """Count a step, as `RunState.count`."""
+        self.seconds += seconds
+        if math.isfinite(norm):
+            self.steps += 1
+            self.gradient_norm += norm
+            self.learning_rate = rate
+        else:
+            self.skipped += 1
+
     @property
     def loss_per_point(self) -> float:
         """NaN where nothing was counted."""
@@ -156,16 +166,12 @@ class RunState:
     def count(self, step: Sums, norm: float, rate: float, seconds: float) -> None:
         """Count a step by its sums, the norm of its gradient, its learning rate and the time it
         took. Where the norm is not finite it was skipped; what was summed counts all the same."""
-        progress, sums, first = self.progress, self.sums, self.progress.first_loss
-        sums.add(step.loss, step.sequences, step.points)
-        sums.seconds += seconds
+        progress, first = self.progress, self.progress.first_loss
+        self.sums.add(step.loss, step.sequences, step.points)
+        self.sums.count(norm, rate, seconds)
         if not math.isfinite(norm):
-            sums.skipped += 1
             self.progress = replace(progress, skipped_in_row=progress.skipped_in_row + 1)
             return
-        sums.steps += 1
-        sums.gradient_norm += norm
-        sums.learning_rate = rate
         self.progress = replace(
             progress,
             step=progress.step + 1,

@@ -6,6 +6,7 @@ do not name the offending value.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -80,17 +81,20 @@ def arguments(cls: type) -> Arguments:
         found = arguments_of(cls, FROM_PROGRAM)
         for name in found.accepted.keys() & TORCH_RANGES.keys():
             found.accepted[name] = _bounded(found.accepted[name], TORCH_RANGES[name])
-        found.defaults |= DERIVED_ARGUMENTS.get(cls.__name__, {})
-        found.supplied = ["params"] if is_optimizer else ["optimizer", "steps"]
-        found.construct = _construct if is_optimizer else _schedule
+        found = replace(
+            found,
+            supplied=["params"] if is_optimizer else ["optimizer", "steps"],
+            defaults=found.defaults | DERIVED_ARGUMENTS.get(cls.__name__, {}),
+            construct=_construct if is_optimizer else _schedule,
+        )
     if is_optimizer:
         settings = {"match": str, "frozen": bool, **found.accepted}
         optional = dict.fromkeys(list(settings)[1:], ABSENT)
         found.accepted["groups"] = list[Arguments(dict, [], settings, optional)]
         found.defaults["groups"] = []
-        found.construct = partial(_in_groups, found.construct)
-    found.is_watched = cls in extension.classes()  # The project's own hand on what they are given.
-    return found
+        found = replace(found, construct=partial(_in_groups, found.construct))
+    # The project's own hand on what they are given.
+    return replace(found, is_watched=cls in extension.classes())
 
 
 def trial_groups(network: nn.Module | object, settings: Sequence[Mapping[str, Any]]) -> list[Group]:

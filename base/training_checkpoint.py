@@ -24,11 +24,15 @@ from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
 from base.run_state import Best, Counters, RunState
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import CheckpointError, first_line
+from utils.checks import CheckpointError, first_line, shown
 from utils.files import link_or_copy, set_aside
+from utils.override import children, nested
+from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
 
+MEASURED_BY = ("loss", "metrics", "data_loader.args.dataset")
+"""Keys of a config whose change makes the values of epochs no longer comparable."""
 EXPLODED = 10.0
 """How far the loss per point of a sound state may exceed that of the first step, in units of the
 latter's absolute value, or of 1 if that is larger (assumed: far more than a warm-up or a new task
@@ -49,9 +53,14 @@ class TrainingCheckpoint:
         state: of the run, filled by `load`.
         optimizer_step: whose state is saved as well.
         stream: of the data that a position is in.
+        stateful: by name, what has a `state_dict` of its own, such as the loss.
         last_loss: returns the loss per point of the present weights on the data of the last step;
             None before any.
         monitored: the name of the value that decides which epoch is best; None for none.
+
+    Attributes:
+        changes: what the config has had and has, by key, where that differs since the checkpoint
+            that the run was resumed from.
     """
 
     def __init__(
@@ -61,12 +70,14 @@ class TrainingCheckpoint:
         state: RunState,
         optimizer_step: OptimizerStep,
         stream: BatchStream,
+        stateful: Mapping[str, Any],
         last_loss: Callable[[], float | None],
         monitored: str | None,
     ) -> None:
         self.run, self.header, self.settings = parts.run, parts.checkpoint_header, settings
         self.state, self.optimizer_step, self.stream = state, optimizer_step, stream
-        self.last_loss, self.monitored = last_loss, monitored
+        self.stateful, self.last_loss, self.monitored = stateful, last_loss, monitored
+        self.changes: dict[str, list[Any]] = {}
         self._last_save = time.monotonic()
         # The counters of the last checkpoint, and of the best one written here.
         self._saved: Counters | None = None
@@ -97,10 +108,13 @@ class TrainingCheckpoint:
             fault = CheckpointError(f"{source}: its training state does not fit ({cause})")
         if any(distributed.all_reduce_max([fault is not None])):  # What one refuses, all do.
             raise fault or CheckpointError(f"{source}: it does not fit in another process")
+        for key, (before, now) in self.changes.items():
+            log.info("changed since %s: %s = %s, before %s", source, key, shown(now), shown(before))
         self._saved, done = self.state.counters, self.state.progress
         log.info("resumed from %s: %d epochs complete, %d steps", source, done.epoch, done.step)
 
     def _load(self, checkpoint: Checkpoint, source: Path) -> None:
+        self.changes = _changes(checkpoint["config"], self.header["config"])
         saved, generators = checkpoint["training"], random_state()
         for name in ("cuda", "mps"):  # of which there may be others
             generators.pop(name, None)
@@ -111,6 +125,11 @@ class TrainingCheckpoint:
         done = (self.state.progress.epoch, self._schedule_steps(saved))
         weights = checkpoint["state_dict"]
         self.optimizer_step.load_state_dict(saved["update"], weights, source, *done)
+        for name, one in self.stateful.items():
+            if own := saved.get("parts", {}).get(name):
+                one.load_state_dict(own)
+            elif one.state_dict():
+                log.warning("%s has no state of the %s: it begins anew", source, name)
         set_random_state(saved["random_state"])
 
     def _schedule_steps(self, saved: Mapping[str, Any]) -> int:
@@ -140,8 +159,14 @@ class TrainingCheckpoint:
             for path in checkpoints(self.run.models):
                 if position(path) > here:  # It is damaged.
                     log.warning("%s is not resumed; kept as %s", path, set_aside(path))
-            if best.best_epoch is not None and not self._find_best(source, best):
-                best = Best()  # As when another value is monitored now: the next epoch is the best.
+            measures = [key for key in self.changes if key.startswith(MEASURED_BY)]
+            if measures and self.run.best.exists():
+                log.info(
+                    "best begins anew; the one before is %s", set_aside(self.run.best, "former")
+                )
+            # As when another value is monitored now: the next epoch is the best.
+            if measures or (best.best_epoch is not None and not self._find_best(source, best)):
+                best = Best()
         self.state.set_best(distributed.broadcast_object(lambda: best))
         self._last_save = time.monotonic()
 
@@ -230,9 +255,24 @@ class TrainingCheckpoint:
             "training": {  # what only a resumed run needs
                 "update": self.optimizer_step.state_dict(),
                 "random_state": random_state(),
+                "parts": {name: one.state_dict() for name, one in self.stateful.items()},
                 **self.state.state_dict(),
                 **self.stream.layout,
             },
         }
         if distributed.is_main():
             save_checkpoint(path, content)
+
+
+def _changes(before: Config, now: Config) -> dict[str, list[Any]]:
+    """Return the values of two configs that differ, by key, but for the places of data."""
+    values = [
+        {key: value for key, value in nested(config) if not children(value)}
+        for config in (before, now)
+    ]
+    pairs = {key: [one.get(key) for one in values] for key in sorted(values[0] | values[1])}
+    return {
+        key: pair
+        for key, pair in pairs.items()
+        if pair[0] != pair[1] and key.rpartition(".")[2] not in ("root", "cache")
+    }

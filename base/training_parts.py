@@ -39,17 +39,17 @@ class TrainingSettings:
     """What a config can set of every trainer.
 
     Args:
-        epochs: of the whole run.
-        seed: of the whole run.
+        epochs: epochs of the whole run.
+        seed: seed of all random numbers of the run.
         monitor: what decides which epoch is best: "min NAME", "max NAME", or null for none.
         early_stop: epochs without improvement after which the run ends.
         save_period: epochs from checkpoint to checkpoint.
         save_minutes: minutes from checkpoint to checkpoint within an epoch.
         keep_last: checkpoints kept beside the best one during the run; at its end only the newest
             is kept. Null keeps all.
-        time_limit_minutes: after which the run saves and stops; it can be resumed.
+        time_limit_minutes: minutes after which the run saves and stops; it can be resumed.
         steps_per_epoch: optimiser steps of an epoch; null for a pass over the data.
-        precision: of the network's products; its weights stay float32.
+        precision: precision of the network's matrix products; its weights stay float32.
         clip_norm: bound on the norm of the gradient.
         accumulate: batches whose gradients make one step.
         ema_decay: per step, of an exponential moving average of the weights; less at first.

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.measures import main
 from commands import options
 from data_loader.synthetic.alignment import AlignedLine, Alignment
-from data_loader.synthetic.bank import check_forms, hands, look_at_pieces
+from data_loader.synthetic.bank import check_forms, hands, verify_pieces
 from data_loader.synthetic.cutting import measured_lines
 from model.generation import aligning as by_window
 from model.reader import Reader
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
         lines[sample.name] = AlignedLine(points, flags, np.zeros_like(flags), errors)
     table = Alignment(lines)
     found = hands(measured_lines(samples, table))
-    tried, passed = look_at_pieces(found.values(), partial(reader.read_lines, progress=True))
+    tried, passed = verify_pieces(found.values(), partial(reader.read_lines, progress=True))
     table.save(arguments.output)
     characters = sum(len(line.read) for line in lines.values())
     right = sum(int(line.read.sum()) for line in lines.values())

@@ -1,4 +1,4 @@
-"""Score networks on a split of their data; what is found stays in the folder of the run."""
+"""Score networks on a split of their data; the scores are saved in the run's folder."""
 
 import argparse
 import json

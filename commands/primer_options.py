@@ -2,15 +2,12 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import model
 from base.pretrained import styles
 from commands.options import Parser, number, require
 from handwriting.options import OWN, USUAL, PrimerFile, style
 from model.generation.options import Primer
-
-if TYPE_CHECKING:
-    import model
 
 
 def add_style(parser: argparse._ActionsContainer, default: str = OWN, meaning: str = OWN) -> None:

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from base import distributed, extension
+from base.base_dataset import Loaded
 from base.base_model import BaseModel
 from base.checkpoint import CheckpointFile, check_weights, find_checkpoint, newest_checkpoint
 from base.run_folder import SAVED, RunFolder
 from model.loading import naming_incompatibilities
 from parse_config import ALPHABET, NORMALISATION, ConfigParser
 from utils.alphabet import Alphabet
-from utils.checks import CheckpointError, UserError
+from utils.checks import CheckpointError, DataError, UserError
+from utils.override import children
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +92,21 @@ class Start:
 
         weights = distributed.broadcast_object(find) if self.tries_older else None
         return weights and replace(self, weights=weights)
+
+    def check_data(self, loaded: Loaded, new_data: bool) -> None:
+        """Raise a DataError if a run would go on with other data, unless it may: `new_data`."""
+        if not self.resumed:
+            return
+        former = children(self.weights.content.get("dataset", {}).get("fingerprints"))
+        if not former:
+            log.info("%s does not say what the data were: they are recorded now", self.weights.path)
+        now = loaded.fingerprints()
+        changed = [split for split, one in former.items() if now.get(split) != one]
+        if changed and not new_data:
+            raise DataError(
+                f"{self.weights.path}: the data are not those of the run; other lines, texts or "
+                f"another order in {', '.join(changed)}. --new-data goes on with them"
+            )
 
 
 def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None) -> Start:

@@ -37,6 +37,11 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         help="go on with the run of that --run-id and config if there is one, else start it "
         "(default: an existing run is an error)",
     )
+    add(
+        "--new-data",
+        action="store_true",
+        help="resume a run though its data have changed (default: that is an error)",
+    )
     _add_sweep(parser)
     saved = "folder for all that a new run writes, as models/NAME/ID and log/NAME/ID"
     add("--saved", type=Path, default=SAVED, metavar="FOLDER", help=saved)

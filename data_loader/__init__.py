@@ -10,7 +10,7 @@ _NAMES = {
     "sources.inkml": "InkMLDataset",
     "sources.mnist_strokes": "MNISTStrokesDataset",
     "sources.stroke_arrays": "StrokeArraysDataset",
-    "sources.unipen": "UnipenDataset",
+    "sources.unipen_collection": "UnipenDataset",
     "synthetic.composed": "ComposedDataset",
     "synthetic.embedded": "EmbeddedDataset",
     "synthetic.mixed": "MixedDataset",

@@ -1,6 +1,7 @@
 """Ink and text of a dataset as batches for a network."""
 
 import logging
+import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from base import distributed
+from base import distributed, extension
 from base.base_data_loader import BaseDataLoader, Batch, padded
 from base.base_dataset import BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
@@ -269,6 +270,10 @@ class Items(Dataset):
         epoch, index = key
         sample, data = self.samples[index], self.data
         generator = np.random.default_rng([data.seed, epoch, index, _SAMPLE])
+        if extension.defines(*self.augmentation):  # Which may use the generators of all.
+            seed = int(np.random.default_rng([data.seed, epoch, index]).integers(2**32))
+            random.seed(seed)
+            np.random.seed(seed)
         ink, missing = self._augmented("ink", sample.ink, sample.gaps, generator)
         text = data.alphabet.encode(sample.text)
         if data.features is not None:
@@ -292,4 +297,9 @@ class Items(Dataset):
         for transform in self.augmentation:
             if transform.acts_on == part:
                 ink, missing = transform(ink, missing, generator)
+                if extension.defines(transform) and not np.isfinite(ink).all():
+                    name = type(transform).__name__
+                    raise DataError(
+                        f"{name}, of the augmentation, makes points that are not finite"
+                    )
         return ink, missing

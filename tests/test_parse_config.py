@@ -24,7 +24,7 @@ from model.generation.networks import GenerationNetwork
 from parse_config import ALPHABET, NORMALISATION, ConfigError, ConfigParser, Override, choices
 from tests import tiny_config
 from trainer import GenerationTrainer
-from utils.checks import ABSENT
+from utils.checks import ABSENT, UserError
 
 CONFIG = json.loads((Path(__file__).parents[1] / "configs" / "iam_conditional.json").read_text())
 CONFIG["optimizer"] = {"type": "Adam", "args": {"lr": 0.01, "betas": [0, 0.999]}}
@@ -166,6 +166,21 @@ def test_all_faults_are_reported_together():
     assert lines[0] == f"c.json: {len(keys)} faults" and len(lines) == len(keys) + 1
     assert '  -o: arch.args.cell = "RNN": one of "LSTM", "GRU"' in lines
     assert len(str(error.value)) < 2000
+
+
+def test_a_class_of_ones_own_has_a_name_of_its_own(monkeypatch):
+    class PredictionNetwork(model.PredictionNetwork):
+        pass
+
+    monkeypatch.setattr(extension, "classes", lambda: [PredictionNetwork])
+    expected = r"test_parse_config\.py: model\.generation\.networks has a PredictionNetwork, too"
+    with pytest.raises(UserError, match=expected):
+        parsed(CONFIG)
+    first = type("Own", (model.PredictionNetwork,), {"__module__": "first"})
+    second = type("Own", (model.PredictionNetwork,), {"__module__": "second"})
+    monkeypatch.setattr(extension, "classes", lambda: [first, second])
+    with pytest.raises(UserError, match=r"second\.py: first has a Own, too: rename it"):
+        parsed(CONFIG)
 
 
 # Files and checkpoints.

@@ -24,7 +24,7 @@ class GravesRMSprop(torch.optim.Optimizer):
     Args:
         params: weights, or groups of them.
         lr: step size (the paper: 1e-4).
-        decay: of the averages n and m (the paper: 0.95).
+        decay: decay rate of the averages n and m (the paper: 0.95).
         momentum: share of the last step that is kept (the paper: 0.9).
         damping: in units of the squared gradient (the paper: 1e-4).
     """

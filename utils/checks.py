@@ -57,6 +57,10 @@ class ConfigFault(UserError):
         super().__init__(key, value, expected, source)
         self.key, self.value, self.expected, self.source = key, value, expected, source
 
+    def of(self, source: str, hint: str = "") -> "ConfigFault":
+        """Return the fault as one of a source, unless it has one, with a hint after it."""
+        return ConfigFault(self.key, self.value, self.expected + hint, self.source or source)
+
     def __str__(self) -> str:
         key = self.key if self.key.isprintable() else json.dumps(self.key)
         key = key if len(key) <= MAX_KEY else f"{key[: MAX_KEY - 3]}..."

@@ -41,8 +41,7 @@ def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[Path, Json]:
         except ConfigFault as fault:
             if fault.source:
                 raise
-            fault.source = str(file)
-            raise ConfigFault(BASE, base, str(fault), source) from None
+            raise ConfigFault(BASE, base, str(fault.of(str(file))), source) from None
         if not isinstance(found[file], dict):
             raise ConfigFault(BASE, base, "a file with an object", source)
         files = {name: one for name, one in files.items() if name not in found} | found

@@ -16,45 +16,38 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from data_loader.sources.parsing import Fault, Sample
+from data_loader.sources.parsing import Fault, Parsed, Sample
 from utils.checks import DataError
 from utils.files import atomic_write, check_writable
 
 FORMAT = 2
 STRINGS = ("text", "name", "writer", "group")
 
-Found = tuple[list[Sample], list[Fault]]
-"""Samples and why others are left out, both sorted by name."""
-
 logger = logging.getLogger(__name__)
 
 
-def collect(found: Iterable[Sample | Fault]) -> Found:
-    """Return samples, each name once, and the faults of those that are left out.
+def in_order(parsed: Parsed) -> Parsed:
+    """Return samples, each name once, and why others are left out, both sorted by name.
 
     Raises:
         DataError: if no sample is left.
     """
     samples: dict[str, Sample] = {}
-    faults: list[Fault] = []
-    for one in found:
-        if isinstance(one, Fault):
-            faults.append(one)
-        elif one.name in samples:
-            faults.append(Fault("a name that another sample has", name=one.name))
-        else:
-            samples[one.name] = one
-    if len(faults) == 1 and not samples:
-        raise DataError(str(faults[0]))
+    for one in parsed.samples:
+        samples.setdefault(one.name, one)
+    again = [one.name for one in parsed.samples if samples[one.name] is not one]
+    faults = [*parsed.left_out, *(Fault("a name that another sample has", name=n) for n in again)]
+    faults.sort(key=lambda one: one.name)
     if not samples:
         listed = ", ".join(map(str, faults[:3]))
-        raise DataError(f"no sample can be used; {len(faults):,} are left out: {listed}")
-    faults.sort(key=lambda one: one.name)
-    return [samples[name] for name in sorted(samples)], faults
+        several = f"no sample can be used; {len(faults):,} are left out: "
+        raise DataError(f"{several * (len(faults) != 1)}{listed}")
+    return Parsed([samples[name] for name in sorted(samples)], faults)
 
 
-def pack(samples: list[Sample], faults: list[Fault]) -> dict[str, np.ndarray]:
+def pack(parsed: Parsed) -> dict[str, np.ndarray]:
     """Return samples as a few arrays, one after the other, offsets as int16 where all fit that."""
+    samples = parsed.samples
     inks = np.concatenate([sample.ink for sample in samples])
     offsets = inks[:, :2]
     small = (np.abs(offsets) < 2**15).all() and (offsets == np.rint(offsets)).all()
@@ -64,7 +57,7 @@ def pack(samples: list[Sample], faults: list[Fault]) -> dict[str, np.ndarray]:
         [getattr(s, what).encode(errors="backslashreplace").decode() for s in samples]
         for what in STRINGS
     ]
-    notes = json.dumps([strings, [one.args for one in faults]])
+    notes = json.dumps([strings, [one.args for one in parsed.left_out]])
     return {
         "offsets": offsets.astype(np.int16 if small else np.float32),
         "ends": inks[:, 2] > 0,
@@ -74,7 +67,7 @@ def pack(samples: list[Sample], faults: list[Fault]) -> dict[str, np.ndarray]:
     }
 
 
-def unpack(arrays: Mapping[str, np.ndarray]) -> Found:
+def unpack(arrays: Mapping[str, np.ndarray]) -> Parsed:
     """Return what was packed."""
     strings, faults = json.loads(arrays["notes"].tobytes())
     ink = np.column_stack([arrays["offsets"], arrays["ends"]]).astype(np.float32)
@@ -82,7 +75,7 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> Found:
     inks, gaps = np.split(ink, stops), np.split(arrays["missing"], stops)
     parts = zip(inks, gaps, *strings, strict=True)
     samples = [Sample(ink, *words, missing=missing) for ink, missing, *words in parts]
-    return samples, [Fault(*one) for one in faults]
+    return Parsed(samples, [Fault(*one) for one in faults])
 
 
 def fingerprint(files: Iterable[Path], root: Path) -> str:
@@ -96,13 +89,9 @@ def fingerprint(files: Iterable[Path], root: Path) -> str:
 
 
 def load_or_make(
-    kind: str,
-    folders: list[Path],
-    key: Mapping[str, object],
-    read: Callable[[], Iterable[Sample | Fault]],
-) -> tuple[list[Sample], list[Fault], Path]:
-    """Return the samples for `key`, made of what `read` yields unless there is a cache of it, why
-    others are left out, and the cache.
+    kind: str, folders: list[Path], key: Mapping[str, object], read: Callable[[], Parsed]
+) -> tuple[Parsed, Path]:
+    """Return what is parsed for `key`, by `read` unless there is a cache of it, and the cache.
 
     Of several processes one makes it, the others wait.
 
@@ -110,7 +99,7 @@ def load_or_make(
         kind: the source, as the beginning of the file's name.
         folders: where the cache may be, the preferred one first.
         key: everything that the samples depend on, as JSON: a fingerprint and options.
-        read: yields samples, and those to be left out.
+        read: parses the source.
 
     Raises:
         DataError: if no folder can be written, or from `read`.
@@ -119,15 +108,15 @@ def load_or_make(
     name = f"{kind}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
     for folder in folders:
         if found := _load(folder / f"{name}.npz"):
-            return *found, folder / f"{name}.npz"
+            return found, folder / f"{name}.npz"
     folder = _writable(folders)
     file = folder / f"{name}.npz"
     with FileLock(folder / f"{name}.lock"):
         if found := _load(file):  # another process was faster
-            return *found, file
+            return found, file
         for left in folder.glob(f".{name}.*.tmp"):  # of a process that was killed
             left.unlink(missing_ok=True)
-        arrays = pack(*collect(read()))
+        arrays = pack(in_order(read()))
         try:
             atomic_write(file, lambda stream: np.savez(stream, **arrays))
         except OSError as error:
@@ -135,10 +124,10 @@ def load_or_make(
                 f"cannot write the cache {file}: {error.strerror or error}; make room there, or "
                 'name another folder as "cache" of the dataset'
             ) from error
-    return *unpack(arrays), file
+    return unpack(arrays), file
 
 
-def _load(file: Path) -> Found | None:
+def _load(file: Path) -> Parsed | None:
     """Return the samples in a file, or None if it cannot be used."""
     try:
         with np.load(file, allow_pickle=False) as arrays:

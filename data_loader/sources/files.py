@@ -8,6 +8,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -66,22 +67,18 @@ def _refuse(error: OSError) -> None:
     raise error
 
 
-def attempt(parse: Callable[..., Value], content: object, *args: object) -> Value | Fault:
-    """Return what `parse` makes of content, or the fault that it raises or the content is."""
-    if isinstance(content, Fault):
-        return content
-    try:
-        return parse(content, *args)
-    except Fault as fault:
-        return fault
-
-
-def contents(
-    files: Sequence[Path], wanted: re.Pattern[str], max_bytes: int, description: str
-) -> Iterator[tuple[str, bytes | Fault]]:
-    """Yield the names, without folders, and contents of files, or why one cannot be used.
+def parse_contents(
+    parse: Callable[[str, bytes], Value],
+    files: Sequence[Path],
+    wanted: re.Pattern[str],
+    max_bytes: int,
+    description: str,
+) -> tuple[dict[str, Value], dict[str, Fault]]:
+    """Return what is made of the contents of files by their names, without folders; and why others
+    cannot be used.
 
     Args:
+        parse: makes it of a name and a content.
         files: the files, or the one archive that holds them, which has another name.
         wanted: fits the names.
         max_bytes: limit on a file or member.
@@ -91,17 +88,21 @@ def contents(
         DataError: if the archive is broken or too large, or two files have one name.
     """
     if len(files) == 1 and not wanted.fullmatch(files[0].name):
-        inside = members(files[0], wanted, max_bytes, description)
-        found = ((PurePosixPath(path).name, content) for path, content in inside)
+        inside = members(files[0], wanted, max_bytes, description, MAX_UNPACKED)
+        found = ((PurePosixPath(path).name, read) for path, read in inside)
     else:
         bar = distributed.bar(files, description, unit=" files", delay=1)
-        found = ((file.name, attempt(read_file, file, max_bytes)) for file in bar)
-    names: set[str] = set()
-    for name, content in found:
-        if name in names:
+        found = ((file.name, partial(read_file, file, max_bytes)) for file in bar)
+    values: dict[str, Value] = {}
+    faults: dict[str, Fault] = {}
+    for name, read in found:
+        if name in values or name in faults:
             raise DataError(f'{name}: two files of that name; name the folder of one as "root"')
-        names.add(name)
-        yield name, content
+        try:
+            values[name] = parse(name, read())
+        except Fault as fault:
+            faults[name] = fault
+    return values, faults
 
 
 class _Header(tarfile.TarInfo):
@@ -113,12 +114,6 @@ class _Header(tarfile.TarInfo):
         if header.size > MEBIBYTE and header.type not in tarfile.REGULAR_TYPES:
             raise tarfile.ReadError(f"a header of {header.size:,} bytes")
         return header
-
-
-def _check_unpacked(size: int) -> None:
-    """Raise a ReadError if an archive unpacks to too many bytes."""
-    if size > MAX_UNPACKED:
-        raise tarfile.ReadError(f"more than {MAX_UNPACKED:,} bytes unpacked")
 
 
 _PACKERS = {
@@ -145,12 +140,20 @@ def is_archive(head: bytes) -> bool:
 
 
 def members(
-    archive: Path, wanted: re.Pattern[str], max_bytes: int, description: str
-) -> Iterator[tuple[str, bytes | Fault]]:
-    """Yield the paths and contents of members whose names fit, or why one cannot be used.
+    archive: Path, wanted: re.Pattern[str], max_bytes: int, description: str, most: int
+) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Yield the paths of members whose names fit, and what returns the content of each.
 
     Nothing is extracted: members are read one by one, in memory, wherever their paths point.
+
+    Raises:
+        DataError: if the archive is broken, or unpacks to more than `most` bytes.
     """
+
+    def check(unpacked: int) -> None:
+        if unpacked > most:
+            raise DataError(f"{archive}: more than {most:,} bytes unpacked; unpack it first")
+
     size = archive.stat().st_size
     bar = distributed.bar(what=description, total=size, unit="B", unit_scale=True)
     try:
@@ -170,18 +173,23 @@ def members(
                         raise tarfile.ReadError(f"more than {MAX_MEMBERS:,} members")
                     tar.members = []  # else it keeps them all
                     # Else tarfile looks for its end without a bound.
-                    _check_unpacked(stream.tell() + member.size)
+                    check(stream.tell() + member.size)
                     bar.update(raw.tell() - bar.n)
                     name = PurePosixPath(member.name).name
                     if member.isdir() or not wanted.fullmatch(name):
                         continue
-                    if not member.isreg():
-                        yield member.name, Fault("a member that is a link or no file")
-                    elif member.size > max_bytes:
-                        yield member.name, _too_large(member.size, max_bytes)
-                    else:
-                        yield member.name, tar.extractfile(member).read()
+                    fits = member.isreg() and member.size <= max_bytes
+                    content = tar.extractfile(member).read() if fits else b""
+                    yield member.name, partial(_checked, member, content, max_bytes)
             while stream.read(MEBIBYTE):  # to the end, where the checksum stands
-                _check_unpacked(stream.tell())
+                check(stream.tell())
     except _BROKEN as error:
         raise DataError(f"{archive}: a broken archive ({error}); download it again") from None
+
+
+def _checked(member: tarfile.TarInfo, content: bytes, most: int) -> bytes:
+    if not member.isreg():
+        raise Fault("a member that is a link or no file")
+    if member.size > most:
+        raise _too_large(member.size, most)
+    return content

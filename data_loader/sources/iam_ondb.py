@@ -11,8 +11,8 @@ contain no XML or HTML entity, and all are ASCII, so they are used unchanged.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -20,10 +20,11 @@ import numpy as np
 
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
-from data_loader.sources.files import MAX_BYTES, attempt, contents, files_below, read_file
+from data_loader.sources.files import MAX_BYTES, files_below, parse_contents, read_file
 from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
+    Parsed,
     Sample,
     check_points,
     count_missing,
@@ -33,7 +34,7 @@ from data_loader.sources.parsing import (
     root_tag,
     xml_tree,
 )
-from data_loader.sources.source import Parsed, SourceDataset, Splits
+from data_loader.sources.source import SourceDataset, Splits
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from utils.checks import ConfigFault, DataError
 
@@ -67,13 +68,12 @@ def sniff(head: bytes) -> bool:
     return root_tag(head) == _ROOT
 
 
-def parse(path: Path) -> Iterator[Sample]:
-    """Yield the line of an XML file, with its text if it lies within the database.
+def parse(path: Path) -> Parsed:
+    """Return the line of an XML file, with its text if it lies within the database.
 
     That of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
     """
-    ink, missing = _line(read_file(path, MAX_BYTES))
-    text = ""
+    line, text = _line(read_file(path, MAX_BYTES)), ""
     match = _LINE_FILE.fullmatch(path.name)
     folder = path.resolve().parent
     if match and "lineStrokes" in str(folder):
@@ -85,11 +85,43 @@ def parse(path: Path) -> Iterator[Sample]:
                 reason = "no such line among the transcriptions of the form"
                 raise Fault(reason, f"{len(texts)} lines")
             text = texts[number - 1]
-    yield Sample(ink, text, missing=missing)
+    return Parsed([replace(line, text=text)])
 
 
-def _line(document: bytes, max_points: int = MAX_POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ink `(points, 3)` of an XML file, and its missing points, `(points,)` uint8."""
+def parse_database(
+    stroke_files: Sequence[Path], text_files: Sequence[Path], max_bytes: int, max_points: int
+) -> Parsed:
+    """Return the lines of both halves of the database, each an archive or its files, paired."""
+    sources = (text_files, TEXT_FILE, max_bytes, "reading texts")
+    of_form, faults = parse_contents(lambda name, content: _texts(content), *sources)
+    sources = (stroke_files, _LINE_FILE, max_bytes, "parsing IAM-OnDB")
+    lines, broken = parse_contents(lambda name, content: _line(content, max_points), *sources)
+    if not lines and not broken:
+        raise DataError(f"{stroke_files[0]}: no line files such as a01-000u-01.xml in it")
+    numbers: defaultdict[str, list[int]] = defaultdict(list)
+    for name in (*lines, *broken):
+        form, number = _LINE_FILE.fullmatch(name).groups()
+        numbers[form].append(int(number))
+
+    parsed = Parsed()
+    for name, line in lines.items():
+        form, number = _LINE_FILE.fullmatch(name).groups()
+        file, there = f"{form}.txt", sorted(numbers[form])
+        with parsed.attempt(Path(name).stem):
+            if file not in of_form:
+                raise faults.get(file, Fault("no transcription of the form"))
+            texts = of_form[file]
+            if there != [*range(1, len(texts) + 1)]:
+                detail = f"{len(texts)} for the files {', '.join(map(str, there))}"
+                raise Fault("a form with other transcriptions than line files", detail)
+            text = texts[int(number) - 1]
+            parsed.samples.append(replace(line, text=text, name=Path(name).stem, group=form))
+    parsed.left_out.extend(fault.within(Path(name).stem) for name, fault in broken.items())
+    return parsed
+
+
+def _line(document: bytes, max_points: int = MAX_POINTS) -> Sample:
+    """Return the line of an XML file, without its text."""
     root = xml_tree(document, _ROOT)
     strokes = [list(stroke.iter("Point")) for stroke in root.iter("Stroke")]
     points = [
@@ -109,7 +141,7 @@ def _line(document: bytes, max_points: int = MAX_POINTS) -> tuple[np.ndarray, np
     ink = join_strokes(np.split(table[:, :2], stops), max_points)
     if not np.isfinite(table).all():
         raise Fault("a non-number among the points", "a number with hundreds of digits")
-    return ink, count_missing(table[:, 2], ink[:, 2], PERIOD)
+    return Sample(ink, missing=count_missing(table[:, 2], ink[:, 2], PERIOD))
 
 
 def _texts(document: bytes) -> list[str]:
@@ -196,34 +228,8 @@ class IAMOnDBDataset(SourceDataset):
             found += sorted(self.path.glob(f"{above}{pattern}"))
         return [path for path in found if path.is_file() or path.is_dir()]
 
-    def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
-        """Yield all lines of both halves, paired."""
-        found = contents(self._texts, TEXT_FILE, self.max_bytes, "reading texts")
-        texts = {name: attempt(_texts, content) for name, content in found}
-        numbers: defaultdict[str, list[int]] = defaultdict(list)
-        lines = {}
-        found = contents(self._strokes, _LINE_FILE, self.max_bytes, "parsing IAM-OnDB")
-        for name, content in found:
-            form, number = _LINE_FILE.fullmatch(name).groups()
-            numbers[form].append(int(number))
-            lines[name] = attempt(_line, content, self.max_points)
-        if not lines:
-            raise DataError(f"{self._strokes[0]}: no line files such as a01-000u-01.xml in it")
-        for name, line in lines.items():
-            form, number = _LINE_FILE.fullmatch(name).groups()
-            said = texts.get(f"{form}.txt", Fault("no transcription of the form"))
-            there = sorted(numbers[form])
-            if isinstance(said, list) and there != [*range(1, len(said) + 1)]:
-                detail = f"{len(said)} for the files {', '.join(map(str, there))}"
-                said = Fault("a form with other transcriptions than line files", detail)
-            name = Path(name).stem
-            if isinstance(line, Fault):
-                yield line.of(name)
-            elif isinstance(said, Fault):
-                yield said.of(name)
-            else:
-                ink, missing = line
-                yield Sample(ink, said[int(number) - 1], name, group=form, missing=missing)
+    def read(self, files: list[Path]) -> Parsed:
+        return parse_database(self._strokes, self._texts, self.max_bytes, self.max_points)
 
     def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
         forms = {name: set(_read_task(file)) for name, (file,) in self._tasks.items()}
@@ -262,7 +268,7 @@ def _read_task(file: Path) -> list[str]:
     try:
         forms = decode(read_file(file, MAX_BYTES)).split()
     except Fault as fault:
-        raise DataError(f"{file}: {fault}") from None
+        raise fault.within(str(file)) from None
     if bad := next((form for form in forms if not re.fullmatch(_FORM, form)), None):
         raise DataError(f"{file}: {bad!r} is not the name of a form, such as a01-000u")
     return forms

@@ -1,36 +1,35 @@
 """Ink from files of any supported format, outside of a dataset.
 
-The format is detected from the content, and by the name of the file where that is broken:
-
-| format | what it begins with | samples |
-|---|---|---|
-| IAM-OnDB | XML, `<WhiteboardCaptureSession>` | one; text from `ascii` beside `lineStrokes` |
-| InkML | XML, `<ink>` | one, or its groups where only they have transcriptions |
-| stroke arrays | numpy's mark | all lines; texts from `sentences.txt` beside it |
-| MNIST stroke sequences | rows of four whole numbers, or an archive of such files | the digits |
-| UNIPEN | keywords such as `.PEN_DOWN`, or an archive of such files | the segments, or all as one |
-| your own | JSON | all lines, see `own_ink` |
+The format is detected from the content, and by the name of the file where that is broken.
 """
 
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from base import distributed
-from data_loader.sources import iam_ondb, inkml, mnist_strokes, own_ink, stroke_arrays, unipen
+from data_loader.sources import (
+    iam_ondb,
+    inkml,
+    mnist_strokes,
+    own_ink,
+    stroke_arrays,
+    unipen,
+    unipen_collection,
+)
 from data_loader.sources.files import files_below
-from data_loader.sources.parsing import Fault, Sample, left_out, within
-from data_loader.sources.unipen_collection import Collection
+from data_loader.sources.parsing import Fault, Parsed, Sample, left_out
+from data_loader.sources.unipen_collection import is_collection
 from data_loader.transforms.shaping import ResampleTime
 from utils.checks import DataError
 from utils.files import open_file
 from utils.ink import x_height
 
-FORMATS = (stroke_arrays, inkml, iam_ondb, own_ink, unipen, mnist_strokes)
+FORMATS = (stroke_arrays, inkml, iam_ondb, own_ink, unipen_collection, unipen, mnist_strokes)
 ACCEPTED = (
     "InkML, a line of IAM-OnDB (XML), stroke arrays (.npy), MNIST stroke sequences "
     "(...-inputdata.txt or sequences.tar.gz), UNIPEN, and JSON "
@@ -68,37 +67,25 @@ def read_ink(path: str | os.PathLike[str]) -> list[Sample]:
         DataError: if there is no such file, or nothing in it can be used: which file, and why.
     """
     path = Path(path).expanduser()
+    files = {path.name: path}
     try:
-        apart = path.is_dir() and not Collection.at(path)
-        files = files_below(path, re.compile(".*")) if apart else [path]
+        if path.is_dir() and not is_collection(path):
+            below = files_below(path, re.compile(".*"))
+            inks = (file for file in below if not _is_beside(file))
+            files = {file.relative_to(path).as_posix(): file for file in inks}
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
-    samples: list[Sample] = []
-    faults: list[Fault] = []
-    for file in distributed.bar(files, "reading ink", unit=" files", delay=1):
-        if file != path and _is_beside(file):
-            continue
-        name = file.name if file == path else file.relative_to(path).as_posix()
-        for found in _named(file, name):
-            if isinstance(found, Fault):
-                faults.append(found)
-            else:
-                found.ink[0, :2] = 0
-                samples.append(found)
-    if not samples:
-        raise DataError(_why_nothing(path, faults))
-    for line in left_out(faults):
+    parsed = Parsed()
+    for name, file in distributed.bar(files.items(), "reading ink", unit=" files", delay=1):
+        with parsed.attempt(name):
+            parsed.extend(parse(file).within(name))
+    if not parsed.samples:
+        raise DataError(_why_nothing(path, parsed.left_out))
+    for line in left_out(parsed.left_out):
         logger.warning("%s: %s", path, line)
-    return samples
-
-
-def _named(file: Path, name: str) -> Iterator[Sample | Fault]:
-    """Yield the samples and faults of a file under its name."""
-    try:
-        for found in parse(file):
-            yield within(name, found)
-    except Fault as fault:
-        yield within(name, fault)
+    for sample in parsed.samples:
+        sample.ink[0, :2] = 0
+    return parsed.samples
 
 
 def _why_nothing(path: Path, faults: list[Fault]) -> str:
@@ -110,31 +97,32 @@ def _why_nothing(path: Path, faults: list[Fault]) -> str:
     return f"{path}{str(faults[0]).removeprefix(path.name)}{others}{accepted}"
 
 
-def parse(file: Path) -> Iterator[Sample | Fault]:
-    """Yield the samples of a file of any format, or of a collection, and why some cannot be used.
+def parse(path: Path) -> Parsed:
+    """Return what is in a file of any format, or in a collection.
 
     Raises:
         Fault: if nothing in the file can be used, or its format is not known.
     """
-    if file.is_dir():
-        yield from unipen.parse(file)
-        return
+    if path.is_dir():
+        return unipen_collection.parse(path)
     try:
-        with open_file(file) as stream:
+        with open_file(path) as stream:
             head = stream.read(_HEAD)
     except OSError as error:
         raise Fault("a file that cannot be read", error.strerror or str(error)) from None
     if not head.strip():
         raise Fault("an empty file")
     by_content = (one for one in FORMATS if one.sniff(head))
-    by_name = (one for one in FORMATS if file.name.lower().endswith(one.SUFFIXES))
+    by_name = (one for one in FORMATS if path.name.lower().endswith(one.SUFFIXES))
     known = next(by_content, None) or next(by_name, None)
     if known is None:
         raise Fault(_UNKNOWN)
     try:
-        yield from known.parse(file)
+        return known.parse(path)
+    except Fault:
+        raise
     except DataError as error:  # of an archive; it names the file
-        raise Fault(str(error).removeprefix(f"{file}: ")) from None
+        raise Fault(str(error).removeprefix(f"{path}: ")) from None
 
 
 def _is_beside(file: Path) -> bool:

@@ -8,25 +8,25 @@ point before. `<annotation type="truth">` holds a transcription.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from data_loader.sources.files import MAX_BYTES, attempt, read_file
+from data_loader.sources.files import MAX_BYTES, read_file
 from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
+    Parsed,
     Sample,
-    bounded,
     check_points,
+    check_repeats,
     clean_text,
     count_missing,
     join_strokes,
     root_tag,
-    within,
     xml_tree,
 )
 from data_loader.sources.source import DividedDataset
@@ -77,8 +77,8 @@ def parse(
     encoding: str | None = None,
     max_points: int = MAX_POINTS,
     max_bytes: int = MAX_BYTES,
-) -> Iterator[Sample | Fault]:
-    """Yield the samples of a file.
+) -> Parsed:
+    """Return the samples of a file.
 
     Args:
         path: the file.
@@ -98,14 +98,18 @@ def parse(
     if level == "annotated":
         level = "group" if len(groups) > 1 and not _annotation(root, TRUTHS) else "file"
     if level == "file":
-        yield _sample(root, root, form, {}, max_points)
-        return
+        return Parsed([_sample(root, root, form, {}, max_points)])
     if not groups:
         raise Fault("no traceGroup with a transcription")
     known = {_identity(trace): trace for trace in root.iter("trace")}
-    found = (attempt(_sample, group, root, form, known, max_points) for group in groups)
-    named = (one.of(f"{number:04}") for number, one in enumerate(found))
-    yield from bounded(named, len(content))
+    parsed, points = Parsed(), 0
+    for number, group in enumerate(groups):
+        with parsed.attempt(name := f"{number:04}"):
+            sample = _sample(group, root, form, known, max_points).of(name)
+            parsed.samples.append(sample)
+            points += len(sample.ink)
+        check_repeats(points, len(content))
+    return parsed
 
 
 def _sample(
@@ -295,9 +299,8 @@ class InkMLDataset(DividedDataset):
                 expected = 'the name of an encoding, such as "cp1256", or null'
                 raise ConfigFault("encoding", self.encoding, expected) from None
 
-    def _parse(self, file: Path, name: str) -> Iterator[Sample | Fault]:
-        for one in parse(file, self.level, self.encoding, self.max_points, self.max_bytes):
-            if isinstance(one, Sample) and self.require_text and not one.text:
-                one = Fault("no transcription", name=one.name)
-            one = within(name.removesuffix(file.suffix), one, "#")
-            yield replace(one, group=name) if isinstance(one, Sample) else one
+    def _parse(self, name: str, file: Path) -> Parsed:
+        parsed = parse(file, self.level, self.encoding, self.max_points, self.max_bytes)
+        if self.require_text:
+            parsed = parsed.require_text("no transcription")
+        return parsed.within(name.removesuffix(file.suffix), "#", group=name)

@@ -10,7 +10,7 @@ not there. The `-points.txt` files contain nothing further and are not read.
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -18,9 +18,16 @@ from typing import Annotated
 import numpy as np
 
 from base.base_dataset import changed
-from data_loader.sources.files import MEBIBYTE, attempt, contents, is_archive, read_file
-from data_loader.sources.parsing import MAX_POINTS, Fault, Sample, check_offsets, check_points
-from data_loader.sources.source import DividedDataset, Parsed, Splits
+from data_loader.sources.files import MEBIBYTE, is_archive, parse_contents, read_file
+from data_loader.sources.parsing import (
+    MAX_POINTS,
+    Fault,
+    Parsed,
+    Sample,
+    check_offsets,
+    check_points,
+)
+from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.splits import draw
 from data_loader.synthetic.digits import embedded_digits
 from data_loader.synthetic.paths import side_by_side, to_ink, to_path
@@ -41,65 +48,68 @@ def sniff(head: bytes) -> bool:
     return is_archive(head) or _DIGIT_ROW.match(head) is not None
 
 
-def parse(path: Path) -> Iterator[Sample | Fault]:
-    """Yield the digits in an archive, or the one of a file, its class from the files beside it."""
+def parse(path: Path) -> Parsed:
+    """Return the digits in an archive, or the one of a file, its class from the files beside it."""
     with open_file(path) as stream:
         packed = is_archive(stream.read(MEBIBYTE)) or path.name.endswith(SUFFIXES[1:])
+    if not packed and not _FILE.fullmatch(path.name):
+        return Parsed([Sample(_ink(read_file(path, MEBIBYTE), MAX_POINTS))])
+    target = path.with_name(path.name.replace("inputdata", "targetdata"))
+    files = [path, target] if not packed and target.is_file() and target != path else [path]
+    parsed = parse_digits(files, MEBIBYTE, MAX_POINTS)
     if packed:
-        found = [*_digits([path], MEBIBYTE, MAX_POINTS)]
-        yield from sorted(found, key=lambda one: (one.name[:5], len(one.name), one.name))
-    elif _FILE.fullmatch(path.name):
-        target = path.with_name(path.name.replace("inputdata", "targetdata"))
-        files = [path, target] if target.is_file() and target != path else [path]
-        yield from (one.of("") for one in _digits(files, MEBIBYTE, MAX_POINTS))
-    else:
-        yield Sample(_ink(read_file(path, MEBIBYTE), MAX_POINTS), "")
+        for part in (parsed.samples, parsed.left_out):
+            part.sort(key=lambda one: (one.name[:5], len(one.name), one.name))
+        return parsed
+    for fault in parsed.left_out:
+        raise Fault(fault.reason, fault.detail)
+    return Parsed([digit.of("") for digit in parsed.samples])
 
 
-def _digits(files: list[Path], max_bytes: int, max_points: int) -> Iterator[Sample | Fault]:
-    """Yield the digits in files or in an archive, those without a class too, with an empty text."""
-    inks: dict[str, np.ndarray | Fault] = {}
-    classes: dict[str, int | Fault] = {}
-    labels: dict[str, bytes | Fault] = {}
-    for name, content in contents(files, _FILE, max_bytes, "reading digits"):
-        digit, _, kind = name.rpartition("-")
-        if kind == "inputdata.txt":
-            inks[digit] = attempt(_ink, content, max_points)
-        elif kind == "targetdata.txt":
-            classes[digit] = attempt(_class, content)
-        else:
-            labels[name] = content
-    if not inks:
+def parse_digits(files: Sequence[Path], max_bytes: int, max_points: int) -> Parsed:
+    """Return the digits in files or in an archive; the text of one without a class is empty."""
+
+    def parse_file(name: str, content: bytes) -> np.ndarray | int | bytes:
+        if name.endswith("-inputdata.txt"):
+            return _ink(content, max_points)
+        return _class(content) if name.endswith("-targetdata.txt") else content
+
+    read, faults = parse_contents(parse_file, files, _FILE, max_bytes, "reading digits")
+    names = [name for name in (*read, *faults) if name.endswith("-inputdata.txt")]
+    digits = [name.removesuffix("-inputdata.txt") for name in names]
+    if not digits:
         raise DataError(f"{files[0]}: no files such as trainimg-0-inputdata.txt in it")
-    for name, found in labels.items():
-        part = name.removesuffix("labels.txt")
-        digits = {digit for digit in inks if digit.startswith(part)}
-        try:
-            classes = _listed(part, found, digits) | classes
-        except Fault as fault:
-            raise DataError(f"{files[0].parent}: {fault.of(name)}") from None
-    for name, ink in inks.items():
-        target = classes.get(name, "")
-        if isinstance(ink, Fault):
-            yield ink.of(name)
-        elif isinstance(target, Fault):
-            yield Fault(f"target data: {target.reason}", target.detail, name)
-        else:
-            yield Sample(ink, str(target), name, group=name.partition("img")[0])
+    labels: dict[str, int] = {}
+    for name in ("trainlabels.txt", "testlabels.txt"):
+        if name in faults:
+            raise faults[name].within(f"{files[0].parent}/{name}")
+        if name in read:
+            labels |= _listed(files[0].parent / name, read[name], digits)
+    parsed = Parsed()
+    for digit in digits:
+        ink, target = f"{digit}-inputdata.txt", f"{digit}-targetdata.txt"
+        with parsed.attempt(digit):
+            if ink in faults:
+                raise faults[ink]
+            if fault := faults.get(target):
+                raise Fault(f"target data: {fault.reason}", fault.detail)
+            text = str(read.get(target, labels.get(digit, "")))
+            part = digit.partition("img")[0]
+            parsed.samples.append(Sample(read[ink], text, digit, group=part))
+    return parsed
 
 
-def _listed(part: str, content: bytes | Fault, digits: set[str]) -> dict[str, int]:
+def _listed(file: Path, content: bytes, digits: Sequence[str]) -> dict[str, int]:
     """Return the classes in a label file by the names of the digits."""
-    if isinstance(content, Fault):
-        raise content
-    labels = content.split()
+    labels, part = content.split(), file.name.removesuffix("labels.txt")
     for place, label in enumerate(labels, 1):
         if not re.fullmatch(rb"[0-9]", label):
-            raise Fault("a label that is not a digit from 0 to 9", f"the {place}th")
+            raise Fault("a label that is not a digit from 0 to 9", f"the {place}th", str(file))
     listed = {f"{part}img-{number}": int(label) for number, label in enumerate(labels)}
-    if listed.keys() != digits:
-        detail = f"{len(labels):,} for {len(digits):,} digits"
-        raise Fault("not one label a line, for digits numbered from 0", detail)
+    count = sum(digit.startswith(part) for digit in digits)
+    if len(listed) != count or not listed.keys() <= set(digits):
+        detail = f"{len(labels):,} for {count:,} digits"
+        raise Fault("not one label a line, for digits numbered from 0", detail, str(file))
     return listed
 
 
@@ -166,10 +176,10 @@ class MNISTStrokesDataset(DividedDataset):
             the digits single. Each line takes digits of its own split, chosen by `lines_seed`, and
             every digit occurs in `repeats` lines.
         repeats: how many lines of its split each digit occurs in.
-        lines_seed: of the choice of digits for lines.
+        lines_seed: seed of the choice of digits for lines.
         gap: fewest and most pixels between two digits of a line.
         embedded_size: digits to generate if `root` is None; a sixth as many more are for test.
-        embedded_seed: seed of these.
+        embedded_seed: seed of the generated digits.
 
     Raises:
         ConfigFault: if a range ends before it begins.
@@ -209,13 +219,11 @@ class MNISTStrokesDataset(DividedDataset):
                 '"root": null generates digits of that form'
             ) from None
 
-    def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
-        for one in _digits(files, self.max_bytes, self.max_points):
-            if isinstance(one, Sample) and not one.text:
-                one = Fault("no class: neither target data nor a label file", name=one.name)
-            yield one
+    def read(self, files: list[Path]) -> Parsed:
+        parsed = parse_digits(files, self.max_bytes, self.max_points)
+        return parsed.require_text("no class: neither target data nor a label file")
 
-    def make(self) -> Parsed:
+    def make(self) -> tuple[Parsed, Path | None]:
         if self.root is not None:
             return super().make()
         written = embedded_digits(self.embedded_size, self.embedded_seed)
@@ -223,7 +231,7 @@ class MNISTStrokesDataset(DividedDataset):
             Sample(ink, str(digit), f"{part}img-{number}", group=part)
             for part, number, digit, ink in written
         ]
-        return Parsed(sorted(made, key=lambda sample: sample.name))
+        return Parsed(sorted(made, key=lambda sample: sample.name)), None
 
     def _headline(self, count: int) -> str:
         if self.root is None:

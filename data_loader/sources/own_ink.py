@@ -14,7 +14,7 @@ of them, y growing downwards; "text" and "writer" may be left out:
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -25,12 +25,13 @@ from data_loader.sources.files import MAX_BYTES, read_file
 from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
+    Parsed,
     Sample,
     clean_text,
     decode,
     join_strokes,
 )
-from data_loader.sources.source import DividedDataset, Parsed
+from data_loader.sources.source import DividedDataset
 from utils import strict_json
 from utils.checks import ConfigFault, DataError, Range
 
@@ -46,17 +47,16 @@ def sniff(head: bytes) -> bool:
     return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"["))
 
 
-def parse(path: Path) -> Iterator[Sample | Fault]:
-    """Yield the lines in a JSON file."""
+def parse(path: Path) -> Parsed:
+    """Return the lines in a JSON file."""
     lines = parse_json(read_file(path, MAX_BYTES))
     if not lines:
         raise Fault("no lines")
+    parsed = Parsed()
     for number, line in enumerate(lines):
-        name = f"{number:05}" if len(lines) > 1 else ""
-        try:
-            yield sample_of(line, MAX_POINTS).of(name)
-        except Fault as fault:
-            yield fault.of(name)
+        with parsed.attempt(name := f"{number:05}" if len(lines) > 1 else ""):
+            parsed.samples.append(sample_of(line, MAX_POINTS).of(name))
+    return parsed
 
 
 def sample_of(line: object, max_points: int, y_grows_down: bool = True) -> Sample:
@@ -124,7 +124,7 @@ def json_lines(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> list
     try:
         return parse_json(read_file(Path(path), max_bytes))
     except Fault as fault:
-        raise DataError(str(fault.of(str(path)))) from None
+        raise fault.within(str(path)) from None
 
 
 class OwnInk(DividedDataset):
@@ -163,7 +163,7 @@ class OwnInk(DividedDataset):
         The text is empty if unknown. Called once, by `load`.
         """
 
-    def make(self) -> Parsed:
+    def make(self) -> tuple[Parsed, None]:
         """Return all lines.
 
         Raises:
@@ -175,12 +175,11 @@ class OwnInk(DividedDataset):
             try:
                 sample = sample_of(line, self.max_points, self.y_grows_down)
             except Fault as fault:
-                place = fault.of(f"line {number} (from 0)")
-                raise DataError(f"{self.root}: {place}") from None
+                raise fault.within(f"{self.root}: line {number} (from 0)") from None
             samples.append(sample.of(f"line-{number:06}"))
         if not samples:
             raise DataError(f"{self.root}: lines() yields nothing")
-        return Parsed(samples)
+        return Parsed(samples), None
 
     def _headline(self, count: int) -> str:
         return f"{self.root}: {count:,} lines"

@@ -1,21 +1,21 @@
-"""What all formats share: samples, faults, XML, text, points and their limits.
+"""What all formats share: what is parsed and left out, XML, text, points and their limits.
 
 The module of a format has `SUFFIXES` of its files, `sniff(head)`, which tells the format by the
-first bytes of a file, and `parse(path, ...)`, which yields a `Sample` for each piece of writing in
-the file, or the `Fault` for which one cannot be used. Both have the sample's name within the file,
-an empty one where the file is the sample. `parse` raises a `Fault` of the file as a whole.
+first bytes of a file, and `parse(path, ...)`, which returns a `Parsed`. Names are those within the
+file, empty where the file is the sample. A `Fault` of the file as a whole is raised.
 """
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from xml.etree import ElementTree
 
 import numpy as np
 
 from base.base_dataset import Sample
 from utils.alphabet import nfc
-from utils.checks import printable
+from utils.checks import DataError, printable
 from utils.ink import from_strokes
 
 FARTHEST = 1e9
@@ -33,7 +33,7 @@ are given to 10 ms, so that two of its periods may be mere rounding: steps of 0.
 longer than others, 0.04 s and more are (measured)."""
 
 
-class Fault(Exception):
+class Fault(DataError):
     """Why a sample or a file called `name` cannot be used: a reason that reports count by, and a
     detail."""
 
@@ -43,31 +43,51 @@ class Fault(Exception):
         super().__init__(reason, detail, name)
         self.reason, self.detail, self.name = reason, detail, name
 
-    def of(self, name: str) -> "Fault":
-        """Return it as the fault of the sample or file called `name`."""
-        return Fault(self.reason, self.detail, name)
+    def within(self, file: str, joint: str = ":") -> "Fault":
+        """Return it under the name of a file, joined by its own if it has one."""
+        return Fault(self.reason, self.detail, _joined(file, self.name, joint))
 
     def __str__(self) -> str:
         detail = f" ({self.detail})" if self.detail else ""
         return printable(f"{self.name}: " * bool(self.name) + f"{self.reason}{detail}")
 
 
-def within(file: str, found: Sample | Fault, joint: str = ":") -> Sample | Fault:
-    """Return what `parse` found in a file under the name of the file, joined by its own."""
-    return found.of(f"{file}{joint}{found.name}" if found.name else file)
+def _joined(file: str, name: str, joint: str) -> str:
+    return f"{file}{joint}{name}" if name else file
 
 
-def bounded(samples: Iterable[Sample | Fault], most: int) -> Iterator[Sample | Fault]:
-    """Yield the samples of a file of `most` bytes, which may name the same points endlessly.
+@dataclass(frozen=True)
+class Parsed:
+    """What is in a file, or in several."""
 
-    Raises:
-        Fault: after more points than bytes.
-    """
-    for one in samples:
-        most -= len(one.ink) if isinstance(one, Sample) else 0
-        if most < 0:
-            raise Fault("it repeats the same points too often")
-        yield one
+    samples: list[Sample] = field(default_factory=list)
+    left_out: list[Fault] = field(default_factory=list)
+    """Why pieces of writing, or files, cannot be used."""
+
+    @contextmanager
+    def attempt(self, name: str) -> Iterator[None]:
+        """Leave out the piece or file of this name if it raises a Fault within the context."""
+        try:
+            yield
+        except Fault as fault:
+            self.left_out.append(fault.within(name))
+
+    def extend(self, other: "Parsed") -> None:
+        """Add what is in another file."""
+        self.samples.extend(other.samples)
+        self.left_out.extend(other.left_out)
+
+    def within(self, file: str, joint: str = ":", **changes: str) -> "Parsed":
+        """Return it under the name of the file, with other changes of the samples."""
+        return Parsed(
+            [replace(one, name=_joined(file, one.name, joint), **changes) for one in self.samples],
+            [fault.within(file, joint) for fault in self.left_out],
+        )
+
+    def require_text(self, reason: str) -> "Parsed":
+        """Return it without the samples that have no text, which are left out."""
+        lacking = [Fault(reason, name=one.name) for one in self.samples if not one.text]
+        return Parsed([one for one in self.samples if one.text], self.left_out + lacking)
 
 
 def left_out(faults: Iterable[Fault], names: int = 3) -> list[str]:
@@ -167,6 +187,13 @@ def check_points(count: int, most: int) -> None:
         raise Fault(f"more than {most:,} points (the limit max_points)", f"{count:,}")
     if count < 2:
         raise Fault("a single point" if count else "no points")
+
+
+def check_repeats(points: int, size: int) -> None:
+    """Raise a Fault if a file of `size` bytes names the same points so often that it gives more
+    than that."""
+    if points > size:
+        raise Fault("it repeats the same points too often")
 
 
 def check_offsets(offsets: np.ndarray) -> None:

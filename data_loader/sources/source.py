@@ -2,10 +2,10 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -13,7 +13,15 @@ from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, changed, counts_of
 from data_loader.sources.cache import fingerprint, load_or_make
 from data_loader.sources.files import MAX_BYTES, files_below, read_file
-from data_loader.sources.parsing import MAX_POINTS, Fault, Sample, decode, first_of, left_out
+from data_loader.sources.parsing import (
+    MAX_POINTS,
+    Fault,
+    Parsed,
+    Sample,
+    decode,
+    first_of,
+    left_out,
+)
 from data_loader.sources.splits import FRACTIONS, check_fractions, divide
 from data_loader.sources.splits import subset as choose
 from utils.checks import ConfigFault, DataError, Range, printable
@@ -21,17 +29,6 @@ from utils.files import user_cache
 
 LISTS = Path(__file__).parent / "lists"
 """Folder of the lists that come with the project."""
-
-
-class Parsed(NamedTuple):
-    """What is in the files of a source."""
-
-    samples: list[Sample]
-    left_out: Sequence[Fault] = ()
-    note: str = ""
-    """For the report."""
-    quantisation_step: float | None = None
-    """See `Loaded`."""
 
 
 Splits = dict[str, list[Sample]]
@@ -46,7 +43,7 @@ class SourceDataset(BaseDataset):
         cache: folder for the parsed data; None is `cache` beside the data or, where that cannot
             be written, the user's folder for caches.
         subset: how many training samples to use; None uses all.
-        subset_seed: which ones.
+        subset_seed: seed of the choice of these.
         leave_out: text file with the names of samples that are in no split, one a line; what
             follows a name after a blank, or a line's `#`, is a comment; or the name of a list that
             comes with the project. None leaves none out.
@@ -96,17 +93,17 @@ class SourceDataset(BaseDataset):
             raise DataError(f"{self.path}: {problem}; {where}")
         return files
 
-    def read(self, files: list[Path]) -> Iterable[Sample | Fault]:
-        """Yield the samples of the files, and those left out."""
+    def read(self, files: list[Path]) -> Parsed:
+        """Return what is in the files."""
+        parsed = Parsed()
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
             name = file.relative_to(self._folder).as_posix()
-            try:
-                yield from self._parse(file, name)
-            except Fault as fault:
-                yield fault if fault.name else fault.of(name)
+            with parsed.attempt(name):
+                parsed.extend(self._parse(name, file))
+        return parsed
 
-    def _parse(self, file: Path, name: str) -> Iterable[Sample | Fault]:
-        """Yield the samples of a file whose path below the folder is `name`.
+    def _parse(self, name: str, file: Path) -> Parsed:
+        """Return what is in a file whose path below the folder is `name`, under that name.
 
         The group of a sample is its file or split.
         """
@@ -126,7 +123,7 @@ class SourceDataset(BaseDataset):
             ConfigFault: if `subset` is larger than the training split, or the file `leave_out`
                 cannot be read.
         """
-        parsed = self.make()
+        parsed, cache = self.make()
         parts, notes = self._divide(parsed)
         if self.leave_out is not None:
             parts, more = self._without(self.leave_out, parts, parsed.samples)
@@ -147,13 +144,13 @@ class SourceDataset(BaseDataset):
             notes.append(f"{len(train) - count:,} training {self.unit} are outside the subset")
         return Loaded(
             {split: part for split, part in parts.items() if split in splits},
-            self._report(parsed, parts, notes),
-            self.quantisation_step or parsed.quantisation_step,
+            self._report(parsed, parts, [*notes, f"cache: {cache}"] if cache else notes),
+            self.quantisation_step or (_grid(parsed.samples) if cache else None),
             self.canonical,
         )
 
-    def make(self) -> Parsed:
-        """Return the samples, parsed unless there is a cache."""
+    def make(self) -> tuple[Parsed, Path | None]:
+        """Return what is in the source, parsed unless there is a cache, and the cache if any."""
         try:
             if self.path.is_dir():
                 next(self.path.iterdir(), None)  # reads it
@@ -163,15 +160,18 @@ class SourceDataset(BaseDataset):
         except OSError as error:
             place = f"{error.filename or self.path}: cannot be read ({error.strerror})"
             raise DataError(f"{place}; --data names the folder of the data") from None
+        except DataError as error:
+            if self.path.exists() or self.path.is_absolute():
+                raise
+            raise DataError(f"{error} ({self.path} is looked for in {Path.cwd()})") from None
         folders = [self._folder / "cache", user_cache()]
         if self.cache is not None:
             folders = [Path(self.cache).expanduser()]
-        samples, faults, cache = load_or_make(self.kind, folders, key, lambda: self.read(files))
-        if faults and self.strict:
+        parsed, cache = load_or_make(self.kind, folders, key, lambda: self.read(files))
+        if (faults := parsed.left_out) and self.strict:
             others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
             raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
-        whole = all((one.ink[:, :2] == np.rint(one.ink[:, :2])).all() for one in samples)
-        return Parsed(samples, faults, f"cache: {cache}", 1.0 if whole else None)
+        return parsed, cache
 
     @abstractmethod
     def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
@@ -224,9 +224,14 @@ class SourceDataset(BaseDataset):
             counts + (f", {len(writers):,} writers" if writers else ""),
             *left_out(parsed.left_out),
             *notes,
-            parsed.note,
         ]
-        return "\n  ".join(filter(None, lines))
+        return "\n  ".join(lines)
+
+
+def _grid(samples: Iterable[Sample]) -> float | None:
+    """Return the spacing of the grid that points lie on: 1 if all are whole numbers."""
+    whole = all((one.ink[:, :2] == np.rint(one.ink[:, :2])).all() for one in samples)
+    return 1.0 if whole else None
 
 
 @dataclass(kw_only=True, eq=False)

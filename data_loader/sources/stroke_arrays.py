@@ -9,21 +9,21 @@ import io
 import math
 import pickle
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 
-from data_loader.sources.files import MEBIBYTE, attempt, read_file
+from data_loader.sources.files import MEBIBYTE, read_file
 from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
+    Parsed,
     Sample,
-    bounded,
     check_offsets,
     check_points,
+    check_repeats,
     clean_text,
     decode,
 )
@@ -46,8 +46,8 @@ def parse(
     texts: str | None = TEXTS,
     max_points: int = MAX_POINTS,
     max_bytes: int = MAX_BYTES,
-) -> Iterator[Sample | Fault]:
-    """Yield the lines of a file.
+) -> Parsed:
+    """Return the lines of a file.
 
     Args:
         path: the file.
@@ -62,23 +62,22 @@ def parse(
         try:
             written = decode(read_file(path.parent / texts, max_bytes))
         except Fault as fault:
-            raise fault.of(texts) from None
+            raise fault.within(texts) from None
         sentences = list(written.rstrip().splitlines())
     if len(sentences) != len(elements):
         counts = f"{len(sentences):,} lines for the {len(elements):,} lines of ink"
         raise Fault("texts that cannot be matched", counts, texts)
     digits = max(5, len(str(len(elements) - 1)))
-    pairs = zip(elements, sentences, strict=True)
-    found = (attempt(_sample, element, text, max_points) for element, text in pairs)
-    named = (one.of(f"line-{number:0{digits}}") for number, one in enumerate(found))
-    yield from bounded(named, len(content))
-
-
-def _sample(element: "Element", sentence: str | None, max_points: int) -> Sample:
-    text = clean_text(sentence or "")
-    if sentence is not None and not text:
-        raise Fault("an empty transcription")
-    return Sample(_ink(element, max_points), text)
+    parsed, points = Parsed(), 0
+    for number, (element, text) in enumerate(zip(elements, sentences, strict=True)):
+        with parsed.attempt(name := f"line-{number:0{digits}}"):
+            sample = Sample(_ink(element, max_points), clean_text(text or ""), name)
+            if text is not None and not sample.text:
+                raise Fault("an empty transcription")
+            parsed.samples.append(sample)
+            points += len(sample.ink)
+        check_repeats(points, len(content))
+    return parsed
 
 
 class _Part:
@@ -223,8 +222,8 @@ class StrokeArraysDataset(DividedDataset):
             )
         return [array, texts]
 
-    def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
+    def read(self, files: list[Path]) -> Parsed:
         return super().read(files[:1])  # which has the texts read
 
-    def _parse(self, file: Path, name: str) -> Iterator[Sample | Fault]:
-        yield from parse(file, self.texts, self.max_points, self.max_bytes)
+    def _parse(self, name: str, file: Path) -> Parsed:
+        return parse(file, self.texts, self.max_points, self.max_bytes)

@@ -7,57 +7,37 @@ lines of `x y`, at least one, y growing upwards. `.COORD X Y T P` names other co
 the writer, and `.INCLUDE` a file below the folder `include` of a collection.
 """
 
-import fnmatch
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from base import distributed
-from base.base_dataset import changed
-from data_loader.sources.files import MAX_BYTES, attempt, read_file, unpacked
+from data_loader.sources.files import MAX_BYTES
 from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
+    Parsed,
     Sample,
     check_points,
     clean_text,
-    decode,
     join_strokes,
-    within,
 )
-from data_loader.sources.source import DividedDataset, Parsed, Splits
-from data_loader.sources.unipen_collection import (
-    WORDS,
-    Collection,
-    by_size,
-    family,
-    include_folder,
-    read_included,
-)
-from utils.checks import ConfigFault, DataError, Range, printable
-from utils.ink import from_strokes, row_starts, strokes
+from data_loader.sources.unipen_blocks import Block, blocks_of_file
 
 SUFFIXES = (".unp", ".unipen")
-MAX_HEAD = 1 << 20
-"""Bytes at the beginning of an archive in which a keyword has to stand; assumed."""
-MAX_INCLUDED = 100
-"""Limit on the files that one includes, also through others; assumed."""
 _KNOWN = re.compile(
     rb"^[ \t]*\.(?:PEN_DOWN|SEGMENT|VERSION|INCLUDE|COORD|HIERARCHY|LEXICON|DATA_SOURCE)\b", re.M
 )
-_KEYWORD = re.compile(r"^[ \t]*\.([A-Z][A-Z0-9_]*)", re.MULTILINE)
 _SEGMENT = re.compile(
     r'\s*(\S+)\s+([^\s"]+)?(?:\s+([^\s"]+))?\s*(?:"((?:[^"\\]|\\.)*)")?', re.DOTALL
 )
 _DECLARATION = 4096  # characters of a segment's declaration that are read; assumed
 _RANGE = re.compile(r"(\d{1,9})(?::(\d{1,9}))?(?:-(\d{1,9})(?::(\d{1,9}))?)?")
-_AFTER_OPENING = re.compile(r"((?:^| )[(\[]) ")
-_BEFORE_CLOSING = re.compile(r" ([.,;:!?)\]](?: |$))")
 _RESOLUTION = re.compile("([XY])_POINTS_PER_(INCH|MM)")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": " ", "t": " ", "@": ""}  # the last stands where letters join
@@ -90,19 +70,24 @@ class Segment:
     """Which of the files of a document it stands in."""
     comments: list[str] = field(default_factory=list)
 
+    @property
+    def numbers(self) -> set[int]:
+        """The numbers of the components that it names."""
+        return {n for part in _ranges(self.named) for n in range(part.first, part.last + 1)}
+
 
 @dataclass
 class Document:
     """What UNIPEN files say of the same ink."""
 
     segments: list[Segment]
-    components: list[np.ndarray | Fault]
-    """Points `(n, 3)` of each, y downwards, and whether the pen was down; or why it cannot be
-    used."""
+    components: list[np.ndarray]
+    """Points `(n, 3)` of each, y downwards, and whether the pen was down."""
+    broken: dict[int, Fault]
+    """Why a component cannot be used."""
 
     def __post_init__(self) -> None:
-        points = sum(len(one) for one in self.components if not isinstance(one, Fault))
-        self._left = 10 * (points + len(self.components))
+        self._left = 10 * (sum(map(len, self.components)) + len(self.components))
 
     def ink(self, ranges: list[Components], max_points: int) -> np.ndarray:
         """Return the ink `(points, 3)` of components.
@@ -117,12 +102,11 @@ class Document:
                 there = f"{first}-{last} of {len(self.components)}"
                 raise Fault("a segment that names components that are not there", there)
             for index in range(first, last + 1):
-                points = self.components[index]
-                if isinstance(points, Fault):
-                    raise points
+                if index in self.broken:
+                    raise self.broken[index]
                 start = first_point if index == first else 0
                 stop = last_point + 1 if index == last and last_point is not None else None
-                points = points[start:stop]
+                points = self.components[index][start:stop]
                 lifts = np.flatnonzero(np.diff(points[:, 2])) + 1
                 strokes += [run[:, :2] for run in np.split(points, lifts) if run[:1, 2].any()]
                 self._left -= 1 + len(points)
@@ -132,66 +116,55 @@ class Document:
 
 
 def sniff(head: bytes) -> bool:
-    """Return whether a file that begins with `head` is UNIPEN, or an archive of such files."""
-    return _KNOWN.search(unpacked(head, MAX_HEAD)) is not None
+    """Return whether a file that begins with `head` is UNIPEN."""
+    return _KNOWN.search(head) is not None
 
 
-def parse(path: Path) -> Iterator[Sample | Fault]:
-    """Yield the lines of a file, or else its segments of the level that has the fewest.
+def parse(path: Path) -> Parsed:
+    """Return the lines of a file, or else its segments of the level that has the fewest.
 
-    A file without segments is one sample. Of an archive of a collection everything is read.
+    A file without segments is one sample.
     """
-    if Collection.at(path):
-        yield from collected(Collection(path, MAX_BYTES), None, MAX_POINTS)
-        return
-    document = read_alone(path, MAX_BYTES, MAX_POINTS)
+    document = read_document(blocks_of_file(path, MAX_BYTES), MAX_POINTS)
     levels = Counter(segment.level for segment in document.segments).most_common()
     if levels:
         level = "LINE" if "LINE" in dict(levels) else levels[-1][0]
-        chosen = [segment for segment in document.segments if segment.level == level]
-        yield from samples(document, chosen, MAX_POINTS)
-    elif document.components:
-        every = Components(0, 0, len(document.components) - 1, None)
-        yield Sample(document.ink([every], MAX_POINTS), "")
-    else:
+        return parse_level(document, level, MAX_POINTS)
+    if not document.components:
         raise Fault("no points")
+    every = Components(0, 0, len(document.components) - 1, None)
+    return Parsed([Sample(document.ink([every], MAX_POINTS))])
 
 
-def decode_any(content: bytes) -> str:
-    """Return the text of a file in UTF-8 or, as old ones are, Latin-1."""
-    try:
-        return decode(content)
-    except Fault:
-        return decode(content, "latin-1")
+def parse_level(
+    document: Document, level: str, max_points: int, writer_comment: int | None = None
+) -> Parsed:
+    """Return the segments of a level, named by their number."""
+    chosen = [segment for segment in document.segments if segment.level == level]
+    read = segment_reader(document, chosen, max_points, writer_comment)
+    parsed = Parsed()
+    for number in range(len(chosen)):
+        with parsed.attempt(name := f"{number:05}"):
+            parsed.samples.append(read(number).of(name))
+    return parsed
 
 
-def read_alone(file: Path, max_bytes: int, max_points: int) -> Document:
-    """Return what a file and those that it includes say; raises what `read_document` raises."""
-    folder = include_folder(file)
-    content = decode_any(read_file(file, max_bytes))
-    return read_document(
-        {"": content}, max_points, lambda name: read_included(folder, name, max_bytes)
-    )
-
-
-def read_document(
-    parts: Mapping[str, str], max_points: int, include: Callable[[str], bytes]
-) -> Document:
+def read_document(blocks: Iterable[Block], max_points: int) -> Document:
     """Return the segments and components of files that speak of the same ink.
 
     Args:
-        parts: contents of the files by name.
+        blocks: of the files; may raise a Fault.
         max_points: limit on those of a component.
-        include: returns the content of a file that `.INCLUDE` names; each is opened once.
 
     Raises:
-        Fault: if there is no keyword in a file, the columns named lack x or y, or from `include`.
+        Fault: if the columns named lack x or y.
     """
     segments: list[Segment] = []
-    components: list[np.ndarray | Fault] = []
+    components: list[np.ndarray] = []
+    broken: dict[int, Fault] = {}
     columns, writer, down, lifts = ["X", "Y"], "", False, 0
     per_inch: dict[str, float] = {}
-    for block in _opened(parts, include):
+    for block in blocks:
         keyword, body = block.keyword, block.body
         # Descriptions mention keywords, too, at the beginning of a line.
         has_points = keyword in ("PEN_DOWN", "PEN_UP") and _number(body) is not None
@@ -199,11 +172,12 @@ def read_document(
         if keyword in ("PEN_DOWN", "PEN_UP", "SEGMENT"):
             down = keyword == "PEN_DOWN" and has_points
         if has_points:
-            points = attempt(_points, block, columns, max_points)
-            if not isinstance(points, Fault):
-                points[:, 0] *= per_inch.get("Y", 1.0) / per_inch.get("X", 1.0)
-                points[:, 2] *= keyword == "PEN_DOWN"
-            components.append(points)
+            try:
+                points = _points(block, columns, max_points)
+            except Fault as fault:
+                points, broken[len(components)] = np.empty((0, 3)), fault
+            ratio = per_inch.get("Y", 1.0) / per_inch.get("X", 1.0)
+            components.append(points * (ratio, 1, keyword == "PEN_DOWN"))
         elif keyword == "SEGMENT":
             declared = _SEGMENT.match(body[:_DECLARATION])
             level, named, quality, label = declared.groups("") if declared else [""] * 4
@@ -214,65 +188,15 @@ def read_document(
         elif keyword == "WRITER_ID":
             writer = " ".join(body.split())
         elif keyword == "COORD":
-            columns = _columns(block)
+            columns = body.upper().split()
+            if not {"X", "Y"} <= set(columns):
+                raise Fault("columns without X or Y", f".COORD in {block.place()}")
         elif (unit := _RESOLUTION.fullmatch(keyword)) and (value := _number(body) or 0.0) > 0:
             per_inch[unit[1]] = value * (25.4 if unit[2] == "MM" else 1.0)
     if down and lifts:  # Some tablets mark none.
-        components[-1] = Fault("a component cut short: the file ends without .PEN_UP")
-    return Document(segments, components)
-
-
-class Block(NamedTuple):
-    """A keyword of a file, and what stands before the next one."""
-
-    part: str
-    included: str
-    """The file that it stands in, if that is an included one."""
-    line: int
-    keyword: str
-    body: str
-
-    def place(self, after: int = 0) -> str:
-        """Return where it is, or a line so many lines after it."""
-        return f"line {self.line + after}" + f" of {self.included}" * bool(self.included)
-
-
-def _opened(parts: Mapping[str, str], include: Callable[[str], bytes]) -> Iterator[Block]:
-    """Yield the blocks of files, and of those that they include in their place, each once."""
-    opened: set[str] = set()
-    for part, content in parts.items():
-        levels = [_blocks(part, "", content)]
-        while levels:
-            block = next(levels[-1], None)
-            if block is None:
-                levels.pop()
-            elif block.keyword != "INCLUDE":
-                yield block
-            elif (name := " ".join(block.body.split())) not in opened:
-                opened.add(name)
-                if len(opened) > MAX_INCLUDED:
-                    raise Fault(f"more than {MAX_INCLUDED} included files", block.place())
-                if content := include(name):
-                    levels.append(_blocks(part, name, decode_any(content)))
-
-
-def _blocks(part: str, included: str, content: str) -> Iterator[Block]:
-    marks = list(_KEYWORD.finditer(content))
-    if not marks and not included:
-        raise Fault("no UNIPEN keyword in it")
-    line, place = 1, 0
-    ends = [*(mark.start() for mark in marks[1:]), len(content)]
-    for mark, end in zip(marks, ends, strict=bool(marks)):
-        line += content.count("\n", place, mark.start())
-        place = mark.start()
-        yield Block(part, included, line, mark[1], content[mark.end() : end])
-
-
-def _columns(block: Block) -> list[str]:
-    columns = block.body.upper().split()
-    if not {"X", "Y"} <= set(columns):
-        raise Fault("columns without X or Y", f".COORD in {block.place()}")
-    return columns
+        fault = Fault("a component cut short: the file ends without .PEN_UP")
+        broken[len(components) - 1] = fault
+    return Document(segments, components, broken)
 
 
 def _number(body: str) -> float | None:
@@ -308,26 +232,23 @@ def _points(block: Block, columns: list[str], max_points: int) -> np.ndarray:
     return np.column_stack([x, -y, pressed])
 
 
-def samples(
+def segment_reader(
     document: Document,
     segments: list[Segment],
     max_points: int,
     writer_comment: int | None = None,
-) -> Iterator[Sample | Fault]:
-    """Yield segments, named by their number, or why they cannot be used.
+) -> Callable[[int], Sample]:
+    """Return what reads a segment, given by its number, or raises a Fault.
 
     Segments are declared right before the components they name, or all ahead of them or after
     them. In the first case what follows a segment belongs to it, and must be as many components as
     it names: the numbers themselves are useless where segments were taken out of a file. In the
     others the numbers count.
     """
-    ends = [segment.before for segment in segments[1:]] + [len(document.components)] * bool(
-        segments
-    )
     named = [_ranges(segment.named) for segment in segments]
-    follow = [end - segment.before for segment, end in zip(segments, ends, strict=True)]
-    sizes = map(_size, named)
-    fit = [n > 0 and size in (0, n) for size, n in zip(sizes, follow, strict=True)]
+    places = [*(segment.before for segment in segments), len(document.components)]
+    follow = [end - start for start, end in pairwise(places)]
+    fit = [n > 0 and _size(ranges) in (0, n) for ranges, n in zip(named, follow, strict=True)]
     in_place = 2 * sum(fit) >= len(segments)
 
     def sample(number: int) -> Sample:
@@ -346,12 +267,15 @@ def samples(
             writer = segment.comments[writer_comment]
         return Sample(document.ink(ranges, max_points), clean_text(text), writer=writer)
 
-    for number, segment in enumerate(segments):
-        found = attempt(sample, number)
-        if isinstance(found, Fault):
-            place = f".SEGMENT in line {segment.line}"
-            found = Fault(found.reason, ", ".join(filter(None, [found.detail, place])))
-        yield found.of(f"{number:05}")
+    def located(number: int) -> Sample:
+        try:
+            return sample(number)
+        except Fault as fault:
+            place = f".SEGMENT in line {segments[number].line}"
+            detail = ", ".join(filter(None, [fault.detail, place]))
+            raise Fault(fault.reason, detail) from None
+
+    return located
 
 
 def _ranges(named: str) -> list[Components]:
@@ -373,11 +297,6 @@ def _size(ranges: list[Components]) -> int:
     return sum(part.last - part.first + 1 for part in ranges)
 
 
-def _numbers(segment: Segment) -> set[int]:
-    """Return the numbers of the components that a segment names."""
-    return {n for part in _ranges(segment.named) for n in range(part.first, part.last + 1)}
-
-
 def _following(ranges: list[Components], before: int, count: int) -> list[Components]:
     """Return the `count` components that follow a segment, in the order in which it names them."""
     if not ranges:
@@ -386,177 +305,3 @@ def _following(ranges: list[Components], before: int, count: int) -> list[Compon
         raise Fault("a segment with other components than it names", f"{count} for {_size(ranges)}")
     moved = before - min(part.first for part in ranges)
     return [part._replace(first=part.first + moved, last=part.last + moved) for part in ranges]
-
-
-def collected(
-    collection: Collection, categories: Sequence[str] | None, max_points: int
-) -> Iterator[Sample | Fault]:
-    """Yield the samples of a collection, named like "8/abm/ca0.dat:00003".
-
-    Ink that stands in several categories is a sample of the first of them alone.
-
-    Args:
-        categories: None for all: texts, then words, then characters.
-    """
-    documents = list(collection.documents())
-    for path, files in distributed.bar(documents, "parsing UNIPEN", unit=" files", delay=1):
-        order = categories or sorted(files, key=by_size)
-        names = [files[category] for category in order if category in files]
-        contributor = path.partition("/")[0]
-        try:
-            parts = {name: decode_any(collection.read(name)) for name in names}
-            document = read_document(parts, max_points, collection.include)
-        except Fault as fault:
-            yield fault.of(path)
-            continue
-        for found in _longest(document, names, max_points):
-            if isinstance(found, Sample):
-                writer = f"{family(contributor)}:{found.writer or path}"
-                text = untokenised(found.text)
-                found = replace(found, text=text, writer=writer, group=contributor)
-            yield found
-
-
-def _longest(document: Document, names: Sequence[str], max_points: int) -> Iterator[Sample | Fault]:
-    """Yield the segments of files of the same ink, those of the first file before others."""
-    taken: set[int] = set()
-    for name in names:
-        own = [segment for segment in document.segments if segment.part == name]
-        touched: set[int] = set()
-        for segment, found in zip(own, samples(document, own, max_points), strict=True):
-            found = found.of(f"{name.removeprefix('data/')}:{found.name}")
-            rows: list[Sample | Fault] = [found]
-            if isinstance(found, Sample) and _numbers(segment) <= taken:
-                rows = [Fault("ink that a longer sample has", name=found.name)]
-            elif isinstance(found, Sample) and segment.level == "TEXT":
-                rows = _rows(found)
-                if rows[0] is not found and any(f"/{WORDS}/" in other for other in names):
-                    rows = [Fault("several rows, whose words stand by themselves", "", found.name)]
-            touched |= _numbers(segment) if isinstance(rows[0], Sample) else set()
-            yield from rows
-        taken |= touched
-
-
-def untokenised(text: str) -> str:
-    """Return a label without the blanks that stand in some for the ends of tokens.
-
-    "What a trick !" and "( 4 5 6 ) 7 8 9" were written without these.
-    """
-    tokens = text.split()
-    if all(len(token) == 1 for token in tokens) and any(map(str.isdigit, tokens)):
-        return "".join(tokens)
-    return _BEFORE_CLOSING.sub(r"\1", _AFTER_OPENING.sub(r"\1", text))
-
-
-def _rows(sample: Sample) -> list[Sample | Fault]:
-    """Return a text, or its rows if it has several, one for each word, as lists have."""
-    words, starts = sample.text.split(), row_starts(sample.ink)
-    if len(starts) == 1 or (len(words) == 1 and len(starts) == 2):  # a word may be underlined
-        return [sample]
-    if len(words) != len(starts):
-        return [Fault("several rows, and nothing that says where a word stands", name=sample.name)]
-    parts = strokes(sample.ink)
-    return [
-        replace(sample, ink=from_strokes(parts[start:stop]), text=word, name=f"{sample.name}[{n}]")
-        for n, (word, start, stop) in enumerate(
-            zip(words, starts, [*starts[1:], len(parts)], strict=True)
-        )
-    ]
-
-
-def _labelled(found: Sample | Fault) -> Sample | Fault:
-    """Return a sample that has a text, or why it cannot be used."""
-    if isinstance(found, Sample) and not found.text:
-        return Fault("a segment without a label", name=found.name)
-    return found
-
-
-@dataclass(kw_only=True, eq=False)
-class UnipenDataset(DividedDataset):
-    """Labelled segments of UNIPEN files.
-
-    Of a collection as it is published (`data` and `include`) everything is read, and each piece of
-    ink once: in the longest text that it stands in. Its writers are told apart by their names
-    within a family of contributors.
-
-    Args:
-        root: a file, a folder with files (also in folders below), the folder of a collection, or an
-            archive of one.
-        pattern: the names of the files in the folder, such as "*.dat"; matching files that are not
-            UNIPEN are left out, and named.
-        level: the level of the segments that become samples, such as "DIGIT", "WORD" or "LINE";
-            None takes the only one there is.
-        writer_comment: which word of the comment after a segment names its writer, counted from
-            0 (1 in the UCI pen digits); None takes `.WRITER_ID`.
-        categories: those of a collection that are used, such as ["8", "7"], in the order in which
-            ink is looked for; None uses all.
-        contributors: of a collection, such as ["app", "ced"]; None uses all.
-        held_out: contributors whose samples are all in `test`; None for none.
-
-    Raises:
-        ConfigFault: from `load`, if there is no such contributor.
-    """
-
-    kind = "unipen"
-    title = "UNIPEN"
-    parsed_by = (*DividedDataset.parsed_by, "level", "writer_comment", "categories")
-
-    root: str = "data/unipen"
-    pattern: str = "*"
-    level: str | None = None
-    writer_comment: Annotated[int, Range(0, 100)] | None = None
-    categories: list[str] | None = None
-    contributors: list[str] | None = None
-    held_out: list[str] | None = None
-
-    @property
-    def file_names(self) -> re.Pattern[str]:
-        return re.compile(fnmatch.translate(self.pattern))
-
-    def read(self, files: list[Path]) -> Iterator[Sample | Fault]:
-        if Collection.at(self.path):
-            collection = Collection(self.path, self.max_bytes)
-            yield from map(_labelled, collected(collection, self.categories, self.max_points))
-            return
-        self._levels: Counter[str] = Counter()
-        yield from super().read(files)
-        counts = self._levels.items()
-        levels = [f"{printable(level[:40])} ({count:,} segments)" for level, count in counts]
-        there = ", ".join(levels) or "none"
-        if self.level is None and len(levels) > 1:
-            raise DataError(f'{self.path}: several levels, name one as "level": {there}')
-        if self.level is not None and self.level.upper() not in self._levels:
-            raise DataError(f"{self.path}: no level {self.level}; there are {there}")
-
-    def _parse(self, file: Path, name: str) -> Iterator[Sample | Fault]:
-        document = read_alone(file, self.max_bytes, self.max_points)
-        own = Counter(segment.level for segment in document.segments)
-        self._levels += own
-        level = next(iter(own), "") if self.level is None else self.level.upper()
-        if not own[level]:
-            raise Fault(f"no segments of the level {level}")
-        chosen = [segment for segment in document.segments if segment.level == level]
-        for one in samples(document, chosen, self.max_points, self.writer_comment):
-            if isinstance(one, Sample):
-                writer = one.writer
-                if self.writer_comment is not None:  # each file numbers its own writers
-                    writer = f"{name}:{one.writer}"
-                one = replace(one, writer=writer, group=name)
-            yield within(name, _labelled(one))
-
-    def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
-        counts = Counter(sample.group for sample in parsed.samples)
-        for key in ("contributors", "held_out"):
-            if unknown := {*(getattr(self, key) or ())} - counts.keys():
-                raise ConfigFault(key, min(unknown), f"one of {', '.join(sorted(counts))}")
-        held_out = {*(self.held_out or ())}
-        used = counts.keys() & set(self.contributors or counts)
-        others = [sample for sample in parsed.samples if sample.group not in held_out]
-        parts, notes = super()._divide(parsed._replace(samples=others))
-        if held_out:
-            outside = [sample for sample in parsed.samples if sample.group in held_out]
-            parts["test"] = parts.get("test", []) + outside
-        if Collection.at(self.path):
-            kept = (f"{name} {count:,}" for name, count in sorted(counts.items()))
-            notes.append(f"by contributor: {', '.join(kept)}")
-        return changed(parts, lambda one: [one] if one.group in used else []), notes

@@ -5,133 +5,310 @@ in context, 1a to 1d: digits, capitals, small letters and signs by themselves), 
 name by `.INCLUDE`: the ink, and descriptions of writers and devices.
 """
 
+import fnmatch
 import re
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Annotated, NamedTuple
 
-from data_loader.sources.files import files_below, is_archive, members, read_file
-from data_loader.sources.parsing import Fault
-from utils.checks import DataError
+from base import distributed
+from base.base_dataset import changed
+from data_loader.sources import unipen
+from data_loader.sources.files import (
+    MAX_BYTES,
+    files_below,
+    is_archive,
+    members,
+    read_file,
+    unpacked,
+)
+from data_loader.sources.parsing import (
+    MAX_POINTS,
+    Fault,
+    Parsed,
+    Sample,
+)
+from data_loader.sources.source import DividedDataset, Splits
+from data_loader.sources.unipen import (
+    Document,
+    parse_level,
+    read_document,
+    segment_reader,
+)
+from data_loader.sources.unipen_blocks import (
+    INCLUDE,
+    blocks_of,
+    blocks_of_file,
+    decode_any,
+    read_included,
+)
+from utils.checks import ConfigFault, DataError, Range, printable
+from utils.ink import from_strokes, row_starts, strokes
 
-DATA, INCLUDE, WORDS = "data", "include", "7"
+SUFFIXES = ()
+DATA, WORDS = "data", "7"
 MAX_COLLECTION = 1 << 30
 """Limit on the bytes of an archive's files, which are kept in memory (assumed; train_r01_v07 has
 420 MB)."""
+MAX_HEAD = 1 << 20
+"""Bytes at the beginning of an archive in which a keyword has to stand; assumed."""
 _EVERY = re.compile(".*", re.DOTALL)
 _HEAD = 1 << 16  # bytes by which an archive is recognised; assumed
+_NO_LABEL = "a segment without a label"
 _SHARED = 64  # files kept that many others include; assumed
+_AFTER_OPENING = re.compile(r"((?:^| )[(\[]) ")
+_BEFORE_CLOSING = re.compile(r" ([.,;:!?)\]](?: |$))")
 _FAMILIES = ("ap", "at", "bb", "ce", "hp", "im")
-"""What the codes of contributors begin with who have writers in common."""
+"""What the codes of contributors begin with whose writers' names mean the same persons."""
 
 
-def family(contributor: str) -> str:
-    """Return the name that contributors share whose writers' names mean the same persons."""
-    return contributor[:2] if contributor[:2] in _FAMILIES else contributor
+def sniff(head: bytes) -> bool:
+    """Return whether a file that begins with `head` is an archive of UNIPEN files."""
+    return is_archive(head) and unipen.sniff(unpacked(head, MAX_HEAD))
 
 
-def include_folder(path: Path) -> Path | None:
-    """Return the folder where a file looks for what it includes: `include` in one above it."""
-    folders = (parent / INCLUDE for parent in path.absolute().parents)
-    return next(filter(Path.is_dir, folders), None)
+def parse(path: Path) -> Parsed:
+    """Return all that is in a collection."""
+    return parse_collection(open_collection(path, MAX_BYTES), None, MAX_POINTS)
 
 
-def read_included(folder: Path | None, name: str, max_bytes: int) -> bytes:
-    """Return the content of a file that another one includes; nothing without a folder.
+class Collection(NamedTuple):
+    """The files of a collection: a folder with `data` and `include`, or an archive of one."""
 
-    Raises:
-        Fault: if it is outside of the folder, or cannot be read.
-    """
-    if folder is None:
-        return b""
-    file = (folder / name).resolve()
-    if not file.is_relative_to(folder.resolve()):
-        raise Fault("an .INCLUDE that leads out of the collection", name)
-    return read_file(file, max_bytes)
+    names: list[str]
+    read: Callable[[str], bytes]
+    """Returns the content of a file, or raises a Fault."""
+    include: Callable[[str], bytes]
+    """Does so for a file that another one includes."""
+
+    def documents(self) -> list[tuple[str, dict[str, str]]]:
+        """Return what speaks of the same ink: `abm/ca0.dat`, and its files by category."""
+        documents: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        for name in self.names:
+            top, category, *rest = name.split("/", 2)
+            if top == DATA and rest:
+                documents[rest[0]][category] = name
+        return sorted(documents.items())
 
 
-class Collection:
-    """The files of a collection: a folder with `data` and `include`, or an archive of one.
+def is_collection(path: Path) -> bool:
+    """Return whether a collection, or an archive, is at a path that can be read."""
+    with suppress(OSError):
+        if path.is_file():
+            with open(path, "rb") as stream:
+                return is_archive(stream.read(_HEAD))
+        return (path / DATA).is_dir() and (path / INCLUDE).is_dir()
+    return False
+
+
+def open_collection(path: Path, max_bytes: int) -> Collection:
+    """Return the collection in a folder, or in an archive (.tar, .tar.gz, .tgz, .tar.xz), which is
+    not extracted.
 
     Args:
-        root: the folder, or the archive (.tar, .tar.gz, .tgz, .tar.xz), which is not extracted.
+        path: of the folder, or of the archive.
         max_bytes: limit on a file.
 
     Raises:
         DataError: if the archive is broken, too large, or something else.
     """
+    if path.is_dir():
+        below = files_below(path / DATA, _EVERY)
+        return Collection(
+            [file.relative_to(path).as_posix() for file in below],
+            lambda name: read_file(path / name, max_bytes),
+            lru_cache(_SHARED)(lambda name: read_included(path / INCLUDE, name, max_bytes)),
+        )
+    packed = members(path, _EVERY, max_bytes, "reading UNIPEN", MAX_COLLECTION)
+    files = {_in_collection(member): content for member, content in packed}
+    if not any(name.startswith(f"{DATA}/") for name in files):
+        raise DataError(f"{path}: no folder {DATA}/ of a UNIPEN collection in it")
 
-    def __init__(self, root: Path, max_bytes: int) -> None:
-        self._root, self._max_bytes = root, max_bytes
-        self._contents: dict[str, bytes | Fault] | None = None
-        if root.is_file():
-            self._contents = _packed(root, max_bytes)
-        self.include = lru_cache(_SHARED)(self._included)
+    def read(name: str) -> bytes:
+        if name not in files:
+            raise Fault("a file that is not in the archive", name)
+        return files[name]()
 
-    @staticmethod
-    def at(root: Path) -> bool:
-        """Return whether a collection is at a path that can be read."""
-        with suppress(OSError):
-            if root.is_file():
-                with open(root, "rb") as stream:
-                    return is_archive(stream.read(_HEAD))
-            return (root / DATA).is_dir() and (root / INCLUDE).is_dir()
-        return False
-
-    def documents(self) -> Iterator[tuple[str, dict[str, str]]]:
-        """Yield what speaks of the same ink: `abm/ca0.dat`, and its files by category."""
-        if self._contents is None:
-            below = files_below(self._root / DATA, _EVERY)
-            names = [file.relative_to(self._root).as_posix() for file in below]
-        else:
-            names = [name for name in sorted(self._contents) if name.startswith(f"{DATA}/")]
-        documents: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        for name in names:
-            _, category, *rest = name.split("/", 2)
-            if rest:
-                documents[rest[0]][category] = name
-        yield from sorted(documents.items())
-
-    def read(self, name: str) -> bytes:
-        """Return the content of a file.
-
-        Raises:
-            Fault: if it is not there, or cannot be read.
-        """
-        if self._contents is None:
-            return read_file(self._root / name, self._max_bytes)
-        content = self._contents.get(name, Fault("a file that is not in the archive", name))
-        if isinstance(content, Fault):
-            raise content
-        return content
-
-    def _included(self, name: str) -> bytes:
-        """Return the content of an included file, as `read` does."""
-        if self._contents is None:
-            return read_included(self._root / INCLUDE, name, self._max_bytes)
-        return self.read(f"{INCLUDE}/{PurePosixPath(name)}")
+    return Collection([*files], read, lambda name: read(f"{INCLUDE}/{PurePosixPath(name)}"))
 
 
-def _packed(archive: Path, max_bytes: int) -> dict[str, bytes | Fault]:
-    """Return the files of an archived collection by their path from `data` or `include` on."""
-    contents: dict[str, bytes | Fault] = {}
-    size = 0
-    for path, content in members(archive, _EVERY, max_bytes, "reading UNIPEN"):
-        parts = PurePosixPath(path).parts
-        start = next((n for n, part in enumerate(parts) if part in (DATA, INCLUDE)), None)
-        if start is None:
-            continue
-        contents["/".join(parts[start:])] = content
-        size += 0 if isinstance(content, Fault) else len(content)
-        if size > MAX_COLLECTION:
-            raise DataError(f"{archive}: more than {MAX_COLLECTION:,} bytes; unpack it")
-    if not any(name.startswith(f"{DATA}/") for name in contents):
-        raise DataError(f"{archive}: no folder {DATA}/ of a UNIPEN collection in it")
-    return contents
+def _in_collection(path: str) -> str:
+    """Return a path from `data` or `include` on; an empty string for another one."""
+    parts = PurePosixPath(path).parts
+    start = next((n for n, part in enumerate(parts) if part in (DATA, INCLUDE)), len(parts))
+    return "/".join(parts[start:])
 
 
 def by_size(category: str) -> tuple[int, str]:
     """Return what sorts categories: texts before words, before characters."""
     return -int(re.match(r"\d*", category)[0] or 0), category
+
+
+def parse_collection(
+    collection: Collection, categories: Sequence[str] | None, max_points: int
+) -> Parsed:
+    """Return the samples of a collection, named like "8/abm/ca0.dat:00003".
+
+    Ink that stands in several categories is a sample of the first of them alone.
+
+    Args:
+        categories: None for all: texts, then words, then characters.
+    """
+
+    parsed = Parsed()
+    for path, files in distributed.bar(
+        collection.documents(), "parsing UNIPEN", unit=" files", delay=1
+    ):
+        order = categories or sorted(files, key=by_size)
+        names = [files[category] for category in order if category in files]
+        with parsed.attempt(path):
+            parts = {name: decode_any(collection.read(name)) for name in names}
+            document = read_document(blocks_of(parts, collection.include), max_points)
+            parsed.extend(_longest(document, names, path, max_points))
+    return parsed
+
+
+def _longest(document: Document, names: Sequence[str], path: str, max_points: int) -> Parsed:
+    """Return the segments of files of the same ink, those of the first file before others."""
+    contributor = path.partition("/")[0]
+    family = contributor[:2] if contributor[:2] in _FAMILIES else contributor
+    has_words = any(f"/{WORDS}/" in name for name in names)
+    taken: set[int] = set()  # components of segments of the files before
+    parsed = Parsed()
+    for file in names:
+        own = [segment for segment in document.segments if segment.part == file]
+        read = segment_reader(document, own, max_points)
+        used: set[int] = set()
+        for number, segment in enumerate(own):
+            with parsed.attempt(name := f"{file.removeprefix('data/')}:{number:05}"):
+                sample = read(number)
+                if segment.numbers <= taken:
+                    raise Fault("ink that a longer sample has")
+                writer = f"{family}:{sample.writer or path}"
+                sample = replace(sample, name=name, writer=writer, group=contributor)
+                rows = _rows(sample, has_words) if segment.level == "TEXT" else [sample]
+                parsed.samples.extend(replace(one, text=untokenised(one.text)) for one in rows)
+                used |= segment.numbers
+        taken |= used
+    return parsed
+
+
+def untokenised(text: str) -> str:
+    """Return a label without the blanks that stand in some for the ends of tokens.
+
+    "What a trick !" and "( 4 5 6 ) 7 8 9" were written without these.
+    """
+    tokens = text.split()
+    if all(len(token) == 1 for token in tokens) and any(map(str.isdigit, tokens)):
+        return "".join(tokens)
+    return _BEFORE_CLOSING.sub(r"\1", _AFTER_OPENING.sub(r"\1", text))
+
+
+def _rows(sample: Sample, has_words: bool) -> list[Sample]:
+    """Return a text, or its rows if it has several, one for each word, as lists have."""
+    words, starts = sample.text.split(), row_starts(sample.ink)
+    if len(starts) == 1 or (len(words) == 1 and len(starts) == 2):  # a word may be underlined
+        return [sample]
+    if has_words:
+        raise Fault("several rows, whose words stand by themselves")
+    if len(words) != len(starts):
+        raise Fault("several rows, and nothing that says where a word stands")
+    parts = strokes(sample.ink)
+    rows = zip(words, starts, [*starts[1:], len(parts)], strict=True)
+    return [
+        replace(sample, ink=from_strokes(parts[start:stop]), text=word, name=f"{sample.name}[{n}]")
+        for n, (word, start, stop) in enumerate(rows)
+    ]
+
+
+@dataclass(kw_only=True, eq=False)
+class UnipenDataset(DividedDataset):
+    """Labelled segments of UNIPEN files.
+
+    Of a collection as it is published (`data` and `include`) everything is read, and each piece of
+    ink once: in the longest text that it stands in. Its writers are told apart by their names
+    within a family of contributors.
+
+    Args:
+        root: a file, a folder with files (also in folders below), the folder of a collection, or an
+            archive of one.
+        pattern: the names of the files in the folder, such as "*.dat"; matching files that are not
+            UNIPEN are left out, and named.
+        level: the level of the segments that become samples, such as "DIGIT", "WORD" or "LINE";
+            None takes the only one there is.
+        writer_comment: which word of the comment after a segment names its writer, counted from
+            0 (1 in the UCI pen digits); None takes `.WRITER_ID`.
+        categories: categories of a collection to use, such as ["8", "7"], in the order in which
+            ink is looked for; None uses all.
+        contributors: contributors of a collection to use, such as ["app", "ced"]; None uses all.
+        held_out: contributors whose samples are all in `test`; None for none.
+
+    Raises:
+        ConfigFault: from `load`, if there is no such contributor.
+    """
+
+    kind = "unipen"
+    title = "UNIPEN"
+    parsed_by = (*DividedDataset.parsed_by, "level", "writer_comment", "categories")
+
+    root: str = "data/unipen"
+    pattern: str = "*"
+    level: str | None = None
+    writer_comment: Annotated[int, Range(0, 100)] | None = None
+    categories: list[str] | None = None
+    contributors: list[str] | None = None
+    held_out: list[str] | None = None
+
+    @property
+    def file_names(self) -> re.Pattern[str]:
+        return re.compile(fnmatch.translate(self.pattern))
+
+    def read(self, files: list[Path]) -> Parsed:
+        if is_collection(self.path):
+            collection = open_collection(self.path, self.max_bytes)
+            parsed = parse_collection(collection, self.categories, self.max_points)
+            return parsed.require_text(_NO_LABEL)
+        self._levels: Counter[str] = Counter()
+        parsed = super().read(files)
+        counts = self._levels.items()
+        levels = [f"{printable(level[:40])} ({count:,} segments)" for level, count in counts]
+        there = ", ".join(levels) or "none"
+        if self.level is None and len(levels) > 1:
+            raise DataError(f'{self.path}: several levels, name one as "level": {there}')
+        if self.level is not None and self.level.upper() not in self._levels:
+            raise DataError(f"{self.path}: no level {self.level}; there are {there}")
+        return parsed
+
+    def _parse(self, name: str, file: Path) -> Parsed:
+        document = read_document(blocks_of_file(file, self.max_bytes), self.max_points)
+        own = Counter(segment.level for segment in document.segments)
+        self._levels += own
+        level = next(iter(own), "") if self.level is None else self.level.upper()
+        if not own[level]:
+            raise Fault(f"no segments of the level {level}")
+        parsed = parse_level(document, level, self.max_points, self.writer_comment)
+        if self.writer_comment is not None:  # each file numbers its own writers
+            own_writers = [replace(one, writer=f"{name}:{one.writer}") for one in parsed.samples]
+            parsed = replace(parsed, samples=own_writers)
+        return parsed.require_text(_NO_LABEL).within(name, group=name)
+
+    def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
+        counts = Counter(sample.group for sample in parsed.samples)
+        for key in ("contributors", "held_out"):
+            if unknown := {*(getattr(self, key) or ())} - counts.keys():
+                raise ConfigFault(key, min(unknown), f"one of {', '.join(sorted(counts))}")
+        held_out = {*(self.held_out or ())}
+        used = counts.keys() & set(self.contributors or counts)
+        others = [sample for sample in parsed.samples if sample.group not in held_out]
+        parts, notes = super()._divide(replace(parsed, samples=others))
+        if held_out:
+            outside = [sample for sample in parsed.samples if sample.group in held_out]
+            parts["test"] = parts.get("test", []) + outside
+        if is_collection(self.path):
+            kept = (f"{name} {count:,}" for name, count in sorted(counts.items()))
+            notes.append(f"by contributor: {', '.join(kept)}")
+        return changed(parts, lambda one: [one] if one.group in used else []), notes

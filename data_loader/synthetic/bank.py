@@ -149,14 +149,14 @@ class BankHand:
     def _lifts(self) -> Iterator[tuple[CutLine, int]]:
         """Yield the characters of words after which the pen is lifted, and their lines."""
         for line in self.lines:
-            for k in np.flatnonzero(line.between == LIFT).tolist():
+            for k in np.flatnonzero(line.boundaries == LIFT).tolist():
                 if " " not in line.text[k : k + 2]:
                     yield line, k
 
     def _lifted(self, characters: frozenset[str]) -> Iterator[np.ndarray]:
         """Yield the points of those of some characters after which the pen is lifted."""
         for line in self.lines:
-            for k in np.flatnonzero(line.read & (line.between == LIFT)).tolist():
+            for k in np.flatnonzero(line.read & (line.boundaries == LIFT)).tolist():
                 if line.text[k] in characters:
                     yield line.own(k)
 
@@ -176,11 +176,11 @@ class BankHand:
         return dict(found)
 
     def piece(self, place: Place) -> Piece:
-        """Return the piece at a place, standing where it belongs, see `in_place`."""
+        """Return the piece at a place, standing where it belongs, see `snap_to_baseline`."""
         line, first, last, *_ = place
         piece = line.piece(first, last)
         if first == last:
-            return in_place(piece, self.tall)
+            return snap_to_baseline(piece, self.tall)
         standing = [k for k in range(first, last + 1) if line.text[k] in SMALL_STANDING]
         bottoms = [line.own(k)[:, 1].max() for k in standing]
         shift = _back(float(np.median(bottoms)), SMALL_STANDS) if bottoms else 0.0
@@ -222,7 +222,7 @@ def _within(
     return found if len(found) >= least else np.array(otherwise)
 
 
-def in_place(piece: Piece, tall: float) -> Piece:
+def snap_to_baseline(piece: Piece, tall: float) -> Piece:
     """Return a character on the baseline if it stands there, a comma hanging from it, and letters
     and digits about as high as others of the hand.
 
@@ -277,7 +277,7 @@ def _places(line: CutLine) -> Iterator[Place]:
                 yield Place(line, first, last, opens, closes)
 
 
-def look_at_pieces(
+def verify_pieces(
     hands: Iterable[BankHand], read: Callable[[Sequence[np.ndarray]], list[str]]
 ) -> tuple[int, int]:
     """Read characters cut out of each hand, and note in its lines which of them fit.

@@ -61,7 +61,7 @@ class ComposedDataset(ExtendedDataset):
         lifts: if given, bounds on the strokes per character of the hands whose lines are cut and,
             with `height`, kept, in all splits. Below 0.65 letters join.
         scarce: characters that were written less often than this are drawn as well.
-        seed: of texts, hands and pieces.
+        seed: seed of the choice of texts, hands and pieces.
 
     Raises:
         ConfigFault: if the shares are more than 1 together, or `forms` are no bounds.

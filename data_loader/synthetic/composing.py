@@ -46,7 +46,7 @@ MAX_OVERLAP = {True: 0.1, False: 0.45}
 LEAST_GAP = 0.06
 """The least gap between pieces that do not join."""
 
-Maker = Callable[[str, BankHand, int, np.random.Generator], Piece | None]
+DrawGlyph = Callable[[str, BankHand, int, np.random.Generator], Piece | None]
 """Draws a character that nobody wrote, see `drawn.Drawer`."""
 
 
@@ -55,16 +55,18 @@ class Bank:
 
     Args:
         hands: by name.
-        scarce: characters of which fewer were written are drawn by the maker as well, the more the
-            fewer there are.
-        maker: of what no hand wrote.
+        scarce: characters of which fewer were written are drawn as well, the more the fewer there
+            are.
+        draw_glyph: draws what no hand wrote.
 
     Attributes:
         written: of each character how often each hand that wrote it did, by the hand's number.
     """
 
-    def __init__(self, hands: Mapping[str, BankHand], maker: Maker, scarce: int = 60) -> None:
-        self.hands, self.maker, self.scarce = dict(hands), maker, scarce
+    def __init__(
+        self, hands: Mapping[str, BankHand], draw_glyph: DrawGlyph, scarce: int = 60
+    ) -> None:
+        self.hands, self.draw_glyph, self.scarce = dict(hands), draw_glyph, scarce
         self.names = list(self.hands)
         styles = np.stack([hand.style for hand in self.hands.values()])
         self.styles = (styles - styles.mean(0)) / (styles.std(0) + 1e-6)
@@ -89,12 +91,12 @@ class _Step(NamedTuple):
 
     cost: float  # of that beginning
     start: int  # of the piece, in the word
-    place: Place | None  # None if it is lent
+    place: Place | None  # None if it is borrowed
     before: bool  # whether the piece before it is cut off behind
 
 
 class Composer:
-    """Writes in the hand of a name; what the hand did not write is always lent in the same way."""
+    """Writes in the hand of a name; what it did not write is always borrowed in the same way."""
 
     def __init__(self, bank: Bank, name: str, generator: np.random.Generator) -> None:
         self.bank, self.name, self.generator = bank, name, generator
@@ -139,7 +141,7 @@ class Composer:
         closes = min(best[-1], key=lambda closes: best[-1][closes].cost)
         while stop:
             _, start, place, closes = best[stop][closes]
-            piece = self.hand.piece(place) if place else self.lent(word[start])
+            piece = self.hand.piece(place) if place else self.borrowed(word[start])
             if piece is None:
                 return None
             pieces.append((piece, place is not None))
@@ -148,7 +150,7 @@ class Composer:
 
     def _choices(self, text: str) -> Iterator[tuple[Place | None, float]]:
         """Yield the hand's places of a piece with their costs; None for a character that is
-        lent."""
+        borrowed."""
         places: list[Place | None] = list(self.hand.pieces.get(text, ()))
         if len(places) > MAX_CHOICES:
             chosen = self.generator.choice(len(places), MAX_CHOICES, replace=False)
@@ -160,7 +162,7 @@ class Composer:
             cost = 1 + cut + RANDOM_COST * self.generator.random()
             yield place, cost + (0 if place else BORROWED_COST)
 
-    def lent(self, one: str) -> Piece | None:
+    def borrowed(self, one: str) -> Piece | None:
         """Return a character in the hand; None if nobody wrote it and it cannot be drawn."""
         if one not in self._lenders:
             lender = self._accented if one in MADE else self._lender
@@ -168,7 +170,7 @@ class Composer:
         return self._lenders[one]()
 
     def _lender(self, one: str) -> Callable[[], Piece | None]:
-        """Return what gives a character each time: a hand that wrote it, or the maker."""
+        """Return what gives a character each time: a hand that wrote it, or `draw_glyph`."""
         bank = self.bank
         number, counts = bank.names.index(self.name), bank.written.get(one, {})
         owners = [owner for owner in counts if owner != number]
@@ -180,23 +182,23 @@ class Composer:
             donor = bank.hands[bank.names[chosen]]
             return lambda: adapted(self._letter(one, donor), donor, self.hand)
         style_seed = int(self.generator.integers(2**32))
-        return lambda: bank.maker(one, self.hand, style_seed, self.generator)
+        return lambda: bank.draw_glyph(one, self.hand, style_seed, self.generator)
 
     def _accented(self, one: str) -> Callable[[], Piece | None]:
         """Return what makes a character that nobody wrote of the hand's own or borrowed letters."""
-        lent = Composer(self.bank, self.name, self.generator)
+        borrowing = Composer(self.bank, self.name, self.generator)
 
         def own(letter: str) -> Piece | None:
             # A mark comes after the letter, so that nothing continues where it was cut off.
             if letter in self.hand.pieces:
                 return self._letter(letter, self.hand)
-            return lent.lent(letter)
+            return borrowing.borrowed(letter)
 
         def make() -> Piece | None:
-            for base in [own] * 3 + [lent.lent] * 6:
+            for base in [own] * 3 + [borrowing.borrowed] * 6:
                 if (piece := accented(one, base, self.hand, self.generator)) is not None:
                     return piece
-                lent._lenders.clear()
+                borrowing._lenders.clear()
             return None
 
         return make

@@ -82,17 +82,17 @@ class CutLine:
         text: of the line.
         path: in x-heights.
         owner: the character that a point belongs to, `(points,)`; -1 where that is unclear.
-        between: what is after each character, `(characters,)`: `NONE`, `CUT` or `LIFT`.
+        boundaries: what is after each character, `(characters,)`: `NONE`, `CUT` or `LIFT`.
         read: whether each character, and both beside it, were read, `(characters,)`.
         fits: whether each character can be read by itself as well, `(characters,)`: the array of
-            its `AlignedLine` itself, where `bank.look_at_pieces` notes what it finds.
+            its `AlignedLine` itself, where `bank.verify_pieces` notes what it finds.
         height: the x-height in the line's units.
     """
 
     text: str
     path: np.ndarray
     owner: np.ndarray
-    between: np.ndarray
+    boundaries: np.ndarray
     read: np.ndarray
     fits: np.ndarray
     height: float
@@ -107,8 +107,8 @@ class CutLine:
         None if they cannot be cut out there.
         """
         around = f" {self.text} "
-        before = LIFT if around[first] == " " else self.between[first - 1]
-        after = LIFT if around[last + 2] == " " else self.between[last]
+        before = LIFT if around[first] == " " else self.boundaries[first - 1]
+        after = LIFT if around[last + 2] == " " else self.boundaries[last]
         if NONE in (before, after):
             return None
         return bool(before == CUT), bool(after == CUT)
@@ -153,8 +153,8 @@ def measured(ink: np.ndarray, text: str, aligned: AlignedLine) -> CutLine | None
         points = path[owner == k]
         wide, high, _ = np.ptp(points, axis=0) if len(points) else (np.inf, np.inf, 0)
         read[k] = wide <= WIDEST and max(wide, high) <= LARGEST.get(text[k], np.inf)
-    between = _between(path, owner, text)
-    return CutLine(text, path, owner, between, read, aligned.fits, height)
+    boundaries = _boundaries(path, owner, text)
+    return CutLine(text, path, owner, boundaries, read, aligned.fits, height)
 
 
 def theil_sen(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -246,9 +246,9 @@ def _completed(path: np.ndarray, owner: np.ndarray, text: str, stroke: slice) ->
     return own
 
 
-def _between(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
+def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
     """Return what is after each character, `(characters,)`."""
-    between = np.full(len(text), NONE)
+    boundaries = np.full(len(text), NONE)
     rows = [np.flatnonzero(owner == k) for k in range(len(text))]
     unclear = path[owner == -1, 0]
     for k, (own, following) in enumerate(pairwise(rows)):
@@ -259,12 +259,12 @@ def _between(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
         if (np.abs(unclear - path[start, 0]) < 3).any():
             continue
         if path[start - 1, 2]:
-            between[k] = LIFT if own[0] < start else NONE
+            boundaries[k] = LIFT if own[0] < start else NONE
         elif owner[start - 1] == k:
             # Within a stroke: in one place only.
             crossings = (owner[1:] == k + 1) & (owner[:-1] == k) & (path[:-1, 2] == 0)
-            between[k] = CUT if np.count_nonzero(crossings) == 1 else NONE
-    return between
+            boundaries[k] = CUT if np.count_nonzero(crossings) == 1 else NONE
+    return boundaries
 
 
 def _beside(path: np.ndarray, owner: np.ndarray, letters: np.ndarray, stroke: slice) -> int:

@@ -237,7 +237,7 @@ class EmbeddedDataset(BaseDataset):
     by writer.
 
     Args:
-        seed: of all writers and lines.
+        seed: seed of all writers and lines.
         size, valid_size, test_size: lines in each split.
         writers: of the training lines; a quarter as many write each other split.
         min_characters, max_characters: bounds on the length of a line.

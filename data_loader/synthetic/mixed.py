@@ -46,7 +46,7 @@ class MixedDataset(ExtendedDataset):
         pieces: further training lines, each one to three words of a line of `dataset`, since short
             texts are often asked for and most sets have only full lines. `short` and `pieces` cut
             lines whose words are clearly separated (`word_numbers`).
-        seed: of the choice of parts.
+        seed: seed of the choice of parts.
 
     Raises:
         ConfigFault: if `added` is not used.

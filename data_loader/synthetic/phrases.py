@@ -48,7 +48,7 @@ class PhrasesDataset(ExtendedDataset):
     Args:
         size: new lines.
         characters_share: share of them that are made of single characters.
-        seed: of the choice.
+        seed: seed of the choice.
 
     Raises:
         DataError: if no writer has enough words, or characters, for a line.

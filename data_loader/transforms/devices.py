@@ -21,7 +21,7 @@ class OtherDevice(BaseTransform):
     Each fault has a strength of its own, drawn for every sample.
 
     Args:
-        share: of the samples that are changed.
+        share: share of the samples that are changed.
         slower: the most recorded periods that make one (drawn log-uniformly from 1).
         grid: the coarsest grid in x-heights (drawn log-uniformly from a hundredth of it): 0.1 are
             84 points an inch under letters of 3 mm.

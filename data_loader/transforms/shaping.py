@@ -6,7 +6,7 @@ of the shaped ink. What can be undone, and how, is in docs/data.md.
 """
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -85,7 +85,7 @@ class ScaleHeight(Linear):
     """Scales a sample to a common height. The inverse of `matrix` undoes it.
 
     Args:
-        height: in the resulting units.
+        height: resulting height, in the resulting units.
         of: what gets that height: a typical movement up or down ("letters", see `x_height`), which
             grows with long ascenders; small letters ("x_height"), which differ less within a hand;
             or all of the ink ("ink"), as for digits.
@@ -201,6 +201,7 @@ def pieces(points: int, steps: int) -> list[slice]:
     return [slice(first, last + 1) for first, last in pairwise(edges)]
 
 
+@dataclass(kw_only=True, eq=False)
 class ShapedDataset(BaseDataset):
     """Another dataset, all of whose splits are shaped, and split at a length.
 
@@ -217,18 +218,15 @@ class ShapedDataset(BaseDataset):
         ConfigFault: if `shaping` contains an augmentation.
     """
 
-    def __init__(
-        self,
-        *,
-        dataset: BaseDataset,
-        shaping: list[BaseTransform] = [],  # noqa: B006 (never changed)
-        split_length: Annotated[int, Range(1, 1_000_000)] | None = None,
-    ) -> None:
-        for transform in shaping:
+    dataset: BaseDataset
+    shaping: Sequence[BaseTransform] = ()
+    split_length: Annotated[int, Range(1, 1_000_000)] | None = None
+
+    def __post_init__(self) -> None:
+        for transform in self.shaping:
             if transform.random:
                 name = type(transform).__name__
                 raise ConfigFault("shaping", name, "it belongs to the loader's augmentation")
-        self.dataset, self.shaping, self.split_length = dataset, list(shaping), split_length
 
     @property
     def characters(self) -> str | None:

@@ -25,8 +25,8 @@ class Smooth(BaseTransform):
 
     Args:
         window: points of a fit, an odd number.
-        order: of the polynomials, less than `window`; 2 and 3 differ in short strokes and at the
-            ends only, and so do 4 and 5.
+        order: degree of the polynomials, less than `window`; 2 and 3 differ in short
+            strokes and at the ends only, and so do 4 and 5.
 
     Raises:
         ConfigFault: if `window` is even, or `order` not less than it.

@@ -35,7 +35,7 @@ class TransformerNetwork(GenerationNetwork):
         alphabet: of the texts.
         hidden_size: numbers per step, D.
         num_layers: blocks.
-        num_heads: of the self-attention, N.
+        num_heads: heads of the self-attention, N.
         dropout: share of what each part of a block adds that is dropped in training.
         num_windows: Gaussians of each window, K.
         window_advance: characters that the window moves per step before training.

@@ -124,7 +124,7 @@ class RecognitionNetwork(BaseModel):
     Args:
         normalisation: of the data's offsets, for the checkpoint: features do not depend on it.
         alphabet: of the texts.
-        channels: of the convolution over the features.
+        channels: output channels of the convolution over the features.
         dropout: share of the outputs of the convolution and of each layer that is dropped in
             training.
         mask_ratio: share of the points masked in training, in stretches of about a character, so
@@ -284,7 +284,7 @@ class RecurrentEncoder(RecognitionNetwork):
     Args:
         normalisation: see `RecognitionNetwork`, as are the arguments not listed here.
         alphabet: of the texts.
-        num_layers: of the encoder.
+        num_layers: layers of the encoder.
         time_reductions: number of layers, from the lowest, after which two frames are merged into
             one; never after the highest. One more at half of `spacing` gives the layers above the
             lowest as many frames as before.

@@ -24,7 +24,7 @@ class TransformerReader(RecognitionNetwork):
         alphabet: of the texts.
         hidden_size: numbers per frame, D.
         num_layers: blocks.
-        num_heads: of the self-attention.
+        num_heads: heads of the self-attention.
         dropout: share of the convolution's outputs, and of what each part of a block adds, that is
             dropped in training.
 

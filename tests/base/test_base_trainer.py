@@ -5,6 +5,7 @@ import json
 import math
 import re
 from contextlib import nullcontext, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,9 +31,11 @@ from tiny_run import (
     trained,
     weights,
 )
+from torch import nn
 
 from base.base_trainer import RENAMED, TrainingFailed
 from base.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
+from base.dry_run import dry_run
 from base.training_parts import TrainingSettings
 from utils.checks import ConfigFault, NotFinite, UserError
 
@@ -201,10 +204,15 @@ def test_curves(tmp_path):
     assert all(event.value > 0 for event in reader.Scalars("step/points_per_second"))
     assert [event.step for event in reader.Scalars("step/error_per_point")] == [3, 6, 9]
     assert [event.step for event in reader.Scalars("epoch/error")] == [5, 10]
+    valid = [event.value for event in reader.Scalars("epoch/valid_error")]
+    best = [(event.step, event.value) for event in reader.Scalars("best/valid_error")]
+    assert best == [(5, valid[0]), (10, min(valid))]
     resumed(tmp_path, epochs=3, tensorboard=True).train()
     reader = EventAccumulator(str(trainer.run.log), size_guidance={"tensors": 0}).Reload()
     steps = {event.step for event in reader.Tensors("config/text_summary")}
     assert steps == {0, 10}  # in any order, where both files are of one second
+    assert min(event.value for event in reader.Scalars("best/valid_error")) <= min(valid)
+    assert sum(event.step == 10 for event in reader.Scalars("best/valid_error")) == 2
 
 
 def test_epochs_after_the_checkpoint_leave_the_table(tmp_path):
@@ -263,6 +271,70 @@ def test_a_loss_gives_one_value_a_sequence(tmp_path, monkeypatch):
     trainer = make(tmp_path)
     expected = re.escape("a value for each sequence, of shape (2,), not ()")
     with pytest.raises(ConfigFault, match=f'^loss = "SquaredError": .*{expected}'):
+        trainer.train()
+    assert not list(tmp_path.iterdir())
+
+
+LOSSES = {
+    "counts the padding": (
+        lambda _, output, batch: (output.prediction - batch.targets).square().sum((1, 2)),
+        "gives a sequence the same value by itself and beside a longer one",
+    ),
+    "has no gradient": (lambda _, output, batch: batch.lengths.float(), "does not require grad"),
+    "looks away": (
+        lambda _, output, batch: (0.0 * output.prediction * batch.mask[..., None]).sum((1, 2)),
+        "it depends on no weight of the network",
+    ),
+}
+
+
+@pytest.mark.parametrize("does", LOSSES)
+def test_a_loss_is_tried_before_the_first_epoch(tmp_path, monkeypatch, does):
+    call, message = LOSSES[does]
+    monkeypatch.setattr(SquaredError, "__call__", call)
+    trainer = make(tmp_path)
+    with pytest.raises(ConfigFault, match=f'^loss = "SquaredError": one .*{message}'):
+        trainer.train()
+    assert not list(tmp_path.iterdir())
+
+
+def test_parameters_of_a_loss_are_refused_and_its_buffers_kept(tmp_path):
+    class Own(SquaredError, nn.Module):
+        def __init__(self, kind):
+            nn.Module.__init__(self)
+            super().__init__()
+            kind(self)
+
+    trainer = make(tmp_path)
+    trainer.loss = Own(lambda loss: setattr(loss, "scale", nn.Parameter(torch.ones(2))))
+    with pytest.raises(ConfigFault, match=r'"Own": one without parameters, .* not trained: scale'):
+        trainer.train()
+    buffered = Own(lambda loss: loss.register_buffer("seen", torch.ones(2)))
+    assert buffered.state_dict()["seen"].sum() == 2
+    buffered.load_state_dict({"seen": torch.zeros(2)})
+    assert buffered.seen.sum() == 0
+
+
+def test_what_a_step_changes_and_no_checkpoint_keeps_is_said(tmp_path, caplog):
+    class Forgetful(ChunkTrainer):
+        seen = 0
+
+        def forward_batch(self, model, batch, state=None):
+            vars(self).update(seen=self.seen + 1)
+            return super().forward_batch(model, batch, state)
+
+    trainer = make(tmp_path, trainer=Forgetful, epochs=1)
+    trainer.seen, trainer.model.output.kept = 0, "unchanged"
+    dry_run(trainer)
+    assert "Forgetful.seen changes in a step and is not in a checkpoint" in caplog.text
+    assert "TinyModel.calls changes in a step" in caplog.text and "kept" not in caplog.text
+    assert trainer.seen == 0 and not trainer.model.calls, "copies were tried"
+
+
+def test_a_state_that_no_checkpoint_can_keep_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(ChunkTrainer, "state_dict", lambda _: {"made": Path("any")})
+    trainer = make(tmp_path)
+    with pytest.raises(ConfigFault, match=r'trainer = "ChunkTrainer": .*tensors, plain values'):
         trainer.train()
     assert not list(tmp_path.iterdir())
 

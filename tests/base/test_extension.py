@@ -15,6 +15,7 @@ CODE = "from pathlib import Path\n\n\nclass Own(type(Path())): ...\n"
 def forgotten(monkeypatch):
     """What a test loads is not there for others."""
     monkeypatch.setattr(extension, "_loaded", {})
+    monkeypatch.setattr(extension, "_imported", {})
     monkeypatch.setattr(sys, "path", list(sys.path))
     before = set(sys.modules)
     yield
@@ -64,3 +65,15 @@ def test_two_files_of_one_name_are_refused(tmp_path):
     extension.load_module(tmp_path / "a" / "same_name.py")
     with pytest.raises(UserError, match="another module same_name; rename"):
         extension.load_module(tmp_path / "b" / "same_name.py")
+
+
+def test_what_a_module_imports_from_its_folder_is_recorded_as_well(tmp_path):
+    (tmp_path / "my_helper.py").write_text("FACTOR = 2\n")
+    (tmp_path / "my_net.py").write_text("import json\n\nfrom my_helper import FACTOR\n")
+    extension.load_module(tmp_path / "my_net.py")
+    versions = extension.versions()
+    assert versions.keys() == {"my_net", "my_net/my_helper"}
+    assert versions["my_net/my_helper"] == hashlib.sha256(b"FACTOR = 2\n").hexdigest()
+    assert extension.sources()["my_helper.py"] == b"FACTOR = 2\n"
+    assert extension.missing({"my_net/gone": "0"}) == ""
+    assert extension.options() == f" --module {tmp_path}/my_net.py"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tiny_run import ChunkTrainer, make, resumed, same, scripted, trained, weights
+from tiny_run import ChunkTrainer, SquaredError, make, resumed, same, scripted, trained, weights
 
 from base.base_trainer import TrainingFailed
 from base.checkpoint import BEST, checkpoints, load_checkpoint, newest_checkpoint
@@ -166,3 +166,17 @@ def test_the_bound_of_a_loss_that_is_small_or_negative(tmp_path, first, bound):
     for loss, is_sound in ((bound - 0.1, True), (bound + 0.1, False)):
         trainer.checkpoint.last_loss = lambda loss=loss: loss
         assert (trainer.checkpoint.reason_not_to_save() is None) == is_sound
+
+
+def test_a_loss_goes_on_with_its_state_or_says_that_it_begins_anew(tmp_path, monkeypatch, caplog):
+    state, found = {"seen": torch.tensor(3)}, []
+    monkeypatch.setattr(SquaredError, "state_dict", lambda _: state)
+    monkeypatch.setattr(SquaredError, "load_state_dict", lambda _, state: found.append(state))
+    trainer = trained(tmp_path, epochs=1)
+    path, checkpoint = newest_checkpoint(trainer.run.models)
+    found.clear()
+    make(tmp_path, checkpoint=checkpoint, source=path)
+    assert found == [state] and "begins anew" not in caplog.text
+    del checkpoint["training"]["parts"]
+    make(tmp_path, checkpoint=checkpoint, source=path)
+    assert len(found) == 1 and f"{path} has no state of the loss: it begins anew" in caplog.text

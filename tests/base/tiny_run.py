@@ -302,7 +302,7 @@ def stopped_at(base: type[BaseTrainer], step: int) -> type[BaseTrainer]:
 
     class Stopped(base):
         def forward_batch(self, model, batch, state=None):
-            if model.training and self.progress.step == step:
+            if model is self.model and model.training and self.progress.step == step:
                 os.kill(os.getpid(), signal.SIGINT)
             return super().forward_batch(model, batch, state)
 

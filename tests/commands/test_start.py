@@ -1,5 +1,6 @@
 """The ways in which a training begins, and which of them hold a run."""
 
+import json
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import train
-from base.checkpoint import BEST, checkpoints, load_checkpoint
+from base.checkpoint import BEST, checkpoints, load_checkpoint, save_checkpoint
 from base.run_folder import RunFolder
 from commands import train_options
 from commands.start import resolve_start
@@ -73,6 +74,41 @@ def test_a_run_of_several_starts_says_what_it_began_with(trained):
         assert RunFolder("tiny", run_id).first_weights() == LAST
     assert RunFolder("tiny", "a").first_weights() is None
     assert load_checkpoint(MODELS / "branch" / "checkpoint-epoch4.pth")["epoch"] == 4
+
+
+def test_what_differs_from_the_config_of_a_run_is_said_and_begins_a_new_best(trained, capsys):
+    resume = ["-r", str(RUN), "-d", "cpu", "-o", "trainer.args.epochs=4"]
+    assert train.main([*resume, "--lr", "0.01"]) == 0
+    said = capsys.readouterr().out
+    assert f"changed since {LAST}: optimizer.args.lr = 0.01, before 0.003" in said
+    assert "best begins anew" not in said
+    best, key = OLDER.read_bytes(), "loss.args.reduction"
+    assert train.main(["-r", str(RUN), "-d", "cpu", "--epochs", "5", "-o", f'{key}="point"']) == 0
+    said = capsys.readouterr().out
+    assert f'{key} = "point", before null' in said and "best begins anew" in said
+    assert (RUN / f"{BEST}.former-1").read_bytes() == best
+    assert load_checkpoint(OLDER)["epoch"] == 5, "the first epoch of the new loss is the best"
+    starts = json.loads((RUN / "run.json").read_text())["runs"]
+    changes = [{**start["changes"]} for start in starts]
+    assert changes[0] == {} and changes[1]["optimizer.args.lr"] == [0.003, 0.01]
+    assert changes[2] == {key: [None, "point"], "trainer.args.epochs": [4, 5]}
+
+
+def test_a_run_does_not_go_on_with_other_data_unless_it_may(trained, capsys):
+    resume = ["-r", str(RUN), "-d", "cpu", "--epochs", "3"]
+    other = ["-o", "data_loader.args.dataset.args.valid_size=3"]
+    assert train.main([*resume, *other]) == 2
+    error = capsys.readouterr().err
+    assert f"{LAST}: the data are not those of the run" in error and "order in valid" in error
+    assert train.main([*resume, *other, "--new-data"]) == 0
+    checkpoint = load_checkpoint(checkpoints(RUN)[0])
+    del checkpoint["dataset"]["fingerprints"]
+    former = MODELS / "former" / "checkpoint-epoch3.pth"
+    former.parent.mkdir()
+    save_checkpoint(former, checkpoint)
+    capsys.readouterr()
+    assert train.main(["-r", str(former), "-d", "cpu", "--epochs", "4"]) == 0
+    assert "does not say what the data were" in capsys.readouterr().out
 
 
 def test_who_only_looks_holds_nothing(trained, capsys):

@@ -1,3 +1,4 @@
+import random
 from dataclasses import astuple, replace
 
 import numpy as np
@@ -228,6 +229,32 @@ def test_a_split_alone_needs_no_training_split():
         assert sum(len(batch) for batch in made.loader(split)) == count and made.training == []
     with pytest.raises(UserError, match="no split 'valid': there are test"):
         made.loader("valid")
+
+
+def test_a_transform_of_ones_own_may_use_the_generators_of_all():
+    class Shift(BaseTransform):
+        random = True
+
+        def change(self, ink, generator):
+            ink[:, 0] += random.random() + np.random.random()
+
+    dataset = data(augmentation=[Shift()]).training_loader().dataset
+    first, other = dataset[0, 1][0], dataset[1, 1][0]
+    np.random.random()  # as whatever came before the sample
+    np.testing.assert_array_equal(dataset[0, 1][0], first)
+    assert (first != other).any()
+
+
+def test_a_transform_of_ones_own_that_makes_no_numbers_is_named():
+    class Broken(BaseTransform):
+        random = True
+
+        def change(self, ink, generator):
+            ink[1] = np.nan
+
+    dataset = data(augmentation=[Broken()]).training_loader().dataset
+    with pytest.raises(DataError, match="Broken, of the augmentation, makes points that are not"):
+        dataset[0, 1]
 
 
 def test_augmentation_differs_by_epoch_and_is_repeated_by_seed():

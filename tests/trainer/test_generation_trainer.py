@@ -184,7 +184,8 @@ def test_a_network_that_cannot_write_is_told_before_the_first_epoch(
             if fault == "phi ends early":
                 output.attention = output.attention[..., :-1]
             if fault == "sees the end":
-                ends = output.prediction.end_logits.flip(1)
+                # Which what pads a sequence, zeros, does not change.
+                ends = output.prediction.end_logits + inputs[..., 0].sum(1, keepdim=True)
                 return replace(output, prediction=replace(output.prediction, end_logits=ends))
             return output
 

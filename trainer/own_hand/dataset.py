@@ -67,8 +67,8 @@ class HandDataset(BaseDataset):
 
     Args:
         root: the file or the folder.
-        x_height: of all lines in the end, in units of the network; null measures it in what the
-            network writes.
+        x_height: x-height to which all lines are scaled, in units of the network; null
+            measures it in what the network writes.
         step: mean distance from point to point within strokes, in the same units; null as before.
         size: lines of the hand in an epoch at least: fewer are repeated, each time augmented anew.
         composed: new lines of an epoch, composed of the characters of the hand's lines.

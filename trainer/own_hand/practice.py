@@ -13,7 +13,7 @@ import numpy as np
 from base import distributed
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import AlignedLine
-from data_loader.synthetic.bank import BankHand, look_at_pieces
+from data_loader.synthetic.bank import BankHand, verify_pieces
 from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.cutting import CutLine, measured
 from data_loader.synthetic.drawn import Drawer
@@ -143,7 +143,7 @@ def cut(aligner: Writer, reader: Reader, lines: Sequence[Primer]) -> list[CutLin
         line = measured(ink, text, AlignedLine(count, read, np.zeros_like(read), 0))
         if line is not None:
             found.append(line)
-    look_at_pieces([BankHand(found)], reader.read_lines)
+    verify_pieces([BankHand(found)], reader.read_lines)
     return found
 
 

@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from data_loader.sources.cache import collect, fingerprint, load_or_make, pack, unpack
-from data_loader.sources.parsing import Fault, Sample
+from data_loader.sources.cache import fingerprint, load_or_make, pack, unpack
+from data_loader.sources.parsing import Fault, Parsed, Sample
 from utils.checks import DataError
 
 INK = np.array([[0, 0, 0], [5, -7, 1], [-300, 32767, 0], [1, 2, 1]], dtype=np.float32)
@@ -17,7 +17,7 @@ SAMPLES = [
 ]
 
 
-def make(*folders, read=lambda: SAMPLES, key=None):
+def make(*folders, read=lambda: Parsed(SAMPLES), key=None):
     return load_or_make("kind", list(folders), key or {}, read)
 
 
@@ -30,10 +30,10 @@ def files(folder):
 
 
 def test_samples_come_back_as_they_were_sorted_by_name(tmp_path):
-    made, _, file = make(tmp_path)
-    read, faults, again = make(tmp_path, read=forbidden)
-    assert again == file and files(tmp_path) == [file] and not faults
-    for dot, line in (made, read):
+    made, file = make(tmp_path)
+    read, again = make(tmp_path, read=forbidden)
+    assert again == file and files(tmp_path) == [file] and not read.left_out
+    for dot, line in (made.samples, read.samples):
         assert (dot.name, dot.text, dot.ink.tolist()) == ("a", "", DOT.tolist())
         assert (line.ink == INK).all() and line.ink.dtype == np.float32
         assert line.missing.tolist() == [0, 3, 0, 127] and line.missing.dtype == np.uint8
@@ -45,7 +45,7 @@ def test_samples_come_back_as_they_were_sorted_by_name(tmp_path):
 @pytest.mark.parametrize("offset", [0.1, 1e9, 65000.5, 40000.0])
 def test_offsets_that_are_no_small_whole_numbers_keep_their_bits(offset):
     ink = np.float32([[0, 0, 0], [offset, 1, 1]])
-    ((sample,), _) = unpack(pack([Sample(ink, "")], []))
+    (sample,) = unpack(pack(Parsed([Sample(ink, "")]))).samples
     assert (sample.ink == ink).all()
 
 
@@ -64,25 +64,26 @@ def test_fingerprint_changes_with_each_file(tmp_path):
 
 
 def test_what_is_left_out_is_kept_and_nothing_of_use_is_an_error(tmp_path):
-    found = [*SAMPLES, Sample(INK, "again", "a"), Fault("broken", "so", "bad")]
+    found = Parsed([*SAMPLES, Sample(INK, "again", "a")], [Fault("broken", "so", "bad")])
     for read in (lambda: found, forbidden):
-        samples, faults, _ = make(tmp_path, read=read)
+        parsed, _ = make(tmp_path, read=read)
         said = ["a: a name that another sample has", "bad: broken (so)"]
-        assert [str(fault) for fault in faults] == said and samples[0].text == ""
+        assert [str(fault) for fault in parsed.left_out] == said and parsed.samples[0].text == ""
     with pytest.raises(DataError, match=r"^x: broken \(so\)$"):
-        collect([Fault("broken", "so", "x")])
+        make(tmp_path, read=lambda: Parsed([], [Fault("broken", "so", "x")]), key={"n": 1})
     with pytest.raises(DataError, match="no sample can be used; 2 are left out: x: broken, y: b"):
-        collect([Fault("broken", name="x"), Fault("broken", name="y")])
+        faults = [Fault("broken", name="x"), Fault("broken", name="y")]
+        make(tmp_path, read=lambda: Parsed([], faults), key={"n": 1})
 
 
 def test_names_of_undecodable_bytes_can_be_printed(tmp_path):
-    (sample,), _, _ = make(tmp_path, read=lambda: [Sample(INK, "", "a\udcff", group="\udcff")])
+    undecodable = Parsed([Sample(INK, "", "a\udcff", group="\udcff")])
+    (sample,) = make(tmp_path, read=lambda: undecodable)[0].samples
     assert (sample.name, sample.group) == ("a\\udcff", "\\udcff")
 
 
 def test_an_interrupted_parse_leaves_nothing(tmp_path):
     def read():
-        yield SAMPLES[0]
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -105,9 +106,9 @@ def test_a_damaged_cache_is_rebuilt(tmp_path, caplog, keep):
         del data[keep:]
     file.write_bytes(data)
     with caplog.at_level(logging.WARNING):
-        assert (make(tmp_path)[0][1].ink == INK).all()
+        assert (make(tmp_path)[0].samples[1].ink == INK).all()
     assert "is damaged and will be rebuilt" in caplog.text
-    assert (make(tmp_path, read=forbidden)[0][1].ink == INK).all()
+    assert (make(tmp_path, read=forbidden)[0].samples[1].ink == INK).all()
 
 
 def test_of_two_at_a_time_one_reads_the_source(tmp_path):
@@ -117,7 +118,7 @@ def test_of_two_at_a_time_one_reads_the_source(tmp_path):
         second.start()
         second.join(0.3)
         assert not other  # it waits
-        return SAMPLES
+        return Parsed(SAMPLES)
 
     second = threading.Thread(target=lambda: other.append(make(tmp_path, read=forbidden)))
     made = make(tmp_path, read=read)

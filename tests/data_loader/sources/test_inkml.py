@@ -143,8 +143,8 @@ def test_views_that_repeat_traces_fill_no_memory(tmp_path):
     trace = f'<trace id="a">{"1 2," * 9_999}1 2</trace>'
     group = f'<traceGroup>{SAID.format("x")}<traceView traceDataRef="#a"/></traceGroup>'
     files = {"a.inkml": document(trace + group * 1_000)}
-    report = prepared(tmp_path, files, level="group").report
-    assert "1 left out: it repeats the same points too often: a.inkml" in report
+    with pytest.raises(DataError, match=r"^a\.inkml: it repeats the same points too often"):
+        prepared(tmp_path, files, level="group")
 
 
 def test_encodings(tmp_path):

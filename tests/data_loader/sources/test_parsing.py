@@ -24,9 +24,9 @@ def test_decoding_names_the_line_and_texts_stand_on_one():
 
 
 def test_a_fault_quotes_no_more_of_a_file_than_fits_on_a_line():
-    long = Fault("a non-number", f"point 3 is {'9' * 10**5!r}").of("line.xml")
+    long = Fault("a non-number", f"point 3 is {'9' * 10**5!r}").within("line.xml")
     assert "point 3 is '999" in str(long) and len(str(long)) < 300
-    assert str(Fault("a\n\x1b[31m", "x").of("line.xml")) == r"line.xml: a\n\x1b[31m (x)"
+    assert str(Fault("a\n\x1b[31m", "x").within("line.xml")) == r"line.xml: a\n\x1b[31m (x)"
 
 
 def test_report_counts_by_reason_and_names_the_first():

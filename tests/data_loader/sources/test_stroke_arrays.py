@@ -155,8 +155,8 @@ def test_a_broken_line_is_named_and_left_out_or_an_error(tmp_path, kind):
 def test_a_pickle_that_names_one_array_many_times_fills_no_memory(tmp_path):
     line = np.zeros((10_000, 3), dtype=np.float32)
     write(tmp_path, saved(array_of([line] * 10_000)), texts="a\n" * 10_000)
-    report = prepared(tmp_path).report
-    assert "1 left out: it repeats the same points too often: strokes.npy" in report
+    with pytest.raises(DataError, match=r"^strokes\.npy: it repeats the same points too often"):
+        prepared(tmp_path)
 
 
 def test_texts_that_do_not_fit_are_an_error(tmp_path):

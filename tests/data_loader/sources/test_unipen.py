@@ -1,6 +1,8 @@
 import pytest
 
-from data_loader.sources.unipen import UnipenDataset, read_document, samples
+from data_loader import UnipenDataset
+from data_loader.sources.unipen import parse_level, read_document
+from data_loader.sources.unipen_blocks import blocks_of
 from tests.data_loader.archives import put
 from tests.loaded import in_order
 from utils.checks import DataError
@@ -153,9 +155,9 @@ def test_a_broken_file_is_named(tmp_path, content, reason):
 @pytest.mark.parametrize("component", [down(PIECES[0]), ".PEN_DOWN\n.PEN_UP\n8 8\n"])
 def test_segments_that_repeat_ink_fill_no_memory_and_take_no_time(component):
     content = component * 3000 + '.SEGMENT DIGIT 0-2999 ? "1"\n' * 20_000
-    document = read_document({"": content}, 20_000, lambda name: b"")
-    found = list(samples(document, document.segments, 20_000))
-    reasons = {one.reason for one in found[20:]}
+    document = read_document(blocks_of({"": content}, lambda name: b""), 20_000)
+    left_out = parse_level(document, "DIGIT", 20_000).left_out
+    reasons = {fault.reason for fault in left_out[20:]}
     assert reasons == {"segments that repeat the same components too often"}
 
 
@@ -165,6 +167,14 @@ def test_absence_and_limits_are_named(tmp_path):
     prepared(tmp_path, digits(), "a")
     with pytest.raises(DataError, match="no writer in the comment"):
         prepared(tmp_path, writer_comment=9, strict=True)
+
+
+def test_a_relative_root_that_is_not_there_is_looked_for_in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        DataError, match=rf"no such folder; .* \(gone is looked for in {tmp_path}\)"
+    ):
+        UnipenDataset(root="gone").load()
 
 
 def test_included_files_are_never_opened(tmp_path):

@@ -157,7 +157,7 @@ def test_what_cannot_be_made_is_none():
 
 def test_a_bank_makes_them_of_what_its_hands_have():
     hands = {"one": hand(text="nelen"), "other": hand(0.3, text="aiaia")}
-    bank = Bank(hands, maker=lambda *_: None, scarce=1)
+    bank = Bank(hands, draw_glyph=lambda *_: None, scarce=1)
     for name in hands:
         path = bank.write("né í", name, np.random.default_rng(0))
         # n, e, acute, i without dot, acute.

@@ -15,7 +15,7 @@ from data_loader.synthetic.bank import (
     TRIED,
     BankHand,
     Trial,
-    look_at_pieces,
+    verify_pieces,
 )
 from data_loader.synthetic.cutting import CUT
 from tests.data_loader.synthetic.drawn_lines import BAR, BOX, STEM, at, boxes, drawn, owners
@@ -46,7 +46,7 @@ def test_a_piece_with_a_mark_behind_its_cut_is_left_out():
     stroke = np.concatenate([at(2, STEM), at(3, BOX)])
     parts = [*boxes(0, 1), (stroke, np.repeat([2, 3], 7))]
     marked = drawn([*parts, (at(2, BAR), 4), *boxes(4)], text)
-    assert owners(marked)[3] == [2] and marked.between[2] == CUT
+    assert owners(marked)[3] == [2] and marked.boundaries[2] == CUT
     found = set(BankHand([marked]).pieces)
     assert {"n", "no", "tn", "actn"} <= found and not {"t", "ct", "act"} & found
     plain = drawn([*parts, *boxes(4)], text)
@@ -171,5 +171,5 @@ def test_pieces_that_are_read_fit():
         for line, character, one in ((0, 2, "a"), (1, 3, "b"), (1, 0, "c"))
     ]
     hand = SimpleNamespace(trials=lambda _: trials)
-    assert look_at_pieces([hand], lambda inks: ["word a", "word", "wordc"]) == (3, 2)
+    assert verify_pieces([hand], lambda inks: ["word a", "word", "wordc"]) == (3, 2)
     assert [np.flatnonzero(line.fits).tolist() for line in lines] == [[2], [0]]

@@ -180,7 +180,9 @@ def test_the_nearest_hands_lend(bank, monkeypatch):
     scaled = (values - values.mean(0)) / values.std(0)
     apart = np.linalg.norm(scaled - scaled[bank.names.index("plain")], axis=1)
     order = [list(bank.hands.values())[n] for n in np.argsort(apart)]
-    asked = [Composer(bank, "plain", np.random.default_rng(seed)).lent("e") for seed in range(300)]
+    asked = [
+        Composer(bank, "plain", np.random.default_rng(seed)).borrowed("e") for seed in range(300)
+    ]
     # None, then sqrt(1/3), sqrt(2/3) - sqrt(1/3) and the rest of three.
     shares = [asked.count(hand) / 300 for hand in order]
     assert shares == pytest.approx([0, 0.577, 0.239, 0.184], abs=0.11)  # four standard deviations

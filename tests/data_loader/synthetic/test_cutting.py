@@ -34,7 +34,7 @@ def test_a_bar_and_a_dot_set_later_go_to_their_letters(window):
     text = "otin aceo"
     line = drawn([*WORD, (at(1, BAR), window), (at(2, DOT), window), *REST], text)
     assert owners(line) == [[0], [1], [2], [3], [1], [2], [5], [6], [7], [8]]
-    assert line.between[:3].tolist() == [LIFT] * 3
+    assert line.boundaries[:3].tolist() == [LIFT] * 3
     assert line.read.tolist() == [one != " " for one in text]
     piece = line.piece(1, 2)
     assert piece.text == "ti" and not piece.opens and not piece.closes
@@ -61,7 +61,7 @@ def test_a_stroke_far_back_without_a_letter_that_lacks_one_is_nobodys():
     line = drawn(parts, "aceona")
     assert owners(line)[4] == [-1]
     # Where it lies no character can be cut out; further away they can.
-    assert line.between[0] == line.between[1] == NONE and line.between[2] == LIFT
+    assert line.boundaries[0] == line.boundaries[1] == NONE and line.boundaries[2] == LIFT
     assert line.edges(2, 2) is None and line.edges(1, 3) is None
     assert owners(drawn(parts, "tceona"))[4] == [0]
 
@@ -71,7 +71,7 @@ def test_a_place_in_a_stroke_is_a_cut():
     text = "aceno"
     stroke = np.concatenate([at(1, BOX), at(2, BOX)])
     line = drawn([*boxes(0), (stroke, np.repeat([1, 2], 7)), *boxes(3, 4)], text)
-    assert line.between[:4].tolist() == [LIFT, CUT, LIFT, LIFT]
+    assert line.boundaries[:4].tolist() == [LIFT, CUT, LIFT, LIFT]
     assert line.owner.tolist() == [0] * 7 + [1] * 9 + [2] * 5 + [3] * 7 + [4] * 7
     assert line.edges(1, 1) == (False, True) and line.edges(2, 3) == (True, False)
     assert line.edges(1, 2) == (False, False) and line.edges(0, 4) == (False, False)
@@ -81,7 +81,7 @@ def test_a_place_in_a_stroke_is_a_cut():
     np.testing.assert_allclose(second.path[:, :2], np.array(BOX[2:]) - BOX[2], atol=1e-5)
     # A few points of a letter's window are not the letter.
     line = drawn([*boxes(0), (stroke, np.repeat([1, 2], [12, 2])), *boxes(3, 4)], text)
-    assert owners(line)[1] == [1] and line.between[1] == NONE
+    assert owners(line)[1] == [1] and line.boundaries[1] == NONE
 
 
 def test_a_line_is_measured_by_its_small_letters():

@@ -126,7 +126,7 @@ def test_the_projects_reader_finds_the_rows_and_their_texts(tmp_path):
         for text in ("first line", "", "third &  line", "4", "5")
     ]
     write_text(tmp_path / "page.inkml", page_to_inkml(Sheet(210, 297, tuple(rows))))
-    found = list(parse(tmp_path / "page.inkml"))
+    found = parse(tmp_path / "page.inkml").samples
     assert [sample.text for sample in found] == ["first line", "third &  line", "4", "5"]
     for sample, given in zip(found, (rows[0], *rows[2:]), strict=True):
         np.testing.assert_allclose(sample.ink, from_strokes(given.strokes), atol=0.0011)

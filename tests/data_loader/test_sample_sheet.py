@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_loader import EmbeddedDataset, HandwritingDataLoader, Scale
-from data_loader.looking import samples_figure
+from data_loader.sample_sheet import samples_figure
 from model import CTCNetwork, PredictionNetwork
 from utils.ink import strokes
 

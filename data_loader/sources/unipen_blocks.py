@@ -1,0 +1,99 @@
+"""The text of UNIPEN files: keywords and what stands behind them, and files that include others."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from data_loader.sources.files import read_file
+from data_loader.sources.parsing import Fault, decode
+
+INCLUDE = "include"
+MAX_INCLUDED = 100
+"""Limit on the files that one includes, also through others; assumed."""
+_KEYWORD = re.compile(r"^[ \t]*\.([A-Z][A-Z0-9_]*)", re.MULTILINE)
+
+
+class Block(NamedTuple):
+    """A keyword of a file, and what stands before the next one."""
+
+    part: str
+    included: str
+    """The file that it stands in, if that is an included one."""
+    line: int
+    keyword: str
+    body: str
+
+    def place(self, after: int = 0) -> str:
+        """Return where it is, or a line so many lines after it."""
+        return f"line {self.line + after}" + f" of {self.included}" * bool(self.included)
+
+
+def blocks_of(parts: Mapping[str, str], include: Callable[[str], bytes]) -> Iterator[Block]:
+    """Yield the blocks of files, and of those that they include in their place, each once.
+
+    Args:
+        parts: contents of the files by name.
+        include: returns the content of a file that `.INCLUDE` names.
+
+    Raises:
+        Fault: if there is no keyword in a file, too many are included, or from `include`.
+    """
+    opened: set[str] = set()
+    for part, content in parts.items():
+        levels = [_blocks(part, "", content)]
+        while levels:
+            block = next(levels[-1], None)
+            if block is None:
+                levels.pop()
+            elif block.keyword != "INCLUDE":
+                yield block
+            elif (name := " ".join(block.body.split())) not in opened:
+                opened.add(name)
+                if len(opened) > MAX_INCLUDED:
+                    raise Fault(f"more than {MAX_INCLUDED} included files", block.place())
+                if content := include(name):
+                    levels.append(_blocks(part, name, decode_any(content)))
+
+
+def _blocks(part: str, included: str, content: str) -> Iterator[Block]:
+    marks = list(_KEYWORD.finditer(content))
+    if not marks and not included:
+        raise Fault("no UNIPEN keyword in it")
+    line, place = 1, 0
+    ends = [*(mark.start() for mark in marks[1:]), len(content)]
+    for mark, end in zip(marks, ends, strict=bool(marks)):
+        line += content.count("\n", place, mark.start())
+        place = mark.start()
+        yield Block(part, included, line, mark[1], content[mark.end() : end])
+
+
+def decode_any(content: bytes) -> str:
+    """Return the text of a file in UTF-8 or, as old ones are, Latin-1."""
+    try:
+        return decode(content)
+    except Fault:
+        return decode(content, "latin-1")
+
+
+def blocks_of_file(file: Path, max_bytes: int) -> Iterator[Block]:
+    """Yield the blocks of a file, and of those that it includes: in `include` in a folder above it,
+    if there is one."""
+    folders = (parent / INCLUDE for parent in file.absolute().parents)
+    folder = next(filter(Path.is_dir, folders), None)
+    parts = {"": decode_any(read_file(file, max_bytes))}
+    yield from blocks_of(
+        parts, lambda name: read_included(folder, name, max_bytes) if folder else b""
+    )
+
+
+def read_included(folder: Path, name: str, max_bytes: int) -> bytes:
+    """Return the content of a file that another one includes.
+
+    Raises:
+        Fault: if it is outside of the folder, or cannot be read.
+    """
+    file = (folder / name).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        raise Fault("an .INCLUDE that leads out of the collection", name)
+    return read_file(file, max_bytes)
