@@ -26,8 +26,7 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("split", nargs="?", metavar="SPLIT", help=splits)
     search_options.add_options(parser)
     options.add_seed(parser, "seed of the dequantisation noise")
-    options.add_output(parser)
-    parser.set_defaults(output=None)
+    options.add_output(parser, default=None)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -28,8 +28,9 @@ SAMPLE_SEED_STRIDE = 1_000_000
 
 def add_options(parser: Parser) -> None:
     options.add_network(parser, of_style=True)
+    judge = "the recogniser (default: %(default)s)"
     add, texts = parser.add_argument, parser.add_mutually_exclusive_group()
-    add("--reader", default="proofreader", metavar="CHECKPOINT", help="the recogniser")
+    add("--reader", default="proofreader", metavar="CHECKPOINT", help=judge)
     texts.add_argument(
         "--text",
         action="append",
@@ -42,15 +43,16 @@ def add_options(parser: Parser) -> None:
         help="texts to write at every bias. plain: sentences; characters: every visible one of "
         "ASCII, within a word or two; everyday: 200 addresses, amounts, dates, names and the like; "
         "everyday-valid: 400 other ones, to choose networks and settings by; no network was "
-        "trained on any of these; FILE: a text in each line, or its kind, a tab and the text",
+        "trained on any of these; FILE: a text in each line, or its kind, a tab and the text "
+        "(default: %(default)s)",
     )
     options.add_skip_unknown(parser)
     primer_options.add_style(parser)
     samples = f"plain sentences (default: {SENTENCES}), or samples of each other text (default: 1)"
     options.add_lines(parser, samples=samples, steps="default: enough for its text")
     options.add_pen_sharpness(parser)
-    kind = number(float, 0, 100)
-    add("--biases", type=kind, nargs="+", default=BIASES, metavar="B", help="biases to write at")
+    kind, at = number(float, 0, 100), "biases to write at (default: %(default)s)"
+    add("--biases", type=kind, nargs="+", default=BIASES, metavar="B", help=at)
     add(
         "--sheet",
         action="store_true",

@@ -2,21 +2,23 @@
 
 import argparse
 import errno
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import model
 from base.pretrained import pretrained, resolve_checkpoint
 from handwriting import networks
 from handwriting.plain_text import known_only
 from model.generation.options import Sampling
+from utils import checks
 from utils.alphabet import Alphabet
-from utils.checks import DEVICES, UserError, device_name, nearest, number
+from utils.checks import DEVICES, UserError, device_name, nearest
 from utils.files import check_writable, open_file
 from utils.override import EXAMPLE, Override
 
@@ -33,20 +35,11 @@ SHOWN = 50
 """Lines that are printed, or shown together in a picture, at most."""
 
 
-class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Shows the default of an option that has one and does not say it itself."""
-
-    def _get_help_string(self, action: argparse.Action) -> str:
-        own = "(default" in action.help or isinstance(action.default, bool | None)
-        own |= action.default in (argparse.SUPPRESS, [])
-        return action.help if own else f"{action.help} (default: %(default)s)"
-
-
 class Parser(argparse.ArgumentParser):
     """Parses a command line; a fault raises a UserError instead of printing the usage."""
 
     def __init__(self, **kwargs: str) -> None:
-        super().__init__(formatter_class=Formatter, **kwargs)
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
     def parse(
         self, words: list[str] | None = None, owners: Callable[[str], list[str]] = lambda _: []
@@ -60,6 +53,9 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UserError: naming the option that is wrong, and which one may be meant.
         """
+        words = sys.argv[1:] if words is None else words
+        if empty := next((word for word in words if word[:1] == "-" and word[-3:] == "=--"), None):
+            raise UserError(f"argument {empty[:-3]}: '--' is not a value")  # argparse takes none
         arguments, unknown = self.parse_known_intermixed_args(words)
         if not unknown:
             return arguments
@@ -75,23 +71,28 @@ class Parser(argparse.ArgumentParser):
         needed = "are required" in message
         raise UserError(f"{message}; see `{self.prog} --help`" if needed else message)
 
-    def _get_values(self, action: argparse.Action, words: list[str]) -> object:
-        """Convert the values of an option or argument; of `--bias=--` argparse would make none."""
-        if action.option_strings and "--" in words:
-            raise argparse.ArgumentError(action, "'--' is not a value")
-        return super()._get_values(action, words)
-
-    def _get_value(self, action: argparse.Action, text: str) -> object:
-        """Convert a value; where that raises a UserError, argparse names the option."""
-        try:
-            return super()._get_value(action, text)
-        except UserError as error:
-            raise argparse.ArgumentError(action, str(error)) from None
-
     @property
     def options(self) -> list[str]:
         """Its long options."""
         return [option for option in self._option_string_actions if option.startswith("--")]
+
+
+def value(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return an argparse type of what parses a text, or raises a UserError: argparse then names the
+    option."""
+
+    def convert(text: str) -> object:
+        try:
+            return parse(text)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[str], float]:
+    """Return the argparse type of numbers of a kind, int or float, within bounds."""
+    return value(checks.number(kind, low, high))
 
 
 def require(arguments: argparse.Namespace, **needed: str) -> None:
@@ -122,6 +123,7 @@ def add_network(
         of_style: None stands for the network of the style (`base.pretrained.network_of`).
     """
     usual = " (default: that of the style, else writer)" if of_style else ""
+    usual = " (default: %(default)s)" if default else usual
     parser.add_argument(
         *("-r", "--resume"),
         metavar="CHECKPOINT",
@@ -136,8 +138,8 @@ def add_network(
 
 def add_common(parser: Parser) -> None:
     """Add -d and --module."""
-    add = parser.add_argument
-    add("-d", "--device", type=device_name, default="auto", help=f"{DEVICES}, e.g. -d cuda:1")
+    add, on = parser.add_argument, f"{DEVICES}, e.g. -d cuda:1 (default: %(default)s)"
+    add("-d", "--device", type=value(device_name), default="auto", help=on)
     add(
         "--module",
         dest="modules",
@@ -195,9 +197,10 @@ def check_readable(*paths: str | Path | None) -> None:
 # Output
 
 
-def add_seed(parser: Parser, meaning: str) -> None:
-    """Add --seed."""
-    parser.add_argument("--seed", type=number(int, 0, 2**32), default=0, metavar="N", help=meaning)
+def add_seed(parser: Parser, meaning: str, default: int | None = 0) -> None:
+    """Add --seed; a default of None tells whether it is given."""
+    kind, usual = number(int, 0, 2**32), "" if default is None else " (default: %(default)s)"
+    parser.add_argument("--seed", type=kind, default=default, metavar="N", help=meaning + usual)
 
 
 class Output:
@@ -230,14 +233,15 @@ class Output:
         return self.file or self.folder / name
 
 
-def add_output(parser: Parser, kinds: Sequence[str] = ()) -> None:
+def add_output(parser: Parser, kinds: Sequence[str] = (), default: str | None = FIGURES) -> None:
     """Add --output: a folder, or a file if it ends in one of `kinds`."""
     files = f", or one file ending in {' or '.join(kinds)}" if kinds else ""
     folder = f"output folder, where files of the same name are replaced{files}"
+    folder += " (default: %(default)s)" if default else ""
     parser.add_argument(
         "--output",
-        type=partial(Output, kinds=kinds),
-        default=FIGURES,
+        type=value(partial(Output, kinds=kinds)),
+        default=default,
         metavar="PATH" if kinds else "FOLDER",
         help=folder,
     )
@@ -382,7 +386,7 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
     for option, (key, metavar, meaning, example) in SHORTHANDS.items() if trains else ():
         collect(
             option,
-            type=partial(Override, option, key),
+            type=value(partial(Override, option, key)),
             metavar=metavar,
             help=f"{meaning}: short for -o {key}={metavar} "
             f"(default: the config's), e.g. {option} {example}",
@@ -397,14 +401,14 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
         )
     collect(
         "--data",
-        type=partial(Override, "--data", None),
+        type=value(partial(Override, "--data", None)),
         metavar="FOLDER",
         help="folder with the data: the root of the config's dataset (default: the config's), "
         "e.g. --data data/iam_ondb",
     )
     collect(
         *("-o", "--override"),
-        type=Override.parse if trains else _of_data,
+        type=value(Override.parse if trains else _of_data),
         metavar="KEY=VALUE",
         help="set any dotted key of the config; may be given several times; VALUE is JSON, "
         "otherwise a string (default: the config's), e.g. -o "

@@ -6,7 +6,7 @@ from typing import get_args
 
 from base.pretrained import STYLE, resolve_checkpoint
 from commands import options, primer_options
-from commands.options import Parser, number, require
+from commands.options import Parser, number, require, value
 from handwriting.layout import VAlign
 from handwriting.options import HEIGHT, OF_LOOK, USUAL, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, check_pixels, size
@@ -16,7 +16,7 @@ from utils.files import write_json
 from utils.page.page import Pen
 from utils.page.saving import DPI, KINDS
 
-ALIGNED = "left, right, centred, justified, center"
+ALIGNED = "left, right, centred, justified, center (default: %(default)s)"
 MAX_BYTES = 500_000
 """Most bytes of a text (assumed: a long novel, whose pages take hours to write)."""
 
@@ -47,7 +47,7 @@ def add_options(parser: Parser) -> None:
     add_paper(parser)
     add_look(parser)
     proofreading = parser.add_mutually_exclusive_group()
-    read = "read every word back, and write it again if it is misread"
+    read = "read every word back, and write it again if it is misread (default: proofreader)"
     usual = {"const": "proofreader", "default": "proofreader", "metavar": "RECOGNISER"}
     proofreading.add_argument("--proofread", nargs="?", **usual, help=read)
     once = "write every word once"
@@ -68,24 +68,25 @@ def add_paper(parser: Parser) -> None:
     """Add the options of the paper."""
     add, spacing = parser.add_argument, "of the paper's lines (default: 8.5 ruled, 5 others)"
     sizes = f"{', '.join(SIZES)}, or width x height in mm, e.g. 100x150"
-    add("--paper", type=size, metavar="SIZE", help=f"{sizes} (default: a4; an --envelope is DL)")
+    sizes += " (default: a4; an --envelope is DL)"
+    add("--paper", type=value(size), metavar="SIZE", help=sizes)
     place = "the last paragraph is an address, and what is before it the sender's, in the corner"
     add("--envelope", action="store_true", help=place)
     add("--landscape", action="store_true", help="the longer side across")
     margin = "in mm, or one for all (default: 22,20,22,25; if small, a tenth of the shorter side)"
-    add("--margins", type=margins, metavar="TOP,RIGHT,BOTTOM,LEFT", help=margin)
+    add("--margins", type=value(margins), metavar="TOP,RIGHT,BOTTOM,LEFT", help=margin)
     add("--ruling", choices=RULINGS, help="lines of the paper (default: plain)")
     add("--ruling-spacing", type=number(float, 1, 100), metavar="MM", help=spacing)
     add("--hide-ruling", action="store_true", help="write on the ruling, but do not draw it")
     fit = "the largest size, from half of --size, at which the text fills one sheet, or so many"
     add("--fit", nargs="?", const=1, type=number(int, 1, 1000), metavar="SHEETS", help=fit)
-    sides, where = get_args(VAlign), "where the writing stands on a sheet that it leaves"
-    add("--valign", choices=sides, default="top", help=f"{where} partly empty")
+    where = "where the writing stands on a sheet that it leaves partly empty (default: top)"
+    add("--valign", choices=get_args(VAlign), default="top", help=where)
 
 
 def add_look(parser: Parser) -> None:
     """Add the options of what stands on the paper."""
-    add, kinds = parser.add_argument, OF_LOOK
+    add, kinds = parser.add_argument, {name: value(parse) for name, parse in OF_LOOK.items()}
     size = f"x-height of the writing (default: {HEIGHT}; on a --ruling less where rows would touch)"
     add("--size", type=kinds["size"], metavar="MM", help=size)
     usual = f"(default: about {LINE_HEIGHT:g} times --size, more where rows would touch)"
@@ -94,14 +95,16 @@ def add_look(parser: Parser) -> None:
     slant = "how far the writing leans from upright to the right (default: as the hand does)"
     add("--slant", type=kinds["slant"], metavar="DEGREES", help=slant)
     add("--align", type=kinds["align"], default="left", metavar="SIDE", help=ALIGNED)
-    indent = "of the first line of each paragraph"
+    usual = " (default: %(default)s)"
+    indent = f"of the first line of each paragraph{usual}"
     add("--indent", type=kinds["indent"], default=0.0, metavar="MM", help=indent)
     kept = "0: every word on the line, and all blanks alike; 1: nearest to what people write"
+    kept += usual
     add("--liveliness", type=number(float, 0, 1), default=1.0, metavar="SHARE", help=kept)
-    width = "of the ink"
-    add("--pen-width", dest="pen", type=kinds["pen"], default=Pen.width, metavar="MM", help=width)
+    width = dict(type=kinds["pen"], default=Pen.width, metavar="MM")
+    add("--pen-width", dest="pen", **width, help=f"of the ink{usual}")
     colour = dict(type=kinds["colour"], default=Pen.colour, metavar="COLOUR")
-    add("--colour", "--color", **colour, help=f"{width}: #rrggbb, or its name in CSS")
+    add("--colour", "--color", **colour, help=f"of the ink: #rrggbb, or its name in CSS{usual}")
 
 
 def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import model
 from base.pretrained import styles
-from commands.options import Parser, number, require
+from commands.options import Parser, number, require, value
 from handwriting.options import OWN, USUAL, PrimerFile, style
 from model.generation.options import Primer
 
@@ -14,7 +14,7 @@ def add_style(parser: argparse._ActionsContainer, default: str = OWN, meaning: s
     """Add --style; `meaning` says what its default is."""
     parser.add_argument(
         "--style",
-        type=style,
+        type=value(style),
         default=default,
         metavar="NAME|FILE",
         help=f"hand to write in: {', '.join(styles()) or 'none is there'}, a file that `style "
@@ -39,7 +39,7 @@ def add_options(parser: Parser, default: str = OWN, meaning: str = OWN) -> None:
     add("--primer-points", type=number(int, 1), metavar="N", help=f"{points} (default: all)")
     add(
         "--primer-scale",
-        type=primer_scale,
+        type=value(primer_scale),
         metavar="auto|FACTOR",
         help="factor from the primer's units to those of the training data, e.g. --primer-scale 1 "
         "if they are the same; auto compares the primer with lines that the network writes: it is "

@@ -22,8 +22,7 @@ OF_MAKE, OF_LIST = (
 def add_options(parser: Parser) -> None:
     options.add_network(parser, of_style=True)
     options.add_bias(parser)
-    options.add_seed(parser, "list: seed of every line")
-    parser.set_defaults(seed=None)  # to tell whether they are given
+    options.add_seed(parser, "list: seed of every line", None)
     add = parser.add_argument
     add("action", choices=("make", "list"), help="make a style, or draw all of them")
     ink = "make: a line of the hand, in any format that `read` accepts"

@@ -43,7 +43,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         help="resume a run though its data have changed (default: that is an error)",
     )
     _add_sweep(parser)
-    saved = "folder for all that a new run writes, as models/NAME/ID and log/NAME/ID"
+    saved = (
+        "folder for all that a new run writes, as models/NAME/ID and log/NAME/ID (default: saved)"
+    )
     add("--saved", type=Path, default=SAVED, metavar="FOLDER", help=saved)
     add(
         "--prepare",
@@ -68,7 +70,7 @@ def _add_sweep(parser: options.Parser) -> None:
     add = parser.add_argument
     add(
         "--sweep",
-        type=sweep.parse,
+        type=options.value(sweep.parse),
         dest="sweeps",
         action="append",
         default=[],
