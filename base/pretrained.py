@@ -14,6 +14,9 @@ from utils.strict_json import read
 PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
 """The pretrained networks: `NAME.pth`, or `NAME.partial.pth` if training was far from complete."""
 
+RUNS = PRETRAINED.with_name("models")
+"""The runs of this checkout, `NAME/RUN_ID`."""
+
 STYLES = PRETRAINED.with_name("styles")
 """Samples of hands, `NAME.json`: ink and its text."""
 
@@ -73,13 +76,18 @@ def style_file(name: str) -> Path:
 
 def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
     """Return the file or folder that `path` means: itself or, if it does not exist, the pretrained
-    network of that name.
+    network of that name, or the run of that id.
 
     Raises:
-        CheckpointError: if there is none.
+        CheckpointError: if there is none, or several runs have the id.
     """
     path = Path(path)
-    return path if path.exists() else _named(str(path), pretrained(), "pretrained network")
+    if path.exists() or str(path) in pretrained():
+        return path if path.exists() else pretrained()[str(path)]
+    runs = [folder / path for folder in (RUNS, *sorted(RUNS.glob("*"))) if (folder / path).is_dir()]
+    if len(runs) > 1:
+        raise CheckpointError(f"{path}: several runs have this id: {', '.join(map(str, runs))}")
+    return runs[0] if runs else _named(str(path), pretrained(), "pretrained network")
 
 
 def _named(name: str, known: Mapping[str, Path], kind: str) -> Path:

@@ -14,6 +14,7 @@ _HOMES = {
     "PrimerFile": "options",
     "Proofread": "proofreading",
     "load_primer": "primers",
+    "read": "networks",
     "read_back": "legibility",
     "write_page": "page",
 }

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import model
+from data_loader import read_ink
 from model.generation.options import Sampling
 from utils.checks import UserError
 
@@ -50,6 +51,17 @@ def sampling_of(
             f"sharpen: leave out --{next(iter(given)).replace('_', '-')}"
         )
     return Sampling(**given, max_steps=max_steps)
+
+
+def read(path: str | Path, reader: "model.Reader | None" = None) -> list[str]:
+    """Return the texts of a file of ink, or of a folder of them, in any format that is known.
+
+    Args:
+        path: of the ink.
+        reader: reads it; None for the pretrained one.
+    """
+    inks = [sample.ink for sample in read_ink(path)]
+    return (reader or load_reader("reader")).read_lines(inks)
 
 
 def _unfit(network: "model.TrainedNetwork", does: str) -> UserError:

@@ -16,6 +16,7 @@ from base import extension
 from base.base_model import BaseModel
 from base.checkpoint import HAND_FILE, Checkpoint, check_weights, find_checkpoint, load_weights
 from base.device import resolve_device
+from base.pretrained import resolve_checkpoint
 from model.generation.networks import GenerationNetwork
 from model.reader import Reader
 from model.recognition.encoder import RecognitionNetwork
@@ -32,8 +33,8 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
 
     Args:
         path: the file; the folder of a run for its newest complete checkpoint, or, if it learned a
-            hand, for what it made of that; or the name of a pretrained network, such as
-            "conditional".
+            hand, for what it made of that; the name of a pretrained network, such as
+            "conditional"; or the id of a run in saved/models.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Returns:
@@ -43,7 +44,7 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
         UserError: if there is no such device or checkpoint, or the checkpoint is not valid.
     """
     place = resolve_device(device)
-    if (hand := Path(path) / HAND_FILE).exists():
+    if (hand := resolve_checkpoint(path) / HAND_FILE).exists():
         path = hand
     path, checkpoint = find_checkpoint(path)
     try:

@@ -102,3 +102,17 @@ def test_weights_that_do_not_fit_a_config_are_refused_by_the_arguments_that_diff
     ):
         with pytest.raises(CheckpointError, match=told), naming_incompatibilities(arch, now, "x"):
             raise CheckpointError("shapes")
+
+
+def test_a_run_is_loaded_by_its_id(tmp_path, monkeypatch):
+    """With or without its experiment's name; of one that learned a hand, what it made of it."""
+    monkeypatch.setattr("base.pretrained.RUNS", tmp_path)
+    for experiment, run in (("a", "one"), ("a", "both"), ("b", "both")):
+        (tmp_path / experiment / run).mkdir(parents=True)
+        saved(tmp_path / experiment / run / "hand.pth", SynthesisNetwork)
+    for name in ("one", "a/one"):
+        assert load(name, "cpu").path == tmp_path / "a" / "one" / "hand.pth"
+    with pytest.raises(CheckpointError, match=r"both: several runs have this id: .*a/both, .*b/b"):
+        load("both", "cpu")
+    with pytest.raises(CheckpointError, match="none: no such file or folder, nor a pretrained"):
+        load("none", "cpu")
