@@ -18,19 +18,20 @@ from base.base_dataset import Sample
 from benchmarks.evenness import LEAST_LINES, SPREADS, of_page
 from benchmarks.measures import VARIED, Measured, main, print_table, shown, variety
 from commands import options
-from commands.page import HEIGHT
 from data_loader.synthetic.corpus import held_out
+from handwriting.hand import Hand, own_hand
+from handwriting.layout import Paragraph, pages, scaled
+from handwriting.legibility import read_back
+from handwriting.options import HEIGHT
+from handwriting.paper import Paper
+from handwriting.passages import Passage
+from handwriting.setting import LINE_HEIGHT
 from model.generation.options import Sampling
-from model.handwriting import Hand, Passage, own_hand
-from model.legibility import read_back
 from model.writer import Writer
 from parse_config import data_of
 from utils.checks import UserError
 from utils.hand_measures import MEASURES, measure
 from utils.ink import from_strokes
-from utils.page.layout import Paragraph, pages, scaled
-from utils.page.paper import Paper
-from utils.page.setting import LINE_HEIGHT
 
 NEAR = 5
 """Characters by which a text may be shorter or longer than --lengths asks for."""
@@ -126,8 +127,8 @@ def written_pages(
         hand = replace(hand, liveliness=liveliness)
         text = " ".join(texts[number * SENTENCES : (number + 1) * SENTENCES])
         parts = Passage(hand, text).lines
-        lines = hand.write(parts, range(seed, seed + len(parts)))
-        paper = Paper(CHARACTERS * hand.blank * HEIGHT, (ROWS + 0.5) * step, (0.0,) * 4)
+        lines = hand.write_words(parts, range(seed, seed + len(parts)))
+        paper = Paper(CHARACTERS * hand.shape.blank * HEIGHT, (ROWS + 0.5) * step, (0.0,) * 4)
         words = [scaled(word, HEIGHT) for line in lines for one in line for word in one.words]
         page = next(pages([Paragraph(words, step)], paper))
         yield of_page([(from_strokes(row.strokes), row.text) for row in page.rows])

@@ -31,6 +31,7 @@ from benchmarks.measures import likelihoods, main
 from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.synthetic.corpus import held_out
+from handwriting.hand import write_lines
 from model import load
 from model.generation.options import Primer, Sampling
 from model.reader import Reader
@@ -136,7 +137,7 @@ def written(before: Writer, run: RunFolder) -> dict:
     texts, result = held_out(SENTENCES), {}
     for network, which in ((before, "before"), (after, "now")):
         for how, primer in (("alone", None), ("primed", (style.ink, style.text))):
-            made = network.write_lines(texts, range(SENTENCES), Sampling(BIAS), primer=primer)
+            made = write_lines(network, texts, range(SENTENCES), Sampling(BIAS), primer=primer)
             inks = [one.written for one in made]
             places = space.embed([ink for ink in inks if len(ink) > 9]).tolist()
             result[f"{which} {how}"] = {"places": places, "errors": misread_of(inks, texts)}

@@ -16,8 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from base.pretrained import HAND_SPACE, network_of, styles
 from benchmarks.measures import VARIED, main
 from commands.options import Parser
-from commands.primer_options import primer_of
 from data_loader.synthetic.corpus import held_out
+from handwriting.hand import write_lines
+from handwriting.options import PrimerFile
+from handwriting.primers import load_primer
 from model import Sampling, load
 from model.recognition.error_rates import rates
 from utils import hand_likeness
@@ -42,9 +44,9 @@ def run(arguments: argparse.Namespace) -> None:
     in_space, in_measures, errors, lifts = [], [], [], []
     for number, file in enumerate(hands.values()):
         network = load(network_of(file), "cpu")
-        primer, _ = primer_of(file, network)
+        primer, _ = load_primer(PrimerFile(file), network)
         seeds = range(1000 * number, 1000 * number + len(texts))
-        lines = network.write_lines(texts, seeds, Sampling(BIAS), primer=primer)
+        lines = write_lines(network, texts, seeds, Sampling(BIAS), primer=primer)
         inks = [primer[0], *(line.written for line in lines)]
         found = [measure(*one) for one in zip(inks, [primer[1], *texts], strict=True)]
         in_space.append(space.embed(inks))

@@ -4,7 +4,7 @@ import argparse
 
 from commands import options
 from commands.options import Parser
-from commands.primer_options import primer_of
+from handwriting.options import PrimerFile
 from utils.checks import UserError
 
 SHOWN = 3
@@ -29,7 +29,8 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     learned = options.load_writer(arguments.resume, arguments)
     from base.run_folder import RunFolder
-    from model.handwriting import Hand, row_of
+    from handwriting.hand import Hand, row_of
+    from handwriting.primers import load_primer
     from parse_config import config_of
     from trainer import own_hand
     from utils.plots import lines_figure, write_png
@@ -45,14 +46,14 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.output.make()
     dataset = config_of(learned, arguments.overrides).build("data_loader").dataset
     loaded, _ = dataset.load_adapted(learned.path, None, learned.device, resumed=True)
-    primer, _ = primer_of(folder.models / own_hand.SAMPLE, learned)
+    primer, _ = load_primer(PrimerFile(folder.models / own_hand.SAMPLE), learned)
     own = [sample for sample in loaded.split("valid") if sample.text != primer[1]][:SHOWN]
     texts = [*(sample.text for sample in own), *asked]
     seeds = range(arguments.seed, arguments.seed + len(texts))
     sampling = options.sampling_of(arguments, learned)
     reader = options.load_reader("proofreader", arguments)
     earlier, now = (
-        [row_of(line) for line in Hand(one, primer, reader, sampling).write(texts, seeds)]
+        [row_of(line) for line in Hand(one, primer, reader, sampling).write_words(texts, seeds)]
         for one in (former, learned)
     )
     drawn = []

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import handwriting
 import model
 from base.pretrained import network_of
 from commands import options, primer_options, search_options
 from commands.options import Parser, number, require
+from handwriting.options import OWN, PrimerFile
 from utils.alphabet import describe
 from utils.checks import UserError
 from utils.files import write_json
@@ -79,18 +81,19 @@ def run(arguments: argparse.Namespace) -> None:
     require(arguments, tries="proofread")
     search_options.check(arguments)
     texts, kinds, samples = chosen_texts(arguments)
-    named = arguments.resume or network_of(arguments.primer)
+    style = None if arguments.style == OWN else arguments.style
+    named = arguments.resume or network_of(style)
     writer = options.load_writer(named, arguments, of_texts=True)
     own = arguments.text or arguments.texts not in ("plain", "characters", *EVERYDAY)
     texts = options.without_unknown(writer.model.alphabet, texts, arguments.skip_unknown or not own)
     reader = options.load_reader(arguments.reader, arguments)
     proofreader = proofreader_of(arguments, reader)
-    from model.handwriting import TRIES, Hand, own_hand
+    from handwriting.hand import TRIES, Hand, own_hand
+    from handwriting.primers import load_primer
     from utils.plots import curve_figure, write_png
 
     arguments.output.make()
-    style = arguments.primer
-    primer = primer_options.primer_of(style, writer)[0] if style else None
+    primer = load_primer(PrimerFile(style), writer)[0] if style else None
     tries = (arguments.tries or TRIES) if proofreader else 1
     sampling = options.sampling_of(arguments, writer)
     search = search_options.search_of(reader, arguments)
@@ -104,13 +107,13 @@ def run(arguments: argparse.Namespace) -> None:
     if unknown := reader.model.alphabet.unknown("".join(texts)):
         names = ", ".join(map(describe, unknown))
         print(f"always counted as errors, because the reader does not know them: {names}")
-    found: dict[float, model.Legibility] = {}
+    found: dict[float, handwriting.Legibility] = {}
     for bias in sorted(set(arguments.biases)):
         biased, hand = replace(sampling, bias=bias), None
         if proofreader:
             sample = primer or own_hand(writer, proofreader, arguments.seed, biased)
             hand = Hand(writer, sample, proofreader, biased, tries, progress=True)
-        found[bias] = model.read_back(
+        found[bias] = handwriting.read_back(
             writer,
             reader,
             texts,
@@ -195,7 +198,7 @@ def proofreader_of(arguments: argparse.Namespace, judge: "model.Reader") -> "mod
     return proofreader
 
 
-def rates(bias: float, found: "model.Legibility", kinds: Sequence[str]) -> dict[str, Any]:
+def rates(bias: float, found: "handwriting.Legibility", kinds: Sequence[str]) -> dict[str, Any]:
     """Return what is recorded of the lines written at a bias, and of each kind of text."""
     from model.recognition.transcribing import score
 
@@ -246,7 +249,7 @@ def draw_sheet(path: Path, lines: Sequence["model.Transcription"], kinds: Sequen
 
 
 def readings(
-    found: Sequence["model.Legibility"],
+    found: Sequence["handwriting.Legibility"],
     texts: Sequence[str],
     kinds: Sequence[str],
     seeds: Sequence[int],

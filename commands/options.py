@@ -1,7 +1,7 @@
 """Options shared by several commands, and what they mean."""
 
 import argparse
-import math
+import errno
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +12,11 @@ from typing import NoReturn
 
 import model
 from base.pretrained import pretrained, resolve_checkpoint
+from handwriting import networks
+from handwriting.plain_text import known_only
 from model.generation.options import Sampling
-from utils.alphabet import Alphabet, describe, nfc
-from utils.checks import DEVICES, Range, UserError, device_name, nearest
+from utils.alphabet import Alphabet
+from utils.checks import DEVICES, UserError, device_name, nearest, number
 from utils.files import check_writable, open_file
 from utils.override import EXAMPLE, Override
 
@@ -92,23 +94,6 @@ class Parser(argparse.ArgumentParser):
         return [option for option in self._option_string_actions if option.startswith("--")]
 
 
-def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[str], float]:
-    """Return the argparse type of numbers of a kind, int or float, within bounds."""
-    bounds = Range(low, high)
-
-    def parse(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = math.nan
-        if value not in bounds:
-            whole = "whole " if kind is int else ""
-            raise UserError(f"{text!r}: a {whole}number {bounds} is accepted")
-        return value
-
-    return parse
-
-
 def require(arguments: argparse.Namespace, **needed: str) -> None:
     """Refuse options without another one, without which they have no effect.
 
@@ -174,7 +159,7 @@ def load(path: str | Path, arguments: argparse.Namespace) -> "model.TrainedNetwo
     resolve_checkpoint(path)  # before torch is imported
     load_modules(arguments)
     network = model.load(path, arguments.device)
-    print(f"{type(network.model).__name__} of {network.path} on {network.device}")
+    print(network)
     return network
 
 
@@ -182,23 +167,12 @@ def load_writer(
     path: str | Path, arguments: argparse.Namespace, *, of_texts: bool = False
 ) -> "model.Writer":
     """Load a network that writes, one that takes a text if `of_texts`; see `load`."""
-    network = load(path, arguments)
-    if isinstance(network, model.Writer) and (network.model.needs_text or not of_texts):
-        return network
-    raise _unfit(network, "writes texts" if of_texts else "writes")
+    return networks.checked_writer(load(path, arguments), of_texts=of_texts)
 
 
 def load_reader(path: str, arguments: argparse.Namespace) -> "model.Reader":
     """Load a network that reads; see `load`."""
-    network = load(path, arguments)
-    if isinstance(network, model.Reader):
-        return network
-    raise _unfit(network, "reads")
-
-
-def _unfit(network: "model.TrainedNetwork", does: str) -> UserError:
-    kind = type(network.model).__name__
-    return UserError(f"{network.path} contains a {kind}; a network that {does} is needed")
+    return networks.checked_reader(load(path, arguments))
 
 
 def load_modules(arguments: argparse.Namespace) -> None:
@@ -280,6 +254,19 @@ def make_room(path: Path, option: str, folder: Path | None = None) -> None:
         raise UserError(f"{option} {path}: cannot be written ({error.strerror})") from None
 
 
+def check_room(path: Path, option: str) -> None:
+    """See that a file can be written, once its folder is made, before there is work to lose."""
+    if os.path.isdir(path):
+        raise UserError(f"{option} {path}: this is a folder; name a file")
+    try:
+        nearest = next(one for one in path.absolute().parents if one.exists())
+        if not nearest.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
+        check_writable(path if nearest == path.absolute().parent else nearest)
+    except OSError as error:
+        raise UserError(f"{option} {path}: cannot be written ({error.strerror})") from None
+
+
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
     """Print rows by the names of their columns, which not all of them need have."""
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -324,19 +311,9 @@ def add_pen_sharpness(parser: Parser) -> None:
 
 
 def sampling_of(arguments: argparse.Namespace, writer: "model.Writer") -> Sampling:
-    """Return --bias, --pen-sharpness and --steps, as far as there are.
-
-    Raises:
-        UserError: if a bias is for a writer without a density that it could sharpen.
-    """
-    values = {name: getattr(arguments, name, None) for name in ("bias", "pen_sharpness")}
-    given = {name: value for name, value in values.items() if value is not None}
-    if given and not writer.model.has_density:
-        raise UserError(
-            f"{writer.path} contains a network with a regression head, which has no density to "
-            f"sharpen: leave out --{next(iter(given)).replace('_', '-')}"
-        )
-    return Sampling(**given, max_steps=getattr(arguments, "steps", None))
+    """Return --bias, --pen-sharpness and --steps, as far as there are; see `networks`."""
+    values = [getattr(arguments, name, None) for name in ("bias", "pen_sharpness", "steps")]
+    return networks.sampling_of(writer, *values)
 
 
 def add_skip_unknown(parser: Parser) -> None:
@@ -349,29 +326,10 @@ def add_skip_unknown(parser: Parser) -> None:
 
 
 def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[str]:
-    """Return texts without the characters that an alphabet lacks if `skip`, else refuse these.
-
-    Args:
-        alphabet: of the network.
-        texts: what is to be written.
-        skip: None where there is no --skip-unknown.
-
-    Raises:
-        UserError: naming the characters that the alphabet lacks, or if nothing is left.
-    """
-    texts = [nfc(text) for text in texts]
-    unknown = list(dict.fromkeys(c for text in texts for c in alphabet.unknown(text)))
-    if unknown:
-        names = ", ".join(map(describe, unknown))
-        if not skip:
-            hint = "" if skip is None else "; --skip-unknown leaves that out"
-            characters = "".join(alphabet.characters)
-            raise UserError(f"the network does not know {names}{hint}. It knows {characters!r}")
-        print(f"left out, because the network does not know it: {names}")
-    left = ["".join(c for c in text if c not in unknown) for text in texts]
-    for text, given in zip(left, texts, strict=True):
-        if not text.strip():
-            raise UserError(f"there is nothing to write in {given!r}")
+    """Return texts as `plain_text.known_only` does, and print what it left out."""
+    left, left_out = known_only(alphabet, texts, skip)
+    if left_out:
+        print(left_out)
     return left
 
 

@@ -3,37 +3,29 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
-
-import data_loader
 import model
-from base.pretrained import style_file, styles
-from commands.options import Parser, number, require, without_unknown
+from base.pretrained import styles
+from commands.options import Parser, number, require
+from handwriting.options import OWN, USUAL, PrimerFile, style
 from model.generation.options import Primer
-from utils.checks import UserError
 
 
-def style(name: str) -> Path | None:
-    """Return the value of --style: a file; None for a hand of the network's own."""
-    return None if name == "own" else style_file(name)
-
-
-def add_style(parser: argparse._ActionsContainer, default: str = "own") -> None:
-    """Add --style, kept as `primer`; `default` says what it is if it is not given."""
+def add_style(parser: argparse._ActionsContainer, default: str = OWN, meaning: str = OWN) -> None:
+    """Add --style; `meaning` says what its default is."""
     parser.add_argument(
         "--style",
-        dest="primer",
         type=style,
+        default=default,
         metavar="NAME|FILE",
         help=f"hand to write in: {', '.join(styles()) or 'none is there'}, a file that `style "
-        f"make` saved, or own for another hand with each seed (default: {default})",
+        f"make` saved, or own for another hand with each seed (default: {meaning})",
     )
 
 
-def add_options(parser: Parser, default: str = "own") -> None:
+def add_options(parser: Parser, default: str = OWN, meaning: str = OWN) -> None:
     """Add --style, --primer, and what goes with it."""
     either, add = parser.add_mutually_exclusive_group(), parser.add_argument
-    add_style(either, default)
+    add_style(either, default, meaning)
     continued = "ink whose handwriting is continued, in any format that `read` accepts"
     either.add_argument("--primer", type=Path, metavar="FILE", help=continued)
     add(
@@ -61,88 +53,29 @@ def primer_scale(text: str) -> float | str:
     return text if text == "auto" else number(float, 1e-6, 1e6)(text)
 
 
-def take_primer(writer: "model.Writer", arguments: argparse.Namespace) -> Primer | None:
-    """Return what --primer or --style names, as `primer_of` does, and print what was done."""
-    parts = ("primer_text", "primer_number", "primer_points", "primer_scale")
-    require(arguments, **dict.fromkeys(parts, "primer"))
+def primer_file(arguments: argparse.Namespace) -> PrimerFile | None:
+    """Return what --primer names, or else the file of --style; None for a hand of its own."""
     if not arguments.primer:
-        return None
-    primer, done = primer_of(
+        parts = ("primer_text", "primer_number", "primer_points", "primer_scale")
+        require(arguments, **dict.fromkeys(parts, "primer"))
+        return None if arguments.style in (OWN, USUAL) else PrimerFile(arguments.style)
+    return PrimerFile(
         arguments.primer,
-        writer,
-        text=arguments.primer_text,
-        number=arguments.primer_number or 0,
-        points=arguments.primer_points,
-        scale=arguments.primer_scale or "auto",
-        skip_unknown=getattr(arguments, "skip_unknown", None),
+        arguments.primer_text,
+        arguments.primer_number or 0,
+        arguments.primer_points,
+        arguments.primer_scale or "auto",
     )
-    print(f"in the hand of {done}")
+
+
+def take_primer(
+    writer: "model.Writer", file: PrimerFile | None, skip_unknown: bool | None = None
+) -> Primer | None:
+    """Return the primer of a file, and print what was done with it; None without a file."""
+    if file is None:
+        return None
+    from handwriting.primers import load_primer
+
+    primer, described = load_primer(file, writer, skip_unknown)
+    print(f"in the hand of {described}")
     return primer
-
-
-def primer_of(
-    path: Path,
-    writer: "model.Writer",
-    *,
-    text: str | None = None,
-    number: int = 0,
-    points: int | None = None,
-    scale: float | str = "auto",
-    skip_unknown: bool | None = None,
-) -> tuple[Primer, str]:
-    """Return ink of a file in the units of a network's data, with its text, and what was done.
-
-    Args:
-        path: the file: a style, or any ink.
-        writer: the network.
-        text: of the ink; None for the one in the file.
-        number, points, scale: see the options of these names.
-        skip_unknown: see `options.without_unknown`.
-
-    Raises:
-        UserError: if it cannot be read, or its text is needed and not known.
-    """
-    from data_loader.sources.ink_files import matched
-    from model.generation.writing import check_lengths
-
-    sample, of = sample_of(path, number, "--primer-number")
-    ink, period = sample.ink, 1.0
-    if not writer.model.needs_text:
-        if text is not None:
-            raise UserError(f"{writer.path} contains a network without text: no --primer-text")
-        text = ""
-    elif text is None:
-        text = sample.text
-        if not text or (points is not None and points < len(ink)):
-            lacks = f"{path} contains no text for" if not text else f"--primer-points {points} cuts"
-            raise UserError(f"{lacks} {sample.name}: give what it says with --primer-text")
-    if text:
-        try:
-            (text,) = without_unknown(writer.model.alphabet, [text], skip_unknown)
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from None
-    if scale == "auto":
-        ink, scale, period = matched(ink, writer.reference_lines)
-    else:
-        ink = ink * np.float32([scale, scale, 1])
-    if points is not None:
-        ink = ink[: max(1, round(points / period))]
-    check_lengths((), (ink, text), path)
-    done = [f"its first {len(ink)} points"] if points is not None else []
-    done += [f"scaled by {scale:.4g}"] if scale != 1 else []
-    done += [f"resampled, {period:.3g} points to one"] if period != 1 else []
-    says = f", {text!r}" if writer.model.needs_text else ""
-    changes = f": {' and '.join(done)}" if done else ""
-    return (ink, text), f"{sample.name}{of}{says}{changes}"
-
-
-def sample_of(path: Path, number: int, option: str) -> "tuple[data_loader.sources.Sample, str]":
-    """Return a sample of a file of ink, and of how many it is one, as text.
-
-    Raises:
-        UserError: naming the option, if there are not as many.
-    """
-    samples = data_loader.read_ink(path)
-    if number >= len(samples):
-        raise UserError(f"{option} {number}: {path} has {len(samples):,} samples, counted from 0")
-    return samples[number], f", one of {len(samples):,} in the file" if len(samples) > 1 else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 import model
 from base.pretrained import network_of, styles
 from commands.options import Parser
-from commands.primer_options import primer_of
+from handwriting.options import PrimerFile
 from model.generation.options import Primer, Sampling
 from utils.checks import UserError
 
@@ -106,6 +106,7 @@ def save_biases(
     """
     from tqdm import tqdm
 
+    from handwriting.hand import write_lines
     from utils.plots import grid_figure, write_png
 
     hands: dict[str, Primer | None] = {"": primer}
@@ -113,7 +114,7 @@ def save_biases(
         hands = {"no style": None, **primers(writer)}
     calls = [(hand, bias) for hand in hands.values() for bias in BIASES]
     written = [
-        writer.write_lines(texts, seeds, replace(sampling, bias=bias), primer=hand)
+        write_lines(writer, texts, seeds, replace(sampling, bias=bias), primer=hand)
         for hand, bias in tqdm(calls, desc="biases", unit="line", leave=False, disable=None)
     ]
     names = [f"bias {bias:g}" for bias in BIASES]
@@ -132,9 +133,11 @@ def save_biases(
 def primers(writer: "model.Writer") -> dict[str, Primer]:
     """Return by name the styles whose texts a network knows, in the units of its data, but for
     those that name another one."""
+    from handwriting.primers import load_primer
+
     found: dict[str, Primer] = {}
     for name, file in styles().items() if writer.model.needs_text else ():
         with suppress(UserError):
             if network_of(file) in (writer.path, network_of(None)):
-                found[name], _ = primer_of(file, writer)
+                found[name], _ = load_primer(PrimerFile(file), writer)
     return found

@@ -6,7 +6,7 @@ from pathlib import Path
 from base.pretrained import STYLES, network_of, pretrained, styles
 from commands import options
 from commands.options import Parser, number
-from commands.primer_options import primer_of, sample_of
+from handwriting.options import PrimerFile
 from utils.alphabet import PANGRAM
 from utils.checks import UserError
 from utils.files import PLAIN_NAME
@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def make(arguments: argparse.Namespace) -> None:
     """Save a style: a line of ink in its own units, its text, and where it is from."""
+    from handwriting.primers import sample_of
     from utils.hand_measures import too_wide
     from utils.style_file import write_style
 
@@ -93,14 +94,18 @@ def draw(arguments: argparse.Namespace) -> None:
         one: options.load_writer(one, arguments, of_texts=True)
         for one in dict.fromkeys(networks.values())
     }
+    from handwriting.hand import write_lines
+    from handwriting.primers import load_primer
     from utils.plots import lines_figure, write_png
 
     inks, seed = [], arguments.seed or 0
     for name, file in known.items():
         writer = writers[networks[name]]
         (text,) = options.without_unknown(writer.model.alphabet, [arguments.text or PANGRAM], None)
-        sampling, primer = options.sampling_of(arguments, writer), primer_of(file, writer)[0]
-        inks.append(writer.write(text, sampling, seed=seed, primer=primer).visible)
+        sampling = options.sampling_of(arguments, writer)
+        primer, _ = load_primer(PrimerFile(file), writer)
+        (line,) = write_lines(writer, [text], [seed], sampling, primer=primer)
+        inks.append(line.visible)
     output = options.Output(arguments.output or "saved/figures", (".png",))
     output.make()
     path = output.named("styles.png")

@@ -67,9 +67,10 @@ def check(arguments: argparse.Namespace) -> None:
                 f"--text {short(text)}: contains a line end, but becomes one line; `page` writes "
                 "several"
             )
-    if not arguments.primer:
+    primer = primer_options.primer_file(arguments)
+    if primer is None:
         require(arguments, skip_unknown="text")
-    if several and (arguments.primer or arguments.show or arguments.inkml or len(texts) > 1):
+    if several and (primer or arguments.show or arguments.inkml or len(texts) > 1):
         raise UserError("several networks write the same text, one at most, for one picture")
     lines = len(texts) * (arguments.num_samples or 1)
     if arguments.output.file and lines > 1 and not several:
@@ -77,11 +78,12 @@ def check(arguments: argparse.Namespace) -> None:
             f"--output {arguments.output.path} is a file for one line, but {lines} lines are "
             "requested: give a folder, or one --text and --num-samples 1"
         )
-    options.check_readable(arguments.primer)
+    options.check_readable(primer and primer.path)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    arguments.resume = arguments.resume or [network_of(arguments.primer)]
+    primer = primer_options.primer_file(arguments)
+    arguments.resume = arguments.resume or [network_of(primer and primer.path)]
     check(arguments)
     writers = [options.load_writer(name, arguments) for name in arguments.resume]
     if arguments.text and not any(writer.model.needs_text for writer in writers):
@@ -107,7 +109,8 @@ def write(writer: "model.Writer", arguments: argparse.Namespace) -> None:
     """Write lines, and save each of them and a picture of all."""
     showing.check(writer, arguments.show)
     sampling, texts = options.sampling_of(arguments, writer), texts_of(writer, arguments)
-    primer = primer_options.take_primer(writer, arguments)
+    file = primer_options.primer_file(arguments)
+    primer = primer_options.take_primer(writer, file, arguments.skip_unknown)
     arguments.output.make()
     samples = arguments.num_samples or (LINES if not (texts or arguments.output.file) else 1)
     seeds = range(arguments.seed, arguments.seed + samples)
@@ -116,7 +119,9 @@ def write(writer: "model.Writer", arguments: argparse.Namespace) -> None:
         stems = [f"{writer.name}-{name}-seed{n}" for name in file_names(texts) for n in seeds]
         texts = [text for text in texts for _ in seeds]
     every = [*seeds] * (len(stems) // samples)
-    lines = writer.write_lines(texts, every, sampling, primer=primer, progress=True)
+    from handwriting.hand import write_lines
+
+    lines = write_lines(writer, texts, every, sampling, primer=primer, progress=True)
     paths = [arguments.output.named(stem) for stem in stems]
     if arguments.output.file:
         paths = [arguments.output.file.with_suffix("")]

@@ -10,14 +10,11 @@ _HOMES = {
     "CTCLoss": "recognition.loss",
     "CTCNetwork": "recognition.networks",
     "ErrorRates": "recognition.error_rates",
-    "Legibility": "legibility",
     "Line": "generation.line",
     "Mixture": "generation.mixture",
     "NegativeLogLikelihood": "generation.loss",
-    "Passage": "handwriting",
     "PointEstimate": "generation.regression",
     "PredictionNetwork": "generation.networks",
-    "Proofread": "proofreading",
     "Reader": "reader",
     "Sampling": "generation.options",
     "Search": "recognition.decoding",
@@ -30,7 +27,6 @@ _HOMES = {
     "TranscriptionLoss": "recognition.loss",
     "Writer": "writer",
     "load": "loading",
-    "read_back": "legibility",
     "sample": "generation.sampling",
 }
 __all__ = list(_HOMES)

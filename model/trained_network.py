@@ -28,8 +28,10 @@ class TrainedNetwork:
     record: Checkpoint
 
     def __repr__(self) -> str:
-        kind = type(self.model).__name__
-        return f"{type(self).__name__}({kind} of {self.path} on {self.device})"
+        return f"{type(self).__name__}({self})"
+
+    def __str__(self) -> str:
+        return f"{type(self.model).__name__} of {self.path} on {self.device}"
 
     @property
     def name(self) -> str:

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from model.calibration import Calibration, calibrated
 from model.generation.line import Line
 from model.generation.networks import GenerationNetwork
 from model.generation.options import Primer, Sampling
@@ -27,9 +26,6 @@ class Writer(TrainedNetwork):
     """A trained network that writes."""
 
     model: GenerationNetwork
-    _calibrations: dict[tuple[bytes, str, Sampling], Calibration] = field(
-        default_factory=dict, init=False
-    )
 
     def write(
         self,
@@ -38,9 +34,14 @@ class Writer(TrainedNetwork):
         *,
         seed: int = 0,
         primer: Primer | None = None,
+        **changes: float,
     ) -> Line:
-        """Write one line, as `write_lines` does several: the same seed gives the same line."""
+        """Write one line, as `write_lines` does several: the same seed gives the same line.
+
+        `changes` are of the sampling, such as `bias=0.5`.
+        """
         texts = None if text is None else [text]
+        sampling = replace(sampling, **changes)
         (line,) = self.write_lines(texts, [seed], sampling, primer=primer)
         return line
 
@@ -58,9 +59,9 @@ class Writer(TrainedNetwork):
         Args:
             texts: what to write, one for each seed; None for a network without a text.
             seeds: one for each line.
-            sampling: how points are drawn. Without a `stretch`, lines after a primer with a text
-                are made as large as it, see `calibration`.
-            primer: whose hand is continued.
+            sampling: how points are drawn.
+            primer: whose hand is continued; a steady pen writes smaller than it, which a
+                `handwriting.Hand` makes up for.
             progress: show a progress bar.
 
         Raises:
@@ -72,30 +73,17 @@ class Writer(TrainedNetwork):
             raise UserError(f"{self.path}: its network {needed} text")
         # Nobody writes blanks around a text, or two between words.
         titles = [re.sub(" +", " ", nfc(text).strip(" ")) for text in texts or ()]
-        rest = (1.0, 1.0)
         if primer is not None:
             primer = primer[0], primer[1].rstrip()  # the space comes with what follows
         check_lengths(titles, primer)
         described = f" · {sampling}" if self.model.has_density else ""
-        if primer and primer[1] and titles and sampling.stretch is None and sampling.bias > 0:
-            stretch, rest = self.calibration(primer, sampling)
-            sampling = replace(sampling, stretch=stretch)
         whole = None if texts is None else [self._after(primer, text) for text in titles]
         lines = write(self.model, whole, seeds, sampling, primer=primer, progress=progress)
         written = []
         for line, title, seed in zip(lines, titles or [""] * len(lines), seeds, strict=True):
-            ink, text = line.ink.copy(), line.text or "no text"
-            ink[line.primed :, :2] *= np.float32(rest)
-            description = f"{text}{described} · seed {seed}"
-            written.append(replace(line, ink=ink, title=title, description=description))
+            description = f"{line.text or 'no text'}{described} · seed {seed}"
+            written.append(replace(line, title=title, description=description))
         return written
-
-    def calibration(self, primer: Primer, sampling: Sampling = Sampling()) -> Calibration:
-        """Return how the hand of a primer is continued as large as it is; measured once."""
-        key = np.asarray(primer[0]).tobytes(), primer[1], replace(sampling, max_steps=None)
-        if key not in self._calibrations:
-            self._calibrations[key] = calibrated(self, primer, sampling)
-        return self._calibrations[key]
 
     @property
     def usual_text(self) -> str:

@@ -14,10 +14,10 @@ from base.pretrained import PRETRAINED, pretrained
 from data_loader import EmbeddedDataset, HandwritingDataLoader, IAMOnDBDataset
 from data_loader.synthetic.corpus import CARRIERS, held_out
 from data_loader.synthetic.everyday import held_out_everyday
+from handwriting.legibility import read_back
 from logger.metrics_csv import read_rows
 from model import load
 from model.generation.options import Sampling
-from model.legibility import read_back
 from model.recognition.error_rates import rates
 from parse_config import ConfigParser
 from tests.shared_data import prepared

@@ -6,7 +6,7 @@ import math
 import re
 import reprlib
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -148,3 +148,20 @@ def hint(name: Any, names: Iterable[str]) -> str:
         return f"; did you mean {' or '.join(close)}?"
     names = [*names[:MAX_NAMES], *(["..."] if len(names) > MAX_NAMES else [])]
     return f"; there are {', '.join(names)}" if names else ""
+
+
+def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[str], float]:
+    """Return what parses a number of a kind, int or float, within bounds, or raises a UserError."""
+    bounds = Range(low, high)
+
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if value not in bounds:
+            whole = "whole " if kind is int else ""
+            raise UserError(f"{text!r}: a {whole}number {bounds} is accepted")
+        return value
+
+    return parse

@@ -24,7 +24,7 @@ from utils.fonts import drawable
 from utils.hand_measures import baseline
 from utils.ink import bezier, bounds, pieces, to_points, x_height
 from utils.page.layers import curves, layers
-from utils.page.page import INK, PEN_WIDTH, Page
+from utils.page.page import INK, PEN_WIDTH, Sheet
 
 PRIMER = "#c0562f"
 GREY = "#7d818c"
@@ -515,7 +515,7 @@ def extents(inks: Sequence[np.ndarray]) -> np.ndarray:
     return np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-9)
 
 
-def page_figure(page: Page, *, speed_widths: bool = False) -> Figure:
+def page_figure(page: Sheet, *, speed_widths: bool = False) -> Figure:
     """Return a figure of a page, in its size.
 
     Args:

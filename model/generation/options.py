@@ -29,8 +29,8 @@ class Sampling:
             paper), see `mixture.sharpen_ends`.
         stretch: factors of the offsets that are expected in x and y, each above 0: a pen that a
             bias steadies writes smaller than one that trembles, a little at each step, and the
-            network goes on from what it wrote. None: the network's own, and for a `Writer` with a
-            primer those that make lines as large as it (`calibration`); (1, 1): the paper.
+            network goes on from what it wrote. None: the network's own, and for a
+            `handwriting.Hand` those that make lines as large as its primer; (1, 1): the paper.
         max_steps: limit on the steps of a line; None: enough for its text.
 
     Raises:

@@ -8,8 +8,8 @@ from PIL import Image
 
 from data_loader.synthetic.corpus import CARRIERS
 from data_loader.synthetic.everyday import held_out_everyday
+from handwriting.legibility import read_back
 from model import Sampling, load
-from model.legibility import read_back
 from model.reader import Reader
 from tests.commands.networks import of_colour, save, use
 from utils.alphabet import Alphabet

@@ -13,13 +13,14 @@ from PIL import Image
 
 import experiments
 from base.pretrained import style_of
-from commands.page import MAX_BYTES, MAX_LINES, sheet
+from commands.page import MAX_BYTES, options_of
 from data_loader.sources.ink_files import read_ink
+from handwriting.page import MAX_LINES
+from handwriting.paper import Paper
+from handwriting.setting import Look, enveloped
 from tests.commands.networks import save as save_network
 from tests.page_rows import rows_of
 from utils.checks import UserError
-from utils.page.paper import Paper
-from utils.page.setting import Look, enveloped
 
 
 @pytest.fixture(scope="module")
@@ -274,4 +275,4 @@ def test_a_picture_has_the_pixels_that_are_asked_for(networks, tmp_path):
 @pytest.mark.parametrize(("words", "spacing"), [((), 8.5), (("--ruling-spacing", "7"), 7.0)])
 def test_lines_of_the_paper_are_as_far_apart_as_is_said(words, spacing):
     words = ["--text", "a", "--paper", "a5", "--ruling", "ruled", *words]
-    assert sheet(experiments.parser_of("page")[1].parse(words)).spacing == spacing
+    assert options_of(experiments.parser_of("page")[1].parse(words)).paper.spacing == spacing

@@ -135,9 +135,7 @@ def test_what_does_not_fit_is_refused(conditional, unconditional, ink, tmp_path)
 
 def test_a_part_of_a_resampled_primer_is_as_long(unconditional, ink, tmp_path, monkeypatch, capsys):
     """The first 10 points of the file are 5 where every two become one."""
-    monkeypatch.setattr(
-        "data_loader.sources.ink_files.matched", lambda ink, own: (ink[::2], 1.0, 2.0)
-    )
+    monkeypatch.setattr("handwriting.primers.matched", lambda ink, own: (ink[::2], 1.0, 2.0))
     words = ("--primer", primer_of(tmp_path, ink), "--primer-points", 10, "--steps", 5)
     write(unconditional, tmp_path / "out", *words, "--num-samples", 1)
     assert (

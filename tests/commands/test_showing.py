@@ -8,6 +8,7 @@ from PIL import Image
 
 import base.pretrained
 from commands.showing import BIASES, primers
+from handwriting.hand import write_lines
 from model import load
 from model.generation.options import Sampling
 from tests.commands.networks import names, of_colour, save, write
@@ -68,7 +69,7 @@ def test_the_sheet_shows_each_bias_in_each_hand(conditional, styles, tmp_path, m
     for row, hand in ((0, None), (1, primers(writer)["mine"])):
         for ink, bias in zip(inks[row], BIASES, strict=True):
             sampling = Sampling(bias, 0.0, max_steps=30)
-            line = writer.write("ab", sampling, seed=3, primer=hand)
+            (line,) = write_lines(writer, ["ab"], [3], sampling, primer=hand)
             np.testing.assert_allclose(ink, line.written, atol=1e-2)
     assert of_colour(tmp_path / "out" / "conditional-ab-seed3-bias.png", INK) > 100
 

@@ -63,16 +63,13 @@ def test_what_is_predicted_of_a_line_is_what_it_was_written_by(tmp_path):
         torch.testing.assert_close(mean, output.prediction[0].mean[0], rtol=1e-4, atol=1e-5)
 
 
-def test_a_hand_is_measured_once_for_each_way_to_write_it(tmp_path, monkeypatch):
+def test_a_change_of_the_sampling_can_be_named(tmp_path):
     saved(tmp_path / "writer.pth", SynthesisNetwork)
-    writer, measured = load(tmp_path / "writer.pth", "cpu"), []
-    monkeypatch.setattr("model.writer.calibrated", lambda _, *how: measured.append(how) or how)
-    ink = np.float32([[0, 0, 0], [30, 5, 1]])
-    usual = Sampling(0.5)
-    ways = [
-        *(((ink, "a"), usual), ((ink, "a"), Sampling(0.5, 0.0)), ((ink, "a"), Sampling(1.0))),
-        *(((ink, "b"), usual), ((2 * ink, "a"), usual)),
-    ]
-    for _ in range(2):
-        assert [writer.calibration(*way) for way in ways] == ways
-    assert len(measured) == len(ways)
+    writer = load(tmp_path / "writer.pth", "cpu")
+    one, other = (
+        writer.write("ab", bias=0.5, max_steps=9),
+        writer.write("ab", Sampling(0.5, max_steps=9)),
+    )
+    np.testing.assert_array_equal(one.ink, other.ink)
+    with pytest.raises(TypeError, match="bais"):
+        writer.write("ab", bais=0.5)

@@ -10,7 +10,7 @@ import torch
 from base.base_trainer import BaseTrainer
 from base.checkpoint import HAND_FILE, newest_checkpoint, save_checkpoint, to_share
 from data_loader.synthetic import corpus
-from model.calibration import calibrated
+from handwriting.calibration import calibrated
 from model.generation.options import Primer, Sampling
 from model.loading import load
 from model.reader import Reader
@@ -247,7 +247,6 @@ class Exam:
             the characters that are read; those of `read_before` that are read with none of
             `CHECK_SEEDS` seeds; and the character error rate of all texts.
         """
-        # Not `Writer.calibration`, which remembers what other weights wrote.
         stretch = calibrated(network, self.sample, SAMPLING).stretch
         sampling = replace(SAMPLING, stretch=stretch)
 

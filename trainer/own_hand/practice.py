@@ -19,6 +19,7 @@ from data_loader.synthetic.cutting import CutLine, measured
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.everyday import characters, everyday
 from data_loader.synthetic.paths import side_by_side, to_ink
+from handwriting.hand import write_lines
 from model.generation.aligning import align
 from model.generation.options import Primer, Sampling
 from model.reader import Reader
@@ -114,7 +115,7 @@ def written(
     for number, primer in enumerate(primers[:count]):
         part = slice(number, None, len(primers))
         seeds = range(seed, seed + count)[part]
-        lines = writer.write_lines(texts[part], seeds, SAMPLING, primer=primer, progress=True)
+        lines = write_lines(writer, texts[part], seeds, SAMPLING, primer=primer, progress=True)
         hypotheses = reader.read_lines(lines)
         for line, text, hypothesis in zip(lines, texts[part], hypotheses, strict=True):
             allowed = max(1.0, MAX_CER * len(text))

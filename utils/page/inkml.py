@@ -9,7 +9,7 @@ import numpy as np
 from utils.checks import DataError
 from utils.files import XML_FORBIDDEN, write_text
 from utils.ink import check_ink, strokes
-from utils.page.page import PERIOD, Page, check_sheet
+from utils.page.page import PERIOD, Sheet, check_sheet
 
 NAMESPACE = "http://www.w3.org/2003/InkML"
 
@@ -71,7 +71,7 @@ def write_inkml(path: str | PathLike[str], ink: np.ndarray, text: str = "") -> N
     write_text(path, to_inkml(ink, text))
 
 
-def page_to_inkml(page: Page) -> str:
+def page_to_inkml(page: Sheet) -> str:
     """Return a page as InkML: positions in mm, rounded to 0.001, and times in ms from the start.
 
     Each row is a traceGroup with its text as truth and its pen as a brush; a row without strokes

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils.ink import bezier
-from utils.page.page import DECIMALS, Page, Pen, Row, check_sheet
+from utils.page.page import DECIMALS, Pen, Row, Sheet, check_sheet
 
 RULING = Pen(0.15, "#b3c0d8")
 """What the printed lines of the paper, and dots beside them, are drawn with (assumed, by eye)."""
@@ -59,7 +59,7 @@ class Layer:
         return found
 
 
-def layers(page: Page) -> list[Layer]:
+def layers(page: Sheet) -> list[Layer]:
     """Return the layers of a page: the printed ruling, then one for each pen, as first used.
 
     Pens that differ neither in width nor in colour are one. A layer without a stroke is left out.

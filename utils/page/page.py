@@ -1,7 +1,7 @@
 """A page of handwriting: where its strokes lie on the paper, in millimetres; as JSON.
 
 Positions are millimetres from the top left corner of the sheet, x to the right, y downwards. Every
-format is made of a `Page`; none changes what is on it.
+format is made of a `Sheet`; none changes what is on it.
 """
 
 import json
@@ -53,7 +53,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Page:
+class Sheet:
     """A sheet of paper and what is on it.
 
     Attributes:
@@ -70,7 +70,7 @@ class Page:
     dots: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
 
 
-def check_sheet(page: Page) -> None:
+def check_sheet(page: Sheet) -> None:
     """Raise a UserError if ink leaves the sheet: plotting programs drop it without a word (vpype
     does)."""
     for number, row in enumerate(page.rows, 1):
@@ -83,7 +83,7 @@ def check_sheet(page: Page) -> None:
             )
 
 
-def page_of_line(ink: np.ndarray) -> Page:
+def page_of_line(ink: np.ndarray) -> Sheet:
     """Return a line of ink `(points, 3)` as a page of its own, twice its x-height larger at each
     side.
 
@@ -95,10 +95,10 @@ def page_of_line(ink: np.ndarray) -> Page:
     shift = margin - left, margin - top
     moved = tuple(scale * stroke + shift for stroke in strokes(ink))
     size = right - left + 2 * margin, bottom - top + 2 * margin
-    return Page(*size, (Row(moved, pen=Pen(PEN_WIDTH * LETTER)),))
+    return Sheet(*size, (Row(moved, pen=Pen(PEN_WIDTH * LETTER)),))
 
 
-def to_json(page: Page) -> str:
+def to_json(page: Sheet) -> str:
     """Return a page as JSON on one line, for whoever wants its points and nothing else.
 
     `{"format": "page of handwriting", "version": 1, "width", "height", "rules", "dots", "rows":

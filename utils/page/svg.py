@@ -7,7 +7,7 @@ import numpy as np
 from utils.files import XML_FORBIDDEN
 from utils.ink import path_along
 from utils.page.layers import curves, layers, segment_periods
-from utils.page.page import DECIMALS, PERIOD, Page, Pen
+from utils.page.page import DECIMALS, PERIOD, Pen, Sheet
 
 JUMP_SPEED = 150.0
 """Millimetres a second of the lifted pen (assumed)."""
@@ -17,7 +17,7 @@ next dash's round cap would show at the end of a path not begun."""
 
 
 def to_svg(
-    page: Page,
+    page: Sheet,
     title: str = "",
     *,
     description: str = "",
@@ -74,7 +74,7 @@ def to_svg(
     return "\n".join([*lines, "</svg>", ""])
 
 
-def _animated(page: Page, speed: float) -> dict[Pen, list[str]]:
+def _animated(page: Sheet, speed: float) -> dict[Pen, list[str]]:
     """Return the elements of each pen's strokes: hidden until they begin, then a growing dash."""
     found: dict[Pen, list[str]] = {}
     now, place = 0.0, None

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from handwriting.words import words
 from model import Line, SynthesisNetwork, sample
 from model.generation.options import Sampling
-from model.generation.words import words
 from model.generation.writing import (
     LONGEST,
     LONGEST_PRIMER,

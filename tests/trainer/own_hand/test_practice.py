@@ -84,11 +84,11 @@ def test_without_lines_that_can_be_cut_there_are_none(forms):
     assert len(composed(forms, reading(), lent="none")) == 10
 
 
-def test_every_other_line_of_a_network_has_the_one_before_it():
+def test_every_other_line_of_a_network_has_the_one_before_it(monkeypatch):
     """Ink and text are of both lines, or of the new one alone."""
     primer = np.ones((2, 3), dtype=np.float32), "before"
 
-    def write_lines(texts, seeds, sampling, *, primer, progress):
+    def write_lines(_, texts, seeds, sampling, *, primer, progress):
         own = [np.full((3, 3), seed, dtype=np.float32) for seed in seeds]
         return [
             SimpleNamespace(
@@ -101,9 +101,9 @@ def test_every_other_line_of_a_network_has_the_one_before_it():
         ]
 
     said = practice.sample_texts(4, KNOWN, 7)
-    writer = SimpleNamespace(write_lines=write_lines)
+    monkeypatch.setattr(practice, "write_lines", write_lines)
     reader = SimpleNamespace(read_lines=lambda lines: said)
-    found = practice.written(writer, reader, [primer], KNOWN, 4, 7)
+    found = practice.written(SimpleNamespace(), reader, [primer], KNOWN, 4, 7)
     assert [text for _, text in found] == [
         said[0],
         f"before {said[1]}",

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from pypdf import PdfReader
 
-from utils.page.page import Page, Pen, Row
+from utils.page.page import Pen, Row, Sheet
 from utils.plots import page_figure, write_pdf, write_png
 
 POINT = 25.4 / 72
@@ -15,7 +15,7 @@ DOT = np.array([[60.0, 40]])
 
 
 def page(width=210.0, height=297.0, **changes):
-    return Page(width, height, (Row((LINE, DOT), pen=Pen(0.5, "#aa0000")),), **changes)
+    return Sheet(width, height, (Row((LINE, DOT), pen=Pen(0.5, "#aa0000")),), **changes)
 
 
 def operations(pdf_page):

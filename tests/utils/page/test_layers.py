@@ -14,7 +14,7 @@ from utils.page.layers import (
     segment_periods,
     speed_widths,
 )
-from utils.page.page import Page, Pen, Row
+from utils.page.page import Pen, Row, Sheet
 
 LINE = np.array([[10.0, 20.0], [30.0, 20.0]])
 DOT = np.array([[15.0, 15.0]])
@@ -23,7 +23,7 @@ RED = Pen(0.7, "#aa0000")
 
 def test_each_pen_is_a_layer_and_the_ruling_the_first():
     rows = (Row((LINE,)), Row((LINE, DOT), pen=RED), Row(()), Row((DOT,), pen=Pen()))
-    page = Page(210, 297, rows, rules=np.array([[[20, 30], [190, 30]]]), dots=np.array([[5, 5]]))
+    page = Sheet(210, 297, rows, rules=np.array([[[20, 30], [190, 30]]]), dots=np.array([[5, 5]]))
     ruling, blue, red = layers(page)
     assert [ruling.label[0], blue.label, red.label] == [
         "1",
@@ -34,7 +34,7 @@ def test_each_pen_is_a_layer_and_the_ruling_the_first():
     assert [stroke.tolist() for stroke in ruling.strokes] == [[[20, 30], [190, 30]], [[5, 5]]]
     assert [stroke is LINE for stroke in blue.strokes] == [True, False]
     assert blue.rows == [rows[0], rows[3]] and red.rows == [rows[1]]
-    assert layers(Page(210, 297)) == []
+    assert layers(Sheet(210, 297)) == []
 
 
 def test_a_dot_is_a_short_stroke_around_its_place():
@@ -62,7 +62,7 @@ def test_the_fast_part_is_thinner():
     np.testing.assert_allclose(widths[[62, 78]], 0.4 * NARROWEST)
     np.testing.assert_allclose(widths[[83, 89]], 0.4 * WIDEST)
     assert len(dot) == PARTS
-    (layer,) = layers(Page(210, 297, (row,)))
+    (layer,) = layers(Sheet(210, 297, (row,)))
     drawn = layer.by_width()
     assert min(drawn) == pytest.approx(0.22)
     parts = [part for width in drawn.values() for part in width]

@@ -7,7 +7,7 @@ import pytest
 
 from data_loader.sources.ink_files import read_ink
 from utils.checks import UserError
-from utils.page.page import Page, Pen, Row, check_sheet, to_json
+from utils.page.page import Pen, Row, Sheet, check_sheet, to_json
 
 ROWS = (
     Row((np.array([[1.23456, 2], [3, -0.0001]]), np.array([[5.0, 6.0]])), 'é "q"', Pen(0.7, "#ff")),
@@ -15,7 +15,7 @@ ROWS = (
     Row(()),
 )
 RULES = np.array([[[0, 8], [210, 8]], [[0, 16], [210, 16.00049]]])
-PAGE = Page(210, 297.5, ROWS, RULES, np.array([[4.0, 4.0]]))
+PAGE = Sheet(210, 297.5, ROWS, RULES, np.array([[4.0, 4.0]]))
 USUAL = {"pen": {"width": 0.4, "colour": "#1b2a4e"}, "period": 0.018}
 VALUES = {
     "format": "page of handwriting",
@@ -56,5 +56,5 @@ def test_ink_that_leaves_the_sheet_is_refused(place, distance):
     rows = (Row((line,), "in"), Row((line, np.array([place])), "out"))
     message = rf"row 2, 'out': its ink leaves the sheet by {distance} mm; larger margins"
     with pytest.raises(UserError, match=message):
-        check_sheet(Page(100, 60, rows))
-    check_sheet(Page(100, 60, rows[:1]))
+        check_sheet(Sheet(100, 60, rows))
+    check_sheet(Sheet(100, 60, rows[:1]))

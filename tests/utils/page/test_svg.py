@@ -9,7 +9,7 @@ import pytest
 from tests.utils.test_plots import wave
 from utils.ink import bezier, bounds
 from utils.page.layers import PARTS
-from utils.page.page import LETTER, PEN_WIDTH, PERIOD, Page, Pen, Row, page_of_line
+from utils.page.page import LETTER, PEN_WIDTH, PERIOD, Pen, Row, Sheet, page_of_line
 from utils.page.svg import JUMP_SPEED, to_svg
 
 vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")
@@ -35,7 +35,7 @@ def scribble(seed=3, count=40):
         ]
         rows.append(Row(tuple(strokes), pen=RED if y == 80 else Pen()))
     rules = np.array([[[20, y], [190, y]] for y in (40.0, 60, 80, 100)])
-    return Page(210, 297, tuple(rows), rules)
+    return Sheet(210, 297, tuple(rows), rules)
 
 
 def plotted(path):
@@ -104,7 +104,7 @@ def test_a_line_is_a_page_of_a_natural_size(tmp_path, size):
 
 def test_strokes_are_smooth_curves_through_their_points():
     points = np.array([[10, 10], [20, 30], [50, 35], [55, 10]], dtype=float)
-    (path,) = ElementTree.fromstring(to_svg(Page(99, 99, (Row((points,)),)))).iter(f"{SVG}path")
+    (path,) = ElementTree.fromstring(to_svg(Sheet(99, 99, (Row((points,)),)))).iter(f"{SVG}path")
     curve = [float(number) for number in path.get("d").split("C")[2].split()]
     np.testing.assert_allclose(curve, bezier(points)[1, 1:].reshape(-1), atol=0.001)
 
@@ -151,7 +151,7 @@ def test_strokes_have_several_widths_by_speed():
 STROKE = np.array([[10, 20], [11, 20], [14, 20], [20, 20.0]])
 DOT = np.array([[20 + JUMP_SPEED / 2, 20.1]])
 LINE = np.array([[20 + JUMP_SPEED / 2, 20.2], [110, 40]])
-FILM = Page(
+FILM = Sheet(
     210,
     297,
     (Row((STROKE, DOT)), Row((LINE,), pen=RED)),

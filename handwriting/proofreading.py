@@ -13,13 +13,13 @@ from itertools import islice, product
 
 import numpy as np
 
+from handwriting.layout import Word
+from handwriting.words import characters
 from model.generation.line import Line
-from model.generation.words import characters
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, normalised
 from utils.hand_measures import footing, hidden_marks, is_straight, ring_area
 from utils.ink import bounds, from_strokes, x_height
-from utils.page.layout import Word
 
 DOUBT, DOUBT_OF_NUMBERS, REPORTED = 0.1, 0.01, 10.0
 """Nats of doubt with which a word is good enough, and one with a digit, which nobody guesses, and

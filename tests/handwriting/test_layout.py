@@ -5,7 +5,7 @@ from itertools import pairwise, repeat
 import numpy as np
 import pytest
 
-from utils.page.layout import (
+from handwriting.layout import (
     SHRINK,
     STRETCH,
     Paragraph,
@@ -16,8 +16,8 @@ from utils.page.layout import (
     set_row,
     spread,
 )
+from handwriting.paper import Paper
 from utils.page.page import Pen
-from utils.page.paper import Paper
 
 
 def word(width, gap=2.0, text="w"):

@@ -4,9 +4,9 @@ import unicodedata
 
 import pytest
 
+from handwriting.plain_text import explain, fit
 from utils.alphabet import Alphabet
 from utils.checks import UserError
-from utils.plain_text import explain, fit
 
 ASCII = Alphabet([chr(code) for code in range(32, 127)])
 

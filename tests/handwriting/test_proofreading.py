@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from model import Line
-from model.proofreading import (
+from handwriting.layout import Word
+from handwriting.proofreading import (
     HIDDEN,
     MISSING,
     NO_RING,
@@ -21,8 +21,8 @@ from model.proofreading import (
     proofread,
     spellings,
 )
+from model import Line
 from utils.ink import from_strokes
-from utils.page.layout import Word
 
 
 def word(text, *marks):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from handwriting.paper import Paper, size
 from utils.checks import UserError
-from utils.page.paper import Paper, size
 
 
 def test_sheets_have_the_sizes_of_the_standard():

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from handwriting.layout import Word
+from handwriting.legibility import read_back
+from handwriting.proofreading import UNENDED, Proofread
 from model import Line
-from model.legibility import read_back
-from model.proofreading import UNENDED, Proofread
 from utils.ink import to_points
-from utils.page.layout import Word
 
 
 def ink_of(words):
@@ -46,7 +46,7 @@ def test_the_judge_reads_words_in_a_row_as_a_hand_wrote_them():
     stroke = np.array([[0.0, 0.0], [2.0, 1.0]])
     one, two = (Proofread((Word((stroke,), 2.0, 1.0, text),), text, 2) for text in ("a", "b"))
     hand = SimpleNamespace(
-        write=lambda *_: [[one, two], [Proofread((), "c", 3, faults=(UNENDED,))]]
+        write_words=lambda *_: [[one, two], [Proofread((), "c", 3, faults=(UNENDED,))]]
     )
     judged = []
 

@@ -25,12 +25,10 @@ Ruling = Literal["plain", "ruled", "squared", "dotted"]
 RULINGS: dict[str, float] = {"plain": 0.0, "ruled": 8.5, "squared": 5.0, "dotted": 5.0}
 """What is printed on the paper, with the usual spacing."""
 
+SMALL = 180.0
+"""Length of the shorter side below which margins are a tenth of it (assumed)."""
 LEAST = 20.0
 """Least width and height of what is left for writing (assumed)."""
-
-
-DPI = 300
-"""Pixels per inch of a picture, as printers have."""
 MAX_PIXELS = 200_000_000
 """Pixels of a picture (assumed: about a gigabyte while it is drawn; A4 has 35 million at 600
 dpi)."""
@@ -66,6 +64,24 @@ class Paper:
             )
         if self.ruling != "plain" and not self.spacing > 0.0:
             raise UserError(f"a {self.ruling} sheet needs a spacing above 0 mm")
+
+    @classmethod
+    def of(
+        cls,
+        size: tuple[float, float] = SIZES["a4"],
+        *,
+        landscape: bool = False,
+        margins: tuple[float, float, float, float] | None = None,
+        ruling: Ruling = "plain",
+        spacing: float | None = None,
+        printed: bool = True,
+    ) -> "Paper":
+        """Return a sheet of a size, such as `SIZES["a5"]`, with the margins and the spacing that
+        are usual for it unless they are given; a `landscape` one has the longer side across."""
+        width, height = sorted(size, reverse=True) if landscape else size
+        usual = (round(min(size) / 10, 1),) * 4 if min(size) < SMALL else cls.margins
+        spacing = spacing or RULINGS[ruling]
+        return cls(width, height, margins or usual, ruling, spacing, printed)
 
     @property
     def column(self) -> float:

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from handwriting.calibration import BOUNDS, calibrated
+from handwriting.hand import Hand
 from model import load
-from model.calibration import BOUNDS, Calibration, calibrated
 from model.generation.line import Line
 from model.generation.options import Sampling
 from utils.checks import UserError
@@ -75,9 +76,8 @@ def test_a_wide_hand_is_continued_as_wide(writer, sample):
     primer = (wide, TEXT)
 
     def size(stretch):
-        lines = writer.write_lines(
-            [TEXT] * 8, range(20, 28), Sampling(bias=1.5, stretch=stretch), primer=primer
-        )
+        hand = Hand(writer, primer, sampling=Sampling(bias=1.5, stretch=stretch))
+        lines = hand.write_lines([TEXT] * 8, range(20, 28))
         return np.median([np.ptp(bounds(one.written)[::2]) for one in lines])
 
     plain, made = size((1.0, 1.0)), size(None)
@@ -87,26 +87,7 @@ def test_a_wide_hand_is_continued_as_wide(writer, sample):
     assert x_height(wide) == pytest.approx(x_height(sample))
 
 
-def test_what_no_stretch_makes_up_for_is_scaled_behind_the_primer(writer, sample, monkeypatch):
-    found = Calibration((1.01, 1.0), (1.2, 0.9))
-    monkeypatch.setattr("model.writer.calibrated", lambda *_: found)
-    primer = sample[:-1], TEXT
-    one, two = (
-        writer.write("more", Sampling(bias=0.75, stretch=stretch), primer=primer).ink
-        for stretch in (None, found.stretch)
-    )
-    start = len(primer[0])
-    np.testing.assert_array_equal(one[:start], two[:start])
-    np.testing.assert_allclose(one[start:, :2], two[start:, :2] * found.rest, rtol=1e-5)
-    np.testing.assert_array_equal(one[:, 2], two[:, 2])
-
-
-def test_without_a_bias_nothing_is_stretched(writer, sample):
-    one, two = (
-        writer.write_lines(["more"], [5], Sampling(0.0, stretch=stretch), primer=(sample, TEXT))
-        for stretch in (None, (1.0, 1.0))
-    )
-    np.testing.assert_array_equal(one[0].ink, two[0].ink)
+def test_without_a_bias_nothing_is_stretched(writer):
     assert writer.model.stretch_at(0.0) == (1.0, 1.0)
     assert 1.02 < writer.model.stretch_at(0.75)[0] < 1.04
     with pytest.raises(UserError, match="factors above 0"):

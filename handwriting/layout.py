@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from handwriting.paper import Paper
 from utils.ink import at_equal_steps, path_along
-from utils.page.page import Page, Pen, Row
-from utils.page.paper import Paper
+from utils.page.page import Pen, Row, Sheet
 
 PEN = Pen()
 Align = Literal["left", "right", "centred", "justified"]
@@ -249,7 +249,7 @@ def _step(above: float, height: float, paper: Paper) -> float:
     return paper.ruled(max(height, (above + height) / 2))
 
 
-def pages(paragraphs: Iterable[Paragraph], paper: Paper, valign: VAlign = "top") -> Iterator[Page]:
+def pages(paragraphs: Iterable[Paragraph], paper: Paper, valign: VAlign = "top") -> Iterator[Sheet]:
     """Yield the pages that paragraphs fill, one at a time; at least one.
 
     Below a paragraph of higher lines the first baseline is at the mean of both heights. Where the
@@ -286,7 +286,7 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper, valign: VAlign = "top")
     yield _page(sheet, paper, valign)
 
 
-def _page(sheet: Sequence[Placed], paper: Paper, valign: VAlign) -> Page:
+def _page(sheet: Sequence[Placed], paper: Paper, valign: VAlign) -> Sheet:
     """Return rows as a page, lowered to its middle or foot."""
     lower = 0.0
     if sheet and valign == "bottom":
@@ -300,4 +300,4 @@ def _page(sheet: Sequence[Placed], paper: Paper, valign: VAlign) -> Page:
         replace(row, strokes=tuple(ink + np.array([0.0, y + lower]) for ink in row.strokes))
         for row, _, y, _ in sheet
     ]
-    return Page(paper.width, paper.height, tuple(rows), paper.rules(), paper.dots())
+    return Sheet(paper.width, paper.height, tuple(rows), paper.rules(), paper.dots())

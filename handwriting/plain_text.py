@@ -88,6 +88,34 @@ def fit(text: str, known: Collection[str] | Alphabet) -> Fitted:
     return fitted
 
 
+def known_only(
+    alphabet: Alphabet, texts: Sequence[str], skip: bool | None
+) -> tuple[list[str], str]:
+    """Return texts without the characters that an alphabet lacks if `skip`, else refuse these; and
+    what was left out, in a sentence, or an empty one.
+
+    Args:
+        alphabet: of the network.
+        texts: what is to be written.
+        skip: None where there is no --skip-unknown.
+
+    Raises:
+        UserError: naming the characters that the alphabet lacks, or if nothing is left.
+    """
+    texts = [nfc(text) for text in texts]
+    unknown = list(dict.fromkeys(c for text in texts for c in alphabet.unknown(text)))
+    names = ", ".join(map(describe, unknown))
+    if unknown and not skip:
+        hint = "" if skip is None else "; --skip-unknown leaves that out"
+        characters = "".join(alphabet.characters)
+        raise UserError(f"the network does not know {names}{hint}. It knows {characters!r}")
+    left = ["".join(c for c in text if c not in unknown) for text in texts]
+    for text, given in zip(left, texts, strict=True):
+        if not text.strip():
+            raise UserError(f"there is nothing to write in {given!r}")
+    return left, f"left out, because the network does not know it: {names}" if names else ""
+
+
 def split(text: str) -> list[str]:
     """Return the lines of a text, at the ends that `fit` knows."""
     return _LINE_ENDS.sub("\n", text).split("\n")

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from handwriting.layout import Align, Paragraph, Word, natural_width, scaled, spread
+from handwriting.paper import Paper
 from utils.checks import UserError
-from utils.page.layout import Align, Paragraph, Word, natural_width, scaled, spread
 from utils.page.page import Pen
-from utils.page.paper import Paper
 
 LINE_HEIGHT = 3.9
 """Default height of a line in x-heights, where rows do not touch (assumed: 8.5 mm at 2.2 mm)."""

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from handwriting.hand import Hand, row_of, write_lines
+from handwriting.proofreading import UNENDED
 from model.generation.options import Primer, Sampling
-from model.handwriting import Hand, row_of
-from model.proofreading import UNENDED
 from model.reader import Reader
 from model.recognition.encoder import GREEDY, Search
 from model.recognition.error_rates import missing_words
@@ -83,7 +83,8 @@ def read_back(
         texts: what to write, in NFC; the writer must know their characters. What the reader does
             not know counts as errors.
         seeds: of the lines.
-        sampling, primer: as `Writer.write_lines` takes them.
+        sampling: as `Writer.write_lines` takes it.
+        primer: whose hand is continued.
         search: how `reader` searches for the text.
         hand: writes the lines instead, as those of a page, proofread by another network than
             `reader`, which would choose what it reads well itself.
@@ -93,12 +94,12 @@ def read_back(
         UserError: as `Writer.write_lines`.
     """
     if hand:
-        found = hand.write(texts, seeds)
+        found = hand.write_words(texts, seeds)
         inks = [row_of(line) for line in found]
         ended = [not any(UNENDED in one.faults for one in line) for line in found]
         tries = [sum(one.tries for one in line) for line in found]
     else:
-        lines = writer.write_lines(texts, seeds, sampling, primer=primer, progress=progress)
+        lines = write_lines(writer, texts, seeds, sampling, primer=primer, progress=progress)
         inks, ended = [line.visible for line in lines], [line.ended for line in lines]
         tries = [1] * len(lines)
     read = reader.read_lines(inks, search, progress=progress)

@@ -7,16 +7,14 @@ measured, and the stretch is corrected by what they lack.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from model.generation.line import Line
 from model.generation.options import Primer, Sampling
+from model.writer import Writer
 from utils.ink import bounds, vertical_segments, x_height
-
-if TYPE_CHECKING:
-    from model.writer import Writer
 
 LINES, ROUNDS = 8, 2
 """Lines that are written at once, and how often (measured on 24 hands: widths are 20 % off in the
@@ -45,8 +43,16 @@ class Calibration(NamedTuple):
     stretch: tuple[float, float]
     rest: tuple[float, float]
 
+    def scaled(self, line: Line) -> Line:
+        """Return a line that was written with the stretch, scaled by the rest behind its primer."""
+        if self.rest == (1.0, 1.0):
+            return line
+        ink = line.ink.copy()
+        ink[line.primed :, :2] *= np.float32(self.rest)
+        return replace(line, ink=ink)
 
-def calibrated(writer: "Writer", primer: Primer, sampling: Sampling) -> Calibration:
+
+def calibrated(writer: Writer, primer: Primer, sampling: Sampling) -> Calibration:
     """Return how a writer continues a hand as wide and as high as it is.
 
     The lines that are written have the primer's own text, so that widths compare. The second

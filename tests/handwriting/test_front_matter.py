@@ -2,8 +2,8 @@
 
 import pytest
 
+from handwriting.front_matter import paragraphs
 from utils.checks import UserError
-from utils.page.front_matter import paragraphs
 
 
 def upper(text):

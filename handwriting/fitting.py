@@ -1,0 +1,57 @@
+"""The size at which a written text fits on its sheets, and its rows do not touch."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from handwriting import layout
+from handwriting.layout import Paragraph
+from handwriting.options import HEIGHT, PageOptions
+from handwriting.setting import Setting
+
+SIZES_TRIED = [step / 40 for step in range(40, 19, -1)]
+"""Sizes of a text that is made to fit, in usual ones (assumed: below half it is another page)."""
+FEW_ROWS = 5
+"""Rows on the last sheet, up to which one may wish that they stood on the one before (assumed)."""
+
+
+def set_to_fit(setting: Setting, options: PageOptions) -> tuple[list[Paragraph], list[str]]:
+    """Return paragraphs of the size that is asked for, and sentences on what does not fit."""
+    usual, sheets, notes = options.size or HEIGHT, options.sheets, []
+    follows = not (setting.spreads or options.size or options.line_height)
+    largest = partial(_largest, setting, usual)
+
+    def rows(paragraphs: Sequence[Paragraph]) -> list[int]:
+        return [len(page.rows) for page in layout.pages(paragraphs, setting.paper)]
+
+    def touch(paragraphs: Sequence[Paragraph]) -> bool:
+        return layout.crowding(paragraphs, setting.paper) > 1.0 + 1e-6
+
+    def fit(paragraphs: Sequence[Paragraph]) -> bool:
+        fills = not sheets or len(rows(paragraphs)) <= sheets
+        return fills and not (follows and touch(paragraphs))
+
+    size = largest(fit) if sheets or follows else usual
+    if size is None:
+        notes.append(f"there is no size from {usual:g} to {usual / 2:g} mm at which it fits")
+    elif size < usual:
+        notes.append(f"size {size:g}: the largest that fits")
+    paragraphs = setting.paragraphs((size or usual) / usual)
+    last = rows(paragraphs)
+    if not sheets and len(last) > 1 and last[-1] <= FEW_ROWS:
+        fewer = len(last) - 1
+        if smaller := largest(lambda tried: len(rows(tried)) <= fewer):
+            spares = f"--fit {fewer} (--size {smaller:g}) spares it"
+            notes.append(f"{last[-1]} rows on the last sheet: {spares}")
+    if touch(paragraphs):
+        smaller = None if setting.spreads else largest(lambda tried: not touch(tried))
+        hint = f"--size {smaller:g}" if smaller else "a larger --line-height"
+        notes.append(f"rows touch: {hint} keeps them apart")
+    return paragraphs, notes
+
+
+def _largest(
+    setting: Setting, usual: float, fits: Callable[[list[Paragraph]], bool]
+) -> float | None:
+    """Return the largest x-height at which paragraphs fit; None if they fit at none."""
+    sizes = (round(usual * factor, 2) for factor in SIZES_TRIED)
+    return next((size for size in sizes if fits(setting.paragraphs(size / usual))), None)

@@ -1,0 +1,164 @@
+"""A hand: a writer that keeps to it, and whose words are proofread."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain, islice
+
+import numpy as np
+
+from handwriting.calibration import Calibration, calibrated
+from handwriting.layout import Word, set_row
+from handwriting.proofreading import (
+    ALIKE,
+    MISSING,
+    Proofread,
+    check_shapes,
+    keep_best,
+    proofread,
+    spellings,
+)
+from handwriting.words import HandShape, level, place, shear, widen, words
+from model.generation.line import Line
+from model.generation.options import Primer, Sampling
+from model.generation.writing import SEEDS
+from model.reader import Reader
+from model.writer import Writer
+from utils.ink import DOT_INK, from_strokes, to_points
+
+LIVELINESS = 1.0
+"""Default share of the drift and jitter of words that is kept (measured, lab notebook: the lines of
+a page)."""
+TRIES = 6
+"""Default of how often a word is written at most."""
+TRY_SEED_STRIDE = 1_000_000_007
+"""Difference between the seeds of two tries of a line: prime, and more than there are lines."""
+OWN_TEXT, OWN_TRIES = "It was a quiet evening by the sea", 8
+"""What a network writes as the sample of a hand of its own, and how often at most."""
+
+
+@dataclass(eq=False)
+class Hand:
+    """A writer that keeps to one hand.
+
+    Attributes:
+        writer: takes a text.
+        primer: a line of the hand.
+        reader: proofreads; None for no proofreading.
+        sampling: how points are drawn.
+        tries: how often a word is written at most.
+        liveliness: share of the drift of words from the baseline, and of the differences of blanks,
+            that is kept, from 0 to 1.
+        slant: degrees from upright to the right; None for the hand's own.
+        progress: show a progress bar of the lines that are written together.
+        calibration: how lines become as large as the primer; measured unless given, where the
+            primer has a text and the sampling a bias and no stretch of its own.
+    """
+
+    writer: Writer
+    primer: Primer
+    reader: Reader | None = None
+    sampling: Sampling = Sampling()
+    tries: int = TRIES
+    liveliness: float = LIVELINESS
+    slant: float | None = None
+    progress: bool = False
+    calibration: Calibration | None = None
+
+    def __post_init__(self) -> None:
+        ink, text = self.primer
+        self.primer = ink, text.rstrip()  # the space comes with what follows
+        sizes = self.writer.model.needs_text and self.primer[1] and self.sampling.bias > 0
+        if sizes and self.calibration is None and self.sampling.stretch is None:
+            self.calibration = calibrated(self.writer, self.primer, self.sampling)
+
+    @cached_property
+    def shape(self) -> HandShape:
+        """What its words are made to look like."""
+        return HandShape.of(self.primer)
+
+    def write_lines(self, texts: Sequence[str] | None, seeds: Sequence[int]) -> list[Line]:
+        """Write lines as large as the primer; see `Writer.write_lines`."""
+        sampling = self.sampling
+        if self.calibration is not None:
+            sampling = replace(sampling, stretch=self.calibration.stretch)
+        lines = self.writer.write_lines(
+            texts, seeds, sampling, primer=self.primer, progress=self.progress
+        )
+        return lines if self.calibration is None else [*map(self.calibration.scaled, lines)]
+
+    def write_words(self, texts: Sequence[str], seeds: Sequence[int]) -> list[list[Proofread]]:
+        """Return the words of lines of characters that the writer knows, one line for each seed.
+
+        What is not right is written again, the words of a line together, until it is or has been
+        written `tries` times. The tries of a line are the same whatever other lines there are.
+        """
+        found = [[Proofread((), text, faults=(MISSING,))] for text in texts]
+        for number in range(self.tries if self.reader else 1):
+            wrong = [" ".join(one.text for one in line if not one.accepted) for line in found]
+            pending = [k for k, text in enumerate(wrong) if text]
+            if not pending:
+                break
+            again = [(seeds[k] + number * TRY_SEED_STRIDE) % SEEDS for k in pending]
+            lines = self.write_lines([wrong[k] for k in pending], again)
+            tried = [check_shapes(line, self.words(line)) for line in lines]
+            if self.reader:
+                read = iter(proofread(self.reader, [*chain(*tried)]))
+                tried = [[*islice(read, len(line))] for line in tried]
+            for k, line in zip(pending, tried, strict=True):
+                found[k] = keep_best(found[k], line)
+        return found
+
+    def words(self, line: Line) -> list[Word]:
+        """Return the words of a line: level, in x-heights, each from its left edge."""
+        parts = words(line)
+        if not parts:
+            return []
+        first = to_points(line.ink)[line.primed]
+        texts, characters = [part.text for part in parts], len(line.title.replace(" ", ""))
+        inks = [[stroke + first for stroke in part.strokes] for part in parts]
+        inks = level(inks, self.shape, characters)
+        inks = widen(inks, self.shape, "".join(texts), characters)
+        if self.slant is not None:
+            inks = shear(inks, self.shape, self.slant, characters)
+        return place(texts, inks, self.shape, self.liveliness, characters)
+
+
+def write_lines(
+    writer: Writer,
+    texts: Sequence[str] | None,
+    seeds: Sequence[int],
+    sampling: Sampling = Sampling(),
+    *,
+    primer: Primer | None = None,
+    progress: bool = False,
+) -> list[Line]:
+    """Write lines in the hand of a primer if there is one, else each in a hand of its own."""
+    if primer is None:
+        return writer.write_lines(texts, seeds, sampling, progress=progress)
+    return Hand(writer, primer, sampling=sampling, progress=progress).write_lines(texts, seeds)
+
+
+def row_of(line: Sequence[Proofread]) -> np.ndarray:
+    """Return a line that a hand wrote as ink in x-heights, `(points, 3)`; without a word a dot."""
+    words = [word for one in line for word in one.words]
+    return from_strokes(set_row(words, math.inf, "left", True)[0]) if words else DOT_INK
+
+
+def own_hand(writer: Writer, reader: Reader | None, seed: int, sampling: Sampling) -> Primer:
+    """Return a line of a hand of the network's own, and its text: the primer of a `Hand`."""
+    known = writer.model.alphabet
+    text = "".join(one for one in OWN_TEXT if one in known)
+    if not text.strip():
+        text = "".join(known.characters).strip()[: len(OWN_TEXT)]
+    seeds = [
+        (seed + number * TRY_SEED_STRIDE) % SEEDS for number in range(OWN_TRIES if reader else 1)
+    ]
+    lines = writer.write_lines([text] * len(seeds), seeds, sampling)
+    doubts = [0.0] * len(lines)
+    if reader:
+        inks, texts = [line.written for line in lines], [spellings(text)] * len(lines)
+        doubts = [doubt for _, doubt in reader.proofread(inks, texts, ALIKE)]
+    best = min(range(len(lines)), key=lambda number: (not lines[number].ended, doubts[number]))
+    return lines[best].ink, text

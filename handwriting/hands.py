@@ -1,0 +1,91 @@
+"""The hands of a page: one for each style, bias and slant that its front matter names."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from base.pretrained import network_of, style_of
+from handwriting.hand import Hand, own_hand
+from handwriting.networks import load_reader, load_writer, sampling_of
+from handwriting.options import OWN, USUAL, PageOptions, PrimerFile, style
+from handwriting.primers import load_primer
+from handwriting.setting import Look
+from model.generation.options import Primer
+from model.writer import Writer
+
+
+class Hands:
+    """The hands of a page, each made when it is first asked for.
+
+    Args:
+        writer: writes all of them; None for the network that each style names.
+        options: of the page.
+        device: of the networks that are loaded.
+        progress: show progress bars.
+
+    Attributes:
+        notes: sentences on what was loaded.
+    """
+
+    def __init__(
+        self, writer: Writer | None, options: PageOptions, device: str, progress: bool
+    ) -> None:
+        self._options, self._device, self._progress = options, device, progress
+        self._one_for_all, self._reader = writer is not None, None
+        self._writers: dict[Path, Writer] = {}
+        self._primers: dict[Path | None, Primer] = {}
+        self._hands: dict[tuple[Path | None, float, float | None], Hand] = {}
+        self.notes: list[str] = []
+        if writer is None:
+            named = None if options.style in (OWN, USUAL) else style(options.style)
+            writer = self._load(network_of(options.primer.path if options.primer else named))
+        self.writer = self._writers[writer.path] = writer
+        self.sampling = sampling_of(writer, options.bias, options.pen_sharpness)
+
+    def read_back(self) -> None:
+        """Load the network that proofreads, if there is one."""
+        if self._options.proofread:
+            self._reader = load_reader(self._options.reader, self._device)
+            self.notes.append(str(self._reader))
+
+    def of(self, look: Look) -> Hand:
+        """Return the hand of a line, with one primer for all biases of a style."""
+        file, options = self._file_of(look.style), self._options
+        bias = self.sampling.bias if look.bias is None else look.bias
+        own = network_of(file) if file and not self._one_for_all else self.writer.path
+        writer = self._writers.get(own) or self._load(own)
+        if file not in self._primers:
+            self._primers[file] = self._primer(file, writer)
+        alike = [hand for key, hand in self._hands.items() if key[:2] == (file, bias)]
+        if (key := (file, bias, look.slant)) not in self._hands and alike:
+            self._hands[key] = replace(alike[0], slant=look.slant)  # as it is measured already
+        elif key not in self._hands:
+            self._hands[key] = Hand(
+                writer,
+                self._primers[file],
+                self._reader,
+                replace(self.sampling, bias=bias),
+                options.tries,
+                options.liveliness,
+                look.slant,
+                self._progress,
+            )
+        return self._hands[key]
+
+    def _file_of(self, named: str | Path | None) -> Path | None:
+        """Return the file of a style; None for the page's primer, or a hand of its own."""
+        if named == OWN or (named == USUAL and self._options.primer):
+            return None
+        return style_of(self.writer.path) if named == USUAL else Path(style(str(named)))
+
+    def _primer(self, file: Path | None, writer: Writer) -> Primer:
+        given = PrimerFile(file) if file else self._options.primer
+        if given is None:
+            return own_hand(writer, self._reader, self._options.seed, self.sampling)
+        primer, described = load_primer(given, writer, self._options.skip_unknown)
+        self.notes.append(f"in the hand of {described}")
+        return primer
+
+    def _load(self, path: Path) -> Writer:
+        self._writers[path] = load_writer(path, self._device)
+        self.notes.append(str(self._writers[path]))
+        return self._writers[path]

@@ -1,0 +1,57 @@
+"""Networks that write or read, loaded for it."""
+
+from pathlib import Path
+
+import model
+from model.generation.options import Sampling
+from utils.checks import UserError
+
+
+def load_writer(path: str | Path, device: str = "auto") -> "model.Writer":
+    """Load a network that writes texts; see `model.load`."""
+    return checked_writer(model.load(path, device), of_texts=True)
+
+
+def load_reader(path: str | Path, device: str = "auto") -> "model.Reader":
+    """Load a network that reads; see `model.load`."""
+    return checked_reader(model.load(path, device))
+
+
+def checked_writer(network: "model.TrainedNetwork", *, of_texts: bool) -> "model.Writer":
+    """Return a network that writes; raise a UserError if it does not, or takes no text."""
+    if isinstance(network, model.Writer) and (network.model.needs_text or not of_texts):
+        return network
+    raise _unfit(network, "writes texts" if of_texts else "writes")
+
+
+def checked_reader(network: "model.TrainedNetwork") -> "model.Reader":
+    """Return a network that reads; raise a UserError if it does not."""
+    if isinstance(network, model.Reader):
+        return network
+    raise _unfit(network, "reads")
+
+
+def sampling_of(
+    writer: "model.Writer",
+    bias: float | None = None,
+    pen_sharpness: float | None = None,
+    max_steps: int | None = None,
+) -> Sampling:
+    """Return how points are drawn; None for what is usual.
+
+    Raises:
+        UserError: if a bias is for a writer without a density that it could sharpen.
+    """
+    values = {"bias": bias, "pen_sharpness": pen_sharpness}
+    given = {name: value for name, value in values.items() if value is not None}
+    if given and not writer.model.has_density:
+        raise UserError(
+            f"{writer.path} contains a network with a regression head, which has no density to "
+            f"sharpen: leave out --{next(iter(given)).replace('_', '-')}"
+        )
+    return Sampling(**given, max_steps=max_steps)
+
+
+def _unfit(network: "model.TrainedNetwork", does: str) -> UserError:
+    kind = type(network.model).__name__
+    return UserError(f"{network.path} contains a {kind}; a network that {does} is needed")

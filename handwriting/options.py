@@ -1,0 +1,139 @@
+"""What one may choose of a page: on the command line, in Python, and in front matter.
+
+Does not import torch, so that a wrong value is refused at once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from base.pretrained import style_file
+from handwriting.layout import Align, VAlign
+from handwriting.paper import Paper
+from handwriting.setting import Look
+from utils.checks import UserError, number
+from utils.page.page import Pen
+
+HEIGHT = 2.2
+"""Default x-height in mm (assumed: some 60 characters stand in a line of A4)."""
+OWN, USUAL = "own", "usual"
+"""Styles that are no file: a hand of the network's own, another with each seed; the one beside a
+network that learned a hand, a chosen one of the pretrained `writer`, else the network's own."""
+
+
+@dataclass(frozen=True)
+class PrimerFile:
+    """A file of ink whose handwriting is continued.
+
+    Attributes:
+        path: the file: a style, or any format that is read.
+        text: of the ink; None for the one in the file.
+        number: which sample of the file, from 0.
+        points: how many of its points are used; None for all.
+        scale: from its units to those of the network's data; "auto" compares it with lines that the
+            network writes.
+    """
+
+    path: Path
+    text: str | None = None
+    number: int = 0
+    points: int | None = None
+    scale: float | Literal["auto"] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageOptions:
+    """How a text becomes pages. Lengths in millimetres.
+
+    Attributes:
+        paper: that it is written on; see `Paper.of`.
+        style: the name of a style, its file, `OWN` or `USUAL`.
+        primer: ink that is continued instead.
+        bias, pen_sharpness: see `Sampling`; None for the usual ones.
+        seed: of the first line, incremented for each further one.
+        size: x-height; None for `HEIGHT`, and on a ruling less where rows would touch.
+        slant: degrees from upright to the right; None as the hand does.
+        colour, pen: of the ink, as `#rrggbb`, and its width.
+        align, indent: how rows lie between the margins, and of a paragraph's first row.
+        line_height: at least; None in proportion to the size, and so that no rows touch.
+        liveliness: 0: every word on the line, and all blanks alike; 1: as they were written.
+        fit: the sheets that the text is to fill at the largest size, from half of `size`.
+        envelope: whether the last paragraph is an address, and what is before it the sender's.
+        valign: where the writing stands on a sheet that it leaves partly empty.
+        proofread: whether every word is read back, and written again if it is misread.
+        reader: the network that does so.
+        tries: how often a word is written at most.
+        skip_unknown: whether characters that the network does not know are left out; otherwise they
+            are an error.
+    """
+
+    paper: Paper = Paper()
+    style: str | Path = USUAL
+    primer: PrimerFile | None = None
+    bias: float | None = None
+    pen_sharpness: float | None = None
+    seed: int = 0
+    size: float | None = None
+    slant: float | None = None
+    colour: str = Pen.colour
+    pen: float = Pen.width
+    align: Align = "left"
+    indent: float = 0.0
+    line_height: float | None = None
+    liveliness: float = 1.0
+    fit: int | None = None
+    envelope: bool = False
+    valign: VAlign = "top"
+    proofread: bool = True
+    reader: str | Path = "proofreader"
+    tries: int = 6
+    skip_unknown: bool = False
+
+    @property
+    def look(self) -> Look:
+        """How lines look that no front matter stands before."""
+        names = ("style", "bias", "slant", "colour", "pen", "align", "indent")
+        return Look(size=self.size or HEIGHT, **{name: getattr(self, name) for name in names})
+
+    @property
+    def sheets(self) -> int | None:
+        """How many sheets the text is to fill; None for any."""
+        return self.fit or (1 if self.envelope else None)
+
+
+def style(text: str) -> str | Path:
+    """Return the value of a style: `OWN`, `USUAL` or a file."""
+    return text if text in (OWN, USUAL) else style_file(text)
+
+
+def colour(text: str) -> str:
+    """Return a colour as `#rrggbb`, in small letters."""
+    digits = text.removeprefix("#").lower()
+    if len(digits) != 6 or not set(digits) <= set("0123456789abcdef"):
+        from matplotlib.colors import CSS4_COLORS  # takes a while to import
+
+        if digits not in CSS4_COLORS:
+            raise UserError(f"{text!r}: a colour as #rrggbb, such as #1b2a4e, or its name in CSS")
+        return CSS4_COLORS[digits].lower()
+    return f"#{digits}"
+
+
+def alignment(text: str) -> Align:
+    """Return how rows lie between the margins."""
+    names = {name: name for name in get_args(Align)} | {"center": "centred"}
+    if text not in names:
+        raise UserError(f"{text!r}: one of {', '.join(names)} is accepted")
+    return names[text]
+
+
+OF_LOOK = {
+    "style": style,
+    "bias": number(float, 0, 100),
+    "size": number(float, 0.3, 100),
+    "slant": number(float, -45, 45),
+    "colour": colour,
+    "pen": number(float, 0.01, 10),
+    "align": alignment,
+    "indent": number(float, 0, 500),
+}
+"""What takes the value of each of a `Look`, of an option or of front matter."""

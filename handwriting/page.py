@@ -1,0 +1,201 @@
+"""From a text to pages in a hand: `write_page`."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from os import PathLike
+from pathlib import Path
+
+from tqdm import tqdm
+
+from handwriting import front_matter, layout
+from handwriting.fitting import set_to_fit
+from handwriting.hands import Hands
+from handwriting.layout import Word
+from handwriting.options import OF_LOOK, PageOptions
+from handwriting.paper import Paper
+from handwriting.passages import RAISED, Passage, write_passages
+from handwriting.plain_text import explain, fit, known_only, split
+from handwriting.proofreading import Proofread
+from handwriting.setting import LAST_COLUMN, Look, Setting, columns, enveloped, line_height
+from model.generation.writing import check_lengths
+from model.writer import Writer
+from utils.alphabet import Alphabet
+from utils.checks import UserError
+from utils.page.page import Sheet
+from utils.page.saving import save_sheets
+from utils.page.svg import to_svg
+
+MAX_LINES = 5_000
+"""Most lines of a text (assumed: so many empty ones are 170 pages of A4)."""
+
+
+@dataclass(frozen=True)
+class Page(Sheet):
+    """A written page: saves itself, and shows itself in a notebook."""
+
+    @property
+    def text(self) -> str:
+        """What it says, a line a row."""
+        return "\n".join(row.text for row in self.rows)
+
+    @property
+    def doubts(self) -> list[str]:
+        """The words that a person should look at, each with its row and why."""
+        rows = enumerate(self.rows, 1)
+        return [f"row {number}: {doubt}" for number, row in rows for doubt in row.doubts]
+
+    def save(self, path: str | PathLike[str], **how: object) -> None:
+        """Save the page as .svg, .pdf, .png, .inkml or .json; `how` as `save_sheets` takes it."""
+        save_sheets([self], path, **how)
+
+    def _repr_svg_(self) -> str:
+        return to_svg(self)
+
+
+class Pages(list[Page]):
+    """The pages of a text, in order.
+
+    Attributes:
+        proofread: its words, as they were written and read back, parts of divided ones as well.
+        notes: what was done that the text and the options did not say, a sentence each.
+    """
+
+    def __init__(
+        self, pages: Sequence[Page], proofread: Sequence[Proofread], notes: Sequence[str]
+    ) -> None:
+        super().__init__(pages)
+        self.proofread, self.notes = list(proofread), list(notes)
+
+    @property
+    def doubts(self) -> list[str]:
+        """The words that a person should look at, each with its page and row and why."""
+        return [
+            f"page {number}, {one}" for number, page in enumerate(self, 1) for one in page.doubts
+        ]
+
+    def save(self, path: str | PathLike[str], **how: object) -> list[Path]:
+        """Save all pages, in one PDF or in numbered files of another format, and return the files;
+        `how` as `save_sheets` takes it."""
+        return save_sheets(self, path, **how)
+
+    def _repr_html_(self) -> str:
+        return "\n".join(map(to_svg, self))
+
+
+def write_page(
+    text: str,
+    writer: Writer | None = None,
+    options: PageOptions = PageOptions(),
+    *,
+    source: str = "the text",
+    device: str = "auto",
+    progress: bool = False,
+) -> Pages:
+    """Write a text by hand, and set it on paper.
+
+    Args:
+        text: lines, with front matter or without.
+        writer: writes all; None for the network that each style names, else the pretrained one.
+        options: how.
+        source: where the text is from, for errors.
+        device: of the networks that are loaded.
+        progress: show progress bars.
+
+    Raises:
+        UserError: if the text is empty or too long, has characters that the network does not know
+            or front matter with a fault; or if the size or the style does not fit.
+    """
+    marked = read_text(text, source)
+    hands = Hands(writer, options, device, progress)
+    known = hands.writer.model.alphabet
+    lines, notes = known_lines([line for _, line in marked], known, options.skip_unknown)
+    looks = looks_of([values for values, _ in marked], lines, options)
+    hands.read_back()
+    rows = [*map(columns, lines)]
+    passages = [
+        [Passage(hands.of(look), one, width_of(look, len(row), options.paper)) for one in row]
+        for look, row in zip(looks, rows, strict=True)
+    ]
+    words, proofread = write_words(passages, options.seed, progress)
+    indents = [first.indent for first, *_ in passages]
+    setting = Setting(looks, indents, words, options.paper, options.line_height)
+    paragraphs, on_fit = set_to_fit(setting, options)
+    sheets = layout.pages(paragraphs, options.paper, options.valign)
+    pages = [Page(**vars(sheet)) for sheet in sheets]
+    return Pages(pages, proofread, [*hands.notes, *notes, *on_fit])
+
+
+def read_text(text: str, source: str) -> list[tuple[front_matter.Values, str]]:
+    """Return the lines of a text, each with the values of the front matter before it.
+
+    Raises:
+        UserError: if they are too many, or the front matter has a fault.
+    """
+    lines = split(text)
+    if len(lines) > MAX_LINES:
+        raise UserError(f"{source}: {len(lines):,} lines; at most {MAX_LINES:,} are accepted")
+    return front_matter.paragraphs(lines, source, OF_LOOK)
+
+
+def known_lines(
+    lines: Sequence[str], alphabet: Alphabet, skip_unknown: bool
+) -> tuple[list[str], list[str]]:
+    """Return lines of characters that a network knows, none empty at the end, and a sentence on
+    what was written as what, if there is one.
+
+    Raises:
+        UserError: if a character is not known, or nothing is left to write.
+    """
+    raw = "\n".join(
+        re.sub(r"^ *\t[ \t]*", lambda blanks: blanks[0].expandtabs(4), line) for line in lines
+    )
+    raised = (sign for sign, plain in RAISED.items() if not alphabet.unknown(plain))
+    fitted = fit(raw, {*alphabet.characters, "\t", *raised})
+    if fitted.left_out and not skip_unknown:
+        known_only(alphabet, [*fitted.left_out], skip=False)
+    check_lengths(fitted.text.split())
+    return fitted.text.rstrip().split("\n"), [*filter(None, [explain(fitted)])]
+
+
+def looks_of(
+    values: Sequence[front_matter.Values], lines: Sequence[str], options: PageOptions
+) -> list[Look]:
+    """Return the look of each line.
+
+    Raises:
+        UserError: if one does not fit on the paper.
+    """
+    looks = [replace(options.look, **own) for own, _ in zip(values, lines, strict=False)]
+    if options.envelope:
+        looks = enveloped(looks, lines, options.paper)
+    for look in looks:
+        line_height(look, options.line_height, options.paper)
+    return looks
+
+
+def width_of(look: Look, num_columns: int, paper: Paper) -> float:
+    """Return the width of a row in x-heights."""
+    share = LAST_COLUMN if num_columns > 1 else 1.0
+    return (paper.column - look.left - look.indent) / look.size * share
+
+
+def write_words(
+    rows: Sequence[Sequence[Passage]], seed: int, progress: bool
+) -> tuple[list[list[list[Word]]], list[Proofread]]:
+    """Return the words of the columns of each line, in x-heights, and what was proofread."""
+    passages = [*chain.from_iterable(rows)]
+    total = sum(len(passage.lines) for passage in passages)
+    words: list[list[Word]] = []
+    read: list[Proofread] = []
+    hidden = None if progress else True
+    with tqdm(total=total, desc="page", unit="line", leave=False, disable=hidden) as bar:
+        for passage, (own, of_passage) in zip(
+            passages, write_passages(passages, seed), strict=True
+        ):
+            words.append(own)
+            read += of_passage
+            bar.update(len(passage.lines))
+    left = iter(words)
+    return [[*islice(left, len(row))] for row in rows], read

@@ -1,0 +1,85 @@
+"""Ink of a file as a primer: in the units of a network's data, with its text."""
+
+from pathlib import Path
+
+import numpy as np
+
+import data_loader
+from base.base_dataset import Sample
+from data_loader.sources.ink_files import matched
+from handwriting.options import PrimerFile
+from handwriting.plain_text import known_only
+from model.generation.options import Primer
+from model.generation.writing import check_lengths
+from model.writer import Writer
+from utils.checks import UserError
+
+
+def load_primer(
+    file: PrimerFile, writer: Writer, skip_unknown: bool | None = None
+) -> tuple[Primer, str]:
+    """Return a primer, and a description of it and of what was done.
+
+    Args:
+        file: says what of which file.
+        writer: that continues it.
+        skip_unknown: see `plain_text.known_only`.
+
+    Raises:
+        UserError: if it cannot be read, or its text is needed and not known.
+    """
+    sample, of = sample_of(file.path, file.number, "--primer-number")
+    text, left_out = _text_of(file, sample, writer, skip_unknown)
+    ink, scale, period = sample.ink, file.scale, 1.0
+    if scale == "auto":
+        ink, scale, period = matched(ink, writer.reference_lines)
+    else:
+        ink = ink * np.float32([scale, scale, 1])
+    if file.points is not None:
+        ink = ink[: max(1, round(file.points / period))]
+    check_lengths((), (ink, text), file.path)
+    done = [f"its first {len(ink)} points"] if file.points is not None else []
+    done += [f"scaled by {scale:.4g}"] if scale != 1 else []
+    done += [f"resampled, {period:.3g} points to one"] if period != 1 else []
+    done += [left_out] if left_out else []
+    says = f", {text!r}" if writer.model.needs_text else ""
+    changes = f": {' and '.join(done)}" if done else ""
+    return (ink, text), f"{sample.name}{of}{says}{changes}"
+
+
+def _text_of(
+    file: PrimerFile, sample: Sample, writer: Writer, skip: bool | None
+) -> tuple[str, str]:
+    """Return the text of a sample in characters that the network knows, and what that left out; no
+    text for a network without one."""
+    text, points = file.text, file.points
+    if not writer.model.needs_text:
+        if text is not None:
+            raise UserError(f"{writer.path} contains a network without text: no --primer-text")
+        return "", ""
+    if text is None:
+        text = sample.text
+        if not text or (points is not None and points < len(sample.ink)):
+            lacks = (
+                f"--primer-points {points} cuts" if text else f"{file.path} contains no text for"
+            )
+            raise UserError(f"{lacks} {sample.name}: give what it says with --primer-text")
+    if not text:
+        return "", ""
+    try:
+        (text,), left_out = known_only(writer.model.alphabet, [text], skip)
+    except UserError as error:
+        raise UserError(f"{file.path}: {error}") from None
+    return text, left_out
+
+
+def sample_of(path: Path, number: int, option: str) -> tuple[Sample, str]:
+    """Return a sample of a file of ink, and of how many it is one, as text.
+
+    Raises:
+        UserError: naming the option, if there are not as many.
+    """
+    samples = data_loader.read_ink(path)
+    if number >= len(samples):
+        raise UserError(f"{option} {number}: {path} has {len(samples):,} samples, counted from 0")
+    return samples[number], f", one of {len(samples):,} in the file" if len(samples) > 1 else ""

@@ -1,0 +1,275 @@
+"""The words of a written line: which strokes belong to which, and where they lie.
+
+A word is what lies between blanks. The window tells at every point which character is being
+written; delayed strokes, such as the bar of a `t` that is crossed when the next word has begun, go
+to the word that they lie over.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from handwriting.layout import Word
+from model.generation.line import Line
+from model.generation.options import Primer
+from utils.hand_measures import baseline, baseline_angle, baseline_of, levelled, slant, word_gaps
+from utils.ink import bounds, from_strokes, strokes, turned_back, x_height
+
+SHARE = 0.2
+"""Share of a stroke's points in a second word from which it is part of both, which are then kept
+together (assumed: the window moves on some points before or after the pen)."""
+LINE_PRIOR, WORD_PRIOR = 8.0, 4.0
+"""Characters of a line, and of a word, from which half of its measured height above the baseline is
+believed; a few letters say little (assumed)."""
+TURN_PRIOR = 2.0
+"""The same of its slant, which a few downstrokes show, and of the slope of its baseline (measured,
+`writer` in five styles: lines of 24 characters lean 3 to 6 degrees other than their primer, and 1.3
+other than each other; lab notebook: the lines of a page)."""
+WIDTH_PRIOR, MOST_WIDENED = 6.0, 1.33
+"""The same of the width of its letters, and by how much they are widened or narrowed at most
+(measured, lab notebook: the lines of a page; assumed)."""
+LETTER_WIDTHS = dict.fromkeys(".,:;!'|1Iijl", 0.45) | dict.fromkeys("MWmw@%", 1.5)
+"""Widths of letters in those of the others (measured, roughly: words in ten styles)."""
+SPACE = 1.2
+"""Usual gap between words in x-heights, where the primer shows none (measured: lines of
+IAM-OnDB)."""
+DOT = 0.15
+"""Least extent of a stroke in x-heights (by eye: the line of a pen is as wide, and a full stop that
+is no more than that is overlooked)."""
+NARROWEST, WIDEST = 0.7, 1.7
+"""Bounds of a gap in usual ones (by eye: with 0.6 words run together in rows that are full)."""
+
+Inks = list[list[np.ndarray]]
+"""The strokes `(n, 2)` of each word of a line."""
+
+
+class WrittenWord(NamedTuple):
+    """A word of a line; or several, where one stroke runs through them.
+
+    Attributes:
+        text: of the word; with blanks where there are several.
+        strokes: positions `(n, 2)` float64 in the line's units, relative to the first point
+            written, in the order of writing.
+    """
+
+    text: str
+    strokes: list[np.ndarray]
+
+
+def words(line: Line) -> list[WrittenWord]:
+    """Return the words of a line that was written with a window, in their order in the text.
+
+    A word without ink, which the network left out, is missing.
+
+    Args:
+        line: of a network with a text; a primer's part is not returned.
+    """
+    title = line.title or line.text
+    found = list(re.finditer(r"\S+", title))
+    if not found or not len(line.written):
+        return []
+    number = np.full(len(line.text) + 1, -1)  # of the word of each character; -1 at blanks
+    for index, word in enumerate(found):
+        number[len(line.text) - len(title) :][word.start() : word.end()] = index
+    parts, peaks = _strokes_and_peaks(line)
+    own = [number[of] for of in peaks]
+    # The share of each stroke's points in each word, `(strokes, words)`.
+    shares = np.array([(of[:, None] == np.arange(len(found))).mean(0) for of in own])
+    owners = _beside(parts, np.where(shares.any(1), shares.argmax(1), -1).tolist())
+    apart = np.ones(len(found) - 1, dtype=bool)  # whether no stroke runs on to the next word
+    for within in (np.flatnonzero(row) for row in shares > SHARE):
+        if len(within):
+            apart[within[0] : within[-1]] = False
+    edges = [0, *(np.flatnonzero(apart) + 1).tolist(), len(found)]
+    joined = [
+        WrittenWord(
+            " ".join(word[0] for word in found[first:stop]),
+            [part for part, owner in zip(parts, owners, strict=True) if first <= owner < stop],
+        )
+        for first, stop in pairwise(edges)
+    ]
+    return [word for word in joined if word.strokes]
+
+
+def characters(line: Line) -> list[list[np.ndarray]]:
+    """Return the strokes `(n, 2)` of each character of a line's title: those of which most points
+    were written while the window was at it."""
+    first = len(line.text) - len(line.title)
+    found: list[list[np.ndarray]] = [[] for _ in line.title]
+    for part, peaks in zip(*_strokes_and_peaks(line), strict=True):
+        at = int(np.bincount(peaks).argmax()) - first
+        if 0 <= at < len(found):
+            found[at].append(part)
+    return found
+
+
+def _strokes_and_peaks(line: Line) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the strokes `(n, 2)` that were written, and of each the window's peaks `(n,)`."""
+    parts, peaks = strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
+    if not line.primed:
+        peaks = np.concatenate([peaks[:1], peaks])  # the window at a step is for the next point
+    return parts, np.split(peaks, np.cumsum([len(part) for part in parts])[:-1])
+
+
+def _beside(parts: Iterable[np.ndarray], owners: Iterable[int]) -> list[int]:
+    """Return the word of each stroke, with delayed strokes given to the word that they lie over.
+
+    A stroke that begins a word, or lies beyond all ink of the words before, stays.
+
+    Args:
+        parts: strokes `(n, 2)`.
+        owners: the word that most points of each are of, -1 if all are of blanks.
+    """
+    spans: dict[int, tuple[float, float]] = {}
+    found = []
+    for part, index in zip(parts, owners, strict=True):
+        left, right = float(part[:, 0].min()), float(part[:, 0].max())
+        overlap = {
+            word: min(right, last) - max(left, first) for word, (first, last) in spans.items()
+        }
+        earlier = [word for word in spans if word < index or index < 0]
+        if earlier:
+            nearest = max(earlier, key=overlap.__getitem__)
+            covered = overlap[nearest] > 0.5 * max(right - left, 1e-9)
+            if index < 0 or (covered and overlap[nearest] > overlap.get(index, -np.inf)):
+                index = nearest
+        index = max(index, 0)  # the first stroke, at a blank: of the first word
+        first, last = spans.get(index, (left, right))
+        spans[index] = min(first, left), max(last, right)
+        found.append(index)
+    return found
+
+
+@dataclass(frozen=True)
+class HandShape:
+    """What a line of a hand says of the words that are to look like it.
+
+    Attributes:
+        letter: the x-height in the writer's units, and so are the next two.
+        baseline: of the line turned level.
+        angle: of the baseline before that, in radians.
+        lean: of downstrokes to the right, x over y.
+        space: the usual gap between words in x-heights.
+        blank: the mean width of a character in x-heights.
+        letter_width: of a usual letter in x-heights.
+    """
+
+    letter: float
+    baseline: float
+    angle: float
+    lean: float
+    space: float
+    blank: float
+    letter_width: float
+
+    @classmethod
+    def of(cls, primer: Primer) -> "HandShape":
+        """Measure a line of the hand."""
+        ink, text = primer
+        level, angle = levelled(ink)
+        letter, gaps = x_height(ink), word_gaps(ink, text)
+        left, _, right, _ = bounds(ink)
+        width = (right - left) / letter
+        blanks = float(gaps.sum()) if len(gaps) else SPACE * (len(text.split()) - 1)
+        return cls(
+            letter,
+            baseline(level),
+            angle,
+            float(np.nan_to_num(slant(level))),
+            float(np.median(gaps)) if len(gaps) else SPACE,
+            width / max(len(text), 1),
+            letter_width(width - blanks, text),
+        )
+
+
+def level(inks: Inks, shape: HandShape, characters: int) -> Inks:
+    """Turn words as much as the hand's own line is turned to be level, and then by the slope that
+    is left, as far as so many characters tell it.
+
+    Args:
+        inks: positions relative to the point where the primer begins.
+    """
+    inks = [[turned_back(stroke, shape.angle) for stroke in ink] for ink in inks]
+    origin = inks[0][0][0]
+    angle = shrunk(baseline_angle(from_strokes([*chain(*inks)])), characters, TURN_PRIOR)
+    return [[turned_back(stroke - origin, angle) + origin for stroke in ink] for ink in inks]
+
+
+def widen(inks: Inks, shape: HandShape, text: str, characters: int) -> Inks:
+    """Make letters as wide as the hand's, as far as so many characters tell how wide they are; the
+    hand's lean stays."""
+    written = sum(float(right - left) for left, right in edges(inks)) / shape.letter
+    wider = shape.letter_width / letter_width(written, text)
+    wider = math.exp(shrunk(math.log(wider), characters, WIDTH_PRIOR))
+    wider = min(max(wider, 1 / MOST_WIDENED), MOST_WIDENED)
+    return [
+        [stroke @ [[wider, 0.0], [(wider - 1) * shape.lean, 1.0]] for stroke in ink] for ink in inks
+    ]
+
+
+def shear(inks: Inks, shape: HandShape, degrees: float, characters: int) -> Inks:
+    """Let words lean by so many degrees from upright to the right."""
+    lean = slant(from_strokes([*chain(*inks)])) - shape.lean
+    lean = shape.lean + shrunk(lean, characters, TURN_PRIOR)
+    matrix = np.array([[1.0, 0.0], [lean - math.tan(math.radians(degrees)), 1.0]])
+    return [[stroke @ matrix for stroke in ink] for ink in inks]
+
+
+def place(
+    texts: Sequence[str], inks: Inks, shape: HandShape, liveliness: float, characters: int
+) -> list[Word]:
+    """Return the words in x-heights, each from its left edge and the baseline of the line, with the
+    gap behind it.
+
+    Args:
+        liveliness: share of a word's drift from the baseline, and of the difference of a gap from
+            the usual one, that is kept.
+    """
+    base = baseline_of([*chain(*inks)])
+    height = shape.baseline + shrunk(base - shape.baseline, characters, LINE_PRIOR)
+    sides = edges(inks)
+    gaps = [left - right for (_, right), (left, _) in pairwise(sides)]
+    gaps = [usual_gap(float(gap) / shape.letter, shape.space, liveliness) for gap in gaps]
+    words = []
+    for text, ink, (left, right), gap in zip(texts, inks, sides, [*gaps, shape.space], strict=True):
+        drift = shrunk(baseline_of(ink) - height, len(text), WORD_PRIOR)
+        corner = left, height + (1.0 - liveliness) * drift
+        placed = tuple(with_visible_dot((stroke - corner) / shape.letter) for stroke in ink)
+        words.append(Word(placed, float(right - left) / shape.letter, gap, text))
+    return words
+
+
+def usual_gap(gap: float, space: float, liveliness: float) -> float:
+    """Return a gap within bounds, which differs from the usual `space` by `liveliness` of what it
+    did."""
+    gap = min(max(gap, NARROWEST * space), WIDEST * space)
+    return space * (gap / space) ** liveliness
+
+
+def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
+    """Return a stroke in x-heights, a dot `DOT` high, as a pen leaves it."""
+    if np.ptp(stroke, axis=0).max() >= DOT:
+        return stroke
+    middle = (stroke.min(0) + stroke.max(0)) / 2
+    return middle + np.array([[0.0, -DOT / 2], [0.0, DOT / 2]])
+
+
+def shrunk(measured: float, characters: int, prior: float) -> float:
+    """Return as much of a measured difference as so many characters tell; 0 if it is NaN."""
+    return float(np.nan_to_num(measured)) * characters / (characters + prior)
+
+
+def edges(inks: Inks) -> list[tuple[float, float]]:
+    """Return how far left and right the strokes of each word reach."""
+    return [(np.concatenate(ink)[:, 0].min(), np.concatenate(ink)[:, 0].max()) for ink in inks]
+
+
+def letter_width(width: float, text: str) -> float:
+    """Return the width of a usual letter of words that are so wide; always positive."""
+    letters = sum(LETTER_WIDTHS.get(one, 1.0) for one in text if one != " ")
+    return max(width, 0.01) / max(letters, 1.0)

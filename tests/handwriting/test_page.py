@@ -1,0 +1,97 @@
+"""Pages from Python."""
+
+import json
+
+import numpy as np
+import pytest
+
+from handwriting import Hand, PageOptions, Paper, PrimerFile, load_primer, write_page
+from handwriting.hands import Hands
+from handwriting.page import looks_of, width_of
+from handwriting.paper import SIZES
+from model import load
+from tests.commands.networks import save, use
+from utils.checks import UserError
+from utils.page.inkml import write_inkml
+
+HUGE = Paper(5000.0, 5000.0, (1000.0,) * 4)
+"""An untrained network draws far and wide."""
+
+
+@pytest.fixture(scope="module")
+def writer(tmp_path_factory):
+    return load(save(tmp_path_factory.mktemp("page") / "writer", "SynthesisNetwork"), "cpu")
+
+
+@pytest.fixture(scope="module")
+def pages(writer):
+    options = PageOptions(paper=HUGE, line_height=1000.0, proofread=False)
+    return write_page("ab\nba\na\nb", writer, options)
+
+
+def test_pages_say_what_they_hold(pages):
+    assert [page.text for page in pages] == ["ab\nba", "a\nb"]
+    assert pages.doubts == [] and [one.text for one in pages.proofread] == ["ab", "ba", "a", "b"]
+    assert all(one.tries == 1 for one in pages.proofread)
+    assert (pages[0].width, len(pages[0].rows)) == (5000.0, 2)
+
+
+def test_pages_save_and_show_themselves(pages, tmp_path):
+    files = pages.save(tmp_path / "a.svg")
+    assert [file.name for file in files] == ["a-1.svg", "a-2.svg"]
+    assert pages.save(tmp_path / "all.pdf") == [tmp_path / "all.pdf"]
+    for kind in ("png", "inkml", "json", "svg", "pdf"):
+        pages[1].save(tmp_path / f"one.{kind}", **({"dpi": 10} if kind == "png" else {}))
+        assert (tmp_path / f"one.{kind}").stat().st_size > 100
+    assert json.loads((tmp_path / "one.json").read_text())["rows"][0]["text"] == "a"
+    assert pages[1]._repr_svg_().startswith("<?xml") and pages._repr_html_().count("<svg") == 2
+    with pytest.raises(UserError, match=r"a\.doc: a page is saved as \.svg, \.pdf"):
+        pages.save(tmp_path / "a.doc")
+
+
+def test_the_command_and_python_write_the_same_page(writer, tmp_path):
+    options = PageOptions(
+        paper=HUGE, bias=1.0, slant=5.0, seed=3, tries=2, liveliness=0.5, align="right", size=3.0
+    )
+    text = "---\ncolour: red\n---\nab ba 1²"
+    pages = write_page(text, writer, options, device="cpu")
+    (tmp_path / "text.txt").write_text(text)
+    use("page", tmp_path / "text.txt", "-r", writer.path, "--paper", "5000x5000", "--margins", 1000,
+        "--bias", 1, "--slant", 5, "--seed", 3, "--tries", 2, "--proofread", "--liveliness", 0.5,
+        "--align", "right", "--size", 3, "--output", tmp_path / "a.json")  # fmt: skip
+    pages.save(tmp_path / "b.json")
+    assert (tmp_path / "a.json").read_text() == (tmp_path / "b.json").read_text()
+    assert pages.doubts and all(one.startswith("page 1, row ") for one in pages.doubts)
+    assert any(one.startswith("CTCNetwork of ") for one in pages.notes)
+
+
+def test_a_hand_is_made_once_for_each_style_bias_and_slant(writer):
+    options = PageOptions(proofread=False)
+    hands = Hands(writer, options, "cpu", progress=False)
+    usual, leaning, bold = looks_of(
+        [{}, {"slant": 9.0}, {"bias": 2.0}], ["a"] * 3, PageOptions(size=2.0)
+    )
+    one, other, third = map(hands.of, (usual, leaning, bold))
+    assert hands.of(usual) is one and other is not one
+    assert (one.slant, other.slant, third.sampling.bias) == (None, 9.0, 2.0)
+    assert other.calibration is one.calibration is not third.calibration
+    assert one.primer[0] is other.primer[0] is third.primer[0]
+    assert width_of(usual, 1, Paper()) == pytest.approx(165 / 2.0)
+    assert width_of(usual, 2, Paper()) == pytest.approx(0.6 * 165 / 2.0)
+
+
+def test_a_page_goes_on_in_given_ink(writer, tmp_path):
+    ink = writer.write("ab", bias=2.0, seed=3).ink
+    write_inkml(tmp_path / "a.inkml", ink, "ab")
+    file = PrimerFile(tmp_path / "a.inkml", scale=1.0)
+    hand = Hands(writer, PageOptions(primer=file, proofread=False), "cpu", False).of(
+        PageOptions().look
+    )
+    primer, described = load_primer(file, writer)
+    np.testing.assert_array_equal(hand.primer[0], primer[0])
+    assert described == "a.inkml, 'ab'" and isinstance(hand, Hand)
+
+
+def test_paper_by_its_name():
+    assert Paper.of(SIZES["a5"], landscape=True) == Paper(210.0, 148.0, (14.8,) * 4)
+    assert Paper.of(ruling="ruled").spacing == 8.5 and Paper.of() == Paper()

@@ -1,0 +1,105 @@
+"""Text in one hand, as words for a page."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from handwriting.hand import Hand
+from handwriting.layout import Word, break_rows
+from handwriting.passages import LONGEST, Passage, divided, write_passages
+from handwriting.proofreading import Proofread
+from model import Writer
+from model.generation.options import Sampling
+
+
+@pytest.mark.parametrize(
+    ("word", "characters", "parts"),
+    [
+        ("abcdefghi", 4, ["abc-", "def-", "ghi"]),
+        ("www.ab.example", 8, ["www.ab.", "example"]),
+        ("department@mail.example", 8, ["departme", "nt@mail.", "example"]),
+        ("(don't-believe)", 8, ["(don't-", "believe)"]),
+        ("“Straßenbahn!”", 8, ["“Straße-", "nbahn!”"]),
+        ("a1b2c3d4", 4, ["a1b2", "c3d4"]),
+    ],
+)
+def test_words_are_divided_with_hyphens_between_letters_only(word, characters, parts):
+    assert divided(word, characters, "-") == parts
+    assert "".join(divided(word, characters, "")) == word
+
+
+def same(one, other):
+    assert [word.text for word in one] == [word.text for word in other]
+    for first, second in zip(one, other, strict=True):
+        assert (first.width, first.gap) == pytest.approx((second.width, second.gap), rel=1e-3)
+    return True
+
+
+def test_paragraphs_come_in_their_order_whatever_is_written_together(hand, monkeypatch):
+    one = hand()
+    passages = [Passage(one, text) for text in ("ab ba", "", "  b  ", "aa " * 30)]
+    found = list(write_passages(passages, 3))
+    assert len(found) == 4 and found[1] == ([], [])
+    monkeypatch.setattr("handwriting.passages.BATCH_SIZE", 1)
+    again = list(write_passages(passages, 3))
+    assert all(same(one, other) for (one, _), (other, _) in zip(found, again, strict=True))
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What was written: texts, seeds, and the bias."""
+    calls, real = [], Writer.write_lines
+
+    def write_lines(self, texts, seeds, sampling, **options):
+        calls.append((list(texts), list(seeds), sampling.bias))
+        return real(self, texts, seeds, sampling, **options)
+
+    monkeypatch.setattr(Writer, "write_lines", write_lines)
+    return calls
+
+
+def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand, asked):
+    one, other = hand(), hand(height=25.0, sampling=Sampling(bias=2.0))
+    texts = ["ab ba", "b" * 20, "ab ba ab"]
+    plain = list(write_passages([Passage(one, text) for text in texts], 7))
+    asked.clear()
+    mixed = list(write_passages([
+        Passage(replace(other, slant=30.0), texts[0]), Passage(other, texts[1], width=1.0),
+        Passage(one, texts[2]),
+    ], 7))  # fmt: skip
+    assert plain[2][0] and same(plain[2][0], mixed[2][0])
+    assert ([texts[0]], [7], 2.0) in asked and ([texts[2]], [9], Sampling().bias) in asked
+    parts = [seed for some, seeds, _ in asked if some[0].endswith("b-") for seed in seeds]
+    assert len(parts) > 1 and len({7, 8, 9, *parts}) == 3 + len(parts)
+
+
+def test_lines_fill_batches_each_in_the_hands_of_its_lines(hand, monkeypatch):
+    monkeypatch.setattr("handwriting.passages.BATCH_SIZE", 3)
+    one, other, batches = hand(), hand(), []
+    real = Hand.write_words
+    monkeypatch.setattr(
+        Hand, "write_words", lambda *of: batches.append((of[0], of[2])) or real(*of)
+    )
+    texts = [" ".join(["b" * LONGEST] * lines) for lines in (2, 2, 1)]
+    list(
+        write_passages([Passage(*pair) for pair in zip((one, other, one), texts, strict=True)], 10)
+    )
+    assert batches == [(one, (10, 11)), (other, (12,)), (other, (13,)), (one, (14,))]
+
+
+def test_what_is_raised_is_small_and_stands_close(hand, monkeypatch):
+    """A square of side 1 becomes one of 0.6, 0.9 above, 0.15 from what is beside it."""
+    square = np.array([[0.0, -1.0], [1.0, 0.0]])
+
+    def written(_, texts, seeds):
+        words = [[Word((square,), 1.0, 2.0, one) for one in text.split()] for text in texts]
+        return [[Proofread((one,), one.text) for one in line] for line in words]
+
+    monkeypatch.setattr(Hand, "write_words", written)
+    ((words, _),) = write_passages([Passage(hand(), "15 m², 10⁶ x")])
+    assert [word.text for word in words] == ["15", "m", "²", ",", "10", "⁶", "x"]
+    assert [word.gap for word in words] == [2.0, 0.0, 0.0, 2.0, 0.0, 2.0, 2.0]
+    assert (words[1].width, words[2].width) == (1.0, pytest.approx(0.9))
+    np.testing.assert_allclose(words[2].strokes[0], [[0.15, -1.5], [0.75, -0.9]])
+    assert [len(row) for row in break_rows(words, 9)] == [4, 3]

@@ -1,0 +1,168 @@
+"""The words of a written line, planted."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from handwriting.words import (
+    HandShape,
+    level,
+    place,
+    shear,
+    usual_gap,
+    widen,
+    with_visible_dot,
+    words,
+)
+from model import Line
+from utils.ink import from_strokes
+
+WIDTH = 10.0
+"""Of a character."""
+
+
+def written(text, strokes, primer=None):
+    """A line of strokes, each a list of characters' numbers that it is drawn at, 6 points each.
+
+    A stroke may also be `(numbers, x)`: a small mark at x, drawn while the window is at `numbers`.
+    """
+    parts, seen = [], []
+    for stroke in strokes:
+        numbers, x = stroke if isinstance(stroke, tuple) else (stroke, None)
+        if x is None:
+            along = np.linspace(numbers[0] * WIDTH, (numbers[-1] + 0.8) * WIDTH, 6 * len(numbers))
+            parts.append(np.stack([along, np.sin(along)], axis=1))
+        else:
+            parts.append(np.array([[x, -20.0], [x + 3, -20.0], [x + 4, -20.0]]))
+        seen.append(np.repeat(numbers, len(parts[-1]) // len(numbers)))
+    ink, windows = from_strokes(parts), np.concatenate(seen)
+    primed, before = 0, ""
+    if primer is not None:
+        before, points = primer
+        lead = from_strokes([np.stack([np.linspace(-90, -10, points), np.zeros(points)], axis=1)])
+        ink[0, 0] = 10.0
+        ink, primed = np.concatenate([lead, ink]), points
+        windows = np.concatenate([np.zeros(points, int), windows + len(before)])
+    return Line(ink, primed, windows[1:], before + text, True, np.zeros(len(ink) - 1), title=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "strokes", "expected"),
+    [
+        ("to be", [[0], [1], [3, 4]], [("to", 2, 0.0), ("be", 1, 30.0)]),
+        ("a b c", [[0], [4]], [("a", 1, 0.0), ("c", 1, 40.0)]),  # b has no ink
+        ("an an a", [[0, 1], [3, 4], [6]], [("an", 1, 0.0), ("an", 1, 30.0), ("a", 1, 60.0)]),
+        # A stroke that runs through two words, which are kept together.
+        ("a big cat", [[0], [2, 3, 4, 5, 6, 7], [8]], [("a", 1, 0.0), ("big cat", 2, 20.0)]),
+        # The t of "at" is crossed when "me" has been begun, or at the blank between.
+        ("at me", [[0], [1], [3, 4], ([3], 12.0)], [("at", 3, 0.0), ("me", 1, 30.0)]),
+        ("at me", [[0], [1], [3, 4], ([2], 12.0)], [("at", 3, 0.0), ("me", 1, 30.0)]),
+        # A dot over its own word.
+        ("at it", [[0], [1], [3], [4], ([4], 34.0)], [("at", 2, 0.0), ("it", 3, 30.0)]),
+    ],
+)
+@pytest.mark.parametrize("primer", [None, ("to be ", 9)])
+def test_strokes_go_to_their_words(text, strokes, expected, primer):
+    """Also behind a primer, whose text may hold the same word."""
+    found = words(written(text, strokes, primer))
+    assert [(one.text, len(one.strokes)) for one in found] == [one[:2] for one in expected]
+    np.testing.assert_allclose(lefts(found), [left for *_, left in expected], atol=1e-4)
+
+
+def lefts(found):
+    return [np.concatenate(one.strokes)[:, 0].min() for one in found]
+
+
+def test_strokes_of_one_point_behind_a_primer_go_to_their_own_words():
+    """The window's peak before a point is that of the point: one too late would be the next dot."""
+    dots = from_strokes([np.array([[x, 0.0]]) for x in (0.0, 20.0, 40.0)])
+    ink = np.concatenate([from_strokes([np.array([[-30.0, 0], [-20, 0], [-10, 0]])]), dots])
+    line = Line(ink, 3, np.array([0, 1, 2, 4, 6]), "a . , :", True, np.zeros(5), title=". , :")
+    found = words(line)
+    assert [one.text for one in found] == [".", ",", ":"]
+    assert lefts(found) == [0.0, 20.0, 40.0]
+
+
+def zigzag(lean=0.0):
+    """Straight down, then up to the right: 16 strokes of the pen down, which lean."""
+    corners = np.array([[12.0 * (k // 2), 10.0 * (k % 2)] for k in range(32)])
+    steps = np.linspace(0, 1, 10, endpoint=False)[:, None]
+    points = np.concatenate([a + steps * (b - a) for a, b in pairwise(corners)])
+    return points - lean * points[:, 1:] * [1.0, 0.0]
+
+
+def shape_of(points):
+    return HandShape.of((from_strokes([points]), "zzzzzzzz"))
+
+
+def lean_of(points):
+    down = points[9::20] - points[:-9:20]
+    return -down[:, 0] / down[:, 1]
+
+
+def test_words_are_turned_as_the_hand_is_and_then_level():
+    """Of 8 characters 8 / (8 + 2) of the slope that is left is believed."""
+    plain, (turn, more) = zigzag(), (0.1, 0.05)
+
+    def turned(angle):
+        cos, sin = math.cos(angle), math.sin(angle)
+        return plain @ [[cos, sin], [-sin, cos]]
+
+    shape = shape_of(turned(turn))
+    assert shape.angle == pytest.approx(turn, abs=1e-3)
+    ((found,),) = level([[turned(turn + more)]], shape, 8)
+    low = found[10::20]
+    slopes = np.diff(low[:, 1]) / np.diff(low[:, 0])
+    np.testing.assert_allclose(slopes, math.tan(0.2 * more), atol=1e-3)
+
+
+@pytest.mark.parametrize("own", [-20.0, 0.0, 25.0])
+def test_words_lean_as_asked_whatever_the_hand(own):
+    """Of 8 characters, 8 / (8 + 2) of what they lean more than the primer is believed."""
+    lean = math.tan(math.radians(own))
+    ink = zigzag(lean)
+    for primer, left in ((zigzag(), 0.2 * lean), (ink, 0.0)):
+        ((after,),) = shear([[ink]], shape_of(primer), 15.0, 8)
+        np.testing.assert_allclose(after[:, 1], ink[:, 1])
+        np.testing.assert_allclose(lean_of(after), math.tan(math.radians(15.0)) + left, atol=2e-3)
+
+
+@pytest.mark.parametrize(("stretch", "left"), [(1.2, 1.2 ** (6 / 14)), (3.0, 3.0 / 1.33), (1, 1)])
+def test_letters_are_as_wide_as_the_primers(stretch, left):
+    """Of 8 characters, 8 / (8 + 6) of how much wider they are is believed; they lean as before."""
+    ink = zigzag(0.3 / stretch) * [stretch, 1.0]
+    ((found,),) = widen([[ink]], shape_of(zigzag(0.3)), "z" * 8, 8)
+    assert np.ptp(found[:, 0]) == pytest.approx(left * np.ptp(zigzag(0.3)[:, 0]), 0.01)
+    np.testing.assert_allclose(lean_of(found), 0.3, atol=0.02)
+
+
+def test_half_of_what_a_line_of_eight_letters_stands_lower_than_its_primer_is_believed():
+    """It stands 0.8 x-heights lower: 0.8 * 8 / (8 + 8) of that is taken for its baseline."""
+    (word,) = place(["z" * 8], [[zigzag() + np.array([5.0, 8.0])]], shape_of(zigzag()), 1.0, 8)
+    assert word.strokes[0][:, 1].max() == pytest.approx(0.4, abs=0.01)
+    assert word.strokes[0][:, 0].min() == 0.0
+
+
+def test_the_less_lively_the_nearer_to_the_baseline_and_to_the_usual_gap():
+    """The second word is 3 units, 0.3 x-heights, lower; of 8 characters 8 / (8 + 4) of its drift
+    from the line, which is 0.15 high, is known."""
+    inks = [[zigzag()], [zigzag() + np.array([220.0, 3.0])]]
+    for share in (0.0, 1.0):
+        one, other = place(["z" * 8] * 2, inks, shape_of(zigzag()), share, 16)
+        lower = other.strokes[0][:, 1].max() - one.strokes[0][:, 1].max()
+        assert lower == pytest.approx(0.3 - (1 - share) * 0.3 * 8 / 12, abs=0.01)
+
+
+@pytest.mark.parametrize(("apart", "gap"), [(0.1, 0.7), (1.5, 1.5), (50.0, 1.7)])
+def test_blanks_are_neither_too_narrow_nor_too_wide(apart, gap):
+    assert usual_gap(apart, 1.0, 1.0) == pytest.approx(gap)
+    assert usual_gap(apart, 1.0, 0.0) == 1.0
+    assert usual_gap(apart, 1.0, 0.5) == pytest.approx(math.sqrt(gap))
+
+
+def test_a_dot_can_be_seen():
+    np.testing.assert_allclose(with_visible_dot(np.full((3, 2), 2.0)), [[2, 1.925], [2, 2.075]])
+    line = np.array([[0.0, 0.0], [0.2, 0.0]])
+    assert with_visible_dot(line) is line

@@ -1,0 +1,61 @@
+"""Sheets as files, in the format that a name says."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from utils.checks import UserError
+from utils.files import write_text
+from utils.page.inkml import page_to_inkml
+from utils.page.page import Sheet, to_json
+from utils.page.svg import to_svg
+
+KINDS = {".svg": ("nib", "animate"), ".pdf": ("nib",), ".png": ("nib", "dpi"), ".inkml": (),
+         ".json": ()}  # fmt: skip
+"""Suffixes, and the options that are for some of them only."""
+DPI = 300
+"""Default pixels per inch of a PNG, as printers have."""
+
+
+def save_sheets(
+    sheets: Sequence[Sheet],
+    path: str | os.PathLike[str],
+    *,
+    nib: bool = False,
+    animate: float | None = None,
+    dpi: int | None = None,
+) -> list[Path]:
+    """Save sheets, in one PDF or, of another format, in numbered files, and return the files.
+
+    Args:
+        sheets: what is saved.
+        path: whose suffix is one of `KINDS`; of several files the number follows the name.
+        nib: strokes are thinner where the pen is fast (SVG, PDF, PNG).
+        animate: the sheet writes itself, so many times as fast as the pen (SVG).
+        dpi: pixels per inch (PNG); None for `DPI`.
+
+    Raises:
+        UserError: if the name has another suffix, or ink leaves a sheet.
+        OSError: if a file cannot be written.
+    """
+    path = Path(path)
+    kind = path.suffix.lower()
+    if kind not in KINDS:
+        raise UserError(f"{path}: a page is saved as {', '.join(KINDS)}")
+    if kind == ".pdf":
+        from utils.plots import page_figure, write_pdf  # slow to import
+
+        write_pdf(path, (page_figure(one, speed_widths=nib) for one in sheets), path.stem)
+        return [path]
+    names = [f"{path.stem}-{count}{path.suffix}" for count in range(1, len(sheets) + 1)]
+    paths = [path.with_name(name) for name in names] if len(sheets) > 1 else [path]
+    for one, sheet in zip(paths, sheets, strict=True):
+        if kind == ".png":
+            from utils.plots import page_figure, write_png
+
+            write_png(one, page_figure(sheet, speed_widths=nib), dpi or DPI)
+        elif kind == ".svg":
+            write_text(one, to_svg(sheet, path.stem, speed_widths=nib, animate=animate))
+        else:
+            write_text(one, to_json(sheet) if kind == ".json" else page_to_inkml(sheet))
+    return paths
