@@ -1,12 +1,11 @@
 """Options shared by several commands, and what they mean."""
 
 import argparse
-import errno
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -251,22 +250,25 @@ def make_room(path: Path, option: str, folder: Path | None = None) -> None:
     """Make the folder for a file, or one that is given, and see that `path` can be written."""
     if folder is None and os.path.isdir(path):
         raise UserError(f"{option} {path}: this is a folder; name a file")
-    try:
+    with _naming(option, path):
         (folder or path.parent).mkdir(parents=True, exist_ok=True)
         check_writable(path)
-    except OSError as error:
-        raise UserError(f"{option} {path}: cannot be written ({error.strerror})") from None
 
 
 def check_room(path: Path, option: str) -> None:
-    """See that a file can be written, once its folder is made, before there is work to lose."""
-    if os.path.isdir(path):
-        raise UserError(f"{option} {path}: this is a folder; name a file")
+    """See that a file can be written once its folder is made, before there is work to lose."""
+    nearest = next(one for one in path.absolute().parents if one.exists())
+    if os.path.isdir(path) or nearest == path.absolute().parent:
+        make_room(path, option)
+    with _naming(option, path):
+        check_writable(nearest / "file")
+
+
+@contextmanager
+def _naming(option: str, path: Path) -> Iterator[None]:
+    """Name an option and its path where something cannot be written."""
     try:
-        nearest = next(one for one in path.absolute().parents if one.exists())
-        if not nearest.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
-        check_writable(path if nearest == path.absolute().parent else nearest)
+        yield
     except OSError as error:
         raise UserError(f"{option} {path}: cannot be written ({error.strerror})") from None
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+import data_loader
 import model
-from data_loader import read_ink
 from model.generation.options import Sampling
 from utils.checks import UserError
 
@@ -60,7 +60,7 @@ def read(path: str | Path, reader: "model.Reader | None" = None) -> list[str]:
         path: of the ink.
         reader: reads it; None for the pretrained one.
     """
-    inks = [sample.ink for sample in read_ink(path)]
+    inks = [sample.ink for sample in data_loader.read_ink(path)]
     return (reader or load_reader("reader")).read_lines(inks)
 
 

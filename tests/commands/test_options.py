@@ -165,3 +165,16 @@ def test_the_weight_of_a_language_model(checkpoints, tmp_path, given, weight):
     arguments = parser_of("read")[1].parse(["x", *words])
     reader = load(checkpoints["CTCNetwork"], "cpu")
     assert search_options.search_of(reader, arguments).language_weight == weight
+
+
+def test_what_cannot_be_written_is_seen_before_a_folder_is_made(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    options.check_room(tmp_path / "new" / "folder" / "a.svg", "--output")
+    for path, message in (
+        (tmp_path / "file" / "a.svg", "File exists"),
+        (tmp_path / "file" / "new" / "a.svg", "Not a directory"),
+        (tmp_path, "this is a folder"),
+    ):
+        with pytest.raises(UserError, match=message):
+            options.check_room(path, "--output")
+    assert names(tmp_path) == ["file"]

@@ -1,6 +1,5 @@
 """Texts are written and lines drawn: small untrained networks, whole files."""
 
-import re
 import subprocess
 import sys
 
@@ -112,16 +111,6 @@ def test_file_names_are_plain_and_differ():
     texts = ["Hello, world!", "hello world", "HELLO  world?", "\u65e5?", "../../etc", "x" * 99]
     made = ["Hello-world", "hello-world-2", "HELLO-world-3", "text", "etc", "x" * 40]
     assert file_names(texts) == made
-
-
-def test_what_the_page_shows_for_a_notebook(conditional, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    text, values = (ROOT / "docs" / "write.md").read_text(encoding="utf-8"), {}
-    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        exec(re.sub(r'load\(".*?"\)', f"load({str(conditional)!r})", code), values)
-    assert values["line"].text == "Hello" and (tmp_path / "hello.svg").exists()
-    assert [line.text for line in values["lines"]] == ["Hello", "world"]
-    assert values["picture"].dtype == np.uint8 and values["picture"].min() < 128  # there is ink
 
 
 # Files
