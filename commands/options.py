@@ -6,9 +6,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import model
 from base.pretrained import pretrained, resolve_checkpoint
@@ -27,6 +28,7 @@ SHORTHANDS = {
     "--epochs": ("trainer.args.epochs", "N", "epochs of the whole run", "20"),
     "--overfit": ("data_loader.args.overfit", "N", "train and validate on N samples only", "8"),
 }
+T = TypeVar("T")
 FIGURES = "saved/figures"
 MAIN_SCORES = ("cer", "log_loss", "squared_error")
 """Of those that an evaluation finds, what networks are compared by: the first that it has."""
@@ -92,6 +94,12 @@ def value(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[str], float]:
     """Return the argparse type of numbers of a kind, int or float, within bounds."""
     return value(checks.number(kind, low, high))
+
+
+def taken(kind: type[T], arguments: argparse.Namespace, **others: object) -> T:
+    """Return options as a frozen dataclass, whose fields are called as they are, and `others`."""
+    names = [field.name for field in fields(kind) if field.name not in others]
+    return kind(**{name: getattr(arguments, name) for name in names}, **others)
 
 
 def require(arguments: argparse.Namespace, **needed: str) -> None:

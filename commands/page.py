@@ -134,10 +134,10 @@ def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:
     """Return what the command line says of the pages."""
-    same = ("style", "bias", "pen_sharpness", "seed", "size", "slant", "colour", "pen", "align")
-    same += ("indent", "line_height", "liveliness", "fit", "envelope", "valign", "skip_unknown")
     primer = primer_options.primer_file(arguments)
-    return PageOptions(
+    return options.taken(
+        PageOptions,
+        arguments,
         paper=Paper.of(
             arguments.paper or SIZES["envelope" if arguments.envelope else "a4"],
             landscape=arguments.landscape,
@@ -150,7 +150,6 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
         proofread=bool(arguments.proofread),
         reader=arguments.proofread or PageOptions.reader,
         tries=arguments.tries or PageOptions.tries,
-        **{name: getattr(arguments, name) for name in same},
     )
 
 

@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ import model
 from base.pretrained import network_of
 from commands import options, primer_options, showing
 from commands.options import Parser, require
+from handwriting.networks import sampling_of
+from handwriting.options import PrimerFile
 from model.generation.options import Sampling
 from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
@@ -54,20 +56,60 @@ def add_options(parser: Parser) -> None:
     showing.add_options(parser)
 
 
-def check(arguments: argparse.Namespace) -> None:
+@dataclass(frozen=True)
+class Lines:
+    """What the command line says of the lines.
+
+    Attributes:
+        text: what is written; None for what is usual.
+        num_samples: lines of each text; None for what is usual.
+        seed: of the first line of each text.
+        bias, pen_sharpness, steps: of the sampling; None for what is usual.
+        skip_unknown: whether characters that the network does not know are left out.
+        primer: whose hand is continued; None for hands of the network's own.
+        output: where files go.
+        inkml: whether InkML is saved as well.
+        show: pictures of the network beside each line.
+    """
+
+    text: list[str] | None
+    num_samples: int | None
+    seed: int
+    bias: float | None
+    pen_sharpness: float | None
+    steps: int | None
+    skip_unknown: bool
+    primer: PrimerFile | None
+    output: options.Output
+    inkml: bool
+    show: list[str]
+
+    def texts(self, writer: "model.Writer") -> list[str] | None:
+        """Return the texts to write; None for a network that takes none."""
+        if not writer.model.needs_text:
+            return None
+        if self.text is None:
+            return [writer.usual_text]
+        return options.without_unknown(writer.model.alphabet, self.text, self.skip_unknown)
+
+    def sampling(self, writer: "model.Writer") -> Sampling:
+        """Return how points are drawn."""
+        return sampling_of(writer, self.bias, self.pen_sharpness, self.steps)
+
+
+def check(arguments: argparse.Namespace, primer: PrimerFile | None) -> None:
     """Refuse options that do not go together.
 
     Raises:
         UserError: naming them.
     """
-    texts, several = arguments.text or [PANGRAM], len(arguments.resume) > 1
+    texts, several = arguments.text or [PANGRAM], len(arguments.resume or ()) > 1
     for text in texts:
         if "\n" in text or "\r" in text:
             raise UserError(
                 f"--text {short(text)}: contains a line end, but becomes one line; `page` writes "
                 "several"
             )
-    primer = primer_options.primer_file(arguments)
     if primer is None:
         require(arguments, skip_unknown="text")
     if several and (primer or arguments.show or arguments.inkml or len(texts) > 1):
@@ -83,50 +125,41 @@ def check(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     primer = primer_options.primer_file(arguments)
-    arguments.resume = arguments.resume or [network_of(primer and primer.path)]
-    check(arguments)
-    writers = [options.load_writer(name, arguments) for name in arguments.resume]
-    if arguments.text and not any(writer.model.needs_text for writer in writers):
+    check(arguments, primer)
+    chosen = options.taken(Lines, arguments, primer=primer)
+    named = arguments.resume or [network_of(primer and primer.path)]
+    writers = [options.load_writer(name, arguments) for name in named]
+    if chosen.text and not any(writer.model.needs_text for writer in writers):
         raise UserError(
             f"{writers[0].path} contains a network without text input: --text is for others"
         )
     if len(writers) == 1:
-        write(writers[0], arguments)
+        write(writers[0], chosen)
     else:
-        compare(writers, arguments)
+        compare(named, writers, chosen)
 
 
-def texts_of(writer: "model.Writer", arguments: argparse.Namespace) -> list[str] | None:
-    """Return the texts to write; None for a network that takes none."""
-    if not writer.model.needs_text:
-        return None
-    if arguments.text is None:
-        return [writer.usual_text]
-    return options.without_unknown(writer.model.alphabet, arguments.text, arguments.skip_unknown)
-
-
-def write(writer: "model.Writer", arguments: argparse.Namespace) -> None:
+def write(writer: "model.Writer", chosen: Lines) -> None:
     """Write lines, and save each of them and a picture of all."""
-    showing.check(writer, arguments.show)
-    sampling, texts = options.sampling_of(arguments, writer), texts_of(writer, arguments)
-    file = primer_options.primer_file(arguments)
-    primer = primer_options.take_primer(writer, file, arguments.skip_unknown)
-    arguments.output.make()
-    samples = arguments.num_samples or (LINES if not (texts or arguments.output.file) else 1)
-    seeds = range(arguments.seed, arguments.seed + samples)
+    showing.check(writer, chosen.show)
+    from handwriting.hand import write_lines
+
+    sampling, texts, output = chosen.sampling(writer), chosen.texts(writer), chosen.output
+    primer = primer_options.take_primer(writer, chosen.primer, chosen.skip_unknown)
+    output.make()
+    samples = chosen.num_samples or (LINES if not (texts or output.file) else 1)
+    seeds = range(chosen.seed, chosen.seed + samples)
     stems = [f"{writer.name}-seed{seed}" for seed in seeds]
     if texts:
         stems = [f"{writer.name}-{name}-seed{n}" for name in file_names(texts) for n in seeds]
         texts = [text for text in texts for _ in seeds]
     every = [*seeds] * (len(stems) // samples)
-    from handwriting.hand import write_lines
-
     lines = write_lines(writer, texts, every, sampling, primer=primer, progress=True)
-    paths = [arguments.output.named(stem) for stem in stems]
-    if arguments.output.file:
-        paths = [arguments.output.file.with_suffix("")]
-    save(writer, arguments, sampling, paths, lines)
-    if "bias" in arguments.show:
+    paths = [output.named(stem) for stem in stems]
+    if output.file:
+        paths = [output.file.with_suffix("")]
+    save(writer, chosen, sampling, paths, lines)
+    if "bias" in chosen.show:
         for path in showing.save_biases(writer, sampling, texts, every, paths, primer):
             print(path)
     if any(len(text) > LONG for text in texts or ()):
@@ -138,19 +171,16 @@ def write(writer: "model.Writer", arguments: argparse.Namespace) -> None:
         print(f"{ended} on their own")
 
 
-def compare(writers: Sequence["model.Writer"], arguments: argparse.Namespace) -> None:
+def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lines) -> None:
     """Draw lines of several networks in one picture, a row each."""
     from utils.plots import lines_figure, write_png
 
-    count = arguments.num_samples or ROW
-    seeds = range(arguments.seed, arguments.seed + count)
-    jobs = [
-        (writer, texts_of(writer, arguments), options.sampling_of(arguments, writer))
-        for writer in writers
-    ]
-    arguments.output.make()
+    count = chosen.num_samples or ROW
+    seeds = range(chosen.seed, chosen.seed + count)
+    jobs = [(writer, chosen.texts(writer), chosen.sampling(writer)) for writer in writers]
+    chosen.output.make()
     rows, captions = [], []
-    for name, (writer, texts, sampling) in zip(arguments.resume, jobs, strict=True):
+    for name, (writer, texts, sampling) in zip(names, jobs, strict=True):
         lines = writer.write_lines(texts and texts * count, seeds, sampling, progress=True)
         rows.append([line.ink for line in lines])
         captions.append(f"{name} · {sum(line.ended for line in lines)} of {count} ended")
@@ -158,15 +188,15 @@ def compare(writers: Sequence["model.Writer"], arguments: argparse.Namespace) ->
     widths = [right - left for row in rows for left, _, right, _ in map(bounds, row)]
     # A quantile, so that one runaway line does not push all others apart.
     pitch = 1.3 * float(np.quantile(widths, 0.9)) or 1.0
-    path = arguments.output.named("sheet.png").with_suffix(".png")
+    path = chosen.output.named("sheet.png").with_suffix(".png")
     figure = lines_figure([side_by_side(row, pitch) for row in rows], captions)
     write_png(path, figure, SHEET_DPI)
-    print(f"{path}  ({len(rows)} rows of {count}, seeds from {arguments.seed})")
+    print(f"{path}  ({len(rows)} rows of {count}, seeds from {chosen.seed})")
 
 
 def save(
     writer: "model.Writer",
-    arguments: argparse.Namespace,
+    chosen: Lines,
     sampling: Sampling,
     stems: Sequence[Path],
     lines: Sequence["model.Line"],
@@ -174,9 +204,9 @@ def save(
     """Save the files of each line, and a picture of all, and print where they are."""
     from tqdm import tqdm
 
-    file, said = arguments.output.file, []
+    file, said = chosen.output.file, []
     kinds = [file.suffix] if file else [".png", ".svg"]
-    kinds += [".inkml"] if arguments.inkml and kinds != [".inkml"] else []
+    kinds += [".inkml"] if chosen.inkml and kinds != [".inkml"] else []
     jobs = zip(stems, lines, strict=True)
     bar = tqdm(jobs, "drawing", len(lines), unit="line", leave=False, disable=None)
     for stem, line in bar:
@@ -184,7 +214,7 @@ def save(
         if file and not paths:
             raise UserError(f"--output {file}: nothing was written after the primer")
         if len(line.ink) > 1:  # otherwise it ended at once: there is no step to show
-            paths += showing.save(writer, arguments.show, line, stem, sampling)
+            paths += showing.save(writer, chosen.show, line, stem, sampling)
         can_end = writer.model.needs_text or writer.model.end_of_sequence
         end = "" if not can_end else ", ended" if line.ended else ", not ended"
         after = f" after the {line.primed} of the primer" if line.primed else ""
@@ -194,7 +224,7 @@ def save(
     if len(lines) > 1:
         from utils.plots import lines_figure, write_png
 
-        shown, together = lines[: options.SHOWN], arguments.output.named(f"{writer.name}.png")
+        shown, together = lines[: options.SHOWN], chosen.output.named(f"{writer.name}.png")
         captions, primed = [line.description for line in shown], [line.primed for line in shown]
         figure = lines_figure([line.ink for line in shown], captions, primers=primed)
         write_png(together, figure)
