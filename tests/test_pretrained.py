@@ -92,7 +92,7 @@ def test_the_writer_writes_every_printable_character(box):
     """One sample of each of the 94. Measured: 85 are read exactly with the whole carrier."""
     result = read_back(*box, list(CARRIERS.values()), range(94), Sampling(1.0))
     exact = sum(one.hypothesis == one.reference for one in result.transcriptions)
-    published = card(r"exactly with their whole carrier \| \| \| ([\d.]+ %)")
+    published = card(r"exactly with their whole text \| \| \| ([\d.]+ %)")
     assert len(result.transcriptions) == 94
     hold(exact / 94, 85 / 94, published, 94)
     assert result.ended >= 0.95

@@ -62,6 +62,8 @@ def test_a_run_leaves_what_the_readme_says(workplace, capsys):
     assert Path("saved/log/tiny/a").is_dir()
     checkpoint = load_checkpoint(MODELS / "a" / "checkpoint-epoch2.pth")
     assert checkpoint["config"] == CONFIG and checkpoint["alphabet"] is None
+    fingerprints = checkpoint["dataset"].pop("fingerprints")
+    assert fingerprints.keys() == {"train", "valid", "test"}
     assert checkpoint["dataset"] == {"canonical": None, "quantisation_step": None}
     assert len(checkpoint["normalisation"]["std"]) == 2
 
