@@ -37,7 +37,7 @@ from utils.binding import NOTHING, Annotation, Binder, arguments_of, by_name
 from utils.checks import ABSENT, ConfigFault, UserError, hint, shown
 from utils.files import PLAIN_NAME, user_cache
 from utils.normalisation import Normalisation
-from utils.override import Override, children, nested, without
+from utils.override import Override, children, differences, nested, without
 from utils.strict_json import Config, Json
 
 BLOCKS: dict[str, Annotation] = {
@@ -215,10 +215,7 @@ class ConfigParser:
         former, faults, changes = ConfigParser(stored, source), [], []
         now, before = (dict(nested(config.resolved)) for config in (self, former))
         now |= {key: one for key, one in nested(self.config) if key.rpartition(".")[2] == CACHE}
-        for key in now | before:
-            value, old = now.get(key, ABSENT), before.get(key, ABSENT)
-            if value == old or children(value) or children(old):
-                continue
+        for key, (old, value) in differences(before, now).items():
             fitted = value is None and key.startswith("data_loader.args.dataset.args.")
             more = key != "trainer.args.epochs" or value > old
             if more and (key in ADJUSTABLE or key.rpartition(".")[2] in ("root", CACHE)):
@@ -398,10 +395,10 @@ def choices(base: Annotation) -> dict[str, type]:
     offered = [getattr(package, name) for package in PACKAGES for name in package.__all__]
     known = by_name(offered + torch_blocks.offered(), base)
     for cls in extension.classes():
-        if known.get(cls.__name__, cls) is not cls and by_name([cls], base):
-            other = known[cls.__name__].__module__
-            raise UserError(f"{cls.__module__}.py: {other} has a {cls.__name__}, too: rename it")
-        known |= by_name([cls], base)
+        for name in by_name([cls], base):
+            if (other := known.setdefault(name, cls)) is not cls:
+                where = f"{cls.__module__}.py: {other.__module__}"
+                raise UserError(f"{where} has a {name}, too: rename it")
     return known
 
 

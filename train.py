@@ -127,7 +127,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         "dataset": {
             "canonical": loaded.canonical,
             "quantisation_step": loaded.quantisation_step,
-            "fingerprints": loaded.fingerprints(),
+            "fingerprints": loaded.fingerprints,
         },
         "versions": versions(device),
         "modules": extension.versions(),

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import ClassVar
@@ -83,8 +84,9 @@ class Loaded:
         """The samples of all splits, each once."""
         return list(dict.fromkeys(chain.from_iterable(self.samples.values())))
 
+    @cached_property
     def fingerprints(self) -> dict[str, str]:
-        """Return a hash of each split: of the names, texts and lengths of its samples, in order."""
+        """A hash of each split: of the names, texts and lengths of its samples, in order."""
         hashes = {}
         for split, part in self.samples.items():
             content = repr([(sample.name, sample.text, len(sample.ink)) for sample in part])

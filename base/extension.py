@@ -83,14 +83,17 @@ def classes() -> list[type]:
 def versions() -> dict[str, str]:
     """Return the SHA-256 of the file of each loaded module, by name, and of the files of their
     folders that these import, as `my_loss/helper`; for a checkpoint."""
-    files = {name: content for name, (_, content) in _loaded.items()} | _imported
-    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    return {name: hashlib.sha256(content).hexdigest() for name, content in _files().items()}
 
 
 def sources() -> dict[str, bytes]:
     """Return what was loaded, by the names of the files, for the folder of a run."""
-    files = {name: content for name, (_, content) in _loaded.items()} | _imported
-    return {f"{name.rpartition('/')[2]}.py": content for name, content in files.items()}
+    return {f"{name.rpartition('/')[2]}.py": content for name, content in _files().items()}
+
+
+def _files() -> dict[str, bytes]:
+    """Return the contents of all files that were loaded, by the names of `versions`."""
+    return {name: content for name, (_, content) in _loaded.items()} | _imported
 
 
 def options() -> str:

@@ -82,8 +82,10 @@ def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
         CheckpointError: if there is none, or several runs have the id.
     """
     path = Path(path)
-    if path.exists() or str(path) in pretrained():
-        return path if path.exists() else pretrained()[str(path)]
+    if path.exists():
+        return path
+    if named := pretrained().get(str(path)):
+        return named
     runs = [folder / path for folder in (RUNS, *sorted(RUNS.glob("*"))) if (folder / path).is_dir()]
     if len(runs) > 1:
         raise CheckpointError(f"{path}: several runs have this id: {', '.join(map(str, runs))}")

@@ -24,9 +24,9 @@ from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
 from base.run_state import Best, Counters, RunState
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import CheckpointError, first_line, shown
+from utils.checks import ABSENT, CheckpointError, first_line, shown
 from utils.files import link_or_copy, set_aside
-from utils.override import children, nested
+from utils.override import differences, nested
 from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
@@ -266,13 +266,10 @@ class TrainingCheckpoint:
 
 def _changes(before: Config, now: Config) -> dict[str, list[Any]]:
     """Return the values of two configs that differ, by key, but for the places of data."""
-    values = [
-        {key: value for key, value in nested(config) if not children(value)}
-        for config in (before, now)
-    ]
-    pairs = {key: [one.get(key) for one in values] for key in sorted(values[0] | values[1])}
+    pairs = differences(dict(nested(before)), dict(nested(now)))
+    plain = {key: [None if one is ABSENT else one for one in pair] for key, pair in pairs.items()}
     return {
         key: pair
-        for key, pair in pairs.items()
+        for key, pair in plain.items()
         if pair[0] != pair[1] and key.rpartition(".")[2] not in ("root", "cache")
     }

@@ -100,7 +100,7 @@ class Start:
         former = children(self.weights.content.get("dataset", {}).get("fingerprints"))
         if not former:
             log.info("%s does not say what the data were: they are recorded now", self.weights.path)
-        now = loaded.fingerprints()
+        now = loaded.fingerprints
         changed = [split for split, one in former.items() if now.get(split) != one]
         if changed and not new_data:
             raise DataError(

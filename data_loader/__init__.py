@@ -1,7 +1,6 @@
 """Where samples come from: datasets, one file per source; transforms; batching."""
 
-from importlib import import_module
-from typing import Any
+from utils.lazy import importer
 
 _NAMES = {
     "data_loaders": "HandwritingDataLoader",
@@ -28,10 +27,6 @@ _NAMES = {
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 __all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name on first use, so that reading does not import what only training needs."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = importer(
+    __name__, _HOMES
+)  # So that reading does not import what only training needs.

@@ -4,6 +4,7 @@ import logging
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated
 
 import numpy as np
@@ -266,11 +267,16 @@ class Items(Dataset):
     def __len__(self) -> int:
         return len(self.samples)
 
+    @cached_property
+    def _has_own(self) -> bool:
+        """Whether the augmentation has a class of the user's own."""
+        return extension.defines(*self.augmentation)
+
     def __getitem__(self, key: tuple[int, int]) -> Item:
         epoch, index = key
         sample, data = self.samples[index], self.data
         generator = np.random.default_rng([data.seed, epoch, index, _SAMPLE])
-        if extension.defines(*self.augmentation):  # Which may use the generators of all.
+        if self._has_own:  # Which may use the generators of all.
             seed = int(np.random.default_rng([data.seed, epoch, index]).integers(2**32))
             random.seed(seed)
             np.random.seed(seed)
@@ -297,7 +303,7 @@ class Items(Dataset):
         for transform in self.augmentation:
             if transform.acts_on == part:
                 ink, missing = transform(ink, missing, generator)
-                if extension.defines(transform) and not np.isfinite(ink).all():
+                if self._has_own and not np.isfinite(ink).all():
                     name = type(transform).__name__
                     raise DataError(
                         f"{name}, of the augmentation, makes points that are not finite"

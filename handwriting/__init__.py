@@ -1,7 +1,6 @@
 """From a text to pages in a hand."""
 
-from importlib import import_module
-from typing import Any
+from utils.lazy import importer
 
 _HOMES = {
     "Hand": "hand",
@@ -19,10 +18,6 @@ _HOMES = {
     "write_page": "page",
 }
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name on first use: a wrong option is refused before torch is imported."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = importer(
+    __name__, _HOMES
+)  # So that a wrong option is refused before torch is imported.

@@ -1,7 +1,6 @@
 """The networks, their losses and metrics, and writing and reading with them."""
 
-from importlib import import_module
-from typing import Any
+from utils.lazy import importer
 
 _HOMES = {
     "CharacterLanguageModel": "recognition.language_model",
@@ -30,10 +29,6 @@ _HOMES = {
     "sample": "generation.sampling",
 }
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name on first use, so that writing does not import what only training needs."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = importer(
+    __name__, _HOMES
+)  # So that writing does not import what only training needs.

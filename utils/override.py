@@ -1,6 +1,6 @@
 """Values of a config by dotted key, and those from the command line that replace them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from utils import strict_json
@@ -78,6 +78,19 @@ def nested(values: Json, key: str = "") -> Iterator[tuple[str, Json]]:
     for name, child in children(values).items():
         yield f"{key}{name}", child
         yield from nested(child, f"{key}{name}.")
+
+
+def differences(
+    before: Mapping[str, Json], now: Mapping[str, Json]
+) -> dict[str, tuple[Json, Json]]:
+    """Return the values that differ of two configs as `nested` gives them, by key: what it was and
+    is, `ABSENT` where there is none. Of objects and lists these are the values in them."""
+    pairs = {key: (before.get(key, ABSENT), now.get(key, ABSENT)) for key in {**now, **before}}
+    return {
+        key: (old, new)
+        for key, (old, new) in pairs.items()
+        if new != old and not children(new) and not children(old)
+    }
 
 
 def without(values: Json, unwanted: Callable[[str, Json], bool]) -> Json:

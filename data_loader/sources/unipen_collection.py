@@ -26,19 +26,9 @@ from data_loader.sources.files import (
     read_file,
     unpacked,
 )
-from data_loader.sources.parsing import (
-    MAX_POINTS,
-    Fault,
-    Parsed,
-    Sample,
-)
+from data_loader.sources.parsing import MAX_POINTS, Fault, Parsed, Sample
 from data_loader.sources.source import DividedDataset, Splits
-from data_loader.sources.unipen import (
-    Document,
-    parse_level,
-    read_document,
-    segment_reader,
-)
+from data_loader.sources.unipen import Document, parse_level, read_document, segment_reader
 from data_loader.sources.unipen_blocks import (
     INCLUDE,
     blocks_of,
@@ -158,7 +148,6 @@ def parse_collection(
     Args:
         categories: None for all: texts, then words, then characters.
     """
-
     parsed = Parsed()
     for path, files in distributed.bar(
         collection.documents(), "parsing UNIPEN", unit=" files", delay=1

@@ -23,11 +23,11 @@ def test_characters_are_counted_the_rare_ones_first_and_each_sample_once():
 
 
 def test_a_split_is_known_by_the_names_texts_lengths_and_order_of_its_samples():
-    first = loaded(["ab", "c"], {"train": [0, 1], "valid": [1]}).fingerprints()
-    assert first == loaded(["ab", "c"], {"train": [0, 1], "valid": [1]}).fingerprints()
+    first = loaded(["ab", "c"], {"train": [0, 1], "valid": [1]}).fingerprints
+    assert first == loaded(["ab", "c"], {"train": [0, 1], "valid": [1]}).fingerprints
     others = [(["ab", "c"], [1, 0]), (["ab", "d"], [0, 1]), (["ab", "c"], [0])]
     for texts, train in others:
-        other = loaded(texts, {"train": train, "valid": [1]}).fingerprints()
+        other = loaded(texts, {"train": train, "valid": [1]}).fingerprints
         assert other["train"] != first["train"]
 
 
