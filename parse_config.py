@@ -26,7 +26,8 @@ from base.base_dataset import SPLITS, BaseDataset
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
-from base.base_trainer import BaseTrainer, logged_names
+from base.base_task import logged_names
+from base.base_trainer import BaseTrainer
 from base.checkpoint import HAND_FILE
 from base.training_parts import TrainingSettings
 from data_loader.data_loaders import Data

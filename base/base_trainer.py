@@ -1,30 +1,26 @@
 """The training loop shared by all tasks: epochs, steps, validation."""
 
-import copy
 import logging
 import math
-import shlex
 import signal
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import astuple
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
-from base import distributed, extension
+from base import distributed
 from base.base_data_loader import Batch
-from base.base_loss import BaseLoss
-from base.base_metric import BaseMetric, as_floats, computed
-from base.base_model import BaseModel
+from base.base_metric import as_floats, computed
+from base.base_task import BaseTask
 from base.batch_stream import BatchStream, loaded
 from base.checkpoint import Checkpoint, checkpoints
-from base.dry_run import dry_run, trying
+from base.dry_run import dry_run
 from base.monitor import Monitor
 from base.not_finite import NonFinite
 from base.optimizer_step import OptimizerStep
@@ -34,23 +30,15 @@ from base.run_state import Carried, Progress, RunState, Sums, ratio
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import ConfigFault, NotFinite, UserError, first_line
+from utils.checks import NotFinite, first_line
 from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
 
-RENAMED = {
-    "derived": "extra_metrics",
-    "rehearse": "dry_run",
-    "begin": "on_start",
-    "conclude": "on_end",
-}
-"""Methods of a task that had other names: one of the old name would never be called."""
-
 ADVICE = "A smaller learning rate, clip_norm, or float32 may help"
 
 
-class BaseTrainer(ABC):
+class BaseTrainer(BaseTask):
     """Trains a network; a subclass per task defines `forward_batch`.
 
     The gradient of a step is that of the loss summed over `accumulate` batches, divided once by
@@ -69,27 +57,8 @@ class BaseTrainer(ABC):
         settings: as of `TrainingSettings`.
     """
 
-    task: ClassVar[str] = "learns"
-    """What its networks do, for messages: "a network that ..."."""
-    use: ClassVar[str] = "evaluate"
-    """What `experiments.py` does with them, for the message at the end of a run."""
-    losses: ClassVar[tuple[type[BaseLoss], ...]] = ()
-    """The losses of its task, one for each `head` that its networks may have; none for any."""
-    output_type: ClassVar[type] = object
-    """What its networks return."""
-    carries_state: ClassVar[bool] = False
-    """Whether sequences may be cut into chunks: the output of its networks has a `state`."""
-
     def __init__(self, parts: TrainingParts, **settings: Annotated[Any, TrainingSettings]) -> None:
-        self.settings = TrainingSettings(**settings)
-        self.epochs, self.seed = self.settings.epochs, self.settings.seed
-        self.model, self.loss, self.train_loader = parts.model, parts.loss, parts.train_loader
-        self.valid_loader = parts.valid_loader
-        if self.valid_loader is not None and not len(self.valid_loader):
-            self.valid_loader = None
-        self.metrics = [metric for metric in parts.metrics if metric.in_training]
-        self.valid_metrics = copy.deepcopy(list(parts.metrics))
-        self.run, self.device, self.header = parts.run, parts.device, parts.checkpoint_header
+        super().__init__(parts, TrainingSettings(**settings))
         self.monitor = Monitor(self.settings.monitor, self.settings.early_stop)
         self.state, self._stop = RunState(self.metrics), StopRequest(self.settings.time_limit)
         self.optimizer_step = OptimizerStep(
@@ -105,101 +74,6 @@ class BaseTrainer(ABC):
         self.run_log = RunLog(parts.run, parts.device, self._stop, self.settings)
         self._last_batches: list[Batch] | None = None  # Or chunks, of the last step that was made.
         self._is_trained = False
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        for old, new in RENAMED.items():
-            if hasattr(cls, old):
-                raise UserError(f"{cls.__name__}.{old} is called {new} now: rename it")
-
-    # What a task may override.
-
-    def check(self) -> None:
-        """Raise a ConfigFault if settings do not fit the network, data or device. Writes nothing.
-
-        What needs no data is checked before any is read: by `TrainingSettings.validate`, and by
-        `incompatibilities`.
-        """
-        truncate, expected = self.settings.truncate, ""
-        if not self.carries_state:
-            expected = f"null: {type(self).__name__} does not cut its sequences"
-        elif distributed.world_size() > 1:
-            expected = "null, as torchrun has started several processes: sequences are cut in one"
-        if truncate is not None and expected:
-            raise ConfigFault("trainer.args.truncate", truncate, expected)
-        if self.settings.precision == "float16" and self.device.type == "cpu":
-            expected = "float32 or bfloat16: PyTorch has no LSTM in float16 on a CPU"
-            raise ConfigFault("trainer.args.precision", "float16", expected)
-        schedule = self.optimizer_step.lr_scheduler
-        for fault in self.incompatibilities(self.model, self.loss, self.valid_metrics):
-            raise fault
-        for fault in self.settings.validate(schedule, self.logged_names):
-            raise fault
-
-    @abstractmethod
-    def forward_batch(
-        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
-    ) -> Any:
-        """Return the output of `model` for a batch, or for a chunk of its time steps.
-
-        Args:
-            model: the network to use.
-            batch: on the device.
-            state: carried over from the chunk before; None for the initial state.
-        """
-
-    def extra_metrics(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
-        """Return further values by name, computed from the values and sums of a validation."""
-        return {}
-
-    def dry_run(self, batch: Batch, output: Any) -> None:  # noqa: B027 (a task may draw nothing)
-        """Use `evaluated_model`, before the first epoch, for a moment as `draw` will.
-
-        Args:
-            batch, output: two samples, and what `forward_batch` made of them.
-        """
-
-    def draw(self, epoch: int, step: int) -> None:  # noqa: B027 (a task may have no pictures)
-        """Draw pictures with `evaluated_model` after an epoch, into `run.log` and TensorBoard."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what the task keeps from step to step, as tensors and plain values."""
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 (it may keep nothing)
-        """Go on with what `state_dict` returned."""
-
-    def on_start(self) -> None:  # noqa: B027 (a task may have nothing to write)
-        """Write further files into the run's folder, which exists from here on."""
-
-    def on_end(self) -> None:
-        """Log how to use the trained network, after all epochs; the main process calls it."""
-        log.info("to use it: python experiments.py %s -r %s", self.use, self.resume_argument)
-
-    # What others use.
-
-    @property
-    def logged_names(self) -> list[str]:
-        """The names of the values logged after each epoch, which `monitor` may name."""
-        return logged_names(self.loss, self.valid_metrics, self.valid_loader is not None)
-
-    @classmethod
-    def incompatibilities(
-        cls, model: BaseModel, loss: BaseLoss, metrics: Sequence[BaseMetric]
-    ) -> Iterator[ConfigFault]:
-        """Yield a fault for each of the network, loss and metrics that does not fit the others."""
-        head, losses = getattr(model, "head", None), {one.head: one for one in cls.losses}
-        if losses and head not in losses:
-            expected = f"a network that {cls.task}, for a {cls.__name__}"
-            yield ConfigFault("arch", type(model).__name__, expected)
-        elif losses and loss.head != head:
-            name = losses[head].__name__
-            expected = f"a loss of that head, such as {name}, as the network's head is {head!r}"
-            yield ConfigFault("loss", type(loss).__name__, expected)
-        for number, metric in enumerate(metrics):
-            if metric.heads is not None and head not in metric.heads:
-                expected = f"a metric of networks whose head is {head!r}"
-                yield ConfigFault(f"metrics.{number}", type(metric).__name__, expected)
 
     @property
     def evaluated_model(self) -> nn.Module:
@@ -298,11 +172,6 @@ class BaseTrainer(ABC):
             reason = signal.Signals(number or signal.SIGINT).name
         with suppress(OSError) if error else nullcontext():  # The first error is the one to report.
             self.run.end(state, reason)
-
-    @property
-    def resume_argument(self) -> str:
-        """The run's folder, and the user's modules, as a command line has them."""
-        return f"{shlex.quote(str(self.run.models))}{extension.options()}"
 
     # The loop.
 
@@ -408,17 +277,15 @@ class BaseTrainer(ABC):
         started, stream, update = time.perf_counter(), self.stream, self.optimizer_step
         if not stream.load():  # A loader failed: the run ends.
             return math.nan
-        sums, divisor, batches, finite = Sums(), 0, [], True
+        sums, batches, finite = Sums(), [], True
         place = astuple(self.state.position)  # The random numbers of a step depend on it alone.
         self.model.train()
-        self._nonfinite.start_step()
         update.start(self.progress.step)
         with update.noisy(), distributed.own_randomness(self.device, self.seed, *place):
             for number, chunk in enumerate(stream.chunks()):
                 loss = 0.0  # Of a process without a row of this batch.
                 if chunk is not None:
-                    output, losses = self._forward(self.model, chunk.batch, chunk.state)
-                    loss = losses.detach().cpu().double().sum().item()
+                    output, losses, loss = self._forward(self.model, chunk.batch, chunk.state)
                     if finite:
                         self._nonfinite.check_loss(loss, chunk)
                     if self.settings.truncate is not None:
@@ -432,23 +299,19 @@ class BaseTrainer(ABC):
                     with torch.no_grad():
                         for metric in self.metrics:
                             metric.update(output, chunk.batch)
-                    divisor += self.loss.divisor(chunk.batch)
                     sums.add(loss, chunk.sequences, chunk.batch.points)
                     batches.append(chunk.batch)
+        divisor = sum(map(self.loss.divisor, batches))
         *totals, divisor = distributed.all_reduce_sum([*astuple(sums)[:3], divisor])
         sums, norm, rate = Sums(*totals), math.nan, update.learning_rate
         if finite:
             # The divergence of adaptive noise counts once for the training set: this step's share.
-            norm = update.clip(divisor, sums.sequences / divisor / self._sequences)
-            if math.isfinite(norm):
-                update.step()
-                update.update_average()
-            elif not update.scaler.is_enabled():
-                self._nonfinite.report_gradient()
-            update.end_step(math.isfinite(norm))
-        stream.advance()
+            norm = update.step(divisor, sums.sequences / divisor / self._sequences)
         if math.isfinite(norm):
             self._last_batches = batches
+        elif finite and not update.scaler.is_enabled():
+            self._nonfinite.report_gradient()
+        stream.advance()
         self._count(sums, norm, rate, time.perf_counter() - started)
         return sums.loss_per_point
 
@@ -481,20 +344,15 @@ class BaseTrainer(ABC):
         """Number of sequences of the training set."""
         return sum(map(len, self.train_loader.batch_sampler.batches(0)))
 
-    def autocast(self) -> torch.autocast:
-        """Return a context in which products are of the run's precision."""
-        precision = getattr(torch, self.settings.precision)
-        return torch.autocast(
-            self.device.type, precision, enabled=self.settings.precision != "float32"
-        )
-
     def _forward(
         self, model: nn.Module, batch: Batch, state: Carried | None = None
-    ) -> tuple[Any, Tensor]:
-        """Return a network's output for a batch, and the loss of each sequence, `(batch,)`."""
+    ) -> tuple[Any, Tensor, float]:
+        """Return a network's output for a batch, the loss of each sequence, `(batch,)`, and its
+        sum."""
         with self.autocast():
             output = self.forward_batch(model, batch, state)
-        return output, self.loss(output, batch)
+        losses = self.loss(output, batch)
+        return output, losses, losses.detach().cpu().double().sum().item()
 
     def _failure(self, what: str) -> TrainingFailed:
         """Return the error with which a run ends that diverged."""
@@ -548,22 +406,7 @@ class BaseTrainer(ABC):
     def _evaluated(self, model: nn.Module, batch: Batch) -> tuple[Any, float]:
         """Return the output for a batch, and the sum of its losses; None and NaN if not finite."""
         try:
-            output, losses = self._forward(model, batch)
+            output, _, loss = self._forward(model, batch)
         except NotFinite:
             return None, math.nan
-        return output, losses.cpu().double().sum().item()
-
-
-def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool) -> list[str]:
-    """Return the names of the values logged after each epoch, also of a validation if there is one.
-
-    Raises:
-        ConfigFault: if the loss or a metric, which may be a user's own, has none.
-    """
-    with trying("loss", loss, "a loss with a name"):
-        names = valid = [*Sums().losses(loss.name)]
-    for number, metric in enumerate(metrics):
-        with trying(f"metrics.{number}", metric, "a metric with names"):
-            valid = [*valid, *metric.names]
-            names = [*names, *(metric.names if metric.in_training else ())]
-    return [*names, *Sums().rates(), *(f"valid_{name}" for name in valid if validates)]
+        return output, loss

@@ -37,7 +37,7 @@ class NonFinite:
     forward: Callable[..., object]
     failure: Callable[[str], Exception]
     nonfinite_modules: list[str] = field(default_factory=list, init=False)
-    """Those whose output was not finite in this step, if `anomaly`."""
+    """Those whose output was not finite in training, if `anomaly`."""
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -47,10 +47,6 @@ class NonFinite:
                 stack.enter_context(torch.autograd.set_detect_anomaly(True))
                 self.nonfinite_modules = stack.enter_context(watched(self.model))
             yield
-
-    def start_step(self) -> None:
-        """Forget what a validation has found."""
-        self.nonfinite_modules.clear()
 
     def check_loss(self, loss: float, chunk: Chunk) -> None:
         """Report the loss of a chunk if it is not finite."""
@@ -100,12 +96,12 @@ class NonFinite:
 def watched(model: nn.Module) -> Iterator[list[str]]:
     """Yield a list of the modules whose output is not finite, in the order of their calls inside.
 
-    Minus infinity, as of what is masked, counts as finite.
+    Only calls in training are looked at. Minus infinity, as of what is masked, counts as finite.
     """
     found: list[str] = []
 
     def look(name: str, module: nn.Module, _: object, output: Any) -> None:
-        if not _finite(output):
+        if module.training and not _finite(output):
             found.append(f"the output of {name or 'the network'} ({type(module).__name__})")
 
     with ExitStack() as hooks:

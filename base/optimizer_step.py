@@ -38,8 +38,7 @@ class OptimizerStep:
     """Makes the steps of an optimiser, and holds all that they depend on except the data.
 
     A step: `start`; inside `noisy()` any number of forward passes, each followed by `backward` of
-    a summed loss; then `clip`, unless its norm is not finite `step` and `update_average`, and
-    `end_step`.
+    a summed loss; then `step`.
 
     Args:
         model: the network, on its device.
@@ -101,16 +100,32 @@ class OptimizerStep:
         """Add the gradient of a summed loss."""
         self.scaler.scale(loss).backward()
 
-    def clip(self, divisor: int, divergence_factor: float) -> float:
-        """Complete the gradient, which is summed over all processes here, and clip it.
+    def step(self, divisor: int, divergence_factor: float) -> float:
+        """Update the weights, their average, the schedule and the scale of the loss.
+
+        A gradient that is not finite changes the scale alone, and stays as it is, to be looked at.
 
         Args:
             divisor: of the summed gradient.
             divergence_factor: weight of adaptive noise's divergence in the divided loss.
 
         Returns:
-            the norm of the gradient before clipping. If it is not finite, the gradient stays as it
-            is, to be looked at.
+            the norm of the gradient before clipping.
+        """
+        norm = self._clip(divisor, divergence_factor)
+        if math.isfinite(norm):
+            self._update()
+            if self.average is not None:
+                self.average.update_parameters(self.model)
+        self.scaler.update()
+        if math.isfinite(norm) and self.settings.schedule_by == "batch":
+            step_schedule(self.lr_scheduler)
+        return norm
+
+    def _clip(self, divisor: int, divergence_factor: float) -> float:
+        """Complete the gradient, which is summed over all processes here; clip it if it is finite.
+
+        Args and returns: as `step`.
         """
         distributed.all_reduce_gradients(self.weights)
         self.scaler.unscale_(self.optimizer)
@@ -126,7 +141,7 @@ class OptimizerStep:
             nn.utils.clip_grads_with_norm_(trained, self.clip_norm, total)
         return norm
 
-    def step(self) -> None:
+    def _update(self) -> None:
         """Update the weights by the clipped gradient; a warm-up lowers the rates of this step."""
         groups = self.optimizer.param_groups
         rates = [group["lr"] for group in groups]
@@ -135,17 +150,6 @@ class OptimizerStep:
         self.scaler.step(self.optimizer)
         for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate
-
-    def update_average(self) -> None:
-        """Move the average of the weights, if there is one, towards them."""
-        if self.average is not None:
-            self.average.update_parameters(self.model)
-
-    def end_step(self, is_made: bool) -> None:
-        """Advance a schedule that steps by batches, if the step was made, and the loss's scale."""
-        self.scaler.update()
-        if is_made and self.settings.schedule_by == "batch":
-            step_schedule(self.lr_scheduler)
 
     def layer_norms(self, norm: float) -> dict[str, float]:
         """Return the norms of the last step's gradient before clipping by layer, as `layers.0`;

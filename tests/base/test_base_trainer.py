@@ -33,7 +33,7 @@ from tiny_run import (
 )
 from torch import nn
 
-from base.base_trainer import RENAMED, TrainingFailed
+from base.base_trainer import TrainingFailed
 from base.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
 from base.dry_run import dry_run
 from base.training_parts import TrainingSettings
@@ -413,9 +413,3 @@ def test_each_validation_is_of_its_own_epoch(tmp_path):
     last = float(rows(trainer)[-1]["valid_mean_prediction"])
     # The metric divides by points, of which each has three numbers.
     assert last == pytest.approx(3 * torch.cat(predictions).mean().item(), rel=1e-4)
-
-
-@pytest.mark.parametrize(("old", "new"), RENAMED.items())
-def test_a_method_of_an_old_name_is_refused_as_it_would_never_be_called(old, new):
-    with pytest.raises(UserError, match=rf"Own\.{old} is called {new} now: rename it$"):
-        type("Own", (ChunkTrainer,), {old: lambda *_: {}})

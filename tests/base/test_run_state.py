@@ -128,10 +128,7 @@ def steps(update, count):
         update.start(number)
         with update.noisy():
             update.backward(SquaredError()(update.model(batch.inputs), batch).sum())
-        assert math.isfinite(update.clip(batch.points, 0.01))
-        update.step()
-        update.update_average()
-        update.end_step(is_made=True)
+        assert math.isfinite(update.step(batch.points, 0.01))
         update.end_epoch(1.0 + number)
 
 

@@ -72,12 +72,12 @@ def in_gradient(rng: random.Random, number: float, at: int, more: int) -> list:
     """An element of the gradient of one weight."""
     share, which = rng.random(), rng.random()
 
-    def clip(sound: Callable, update: OptimizerStep, *args) -> float:
+    def step(sound: Callable, update: OptimizerStep, *args) -> float:
         gradients = [w.grad for w in update.weights if w.grad is not None]
         spoil(gradients, which, share, number)
         return sound(update, *args)
 
-    return around(OptimizerStep, "clip", range(at, at + more + 1), clip)
+    return around(OptimizerStep, "step", range(at, at + more + 1), step)
 
 
 def in_weight(rng: random.Random, number: float, at: int, more: int) -> list:
