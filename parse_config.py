@@ -347,10 +347,10 @@ class ConfigParser:
         kind = str(children(self.config.get("trainer")).get("type"))
         try:
             if ABSENT not in (network, loss, metrics) and (task := choices(BaseTrainer).get(kind)):
-                binder.faults += task.incompatibilities(network, loss, metrics)
+                binder.faults.extend(task.incompatibilities(network, loss, metrics))
             logged = None if ABSENT in (loss, metrics) else logged_names(loss, metrics, True)
             if trainer is not ABSENT:
-                binder.faults += self.settings.validate(schedule, logged)
+                binder.faults.extend(self.settings.validate(schedule, logged))
             if not binder.faults:
                 torch_blocks.make_steps(optimizer, schedule)
         except ConfigFault as fault:

@@ -103,8 +103,11 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
     ) -> None:
         self.seed, self.lengths = seed, np.array(lengths, dtype=np.int64)
         self.batch_size, self.bucket, self.shuffle = batch_size, bucket, shuffle
-        self.position = (0, 0)
-        """The epoch and batch that the next iteration starts from, both counted from 0."""
+        self.start_at(0, 0)
+
+    def start_at(self, epoch: int, batch: int) -> None:
+        """Let the next iteration start from a batch of an epoch, both counted from 0."""
+        self._position = (epoch, batch)
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         """Return the indices of the samples of each batch of an epoch."""
@@ -123,8 +126,8 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
         return [batches[n] for n in generator.permutation(len(batches))]
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        epoch, start = self.position
-        self.position = (epoch + 1, 0)
+        epoch, start = self._position
+        self.start_at(epoch + 1, 0)
         for batch in self.batches(epoch)[start:]:
             # In order of length, so that the shares of all processes have about as many points.
             share = batch[distributed.rank() :: distributed.world_size()]
@@ -155,9 +158,9 @@ class BaseDataLoader(DataLoader):
 
     In training with several processes it yields this one's share of each batch, or None.
 
-    Every iteration is one epoch: the next one, from its start, unless `batch_sampler.position` was
-    set. Batches depend on the seed and the epoch only, not on `num_workers` nor on the global state
-    of any generator.
+    Every iteration is one epoch: the next one, from its start, unless `batch_sampler.start_at` was
+    called. Batches depend on the seed and the epoch only, not on `num_workers` nor on the global
+    state of any generator.
 
     Args:
         samples: returns one sample for a key `(epoch, index)`.

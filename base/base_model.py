@@ -24,9 +24,15 @@ class BaseModel(nn.Module, ABC):
 
     def __init__(self) -> None:
         super().__init__()
-        # The factor by which a gradient scaler multiplied the loss. Bounds on gradients inside
-        # the network are meant for the unscaled gradient, so they are multiplied by it too.
-        self.gradient_scale = 1.0
+        self.scale_gradients(1.0)
+
+    def scale_gradients(self, factor: float) -> None:
+        """Set the factor by which the loss is multiplied.
+
+        Bounds on gradients inside the network are meant for the unscaled gradient, so they are
+        multiplied by it too.
+        """
+        self.gradient_scale = factor
 
     @abstractmethod
     def forward(self, *inputs: Any) -> Any:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from base import extension
 from base.base_data_loader import Batch
+from base.base_loss import BaseLoss
 from base.base_metric import as_floats, unfit
 from base.random_state import random_state_kept
 from base.run_state import Sums
@@ -42,23 +43,23 @@ def dry_run(trainer: Any) -> None:
     """
     trial = copy.copy(trainer)  # Where they keep a state, that of the run stays as it is.
     with trying("loss", trainer.loss, "one that can be copied"):
-        trial.loss = copy.deepcopy(trainer.loss)
+        loss = copy.deepcopy(trainer.loss)
     batch, *alone = _two_samples(trainer)
     precision = ""
     if trainer.settings.precision != "float32":
         precision = "; not all of torch has trainer.args.precision other than float32"
     with random_state_kept():
         output = _tried_network(trial, batch, precision)
-        losses = _tried_loss(trial, output, batch)
+        losses = _tried_loss(loss, output, batch)
         values = _tried_metrics(trial, output, batch)
         sums = Sums(losses.sum().item(), len(batch), batch.points)
         with trying("trainer", trainer, "a trainer"):
-            values |= sums.losses(trial.loss.name)
+            values |= sums.losses(loss.name)
             as_floats(trial.extra_metrics(values, sums), trainer)
         if extension.defines(trainer, trainer.loss, *trainer.model.modules()):
-            _compare_padded(trial, batch, alone)
-            _try_step(trainer, trial, batch)
-            _try_state(trial)
+            _compare_padded(trial, loss, batch, alone)
+            _try_step(trainer, trial, loss, batch)
+            _try_state(trial, loss)
 
 
 def _two_samples(trainer: Any) -> list[Batch]:
@@ -90,17 +91,17 @@ def _tried_network(trainer: Any, batch: Batch, precision: str) -> Any:
     return output
 
 
-def _tried_loss(trainer: Any, output: Any, batch: Batch) -> Tensor:
+def _tried_loss(loss: BaseLoss, output: Any, batch: Batch) -> Tensor:
     """Return the loss of each sequence of a batch."""
-    expected, name = "one that returns a value for each sequence", type(trainer.loss).__name__
-    with trying("loss", trainer.loss, expected):
-        losses = trainer.loss(output, batch)
+    expected, name = "one that returns a value for each sequence", type(loss).__name__
+    with trying("loss", loss, expected):
+        losses = loss(output, batch)
         shape = tuple(losses.shape)
     if shape != (len(batch),):
         expected += f", of shape {(len(batch),)}, not {shape}"
         raise ConfigFault("loss", name, expected)
-    if isinstance(trainer.loss, nn.Module):
-        for weight, _ in trainer.loss.named_parameters():
+    if isinstance(loss, nn.Module):
+        for weight, _ in loss.named_parameters():
             expected = f"one without parameters, as these are not trained: {weight}"
             raise ConfigFault("loss", name, expected)
     return losses
@@ -119,11 +120,11 @@ def _tried_metrics(trainer: Any, output: Any, batch: Batch) -> dict[str, float]:
     return values
 
 
-def _compare_padded(trainer: Any, batch: Batch, alone: list[Batch]) -> None:
+def _compare_padded(trainer: Any, loss: BaseLoss, batch: Batch, alone: list[Batch]) -> None:
     """Refuse a loss that counts, or a network that sees, what pads the shorter of two sequences."""
     model = trainer.evaluated_model
-    together = trainer.loss(trainer.forward_batch(model, batch), batch).double().cpu()
-    by_itself = [trainer.loss(trainer.forward_batch(model, one), one) for one in alone]
+    together = loss(trainer.forward_batch(model, batch), batch).double().cpu()
+    by_itself = [loss(trainer.forward_batch(model, one), one) for one in alone]
     apart = torch.cat(by_itself).double().cpu()
     if not torch.allclose(together, apart, TOLERANCE, TOLERANCE, equal_nan=True):
         row = int((together - apart).abs().argmax())
@@ -132,27 +133,27 @@ def _compare_padded(trainer: Any, batch: Batch, alone: list[Batch]) -> None:
             f"network that does not see its padding (batch.mask is False there): {apart[row]:.5g} "
             f"and {together[row]:.5g}"
         )
-        raise ConfigFault("loss", type(trainer.loss).__name__, expected)
+        raise ConfigFault("loss", type(loss).__name__, expected)
 
 
-def _try_step(trainer: Any, trial: Any, batch: Batch) -> None:
+def _try_step(trainer: Any, trial: Any, loss: BaseLoss, batch: Batch) -> None:
     """Try the gradient of a step, and warn of what it changes that is not saved.
 
     Args:
         trainer: of the run, which stays as it is.
-        trial: a copy of it, whose loss is a copy.
+        trial, loss: copies of it and of its loss.
         batch: two samples.
     """
     with trying("arch", trainer.model, "a network that can be copied"):
         model = copy.deepcopy(trainer.model)
-    with trying("loss", trainer.loss, "one with a gradient"), torch.enable_grad():
+    with trying("loss", loss, "one with a gradient"), torch.enable_grad():
         with trial.autocast():
             output = trial.forward_batch(model.train(), batch)
-        trial.loss(output, batch).sum().backward()
+        loss(output, batch).sum().backward()
     if all(weight.grad is None or not weight.grad.any() for weight in model.parameters()):
         expected = "one with a gradient: it depends on no weight of the network"
-        raise ConfigFault("loss", type(trainer.loss).__name__, expected)
-    pairs = [(trainer, trial), (trainer.loss, trial.loss)]
+        raise ConfigFault("loss", type(loss).__name__, expected)
+    pairs = [(trainer, trial), (trainer.loss, loss)]
     for before, after in [*pairs, *zip(trainer.model.modules(), model.modules(), strict=True)]:
         is_module = isinstance(before, nn.Module)
         keeps_own = not is_module and before.state_dict()
@@ -178,10 +179,10 @@ def _differ(before: Any, after: Any) -> bool:
     return False
 
 
-def _try_state(trainer: Any) -> None:
+def _try_state(trainer: Any, loss: BaseLoss) -> None:
     """Refuse the state of a part that a checkpoint cannot keep."""
     metrics = [(f"metrics.{n}", metric) for n, metric in enumerate(trainer.valid_metrics)]
-    for key, part in [("loss", trainer.loss), ("trainer", trainer), *metrics]:
+    for key, part in [("loss", loss), ("trainer", trainer), *metrics]:
         expected = "one whose load_state_dict takes what state_dict returns: tensors, plain values"
         with trying(key, part, expected):
             file = io.BytesIO()

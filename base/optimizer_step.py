@@ -90,7 +90,7 @@ class OptimizerStep:
         """Clear the gradient, before step `number` of the run, counted from 0."""
         self.warmup_factor = min(1.0, (number + 1) / max(self.settings.warmup_steps, 1))
         self.optimizer.zero_grad(set_to_none=True)
-        self.model.gradient_scale = self.scaler.get_scale()
+        self.model.scale_gradients(self.scaler.get_scale())
 
     def noisy(self) -> AbstractContextManager:
         """Return a context in which the weights are noisy, if noise is configured."""

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     paths, split = arguments.resume, arguments.split
     if split is None and len(paths) > 1 and paths[-1] in SPLITS:
         *paths, split = paths  # as -r takes all that follows it
-    arguments.split = split or "valid"
+    arguments = argparse.Namespace(**vars(arguments) | {"split": split or "valid"})
     for path in paths:
         resolve_checkpoint(path)
     networks = [options.load(path, arguments) for path in paths]

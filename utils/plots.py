@@ -58,14 +58,10 @@ CELL, GRID = (3.3, 0.6), (14.0, 1.5)
 
 
 class Canvas:
-    """A figure that is drawn on in inches from its top left corner, y downwards.
-
-    Attributes:
-        frame: outside of which nothing but captions is drawn; None for no such bound.
-    """
+    """A figure that is drawn on in inches from its top left corner, y downwards."""
 
     def __init__(self) -> None:
-        self.frame: Bbox | None = None
+        self._frame: Bbox | None = None
         self._figure = Figure(facecolor="white")
         self._axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.axis("off")
@@ -75,6 +71,12 @@ class Canvas:
         self._figure.set_size_inches(width, height)
         self._axes.set(xlim=(0, width), ylim=(height, 0))
         return self._figure
+
+    def frame(self, left: float, top: float, width: float, height: float) -> None:
+        """Draw a frame; outside of it nothing but captions is drawn from here on."""
+        self._frame = Bbox.from_bounds(left, top, width, height)
+        corners = self._frame.corners()[[0, 1, 3, 2, 0]]
+        self.stroke([bezier(corners[n : n + 2]) for n in range(4)], FRAME, 1.2 / 72)
 
     def ink(
         self,
@@ -144,8 +146,9 @@ class Canvas:
             path = Path.make_compound_path(*paths)
             patch = PathPatch(path, capstyle="round", joinstyle="round", clip_on=False, **look)
             self._axes.add_artist(patch)
-            if self.frame is not None:
-                patch.set(clip_on=True, clip_box=TransformedBbox(self.frame, self._axes.transData))
+            if self._frame is not None:
+                box = TransformedBbox(self._frame, self._axes.transData)
+                patch.set(clip_on=True, clip_box=box)
 
     def caption(
         self, text: str, left: float, top: float, width: float = math.inf, colour: str = GREY
@@ -254,9 +257,8 @@ def frames_figure(
     scale = min(FRAMED / size[0], 2 * LETTER / letter)
     (width, height), canvas, y = np.maximum(size * scale, (MIN_WIDTH, 0.0)), Canvas(), MARGIN
     for ink, text in zip(inks, texts, strict=True):
-        canvas.frame, box = Bbox.from_bounds(MARGIN, y, width, height), bounds(ink)
-        corners = canvas.frame.corners()[[0, 1, 3, 2, 0]]
-        canvas.stroke([bezier(corners[n : n + 2]) for n in range(4)], FRAME, 1.2 / 72)
+        canvas.frame(MARGIN, y, width, height)
+        box = bounds(ink)
         left = MARGIN + 0.05 * width + box[0] * scale
         top = y + height / 2 - (float(np.median(to_points(ink)[:, 1])) - box[1]) * scale
         canvas.ink(ink, left, top, scale, letter)

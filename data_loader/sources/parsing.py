@@ -110,7 +110,10 @@ def first_of(names: Sequence[str], count: int = 3) -> str:
 _BROKEN = (ElementTree.ParseError, LookupError, ValueError)  # of unknown encodings too
 
 
-class _NoDocumentType(ElementTree.TreeBuilder):
+class _PlainTree(ElementTree.TreeBuilder):
+    def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
+        return super().start(_local_name(tag), attributes)
+
     def doctype(self, *_: object) -> None:
         raise Fault("a document type, which no ink needs (entities are never expanded)")
 
@@ -125,14 +128,12 @@ def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
         raise Fault("an empty file")
     if content.count("<" if isinstance(content, str) else b"<") > 2 * MAX_ELEMENTS:
         raise Fault(f"more than {MAX_ELEMENTS:,} elements")
-    parser = ElementTree.XMLParser(target=_NoDocumentType())
+    parser = ElementTree.XMLParser(target=_PlainTree())
     try:
         parser.feed(content)
         root = parser.close()
     except _BROKEN as error:
         raise Fault("broken XML", str(error)) from None
-    for element in root.iter():
-        element.tag = _local_name(element.tag)
     if root.tag != tag:
         detail = f"its outermost element is <{root.tag[:40]}>, not <{tag}>"
         raise Fault("another kind of XML", detail)

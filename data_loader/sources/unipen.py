@@ -184,7 +184,7 @@ def read_document(blocks: Iterable[Block], max_points: int) -> Document:
             place = block.line, len(components), writer, block.part
             segments.append(Segment(level.upper(), named, quality, label, *place))
         elif keyword == "COMMENT" and segments:
-            segments[-1].comments += body.split()
+            segments[-1].comments.extend(body.split())
         elif keyword == "WRITER_ID":
             writer = " ".join(body.split())
         elif keyword == "COORD":

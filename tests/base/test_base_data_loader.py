@@ -84,7 +84,7 @@ def test_position_restored_is_exact(batch):
     loader = Loader(lengths, batch_size=8)
     epochs = [list(loader) for _ in range(4)]
     resumed = Loader(lengths, batch_size=8)
-    resumed.batch_sampler.position = (2, batch)
+    resumed.batch_sampler.start_at(2, batch)
     assert list(resumed) == epochs[2][batch:]
     assert list(resumed) == epochs[3]
 

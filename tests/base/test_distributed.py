@@ -153,7 +153,7 @@ def test_shares_are_whole_and_of_like_length(monkeypatch):
     monkeypatch.setattr(distributed, "world_size", lambda: 4)
     for rank in range(4):
         monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
-        sampler.position = (0, 0)
+        sampler.start_at(0, 0)
         shares.append([[index for _, index in batch] for batch in sampler])
     for number, batch in enumerate(whole):
         parts = [share[number] for share in shares]

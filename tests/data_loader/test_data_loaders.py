@@ -291,7 +291,7 @@ def test_workers_and_position_give_the_same_batches(features):
     loader, workers = plain.training_loader(), others.training_loader()
     epochs = [list(loader) for _ in range(3)]
     assert same(list(workers), epochs[0])
-    workers.batch_sampler.position = (2, 3)
+    workers.batch_sampler.start_at(2, 3)
     assert same(list(workers), epochs[2][3:])
     assert same(list(others.loader("valid")), list(plain.loader("valid")))
 

@@ -20,7 +20,6 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -74,26 +73,19 @@ def record(function: Callable[[], None], warm_up: Callable[[], None]) -> Callabl
 def _kinds_of_steps() -> list[type]:
     """Return the steps to try, the fastest first."""
     kinds: list[type] = [TorchSteps]
-    if os.environ.get(KERNELS_SWITCH) != "0" and not _refused.fused:
+    if os.environ.get(KERNELS_SWITCH) != "0" and "fused" not in _refused:
         try:
             from model.layers.kernels.fused import FusedSteps
         except ImportError as error:
-            _refused.fused = True
+            _refused.add("fused")
             log.info("no Triton kernels, torch operations replace them: %s", error)
         else:
             kinds.insert(0, FusedSteps)
     return kinds
 
 
-@dataclass
-class _Refused:
-    """Marks what failed and is not tried again."""
-
-    graphs: bool = False
-    fused: bool = False
-
-
-_refused = _Refused()
+_refused: set[str] = set()
+"""What failed and is not tried again: "graphs", "fused" steps."""
 _loops: OrderedDict[tuple, Loop] = OrderedDict()
 
 
@@ -102,7 +94,7 @@ def available(device: torch.device) -> bool:
     return (
         device.type == "cuda"
         and os.environ.get(SWITCH) != "0"
-        and not _refused.graphs
+        and "graphs" not in _refused
         and not torch.cuda.is_current_stream_capturing()
     )
 
@@ -161,13 +153,13 @@ def _find(sizes: Sizes, dtype: torch.dtype, device: torch.device) -> Loop | None
         except Exception as error:
             log.warning("%s cannot be captured as a CUDA graph: %s", kind.__name__, error)
             if kind is not TorchSteps:
-                _refused.fused = True
+                _refused.add("fused")
             continue
         if len(_loops) >= KEPT:
             _loops.popitem(last=False)
         _loops[key] = loop
         return loop
-    _refused.graphs = True
+    _refused.add("graphs")
     log.warning("recurrent layers run without CUDA graphs, which is slower")
     return None
 

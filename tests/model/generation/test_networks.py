@@ -99,7 +99,7 @@ def test_the_scaler_s_factor_moves_the_bounds():
         batch = batch_of(3)
         batch.targets = batch.targets * 100.0
         network = build("synthesis", clip_output_gradient=1.0, clip_lstm_gradient=0.01)
-        network.gradient_scale = scale
+        network.scale_gradients(scale)
         loss = NegativeLogLikelihood()(run(network, batch), batch).sum()
         (scale * loss).backward()
         gradients.append([weight.grad / scale for weight in network.parameters()])

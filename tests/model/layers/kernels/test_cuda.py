@@ -210,9 +210,9 @@ def tapes(monkeypatch):
 
     monkeypatch.setattr(cuda, "record", record)
     monkeypatch.setattr(cuda, "_kinds_of_steps", lambda: [cuda.TorchSteps])
-    monkeypatch.setattr(cuda, "available", lambda device: not cuda._refused.graphs)
+    monkeypatch.setattr(cuda, "available", lambda device: "graphs" not in cuda._refused)
     monkeypatch.setattr(cuda, "_loops", type(cuda._loops)())
-    monkeypatch.setattr(cuda, "_refused", cuda._Refused())
+    monkeypatch.setattr(cuda, "_refused", set())
     monkeypatch.setattr(library, "available", lambda device, dtype: False)
     return made
 
@@ -295,7 +295,7 @@ def test_steps_that_fail_leave_their_place_to_the_next(tapes, monkeypatch, caplo
     with caplog.at_level(logging.WARNING):
         run_layers("cpu", 40, None)
     assert "Failing cannot be captured as a CUDA graph: no compiler" in caplog.messages
-    assert cuda._refused == cuda._Refused(graphs=False, fused=True)
+    assert cuda._refused == {"fused"}
     assert {type(loop.steps) for loop in cuda._loops.values()} == {cuda.TorchSteps}
 
 
@@ -322,7 +322,7 @@ def graphs(request, monkeypatch):
     if INTERPRETED:
         pytest.skip("Triton's interpreter cannot be recorded")
     monkeypatch.setattr(cuda, "_loops", type(cuda._loops)())
-    monkeypatch.setattr(cuda, "_refused", cuda._Refused())
+    monkeypatch.setattr(cuda, "_refused", set())
     monkeypatch.delenv(cuda.SWITCH, raising=False)
     if request.param == "fused":
         pytest.importorskip("triton")
@@ -421,7 +421,7 @@ def test_a_recording_that_gives_something_else_is_not_used(tapes, monkeypatch, c
     with caplog.at_level(logging.WARNING):
         own = run_layers("cpu", 40, 0.05)
     assert "its results are wrong" in caplog.text
-    assert cuda._refused.graphs and not cuda._loops
+    assert "graphs" in cuda._refused and not cuda._loops
     monkeypatch.setattr(cuda, "available", lambda device: False)
     same(own[1], run_layers("cpu", 40, 0.05)[1], rtol=0.0, atol=0.0)
 
