@@ -7,15 +7,13 @@ what a layer's product takes: its hidden state, that of the layer below, the win
 far as there are such, and a zero where that makes the width even.
 """
 
-from __future__ import annotations
-
 import ctypes
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from base.base_model import BaseModel
 from model.generation.mixture import PEN_PIVOT, stretched
 from model.generation.stepper import PERIOD, Stepper, WritingState
 from model.layers.cells import reorder_gates
@@ -23,9 +21,6 @@ from model.layers.kernels import library
 from model.layers.kernels.library import address
 from model.layers.recurrent import RecurrentLayer
 from model.layers.window import WindowedLayer
-
-if TYPE_CHECKING:
-    from model.generation.networks import GenerationNetwork
 
 
 def _gates(layer: WindowedLayer | RecurrentLayer, seen: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -68,9 +63,7 @@ class CompiledStepper(Stepper):
     and of the number of threads. See `Stepper` for the arguments; products are of float32 or
     bfloat16."""
 
-    def __init__(
-        self, network: GenerationNetwork, lines: WritingState, matmul_dtype: torch.dtype
-    ) -> None:
+    def __init__(self, network: BaseModel, lines: WritingState, matmul_dtype: torch.dtype) -> None:
         first = network.layers[0]
         self.inputs, self.size = network.input_size, first.hidden_size
         self.matmul_dtype, self.parity = matmul_dtype, 0

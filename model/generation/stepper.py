@@ -7,19 +7,15 @@ network may offer a faster one of its own (`GenerationNetwork.stepper`).
 Shapes: B lines, T steps, U characters of a text, I numbers of a point.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from base.base_model import BaseModel
 from model.generation.options import Sampling
-
-if TYPE_CHECKING:
-    from model.generation.networks import GenerationNetwork
 
 PERIOD = 16
 """Steps per call (assumed: few calls and checks for ended lines; a line runs half of it past its
@@ -47,11 +43,11 @@ class WritingState:
     text_lengths: Tensor | None = None
     sampling: Sampling = Sampling()
 
-    def stretch(self, network: GenerationNetwork) -> tuple[float, float]:
+    def stretch(self, network: BaseModel) -> tuple[float, float]:
         """Return the factors of the mixture's means in x and y, see `mixture.stretched`."""
         return self.sampling.stretch or network.stretch_at(self.sampling.bias)
 
-    def __getitem__(self, rows: Tensor) -> WritingState:
+    def __getitem__(self, rows: Tensor) -> Self:
         """Return some of the lines."""
         none = self.text is None
         return replace(
@@ -68,14 +64,12 @@ class Stepper:
     """Advances lines by steps of a network: by its `forward`, one call a step.
 
     Args:
-        network: its present weights are used.
+        network: a `GenerationNetwork`, whose present weights are used.
         lines: the initial state.
         matmul_dtype: of the matrix products; all else is in float32, or in float64 if this is.
     """
 
-    def __init__(
-        self, network: GenerationNetwork, lines: WritingState, matmul_dtype: torch.dtype
-    ) -> None:
+    def __init__(self, network: BaseModel, lines: WritingState, matmul_dtype: torch.dtype) -> None:
         self.network, self.lines, self.rounded = network, lines, matmul_dtype == torch.bfloat16
 
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:

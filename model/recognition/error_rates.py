@@ -8,21 +8,17 @@ ink does not show them; everything else does: blanks within, case, punctuation. 
 by blanks, and include punctuation.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+from base.base_data_loader import Batch
 from base.base_metric import BaseMetric
+from model.recognition.encoder import Transcript
 from utils.alphabet import nfc
-
-if TYPE_CHECKING:
-    from base.base_data_loader import Batch
-    from model.recognition.encoder import Transcript
 
 
 class ErrorCounts(NamedTuple):
