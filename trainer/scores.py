@@ -5,7 +5,7 @@ Log-loss depends on the unit of the offsets: `Normalisation.nats_in` says by how
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -15,10 +15,9 @@ from tqdm import tqdm
 
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_dataset import Sample
-from model.generation.loss import SquaredError
 from model.generation.metrics import SSE
 from model.generation.mixture import cross_entropy
-from model.generation.networks import GenerationNetwork, Output
+from model.generation.networks import GenerationNetwork
 from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
 from model.recognition.transcribing import Transcription, read_each_way
 from utils.checks import UserError
@@ -80,7 +79,6 @@ def evaluate(
     std = np.array(model.normalisation.std)
     unit = std if canonical is None else np.array(canonical)
     scale = torch.tensor(std / unit, dtype=torch.float32, device=device)
-    sums_of = _density_sums if model.has_density else _squared_sums
     step = None if quantisation_step is None else torch.tensor(quantisation_step / std)
     sse, sums, sequences, points = SSE(), Counter(), 0, 0
     bar = tqdm(loader, "evaluating", leave=False, unit="batch", disable=None if progress else True)
@@ -91,20 +89,17 @@ def evaluate(
         sequences += len(batch.lengths)
         points += batch.points
         noise = None if step is None else (_noise(batch, seed) * step).float().to(device)
-        sums.update(sums_of(output, batch, noise))
+        values = output.prediction.point_scores(batch.targets, noise)
         if model.end_of_sequence:
-            sums["end"] += _end_nats(output, batch)
+            ends = output.prediction.sequence_logits
+            values |= {"end": cross_entropy(ends, batch.targets[..., 3])}
+        sums.update({name: _total(value, batch.mask) for name, value in values.items()})
     if not points:
         raise UserError("nothing to evaluate: the split is empty")
     scores: dict[str, float | int | None] = {"sequences": sequences, "points": points}
-    if model.has_density:
-        shift = points * model.normalisation.nats_in(tuple(unit))
-        per_point = None if step is None else float(np.log(unit / quantisation_step).sum())
-        scores |= _log_losses(sums, sequences, points, shift, per_point)
-    else:
-        scores["squared_error"] = sums["squares"] / sequences
-        scores["squared_error_per_point"] = sums["squares"] / points
-        scores["pen_cross_entropy"] = sums["pen"] / points
+    shift = points * model.normalisation.nats_in(tuple(unit))
+    cell = None if step is None else float(np.log(unit / quantisation_step).sum())
+    scores |= model.prediction_type.scores(sums, sequences, points, shift, cell)
     scores |= sse.compute()
     if model.end_of_sequence:
         scores["end_cross_entropy"] = sums["end"] / sequences
@@ -112,52 +107,6 @@ def evaluate(
         name: None if value is None or not math.isfinite(value) else value
         for name, value in scores.items()
     }
-
-
-def _density_sums(output: Output, batch: Batch, noise: Tensor | None) -> dict[str, float]:
-    """Return the nats of a batch, and those of its targets with `noise` on their offsets."""
-    nats = {"nats": -_total(output.prediction.log_prob(batch.targets), batch.mask)}
-    if noise is not None:
-        targets = batch.targets.clone()
-        targets[..., :2] += noise
-        nats["dequantised"] = -_total(output.prediction.log_prob(targets), batch.mask)
-    return nats
-
-
-def _log_losses(
-    sums: Mapping[str, float], sequences: int, points: int, shift: float, per_point: float | None
-) -> dict[str, float | None]:
-    """Return the log-losses of a split.
-
-    Args:
-        sums: of nats in normalised units, as `_density_sums` returns them.
-        sequences, points: their counts.
-        shift: nats that all points have more in the unit of the scores.
-        per_point: nats that a point has more in units of the quantisation step; None without one.
-    """
-    nats, dequantised, bits = sums["nats"] + shift, None, None
-    if per_point is not None:
-        dequantised = (sums["dequantised"] + shift) / sequences
-        bits = (per_point + (sums["dequantised"] + shift) / points) / math.log(2)
-    return {
-        "log_loss": nats / sequences,
-        "log_loss_per_point": nats / points,
-        "log_loss_dequantised": dequantised,
-        "bits_per_point": bits,
-    }
-
-
-def _end_nats(output: Output, batch: Batch) -> float:
-    """Return the nats of the end of the sequence."""
-    ends = cross_entropy(output.prediction.sequence_logits, batch.targets[..., 3])
-    return _total(ends, batch.mask)
-
-
-def _squared_sums(output: Output, batch: Batch, noise: Tensor | None) -> dict[str, float]:
-    """Return the squared errors of a batch, and the nats of its pen."""
-    ends = cross_entropy(output.prediction.end_logits, batch.targets[..., 2])
-    squares = SquaredError()(output, batch).cpu().double().sum().item()
-    return {"squares": squares, "pen": _total(ends, batch.mask)}
 
 
 def read_split(

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
-from model.generation.mixture import cross_entropy
 from model.generation.networks import Output
 from utils.checks import Range
 
@@ -83,9 +82,6 @@ class SquaredError(_OfPoints):
             batch: as for `NegativeLogLikelihood`.
         """
         estimate, targets = output.prediction, batch.targets.to(output.prediction.mean.dtype)
-        ends = cross_entropy(estimate.end_logits, targets[..., 2])  # (batch, time)
-        if estimate.sequence_logits is not None:
-            ends = ends + cross_entropy(estimate.sequence_logits, targets[..., 3])
-        squared = (estimate.mean - targets[..., :2]).square().sum(-1)  # (batch, time)
-        total = 0.5 * squared + self.pen_weight * ends
+        ends = self.pen_weight * estimate.end_nats(targets)  # (batch, time)
+        total = estimate.half_squares(targets) + ends
         return total.masked_fill(~batch.mask, 0.0).sum(1)

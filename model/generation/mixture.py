@@ -5,6 +5,8 @@ Shapes: `...` any leading dimensions, M components, 2 the axes (x, y).
 
 import copy
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -51,8 +53,8 @@ def clamp_inwards(value: Tensor, low: Tensor | float, high: Tensor | float) -> T
     return _ClampInwards.apply(value, low, high)
 
 
-class NextPoint:
-    """A prediction of the next point, for any head: where strokes and sequences end.
+class NextPoint(ABC):
+    """A prediction of the next point, one class for each head: where strokes and sequences end.
 
     Attributes:
         end_logits: log-odds of the end of a stroke, `(...)`.
@@ -69,6 +71,36 @@ class NextPoint:
         """Return the prediction at an index of the leading dimensions."""
         parts = {name: part[place] for name, part in vars(self).items() if part is not None}
         return replace(self, **parts)
+
+    @classmethod
+    @abstractmethod
+    def num_parameters(cls, num_mixtures: int) -> int:
+        """Return how many numbers of the output layer it takes, those of the sequence's end left
+        out; `num_mixtures` is that of the network."""
+
+    @abstractmethod
+    def point_scores(self, points: Tensor, noise: Tensor | None) -> dict[str, Tensor]:
+        """Return by name what `scores` takes the sums of, `(...)` each.
+
+        Args:
+            points: normalised, `(..., 3)` or `(..., 4)`: those that were predicted.
+            noise: that dequantises their offsets, `(..., 2)`; None if they are not quantised.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def scores(
+        sums: Mapping[str, float], sequences: int, points: int, shift: float, cell: float | None
+    ) -> dict[str, float | None]:
+        """Return the scores of a split by name.
+
+        Args:
+            sums: of `point_scores`, over all points.
+            sequences, points: their counts.
+            shift: nats that all points have more in the unit of the scores than in normalised ones.
+            cell: nats that a point has more in units of the quantisation step than in that of the
+                scores; None without a step.
+        """
 
 
 @dataclass
@@ -202,6 +234,32 @@ class Mixture(NextPoint):
         if self.sequence_logits is not None:
             log_prob = log_prob - cross_entropy(self.sequence_logits, point[..., 3])
         return log_prob
+
+    @classmethod
+    def num_parameters(cls, num_mixtures: int) -> int:
+        return 6 * num_mixtures + 1  # the paper, eq. 17
+
+    def point_scores(self, points: Tensor, noise: Tensor | None) -> dict[str, Tensor]:
+        nats = {"nats": -self.log_prob(points)}
+        if noise is not None:
+            moved = torch.cat((points[..., :2] + noise, points[..., 2:]), -1)
+            nats["dequantised"] = -self.log_prob(moved)
+        return nats
+
+    @staticmethod
+    def scores(
+        sums: Mapping[str, float], sequences: int, points: int, shift: float, cell: float | None
+    ) -> dict[str, float | None]:
+        nats, dequantised, bits = sums["nats"] + shift, None, None
+        if cell is not None:
+            dequantised = (sums["dequantised"] + shift) / sequences
+            bits = (cell + (sums["dequantised"] + shift) / points) / math.log(2)
+        return {
+            "log_loss": nats / sequences,
+            "log_loss_per_point": nats / points,
+            "log_loss_dequantised": dequantised,
+            "bits_per_point": bits,
+        }
 
     def sample(self, uniform: Tensor, normal: Tensor) -> Tensor:
         """Turn random numbers into points.

@@ -149,7 +149,12 @@ class GenerationNetwork(BaseModel):
     @property
     def has_density(self) -> bool:
         """Whether its predictions say how probable each offset is, see `NextPoint`."""
-        return HEADS[self.head].has_density
+        return self.prediction_type.has_density
+
+    @property
+    def prediction_type(self) -> type[NextPoint]:
+        """The class of its predictions."""
+        return HEADS[self.head]
 
     def points_seen(self, inputs: Tensor) -> Tensor:
         """Return what the network sees of `forward`'s inputs, `(B, T, I)`."""
@@ -158,7 +163,7 @@ class GenerationNetwork(BaseModel):
 
     def output_layer(self, size: int) -> nn.Linear:
         """Return a new output layer for `size` numbers per step."""
-        count = 3 if self.head == "regression" else 6 * self.num_mixtures + 1  # the paper, eq. 17
+        count = self.prediction_type.num_parameters(self.num_mixtures)
         output = nn.Linear(size, count + self.end_of_sequence)
         if self.end_of_sequence:
             with torch.no_grad():
@@ -168,9 +173,7 @@ class GenerationNetwork(BaseModel):
     def predict(self, raw: Tensor) -> Mixture | PointEstimate:
         """Return the prediction that the output layer's numbers `(B, T, any)` describe."""
         raw = clip_gradient(raw, self._bound(self.clip_output_gradient))
-        if self.head == "regression":
-            return PointEstimate.from_parameters(raw, self.end_of_sequence)
-        return Mixture.from_parameters(
+        return self.prediction_type.from_parameters(
             raw, self.min_scales, self.max_correlation, self.end_of_sequence
         )
 

@@ -3,13 +3,14 @@
 Shapes: `...` any leading dimensions, 2 the axes (x, y).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from model.generation.mixture import LIMIT, NextPoint, clamp_inwards, draw_ends
+from model.generation.mixture import LIMIT, NextPoint, clamp_inwards, cross_entropy, draw_ends
 from utils.normalisation import Normalisation
 
 
@@ -31,12 +32,19 @@ class PointEstimate(NextPoint):
     sequence_logits: Tensor | None = None
 
     @classmethod
-    def from_parameters(cls, raw: Tensor, end_of_sequence: bool = False) -> Self:
+    def from_parameters(
+        cls,
+        raw: Tensor,
+        min_scale: Tensor | float = 0.0,
+        max_correlation: float = 0.0,
+        end_of_sequence: bool = False,
+    ) -> Self:
         """Return the estimate that a network's outputs are, in float32 or better.
 
         Args:
             raw: `(..., 3)`: the offset (x, y) and e-hat, the log-odds against the end of stroke as
                 in the paper, eq. 18; with an end of the sequence `(..., 4)`, last its own e-hat.
+            min_scale, max_correlation: not used.
             end_of_sequence: whether there is an end of the sequence.
         """
         raw = raw if raw.dtype == torch.float64 else raw.float()
@@ -64,3 +72,33 @@ class PointEstimate(NextPoint):
         """
         ends = draw_ends(uniform, self.end_logits, self.sequence_logits)
         return torch.cat((self.mean, ends), -1)
+
+    @classmethod
+    def num_parameters(cls, num_mixtures: int) -> int:
+        return 3
+
+    def half_squares(self, points: Tensor) -> Tensor:
+        """Return half the squared distances from points `(..., 3 or more)`, `(...)`."""
+        return 0.5 * (self.mean - points[..., :2]).square().sum(-1)
+
+    def end_nats(self, points: Tensor) -> Tensor:
+        """Return the nats of the ends of points `(..., 3)` or `(..., 4)`, `(...)`."""
+        nats = cross_entropy(self.end_logits, points[..., 2])
+        if self.sequence_logits is not None:
+            nats = nats + cross_entropy(self.sequence_logits, points[..., 3])
+        return nats
+
+    def point_scores(self, points: Tensor, noise: Tensor | None) -> dict[str, Tensor]:
+        pen = cross_entropy(self.end_logits, points[..., 2])
+        return {"squared_error": self.half_squares(points) + self.end_nats(points), "pen": pen}
+
+    @staticmethod
+    def scores(
+        sums: Mapping[str, float], sequences: int, points: int, shift: float, cell: float | None
+    ) -> dict[str, float | None]:
+        """Return them in normalised units: a distance has no density that another unit shifts."""
+        return {
+            "squared_error": sums["squared_error"] / sequences,
+            "squared_error_per_point": sums["squared_error"] / points,
+            "pen_cross_entropy": sums["pen"] / points,
+        }

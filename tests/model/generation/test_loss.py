@@ -27,7 +27,7 @@ def test_the_loss_is_a_likelihood_under_a_unit_gaussian(ends):
     """But for ln(2 pi) a point, at a weight of 1; padding does not count."""
     torch.manual_seed(0)
     raw, targets = torch.randn(2, 5, 3 + ends, dtype=torch.float64), random_points(2, 5)
-    estimate = PointEstimate.from_parameters(raw, ends)
+    estimate = PointEstimate.from_parameters(raw, end_of_sequence=ends)
     nats = -Normal(raw[..., :2], 1.0).log_prob(targets[..., :2]).sum(-1)
     nats -= Bernoulli(logits=-raw[..., 2]).log_prob(targets[..., 2])
     if ends:
@@ -58,7 +58,7 @@ def test_a_sample_is_the_mean_and_drawn_ends():
     torch.manual_seed(2)
     count = 100_000
     raw = torch.tensor([0.3, -4.0, 0.8, -0.6], dtype=torch.float64).expand(count, -1)
-    estimate = PointEstimate.from_parameters(raw, True)
+    estimate = PointEstimate.from_parameters(raw, end_of_sequence=True)
     uniform = torch.rand(count, 2, dtype=torch.float64)
     points = estimate.sample(uniform, torch.randn(count, 2))
     assert points.shape == (count, 4)
