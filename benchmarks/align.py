@@ -6,6 +6,7 @@ tells which characters can be read where they stand, and which when they are cut
 
 import argparse
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -22,25 +23,29 @@ from model.generation import aligning as by_window
 from model.reader import Reader
 from model.recognition import aligning as by_ctc
 from model.recognition.error_rates import error_counts, read_in_place
+from model.trained_network import TrainedNetwork
 from model.writer import Writer
 from parse_config import ConfigParser
 from utils.alphabet import nfc
 from utils.checks import UserError
 
 
+def method_of(network: TrainedNetwork) -> Callable[..., list[np.ndarray]]:
+    """Return the function that aligns lines by a network; a UserError if it cannot align."""
+    if isinstance(network, Writer) and network.model.needs_text:
+        return by_window.align
+    if isinstance(network, Reader) and network.model.head == "ctc":
+        return by_ctc.align
+    raise UserError(
+        f"{network.path} contains a {type(network.model).__name__}: a network that writes "
+        "texts, or a recogniser with CTC, can align"
+    )
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Align the lines of all splits of a config, and save the table."""
     aligner = options.load(arguments.resume, arguments)
-    reader = options.load_reader(arguments.reader, arguments)
-    if isinstance(aligner, Writer) and aligner.model.needs_text:
-        align = by_window.align
-    elif isinstance(aligner, Reader) and aligner.model.head == "ctc":
-        align = by_ctc.align
-    else:
-        raise UserError(
-            f"{aligner.path} contains a {type(aligner.model).__name__}: a network that writes "
-            "texts, or a recogniser with CTC, can align"
-        )
+    reader, align = options.load_reader(arguments.reader, arguments), method_of(aligner)
     options.make_room(arguments.output, "--output")
     alphabet = aligner.model.alphabet
     config = ConfigParser.from_file(arguments.config, arguments.overrides)

@@ -217,10 +217,16 @@ class Binder:
         made = self._make_arguments(arguments, given, f"{key}.args", kind)
         if len(self.faults) > before:
             return None
-        values, whole = [supplied[name] for name in arguments.supplied], None
+        return self._construct(arguments, [supplied[one] for one in arguments.supplied], made, key)
+
+    def _construct(
+        self, arguments: Arguments, supplied: Sequence[Any], made: Mapping[str, Any], key: str
+    ) -> Any:
+        """Construct an object, unless something supplied is `ABSENT`; see what it hands on."""
+        kind, whole = arguments.cls.__name__, None
         try:
-            if not any(one is ABSENT for one in values):
-                whole = arguments.construct(arguments.cls, *values, **made)
+            if not any(one is ABSENT for one in supplied):
+                whole = arguments.construct(arguments.cls, *supplied, **made)
         except ConfigFault as fault:
             place = ".".join(filter(None, (key, "args", fault.key)))
             return self._refuse(place, fault.value, fault.expected)
@@ -229,13 +235,13 @@ class Binder:
         except Exception as error:  # of a user's class
             problem = f"its constructor ended in {described(error)}"
             return self._refuse(f"{key}.type", kind, problem)
-        handed_on = _handed_on(arguments, values, made) if arguments.is_watched else {}
+        handed_on = _handed_on(arguments, supplied, made) if arguments.is_watched else {}
         for name, value in handed_on.items():
             if name not in made:
                 self._keep_default(arguments.accepted[name], value, f"{key}.args.{name}")
             elif type(made[name]) in WORDS and made[name] != value:
                 problem = f"{kind} does not hand it on: super().__init__(..., **options)"
-                self._refuse(f"{key}.args.{name}", given[name], problem)
+                self._refuse(f"{key}.args.{name}", made[name], problem)
         return whole
 
     def _make_arguments(
