@@ -1,6 +1,6 @@
 """How written lines or pages look, in numbers, by bias, length or liveliness, beside recorded ones.
 
-Of lines `utils.hand_measures.MEASURES`, of pages the spreads of `benchmarks/evenness.py`.
+Of lines `benchmarks/line_measures.py`, of pages the spreads of `benchmarks/evenness.py`.
 """
 
 import argparse
@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_dataset import Sample
 from benchmarks.evenness import LEAST_LINES, SPREADS, of_page
+from benchmarks.line_measures import MEASURES, measure
 from benchmarks.measures import VARIED, Measured, main, print_table, shown, variety
 from commands import options
 from data_loader.synthetic.corpus import held_out
@@ -30,7 +31,6 @@ from model.generation.options import Sampling
 from model.writer import Writer
 from parse_config import data_of
 from utils.checks import UserError
-from utils.hand_measures import MEASURES, measure
 from utils.ink import from_strokes
 
 NEAR = 5

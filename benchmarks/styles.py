@@ -2,7 +2,7 @@
 
 The network of each style of `saved/styles` writes lines in it. Each line is then given to the style
 whose sample, or ten other lines, it lies nearest to: in the space that tells recorded hands apart
-(`hands.npz`), and by measures of `utils.hand_measures`. A recogniser says how legible they are.
+(`hands.npz`), and by measures of `line_measures.py`. A recogniser says how legible they are.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.pretrained import HAND_SPACE, network_of, styles
+from benchmarks.line_measures import measure
 from benchmarks.measures import VARIED, main
 from commands.options import Parser
 from data_loader.synthetic.corpus import held_out
@@ -23,7 +24,6 @@ from handwriting.primers import load_primer
 from model import Sampling, load
 from model.recognition.error_rates import rates
 from utils import hand_likeness
-from utils.hand_measures import measure
 
 OTHERS, BIAS, LONGEST = 10, 0.75, 24
 """Lines that stand for a style beside its sample, and the bias and longest text of all."""

@@ -6,7 +6,6 @@ import os
 import numpy as np
 
 from utils.files import write_json
-from utils.hand_measures import measure
 from utils.ink import strokes, x_height
 
 PRECISION = 3
@@ -32,14 +31,11 @@ def write_style(
     Raises:
         OSError: if the file cannot be written.
     """
-    found = measure(ink, text)
     digits = PRECISION - math.floor(math.log10(x_height(ink)))
     values = {
         "name": name,
         "text": text,
         **({"network": network} if network else {}),
-        "slant": round(found["slant"], 1),
-        "letter_width": round(found["letter_width"], 2),
         "strokes": [
             [[round(x, digits), round(y, digits)] for x, y in stroke.tolist()]
             for stroke in strokes(ink)

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import appearance
 from benchmarks.evenness import of_page
+from benchmarks.line_measures import MEASURES, measure
 from benchmarks.measures import VARIED, variety
 from data_loader.synthetic.corpus import held_out
 from model import load
@@ -16,7 +17,6 @@ from tests.benchmarks.scripts import run
 from tests.commands.networks import use
 from tests.page_rows import rows_of
 from utils.checks import UserError
-from utils.hand_measures import MEASURES, measure
 from utils.ink import from_strokes
 
 

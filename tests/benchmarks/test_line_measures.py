@@ -1,0 +1,131 @@
+"""The measures of lines against known writers, known changes of their lines, and values by hand."""
+
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from benchmarks.line_measures import MEASURES, curvature, measure
+from data_loader.synthetic.corpus import held_out
+from data_loader.synthetic.embedded import EmbeddedDataset, write
+from tests.data_loader.synthetic.hands import turned
+from utils.checks import DataError
+from utils.hand_features import hand_features
+from utils.hand_measures import baseline_angle
+from utils.ink import from_strokes, to_points, x_height
+
+TEXTS = held_out(24)
+PEOPLE = EmbeddedDataset(seed=7, fonts=["print", "italic", "cursive"])
+
+
+def hand(number):
+    return PEOPLE.invent(0, number)
+
+
+def lines(rate=75.0):
+    return [
+        write(text, hand(number), np.random.default_rng(number), rate)
+        for number, text in enumerate(TEXTS)
+    ]
+
+
+def measured(inks):
+    """Return each measure of lines of the texts, `(lines,)`."""
+    found = [measure(ink, text) for ink, text in zip(inks, TEXTS, strict=True)]
+    return {name: np.array([one[name] for one in found]) for name in MEASURES}
+
+
+LINES = lines()
+PLAIN = measured(LINES)
+
+
+def moved(ink, change):
+    """Return the ink whose points are `change` of those of `ink`."""
+    result = ink.copy()
+    result[1:, :2] = np.diff(change(to_points(ink)), axis=0)
+    return result
+
+
+@pytest.mark.parametrize("far", [1e6, 1e9])
+def test_a_point_far_off_does_not_fill_the_memory(far):
+    ink = from_strokes([np.array([[0.0, 0], [far, 0]]), np.array([[far, 0], [far, 1.0]])])
+    tracemalloc.start()
+    found = measure(ink, "hello"), hand_features(ink)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found[0]["curvature"] == 0 and np.isfinite(found[1]).all()
+    assert peak < 64 * 2**20
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.25])
+def test_letters_that_grow_in_the_second_half_raise_the_ratio(factor):
+    def grown(points):
+        x = points[:, 0]
+        level = points[:, 1] - np.polyval(np.polyfit(*points.T, 1), x)
+        # About the baseline, which the low points are near to, so that it stays.
+        level -= np.quantile(level, 0.8)
+        return np.stack([x, np.where(x > (x.min() + x.max()) / 2, factor, 1) * level], axis=1)
+
+    found = measured([moved(ink, grown) for ink in LINES])
+    ratios = found["x_height_ratio"] / PLAIN["x_height_ratio"]
+    assert np.median(ratios) == pytest.approx(factor, rel=0.05)
+    assert np.quantile(np.abs(np.log(ratios / factor)), 0.75) < 0.1
+    assert np.nanmedian(found["x_height_spread"]) > 1.5 * np.nanmedian(PLAIN["x_height_spread"])
+
+
+def test_known_hands_are_told_apart():
+    for name in ("slant", "word_space"):
+        known = [getattr(hand(number), name) for number in range(len(TEXTS))]
+        assert np.corrcoef(known, PLAIN[name])[0, 1] > 0.7
+
+
+@pytest.mark.parametrize("degrees", [-3.0, 10.0])
+def test_a_turned_line_has_another_slope_and_nothing_else(degrees):
+    found = measured([turned(ink, degrees) for ink in LINES])
+    signed = [math.degrees(baseline_angle(ink)) + degrees for ink in LINES]
+    assert np.median(np.abs(found["slope"] - np.abs(signed))) < 0.2
+    for name in ("slant", "letter_width", "curvature", "word_space"):
+        change = np.nanmedian(np.abs(found[name] - PLAIN[name]))
+        assert change < 0.05 * np.nanstd(PLAIN[name]) + 0.02
+
+
+def test_unit_and_sampling_rate_do_not_matter():
+    larger = measured([ink * np.array([32, 32, 1], dtype=np.float32) for ink in LINES])  # exact
+    for name in MEASURES:
+        np.testing.assert_allclose(larger[name], PLAIN[name], rtol=1e-3, atol=1e-6)
+    denser = measured(lines(rate=200.0))
+    for name in ("x_height_ratio", "letter_width", "lifts", "curvature", "word_space"):
+        assert np.nanmedian(denser[name] / PLAIN[name]) == pytest.approx(1, abs=0.03), name
+    assert np.nanmedian(denser["slant"] - PLAIN["slant"]) == pytest.approx(0, abs=0.5)
+
+
+def test_curvature_by_hand():
+    angle = np.linspace(0, 2 * np.pi, 200)
+    circle = from_strokes([50 * np.stack([np.cos(angle), np.sin(angle)], axis=1)])
+    assert x_height(circle) == pytest.approx(100, rel=1e-3)
+    # The radius is half an x-height. The last step has no turn after it.
+    assert curvature(circle) == pytest.approx(2.0, abs=0.1)
+    corner = from_strokes([np.array([[0, 0], [0, 100], [100, 100]])])
+    assert curvature(corner) == pytest.approx(math.pi / 2 / 2)
+
+
+def test_lifts_and_widths_by_hand():
+    # Two words of two bars each and one of one; all upright, 10 high.
+    bars = from_strokes([np.array([[x, 0], [x, 10]]) for x in (0, 4, 24, 28, 58)])
+    found = measure(bars, "ab cd e")
+    assert found["letter_width"] == pytest.approx(5.8 / 7) and found["lifts"] == 1.0
+    assert found["word_space"] == pytest.approx(2.5)
+
+
+def test_what_is_too_short_is_not_a_number():
+    def nothing(ink, text):
+        return {name for name, value in measure(ink, text).items() if math.isnan(value)}
+
+    letter = write("a", hand(0), np.random.default_rng(0), 75.0)
+    assert nothing(letter, "a") >= {"slope", "x_height_ratio", "x_height_spread", "word_space"}
+    assert not nothing(letter, "a") & {"lifts", "letter_width", "curvature"}
+    assert nothing(from_strokes([np.zeros((1, 2))]), "") == set(MEASURES)
+    assert nothing(LINES[0], "") == {"letter_width", "lifts", "word_space"}
+    with pytest.raises(DataError, match="it has no points"):
+        measure(np.empty((0, 3)))
