@@ -152,7 +152,7 @@ class BaseTrainer(BaseTask):
         epoch = self.progress.epoch
         if self.is_complete:
             reason = "all epochs are done" if epoch >= self.epochs else "early stopping"
-            best = self.monitor.describe(self.state.best)
+            best = self.monitor.describe(self.progress)
             log.info("finished after epoch %d: %s; %s", epoch, reason, best)
             self.checkpoint.finish()
 
@@ -179,7 +179,7 @@ class BaseTrainer(BaseTask):
     def is_complete(self) -> bool:
         """Whether all epochs are done, or the run has stopped early."""
         all_done = self.progress.epoch >= self.epochs
-        return all_done or self.monitor.out_of_patience(self.state.best)
+        return all_done or self.monitor.out_of_patience(self.progress)
 
     def should_stop(self) -> bool:
         """Return whether no further epoch is to be trained now."""
@@ -225,7 +225,7 @@ class BaseTrainer(BaseTask):
     def _epoch_is_trained(self) -> bool:
         if self.settings.steps_per_epoch is not None:
             return self.progress.epoch_steps >= self.settings.steps_per_epoch
-        return self.state.position.data_pass > self.progress.epoch_pass
+        return self.progress.data_pass > self.progress.epoch_pass
 
     def commit(self, values: dict[str, float] | None) -> None:
         """Judge, log and save an epoch; of an interrupted one save what there is.
@@ -237,8 +237,8 @@ class BaseTrainer(BaseTask):
             self._save_within_epoch()
             return
         epoch, reason = self.progress.epoch + 1, self.checkpoint.reason_not_to_save()
-        best = self.monitor.judge(self.state.best, epoch, values, sound=reason is None)
-        sums, improved = self.state.end_epoch(values, best), best.best_epoch == epoch
+        judged = self.monitor.judge(self.progress, values, sound=reason is None)
+        sums, improved = self.state.end_epoch(values, judged), judged.best_epoch == epoch
         self.optimizer_step.end_epoch(values.get(self.monitor.name))
         if distributed.is_main():
             if reason is None:
@@ -278,9 +278,10 @@ class BaseTrainer(BaseTask):
         if not stream.load():  # A loader failed: the run ends.
             return math.nan
         sums, batches, finite = Sums(), [], True
-        place = astuple(self.state.position)  # The random numbers of a step depend on it alone.
+        now = self.progress  # Random numbers depend on the place in the data alone.
+        place = now.data_pass, now.batch, now.chunk
         self.model.train()
-        update.start(self.progress.step)
+        update.start(now.step)
         with update.noisy(), distributed.own_randomness(self.device, self.seed, *place):
             for number, chunk in enumerate(stream.chunks()):
                 loss = 0.0  # Of a process without a row of this batch.
@@ -336,7 +337,7 @@ class BaseTrainer(BaseTask):
     @property
     def _best(self) -> dict[str, float]:
         """The monitored value of the best epoch by its name, as soon as there is one."""
-        best = self.state.best.best
+        best = self.progress.best
         return {} if best is None else {self.monitor.name: best}
 
     @cached_property

@@ -38,7 +38,7 @@ class BatchStream:
     Args:
         parts: of the run: the loader, and the device that batches go to.
         settings: of the run.
-        state: of the run, whose position and carried states this moves on.
+        state: of the run, whose progress and carried states this moves on.
         stop: receives a failure of the loader.
     """
 
@@ -68,7 +68,7 @@ class BatchStream:
         """
         if self._group:
             return True
-        position = self.state.position
+        position = self.state.progress
         if self._batches is None:
             self.loader.batch_sampler.start_at(position.data_pass, position.batch)
             self._batches = loaded(self.loader, self._stop)
@@ -87,7 +87,7 @@ class BatchStream:
             if batch is None or self.truncate is None:
                 yield batch and Chunk(batch, float(len(batch)), None)
                 continue
-            start = self.state.position.chunk * self.truncate
+            start = self.state.progress.chunk * self.truncate
             rows, steps = batch.lengths > start, slice(start, start + self.truncate)
             part = Batch(
                 inputs=batch.inputs[rows, steps],
@@ -106,7 +106,7 @@ class BatchStream:
 
         One that is not finite is dropped.
         """
-        start, lengths = self.state.position.chunk * self.truncate, self._group[number].lengths
+        start, lengths = self.state.progress.chunk * self.truncate, self._group[number].lengths
         goes_on = lengths[lengths > start] > start + self.truncate
         own = {name: value[goes_on].detach().clone() for name, value in state.items()}
         finite = all(bool(torch.isfinite(value).all()) for value in own.values())
@@ -114,11 +114,11 @@ class BatchStream:
 
     def advance(self) -> None:
         """Move on to the next chunk, group of batches, or pass over the data."""
-        before = self.state.position
+        before = self.state.progress
         self.state.advance(self._num_chunks(), len(self._group), len(self.loader))
-        if self.state.position.chunk == 0:
+        if self.state.progress.chunk == 0:
             self._group = []
-        if self.state.position.data_pass > before.data_pass:
+        if self.state.progress.data_pass > before.data_pass:
             self._batches = None
 
     def _num_chunks(self) -> int:
@@ -129,7 +129,7 @@ class BatchStream:
 
     def _states_fit(self) -> bool:
         """Return whether the states are of the sequences that have time steps in the chunk."""
-        chunk, states = self.state.position.chunk, self.state.carried
+        chunk, states = self.state.progress.chunk, self.state.carried
         if chunk >= self._num_chunks() or len(states) != len(self._group):
             return False
         for batch, state in zip(self._group, states, strict=True):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from base.run_state import Best
+from base.run_state import Progress
 
 
 class Monitor:
@@ -20,24 +20,24 @@ class Monitor:
         self.rule, self.name, self.early_stop = rule, name or None, early_stop
         self._sign = -1.0 if mode == "max" else 1.0
 
-    def judge(self, best: Best, epoch: int, values: Mapping[str, float], sound: bool) -> Best:
-        """Return the best epoch so far: `epoch` if it is sound and better than `best`."""
+    def judge(self, now: Progress, values: Mapping[str, float], sound: bool) -> Progress:
+        """Return the progress with the best epoch: the present one if it is sound and better."""
         if self.name is None:
-            return best
+            return now
         value = values[self.name]
-        limit = math.inf if best.best is None else self._sign * best.best
+        limit = math.inf if now.best is None else self._sign * now.best
         if sound and math.isfinite(value) and self._sign * value < limit:
-            return Best(value, epoch)
-        return replace(best, not_improved=best.not_improved + 1)
+            return replace(now, best=value, best_epoch=now.epoch + 1, not_improved=0)
+        return replace(now, not_improved=now.not_improved + 1)
 
-    def out_of_patience(self, best: Best) -> bool:
+    def out_of_patience(self, now: Progress) -> bool:
         """Return whether the last `early_stop` epochs were no better than one before them."""
-        return self.early_stop is not None and best.not_improved >= self.early_stop
+        return self.early_stop is not None and now.not_improved >= self.early_stop
 
-    def describe(self, best: Best) -> str:
+    def describe(self, now: Progress) -> str:
         """Return in words which epoch was best."""
         if self.rule is None:
             return "nothing was monitored"
-        if best.best is None:
+        if now.best is None:
             return f"no epoch had a finite {self.name}"
-        return f"best {self.rule}: {best.best:.6g} in epoch {best.best_epoch}"
+        return f"best {self.rule}: {now.best:.6g} in epoch {now.best_epoch}"

@@ -37,25 +37,15 @@ class Progress:
     first_loss: float | None = None
     """Loss per point of the first step that was made."""
 
-
-@dataclass(frozen=True)
-class Position:
-    """Where the next step takes its batches from; all counted from 0."""
-
     data_pass: int = 0
-    """The pass over the data."""
+    """The pass over the data that the next step takes its batches from; counted from 0."""
     batch: int = 0
-    """The first batch of the step."""
+    """The first of these batches in the pass, likewise."""
     chunk: int = 0
-    """The chunk of the batches' time steps."""
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best epoch so far."""
+    """The chunk of their time steps, likewise."""
 
     best: float | None = None
-    """The best value of the monitored metric."""
+    """The best value of the monitored metric so far."""
     best_epoch: int | None = None
     """The epoch of that value."""
     not_improved: int = 0
@@ -114,11 +104,8 @@ class Sums:
         }
 
 
-Counters = tuple[Progress, Position, Best]
-
-
 class RunState:
-    """Counters, sums and states of a run: what a checkpoint holds beside weights and optimiser.
+    """Progress, sums and states of a run: what a checkpoint holds beside weights and optimiser.
 
     Its methods alone change it.
 
@@ -127,27 +114,24 @@ class RunState:
 
     Attributes:
         progress: how far the run has come.
-        position: where the next step takes its batches from.
         carried: for each batch of the step the state that its chunk begins with, None at the start.
         sums: of the current epoch.
-        best: the best epoch.
         values: by name, of the last complete epoch.
         source: the checkpoint that the run was resumed from, if any.
     """
 
     def __init__(self, metrics: Sequence[BaseMetric] = ()) -> None:
         self.metrics, self.sums, self.values = metrics, Sums(), {}
-        self.progress, self.position, self.best = Progress(), Position(), Best()
-        self.carried: list[Carried | None] = []
+        self.progress, self.carried = Progress(), list[Carried | None]()
         self.source: Path | None = None
 
     # What a step changes.
 
     def restart_batches(self, count: int) -> None:
         """Begin with the first chunk of each of `count` batches."""
-        if self.position.chunk:
+        if self.progress.chunk:
             log.warning("the data have changed since %s: restarting a batch", self.source)
-        self.position, self.carried = replace(self.position, chunk=0), [None] * count
+        self.progress, self.carried = replace(self.progress, chunk=0), [None] * count
 
     def carry(self, number: int, state: Carried | None) -> None:
         """Set the state that the next chunk of a batch of the step begins with."""
@@ -155,13 +139,13 @@ class RunState:
 
     def advance(self, chunks: int, batches: int, batches_per_pass: int) -> None:
         """Move on to the next chunk; after all chunks of a step's batches to the next batches."""
-        data_pass, batch, chunk = self.position.data_pass, self.position.batch, self.position.chunk
-        if chunk + 1 < chunks:
-            self.position = Position(data_pass, batch, chunk + 1)
-        elif batch + batches < batches_per_pass:
-            self.position = Position(data_pass, batch + batches)
+        now = self.progress
+        if now.chunk + 1 < chunks:
+            self.progress = replace(now, chunk=now.chunk + 1)
+        elif now.batch + batches < batches_per_pass:
+            self.progress = replace(now, batch=now.batch + batches, chunk=0)
         else:
-            self.position = Position(data_pass + 1)
+            self.progress = replace(now, data_pass=now.data_pass + 1, batch=0, chunk=0)
 
     def count(self, step: Sums, norm: float, rate: float, seconds: float) -> None:
         """Count a step by its sums, the norm of its gradient, its learning rate and the time it
@@ -186,37 +170,30 @@ class RunState:
 
     # What an epoch changes.
 
-    def end_epoch(self, values: Mapping[str, float], best: Best) -> Sums:
-        """Complete an epoch of these values, and return its sums; `best` is the best up to it."""
-        sums, self.sums, self.values, self.best = self.sums, Sums(), dict(values), best
-        epoch, data_pass = self.progress.epoch + 1, self.position.data_pass
-        self.progress = replace(self.progress, epoch=epoch, epoch_steps=0, epoch_pass=data_pass)
+    def end_epoch(self, values: Mapping[str, float], judged: Progress) -> Sums:
+        """Complete an epoch of these values, and return its sums; `judged` is as of `Monitor`."""
+        sums, self.sums, self.values = self.sums, Sums(), dict(values)
+        epoch, data_pass = judged.epoch + 1, judged.data_pass
+        self.progress = replace(judged, epoch=epoch, epoch_steps=0, epoch_pass=data_pass)
         for metric in self.metrics:
             metric.reset()
         return sums
 
-    def set_best(self, best: Best) -> None:
-        """Set the best epoch, where it differs from that of the checkpoint."""
-        self.best = best
+    def forget_best(self) -> None:
+        """Let the next epoch be the best."""
+        self.progress = replace(self.progress, best=None, best_epoch=None, not_improved=0)
 
     # Saving and resuming.
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything as tensors and plain values; all processes call this together."""
-        return self._counts() | {
+        return {
+            "progress": asdict(self.progress),
+            "sums": asdict(self.sums),
             "states": [state and moved(state, "cpu") for state in self.carried],
             "metrics": [metric.state_dict() for metric in merged(self.metrics)],
             "shares": gathered(self.metrics) if distributed.world_size() > 1 else [],
         }
-
-    def _counts(self) -> dict[str, Any]:
-        progress = asdict(self.progress) | asdict(self.position) | asdict(self.best)
-        return {"progress": progress, "sums": asdict(self.sums)}
-
-    @property
-    def counters(self) -> Counters:
-        """What differs wherever anything of a run does."""
-        return self.progress, self.position, self.best
 
     def load_state_dict(
         self,
@@ -237,25 +214,27 @@ class RunState:
             layout: that of now.
             initial: state of the network, for one sequence.
         """
-        numbers = {name: layout[name] for name in ("batches", "accumulate")}
-        check_like(saved, self._counts() | numbers, f"{source}: training")
+        own = {"progress": asdict(self.progress), "sums": asdict(self.sums)}
+        own |= {name: layout[name] for name in ("batches", "accumulate")}
+        check_like(saved, own, f"{source}: training")
         for state in (state for state in saved["states"] if state is not None):
             # Without memory: a file can claim more rows than it stores.
             count = max(map(len, state.values()), default=0)
             wanted = {name: one.expand(count, *one.shape[1:]) for name, one in initial.items()}
             check_like(state, wanted, f"{source}: training.states")
-        counters = (filled(kind, saved["progress"]) for kind in (Progress, Position, Best))
-        progress, position, self.best = counters
-        epoch_pass = min(progress.epoch_pass, position.data_pass)
-        self.progress = replace(progress, epoch_pass=epoch_pass)
-        self.sums, self.values, self.source = filled(Sums, saved["sums"]), dict(values), source
-        self._load_metrics(saved)
         before, now = saved["batches"], layout["batches"]
         if before != now:
             log.warning("a pass over the data has %d batches instead of %d", now, before)
-        batch = min(position.batch * now // before, now - 1)
         same = all(saved[name] == value for name, value in layout.items())
-        self.position = Position(position.data_pass, batch, position.chunk if same else 0)
+        progress = filled(Progress, saved["progress"])
+        self.progress = replace(
+            progress,
+            epoch_pass=min(progress.epoch_pass, progress.data_pass),
+            batch=min(progress.batch * now // before, now - 1),
+            chunk=progress.chunk if same else 0,
+        )
+        self.sums, self.values, self.source = filled(Sums, saved["sums"]), dict(values), source
+        self._load_metrics(saved)
         self.carried = list(saved["states"])
 
     def _load_metrics(self, saved: Mapping[str, Any]) -> None:

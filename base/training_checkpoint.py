@@ -22,7 +22,7 @@ from base.checkpoint import (
 )
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
-from base.run_state import Best, Counters, RunState
+from base.run_state import Progress, RunState
 from base.training_parts import TrainingParts, TrainingSettings
 from utils.checks import ABSENT, CheckpointError, first_line, shown
 from utils.files import link_or_copy, set_aside
@@ -79,9 +79,9 @@ class TrainingCheckpoint:
         self.stateful, self.last_loss, self.monitored = stateful, last_loss, monitored
         self.changes: dict[str, list[Any]] = {}
         self._last_save = time.monotonic()
-        # The counters of the last checkpoint, and of the best one written here.
-        self._saved: Counters | None = None
-        self._saved_best: Counters | None = None
+        # That of the last checkpoint, and of the best one written here.
+        self._saved: Progress | None = None
+        self._saved_best: Progress | None = None
 
     # Resuming.
 
@@ -110,7 +110,7 @@ class TrainingCheckpoint:
             raise fault or CheckpointError(f"{source}: it does not fit in another process")
         for key, (before, now) in self.changes.items():
             log.info("changed since %s: %s = %s, before %s", source, key, shown(now), shown(before))
-        self._saved, done = self.state.counters, self.state.progress
+        self._saved = done = self.state.progress
         log.info("resumed from %s: %d epochs complete, %d steps", source, done.epoch, done.step)
 
     def _load(self, checkpoint: Checkpoint, source: Path) -> None:
@@ -153,9 +153,9 @@ class TrainingCheckpoint:
 
     def discard_newer(self) -> None:
         """Set aside what did not lead to the checkpoint that the run was resumed from."""
-        source, best = self.state.source, self.state.best
+        source, progress, forgets_best = self.state.source, self.state.progress, False
         if distributed.is_main() and source is not None:
-            here = position(source) or (self.state.progress.epoch, math.inf)
+            here = position(source) or (progress.epoch, math.inf)
             for path in checkpoints(self.run.models):
                 if position(path) > here:  # It is damaged.
                     log.warning("%s is not resumed; kept as %s", path, set_aside(path))
@@ -165,16 +165,18 @@ class TrainingCheckpoint:
                     "best begins anew; the one before is %s", set_aside(self.run.best, "former")
                 )
             # As when another value is monitored now: the next epoch is the best.
-            if measures or (best.best_epoch is not None and not self._find_best(source, best)):
-                best = Best()
-        self.state.set_best(distributed.broadcast_object(lambda: best))
+            had_best = progress.best_epoch is not None
+            forgets_best = measures or (had_best and not self._find_best(source))
+        if distributed.broadcast_object(lambda: forgets_best):
+            self.state.forget_best()
         self._last_save = time.monotonic()
 
-    def _find_best(self, source: Path, best: Best) -> bool:
+    def _find_best(self, source: Path) -> bool:
         """Make the best checkpoint that of the best epoch that led to `source`, if it is there.
 
         A new run takes it along.
         """
+        best = self.state.progress
         for name in (BEST, checkpoint_name(best.best_epoch)):
             with suppress(CheckpointError):
                 found = load_checkpoint(source.with_name(name))
@@ -198,8 +200,8 @@ class TrainingCheckpoint:
         chunks) under them is finite and has not exploded.
         """
         progress, saved = self.state.progress, self._saved
-        made_none = saved and saved[0].step == progress.step and self.state.sums.steps == 0
-        if made_none and progress.skipped_in_row > saved[0].skipped_in_row:
+        made_none = saved and saved.step == progress.step and self.state.sums.steps == 0
+        if made_none and progress.skipped_in_row > saved.skipped_in_row:
             return "every step since the last checkpoint was skipped"
         if not self.optimizer_step.are_finite():
             return "weights are not finite"
@@ -212,7 +214,7 @@ class TrainingCheckpoint:
 
     def save(self, reason: str | None, *, within_epoch: bool = False) -> None:
         """Write a checkpoint, unless there is a `reason` not to; then remove the oldest ones."""
-        progress, counters = self.state.progress, self.state.counters
+        progress = self.state.progress
         if reason is not None:
             log.warning("not saved: %s; %s", reason, self.last_sound())
             self._last_save = time.monotonic()
@@ -221,19 +223,19 @@ class TrainingCheckpoint:
         if within_epoch:
             name = checkpoint_name(progress.epoch + 1, progress.step)
         path = self.run.models / name
-        if counters != self._saved_best:
+        if progress != self._saved_best:
             self._write(path)
         elif distributed.is_main():
             link_or_copy(self.run.best, path)
         if distributed.is_main() and self.settings.keep_last is not None:
             self.run.keep_last(self.settings.keep_last)
-        self._saved, self._last_save = counters, time.monotonic()
+        self._saved, self._last_save = progress, time.monotonic()
         log.info("saved %s", path)
 
     def save_best(self) -> None:
         """Write the present state, which must be sound, as the best."""
         self._write(self.run.best)
-        self._saved_best = self.state.counters
+        self._saved_best = self.state.progress
 
     def finish(self) -> None:
         """Keep only the newest checkpoint and the best of a finished run."""

@@ -367,7 +367,7 @@ def test_what_a_metric_or_trainer_computes_becomes_numbers(tmp_path, monkeypatch
     monkeypatch.setattr(ChunkTrainer, "extra_metrics", lambda *_: {"own": value})
     trained(tmp_path, epochs=1, monitor="max mean_prediction")
     trainer = resumed(tmp_path, epochs=2, monitor="max mean_prediction")
-    assert trainer.state.best.best == 0.5 and trainer.train() is None
+    assert trainer.progress.best == 0.5 and trainer.train() is None
     for name in ("mean_prediction", "valid_mean_prediction", "valid_own"):
         assert type(trainer.state.values[name]) is float
         assert [row[name] for row in rows(trainer)] == ["0.5", "0.5"]

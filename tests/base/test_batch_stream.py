@@ -9,7 +9,7 @@ from tiny_run import ChunkTrainer, TinyLoader, make, resumed, rows, sequence, st
 
 from base import distributed
 from base.batch_stream import BatchStream
-from base.run_state import Position, RunState
+from base.run_state import RunState
 from base.stop_request import StopRequest
 from base.training_parts import TrainingSettings
 from utils.checks import ConfigFault
@@ -18,7 +18,7 @@ from utils.checks import ConfigFault
 def test_an_epoch_of_so_many_steps_continues_where_the_last_one_ended(tmp_path):
     trainer = trained(tmp_path, steps_per_epoch=3, epochs=4)
     assert [row["step"] for row in rows(trainer)] == ["3", "6", "9", "12"]
-    assert (trainer.state.position.data_pass, trainer.state.position.batch) == (2, 2)
+    assert (trainer.progress.data_pass, trainer.progress.batch) == (2, 2)
     loader = trainer.train_loader
     order = [batch for one in range(3) for batch in loader.batch_sampler.batches(one)]
     first = [call["inputs"][:, 0, 0] for call in trainer.model.calls]
@@ -31,7 +31,7 @@ def test_larger_batches_resume_at_the_same_part_of_the_pass(tmp_path, caplog):
     trained(tmp_path, trainer=stopped_at(ChunkTrainer, 3))  # four of five batches are done
     again = resumed(tmp_path, loader={"batch_size": 1})
     assert "13 batches instead of 5" in caplog.text
-    assert again.state.position.batch == 10
+    assert again.progress.batch == 10
     again.train()
     assert again.progress.step == 4 + 3 + 26
 
@@ -55,18 +55,19 @@ def stream(truncate=None, accumulate=1, resumed=None, **options):
     return made
 
 
+def place(one):
+    """Return where its next step takes its batches from: pass, batch and chunk."""
+    now = one.state.progress
+    return now.data_pass, now.batch, now.chunk
+
+
 def played(one, steps):
     """Make steps; return of each its position, and which samples its parts have."""
     found = []
     for _ in range(steps):
         assert one.load()
         parts = [chunk and chunk.batch.index.tolist() for chunk in one.chunks()]
-        found.append(
-            (
-                (one.state.position.data_pass, one.state.position.batch, one.state.position.chunk),
-                parts,
-            )
-        )
+        found.append((place(one), parts))
         one.advance()
     return found
 
@@ -86,7 +87,7 @@ def test_groups_chunks_and_passes_follow_one_another():
                 expected.append(((data_pass, first, chunk), parts))
     assert max(counts) > 1 and min(counts) < max(counts)
     assert played(one, len(expected)) == expected
-    assert one.state.position == Position(2, 0, 0)
+    assert place(one) == (2, 0, 0)
 
 
 def test_a_state_is_cut_from_its_graph_and_carried_to_the_next_chunk_alone():
@@ -114,16 +115,16 @@ def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog)
     assert len(rows) > 0
     first.carry(0, {"hidden": torch.arange(float(len(batch)))})
     first.advance()
-    assert first.state.position == Position(chunk=1) and first.layout["batches"] == 5
+    assert place(first) == (0, 0, 1) and first.layout["batches"] == 5
 
     again = stream(truncate=4, resumed=first)
-    assert again.load() and again.state.position == Position(chunk=1)
+    assert again.load() and place(again) == (0, 0, 1)
     (chunk,) = again.chunks()
     assert torch.equal(chunk.state["hidden"], rows.float()) and not caplog.messages
 
     first.state.carry(0, {"hidden": torch.zeros(len(rows) - 1)})
     other = stream(truncate=4, resumed=first)
-    assert other.load() and other.state.position == Position()
+    assert other.load() and place(other) == (0, 0, 0)
     assert next(other.chunks()).state is None
     assert caplog.messages == ["the data have changed since file.pth: restarting a batch"]
 
@@ -135,5 +136,5 @@ def test_a_loader_that_fails_asks_the_run_to_end(monkeypatch):
 
     monkeypatch.setattr(TinyLoader, "__iter__", killed)
     one = stream()
-    assert not one.load() and one.state.position == Position()
+    assert not one.load() and place(one) == (0, 0, 0)
     assert str(one._stop.failure) == "the data loader or one of its workers failed: EOFError"

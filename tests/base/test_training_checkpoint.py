@@ -133,7 +133,7 @@ def test_a_new_run_takes_the_best_of_what_led_to_it_along(tmp_path, start, expec
     values = (3.0, 2.0, 2.5, 1.0, 2.6)[: start + 1]
     other = train(tmp_path, *values[:-1], 2.6, source=f"checkpoint-epoch{start}.pth", run="other")
     assert best(other) == expected
-    assert (other.state.best.best_epoch, other.state.best.best) == expected
+    assert (other.progress.best_epoch, other.progress.best) == expected
 
 
 @pytest.mark.parametrize("change", ["lost", "other monitor"])
@@ -143,7 +143,7 @@ def test_where_the_best_is_not_there_the_next_epoch_is_it(tmp_path, change):
     (first.run.models / "checkpoint-epoch2.pth").unlink()
     values = (3.0, 2.0, 2.5, 2.6)
     other = train(tmp_path, *values, source="checkpoint-epoch3.pth", run="other", **options)
-    assert best(other) == (4, 2.6) and other.state.best.best_epoch == 4
+    assert best(other) == (4, 2.6) and other.progress.best_epoch == 4
 
 
 def test_a_damaged_newer_checkpoint_is_kept_aside(tmp_path):

@@ -147,7 +147,7 @@ def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, data, reduction
     made.train()
     for (name, weight), own in zip(model.named_parameters(), made.model.parameters(), strict=True):
         torch.testing.assert_close(own, weight, msg=name, rtol=1e-4, atol=1e-6)
-    assert loss.reduction == reduction and made.state.position.chunk == 3
+    assert loss.reduction == reduction and made.progress.chunk == 3
 
 
 def test_float16_needs_a_gpu(tmp_path, data):

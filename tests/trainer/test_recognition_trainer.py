@@ -11,7 +11,6 @@ from base.base_trainer import TrainingFailed
 from base.checkpoint import checkpoints
 from base.random_state import seed_all
 from base.run_folder import RunFolder
-from base.run_state import Best
 from base.training_parts import TrainingParts
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
@@ -152,7 +151,7 @@ def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_pat
     shares = []
     for _ in range(5):
         shares.append(trainer.forced_share)
-        trainer.state.end_epoch({}, Best())
+        trainer.state.end_epoch({}, trainer.progress)
     assert shares == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6])
     accepted = arguments_of(RecognitionTrainer).accepted["teacher_forcing_ratio"]
     assert Binder(lambda _: {}).described(accepted) == "a list of 2, each a number from 0 to 1"
