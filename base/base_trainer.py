@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
-from dataclasses import astuple
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +21,7 @@ from base.batch_stream import BatchStream, loaded
 from base.checkpoint import Checkpoint, checkpoints
 from base.dry_run import dry_run
 from base.monitor import Monitor
-from base.not_finite import NonFinite
+from base.not_finite import cause_of_gradient, cause_of_loss, watched
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state_kept
 from base.run_log import RunLog
@@ -69,10 +68,9 @@ class BaseTrainer(BaseTask):
         self.checkpoint = TrainingCheckpoint(
             parts, self.settings, *saved, self._last_loss, self.monitor.name
         )
-        anomaly = self.settings.anomaly
-        self._nonfinite = NonFinite(parts.model, self.state, anomaly, self._forward, self._failure)
         self.run_log = RunLog(parts.run, parts.device, self._stop, self.settings)
         self._last_batches: list[Batch] | None = None  # Or chunks, of the last step that was made.
+        self._nonfinite: list[str] = []  # Modules of whom an output was, if `anomaly`.
         self._is_trained = False
 
     @property
@@ -119,7 +117,9 @@ class BaseTrainer(BaseTask):
     def _session(self, config: Config | None, weights_from: Path | None) -> Iterator[None]:
         """Inside, the run's folder and logs are open, and a Ctrl-C waits until all is saved."""
         with ExitStack() as stack:
-            stack.enter_context(self._nonfinite.watched())
+            if self.settings.anomaly:
+                stack.enter_context(torch.autograd.set_detect_anomaly(True))
+                self._nonfinite = stack.enter_context(watched(self.model))
             with self._stop:
                 opened = self.run_log.opened(self.checkpoint, config, weights_from)
                 stack.enter_context(opened)
@@ -287,34 +287,50 @@ class BaseTrainer(BaseTask):
                 loss = 0.0  # Of a process without a row of this batch.
                 if chunk is not None:
                     output, losses, loss = self._forward(self.model, chunk.batch, chunk.state)
-                    if finite:
-                        self._nonfinite.check_loss(loss, chunk)
+                    if finite and (self._nonfinite or not math.isfinite(loss)):
+                        cause = cause_of_loss(self.model, self._forward, chunk)
+                        self._report(f"{[*self._nonfinite, cause][0]} is not finite")
                     if self.settings.truncate is not None:
                         stream.carry(number, output.state)
                 # What is not finite in one process is dropped in all.
                 (dropped,) = distributed.all_reduce_max([not math.isfinite(loss)])
                 finite = finite and not dropped
                 if chunk is not None and not dropped:
-                    with self._nonfinite.backward():
-                        update.backward(losses.sum())
+                    self._backward(losses.sum())
                     with torch.no_grad():
                         for metric in self.metrics:
                             metric.update(output, chunk.batch)
                     sums.add(loss, chunk.sequences, chunk.batch.points)
                     batches.append(chunk.batch)
-        divisor = sum(map(self.loss.divisor, batches))
-        *totals, divisor = distributed.all_reduce_sum([*astuple(sums)[:3], divisor])
-        sums, norm, rate = Sums(*totals), math.nan, update.learning_rate
+        (divisor,) = distributed.all_reduce_sum([sum(map(self.loss.divisor, batches))])
+        sums, norm, rate = sums.all_reduced(), math.nan, update.learning_rate
         if finite:
             # The divergence of adaptive noise counts once for the training set: this step's share.
             norm = update.step(divisor, sums.sequences / divisor / self._sequences)
         if math.isfinite(norm):
             self._last_batches = batches
         elif finite and not update.scaler.is_enabled():
-            self._nonfinite.report_gradient()
+            self._report(f"{cause_of_gradient(self.model)} is not finite")
         stream.advance()
         self._count(sums, norm, rate, time.perf_counter() - started)
         return sums.loss_per_point
+
+    def _backward(self, loss: Tensor) -> None:
+        """Add the gradient of a summed loss; if `anomaly`, torch says what of it is not finite."""
+        try:
+            self.optimizer_step.backward(loss)
+        except RuntimeError as error:
+            if self.settings.anomaly and "returned nan" in str(error):
+                self._report(f"in the backward pass, {first_line(error)}")
+            raise
+
+    def _report(self, why: str) -> None:
+        """Say, once an epoch, why a step is left out; if `anomaly`, end the run there."""
+        why = f"step {self.progress.step + 1}: {why}"
+        if self.settings.anomaly:
+            raise self._failure(why)
+        if not self.state.sums.skipped:
+            log.warning("%s, so that the step is left out", why)
 
     def _count(self, sums: Sums, norm: float, rate: float, seconds: float) -> None:
         """Count and log a step; end the run if too many in a row were skipped.
@@ -367,7 +383,7 @@ class BaseTrainer(BaseTask):
         """
         if self.valid_loader is None:
             return {}
-        sums, skipped, model = Sums(), 0, self.evaluated_model.eval()
+        sums, model = Sums(), self.evaluated_model.eval()
         for metric in self.valid_metrics:
             metric.reset()
         with random_state_kept():
@@ -382,27 +398,27 @@ class BaseTrainer(BaseTask):
                 output, loss = self._evaluated(model, batch)
                 sums.add(loss, len(batch), batch.points)
                 if output is None:
-                    skipped += 1
+                    sums.skipped += 1
                     continue
                 for metric in self.valid_metrics:
                     metric.update(output, batch)
-        *totals, skipped = distributed.all_reduce_sum([*astuple(sums)[:3], skipped])
-        sums = Sums(*totals, skipped=skipped)
+        sums = sums.all_reduced()
         values = sums.losses(self.loss.name) | computed(self.valid_metrics)
         values |= as_floats(self.extra_metrics(values, sums), self)
         # Values of a part of the split would be misleading.
-        return dict.fromkeys(values, math.nan) if skipped else values
+        return dict.fromkeys(values, math.nan) if sums.skipped else values
 
     @torch.no_grad()
     def _last_loss(self) -> float | None:
         """Return the loss per point of the present weights on the batches of the last step."""
         if self._last_batches is None:
             return None
+        sums = Sums()
         self.model.eval()
         with random_state_kept():
-            loss = sum(self._evaluated(self.model, batch)[1] for batch in self._last_batches)
-        points = sum(batch.points for batch in self._last_batches)
-        return ratio(*distributed.all_reduce_sum([float(loss), points]))
+            for batch in self._last_batches:
+                sums.add(self._evaluated(self.model, batch)[1], len(batch), batch.points)
+        return sums.all_reduced().loss_per_point
 
     def _evaluated(self, model: nn.Module, batch: Batch) -> tuple[Any, float]:
         """Return the output for a batch, and the sum of its losses; None and NaN if not finite."""

@@ -270,10 +270,11 @@ class RunFolder:
             log.warning("%s: no record (%s); kept as %s", record, first_line(error), aside)
             return []
 
-    def keep_last(self, count: int) -> None:
-        """Remove all but the newest `count` checkpoints; the best one is not counted."""
-        for path in checkpoints(self.models)[count:]:
-            path.unlink(missing_ok=True)
+    def keep_last(self, count: int | None) -> None:
+        """Remove all but the newest `count` checkpoints and the best one; None keeps all."""
+        if count is not None and distributed.is_main():
+            for path in checkpoints(self.models)[count:]:
+                path.unlink(missing_ok=True)
 
 
 def local_time(separator: str = "T", at: float | None = None) -> str:

@@ -75,6 +75,12 @@ class Sums:
         self.sequences += sequences
         self.points += points
 
+    def all_reduced(self) -> "Sums":
+        """Return what was added, and the number of the skipped, over all processes."""
+        totals = [self.loss, self.sequences, self.points, self.skipped]
+        *totals, skipped = distributed.all_reduce_sum(totals)
+        return Sums(*totals, skipped=skipped)
+
     def count(self, norm: float, rate: float, seconds: float) -> None:
         """Count a step, as `RunState.count`."""
         self.seconds += seconds

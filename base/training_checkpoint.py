@@ -227,8 +227,7 @@ class TrainingCheckpoint:
             self._write(path)
         elif distributed.is_main():
             link_or_copy(self.run.best, path)
-        if distributed.is_main() and self.settings.keep_last is not None:
-            self.run.keep_last(self.settings.keep_last)
+        self.run.keep_last(self.settings.keep_last)
         self._saved, self._last_save = progress, time.monotonic()
         log.info("saved %s", path)
 
@@ -239,8 +238,7 @@ class TrainingCheckpoint:
 
     def finish(self) -> None:
         """Keep only the newest checkpoint and the best of a finished run."""
-        if distributed.is_main() and self.settings.keep_last is not None:
-            self.run.keep_last(1)
+        self.run.keep_last(self.settings.keep_last and 1)
 
     def last_sound(self) -> str:
         """Describe the newest checkpoint; all of them are sound."""
