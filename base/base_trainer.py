@@ -116,6 +116,8 @@ class BaseTrainer(BaseTask):
     @contextmanager
     def _session(self, config: Config | None, weights_from: Path | None) -> Iterator[None]:
         """Inside, the run's folder and logs are open, and a Ctrl-C waits until all is saved."""
+        # The stack outlives the signals' handlers: the end is recorded, and the lock given back,
+        # after an interrupt of what comes last, too.
         with ExitStack() as stack:
             if self.settings.anomaly:
                 stack.enter_context(torch.autograd.set_detect_anomaly(True))
@@ -236,6 +238,7 @@ class BaseTrainer(BaseTask):
         if values is None:
             self._save_within_epoch()
             return
+        # Before the epoch ends, as what is sound is told by its last step.
         epoch, reason = self.progress.epoch + 1, self.checkpoint.reason_not_to_save()
         judged = self.monitor.judge(self.progress, values, sound=reason is None)
         sums, improved = self.state.end_epoch(values, judged), judged.best_epoch == epoch
@@ -396,11 +399,8 @@ class BaseTrainer(BaseTask):
                     continue
                 batch = batch.to(self.device, non_blocking=True)
                 output, loss = self._evaluated(model, batch)
-                sums.add(loss, len(batch), batch.points)
-                if output is None:
-                    sums.skipped += 1
-                    continue
-                for metric in self.valid_metrics:
+                sums.add(loss, len(batch), batch.points, skipped=output is None)
+                for metric in self.valid_metrics if output is not None else ():
                     metric.update(output, batch)
         sums = sums.all_reduced()
         values = sums.losses(self.loss.name) | computed(self.valid_metrics)

@@ -60,6 +60,7 @@ class OptimizerStep:
         self.settings, self.warmup_factor = settings, 1.0
         self.clip_norm = math.inf if settings.clip_norm is None else settings.clip_norm
         groups = [group["params"] for group in optimizer.param_groups]
+        # `parameter_groups` puts ln s last.
         log_stds = groups.pop() if settings.weight_noise == "adaptive" else []
         self.weights = [weight for group in groups for weight in group]
         self.scaler = torch.amp.GradScaler(device_type, enabled=settings.precision == "float16")
@@ -72,7 +73,7 @@ class OptimizerStep:
         schedule = lr_scheduler.state_dict() if lr_scheduler else None
         groups = without(optimizer.param_groups, lambda name, _: name == "params")
         start = {"optimizer_start": groups, "lr_scheduler_start": schedule}
-        self._start = copy.deepcopy(start)
+        self._start = copy.deepcopy(start)  # Steps change what torch returns.
         # Of a schedule that steps first, after skipped steps or where it is resumed.
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
 

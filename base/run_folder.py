@@ -190,10 +190,11 @@ class RunFolder:
             remove_temporary(folder)
         before = self._starts()
         messages = self.models / "train.log"
+        # A run that was killed could not say so: its last message tells when.
         if before and "ended" not in before[-1] and messages.exists():
             last = local_time(at=messages.stat().st_mtime)
             before[-1]["ended"] = {"time": last, "state": "stopped", "reason": "killed"}
-        for former in before:
+        for former in before:  # One that is stopped before its first checkpoint needs the last.
             former.pop("config", None)
         start = {
             "started": local_time(),

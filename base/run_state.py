@@ -69,8 +69,9 @@ class Sums:
     learning_rate: float = 0.0
     """Learning rate of the last step."""
 
-    def add(self, loss: float, sequences: float, points: int) -> None:
-        """Add the summed loss of so many sequences and points."""
+    def add(self, loss: float, sequences: float, points: int, skipped: bool = False) -> None:
+        """Add the summed loss of so many sequences and points, or that they were skipped."""
+        self.skipped += skipped
         self.loss += loss
         self.sequences += sequences
         self.points += points

@@ -130,7 +130,7 @@ class TrainingCheckpoint:
                 one.load_state_dict(own)
             elif one.state_dict():
                 log.warning("%s has no state of the %s: it begins anew", source, name)
-        set_random_state(saved["random_state"])
+        set_random_state(saved["random_state"])  # Last: what is above may have drawn numbers.
 
     def _schedule_steps(self, saved: Mapping[str, Any]) -> int:
         """Return the steps that would have led here if all had been of the present size.
@@ -223,7 +223,7 @@ class TrainingCheckpoint:
         if within_epoch:
             name = checkpoint_name(progress.epoch + 1, progress.step)
         path = self.run.models / name
-        if progress != self._saved_best:
+        if progress != self._saved_best:  # Else this very state has just been written as the best.
             self._write(path)
         elif distributed.is_main():
             link_or_copy(self.run.best, path)
