@@ -58,17 +58,15 @@ class BaseTrainer(BaseTask):
 
     def __init__(self, parts: TrainingParts, **settings: Annotated[Any, TrainingSettings]) -> None:
         super().__init__(parts, TrainingSettings(**settings))
-        self.monitor = Monitor(self.settings.monitor, self.settings.early_stop)
+        self.monitor = Monitor(self.settings)
         self.state, self._stop = RunState(self.metrics), StopRequest(self.settings.time_limit)
         self.optimizer_step = OptimizerStep(
             parts.model, parts.optimizer, parts.lr_scheduler, parts.device.type, self.settings
         )
         self.stream = BatchStream(parts, self.settings, self.state, self._stop)
         saved = (self.state, self.optimizer_step, self.stream, {"loss": self.loss, "trainer": self})
-        self.checkpoint = TrainingCheckpoint(
-            parts, self.settings, *saved, self._last_loss, self.monitor.name
-        )
-        self.run_log = RunLog(parts.run, parts.device, self._stop, self.settings)
+        self.checkpoint = TrainingCheckpoint(parts, self.settings, *saved, self._last_loss)
+        self.run_log = RunLog(self.run, self.device, self._stop, self.settings, self.loss.name)
         self._last_batches: list[Batch] | None = None  # Or chunks, of the last step that was made.
         self._nonfinite: list[str] = []  # Modules of whom an output was, if `anomaly`.
         self._is_trained = False
@@ -140,7 +138,7 @@ class BaseTrainer(BaseTask):
     def _start(self) -> None:
         """Log what is trained; save a run that goes on in another folder."""
         self.run_log.events.pairs(self.logged_names, "epoch")
-        self.run_log.events.scalars(self._best, self.progress.step, "best")
+        self.run_log.best(self.progress)
         if distributed.is_main():
             self.on_start()
         if self.state.source is None:
@@ -251,10 +249,7 @@ class BaseTrainer(BaseTask):
             if (divergence := self.optimizer_step.divergence()) is not None:
                 # In nats per sequence, to be compared with the loss.
                 counts["weight_noise_divergence"] = divergence / self._sequences
-            loss = f"{self.loss.name}_per_point"
-            shown = [loss, f"valid_{loss}", self.monitor.name]
-            ended = self.progress, shown, sums.seconds, improved, self._best
-            self.run_log.epoch(values | counts, *ended)
+            self.run_log.epoch(values | counts, self.progress, sums.seconds)
         # The best first: a run killed in between resumes before this epoch, and repeats it.
         if improved:
             self.checkpoint.save_best()
@@ -352,12 +347,6 @@ class BaseTrainer(BaseTask):
             curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
             norms = partial(self.optimizer_step.layer_norms, norm)
             self.run_log.step(curves, self.progress.step, norms)
-
-    @property
-    def _best(self) -> dict[str, float]:
-        """The monitored value of the best epoch by its name, as soon as there is one."""
-        best = self.progress.best
-        return {} if best is None else {self.monitor.name: best}
 
     @cached_property
     def _sequences(self) -> int:

@@ -5,19 +5,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from base.run_state import Progress
+from base.training_parts import TrainingSettings
 
 
 class Monitor:
     """Judges each epoch by one of the values that are logged after it.
 
     Args:
-        rule: "min NAME" or "max NAME", of a value that is logged; None for nothing.
-        early_stop: epochs without improvement after which the run ends; None for no limit.
+        settings: of the run.
     """
 
-    def __init__(self, rule: str | None, early_stop: int | None) -> None:
-        mode, _, name = (rule or "").partition(" ")
-        self.rule, self.name, self.early_stop = rule, name or None, early_stop
+    def __init__(self, settings: TrainingSettings) -> None:
+        mode, self.name = settings.monitored
+        self.rule, self.early_stop = settings.monitor, settings.early_stop
         self._sign = -1.0 if mode == "max" else 1.0
 
     def judge(self, now: Progress, values: Mapping[str, float], sound: bool) -> Progress:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -40,14 +40,21 @@ class RunLog:
         device: of the network.
         stop: the request to stop.
         settings: of the run.
+        loss: the name of the loss.
     """
 
     events: TensorBoardWriter
 
     def __init__(
-        self, run: RunFolder, device: torch.device, stop: StopRequest, settings: TrainingSettings
+        self,
+        run: RunFolder,
+        device: torch.device,
+        stop: StopRequest,
+        settings: TrainingSettings,
+        loss: str,
     ) -> None:
         self.run, self.device, self.settings, self._stop = run, device, settings, stop
+        self._shown = [f"{loss}_per_point", f"valid_{loss}_per_point", settings.monitored[1]]
         self._logged = time.monotonic()
 
     @contextmanager
@@ -84,6 +91,11 @@ class RunLog:
                 self.events.config(config or given, progress.step)
                 yield
 
+    def best(self, progress: Progress) -> None:
+        """Log the monitored value of the best epoch, as soon as there is one."""
+        if progress.best is not None:
+            self.events.scalars({self._shown[-1]: progress.best}, progress.step, "best")
+
     def step(
         self, values: Mapping[str, float], step: int, norms: Callable[[], Mapping[str, float]]
     ) -> None:
@@ -100,33 +112,17 @@ class RunLog:
                 self.events.scalars({**values, **memory}, step, "step")
                 self.events.scalars(norms(), step, "gradient_norm")
 
-    def epoch(
-        self,
-        values: Mapping[str, float],
-        progress: Progress,
-        shown: Sequence[str | None],
-        seconds: float,
-        improved: bool,
-        best: Mapping[str, float],
-    ) -> None:
-        """Log an epoch.
-
-        Args:
-            values: of the epoch, by name.
-            progress: at its end.
-            shown: the names of the values to show on the console, as far as there are any.
-            seconds: that its steps took.
-            improved: whether it is the best so far.
-            best: the monitored value of the best epoch, by name.
-        """
+    def epoch(self, values: Mapping[str, float], progress: Progress, seconds: float) -> None:
+        """Log the values of an epoch whose steps took so long; `progress` is that at its end."""
         epoch, epochs, skipped = progress.epoch, self.settings.epochs, values["skipped_steps"]
         with self._stop.catch_os_errors():
             self.events.scalars(values, progress.step, "epoch")
-            self.events.scalars(best, progress.step, "best")
+            self.best(progress)
         self._table.append({"epoch": epoch, "step": progress.step, **values})
         words = [f"epoch {epoch:>{len(str(epochs))}}/{epochs}:"]
-        words += [f"{name} {values[name]:11.5g}" for name in dict.fromkeys(shown) if name in values]
-        words += [f"{seconds:7.1f} s", *(["best so far"] if improved else [])]
+        shown = [name for name in dict.fromkeys(self._shown) if name in values]
+        words += [f"{name} {values[name]:11.5g}" for name in shown] + [f"{seconds:7.1f} s"]
+        words += ["best so far"] if progress.best_epoch == epoch else []
         words += [f"skipped_steps {skipped}"] if skipped else []
         log.info("%s", "  ".join(words))
 

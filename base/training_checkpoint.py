@@ -56,7 +56,6 @@ class TrainingCheckpoint:
         stateful: by name, what has a `state_dict` of its own, such as the loss.
         last_loss: returns the loss per point of the present weights on the data of the last step;
             None before any.
-        monitored: the name of the value that decides which epoch is best; None for none.
 
     Attributes:
         changes: what the config has had and has, by key, where that differs since the checkpoint
@@ -72,11 +71,10 @@ class TrainingCheckpoint:
         stream: BatchStream,
         stateful: Mapping[str, Any],
         last_loss: Callable[[], float | None],
-        monitored: str | None,
     ) -> None:
         self.run, self.header, self.settings = parts.run, parts.checkpoint_header, settings
         self.state, self.optimizer_step, self.stream = state, optimizer_step, stream
-        self.stateful, self.last_loss, self.monitored = stateful, last_loss, monitored
+        self.stateful, self.last_loss = stateful, last_loss
         self.changes: dict[str, list[Any]] = {}
         self._last_save = time.monotonic()
         # That of the last checkpoint, and of the best one written here.
@@ -176,11 +174,11 @@ class TrainingCheckpoint:
 
         A new run takes it along.
         """
-        best = self.state.progress
+        best, (_, monitored) = self.state.progress, self.settings.monitored
         for name in (BEST, checkpoint_name(best.best_epoch)):
             with suppress(CheckpointError):
                 found = load_checkpoint(source.with_name(name))
-                value = found["metrics"].get(self.monitored)
+                value = found["metrics"].get(monitored)
                 if (found["epoch"], value) == (best.best_epoch, best.best):
                     link_or_copy(source.with_name(name), self.run.best)
                     return True

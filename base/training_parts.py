@@ -99,6 +99,13 @@ class TrainingSettings:
         """Seconds after which the run stops."""
         return math.inf if self.time_limit_minutes is None else 60 * self.time_limit_minutes
 
+    @property
+    def monitored(self) -> tuple[str, str | None]:
+        """Whether the least or the most is best, "min" or "max", of the value of which name; an
+        empty string and None if nothing is monitored."""
+        mode, _, name = (self.monitor or "").partition(" ")
+        return mode, name or None
+
     def planned_steps(self, batches: int) -> int:
         """Return the steps of a schedule in a whole run, given the batches of a pass over the data.
 
@@ -118,7 +125,7 @@ class TrainingSettings:
             schedule: of the learning rate; `ABSENT` if it has faults itself.
             logged: the names of the values that are logged after each epoch; None if not known.
         """
-        mode, _, name = (self.monitor or "").partition(" ")
+        mode, name = self.monitored
         if self.monitor is None and self.early_stop is not None:
             expected = "null, because nothing is monitored"
             yield ConfigFault("trainer.args.early_stop", self.early_stop, expected)
