@@ -21,8 +21,6 @@ from utils.checks import ConfigFault, UserError, described
 
 log = logging.getLogger(__name__)
 
-LOOKED_AT = 100
-"""Samples among which two of different lengths are looked for; assumed."""
 TOLERANCE = 1e-3
 """How far losses may differ that should be equal, relative to them; assumed."""
 PLAIN = (int, float, str, list, tuple, dict, set, np.ndarray, Tensor, type(None))
@@ -64,14 +62,10 @@ def dry_run(trainer: Any) -> None:
 
 def _two_samples(trainer: Any) -> list[Batch]:
     """Return a batch of two samples, of different lengths if there are such, and one of each."""
-    loader = trainer.train_loader
-    first = loader.dataset[0, 0]
-    for number in range(min(LOOKED_AT, len(loader.dataset))):
-        second = loader.dataset[0, number]
-        both = loader.collate_fn([first, second])
-        if len({*both.lengths.tolist()}) > 1:
-            break
-    batches = [both, *(loader.collate_fn([one]) for one in (first, second))]
+    loader, lengths = trainer.train_loader, trainer.train_loader.batch_sampler.lengths
+    other = int(np.argmax(lengths != lengths[0]))  # The first that differs, 0 if none does.
+    pair = [loader.dataset[0, number] for number in (0, other)]
+    batches = [loader.collate_fn(samples) for samples in (pair, pair[:1], pair[1:])]
     return [batch.to(trainer.device) for batch in batches]
 
 

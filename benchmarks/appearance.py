@@ -1,6 +1,6 @@
 """How written lines or pages look, in numbers, by bias, length or liveliness, beside recorded ones.
 
-Of lines `benchmarks/line_measures.py`, of pages the spreads of `benchmarks/evenness.py`.
+Of lines `benchmarks/measures.py`, of pages the spreads of `benchmarks/evenness.py`.
 """
 
 import argparse
@@ -16,8 +16,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_dataset import Sample
 from benchmarks.evenness import LEAST_LINES, SPREADS, of_page
-from benchmarks.line_measures import MEASURES, measure
-from benchmarks.measures import VARIED, Measured, main, print_table, shown, variety
+from benchmarks.measures import (
+    MEASURES,
+    VARIED,
+    Measured,
+    main,
+    measure,
+    print_table,
+    shown,
+    variety,
+)
 from commands import options
 from data_loader.synthetic.corpus import held_out
 from handwriting.hand import Hand, own_hand

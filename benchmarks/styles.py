@@ -2,7 +2,7 @@
 
 The network of each style of `saved/styles` writes lines in it. Each line is then given to the style
 whose sample, or ten other lines, it lies nearest to: in the space that tells recorded hands apart
-(`hands.npz`), and by measures of `line_measures.py`. A recogniser says how legible they are.
+(`hands.npz`), and by measures of `measures.py`. A recogniser says how legible they are.
 """
 
 import argparse
@@ -14,8 +14,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.pretrained import HAND_SPACE, network_of, styles
-from benchmarks.line_measures import measure
-from benchmarks.measures import VARIED, main
+from benchmarks.measures import VARIED, main, measure
 from commands.options import Parser
 from data_loader.synthetic.corpus import held_out
 from handwriting.hand import write_lines

@@ -9,8 +9,7 @@ import pytest
 
 from benchmarks import appearance
 from benchmarks.evenness import of_page
-from benchmarks.line_measures import MEASURES, measure
-from benchmarks.measures import VARIED, variety
+from benchmarks.measures import MEASURES, VARIED, measure, variety
 from data_loader.synthetic.corpus import held_out
 from model import load
 from tests.benchmarks.scripts import run

@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from benchmarks.line_measures import MEASURES, curvature, measure
+from benchmarks.measures import MEASURES, curvature, measure
 from data_loader.synthetic.corpus import held_out
 from data_loader.synthetic.embedded import EmbeddedDataset, write
 from tests.data_loader.synthetic.hands import turned
