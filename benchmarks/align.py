@@ -30,8 +30,8 @@ from utils.checks import UserError
 
 def run(arguments: argparse.Namespace) -> None:
     """Align the lines of all splits of a config, and save the table."""
-    aligner = options.load(arguments.resume, arguments)
-    reader = options.load_reader(arguments.reader, arguments)
+    networks = options.taken(options.Networks, arguments)
+    aligner, reader = networks.load(arguments.resume), networks.reader(arguments.reader)
     if isinstance(aligner, Writer) and aligner.model.needs_text:
         align = by_window.align
     elif isinstance(aligner, Reader) and aligner.model.head == "ctc":

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from commands import options
-from commands.options import Parser
+from commands.options import Networks, Parser
 from utils.checks import CheckpointError, UserError
 from utils.files import write_text
 
@@ -29,7 +29,7 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    network, target = options.load(arguments.resume, arguments), arguments.file
+    network, target = options.taken(Networks, arguments).load(arguments.resume), arguments.file
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share
     from trainer.own_hand import SAMPLE
 

@@ -6,14 +6,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import model
 from base.pretrained import pretrained, resolve_checkpoint
-from handwriting import networks
+from handwriting.networks import checked_reader, checked_writer
+from handwriting.options import PageOptions
 from handwriting.plain_text import known_only
 from model.generation.options import Sampling
 from utils import checks
@@ -159,37 +160,40 @@ def add_common(parser: Parser) -> None:
     )
 
 
-def load(path: str | Path, arguments: argparse.Namespace) -> "model.TrainedNetwork":
-    """Load a network, and print which.
+@dataclass(frozen=True)
+class Networks:
+    """Loads networks, and prints which.
 
-    Raises:
-        UserError: as `model.load`.
+    Attributes:
+        device: that they compute on.
+        modules: Python files with the user's own classes.
     """
-    resolve_checkpoint(path)  # before torch is imported
-    load_modules(arguments)
-    network = model.load(path, arguments.device)
-    print(network)
-    return network
 
+    device: str
+    modules: list[Path]
 
-def load_writer(
-    path: str | Path, arguments: argparse.Namespace, *, of_texts: bool = False
-) -> "model.Writer":
-    """Load a network that writes, one that takes a text if `of_texts`; see `load`."""
-    return networks.checked_writer(load(path, arguments), of_texts=of_texts)
+    def load(self, path: str | Path) -> "model.TrainedNetwork":
+        """Load a network; raise a UserError as `model.load`."""
+        resolve_checkpoint(path)  # before torch is imported
+        self.load_modules()
+        network = model.load(path, self.device)
+        print(network)
+        return network
 
+    def writer(self, path: str | Path, *, of_texts: bool = False) -> "model.Writer":
+        """Load a network that writes, one that takes a text if `of_texts`."""
+        return checked_writer(self.load(path), of_texts=of_texts)
 
-def load_reader(path: str, arguments: argparse.Namespace) -> "model.Reader":
-    """Load a network that reads; see `load`."""
-    return networks.checked_reader(load(path, arguments))
+    def reader(self, path: str | Path) -> "model.Reader":
+        """Load a network that reads."""
+        return checked_reader(self.load(path))
 
+    def load_modules(self) -> None:
+        """Load the user's own classes."""
+        from base import extension
 
-def load_modules(arguments: argparse.Namespace) -> None:
-    """Load the user's own modules."""
-    from base import extension
-
-    for path in arguments.modules:
-        extension.load_module(path)
+        for path in self.modules:
+            extension.load_module(path)
 
 
 def check_readable(*paths: str | Path | None) -> None:
@@ -324,10 +328,10 @@ def add_pen_sharpness(parser: Parser) -> None:
     )
 
 
-def sampling_of(arguments: argparse.Namespace, writer: "model.Writer") -> Sampling:
-    """Return --bias, --pen-sharpness and --steps, as far as there are; see `networks`."""
-    values = [getattr(arguments, name, None) for name in ("bias", "pen_sharpness", "steps")]
-    return networks.sampling_of(writer, *values)
+def add_tries(parser: Parser) -> None:
+    """Add --tries."""
+    tries = f"most times a word is written, with --proofread (default: {PageOptions.tries})"
+    parser.add_argument("--tries", type=number(int, 1, 100), metavar="N", help=tries)
 
 
 def add_skip_unknown(parser: Parser) -> None:

@@ -6,7 +6,7 @@ from typing import get_args
 
 from base.pretrained import STYLE, resolve_checkpoint
 from commands import options, primer_options
-from commands.options import Parser, number, require, value
+from commands.options import Networks, Parser, number, require, value
 from handwriting.layout import VAlign
 from handwriting.options import HEIGHT, OF_LOOK, USUAL, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, check_pixels, size
@@ -52,8 +52,7 @@ def add_options(parser: Parser) -> None:
     proofreading.add_argument("--proofread", nargs="?", **usual, help=read)
     once = "write every word once"
     proofreading.add_argument("--no-proofread", dest="proofread", action="store_false", help=once)
-    tries = "how often a word is written at most (default: 6)"
-    add("--tries", type=number(int, 1, 100), metavar="N", help=tries)
+    options.add_tries(parser)
     add("--report", type=Path, metavar="FILE", help="save what was proofread as JSON")
     add("--dpi", type=number(int, 10, 2400), help=f"of a PNG (default: {DPI})")
     drawing = parser.add_mutually_exclusive_group()
@@ -163,10 +162,11 @@ def run(arguments: argparse.Namespace) -> None:
         text = "\n".join(arguments.text)
     from handwriting.page import write_page
 
-    writer, device = None, arguments.device
-    options.load_modules(arguments)
+    networks, writer = options.taken(Networks, arguments), None
+    networks.load_modules()
     if arguments.resume:
-        writer = options.load_writer(arguments.resume, arguments, of_texts=True)
+        writer = networks.writer(arguments.resume, of_texts=True)
+    device = networks.device
     pages = write_page(text, writer, chosen, source=source, device=device, progress=True)
     arguments.output.make()
     files = pages.save(path, nib=arguments.nib, animate=arguments.animate, dpi=arguments.dpi)

@@ -1,11 +1,13 @@
 """Make the sample of a hand from ink, or draw all that there are."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 from base.pretrained import STYLES, network_of, pretrained, styles
 from commands import options
-from commands.options import Parser, number
+from commands.options import Networks, Parser, number
+from handwriting.networks import sampling_of
 from handwriting.options import PrimerFile
 from utils.alphabet import PANGRAM
 from utils.checks import UserError
@@ -43,69 +45,86 @@ def add_options(parser: Parser) -> None:
     )
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """What the command line says of the picture of all styles; None for what is usual.
+
+    Attributes:
+        resume: the network that writes all of them.
+        text: that they write.
+        seed: of each line.
+        bias, pen_sharpness: of the sampling.
+    """
+
+    resume: str | None
+    text: str | None
+    seed: int | None
+    bias: float | None
+    pen_sharpness: float | None
+
+
 def run(arguments: argparse.Namespace) -> None:
     action, other = ("make", "list") if arguments.action == "make" else ("list", "make")
     for name in OF_LIST if action == "make" else OF_MAKE:
         if getattr(arguments, name) is not None:
             raise UserError(f"--{name.replace('_', '-')} is for `style {other}`")
-    make(arguments) if action == "make" else draw(arguments)
-
-
-def make(arguments: argparse.Namespace) -> None:
-    """Save a style: a line of ink in its own units, its text, and where it is from."""
-    from handwriting.primers import sample_of
-    from utils.hand_measures import too_wide
-    from utils.style_file import write_style
-
+    if action == "list":
+        output = options.Output(arguments.output or options.FIGURES, (".png",))
+        draw(options.taken(Sheet, arguments), options.taken(Networks, arguments), output)
+        return
     if arguments.ink is None or not PLAIN_NAME.fullmatch(arguments.name or ""):
         raise UserError(
             "`style make` needs --ink FILE and --name NAME: of letters, digits, -, _ and ., and "
             "first a letter or digit"
         )
-    options.check_readable(arguments.ink)
-    one, _ = sample_of(arguments.ink, arguments.number or 0, "--number")
-    text = one.text if arguments.text is None else arguments.text
+    source = PrimerFile(arguments.ink, arguments.text, arguments.number or 0)
+    make(source, arguments.name, arguments.resume, arguments.output or STYLES)
+
+
+def make(source: PrimerFile, name: str, network: str | None, path: Path) -> None:
+    """Save a style: a line of ink in its own units, its text, and where it is from."""
+    from handwriting.primers import sample_of
+    from utils.hand_measures import too_wide
+    from utils.style_file import write_style
+
+    options.check_readable(source.path)
+    one, _ = sample_of(source.path, source.number, "--number")
+    text = one.text if source.text is None else source.text
     if not text or not text.strip():
-        raise UserError(f"{arguments.ink} contains no text for {one.name}: give it with --text")
+        raise UserError(f"{source.path} contains no text for {one.name}: give it with --text")
     if len(one.ink) > LONGEST:
         raise UserError(f"{one.name} has {len(one.ink):,} points: a line of at most {LONGEST:,}")
     if too_wide(one.ink, text):
         raise UserError(f"{one.name} is far wider than {text[:40]!r}: has it a point far off?")
-    if arguments.resume not in (None, *pretrained()):
-        raise UserError(f"-r {arguments.resume}: a style names one of {', '.join(pretrained())}")
-    path = arguments.output or STYLES
-    if path.suffix.lower() != ".json":
-        path = path / f"{arguments.name}.json"
+    if network not in (None, *pretrained()):
+        raise UserError(f"-r {network}: a style names one of {', '.join(pretrained())}")
+    path = path if path.suffix.lower() == ".json" else path / f"{name}.json"
     options.make_room(path, "--output")
     if path.exists():
         raise UserError(f"{path} is there already: choose another name, or delete it first")
-    write_style(path, one.ink, text, arguments.name, arguments.resume)
+    write_style(path, one.ink, text, name, network)
     print(f"{path}  ({len(one.ink)} points, {text!r})")
 
 
-def draw(arguments: argparse.Namespace) -> None:
+def draw(sheet: Sheet, networks: Networks, output: options.Output) -> None:
     """Draw one sentence in all styles."""
     known = styles()
     if not known:
         raise UserError(f"there are no styles in {STYLES}: `style make` makes one")
-    networks = {name: arguments.resume or network_of(file) for name, file in known.items()}
-    writers = {
-        one: options.load_writer(one, arguments, of_texts=True)
-        for one in dict.fromkeys(networks.values())
-    }
+    named = {name: sheet.resume or network_of(file) for name, file in known.items()}
+    writers = {one: networks.writer(one, of_texts=True) for one in dict.fromkeys(named.values())}
     from handwriting.hand import write_lines
     from handwriting.primers import load_primer
     from utils.plots import lines_figure, write_png
 
-    inks, seed = [], arguments.seed or 0
+    inks = []
     for name, file in known.items():
-        writer = writers[networks[name]]
-        (text,) = options.without_unknown(writer.model.alphabet, [arguments.text or PANGRAM], None)
-        sampling = options.sampling_of(arguments, writer)
+        writer = writers[named[name]]
+        (text,) = options.without_unknown(writer.model.alphabet, [sheet.text or PANGRAM], None)
+        sampling = sampling_of(writer, sheet.bias, sheet.pen_sharpness)
         primer, _ = load_primer(PrimerFile(file), writer)
-        (line,) = write_lines(writer, [text], [seed], sampling, primer=primer)
+        (line,) = write_lines(writer, [text], [sheet.seed or 0], sampling, primer=primer)
         inks.append(line.visible)
-    output = options.Output(arguments.output or "saved/figures", (".png",))
     output.make()
     path = output.named("styles.png")
     write_png(path, lines_figure(inks, list(known)))

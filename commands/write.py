@@ -11,7 +11,7 @@ import numpy as np
 import model
 from base.pretrained import network_of
 from commands import options, primer_options, showing
-from commands.options import Parser, require
+from commands.options import Networks, Parser, require
 from handwriting.networks import sampling_of
 from handwriting.options import PrimerFile
 from model.generation.options import Sampling
@@ -128,7 +128,7 @@ def run(arguments: argparse.Namespace) -> None:
     check(arguments, primer)
     chosen = options.taken(Lines, arguments, primer=primer)
     named = arguments.resume or [network_of(primer and primer.path)]
-    writers = [options.load_writer(name, arguments) for name in named]
+    writers = [*map(options.taken(Networks, arguments).writer, named)]
     if chosen.text and not any(writer.model.needs_text for writer in writers):
         raise UserError(
             f"{writers[0].path} contains a network without text input: --text is for others"

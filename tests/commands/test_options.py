@@ -164,7 +164,7 @@ def test_the_weight_of_a_language_model(checkpoints, tmp_path, given, weight):
     words += ["--language-weight", *given] if given else []
     arguments = parser_of("read")[1].parse(["x", *words])
     reader = load(checkpoints["CTCNetwork"], "cpu")
-    assert search_options.search_of(reader, arguments).language_weight == weight
+    assert search_options.options_of(arguments).search(reader).language_weight == weight
 
 
 def test_what_cannot_be_written_is_seen_before_a_folder_is_made(tmp_path):
