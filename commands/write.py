@@ -5,15 +5,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import model
 from base.pretrained import network_of
-from commands import options, primer_options, showing
+from commands import options, primer_options
 from commands.options import Networks, Parser, require
 from handwriting.networks import sampling_of
-from handwriting.options import PrimerFile
+from handwriting.options import PICTURES, PrimerFile
 from model.generation.options import Sampling
 from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
@@ -53,7 +54,16 @@ def add_options(parser: Parser) -> None:
     options.add_output(parser, FILES)
     add("--inkml", action="store_true", help="save each line as InkML as well (default: no)")
     primer_options.add_options(parser)
-    showing.add_options(parser)
+    add(
+        "--show",
+        action="append",
+        choices=PICTURES,
+        default=[],
+        help="a picture of the network beside each line, after the figures of Graves 2013: where "
+        "it expected the next point, where in the text it was, the weights of the mixture's "
+        "components, or the line at several biases, in every style; may be given several times "
+        "(default: none)",
+    )
 
 
 @dataclass(frozen=True)
@@ -141,7 +151,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 def write(writer: "model.Writer", chosen: Lines) -> None:
     """Write lines, and save each of them and a picture of all."""
-    showing.check(writer, chosen.show)
+    if chosen.show:
+        from handwriting.inspection import bias_figures, check_pictures
+
+        check_pictures(writer, chosen.show)
     from handwriting.hand import write_lines
 
     sampling, texts, output = chosen.sampling(writer), chosen.texts(writer), chosen.output
@@ -149,19 +162,17 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
     output.make()
     samples = chosen.num_samples or (LINES if not (texts or output.file) else 1)
     seeds = range(chosen.seed, chosen.seed + samples)
-    stems = [f"{writer.name}-seed{seed}" for seed in seeds]
-    if texts:
-        stems = [f"{writer.name}-{name}-seed{n}" for name in file_names(texts) for n in seeds]
-        texts = [text for text in texts for _ in seeds]
-    every = [*seeds] * (len(stems) // samples)
-    lines = write_lines(writer, texts, every, sampling, primer=primer, progress=True)
-    paths = [output.named(stem) for stem in stems]
+    names = [f"-{name}" for name in file_names(texts)] if texts else [""]
+    stems = [output.named(f"{writer.name}{name}-seed{n}") for name in names for n in seeds]
     if output.file:
-        paths = [output.file.with_suffix("")]
-    save(writer, chosen, sampling, paths, lines)
+        stems = [output.file.with_suffix("")]
+    texts, every = texts and [text for text in texts for _ in seeds], [*seeds] * len(names)
+    lines = write_lines(writer, texts, every, sampling, primer=primer, progress=True)
+    save(writer, chosen, sampling, stems, lines)
     if "bias" in chosen.show:
-        for path in showing.save_biases(writer, sampling, texts, every, paths, primer):
-            print(path)
+        figures = bias_figures(writer, texts, every, sampling, primer)
+        for stem, figure in zip(stems, figures, strict=True):
+            print(save_figure(stem, "bias", figure))
     if any(len(text) > LONG for text in texts or ()):
         print("a long text became one long line; `page` breaks it into lines")
     ended = f"{sum(line.ended for line in lines)} of {len(lines)} lines ended"
@@ -213,8 +224,12 @@ def save(
         paths = save_line(writer, line, stem, kinds)
         if file and not paths:
             raise UserError(f"--output {file}: nothing was written after the primer")
-        if len(line.ink) > 1:  # otherwise it ended at once: there is no step to show
-            paths += showing.save(writer, chosen.show, line, stem, sampling)
+        # A line of one point ended at once: there is no step to show.
+        if len(line.ink) > 1 and (steps := {*chosen.show} - {"bias"}):
+            from handwriting.inspection import step_figures
+
+            figures = step_figures(writer, line, steps, sampling.pen_sharpness)
+            paths += [save_figure(stem, kind, figure) for kind, figure in figures.items()]
         can_end = writer.model.needs_text or writer.model.end_of_sequence
         end = "" if not can_end else ", ended" if line.ended else ", not ended"
         after = f" after the {line.primed} of the primer" if line.primed else ""
@@ -222,12 +237,8 @@ def save(
         said.append(f"{'  '.join(map(str, paths))}  ({points}{end})")
     print("\n".join(said))
     if len(lines) > 1:
-        from utils.plots import lines_figure, write_png
-
         shown, together = lines[: options.SHOWN], chosen.output.named(f"{writer.name}.png")
-        captions, primed = [line.description for line in shown], [line.primed for line in shown]
-        figure = lines_figure([line.ink for line in shown], captions, primers=primed)
-        write_png(together, figure)
+        draw(together, shown)
         some = "all" if len(shown) == len(lines) else "the first"
         print(f"{together}  ({some} {len(shown)} lines)")
 
@@ -239,18 +250,32 @@ def save_line(
 
     A picture shows a primer as well; SVG and InkML hold what was written after it.
     """
-    paths = []
-    for path in (stem.with_name(f"{stem.name}{kind}") for kind in kinds):
+    paths = [stem.with_name(f"{stem.name}{kind}") for kind in kinds]
+    if not len(line.written):  # the network considered the text complete at the end of the primer
+        paths = [path for path in paths if path.suffix.lower() == ".png"]
+    for path in paths:
         if path.suffix.lower() == ".png":
-            from utils.plots import lines_figure, write_png
-
-            write_png(path, lines_figure([line.ink], [line.description], primers=[line.primed]))
-        elif len(line.written):
+            draw(path, [line])
+        else:
             replace(line, description=f"{line.description} · {writer.name}").save(path)
-        else:  # the network considered the text complete at the end of the primer
-            continue
-        paths.append(path)
     return paths
+
+
+def draw(path: Path, lines: Sequence["model.Line"]) -> None:
+    """Draw lines, with their primers."""
+    from utils.plots import lines_figure, write_png
+
+    captions, primers = [line.description for line in lines], [line.primed for line in lines]
+    write_png(path, lines_figure([line.ink for line in lines], captions, primers=primers))
+
+
+def save_figure(stem: Path, kind: str, figure: Any) -> Path:
+    """Save a picture of a kind beside a line, and return its file."""
+    from utils.plots import write_png
+
+    path = stem.with_name(f"{stem.name}-{kind}.png")
+    write_png(path, figure)
+    return path
 
 
 def file_names(texts: Sequence[str]) -> list[str]:

@@ -1,43 +1,32 @@
-"""Pictures of what goes on inside a network that writes: what `write --show` draws."""
+"""Pictures of what goes on inside a network that writes, after the figures of Graves 2013."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
-import model
+import torch
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
 from base.pretrained import network_of, styles
-from commands.options import Parser
+from handwriting.hand import write_lines
 from handwriting.options import PrimerFile
+from handwriting.primers import load_primer
+from model.generation.density import density_map
+from model.generation.line import Line
 from model.generation.options import Primer, Sampling
+from model.generation.sampling import predict
+from model.writer import Writer
 from utils.checks import UserError
+from utils.plots import density_figure, grid_figure, weights_figure, window_figure
 
-KINDS = ("density", "window", "weights", "bias")
 BIASES = (0.0, 0.5, 1.0, 2.0)
-"""Biases of the sheet (assumed: from the most varied to an average hand)."""
+"""Biases of a sheet (assumed: from the most varied to an average hand)."""
 
 
-def add_options(parser: Parser) -> None:
-    """Add --show."""
-    parser.add_argument(
-        "--show",
-        action="append",
-        choices=KINDS,
-        default=[],
-        help="a picture of the network beside each line, after the figures of Graves 2013: where "
-        "it expected the next point, where in the text it was, the weights of the mixture's "
-        "components, or the line at several biases, in every style; may be given several times "
-        "(default: none)",
-    )
-
-
-def check(writer: "model.Writer", shown: Sequence[str]) -> None:
-    """Refuse pictures that a network has not.
-
-    Raises:
-        UserError: naming it.
-    """
-    for kind in shown:
+def check_pictures(writer: Writer, kinds: Collection[str]) -> None:
+    """Raise a UserError if a network lacks what is to be shown; see `options.PICTURES`."""
+    for kind in kinds:
         lacks = None
         if kind == "window" and not writer.model.needs_text:
             lacks = "without text input, which has no window over a text"
@@ -47,94 +36,71 @@ def check(writer: "model.Writer", shown: Sequence[str]) -> None:
             raise UserError(f"{writer.path} contains a network {lacks}: leave out --show {kind}")
 
 
-def save(
-    writer: "model.Writer", shown: Sequence[str], line: "model.Line", stem: Path, sampling: Sampling
-) -> list[Path]:
-    """Draw what happened step by step as a line was written, and return the files.
+def step_figures(
+    writer: Writer, line: Line, kinds: Collection[str], pen_sharpness: float
+) -> dict[str, Figure]:
+    """Return pictures of what happened step by step as a line was written, by their kind.
 
     Args:
         writer: the network that wrote it.
-        shown: which of `KINDS`.
         line: of two points at least.
-        stem: what the names of the files begin with.
-        sampling: by which it was written.
+        kinds: "density", "window" and "weights", or some of them.
+        pen_sharpness: by which it was written.
     """
-    if not set(shown) - {"bias"}:
-        return []
-    import torch
-
-    from model.generation.density import density_map
-    from model.generation.sampling import predict
-    from utils.plots import density_figure, weights_figure, window_figure, write_png
-
     figures, output = {}, predict(writer.model, line)
-    if "window" in shown:
+    if "window" in kinds:
         attention = output.attention[0].float().cpu().numpy()
         figures["window"] = window_figure(attention, line.text, line.ink)
     if writer.model.has_density:
         # As it was sharpened step by step.
         bias = torch.from_numpy(line.bias).to(writer.device)
-        mixture = output.prediction[0].biased(bias, sampling.pen_sharpness)
-    if "density" in shown:
+        mixture = output.prediction[0].biased(bias, pen_sharpness)
+    if "density" in kinds:
         density, extent = density_map(mixture, line.ink, writer.model.normalisation)
         figures["density"] = density_figure(density, extent, line.ink, line.description)
-    if "weights" in shown:
+    if "weights" in kinds:
         weights = mixture.weights.cpu().numpy()
         figures["weights"] = weights_figure(weights, line.ink, line.description)
-    paths = [stem.with_name(f"{stem.name}-{kind}.png") for kind in figures]
-    for path, figure in zip(paths, figures.values(), strict=True):
-        write_png(path, figure)
-    return paths
+    return figures
 
 
-def save_biases(
-    writer: "model.Writer",
-    sampling: Sampling,
+def bias_figures(
+    writer: Writer,
     texts: Sequence[str] | None,
     seeds: Sequence[int],
-    stems: Sequence[Path],
+    sampling: Sampling,
     primer: Primer | None,
-) -> list[Path]:
-    """Draw each line at several biases in every hand that there is, and return the files.
+) -> Iterator[Figure]:
+    """Yield a picture of each line at several biases, in every hand that there is.
 
     Args:
         writer: the network.
-        sampling: of the lines, but for the bias.
         texts, seeds: of the lines; the texts are None for a network without one.
-        stems: what the names of the files begin with.
+        sampling: of the lines, but for the bias.
         primer: the one hand to write in; None for the network's own, and all styles.
     """
-    from tqdm import tqdm
-
-    from handwriting.hand import write_lines
-    from utils.plots import grid_figure, write_png
-
     hands: dict[str, Primer | None] = {"": primer}
     if primer is None:
-        hands = {"no style": None, **primers(writer)}
+        hands = {"no style": None, **style_primers(writer)}
     calls = [(hand, bias) for hand in hands.values() for bias in BIASES]
     written = [
         write_lines(writer, texts, seeds, replace(sampling, bias=bias), primer=hand)
         for hand, bias in tqdm(calls, desc="biases", unit="line", leave=False, disable=None)
     ]
     names = [f"bias {bias:g}" for bias in BIASES]
-    paths = [stem.with_name(f"{stem.name}-bias.png") for stem in stems]
-    for n, path in enumerate(paths):
-        inks = [lines[n].written for lines in written]
+    for n, lines in enumerate(zip(*written, strict=True)):
+        inks = [line.written for line in lines]
         grid = ([[ink] for ink in inks], names, [""])
         if len(hands) > 1:
             starts = range(0, len(inks), len(BIASES))
             grid = ([inks[n : n + len(BIASES)] for n in starts], list(hands), names)
         caption = f"{texts[n] if texts else 'no text'} · seed {seeds[n]}"
-        write_png(path, grid_figure(*grid, caption))
-    return paths
+        yield grid_figure(*grid, caption)
 
 
-def primers(writer: "model.Writer") -> dict[str, Primer]:
+def style_primers(writer: Writer) -> dict[str, Primer]:
     """Return by name the styles whose texts a network knows, in the units of its data, but for
     those that name another one."""
-    from handwriting.primers import load_primer
-
     found: dict[str, Primer] = {}
     for name, file in styles().items() if writer.model.needs_text else ():
         with suppress(UserError):
