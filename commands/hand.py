@@ -21,7 +21,7 @@ def add_options(parser: Parser) -> None:
         help="what the network writes at the end of the picture; may be given several times "
         "(default: a sentence)",
     )
-    options.add_bias(parser)
+    options.add_shared(parser, "--bias", "--pen-sharpness")
     options.add_seed(parser, "seed of the first line")
     options.add_output(parser, (".png",))
     options.add_overrides(parser)

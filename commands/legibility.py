@@ -33,7 +33,7 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--reader", default="proofreader", metavar="CHECKPOINT", help=judge)
     add_texts(parser)
     primer_options.add_style(parser)
-    options.add_pen_sharpness(parser)
+    options.add_shared(parser, "--pen-sharpness")
     add, kind, at = parser.add_argument, number(float, 0, 100), "biases to write at"
     at += " (default: %(default)s)"
     add("--biases", type=kind, nargs="+", default=BIASES, metavar="B", help=at)
@@ -52,7 +52,7 @@ def add_options(parser: Parser) -> None:
         "again if it is misread; another network than --reader (default: no; without a name "
         "proofreader)",
     )
-    options.add_tries(parser)
+    options.add_shared(parser, "--tries")
     search_options.add_options(parser)
     options.add_output(parser)
 
@@ -75,7 +75,7 @@ def add_texts(parser: Parser) -> None:
         "trained on any of these; FILE: a text in each line, or its kind, a tab and the text "
         "(default: %(default)s)",
     )
-    options.add_skip_unknown(parser)
+    options.add_shared(parser, "--skip-unknown")
     samples = f"plain sentences (default: {SENTENCES}), or samples of each other text (default: 1)"
     options.add_lines(parser, samples=samples, steps="default: enough for its text")
     options.add_seed(

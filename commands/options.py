@@ -97,6 +97,53 @@ def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[s
     return value(checks.number(kind, low, high))
 
 
+SHARED: dict[str, dict[str, Any]] = {
+    "--device": {
+        "type": value(device_name),
+        "default": "auto",
+        "help": f"{DEVICES}, e.g. -d cuda:1 (default: %(default)s)",
+    },
+    "--module": {
+        "dest": "modules",
+        "type": Path,
+        "action": "append",
+        "default": [],
+        "metavar": "FILE",
+        "help": "Python file with your own classes that the network was trained with, such as a "
+        "dataset; may be given several times (default: none)",
+    },
+    "--bias": {
+        "type": number(float, 0, 100),
+        "help": "0: as varied as the training data; 1 and more: an average, very legible hand; the "
+        "paper calls 0.15 a good balance, briefly trained networks need more "
+        f"(default: {Sampling.bias:g})",
+    },
+    "--pen-sharpness": {
+        "type": number(float, 0, 100),
+        "metavar": "S",
+        "help": "how much the bias also sharpens when the pen is lifted; 0: not at all, as in the "
+        f"paper (default: {Sampling.pen_sharpness:g})",
+    },
+    "--skip-unknown": {
+        "action": "store_true",
+        "help": "leave out characters that the network does not know (default: they are an error)",
+    },
+    "--tries": {
+        "type": number(int, 1, 100),
+        "metavar": "N",
+        "help": f"most times a word is written, with --proofread (default: {PageOptions.tries})",
+    },
+}
+"""Options that several commands have alike."""
+
+
+def add_shared(parser: Parser, *names: str) -> None:
+    """Add options of `SHARED`."""
+    for name in names:
+        short = ["-d"] if name == "--device" else []
+        parser.add_argument(*short, name, **SHARED[name])
+
+
 def taken(kind: type[T], arguments: argparse.Namespace, **others: object) -> T:
     """Return options as a frozen dataclass, whose fields are called as they are, and `others`."""
     names = [field.name for field in fields(kind) if field.name not in others]
@@ -141,23 +188,7 @@ def add_network(
         help="checkpoint file, run folder (its newest complete checkpoint is used), or name of a "
         f"pretrained network ({', '.join(pretrained())}){usual}",
     )
-    add_common(parser)
-
-
-def add_common(parser: Parser) -> None:
-    """Add -d and --module."""
-    add, on = parser.add_argument, f"{DEVICES}, e.g. -d cuda:1 (default: %(default)s)"
-    add("-d", "--device", type=value(device_name), default="auto", help=on)
-    add(
-        "--module",
-        dest="modules",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="Python file with your own classes that the network was trained with, such as a "
-        "dataset; may be given several times (default: none)",
-    )
+    add_shared(parser, "--device", "--module")
 
 
 @dataclass(frozen=True)
@@ -303,44 +334,6 @@ def add_lines(parser: Parser, *, samples: str, steps: str) -> None:
     steps = f"maximum number of pen steps in a line ({steps})"
     parser.add_argument("--num-samples", type=number(int, 1, 10_000), metavar="N", help=samples)
     parser.add_argument("--steps", type=number(int, 1, 100_000), metavar="N", help=steps)
-
-
-def add_bias(parser: Parser) -> None:
-    """Add --bias and --pen-sharpness."""
-    parser.add_argument(
-        "--bias",
-        type=number(float, 0, 100),
-        help="0: as varied as the training data; 1 and more: an average, very legible hand; "
-        "the paper calls 0.15 a good balance, briefly trained networks need more "
-        f"(default: {Sampling.bias:g})",
-    )
-    add_pen_sharpness(parser)
-
-
-def add_pen_sharpness(parser: Parser) -> None:
-    """Add --pen-sharpness."""
-    parser.add_argument(
-        "--pen-sharpness",
-        type=number(float, 0, 100),
-        metavar="S",
-        help="how much the bias also sharpens when the pen is lifted; 0: not at all, as in the "
-        f"paper (default: {Sampling.pen_sharpness:g})",
-    )
-
-
-def add_tries(parser: Parser) -> None:
-    """Add --tries."""
-    tries = f"most times a word is written, with --proofread (default: {PageOptions.tries})"
-    parser.add_argument("--tries", type=number(int, 1, 100), metavar="N", help=tries)
-
-
-def add_skip_unknown(parser: Parser) -> None:
-    """Add --skip-unknown."""
-    parser.add_argument(
-        "--skip-unknown",
-        action="store_true",
-        help="leave out characters that the network does not know (default: they are an error)",
-    )
 
 
 def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[str]:

@@ -38,9 +38,9 @@ def add_options(parser: Parser) -> None:
     add = parser.add_argument
     add("file", nargs="?", metavar="FILE", help="text to write, UTF-8; - reads standard input")
     add("--text", action="append", help="a paragraph, instead of FILE; may be given several times")
-    options.add_bias(parser)
+    options.add_shared(parser, "--bias", "--pen-sharpness")
     options.add_seed(parser, "seed of the first line, incremented for each further one")
-    options.add_skip_unknown(parser)
+    options.add_shared(parser, "--skip-unknown")
     options.add_output(parser, tuple(KINDS))
     usual = f"{STYLE} by writer; else the hand that was learned, or own"
     primer_options.add_options(parser, USUAL, usual)
@@ -52,7 +52,7 @@ def add_options(parser: Parser) -> None:
     proofreading.add_argument("--proofread", nargs="?", **usual, help=read)
     once = "write every word once"
     proofreading.add_argument("--no-proofread", dest="proofread", action="store_false", help=once)
-    options.add_tries(parser)
+    options.add_shared(parser, "--tries")
     add("--report", type=Path, metavar="FILE", help="save what was proofread as JSON")
     add("--dpi", type=number(int, 10, 2400), help=f"of a PNG (default: {DPI})")
     drawing = parser.add_mutually_exclusive_group()

@@ -1,7 +1,6 @@
 """Make the sample of a hand from ink, or draw all that there are."""
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 from base.pretrained import STYLES, network_of, pretrained, styles
@@ -15,15 +14,12 @@ from utils.files import PLAIN_NAME
 
 LONGEST = 4000
 """Points of a sample at most (assumed: five lines; all of them are read before each line)."""
-OF_MAKE, OF_LIST = (
-    ("ink", "number", "name"),
-    ("bias", "pen_sharpness", "seed"),
-)
+OF_MAKE, OF_LIST = ("ink", "number", "name"), ("bias", "pen_sharpness", "seed")
 
 
 def add_options(parser: Parser) -> None:
     options.add_network(parser, of_style=True)
-    options.add_bias(parser)
+    options.add_shared(parser, "--bias", "--pen-sharpness")
     options.add_seed(parser, "list: seed of every line", None)
     add = parser.add_argument
     add("action", choices=("make", "list"), help="make a style, or draw all of them")
@@ -45,49 +41,52 @@ def add_options(parser: Parser) -> None:
     )
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """What the command line says of the picture of all styles; None for what is usual.
-
-    Attributes:
-        resume: the network that writes all of them.
-        text: that they write.
-        seed: of each line.
-        bias, pen_sharpness: of the sampling.
-    """
-
-    resume: str | None
-    text: str | None
-    seed: int | None
-    bias: float | None
-    pen_sharpness: float | None
-
-
 def run(arguments: argparse.Namespace) -> None:
     action, other = ("make", "list") if arguments.action == "make" else ("list", "make")
     for name in OF_LIST if action == "make" else OF_MAKE:
         if getattr(arguments, name) is not None:
             raise UserError(f"--{name.replace('_', '-')} is for `style {other}`")
-    if action == "list":
-        output = options.Output(arguments.output or options.FIGURES, (".png",))
-        draw(options.taken(Sheet, arguments), options.taken(Networks, arguments), output)
+    if action == "make":
+        if arguments.ink is None or not PLAIN_NAME.fullmatch(arguments.name or ""):
+            raise UserError(
+                "`style make` needs --ink FILE and --name NAME: of letters, digits, -, _ and ., "
+                "and first a letter or digit"
+            )
+        source = PrimerFile(arguments.ink, arguments.text, arguments.number or 0)
+        make(source, arguments.name, arguments.resume, arguments.output or STYLES)
         return
-    if arguments.ink is None or not PLAIN_NAME.fullmatch(arguments.name or ""):
-        raise UserError(
-            "`style make` needs --ink FILE and --name NAME: of letters, digits, -, _ and ., and "
-            "first a letter or digit"
-        )
-    source = PrimerFile(arguments.ink, arguments.text, arguments.number or 0)
-    make(source, arguments.name, arguments.resume, arguments.output or STYLES)
+    known = styles()
+    if not known:
+        raise UserError(f"there are no styles in {STYLES}: `style make` makes one")
+    networks = options.taken(Networks, arguments)
+    named = [arguments.resume or network_of(file) for file in known.values()]
+    writers = {one: networks.writer(one, of_texts=True) for one in dict.fromkeys(named)}
+    from handwriting.hand import write_lines
+    from handwriting.primers import load_primer
+    from utils.plots import lines_figure, write_png
+
+    inks, seeds = [], [arguments.seed or 0]
+    for file, one in zip(known.values(), named, strict=True):
+        writer, asked = writers[one], [arguments.text or PANGRAM]
+        texts = options.without_unknown(writer.model.alphabet, asked, None)
+        sampling = sampling_of(writer, arguments.bias, arguments.pen_sharpness)
+        primer, _ = load_primer(PrimerFile(file), writer)
+        (line,) = write_lines(writer, texts, seeds, sampling, primer=primer)
+        inks.append(line.visible)
+    output = options.Output(arguments.output or options.FIGURES, (".png",))
+    output.make()
+    path = output.named("styles.png")
+    write_png(path, lines_figure(inks, list(known)))
+    print(path)
 
 
 def make(source: PrimerFile, name: str, network: str | None, path: Path) -> None:
     """Save a style: a line of ink in its own units, its text, and where it is from."""
+    options.check_readable(source.path)
     from handwriting.primers import sample_of
     from utils.hand_measures import too_wide
     from utils.style_file import write_style
 
-    options.check_readable(source.path)
     one, _ = sample_of(source.path, source.number, "--number")
     text = one.text if source.text is None else source.text
     if not text or not text.strip():
@@ -104,28 +103,3 @@ def make(source: PrimerFile, name: str, network: str | None, path: Path) -> None
         raise UserError(f"{path} is there already: choose another name, or delete it first")
     write_style(path, one.ink, text, name, network)
     print(f"{path}  ({len(one.ink)} points, {text!r})")
-
-
-def draw(sheet: Sheet, networks: Networks, output: options.Output) -> None:
-    """Draw one sentence in all styles."""
-    known = styles()
-    if not known:
-        raise UserError(f"there are no styles in {STYLES}: `style make` makes one")
-    named = {name: sheet.resume or network_of(file) for name, file in known.items()}
-    writers = {one: networks.writer(one, of_texts=True) for one in dict.fromkeys(named.values())}
-    from handwriting.hand import write_lines
-    from handwriting.primers import load_primer
-    from utils.plots import lines_figure, write_png
-
-    inks = []
-    for name, file in known.items():
-        writer = writers[named[name]]
-        (text,) = options.without_unknown(writer.model.alphabet, [sheet.text or PANGRAM], None)
-        sampling = sampling_of(writer, sheet.bias, sheet.pen_sharpness)
-        primer, _ = load_primer(PrimerFile(file), writer)
-        (line,) = write_lines(writer, [text], [sheet.seed or 0], sampling, primer=primer)
-        inks.append(line.visible)
-    output.make()
-    path = output.named("styles.png")
-    write_png(path, lines_figure(inks, list(known)))
-    print(path)

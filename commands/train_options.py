@@ -60,7 +60,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         "(default: none)",
     )
     options.add_overrides(parser, trains=True)
-    options.add_common(parser)
+    options.add_shared(parser, "--device", "--module")
     arguments = parser.parse(words)
     _check(parser, arguments)
     return arguments

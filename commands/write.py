@@ -40,8 +40,7 @@ def add_options(parser: Parser) -> None:
         help="text for a conditional network to write; may be given several times "
         f"(default: what it knows of {PANGRAM!r})",
     )
-    options.add_skip_unknown(parser)
-    options.add_bias(parser)
+    options.add_shared(parser, "--skip-unknown", "--bias", "--pen-sharpness")
     options.add_lines(
         parser,
         samples="lines per text (default: 1), or lines without a text "
