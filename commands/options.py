@@ -4,8 +4,8 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -289,29 +289,19 @@ def add_output(parser: Parser, kinds: Sequence[str] = (), default: str | None = 
     )
 
 
-def make_room(path: Path, option: str, folder: Path | None = None) -> None:
-    """Make the folder for a file, or one that is given, and see that `path` can be written."""
+def make_room(
+    path: Path, option: str, folder: Path | None = None, *, is_checked_only: bool = False
+) -> None:
+    """Make the folder of a file, or one that is given, and see that `path` can be written there; or
+    only see that it can be, before there is work to lose, and make nothing."""
     if folder is None and os.path.isdir(path):
         raise UserError(f"{option} {path}: this is a folder; name a file")
-    with _naming(option, path):
-        (folder or path.parent).mkdir(parents=True, exist_ok=True)
-        check_writable(path)
-
-
-def check_room(path: Path, option: str) -> None:
-    """See that a file can be written once its folder is made, before there is work to lose."""
-    nearest = next(one for one in path.absolute().parents if one.exists())
-    if os.path.isdir(path) or nearest == path.absolute().parent:
-        make_room(path, option)
-    with _naming(option, path):
-        check_writable(nearest / "file")
-
-
-@contextmanager
-def _naming(option: str, path: Path) -> Iterator[None]:
-    """Name an option and its path where something cannot be written."""
+    folder = (folder or path.parent).absolute()
     try:
-        yield
+        if not is_checked_only:
+            folder.mkdir(parents=True, exist_ok=True)
+        nearest = next(one for one in (folder, *folder.parents) if one.exists())
+        check_writable(path if nearest == folder else nearest / "file")
     except OSError as error:
         raise UserError(f"{option} {path}: cannot be written ({error.strerror})") from None
 

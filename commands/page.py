@@ -127,8 +127,8 @@ def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
     if arguments.proofread:
         resolve_checkpoint(arguments.proofread)
     if arguments.report:
-        options.check_room(arguments.report, "--report")
-    options.check_room(path, "--output")
+        options.make_room(arguments.report, "--report", is_checked_only=True)
+    options.make_room(path, "--output", is_checked_only=True)
 
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:

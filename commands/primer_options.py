@@ -3,11 +3,9 @@
 import argparse
 from pathlib import Path
 
-import model
 from base.pretrained import styles
 from commands.options import Parser, number, require, value
 from handwriting.options import OWN, USUAL, PrimerFile, style
-from model.generation.options import Primer
 
 
 def add_style(parser: argparse._ActionsContainer, default: str = OWN, meaning: str = OWN) -> None:
@@ -66,16 +64,3 @@ def primer_file(arguments: argparse.Namespace) -> PrimerFile | None:
         arguments.primer_points,
         arguments.primer_scale or "auto",
     )
-
-
-def take_primer(
-    writer: "model.Writer", file: PrimerFile | None, skip_unknown: bool | None = None
-) -> Primer | None:
-    """Return the primer of a file, and print what was done with it; None without a file."""
-    if file is None:
-        return None
-    from handwriting.primers import load_primer
-
-    primer, described = load_primer(file, writer, skip_unknown)
-    print(f"in the hand of {described}")
-    return primer

@@ -157,7 +157,12 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
     from handwriting.hand import write_lines
 
     sampling, texts, output = chosen.sampling(writer), chosen.texts(writer), chosen.output
-    primer = primer_options.take_primer(writer, chosen.primer, chosen.skip_unknown)
+    primer = None
+    if chosen.primer:
+        from handwriting.primers import load_primer
+
+        primer, described = load_primer(chosen.primer, writer, chosen.skip_unknown)
+        print(f"in the hand of {described}")
     output.make()
     samples = chosen.num_samples or (LINES if not (texts or output.file) else 1)
     seeds = range(chosen.seed, chosen.seed + samples)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from handwriting.hand import TRIES, Hand, own_hand, row_of, write_lines
+from handwriting.hand import Hand, own_hand, row_of, write_lines
+from handwriting.options import PageOptions
 from handwriting.plain_text import known_only
 from handwriting.proofreading import UNENDED
 from model.generation.options import Primer, Sampling
@@ -92,7 +93,7 @@ def read_back(
     primer: Primer | None = None,
     search: Search = GREEDY,
     proofreader: Reader | None = None,
-    tries: int = TRIES,
+    tries: int = PageOptions.tries,
     progress: bool = False,
 ) -> Legibility:
     """Write texts and read them back, to measure legibility.
@@ -109,7 +110,7 @@ def read_back(
         proofreader: another recogniser than `reader`, which would choose what it reads well itself;
             with one lines are written as on a page: in the hand of the primer, or else one of the
             network's own, and each word again if it is misread.
-        tries: how often it writes a word at most.
+        tries: most times it writes a word.
         progress: show progress bars.
 
     Raises:

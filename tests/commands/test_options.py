@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -169,12 +170,13 @@ def test_the_weight_of_a_language_model(checkpoints, tmp_path, given, weight):
 
 def test_what_cannot_be_written_is_seen_before_a_folder_is_made(tmp_path):
     (tmp_path / "file").write_text("mine")
-    options.check_room(tmp_path / "new" / "folder" / "a.svg", "--output")
+    check = partial(options.make_room, option="--output", is_checked_only=True)
+    check(tmp_path / "new" / "folder" / "a.svg")
     for path, message in (
-        (tmp_path / "file" / "a.svg", "File exists"),
+        (tmp_path / "file" / "a.svg", "Not a directory"),
         (tmp_path / "file" / "new" / "a.svg", "Not a directory"),
         (tmp_path, "this is a folder"),
     ):
         with pytest.raises(UserError, match=message):
-            options.check_room(path, "--output")
+            check(path)
     assert names(tmp_path) == ["file"]
