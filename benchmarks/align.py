@@ -26,6 +26,7 @@ from model.writer import Writer
 from parse_config import ConfigParser
 from utils.alphabet import nfc
 from utils.checks import UserError
+from utils.files import make_room
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"{aligner.path} contains a {type(aligner.model).__name__}: a network that writes "
             "texts, or a recogniser with CTC, can align"
         )
-    options.make_room(arguments.output, "--output")
+    make_room(arguments.output, "--output")
     alphabet = aligner.model.alphabet
     config = ConfigParser.from_file(arguments.config, arguments.overrides)
     dataset = config.build("data_loader").dataset

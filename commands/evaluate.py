@@ -15,7 +15,7 @@ from commands import options, search_options
 from commands.options import Networks, Parser
 from commands.search_options import SearchOptions
 from utils.checks import UserError
-from utils.files import write_json
+from utils.files import make_room, write_json
 
 SPLITS = ("train", "valid", "test")
 OF_READING = ("beam", "language_model", "language_weight", "length_bonus")
@@ -93,7 +93,7 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
     from parse_config import data_of
 
     path = chosen.file(network.path, ".json")
-    options.make_room(path, "--output" if chosen.output else "scores")
+    make_room(path, "--output" if chosen.output else "scores")
     data = data_of(network, chosen.split, chosen.search.overrides)
     score = score_reading if isinstance(network, model.Reader) else score_points
     scores = score(network, data, chosen)

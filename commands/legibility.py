@@ -15,7 +15,7 @@ from commands.options import Networks, Parser, number, require
 from handwriting.networks import sampling_of
 from handwriting.options import OWN, PageOptions, PrimerFile
 from utils.checks import UserError
-from utils.files import write_json
+from utils.files import read_lines, write_json
 
 BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 """Default of --biases."""
@@ -29,7 +29,7 @@ SAMPLE_SEED_STRIDE = 1_000_000
 
 def add_options(parser: Parser) -> None:
     options.add_network(parser, of_style=True)
-    judge = "the recogniser (default: %(default)s)"
+    judge = "recogniser that judges (default: %(default)s)"
     parser.add_argument("--reader", default="proofreader", metavar="CHECKPOINT", help=judge)
     add_texts(parser)
     primer_options.add_style(parser)
@@ -40,17 +40,16 @@ def add_options(parser: Parser) -> None:
     add(
         "--sheet",
         action="store_true",
-        help="draw the lines of all texts at the smallest bias on a sheet that marks what was "
-        "misread, the first sample of each",
+        help="draw the first sample of each text at the smallest bias on a sheet, with marks at "
+        "what was misread",
     )
     add(
         "--proofread",
         nargs="?",
         const="proofreader",
         metavar="RECOGNISER",
-        help="write as a page is: in one hand, each word read back by this recogniser, and written "
-        "again if it is misread; another network than --reader (default: no; without a name "
-        "proofreader)",
+        help="write as on a page: in one hand, and each word again if this recogniser misreads it, "
+        "which is another one than --reader (default: no; without a name proofreader)",
     )
     options.add_shared(parser, "--tries")
     search_options.add_options(parser)
@@ -69,14 +68,15 @@ def add_texts(parser: Parser) -> None:
         "--texts",
         default="plain",
         metavar="plain|characters|everyday|everyday-valid|FILE",
-        help="texts to write at every bias. plain: sentences; characters: every visible one of "
-        "ASCII, within a word or two; everyday: 200 addresses, amounts, dates, names and the like; "
-        "everyday-valid: 400 other ones, to choose networks and settings by; no network was "
-        "trained on any of these; FILE: a text in each line, or its kind, a tab and the text "
-        "(default: %(default)s)",
+        help="texts to write at every bias. plain: sentences; characters: words with every visible "
+        "character of ASCII; everyday: 200 addresses, amounts, dates, names and the like; "
+        "everyday-valid: 400 others, to choose networks and settings by. No network was trained on "
+        "these; their characters that the writer does not know count as errors. FILE: a text in "
+        "each line, or its kind, a tab and the text (default: %(default)s)",
     )
     options.add_shared(parser, "--skip-unknown")
-    samples = f"plain sentences (default: {SENTENCES}), or samples of each other text (default: 1)"
+    samples = f"number of sentences (default: {SENTENCES}), or samples of each other text"
+    samples += " (default: 1)"
     options.add_lines(parser, samples=samples, steps="default: enough for its text")
     options.add_seed(
         parser,
@@ -169,7 +169,7 @@ def chosen_texts(
     elif name in EVERYDAY:
         rows = held_out_everyday(EVERYDAY[name])
     else:
-        rows = [[*map(str.strip, line.split("\t"))] for line in options.lines_of(name)]
+        rows = [[*map(str.strip, line.split("\t"))] for line in read_lines(name)]
         if len(lengths := {len(row) for row in rows}) > 1 or max(lengths) > 2:
             problem = "not a text in each line, nor in each its kind, a tab and a text"
             raise UserError(f"{name}: {problem}")

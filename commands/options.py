@@ -5,7 +5,6 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from model.generation.options import Sampling
 from utils import checks
 from utils.alphabet import Alphabet
 from utils.checks import DEVICES, UserError, device_name, nearest
-from utils.files import check_writable, open_file
+from utils.files import make_room
 from utils.override import EXAMPLE, Override
 
 SHORTHANDS = {
@@ -289,23 +288,6 @@ def add_output(parser: Parser, kinds: Sequence[str] = (), default: str | None = 
     )
 
 
-def make_room(
-    path: Path, option: str, folder: Path | None = None, *, is_checked_only: bool = False
-) -> None:
-    """Make the folder of a file, or one that is given, and see that `path` can be written there; or
-    only see that it can be, before there is work to lose, and make nothing."""
-    if folder is None and os.path.isdir(path):
-        raise UserError(f"{option} {path}: this is a folder; name a file")
-    folder = (folder or path.parent).absolute()
-    try:
-        if not is_checked_only:
-            folder.mkdir(parents=True, exist_ok=True)
-        nearest = next(one for one in (folder, *folder.parents) if one.exists())
-        check_writable(path if nearest == folder else nearest / "file")
-    except OSError as error:
-        raise UserError(f"{option} {path}: cannot be written ({error.strerror})") from None
-
-
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
     """Print rows by the names of their columns, which not all of them need have."""
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -332,41 +314,6 @@ def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None)
     if left_out:
         print(left_out)
     return left
-
-
-def read_text(path: str | Path, most: int | None = None) -> str:
-    """Return the text of a file, or of standard input if `path` is "-".
-
-    Raises:
-        UserError: if it cannot be read, is longer than `most` bytes, or is not UTF-8.
-    """
-    name = "standard input" if path == "-" else path
-    if path == "-" and sys.stdin is None:
-        raise UserError("-: there is no standard input")
-    try:
-        with nullcontext(sys.stdin.buffer) if path == "-" else open_file(path) as file:
-            content = file.read(-1 if most is None else most + 1)
-    except OSError as error:
-        raise UserError(f"{name}: cannot be read ({error.strerror})") from None
-    if most is not None and len(content) > most:
-        raise UserError(f"{name}: longer than {most:,} bytes; divide it")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        place = f"byte {error.start} is 0x{content[error.start]:02x}"
-        raise UserError(f"{name}: not UTF-8 text ({place}); save it as UTF-8") from None
-
-
-def lines_of(path: str | Path) -> list[str]:
-    """Return the non-empty lines of a text file; see `read_text`.
-
-    Raises:
-        UserError: if it has none.
-    """
-    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
-    if not lines:
-        raise UserError(f"{path}: contains no text")
-    return lines
 
 
 # The config

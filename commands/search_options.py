@@ -4,9 +4,10 @@ import argparse
 from dataclasses import dataclass, replace
 
 import model
-from commands.options import Parser, add_overrides, lines_of, number, require, taken
+from commands.options import Parser, add_overrides, number, require, taken
 from utils.alphabet import describe, nfc
 from utils.checks import UserError
+from utils.files import read_lines
 from utils.override import Override
 
 LANGUAGE_WEIGHT = 0.7
@@ -84,7 +85,7 @@ class SearchOptions:
             data = data_of(reader, "train", self.overrides)
             texts = [sample.text for sample in data.loaded.split("train")]
         else:
-            texts = [nfc(text) for text in lines_of(self.language_model)]
+            texts = [nfc(text) for text in read_lines(self.language_model)]
         if unknown := alphabet.unknown("".join(texts)):
             names = ", ".join(map(describe, unknown))
             print(f"left out of the language model, as the network does not know it: {names}")
@@ -115,5 +116,5 @@ def options_of(arguments: argparse.Namespace, reads_data: bool = False) -> Searc
             "training texts"
         )
     if chosen.language_model not in (None, "train"):
-        lines_of(chosen.language_model)
+        read_lines(chosen.language_model)
     return chosen

@@ -10,7 +10,7 @@ from handwriting.networks import sampling_of
 from handwriting.options import PrimerFile
 from utils.alphabet import PANGRAM
 from utils.checks import UserError
-from utils.files import PLAIN_NAME
+from utils.files import PLAIN_NAME, make_room
 
 LONGEST = 4000
 """Points of a sample at most (assumed: five lines; all of them are read before each line)."""
@@ -20,18 +20,23 @@ OF_MAKE, OF_LIST = ("ink", "number", "name"), ("bias", "pen_sharpness", "seed")
 def add_options(parser: Parser) -> None:
     options.add_network(parser, of_style=True)
     options.add_shared(parser, "--bias", "--pen-sharpness")
-    options.add_seed(parser, "list: seed of every line", None)
+    options.add_seed(parser, "list: seed of each line", None)
     add = parser.add_argument
     add("action", choices=("make", "list"), help="make a style, or draw all of them")
     ink = "make: a line of the hand, in any format that `read` accepts"
     add("--ink", type=Path, metavar="FILE", help=ink)
-    add("--number", type=number(int, 0), metavar="N", help="make: which sample of the file, from 0")
+    add(
+        "--number",
+        type=number(int, 0),
+        metavar="N",
+        help="make: number of the sample in the file, from 0",
+    )
     add(
         "--text",
-        help="make: the text of the ink (default: the one in its file); list: what the styles "
-        f"write (default: {PANGRAM!r})",
+        help="make: text of the ink (default: the one in its file); list: text to write in each "
+        f"style (default: {PANGRAM!r})",
     )
-    add("--name", help="make: of the style, in letters, digits, -, _ and .")
+    add("--name", help="make: name of the style, in letters, digits, -, _ and .")
     add(
         "--output",
         type=Path,
@@ -98,7 +103,7 @@ def make(source: PrimerFile, name: str, network: str | None, path: Path) -> None
     if network not in (None, *pretrained()):
         raise UserError(f"-r {network}: a style names one of {', '.join(pretrained())}")
     path = path if path.suffix.lower() == ".json" else path / f"{name}.json"
-    options.make_room(path, "--output")
+    make_room(path, "--output")
     if path.exists():
         raise UserError(f"{path} is there already: choose another name, or delete it first")
     write_style(path, one.ink, text, name, network)

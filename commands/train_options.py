@@ -6,6 +6,7 @@ from pathlib import Path
 from base.pretrained import pretrained
 from base.run_folder import SAVED
 from commands import options, sweep
+from utils.files import make_room
 
 TEXT = "Train a network from a JSON config, or resume a run."
 EXAMPLES = """examples:
@@ -110,6 +111,6 @@ def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
     if arguments.show:
         if arguments.show.suffix != ".png":
             parser.error(f"--show {arguments.show}: name a PNG, such as samples.png")
-        options.make_room(arguments.show, "--show")
+        make_room(arguments.show, "--show")
     if arguments.saved != SAVED:
-        options.make_room(arguments.saved / "models", "--saved", arguments.saved)
+        make_room(arguments.saved / "models", "--saved", arguments.saved)

@@ -136,8 +136,9 @@ def run(arguments: argparse.Namespace) -> None:
     primer = primer_options.primer_file(arguments)
     check(arguments, primer)
     chosen = options.taken(Lines, arguments, primer=primer)
-    named = arguments.resume or [network_of(primer and primer.path)]
-    writers = [*map(options.taken(Networks, arguments).writer, named)]
+    networks, named = options.taken(Networks, arguments), arguments.resume
+    named = named or [network_of(primer and primer.path)]
+    writers = [networks.writer(name) for name in named]
     if chosen.text and not any(writer.model.needs_text for writer in writers):
         raise UserError(
             f"{writers[0].path} contains a network without text input: --text is for others"

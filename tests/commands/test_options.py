@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 from contextlib import suppress
-from functools import partial
 
 import pytest
 
@@ -19,6 +18,7 @@ from model.generation.sampling import DEFAULT_STEPS
 from model.loading import load
 from tests.commands.networks import ROOT, names
 from utils.checks import DEVICES, UserError
+from utils.files import make_room
 
 
 def shown():
@@ -148,13 +148,8 @@ def test_what_cannot_be_written_is_refused_before_the_work(tmp_path, name, messa
     with pytest.raises(UserError, match=message):
         Output(tmp_path / name, (".svg",)).make()
     with pytest.raises(UserError, match=message):
-        options.make_room(tmp_path / name, "--output")
+        make_room(tmp_path / name, "--output")
     assert names(tmp_path) == ["pipe.svg"]
-
-
-def test_a_mark_of_utf_8_is_no_part_of_the_text(tmp_path):
-    (tmp_path / "notepad.txt").write_bytes(b"\xef\xbb\xbfHello\r\n\r\nyou\r\n")
-    assert options.lines_of(tmp_path / "notepad.txt") == ["Hello", "you"]
 
 
 @pytest.mark.parametrize(("given", "weight"), [((), 0.7), (("0",), 0.0), (("1.5",), 1.5)])
@@ -166,17 +161,3 @@ def test_the_weight_of_a_language_model(checkpoints, tmp_path, given, weight):
     arguments = parser_of("read")[1].parse(["x", *words])
     reader = load(checkpoints["CTCNetwork"], "cpu")
     assert search_options.options_of(arguments).search(reader).language_weight == weight
-
-
-def test_what_cannot_be_written_is_seen_before_a_folder_is_made(tmp_path):
-    (tmp_path / "file").write_text("mine")
-    check = partial(options.make_room, option="--output", is_checked_only=True)
-    check(tmp_path / "new" / "folder" / "a.svg")
-    for path, message in (
-        (tmp_path / "file" / "a.svg", "Not a directory"),
-        (tmp_path / "file" / "new" / "a.svg", "Not a directory"),
-        (tmp_path, "this is a folder"),
-    ):
-        with pytest.raises(UserError, match=message):
-            check(path)
-    assert names(tmp_path) == ["file"]
