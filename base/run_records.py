@@ -53,8 +53,8 @@ def read_run(folder: Path) -> Run:
     epochs = [finite_numbers(row) for row in read_rows(table)] if table.exists() else []
     done = int(epochs[-1]["epoch"]) if epochs else 0
     killed = done < config["trainer.args.epochs"]
-    unrecorded = ("stopped", "killed") if killed else ("finished", "")
-    ended = starts[-1].get("ended", dict(zip(("state", "reason"), unrecorded, strict=True)))
+    unrecorded = {"state": "stopped", "reason": "killed"} if killed else {"state": "finished"}
+    ended = {"reason": "", **starts[-1].get("ended", unrecorded)}
     held = is_held(folder / "run.lock")
     values = {
         "run": f"{record['name']}/{record['run_id']}",

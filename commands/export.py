@@ -16,7 +16,7 @@ def add_options(parser: Parser) -> None:
         "file",
         type=Path,
         metavar="FILE",
-        help="output file, sufficient to use and to fine-tune the network: in half precision, without "
+        help="output file, sufficient to use and fine-tune the network: in half precision, without "
         "training state, and without paths of the config but those that -o sets",
     )
     parser.add_argument(

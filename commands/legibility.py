@@ -10,7 +10,7 @@ from typing import Any
 import handwriting
 import model
 from base.pretrained import network_of
-from commands import options, primer_options, search_options
+from commands import options, search_options
 from commands.options import Networks, Parser, number, require
 from handwriting.networks import sampling_of
 from handwriting.options import OWN, PageOptions, PrimerFile
@@ -32,7 +32,7 @@ def add_options(parser: Parser) -> None:
     judge = "recogniser that judges (default: %(default)s)"
     parser.add_argument("--reader", default="proofreader", metavar="CHECKPOINT", help=judge)
     add_texts(parser)
-    primer_options.add_style(parser)
+    options.add_style(parser)
     options.add_shared(parser, "--pen-sharpness")
     add, kind, at = parser.add_argument, number(float, 0, 100), "biases to write at"
     at += " (default: %(default)s)"
@@ -75,8 +75,7 @@ def add_texts(parser: Parser) -> None:
         "each line, or its kind, a tab and the text (default: %(default)s)",
     )
     options.add_shared(parser, "--skip-unknown")
-    samples = f"number of sentences (default: {SENTENCES}), or samples of each other text"
-    samples += " (default: 1)"
+    samples = f"plain sentences (default: {SENTENCES}), or samples of each other text (default: 1)"
     options.add_lines(parser, samples=samples, steps="default: enough for its text")
     options.add_seed(
         parser,

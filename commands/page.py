@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 from base.pretrained import STYLE, resolve_checkpoint
-from commands import options, primer_options
+from commands import options
 from commands.options import Networks, Parser, number, require, value
 from handwriting.layout import VAlign
 from handwriting.options import HEIGHT, OF_LOOK, USUAL, PageOptions
@@ -43,7 +43,7 @@ def add_options(parser: Parser) -> None:
     options.add_shared(parser, "--skip-unknown")
     options.add_output(parser, tuple(KINDS))
     usual = f"{STYLE} by writer; else the hand that was learned, or own"
-    primer_options.add_options(parser, USUAL, usual)
+    options.add_primer(parser, USUAL, usual)
     add_paper(parser)
     add_look(parser)
     proofreading = parser.add_mutually_exclusive_group()
@@ -75,10 +75,7 @@ def add_paper(parser: Parser) -> None:
     place = "write an envelope: the last paragraph is the address, those before it the sender's"
     add("--envelope", action="store_true", help=place)
     add("--landscape", action="store_true", help="turn the sheet: the longer side is its width")
-    margin = (
-        "margins in mm, or one number for all (default: 22,20,22,25; on a small sheet a tenth of "
-    )
-    margin += "its shorter side)"
+    margin = "mm, or one for all (default: 22,20,22,25; if small, a tenth of the shorter side)"
     add("--margins", type=value(margins), metavar="TOP,RIGHT,BOTTOM,LEFT", help=margin)
     add("--ruling", choices=RULINGS, help="kind of paper (default: plain)")
     add("--ruling-spacing", type=number(float, 1, 100), metavar="MM", help=spacing)
@@ -145,7 +142,7 @@ def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:
     """Return what the command line says of the pages."""
-    primer = primer_options.primer_file(arguments)
+    primer = options.primer_file(arguments)
     return options.taken(
         PageOptions,
         arguments,

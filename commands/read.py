@@ -42,10 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
     ]
     if known:
         scores = score(known)
-        print(
-            f"{scores['sequences']} of them have a transcription: cer {scores['cer']:.4f}, "
-            f"wer {scores['wer']:.4f}"
-        )
+        found = "cer {cer:.4f}, wer {wer:.4f}".format(**scores)
+        print(f"{scores['sequences']} of them have a transcription: {found}")
     path, shown = arguments.output.named(f"{reader.name}-read.png"), options.SHOWN
     write_png(path, lines_figure(inks[:shown], texts[:shown]))
     print(f"{path}  ({min(len(samples), shown)} of {len(samples)} lines)")

@@ -14,7 +14,9 @@ from utils.files import PLAIN_NAME, make_room
 
 LONGEST = 4000
 """Points of a sample at most (assumed: five lines; all of them are read before each line)."""
-OF_MAKE, OF_LIST = ("ink", "number", "name"), ("bias", "pen_sharpness", "seed")
+OF = dict.fromkeys(("ink", "number", "name"), "make")
+OF |= dict.fromkeys(("bias", "pen_sharpness", "seed"), "list")
+"""Options that are for one of the two actions, by name."""
 
 
 def add_options(parser: Parser) -> None:
@@ -47,11 +49,10 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    action, other = ("make", "list") if arguments.action == "make" else ("list", "make")
-    for name in OF_LIST if action == "make" else OF_MAKE:
-        if getattr(arguments, name) is not None:
-            raise UserError(f"--{name.replace('_', '-')} is for `style {other}`")
-    if action == "make":
+    for name, action in OF.items():
+        if action != arguments.action and getattr(arguments, name) is not None:
+            raise UserError(f"--{name.replace('_', '-')} is for `style {action}`")
+    if arguments.action == "make":
         if arguments.ink is None or not PLAIN_NAME.fullmatch(arguments.name or ""):
             raise UserError(
                 "`style make` needs --ink FILE and --name NAME: of letters, digits, -, _ and ., "

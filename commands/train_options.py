@@ -44,9 +44,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         help="resume a run though its data have changed (default: that is an error)",
     )
     _add_sweep(parser)
-    saved = (
-        "folder for all that a new run writes, as models/NAME/ID and log/NAME/ID (default: saved)"
-    )
+    saved = "folder for what a new run writes, as models/NAME/ID and log/NAME/ID (default: saved)"
     add("--saved", type=Path, default=SAVED, metavar="FOLDER", help=saved)
     add(
         "--prepare",

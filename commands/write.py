@@ -11,10 +11,10 @@ import numpy as np
 
 import model
 from base.pretrained import network_of
-from commands import options, primer_options
+from commands import options
 from commands.options import Networks, Parser, require
 from handwriting.networks import sampling_of
-from handwriting.options import PICTURES, PrimerFile
+from handwriting.options import PrimerFile
 from model.generation.options import Sampling
 from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
@@ -52,11 +52,11 @@ def add_options(parser: Parser) -> None:
     options.add_seed(parser, seed)
     options.add_output(parser, FILES)
     add("--inkml", action="store_true", help="save each line as InkML as well (default: no)")
-    primer_options.add_options(parser)
+    options.add_primer(parser)
     add(
         "--show",
         action="append",
-        choices=PICTURES,
+        choices=("density", "window", "weights", "bias"),
         default=[],
         help="a picture of the network beside each line, after the figures of Graves 2013: where "
         "it expected the next point, where in the text it was, the weights of the mixture's "
@@ -101,10 +101,6 @@ class Lines:
             return [writer.usual_text]
         return options.without_unknown(writer.model.alphabet, self.text, self.skip_unknown)
 
-    def sampling(self, writer: "model.Writer") -> Sampling:
-        """Return how points are drawn."""
-        return sampling_of(writer, self.bias, self.pen_sharpness, self.steps)
-
 
 def check(arguments: argparse.Namespace, primer: PrimerFile | None) -> None:
     """Refuse options that do not go together.
@@ -133,7 +129,7 @@ def check(arguments: argparse.Namespace, primer: PrimerFile | None) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    primer = primer_options.primer_file(arguments)
+    primer = options.primer_file(arguments)
     check(arguments, primer)
     chosen = options.taken(Lines, arguments, primer=primer)
     networks, named = options.taken(Networks, arguments), arguments.resume
@@ -157,7 +153,8 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
         check_pictures(writer, chosen.show)
     from handwriting.hand import write_lines
 
-    sampling, texts, output = chosen.sampling(writer), chosen.texts(writer), chosen.output
+    sampling = sampling_of(writer, chosen.bias, chosen.pen_sharpness, chosen.steps)
+    texts, output = chosen.texts(writer), chosen.output
     primer = None
     if chosen.primer:
         from handwriting.primers import load_primer
@@ -193,7 +190,8 @@ def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lin
 
     count = chosen.num_samples or ROW
     seeds = range(chosen.seed, chosen.seed + count)
-    jobs = [(writer, chosen.texts(writer), chosen.sampling(writer)) for writer in writers]
+    how = chosen.bias, chosen.pen_sharpness, chosen.steps
+    jobs = [(writer, chosen.texts(writer), sampling_of(writer, *how)) for writer in writers]
     chosen.output.make()
     rows, captions = [], []
     for name, (writer, texts, sampling) in zip(names, jobs, strict=True):

@@ -25,15 +25,15 @@ BIASES = (0.0, 0.5, 1.0, 2.0)
 
 
 def check_pictures(writer: Writer, kinds: Collection[str]) -> None:
-    """Raise a UserError if a network lacks what is to be shown; see `options.PICTURES`."""
+    """Raise a UserError if a network lacks what is to be shown: "bias", or as `step_figures`."""
     for kind in kinds:
-        lacks = None
         if kind == "window" and not writer.model.needs_text:
             lacks = "without text input, which has no window over a text"
         elif kind != "window" and not writer.model.has_density:
             lacks = "with a regression head, which has no density, weights or bias"
-        if lacks:
-            raise UserError(f"{writer.path} contains a network {lacks}: leave out --show {kind}")
+        else:
+            continue
+        raise UserError(f"{writer.path} contains a network {lacks}: leave out --show {kind}")
 
 
 def step_figures(

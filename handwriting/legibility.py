@@ -68,11 +68,9 @@ class Legibility:
 
     def summary(self, kinds: Sequence[str] = ()) -> dict[str, Any]:
         """Return all numbers by name, and the rates of each kind of text, if each has one."""
+        pairs = list(zip(self.transcriptions, kinds, strict=bool(kinds)))
         of_kind = {
-            kind: score(
-                one for one, own in zip(self.transcriptions, kinds, strict=True) if own == kind
-            )
-            for kind in dict.fromkeys(kinds)
+            kind: score(one for one, own in pairs if own == kind) for kind in dict.fromkeys(kinds)
         }
         names = ("ended", "complete", "wrong", "clear_dots")
         return {

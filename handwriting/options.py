@@ -19,8 +19,6 @@ HEIGHT = 2.2
 OWN, USUAL = "own", "usual"
 """Styles that are no file: a hand of the network's own, another with each seed; the one beside a
 network that learned a hand, a chosen one of the pretrained `writer`, else the network's own."""
-PICTURES = ("density", "window", "weights", "bias")
-"""What can be shown of a network that writes, see `inspection`."""
 
 
 @dataclass(frozen=True)
