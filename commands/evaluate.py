@@ -67,13 +67,11 @@ class Evaluation:
 
 def run(arguments: argparse.Namespace) -> None:
     search = search_options.options_of(arguments, reads_data=True)
-    paths, split = arguments.resume, arguments.split
-    if split is None and len(paths) > 1 and paths[-1] in SPLITS:
+    paths, split = arguments.resume, arguments.split or "valid"
+    if arguments.split is None and len(paths) > 1 and paths[-1] in SPLITS:
         *paths, split = paths  # as -r takes all that follows it
     given = {name: getattr(arguments, name) for name in OPTIONS if getattr(arguments, name)}
-    chosen = options.taken(
-        Evaluation, arguments, split=split or "valid", search=search, given=given
-    )
+    chosen = options.taken(Evaluation, arguments, split=split, search=search, given=given)
     for path in paths:
         resolve_checkpoint(path)
     networks = [*map(options.taken(Networks, arguments).load, paths)]
