@@ -21,7 +21,7 @@ from base.provenance import versions
 from base.random_state import seed_all
 from base.training_parts import TrainingParts
 from base.weight_noise import parameter_groups
-from commands import options, sweep, train_options
+from commands import sweep, train_options
 from commands.start import Start, resolve_start
 from data_loader.data_loaders import Data
 from data_loader.sample_sheet import samples_figure
@@ -41,7 +41,8 @@ def main(words: list[str] | None = None) -> int:
         arguments = train_options.parse(words)
         with console.Interruptible(), distributed.started():
             setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
-            options.load_modules(arguments)
+            for path in arguments.modules:
+                extension.load_module(path)
             if arguments.sweeps:
                 return sweep.train_all(arguments, train)
             return prepare(arguments) if arguments.prepare else train(arguments)

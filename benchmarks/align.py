@@ -30,6 +30,7 @@ from model.writer import Writer
 from parse_config import ConfigParser
 from utils.alphabet import nfc
 from utils.checks import UserError
+from utils.files import make_room
 
 
 def method_of(network: TrainedNetwork) -> Callable[..., list[np.ndarray]]:
@@ -46,9 +47,10 @@ def method_of(network: TrainedNetwork) -> Callable[..., list[np.ndarray]]:
 
 def run(arguments: argparse.Namespace) -> None:
     """Align the lines of all splits of a config, and save the table."""
-    aligner = options.load(arguments.resume, arguments)
-    reader, align = options.load_reader(arguments.reader, arguments), method_of(aligner)
-    options.make_room(arguments.output, "--output")
+    networks = options.taken(options.Networks, arguments)
+    aligner, reader = networks.load(arguments.resume), networks.reader(arguments.reader)
+    align = method_of(aligner)
+    make_room(arguments.output, "--output")
     alphabet = aligner.model.alphabet
     config = ConfigParser.from_file(arguments.config, arguments.overrides)
     dataset = recorded(config.build("data_loader").dataset)

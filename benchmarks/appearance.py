@@ -53,7 +53,8 @@ SHEETS = 100
 
 def run(arguments: argparse.Namespace) -> None:
     """Write lines or pages, measure them and recorded ones, and print the tables."""
-    writer, samples = options.load_writer(arguments.resume, arguments, of_texts=True), []
+    networks, samples = options.taken(options.Networks, arguments), []
+    writer = networks.writer(arguments.resume, of_texts=True)
     if arguments.recorded:
         data = data_of(writer, arguments.recorded, arguments.overrides)
         samples = [sample for sample in data.loaded.split(arguments.recorded) if sample.text]
@@ -79,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
         varieties = [variety(written, recorded) for _, written in columns]
         for name in (*VARIED, "mean"):
             print(f"  {name:<18}" + "".join(f"{one[name]:<24.2f}" for one in varieties))
-    print_lengths(writer, arguments)
+    print_lengths(writer, networks, arguments)
 
 
 def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) -> Measured:
@@ -101,10 +102,12 @@ def recorded_lines(samples: Sequence[Sample], arguments: argparse.Namespace) -> 
     return [measure(line.ink, line.text) for line in lines]
 
 
-def print_lengths(writer: Writer, arguments: argparse.Namespace) -> None:
+def print_lengths(
+    writer: Writer, networks: options.Networks, arguments: argparse.Namespace
+) -> None:
     """Print how texts of each of --lengths are read and look, at each bias."""
     for length in arguments.lengths:
-        reader = options.load_reader(arguments.reader, arguments)
+        reader = networks.reader(arguments.reader)
         texts = held_out(arguments.num_samples, length - NEAR, length + NEAR)
         texts = options.without_unknown(writer.model.alphabet, texts, skip=True)
         seeds = range(arguments.seed, arguments.seed + len(texts))

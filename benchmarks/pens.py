@@ -32,7 +32,7 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the error rates of each group of samples, two columns for each recogniser."""
-    readers = [options.load_reader(path, arguments) for path in arguments.resume]
+    readers = [*map(options.taken(options.Networks, arguments).reader, arguments.resume)]
     groups, texts = samples(arguments)
     searches = [
         Search(

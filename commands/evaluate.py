@@ -3,7 +3,8 @@
 import argparse
 import json
 import zlib
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,15 @@ import data_loader
 import model
 from base.pretrained import resolve_checkpoint
 from commands import options, search_options
-from commands.options import Parser
+from commands.options import Networks, Parser
+from commands.search_options import SearchOptions
 from utils.checks import UserError
-from utils.files import write_json
+from utils.files import make_room, write_json
 
 SPLITS = ("train", "valid", "test")
+OF_READING = ("beam", "language_model", "language_weight", "length_bonus")
+OPTIONS = (*OF_READING, "seed", "overrides")
+"""What is recorded of the options, in this order, and names the files."""
 WORST = 20
 """Lines in the picture of the worst read lines."""
 
@@ -29,54 +34,80 @@ def add_options(parser: Parser) -> None:
     options.add_output(parser, default=None)
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What networks are scored on, and how.
+
+    Attributes:
+        split: of their data.
+        search: of those that read.
+        seed: of the dequantisation noise.
+        output: where scores go; None for the folder of each run, or else `options.FIGURES`.
+        given: the options of these that are given, by name, as they are recorded.
+    """
+
+    split: str
+    search: SearchOptions
+    seed: int
+    output: options.Output | None
+    given: Mapping[str, Any]
+
+    def file(self, checkpoint: Path, ending: str) -> Path:
+        """Return a file of the evaluation of a checkpoint, which no other evaluation has."""
+        from base.run_folder import RunFolder
+
+        run, name = RunFolder.of(checkpoint), f"{checkpoint.stem}-{self.split}"
+        if self.given:
+            name += f"-{zlib.crc32(json.dumps(self.given).encode()):08x}"
+        if run and not self.output:
+            return run.models / "evaluations" / f"{name}{ending}"
+        folder = self.output.folder if self.output else Path(options.FIGURES)
+        return folder / f"{f'{run.name}-{run.run_id}-' if run else ''}{name}{ending}"
+
+
 def run(arguments: argparse.Namespace) -> None:
-    search_options.check(arguments, reads_data=True)
-    paths, split = arguments.resume, arguments.split
-    if split is None and len(paths) > 1 and paths[-1] in SPLITS:
+    search = search_options.options_of(arguments, reads_data=True)
+    paths, split = arguments.resume, arguments.split or "valid"
+    if arguments.split is None and len(paths) > 1 and paths[-1] in SPLITS:
         *paths, split = paths  # as -r takes all that follows it
-    arguments = argparse.Namespace(**vars(arguments) | {"split": split or "valid"})
+    given = {name: getattr(arguments, name) for name in OPTIONS if getattr(arguments, name)}
+    chosen = options.taken(Evaluation, arguments, split=split, search=search, given=given)
     for path in paths:
         resolve_checkpoint(path)
-    networks = [options.load(path, arguments) for path in paths]
-    given = [name for name in search_options.OPTIONS if getattr(arguments, name)]
+    networks = [*map(options.taken(Networks, arguments).load, paths)]
     other = next((one for one in networks if not isinstance(one, model.Reader)), None)
-    if given and other:
+    if other and (of_reading := [name for name in OF_READING if name in given]):
         raise UserError(
-            f"--{given[0].replace('_', '-')} is for a network that reads: {other.path} contains "
-            f"a {type(other.model).__name__}"
+            f"--{of_reading[0].replace('_', '-')} is for a network that reads: {other.path} "
+            f"contains a {type(other.model).__name__}"
         )
-    rows = [evaluate(network, arguments) for network in networks]
+    rows = [evaluate(network, chosen) for network in networks]
     if len(rows) > 1:
         options.print_table(rows)
 
 
-def evaluate(network: "model.TrainedNetwork", arguments: argparse.Namespace) -> dict[str, str]:
+def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, str]:
     """Score one network, and save its scores; return its row of a table of several."""
     from parse_config import data_of
 
-    names = (*search_options.OPTIONS, "seed", "overrides")
-    record = {"split": arguments.split, "checkpoint": str(network.path)}
-    record["options"] = {name: value for name in names if (value := getattr(arguments, name))}
-    place = place_of(record, arguments)
-    path = place.with_name(f"{place.name}.json")
-    options.make_room(path, "--output" if arguments.output else "scores", path.parent)
-    data = data_of(network, arguments.split, arguments.overrides)
-    if isinstance(network, model.Reader):
-        scores = score_reading(network, data, arguments, place)
-    else:
-        scores = score_points(network, data, arguments)
-    scores |= score_own(network, data, arguments, known=scores)
+    path = chosen.file(network.path, ".json")
+    make_room(path, "--output" if chosen.output else "scores")
+    data = data_of(network, chosen.split, chosen.search.overrides)
+    score = score_reading if isinstance(network, model.Reader) else score_points
+    scores = score(network, data, chosen)
+    scores |= score_own(network, data, chosen, known=scores)
+    record = {"split": chosen.split, "checkpoint": str(network.path), "options": chosen.given}
     write_json(path, record | scores)
     print(path)
     main = next(name for name in options.MAIN_SCORES if name in scores)
     value = "none" if scores[main] is None else f"{scores[main]:.4f}"
-    return {"checkpoint": str(network.path), "split": arguments.split, main: value}
+    return {"checkpoint": str(network.path), "split": chosen.split, main: value}
 
 
 def score_own(
     network: "model.TrainedNetwork",
     data: "data_loader.data_loaders.Data",
-    arguments: argparse.Namespace,
+    chosen: Evaluation,
     known: Container[str],
 ) -> dict[str, float]:
     """Return and print what else a validation of the training logs, where a loss, a metric or the
@@ -88,13 +119,13 @@ def score_own(
     from base.training_parts import TrainingParts
     from parse_config import config_of
 
-    config, scored = config_of(network, arguments.overrides), network.model
+    config, scored = config_of(network, chosen.search.overrides), network.model
     blocks = [config.config["loss"], config.config["trainer"], *config.config["metrics"]]
     if not {cls.__name__ for cls in extension.classes()} & {one["type"] for one in blocks}:
         return {}
     # A second group, as adaptive noise on the weights has one.
     groups = [{"params": list(scored.parameters())}, {"params": []}]
-    optimizer, loader = torch.optim.SGD(groups), data.loader(arguments.split)
+    optimizer, loader = torch.optim.SGD(groups), data.loader(chosen.split)
     loss, metrics = (config.build(key, model=scored) for key in ("loss", "metrics"))
     run = RunFolder.of(network.path) or RunFolder(config.name)  # Nothing is written there.
     parts = TrainingParts(
@@ -108,24 +139,10 @@ def score_own(
     return found
 
 
-def place_of(record: dict[str, Any], arguments: argparse.Namespace) -> Path:
-    """Return what the names of an evaluation's files begin with: no other evaluation's do."""
-    from base.run_folder import RunFolder
-
-    run, name = RunFolder.of(record["checkpoint"]), Path(record["checkpoint"]).stem
-    name += f"-{arguments.split}"
-    if record["options"]:
-        name += f"-{zlib.crc32(json.dumps(record['options']).encode()):08x}"
-    if run and not arguments.output:
-        return run.models / "evaluations" / name
-    folder = arguments.output.folder if arguments.output else Path(options.FIGURES)
-    return folder / (f"{run.name}-{run.run_id}-{name}" if run else name)
-
-
 def score_points(
     network: "model.TrainedNetwork",
     data: "data_loader.data_loaders.Data",
-    arguments: argparse.Namespace,
+    chosen: Evaluation,
 ) -> dict[str, object]:
     """Score a network on the points of a split; print and return the scores, and their units."""
     from trainer.scores import UNITS, evaluate
@@ -133,16 +150,16 @@ def score_points(
     loaded, scored = data.loaded, network.model
     scores = evaluate(
         scored,
-        data.loader(arguments.split),
+        data.loader(chosen.split),
         canonical=loaded.canonical,
         quantisation_step=loaded.quantisation_step,
-        seed=arguments.seed,
+        seed=chosen.seed,
         progress=True,
     )
     unit = "normalised units of the checkpoint"
     if loaded.canonical is not None:
         unit = "canonical units of {} and {}".format(*loaded.canonical)
-    print(f"split {arguments.split}: {scores['sequences']} sequences, {scores['points']} points")
+    print(f"split {chosen.split}: {scores['sequences']} sequences, {scores['points']} points")
     described = {"unit": unit}
     if scored.has_density:
         described["min_scale"] = scored.min_scale
@@ -164,22 +181,21 @@ def score_points(
 def score_reading(
     reader: "model.Reader",
     data: "data_loader.data_loaders.Data",
-    arguments: argparse.Namespace,
-    place: Path,
+    chosen: Evaluation,
 ) -> dict[str, object]:
     """Score a recogniser on a split; print and return the rates, and draw the worst lines."""
     from model.recognition.transcribing import score
     from trainer.scores import read_split
     from utils.plots import lines_figure, write_png
 
-    search, samples = search_options.search_of(reader, arguments), data.samples(arguments.split)
-    found = read_split(reader.model, samples, arguments.split, search, progress=True)
+    search, samples = chosen.search.search(reader), data.samples(chosen.split)
+    found = read_split(reader.model, samples, chosen.split, search, progress=True)
     scores = {name: score(transcriptions) for name, transcriptions in found.items()}
     greedy, lines = scores["greedy"], len(samples)
     if unlabelled := lines - greedy["sequences"]:
         print(f"left out, because they have no text: {unlabelled} of {lines} lines")
     print(
-        f"split {arguments.split}: {greedy['sequences']} sequences, {greedy['characters']} "
+        f"split {chosen.split}: {greedy['sequences']} sequences, {greedy['characters']} "
         f"characters, {greedy['words']} words"
     )
     bonus = f", bonus {search.length_bonus:g}" if search.length_bonus else ""
@@ -187,7 +203,7 @@ def score_reading(
         "greedy": "greedy decoding",
         "beam": f"beam of {search.width}{bonus}",
         "language_model": f"beam of {search.width} with the language model of "
-        f"{arguments.language_model}, weight {search.language_weight:g}{bonus}",
+        f"{chosen.search.language_model}, weight {search.language_weight:g}{bonus}",
     }
     recorded = dict(greedy)
     for name, rates in scores.items():
@@ -197,13 +213,13 @@ def score_reading(
         )
         if name != "greedy":
             recorded[name] = rates | {"search": meaning[name]}
-    page = place.with_name(f"{place.name}-worst.png")
+    page = chosen.file(reader.path, "-worst.png")
     by_errors = sorted(list(found.values())[-1], key=lambda one: -one.error_rate)
-    chosen = by_errors[:WORST]
+    worst = by_errors[:WORST]
     captions = [
         f"{one.name} · {one.error_rate:.0%} errors\ntrue: {one.reference}\nread: {one.hypothesis}"
-        for one in chosen
+        for one in worst
     ]
-    write_png(page, lines_figure([one.ink for one in chosen], captions))
-    print(f"{page}  (the {len(chosen)} worst lines)")
+    write_png(page, lines_figure([one.ink for one in worst], captions))
+    print(f"{page}  (the {len(worst)} worst lines)")
     return recorded

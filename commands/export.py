@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from commands import options
-from commands.options import Parser
+from commands.options import Networks, Parser
 from utils.checks import CheckpointError, UserError
-from utils.files import write_text
+from utils.files import make_room, write_text
 
 
 def add_options(parser: Parser) -> None:
@@ -16,29 +16,29 @@ def add_options(parser: Parser) -> None:
         "file",
         type=Path,
         metavar="FILE",
-        help="output file, sufficient to use and to fine-tune the network: half precision, no "
-        "training state, no path of its config; -o changes that, such as where the data are",
+        help="output file, sufficient to use and fine-tune the network: in half precision, without "
+        "training state, and without paths of the config but those that -o sets",
     )
     parser.add_argument(
         "--with-ink",
         action="store_true",
-        help="of a network that learned a person's hand, save a line of their ink beside it, as "
-        "FILE with the ending .json, for `write --style` (default: no ink leaves the run's folder)",
+        help="save a line of the person's ink as well, if the network learned a hand: beside FILE, "
+        "with the ending .json, for `write --style` (default: no ink leaves the run's folder)",
     )
     options.add_overrides(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    network, target = options.load(arguments.resume, arguments), arguments.file
+    network, target = options.taken(Networks, arguments).load(arguments.resume), arguments.file
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share
     from trainer.own_hand import SAMPLE
 
-    options.make_room(target, "FILE")
+    make_room(target, "FILE")
     ink, style = network.path.with_name(SAMPLE), target.with_suffix(".json")
     if arguments.with_ink:
         if not ink.exists():
             raise UserError(f"--with-ink: beside {network.path} there is no {ink.name}")
-        options.make_room(style, "--with-ink")
+        make_room(style, "--with-ink")
         if style.exists() and style.read_bytes() != ink.read_bytes():
             raise UserError(f"--with-ink: {style} exists; name another file")
     if target.exists():

@@ -3,7 +3,8 @@
 import argparse
 
 from commands import options
-from commands.options import Parser
+from commands.options import Networks, Parser
+from handwriting.networks import sampling_of
 from handwriting.options import PrimerFile
 from utils.checks import UserError
 
@@ -20,14 +21,15 @@ def add_options(parser: Parser) -> None:
         help="what the network writes at the end of the picture; may be given several times "
         "(default: a sentence)",
     )
-    options.add_bias(parser)
+    options.add_shared(parser, "--bias", "--pen-sharpness")
     options.add_seed(parser, "seed of the first line")
     options.add_output(parser, (".png",))
     options.add_overrides(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    learned = options.load_writer(arguments.resume, arguments)
+    networks = options.taken(Networks, arguments)
+    learned = networks.writer(arguments.resume)
     from base.run_folder import RunFolder
     from handwriting.hand import Hand, row_of
     from handwriting.primers import load_primer
@@ -41,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"{learned.path}: no run that learned a hand, such as saved/models/own_hand/RUN_ID"
         )
-    former = options.load_writer(str(before), arguments)
+    former = networks.writer(before)
     asked = options.without_unknown(learned.model.alphabet, arguments.text or [SENTENCE], None)
     arguments.output.make()
     dataset = config_of(learned, arguments.overrides).build("data_loader").dataset
@@ -50,8 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
     own = [sample for sample in loaded.split("valid") if sample.text != primer[1]][:SHOWN]
     texts = [*(sample.text for sample in own), *asked]
     seeds = range(arguments.seed, arguments.seed + len(texts))
-    sampling = options.sampling_of(arguments, learned)
-    reader = options.load_reader("proofreader", arguments)
+    sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
+    reader = networks.reader("proofreader")
     earlier, now = (
         [row_of(line) for line in Hand(one, primer, reader, sampling).write_words(texts, seeds)]
         for one in (former, learned)

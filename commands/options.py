@@ -4,22 +4,22 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import model
-from base.pretrained import pretrained, resolve_checkpoint
-from handwriting import networks
+from base.pretrained import pretrained, resolve_checkpoint, styles
+from handwriting.networks import checked_reader, checked_writer
+from handwriting.options import OWN, USUAL, PageOptions, PrimerFile, style
 from handwriting.plain_text import known_only
 from model.generation.options import Sampling
 from utils import checks
 from utils.alphabet import Alphabet
 from utils.checks import DEVICES, UserError, device_name, nearest
-from utils.files import check_writable, open_file
+from utils.files import make_room
 from utils.override import EXAMPLE, Override
 
 SHORTHANDS = {
@@ -96,6 +96,53 @@ def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[s
     return value(checks.number(kind, low, high))
 
 
+SHARED: dict[str, dict[str, Any]] = {
+    "--device": {
+        "type": value(device_name),
+        "default": "auto",
+        "help": f"{DEVICES}, e.g. -d cuda:1 (default: %(default)s)",
+    },
+    "--module": {
+        "dest": "modules",
+        "type": Path,
+        "action": "append",
+        "default": [],
+        "metavar": "FILE",
+        "help": "Python file with your own classes that the network was trained with, such as a "
+        "dataset; may be given several times (default: none)",
+    },
+    "--bias": {
+        "type": number(float, 0, 100),
+        "help": "0: as varied as the training data; 1 and more: an average, very legible hand; the "
+        "paper calls 0.15 a good balance, briefly trained networks need more "
+        f"(default: {Sampling.bias:g})",
+    },
+    "--pen-sharpness": {
+        "type": number(float, 0, 100),
+        "metavar": "S",
+        "help": "how much the bias also sharpens when the pen is lifted; 0: not at all, as in the "
+        f"paper (default: {Sampling.pen_sharpness:g})",
+    },
+    "--skip-unknown": {
+        "action": "store_true",
+        "help": "leave out characters that the network does not know (default: they are an error)",
+    },
+    "--tries": {
+        "type": number(int, 1, 100),
+        "metavar": "N",
+        "help": f"most times a word is written, with --proofread (default: {PageOptions.tries})",
+    },
+}
+"""Options that several commands have alike."""
+
+
+def add_shared(parser: Parser, *names: str) -> None:
+    """Add options of `SHARED`."""
+    for name in names:
+        short = ["-d"] if name == "--device" else []
+        parser.add_argument(*short, name, **SHARED[name])
+
+
 def taken(kind: type[T], arguments: argparse.Namespace, **others: object) -> T:
     """Return options as a frozen dataclass, whose fields are called as they are, and `others`."""
     names = [field.name for field in fields(kind) if field.name not in others]
@@ -140,56 +187,43 @@ def add_network(
         help="checkpoint file, run folder (its newest complete checkpoint is used), or name of a "
         f"pretrained network ({', '.join(pretrained())}){usual}",
     )
-    add_common(parser)
+    add_shared(parser, "--device", "--module")
 
 
-def add_common(parser: Parser) -> None:
-    """Add -d and --module."""
-    add, on = parser.add_argument, f"{DEVICES}, e.g. -d cuda:1 (default: %(default)s)"
-    add("-d", "--device", type=value(device_name), default="auto", help=on)
-    add(
-        "--module",
-        dest="modules",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="Python file with your own classes that the network was trained with, such as a "
-        "dataset; may be given several times (default: none)",
-    )
+@dataclass(frozen=True)
+class Networks:
+    """Loads networks, and prints which.
 
-
-def load(path: str | Path, arguments: argparse.Namespace) -> "model.TrainedNetwork":
-    """Load a network, and print which.
-
-    Raises:
-        UserError: as `model.load`.
+    Attributes:
+        device: that they compute on.
+        modules: Python files with the user's own classes.
     """
-    resolve_checkpoint(path)  # before torch is imported
-    load_modules(arguments)
-    network = model.load(path, arguments.device)
-    print(network)
-    return network
 
+    device: str
+    modules: list[Path]
 
-def load_writer(
-    path: str | Path, arguments: argparse.Namespace, *, of_texts: bool = False
-) -> "model.Writer":
-    """Load a network that writes, one that takes a text if `of_texts`; see `load`."""
-    return networks.checked_writer(load(path, arguments), of_texts=of_texts)
+    def load(self, path: str | Path) -> "model.TrainedNetwork":
+        """Load a network; raise a UserError as `model.load`."""
+        resolve_checkpoint(path)  # before torch is imported
+        self.load_modules()
+        network = model.load(path, self.device)
+        print(network)
+        return network
 
+    def writer(self, path: str | Path, *, of_texts: bool = False) -> "model.Writer":
+        """Load a network that writes, one that takes a text if `of_texts`."""
+        return checked_writer(self.load(path), of_texts=of_texts)
 
-def load_reader(path: str, arguments: argparse.Namespace) -> "model.Reader":
-    """Load a network that reads; see `load`."""
-    return networks.checked_reader(load(path, arguments))
+    def reader(self, path: str | Path) -> "model.Reader":
+        """Load a network that reads."""
+        return checked_reader(self.load(path))
 
+    def load_modules(self) -> None:
+        """Load the user's own classes."""
+        from base import extension
 
-def load_modules(arguments: argparse.Namespace) -> None:
-    """Load the user's own modules."""
-    from base import extension
-
-    for path in arguments.modules:
-        extension.load_module(path)
+        for path in self.modules:
+            extension.load_module(path)
 
 
 def check_readable(*paths: str | Path | None) -> None:
@@ -254,33 +288,6 @@ def add_output(parser: Parser, kinds: Sequence[str] = (), default: str | None = 
     )
 
 
-def make_room(path: Path, option: str, folder: Path | None = None) -> None:
-    """Make the folder for a file, or one that is given, and see that `path` can be written."""
-    if folder is None and os.path.isdir(path):
-        raise UserError(f"{option} {path}: this is a folder; name a file")
-    with _naming(option, path):
-        (folder or path.parent).mkdir(parents=True, exist_ok=True)
-        check_writable(path)
-
-
-def check_room(path: Path, option: str) -> None:
-    """See that a file can be written once its folder is made, before there is work to lose."""
-    nearest = next(one for one in path.absolute().parents if one.exists())
-    if os.path.isdir(path) or nearest == path.absolute().parent:
-        make_room(path, option)
-    with _naming(option, path):
-        check_writable(nearest / "file")
-
-
-@contextmanager
-def _naming(option: str, path: Path) -> Iterator[None]:
-    """Name an option and its path where something cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"{option} {path}: cannot be written ({error.strerror})") from None
-
-
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
     """Print rows by the names of their columns, which not all of them need have."""
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -301,44 +308,6 @@ def add_lines(parser: Parser, *, samples: str, steps: str) -> None:
     parser.add_argument("--steps", type=number(int, 1, 100_000), metavar="N", help=steps)
 
 
-def add_bias(parser: Parser) -> None:
-    """Add --bias and --pen-sharpness."""
-    parser.add_argument(
-        "--bias",
-        type=number(float, 0, 100),
-        help="0: as varied as the training data; 1 and more: an average, very legible hand; "
-        "the paper calls 0.15 a good balance, briefly trained networks need more "
-        f"(default: {Sampling.bias:g})",
-    )
-    add_pen_sharpness(parser)
-
-
-def add_pen_sharpness(parser: Parser) -> None:
-    """Add --pen-sharpness."""
-    parser.add_argument(
-        "--pen-sharpness",
-        type=number(float, 0, 100),
-        metavar="S",
-        help="how much the bias also sharpens when the pen is lifted; 0: not at all, as in the "
-        f"paper (default: {Sampling.pen_sharpness:g})",
-    )
-
-
-def sampling_of(arguments: argparse.Namespace, writer: "model.Writer") -> Sampling:
-    """Return --bias, --pen-sharpness and --steps, as far as there are; see `networks`."""
-    values = [getattr(arguments, name, None) for name in ("bias", "pen_sharpness", "steps")]
-    return networks.sampling_of(writer, *values)
-
-
-def add_skip_unknown(parser: Parser) -> None:
-    """Add --skip-unknown."""
-    parser.add_argument(
-        "--skip-unknown",
-        action="store_true",
-        help="leave out characters that the network does not know (default: they are an error)",
-    )
-
-
 def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[str]:
     """Return texts as `plain_text.known_only` does, and print what it left out."""
     left, left_out = known_only(alphabet, texts, skip)
@@ -347,39 +316,65 @@ def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None)
     return left
 
 
-def read_text(path: str | Path, most: int | None = None) -> str:
-    """Return the text of a file, or of standard input if `path` is "-".
-
-    Raises:
-        UserError: if it cannot be read, is longer than `most` bytes, or is not UTF-8.
-    """
-    name = "standard input" if path == "-" else path
-    if path == "-" and sys.stdin is None:
-        raise UserError("-: there is no standard input")
-    try:
-        with nullcontext(sys.stdin.buffer) if path == "-" else open_file(path) as file:
-            content = file.read(-1 if most is None else most + 1)
-    except OSError as error:
-        raise UserError(f"{name}: cannot be read ({error.strerror})") from None
-    if most is not None and len(content) > most:
-        raise UserError(f"{name}: longer than {most:,} bytes; divide it")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        place = f"byte {error.start} is 0x{content[error.start]:02x}"
-        raise UserError(f"{name}: not UTF-8 text ({place}); save it as UTF-8") from None
+# The hand that is continued
 
 
-def lines_of(path: str | Path) -> list[str]:
-    """Return the non-empty lines of a text file; see `read_text`.
+def add_style(parser: argparse._ActionsContainer, default: str = OWN, meaning: str = OWN) -> None:
+    """Add --style; `meaning` says what its default is."""
+    parser.add_argument(
+        "--style",
+        type=value(style),
+        default=default,
+        metavar="NAME|FILE",
+        help=f"hand to write in: {', '.join(styles()) or 'none is there'}, a file that `style "
+        f"make` saved, or own for another hand with each seed (default: {meaning})",
+    )
 
-    Raises:
-        UserError: if it has none.
-    """
-    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
-    if not lines:
-        raise UserError(f"{path}: contains no text")
-    return lines
+
+def add_primer(parser: Parser, default: str = OWN, meaning: str = OWN) -> None:
+    """Add --style, --primer, and what goes with it."""
+    either, add = parser.add_mutually_exclusive_group(), parser.add_argument
+    add_style(either, default, meaning)
+    continued = "ink whose handwriting is continued, in any format that `read` accepts"
+    either.add_argument("--primer", type=Path, metavar="FILE", help=continued)
+    add(
+        "--primer-text",
+        metavar="TEXT",
+        help="text of the primer, for a conditional network; empty where the text to write is that "
+        "of the whole line which the primer begins (default: the one in its file)",
+    )
+    which, points = "which sample of its file, from 0", "use only the first N points of it"
+    add("--primer-number", type=number(int, 0), metavar="N", help=f"{which} (default: 0)")
+    add("--primer-points", type=number(int, 1), metavar="N", help=f"{points} (default: all)")
+    add(
+        "--primer-scale",
+        type=value(primer_scale),
+        metavar="auto|FACTOR",
+        help="factor from the primer's units to those of the training data, e.g. --primer-scale 1 "
+        "if they are the same; auto compares the primer with lines that the network writes: it is "
+        "scaled if its x-height differs by more than a factor of 2, and then resampled if its "
+        "points are more than 2 times denser or sparser (default: auto)",
+    )
+
+
+def primer_scale(text: str) -> float | str:
+    """Return the value of --primer-scale: a factor, or `auto`."""
+    return text if text == "auto" else number(float, 1e-6, 1e6)(text)
+
+
+def primer_file(arguments: argparse.Namespace) -> PrimerFile | None:
+    """Return what --primer names, or else the file of --style; None for a hand of its own."""
+    if not arguments.primer:
+        parts = ("primer_text", "primer_number", "primer_points", "primer_scale")
+        require(arguments, **dict.fromkeys(parts, "primer"))
+        return None if arguments.style in (OWN, USUAL) else PrimerFile(arguments.style)
+    return PrimerFile(
+        arguments.primer,
+        arguments.primer_text,
+        arguments.primer_number or 0,
+        arguments.primer_points,
+        arguments.primer_scale or "auto",
+    )
 
 
 # The config

@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import get_args
 
 from base.pretrained import STYLE, resolve_checkpoint
-from commands import options, primer_options
-from commands.options import Parser, number, require, value
+from commands import options
+from commands.options import Networks, Parser, number, require, value
 from handwriting.layout import VAlign
 from handwriting.options import HEIGHT, OF_LOOK, USUAL, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, check_pixels, size
 from handwriting.setting import LINE_HEIGHT
 from utils.checks import UserError
-from utils.files import write_json
+from utils.files import make_room, read_text, write_json
 from utils.page.page import Pen
 from utils.page.saving import DPI, KINDS
 
-ALIGNED = "left, right, centred, justified, center (default: %(default)s)"
+ALIGNED = "alignment: left, right, centred, justified, center (default: %(default)s)"
 MAX_BYTES = 500_000
 """Most bytes of a text (assumed: a long novel, whose pages take hours to write)."""
 
@@ -36,14 +36,14 @@ def margins(text: str) -> tuple[float, float, float, float]:
 def add_options(parser: Parser) -> None:
     options.add_network(parser, of_style=True)
     add = parser.add_argument
-    add("file", nargs="?", metavar="FILE", help="text to write, UTF-8; - reads standard input")
-    add("--text", action="append", help="a paragraph, instead of FILE; may be given several times")
-    options.add_bias(parser)
+    add("file", nargs="?", metavar="FILE", help="file of the text, in UTF-8; - for standard input")
+    add("--text", action="append", help="paragraph, instead of FILE; may be given several times")
+    options.add_shared(parser, "--bias", "--pen-sharpness")
     options.add_seed(parser, "seed of the first line, incremented for each further one")
-    options.add_skip_unknown(parser)
+    options.add_shared(parser, "--skip-unknown")
     options.add_output(parser, tuple(KINDS))
     usual = f"{STYLE} by writer; else the hand that was learned, or own"
-    primer_options.add_options(parser, USUAL, usual)
+    options.add_primer(parser, USUAL, usual)
     add_paper(parser)
     add_look(parser)
     proofreading = parser.add_mutually_exclusive_group()
@@ -52,35 +52,41 @@ def add_options(parser: Parser) -> None:
     proofreading.add_argument("--proofread", nargs="?", **usual, help=read)
     once = "write every word once"
     proofreading.add_argument("--no-proofread", dest="proofread", action="store_false", help=once)
-    tries = "how often a word is written at most (default: 6)"
-    add("--tries", type=number(int, 1, 100), metavar="N", help=tries)
-    add("--report", type=Path, metavar="FILE", help="save what was proofread as JSON")
-    add("--dpi", type=number(int, 10, 2400), help=f"of a PNG (default: {DPI})")
+    options.add_shared(parser, "--tries")
+    add("--report", type=Path, metavar="FILE", help="save the result of proofreading as JSON")
+    add("--dpi", type=number(int, 10, 2400), help=f"pixels per inch of a PNG (default: {DPI})")
     drawing = parser.add_mutually_exclusive_group()
-    nib = "SVG, PDF, PNG: strokes are thinner where the pen is fast; not for plotters"
+    nib = "SVG, PDF, PNG: draw strokes thinner where the pen is fast; not for plotters"
     drawing.add_argument("--nib", action="store_true", help=nib)
     speed = {"const": 1.0, "type": number(float, 0.01, 100), "metavar": "SPEED"}
-    itself = "SVG: the page writes itself, SPEED times as fast as the pen"
+    itself = "SVG: the page writes itself, SPEED times as fast as the pen, or just as fast"
     drawing.add_argument("--animate", nargs="?", **speed, help=itself)
 
 
 def add_paper(parser: Parser) -> None:
     """Add the options of the paper."""
-    add, spacing = parser.add_argument, "of the paper's lines (default: 8.5 ruled, 5 others)"
+    add, spacing = (
+        parser.add_argument,
+        "distance of the ruling's lines (default: 8.5 ruled, 5 others)",
+    )
     sizes = f"{', '.join(SIZES)}, or width x height in mm, e.g. 100x150"
     sizes += " (default: a4; an --envelope is DL)"
     add("--paper", type=value(size), metavar="SIZE", help=sizes)
-    place = "the last paragraph is an address, and what is before it the sender's, in the corner"
+    place = "write an envelope: the last paragraph is the address, those before it the sender's"
     add("--envelope", action="store_true", help=place)
-    add("--landscape", action="store_true", help="the longer side across")
-    margin = "in mm, or one for all (default: 22,20,22,25; if small, a tenth of the shorter side)"
+    add("--landscape", action="store_true", help="turn the sheet: the longer side is its width")
+    margin = "mm, or one for all (default: 22,20,22,25; if small, a tenth of the shorter side)"
     add("--margins", type=value(margins), metavar="TOP,RIGHT,BOTTOM,LEFT", help=margin)
-    add("--ruling", choices=RULINGS, help="lines of the paper (default: plain)")
+    add("--ruling", choices=RULINGS, help="kind of paper (default: plain)")
     add("--ruling-spacing", type=number(float, 1, 100), metavar="MM", help=spacing)
-    add("--hide-ruling", action="store_true", help="write on the ruling, but do not draw it")
-    fit = "the largest size, from half of --size, at which the text fills one sheet, or so many"
+    add(
+        "--hide-ruling",
+        action="store_true",
+        help="do not draw the ruling on which the text is written",
+    )
+    fit = "use the largest size, from half of --size, at which the text fits on SHEETS, or on one"
     add("--fit", nargs="?", const=1, type=number(int, 1, 1000), metavar="SHEETS", help=fit)
-    where = "where the writing stands on a sheet that it leaves partly empty (default: top)"
+    where = "position of the writing on a sheet that it leaves partly empty (default: top)"
     add("--valign", choices=get_args(VAlign), default="top", help=where)
 
 
@@ -90,21 +96,23 @@ def add_look(parser: Parser) -> None:
     size = f"x-height of the writing (default: {HEIGHT}; on a --ruling less where rows would touch)"
     add("--size", type=kinds["size"], metavar="MM", help=size)
     usual = f"(default: about {LINE_HEIGHT:g} times --size, more where rows would touch)"
-    height = f"from line to line, on a --ruling the next multiple of its spacing {usual}"
+    height = f"distance of lines, on a --ruling the next multiple of its spacing {usual}"
     add("--line-height", type=number(float, 0.5, 500), metavar="MM", help=height)
-    slant = "how far the writing leans from upright to the right (default: as the hand does)"
+    slant = "slant of the writing, from upright to the right (default: that of the hand)"
     add("--slant", type=kinds["slant"], metavar="DEGREES", help=slant)
     add("--align", type=kinds["align"], default="left", metavar="SIDE", help=ALIGNED)
     usual = " (default: %(default)s)"
-    indent = f"of the first line of each paragraph{usual}"
+    indent = f"indent of the first line of each paragraph{usual}"
     add("--indent", type=kinds["indent"], default=0.0, metavar="MM", help=indent)
-    kept = "0: every word on the line, and all blanks alike; 1: nearest to what people write"
+    kept = "0: every word stands on the line, and all blanks are alike; 1: as people write"
     kept += usual
     add("--liveliness", type=number(float, 0, 1), default=1.0, metavar="SHARE", help=kept)
     width = dict(type=kinds["pen"], default=Pen.width, metavar="MM")
-    add("--pen-width", dest="pen", **width, help=f"of the ink{usual}")
+    add("--pen-width", dest="pen", **width, help=f"width of the pen{usual}")
     colour = dict(type=kinds["colour"], default=Pen.colour, metavar="COLOUR")
-    add("--colour", "--color", **colour, help=f"of the ink: #rrggbb, or its name in CSS{usual}")
+    add(
+        "--colour", "--color", **colour, help=f"colour of the ink: #rrggbb, or a name of CSS{usual}"
+    )
 
 
 def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
@@ -115,8 +123,9 @@ def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
     """
     if (arguments.file is None) == (arguments.text is None):
         raise UserError("give a text to write: either FILE or --text")
-    require(arguments, hide_ruling="ruling", ruling_spacing="ruling")
-    require(arguments, tries="proofread", report="proofread")
+    needed = {"hide_ruling": "ruling", "ruling_spacing": "ruling"}
+    require(arguments, **needed, tries="proofread", report="proofread")
+    options.check_readable(arguments.primer)
     kind = path.suffix.lower()
     for name in ("nib", "animate", "dpi"):
         if getattr(arguments, name) and name not in KINDS[kind]:
@@ -124,17 +133,16 @@ def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
             raise UserError(f"--{name} is for --output FILE ending in {kinds}, not {kind}")
     if kind == ".png":
         check_pixels(paper.width, paper.height, arguments.dpi or DPI)
-    options.check_readable(arguments.primer)
     if arguments.proofread:
         resolve_checkpoint(arguments.proofread)
     if arguments.report:
-        options.check_room(arguments.report, "--report")
-    options.check_room(path, "--output")
+        make_room(arguments.report, "--report", is_checked_only=True)
+    make_room(path, "--output", is_checked_only=True)
 
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:
     """Return what the command line says of the pages."""
-    primer = primer_options.primer_file(arguments)
+    primer = options.primer_file(arguments)
     return options.taken(
         PageOptions,
         arguments,
@@ -154,19 +162,18 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    networks, writer = options.taken(Networks, arguments), None
     path, chosen = arguments.output.named("page.svg"), options_of(arguments)
     check(arguments, path, chosen.paper)
-    source = arguments.file or "--text"
+    source, text = arguments.file or "--text", "\n".join(arguments.text or ())
     if arguments.file:
-        text = options.read_text(arguments.file, MAX_BYTES)
-    else:
-        text = "\n".join(arguments.text)
+        text = read_text(arguments.file, MAX_BYTES)
     from handwriting.page import write_page
 
-    writer, device = None, arguments.device
-    options.load_modules(arguments)
+    networks.load_modules()
     if arguments.resume:
-        writer = options.load_writer(arguments.resume, arguments, of_texts=True)
+        writer = networks.writer(arguments.resume, of_texts=True)
+    device = networks.device
     pages = write_page(text, writer, chosen, source=source, device=device, progress=True)
     arguments.output.make()
     files = pages.save(path, nib=arguments.nib, animate=arguments.animate, dpi=arguments.dpi)
@@ -180,7 +187,7 @@ def run(arguments: argparse.Namespace) -> None:
     for doubt in pages.doubts:
         print(f"look at {doubt}")
     if arguments.report:
-        options.make_room(arguments.report, "--report")
+        make_room(arguments.report, "--report")
         names = ("text", "tries", "hypothesis", "errors", "doubt", "faults")
         each = [{name: getattr(one, name) for name in names} for one in pages.proofread]
         write_json(arguments.report, {"words": words, "doubts": pages.doubts, "each": each})

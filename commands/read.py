@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from commands import options, search_options
-from commands.options import Parser
+from commands.options import Networks, Parser
 
 
 def add_options(parser: Parser) -> None:
@@ -22,17 +22,17 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    search_options.check(arguments)
+    chosen = search_options.options_of(arguments)
     options.check_readable(*arguments.paths)
-    reader = options.load_reader(arguments.resume, arguments)
+    reader = options.taken(Networks, arguments).reader(arguments.resume)
     from data_loader import read_ink
     from model.recognition.transcribing import Transcription, score
     from utils.plots import lines_figure, write_png
 
     samples = [sample for path in arguments.paths for sample in read_ink(path)]
     arguments.output.make()
-    search = search_options.search_of(reader, arguments)
-    texts = reader.read_lines([one.ink for one in samples], search, progress=True)
+    inks = [one.ink for one in samples]
+    texts = reader.read_lines(inks, chosen.search(reader), progress=True)
     for one, text in zip(samples, texts, strict=True):
         print(f"{one.name}\t{text}")
     known = [
@@ -42,10 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
     ]
     if known:
         scores = score(known)
-        print(
-            f"{scores['sequences']} of them have a transcription: cer {scores['cer']:.4f}, "
-            f"wer {scores['wer']:.4f}"
-        )
+        found = "cer {cer:.4f}, wer {wer:.4f}".format(**scores)
+        print(f"{scores['sequences']} of them have a transcription: {found}")
     path, shown = arguments.output.named(f"{reader.name}-read.png"), options.SHOWN
-    write_png(path, lines_figure([one.ink for one in samples[:shown]], texts[:shown]))
+    write_png(path, lines_figure(inks[:shown], texts[:shown]))
     print(f"{path}  ({min(len(samples), shown)} of {len(samples)} lines)")

@@ -3,44 +3,32 @@
 import argparse
 import csv
 import json
-import math
-import statistics
 import sys
-from collections import ChainMap, defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
-from filelock import FileLock, Timeout
-
+from base.run_records import Run, read_runs, seed_means
 from commands.options import MAIN_SCORES, Parser, print_table
-from logger.metrics_csv import read_rows
-from utils import strict_json
-from utils.checks import UserError, first_line, for_terminal, hint
-from utils.override import children, nested
+from utils.checks import UserError, hint
 
-SEED = "trainer.args.seed"
 FIRST, LAST = ("run", "state", "epochs"), ("best", "best_epoch", "time")
 """Columns of the table before and after the keys in which the runs differ."""
 MAX_KEYS, MAX_WIDTH = 8, 24
 """Keys of the config that the table has, and characters of a value there (assumed)."""
-Run = ChainMap[str, Any]
-"""A run, or the mean of several: values by column (a mean has the standard deviation of NAME as
-`NAME_std`), then the config by dotted key."""
 
 
 def add_options(parser: Parser) -> None:
-    where = "with runs: saved, saved/models/NAME, or that of one run (default: saved)"
+    where = "folder of runs: saved, saved/models/NAME, or that of one run (default: saved)"
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help=where)
     parser.add_argument(
         "--sort",
         metavar="COLUMN",
-        help="a column, a key of the config such as lr, or a value of metrics.csv or of an "
-        "evaluation, such as valid_cer or test.cer; the smallest first, but of `best` the best "
-        "(default: the order in which they were started)",
+        help="sort by a column, a key of the config such as lr, or a value of metrics.csv or of an "
+        "evaluation, such as valid_cer or test.cer; the smallest value comes first, of `best` the "
+        "best one (default: the order in which the runs were started)",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print all values, as JSON")
@@ -51,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     folders = arguments.folders or ["saved"]
     if missing := [one for one in folders if not Path(one).is_dir()]:
         raise UserError(f"{missing[0]!r}: there is no such folder")
-    runs = sorted(read_all(folders), key=itemgetter("started"))
+    runs = sorted(read_runs(folders), key=itemgetter("started"))
     if not runs:
         raise UserError(f"{', '.join(folders)}: no run there, such as saved/models/NAME/RUN_ID")
     hidden = ("name", "trainer.args.epochs")  # as they are columns of their own
@@ -140,115 +128,3 @@ def ordered(runs: Sequence[Run], column: str) -> list[Run]:
         return (0, -value if largest_first else value, "")
 
     return sorted(runs, key=place)
-
-
-def seed_means(runs: Sequence[Run]) -> Iterator[Run]:
-    """Yield the mean of finished runs that differ in nothing but the seed of the training."""
-    groups: defaultdict[str, dict[int, Run]] = defaultdict(dict)
-    for one in runs:
-        if one["state"] == "finished":
-            same = sorted((key, repr(one.get(key))) for key in one.maps[1].keys() - {SEED})
-            groups[repr(same)][one.get(SEED)] = one
-    for by_seed in groups.values():
-        members = list(by_seed.values())
-        if len(members) < 2:
-            continue
-        first, seeds = members[0], ", ".join(map(str, sorted(by_seed)))
-        values = {"run": f"{first.get('name')}: {len(members)} seeds", "state": "mean"}
-        values |= {"n": len(members), "monitor": first.get("monitor")}
-        for name, value in first.maps[0].items():
-            found = [one.get(name) for one in members]
-            if isinstance(value, float) and None not in found:
-                values |= {name: statistics.fmean(found), f"{name}_std": statistics.stdev(found)}
-        yield Run(values, first.maps[1] | {SEED: seeds})
-
-
-# Reading
-
-
-def read_all(folders: Sequence[str]) -> Iterator[Run]:
-    """Yield the runs in folders, each once; one that cannot be read costs a warning."""
-    found = {
-        config.parent.resolve(): config.parent
-        for folder in map(Path, folders)
-        for depth in ("", "*/", "*/*/", "*/*/*/")
-        for config in sorted(folder.glob(f"{depth}config.json"))
-    }
-    for folder in found.values():
-        try:
-            yield read(folder)
-        except Exception as error:  # whatever may be in files of these names
-            message = f"{folder}: left out, its record cannot be read: {first_line(error)}"
-            print(f"warning: {for_terminal(message)}", file=sys.stderr)
-
-
-def read(folder: Path) -> Run:
-    """Return the run in a folder."""
-    config = strict_json.read(folder / "config.json")
-    config = {key: value for key, value in nested(config) if not children(value)}
-    record = strict_json.read(folder / "run.json")
-    config.setdefault(SEED, record["seed"])  # Older ones of a trainer of one's own lack it.
-    starts = record["runs"]
-    rule, table = config.get("trainer.args.monitor"), folder / "metrics.csv"
-    epochs = [numbers(row) for row in read_rows(table)] if table.exists() else []
-    done = int(epochs[-1]["epoch"]) if epochs else 0
-    killed = done < config["trainer.args.epochs"]
-    unrecorded = ("stopped", "killed") if killed else ("finished", "")
-    ended = starts[-1].get("ended", dict(zip(("state", "reason"), unrecorded, strict=True)))
-    held = is_held(folder / "run.lock")
-    values = {
-        "run": f"{record['name']}/{record['run_id']}",
-        "state": "running" if held else ended["state"],
-        "reason": "" if held else ended["reason"],
-        "epochs": done,
-        "planned": config["trainer.args.epochs"],
-        "monitor": rule,
-        "time": sum(seconds(start, folder / "train.log") for start in starts),
-        "started": starts[0]["started"],
-        "folder": str(folder),
-    }
-    shown = epochs[-1] if epochs else {}
-    if rule is not None:
-        mode, _, name = rule.partition(" ")
-        judged = [row for row in epochs if name in row]
-        shown = (min if mode == "min" else max)(judged, key=lambda row: row[name], default={})
-        if shown:
-            values |= {"best": shown[name], "best_epoch": int(shown["epoch"])}
-    values |= {name: value for name, value in shown.items() if name not in ("epoch", "step")}
-    for path in sorted(folder.glob("evaluations/*.json"), key=lambda path: path.stat().st_mtime):
-        found = strict_json.read(path)
-        split, given = found["split"], found.pop("options").get("overrides", [])
-        if not any(option == "-o" for option, *_ in given):  # of the data as they are
-            values |= {f"{split}.{name}": value for name, value in numbers(found).items()}
-            values[f"{split}.checkpoint"] = Path(found["checkpoint"]).name
-    return Run(values, config)
-
-
-def numbers(values: dict[str, Any]) -> dict[str, float]:
-    """Return what is a finite number in a row of a table, or a record, by dotted name."""
-    found = {}
-    for name, value in nested(values):
-        with suppress(TypeError, ValueError):
-            found[name] = float(value)
-    return {name: value for name, value in found.items() if math.isfinite(value)}
-
-
-def seconds(start: dict[str, Any], log: Path) -> float:
-    """Return how long a start of a run took: if it left no end, until its last message."""
-    begun = datetime.fromisoformat(start["started"]).timestamp()
-    if "ended" in start:
-        return datetime.fromisoformat(start["ended"]["time"]).timestamp() - begun
-    return max(0.0, log.stat().st_mtime - begun) if log.exists() else 0.0
-
-
-def is_held(lock: Path) -> bool:
-    """Return whether a process trains in the run of a lock; whoever takes it meanwhile waits."""
-    if not lock.exists():
-        return False
-    try:
-        with FileLock(lock, timeout=0.1):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # a folder of others, where the lock cannot be opened
-        return False

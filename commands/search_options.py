@@ -1,17 +1,18 @@
 """The options of a recogniser's search, and of the language model that it may use."""
 
 import argparse
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import model
-from commands.options import Parser, add_overrides, lines_of, number, require
+from commands.options import Parser, add_overrides, number, require, taken
 from utils.alphabet import describe, nfc
 from utils.checks import UserError
+from utils.files import read_lines
+from utils.override import Override
 
 LANGUAGE_WEIGHT = 0.7
 """Default of --language-weight (chosen with `recognition` on lines of `testset_v` and
 `testset_t`)."""
-OPTIONS = ("beam", "language_model", "language_weight", "length_bonus")
 
 
 def add_options(parser: Parser) -> None:
@@ -39,60 +40,81 @@ def add_options(parser: Parser) -> None:
     add_overrides(parser)
 
 
-def check(arguments: argparse.Namespace, reads_data: bool = False) -> None:
-    """Refuse options of the search that have no effect, and a file that cannot be read, before a
-    network is loaded; `reads_data` says that the command reads the config's dataset anyway."""
-    require(arguments, language_model="beam", length_bonus="beam", language_weight="language_model")
-    if arguments.overrides and not reads_data and arguments.language_model != "train":
-        raise UserError(
-            f"{arguments.overrides[0].option} is for --language-model without a FILE, which reads "
-            "the training texts"
-        )
-    if arguments.language_model not in (None, "train"):
-        lines_of(arguments.language_model)
+@dataclass(frozen=True)
+class SearchOptions:
+    """How a recogniser is to search for a text; None for what is not given.
+
+    Attributes:
+        beam: hypotheses that are kept.
+        language_model: file of the texts of a language model; "train" for the training texts.
+        language_weight: of its log-probabilities.
+        length_bonus: nats that are added per character.
+        overrides: of the config that names the training texts.
+    """
+
+    beam: int | None
+    language_model: str | None
+    language_weight: float | None
+    length_bonus: float | None
+    overrides: list[Override]
+
+    def search(self, reader: "model.Reader") -> "model.Search":
+        """Return the search of a network, with its language model if one is asked for.
+
+        Raises:
+            UserError: if an option does not fit the network, or no text is left for a language
+                model.
+        """
+        if self.length_bonus and reader.model.head != "ctc":
+            raise UserError(
+                f"--length-bonus is for a CTCNetwork: {reader.path} contains a "
+                f"{type(reader.model).__name__}"
+            )
+        search = model.Search(self.beam or 1, length_bonus=self.length_bonus or 0.0)
+        if not self.language_model:
+            return search
+        weight = LANGUAGE_WEIGHT if self.language_weight is None else self.language_weight
+        return replace(search, language_model=self._built(reader), language_weight=weight)
+
+    def _built(self, reader: "model.Reader") -> "model.CharacterLanguageModel":
+        """Return the language model."""
+        alphabet = reader.model.alphabet
+        if self.language_model == "train":
+            from parse_config import data_of
+
+            data = data_of(reader, "train", self.overrides)
+            texts = [sample.text for sample in data.loaded.split("train")]
+        else:
+            texts = [nfc(text) for text in read_lines(self.language_model)]
+        if unknown := alphabet.unknown("".join(texts)):
+            names = ", ".join(map(describe, unknown))
+            print(f"left out of the language model, as the network does not know it: {names}")
+        texts = ["".join(c for c in text if c not in unknown).strip() for text in texts]
+        if not any(texts):
+            raise UserError(
+                f"--language-model {self.language_model}: it contains no text of characters that "
+                "the network knows"
+            )
+        return model.CharacterLanguageModel(list(filter(None, texts)), alphabet)
 
 
-def search_of(reader: "model.Reader", arguments: argparse.Namespace) -> "model.Search":
-    """Return the search that the options describe, with its language model if one is asked for.
+def options_of(arguments: argparse.Namespace, reads_data: bool = False) -> SearchOptions:
+    """Return what the command line says of the search.
+
+    Args:
+        arguments: of the command.
+        reads_data: whether it reads the config's dataset without --language-model as well.
 
     Raises:
-        UserError: if an option does not fit the network, or there is no text for a language model.
+        UserError: if an option has no effect, or the file cannot be read.
     """
-    if arguments.length_bonus and reader.model.head != "ctc":
+    require(arguments, language_model="beam", length_bonus="beam", language_weight="language_model")
+    chosen = taken(SearchOptions, arguments)
+    if chosen.overrides and not reads_data and chosen.language_model != "train":
         raise UserError(
-            f"--length-bonus is for a CTCNetwork: {reader.path} contains a "
-            f"{type(reader.model).__name__}"
+            f"{chosen.overrides[0].option} is for --language-model without a FILE, which reads the "
+            "training texts"
         )
-    search = model.Search(arguments.beam or 1, length_bonus=arguments.length_bonus or 0.0)
-    if not arguments.language_model:
-        return search
-    weight = arguments.language_weight
-    return replace(
-        search,
-        language_model=language_model_of(reader, arguments),
-        language_weight=LANGUAGE_WEIGHT if weight is None else weight,
-    )
-
-
-def language_model_of(
-    reader: "model.Reader", arguments: argparse.Namespace
-) -> "model.CharacterLanguageModel":
-    """Return the language model of the texts that --language-model names."""
-    alphabet = reader.model.alphabet
-    if arguments.language_model == "train":
-        from parse_config import data_of
-
-        data = data_of(reader, "train", arguments.overrides)
-        texts = [sample.text for sample in data.loaded.split("train")]
-    else:
-        texts = [nfc(text) for text in lines_of(arguments.language_model)]
-    if unknown := alphabet.unknown("".join(texts)):
-        names = ", ".join(map(describe, unknown))
-        print(f"left out of the language model, as the network does not know it: {names}")
-    texts = ["".join(c for c in text if c not in unknown).strip() for text in texts]
-    if not any(texts):
-        raise UserError(
-            f"--language-model {arguments.language_model}: it contains no text of characters "
-            "that the network knows"
-        )
-    return model.CharacterLanguageModel(list(filter(None, texts)), alphabet)
+    if chosen.language_model not in (None, "train"):
+        read_lines(chosen.language_model)
+    return chosen

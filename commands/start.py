@@ -121,11 +121,11 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
         UserError: if it cannot begin, or another process holds the run.
     """
     if arguments.config:
-        start = fine_tuned(arguments) if arguments.resume else new(arguments)
+        start = new(arguments)
         return start_or_resume(start, locks) if arguments.start_or_resume else start
     run = RunFolder.resumed(arguments.resume, arguments.run_id)
     if run is None:
-        return branched(arguments)
+        return resumed(arguments, None)
     if arguments.saved not in (SAVED, run.saved):
         raise UserError(f"--saved is for a new run: {run.models} goes on where it is")
     _hold(run, locks)
@@ -134,15 +134,9 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
 
 
 def new(arguments: argparse.Namespace) -> Start:
-    """-c CONFIG: a new run, with initial weights."""
-    config = ConfigParser.from_file(arguments.config, arguments.overrides)
-    return Start(config, _new_run(config, arguments))
-
-
-def fine_tuned(arguments: argparse.Namespace) -> Start:
-    """-c CONFIG -r CHECKPOINT: a new run, with the weights of a checkpoint."""
-    weights = _find(arguments.resume)
-    arch = weights.content["config"].get("arch")
+    """-c CONFIG: a new run, with initial weights or, with -r CHECKPOINT, those of a checkpoint."""
+    weights = _find(arguments.resume) if arguments.resume else None
+    arch = weights and weights.content["config"].get("arch")
     config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
     return Start(config, _new_run(config, arguments), weights)
 
@@ -158,18 +152,13 @@ def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
     return Start(config, start.run, weights, resumed=True, tries_older=True)
 
 
-def resumed(arguments: argparse.Namespace, run: RunFolder) -> Start:
-    """-r RUN, or its newest checkpoint: the run goes on."""
+def resumed(arguments: argparse.Namespace, run: RunFolder | None) -> Start:
+    """-r RUN, or its newest checkpoint: the run goes on. -r CHECKPOINT, an older one, or with
+    another --run-id: a new run goes on from there."""
     weights = _find(arguments.resume, resumed=True)
-    config = _stored_config(weights, arguments)
-    return Start(config, run, weights, True, Path(arguments.resume).is_dir())
-
-
-def branched(arguments: argparse.Namespace) -> Start:
-    """-r CHECKPOINT, an older one, or with another --run-id: a new run goes on from there."""
-    weights = _find(arguments.resume, resumed=True)
-    config = _stored_config(weights, arguments)
-    run = _new_run(config, arguments)
+    stored = weights.content["config"]
+    config = ConfigParser.from_checkpoint(stored, weights.path, arguments.overrides)
+    run = run or _new_run(config, arguments)
     return Start(config, run, weights, True, Path(arguments.resume).is_dir())
 
 
@@ -207,9 +196,3 @@ def _find(place: str | Path, *, resumed: bool = False) -> CheckpointFile:
         extension.check(content.get("modules", {}), path)
         extension.warn_of_changes(content.get("modules", {}), path)
     return weights
-
-
-def _stored_config(weights: CheckpointFile, arguments: argparse.Namespace) -> ConfigParser:
-    """Return the config of a checkpoint, with what the command line changes."""
-    stored = weights.content["config"]
-    return ConfigParser.from_checkpoint(stored, weights.path, arguments.overrides)

@@ -6,6 +6,7 @@ from pathlib import Path
 from base.pretrained import pretrained
 from base.run_folder import SAVED
 from commands import options, sweep
+from utils.files import make_room
 
 TEXT = "Train a network from a JSON config, or resume a run."
 EXAMPLES = """examples:
@@ -43,9 +44,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         help="resume a run though its data have changed (default: that is an error)",
     )
     _add_sweep(parser)
-    saved = (
-        "folder for all that a new run writes, as models/NAME/ID and log/NAME/ID (default: saved)"
-    )
+    saved = "folder for what a new run writes, as models/NAME/ID and log/NAME/ID (default: saved)"
     add("--saved", type=Path, default=SAVED, metavar="FOLDER", help=saved)
     add(
         "--prepare",
@@ -60,7 +59,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         "(default: none)",
     )
     options.add_overrides(parser, trains=True)
-    options.add_common(parser)
+    options.add_shared(parser, "--device", "--module")
     arguments = parser.parse(words)
     _check(parser, arguments)
     return arguments
@@ -110,6 +109,6 @@ def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
     if arguments.show:
         if arguments.show.suffix != ".png":
             parser.error(f"--show {arguments.show}: name a PNG, such as samples.png")
-        options.make_room(arguments.show, "--show")
+        make_room(arguments.show, "--show")
     if arguments.saved != SAVED:
-        options.make_room(arguments.saved / "models", "--saved", arguments.saved)
+        make_room(arguments.saved / "models", "--saved", arguments.saved)

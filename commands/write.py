@@ -5,13 +5,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import model
 from base.pretrained import network_of
-from commands import options, primer_options, showing
-from commands.options import Parser, require
+from commands import options
+from commands.options import Networks, Parser, require
 from handwriting.networks import sampling_of
 from handwriting.options import PrimerFile
 from model.generation.options import Sampling
@@ -39,8 +40,7 @@ def add_options(parser: Parser) -> None:
         help="text for a conditional network to write; may be given several times "
         f"(default: what it knows of {PANGRAM!r})",
     )
-    options.add_skip_unknown(parser)
-    options.add_bias(parser)
+    options.add_shared(parser, "--skip-unknown", "--bias", "--pen-sharpness")
     options.add_lines(
         parser,
         samples="lines per text (default: 1), or lines without a text "
@@ -52,8 +52,17 @@ def add_options(parser: Parser) -> None:
     options.add_seed(parser, seed)
     options.add_output(parser, FILES)
     add("--inkml", action="store_true", help="save each line as InkML as well (default: no)")
-    primer_options.add_options(parser)
-    showing.add_options(parser)
+    options.add_primer(parser)
+    add(
+        "--show",
+        action="append",
+        choices=("density", "window", "weights", "bias"),
+        default=[],
+        help="a picture of the network beside each line, after the figures of Graves 2013: where "
+        "it expected the next point, where in the text it was, the weights of the mixture's "
+        "components, or the line at several biases, in every style; may be given several times "
+        "(default: none)",
+    )
 
 
 @dataclass(frozen=True)
@@ -92,10 +101,6 @@ class Lines:
             return [writer.usual_text]
         return options.without_unknown(writer.model.alphabet, self.text, self.skip_unknown)
 
-    def sampling(self, writer: "model.Writer") -> Sampling:
-        """Return how points are drawn."""
-        return sampling_of(writer, self.bias, self.pen_sharpness, self.steps)
-
 
 def check(arguments: argparse.Namespace, primer: PrimerFile | None) -> None:
     """Refuse options that do not go together.
@@ -124,11 +129,12 @@ def check(arguments: argparse.Namespace, primer: PrimerFile | None) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    primer = primer_options.primer_file(arguments)
+    primer = options.primer_file(arguments)
     check(arguments, primer)
     chosen = options.taken(Lines, arguments, primer=primer)
-    named = arguments.resume or [network_of(primer and primer.path)]
-    writers = [options.load_writer(name, arguments) for name in named]
+    networks, named = options.taken(Networks, arguments), arguments.resume
+    named = named or [network_of(primer and primer.path)]
+    writers = [networks.writer(name) for name in named]
     if chosen.text and not any(writer.model.needs_text for writer in writers):
         raise UserError(
             f"{writers[0].path} contains a network without text input: --text is for others"
@@ -141,27 +147,34 @@ def run(arguments: argparse.Namespace) -> None:
 
 def write(writer: "model.Writer", chosen: Lines) -> None:
     """Write lines, and save each of them and a picture of all."""
-    showing.check(writer, chosen.show)
+    if chosen.show:
+        from handwriting.inspection import bias_figures, check_pictures
+
+        check_pictures(writer, chosen.show)
     from handwriting.hand import write_lines
 
-    sampling, texts, output = chosen.sampling(writer), chosen.texts(writer), chosen.output
-    primer = primer_options.take_primer(writer, chosen.primer, chosen.skip_unknown)
+    sampling = sampling_of(writer, chosen.bias, chosen.pen_sharpness, chosen.steps)
+    texts, output = chosen.texts(writer), chosen.output
+    primer = None
+    if chosen.primer:
+        from handwriting.primers import load_primer
+
+        primer, described = load_primer(chosen.primer, writer, chosen.skip_unknown)
+        print(f"in the hand of {described}")
     output.make()
     samples = chosen.num_samples or (LINES if not (texts or output.file) else 1)
     seeds = range(chosen.seed, chosen.seed + samples)
-    stems = [f"{writer.name}-seed{seed}" for seed in seeds]
-    if texts:
-        stems = [f"{writer.name}-{name}-seed{n}" for name in file_names(texts) for n in seeds]
-        texts = [text for text in texts for _ in seeds]
-    every = [*seeds] * (len(stems) // samples)
-    lines = write_lines(writer, texts, every, sampling, primer=primer, progress=True)
-    paths = [output.named(stem) for stem in stems]
+    names = [f"-{name}" for name in file_names(texts)] if texts else [""]
+    stems = [output.named(f"{writer.name}{name}-seed{n}") for name in names for n in seeds]
     if output.file:
-        paths = [output.file.with_suffix("")]
-    save(writer, chosen, sampling, paths, lines)
+        stems = [output.file.with_suffix("")]
+    texts, every = texts and [text for text in texts for _ in seeds], [*seeds] * len(names)
+    lines = write_lines(writer, texts, every, sampling, primer=primer, progress=True)
+    save(writer, chosen, sampling, stems, lines)
     if "bias" in chosen.show:
-        for path in showing.save_biases(writer, sampling, texts, every, paths, primer):
-            print(path)
+        figures = bias_figures(writer, texts, every, sampling, primer)
+        for stem, figure in zip(stems, figures, strict=True):
+            print(save_figure(stem, "bias", figure))
     if any(len(text) > LONG for text in texts or ()):
         print("a long text became one long line; `page` breaks it into lines")
     ended = f"{sum(line.ended for line in lines)} of {len(lines)} lines ended"
@@ -177,7 +190,8 @@ def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lin
 
     count = chosen.num_samples or ROW
     seeds = range(chosen.seed, chosen.seed + count)
-    jobs = [(writer, chosen.texts(writer), chosen.sampling(writer)) for writer in writers]
+    how = chosen.bias, chosen.pen_sharpness, chosen.steps
+    jobs = [(writer, chosen.texts(writer), sampling_of(writer, *how)) for writer in writers]
     chosen.output.make()
     rows, captions = [], []
     for name, (writer, texts, sampling) in zip(names, jobs, strict=True):
@@ -213,8 +227,12 @@ def save(
         paths = save_line(writer, line, stem, kinds)
         if file and not paths:
             raise UserError(f"--output {file}: nothing was written after the primer")
-        if len(line.ink) > 1:  # otherwise it ended at once: there is no step to show
-            paths += showing.save(writer, chosen.show, line, stem, sampling)
+        # A line of one point ended at once: there is no step to show.
+        if len(line.ink) > 1 and (steps := {*chosen.show} - {"bias"}):
+            from handwriting.inspection import step_figures
+
+            figures = step_figures(writer, line, steps, sampling.pen_sharpness)
+            paths += [save_figure(stem, kind, figure) for kind, figure in figures.items()]
         can_end = writer.model.needs_text or writer.model.end_of_sequence
         end = "" if not can_end else ", ended" if line.ended else ", not ended"
         after = f" after the {line.primed} of the primer" if line.primed else ""
@@ -222,12 +240,8 @@ def save(
         said.append(f"{'  '.join(map(str, paths))}  ({points}{end})")
     print("\n".join(said))
     if len(lines) > 1:
-        from utils.plots import lines_figure, write_png
-
         shown, together = lines[: options.SHOWN], chosen.output.named(f"{writer.name}.png")
-        captions, primed = [line.description for line in shown], [line.primed for line in shown]
-        figure = lines_figure([line.ink for line in shown], captions, primers=primed)
-        write_png(together, figure)
+        draw(together, shown)
         some = "all" if len(shown) == len(lines) else "the first"
         print(f"{together}  ({some} {len(shown)} lines)")
 
@@ -239,18 +253,32 @@ def save_line(
 
     A picture shows a primer as well; SVG and InkML hold what was written after it.
     """
-    paths = []
-    for path in (stem.with_name(f"{stem.name}{kind}") for kind in kinds):
+    paths = [stem.with_name(f"{stem.name}{kind}") for kind in kinds]
+    if not len(line.written):  # the network considered the text complete at the end of the primer
+        paths = [path for path in paths if path.suffix.lower() == ".png"]
+    for path in paths:
         if path.suffix.lower() == ".png":
-            from utils.plots import lines_figure, write_png
-
-            write_png(path, lines_figure([line.ink], [line.description], primers=[line.primed]))
-        elif len(line.written):
+            draw(path, [line])
+        else:
             replace(line, description=f"{line.description} · {writer.name}").save(path)
-        else:  # the network considered the text complete at the end of the primer
-            continue
-        paths.append(path)
     return paths
+
+
+def draw(path: Path, lines: Sequence["model.Line"]) -> None:
+    """Draw lines, with their primers."""
+    from utils.plots import lines_figure, write_png
+
+    captions, primers = [line.description for line in lines], [line.primed for line in lines]
+    write_png(path, lines_figure([line.ink for line in lines], captions, primers=primers))
+
+
+def save_figure(stem: Path, kind: str, figure: Any) -> Path:
+    """Save a picture of a kind beside a line, and return its file."""
+    from utils.plots import write_png
+
+    path = stem.with_name(f"{stem.name}-{kind}.png")
+    write_png(path, figure)
+    return path
 
 
 def file_names(texts: Sequence[str]) -> list[str]:

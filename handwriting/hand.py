@@ -10,6 +10,7 @@ import numpy as np
 
 from handwriting.calibration import Calibration, calibrated
 from handwriting.layout import Word, set_row
+from handwriting.options import PageOptions
 from handwriting.proofreading import (
     ALIKE,
     MISSING,
@@ -27,11 +28,6 @@ from model.reader import Reader
 from model.writer import Writer
 from utils.ink import DOT_INK, from_strokes, to_points
 
-LIVELINESS = 1.0
-"""Default share of the drift and jitter of words that is kept (measured, lab notebook: the lines of
-a page)."""
-TRIES = 6
-"""Default of how often a word is written at most."""
 TRY_SEED_STRIDE = 1_000_000_007
 """Difference between the seeds of two tries of a line: prime, and more than there are lines."""
 OWN_TEXT, OWN_TRIES = "It was a quiet evening by the sea", 8
@@ -47,7 +43,7 @@ class Hand:
         primer: a line of the hand.
         reader: proofreads; None for no proofreading.
         sampling: how points are drawn.
-        tries: how often a word is written at most.
+        tries: most times a word is written.
         liveliness: share of the drift of words from the baseline, and of the differences of blanks,
             that is kept, from 0 to 1.
         slant: degrees from upright to the right; None for the hand's own.
@@ -60,8 +56,8 @@ class Hand:
     primer: Primer
     reader: Reader | None = None
     sampling: Sampling = Sampling()
-    tries: int = TRIES
-    liveliness: float = LIVELINESS
+    tries: int = PageOptions.tries
+    liveliness: float = PageOptions.liveliness
     slant: float | None = None
     progress: bool = False
     calibration: Calibration | None = None

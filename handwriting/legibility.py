@@ -4,8 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-from handwriting.hand import Hand, row_of, write_lines
+from handwriting.hand import Hand, own_hand, row_of, write_lines
+from handwriting.options import PageOptions
+from handwriting.plain_text import known_only
 from handwriting.proofreading import UNENDED
 from model.generation.options import Primer, Sampling
 from model.reader import Reader
@@ -13,6 +16,7 @@ from model.recognition.encoder import GREEDY, Search
 from model.recognition.error_rates import missing_words
 from model.recognition.transcribing import Transcription, score
 from model.writer import Writer
+from utils.checks import UserError
 from utils.hand_measures import clear_dots
 
 
@@ -62,6 +66,20 @@ class Legibility:
         clear, expected = map(sum, zip(*found, strict=True))
         return clear / expected if expected else math.nan
 
+    def summary(self, kinds: Sequence[str] = ()) -> dict[str, Any]:
+        """Return all numbers by name, and the rates of each kind of text, if each has one."""
+        pairs = list(zip(self.transcriptions, kinds, strict=bool(kinds)))
+        of_kind = {
+            kind: score(one for one, own in pairs if own == kind) for kind in dict.fromkeys(kinds)
+        }
+        names = ("ended", "complete", "wrong", "clear_dots")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "tries": sum(self.tries),
+            **self.rates,
+            **({"kinds": of_kind} if kinds else {}),
+        }
+
 
 def read_back(
     writer: Writer,
@@ -72,7 +90,8 @@ def read_back(
     *,
     primer: Primer | None = None,
     search: Search = GREEDY,
-    hand: Hand | None = None,
+    proofreader: Reader | None = None,
+    tries: int = PageOptions.tries,
     progress: bool = False,
 ) -> Legibility:
     """Write texts and read them back, to measure legibility.
@@ -80,29 +99,41 @@ def read_back(
     Args:
         writer: takes a text.
         reader: a recogniser, which should not have learnt from what networks wrote.
-        texts: what to write, in NFC; the writer must know their characters. What the reader does
-            not know counts as errors.
+        texts: what to write, in NFC. Characters that the writer or the reader does not know count
+            as errors: the writer leaves them out.
         seeds: of the lines.
         sampling: as `Writer.write_lines` takes it.
         primer: whose hand is continued.
         search: how `reader` searches for the text.
-        hand: writes the lines instead, as those of a page, proofread by another network than
-            `reader`, which would choose what it reads well itself.
+        proofreader: another recogniser than `reader`, which would choose what it reads well itself;
+            with one lines are written as on a page: in the hand of the primer, or else one of the
+            network's own, and each word again if it is misread.
+        tries: most times it writes a word.
         progress: show progress bars.
 
     Raises:
-        UserError: as `Writer.write_lines`.
+        UserError: as `Writer.write_lines`, if the writer knows no character of a text, or if the
+            proofreader is the reader.
     """
-    if hand:
-        found = hand.write_words(texts, seeds)
+    if proofreader and proofreader.path.samefile(reader.path):
+        raise UserError(
+            f"--proofread {proofreader.path} is the network of --reader: it would judge the lines "
+            "that it chose itself, which seem better than they are; give two, such as --proofread "
+            "--reader judge"
+        )
+    known, _ = known_only(writer.model.alphabet, texts, skip=True)
+    if proofreader:
+        sample = primer or own_hand(writer, proofreader, seeds[0], sampling)
+        hand = Hand(writer, sample, proofreader, sampling, tries, progress=progress)
+        found = hand.write_words(known, seeds)
         inks = [row_of(line) for line in found]
         ended = [not any(UNENDED in one.faults for one in line) for line in found]
-        tries = [sum(one.tries for one in line) for line in found]
+        written = [sum(one.tries for one in line) for line in found]
     else:
-        lines = write_lines(writer, texts, seeds, sampling, primer=primer, progress=progress)
+        lines = write_lines(writer, known, seeds, sampling, primer=primer, progress=progress)
         inks, ended = [line.visible for line in lines], [line.ended for line in lines]
-        tries = [1] * len(lines)
+        written = [1] * len(lines)
     read = reader.read_lines(inks, search, progress=progress)
     pairs = enumerate(zip(inks, texts, read, strict=True), 1)
     transcriptions = [Transcription(f"text {number}", *one) for number, one in pairs]
-    return Legibility(transcriptions, ended, tries)
+    return Legibility(transcriptions, ended, written)

@@ -56,13 +56,14 @@ class PageOptions:
         colour, pen: of the ink, as `#rrggbb`, and its width.
         align, indent: how rows lie between the margins, and of a paragraph's first row.
         line_height: at least; None in proportion to the size, and so that no rows touch.
-        liveliness: 0: every word on the line, and all blanks alike; 1: as they were written.
+        liveliness: 0: every word on the line, and all blanks alike; 1: as they were written
+            (measured, lab notebook: the lines of a page).
         fit: the sheets that the text is to fill at the largest size, from half of `size`.
         envelope: whether the last paragraph is an address, and what is before it the sender's.
         valign: where the writing stands on a sheet that it leaves partly empty.
         proofread: whether every word is read back, and written again if it is misread.
         reader: the network that does so.
-        tries: how often a word is written at most.
+        tries: most times a word is written.
         skip_unknown: whether characters that the network does not know are left out; otherwise they
             are an error.
     """

@@ -1,4 +1,4 @@
-"""Atomic writing of files, by a temporary file that is renamed; and the folder for caches."""
+"""Reading of text files, atomic writing by a renamed temporary file, and the folder for caches."""
 
 import errno
 import json
@@ -6,8 +6,9 @@ import os
 import re
 import secrets
 import stat
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,6 +48,41 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     """
     _target(path)
     return open(path, "rb")
+
+
+def read_text(path: str | Path, most: int | None = None) -> str:
+    """Return the text of a file, or of standard input if `path` is "-".
+
+    Raises:
+        UserError: if it cannot be read, is longer than `most` bytes, or is not UTF-8.
+    """
+    name = "standard input" if path == "-" else path
+    if path == "-" and sys.stdin is None:
+        raise UserError("-: there is no standard input")
+    try:
+        with nullcontext(sys.stdin.buffer) if path == "-" else open_file(path) as file:
+            content = file.read(-1 if most is None else most + 1)
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read ({error.strerror})") from None
+    if most is not None and len(content) > most:
+        raise UserError(f"{name}: longer than {most:,} bytes; divide it")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = f"byte {error.start} is 0x{content[error.start]:02x}"
+        raise UserError(f"{name}: not UTF-8 text ({place}); save it as UTF-8") from None
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Return the non-empty lines of a text file; see `read_text`.
+
+    Raises:
+        UserError: if it has none.
+    """
+    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    if not lines:
+        raise UserError(f"{path}: contains no text")
+    return lines
 
 
 def _target(path: str | os.PathLike[str]) -> tuple[Path, int | None]:
@@ -89,6 +125,23 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     folder = path if os.path.isdir(path) else _target(path)[0].parent
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def make_room(
+    path: Path, option: str, folder: Path | None = None, *, is_checked_only: bool = False
+) -> None:
+    """Make the folder of a file, or one that is given, and see that `path` can be written there; or
+    only see that it can be, before there is work to lose, and make nothing."""
+    if folder is None and os.path.isdir(path):
+        raise UserError(f"{option} {path}: this is a folder; name a file")
+    folder = (folder or path.parent).absolute()
+    try:
+        if not is_checked_only:
+            folder.mkdir(parents=True, exist_ok=True)
+        nearest = next(one for one in (folder, *folder.parents) if one.exists())
+        check_writable(path if nearest == folder else nearest / "file")
+    except OSError as error:
+        raise UserError(f"{option} {path}: cannot be written ({error.strerror})") from None
 
 
 def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:

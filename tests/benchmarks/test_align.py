@@ -60,11 +60,11 @@ def test_what_a_reader_reads_is_noted(lines, checkpoints, monkeypatch, tmp_path)
     texts = [sample.text for sample in samples]
     crossed_out = texts[0][0]
     texts[1] = texts[1][:-1]
-    reader, loaded, output = Reads(texts), options.load, tmp_path / "table.npz"
+    reader, loaded, output = Reads(texts), options.Networks.load, tmp_path / "table.npz"
     monkeypatch.setattr(
-        options,
+        options.Networks,
         "load",
-        lambda path, *others, **named: reader if path == "any" else loaded(path, *others, **named),
+        lambda self, path: reader if path == "any" else loaded(self, path),
     )
     run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
         "--reader", "any", "--not-text", crossed_out)  # fmt: skip

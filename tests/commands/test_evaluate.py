@@ -124,7 +124,7 @@ def test_a_language_model_is_of_the_training_texts(checkpoints, data, tmp_path, 
     assert "language model of train" in capsys.readouterr().out
     reader = load(checkpoints["CTCNetwork"])
     arguments = parser_of("evaluate")[1].parse(["-r", "x", *words])
-    found = search_options.search_of(reader, arguments).language_model
+    found = search_options.options_of(arguments, reads_data=True).search(reader).language_model
     same = CharacterLanguageModel([one.text for one in data.split("train")], ALPHABET)
     for context in ((), (0,), (1, 2)):
         assert (found.log_probs(context) == same.log_probs(context)).all()

@@ -6,7 +6,7 @@ import re
 import pytest
 from PIL import Image
 
-from data_loader.synthetic.corpus import CARRIERS
+from data_loader.synthetic.corpus import CARRIERS, held_out
 from data_loader.synthetic.everyday import held_out_everyday
 from handwriting.legibility import read_back
 from model import Sampling, load
@@ -48,11 +48,36 @@ def test_there_are_rates_for_each_bias(judge, checkpoints, tmp_path, capsys):
     assert Image.open(tmp_path / "out" / "synthesisnetwork-legibility.png").width > 100
 
 
-def test_what_the_reader_does_not_know_is_said(judge, tmp_path, capsys):
+def test_what_the_reader_does_not_know_is_counted_and_named(judge, tmp_path, capsys):
     few = save(tmp_path / "few.pth", "CTCNetwork", alphabet=Alphabet("ab"))
-    words = ("--text", "a\u00e9~b", "--biases", 1, "--steps", 5, "--reader", few)
-    assert [one["text"] for one in judge(*words, "--skip-unknown")["texts"]] == ["a~b"]
-    assert "the reader does not know them: '~'" in capsys.readouterr().out
+    words = ("--text", "a\u00e9~b~", "--text", "b", "--biases", 1, "--steps", 5, "--reader", few)
+    stored = judge(*words, "--skip-unknown")
+    assert [one["text"] for one in stored["texts"]] == ["a~b~", "b"]
+    assert stored["unknown"] == {"writer": "", "reader": "~"}
+    assert stored["results"][0]["cer"] >= 2 / 5
+    told = "2 of 5 characters, in 1 of 2 texts, always count as errors, because the reader does not"
+    assert f"{told} know them: '~'\n" in capsys.readouterr().out
+
+
+def test_what_the_writer_does_not_know_of_the_usual_texts_counts_as_errors(
+    judge, reads, tmp_path, capsys
+):
+    """All that it writes is read, and nothing else of these texts."""
+    known = "abcdefghijklmnopqrstuvwxyz "
+    few = save(tmp_path / "few.pth", "SynthesisNetwork", alphabet=Alphabet(known))
+    texts = held_out(3)
+    reads(["".join(filter(known.__contains__, text)) for text in texts])
+    words = ("-r", few, "--num-samples", 3, "--biases", 1, "--steps", 5)
+    stored = judge(*words)
+    unknown = [one for text in texts for one in text if one not in known]
+    total = sum(map(len, texts))
+    assert unknown and stored["results"][0]["cer"] == pytest.approx(len(unknown) / total)
+    assert [one["text"] for one in stored["texts"]] == texts
+    assert sorted(stored["unknown"]["writer"]) == sorted({*unknown})
+    told = f"{len(unknown)} of {total} characters, in 3 of 3 texts, always count as errors, because"
+    assert f"{told} the writer does not know them: {stored['unknown']['writer']!r}\n" in (
+        capsys.readouterr().out
+    )
 
 
 def test_lines_are_proofread_by_another_network_than_their_judge(judge, checkpoints, capsys):

@@ -18,6 +18,7 @@ from model.generation.sampling import DEFAULT_STEPS
 from model.loading import load
 from tests.commands.networks import ROOT, names
 from utils.checks import DEVICES, UserError
+from utils.files import make_room
 
 
 def shown():
@@ -147,13 +148,8 @@ def test_what_cannot_be_written_is_refused_before_the_work(tmp_path, name, messa
     with pytest.raises(UserError, match=message):
         Output(tmp_path / name, (".svg",)).make()
     with pytest.raises(UserError, match=message):
-        options.make_room(tmp_path / name, "--output")
+        make_room(tmp_path / name, "--output")
     assert names(tmp_path) == ["pipe.svg"]
-
-
-def test_a_mark_of_utf_8_is_no_part_of_the_text(tmp_path):
-    (tmp_path / "notepad.txt").write_bytes(b"\xef\xbb\xbfHello\r\n\r\nyou\r\n")
-    assert options.lines_of(tmp_path / "notepad.txt") == ["Hello", "you"]
 
 
 @pytest.mark.parametrize(("given", "weight"), [((), 0.7), (("0",), 0.0), (("1.5",), 1.5)])
@@ -164,17 +160,4 @@ def test_the_weight_of_a_language_model(checkpoints, tmp_path, given, weight):
     words += ["--language-weight", *given] if given else []
     arguments = parser_of("read")[1].parse(["x", *words])
     reader = load(checkpoints["CTCNetwork"], "cpu")
-    assert search_options.search_of(reader, arguments).language_weight == weight
-
-
-def test_what_cannot_be_written_is_seen_before_a_folder_is_made(tmp_path):
-    (tmp_path / "file").write_text("mine")
-    options.check_room(tmp_path / "new" / "folder" / "a.svg", "--output")
-    for path, message in (
-        (tmp_path / "file" / "a.svg", "File exists"),
-        (tmp_path / "file" / "new" / "a.svg", "Not a directory"),
-        (tmp_path, "this is a folder"),
-    ):
-        with pytest.raises(UserError, match=message):
-            options.check_room(path, "--output")
-    assert names(tmp_path) == ["file"]
+    assert search_options.options_of(arguments).search(reader).language_weight == weight

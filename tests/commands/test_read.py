@@ -60,14 +60,15 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
     loaded = load(checkpoints["CTCNetwork"])
     words = ["x", "--beam", "2", "--language-model", str(path)]
     arguments = parser_of("read")[1].parse(words)
-    found = search_options.search_of(loaded, arguments).language_model
+    chosen = search_options.options_of(arguments)
+    found = chosen.search(loaded).language_model
     same = CharacterLanguageModel(["caf and cafe"], ALPHABET)
     for context in ((), (0,), (1, 2)):
         assert (found.log_probs(context) == same.log_probs(context)).all()
     assert "as the network does not know it: 'é'" in capsys.readouterr().out
     path.write_text("é\nß é\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"text\.txt: it contains no text of characters"):
-        search_options.search_of(loaded, arguments)
+        chosen.search(loaded)
 
 
 def test_ink_is_read_with_the_search_that_is_asked_for(checkpoints, data, tmp_path, monkeypatch):

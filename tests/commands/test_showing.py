@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 import base.pretrained
-from commands.showing import BIASES, primers
+from handwriting import inspection
 from handwriting.hand import write_lines
+from handwriting.inspection import BIASES, style_primers
 from model import load
 from model.generation.options import Sampling
 from tests.commands.networks import names, of_colour, save, write
-from utils import plots
 from utils.checks import UserError
 from utils.page.page import INK
 
@@ -49,8 +49,9 @@ def test_pictures_are_drawn_on_request(conditional, unconditional, tmp_path):
 
 def grid_of(monkeypatch):
     """What was drawn as a grid: lines, rows, columns and caption of each."""
-    drawn, real = [], plots.grid_figure
-    monkeypatch.setattr(plots, "grid_figure", lambda *words: drawn.append(words) or real(*words))
+    drawn, real = [], inspection.grid_figure
+    fake = lambda *words: drawn.append(words) or real(*words)  # noqa: E731
+    monkeypatch.setattr(inspection, "grid_figure", fake)
     return drawn
 
 
@@ -66,7 +67,7 @@ def test_the_sheet_shows_each_bias_in_each_hand(conditional, styles, tmp_path, m
     assert rows == ["no style", "mine"] and caption == "ab \u00b7 seed 3"
     assert columns == ["bias 0", "bias 0.5", "bias 1", "bias 2"]
     writer = load(conditional, "cpu")
-    for row, hand in ((0, None), (1, primers(writer)["mine"])):
+    for row, hand in ((0, None), (1, style_primers(writer)["mine"])):
         for ink, bias in zip(inks[row], BIASES, strict=True):
             sampling = Sampling(bias, 0.0, max_steps=30)
             (line,) = write_lines(writer, ["ab"], [3], sampling, primer=hand)

@@ -5,11 +5,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from handwriting import legibility
 from handwriting.layout import Word
 from handwriting.legibility import read_back
 from handwriting.proofreading import UNENDED, Proofread
 from model import Line
+from model.generation.options import Sampling
+from utils.alphabet import Alphabet
+from utils.checks import UserError
 from utils.ink import to_points
+
+
+def writer_of(write_lines, known="abcdefghijklmnopqrstuvwxyz ."):
+    model = SimpleNamespace(alphabet=Alphabet(known))
+    return SimpleNamespace(model=model, write_lines=write_lines)
 
 
 def ink_of(words):
@@ -24,7 +33,7 @@ def test_a_line_is_complete_that_ended_with_all_words(ended, complete):
         return [Line(ink_of(2), 0, None, text, ended, np.zeros(1)) for text in texts]
 
     read = ["one two", "ons tvvo", "one", "onetwo"]
-    writer = SimpleNamespace(write_lines=write_lines)
+    writer = writer_of(write_lines)
     reader = SimpleNamespace(read_lines=lambda *_, **__: read)
     result = read_back(writer, reader, ["one two"] * 4, range(4))
     assert (result.ended, result.complete) == (float(ended), complete)
@@ -34,28 +43,54 @@ def test_a_line_is_complete_that_ended_with_all_words(ended, complete):
 def test_a_line_that_ends_at_once_is_a_dot():
     """It says nothing, and can be drawn beside others."""
     line = Line(ink_of(2), 2, None, "ab c.", True, np.zeros(1))
-    writer = SimpleNamespace(write_lines=lambda *_, **__: [line])
+    writer = writer_of(lambda *_, **__: [line])
     reader = SimpleNamespace(read_lines=lambda *_, **__: [""])
     result = read_back(writer, reader, ["c."], [0])
     assert result.rates["cer"] == 1.0
     assert result.transcriptions[0].ink.tolist() == [[0, 0, 1]]
 
 
-def test_the_judge_reads_words_in_a_row_as_a_hand_wrote_them():
+def test_what_the_writer_does_not_know_is_an_error():
+    """Of 5 characters it writes 3, all of which are read."""
+    written = []
+
+    def write_lines(texts, *_, **__):
+        written.extend(texts)
+        return [Line(ink_of(2), 0, None, text, True, np.zeros(1)) for text in texts]
+
+    reader = SimpleNamespace(read_lines=lambda *_, **__: ["ab", "c"])
+    writer = writer_of(write_lines, "abc")
+    result = read_back(writer, reader, ["a\u00e9b", "Xc"], [0, 1])
+    assert written == ["ab", "c"]
+    assert result.rates["cer"] == 2 / 5 and result.wrong == 2
+    with pytest.raises(UserError, match="nothing to write in 'X'"):
+        read_back(writer, reader, ["ab", "X"], [0, 1])
+
+
+def test_the_judge_reads_words_in_a_row_as_a_hand_wrote_them(monkeypatch, tmp_path):
     """Of two lines one has two words, each once more than the other's; of the last nothing came."""
     stroke = np.array([[0.0, 0.0], [2.0, 1.0]])
     one, two = (Proofread((Word((stroke,), 2.0, 1.0, text),), text, 2) for text in ("a", "b"))
-    hand = SimpleNamespace(
-        write_words=lambda *_: [[one, two], [Proofread((), "c", 3, faults=(UNENDED,))]]
-    )
-    judged = []
+    found = [[one, two], [Proofread((), "c", 3, faults=(UNENDED,))]]
+    made, judged = [], []
+
+    def hand(*settings, **_):
+        made.append(settings)
+        return SimpleNamespace(write_words=lambda *_: found)
 
     def read_lines(inks, *_, **__):
         judged.extend(inks)
         return ["a b", ""]
 
-    reader = SimpleNamespace(read_lines=read_lines)
-    result = read_back(SimpleNamespace(), reader, ["a b", "c"], [5, 6], hand=hand)
+    monkeypatch.setattr(legibility, "Hand", hand)
+    for name in ("reader", "proofreader"):
+        (tmp_path / name).touch()
+    reader = SimpleNamespace(read_lines=read_lines, path=tmp_path / "reader")
+    proofreader, sampling = SimpleNamespace(path=tmp_path / "proofreader"), Sampling(0.5)
+    writer, primer = writer_of(None), (ink_of(2), "a")
+    settings = {"primer": primer, "proofreader": proofreader, "tries": 3}
+    result = read_back(writer, reader, ["a b", "c"], [5, 6], sampling, **settings)
+    assert made == [(writer, primer, proofreader, sampling, 3)]
     assert (result.tries, result.lines_ended, result.wrong) == ([4, 3], [True, False], 1)
     first, second = map(to_points, judged)
     assert first.tolist() == [[0, 0], [2, 1], [3, 0], [5, 1]] and second.tolist() == [[0, 0]]

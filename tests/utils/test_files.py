@@ -4,6 +4,7 @@ import errno
 import math
 import os
 import stat
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -151,3 +152,22 @@ def test_caches_lie_where_the_user_says_or_at_home(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "home", mock.Mock(side_effect=RuntimeError))
     with pytest.raises(OSError, match="Not a directory"):
         user_cache().mkdir(parents=True)
+
+
+def test_a_mark_of_utf_8_is_no_part_of_the_text(tmp_path):
+    (tmp_path / "notepad.txt").write_bytes(b"\xef\xbb\xbfHello\r\n\r\nyou\r\n")
+    assert files.read_lines(tmp_path / "notepad.txt") == ["Hello", "you"]
+
+
+def test_what_cannot_be_written_is_seen_before_a_folder_is_made(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    check = partial(files.make_room, option="--output", is_checked_only=True)
+    check(tmp_path / "new" / "folder" / "a.svg")
+    for path, message in (
+        (tmp_path / "file" / "a.svg", "Not a directory"),
+        (tmp_path / "file" / "new" / "a.svg", "Not a directory"),
+        (tmp_path, "this is a folder"),
+    ):
+        with pytest.raises(UserError, match=message):
+            check(path)
+    assert names(tmp_path) == ["file"]
