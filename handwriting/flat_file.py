@@ -140,9 +140,11 @@ def is_flat_file(path: Path) -> bool:
 def check_known(network: TrainedNetwork) -> None:
     """Raise a UserError if the engine does not compute what a network does."""
     model = network.model
-    modules = {type(module) for module in model.modules()}
-    ends = not isinstance(model, SynthesisNetwork) or (model.end_of_sequence and model.has_density)
-    if not (modules <= KNOWN and ends):
+    cells = {getattr(module, "cell", "LSTM") for module in model.modules()}
+    known = {type(module) for module in model.modules()} <= KNOWN and cells == {"LSTM"}
+    if isinstance(model, SynthesisNetwork):
+        known = known and model.end_of_sequence and model.has_density
+    if not known:
         raise UserError(
             f"{network.path} contains a {type(model).__name__} that the page cannot compute: it "
             "takes a SynthesisNetwork with `end_of_sequence` and a mixture, or a CTCNetwork, both "
