@@ -28,8 +28,8 @@ def add_options(parser: Parser) -> None:
         "--with-ink",
         action="store_true",
         help="of a network that learned a person's hand, save a line of their ink beside it, as "
-        "FILE with the ending .json, for `write --style`, or within FILE.bin (default: no ink leaves "
-        "the run's folder)",
+        "FILE with the ending .json, for `write --style`, or within FILE.bin (default: no ink "
+        "leaves the run's folder)",
     )
     options.add_overrides(parser)
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ def test_points_come_as_they_are_computed_and_are_those_of_the_line(page):
     for answers in ask(page, *requests)[1:]:
         done, points = answers[-1], of_kind(answers, "points")
         assert done["type"] == "done" and len(points) > 1 and done["read"] is None
-        ink, streamed = array(done["ink"]), array(sum((one["ink"] for one in points), []))
+        ink, streamed = array(done["ink"]), array([*chain(*(one["ink"] for one in points))])
         assert len(ink) == len(streamed) and (ink[:, 2] == streamed[:, 2]).all()
         assert ink[-1, 2] == 1 and done["advance"] > np.cumsum(ink[:, 0]).max()
     assert done["text"] == "a b a b a b a b a b a b a b a b a b"
@@ -132,8 +133,8 @@ def test_what_goes_wrong_is_one_clear_message(page, tmp_path):
 def test_the_look_of_a_line_is_as_python_measures_it(page):
     arguments = dict(seed=4, size=6, valid_size=1, test_size=1, writers=3, max_characters=30)
     inks = [one.ink for one in EmbeddedDataset(**arguments).load(["train"]).split("train")]
-    below = [[stroke + (0, 500) for stroke in strokes(inks[1])], strokes(inks[0])][::-1]
-    inks.append(from_strokes(sum(below, [])))
+    below = [stroke + np.array([0, 500]) for stroke in strokes(inks[1])]
+    inks.append(from_strokes([*strokes(inks[0]), *below]))
     flat = [dict(ink=ink.flatten().tolist()) for ink in inks]
     requests = [dict(one, type=kind) for kind in ("look", "rows") for one in flat]
     answers = [found[-1] for found in ask(page, *requests)]
