@@ -6,12 +6,9 @@ from pathlib import Path
 
 import model
 from commands import options
-from commands.options import Parser
+from commands.options import FLAT, Parser
 from utils.checks import CheckpointError, UserError
 from utils.files import write_text
-
-FLAT = ".bin"
-"""Ending of flat files, see `handwriting.flat_file`."""
 
 
 def add_options(parser: Parser) -> None:

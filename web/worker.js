@@ -63,7 +63,7 @@ const tasks = {
   async write({ id, text, options }, answer) {
     const { primer, proofread, ...others } = options;
     const style = primer ? null : await styleOf(options.style);
-    const reader = proofread ? network("reader") : null;
+    const reader = (proofread && networks.reader) || null; // which may still be on its way
     const line = writeLine(network("writer"), reader, text, { ...others, style, primer });
     let turn = line.next();
     for (; !turn.done; turn = line.next()) {
