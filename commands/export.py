@@ -1,13 +1,17 @@
-"""Export a trained network to a small file to share."""
+"""Export a trained network to a small file to share, or for the page in a browser."""
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
+import model
 from commands import options
 from commands.options import Parser
 from utils.checks import CheckpointError, UserError
 from utils.files import write_text
+
+FLAT = ".bin"
+"""Ending of flat files, see `handwriting.flat_file`."""
 
 
 def add_options(parser: Parser) -> None:
@@ -17,13 +21,15 @@ def add_options(parser: Parser) -> None:
         type=Path,
         metavar="FILE",
         help="output file, sufficient to use and to fine-tune the network: half precision, no "
-        "training state, no path of its config; -o changes that, such as where the data are",
+        "training state, no path of its config; -o changes that, such as where the data are; "
+        "FILE.bin is for `web`: the weights in 8 bits",
     )
     parser.add_argument(
         "--with-ink",
         action="store_true",
         help="of a network that learned a person's hand, save a line of their ink beside it, as "
-        "FILE with the ending .json, for `write --style` (default: no ink leaves the run's folder)",
+        "FILE with the ending .json, for `write --style`, or within FILE.bin (default: no ink "
+        "leaves the run's folder)",
     )
     options.add_overrides(parser)
 
@@ -35,9 +41,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     options.make_room(target, "FILE")
     ink, style = network.path.with_name(SAMPLE), target.with_suffix(".json")
+    if arguments.with_ink and not ink.exists():
+        raise UserError(f"--with-ink: beside {network.path} there is no {ink.name}")
+    if target.suffix == FLAT:
+        return export_flat(network, target, ink if arguments.with_ink else None, arguments)
     if arguments.with_ink:
-        if not ink.exists():
-            raise UserError(f"--with-ink: beside {network.path} there is no {ink.name}")
         options.make_room(style, "--with-ink")
         if style.exists() and style.read_bytes() != ink.read_bytes():
             raise UserError(f"--with-ink: {style} exists; name another file")
@@ -55,6 +63,20 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.with_ink:
         write_text(style, ink.read_text(encoding="utf-8"))
         print(style)
+
+
+def export_flat(
+    network: "model.TrainedNetwork", target: Path, ink: Path | None, arguments: argparse.Namespace
+) -> None:
+    """Write the flat file of a network; `ink` is a line in whose hand it writes."""
+    from handwriting import flat_file
+
+    if arguments.overrides:
+        raise UserError(f"{target}: a {FLAT} file has no config; leave out -o and --data")
+    if target.exists() and not flat_file.is_flat_file(target):
+        raise UserError(f"{target}: this is no earlier export; name another file")
+    flat_file.save(target, network, ink)
+    print(f"{target}  ({target.stat().st_size / 2**20:.1f} MiB)")
 
 
 def check_replaceable(target: Path, source: Path) -> None:
