@@ -74,10 +74,10 @@ export async function startHand({client, complain, progress, say, keep, keepLine
       for (const sign of key) if (counts.has(sign)) counts.set(sign, counts.get(sign) + 1);
     }
     const rare = [...counts].filter(([, times]) => times < FEW).sort(([a], [b]) => a < b ? -1 : 1);
-    find("#rare").replaceChildren(...rare.map(([sign, times]) => {
-      const chip = Object.assign(document.createElement("span"), {textContent: sign});
-      chip.className = times ? "seen" : "unseen";
-      return chip;
+    find("#rare").replaceChildren(...rare.flatMap(([sign, times]) => {
+      const shown = Object.assign(document.createElement("span"), {textContent: sign});
+      shown.className = times ? "seen" : "";
+      return [shown, " "];
     }));
     find("#rare").parentElement.hidden = !rare.length;
     find("#lines-done").textContent = `${done().length} of ${GOOD}`;

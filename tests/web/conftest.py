@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils.ink import from_strokes
+from utils.ink import from_strokes, x_height
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")
@@ -30,7 +30,7 @@ def site(tmp_path_factory):
     style = json.loads((ROOT / "saved/styles/round.json").read_text())
     strokes = [np.array(stroke) for stroke in style["strokes"]]
     ink = from_strokes(strokes)
-    ink[:, :2] /= 2.55  # of that style's x-height
+    ink[:, :2] /= x_height(ink)
     canned = {"text": style["text"], "ink": ink.ravel().tolist()}
     (folder / "fake.json").write_text(json.dumps(canned))
     (folder / "networks").mkdir(exist_ok=True)

@@ -33,15 +33,14 @@ async function answer({id, type, ...data}) {
   }
   if (type === "rows") {
     const rows = [];
-    let [y, first, stroke, level] = [0, 0, 0, null];
+    let [first, stroke] = [0, 0];
     for (let i = 0; i < data.ink.length; i += 3) {
-      y += data.ink[i + 1];
-      level ??= y;
-      if (data.ink[i + 2] < 0.5) continue;
-      if (Math.abs(y - level) > 60) { rows.push([first, stroke - 1]); [first, level] = [stroke, y]; }
-      stroke++;
+      if (i && data.ink[i - 1] > 0.5 && ++stroke && data.ink[i] < -200) {
+        rows.push([first, stroke - 1]);
+        first = stroke;
+      }
     }
-    return say("rows", {rows: [...rows, [first, stroke - 1]]});
+    return say("rows", {rows: [...rows, [first, stroke]]});
   }
   if (type === "read") {
     const text = `${data.ink.filter((end, i) => i % 3 === 2 && end).length} strokes`;
