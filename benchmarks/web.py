@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from data_loader.synthetic.corpus import held_out
 from handwriting import flat_file
@@ -27,7 +26,7 @@ TEXT, LINES, ROUNDS, SENTENCES = "The quick brown fox jumps over it", 3, 5, 100
 
 def in_node(path: str) -> list[float]:
     """Return the steps a second of some lines, without the time to load the network."""
-    words = ["node", str(ROOT / "benchmarks/web.mjs"), path, TEXT, str(LINES)]
+    words = ["node", str(Path(__file__).with_suffix(".mjs")), path, TEXT, str(LINES)]
     return json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
 
 

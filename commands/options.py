@@ -139,8 +139,8 @@ def add_network(
         required=default is None and not of_style,
         default=default,
         nargs=nargs,
-        help="checkpoint, flat file (.bin), run folder (its newest complete checkpoint is used), or "
-        f"name of a pretrained network ({', '.join(pretrained())}){usual}",
+        help="checkpoint or flat file (.bin), run folder (its newest complete checkpoint is used), "
+        f"or name of a pretrained network ({', '.join(pretrained())}){usual}",
     )
     add_common(parser)
 
