@@ -1,5 +1,5 @@
-"""The engine of the page, beside Python in the same run: steps a second of one line in Node, and
-what 8 bits a weight cost: the log-loss of lines that float32 wrote.
+"""The engine of the page, beside Python in the same run: steps of one line in a second of a core, in
+Node, and what 8 bits a weight cost: the log-loss of lines that float32 wrote.
 
     python benchmarks/web.py NETWORK.bin NETWORK
 """
@@ -25,7 +25,7 @@ TEXT, LINES, ROUNDS, SENTENCES = "The quick brown fox jumps over it", 3, 5, 100
 
 
 def in_node(path: str) -> list[float]:
-    """Return the steps a second of some lines, without the time to load the network."""
+    """Return the steps in a second of some lines, without the time to load the network."""
     words = ["node", str(Path(__file__).with_suffix(".mjs")), path, TEXT, str(LINES)]
     return json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
 
@@ -34,9 +34,9 @@ def in_python(writer: Writer) -> list[float]:
     """Return the same by the compiled kernels, with one thread and products of float32."""
     rates = []
     for seed in range(LINES):
-        start = time.perf_counter()
+        start = time.process_time()
         line = writer.write(TEXT, seed=seed)
-        rates.append(len(line.ink) / (time.perf_counter() - start))
+        rates.append(len(line.ink) / (time.process_time() - start))
     return rates
 
 
@@ -58,7 +58,9 @@ if __name__ == "__main__":
     quantised, writer = flat_file.load(path, "cpu"), load_writer(name, "cpu")
     rates = [(in_node(path), in_python(writer)) for _ in range(ROUNDS)]
     node, python = (np.median(one) for one in zip(*rates, strict=True))
-    print(f"steps a second: {node:.0f} in Node, {python:.0f} in Python: {node / python:.2f}")
+    print(
+        f"steps in a second of a core: {node:.0f} in Node, {python:.0f} in Python: {node / python:.2f}"
+    )
     texts = held_out(SENTENCES)
     written = writer.write_lines(texts, range(len(texts)))
     losses = [log_loss(one, written) for one in (writer, quantised)]

@@ -7,10 +7,10 @@ The file is a line of JSON, the header, and after it the weights. The header has
 - `sampling` of a writer: what `Sampling` has by default, the bounds of its mixture, and the usual
   size of what it writes; `features` of a reader;
 - `styles`: lines in whose hands it writes, see `style_of_web`;
-- `tensors`: name and shape of each, in their order; `bytes` of all, and their `sha256`.
+- `tensors`: name, type and shape of each, in their order; `bytes` of all, and their `sha256`.
 
-A vector is float32. Of a matrix the rows are scaled: first a float32 for each row, then int8, which
-are to be multiplied by it. Numbers are little-endian.
+Those of type "int8" are matrices whose rows are scaled: first a float32 for each row, then the
+int8, which are to be multiplied by it. The others are float32. Numbers are little-endian.
 """
 
 import hashlib
@@ -51,6 +51,9 @@ FORMAT = "online-handwriting/1"
 ENDING, STYLES = ".bin", "styles.json"
 LARGEST = 127
 """Of int8."""
+PRECISE = ("output.weight", "window.weight", "weight_input")
+"""Ends of the names of matrices that stay float32: in 8 bits these, a tenth of the file, cost most
+of the log-loss (measured, lab notebook: the networks of the page)."""
 MAX_HEADER = 2**20
 """Bytes of a header (assumed: the usual ones have 10,000, of which most are a style)."""
 RESEARCH = (
@@ -78,8 +81,9 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
     check_known(network)
     model, parts = network.model, []
     tensors = {name: value.numpy(force=True) for name, value in model.state_dict().items()}
-    for weights in tensors.values():
-        parts += _scaled(weights) if weights.ndim > 1 else [weights.astype("<f4")]
+    kinds = {name: "int8" if _is_scaled(name, one) else "float32" for name, one in tensors.items()}
+    for name, weights in tensors.items():
+        parts += _scaled(weights) if kinds[name] == "int8" else [weights.astype("<f4")]
     payload = b"".join(part.tobytes() for part in parts)
     own = {"styles": {"hand": style_of_web(network, style)}} if style else {}
     header = {
@@ -92,7 +96,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         "normalisation": model.normalisation.to_dict(),
         **(_sampling(network) if isinstance(network, Writer) else _features(model)),
         **own,
-        "tensors": [[name, *weights.shape] for name, weights in tensors.items()],
+        "tensors": [[name, kinds[name], *one.shape] for name, one in tensors.items()],
         "bytes": len(payload),
         "sha256": hashlib.sha256(payload).hexdigest(),
     }
@@ -108,16 +112,15 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
     """
     header, payload = _parts(path)
     weights, at = {}, 0
-    for name, rows, *others in header["tensors"]:
-        columns = math.prod(others)
-        scales = np.frombuffer(payload, "<f4", rows, at)
-        at += 4 * rows
-        weights[name] = torch.from_numpy(scales.copy())
-        if others:
-            numbers = np.frombuffer(payload, np.int8, rows * columns, at).reshape(rows, columns)
-            at += rows * columns
-            scaled = (numbers * scales[:, None]).reshape(rows, *others)
-            weights[name] = torch.from_numpy(scaled.astype(np.float32))
+    for name, kind, rows, *others in header["tensors"]:
+        count = rows * (1 if kind == "int8" else math.prod(others))
+        scales = np.frombuffer(payload, "<f4", count, at)
+        at += scales.nbytes
+        if kind == "int8":
+            numbers = np.frombuffer(payload, np.int8, rows * math.prod(others), at)
+            at += numbers.nbytes
+            scales = numbers.reshape(rows, -1) * scales[:, None]
+        weights[name] = torch.from_numpy(scales.reshape(rows, *others).astype(np.float32))
     checkpoint = {
         "format": CHECKPOINT_FORMAT,
         "config": {"name": header["name"], "arch": header["architecture"]},
@@ -193,6 +196,10 @@ def style_of_web(writer: Writer, file: Path) -> dict[str, Any]:
         "stretch": [round(factor, 5) for factor in stretch],
         "ink": points.flatten().tolist(),
     }
+
+
+def _is_scaled(name: str, weights: np.ndarray) -> bool:
+    return weights.ndim > 1 and not name.endswith(PRECISE)
 
 
 def _scaled(weights: np.ndarray) -> list[np.ndarray]:

@@ -34,14 +34,15 @@ export async function parse(bytes, name) {
   }
   const tensors = {};
   let at = 0;
-  for (const [tensor, rows, ...others] of header.tensors) {
-    const floats = new Float32Array(payload.slice(at, (at += 4 * rows)).buffer);
+  for (const [tensor, kind, rows, ...others] of header.tensors) {
     const columns = others.reduce((all, count) => all * count, 1);
-    tensors[tensor] = floats;
-    if (!others.length) continue;
-    const matrix = (tensors[tensor] = new Float32Array(rows * columns));
+    const floats = kind === "int8" ? rows : rows * columns; // the scales, or all
+    tensors[tensor] = new Float32Array(payload.slice(at, (at += 4 * floats)).buffer);
+    if (kind !== "int8") continue;
+    const [scales, matrix] = [tensors[tensor], new Float32Array(rows * columns)];
     const numbers = new Int8Array(payload.buffer, at, matrix.length);
-    for (let i = 0; i < matrix.length; i++) matrix[i] = numbers[i] * floats[(i / columns) | 0];
+    for (let i = 0; i < matrix.length; i++) matrix[i] = numbers[i] * scales[(i / columns) | 0];
+    tensors[tensor] = matrix;
     at += matrix.length;
   }
   return { header, tensors };
