@@ -39,10 +39,10 @@ export function startHand(tools, sentences) {
     clearTimeout(timer);
     timer = setTimeout(follow, 500);
   });
-  const tools = addTools("hand", pad);
+  const updateTools = addTools("hand", pad);
 
   function update() {
-    tools();
+    updateTools();
     find("#next").disabled = !pad.strokes.length;
   }
 

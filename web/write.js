@@ -225,16 +225,22 @@ export function startWrite({client, complain, progress, say}) {
     setTimeout(() => say(""), 2000);
   };
   new ResizeObserver(() => paper && repaint()).observe(find("#sheets"));
-  const fetched = client.ready.then(() => fetch("networks/styles.json"));
-  const named = fetched.then((answer) => answer.json()).then((styles) => {
-    fields.style.append(...Object.keys(styles).map((name) => new Option(name)));
-  }).catch(() => {});  // the network's own hand needs none
+  client.ready.then(() => fetch("networks/styles.json")).then((answer) => answer.json())
+    .then((styles) => {
+      const {value, options} = fields.style;
+      const named = Object.keys(styles).map((name) => new Option(name));
+      fields.style.replaceChildren(options[0], ...named);
+      fields.style.value = value;
+      if (!fields.style.value) fields.style.selectedIndex = 0;
+    }).catch(() => {});  // the network's own hand needs none
 
   return {
-    async open(query) {
+    open(query) {
       if (paper && !query) return;
-      await named;
-      for (const [name, value] of [...initial, ...new URLSearchParams(query)]) {
+      const given = new URLSearchParams(query);
+      // Until the names of the styles are here.
+      if (given.get("style")) fields.style.append(new Option(given.get("style")));
+      for (const [name, value] of [...initial, ...given]) {
         if (fields.namedItem(name)) fields[name].value = value;
       }
       for (const select of form.querySelectorAll("select")) if (!select.value) select.selectedIndex = 0;

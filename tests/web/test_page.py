@@ -29,6 +29,7 @@ ZIGZAG = [[(30, 60), (50, 110), (70, 60), (90, 110)], [(120, 60), (120, 110)], [
 def page(browser, site):
     """The page, whose errors and requests to other hosts fail the test."""
     page = browser.new_context(viewport={"width": 900, "height": 700}).new_page()
+    page.set_default_timeout(10_000)
     errors, foreign = [], []
     page.on("pageerror", lambda error: errors.append(error))
     page.on("request", lambda request: foreign.append(request.url))
@@ -40,7 +41,7 @@ def page(browser, site):
 
 def write(page, text):
     page.fill("[name=text]", text)
-    page.click("text=Write >> nth=1")
+    page.click("#compose .main")
     page.wait_for_function("() => !document.querySelector('#at-once').hidden")
     page.click("#at-once")
     page.wait_for_function(PLAYED)
@@ -104,7 +105,9 @@ def test_a_link_holds_all_that_was_chosen_and_hostile_ones_do_no_harm(page, site
         "text": "Two words", "paper": "a5", "ruling": "dotted", "seed": "7", "bias": "1.5",
         "size": "2", "pen": "0.7", "colour": "#8c2332", "style": "round",
     }  # fmt: skip
-    assert page.evaluate("Object.fromEntries(new URLSearchParams(location.hash.slice(7)))") == chosen
+    assert (
+        page.evaluate("Object.fromEntries(new URLSearchParams(location.hash.slice(7)))") == chosen
+    )
     page.goto(f"{site[0]}#write?text=<img+src=x+onerror=alert(1)>&length=1&paper=none&size=1e9")
     page.reload()
     page.wait_for_selector("#at-once", state="visible")
@@ -135,7 +138,9 @@ def test_strokes_of_a_pointer_come_out_as_its_points(page, site, tmp_path):
 
 def test_undo_redo_erase_clear_and_reload(page, site):
     page.goto(f"{site[0]}#read")
-    shown = lambda text: page.wait_for_function(f"() => document.querySelector('#text').innerText.trim() === '{text}'")  # noqa: E501, E731
+    shown = lambda text: page.wait_for_function(
+        f"() => document.querySelector('#text').innerText.trim() === '{text}'"
+    )  # noqa: E501, E731
     draw(page, "#read-pad")
     shown("3 strokes")
     page.keyboard.press("Control+z")
@@ -199,8 +204,7 @@ def test_a_hundred_thousand_points_do_not_freeze_the_page(page, site, tmp_path):
     page.click("[data-pad=read] >> text=Redo")
     page.wait_for_function("() => document.querySelector('#text mark')")
     assert time.monotonic() - begin < 20
-    (sample,) = read_ink(saved(page, "#save-read", tmp_path))
-    assert len(sample.ink) == 100_001
+    assert saved(page, "#save-read", tmp_path).read_text().count(", ") == 100_000
 
 
 def test_ink_of_a_file_is_shown_and_a_broken_file_is_one_message(page, site, tmp_path):
@@ -237,7 +241,7 @@ def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(playwright,
     page.click("#begin")
     for number in range(3):
         assert page.inner_text("#sentence") == SENTENCES[number]
-        moved = [[(x, y + number) for x, y in part] for part in ZIGZAG]
+        moved = [[(x * (1 + number), y) for x, y in part] for part in ZIGZAG]
         draw(page, "#hand-pad", moved)
         page.click("#next")
     draw(page, "#hand-pad", ZIGZAG[:2])
@@ -246,6 +250,7 @@ def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(playwright,
     context = start()
     page = context.pages[0]
     page.goto(f"{site[0]}#hand")
+    page.wait_for_selector("#begin", state="visible")
     assert page.inner_text("#lines-done") == "3 of 30"
     assert "3 of 3 lines are written with a mouse" in page.inner_text("#pointers")
     page.click("#begin")
@@ -279,7 +284,9 @@ def test_what_cannot_be_kept_is_said_once_and_stays_on_the_page(page, site, tmp_
 
 
 def test_a_browser_without_storage_still_writes(page, site):
-    page.add_init_script("indexedDB.open = () => { throw new DOMException('no', 'SecurityError'); }")
+    page.add_init_script(
+        "indexedDB.open = () => { throw new DOMException('no', 'SecurityError'); }"
+    )
     page.goto(f"{site[0]}#read")
     draw(page, "#read-pad")
     assert "refuses to keep anything" in problem(page)
@@ -296,8 +303,10 @@ def test_a_browser_without_storage_still_writes(page, site):
 def test_a_text_that_cannot_be_written_is_one_message(page, site, text, message):
     page.goto(site[0])
     page.fill("[name=text]", text)
-    page.click("text=Write >> nth=1")
-    page.wait_for_function(f"() => document.querySelector('#problem').innerText.includes({json.dumps(message)})")  # noqa: E501
+    page.click("#compose .main")
+    page.wait_for_function(
+        f"() => document.querySelector('#problem').innerText.includes({json.dumps(message)})"
+    )  # noqa: E501
     write(page, "But this can")
     assert page.input_value("[name=text]") == "But this can"
 
@@ -365,7 +374,9 @@ def test_every_control_has_a_name_contrast_and_room_on_a_phone(page, site, schem
         page.goto(f"{site[0]}#{part}")
         page.wait_for_selector(f"#{part}", state="visible")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        for control in page.locator("button:visible, a:visible, input:visible, select:visible").all():
+        for control in page.locator(
+            "button:visible, a:visible, input:visible, select:visible"
+        ).all():
             named = control.evaluate(
                 "(e) => e.ariaLabel || e.innerText || e.labels?.[0]?.innerText || ''"
             )
