@@ -8,6 +8,9 @@ export class Client {
   #loads = {};
   #last = 0;
 
+  /** Networks are loaded after `ready`, a promise. */
+  constructor(ready) { this.ready = ready; }
+
   /** Ask for something. `parts` has functions for the answers before the last one, by their types.
    * An aborted `signal` cancels it: the promise is then rejected with an AbortError. */
   request(type, data, {parts = {}, signal} = {}) {
@@ -16,7 +19,8 @@ export class Client {
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, {resolve, reject, parts});
       this.#worker.postMessage({...data, id, type});
-      signal?.addEventListener("abort", () => this.request("cancel", {target: id}));
+      signal?.addEventListener("abort", () =>
+        this.#waiting.has(id) && this.#worker.postMessage({id: 0, type: "cancel", target: id}));
     });
   }
 
@@ -24,7 +28,8 @@ export class Client {
   load(role, progress, file) {
     if (!this.#loads[role] || file) {
       const source = file ?? {url: new URL(`networks/${role}.bin`, document.baseURI).href};
-      const loading = this.request("load", {role, ...source}, {parts: {progress}});
+      const loading = this.ready.then(() =>
+        this.request("load", {role, ...source}, {parts: {progress}}));
       const before = this.#loads[role];
       this.#loads[role] = loading.then(({header}) => header);
       this.#loads[role].catch(() => { this.#loads[role] = file && before; });

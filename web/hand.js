@@ -3,21 +3,32 @@
 import {toInkml} from "./inkml.js";
 import {Pad} from "./pen.js";
 import {addTools} from "./read.js";
-import {bounds, draw, fresh, save, toInk, Tracer} from "./strokes.js";
+import {bounds, count, draw, fresh, save, STRIDE, toInk, Tracer} from "./strokes.js";
 
 const GOOD = 30;     // lines from which a hand is learned well (docs/train.md)
 const FEW = 2;       // times that a character is wanted
 const LETTER = 24;   // px of a character's width on the sheet
+const MOST = 2000;   // points of a line that the writer goes on from
 const DEVICES = {mouse: "a mouse", touch: "a finger"};
 
-export async function startHand({client, complain, progress, say, keep, keepLine, strokes, lines}) {
+/** Return strokes with fewer points, where there are more than the writer takes. */
+function thinned(strokes) {
+  const points = strokes.reduce((sum, stroke) => sum + count(stroke), 0);
+  const every = Math.ceil(points / MOST);
+  return strokes.map((stroke) => stroke.filter((_, i) => {
+    const number = Math.floor(i / STRIDE);
+    return number % every === 0 || number === count(stroke) - 1;
+  }));
+}
+
+export function startHand(tools, sentences) {
+  const {client, complain, progress, say, keep, keepLine, strokes, lines} = tools;
   const find = (selector) => document.querySelector(selector);
   const canvas = find("#hand-pad"), scroll = find("#hand .scroll");
-  const sentences = (await (await fetch("sentences.txt")).text()).split("\n").filter(Boolean);
   let recording = false, current = null, timer = 0;
 
   const isDone = (key) => lines.get(key)?.state === "done";
-  const done = () => [...lines.values()].filter((line) => line.state === "done")
+  const done = () => [...lines.values()].filter((line) => line.state === "done" && strokes.get(line.key)?.length)
     .sort((a, b) => a.when - b.when);
   const valuesOf = (key) => (strokes.get(key) ?? []).map((stroke) => stroke.values);
 
@@ -28,10 +39,10 @@ export async function startHand({client, complain, progress, say, keep, keepLine
     clearTimeout(timer);
     timer = setTimeout(follow, 500);
   });
-  const tools = addTools("hand", pad);
+  const updateTools = addTools("hand", pad);
 
   function update() {
-    tools();
+    updateTools();
     find("#next").disabled = !pad.strokes.length;
   }
 
@@ -97,7 +108,7 @@ export async function startHand({client, complain, progress, say, keep, keepLine
       `are written with ${[...new Set(others)].join(" or ")}: the learned hand will look like that.` : "";
     find("#lines").replaceChildren(...recorded.toReversed().map(({key}) => {
       const item = document.createElement("li"), picture = document.createElement("canvas");
-      const again = Object.assign(document.createElement("button"), {textContent: "Redo"});
+      const again = Object.assign(document.createElement("button"), {textContent: "Write again"});
       again.onclick = () => show(key);
       const device = document.createElement("small");
       device.textContent = strokes.get(key)[0].pointer;
@@ -134,8 +145,8 @@ export async function startHand({client, complain, progress, say, keep, keepLine
       await client.load("writer", progress);
       say("Writing");
       const text = new FormData(event.target).get("text");
-      const options = {seed: Math.floor(Math.random() * 2 ** 32), style: null, proofread: false,
-        primer: {...toInk(valuesOf(key)), text: key}};
+      const options = {seed: Math.floor(Math.random() * 2 ** 32), bias: 0.75, style: null, proofread: false,
+        primer: {...toInk(thinned(valuesOf(key))), text: key}};
       const {ink} = await client.request("write", {text, options}, {parts});
       const whole = new Tracer(0, 0, 40);
       whole.add(ink);

@@ -70,16 +70,19 @@ async function installOffline() {
 }
 
 async function start() {
+  const offline = installOffline().catch(() => {});
+  const [kept, sentences] = await Promise.all([
+    everything().catch(() => ({strokes: new Map(), lines: new Map()})),
+    fetch("sentences.txt").then((answer) => answer.text()),
+  ]);
   find("#static").remove();
   find("#app").hidden = false;
   find("#problem button").onclick = () => { find("#problem").hidden = true; };
   window.addEventListener("error", (event) => complain(event.error ?? event));
   window.addEventListener("unhandledrejection", (event) => complain(event.reason));
-  route();
-  const kept = everything().catch(() => ({strokes: new Map(), lines: new Map()}));
-  await installOffline().catch(() => {});
-  const tools = {client: new Client(), say, complain, progress, ...keeper(), ...await kept};
-  const parts = {write: startWrite(tools), read: startRead(tools), hand: await startHand(tools)};
+  const tools = {client: new Client(offline), say, complain, progress, ...keeper(), ...kept};
+  const parts = {write: startWrite(tools), read: startRead(tools),
+    hand: startHand(tools, sentences.split("\n").filter(Boolean))};
   const open = () => {
     const {shown, query} = route();
     parts[shown].open(query);

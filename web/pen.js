@@ -3,7 +3,7 @@
 import {bounds, draw, fresh, STRIDE} from "./strokes.js";
 
 const ERASER = 12;   // px around the pointer
-const WIDTH = 2.4;   // px of the line
+const WIDTH = 2.2;   // px of the line
 let penSeen = false; // then touch is the palm's
 
 /** Strokes {pointer, values} on a canvas, with undo and redo.
@@ -57,7 +57,7 @@ export class Pad {
   repaint() {
     const {canvas} = this, context = fresh(canvas);
     const right = this.strokes.length ? bounds(this.values).right : 0;
-    this.scale = Math.min(1, canvas.clientWidth / (right + 8));
+    this.scale = Math.min(1, canvas.clientWidth / (right + 2));
     context.scale(this.scale, this.scale);
     this.context = context;
     context.strokeStyle = getComputedStyle(canvas).color;
@@ -76,6 +76,7 @@ export class Pad {
     const palm = penSeen && event.pointerType === "touch";
     if (palm || this.#live || event.button > 0 && event.button !== 5) return;
     event.preventDefault();
+    if (!this.context) this.repaint();
     try { this.canvas.setPointerCapture(event.pointerId); } catch { /* already up */ }
     this.#box = this.canvas.getBoundingClientRect();
     this.#live = {

@@ -34,7 +34,7 @@ export class Row {
 
   clear() {
     this.set([]);
-    [this.stroke, this.point, this.clock, this.done] = [0, 0, 0, false];
+    [this.stroke, this.point, this.clock, this.finished] = [0, 0, 0, false];
   }
 
   add(ink) { this.tracer.add(ink); }

@@ -3,7 +3,7 @@
 const VERSION = "1";
 const SHELL = ["./", "index.html", "style.css", "icon.svg", "sentences.txt",
   ...["client", "hand", "inkml", "main", "pen", "read", "sheet", "store", "strokes", "write",
-    "engine", "features", "ink", "networks", "random", "stopping", "text", "worker",
+    "engine", "features", "ink", "line", "networks", "random", "stopping", "text", "worker",
   ].map((name) => `${name}.js`), "engine.wasm"];
 
 self.addEventListener("install", (event) => {

@@ -32,7 +32,8 @@ export function startWrite({client, complain, progress, say}) {
   const find = (selector) => document.querySelector(selector);
   const form = find("#options"), fields = form.elements, initial = new FormData(form);
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  let paper, rows = [], sheets = [], job = null, frame = 0, before = 0, hurried = false;
+  let paper, rows = [], sheets = [], job = null, learned = false;
+  let frame = 0, before = 0, hurried = false;  // of the pen that one sees
 
   const look = () => ({pen: Number(fields.pen.value), colour: fields.colour.value});
   const ofSheet = (number) => rows.filter((row) => row.sheet === number);
@@ -66,17 +67,18 @@ export function startWrite({client, complain, progress, say}) {
 
   /** Show, frame by frame, what the pen has done by now. */
   function play(now) {
-    const row = rows.find((one) => !one.done), context = sheets[row?.sheet]?.context;
+    const row = rows.find((one) => !one.finished), context = sheets[row?.sheet]?.context;
     if (context) {
       row.clock += hurried || still.matches ? Infinity : Math.min(now - before, 100);
       row.reveal(context, look(), row.clock);
-      row.done = row.complete && row.clock >= row.end + REST;
+      row.finished = row.complete && row.clock >= row.end + REST;
       if (!row.complete) row.clock = Math.min(row.clock, row.end);
     }
     before = now;
     frame = row || job ? requestAnimationFrame(play) : 0;
     find("#at-once").hidden = !frame;
     find("#stop").hidden = !job;
+    find("#another").hidden = Boolean(job);
   }
 
   function showDoubts() {
@@ -104,13 +106,16 @@ export function startWrite({client, complain, progress, say}) {
     };
     restart();
     Object.assign(row, {seed, complete: false, doubtful: []});
+    // Without a style each seed has a hand of its own: later rows go on in that of the first.
+    const primer = !fields.style.value && !learned && row !== rows[0] ? rows[0].done : null;
     const options = {seed, bias: Number(fields.bias.value), style: fields.style.value || null,
-      primer: null, proofread: true};
+      primer, proofread: true};
     const parts = {points: ({ink}) => row.add(ink), again: restart};
-    const {ink, doubtful} = await client.request("write", {text: row.text, options},
-      {parts, signal});
+    const writing = client.request("write", {text: row.text, options}, {parts, signal});
+    client.load("reader", progress).catch(complain);  // after the first row has begun
+    const {ink, text, doubtful} = await writing;
     row.set(ink);
-    row.doubtful = doubtful;
+    Object.assign(row, {doubtful, done: {ink, text}});
   }
 
   /** Write paragraphs, broken into rows by the width that characters turn out to have. */
@@ -145,7 +150,8 @@ export function startWrite({client, complain, progress, say}) {
     const own = job = new AbortController();
     hurried = false;
     try {
-      const {name, licence} = await client.load("writer", progress);
+      const {name, licence, styles} = await client.load("writer", progress);
+      learned = Boolean(styles?.hand);
       find("#licence").textContent = `${name}: ${licence}`;
       if (job === own) frame ||= requestAnimationFrame(play);
       if (job === own) await work(own.signal);
@@ -176,7 +182,7 @@ export function startWrite({client, complain, progress, say}) {
     begin((signal) => writeAll(text, signal));
   }
 
-  async function learned({target}) {
+  async function openHand({target}) {
     const file = target.files[0];
     if (!file) return;
     try {
@@ -212,22 +218,30 @@ export function startWrite({client, complain, progress, say}) {
   };
   find("#at-once").onclick = () => { hurried = true; };
   find("#stop").onclick = () => job?.abort();
-  find("#learned").onchange = learned;
+  find("#learned").onchange = openHand;
   find("#link").onclick = async () => {
     history.replaceState(null, "", `#write?${new URLSearchParams(new FormData(form))}`);
-    await navigator.clipboard.writeText(location.href).then(() => say("Copied."), complain);
+    await navigator.clipboard.writeText(location.href).then(() => say("Copied"), complain);
+    setTimeout(() => say(""), 2000);
   };
   new ResizeObserver(() => paper && repaint()).observe(find("#sheets"));
-  const named = fetch("networks/styles.json").then((answer) => answer.json()).then((styles) => {
-    fields.style.append(...Object.keys(styles).map((name) => new Option(name)));
-  }).catch(() => {});  // the network's own hand needs none
+  client.ready.then(() => fetch("networks/styles.json")).then((answer) => answer.json())
+    .then((styles) => {
+      const {value, options} = fields.style;
+      const named = Object.keys(styles).map((name) => new Option(name));
+      fields.style.replaceChildren(options[0], ...named);
+      fields.style.value = value;
+      if (!fields.style.value) fields.style.selectedIndex = 0;
+    }).catch(() => {});  // the network's own hand needs none
 
   return {
-    async open(query) {
+    open(query) {
       if (paper && !query) return;
-      await named;
-      for (const [name, value] of [...initial, ...new URLSearchParams(query)]) {
-        if (fields[name]) fields[name].value = value;
+      const given = new URLSearchParams(query);
+      // Until the names of the styles are here.
+      if (given.get("style")) fields.style.append(new Option(given.get("style")));
+      for (const [name, value] of [...initial, ...given]) {
+        if (fields.namedItem(name)) fields[name].value = value;
       }
       for (const select of form.querySelectorAll("select")) if (!select.value) select.selectedIndex = 0;
       showValues();
