@@ -14,7 +14,7 @@ FIND_TORCH := import pathlib, torch; \
 	print(pathlib.Path(torch.__file__).parents[1])
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11, 4))
 
-.PHONY: help install demo digits test quick campaign sanitize lint
+.PHONY: help install demo digits test quick campaign sanitize lint web
 
 help:
 	@echo "make install   create .venv with the requirements (the other targets do so if needed)"
@@ -27,6 +27,8 @@ help:
 	@echo "               SEED=N chooses other trials"
 	@echo "make sanitize  test the compiled kernels under address and undefined-behaviour sanitizers,"
 	@echo "               for AVX-512 and AVX2 (about 10 minutes)"
+	@echo "make web       compile the engine of the page in web/, and make its networks; the page:"
+	@echo "               python experiments.py web"
 	@echo "make lint      check style, format and import directions"
 
 install: .venv/installed
@@ -79,6 +81,23 @@ lint: .venv/installed-dev
 	@.venv/bin/python -m ruff check
 	@.venv/bin/python -m ruff format --check
 	@.venv/bin/python .venv/bin/lint-imports
+
+# clang and wasm-ld (Debian: clang, lld) compile the kernels for the page.
+ENGINE ?= web/engine.wasm
+KERNELS := $(addprefix model/layers/kernels/,products.c lstm.c sampling.c)
+EXPORTS := malloc mark release pack linear gelu log_softmax forward write_lines layer_bytes \
+	writing_bytes
+
+web: $(ENGINE) .venv/installed
+	@PYTHONPATH=. .venv/bin/python -c \
+		'from handwriting import flat_file; flat_file.make_missing("web/networks")'
+
+$(ENGINE): web/engine.c $(KERNELS) model/layers/kernels/step.h $(wildcard web/libc/*.h)
+	clang --target=wasm32 -msimd128 -mbulk-memory -O3 -std=gnu11 -nostdlib -nostdinc -Iweb/libc \
+		-DBFLOAT16=0 -Wall -Werror -Wno-unknown-pragmas -Wl,--no-entry -Wl,--strip-all \
+		$(addprefix -Wl$(comma)--export=,$(EXPORTS)) -o $@ web/engine.c $(KERNELS)
+
+comma := ,
 
 # An existing .venv is used, and so is a suitable PyTorch, in .venv or in the environment of
 # $(PYTHON): that environment is then searched after .venv, through a .pth file.

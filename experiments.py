@@ -17,7 +17,18 @@ from types import ModuleType
 from commands.options import Parser
 from utils.checks import UserError, for_terminal, hint
 
-COMMANDS = ("write", "page", "style", "hand", "read", "evaluate", "legibility", "export", "runs")
+COMMANDS = (
+    "write",
+    "page",
+    "style",
+    "hand",
+    "read",
+    "evaluate",
+    "legibility",
+    "export",
+    "web",
+    "runs",
+)
 
 
 def main(words: list[str]) -> int:

@@ -1,11 +1,12 @@
-"""Export a trained network to a small file to share."""
+"""Export a trained network to a small file to share, or for the page in a browser."""
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
 
+import model
 from commands import options
-from commands.options import Networks, Parser
+from commands.options import FLAT, Networks, Parser
 from utils.checks import CheckpointError, UserError
 from utils.files import make_room, write_text
 
@@ -17,13 +18,15 @@ def add_options(parser: Parser) -> None:
         type=Path,
         metavar="FILE",
         help="output file, sufficient to use and fine-tune the network: in half precision, without "
-        "training state, and without paths of the config but those that -o sets",
+        "training state, and without paths of the config but those that -o sets; FILE.bin is for "
+        "`web`: the weights in 8 bits",
     )
     parser.add_argument(
         "--with-ink",
         action="store_true",
         help="save a line of the person's ink as well, if the network learned a hand: beside FILE, "
-        "with the ending .json, for `write --style` (default: no ink leaves the run's folder)",
+        "with the ending .json, for `write --style`, or within FILE.bin (default: no ink leaves "
+        "the run's folder)",
     )
     options.add_overrides(parser)
 
@@ -35,9 +38,13 @@ def run(arguments: argparse.Namespace) -> None:
 
     make_room(target, "FILE")
     ink, style = network.path.with_name(SAMPLE), target.with_suffix(".json")
+    if arguments.with_ink and not ink.exists():
+        raise UserError(f"--with-ink: beside {network.path} there is no {ink.name}")
+    if target.suffix == FLAT:
+        if arguments.overrides:
+            raise UserError(f"{target}: a {FLAT} file has no config; leave out -o and --data")
+        return export_flat(network, target, ink if arguments.with_ink else None)
     if arguments.with_ink:
-        if not ink.exists():
-            raise UserError(f"--with-ink: beside {network.path} there is no {ink.name}")
         make_room(style, "--with-ink")
         if style.exists() and style.read_bytes() != ink.read_bytes():
             raise UserError(f"--with-ink: {style} exists; name another file")
@@ -55,6 +62,16 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.with_ink:
         write_text(style, ink.read_text(encoding="utf-8"))
         print(style)
+
+
+def export_flat(network: "model.TrainedNetwork", target: Path, ink: Path | None) -> None:
+    """Write the flat file of a network; `ink` is a line in whose hand it writes."""
+    from handwriting import flat_file
+
+    if target.exists() and not flat_file.is_flat_file(target):
+        raise UserError(f"{target}: this is no earlier export; name another file")
+    flat_file.save(target, network, ink)
+    print(f"{target}  ({target.stat().st_size / 2**20:.1f} MiB)")
 
 
 def check_replaceable(target: Path, source: Path) -> None:

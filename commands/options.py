@@ -28,6 +28,8 @@ SHORTHANDS = {
     "--epochs": ("trainer.args.epochs", "N", "epochs of the whole run", "20"),
     "--overfit": ("data_loader.args.overfit", "N", "train and validate on N samples only", "8"),
 }
+FLAT = ".bin"
+"""Ending of flat files, see `handwriting.flat_file`."""
 T = TypeVar("T")
 FIGURES = "saved/figures"
 MAIN_SCORES = ("cer", "log_loss", "squared_error")
@@ -184,8 +186,8 @@ def add_network(
         required=default is None and not of_style,
         default=default,
         nargs=nargs,
-        help="checkpoint file, run folder (its newest complete checkpoint is used), or name of a "
-        f"pretrained network ({', '.join(pretrained())}){usual}",
+        help="checkpoint or flat file (.bin), run folder (its newest complete checkpoint is used), "
+        f"or name of a pretrained network ({', '.join(pretrained())}){usual}",
     )
     add_shared(parser, "--device", "--module")
 
@@ -204,9 +206,14 @@ class Networks:
 
     def load(self, path: str | Path) -> "model.TrainedNetwork":
         """Load a network; raise a UserError as `model.load`."""
-        resolve_checkpoint(path)  # before torch is imported
+        flat = resolve_checkpoint(path).suffix == FLAT  # before torch is imported
         self.load_modules()
-        network = model.load(path, self.device)
+        if flat:
+            from handwriting import flat_file
+
+            network = flat_file.load(path, self.device)
+        else:
+            network = model.load(path, self.device)
         print(network)
         return network
 

@@ -47,6 +47,17 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
     if (hand := resolve_checkpoint(path) / HAND_FILE).exists():
         path = hand
     path, checkpoint = find_checkpoint(path)
+    return restored(checkpoint, path, place)
+
+
+def restored(checkpoint: Checkpoint, path: Path, place: torch.device) -> TrainedNetwork:
+    """Return the network of what a checkpoint holds on a device; see `load`.
+
+    Args:
+        checkpoint: with what is needed to use a network.
+        path: of the file, for messages.
+        place: the device.
+    """
     try:
         network = _build(checkpoint, path)
     except ConfigFault as fault:

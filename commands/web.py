@@ -1,0 +1,107 @@
+"""Open the page that writes, reads and records a hand, in the browser."""
+
+import argparse
+import re
+import webbrowser
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from commands.options import Parser, number
+from utils.checks import UserError
+
+PORT = 8753
+"""Always the same one, as a browser keeps what one recorded by address and port."""
+FOLDER = Path(__file__).resolve().parents[1] / "web"
+NETWORKS = FOLDER / "networks"
+HAND = NETWORKS / "hand.bin"
+POLICY = re.compile('"Content-Security-Policy" content="([^"]+)"')
+
+
+def add_options(parser: Parser) -> None:
+    parser.add_argument(
+        "--port",
+        type=number(int, 1, 65535),
+        default=PORT,
+        metavar="N",
+        help="where the page is; what was recorded stays with its port (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--hand",
+        metavar="RUN_FOLDER",
+        help="the page writes as the network of this run, which learned a person's hand (default: "
+        "as the network writer)",
+    )
+    parser.add_argument(
+        "--no-open",
+        action="store_true",
+        help="only say where the page is (default: the browser opens it)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    with _listen(arguments.port, bool(arguments.hand)) as server:
+        from handwriting import flat_file
+
+        for path in flat_file.make_missing(NETWORKS):
+            print(f"{path}  ({path.stat().st_size / 2**20:.1f} MiB)")
+        if arguments.hand:
+            _export_hand(arguments.hand)
+        address = f"http://127.0.0.1:{server.server_port}/"
+        print(f"{address}  (Ctrl-C ends it)", flush=True)
+        if not arguments.no_open:
+            webbrowser.open(address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:  # which is how it ends
+            print()
+
+
+def _export_hand(folder: str) -> None:
+    """Export the network of a run that learned a hand, with a line of it."""
+    from handwriting import flat_file
+    from handwriting.networks import load_writer
+    from trainer.own_hand import SAMPLE
+
+    writer = load_writer(folder, "cpu")
+    style = writer.path.with_name(SAMPLE)
+    if not style.exists():
+        raise UserError(f"--hand {folder}: no run that learned a hand: it has no {SAMPLE}")
+    flat_file.save(HAND, writer, style)
+    print(f"{HAND}  (the hand of {writer.path})")
+
+
+def _listen(port: int, learned: bool) -> ThreadingHTTPServer:
+    """Return what serves the page; `learned` says whether it writes as a learned hand."""
+    policy = POLICY.search((FOLDER / "index.html").read_text(encoding="utf-8"))[1]
+    handler = partial(_Page, policy=policy, learned=learned, directory=str(FOLDER))
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        reason = f"{error.strerror}; choose another one with --port"
+        raise UserError(f"--port {port}: cannot be served ({reason})") from None
+
+
+class _Page(SimpleHTTPRequestHandler):
+    """Answers with the files of the page; the hand that was learned stands for the writer."""
+
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
+        ".js": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
+    def __init__(self, *connection: object, policy: str, learned: bool, directory: str) -> None:
+        self.policy, self.learned = policy, learned
+        super().__init__(*connection, directory=directory)
+
+    def translate_path(self, path: str) -> str:
+        file = super().translate_path(path)
+        return str(HAND) if self.learned and Path(file) == NETWORKS / "writer.bin" else file
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", self.policy)
+        self.send_header("Cache-Control", "no-cache")  # ask whether a file has changed
+        super().end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing of each request."""

@@ -1,0 +1,262 @@
+"""One flat file of a network, for the engine of `web/`, which computes the same.
+
+The file is a line of JSON, the header, and after it the weights. The header has
+
+- `format`, `role` ("writer" or "reader"), `name` and `licence`;
+- `architecture`, `alphabet` and `normalisation`, as a checkpoint has them;
+- `sampling` of a writer: what `Sampling` has by default, the bounds of its mixture, and the usual
+  size of what it writes; `features` of a reader;
+- `styles`: lines in whose hands it writes, see `style_of_web`;
+- `tensors`: name, type and shape of each, in their order; `bytes` of all, and their `sha256`.
+
+Those of type "int8" are matrices whose rows are scaled: first a float32 for each row, then the
+int8, which are to be multiplied by it. The others are float32. Numbers are little-endian.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from base.checkpoint import FORMAT as CHECKPOINT_FORMAT
+from base.device import resolve_device
+from base.pretrained import PRETRAINED, network_of, pretrained, styles
+from data_loader.sources.ink_files import mean_step
+from handwriting.calibration import calibrated
+from handwriting.networks import load_writer
+from handwriting.options import PrimerFile
+from handwriting.primers import load_primer
+from model import CTCNetwork, SynthesisNetwork, Writer
+from model.generation.options import Sampling
+from model.layers.dropout import Dropout
+from model.layers.recurrent import RecurrentLayer
+from model.layers.window import WindowedLayer
+from model.loading import load as load_network
+from model.loading import restored
+from model.recognition.encoder import BidirectionalLayer
+from model.trained_network import TrainedNetwork
+from utils import strict_json
+from utils.checks import CheckpointError, ConfigFault, UserError
+from utils.files import atomic_write, open_file, write_text
+from utils.hand_measures import baseline, levelled
+from utils.ink import x_height
+
+FORMAT = "online-handwriting/1"
+ENDING, STYLES = ".bin", "styles.json"
+LARGEST = 127
+"""Of int8."""
+PRECISE = ("output.weight", "window.weight", "weight_input")
+"""Ends of the names of matrices that stay float32: in 8 bits these, a tenth of the file, cost most
+of the log-loss (measured, lab notebook: the networks of the page)."""
+MAX_HEADER = 2**20
+"""Bytes of a header (assumed: the usual ones have 10,000, of which most are a style)."""
+RESEARCH = (
+    "free for non-commercial research, as the IAM On-Line Handwriting Database with which it was "
+    "trained"
+)
+UNKNOWN_LICENCE = "that of the lines with which it was trained"
+KNOWN = {SynthesisNetwork, CTCNetwork, WindowedLayer, RecurrentLayer, BidirectionalLayer, Dropout}
+KNOWN |= {nn.ModuleList, nn.Linear, nn.LSTM, nn.Conv1d}
+"""The networks, and all modules in them, that the engine knows."""
+
+
+def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -> None:
+    """Write the flat file of a network, atomically.
+
+    Args:
+        path: of the file.
+        network: that the engine knows.
+        style: a line in whose hand it writes, as the style "hand".
+
+    Raises:
+        UserError: if the engine does not know the network.
+        OSError: if the file cannot be written.
+    """
+    check_known(network)
+    model, parts = network.model, []
+    tensors = {name: value.numpy(force=True) for name, value in model.state_dict().items()}
+    kinds = {name: "int8" if _is_scaled(name, one) else "float32" for name, one in tensors.items()}
+    for name, weights in tensors.items():
+        parts += _scaled(weights) if kinds[name] == "int8" else [weights.astype("<f4")]
+    payload = b"".join(part.tobytes() for part in parts)
+    own = {"styles": {"hand": style_of_web(network, style)}} if style else {}
+    header = {
+        "format": FORMAT,
+        "role": "writer" if isinstance(network, Writer) else "reader",
+        "name": network.name,
+        "licence": _licence(network.path),
+        "architecture": network.record["config"]["arch"],
+        "alphabet": "".join(model.alphabet.characters),
+        "normalisation": model.normalisation.to_dict(),
+        **(_sampling(network) if isinstance(network, Writer) else _features(model)),
+        **own,
+        "tensors": [[name, kinds[name], *one.shape] for name, one in tensors.items()],
+        "bytes": len(payload),
+        "sha256": hashlib.sha256(payload).hexdigest(),
+    }
+    line = json.dumps(header, ensure_ascii=False).encode() + b"\n"
+    atomic_write(path, lambda file: file.write(line + payload))
+
+
+def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
+    """Load the network of a flat file, as `model.load` loads that of a checkpoint.
+
+    Raises:
+        UserError: if the file is damaged, or not of this format.
+    """
+    header, payload = _parts(path)
+    weights, at = {}, 0
+    for name, kind, rows, *others in header["tensors"]:
+        count = rows * (1 if kind == "int8" else math.prod(others))
+        scales = np.frombuffer(payload, "<f4", count, at)
+        at += scales.nbytes
+        if kind == "int8":
+            numbers = np.frombuffer(payload, np.int8, rows * math.prod(others), at)
+            at += numbers.nbytes
+            scales = numbers.reshape(rows, -1) * scales[:, None]
+        weights[name] = torch.from_numpy(scales.reshape(rows, *others).astype(np.float32))
+    checkpoint = {
+        "format": CHECKPOINT_FORMAT,
+        "config": {"name": header["name"], "arch": header["architecture"]},
+        "alphabet": list(header["alphabet"]),
+        "normalisation": header["normalisation"],
+        "state_dict": weights,
+    }
+    return restored(checkpoint, Path(path), resolve_device(device))
+
+
+def is_flat_file(path: Path) -> bool:
+    """Return whether a file is one of this format."""
+    try:
+        _parts(path)
+    except CheckpointError:
+        return False
+    return True
+
+
+def check_known(network: TrainedNetwork) -> None:
+    """Raise a UserError if the engine does not compute what a network does."""
+    model = network.model
+    cells = {getattr(module, "cell", "LSTM") for module in model.modules()}
+    known = {type(module) for module in model.modules()} <= KNOWN and cells == {"LSTM"}
+    if isinstance(model, SynthesisNetwork):
+        known = known and model.end_of_sequence and model.has_density
+    if not known:
+        raise UserError(
+            f"{network.path} contains a {type(model).__name__} that the page cannot compute: it "
+            "takes a SynthesisNetwork with `end_of_sequence` and a mixture, or a CTCNetwork, both "
+            "of LSTM cells"
+        )
+
+
+def save_styles(path: str | Path, writer: Writer) -> None:
+    """Write the shipped styles of a network as JSON, by name: see `style_of_web`."""
+    own = {
+        name: style_of_web(writer, file)
+        for name, file in styles().items()
+        if network_of(file) == network_of(None)
+    }
+    write_text(path, json.dumps(own, ensure_ascii=False))
+
+
+def make_missing(folder: str | Path) -> list[Path]:
+    """Make what the page needs and the folder lacks: two networks and the styles of one.
+
+    Returns:
+        the files that were made.
+    """
+    folder, made = Path(folder), []
+    folder.mkdir(exist_ok=True)
+    for name in ("writer", "reader"):
+        if not (path := folder / f"{name}{ENDING}").exists():
+            save(path, load_network(name, "cpu"))
+            made.append(path)
+    if not (path := folder / STYLES).exists():
+        save_styles(path, load_writer("writer", "cpu"))
+        made.append(path)
+    return made
+
+
+def style_of_web(writer: Writer, file: Path) -> dict[str, Any]:
+    """Return a style: its `text`; its `ink` in x-heights, three numbers a point; `x_height` in the
+    writer's units; and the `stretch` with which lines become as large as it, see `calibration`."""
+    (ink, text), _ = load_primer(PrimerFile(file), writer)
+    height = x_height(ink)
+    stretch = calibrated(writer, (ink, text), Sampling()).stretch
+    points = (ink / np.array([height, height, 1.0])).round(4)
+    return {
+        "text": text,
+        "x_height": round(height, 4),
+        "stretch": [round(factor, 5) for factor in stretch],
+        "ink": points.flatten().tolist(),
+    }
+
+
+def _is_scaled(name: str, weights: np.ndarray) -> bool:
+    return weights.ndim > 1 and not name.endswith(PRECISE)
+
+
+def _scaled(weights: np.ndarray) -> list[np.ndarray]:
+    """Return the scales and the int8 of a matrix, or of more dimensions as one."""
+    rows = weights.reshape(len(weights), -1)
+    scales = (np.abs(rows).max(1) / LARGEST).astype("<f4")
+    return [scales, np.rint(rows / np.maximum(scales, 1e-30)[:, None]).astype(np.int8)]
+
+
+def _sampling(writer: Writer) -> dict[str, Any]:
+    """Return how a writer draws points, and the size of what it writes, in its units."""
+    model, usual = writer.model, Sampling()
+    lines = [(ink, x_height(ink)) for ink in writer.reference_lines]
+    return {
+        "sampling": {
+            "bias": usual.bias,
+            "pen_sharpness": usual.pen_sharpness,
+            "stretch": model.stretch,
+            "longest": model.longest,
+            "min_scales": model.min_scales.tolist(),
+            "max_correlation": model.max_correlation,
+            "x_height": float(np.median([height for _, height in lines])),
+            "step": float(np.median([mean_step(ink) for ink, _ in lines])),
+            # Of the baseline below the first point, in x-heights.
+            "baseline": float(np.median([baseline(levelled(ink)[0]) / h for ink, h in lines])),
+        }
+    }
+
+
+def _features(model: CTCNetwork) -> dict[str, Any]:
+    names = ("spacing", "parts", "time_reductions")
+    return {"features": {name: getattr(model, name) for name in names}}
+
+
+def _licence(path: Path) -> str:
+    """Return what the use of a network is bound to."""
+    shipped = path.resolve().parent == PRETRAINED and path.resolve() in pretrained().values()
+    return RESEARCH if shipped else UNKNOWN_LICENCE
+
+
+def _parts(path: str | Path) -> tuple[Mapping[str, Any], bytes]:
+    """Return the header and the weights of a file.
+
+    Raises:
+        CheckpointError: if it is damaged, or not of this format.
+    """
+    try:
+        with open_file(path) as file:
+            line, payload = file.readline(MAX_HEADER), file.read()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+    try:
+        header = strict_json.loads(line.decode())
+    except (UnicodeDecodeError, ConfigFault):
+        header = None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: no network in the format {FORMAT}; export it again")
+    if hashlib.sha256(payload).hexdigest() != header["sha256"]:
+        raise CheckpointError(f"{path}: damaged or incomplete; export it again")
+    return header, payload

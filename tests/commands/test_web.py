@@ -1,0 +1,100 @@
+"""The page is served on this machine alone, and writes as a learned hand where asked."""
+
+import json
+import threading
+from http.client import HTTPConnection
+
+import pytest
+
+from commands import web
+from handwriting import flat_file
+from tests.commands.networks import save, use
+from utils.checks import UserError
+from utils.style_file import write_style
+
+
+@pytest.fixture
+def networks(tmp_path, monkeypatch):
+    """The page's folder of networks is another one."""
+    folder = tmp_path / "networks"
+    folder.mkdir()
+    monkeypatch.setattr(web, "NETWORKS", folder)
+    monkeypatch.setattr(web, "HAND", folder / "hand.bin")
+    return folder
+
+
+@pytest.fixture
+def serve(request):
+    """Serve the page on a free port, and return how to get what is at a path."""
+
+    def start(learned=False):
+        server = web._listen(0, learned)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        request.addfinalizer(server.server_close)
+        request.addfinalizer(server.shutdown)
+
+        def get(path):
+            connection = HTTPConnection("127.0.0.1", server.server_port)
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer, answer.read()
+
+        assert server.server_address[0] == "127.0.0.1"
+        return get
+
+    return start
+
+
+def test_the_page_is_served_with_its_policy(serve):
+    get = serve()
+    for path, kind in {"/": "text/html", "/main.js": "text/javascript"}.items():
+        answer, content = get(path)
+        assert (answer.status, answer.headers["Content-Type"]) == (200, kind) and content
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'self'" in policy and "'wasm-unsafe-eval'" in policy
+        assert policy.encode() in get("/")[1]  # the page says the same
+    assert get("/engine.wasm")[0].headers["Content-Type"] == "application/wasm"
+    assert get("/../README.md")[0].status == get("/%2e%2e/README.md")[0].status == 404
+
+
+def test_a_port_that_is_taken_is_one_error(networks):
+    with web._listen(0, False) as server, pytest.raises(UserError) as told:
+        use_web("--port", server.server_port)
+    assert str(told.value).startswith(f"--port {server.server_port}: cannot be served (")
+    assert str(told.value).endswith("choose another one with --port)")
+
+
+def use_web(*words):
+    import experiments
+
+    return experiments.main(["web", "--no-open", *map(str, words)])
+
+
+def test_a_learned_hand_is_what_the_page_writes_with(networks, serve, tmp_path, capsys):
+    run = tmp_path / "run"
+    save(run / "hand.pth", "SynthesisNetwork", end_of_sequence=True)
+    with pytest.raises(UserError, match=r"run: no run that learned a hand: it has no hand\.json"):
+        web._export_hand(str(run))
+    ink = [[0, 0, 0], [3, -40, 0], [9, 40, 0], [8, -30, 0], [9, 33, 0], [5, -20, 1]]
+    write_style(run / "hand.json", ink, "abc", "hand", None)
+    web._export_hand(str(run))
+    assert f"{web.HAND}  (the hand of {run}" in capsys.readouterr().out
+    (networks / "writer.bin").write_bytes(b"the shipped one")
+    assert serve()("/networks/writer.bin")[1] != web.HAND.read_bytes()
+    header = json.loads(web.HAND.read_bytes().partition(b"\n")[0])
+    assert header["styles"]["hand"]["text"] == "abc"
+
+
+def test_a_flat_file_is_exported_by_its_ending(tmp_path, capsys):
+    network = save(tmp_path / "run" / "hand.pth", "SynthesisNetwork", end_of_sequence=True)
+    path = tmp_path / "a.bin"
+    use("export", "-r", network, path)
+    assert str(path) in capsys.readouterr().out and flat_file.is_flat_file(path)
+    assert b'"styles"' not in path.read_bytes()  # no ink without being asked for it
+    use("export", "-r", network, path)
+    with pytest.raises(UserError, match=r"a\.bin: a \.bin file has no config; leave out -o"):
+        use("export", "-r", network, path, "-o", "data_loader.args.batch_size=8")
+    path.write_text("mine")
+    with pytest.raises(UserError, match="this is no earlier export; name another file"):
+        use("export", "-r", network, path)
+    assert path.read_text() == "mine"

@@ -1,0 +1,140 @@
+"""The engine of the page computes what Python does, and so it does when it is compiled anew."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data_loader import EmbeddedDataset
+from handwriting import flat_file
+from model import load, sample
+from model.generation.options import Sampling
+from model.generation.sampling import predict
+from model.recognition.encoder import GREEDY
+from tests.commands.networks import save
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = ROOT / "web" / "engine.wasm"
+WRITER = dict(hidden_size=13, num_layers=2, num_mixtures=3, end_of_sequence=True, stretch=0.03)
+READERS = [
+    dict(hidden_size=9, num_layers=3, channels=10, parts=3, time_reductions=1),
+    dict(hidden_size=8, num_layers=1, channels=8),
+]
+NO_NODE = "Node.js is not installed: apt-get install nodejs"
+NO_CLANG = "clang or wasm-ld is not installed: apt-get install clang lld"
+
+pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason=NO_NODE)
+
+
+def node(task, wasm=COMMITTED, **request):
+    """Return what the engine answers."""
+    request |= {"task": task, "wasm": str(wasm)}
+    words = ["node", str(Path(__file__).with_name("engine.mjs"))]
+    done = subprocess.run(words, input=json.dumps(request), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory):
+    """Make the flat file of a network, and load it: its path, and what Python makes of it."""
+    folder = tmp_path_factory.mktemp("flat")
+
+    def made(arch, of):
+        path = folder / f"{arch}-{abs(hash(str(of)))}.bin"
+        if not path.exists():
+            source = of if isinstance(of, str) else save(folder / "a.pth", arch, **of)
+            flat_file.save(path, load(source, "cpu"))
+        return path, flat_file.load(path, "cpu")
+
+    return made
+
+
+def check_teacher_forced(writer, path, wasm=COMMITTED):
+    model, text, seen = writer.model, "A line, of 3 words", []
+    line = writer.write(text, seed=2, max_steps=90)
+    hook = model.output.register_forward_hook(lambda *call: seen.append(call[2]))
+    output = predict(model, line)
+    hook.remove()
+    points = np.pad(model.normalisation.apply(line.ink[:-1]), ((0, 0), (0, 1)))
+    numbers = model.alphabet.encode(text).tolist()
+    request = dict(network=str(path), points=points.flatten().tolist(), text=numbers)
+    answer = node("teacher_forced", wasm, **request)
+    np.testing.assert_allclose(answer["outputs"], seen[0].flatten(), atol=1e-4)
+    np.testing.assert_allclose(answer["phi"], output.attention.flatten(), atol=1e-4)
+    assert np.ptp(answer["outputs"]) > 0.5
+
+
+@pytest.mark.parametrize("of", [WRITER, pytest.param("writer", marks=pytest.mark.slow)])
+def test_what_a_writer_expects_of_given_points_is_what_python_says(flat, of):
+    path, writer = flat("SynthesisNetwork", of)
+    check_teacher_forced(writer, path)
+
+
+@pytest.mark.parametrize("primed", [False, True])
+@pytest.mark.parametrize("of", [WRITER, pytest.param("writer", marks=pytest.mark.slow)])
+def test_a_seed_writes_the_same_line_as_in_python(flat, of, primed):
+    """Its points are drawn by the same random numbers, and it ends at the same one."""
+    path, writer = flat("SynthesisNetwork", of)
+    model, seeds, primer = writer.model, [0, 7, 2**32 - 1], None
+    text, ink, length = "Good night", np.zeros((1, 3)), 0
+    if primed:
+        primer = writer.write("Good day", seed=5, max_steps=100).ink, "Good day"
+        text, ink, length = f" {text}", primer[0], len(primer[1])
+    lines = sample(model, seeds, [text] * 3, Sampling(0.6), primer=primer)
+    whole = model.alphabet.encode((primer[1] if primed else "") + text).tolist()
+    limit = 100 + 40 * len(text)
+    sampling = dict(bias=0.6, stretch=model.stretch_at(0.6), limit=limit)
+    request = dict(primer=ink.flatten().tolist(), primerLength=length, seeds=seeds, text=whole)
+    answers = node("write", network=str(path), sampling=sampling, **request)
+    for line, answer in zip(lines, answers, strict=True):
+        own = line.ink[line.primed or 1 :]
+        written = np.reshape(answer["ink"], (-1, 3))[: answer["steps"]]
+        count = 50 if of == "writer" else 20  # an untrained network multiplies what differs
+        assert len(own) >= count
+        np.testing.assert_allclose(written[:count], own[:count], atol=0.02)
+        assert answer["ended"] == line.ended and len(written) == len(own)
+
+
+def lines_of_fonts(count):
+    arguments = dict(seed=8, size=count, valid_size=1, test_size=1, writers=3, max_characters=25)
+    inks = [one.ink for one in EmbeddedDataset(**arguments).load(["train"]).split("train")]
+    dot, bar = [[0, 0, 1]], [[0, 0, 0], [9, 0, 1]]
+    return [*inks[:count], np.array(dot, np.float32), np.array(bar, np.float32)]
+
+
+@pytest.mark.parametrize("of", [*READERS, pytest.param("reader", marks=pytest.mark.slow)])
+def test_a_reader_reads_ink_as_python_does(flat, of):
+    path, reader = flat("CTCNetwork", of)
+    inks = lines_of_fonts(10)
+    answers = node("read", network=str(path), inks=[ink.flatten().tolist() for ink in inks])
+    for ink, answer in zip(inks, answers, strict=True):
+        transcript = reader.model.read([ink], GREEDY)
+        expected = transcript.ctc_log_probs.flatten()
+        np.testing.assert_allclose(answer["values"], expected, atol=1e-4)
+        assert answer["text"] == transcript.hypotheses[0]
+    assert any(answer["text"] for answer in answers)
+
+
+@pytest.mark.skipif(not (shutil.which("clang") and shutil.which("wasm-ld")), reason=NO_CLANG)
+def test_the_kernels_compile_to_an_engine_that_computes_the_same(flat, tmp_path):
+    engine = tmp_path / "engine.wasm"
+    words = ["make", "-s", f"ENGINE={engine}", str(engine)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    path, writer = flat("SynthesisNetwork", WRITER)
+    check_teacher_forced(writer, path, engine)
+    assert len(COMMITTED.read_bytes()) < 30_000
+
+
+def test_random_numbers_are_those_of_torch(tmp_path):
+    answers = node("random", seeds=[0, 3, 2**32 - 1], count=512)
+    for seed, (uniform, normal, again) in zip([0, 3, 2**32 - 1], answers, strict=True):
+        generator = torch.Generator().manual_seed(seed)
+        assert uniform == torch.rand(512, generator=generator).tolist()
+        np.testing.assert_allclose(normal, torch.randn(512, generator=generator), atol=1e-5)
+        assert again == torch.rand(512, generator=generator).tolist()

@@ -1,0 +1,405 @@
+"""The page in Chromium, driven as a person drives it, with a stand-in for its worker."""
+
+import json
+import os
+import re
+import signal
+import string
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from data_loader import read_ink
+from model.loading import load
+from tests.web.conftest import CHROMIUM, ROOT
+from trainer.own_hand.lines import recorded
+from utils.ink import strokes, to_points
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+PLAYED = "() => document.querySelector('#at-once').hidden && document.querySelector('.sheet')"
+SENTENCES = (ROOT / "web/sentences.txt").read_text().splitlines()
+ZIGZAG = [[(30, 60), (50, 110), (70, 60), (90, 110)], [(120, 60), (120, 110)], [(150, 80)]]
+
+
+@pytest.fixture
+def page(browser, site):
+    """The page, whose errors and requests to other hosts fail the test."""
+    page = browser.new_context(viewport={"width": 900, "height": 700}).new_page()
+    page.set_default_timeout(10_000)
+    errors, foreign = [], []
+    page.on("pageerror", lambda error: errors.append(error))
+    page.on("request", lambda request: foreign.append(request.url))
+    yield page
+    page.context.close()
+    assert errors == []
+    assert [url for url in foreign if not url.startswith((site[0], "blob:"))] == []
+
+
+def write(page, text):
+    page.fill("[name=text]", text)
+    page.click("#compose .main")
+    page.wait_for_function("() => !document.querySelector('#at-once').hidden")
+    page.click("#at-once")
+    page.wait_for_function(PLAYED)
+
+
+def saved(page, button, folder):
+    with page.expect_download() as download:
+        page.click(button)
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def draw(page, canvas, parts=ZIGZAG):
+    """Draw strokes with the mouse, and return where they are on the canvas."""
+    box = page.wait_for_selector(canvas, state="visible").bounding_box()
+    for part in parts:
+        page.mouse.move(box["x"] + part[0][0], box["y"] + part[0][1])
+        page.mouse.down()
+        for x, y in part[1:]:
+            page.mouse.move(box["x"] + x, box["y"] + y)
+        page.mouse.up()
+
+
+def problem(page):
+    page.wait_for_selector("#problem", state="visible")
+    return page.inner_text("#problem p")
+
+
+def test_a_written_page_is_saved_in_every_format_and_read_back(page, site, tmp_path):
+    page.goto(f"{site[0]}#write?size=2")
+    canned = json.loads((site[1] / "fake.json").read_text())
+    write(page, f"{canned['text']}\n\n{canned['text'][:16]} & 1 < 2")
+    path = saved(page, "[value=inkml]", tmp_path)
+    first, second = read_ink(path)
+    assert (first.text, second.text) == (canned["text"], canned["text"][:16] + " & 1 < 2")
+    expected = np.reshape(np.array(canned["ink"], np.float32), (-1, 3))
+    expected[0, :2] = 0
+    scale = np.ptp(to_points(first.ink)[:, 1]) / np.ptp(to_points(expected)[:, 1])
+    assert scale == pytest.approx(2.0, rel=1e-3)  # mm of an x-height
+    assert np.array_equal(first.ink[:, 2], expected[:, 2])
+    np.testing.assert_allclose(first.ink[:, 1], scale * expected[:, 1], atol=0.002)
+    assert load("reader").read_lines([first.ink])[0] == canned["text"]
+    still = ElementTree.parse(saved(page, "[value=svg]", tmp_path)).getroot()
+    assert (still.get("width"), still.get("height")) == ("148mm", "105mm")
+    drawn = still.findall(".//{*}g[@stroke='#1b2a4e']/{*}path")
+    assert len(drawn) == len(strokes(first.ink)) + len(strokes(second.ink))
+    animated = ElementTree.parse(saved(page, "[value=animated]", tmp_path)).getroot()
+    assert len(animated.findall(".//{*}animate")) == len(drawn)
+    png = saved(page, "[value=png]", tmp_path).read_bytes()
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    assert [int.from_bytes(png[at : at + 4], "big") for at in (16, 20)] == [1748, 1240]
+
+
+def test_a_link_holds_all_that_was_chosen_and_hostile_ones_do_no_harm(page, site):
+    page.goto(f"{site[0]}#write?text=Two+words&paper=a5&ruling=dotted&seed=7&bias=1.5&size=2&"
+              "pen=0.7&colour=%238c2332&style=round")  # fmt: skip
+    page.wait_for_selector("#at-once", state="visible")
+    chosen = page.evaluate("Object.fromEntries(new FormData(document.querySelector('#options')))")
+    assert chosen == {
+        "text": "Two words", "paper": "a5", "ruling": "dotted", "seed": "7", "bias": "1.5",
+        "size": "2", "pen": "0.7", "colour": "#8c2332", "style": "round",
+    }  # fmt: skip
+    assert (
+        page.evaluate("Object.fromEntries(new URLSearchParams(location.hash.slice(7)))") == chosen
+    )
+    page.goto(f"{site[0]}#write?text=<img+src=x+onerror=alert(1)>&length=1&paper=none&size=1e9")
+    page.reload()
+    page.wait_for_selector("#at-once", state="visible")
+    assert page.input_value("[name=text]") == "<img src=x onerror=alert(1)>"
+    assert page.input_value("[name=paper]") == "card"
+    assert page.locator("img").count() == 0
+
+
+def test_doubtful_words_are_marked_and_written_again(page, site):
+    page.goto(site[0])
+    write(page, "no doubt here")
+    page.wait_for_selector("#doubts mark")
+    assert page.inner_text("#doubts mark") == "doubt"
+    page.click("#doubts button")
+    page.wait_for_selector("#doubts mark")
+
+
+def test_strokes_of_a_pointer_come_out_as_its_points(page, site, tmp_path):
+    page.goto(f"{site[0]}#read")
+    draw(page, "#read-pad")
+    page.wait_for_function("() => document.querySelector('#text mark')")
+    (sample,) = read_ink(saved(page, "#save-read", tmp_path))
+    expected = np.concatenate([np.array(part, float) for part in ZIGZAG])
+    np.testing.assert_allclose(to_points(sample.ink), expected - expected[0], atol=1e-3)
+    assert [len(part) for part in strokes(sample.ink)] == [4, 2, 1]
+    assert sample.text == "3 strokes"
+
+
+def test_undo_redo_erase_clear_and_reload(page, site):
+    page.goto(f"{site[0]}#read")
+
+    def shown(text):
+        page.wait_for_function(
+            f"() => document.querySelector('#text').innerText.trim() === '{text}'"
+        )
+
+    draw(page, "#read-pad")
+    shown("3 strokes")
+    page.keyboard.press("Control+z")
+    shown("2 strokes")
+    page.click("[data-pad=read] >> text=Redo")
+    shown("3 strokes")
+    page.click("[data-pad=read] >> text=Erase")
+    draw(page, "#read-pad", [[(100, 85), (140, 85)]])
+    shown("2 strokes")
+    page.reload()
+    shown("2 strokes")
+    page.click("[data-pad=read] >> text=Clear")
+    shown("")
+    page.keyboard.press("Control+z")
+    shown("2 strokes")
+
+
+POINTERS = """([selector, events]) => {
+    const canvas = document.querySelector(selector), box = canvas.getBoundingClientRect();
+    for (const [type, pointerType, x, y, more] of events) {
+        const given = {pointerType, pointerId: pointerType === "pen" ? 2 : 3, bubbles: true,
+            clientX: box.left + x, clientY: box.top + y, ...more};
+        canvas.dispatchEvent(new PointerEvent(type, given));
+    }
+}"""
+
+
+def test_a_palm_is_no_pen_and_pressure_is_kept(page, site, tmp_path):
+    page.goto(f"{site[0]}#read")
+    page.wait_for_selector("#read-pad")
+    touch = [("pointerdown", "touch", 200, 200, {}), ("pointermove", "touch", 220, 200, {})]
+    pen = [
+        ("pointerdown", "pen", 10, 20, {"pressure": 0.25}),
+        ("pointermove", "pen", 14, 30, {"pressure": 0.75}),
+        ("pointerup", "pen", 14, 30, {}),
+    ]
+    page.evaluate(POINTERS, ["#read-pad", [*touch, *pen, ("pointerup", "touch", 220, 200, {})]])
+    page.evaluate(POINTERS, ["#read-pad", [*touch, ("pointerup", "touch", 220, 200, {})]])
+    page.wait_for_function("() => document.querySelector('#text mark')")
+    text = saved(page, "#save-read", tmp_path).read_text()
+    (trace,) = re.findall("<trace>(.*?)</trace>", text)
+    values = [list(map(float, point.split())) for point in trace.split(",")]
+    assert [(x, y, force) for x, y, _, force in values] == [(10, 20, 0.25), (14, 30, 0.75)]
+
+
+def test_a_hundred_thousand_points_do_not_freeze_the_page(page, site, tmp_path):
+    page.goto(f"{site[0]}#read")
+    page.wait_for_selector("#read-pad")
+    begin = time.monotonic()
+    page.evaluate(
+        """(count) => {
+            const canvas = document.querySelector("#read-pad");
+            const box = canvas.getBoundingClientRect();
+            const event = (type, i, more) => new PointerEvent(type, {
+                pointerId: 2, pointerType: "pen",
+                clientX: box.left + 20 + i / 300, clientY: box.top + 80 + 30 * Math.sin(i / 900),
+                ...more});
+            const coalescedEvents = Array.from({length: count}, (_, i) => event("pointermove", i));
+            canvas.dispatchEvent(event("pointerdown", 0));
+            canvas.dispatchEvent(event("pointermove", 0, {coalescedEvents}));
+            canvas.dispatchEvent(event("pointerup", count));
+        }""",
+        100_000,
+    )
+    page.click("[data-pad=read] >> text=Undo")
+    page.click("[data-pad=read] >> text=Redo")
+    page.wait_for_function("() => document.querySelector('#text mark')")
+    assert time.monotonic() - begin < 20
+    assert saved(page, "#save-read", tmp_path).read_text().count(", ") == 100_000
+
+
+def test_ink_of_a_file_is_shown_and_a_broken_file_is_one_message(page, site, tmp_path):
+    page.goto(f"{site[0]}#read")
+    good, bad = tmp_path / "good.inkml", tmp_path / "bad.inkml"
+    good.write_text('<ink xmlns="http://www.w3.org/2003/InkML"><trace>0 0, 5 9</trace>'
+                    "<trace>8 0, 8 9</trace></ink>")  # fmt: skip
+    bad.write_text("<ink><trace>1 2, <b onclick='alert(1)'>x</b></trace></ink>")
+    page.set_input_files("#open-read", good)
+    page.wait_for_function("() => document.querySelector('#text').innerText.trim() === '2 strokes'")
+    page.set_input_files("#open-read", bad)
+    assert problem(page).startswith("bad.inkml: a point of trace 1 is not two numbers (“x”).")
+    assert page.inner_text("#text").strip() == "2 strokes"
+
+
+def _kill(profile):
+    """Kill the browser of a profile, as a crash does."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.fsencode(profile) in (folder / "cmdline").read_bytes():
+                os.kill(int(folder.name), signal.SIGKILL)
+        except OSError:
+            pass
+
+
+def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(playwright, site, tmp_path):
+    profile = tmp_path / "profile"
+    start = lambda: playwright.chromium.launch_persistent_context(  # noqa: E731
+        profile, executable_path=CHROMIUM, args=["--no-sandbox"], accept_downloads=True
+    )
+    context = start()
+    page = context.pages[0]
+    page.goto(f"{site[0]}#hand")
+    page.click("#begin")
+    for number in range(3):
+        assert page.inner_text("#sentence") == SENTENCES[number]
+        moved = [[(x * (1 + number), y) for x, y in part] for part in ZIGZAG]
+        draw(page, "#hand-pad", moved)
+        page.click("#next")
+    draw(page, "#hand-pad", ZIGZAG[:2])
+    page.wait_for_timeout(300)
+    _kill(profile)
+    context = start()
+    page = context.pages[0]
+    page.goto(f"{site[0]}#hand")
+    page.wait_for_selector("#begin", state="visible")
+    assert page.inner_text("#lines-done") == "3 of 30"
+    assert "3 of 3 lines are written with a mouse" in page.inner_text("#pointers")
+    page.click("#begin")
+    assert page.inner_text("#sentence") == SENTENCES[3]
+    assert page.is_enabled("#next")
+    page.click("#next")
+    page.click("#skip")
+    page.click("#pause")
+    lines = recorded(str(saved(page, "#download", tmp_path)), seed=0)
+    assert [line.text for line in lines] == SENTENCES[:4]
+    assert [len(strokes(line.ink)) for line in lines] == [3, 3, 3, 2]
+    page.click("#continue button")
+    page.wait_for_function("() => document.querySelector('#continued').ariaLabel")
+    context.close()
+
+
+def test_what_cannot_be_kept_is_said_once_and_stays_on_the_page(page, site, tmp_path):
+    page.add_init_script("""IDBObjectStore.prototype.put = function () {
+        this.transaction.abort();
+        throw new DOMException("full", "QuotaExceededError");
+    }""")
+    page.goto(f"{site[0]}#hand")
+    page.click("#begin")
+    draw(page, "#hand-pad")
+    assert problem(page).startswith("The browser's storage is full: what you write is here only")
+    page.click("#problem button")
+    page.click("#next")
+    page.click("#pause")
+    assert [one.text for one in read_ink(saved(page, "#download", tmp_path))] == SENTENCES[:1]
+    assert page.is_hidden("#problem")
+
+
+def test_a_browser_without_storage_still_writes(page, site):
+    page.add_init_script(
+        "indexedDB.open = () => { throw new DOMException('no', 'SecurityError'); }"
+    )
+    page.goto(f"{site[0]}#read")
+    draw(page, "#read-pad")
+    assert "refuses to keep anything" in problem(page)
+    page.wait_for_function("() => document.querySelector('#text mark')")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x" * 100_000, "A text here has at most 5,000 characters, this one 100,000"),
+        ("👩‍👩‍👧 €", "The writer does not know “€”."),
+    ],
+)
+def test_a_text_that_cannot_be_written_is_one_message(page, site, text, message):
+    page.goto(site[0])
+    page.fill("[name=text]", text)
+    page.click("#compose .main")
+    page.wait_for_function(
+        f"() => document.querySelector('#problem').innerText.includes({json.dumps(message)})"
+    )
+    write(page, "But this can")
+    assert page.input_value("[name=text]") == "But this can"
+
+
+def test_a_network_that_is_cut_off_is_one_message_and_can_be_loaded_again(page, site):
+    network = site[1] / "networks" / "writer.bin"
+    whole = network.read_bytes()
+    try:
+        network.write_bytes(b"cut")
+        page.goto(site[0])
+        assert problem(page) == "The network file is cut off."
+    finally:
+        network.write_bytes(whole)
+    write(page, "Once more")
+
+
+def test_it_works_again_without_network(page, site):
+    page.goto(site[0])
+    page.wait_for_function("() => navigator.serviceWorker.controller")
+    page.wait_for_selector("#at-once", state="visible")
+    page.goto(f"{site[0]}#hand")
+    page.context.set_offline(True)
+    page.goto(f"{site[0]}/?again#write")
+    write(page, "No network")
+    page.goto(f"{site[0]}/?again#hand")
+    page.click("#begin")
+
+
+def test_opened_as_a_file_it_says_how_to_start(browser, site):
+    page = browser.new_page()
+    page.goto((ROOT / "web/index.html").as_uri())
+    page.wait_for_selector("#static", state="visible")
+    assert "python experiments.py web" in page.inner_text("body")
+    assert page.locator("nav").is_hidden()
+    page.close()
+
+
+def test_the_service_worker_keeps_every_file_of_the_page():
+    listed = (ROOT / "web/sw.js").read_text().partition("SHELL = ")[2].partition(";")[0]
+    names = set(re.findall(r'"([\w.]+)"', listed))
+    files = {path.name for path in (ROOT / "web").iterdir() if path.is_file()}
+    files -= {"sw.js", "engine.c", "package.json"}
+    assert {name if "." in name else f"{name}.js" for name in names} == files
+
+
+def test_the_sentences_have_all_characters_and_the_rare_ones_early():
+    assert len(SENTENCES) == len(set(SENTENCES)) == 60
+    assert max(map(len, SENTENCES)) < 40
+    wanted = set(string.ascii_letters + string.digits + "!\"#$%&'()+,-./:;=?@")
+    assert wanted <= set("".join(SENTENCES[:20]))
+    assert all("".join(SENTENCES).count(sign) >= 2 for sign in wanted)
+
+
+def luminance(colour):
+    channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return float(np.dot([0.2126, 0.7152, 0.0722], parts))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_control_has_a_name_contrast_and_room_on_a_phone(page, site, scheme):
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.emulate_media(color_scheme=scheme)
+    for part in ("write", "read", "hand"):
+        page.goto(f"{site[0]}#{part}")
+        page.wait_for_selector(f"#{part}", state="visible")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        for control in page.locator(
+            "button:visible, a:visible, input:visible, select:visible"
+        ).all():
+            named = control.evaluate(
+                "(e) => e.ariaLabel || e.innerText || e.labels?.[0]?.innerText || ''"
+            )
+            assert named.strip(), control.evaluate("(e) => e.outerHTML")
+    colours = page.evaluate("""() => ["--text", "--quiet", "--desk", "--accent", "--on-accent",
+        "--mark"].map((name) => {
+            document.body.style.color = `var(${name})`;
+            return getComputedStyle(document.body).color;
+        })""")
+    text, quiet, desk, accent, on_accent, mark = map(luminance, colours)
+    for one, other in [(text, desk), (quiet, desk), (accent, on_accent), (text, mark)]:
+        assert (max(one, other) + 0.05) / (min(one, other) + 0.05) >= 4.5
+
+
+def test_nothing_that_was_typed_or_brought_becomes_markup():
+    for path in (ROOT / "web").glob("*.js"):
+        assert not re.search("innerHTML|outerHTML|insertAdjacentHTML|document.write|eval\\(",
+                             path.read_text()), path  # fmt: skip

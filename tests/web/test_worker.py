@@ -1,0 +1,176 @@
+"""The worker of the page answers each request, and what goes wrong with one clear message."""
+
+import json
+import shutil
+import subprocess
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_loader import EmbeddedDataset
+from handwriting import flat_file
+from model import load
+from tests.commands.networks import save
+from utils.hand_measures import baseline, levelled, slant
+from utils.ink import from_strokes, row_starts, strokes, x_height
+
+ROOT = Path(__file__).parents[2]
+NO_NODE = "Node.js is not installed: apt-get install nodejs"
+OPTIONS = dict(bias=0.75, seed=1, style=None, primer=None, proofread=False)
+WRITER, READER = (
+    dict(type="load", role=role, url=f"networks/{role}.bin") for role in ("writer", "reader")
+)
+
+pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason=NO_NODE)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A copy of the page with small untrained networks."""
+    folder = tmp_path_factory.mktemp("page")
+    for file in [*ROOT.glob("web/*.js"), *ROOT.glob("web/package.json"), ROOT / "web/engine.wasm"]:
+        shutil.copy(file, folder)
+    (folder / "networks").mkdir()
+    kinds = {
+        "writer": ("SynthesisNetwork", dict(end_of_sequence=True, longest=12)),
+        "reader": ("CTCNetwork", {}),
+    }
+    for role, (arch, options) in kinds.items():
+        network = load(save(folder / "a.pth", arch, **options), "cpu")
+        flat_file.save(folder / "networks" / f"{role}.bin", network)
+    ink = [0.0, 0.0, 0.0, 1.0, -1.0, 0.0, 0.5, 1.0, 1.0] * 3
+    style = dict(text="abc", x_height=40.0, stretch=[1.0, 1.0], ink=ink)
+    (folder / "networks" / "styles.json").write_text(json.dumps({"plain": style}))
+    return folder
+
+
+def ask(page, *requests):
+    """Return all answers to each request."""
+    words = ["node", str(Path(__file__).with_name("worker.mjs"))]
+    content = json.dumps({"web": page.as_uri() + "/", "requests": requests})
+    done = subprocess.run(words, input=content, capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return json.loads(done.stdout)
+
+
+def write(text, **options):
+    return dict(type="write", text=text, options=OPTIONS | options)
+
+
+def array(ink):
+    return np.reshape(np.float32(ink), (-1, 3))
+
+
+def of_kind(answers, kind):
+    return [answer for answer in answers if answer["type"] == kind]
+
+
+def test_points_come_as_they_are_computed_and_are_those_of_the_line(page):
+    requests = [WRITER, write("one two"), write("one two", style="plain"), write("a b " * 9)]
+    for answers in ask(page, *requests)[1:]:
+        done, points = answers[-1], of_kind(answers, "points")
+        assert done["type"] == "done" and len(points) > 1 and done["read"] is None
+        ink, streamed = array(done["ink"]), array([*chain(*(one["ink"] for one in points))])
+        assert len(ink) == len(streamed) and (ink[:, 2] == streamed[:, 2]).all()
+        assert ink[-1, 2] == 1 and done["advance"] > np.cumsum(ink[:, 0]).max()
+    assert done["text"] == "a b a b a b a b a b a b a b a b a b"
+
+
+def test_a_misread_line_is_written_again_and_the_best_is_kept(page):
+    *_, answers = ask(page, WRITER, READER, write("Zz qx", proofread=True))
+    attempts = [answer["attempt"] for answer in of_kind(answers, "again")]
+    assert attempts == [1, 2, 3, 4, 5]  # what is untrained never writes it
+    assert answers[-1]["type"] == "done" and answers[-1]["doubtful"] == [[0, 2], [3, 5]]
+
+
+def test_a_request_can_be_cancelled_and_the_next_one_is_answered(page):
+    stopped = write("A longer line") | {"cancelAt": 2}
+    answers = ask(page, WRITER, stopped, write("ab"))
+    assert [one["type"] for one in answers[1]] == ["points", "points", "cancelled"]
+    assert answers[2][-1]["type"] == "done"
+
+
+def test_reading_goes_before_writing_that_waits(page):
+    ink = [0, 0, 0, 5, 9, 0, 5, -9, 1]
+    requests = [WRITER, READER, write("ab"), dict(type="read", ink=ink)]
+    answers = ask(page, *requests)
+    assert answers[3][0]["type"] == "text" and answers[3][0]["turn"] < answers[2][0]["turn"]
+    text, characters = answers[3][0]["text"], answers[3][0]["characters"]
+    assert "".join(one["character"] for one in characters) == text
+    assert all(0 < one["probability"] <= 1 for one in characters)
+
+
+def test_what_goes_wrong_is_one_clear_message(page, tmp_path):
+    whole = (page / "networks" / "writer.bin").read_bytes()
+    damaged = {
+        "cut.bin": whole[:-10],
+        "other.bin": b"PK\3\4 something else",
+        "old.bin": b'{"format": "online-handwriting/0"}\n',
+        "bit.bin": whole[:-1] + bytes([whole[-1] ^ 1]),
+    }
+    for name, content in damaged.items():
+        (page / "networks" / name).write_bytes(content)
+    requests = {
+        "cut.bin is incomplete": dict(WRITER, url="networks/cut.bin"),
+        "other.bin is no network": dict(WRITER, url="networks/other.bin"),
+        "old.bin is no network of this version": dict(WRITER, url="networks/old.bin"),
+        "bit.bin is damaged": dict(WRITER, url="networks/bit.bin"),
+        "none.bin could not be loaded (404)": dict(WRITER, url="networks/none.bin"),
+        "is a reader, and a writer is needed": dict(READER, role="writer"),
+        "The reader is not loaded": dict(type="read", ink=[0, 0, 1]),
+        "There is no text": write(" \n"),
+        "The network cannot write 🎉 ש: leave": write("a 🎉 ש"),
+        "at most 1000 characters, this one 100000": write("a" * 100_000),
+        "There is no style wild": write("a", style="wild"),
+    }
+    answers = ask(page, WRITER, *requests.values())[1:]
+    for message, found in zip(requests, answers, strict=True):
+        assert found[-1]["type"] == "error" and message in found[-1]["message"]
+
+
+def test_the_look_of_a_line_is_as_python_measures_it(page):
+    arguments = dict(seed=4, size=6, valid_size=1, test_size=1, writers=3, max_characters=30)
+    inks = [one.ink for one in EmbeddedDataset(**arguments).load(["train"]).split("train")]
+    below = [stroke + np.array([0, 500]) for stroke in strokes(inks[1])]
+    inks.append(from_strokes([*strokes(inks[0]), *below]))
+    flat = [dict(ink=ink.flatten().tolist()) for ink in inks]
+    requests = [dict(one, type=kind) for kind in ("look", "rows") for one in flat]
+    answers = [found[-1] for found in ask(page, *requests)]
+    for ink, look, rows in zip(inks, answers, answers[len(inks) :], strict=False):
+        assert look["x_height"] == pytest.approx(x_height(ink), rel=1e-5)
+        lean = np.degrees(np.arctan(slant(levelled(ink)[0])))
+        assert look["slant"] == pytest.approx(lean, abs=0.01) and not look["rate_warning"]
+        assert [first for first, _ in rows["rows"]] == row_starts(ink)
+    assert len(rows["rows"]) == 2 and rows["rows"][-1][1] == len(strokes(inks[-1])) - 1
+
+
+def test_100_000_points_in_a_stroke_are_read(page):
+    way = np.cumsum(np.random.default_rng(3).normal(size=(100_000, 2)), 0)
+    ink = np.concatenate([np.diff(way, axis=0, prepend=way[:1]), np.zeros((len(way), 1))], 1)
+    _, (answer,) = ask(page, READER, dict(type="read", ink=ink.flatten().tolist()))
+    assert answer["type"] == "text"
+
+
+@pytest.mark.slow
+def test_the_shipped_networks_write_lines_as_a_page_needs_them(page):
+    """Level, on the baseline, of an x-height of 1, and read as they should be."""
+    folder = page / "networks"
+    for role in ("writer", "reader"):
+        flat_file.save(folder / f"shipped_{role}.bin", load(role, "cpu"))
+    texts = ["The quick brown fox", "jumped over it, and", "was not seen again"]
+    (folder / "styles.json").unlink()
+    loading = [dict(one, url=one["url"].replace("/", "/shipped_")) for one in (WRITER, READER)]
+    (first,) = (found[-1] for found in ask(page, *loading, write(texts[0], proofread=True))[2:])
+    primer = dict(ink=(array(first["ink"]) * [0.3, 0.3, 1]).flatten().tolist(), text=texts[0])
+    requests = [write(text, primer=primer, proofread=True) for text in texts[1:]]
+    others = [found[-1] for found in ask(page, *loading, *requests)[2:]]
+    judge = load("judge", "cpu")
+    for text, done in zip(texts, [first, *others], strict=True):
+        level, angle = levelled(array(done["ink"]))
+        assert abs(x_height(level) - 1) < 0.25 and abs(np.degrees(angle)) < 3
+        start = float(done["ink"][1])
+        assert abs(baseline(level)) < 0.3 and done["doubtful"] == [] and abs(start) < 4
+        assert done["text"] == done["read"] == text
+        assert judge.read(array(done["ink"])) == text

@@ -1,0 +1,4 @@
+/* In place of the C library's: both are instructions (-mbulk-memory). */
+#pragma once
+#define memcpy __builtin_memcpy
+#define memset __builtin_memset
