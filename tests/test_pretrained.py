@@ -193,6 +193,7 @@ PUBLISHED = {
         r"^\| `testset_v` and `testset_t`, on which `judge`.* \| ([\d.]+ %) \|$",
     ),
     "reader": ("valid_cer", r"^\| these and .* on which `reader` was selected \| ([\d.]+ %)"),
+    "open_reader": ("valid_cer", r"on which `open_reader` was selected: ([\d.]+ %)"),
     "proofreader": (
         "valid_cer",
         r"^\| `testset_v` and `testset_t`, on which `proofreader`[^|]*\| ([\d.]+ %)",
@@ -245,7 +246,9 @@ def test_the_record_of_a_file_is_of_the_file_itself(name):
     assert round(record["metrics"][metric], digits) == pytest.approx(card(pattern), abs=1e-9)
 
 
-@pytest.mark.parametrize("name", ["writer", "joined", "reader", "proofreader", "judge"])
+@pytest.mark.parametrize(
+    "name", ["writer", "joined", "reader", "open_reader", "proofreader", "judge"]
+)
 def test_the_networks_for_use_are_what_their_config_trains(name):
     config = ConfigParser.from_file(PRETRAINED.parents[1] / "configs" / f"{name}.json")
     record = load_checkpoint(pretrained()[name])["config"] | {"name": name}
