@@ -237,6 +237,8 @@ def _features(model: CTCNetwork) -> dict[str, Any]:
 def _licence(path: Path) -> str:
     """Return what the use of a network is bound to."""
     shipped = path.resolve().parent == PRETRAINED and path.resolve() in pretrained().values()
+    if shipped and path.stem.startswith(("open_", "digit")):
+        return "CC BY 4.0"
     return RESEARCH if shipped else UNKNOWN_LICENCE
 
 
