@@ -27,6 +27,5 @@ _NAMES = {
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 __all__ = sorted(_HOMES)
-__getattr__ = importer(
-    __name__, _HOMES
-)  # So that reading does not import what only training needs.
+# So that reading does not import what only training needs.
+__getattr__ = importer(__name__, _HOMES)

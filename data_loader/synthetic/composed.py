@@ -15,7 +15,7 @@ from data_loader.synthetic.alignment import Alignment, resolve_alignment
 from data_loader.synthetic.bank import check_forms, hands
 from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.corpus import Draws
-from data_loader.synthetic.cutting import CutLine, measured_lines, parts_of
+from data_loader.synthetic.cutting import Parts, measured_lines, parts_of
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.european import european
 from data_loader.synthetic.everyday import characters, everyday
@@ -28,7 +28,6 @@ LEAST_LINES = 3
 """Lines that a hand needs (assumed)."""
 Share = Annotated[float, Range(0, 1)]
 Strokes = Annotated[float, Range(0, 100)]
-Parts = list[tuple[Sample, CutLine]]
 MAX_TEXTS = 1000
 """Texts that are tried for a line before it is an error (assumed)."""
 

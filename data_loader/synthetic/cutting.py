@@ -314,7 +314,11 @@ def measured_lines(
             yield sample, line
 
 
-def parts_of(sample: Sample, line: CutLine, longest: int | None) -> list[tuple[Sample, CutLine]]:
+Parts = list[tuple[Sample, CutLine]]
+"""What a line is cut into, each as a sample and as a line."""
+
+
+def parts_of(sample: Sample, line: CutLine, longest: int | None) -> Parts:
     """Return a measured line in parts of whole words, of about equal lengths.
 
     Args:
