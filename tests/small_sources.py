@@ -136,7 +136,8 @@ def unipen(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     """Write a file for training and one for test as the UCI pen digits are, of several writers; or
     a collection, of which contributors are held out."""
     if "held_out" in args:
-        return unipen_collection(root, args["held_out"])
+        named = args.get("contributors", ("app", "ced", "sta"))
+        return unipen_collection(root, sorted({*named, *args["held_out"]}))
     for part, values in (("train", DIGITS[:20]), ("test", DIGITS[:10])):
         segments = ['.LEXICON "0" "1" "2" "3" "4" "5" "6" "7" "8" "9"\n.HIERARCHY DIGIT\n']
         for number, value in enumerate(values):
@@ -149,7 +150,7 @@ def unipen(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def unipen_collection(root: Path, held_out: list[str]) -> dict[str, Any]:
+def unipen_collection(root: Path, contributors: list[str]) -> dict[str, Any]:
     """Write the texts and the digits of three writers of each contributor."""
     digits = [(digit(number, number), str(number)) for number in range(8)]
     content, before = "", 0
@@ -161,7 +162,7 @@ def unipen_collection(root: Path, held_out: list[str]) -> dict[str, Any]:
             rows = "".join(f"{x} {-y}\n" for x, y in stroke.astype(int))
             content += f".PEN_DOWN\n{rows}.PEN_UP\n"
         before = last + 1
-    for contributor in ("app", "ced", "sta", *held_out):
+    for contributor in contributors:
         for writer in range(3):
             name = f"{contributor}/{writer}.dat"
             put(root, {f"include/{name}": f".WRITER_ID {writer}\n{content}"})
