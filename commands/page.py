@@ -8,9 +8,9 @@ from base.pretrained import STYLE, resolve_checkpoint
 from commands import options
 from commands.options import Networks, Parser, number, require, value
 from handwriting.layout import VAlign
-from handwriting.options import HEIGHT, OF_LOOK, USUAL, PageOptions
+from handwriting.options import OF_LOOK, USUAL, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, check_pixels, size
-from handwriting.setting import LINE_HEIGHT
+from handwriting.setting import HEIGHT, LINE_HEIGHT
 from utils.checks import UserError
 from utils.files import make_room, read_text, write_json
 from utils.page.page import Pen
@@ -84,7 +84,8 @@ def add_paper(parser: Parser) -> None:
         action="store_true",
         help="do not draw the ruling on which the text is written",
     )
-    fit = "use the largest size, from half of --size, at which the text fits on SHEETS, or on one"
+    fit = "use the largest size, from half of --size, at which the text fits on SHEETS, or on one; "
+    fit += "without --size, short lines become as wide as the sheet"
     add("--fit", nargs="?", const=1, type=number(int, 1, 1000), metavar="SHEETS", help=fit)
     where = "position of the writing on a sheet that it leaves partly empty (default: top)"
     add("--valign", choices=get_args(VAlign), default="top", help=where)
@@ -107,8 +108,8 @@ def add_look(parser: Parser) -> None:
     kept = "0: every word stands on the line, and all blanks are alike; 1: as people write"
     kept += usual
     add("--liveliness", type=number(float, 0, 1), default=1.0, metavar="SHARE", help=kept)
-    width = dict(type=kinds["pen"], default=Pen.width, metavar="MM")
-    add("--pen-width", dest="pen", **width, help=f"width of the pen{usual}")
+    width = f"width of the pen (default: in proportion to the size, {Pen.width:g} at {HEIGHT:g})"
+    add("--pen-width", dest="pen", type=kinds["pen"], metavar="MM", help=width)
     colour = dict(type=kinds["colour"], default=Pen.colour, metavar="COLOUR")
     add(
         "--colour", "--color", **colour, help=f"colour of the ink: #rrggbb, or a name of CSS{usual}"

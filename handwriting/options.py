@@ -10,12 +10,10 @@ from typing import Literal, get_args
 from base.pretrained import style_file
 from handwriting.layout import Align, VAlign
 from handwriting.paper import Paper
-from handwriting.setting import Look
+from handwriting.setting import HEIGHT, Look
 from utils.checks import UserError, number
 from utils.page.page import Pen
 
-HEIGHT = 2.2
-"""Default x-height in mm (assumed: some 60 characters stand in a line of A4)."""
 OWN, USUAL = "own", "usual"
 """Styles that are no file: a hand of the network's own, another with each seed; the one beside a
 network that learned a hand, a chosen one of the pretrained `writer`, else the network's own."""
@@ -53,12 +51,13 @@ class PageOptions:
         seed: of the first line, incremented for each further one.
         size: x-height; None for `HEIGHT`, and on a ruling less where rows would touch.
         slant: degrees from upright to the right; None as the hand does.
-        colour, pen: of the ink, as `#rrggbb`, and its width.
+        colour, pen: of the ink, as `#rrggbb`, and its width; None in proportion to the size.
         align, indent: how rows lie between the margins, and of a paragraph's first row.
         line_height: at least; None in proportion to the size, and so that no rows touch.
         liveliness: 0: every word on the line, and all blanks alike; 1: as they were written
             (measured, lab notebook: the lines of a page).
-        fit: the sheets that the text is to fill at the largest size, from half of `size`.
+        fit: the sheets that the text is to fill at the largest size, from half of `size`; a short
+            text whose size is not given becomes as wide as the sheet.
         envelope: whether the last paragraph is an address, and what is before it the sender's.
         valign: where the writing stands on a sheet that it leaves partly empty.
         proofread: whether every word is read back, and written again if it is misread.
@@ -77,7 +76,7 @@ class PageOptions:
     size: float | None = None
     slant: float | None = None
     colour: str = Pen.colour
-    pen: float = Pen.width
+    pen: float | None = None
     align: Align = "left"
     indent: float = 0.0
     line_height: float | None = None

@@ -16,6 +16,8 @@ from handwriting.paper import Paper
 from utils.checks import UserError
 from utils.page.page import Pen
 
+HEIGHT = 2.2
+"""Default x-height in mm (assumed: some 60 characters stand in a line of A4)."""
 LINE_HEIGHT = 3.9
 """Default height of a line in x-heights, where rows do not touch (assumed: 8.5 mm at 2.2 mm)."""
 LIST_MARK = re.compile(r" *([-*•–]|\d{1,3}[.)])(?= +\S)")
@@ -39,7 +41,7 @@ class Look:
     Attributes:
         style, bias, slant: of the hand; see the options of `page`.
         size: x-height.
-        colour, pen: of the ink, and its width.
+        colour, pen: of the ink, and its width; None in proportion to the size.
         align, indent: between the margins, and of a paragraph's first row.
         left, top: how far it is from the left margin, and its baseline from the sheet's upper edge,
             at least.
@@ -50,11 +52,16 @@ class Look:
     slant: float | None = None
     size: float
     colour: str
-    pen: float
+    pen: float | None
     align: Align
     indent: float
     left: float = 0.0
     top: float = 0.0
+
+
+def pen_width(size: float) -> float:
+    """Return the usual width of the pen in mm for an x-height, as a pen has it: in hundredths."""
+    return round(Pen.width * (size / HEIGHT), 2)
 
 
 def line_height(look: Look, least: float | None, paper: Paper) -> float:
@@ -77,10 +84,11 @@ def line_height(look: Look, least: float | None, paper: Paper) -> float:
 
 def enveloped(looks: Sequence[Look], lines: Sequence[str], paper: Paper) -> list[Look]:
     """Return the looks of lines that begin with a sender's, or do not, and end with an address: at
-    the right below the middle, and higher if it has many lines."""
+    the right below the middle, and higher if it has many lines; all are written with one pen."""
     first = max((number for number, line in enumerate(lines, 1) if not line.strip()), default=0)
     left = max(paper.width / 2 - paper.margins[3], 0.0)
     lowest = paper.bottom - sum(line_height(look, None, paper) for look in looks[first + 1 :])
+    looks = [replace(look, pen=look.pen or pen_width(look.size)) for look in looks]
     address = {"left": left, "top": min(ADDRESS_TOP * paper.height, lowest)}
     return [
         replace(look, **address) if number >= first else replace(look, size=SENDER * look.size)
@@ -152,7 +160,7 @@ class Setting:
                 left + starts[-1] * size + hang,
                 0.0 if lead else look.indent - hang,
                 look.align,
-                Pen(look.pen, look.colour),
+                Pen(look.pen or pen_width(size), look.colour),
                 size,
                 [(left + x * size, words) for x, words in zip(starts, lead, strict=False)],
                 look.top,

@@ -155,6 +155,16 @@ def test_a_text_fits_on_as_many_sheets_as_are_asked_for(tmp_path, capsys):
     large, small = (rows[0].strokes[0] for (rows, *_) in (four, two))
     np.testing.assert_allclose(0.6 * np.ptp(large, axis=0), np.ptp(small, axis=0), atol=0.01)
     assert "there is no size from 4 to 2 mm" in sheets("--size", 4, "--fit")[1]
+    wide = ("--paper", "180x300", "--margins", 10)
+    words = {"text": "ab\nab ab ab\n"}
+    ((usual, _),), _ = sheets(*wide, **words)
+    ((fitted, longest),), said = sheets(*wide, "--fit", **words)
+    grown = float(said.split("size ")[1].split(":")[0]) / 2.2
+    np.testing.assert_allclose(grown * np.ptp(usual.strokes[0], axis=0),
+                               np.ptp(fitted.strokes[0], axis=0), atol=0.01)  # fmt: skip
+    assert 155 < np.ptp(np.concatenate(longest.strokes)[:, 0]) < 160.01  # as wide as a row
+    assert (usual.pen.width, fitted.pen.width) == (0.4, round(0.4 * grown, 2))
+    assert sheets(*wide, "--fit", text="ab " * 60)[0][0][0].pen.width == 0.4  # rows break as ever
     tall = {"text": "fly\n" * 4}
     assert "rows touch: --size" in sheets("--size", 4, "--line-height", 11, **tall)[1]
     assert "touch" not in sheets("--ruling", "ruled", "--ruling-spacing", 6, **tall)[1]
@@ -175,6 +185,7 @@ def test_an_envelope_has_the_address_at_the_right_and_the_sender_in_the_corner(t
         assert len(inks) == 2 + lines
         assert [round(ink[:, 0].min(), 1) for ink in inks] == [11.0] * 2 + [110.0] * lines
         assert max(ink[:, 1].max() for ink in inks) < 110 - 8
+        assert {row.pen.width for row in rows_of(output)} == {0.4}
     address = Look(size=2.0, colour="", pen=1.0, align="left", indent=0.0)
     (sender, _, first, *_) = enveloped([address] * 5, ["ab", "", "c", "d", "e"], Paper(200, 100))
     assert (sender.size, first.size, first.left, first.top) == pytest.approx((1.5, 2.0, 75.0, 55.0))
