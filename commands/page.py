@@ -1,9 +1,12 @@
 """Lay out a text on paper, in one hand, as SVG, PDF, PNG, InkML or JSON."""
 
 import argparse
+import shlex
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
+import handwriting
 from base.pretrained import STYLE, resolve_checkpoint
 from commands import options
 from commands.options import Networks, Parser, number, require, value
@@ -12,13 +15,27 @@ from handwriting.options import OF_LOOK, USUAL, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, check_pixels, size
 from handwriting.setting import HEIGHT, LINE_HEIGHT
 from utils.checks import UserError
-from utils.files import make_room, read_text, write_json
+from utils.files import make_room, read_text
 from utils.page.page import Pen
 from utils.page.saving import DPI, KINDS
 
 ALIGNED = "alignment: left, right, centred, justified, center (default: %(default)s)"
+DOUBTFUL = "doubtful"
+"""What is named instead of words that --rewrite writes again: all those that are doubtful."""
 MAX_BYTES = 500_000
 """Most bytes of a text (assumed: a long novel, whose pages take hours to write)."""
+
+
+def place(text: str) -> tuple[int, int, int] | str:
+    """Return a value of --rewrite: the numbers of a page, a row and a word, or `DOUBTFUL`."""
+    numbers = text.split(":")
+    if text == DOUBTFUL:
+        return text
+    if len(numbers) != 3 or not all(one.isdecimal() for one in numbers):
+        example = "the numbers of a page, a row and a word, such as 1:8:3"
+        raise UserError(f"{text!r}: {example}, or {DOUBTFUL}")
+    page, row, word = map(int, numbers)
+    return page, row, word
 
 
 def margins(text: str) -> tuple[float, float, float, float]:
@@ -53,7 +70,12 @@ def add_options(parser: Parser) -> None:
     once = "write every word once"
     proofreading.add_argument("--no-proofread", dest="proofread", action="store_false", help=once)
     options.add_shared(parser, "--tries")
-    add("--report", type=Path, metavar="FILE", help="save the result of proofreading as JSON")
+    memory = "JSON of the pages and of what was read of their words, from which --rewrite goes on "
+    memory += "(default: beside the output, if a word is doubtful)"
+    add("--report", type=Path, metavar="FILE", help=memory)
+    which = "write words of the pages of --report again, and leave all else as it is: page, row "
+    which += f"and number of each, or {DOUBTFUL}"
+    add("--rewrite", nargs="+", type=value(place), metavar="PAGE:ROW:WORD", help=which)
     add("--dpi", type=number(int, 10, 2400), help=f"pixels per inch of a PNG (default: {DPI})")
     drawing = parser.add_mutually_exclusive_group()
     nib = "SVG, PDF, PNG: draw strokes thinner where the pen is fast; not for plotters"
@@ -116,8 +138,8 @@ def add_look(parser: Parser) -> None:
     )
 
 
-def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
-    """Refuse options that do not go together, and what cannot be read or written.
+def check(arguments: argparse.Namespace) -> None:
+    """Refuse options of pages that do not go together, and what cannot be read.
 
     Raises:
         UserError: naming them.
@@ -127,6 +149,36 @@ def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
     needed = {"hide_ruling": "ruling", "ruling_spacing": "ruling"}
     require(arguments, **needed, tries="proofread", report="proofread")
     options.check_readable(arguments.primer)
+    if arguments.proofread:
+        resolve_checkpoint(arguments.proofread)
+
+
+def check_rewrite(arguments: argparse.Namespace) -> None:
+    """Refuse --rewrite without a report, or with options that its pages have already.
+
+    Raises:
+        UserError: naming them.
+    """
+    require(arguments, rewrite="report")
+    parser = Parser()
+    add_options(parser)
+    own = ("rewrite", "report", "device", "modules", "output", "nib", "animate", "dpi")
+    others = [
+        {"file": "FILE", "resume": "-r"}.get(name, f"--{name.replace('_', '-')}")
+        for name, given in vars(arguments).items()
+        if name not in own and given != parser.get_default(name)
+    ]
+    if others:
+        raise UserError(f"--rewrite takes these from --report: leave out {', '.join(others)}")
+    options.check_readable(arguments.report)
+
+
+def check_output(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
+    """Refuse options that are not for a format, and what cannot be written.
+
+    Raises:
+        UserError: naming them.
+    """
     kind = path.suffix.lower()
     for name in ("nib", "animate", "dpi"):
         if getattr(arguments, name) and name not in KINDS[kind]:
@@ -134,8 +186,6 @@ def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
             raise UserError(f"--{name} is for --output FILE ending in {kinds}, not {kind}")
     if kind == ".png":
         check_pixels(paper.width, paper.height, arguments.dpi or DPI)
-    if arguments.proofread:
-        resolve_checkpoint(arguments.proofread)
     if arguments.report:
         make_room(arguments.report, "--report", is_checked_only=True)
     make_room(path, "--output", is_checked_only=True)
@@ -162,34 +212,70 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
     )
 
 
-def run(arguments: argparse.Namespace) -> None:
-    networks, writer = options.taken(Networks, arguments), None
-    path, chosen = arguments.output.named("page.svg"), options_of(arguments)
-    check(arguments, path, chosen.paper)
+def written(arguments: argparse.Namespace, networks: Networks, path: Path) -> "handwriting.Pages":
+    """Return the pages of a text."""
+    chosen, writer = options_of(arguments), None
+    check(arguments)
+    check_output(arguments, path, chosen.paper)
     source, text = arguments.file or "--text", "\n".join(arguments.text or ())
     if arguments.file:
         text = read_text(arguments.file, MAX_BYTES)
-    from handwriting.page import write_page
-
     networks.load_modules()
     if arguments.resume:
         writer = networks.writer(arguments.resume, of_texts=True)
     device = networks.device
-    pages = write_page(text, writer, chosen, source=source, device=device, progress=True)
+    return handwriting.write_page(text, writer, chosen, source=source, device=device, progress=True)
+
+
+def rewritten(arguments: argparse.Namespace, networks: Networks, path: Path) -> "handwriting.Pages":
+    """Return the pages of a report, some words of which are written again."""
+    check_rewrite(arguments)
+    pages = handwriting.load_report(arguments.report)
+    check_output(arguments, path, pages.origin.options.paper)
+    networks.load_modules()
+    network = pages.origin.network
+    writer = networks.writer(network, of_texts=True) if network else None
+    places = None if DOUBTFUL in arguments.rewrite else arguments.rewrite
+    return handwriting.rewrite(pages, places, writer, device=networks.device, progress=True)
+
+
+def advice(arguments: argparse.Namespace, report: Path, path: Path) -> str:
+    """Return the command that writes the doubtful words of the pages again."""
+    words = ["python", "experiments.py", "page", "--rewrite", DOUBTFUL, "--report", report]
+    words += [
+        "--output",
+        path,
+        *chain.from_iterable(("--module", one) for one in arguments.modules),
+    ]
+    words += ["--nib"] * arguments.nib
+    for name in ("animate", "dpi"):
+        if given := getattr(arguments, name):
+            words += [f"--{name}", f"{given:g}"]
+    return shlex.join(map(str, words))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    networks, path = options.taken(Networks, arguments), arguments.output.named("page.svg")
+    pages = (rewritten if arguments.rewrite else written)(arguments, networks, path)
     arguments.output.make()
     files = pages.save(path, nib=arguments.nib, animate=arguments.animate, dpi=arguments.dpi)
     print(*pages.notes, *files, sep="\n")
-    words = sum(len(one.words) for one in pages.proofread)
-    if not chosen.proofread:
+    words = sum(len(row.words) for page in pages for row in page.rows)
+    if not pages.origin.options.proofread:
         print(f"{words} words, not proofread")
         return
-    again = sum(one.tries > 1 for one in pages.proofread)
-    print(f"{words} words proofread, {again} of them written again")
+    if arguments.rewrite:
+        again = sum(word.rewritten > 0 for page in pages for row in page.rows for word in row.words)
+        print(f"{again} words were exchanged since the pages were first written")
+    else:
+        again = sum(one.tries > 1 for one in pages.proofread)
+        print(f"{words} words proofread, {again} of them written again")
     for doubt in pages.doubts:
         print(f"look at {doubt}")
-    if arguments.report:
-        make_room(arguments.report, "--report")
-        names = ("text", "tries", "hypothesis", "errors", "doubt", "faults")
-        each = [{name: getattr(one, name) for name in names} for one in pages.proofread]
-        write_json(arguments.report, {"words": words, "doubts": pages.doubts, "each": each})
-        print(arguments.report)
+    report = arguments.report or path.with_name(f"{path.stem}-report.json")
+    if arguments.report or pages.doubts:
+        make_room(report, "--report")
+        handwriting.save_report(report, pages)
+        print(report)
+    if pages.doubts:
+        print(f"to write these words again: {advice(arguments, report, path)}")

@@ -13,8 +13,11 @@ _HOMES = {
     "PrimerFile": "options",
     "Proofread": "proofreading",
     "load_primer": "primers",
+    "load_report": "rewriting",
     "read": "networks",
     "read_back": "legibility",
+    "rewrite": "rewriting",
+    "save_report": "rewriting",
     "write_page": "page",
 }
 __all__ = list(_HOMES)

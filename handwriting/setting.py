@@ -104,8 +104,8 @@ def columns(line: str) -> list[str]:
     return re.split(r" *\t\s*", line.rstrip())
 
 
-Line = tuple[Look, float, Sequence[Sequence[Word]]]
-"""A line of a text: its look, its indent, and the words of its columns."""
+Line = tuple[Look, float, Sequence[Sequence[Word]], int]
+"""A line of a text: its look, its indent, the words of its columns, and its number."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,8 @@ class Setting:
 
     def paragraphs(self, factor: float = 1.0) -> list[Paragraph]:
         """Return the lines of the text as paragraphs in millimetres, all so many times as large."""
-        lines = zip(self.looks, self.indents, self.words, strict=True)
+        numbers = range(len(self.looks))
+        lines = zip(self.looks, self.indents, self.words, numbers, strict=True)
         groups = groupby(lines, lambda line: (line[0], len(line[2]), bool(line[2][0])))
         found = [one for _, group in groups for one in self._alike([*group], factor)]
         return spread(found, self.paper) if self.spreads else found
@@ -142,7 +143,7 @@ class Setting:
         """Yield lines of one look and with as many columns as paragraphs, their columns aligned."""
         look, size = lines[0][0], factor * lines[0][0].size
         row = (self.paper.column - look.left - look.indent) / size
-        cells = [[*(words or [BULLET] for words in own[:-1]), own[-1]] for _, _, own in lines]
+        cells = [[*(words or [BULLET] for words in own[:-1]), own[-1]] for _, _, own, _ in lines]
         starts = [0.0]
         for column in [*zip(*cells, strict=True)][:-1]:
             starts.append(starts[-1] + max(map(natural_width, column)) + COLUMN_GAP)
@@ -150,7 +151,7 @@ class Setting:
             cells, starts = [[[*chain.from_iterable(own)]] for own in cells], [0.0]
         fills = [natural_width(own[-1]) / row for own in cells]
         verses = look.align == "left" and sum(one > 1 for one in fills) < len(fills) / 2
-        for (_, indent, _), own, fill in zip(lines, cells, fills, strict=True):
+        for (_, indent, _, number), own, fill in zip(lines, cells, fills, strict=True):
             *lead, last = [[scaled(word, size) for word in words] for words in own]
             hang = VERSE_INDENT * size if verses and not lead and 1 < fill <= LONGEST_VERSE else 0.0
             left = look.left + indent * size
@@ -164,4 +165,5 @@ class Setting:
                 size,
                 [(left + x * size, words) for x, words in zip(starts, lead, strict=False)],
                 look.top,
+                number,
             )

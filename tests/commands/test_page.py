@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -76,7 +77,33 @@ def test_the_same_seed_gives_the_same_page_proofreading_included(networks, tmp_p
     report = json.loads(pages[0][1])
     assert " ".join(one["text"] for one in report["each"]) == "ab ba"
     assert all(one["tries"] == 2 for one in report["each"]) and report["doubts"]
-    assert all(one.startswith("page 1, row 1: ") for one in report["doubts"])
+    assert all(one.startswith("page 1, row 1, word ") for one in report["doubts"])
+
+
+def test_the_advice_of_a_page_is_a_command_that_writes_its_doubtful_words_again(
+    networks, tmp_path, capsys
+):
+    text, output = text_file(tmp_path, "ab ba"), tmp_path / "my page.svg"
+    write_page(networks, text, "--output", output, *HUGE, "--tries", 1, "--nib", proofread=True)
+    (tmp_path / "first.svg").write_bytes(output.read_bytes())
+    *shown, advice = capsys.readouterr().out.splitlines()
+    assert "page 1, row 1, word 2: ba: " in shown[-2]
+    words = shlex.split(advice.partition(": ")[2])
+    assert words[:3] == ["python", "experiments.py", "page"]
+    report = tmp_path / "my page-report.json"
+    assert words[-5:] == ["--report", str(report), "--output", str(output), "--nib"]
+    assert experiments.main(words[2:]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == advice  # An untrained reader has doubts.
+    assert output.read_bytes() == (tmp_path / "first.svg").read_bytes()
+    assert experiments.main(["1:1:1" if one == "doubtful" else one for one in words[2:]]) == 0
+    assert output.read_bytes() != (tmp_path / "first.svg").read_bytes()
+    for others, message in (
+        (["--rewrite", "1:1:1"], "--rewrite is for --report, which is not given"),
+        (["--rewrite", "1:1", "--report", "r"], "'1:1': the numbers of a page"),
+        (["--rewrite", "1:1:1", "--report", report, "--size", "2", text], "leave out --size, FILE"),
+    ):
+        with pytest.raises(UserError, match=message):
+            experiments.main(["page", *map(str, others)])
 
 
 def test_several_pages_of_standard_input_are_numbered(networks, tmp_path, monkeypatch, capsys):
