@@ -106,6 +106,8 @@ def add_paper(parser: Parser) -> None:
         action="store_true",
         help="do not draw the ruling on which the text is written",
     )
+    squares = "write each digit, and each sign of arithmetic, in a square of --ruling squared"
+    add("--squares", action="store_true", help=squares)
     fit = "use the largest size, from half of --size, at which the text fits on SHEETS, or on one; "
     fit += "without --size, short lines become as wide as the sheet"
     add("--fit", nargs="?", const=1, type=number(int, 1, 1000), metavar="SHEETS", help=fit)
@@ -132,6 +134,8 @@ def add_look(parser: Parser) -> None:
     add("--liveliness", type=number(float, 0, 1), default=1.0, metavar="SHARE", help=kept)
     width = f"width of the pen (default: in proportion to the size, {Pen.width:g} at {HEIGHT:g})"
     add("--pen-width", dest="pen", type=kinds["pen"], metavar="MM", help=width)
+    traced = "letters to go over: light or dotted"
+    add("--trace", type=kinds["trace"], metavar="KIND", help=traced)
     colour = dict(type=kinds["colour"], default=Pen.colour, metavar="COLOUR")
     add(
         "--colour", "--color", **colour, help=f"colour of the ink: #rrggbb, or a name of CSS{usual}"
@@ -148,6 +152,8 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError("give a text to write: either FILE or --text")
     needed = {"hide_ruling": "ruling", "ruling_spacing": "ruling"}
     require(arguments, **needed, tries="proofread", report="proofread")
+    if arguments.squares and arguments.ruling != "squared":
+        raise UserError("--squares is for --ruling squared, which is not given")
     options.check_readable(arguments.primer)
     if arguments.proofread:
         resolve_checkpoint(arguments.proofread)

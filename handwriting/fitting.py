@@ -7,7 +7,7 @@ from itertools import takewhile
 from handwriting import layout
 from handwriting.layout import Paragraph
 from handwriting.options import PageOptions
-from handwriting.setting import HEIGHT, LINE_HEIGHT, Setting
+from handwriting.setting import LINE_HEIGHT, Setting
 
 STEPS = 40
 """Sizes that are tried up to the usual one, and from there to twice as much (assumed)."""
@@ -19,8 +19,9 @@ FEW_ROWS = 5
 
 def set_to_fit(setting: Setting, options: PageOptions) -> tuple[list[Paragraph], list[str]]:
     """Return paragraphs of the size that is asked for, and sentences on what does not fit."""
-    usual, sheets, notes = options.size or HEIGHT, options.sheets, []
-    follows = not (setting.spreads or options.size or options.line_height)
+    usual, sheets, notes = options.usual_size, options.sheets, []
+    sized = options.size or options.squares or setting.paper.letter
+    follows = not (setting.spreads or sized or options.line_height)
     largest = partial(_largest, setting, usual)
 
     def rows(paragraphs: Sequence[Paragraph]) -> list[int]:
@@ -38,7 +39,7 @@ def set_to_fit(setting: Setting, options: PageOptions) -> tuple[list[Paragraph],
         return fit(paragraphs) and not touch(paragraphs) and sum(rows(paragraphs)) == own
 
     size = largest(fit) if sheets or follows else usual
-    if options.fit and size == usual and not options.size:
+    if options.fit and size == usual and not sized:
         larger = (round(usual * step / STEPS, 2) for step in range(STEPS + 1, _highest(setting)))
         size = max(
             takewhile(lambda tried: stands_in_rows(setting.paragraphs(tried / usual)), larger),

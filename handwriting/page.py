@@ -154,12 +154,15 @@ def write_page(
     hands.read_back()
     rows = [*map(columns, lines)]
     passages = [
-        [Passage(hands.of(look), one, width_of(look, len(row), options.paper)) for one in row]
+        [
+            Passage(hands.of(look), one, width_of(look, len(row), options.paper), options.squares)
+            for one in row
+        ]
         for look, row in zip(looks, rows, strict=True)
     ]
     words, proofread = write_words(passages, options.seed, progress)
     indents = [first.indent for first, *_ in passages]
-    setting = Setting(looks, indents, words, options.paper, options.line_height)
+    setting = Setting(looks, indents, words, options.paper, options.line_height, options.squares)
     paragraphs, on_fit = set_to_fit(setting, options)
     sheets = layout.pages(paragraphs, options.paper, options.valign)
     pages = [Page(**vars(sheet)) for sheet in sheets]

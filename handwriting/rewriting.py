@@ -20,6 +20,7 @@ from handwriting.passages import NARROWED, RAISED, with_raised
 from handwriting.proofreading import Proofread
 from handwriting.setting import Look
 from handwriting.words import NARROWEST, WIDEST
+from handwriting.worksheet import traced
 from model.generation.writing import SEEDS
 from model.writer import Writer
 from utils import strict_json
@@ -116,8 +117,10 @@ def rewrite(
             row = sheets[one.page][one.row]
             if places is None:
                 tried = [word for word in tried if not word.doubt]
+            look = pages.origin.looks[row.line]
             gap, edge = hand.shape.space * row.size, paper.width - paper.margins[1]
-            new = exchanged(row, one.word, [scaled(word, row.size) for word in tried], gap, edge)
+            tried = [scaled(traced(word, look.trace), row.size) for word in tried]
+            new = exchanged(row, one.word, tried, gap, edge)
             sheets[one.page][one.row] = new or row
             if new is None:
                 why = (

@@ -13,6 +13,7 @@ import numpy as np
 
 from handwriting.layout import Align, Paragraph, Word, natural_width, scaled, spread
 from handwriting.paper import Paper
+from handwriting.worksheet import ROOM, TAB, Trace, lightened, squared, traced
 from utils.checks import UserError
 from utils.page.page import Pen
 
@@ -43,6 +44,7 @@ class Look:
         size: x-height.
         colour, pen: of the ink, and its width; None in proportion to the size.
         align, indent: between the margins, and of a paragraph's first row.
+        trace: see the options of `page`.
         left, top: how far it is from the left margin, and its baseline from the sheet's upper edge,
             at least.
     """
@@ -55,6 +57,7 @@ class Look:
     pen: float | None
     align: Align
     indent: float
+    trace: Trace | None = None
     left: float = 0.0
     top: float = 0.0
 
@@ -97,11 +100,14 @@ def enveloped(looks: Sequence[Look], lines: Sequence[str], paper: Paper) -> list
 
 
 def columns(line: str) -> list[str]:
-    """Return the columns of a line, of which most have one: what is between tabs, or an item of a
-    list and its mark, which is blank if it is no number."""
+    """Return the columns of a line, of which most have one: what is between tabs, which leave more
+    room the more there are, or an item of a list and its mark, blank if it is no number."""
     if mark := LIST_MARK.match(line):
         return [mark[0].rstrip("-*•–"), line[mark.end() :].replace("\t", " ")]
-    return re.split(r" *\t\s*", line.rstrip())
+    further = re.sub(
+        r" *\t\s*", lambda tabs: "\t" + TAB * (tabs[0].count("\t") - 1) * ROOM, line.rstrip()
+    )
+    return further.split("\t")
 
 
 Line = tuple[Look, float, Sequence[Sequence[Word]], int]
@@ -117,6 +123,7 @@ class Setting:
         indents: of each, by blanks at its start, in x-heights.
         words: of the columns of each, in x-heights.
         paper: that it is set on.
+        squares: whether its words stand in the squares of the paper.
         line_height: at least, in mm; None: in proportion to the size, and so that no rows touch.
     """
 
@@ -125,6 +132,7 @@ class Setting:
     words: Sequence[Sequence[Sequence[Word]]]
     paper: Paper
     line_height: float | None
+    squares: bool = False
 
     def paragraphs(self, factor: float = 1.0) -> list[Paragraph]:
         """Return the lines of the text as paragraphs in millimetres, all so many times as large."""
@@ -139,14 +147,21 @@ class Setting:
         """Whether lines become as high as it takes, rather than letters smaller."""
         return self.line_height is None and self.paper.ruling == "plain"
 
+    def _drawn(self, words: Sequence[Word], look: Look, size: float) -> list[Word]:
+        """Return words in x-heights as they are drawn on paper, where those are so high."""
+        words = squared(words, self.paper.spacing / size) if self.squares else words
+        return [traced(word, look.trace) for word in words]
+
     def _alike(self, lines: Sequence[Line], factor: float) -> Iterator[Paragraph]:
         """Yield lines of one look and with as many columns as paragraphs, their columns aligned."""
         look, size = lines[0][0], factor * lines[0][0].size
         row = (self.paper.column - look.left - look.indent) / size
         cells = [[*(words or [BULLET] for words in own[:-1]), own[-1]] for _, _, own, _ in lines]
+        cells = [[self._drawn(words, look, size) for words in own] for own in cells]
         starts = [0.0]
         for column in [*zip(*cells, strict=True)][:-1]:
-            starts.append(starts[-1] + max(map(natural_width, column)) + COLUMN_GAP)
+            start = starts[-1] + max(map(natural_width, column)) + COLUMN_GAP
+            starts.append(self.paper.ruled(start * size) / size if self.squares else start)
         if starts[-1] > WIDEST_COLUMNS * row:  # as lines without columns
             cells, starts = [[[*chain.from_iterable(own)]] for own in cells], [0.0]
         fills = [natural_width(own[-1]) / row for own in cells]
@@ -161,7 +176,10 @@ class Setting:
                 left + starts[-1] * size + hang,
                 0.0 if lead else look.indent - hang,
                 look.align,
-                Pen(look.pen or pen_width(size), look.colour),
+                Pen(
+                    look.pen or pen_width(size),
+                    lightened(look.colour) if look.trace == "light" else look.colour,
+                ),
                 size,
                 [(left + x * size, words) for x, words in zip(starts, lead, strict=False)],
                 look.top,
