@@ -140,11 +140,11 @@ def to_json(page: Sheet) -> str:
     """
     rows = [
         {
+            "strokes": row.strokes,
             "text": row.text,
             "pen": vars(row.pen),
-            "period": PERIOD,
-            "strokes": row.strokes,
             "doubts": [f"{word.text}: {word.doubt}" for word in row.words if word.doubt],
+            "period": PERIOD,
         }
         for row in page.rows
     ]
