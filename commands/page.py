@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import get_args
@@ -24,6 +25,23 @@ DOUBTFUL = "doubtful"
 """What is named instead of words that --rewrite writes again: all those that are doubtful."""
 MAX_BYTES = 500_000
 """Most bytes of a text (assumed: a long novel, whose pages take hours to write)."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How pages are drawn: the options of `save_sheets`."""
+
+    nib: bool
+    animate: float | None
+    dpi: int | None
+
+    @property
+    def words(self) -> list[str]:
+        """These options as on the command line."""
+        given = [(f"--{name}", one) for name, one in vars(self).items() if one]
+        return [
+            word for name, one in given for word in ([name] if one is True else [name, str(one)])
+        ]
 
 
 def place(text: str) -> tuple[int, int, int] | str:
@@ -179,21 +197,21 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
     options.check_readable(arguments.report)
 
 
-def check_output(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
+def check_output(drawing: Drawing, report: Path | None, path: Path, paper: Paper) -> None:
     """Refuse options that are not for a format, and what cannot be written.
 
     Raises:
         UserError: naming them.
     """
     kind = path.suffix.lower()
-    for name in ("nib", "animate", "dpi"):
-        if getattr(arguments, name) and name not in KINDS[kind]:
+    for name, given in vars(drawing).items():
+        if given and name not in KINDS[kind]:
             kinds = " or ".join(one for one, accepted in KINDS.items() if name in accepted)
             raise UserError(f"--{name} is for --output FILE ending in {kinds}, not {kind}")
     if kind == ".png":
-        check_pixels(paper.width, paper.height, arguments.dpi or DPI)
-    if arguments.report:
-        make_room(arguments.report, "--report", is_checked_only=True)
+        check_pixels(paper.width, paper.height, drawing.dpi or DPI)
+    if report:
+        make_room(report, "--report", is_checked_only=True)
     make_room(path, "--output", is_checked_only=True)
 
 
@@ -218,64 +236,36 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
     )
 
 
-def written(arguments: argparse.Namespace, networks: Networks, path: Path) -> "handwriting.Pages":
-    """Return the pages of a text."""
-    chosen, writer = options_of(arguments), None
-    check(arguments)
-    check_output(arguments, path, chosen.paper)
+def run(arguments: argparse.Namespace) -> None:
+    networks, drawing = options.taken(Networks, arguments), options.taken(Drawing, arguments)
+    path, rewritten = arguments.output.named("page.svg"), arguments.rewrite
+    if rewritten:
+        check_rewrite(arguments)
+        pages = handwriting.load_report(arguments.report)
+        chosen, network = pages.origin.options, pages.origin.network
+    else:
+        chosen, network = options_of(arguments), arguments.resume
+        check(arguments)
+    check_output(drawing, arguments.report, path, chosen.paper)
     source, text = arguments.file or "--text", "\n".join(arguments.text or ())
     if arguments.file:
         text = read_text(arguments.file, MAX_BYTES)
     networks.load_modules()
-    if arguments.resume:
-        writer = networks.writer(arguments.resume, of_texts=True)
-    device = networks.device
-    return handwriting.write_page(text, writer, chosen, source=source, device=device, progress=True)
-
-
-def rewritten(arguments: argparse.Namespace, networks: Networks, path: Path) -> "handwriting.Pages":
-    """Return the pages of a report, some words of which are written again."""
-    check_rewrite(arguments)
-    pages = handwriting.load_report(arguments.report)
-    check_output(arguments, path, pages.origin.options.paper)
-    networks.load_modules()
-    network = pages.origin.network
     writer = networks.writer(network, of_texts=True) if network else None
-    places = None if DOUBTFUL in arguments.rewrite else arguments.rewrite
-    return handwriting.rewrite(pages, places, writer, device=networks.device, progress=True)
-
-
-def advice(arguments: argparse.Namespace, report: Path, path: Path) -> str:
-    """Return the command that writes the doubtful words of the pages again."""
-    words = ["python", "experiments.py", "page", "--rewrite", DOUBTFUL, "--report", report]
-    words += [
-        "--output",
-        path,
-        *chain.from_iterable(("--module", one) for one in arguments.modules),
-    ]
-    words += ["--nib"] * arguments.nib
-    for name in ("animate", "dpi"):
-        if given := getattr(arguments, name):
-            words += [f"--{name}", f"{given:g}"]
-    return shlex.join(map(str, words))
-
-
-def run(arguments: argparse.Namespace) -> None:
-    networks, path = options.taken(Networks, arguments), arguments.output.named("page.svg")
-    pages = (rewritten if arguments.rewrite else written)(arguments, networks, path)
+    loading = {"device": networks.device, "progress": True}
+    if rewritten:
+        places = None if DOUBTFUL in rewritten else rewritten
+        pages = handwriting.rewrite(pages, places, writer, **loading)
+    else:
+        pages = handwriting.write_page(text, writer, chosen, source=source, **loading)
     arguments.output.make()
-    files = pages.save(path, nib=arguments.nib, animate=arguments.animate, dpi=arguments.dpi)
-    print(*pages.notes, *files, sep="\n")
+    print(*pages.notes, *pages.save(path, **vars(drawing)), sep="\n")
     words = sum(len(row.words) for page in pages for row in page.rows)
-    if not pages.origin.options.proofread:
+    if not chosen.proofread:
         print(f"{words} words, not proofread")
         return
-    if arguments.rewrite:
-        again = sum(word.rewritten > 0 for page in pages for row in page.rows for word in row.words)
-        print(f"{again} words were exchanged since the pages were first written")
-    else:
-        again = sum(one.tries > 1 for one in pages.proofread)
-        print(f"{words} words proofread, {again} of them written again")
+    again = sum(one.tries > 1 for one in pages.proofread)
+    print(f"{words} words proofread, {again} of them written again")
     for doubt in pages.doubts:
         print(f"look at {doubt}")
     report = arguments.report or path.with_name(f"{path.stem}-report.json")
@@ -284,4 +274,7 @@ def run(arguments: argparse.Namespace) -> None:
         handwriting.save_report(report, pages)
         print(report)
     if pages.doubts:
-        print(f"to write these words again: {advice(arguments, report, path)}")
+        command = ["python", "experiments.py", "page", "--rewrite", DOUBTFUL, "--report", report]
+        modules = chain.from_iterable(("--module", one) for one in networks.modules)
+        words = map(str, [*command, "--output", path, *modules, *drawing.words])
+        print(f"to write these words again: {shlex.join(words)}")

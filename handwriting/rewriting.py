@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
+from itertools import chain, islice
 from math import inf
 from os import PathLike
 from pathlib import Path
@@ -109,10 +110,11 @@ def rewrite(
     paper, notes = pages.origin.options.paper, []
     for hand, own in of_hand.items():
         words = [sheets[one.page][one.row].words[one.word] for one in own]
-        seeds = [
-            seeds_of(pages.origin.options.seed, *pair) for pair in zip(own, words, strict=True)
+        draws = [
+            np.random.default_rng([pages.origin.options.seed, *one, word.rewritten])
+            for one, word in zip(own, words, strict=True)
         ]
-        found = candidates(hand, words, seeds)
+        found = candidates(hand, [word.text for word in words], draws)
         for one, tried in zip(own, found, strict=True):
             row = sheets[one.page][one.row]
             if places is None:
@@ -147,29 +149,25 @@ def target(pages: Pages, place: Place) -> Target:
     raise UserError(f"{named}: words of that row are 1 to {len(rows[row - 1].text.split())}")
 
 
-def seeds_of(seed: int, place: Target, word: RowWord) -> list[int]:
-    """Return the seeds of the candidates of a word."""
-    draws = np.random.default_rng([seed, *place, word.rewritten])
-    return draws.integers(SEEDS, size=CANDIDATES).tolist()
-
-
 def candidates(
-    hand: Hand, words: Sequence[RowWord], seeds: Sequence[Sequence[int]]
+    hand: Hand, texts: Sequence[str], draws: Sequence[np.random.Generator]
 ) -> list[list[Word]]:
-    """Return what a hand writes of each word, once for each of its seeds, the best first: in
-    x-heights, from its ink's left edge, with what is doubtful of it."""
-    raised = str.maketrans(RAISED)
-    texts = [
-        word.text.translate(raised) for word, own in zip(words, seeds, strict=True) for _ in own
-    ]
-    tried = iter(hand.try_words(texts, [seed for own in seeds for seed in own]))
+    """Return `CANDIDATES` of each word that are that word, the best first: in x-heights, from its
+    ink's left edge, with what is doubtful of it.
+
+    Args:
+        draws: from which the seeds of each are drawn.
+    """
+    plain = [text.translate(str.maketrans(RAISED)) for text in texts]
+    seeds = [draw.integers(SEEDS, size=CANDIDATES).tolist() for draw in draws]
+    tried = iter(hand.try_words(np.repeat(plain, CANDIDATES).tolist(), [*chain(*seeds)]))
     found = []
-    for word, own in zip(words, seeds, strict=True):
-        lines = [next(tried) for _ in own]
-        if word.text[0] in RAISED:
-            lines = [[with_raised(one, [(word.text, True)]) for one in line] for line in lines]
+    for text in texts:
+        lines = [*islice(tried, CANDIDATES)]
+        if text[0] in RAISED:
+            lines = [[with_raised(one, [(text, True)]) for one in line] for line in lines]
         lines.sort(key=lambda line: max(one.wrong for one in line))
-        found.append([*filter(None, (_joined(word.text, line) for line in lines))])
+        found.append([*filter(None, (_joined(text, line) for line in lines))])
     return found
 
 

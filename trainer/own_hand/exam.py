@@ -21,7 +21,7 @@ from model.writer import Writer
 from trainer.generation_trainer import GenerationTrainer
 from trainer.own_hand.dataset import FILE, HandLines, networks, save_practice
 from trainer.own_hand.practice import sample_texts
-from trainer.own_hand.stages import EXAMINING, PRACTISING, stage
+from trainer.own_hand.stages import CHOOSING, EXAMINING, PRACTISING, stage
 from trainer.recognition_trainer import RecognitionTrainer
 from utils.checks import ConfigFault
 from utils.style_file import write_style
@@ -214,7 +214,7 @@ def best_sample(network: Writer, reader: Reader, lines: Sequence[Primer], seed: 
         pairs = [(line.written, text) for line, text in zip(written, texts, strict=True)]
         return cer[number] + misread(reader, pairs)
 
-    return min(sorted(near, key=cer.get)[:PRIMERS_TRIED], key=errors)
+    return min(stage(CHOOSING, items=sorted(near, key=cer.get)[:PRIMERS_TRIED]), key=errors)
 
 
 def misread(reader: Reader, lines: Sequence[Primer]) -> float:

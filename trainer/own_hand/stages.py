@@ -12,8 +12,15 @@ log = logging.getLogger(__name__)
 
 READING, WRITING = "reading your lines", "writing the letters that they lack"
 COMPOSING, PRACTISING = "composing new lines of your letters", "practising"
-EXAMINING = "comparing what it writes with before"
-STAGES = {READING: 4.0, WRITING: 8.0, COMPOSING: 40.0, PRACTISING: 60.0, EXAMINING: 30.0}
+CHOOSING, EXAMINING = "choosing a line to begin with", "comparing what it writes with before"
+STAGES = {
+    READING: 2.0,
+    WRITING: 10.0,
+    COMPOSING: 32.0,
+    PRACTISING: 80.0,
+    CHOOSING: 12.0,
+    EXAMINING: 12.0,
+}
 """What is done, in order, and for how many seconds of one core (measured, lab notebook: learning a
 hand)."""
 

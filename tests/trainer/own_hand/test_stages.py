@@ -13,7 +13,7 @@ def test_the_stages_follow_each_other_on_one_bar(caplog):
         assert bar.n / bar.total == pytest.approx(end / sum(STAGES.values()))
         end += seconds
         assert (bar.n + 4) / bar.total == pytest.approx(end / sum(STAGES.values()))
-        assert [*bar] == [0, 1, 2, 3] and f"{number} of 5: {name}" in caplog.text
+        assert [*bar] == [0, 1, 2, 3] and f"{number} of 6: {name}" in caplog.text
     assert end == sum(STAGES.values()) and next(iter(STAGES)) == READING
     caplog.clear()
     later = stage(PRACTISING, 200, 100)  # the second epoch
