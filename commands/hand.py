@@ -6,7 +6,7 @@ import numpy as np
 
 from commands import options
 from commands.options import Networks, Parser
-from handwriting.networks import sampling_of
+from handwriting.networks import sampling_of, usual_proofreader
 from handwriting.options import PrimerFile
 from utils.checks import UserError
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     texts = [*(sample.text for sample in own), *asked]
     seeds = range(arguments.seed, arguments.seed + len(texts))
     sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
-    reader = networks.reader("proofreader")
+    reader = networks.reader(usual_proofreader(learned))
     earlier, now = (
         [row_of(line) for line in Hand(one, primer, reader, sampling).write_words(texts, seeds)]
         for one in (former, learned)

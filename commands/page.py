@@ -12,6 +12,7 @@ from base.pretrained import STYLE, resolve_checkpoint
 from commands import options
 from commands.options import Networks, Parser, number, require, value
 from handwriting.layout import VAlign
+from handwriting.networks import PROOFREADERS
 from handwriting.options import OF_LOOK, USUAL, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, check_pixels, size
 from handwriting.setting import HEIGHT, LINE_HEIGHT
@@ -82,9 +83,10 @@ def add_options(parser: Parser) -> None:
     add_paper(parser)
     add_look(parser)
     proofreading = parser.add_mutually_exclusive_group()
-    read = "read every word back, and write it again if it is misread (default: proofreader)"
-    usual = {"const": "proofreader", "default": "proofreader", "metavar": "RECOGNISER"}
-    proofreading.add_argument("--proofread", nargs="?", **usual, help=read)
+    read = f"read every word back, and write it again if it is misread (default: {PROOFREADERS})"
+    proofreading.add_argument(
+        "--proofread", dest="reader", nargs="?", metavar="RECOGNISER", help=read
+    )
     once = "write every word once"
     proofreading.add_argument("--no-proofread", dest="proofread", action="store_false", help=once)
     options.add_shared(parser, "--tries")
@@ -173,8 +175,8 @@ def check(arguments: argparse.Namespace) -> None:
     if arguments.squares and arguments.ruling != "squared":
         raise UserError("--squares is for --ruling squared, which is not given")
     options.check_readable(arguments.primer)
-    if arguments.proofread:
-        resolve_checkpoint(arguments.proofread)
+    if arguments.reader:
+        resolve_checkpoint(arguments.reader)
 
 
 def check_rewrite(arguments: argparse.Namespace) -> None:
@@ -230,8 +232,6 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
             printed=not arguments.hide_ruling,
         ),
         primer=primer if arguments.primer else None,
-        proofread=bool(arguments.proofread),
-        reader=arguments.proofread or PageOptions.reader,
         tries=arguments.tries or PageOptions.tries,
     )
 
