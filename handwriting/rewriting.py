@@ -202,9 +202,12 @@ def exchanged(row: Row, number: int, words: Sequence[Word], gap: float, edge: fl
     left, right = extent(row.strokes[start : start + old.strokes])
     gaps = (left - extent(before)[1] if before else 0.0,
             (extent(after)[0] if after else edge) - right)  # fmt: skip
-    room = [max(gaps[0] - NARROWEST * gap, 0.0), max(gaps[1] - NARROWEST * gap * bool(after), 0.0)]
-    most = right - left + sum(room)
-    new = next((word for word in words if word.width <= most), None)
+    for least in (gap, NARROWEST * gap):  # usual gaps, if a word that is right leaves them
+        room = [max(gaps[0] - least, 0.0), max(gaps[1] - least * bool(after), 0.0)]
+        most = right - left + sum(room)
+        new = next((word for word in words if word.width <= most), None)
+        if new is not None and not new.doubt:
+            break
     if new is None:
         tight = [word for word in words if NARROWED * word.width <= most]
         if not tight:

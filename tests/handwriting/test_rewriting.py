@@ -21,7 +21,8 @@ ROW, COLUMNS, RAISED = ((10, 10), (24, 10), (38, 10)), ((10, 10), (40, 10)), ((1
     ("spans", "number", "widths", "edge", "expected"),
     [
         (ROW, 1, (6,), 60, (26, 32)),  # in the middle between 20 and 38 mm
-        (ROW, 1, (99, 12, 4), 60, (23, 35)),  # the first that fits
+        (ROW, 1, (99, 12, 4), 60, (27, 31)),  # the first that leaves usual gaps
+        (ROW, 1, (99, 12, 11), 60, (23, 35)),  # the first that fits
         (ROW, 1, (16, 14), 60, (22.8, 35.2)),  # narrowed, 0.7 of a usual gap is left
         (ROW, 1, (16,), 60, None),
         (ROW, 0, (3,), 60, (10, 13)),
