@@ -94,7 +94,7 @@ def test_a_folder_in_order_and_what_is_no_ink_by_name(tmp_path, caplog):
         "b.inkml": ink_formats.inkml(),
         "a/z": ink_formats.mnist(),
         "a/note.txt": "to be bought: milk",
-        "a/page.xml": "<svg/>",
+        "a/page.xml": "<html/>",
         "c.inkml": ink_formats.inkml()[:-9],
         "trainset.txt": "a01-000\n",
     }
@@ -103,7 +103,7 @@ def test_a_folder_in_order_and_what_is_no_ink_by_name(tmp_path, caplog):
         assert [one.name for one in read_ink(tmp_path)] == ["a/z", "b.inkml"]
     said = [record.message.removeprefix(f"{tmp_path}: ") for record in caplog.records]
     assert said[0] == "2 left out: no ink in a known format: a/note.txt, trainset.txt"
-    kind = "its outermost element is <svg>, not <WhiteboardCaptureSession>"
+    kind = "its outermost element is <html>, not <WhiteboardCaptureSession>"
     assert said[1] == f"1 left out: another kind of XML: a/page.xml ({kind})"
     assert said[2].startswith("1 left out: broken XML: c.inkml (")
 
