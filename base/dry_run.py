@@ -1,10 +1,13 @@
 """A trial of a run's parts on two samples, before anything is written."""
 
 import copy
+import inspect
 import io
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +60,7 @@ def dry_run(trainer: Any) -> None:
             as_floats(trial.extra_metrics(values, sums), trainer)
         if extension.defines(trainer, trainer.loss, *trainer.model.modules()):
             _compare_padded(trial, batch, alone)
+            _try_chunks(trial, batch)
             _try_step(trainer, trial, batch)
             _try_state(trial)
 
@@ -77,9 +81,11 @@ def _two_samples(trainer: Any) -> list[Batch]:
 def _tried_network(trainer: Any, batch: Batch, precision: str) -> Any:
     """Return what the network makes of a batch, which is of the right type and can be used."""
     model = trainer.evaluated_model.eval()
+    with trying("trainer", trainer, "one whose forward_batch takes a model, a batch and a state"):
+        inspect.signature(trainer.forward_batch).bind(model, batch, None)
     wanted = f"a network that {trainer.task}"
     with trying("arch", model, wanted, precision), trainer.autocast():
-        output = trainer.forward_batch(model, batch)
+        output = trainer.forward_batch(model, batch, None)
     if not isinstance(output, made := trainer.output_type):
         expected = f"a network whose forward returns the {made.__name__} of {made.__module__}"
         raise ConfigFault("arch", type(model).__name__, expected)
@@ -122,8 +128,8 @@ def _tried_metrics(trainer: Any, output: Any, batch: Batch) -> dict[str, float]:
 def _compare_padded(trainer: Any, batch: Batch, alone: list[Batch]) -> None:
     """Refuse a loss that counts, or a network that sees, what pads the shorter of two sequences."""
     model = trainer.evaluated_model
-    together = trainer.loss(trainer.forward_batch(model, batch), batch).double().cpu()
-    by_itself = [trainer.loss(trainer.forward_batch(model, one), one) for one in alone]
+    together = trainer.loss(trainer.forward_batch(model, batch, None), batch).double().cpu()
+    by_itself = [trainer.loss(trainer.forward_batch(model, one, None), one) for one in alone]
     apart = torch.cat(by_itself).double().cpu()
     if not torch.allclose(together, apart, TOLERANCE, TOLERANCE, equal_nan=True):
         row = int((together - apart).abs().argmax())
@@ -133,6 +139,23 @@ def _compare_padded(trainer: Any, batch: Batch, alone: list[Batch]) -> None:
             f"and {together[row]:.5g}"
         )
         raise ConfigFault("loss", type(trainer.loss).__name__, expected)
+
+
+def _try_chunks(trainer: Any, batch: Batch) -> None:
+    """Warn if sequences are cut, and a chunk gives the same whatever came before it."""
+    if trainer.settings.truncate is None:
+        return
+    steps = math.ceil(batch.inputs.shape[1] / 2)
+    inputs, targets = batch.inputs[:, :steps], batch.targets[:, :steps]
+    lengths = batch.lengths.clamp(max=steps)
+    chunk = replace(batch, inputs=inputs, targets=targets, lengths=lengths)
+    with trying("trainer", trainer, "one whose forward_batch takes the state of the chunk before"):
+        first = trainer.forward_batch(trainer.evaluated_model, chunk, None)
+        second = trainer.forward_batch(trainer.evaluated_model, chunk, first.state)
+        losses = [trainer.loss(output, chunk) for output in (first, second)]
+    if torch.equal(*losses):
+        what = "makes no use of the state: each chunk begins anew (trainer.args.truncate)"
+        log.warning("%s.forward_batch %s", type(trainer).__name__, what)
 
 
 def _try_step(trainer: Any, trial: Any, batch: Batch) -> None:
@@ -147,11 +170,12 @@ def _try_step(trainer: Any, trial: Any, batch: Batch) -> None:
         model = copy.deepcopy(trainer.model)
     with trying("loss", trainer.loss, "one with a gradient"), torch.enable_grad():
         with trial.autocast():
-            output = trial.forward_batch(model.train(), batch)
+            output = trial.forward_batch(model.train(), batch, None)
         trial.loss(output, batch).sum().backward()
     if all(weight.grad is None or not weight.grad.any() for weight in model.parameters()):
         expected = "one with a gradient: it depends on no weight of the network"
         raise ConfigFault("loss", type(trainer.loss).__name__, expected)
+    model.train(trainer.model.training)
     pairs = [(trainer, trial), (trainer.loss, trial.loss)]
     for before, after in [*pairs, *zip(trainer.model.modules(), model.modules(), strict=True)]:
         is_module = isinstance(before, nn.Module)

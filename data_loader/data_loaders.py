@@ -79,6 +79,17 @@ def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
         )
 
 
+def check_texts(samples: Sequence[Sample], split: str, network: str) -> None:
+    """Raise a DataError that names the first sample without a text, from which a network, as
+    described, cannot learn."""
+    if unlabelled := [sample for sample in samples if not sample.text.strip()]:
+        raise DataError(
+            f"{len(unlabelled):,} of {len(samples):,} samples of the split {split!r} have "
+            f"no text, {unlabelled[0].name} first: {network} cannot learn from "
+            "them; leave them out of the dataset"
+        )
+
+
 @dataclass(kw_only=True, eq=False)
 class HandwritingDataLoader:
     """The training split of a dataset in shuffled batches, and the others in order of length.

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from logging.handlers import MemoryHandler
 from pathlib import Path
 
 from tqdm import tqdm
@@ -57,15 +58,31 @@ def setup_logging(level: int = logging.INFO) -> None:
 
 
 @contextmanager
-def log_file(path: Path) -> Iterator[None]:
-    """Inside, all messages are appended to `path` as well."""
-    handler = LogFile(path, encoding="utf-8", errors="backslashreplace")
-    handler.setFormatter(logging.Formatter(_FILE_FORMAT))
-    logging.getLogger().addHandler(handler)
+def kept_for_file() -> Iterator[None]:
+    """Inside, messages are kept until there is a `log_file`, which begins with them."""
+    kept = MemoryHandler(1)
+    logging.getLogger().addHandler(kept)
     try:
         yield
     finally:
-        logging.getLogger().removeHandler(handler)
+        logging.getLogger().removeHandler(kept)
+
+
+@contextmanager
+def log_file(path: Path) -> Iterator[None]:
+    """Inside, all messages are appended to `path` as well, after those of `kept_for_file`."""
+    handler = LogFile(path, encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(logging.Formatter(_FILE_FORMAT))
+    root = logging.getLogger()
+    for kept in [one for one in root.handlers if isinstance(one, MemoryHandler)]:
+        root.removeHandler(kept)
+        kept.setTarget(handler)
+        kept.flush()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
         with suppress(OSError):
             handler.close()
 

@@ -298,6 +298,24 @@ def test_a_loss_is_tried_before_the_first_epoch(tmp_path, monkeypatch, does):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_trainer_is_tried_with_a_state(tmp_path, caplog):
+    class Stateless(ChunkTrainer):
+        def forward_batch(self, model, batch):
+            return super().forward_batch(model, batch)
+
+    message = '^trainer = "Stateless": one whose forward_batch takes .* too many positional'
+    with pytest.raises(ConfigFault, match=message):
+        make(tmp_path, trainer=Stateless).train()
+
+    class Forgetful(ChunkTrainer):
+        def forward_batch(self, model, batch, state=None):
+            return super().forward_batch(model, batch)
+
+    for options in ({}, {"truncate": 3}, {"truncate": 3, "trainer": Forgetful}):
+        dry_run(make(tmp_path, **options))
+        assert ("makes no use of the state" in caplog.text) == ("trainer" in options)
+
+
 def test_parameters_of_a_loss_are_refused_and_its_buffers_kept(tmp_path):
     class Own(SquaredError, nn.Module):
         def __init__(self, kind):
@@ -328,6 +346,7 @@ def test_what_a_step_changes_and_no_checkpoint_keeps_is_said(tmp_path, caplog):
     dry_run(trainer)
     assert "Forgetful.seen changes in a step and is not in a checkpoint" in caplog.text
     assert "TinyModel.calls changes in a step" in caplog.text and "kept" not in caplog.text
+    assert "training changes" not in caplog.text
     assert trainer.seen == 0 and not trainer.model.calls, "copies were tried"
 
 
