@@ -88,6 +88,8 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
     if start.resumed or (weights and config.settings.keep_normalisation):
         normalisation = Normalisation.from_dict(weights.content["normalisation"])
     alphabet = start.alphabet
+    if not start.resumed:
+        config.name_by_content()
     settings = config.build("data_loader")
     if weights:
         loaded, fitted = settings.dataset.load_adapted(
