@@ -25,7 +25,7 @@ from commands import options, sweep, train_options
 from commands.start import Start, resolve_start
 from data_loader.data_loaders import Data
 from data_loader.sample_sheet import samples_figure
-from logger.logger import kept_for_file, setup_logging
+from logger.logger import setup_logging
 from utils.alphabet import table
 from utils.checks import CheckpointError, UserError
 from utils.normalisation import Normalisation
@@ -56,7 +56,7 @@ def main(words: list[str] | None = None) -> int:
 
 def train(arguments: argparse.Namespace) -> int:
     """Start a new run or resume one, and return the exit status."""
-    with kept_for_file(), ExitStack() as locks:
+    with ExitStack() as locks:
         start = resolve_start(arguments, locks)
         if arguments.start_or_resume and start.is_finished():
             log.info("%s is finished", start.run.models)

@@ -7,7 +7,6 @@ import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,7 +59,8 @@ def dry_run(trainer: Any) -> None:
             as_floats(trial.extra_metrics(values, sums), trainer)
         if extension.defines(trainer, trainer.loss, *trainer.model.modules()):
             _compare_padded(trial, batch, alone)
-            _try_chunks(trial, batch)
+            if trainer.settings.truncate is not None:
+                _try_chunks(trial, batch)
             _try_step(trainer, trial, batch)
             _try_state(trial)
 
@@ -142,18 +142,14 @@ def _compare_padded(trainer: Any, batch: Batch, alone: list[Batch]) -> None:
 
 
 def _try_chunks(trainer: Any, batch: Batch) -> None:
-    """Warn if sequences are cut, and a chunk gives the same whatever came before it."""
-    if trainer.settings.truncate is None:
-        return
-    steps = math.ceil(batch.inputs.shape[1] / 2)
-    inputs, targets = batch.inputs[:, :steps], batch.targets[:, :steps]
-    lengths = batch.lengths.clamp(max=steps)
-    chunk = replace(batch, inputs=inputs, targets=targets, lengths=lengths)
+    """Warn if a chunk gives the same whatever came before it."""
+    model, steps = trainer.evaluated_model, math.ceil(batch.inputs.shape[1] / 2)
+    parts = batch.inputs[:, :steps], batch.targets[:, :steps], batch.lengths.clamp(max=steps)
+    chunk = Batch(*parts, batch.text, batch.text_lengths, batch.index)
     with trying("trainer", trainer, "one whose forward_batch takes the state of the chunk before"):
-        first = trainer.forward_batch(trainer.evaluated_model, chunk, None)
-        second = trainer.forward_batch(trainer.evaluated_model, chunk, first.state)
-        losses = [trainer.loss(output, chunk) for output in (first, second)]
-    if torch.equal(*losses):
+        first = trainer.forward_batch(model, chunk, None)
+        second = trainer.forward_batch(model, chunk, first.state)
+    if torch.equal(trainer.loss(first, chunk), trainer.loss(second, chunk)):
         what = "makes no use of the state: each chunk begins anew (trainer.args.truncate)"
         log.warning("%s.forward_batch %s", type(trainer).__name__, what)
 

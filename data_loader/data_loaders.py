@@ -79,15 +79,16 @@ def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
         )
 
 
-def check_texts(samples: Sequence[Sample], split: str, network: str) -> None:
-    """Raise a DataError that names the first sample without a text, from which a network, as
-    described, cannot learn."""
-    if unlabelled := [sample for sample in samples if not sample.text.strip()]:
-        raise DataError(
-            f"{len(unlabelled):,} of {len(samples):,} samples of the split {split!r} have "
-            f"no text, {unlabelled[0].name} first: {network} cannot learn from "
-            "them; leave them out of the dataset"
-        )
+def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: str) -> None:
+    """Raise a DataError if a network, as described, cannot learn, as samples have no text."""
+    for split, loader in (("train", train), ("valid", valid)):
+        samples = loader.dataset.samples if loader else []
+        if unlabelled := [sample for sample in samples if not sample.text.strip()]:
+            raise DataError(
+                f"{len(unlabelled):,} of {len(samples):,} samples of the split {split!r} have "
+                f"no text, {unlabelled[0].name} first: {network} cannot learn from "
+                "them; leave them out of the dataset"
+            )
 
 
 @dataclass(kw_only=True, eq=False)

@@ -55,34 +55,27 @@ def setup_logging(level: int = logging.INFO) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     if not any(isinstance(handler, ConsoleHandler) for handler in root.handlers):
         root.addHandler(ConsoleHandler())
-
-
-@contextmanager
-def kept_for_file() -> Iterator[None]:
-    """Inside, messages are kept until there is a `log_file`, which begins with them."""
-    kept = MemoryHandler(1)
-    logging.getLogger().addHandler(kept)
-    try:
-        yield
-    finally:
-        logging.getLogger().removeHandler(kept)
+        root.addHandler(MemoryHandler(1))  # Keeps all until there is a file.
 
 
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Inside, all messages are appended to `path` as well, after those of `kept_for_file`."""
-    handler = LogFile(path, encoding="utf-8", errors="backslashreplace")
+    """Inside, all messages are appended to `path` as well, first those since `setup_logging` that
+    are in no such file."""
+    handler, root = LogFile(path, encoding="utf-8", errors="backslashreplace"), logging.getLogger()
     handler.setFormatter(logging.Formatter(_FILE_FORMAT))
-    root = logging.getLogger()
-    for kept in [one for one in root.handlers if isinstance(one, MemoryHandler)]:
-        root.removeHandler(kept)
-        kept.setTarget(handler)
-        kept.flush()
-    root.addHandler(handler)
+    keepers = [one for one in root.handlers if isinstance(one, MemoryHandler)]
+    for keeper in keepers:
+        keeper.setTarget(handler)
+        keeper.flush()
+    if not keepers:
+        root.addHandler(handler)
     try:
         yield
     finally:
         root.removeHandler(handler)
+        for keeper in keepers:
+            keeper.setTarget(None)
         with suppress(OSError):
             handler.close()
 

@@ -72,9 +72,7 @@ class GenerationTrainer(BaseTrainer):
         super().check()
         goes_on, train = self.state.source is not None, self.train_loader
         if self.model.needs_text and not (goes_on and any(self._known(train))):
-            for split, loader in (("train", train), ("valid", self.valid_loader)):
-                samples = loader.dataset.samples if loader else []
-                check_texts(samples, split, "a conditional network")
+            check_texts(train, self.valid_loader, "a conditional network")
         text = self.sample_text
         if text is None:
             return

@@ -62,8 +62,7 @@ class RecognitionTrainer(BaseTrainer):
         """
         super().check()
         # A network would learn an empty text as the transcription of unlabelled ink.
-        for split, loader in (("train", self.train_loader), ("valid", self.valid_loader)):
-            check_texts(loader.dataset.samples if loader else [], split, "a recogniser")
+        check_texts(self.train_loader, self.valid_loader, "a recogniser")
 
     @property
     def forced_share(self) -> float:

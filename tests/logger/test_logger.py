@@ -5,7 +5,7 @@ import logging
 import pytest
 from tqdm import tqdm
 
-from logger.logger import kept_for_file, log_file, setup_logging
+from logger.logger import log_file, setup_logging
 
 pytestmark = pytest.mark.usefixtures("logging_restored")
 
@@ -29,18 +29,16 @@ def test_console_and_file(tmp_path, capsys):
     ]
 
 
-def test_the_first_file_begins_with_what_was_kept_for_it(tmp_path):
+def test_what_was_said_before_a_file_is_in_the_next_one(tmp_path):
     setup_logging()
     log = logging.getLogger("some.module")
-    with kept_for_file():
-        log.info("before")
-        for name in ("first", "second"):
-            with log_file(tmp_path / name):
-                log.info("inside the %s", name)
-    log.info("later")
-    said = [(tmp_path / name).read_text().splitlines() for name in ("first", "second")]
-    messages = [[line.partition("module: ")[2] for line in lines] for lines in said]
-    assert messages == [["before", "inside the first"], ["inside the second"]]
+    for name in ("first", "second"):
+        log.info("before the %s", name)
+        with log_file(tmp_path / name):
+            log.info("inside")
+        lines = (tmp_path / name).read_text().splitlines()
+        said = [line.partition("module: ")[2] for line in lines]
+        assert said == [f"before the {name}", "inside"]
 
 
 def test_messages_stand_above_the_bar(capsys):
