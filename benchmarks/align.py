@@ -13,8 +13,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from base.base_dataset import BaseDataset
 from benchmarks.measures import main
 from commands import options
+from data_loader import ComposedDataset
 from data_loader.synthetic.alignment import AlignedLine, Alignment
 from data_loader.synthetic.bank import check_forms, hands, verify_pieces
 from data_loader.synthetic.cutting import measured_lines
@@ -44,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
     options.make_room(arguments.output, "--output")
     alphabet = aligner.model.alphabet
     config = ConfigParser.from_file(arguments.config, arguments.overrides)
-    dataset = config.build("data_loader").dataset
+    dataset = recorded(config.build("data_loader").dataset)
     samples, texts = [], []
     for sample in dataset.load().used:
         text = nfc(sample.text)
@@ -77,6 +79,14 @@ def run(arguments: argparse.Namespace) -> None:
         f"{right / characters:.4f} of them read; of {tried:,} cut out, "
         f"{passed / max(tried, 1):.4f})"
     )
+
+
+def recorded(dataset: BaseDataset) -> BaseDataset:
+    """Return what a `ComposedDataset` in it composes of; if there is none the dataset itself."""
+    inner = dataset
+    while inner is not None and not isinstance(inner, ComposedDataset):
+        inner = getattr(inner, "dataset", None)
+    return inner.dataset if inner else dataset
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 `2:10-3:5` are points 10 of component 2 to 5 of component 3), its quality and its label. A component
 is the pen's way after a `.PEN_DOWN` or, where the tablet saw it in the air, after a `.PEN_UP`:
 lines of `x y`, at least one, y growing upwards. `.COORD X Y T P` names other columns, `.WRITER_ID`
-the writer, and `.INCLUDE` a file below the folder `include` of a collection.
+the writer, `.POINTS_PER_SECOND` the rate of the tablet, and `.INCLUDE` a file below the folder
+`include` of a collection.
 """
 
 import re
@@ -28,6 +29,7 @@ from data_loader.sources.parsing import (
     join_strokes,
 )
 from data_loader.sources.unipen_blocks import Block, blocks_of_file
+from utils.ink import at_equal_steps
 
 SUFFIXES = (".unp", ".unipen")
 _KNOWN = re.compile(
@@ -40,6 +42,10 @@ _DECLARATION = 4096  # characters of a segment's declaration that are read; assu
 _RANGE = re.compile(r"(\d{1,9})(?::(\d{1,9}))?(?:-(\d{1,9})(?::(\d{1,9}))?)?")
 _RESOLUTION = re.compile("([XY])_POINTS_PER_(INCH|MM)")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_RATES = 40, 1000
+"""Points a second between which a rate is believed, and enough to be resampled: at 33 points a
+second, as `writer` writes, letters are still round (assumed); KAIST's files say 9600, which is the
+rate of the tablet's cable."""
 _ESCAPES = {"n": " ", "t": " ", "@": ""}  # the last stands where letters join
 
 
@@ -85,6 +91,10 @@ class Document:
     """Points `(n, 3)` of each, y downwards, and whether the pen was down."""
     broken: dict[int, Fault]
     """Why a component cannot be used."""
+    rates: list[float]
+    """Points a second of each component; 0 where no file says it."""
+    points_per_second: float | None = None
+    """What ink is resampled to; None keeps the points as they are."""
 
     def __post_init__(self) -> None:
         self._left = 10 * (sum(map(len, self.components)) + len(self.components))
@@ -94,7 +104,8 @@ class Document:
 
         Raises:
             Fault: if one is not there or broken, there are too few points or too many, or
-                components were named so often, all together, that their ink would fill the memory.
+                components were named so often, all together, that their ink would fill the memory;
+                or if their rate is unknown, or too low, to be resampled.
         """
         strokes: list[np.ndarray] = []
         for first, first_point, last, last_point in ranges:
@@ -108,11 +119,24 @@ class Document:
                 stop = last_point + 1 if index == last and last_point is not None else None
                 points = self.components[index][start:stop]
                 lifts = np.flatnonzero(np.diff(points[:, 2])) + 1
-                strokes += [run[:, :2] for run in np.split(points, lifts) if run[:1, 2].any()]
+                runs = [run[:, :2] for run in np.split(points, lifts) if run[:1, 2].any()]
+                strokes += [self._resampled(run, self.rates[index]) for run in runs]
                 self._left -= 1 + len(points)
                 if self._left < 0:
                     raise Fault("segments that repeat the same components too often")
         return join_strokes(strokes, max_points)
+
+    def _resampled(self, stroke: np.ndarray, rate: float) -> np.ndarray:
+        """Return a stroke `(points, 2)` at the rate of the document, from its first point to its
+        last."""
+        if self.points_per_second is None:
+            return stroke
+        low, high = _RATES
+        if not low <= rate <= high:
+            raise Fault(f"points per second unknown, or not {low} to {high}", f"{rate:g}")
+        steps = len(stroke) - 1
+        count = max(1, round(steps * self.points_per_second / rate))
+        return at_equal_steps(stroke, np.arange(steps + 1.0), count) if steps else stroke
 
 
 def sniff(head: bytes) -> bool:
@@ -149,12 +173,15 @@ def parse_level(
     return parsed
 
 
-def read_document(blocks: Iterable[Block], max_points: int) -> Document:
+def read_document(
+    blocks: Iterable[Block], max_points: int, points_per_second: float | None = None
+) -> Document:
     """Return the segments and components of files that speak of the same ink.
 
     Args:
         blocks: of the files; may raise a Fault.
         max_points: limit on those of a component.
+        points_per_second: see `Document`.
 
     Raises:
         Fault: if the columns named lack x or y.
@@ -162,7 +189,8 @@ def read_document(blocks: Iterable[Block], max_points: int) -> Document:
     segments: list[Segment] = []
     components: list[np.ndarray] = []
     broken: dict[int, Fault] = {}
-    columns, writer, down, lifts = ["X", "Y"], "", False, 0
+    rates: list[float] = []
+    columns, writer, down, lifts, rate = ["X", "Y"], "", False, 0, 0.0
     per_inch: dict[str, float] = {}
     for block in blocks:
         keyword, body = block.keyword, block.body
@@ -178,6 +206,7 @@ def read_document(blocks: Iterable[Block], max_points: int) -> Document:
                 points, broken[len(components)] = np.empty((0, 3)), fault
             ratio = per_inch.get("Y", 1.0) / per_inch.get("X", 1.0)
             components.append(points * (ratio, 1, keyword == "PEN_DOWN"))
+            rates.append(rate)
         elif keyword == "SEGMENT":
             declared = _SEGMENT.match(body[:_DECLARATION])
             level, named, quality, label = declared.groups("") if declared else [""] * 4
@@ -187,6 +216,8 @@ def read_document(blocks: Iterable[Block], max_points: int) -> Document:
             segments[-1].comments += body.split()
         elif keyword == "WRITER_ID":
             writer = " ".join(body.split())
+        elif keyword == "POINTS_PER_SECOND":
+            rate = _number(body) or 0.0
         elif keyword == "COORD":
             columns = body.upper().split()
             if not {"X", "Y"} <= set(columns):
@@ -196,7 +227,7 @@ def read_document(blocks: Iterable[Block], max_points: int) -> Document:
     if down and lifts:  # Some tablets mark none.
         fault = Fault("a component cut short: the file ends without .PEN_UP")
         broken[len(components) - 1] = fault
-    return Document(segments, components, broken)
+    return Document(segments, components, broken, rates, points_per_second)
 
 
 def _number(body: str) -> float | None:

@@ -139,7 +139,10 @@ def by_size(category: str) -> tuple[int, str]:
 
 
 def parse_collection(
-    collection: Collection, categories: Sequence[str] | None, max_points: int
+    collection: Collection,
+    categories: Sequence[str] | None,
+    max_points: int,
+    points_per_second: float | None = None,
 ) -> Parsed:
     """Return the samples of a collection, named like "8/abm/ca0.dat:00003".
 
@@ -147,6 +150,7 @@ def parse_collection(
 
     Args:
         categories: None for all: texts, then words, then characters.
+        points_per_second: see `Document`.
     """
     parsed = Parsed()
     for path, files in distributed.bar(
@@ -156,7 +160,8 @@ def parse_collection(
         names = [files[category] for category in order if category in files]
         with parsed.attempt(path):
             parts = {name: decode_any(collection.read(name)) for name in names}
-            document = read_document(blocks_of(parts, collection.include), max_points)
+            blocks = blocks_of(parts, collection.include)
+            document = read_document(blocks, max_points, points_per_second)
             parsed.extend(_longest(document, names, path, max_points))
     return parsed
 
@@ -231,6 +236,9 @@ class UnipenDataset(DividedDataset):
             None takes the only one there is.
         writer_comment: which word of the comment after a segment names its writer, counted from
             0 (1 in the UCI pen digits); None takes `.WRITER_ID`.
+        points_per_second: rate to which strokes are resampled along straight lines, so that speed
+            means the same for all devices; ink of which the files do not say the rate, or a lower
+            one than 40, is left out. None keeps the points as they are.
         categories: categories of a collection to use, such as ["8", "7"], in the order in which
             ink is looked for; None uses all.
         contributors: contributors of a collection to use, such as ["app", "ced"]; None uses all.
@@ -242,12 +250,19 @@ class UnipenDataset(DividedDataset):
 
     kind = "unipen"
     title = "UNIPEN"
-    parsed_by = (*DividedDataset.parsed_by, "level", "writer_comment", "categories")
+    parsed_by = (
+        *DividedDataset.parsed_by,
+        "level",
+        "writer_comment",
+        "points_per_second",
+        "categories",
+    )
 
     root: str = "data/unipen"
     pattern: str = "*"
     level: str | None = None
     writer_comment: Annotated[int, Range(0, 100)] | None = None
+    points_per_second: Annotated[float, Range(10, 1000)] | None = None
     categories: list[str] | None = None
     contributors: list[str] | None = None
     held_out: list[str] | None = None
@@ -259,7 +274,9 @@ class UnipenDataset(DividedDataset):
     def read(self, files: list[Path]) -> Parsed:
         if is_collection(self.path):
             collection = open_collection(self.path, self.max_bytes)
-            parsed = parse_collection(collection, self.categories, self.max_points)
+            parsed = parse_collection(
+                collection, self.categories, self.max_points, self.points_per_second
+            )
             return parsed.require_text(_NO_LABEL)
         self._levels: Counter[str] = Counter()
         parsed = super().read(files)
@@ -273,7 +290,8 @@ class UnipenDataset(DividedDataset):
         return parsed
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        document = read_document(blocks_of_file(file, self.max_bytes), self.max_points)
+        blocks = blocks_of_file(file, self.max_bytes)
+        document = read_document(blocks, self.max_points, self.points_per_second)
         own = Counter(segment.level for segment in document.segments)
         self._levels += own
         level = next(iter(own), "") if self.level is None else self.level.upper()

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Annotated
 
 import numpy as np
@@ -14,7 +15,7 @@ from data_loader.synthetic.alignment import Alignment, resolve_alignment
 from data_loader.synthetic.bank import check_forms, hands
 from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.corpus import Draws
-from data_loader.synthetic.cutting import CutLine, measured_lines
+from data_loader.synthetic.cutting import CutLine, measured_lines, parts_of
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.european import european
 from data_loader.synthetic.everyday import characters, everyday
@@ -27,6 +28,7 @@ LEAST_LINES = 3
 """Lines that a hand needs (assumed)."""
 Share = Annotated[float, Range(0, 1)]
 Strokes = Annotated[float, Range(0, 100)]
+Parts = list[tuple[Sample, CutLine]]
 MAX_TEXTS = 1000
 """Texts that are tried for a line before it is an error (assumed)."""
 
@@ -58,6 +60,7 @@ class ComposedDataset(ExtendedDataset):
         height: if given, recorded lines are brought level and to this x-height, both as the
             alignment measures them, in all splits; those that cannot be measured, or of which a
             recogniser misread more than a quarter, are left out.
+        longest: if given, with `height`, recorded lines with more characters are cut between words.
         lifts: if given, bounds on the strokes per character of the hands whose lines are cut and,
             with `height`, kept, in all splits. Below 0.65 letters join.
         scarce: characters that were written less often than this are drawn as well.
@@ -76,6 +79,7 @@ class ComposedDataset(ExtendedDataset):
     digits: BaseDataset | None = None
     forms: tuple[Share, Share] = (0.0, 1.0)
     height: Annotated[float, Range(1e-3, 1e6)] | None = None
+    longest: Annotated[int, Range(8, 100_000)] | None = None
     lifts: tuple[Strokes, Strokes] | None = None
     scarce: Annotated[int, Range(1, 1_000_000)] = 60
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
@@ -112,40 +116,43 @@ class ComposedDataset(ExtendedDataset):
         )
         return joined(recorded, made, summary)
 
-    def _measured(self, samples: list[Sample]) -> dict[Sample, CutLine]:
-        """Return the samples that can be measured, of hands within `lifts`, and their lines."""
+    def _measured(self, samples: list[Sample]) -> dict[Sample, Parts]:
+        """Return the parts of samples that can be measured, of hands within `lifts`."""
         table = Alignment.load(resolve_alignment(self.alignment))
         bar = distributed.bar(samples, "measuring", unit=" lines", leave=False, delay=1)
-        lines = dict(measured_lines(bar, table))
+        longest = None if self.height is None else self.longest
+        lines = {
+            sample: parts_of(sample, line, longest) for sample, line in measured_lines(bar, table)
+        }
         if self.lifts is None:
             return lines
         check_forms(self.dataset, lines)
         low, high = self.lifts
-        found = hands(lines.items())
+        found = hands(chain.from_iterable(lines.values()))
         kept = {name for name, hand in found.items() if low <= hand.lifts < high}
         if lines and not kept:
             raise DataError(f"lifts = {self.lifts}: none of {len(found):,} hands is within")
-        return {sample: line for sample, line in lines.items() if sample.hand in kept}
+        return {sample: parts for sample, parts in lines.items() if sample.hand in kept}
 
-    def _levelled(self, main: Loaded, lines: Mapping[Sample, CutLine]) -> Loaded:
+    def _levelled(self, main: Loaded, lines: Mapping[Sample, Parts]) -> Loaded:
         """Return the measured lines brought to the height; the others are left out."""
         scale = (self.height, self.height, 1)
         level = {
-            sample: [replace(sample, ink=to_ink(line.path * scale))]
-            for sample, line in lines.items()
+            sample: [replace(part, ink=to_ink(line.path * scale)) for part, line in parts]
+            for sample, parts in lines.items()
         }
         samples = changed(main.samples, lambda sample: level.get(sample, []))
-        lost = [len(part) - len(samples[split]) for split, part in main.samples.items()]
+        lost = [sum(one not in level for one in part) for part in main.samples.values()]
         report = main.report
         if any(lost):
             counts = [f"{count:,} of {split}" for count, split in zip(lost, samples, strict=True)]
             report += f"\nleft out, as their text or hand does not fit: {', '.join(counts)}"
         return Loaded(samples, report)
 
-    def _bank(self, train: list[Sample], lines: Mapping[Sample, CutLine], drawer: Drawer) -> Bank:
+    def _bank(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
         """Return the hands of the training lines among those that were measured."""
         check_forms(self.dataset, train)
-        found = hands((sample, lines[sample]) for sample in train if sample in lines)
+        found = hands(chain.from_iterable(lines.get(sample, ()) for sample in train))
         if not found:
             raise DataError(
                 f"alignment = {self.alignment!r} fits none of the {len(train):,} training lines: "

@@ -3,8 +3,10 @@
 Lengths are in x-heights of the line, x from its left edge, y from its baseline, downwards.
 """
 
+import math
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -12,7 +14,7 @@ import numpy as np
 
 from base.base_dataset import Sample
 from data_loader.synthetic.alignment import AlignedLine, Alignment
-from data_loader.synthetic.paths import from_left, to_path
+from data_loader.synthetic.paths import from_left, to_ink, to_path
 from utils.alphabet import nfc
 
 SMALL = frozenset("acemnorsuvwxz")
@@ -116,10 +118,21 @@ class CutLine:
     def piece(self, first: int, last: int) -> Piece:
         """Return the characters from `first` to `last`, which can be cut out there."""
         rows = np.flatnonzero((self.owner >= first) & (self.owner <= last))
+        return Piece(self.text[first : last + 1], self._path(rows), *self.edges(first, last))
+
+    def part(self, rows: np.ndarray, first: int, last: int) -> "CutLine":
+        """Return the words from character `first` to `last`, with the points `rows`, as a line."""
+        own = slice(first, last + 1)
+        owner = np.where(self.owner[rows] < 0, -1, self.owner[rows] - first)
+        flags = self.boundaries[own], self.read[own], self.fits[own]
+        return CutLine(self.text[own], self._path(rows), owner, *flags, self.height)
+
+    def _path(self, rows: np.ndarray) -> np.ndarray:
+        """Return some of the points as a path of their own."""
         path = from_left(self.path[rows])
         # A stroke also ends where its next point belongs to another piece.
         path[np.diff(rows, append=rows[-1] + 2) > 1, 2] = 1
-        return Piece(self.text[first : last + 1], path, *self.edges(first, last))
+        return path
 
 
 def measured(ink: np.ndarray, text: str, aligned: AlignedLine) -> CutLine | None:
@@ -299,3 +312,36 @@ def measured_lines(
             continue
         if (line := measured(ink, text, aligned)) is not None:
             yield sample, line
+
+
+def parts_of(sample: Sample, line: CutLine, longest: int | None) -> list[tuple[Sample, CutLine]]:
+    """Return a measured line in parts of whole words, of about equal lengths.
+
+    Args:
+        sample: what was measured.
+        line: its line.
+        longest: most characters of a part, if its words are not longer; None does not cut.
+
+    Returns:
+        the parts as samples, whose ink is in x-heights, and as lines; the line itself where it is
+        short enough.
+    """
+    if longest is None or len(line.text) <= longest:
+        return [(sample, line)]
+    aim = len(line.text) / math.ceil(len(line.text) / longest)
+    spans: list[tuple[int, int]] = []
+    for word in re.finditer(r"\S+", line.text):
+        first, last = word.start(), word.end() - 1
+        if spans and last - spans[-1][0] < longest and spans[-1][1] - spans[-1][0] + 1 < aim:
+            first = spans.pop()[0]
+        spans.append((first, last))
+    # Points of no clear character go with those before them.
+    clear = np.maximum.accumulate(np.where(line.owner >= 0, np.arange(len(line.owner)), 0))
+    parts = []
+    for number, (first, last) in enumerate(spans):
+        rows = np.flatnonzero((line.owner[clear] >= first) & (line.owner[clear] <= last))
+        part = line.part(rows, first, last)
+        name, text, gaps = f"{sample.name}/{number}", part.text, sample.gaps[rows]
+        one = replace(sample, ink=to_ink(part.path), text=text, name=name, missing=gaps)
+        parts.append((one, part))
+    return parts

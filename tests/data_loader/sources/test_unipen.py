@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from data_loader import UnipenDataset
@@ -150,6 +151,21 @@ def test_a_broken_file_is_named(tmp_path, content, reason):
     (tmp_path / "good").write_text(digits())
     with pytest.raises(DataError, match=f"^digits: {reason}"):
         prepared(tmp_path, content, strict=True, max_bytes=8000)
+
+
+def test_strokes_are_resampled_by_the_rate_of_their_tablet():
+    places = [n * n for n in range(11)]  # faster and faster
+    content = "".join(
+        f'{rate}.SEGMENT DIGIT 0 ? "{n}"\n{down([(x, 0) for x in places])}'
+        for n, rate in enumerate(["", *(f".POINTS_PER_SECOND {r}\n" for r in (100, 25, 9600, 50))])
+    )
+    document = read_document(blocks_of({"": content}, lambda name: b""), 20_000, 50.0)
+    parsed = parse_level(document, "DIGIT", 20_000)
+    of_100, of_50 = ([*np.cumsum(one.ink[:, 0])] for one in parsed.samples)
+    assert of_100 == places[::2] and of_50 == places
+    reasons = [(one.reason, one.name) for one in parsed.left_out]
+    reason = "points per second unknown, or not 40 to 1000"
+    assert reasons == [(reason, f"0000{n}") for n in (0, 2, 3)]
 
 
 @pytest.mark.parametrize("component", [down(PIECES[0]), ".PEN_DOWN\n.PEN_UP\n8 8\n"])

@@ -1,7 +1,7 @@
 """A recorded dataset joined by new lines in its hands."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -162,6 +162,29 @@ def test_recorded_lines_are_brought_level_and_to_a_height(tmp_path):
         assert x_height(ink) == pytest.approx(50, rel=0.12)
         assert np.array_equal(ink[:, 2], before[:, 2])
     assert found.canonical is None and found.quantisation_step is None
+
+
+def test_recorded_lines_are_cut_between_words(table):
+    """Into parts that together are the line: its words, and its points."""
+    whole = {line.name: line for line in composed(table, height=50.0, size=1).used}
+    parts = defaultdict(list)
+    for part in composed(table, height=50.0, size=1, longest=16).used:
+        parts[part.name.split("/")[0]].append(part)
+    cut = {name: own for name, own in parts.items() if len(own) > 1}
+    assert len(cut) > len(HANDS)
+    for name, own in cut.items():
+        line = whole[name]
+        assert [part.name for part in own] == [f"{name}/{n}" for n in range(len(own))]
+        assert " ".join(part.text for part in own) == line.text
+        assert all(len(part.text) <= 16 or " " not in part.text for part in own)
+        points, left = to_points(line.ink), 0
+        for part in own:
+            at = to_points(part.ink)
+            # The same points, wherever the part begins.
+            rows = np.arange(left, left := left + len(at))
+            gap = (at - at[:1]) - (points[rows] - points[rows[:1]])
+            assert np.abs(gap).max() < 1e-2 and part.ink[-1, 2] == 1
+        assert left == len(line.ink)
 
 
 def test_lines_that_cannot_be_measured_are_left_out_where_a_height_is_asked_for(table, tmp_path):
