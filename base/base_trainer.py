@@ -172,6 +172,9 @@ class BaseTrainer(ABC):
     def on_start(self) -> None:  # noqa: B027 (a task may have nothing to write)
         """Write further files into the run's folder, which exists from here on."""
 
+    def on_epoch(self, row: dict[str, float]) -> None:  # noqa: B027 (it may track nothing)
+        """Take what a row of `metrics.csv` has, after each epoch; the main process calls it."""
+
     def on_end(self) -> None:
         """Log how to use the trained network, after all epochs; the main process calls it."""
         log.info("to use it: python experiments.py %s -r %s", self.use, self.resume_argument)
@@ -381,7 +384,7 @@ class BaseTrainer(ABC):
                 counts["weight_noise_divergence"] = divergence / self._sequences
             loss = f"{self.loss.name}_per_point"
             shown = [loss, f"valid_{loss}", self.monitor.name]
-            ended = self.progress, shown, sums.seconds, improved, self._best
+            ended = self.progress, shown, sums.seconds, improved, self._best, self.on_epoch
             self.run_log.epoch(values | counts, *ended)
         # The best first: a run killed in between resumes before this epoch, and repeats it.
         if improved:

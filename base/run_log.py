@@ -108,6 +108,7 @@ class RunLog:
         seconds: float,
         improved: bool,
         best: Mapping[str, float],
+        track: Callable[[dict[str, float]], None],
     ) -> None:
         """Log an epoch.
 
@@ -118,12 +119,19 @@ class RunLog:
             seconds: that its steps took.
             improved: whether it is the best so far.
             best: the monitored value of the best epoch, by name.
+            track: gets the row of metrics.csv; where it fails, the run goes on.
         """
         epoch, epochs, skipped = progress.epoch, self.settings.epochs, values["skipped_steps"]
         with self._stop.catch_os_errors():
             self.events.scalars(values, progress.step, "epoch")
             self.events.scalars(best, progress.step, "best")
-        self._table.append({"epoch": epoch, "step": progress.step, **values})
+        row = {"epoch": epoch, "step": progress.step, **values}
+        self._table.append(row)
+        with random_state_kept():
+            try:
+                track(dict(row))
+            except Exception as error:
+                log.error("on_epoch failed after epoch %d: %s", epoch, described(error))
         words = [f"epoch {epoch:>{len(str(epochs))}}/{epochs}:"]
         words += [f"{name} {values[name]:11.5g}" for name in dict.fromkeys(shown) if name in values]
         words += [f"{seconds:7.1f} s", *(["best so far"] if improved else [])]

@@ -248,6 +248,21 @@ def test_a_picture_that_fails_does_not_end_the_run(tmp_path):
     assert "no colours" in (trainer.run.models / "train.log").read_text()
 
 
+def test_a_tracker_that_fails_does_not_end_the_run(tmp_path, caplog):
+    def track(self, row):
+        torch.rand(row["epoch"])
+        row.clear()
+        raise ConnectionError("no route to host")
+
+    tracking = type("Tracking", (ChunkTrainer,), {"on_epoch": track})
+    one, other = (
+        trained(tmp_path, kind.__name__, trainer=kind) for kind in (ChunkTrainer, tracking)
+    )
+    assert other.progress.epoch == 3 and same(weights(one), weights(other))
+    assert rows(other)[2].keys() == rows(one)[2].keys()
+    assert "on_epoch failed after epoch 2: ConnectionError: no route" in caplog.text
+
+
 def test_drawing_and_validation_do_not_change_the_training(tmp_path):
     class Drawing(ChunkTrainer):
         def draw(self, epoch, step):
