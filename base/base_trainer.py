@@ -34,7 +34,7 @@ from base.run_state import Carried, Progress, RunState, Sums, ratio
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import ConfigFault, NotFinite, UserError, first_line
+from utils.checks import ConfigFault, NotFinite, first_line, refuse_renamed
 from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,8 @@ RENAMED = {
     "rehearse": "dry_run",
     "begin": "on_start",
     "conclude": "on_end",
+    "run_part": "forward_batch",
+    "misfits": "incompatibilities",
 }
 """Methods of a task that had other names: one of the old name would never be called."""
 
@@ -108,9 +110,7 @@ class BaseTrainer(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for old, new in RENAMED.items():
-            if hasattr(cls, old):
-                raise UserError(f"{cls.__name__}.{old} is called {new} now: rename it")
+        refuse_renamed(cls, RENAMED)
 
     # What a task may override.
 
