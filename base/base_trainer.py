@@ -49,6 +49,8 @@ RENAMED = {
 }
 """Methods of a task that had other names: one of the old name would never be called."""
 
+ROW = ("epoch", "step", "skipped_steps", "weight_noise_divergence")
+"""What a row of `metrics.csv` has beside the values of `logged_names` and `extra_metrics`."""
 ADVICE = "A smaller learning rate, clip_norm, or float32 may help"
 
 
@@ -92,6 +94,7 @@ class BaseTrainer(ABC):
         self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.run, self.device, self.header = parts.run, parts.device, parts.checkpoint_header
+        self.rebuild = parts.rebuild
         self.monitor = Monitor(self.settings.monitor, self.settings.early_stop)
         self.state, self._stop = RunState(self.metrics), StopRequest(self.settings.time_limit)
         self.optimizer_step = OptimizerStep(
@@ -262,14 +265,16 @@ class BaseTrainer(ABC):
                 raise self._stop.failure
             self._is_trained = self.is_complete
             if self.is_complete and distributed.is_main():
-                self.on_end()
+                with trying("trainer", self, "one whose on_end works"):
+                    self.on_end()
 
     def _start(self) -> None:
         """Log what is trained; save a run that goes on in another folder."""
         self.run_log.events.pairs(self.logged_names, "epoch")
         self.run_log.events.scalars(self._best, self.progress.step, "best")
         if distributed.is_main():
-            self.on_start()
+            with trying("trainer", self, "one whose on_start works"):
+                self.on_start()
         if self.state.source is None:
             log.info("%s", self.model)
         elif not self.checkpoint.is_same_run:  # From here on the new run is resumed from itself.
@@ -514,7 +519,7 @@ class BaseTrainer(ABC):
         sums, skipped, model = Sums(), 0, self.evaluated_model.eval()
         for metric in self.valid_metrics:
             metric.reset()
-        with random_state_kept():
+        with self._evaluating():
             batches = distributed.bar(self.valid_loader, "validating", unit="batch", leave=False)
             for batch in loaded(batches, self._stop):
                 self._stop.poll()
@@ -543,10 +548,18 @@ class BaseTrainer(ABC):
         if self._last_batches is None:
             return None
         self.model.eval()
-        with random_state_kept():
+        with self._evaluating():
             loss = sum(self._evaluated(self.model, batch)[1] for batch in self._last_batches)
         points = sum(batch.points for batch in self._last_batches)
         return ratio(*distributed.all_reduce_sum([float(loss), points]))
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Inside, nothing changes the random generators, nor a loss that warms up."""
+        state = copy.deepcopy(self.loss.state_dict())
+        with random_state_kept():
+            yield
+        self.loss.load_state_dict(state)
 
     def _evaluated(self, model: nn.Module, batch: Batch) -> tuple[Any, float]:
         """Return the output for a batch, and the sum of its losses; None and NaN if not finite."""
@@ -561,12 +574,18 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
     """Return the names of the values logged after each epoch, also of a validation if there is one.
 
     Raises:
-        ConfigFault: if the loss or a metric, which may be a user's own, has none.
+        ConfigFault: if the loss or a metric, which may be a user's own, has none, or one that
+            another value has.
     """
-    with trying("loss", loss, "a loss with a name"):
-        names = valid = [*Sums().losses(loss.name)]
-    for number, metric in enumerate(metrics):
-        with trying(f"metrics.{number}", metric, "a metric with names"):
-            valid = [*valid, *metric.names]
-            names = [*names, *(metric.names if metric.in_training else ())]
+    names: list[str] = []
+    valid, others = [], {*ROW, *Sums().rates()}
+    for key, part in [("loss", loss), *((f"metrics.{n}", one) for n, one in enumerate(metrics))]:
+        with trying(key, part, "one with a name"):
+            own = [*Sums().losses(loss.name)] if part is loss else [*part.names]
+            for name in own:
+                if not isinstance(name, str) or name in {*others, *valid}:
+                    expected = f"one whose values have names that no others have, not {name!r}"
+                    raise ConfigFault(key, type(part).__name__, expected)
+            valid += own
+            names += own if part is loss or part.in_training else []
     return [*names, *Sums().rates(), *(f"valid_{name}" for name in valid if validates)]

@@ -5,6 +5,8 @@ import inspect
 import io
 import logging
 import math
+import pickle
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from base import extension
 from base.base_data_loader import Batch
 from base.base_metric import as_floats, unfit
+from base.distributed import Lost
 from base.random_state import random_state_kept
 from base.run_state import Sums
 from utils.checks import ConfigFault, UserError, described
@@ -28,6 +31,8 @@ TOLERANCE = 1e-3
 """How far losses may differ that should be equal, relative to them; assumed."""
 PLAIN = (int, float, str, list, tuple, dict, set, np.ndarray, Tensor, type(None))
 """What a state consists of."""
+RANDOM = (random.Random, np.random.Generator, np.random.RandomState)
+"""Generators, which have a state of their own."""
 IN_BUFFER = "keep it as a tensor in a buffer (register_buffer)"
 IN_STATE = "keep it by state_dict and load_state_dict"
 
@@ -56,19 +61,30 @@ def dry_run(trainer: Any) -> None:
         sums = Sums(losses.sum().item(), len(batch), batch.points)
         with trying("trainer", trainer, "a trainer"):
             values |= sums.losses(trial.loss.name)
-            as_floats(trial.extra_metrics(values, sums), trainer)
+            extra = as_floats(trial.extra_metrics(values, sums), trainer)
+        if again := extra.keys() & values.keys():
+            expected = f"one whose extra_metrics have names of their own, not {min(again)!r}"
+            raise ConfigFault("trainer", type(trainer).__name__, expected)
         if extension.defines(trainer, trainer.loss, *trainer.model.modules()):
             _compare_padded(trial, batch, alone)
             if trainer.settings.truncate is not None:
                 _try_chunks(trial, batch)
+            _compare_rebuilt(trial, batch)
             _try_step(trainer, trial, batch)
-            _try_state(trial)
+            try_state("loss", trial.loss, copy.deepcopy(trainer.loss))
+            try_state("trainer", trial, copy.copy(trainer))
 
 
 def _two_samples(trainer: Any) -> list[Batch]:
     """Return a batch of two samples, of different lengths if there are such, and one of each."""
     loader = trainer.train_loader
-    first = loader.dataset[0, 0]
+    first, again = loader.dataset[0, 0], loader.dataset[0, 0]
+    if pickle.dumps(first) != pickle.dumps(again):
+        kinds = ", ".join(type(one).__name__ for one in loader.dataset.augmentation)
+        expected = (
+            "transforms without a state, that draw from generator: a sample drawn twice differs"
+        )
+        raise ConfigFault("data_loader.args.augmentation", kinds, expected)
     for number in range(min(LOOKED_AT, len(loader.dataset))):
         second = loader.dataset[0, number]
         both = loader.collate_fn([first, second])
@@ -101,10 +117,12 @@ def _tried_loss(trainer: Any, output: Any, batch: Batch) -> Tensor:
     expected, name = "one that returns a value for each sequence", type(trainer.loss).__name__
     with trying("loss", trainer.loss, expected):
         losses = trainer.loss(output, batch)
-        shape = tuple(losses.shape)
+        shape, divisor = tuple(losses.shape), float(trainer.loss.divisor(batch))
     if shape != (len(batch),):
         expected += f", of shape {(len(batch),)}, not {shape}"
         raise ConfigFault("loss", name, expected)
+    if not divisor > 0:
+        raise ConfigFault("loss", name, f"one whose divisor is more than 0, not {divisor:g}")
     if isinstance(trainer.loss, nn.Module):
         for weight, _ in trainer.loss.named_parameters():
             expected = f"one without parameters, as these are not trained: {weight}"
@@ -125,20 +143,44 @@ def _tried_metrics(trainer: Any, output: Any, batch: Batch) -> dict[str, float]:
     return values
 
 
+def _losses(trainer: Any, model: nn.Module, batch: Batch) -> Tensor:
+    """Return the loss of each sequence as it is now: from call to call a loss may warm up."""
+    loss = copy.deepcopy(trainer.loss)
+    with random_state_kept():
+        return loss(trainer.forward_batch(model, batch, None), batch).double().cpu()
+
+
 def _compare_padded(trainer: Any, batch: Batch, alone: list[Batch]) -> None:
     """Refuse a loss that counts, or a network that sees, what pads the shorter of two sequences."""
     model = trainer.evaluated_model
-    together = trainer.loss(trainer.forward_batch(model, batch, None), batch).double().cpu()
-    by_itself = [trainer.loss(trainer.forward_batch(model, one, None), one) for one in alone]
-    apart = torch.cat(by_itself).double().cpu()
+    together, *apart = (_losses(trainer, model, one) for one in (batch, *alone))
+    apart = torch.cat(apart)
     if not torch.allclose(together, apart, TOLERANCE, TOLERANCE, equal_nan=True):
-        row = int((together - apart).abs().argmax())
+        row, is_own = int((together - apart).abs().argmax()), extension.defines(trainer.loss)
+        key, part = ("loss", trainer.loss) if is_own else ("arch", trainer.model)
         expected = (
-            "one that gives a sequence the same value by itself and beside a longer one, of a "
-            f"network that does not see its padding (batch.mask is False there): {apart[row]:.5g} "
-            f"and {together[row]:.5g}"
+            "one with which a sequence has the same loss by itself and beside a longer one: it "
+            "sees no padding (batch.mask is False there), and validation draws nothing at random: "
+            f"{apart[row]:.5g} and {together[row]:.5g}"
         )
-        raise ConfigFault("loss", type(trainer.loss).__name__, expected)
+        raise ConfigFault(key, type(part).__name__, expected)
+
+
+def _compare_rebuilt(trainer: Any, batch: Batch) -> None:
+    """Refuse a network that a checkpoint does not hold whole."""
+    if trainer.rebuild is None:
+        return
+    model = trainer.evaluated_model
+    with random_state_kept():
+        rebuilt = trainer.rebuild().to(trainer.device).eval()
+    rebuilt.load_state_dict(model.state_dict())
+    one, other = (_losses(trainer, network, batch) for network in (model, rebuilt))
+    if not torch.allclose(one, other, TOLERANCE, TOLERANCE, equal_nan=True):
+        expected = (
+            "a network of parameters and buffers alone: it is another one when it is made again "
+            "with those of a checkpoint, as of layers in a plain list"
+        )
+        raise ConfigFault("arch", type(model).__name__, expected)
 
 
 def _try_chunks(trainer: Any, batch: Batch) -> None:
@@ -176,8 +218,10 @@ def _try_step(trainer: Any, trial: Any, batch: Batch) -> None:
     for before, after in [*pairs, *zip(trainer.model.modules(), model.modules(), strict=True)]:
         is_module = isinstance(before, nn.Module)
         keeps_own = not is_module and before.state_dict()
-        names = () if keeps_own or not extension.defines(before) else vars(before)
-        for name in [one for one in names if _differ(vars(before)[one], vars(after)[one])]:
+        names = vars(after).keys() - {"_buffers"} if extension.defines(before) else ()
+        for name in () if keeps_own else sorted(names):
+            if not _differ(getattr(before, name, None), vars(after)[name]):
+                continue
             log.warning(
                 "%s.%s changes in a step and is not in a checkpoint, so that a resumed run would "
                 "have that of a new one: %s",
@@ -187,6 +231,8 @@ def _try_step(trainer: Any, trial: Any, batch: Batch) -> None:
 
 def _differ(before: Any, after: Any) -> bool:
     """Return whether numbers, strings, arrays, or collections of such differ."""
+    if isinstance(before, RANDOM):
+        return pickle.dumps(before) != pickle.dumps(after)
     if before is after or not isinstance(before, PLAIN):
         return False
     try:
@@ -198,16 +244,23 @@ def _differ(before: Any, after: Any) -> bool:
     return False
 
 
-def _try_state(trainer: Any) -> None:
-    """Refuse the state of a part that a checkpoint cannot keep."""
-    metrics = [(f"metrics.{n}", metric) for n, metric in enumerate(trainer.valid_metrics)]
-    for key, part in [("loss", trainer.loss), ("trainer", trainer), *metrics]:
-        expected = "one whose load_state_dict takes what state_dict returns: tensors, plain values"
-        with trying(key, part, expected):
-            file = io.BytesIO()
-            torch.save(part.state_dict(), file)
-            file.seek(0)
-            part.load_state_dict(torch.load(file, weights_only=True))
+def try_state(key: str, part: Any, fresh: Any) -> None:
+    """Raise a ConfigFault if a checkpoint cannot keep the state of a part.
+
+    Args:
+        key: of the part in a config.
+        part: whose state it is.
+        fresh: another one, that takes it.
+    """
+    expected = "one whose load_state_dict takes what state_dict returns: tensors, plain values"
+    with trying(key, part, expected):
+        file = io.BytesIO()
+        torch.save(part.state_dict(), file)
+        file.seek(0)
+        fresh.load_state_dict(torch.load(file, weights_only=True))
+        lost = _differ(part.state_dict(), fresh.state_dict())
+    if lost:
+        raise ConfigFault(key, type(part).__name__, f"{expected}; afterwards it has another state")
 
 
 @contextmanager
@@ -215,7 +268,7 @@ def trying(key: str, block: object, wanted: str, hint: str = "") -> Iterator[Non
     """Inside, turn an error of a block's own code into a ConfigFault that says what is wanted."""
     try:
         yield
-    except (UserError, OSError):
+    except (UserError, OSError, Lost):
         raise
     except Exception as error:
         expected = f"{wanted}: trying it ended in {described(error)}{hint}"

@@ -315,9 +315,9 @@ class Items(Dataset):
         for transform in self.augmentation:
             if transform.acts_on == part:
                 ink, missing = transform(ink, missing, generator)
-                if self._has_own and not np.isfinite(ink).all():
-                    name = type(transform).__name__
-                    raise DataError(
-                        f"{name}, of the augmentation, makes points that are not finite"
-                    )
+                fault = "" if np.isfinite(ink).all() else "makes points that are not finite"
+                if len(ink) != len(missing) or len(ink) <= (part == "ink"):
+                    fault = f"returns {len(ink)} points, and how many miss before {len(missing)}"
+                if self._has_own and fault:
+                    raise DataError(f"{type(transform).__name__}, of the augmentation, {fault}")
         return ink, missing

@@ -178,7 +178,7 @@ class OwnInk(DividedDataset):
         """
         samples: list[Sample] = []
         count: Counter[str] = Counter()
-        lines = distributed.bar(self.lines(), "reading lines", delay=1, leave=False)
+        lines = distributed.bar(self.lines() or (), "reading lines", delay=1, leave=False)
         for number, line in enumerate(lines):
             try:
                 sample = sample_of(line, self.max_points, self.y_grows_down)

@@ -5,6 +5,7 @@ import json
 import math
 import re
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from tiny_run import (
     ChunkTrainer,
     MeanPrediction,
     SquaredError,
+    TinyModel,
     TinyTrainer,
     batch_of,
     close,
@@ -293,7 +295,7 @@ def test_a_loss_gives_one_value_a_sequence(tmp_path, monkeypatch):
 LOSSES = {
     "counts the padding": (
         lambda _, output, batch: (output.prediction - batch.targets).square().sum((1, 2)),
-        "gives a sequence the same value by itself and beside a longer one",
+        "a sequence has the same loss by itself and beside a longer one",
     ),
     "has no gradient": (lambda _, output, batch: batch.lengths.float(), "does not require grad"),
     "looks away": (
@@ -311,6 +313,51 @@ def test_a_loss_is_tried_before_the_first_epoch(tmp_path, monkeypatch, does):
     with pytest.raises(ConfigFault, match=f'^loss = "SquaredError": one .*{message}'):
         trainer.train()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("divisor", [0, -1.0, math.nan])
+def test_a_gradient_is_divided_by_more_than_0(tmp_path, monkeypatch, divisor):
+    monkeypatch.setattr(SquaredError, "divisor", lambda *_: divisor)
+    with pytest.raises(ConfigFault, match=f"divisor is more than 0, not {divisor:g}"):
+        make(tmp_path).train()
+
+
+@pytest.mark.parametrize("name", [None, "epoch", "skipped_steps", "gradient_norm"])
+def test_a_name_that_another_value_has_is_refused(tmp_path, monkeypatch, name):
+    options = {"monitor": None, "epochs": 1}
+    with monkeypatch.context() as patched, pytest.raises(ConfigFault, match=f"not {name!r}"):
+        patched.setattr(SquaredError, "name", name)
+        make(tmp_path, **options).train()
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(ConfigFault, match=r"^metrics.0 .*'error'"),
+    ):
+        patched.setattr(MeanPrediction, "names", ("error",))
+        make(tmp_path, **options).train()
+    monkeypatch.setattr(ChunkTrainer, "extra_metrics", lambda *_: {"error": 0.0})
+    with pytest.raises(ConfigFault, match="extra_metrics have names of their own, not"):
+        make(tmp_path, **options).train()
+
+
+def test_a_loss_may_change_from_call_to_call(tmp_path, caplog):
+    """As one that warms up; it is told what of it is lost."""
+
+    class Warming(SquaredError):
+        def __init__(self):
+            super().__init__()
+            self.calls, self.generator = 0, np.random.default_rng(3)
+
+        def __call__(self, output, batch):
+            self.calls += 1
+            return self.calls * self.generator.random() * super().__call__(output, batch)
+
+    trainer = make(tmp_path)
+    trainer.loss = Warming()
+    vars(trainer).update(rebuild=TinyModel)
+    dry_run(trainer)
+    for name in ("calls", "generator"):
+        assert f"Warming.{name} changes in a step and is not in a checkpoint" in caplog.text
+    assert trainer.loss.calls == 0
 
 
 def test_a_trainer_is_tried_with_a_state(tmp_path, caplog):
@@ -365,6 +412,44 @@ def test_what_a_step_changes_and_no_checkpoint_keeps_is_said(tmp_path, caplog):
     assert trainer.seen == 0 and not trainer.model.calls, "copies were tried"
 
 
+class Listed(TinyModel):
+    """Its last layer is in no checkpoint."""
+
+    def __init__(self):
+        super().__init__(0.0)
+        self.layers = [nn.Linear(3, 3)]
+
+    def forward(self, *words):
+        output = super().forward(*words)
+        return replace(output, prediction=self.layers[0](output.prediction))
+
+
+@pytest.mark.parametrize("kind", [TinyModel, Listed])
+def test_a_network_is_what_a_checkpoint_holds(tmp_path, kind):
+    trainer = make(tmp_path, dropout=0.0)
+    vars(trainer).update(rebuild=kind)
+    trainer.optimizer_step.model = trainer.model = kind()
+    whole = kind is TinyModel
+    with nullcontext() if whole else pytest.raises(ConfigFault, match="of parameters and buffers"):
+        dry_run(trainer)
+
+
+def test_a_sample_is_the_same_when_it_is_drawn_again(tmp_path):
+    trainer, draws = make(tmp_path), iter(range(99))
+    kind = type("Moving", (type(trainer.train_loader.dataset),), {})
+    kind.__getitem__ = lambda _, key: (sequence(key[1]) + next(draws), key[1])
+    trainer.train_loader.dataset.__class__, kind.augmentation = kind, [trainer]
+    with pytest.raises(ConfigFault, match='"ChunkTrainer": transforms without a state'):
+        dry_run(trainer)
+
+
+@pytest.mark.parametrize("name", ["on_start", "on_end"])
+def test_what_a_task_does_at_the_ends_of_a_run_fails_in_a_line(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(ChunkTrainer, name, lambda _: 1 / 0)
+    with pytest.raises(ConfigFault, match=f"one whose {name} works: .* ZeroDivisionError"):
+        trained(tmp_path, epochs=1)
+
+
 def test_a_state_that_no_checkpoint_can_keep_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(ChunkTrainer, "state_dict", lambda _: {"made": Path("any")})
     trainer = make(tmp_path)
@@ -383,6 +468,7 @@ def test_a_state_that_no_checkpoint_can_keep_is_refused(tmp_path, monkeypatch):
             "as large as they are",
         ),
         ("compute", lambda metric: {"mean": 0.0}, "compute returns all of its names: mean_pred"),
+        ("sums", ("sum",), "compute needs nothing but its sums: sum"),
         ("update", lambda metric, *_: metric.total, "'MeanPrediction' object has no .*total"),
     ],
 )

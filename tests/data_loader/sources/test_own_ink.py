@@ -95,5 +95,7 @@ def test_a_broken_line_is_an_error_with_its_number(line, message):
 def test_nothing_and_too_little_are_errors():
     with pytest.raises(DataError, match=r"^Mine: lines\(\) yields nothing"):
         dataset_of([])
+    with pytest.raises(DataError, match=r"^Mine: lines\(\) yields nothing"):
+        type("Mine", (OwnInk,), {"lines": lambda _: None})().load()
     with pytest.raises(DataError, match=r"^Mine: no lines for the split .*: 2 in all"):
         dataset_of([("a", STROKES)] * 2)
