@@ -124,9 +124,10 @@ def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
             optimizer.step()
         with trying("lr_scheduler", schedule, "a schedule that makes steps"):
             step_schedule(schedule, 1.0)
-        rates = [float(group["lr"]) for group in optimizer.param_groups]
-        if not all(0 <= rate < math.inf for rate in rates):
-            expected = f"a schedule of rates from 0 on, not {rates} in step {step + 2}"
+        rates = [group["lr"] for group in optimizer.param_groups]
+        plain = all(type(rate) in (int, float, torch.Tensor) for rate in rates)
+        if not plain or not all(0 <= rate < math.inf for rate in rates):
+            expected = f"a schedule of plain numbers from 0 on, not {rates} in step {step + 2}"
             raise ConfigFault("lr_scheduler", type(schedule).__name__, expected)
     for key, part in (("optimizer", optimizer), ("lr_scheduler", schedule)):
         if part is not None:

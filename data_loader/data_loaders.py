@@ -171,9 +171,10 @@ class HandwritingDataLoader:
                 after preprocessing, or a character is neither in the given alphabet nor among
                 `characters`, and is not to extend the alphabet.
         """
-        if short := [sample for sample in loaded.used if len(sample.ink) < 2]:
+        shapes = {sample: np.shape(sample.ink) for sample in loaded.used}
+        if short := [one for one, shape in shapes.items() if shape[0] < 2 or shape[1:] != (3,)]:
             raise DataError(
-                f"{len(short)} samples have fewer than two points, so no step to predict: "
+                f"{len(short)} samples have fewer than two points of three numbers to predict: "
                 f"{short[0].name} is the first"
             )
         alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)

@@ -393,7 +393,7 @@ class Noting(torch.optim.SGD):
         (DATASET, Lines, f'{DATASET}.type = "Lines": a class without parameters before *'),
         ("optimizer", Diving, 'optimizer = "Diving": an optimiser that makes steps: trying it end'),
         ("lr_scheduler", Stuck, 'lr_scheduler = "Stuck": a schedule that makes steps: trying it e'),
-        ("lr_scheduler", Diverging, "a schedule of rates from 0 on, not [-0.0"),
+        ("lr_scheduler", Diverging, "a schedule of plain numbers from 0 on, not [-0.0"),
         ("lr_scheduler", Ending, "trying it ended in ZeroDivisionError"),
         ("lr_scheduler", Unsaved, 'lr_scheduler = "Unsaved": one whose load_state_dict takes what'),
         ("optimizer", Noting, 'optimizer = "Noting": one whose load_state_dict takes what'),

@@ -360,6 +360,41 @@ def test_a_loss_may_change_from_call_to_call(tmp_path, caplog):
     assert trainer.loss.calls == 0
 
 
+class Warm(SquaredError):
+    """It counts its calls, those of training alone."""
+
+    calls, kept = 0, True
+
+    def __call__(self, output, batch):
+        self.calls += 1
+        return min(self.calls, 9) * super().__call__(output, batch)
+
+    def state_dict(self):
+        return {"calls": self.calls}
+
+    def load_state_dict(self, state):
+        self.calls = state["calls"] if self.kept else 0
+
+
+def test_validation_does_not_warm_a_loss_up(tmp_path):
+    found = []
+    for options in ({}, {"valid": False, "monitor": None}, {"save_minutes": 0.0}):
+        trainer = make(tmp_path, str(len(found)), dropout=0.0, **options)
+        trainer.loss = trainer.checkpoint.stateful["loss"] = Warm()
+        trainer.train()
+        found.append(weights(trainer))
+        assert trainer.loss.calls == trainer.progress.step
+    assert same(found[0], found[1]) and same(found[0], found[2])
+
+
+def test_a_state_that_does_not_come_back_is_refused(tmp_path, monkeypatch):
+    trainer = make(tmp_path)
+    trainer.loss = Warm()
+    monkeypatch.setattr(Warm, "kept", False)
+    with pytest.raises(ConfigFault, match="plain values; afterwards it has another"):
+        dry_run(trainer)
+
+
 def test_a_trainer_is_tried_with_a_state(tmp_path, caplog):
     class Stateless(ChunkTrainer):
         def forward_batch(self, model, batch):
@@ -378,7 +413,7 @@ def test_a_trainer_is_tried_with_a_state(tmp_path, caplog):
         assert ("makes no use of the state" in caplog.text) == ("trainer" in options)
 
 
-def test_parameters_of_a_loss_are_refused_and_its_buffers_kept(tmp_path):
+def test_parameters_of_a_loss_are_refused_and_its_buffers_kept(tmp_path, monkeypatch, caplog):
     class Own(SquaredError, nn.Module):
         def __init__(self, kind):
             nn.Module.__init__(self)
@@ -389,7 +424,11 @@ def test_parameters_of_a_loss_are_refused_and_its_buffers_kept(tmp_path):
     trainer.loss = Own(lambda loss: setattr(loss, "scale", nn.Parameter(torch.ones(2))))
     with pytest.raises(ConfigFault, match=r'"Own": one without parameters, .* not trained: scale'):
         trainer.train()
-    buffered = Own(lambda loss: loss.register_buffer("seen", torch.ones(2)))
+    trainer.loss = buffered = Own(lambda loss: loss.register_buffer("seen", torch.ones(2)))
+    call = SquaredError.__call__
+    monkeypatch.setattr(Own, "__call__", lambda loss, *_: (loss.seen.add_(1), call(loss, *_))[1])
+    dry_run(trainer)
+    assert "Own" not in caplog.text
     assert buffered.state_dict()["seen"].sum() == 2
     buffered.load_state_dict({"seen": torch.zeros(2)})
     assert buffered.seen.sum() == 0
