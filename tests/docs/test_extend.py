@@ -12,6 +12,7 @@ import experiments
 import train
 from base import extension
 from base.checkpoint import load_checkpoint
+from logger.metrics_csv import read_rows
 from utils.checks import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +55,10 @@ def test_the_page_s_file_does_all_that_its_commands_say(workplace):
     checkpoint = load_checkpoint(run / "checkpoint-epoch3.pth")
     assert set(checkpoint) <= set(re.findall(r"`(\w+)`", PAGE.partition("in a checkpoint")[2]))
     assert {"valid_pace", "valid_jumps_first", "pen_accuracy"} <= checkpoint["metrics"].keys()
+    tracked = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [{k: str(v) for k, v in row.items()} for row in tracked] == read_rows(
+        run / "metrics.csv"
+    )
     (found,) = (run / "evaluations").glob("*.json")
     logged = {f"valid_{name}": value for name, value in json.loads(found.read_text()).items()}
     for name in ("jumps_first", "jumps_first_per_point", "pen_accuracy", "pace"):
