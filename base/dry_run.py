@@ -154,9 +154,9 @@ def _compare_padded(trainer: Any, batch: Batch, alone: list[Batch]) -> None:
         row, is_own = int((together - apart).abs().argmax()), extension.defines(trainer.loss)
         key, part = ("loss", trainer.loss) if is_own else ("arch", trainer.model)
         expected = (
-            "one with which a sequence has the same loss by itself and beside a longer one: it "
-            "sees no padding (batch.mask is False there), and validation draws nothing at random: "
-            f"{apart[row]:.5g} and {together[row]:.5g}"
+            "one with which a sequence has the same loss by itself and beside a longer one: "
+            "neither loss nor network sees padding (batch.mask is False there), and validation "
+            f"draws nothing at random: {apart[row]:.5g} and {together[row]:.5g}"
         )
         raise ConfigFault(key, type(part).__name__, expected)
 

@@ -67,7 +67,6 @@ def log_file(path: Path) -> Iterator[None]:
     keepers = [one for one in root.handlers if isinstance(one, MemoryHandler)]
     for keeper in keepers:
         keeper.setTarget(handler)
-        keeper.flush()
     if not keepers:
         root.addHandler(handler)
     try:

@@ -177,4 +177,4 @@ class GenerationTrainer(BaseTrainer):
 
     def _known(self, loader: BaseDataLoader) -> Iterator[str]:
         """Yield the texts of the samples of a loader that have one."""
-        return (sample.text for sample in loader.dataset.samples if sample.text)
+        return (sample.text for sample in loader.dataset.samples if sample.text.strip())
