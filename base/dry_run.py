@@ -46,7 +46,11 @@ def dry_run(trainer: Any) -> None:
     Raises:
         UserError: naming what does not do what it has to.
     """
-    trial = copy.copy(trainer)  # Where they keep a state, that of the run stays as it is.
+    # Where they keep a state, that of the run stays as it is: what a trainer counts with is copied.
+    shared = [one for one in vars(trainer).values() if not isinstance(one, PLAIN + RANDOM)]
+    shared += [trainer.metrics, trainer.valid_metrics]
+    with trying("trainer", trainer, "one whose numbers, tensors and lists can be copied"):
+        trial = copy.deepcopy(trainer, {id(one): one for one in shared})
     with trying("loss", trainer.loss, "one that can be copied"):
         loss = copy.deepcopy(trainer.loss)
     batch, *alone = _two_samples(trainer)
@@ -208,12 +212,11 @@ def _try_step(trainer: Any, trial: Any, loss: BaseLoss, batch: Batch) -> None:
     if all(weight.grad is None or not weight.grad.any() for weight in model.parameters()):
         expected = "one with a gradient: it depends on no weight of the network"
         raise ConfigFault("loss", type(loss).__name__, expected)
-    model.train(trainer.model.training)
     pairs = [(trainer, trial), (trainer.loss, loss)]
     for before, after in [*pairs, *zip(trainer.model.modules(), model.modules(), strict=True)]:
         is_module = isinstance(before, nn.Module)
         keeps_own = not is_module and before.state_dict()
-        names = vars(after).keys() - {"_buffers"} if extension.defines(before) else ()
+        names = vars(after).keys() - vars(nn.Module()).keys() if extension.defines(before) else ()
         for name in () if keeps_own else sorted(names):
             if not _differ(getattr(before, name, None), vars(after)[name]):
                 continue
@@ -252,7 +255,11 @@ def try_state(key: str, part: Any, fresh: Any) -> None:
         file = io.BytesIO()
         torch.save(part.state_dict(), file)
         file.seek(0)
-        fresh.load_state_dict(torch.load(file, weights_only=True))
+        try:
+            saved = torch.load(file, weights_only=True)
+        except pickle.UnpicklingError:
+            raise ConfigFault(key, type(part).__name__, expected) from None
+        fresh.load_state_dict(saved)
         lost = _differ(part.state_dict(), fresh.state_dict())
     if lost:
         raise ConfigFault(key, type(part).__name__, f"{expected}; afterwards it has another state")

@@ -441,15 +441,18 @@ def test_what_a_step_changes_and_no_checkpoint_keeps_is_said(tmp_path, caplog):
 
         def forward_batch(self, model, batch, state=None):
             vars(self).update(seen=self.seen + 1)
+            self.sizes.append(len(batch))
             return super().forward_batch(model, batch, state)
 
     trainer = make(tmp_path, trainer=Forgetful, epochs=1)
-    trainer.seen, trainer.model.output.kept = 0, "unchanged"
+    trainer.seen, trainer.sizes, trainer.model.output.kept = 0, [], "unchanged"
     dry_run(trainer)
-    assert "Forgetful.seen changes in a step and is not in a checkpoint" in caplog.text
+    for name in ("seen", "sizes"):
+        assert f"Forgetful.{name} changes in a step and is not in a checkpoint" in caplog.text
+    assert "metrics changes" not in caplog.text
     assert "TinyModel.calls changes in a step" in caplog.text and "kept" not in caplog.text
     assert "training changes" not in caplog.text
-    assert trainer.seen == 0 and not trainer.model.calls, "copies were tried"
+    assert not (trainer.seen or trainer.sizes or trainer.model.calls), "copies were tried"
 
 
 class Listed(TinyModel):
@@ -493,7 +496,7 @@ def test_what_a_task_does_at_the_ends_of_a_run_fails_in_a_line(tmp_path, monkeyp
 def test_a_state_that_no_checkpoint_can_keep_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(ChunkTrainer, "state_dict", lambda _: {"made": Path("any")})
     trainer = make(tmp_path)
-    with pytest.raises(ConfigFault, match=r'trainer = "ChunkTrainer": .*tensors, plain values'):
+    with pytest.raises(ConfigFault, match=r'trainer = "ChunkTrainer": .*tensors, plain values$'):
         trainer.train()
     assert not list(tmp_path.iterdir())
 
