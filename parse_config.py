@@ -254,6 +254,12 @@ class ConfigParser:
         if values:
             self.config["data_loader"]["args"]["dataset"]["args"] |= values
 
+    def name_by_content(self) -> None:
+        """Have lines of one's own named by their content, as in all new runs."""
+        for key, _, accepted in list(self._datasets()):
+            if "named_by" in accepted:
+                Override("", f"{key}.named_by", "content").set_in(self.config)
+
     def build_model(self, normalisation: Normalisation, alphabet: Alphabet | None) -> BaseModel:
         """Build the network, which gets the alphabet if it needs one."""
         return self.build("arch", normalisation=normalisation, alphabet=alphabet)

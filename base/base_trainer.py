@@ -1,5 +1,6 @@
 """The training loop shared by all tasks: epochs, steps, validation."""
 
+import copy
 import logging
 import math
 import signal
@@ -19,7 +20,7 @@ from base.base_metric import as_floats, computed
 from base.base_task import BaseTask
 from base.batch_stream import BatchStream, loaded
 from base.checkpoint import Checkpoint, checkpoints
-from base.dry_run import dry_run
+from base.dry_run import dry_run, trying
 from base.monitor import Monitor
 from base.not_finite import cause_of_gradient, cause_of_loss, watched
 from base.optimizer_step import OptimizerStep
@@ -133,14 +134,16 @@ class BaseTrainer(BaseTask):
                 raise self._stop.failure
             self._is_trained = self.is_complete
             if self.is_complete and distributed.is_main():
-                self.on_end()
+                with trying("trainer", self, "one whose on_end works"):
+                    self.on_end()
 
     def _start(self) -> None:
         """Log what is trained; save a run that goes on in another folder."""
         self.run_log.events.pairs(self.logged_names, "epoch")
         self.run_log.best(self.progress)
         if distributed.is_main():
-            self.on_start()
+            with trying("trainer", self, "one whose on_start works"):
+                self.on_start()
         if self.state.source is None:
             log.info("%s", self.model)
         elif not self.checkpoint.is_same_run:  # From here on the new run is resumed from itself.
@@ -249,7 +252,7 @@ class BaseTrainer(BaseTask):
             if (divergence := self.optimizer_step.divergence()) is not None:
                 # In nats per sequence, to be compared with the loss.
                 counts["weight_noise_divergence"] = divergence / self._sequences
-            self.run_log.epoch(values | counts, self.progress, sums.seconds)
+            self.run_log.epoch(values | counts, self.progress, sums.seconds, self.on_epoch)
         # The best first: a run killed in between resumes before this epoch, and repeats it.
         if improved:
             self.checkpoint.save_best()
@@ -378,7 +381,7 @@ class BaseTrainer(BaseTask):
         sums, model = Sums(), self.evaluated_model.eval()
         for metric in self.valid_metrics:
             metric.reset()
-        with random_state_kept():
+        with self._evaluating():
             batches = distributed.bar(self.valid_loader, "validating", unit="batch", leave=False)
             for batch in loaded(batches, self._stop):
                 self._stop.poll()
@@ -404,10 +407,18 @@ class BaseTrainer(BaseTask):
             return None
         sums = Sums()
         self.model.eval()
-        with random_state_kept():
+        with self._evaluating():
             for batch in self._last_batches:
                 sums.add(self._evaluated(self.model, batch)[1], len(batch), batch.points)
         return sums.all_reduced().loss_per_point
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Inside, nothing changes the random generators, nor a loss that warms up."""
+        state = copy.deepcopy(self.loss.state_dict())
+        with random_state_kept():
+            yield
+        self.loss.load_state_dict(state)
 
     def _evaluated(self, model: nn.Module, batch: Batch) -> tuple[Any, float]:
         """Return the output for a batch, and the sum of its losses; None and NaN if not finite."""

@@ -345,6 +345,39 @@ class Stuck(torch.optim.lr_scheduler.LRScheduler):
         return self.base_lrs if self.last_epoch < 1 else self.base_lrs[1]
 
 
+class Diverging(Stuck):
+    def get_lr(self):
+        return [rate * (9 - self.last_epoch) for rate in self.base_lrs]
+
+
+class Ending(Stuck):
+    """Its length is that of the run."""
+
+    def __init__(self, optimizer, total_steps):
+        self.length = total_steps
+        super().__init__(optimizer, total_steps)
+
+    def get_lr(self):
+        return [rate / (self.length - self.last_epoch) for rate in self.base_lrs]
+
+
+class Unsaved(Stuck):
+    def __init__(self, optimizer, total_steps):
+        self.rule = lambda step: 1.0
+        super().__init__(optimizer, total_steps)
+
+    def get_lr(self):
+        return self.base_lrs
+
+
+class Noting(torch.optim.SGD):
+    def __init__(self, params, *, lr: float = 1.0):
+        super().__init__(params, lr=lr)
+
+    def step(self, closure=None):
+        self.state[self.param_groups[0]["params"][0]]["place"] = Path("any")
+
+
 @pytest.mark.parametrize(
     ("key", "cls", "message"),
     [
@@ -355,11 +388,15 @@ class Stuck(torch.optim.lr_scheduler.LRScheduler):
             Pinned,
             "its constructor ended in AttributeError: 'SynthesisNetwork' object has no",
         ),
-        ("loss", Nameless, 'loss = "Nameless": a loss with a name: trying it ended in Attribute'),
-        ("metrics.0", Uncounted, 'metrics.0 = "Uncounted": a metric with names: trying it ended'),
+        ("loss", Nameless, 'loss = "Nameless": one with a name: trying it ended in AttributeErr'),
+        ("metrics.0", Uncounted, 'metrics.0 = "Uncounted": one with a name: trying it ended in At'),
         (DATASET, Lines, f'{DATASET}.type = "Lines": a class without parameters before *'),
         ("optimizer", Diving, 'optimizer = "Diving": an optimiser that makes steps: trying it end'),
         ("lr_scheduler", Stuck, 'lr_scheduler = "Stuck": a schedule that makes steps: trying it e'),
+        ("lr_scheduler", Diverging, "a schedule of plain numbers from 0 on, not [-0.0"),
+        ("lr_scheduler", Ending, "trying it ended in ZeroDivisionError"),
+        ("lr_scheduler", Unsaved, 'lr_scheduler = "Unsaved": one whose load_state_dict takes what'),
+        ("optimizer", Noting, 'optimizer = "Noting": one whose load_state_dict takes what'),
     ],
 )
 def test_a_part_of_ones_own_that_cannot_be_used_is_a_fault_before_data_loads(

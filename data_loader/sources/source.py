@@ -261,7 +261,11 @@ class DividedDataset(SourceDataset):
         check_fractions(self._fractions)
 
     def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
-        parts, notes = divide(parsed.samples, self._fractions, self.split_seed)
+        parts, notes = divide(parsed.samples, self._fractions, self.split_seed, self._unit)
         if unlabelled := sum(not sample.text for sample in parsed.samples):
             notes.append(f"{unlabelled:,} samples have no transcription")
         return parts, notes
+
+    def _unit(self, sample: Sample) -> str:
+        """Return what a sample without a writer is divided by."""
+        return sample.name
