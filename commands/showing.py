@@ -12,7 +12,7 @@ from handwriting.options import PrimerFile
 from model.generation.options import Primer, Sampling
 from utils.checks import UserError
 
-KINDS = ("density", "window", "weights", "bias")
+KINDS = ("window", "density", "weights", "bias")
 BIASES = (0.0, 0.5, 1.0, 2.0)
 """Biases of the sheet (assumed: from the most varied to an average hand)."""
 
@@ -59,31 +59,12 @@ def save(
         stem: what the names of the files begin with.
         sampling: by which it was written.
     """
-    if not set(shown) - {"bias"}:
-        return []
-    import torch
+    paths = []
+    for kind in (one for one in KINDS[:3] if one in shown):
+        from utils.plots import write_png
 
-    from model.generation.density import density_map
-    from model.generation.sampling import predict
-    from utils.plots import density_figure, weights_figure, window_figure, write_png
-
-    figures, output = {}, predict(writer.model, line)
-    if "window" in shown:
-        attention = output.attention[0].float().cpu().numpy()
-        figures["window"] = window_figure(attention, line.text, line.ink)
-    if writer.model.has_density:
-        # As it was sharpened step by step.
-        bias = torch.from_numpy(line.bias).to(writer.device)
-        mixture = output.prediction[0].biased(bias, sampling.pen_sharpness)
-    if "density" in shown:
-        density, extent = density_map(mixture, line.ink, writer.model.normalisation)
-        figures["density"] = density_figure(density, extent, line.ink, line.description)
-    if "weights" in shown:
-        weights = mixture.weights.cpu().numpy()
-        figures["weights"] = weights_figure(weights, line.ink, line.description)
-    paths = [stem.with_name(f"{stem.name}-{kind}.png") for kind in figures]
-    for path, figure in zip(paths, figures.values(), strict=True):
-        write_png(path, figure)
+        paths.append(stem.with_name(f"{stem.name}-{kind}.png"))
+        write_png(paths[-1], writer.picture(line, kind, sampling.pen_sharpness))
     return paths
 
 

@@ -4,13 +4,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
+import torch
 
+import utils
+from model.generation.density import density_map
 from model.generation.line import Line
 from model.generation.networks import GenerationNetwork
-from model.generation.options import Primer, Sampling
-from model.generation.sampling import sample
+from model.generation.options import PEN_SHARPNESS, Primer, Sampling
+from model.generation.sampling import predict, sample
 from model.generation.writing import check_lengths, write
 from model.trained_network import TrainedNetwork
 from utils.alphabet import PANGRAM, nfc
@@ -84,6 +88,32 @@ class Writer(TrainedNetwork):
             description = f"{line.text or 'no text'}{described} · seed {seed}"
             written.append(replace(line, title=title, description=description))
         return written
+
+    def picture(
+        self,
+        line: Line,
+        kind: Literal["window", "density", "weights"],
+        pen_sharpness: float = PEN_SHARPNESS,
+    ) -> "utils.plots.Figure":
+        """Return a figure of what went on in the network as it wrote a line, step by step.
+
+        Args:
+            line: of two points at least.
+            kind: where in the text it was (paper, figure 13), where it expected the next point
+                (figure 10, above), or the weights of the mixture's components (figure 10, below).
+            pen_sharpness: with which the line was written, see `Sampling`.
+        """
+        from utils.plots import density_figure, weights_figure, window_figure  # slow to import
+
+        output = predict(self.model, line)
+        if kind == "window":
+            return window_figure(output.attention[0].float().cpu().numpy(), line.text, line.ink)
+        bias = torch.from_numpy(line.bias).to(self.device)
+        mixture = output.prediction[0].biased(bias, pen_sharpness)  # as at each step
+        if kind == "weights":
+            return weights_figure(mixture.weights.cpu().numpy(), line.ink, line.description)
+        density, extent = density_map(mixture, line.ink, self.model.normalisation)
+        return density_figure(density, extent, line.ink, line.description)
 
     @property
     def usual_text(self) -> str:
