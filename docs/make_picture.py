@@ -14,7 +14,7 @@ from model import load
 from utils.plots import CAPTION, GREY, INCH, page_figure, to_pixels, write_png
 
 FOLDER = Path(__file__).parent
-HANDS = ("flowing", "joined", "narrow", "round", "slanted", "backward", "tall")
+HANDS = ("flowing", "joined", "narrow", "round", "slanted", "backward", "tall", "wide")
 DESK = "#f3f0e9"
 """Colour behind the parts, light enough for ink and seen on white and on black (by eye)."""
 DPI, WIDTH, HEIGHT, GAP = 134, 312.0, 222.0, 8.0
@@ -35,15 +35,15 @@ def parts() -> dict[str, tuple[tuple[float, float, float, float], np.ndarray]]:
     network = load("conditional")
     line = network.write("the pen moves", bias=1.0, seed=1)
     return {
-        "a page": (page, written(letter, page, style="linked", size=2.7, seed=100)),
-        "hands": (hands, written(each, hands, size=3.2, line_height=11.0, seed=1)),
+        "a page": (page, written(letter, page, style="linked", size=2.55, seed=100)),
+        "hands": (hands, written(each, hands, size=3.2, line_height=10.8, seed=1)),
         "the window over the text": (window, to_pixels(network.picture(line, "window"), DPI)),
     }
 
 
 def written(text: str, place: tuple[float, float, float, float], **look: object) -> np.ndarray:
     """Return the first sheet of a text, as large as a place, as pixels."""
-    paper = Paper(*place[2:], margins=(16.0, 8.0, 6.0, 10.0))
+    paper = Paper(*place[2:], margins=(10.0, 8.0, 4.0, 10.0))
     return to_pixels(
         page_figure(write_page(text, options=PageOptions(paper=paper, **look))[0]), DPI
     )
