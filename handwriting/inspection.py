@@ -46,7 +46,11 @@ def step_figures(
         line: of two points at least.
         kinds: "density", "window" and "weights", or some of them.
         pen_sharpness: by which it was written.
+
+    Raises:
+        UserError: if the network lacks what is to be shown.
     """
+    check_pictures(writer, kinds)
     figures, output = {}, predict(writer.model, line)
     if "window" in kinds:
         attention = output.attention[0].float().cpu().numpy()
