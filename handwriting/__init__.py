@@ -15,6 +15,7 @@ _HOMES = {
     "load_primer": "primers",
     "read": "networks",
     "read_back": "legibility",
+    "step_figures": "inspection",
     "write_page": "page",
 }
 __all__ = list(_HOMES)

@@ -22,7 +22,7 @@ from handwriting.setting import LAST_COLUMN, Look, Setting, columns, enveloped, 
 from model.generation.writing import check_lengths
 from model.writer import Writer
 from utils.alphabet import Alphabet
-from utils.checks import UserError
+from utils.checks import UserError, short
 from utils.page.page import Sheet
 from utils.page.saving import save_sheets
 from utils.page.svg import to_svg
@@ -31,9 +31,12 @@ MAX_LINES = 5_000
 """Most lines of a text (assumed: so many empty ones are 170 pages of A4)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Page(Sheet):
     """A written page: saves itself, and shows itself in a notebook."""
+
+    def __repr__(self) -> str:
+        return f"Page({self.width:g} x {self.height:g} mm, {short(self.text)})"
 
     @property
     def text(self) -> str:
