@@ -140,9 +140,9 @@ class HandDataset(BaseDataset):
         """
         log.info("reading the lines")
         samples = usable(self.root, samples, known, reader)
-        reference_inks = [ink for ink in writer.reference_lines if mean_step(ink) > 0]
-        height = self.x_height or float(np.median([x_height(ink) for ink in reference_inks]))
-        step = self.step or float(np.median([mean_step(ink) for ink in reference_inks]))
+        unprimed = [ink for ink in writer.reference_lines if mean_step(ink) > 0]
+        height = self.x_height or float(np.median([x_height(ink) for ink in unprimed]))
+        step = self.step or float(np.median([mean_step(ink) for ink in unprimed]))
         inks = to_network_units([(one.ink, one.text) for one in samples], height, step)
         learned, _ = self.divided(len(samples))  # Held-out lines lend no letters.
         own = [(inks[k], samples[k].text) for k in learned]
