@@ -69,7 +69,7 @@ class BaseTrainer(BaseTask):
         self.checkpoint = TrainingCheckpoint(parts, self.settings, *saved, self._last_loss)
         self.run_log = RunLog(self.run, self.device, self._stop, self.settings, self.loss.name)
         self._last_batches: list[Batch] | None = None  # Or chunks, of the last step that was made.
-        self._nonfinite: list[str] = []  # Modules of whom an output was, if `anomaly`.
+        self._nonfinite: list[str] = []  # If `anomaly`: modules whose output was not finite.
         self._is_trained = False
 
     @property
@@ -272,18 +272,21 @@ class BaseTrainer(BaseTask):
     def _train_step(self) -> float:
         """Make one optimiser step, and return its loss per point.
 
-        It is of one batch, of `accumulate` batches or, with truncation, of the next chunk of each.
-        The gradient is that of the summed loss, over all of these and all processes.
+        A step takes one batch, `accumulate` batches or, with truncation, the next chunk of each.
+        `forward_batch` computes the output for each of these, the loss one value for each
+        sequence; the gradient of their sum is added up. Then `OptimizerStep.step` sums it over all
+        processes, divides it by the divisor of the loss, clips it and updates the weights, unless
+        something is not finite.
         """
-        started, stream, update = time.perf_counter(), self.stream, self.optimizer_step
+        started, stream, optimizer_step = time.perf_counter(), self.stream, self.optimizer_step
         if not stream.load():  # A loader failed: the run ends.
             return math.nan
         sums, batches, finite = Sums(), [], True
         now = self.progress  # Random numbers depend on the place in the data alone.
         place = now.data_pass, now.batch, now.chunk
         self.model.train()
-        update.start(now.step)
-        with update.noisy(), distributed.own_randomness(self.device, self.seed, *place):
+        optimizer_step.start(now.step)
+        with optimizer_step.noisy(), distributed.own_randomness(self.device, self.seed, *place):
             for number, chunk in enumerate(stream.chunks()):
                 loss = 0.0  # Of a process without a row of this batch.
                 if chunk is not None:
@@ -304,13 +307,13 @@ class BaseTrainer(BaseTask):
                     sums.add(loss, chunk.sequences, chunk.batch.points)
                     batches.append(chunk.batch)
         (divisor,) = distributed.all_reduce_sum([sum(map(self.loss.divisor, batches))])
-        sums, norm, rate = sums.all_reduced(), math.nan, update.learning_rate
+        sums, norm, rate = sums.all_reduced(), math.nan, optimizer_step.learning_rate
         if finite:
             # The divergence of adaptive noise counts once for the training set: this step's share.
-            norm = update.step(divisor, sums.sequences / divisor / self._sequences)
+            norm = optimizer_step.step(divisor, sums.sequences / divisor / self._sequences)
         if math.isfinite(norm):
             self._last_batches = batches
-        elif finite and not update.scaler.is_enabled():
+        elif finite and not optimizer_step.scaler.is_enabled():
             self._report(f"{cause_of_gradient(self.model)} is not finite")
         stream.advance()
         self._count(sums, norm, rate, time.perf_counter() - started)

@@ -21,7 +21,14 @@ from data_loader import EmbeddedDataset, HandwritingDataLoader
 from model import SynthesisNetwork
 from model.generation.loss import NegativeLogLikelihood
 from model.generation.networks import GenerationNetwork
-from parse_config import ALPHABET, NORMALISATION, ConfigError, ConfigParser, Override, choices
+from parse_config import (
+    TRIAL_ALPHABET,
+    TRIAL_NORMALISATION,
+    ConfigError,
+    ConfigParser,
+    Override,
+    choices,
+)
 from tests import tiny_config
 from trainer import GenerationTrainer
 from utils.checks import ABSENT, UserError
@@ -63,8 +70,8 @@ def in_file(tmp_path: Path, config: Any, arch: Any = None) -> ConfigParser:
 
 def test_a_sound_config_builds_what_it_says():
     config = parsed(changed("arch.args", {"hidden_size": 8, "dropout": 0, "num_windows": 2}))
-    network = config.build_model(NORMALISATION, ALPHABET)
-    assert type(network) is SynthesisNetwork and network.alphabet == ALPHABET
+    network = config.build_model(TRIAL_NORMALISATION, TRIAL_ALPHABET)
+    assert type(network) is SynthesisNetwork and network.alphabet == TRIAL_ALPHABET
     loader = config.build("data_loader")
     names = [type(one).__name__ for one in loader.preprocessing]
     assert names == ["FillMissing", "CutLongSteps"]
@@ -592,7 +599,7 @@ def test_groups_of_weights_have_settings_of_their_own(given, top):
     settings.append({"match": "output.*", "betas": [0.5, 0.6]})
     block = {"type": "OneCycleLR", "args": given}
     config = parsed(changed(GROUPS, settings) | {"lr_scheduler": block})
-    network = config.build_model(NORMALISATION, ALPHABET)
+    network = config.build_model(TRIAL_NORMALISATION, TRIAL_ALPHABET)
     optimizer = config.build("optimizer", params=partial(parameter_groups, network, False))
     names = {id(weight): name for name, weight in network.named_parameters()}
     rest, bias, output = groups = optimizer.param_groups

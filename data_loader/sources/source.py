@@ -38,6 +38,8 @@ Splits = dict[str, list[Sample]]
 class SourceDataset(BaseDataset):
     """Samples of a file, an archive or a folder of a known format.
 
+    How to add a format: `data_loader/sources/__init__.py`.
+
     Args:
         root: the file, or the folder with the files.
         cache: folder for the parsed data; None is `cache` beside the data or, where that cannot
@@ -103,9 +105,9 @@ class SourceDataset(BaseDataset):
         return parsed
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        """Return what is in a file whose path below the folder is `name`, under that name.
+        """Return what is in `file`; `name` is its path below the folder.
 
-        The group of a sample is its file or split.
+        The `group` of a sample, if it has one, names its file or its split.
         """
         raise NotImplementedError
 
