@@ -18,6 +18,7 @@ from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import load_weights
 from base.device import resolve_device
 from base.dry_run import trying
+from base.licence import after_training
 from base.provenance import versions
 from base.random_state import seed_all
 from base.training_parts import TrainingParts
@@ -134,6 +135,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
             "quantisation_step": loaded.quantisation_step,
             "fingerprints": loaded.fingerprints,
         },
+        "licence": after_training(config.config, start.weights and start.weights.content),
         "versions": versions(device),
         "modules": extension.versions(),
     }

@@ -4,7 +4,7 @@ import argparse
 
 from commands import options
 from commands.options import Networks, Parser
-from handwriting.networks import sampling_of
+from handwriting.networks import sampling_of, usual_proofreader
 from handwriting.options import PrimerFile
 from utils.checks import UserError
 
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     texts = [*(sample.text for sample in own), *asked]
     seeds = range(arguments.seed, arguments.seed + len(texts))
     sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
-    reader = networks.reader("proofreader")
+    reader = networks.reader(usual_proofreader(learned))
     earlier, now = (
         [row_of(line) for line in Hand(one, primer, reader, sampling).write_words(texts, seeds)]
         for one in (former, learned)

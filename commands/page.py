@@ -8,6 +8,7 @@ from base.pretrained import STYLE, resolve_checkpoint
 from commands import options
 from commands.options import Networks, Parser, number, require, value
 from handwriting.layout import VAlign
+from handwriting.networks import PROOFREADERS
 from handwriting.options import HEIGHT, OF_LOOK, USUAL, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, check_pixels, size
 from handwriting.setting import LINE_HEIGHT
@@ -47,9 +48,10 @@ def add_options(parser: Parser) -> None:
     add_paper(parser)
     add_look(parser)
     proofreading = parser.add_mutually_exclusive_group()
-    read = "read every word back, and write it again if it is misread (default: proofreader)"
-    usual = {"const": "proofreader", "default": "proofreader", "metavar": "RECOGNISER"}
-    proofreading.add_argument("--proofread", nargs="?", **usual, help=read)
+    read = f"read every word back, and write it again if it is misread (default: {PROOFREADERS})"
+    proofreading.add_argument(
+        "--proofread", dest="reader", nargs="?", metavar="RECOGNISER", help=read
+    )
     once = "write every word once"
     proofreading.add_argument("--no-proofread", dest="proofread", action="store_false", help=once)
     options.add_shared(parser, "--tries")
@@ -133,8 +135,8 @@ def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
             raise UserError(f"--{name} is for --output FILE ending in {kinds}, not {kind}")
     if kind == ".png":
         check_pixels(paper.width, paper.height, arguments.dpi or DPI)
-    if arguments.proofread:
-        resolve_checkpoint(arguments.proofread)
+    if arguments.reader:
+        resolve_checkpoint(arguments.reader)
     if arguments.report:
         make_room(arguments.report, "--report", is_checked_only=True)
     make_room(path, "--output", is_checked_only=True)
@@ -155,8 +157,6 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
             printed=not arguments.hide_ruling,
         ),
         primer=primer if arguments.primer else None,
-        proofread=bool(arguments.proofread),
-        reader=arguments.proofread or PageOptions.reader,
         tries=arguments.tries or PageOptions.tries,
     )
 

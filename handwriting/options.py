@@ -62,7 +62,7 @@ class PageOptions:
         envelope: whether the last paragraph is an address, and what is before it the sender's.
         valign: where the writing stands on a sheet that it leaves partly empty.
         proofread: whether every word is read back, and written again if it is misread.
-        reader: the network that does so.
+        reader: the network that does so; None for the one that is as free as the writer.
         tries: most times a word is written.
         skip_unknown: whether characters that the network does not know are left out; otherwise they
             are an error.
@@ -86,7 +86,7 @@ class PageOptions:
     envelope: bool = False
     valign: VAlign = "top"
     proofread: bool = True
-    reader: str | Path = "proofreader"
+    reader: str | Path | None = None
     tries: int = 6
     skip_unknown: bool = False
 

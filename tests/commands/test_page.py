@@ -35,7 +35,10 @@ def networks(tmp_path_factory):
 
 def write_page(networks, *words, proofread=False):
     options = ["-r", networks["-r"], "-d", "cpu"]
-    options += ["--proofread", networks["--proofread"]] if proofread else ["--no-proofread"]
+    if proofread:
+        options += ["--proofread", networks["--proofread"]]
+    elif "--proofread" not in words:
+        options.append("--no-proofread")
     return experiments.main([str(word) for word in ["page", *options, *words]])
 
 

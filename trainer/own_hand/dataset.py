@@ -24,6 +24,7 @@ from data_loader.sources.parsing import first_of
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from data_loader.transforms.slips import RemoveSlips
 from data_loader.transforms.smoothing import Smooth
+from handwriting.networks import usual_proofreader
 from model.generation.options import Primer
 from model.loading import load
 from model.reader import Reader
@@ -230,7 +231,7 @@ def networks(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
         return load("writer", str(device)), network
     if not isinstance(network, Writer) or not network.model.needs_text:
         raise UserError(f"{path}: a hand is learned by a network that writes texts, or that reads")
-    return network, load("proofreader", str(device))
+    return network, load(usual_proofreader(network), str(device))
 
 
 def to_network_units(lines: Sequence[Primer], height: float, step: float) -> list[np.ndarray]:
