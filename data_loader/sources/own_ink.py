@@ -126,7 +126,7 @@ def json_lines(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> list
     try:
         return parse_json(read_file(Path(path), max_bytes))
     except Fault as fault:
-        raise fault.within(str(path)) from None
+        raise fault.within(str(Path(path).absolute())) from None
 
 
 class OwnInk(DividedDataset):

@@ -4,7 +4,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from data_loader.sources.own_ink import OwnInk
+from data_loader.sources.own_ink import OwnInk, json_lines
 from tests.loaded import in_order
 from utils.checks import DataError
 
@@ -90,6 +90,12 @@ def test_y_may_grow_upwards_and_writers_be_known():
 def test_a_broken_line_is_an_error_with_its_number(line, message):
     with pytest.raises(DataError, match=rf"^Mine: line 2 \(from 0\): {message}"):
         dataset_of([("a", STROKES), ("b", STROKES), line], max_points=100)
+
+
+def test_a_file_that_is_not_there_is_named_with_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=f"^{tmp_path}/ink.json: a file that cannot be read"):
+        json_lines("ink.json")
 
 
 def test_nothing_and_too_little_are_errors():
