@@ -1,4 +1,4 @@
-"""Draw the picture at the top of the README: `python -m docs.make_picture`, a minute or two.
+"""Draw the picture at the top of the README: `python -m docs.make_picture`, half a minute.
 
 A page, hands and a window, all of them written by the pretrained networks.
 """

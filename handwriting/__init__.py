@@ -9,12 +9,9 @@ _HOMES = {
     "PageOptions": "options",
     "Pages": "page",
     "Paper": "paper",
-    "Passage": "passages",
     "PrimerFile": "options",
-    "Proofread": "proofreading",
     "load_primer": "primers",
     "read": "networks",
-    "read_back": "legibility",
     "step_figures": "inspection",
     "write_page": "page",
 }

@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SHOWN = {
-    "examples": ("Line('The ink is still wet'", "and it goes on", "['the pen moves']"),
+    "examples": ("Line('The ink is still wet'", "Page(148 x 105 mm", "['the pen moves']"),
     "results": ("| conditional, log-loss | -1128.2 | -1081.2 | -1132.6 |", "IAM-OnDB is not in"),
 }
 """Of the outputs of each."""
