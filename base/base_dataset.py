@@ -140,6 +140,11 @@ class BaseDataset(ABC):
         """Return the default preprocessing for training on this source."""
         return []
 
+    def usual_network(self) -> str | None:
+        """Return the pretrained network with which a training on this source begins that names
+        none; None for initial weights."""
+        return None
+
     @abstractmethod
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Return the samples of some splits, as far as the source has these.

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from base import distributed
 from base.base_data_loader import Batch
@@ -207,16 +208,11 @@ class BaseTrainer(BaseTask):
         total = self.settings.steps_per_epoch
         if total is None and self.settings.truncate is None:
             total = math.ceil(len(self.train_loader) / self.settings.accumulate)
-        with distributed.bar(
-            what=f"epoch {self.progress.epoch + 1}/{self.epochs}",
-            total=total,
-            initial=self.progress.epoch_steps,
-            unit="step",
-            leave=False,
-        ) as bar:
+        with self.progress_bar(total) as bar:
             while not self._epoch_is_trained():
+                before = self.progress.epoch_steps
                 loss = self._train_step()
-                bar.update(self.progress.epoch_steps - bar.n)
+                bar.update(self.progress.epoch_steps - before)
                 bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
                 if self._stop.poll():
                     return not self._stop.immediate and self._epoch_is_trained()
@@ -224,6 +220,16 @@ class BaseTrainer(BaseTask):
                 if due and not self._epoch_is_trained():
                     self._save_within_epoch()
         return True
+
+    def progress_bar(self, total: int | None) -> "tqdm[Any]":
+        """Return the bar of an epoch, which has so many steps, if they are known."""
+        return distributed.bar(
+            what=f"epoch {self.progress.epoch + 1}/{self.epochs}",
+            total=total,
+            initial=self.progress.epoch_steps,
+            unit="step",
+            leave=False,
+        )
 
     def _epoch_is_trained(self) -> bool:
         if self.settings.steps_per_epoch is not None:
@@ -385,7 +391,9 @@ class BaseTrainer(BaseTask):
         for metric in self.valid_metrics:
             metric.reset()
         with self._evaluating():
-            batches = distributed.bar(self.valid_loader, "validating", unit="batch", leave=False)
+            batches = distributed.bar(
+                self.valid_loader, "validating", unit="batch", leave=False, delay=1
+            )
             for batch in loaded(batches, self._stop):
                 self._stop.poll()
                 if self._stop.immediate:

@@ -27,7 +27,7 @@ from base.base_model import BaseModel
 from base.checkpoint import CheckpointFile, check_weights, find_checkpoint, newest_checkpoint
 from base.run_folder import SAVED, RunFolder
 from model.loading import naming_incompatibilities
-from parse_config import TRIAL_ALPHABET, TRIAL_NORMALISATION, ConfigParser
+from parse_config import TRIAL_ALPHABET, TRIAL_NORMALISATION, ConfigError, ConfigParser
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, DataError, UserError
 from utils.override import children
@@ -147,9 +147,25 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
 def new(arguments: argparse.Namespace) -> Start:
     """New, or fine-tuned: `-c CONFIG`, perhaps with `-r CHECKPOINT`."""
     weights = _find(arguments.resume) if arguments.resume else None
-    arch = weights and weights.content["config"].get("arch")
-    config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
+    try:
+        arch = weights and weights.content["config"].get("arch")
+        config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
+    except ConfigError:
+        if weights or not (name := suggested_network(arguments)):
+            raise
+        weights = _find(name)
+        arch = weights.content["config"]["arch"]
+        config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
     return Start(config, _new_run(config, arguments), weights)
+
+
+def suggested_network(arguments: argparse.Namespace) -> str | None:
+    """Return the pretrained network with which the data of a config suggests to begin."""
+    arch = _find("writer").content["config"]["arch"]  # any: the dataset is asked, no network made
+    with suppress(ConfigError):
+        config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
+        return config.build("data_loader").dataset.usual_network()
+    return None
 
 
 def start_or_resume(start: Start, locks: ExitStack | None) -> Start:

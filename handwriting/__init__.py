@@ -11,7 +11,10 @@ _HOMES = {
     "Paper": "paper",
     "PrimerFile": "options",
     "load_primer": "primers",
+    "load_report": "rewriting",
     "read": "networks",
+    "rewrite": "rewriting",
+    "save_report": "rewriting",
     "step_figures": "inspection",
     "write_page": "page",
 }

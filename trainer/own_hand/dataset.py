@@ -19,7 +19,7 @@ import torch
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
-from data_loader.sources.ink_files import mean_step
+from data_loader.sources.ink_files import mean_step, read_ink
 from data_loader.sources.parsing import first_of
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from data_loader.transforms.slips import RemoveSlips
@@ -29,8 +29,9 @@ from model.generation.options import Primer
 from model.loading import load
 from model.reader import Reader
 from model.writer import Writer
-from trainer.own_hand.lines import recorded, usable
+from trainer.own_hand.lines import JOINED, lifts_per_letter, recorded, usable
 from trainer.own_hand.practice import practice
+from trainer.own_hand.stages import READING, stage
 from utils.alphabet import Alphabet
 from utils.checks import DataError, Range, UserError
 from utils.files import atomic_write
@@ -76,6 +77,10 @@ class HandDataset(BaseDataset):
         lent: lines that the network writes in the hand before the training: they lend the
             characters that the person did not write.
         seed: chooses the lines that are held out, and those used of too many.
+        keep: names of lines, with commas between them, that are learned from even where what is
+            read of them is not their text.
+        networks: with which a training begins that names none: the first for a hand whose letters
+            stand apart, the last for one that joins them.
     """
 
     root: str
@@ -85,6 +90,22 @@ class HandDataset(BaseDataset):
     composed: Annotated[int, Range(0, 100_000)] = 800
     lent: Annotated[int, Range(0, 10_000)] = 72
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    keep: str = ""
+    networks: list[str] | None = None
+
+    @property
+    def kept(self) -> list[str]:
+        """The names of the lines that are kept."""
+        return [*filter(None, map(str.strip, self.keep.split(",")))]
+
+    def usual_network(self) -> str | None:
+        """Return the one of `networks` that suits the hand, by how often the pen is lifted."""
+        if not self.networks:
+            return None
+        lifts = lifts_per_letter(read_ink(self.root))
+        network = self.networks[0 if lifts > JOINED else -1]
+        log.info("%.2f strokes for each letter: %s learns the hand", lifts, network)
+        return network
 
     def load(self, splits: Collection[str] = SPLITS) -> HandLines:
         """Return the lines in the units that the config says.
@@ -138,8 +159,8 @@ class HandDataset(BaseDataset):
 
         One of the two networks is the one that learns the hand.
         """
-        log.info("reading the lines")
-        samples = usable(self.root, samples, known, reader)
+        with stage(READING):
+            samples = usable(self.root, samples, known, reader, self.kept)
         unprimed = [ink for ink in writer.reference_lines if mean_step(ink) > 0]
         height = self.x_height or float(np.median([x_height(ink) for ink in unprimed]))
         step = self.step or float(np.median([mean_step(ink) for ink in unprimed]))
