@@ -46,6 +46,7 @@ from utils.checks import CheckpointError, ConfigFault, UserError
 from utils.files import atomic_write, open_file, write_text
 from utils.hand_measures import baseline, levelled
 from utils.ink import x_height
+from utils.ink_features import num_features
 
 FORMAT = "online-handwriting/1"
 ENDING, STYLES = ".bin", "styles.json"
@@ -231,7 +232,8 @@ def _sampling(writer: Writer) -> dict[str, Any]:
 
 def _features(model: CTCNetwork) -> dict[str, Any]:
     names = ("spacing", "parts", "time_reductions")
-    return {"features": {name: getattr(model, name) for name in names}}
+    count = {"count": num_features(model.parts)}
+    return {"features": {name: getattr(model, name) for name in names} | count}
 
 
 def _licence(path: Path) -> str:

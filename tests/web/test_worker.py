@@ -68,7 +68,7 @@ def of_kind(answers, kind):
 
 
 def test_points_come_as_they_are_computed_and_are_those_of_the_line(page):
-    requests = [WRITER, write("one two"), write("one two", style="plain"), write("a b " * 9)]
+    requests = [WRITER, write("one two"), write("one two", style="plain"), write(" a  b " * 9)]
     for answers in ask(page, *requests)[1:]:
         done, points = answers[-1], of_kind(answers, "points")
         assert done["type"] == "done" and len(points) > 1 and done["read"] is None
