@@ -9,7 +9,6 @@ const [TRIES, TRY_SEED_STRIDE, SEEDS] = [6, 1_000_000_007, 2 ** 32]; // as Pytho
 const [MIN_STEPS, STEPS_PER_CHARACTER] = [100, 40]; // of a line
 const [PRIMER_TEXT, PRIMER_POINTS] = [200, 3000]; // the longest that are continued
 const HAND_RATIO = 2; // by which a hand may differ from usual in size or speed
-const SPACE = 1.2; // x-heights between words
 const [LINE_PRIOR, TURN_PRIOR] = [8, 2]; // characters that tell half of a line's height and slope
 const CHUNK = 32; // points that are handed on together
 const TAKEN_BACK = 56; // steps after the end of a line that it takes to find it (stopping.js)
@@ -72,7 +71,7 @@ export function* writeLine(writer, reader, given, { seed, bias, style, primer })
     const found = reader ? misread(text, read) : { errors: 0, doubtful: [] };
     if (!ended) found.errors += text.length;
     if (!best || found.errors < best.errors)
-      best = { ...found, text, ink, read, advance: shapes.bounds(parts).right + SPACE };
+      best = { ...found, text, ink, read };
   }
   return best;
 }

@@ -279,22 +279,17 @@ export class Reader {
 
   // The log-probabilities of each frame of ink; the blank is the last class.
   logProbs(ink) {
-    const { count, time_reductions: reductions } = this.header.features;
+    const { count } = this.header.features;
     const points = features(ink, this.header.features);
-    let frames = Math.ceil(points.length / count / STRIDE);
+    const frames = Math.ceil(points.length / count / STRIDE);
     const seen = new Float32Array((STRIDE * (frames - 1) + KERNEL) * count);
     seen.set(points, (KERNEL >> 1) * count);
     let hidden = this.#product(this.convolution, seen, frames, STRIDE * count).map(gelu);
-    this.layers.forEach(([ahead, back], number) => {
+    for (const [ahead, back] of this.layers) {
       const backwards = this.#states(back, reversed(hidden, hidden.length / frames), frames);
       const both = [this.#states(ahead, hidden, frames), reversed(backwards, back.size)];
       hidden = beside(frames, ...both.map((states) => [states, back.size]));
-      if (number < reductions) {
-        const pairs = new Float32Array(4 * back.size * Math.ceil(frames / 2));
-        pairs.set(hidden);
-        [hidden, frames] = [pairs, Math.ceil(frames / 2)];
-      }
-    });
+    }
     const logits = this.#product(this.labels, hidden, frames, hidden.length / frames);
     return Array.from({ length: frames }, (_, frame) => {
       const own = logits.subarray(frame * this.labels.rows, (frame + 1) * this.labels.rows);

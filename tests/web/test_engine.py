@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "web" / "engine.wasm"
 WRITER = dict(hidden_size=13, num_layers=2, num_mixtures=3, end_of_sequence=True, stretch=0.03)
 READERS = [
-    dict(hidden_size=9, num_layers=3, channels=10, parts=3, time_reductions=1),
+    dict(hidden_size=9, num_layers=3, channels=10, parts=3),
     dict(hidden_size=8, num_layers=1, channels=8),
 ]
 NO_NODE = "Node.js is not installed: apt-get install nodejs"
