@@ -85,8 +85,7 @@ lint: .venv/installed-dev
 # clang and wasm-ld (Debian: clang, lld) compile the kernels for the page.
 ENGINE ?= web/engine.wasm
 KERNELS := $(addprefix model/layers/kernels/,products.c lstm.c sampling.c)
-EXPORTS := malloc mark release pack linear gelu log_softmax forward write_lines layer_bytes \
-	writing_bytes
+EXPORTS := malloc mark release pack linear forward write_lines layer_bytes writing_bytes
 
 web: $(ENGINE) .venv/installed
 	@PYTHONPATH=. .venv/bin/python -c \

@@ -46,6 +46,7 @@ from utils.checks import CheckpointError, ConfigFault, UserError
 from utils.files import atomic_write, open_file, write_text
 from utils.hand_measures import baseline, levelled
 from utils.ink import x_height
+from utils.ink_features import num_features
 
 FORMAT = "online-handwriting/1"
 ENDING, STYLES = ".bin", "styles.json"
@@ -147,11 +148,13 @@ def check_known(network: TrainedNetwork) -> None:
     known = {type(module) for module in model.modules()} <= KNOWN and cells == {"LSTM"}
     if isinstance(model, SynthesisNetwork):
         known = known and model.end_of_sequence and model.has_density
+    else:
+        known = known and not model.time_reductions
     if not known:
         raise UserError(
             f"{network.path} contains a {type(model).__name__} that the page cannot compute: it "
-            "takes a SynthesisNetwork with `end_of_sequence` and a mixture, or a CTCNetwork, both "
-            "of LSTM cells"
+            "takes a SynthesisNetwork with `end_of_sequence` and a mixture, or a CTCNetwork without "
+            "`time_reductions`, both of LSTM cells"
         )
 
 
@@ -230,8 +233,8 @@ def _sampling(writer: Writer) -> dict[str, Any]:
 
 
 def _features(model: CTCNetwork) -> dict[str, Any]:
-    names = ("spacing", "parts", "time_reductions")
-    return {"features": {name: getattr(model, name) for name in names}}
+    count = num_features(model.parts)
+    return {"features": {"spacing": model.spacing, "parts": model.parts, "count": count}}
 
 
 def _licence(path: Path) -> str:

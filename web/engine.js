@@ -90,24 +90,27 @@ export class Kernels {
     }
   }
 
-  // Call a kernel that returns 0, or 1 without memory, or 2 for a text that does not fit.
+  // Call a kernel that returns 0, or 1 without memory.
   run(kernel, structure) {
-    const top = this.c.mark();
-    const failure = this.c[kernel](structure);
-    this.c.release(top);
-    if (failure === 1) throw new UserError("There is not enough memory for that.");
-    if (failure) throw new Error(`${kernel} refuses the text`);
+    const failure = this.within(() => this.c[kernel](structure));
+    if (failure) throw new UserError("There is not enough memory for that.");
   }
 
   // Pack a layer's weights, rows of `columns` numbers, for products; `groups` are an LSTM's gates.
   pack(weights, columns, groups = 1) {
     const rows = weights.length / columns / groups;
     const target = this.alloc(columns * groups * padded(rows));
-    const top = this.c.mark();
     const numbers = [columns, groups, rows].map(BigInt);
-    this.c.pack(...numbers, this.alloc(weights.length, weights), 1n, BigInt(columns), target);
-    this.c.release(top);
+    this.within(() => this.c.pack(
+      ...numbers, this.alloc(weights.length, weights), 1n, BigInt(columns), target));
     return target;
+  }
+
+  // An output layer, or a convolution, packed.
+  linear(weights, bias) {
+    const [rows, columns] = [bias.length, weights.length / bias.length];
+    const place = this.alloc(padded(rows), bias);
+    return { rows, columns, weights: this.pack(weights, columns), bias: place };
   }
 
   // What was allocated in `work` is freed at its end.

@@ -2,12 +2,9 @@
 
 import { atEqualSteps, bounds, pathAlong, strokes, xHeight } from "./ink.js";
 
-const NUM_FEATURES = 10;
 const MAX_POINTS = 20_000;
 const DETAIL = 3; // factor on what is a third as large as other features
 const FAR = 8; // x-heights beyond which positions and jumps grow only logarithmically
-
-export const numFeatures = (parts) => NUM_FEATURES + (parts > 1 ? 2 * parts : 0);
 
 // The features of all points, one after the other.
 export function features(ink, { spacing, parts }) {

@@ -4,7 +4,6 @@
 // ends. A stroke is a list of positions [x, y].
 
 const FLAT = 0.3; // x-heights up to which a way up or down counts as flat
-const STRONGEST = Math.tan((50 * Math.PI) / 180); // slant
 const NARROWEST = 4; // x-heights of a line whose slope can be told
 
 const median = (values) => {
@@ -109,15 +108,6 @@ export function baseline(parts) {
   const least = FLAT * xHeight(parts);
   const ways = verticalSegments(parts).filter(({ dy }) => Math.abs(dy) > least);
   return ways.length ? median(ways.map(({ y, dy }) => y + Math.max(dy, 0))) : bounds(parts).bottom;
-}
-
-// How far downstrokes of a level line lean to the right, x over y; 0 without any.
-export function slant(parts) {
-  const letter = xHeight(parts);
-  const down = verticalSegments(parts)
-    .filter(({ dx, dy }) => dy > 0.5 * letter && Math.abs(dx / dy) <= STRONGEST);
-  if (!down.length) return 0;
-  return weightedMedian(down.map(({ dx, dy }) => -dx / dy), down.map(({ dy }) => dy));
 }
 
 // The numbers of the strokes with which rows of writing begin, the first of them 0.

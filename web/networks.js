@@ -2,7 +2,7 @@
 // that reads. They compute what Python's do; see model/generation and model/recognition.
 
 import { even, Kernels, LAYER, padded, UserError, WRITING } from "./engine.js";
-import { features, numFeatures } from "./features.js";
+import { features } from "./features.js";
 import { TorchRandom } from "./random.js";
 import { Stopping } from "./stopping.js";
 
@@ -48,14 +48,13 @@ export async function parse(bytes, name) {
   return { header, tensors };
 }
 
-// Columns of a matrix, and matrices of as many rows beside each other.
-const part = (data, columns, from = 0, to = columns) => ({ data, columns, from, to });
-
+// Parts [matrix, its columns, from, to] of matrices of as many rows beside each other.
 function beside(rows, ...parts) {
-  const width = parts.reduce((sum, { from, to }) => sum + to - from, 0);
+  const all = parts.map(([data, columns, from = 0, to = columns]) => ({ data, columns, from, to }));
+  const width = all.reduce((sum, { from, to }) => sum + to - from, 0);
   const found = new Float32Array(rows * width);
   for (let row = 0, at = 0; row < rows; row++)
-    for (const { data, columns, from, to } of parts) {
+    for (const { data, columns, from, to } of all) {
       found.set(data.subarray(row * columns + from, row * columns + to), at);
       at += to - from;
     }
@@ -69,158 +68,167 @@ function reversed(data, columns) {
   return found;
 }
 
-// The parameters of a torch LSTM in the order of the kernels.
-function reordered(parameters) {
-  const size = parameters.length / 4;
-  const found = new Float32Array(parameters.length);
-  GATES.forEach((from, to) =>
-    found.set(parameters.subarray(from * size, (from + 1) * size), to * size));
-  return found;
+// A layer of LSTM cells, packed; the weights are of the hidden state first.
+function layer(kernels, weights, bias) {
+  const [rows, columns] = [bias.length, weights.length / bias.length];
+  const width = even(columns);
+  const pads = width - columns;
+  const all = beside(rows, [weights, columns], [new Float32Array(rows * pads), pads]);
+  return {
+    ...{ size: rows / 4, width, weights: kernels.pack(all, width, 4) },
+    bias: kernels.alloc(rows, bias),
+  };
 }
 
-// A layer of LSTM cells; `window` is {vocabSize, components, parameters} where it has one.
-class Layer {
-  // The columns of the weights are for the hidden state, for the window, and for the inputs.
-  constructor(kernels, size, weights, bias, window = { vocabSize: 0, components: 0 }) {
-    const columns = weights.length / 4 / size;
-    const pads = even(columns) - columns;
-    Object.assign(this, { kernels, size, window, width: even(columns) });
-    const zeros = part(new Float32Array(4 * size * pads), pads);
-    const all = beside(4 * size, part(weights, columns), zeros);
-    this.weights = kernels.pack(all, this.width, 4);
-    this.bias = kernels.alloc(bias.length, bias);
-  }
-
-  // Of torch; `order` says in which order its inputs [from, to] come here.
-  static ofTorch(kernels, tensors, name, order = null) {
-    const of = (kind) => reordered(tensors[`${name}.layer.${kind}_l0`]);
-    const [incoming, bias, other] = [of("weight_ih"), of("bias_ih"), of("bias_hh")];
-    const [size, inputs] = [bias.length / 4, incoming.length / bias.length];
-    const seen = (order ?? [[0, inputs]]).map((range) => part(incoming, inputs, ...range));
-    const weights = beside(4 * size, part(of("weight_hh"), size), ...seen);
-    return new Layer(kernels, size, weights, bias.map((value, i) => value + other[i]));
-  }
-
-  // The state before the first step.
-  start() {
-    const { vocabSize, components } = this.window;
-    const sizes = { hidden: this.size, cell: this.size, window: vocabSize, kappa: components };
-    return Object.fromEntries(
-      Object.entries(sizes).map(([name, count]) => [name, new Float32Array(count)]),
-    );
-  }
-
-  // Run over all steps of inputs. Returns hidden states, windows and phi, and the state at the end.
-  run(inputs, steps, state, text = []) {
-    const { kernels } = this;
-    return kernels.within(() => {
-      const { size, width } = this;
-      const { vocabSize, components, parameters } = this.window;
-      const [count, places] = [inputs.length / steps, text.length + 1];
-      const arrays = {
-        joint: kernels.alloc((steps + 1) * width, state.hidden),
-        gates: kernels.alloc(steps * 4 * size),
-        cells: kernels.alloc((steps + 1) * size, state.cell),
-        kappas: kernels.alloc((steps + 1) * components, state.kappa),
-        exponentials: kernels.alloc(steps * 3 * components),
-        phis: kernels.alloc(steps * places),
-      };
-      const sizes = { steps, batch: 1, size, inputs: count, components, places, threads: 1, width };
-      const layer = kernels.structure(LAYER, {
-        ...{ ...sizes, vocab_size: vocabSize, bound: Infinity },
-        ...{ bias: this.bias, weights: this.weights, ...parameters, ...arrays },
-        ...{ text: kernels.integers(text), text_lengths: kernels.integers([text.length]) },
-      });
-      const joint = kernels.floats(arrays.joint, (steps + 1) * width);
-      const from = size + vocabSize;
-      joint.set(state.window, size);
-      for (let step = 0; step < steps; step++)
-        joint.set(inputs.subarray(step * count, (step + 1) * count), step * width + from);
-      kernels.run("forward", layer);
-      const after = (array, columns, from = 0, to = columns) => {
-        const all = kernels.floats(array, (steps + 1) * columns).subarray(columns);
-        return beside(steps, part(all, columns, from, to));
-      };
-      const found = {
-        hidden: after(arrays.joint, width, 0, size),
-        cell: after(arrays.cells, size),
-        window: after(arrays.joint, width, size, from),
-        kappa: after(arrays.kappas, components),
-      };
-      const last = Object.entries(found)
-        .map(([name, all]) => [name, all.slice(all.length - all.length / steps)]);
-      const phi = kernels.floats(arrays.phis, steps * places).slice();
-      return { ...found, phi, state: Object.fromEntries(last) };
+// The same of a layer of torch, whose gates and inputs [from, to] have another order.
+function torchLayer(kernels, tensors, name, order = null) {
+  const [incoming, hidden, bias, other] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
+    .map((kind) => {
+      const parameters = tensors[`${name}.layer.${kind}_l0`];
+      const share = parameters.length / 4;
+      const found = parameters.slice();
+      GATES.forEach((from, to) =>
+        found.set(parameters.subarray(from * share, (from + 1) * share), to * share));
+      return found;
     });
-  }
-}
-
-// An output layer, or a convolution, of which each row of the weights gives a number.
-class Linear {
-  constructor(kernels, weights, bias) {
-    const [rows, columns] = [bias.length, weights.length / bias.length];
-    Object.assign(this, { kernels, rows, columns });
-    this.weights = kernels.pack(weights, columns);
-    this.bias = kernels.alloc(padded(rows), bias);
-  }
-
-  // Of each `stride` inputs the outputs, after a function of the kernels that changes them.
-  run(inputs, count, stride, change = () => {}) {
-    const { kernels, rows, columns } = this;
-    return kernels.within(() => {
-      const left = kernels.alloc(inputs.length, inputs);
-      const out = kernels.alloc(count * padded(rows));
-      kernels.c.linear(left, stride, count, columns, this.weights, this.bias, rows, out);
-      change(out, count * padded(rows));
-      return beside(count, part(kernels.floats(out, count * padded(rows)), padded(rows), 0, rows));
-    });
-  }
+  const inputs = incoming.length / bias.length;
+  const seen = (order ?? [[0, inputs]]).map((range) => [incoming, inputs, ...range]);
+  const weights = beside(bias.length, [hidden, bias.length / 4], ...seen);
+  return layer(kernels, weights, bias.map((value, i) => value + other[i]));
 }
 
 // Writes a text: Python's SynthesisNetwork of LSTM cells that says itself where a line ends.
+// A line begins with `begin`, and `write` draws it, once or several times.
 export class Writer {
   constructor(module, { header, tensors }) {
     const kernels = new Kernels(module);
     const of = (name) => tensors[`layers.0.${name}`];
-    const [size, vocabSize] = [of("bias").length / 4, [...header.alphabet].length];
-    const inputs = of("weight_input").length / of("bias").length;
+    const [rows, vocabSize] = [of("bias").length, [...header.alphabet].length];
+    const [size, inputs] = [rows / 4, of("weight_input").length / rows];
     Object.assign(this, { header, kernels, size, vocabSize, inputs, tensors });
-    const window = {
-      ...{ vocabSize, components: of("window.bias").length / 3 },
-      parameters: {
-        window_weights: kernels.pack(of("window.weight"), size),
-        window_bias: kernels.alloc(padded(of("window.bias").length), of("window.bias")),
-      },
-    };
-    const parts = [["hidden", size], ["window", vocabSize], ["input", inputs]]
-      .map(([name, columns]) => part(of(`weight_${name}`), columns));
-    this.layers = [new Layer(kernels, size, beside(4 * size, ...parts), of("bias"), window)];
+    const own = [["hidden", size], ["window", vocabSize], ["input", inputs]]
+      .map(([name, columns]) => [of(`weight_${name}`), columns]);
+    this.layers = [layer(kernels, beside(rows, ...own), of("bias"))];
     const below = inputs + vocabSize;
     const order = [[below, below + size], [inputs, below], [0, inputs]];
     for (let number = 1; `layers.${number}.layer.bias_ih_l0` in tensors; number++)
-      this.layers.push(Layer.ofTorch(kernels, tensors, `layers.${number}`, order));
+      this.layers.push(torchLayer(kernels, tensors, `layers.${number}`, order));
+    this.components = of("window.bias").length / 3;
+    this.window_weights = kernels.pack(of("window.weight"), size);
+    this.window_bias = kernels.alloc(padded(3 * this.components), of("window.bias"));
+    this.top = kernels.c.mark();
   }
 
-  // Run over given points: normalised, `inputs` numbers each. Returns the hidden states of all
-  // layers beside each other, phi, and the state after the last step.
-  forward(points, text, state) {
-    const steps = points.length / this.inputs;
-    const found = [];
-    this.layers.forEach((layer, number) => {
-      const seen = number === 0 ? points : beside(
-        steps,
-        part(found[number - 1].hidden, this.size),
-        part(found[0].window, this.vocabSize),
-        part(points, this.inputs),
-      );
-      found.push(layer.run(seen, steps, state[number], number ? [] : text));
+  // Begin a line after a primer's ink, the first `primed` characters of the text; without a primer
+  // after one point of zeros. See sampling._begin.
+  begin(ink, text, primed, { bias, stretch }) {
+    const { kernels, components } = this;
+    kernels.c.release(this.top); // of the line before
+    this.text = text;
+    this.#allocate(bias, stretch);
+    const [first, ...others] = this.#normalised(ink);
+    this.point = first;
+    this.#place(first);
+    for (const point of others) this.step(point);
+    if (primed) {
+      const phi = kernels.floats(this.phis, text.length + 1);
+      const half = phi.reduce((sum, value) => sum + value, 0) / 2;
+      let [middle, reached] = [0, phi[0]];
+      while (reached < half) reached += phi[++middle];
+      const kappas = kernels.floats(this.kappas, components);
+      kappas.set(kappas.map((kappa) => kappa + primed - middle));
+    }
+    this.start = { parity: this.parity, bias, state: kernels.floats(...this.state).slice() };
+  }
+
+  // Take a step, after which the line goes on with a point that is given, normalised.
+  step(point) {
+    this.#run(1);
+    this.point = point;
+    this.#place(point);
+  }
+
+  // Draw the points of the line. Yields the ink of some steps at a time, and returns {steps,
+  // ended}: how many of them count, and whether the line is complete.
+  *write(seed, limit) {
+    const { kernels, inputs, start, text } = this;
+    kernels.floats(...this.state).set(start.state);
+    kernels.floats(this.bias, 1)[0] = start.bias;
+    this.parity = start.parity;
+    const stopping = new Stopping(this.header, text, limit, this.point);
+    const random = new TorchRandom(seed);
+    let numbers = [];
+    for (let first = 0, on = true; on && first < limit; first += PERIOD) {
+      if (first % BLOCK === 0) numbers = [random.uniform(2 * BLOCK), random.normal(2 * BLOCK)];
+      const from = 2 * (first % BLOCK);
+      [this.uniform, this.normal].forEach((place, i) =>
+        kernels.floats(place, 2 * PERIOD).set(numbers[i].subarray(from, from + 2 * PERIOD)));
+      const steps = Math.min(PERIOD, limit - first);
+      this.#run(steps);
+      const rows = (array, columns) => Array.from({ length: steps }, (_, step) =>
+        kernels.floats(array + 4 * step * columns, columns).slice());
+      const [points, phis] = [rows(this.points, inputs), rows(this.phis, text.length + 1)];
+      if (stopping.atRest(points)) kernels.floats(this.bias, 1)[0] /= 2;
+      on = stopping.feed(points, phis.map((phi) => phi.indexOf(Math.max(...phi))));
+      yield this.#ink(points);
+    }
+    return stopping.end();
+  }
+
+  #run(steps) {
+    this.kernels.set(WRITING, this.writing, { steps, parity: this.parity });
+    this.kernels.run("write_lines", this.writing);
+    this.parity = (this.parity + steps) % 2;
+  }
+
+  // What all layers see of a point at the next step.
+  #place(point) {
+    this.layers.forEach(({ width }, number) => {
+      const at = this.joints[number] + 4 * (this.parity * width + this.size * (number ? 2 : 1));
+      this.kernels.floats(at + 4 * this.vocabSize, this.inputs).set(point);
     });
-    const hidden = beside(steps, ...found.map((layer) => part(layer.hidden, this.size)));
-    return { hidden, phi: found[0].phi, state: found.map((layer) => layer.state) };
+  }
+
+  // Make room for a line, as the structure of sampling.c has it; all states are zeros.
+  #allocate(bias, stretch) {
+    const { kernels, size, layers, vocabSize, components, text, inputs, header } = this;
+    const { sampling } = header;
+    const [count, places] = [layers.length, text.length + 1];
+    const widths = layers.map(({ width }) => width);
+    const output = this.#output(stretch);
+    // What a step changes lies together, so that it can be copied.
+    const sizes = [...widths.map((width) => 2 * width), count * size, components];
+    const all = kernels.alloc(sizes.reduce((sum, one) => sum + one, 0));
+    this.state = [all, sizes.reduce((sum, one) => sum + one, 0)];
+    let end = all;
+    const [cells, kappas, ...joints] = [...sizes.slice(count), ...sizes.slice(0, count)]
+      .map((one) => (end += 4 * one) - 4 * one);
+    const arrays = {
+      ...{ cells, kappas, bias: kernels.alloc(1, [bias]), raw: kernels.alloc(padded(output.rows)) },
+      ...{ uniform: kernels.alloc(2 * PERIOD), normal: kernels.alloc(2 * PERIOD) },
+      ...{ points: kernels.alloc(PERIOD * inputs), phis: kernels.alloc(PERIOD * places) },
+    };
+    Object.assign(this, arrays, { joints, parity: 0 });
+    this.writing = kernels.structure(WRITING, {
+      ...{ batch: 1, layers: count, size, vocab_size: vocabSize, components, places, lstm: 1 },
+      ...{ mixtures: Math.floor(output.rows / 6), threads: 1, ends: inputs - 3 },
+      log_min_scale_x: Math.log(sampling.min_scales[0]),
+      log_min_scale_y: Math.log(sampling.min_scales[1]),
+      ...{ max_correlation: sampling.max_correlation, pen_sharpness: sampling.pen_sharpness },
+      ...{ pen_pivot: PEN_PIVOT, window_weights: this.window_weights },
+      ...{ window_bias: this.window_bias, output_weights: output.weights },
+      ...{ output_bias: output.bias, ...arrays, joints: kernels.pointers(joints) },
+      weights: kernels.pointers(layers.map((one) => one.weights)),
+      gate_biases: kernels.pointers(layers.map((one) => one.bias)),
+      ...{ widths: kernels.integers(widths), text: kernels.integers(text) },
+      text_lengths: kernels.integers([text.length]),
+      hiddens: kernels.alloc(even(count * size)),
+      parameters: kernels.alloc(padded(3 * components)),
+    });
   }
 
   // The output layer, whose expected offsets are `stretch` times as large (mixture.stretched).
-  outputLayer(stretch) {
+  #output(stretch) {
     const { mean, std } = this.header.normalisation;
     const own = (name) => this.tensors[`output.${name}`].slice();
     const [weights, bias] = [own("weight"), own("bias")];
@@ -231,115 +239,21 @@ export class Writer {
         for (let i = row * columns; i < (row + 1) * columns; i++) weights[i] *= factor;
       }
     });
-    return new Linear(this.kernels, weights, bias);
+    return this.kernels.linear(weights, bias);
   }
 
-  // The state after a primer's ink and all but its last point, with the middle of the window on
-  // the character after its text (sampling._begin); of one point of zeros before the first step.
-  begin(ink, text, primerLength) {
-    const points = this.#normalised(ink);
-    const start = this.layers.map((layer) => layer.start());
-    const begin = { point: points.slice(-this.inputs), text, state: start };
-    if (points.length === this.inputs) return begin;
-    const { state, phi } = this.forward(points.subarray(0, -this.inputs), text, start);
-    const last = phi.subarray(phi.length - text.length - 1);
-    const half = last.reduce((sum, value) => sum + value, 0) / 2;
-    let [middle, reached] = [0, last[0]];
-    while (reached < half) reached += last[++middle];
-    if (primerLength) state[0].kappa = state[0].kappa.map((kappa) => kappa + primerLength - middle);
-    return { ...begin, state };
-  }
-
-  // Draw the points of a line. Yields the ink of some steps at a time, and returns {steps, ended}:
-  // how many of them count, and whether the line is complete.
-  *write({ point, text, state }, seed, { bias, stretch, limit }) {
-    const { kernels, inputs } = this;
-    const top = kernels.c.mark();
-    try {
-      const places = text.length + 1;
-      const arrays = this.#allocate(state, point, text, bias, stretch);
-      const stopping = new Stopping(this.header, text, limit, point);
-      const random = new TorchRandom(seed);
-      let numbers = [];
-      for (let first = 0, on = true, now = bias; on && first < limit; first += PERIOD) {
-        if (first % BLOCK === 0) numbers = [random.uniform(2 * BLOCK), random.normal(2 * BLOCK)];
-        const from = 2 * (first % BLOCK);
-        numbers.forEach((all, i) =>
-          kernels.floats(arrays.drawn[i], 2 * PERIOD).set(all.subarray(from, from + 2 * PERIOD)));
-        const steps = Math.min(PERIOD, limit - first);
-        kernels.set(WRITING, arrays.writing, { steps });
-        kernels.run("write_lines", arrays.writing);
-        const rows = (array, columns) => Array.from({ length: steps }, (_, step) =>
-          kernels.floats(array + 4 * step * columns, columns).slice());
-        const points = rows(arrays.points, inputs);
-        if (stopping.atRest(points)) kernels.floats(arrays.bias, 1)[0] = now /= 2;
-        const phis = rows(arrays.phis, places);
-        on = stopping.feed(points, phis.map((phi) => phi.indexOf(Math.max(...phi))));
-        yield this.#ink(points);
-      }
-      return stopping.end();
-    } finally {
-      kernels.c.release(top);
-    }
-  }
-
-  // The structure of sampling.c for one line, and the arrays in it that are read or changed.
-  #allocate(state, point, text, bias, stretch) {
-    const { kernels, size, layers, vocabSize, header } = this;
-    const { components, parameters } = layers[0].window;
-    const { sampling } = header;
-    const output = this.outputLayer(stretch);
-    const joints = layers.map(({ width }, number) => {
-      const joint = kernels.alloc(2 * width, state[number].hidden);
-      const place = kernels.floats(joint, width);
-      place.set(state[number].window, size);
-      place.set(point, size * (number ? 2 : 1) + vocabSize);
-      return joint;
-    });
-    const cells = kernels.alloc(layers.length * size);
-    state.forEach(({ cell }, number) => kernels.floats(cells + 4 * number * size, size).set(cell));
-    const drawn = [kernels.alloc(2 * PERIOD), kernels.alloc(2 * PERIOD)];
-    const arrays = {
-      bias: kernels.alloc(1, [bias]),
-      points: kernels.alloc(PERIOD * this.inputs),
-      phis: kernels.alloc(PERIOD * (text.length + 1)),
-    };
-    const writing = kernels.structure(WRITING, {
-      ...{ batch: 1, layers: layers.length, size, vocab_size: vocabSize, components, lstm: 1 },
-      ...{ places: text.length + 1, mixtures: Math.floor(output.rows / 6), threads: 1 },
-      ...{ ends: this.inputs - 3, max_correlation: sampling.max_correlation },
-      log_min_scale_x: Math.log(sampling.min_scales[0]),
-      log_min_scale_y: Math.log(sampling.min_scales[1]),
-      ...{ pen_pivot: PEN_PIVOT, pen_sharpness: sampling.pen_sharpness, ...parameters, ...arrays },
-      weights: kernels.pointers(layers.map((layer) => layer.weights)),
-      gate_biases: kernels.pointers(layers.map((layer) => layer.bias)),
-      widths: kernels.integers(layers.map((layer) => layer.width)),
-      joints: kernels.pointers(joints),
-      ...{ output_weights: output.weights, output_bias: output.bias, cells },
-      ...{ text: kernels.integers(text), text_lengths: kernels.integers([text.length]) },
-      hiddens: kernels.alloc(even(layers.length * size)),
-      kappas: kernels.alloc(components, state[0].kappa),
-      parameters: kernels.alloc(padded(3 * components)),
-      ...{ raw: kernels.alloc(padded(output.rows)), uniform: drawn[0], normal: drawn[1] },
-    });
-    return { ...arrays, writing, drawn };
-  }
-
+  // The points of ink as the network sees them.
   #normalised(ink) {
     const { mean, std } = this.header.normalisation;
-    const points = new Float32Array((ink.length / 3) * this.inputs);
-    for (let i = 0, at = 0; i < ink.length; i += 3, at += this.inputs) {
-      points[at] = (ink[i] - mean[0]) / std[0];
-      points[at + 1] = (ink[i + 1] - mean[1]) / std[1];
-      points[at + 2] = ink[i + 2];
-    }
-    return points;
+    return Array.from({ length: ink.length / 3 }, (_, i) => {
+      const [x, y, end] = ink.slice(3 * i, 3 * i + 3);
+      return [(x - mean[0]) / std[0], (y - mean[1]) / std[1], end, 0].slice(0, this.inputs);
+    });
   }
 
   #ink(points) {
     const { mean, std } = this.header.normalisation;
-    const plain = ([x, y, end]) => [x * std[0] + mean[0], y * std[1] + mean[1], end];
-    return Float32Array.from(points.flatMap(plain));
+    return points.flatMap(([x, y, end]) => [x * std[0] + mean[0], y * std[1] + mean[1], end]);
   }
 }
 
@@ -348,52 +262,48 @@ export class Reader {
   constructor(module, { header, tensors }) {
     const kernels = new Kernels(module);
     Object.assign(this, { header, kernels, alphabet: [...header.alphabet] });
-    const count = (this.count = numFeatures(header.features.parts));
     // The points that a frame sees lie one after the other.
     const kernel = tensors["convolution.weight"];
+    const [bias, count] = [tensors["convolution.bias"], header.features.count];
     const turned = kernel.map((_, i) => {
       const [row, tap] = [Math.floor(i / (KERNEL * count)), Math.floor(i / count) % KERNEL];
       return kernel[(row * count + (i % count)) * KERNEL + tap];
     });
-    this.convolution = new Linear(kernels, turned, tensors["convolution.bias"]);
+    this.convolution = kernels.linear(turned, bias);
     this.layers = [];
     for (let number = 0; `layers.${number}.forward_rnn.layer.bias_ih_l0` in tensors; number++)
       this.layers.push(["forward", "backward"].map((way) =>
-        Layer.ofTorch(kernels, tensors, `layers.${number}.${way}_rnn`)));
-    this.labels = new Linear(kernels, tensors["labels.weight"], tensors["labels.bias"]);
+        torchLayer(kernels, tensors, `layers.${number}.${way}_rnn`)));
+    this.labels = kernels.linear(tensors["labels.weight"], tensors["labels.bias"]);
   }
 
-  // The log-probabilities of each frame of ink, flat; the blank is the last class.
+  // The log-probabilities of each frame of ink; the blank is the last class.
   logProbs(ink) {
-    const { c } = this.kernels;
+    const { count } = this.header.features;
     const points = features(ink, this.header.features);
-    let frames = Math.ceil(points.length / this.count / STRIDE);
-    const seen = new Float32Array((STRIDE * (frames - 1) + KERNEL) * this.count);
-    seen.set(points, (KERNEL >> 1) * this.count);
-    let hidden = this.convolution.run(seen, frames, STRIDE * this.count, c.gelu);
-    this.layers.forEach(([ahead, back], number) => {
-      const columns = hidden.length / frames;
-      const forwards = ahead.run(hidden, frames, ahead.start()).hidden;
-      const backwards = back.run(reversed(hidden, columns), frames, back.start()).hidden;
-      const turned = reversed(backwards, back.size);
-      hidden = beside(frames, part(forwards, ahead.size), part(turned, back.size));
-      if (number < this.header.features.time_reductions) {
-        const pairs = new Float32Array(2 * Math.ceil(frames / 2) * (hidden.length / frames));
-        pairs.set(hidden);
-        [hidden, frames] = [pairs, Math.ceil(frames / 2)];
-      }
+    const frames = Math.ceil(points.length / count / STRIDE);
+    const seen = new Float32Array((STRIDE * (frames - 1) + KERNEL) * count);
+    seen.set(points, (KERNEL >> 1) * count);
+    let hidden = this.#product(this.convolution, seen, frames, STRIDE * count).map(gelu);
+    for (const [ahead, back] of this.layers) {
+      const backwards = this.#states(back, reversed(hidden, hidden.length / frames), frames);
+      const both = [this.#states(ahead, hidden, frames), reversed(backwards, back.size)];
+      hidden = beside(frames, ...both.map((states) => [states, back.size]));
+    }
+    const logits = this.#product(this.labels, hidden, frames, hidden.length / frames);
+    return Array.from({ length: frames }, (_, frame) => {
+      const own = logits.subarray(frame * this.labels.rows, (frame + 1) * this.labels.rows);
+      const largest = Math.max(...own);
+      const sum = Math.log(own.reduce((all, logit) => all + Math.exp(logit - largest), 0));
+      return own.map((logit) => logit - largest - sum);
     });
-    const change = (out) => c.log_softmax(out, frames, this.labels.rows);
-    return this.labels.run(hidden, frames, hidden.length / frames, change);
   }
 
   // The characters of the likeliest path, with their probabilities.
   read(ink) {
-    if (!ink.length) return [];
-    const [values, blank] = [this.logProbs(ink), this.alphabet.length];
-    const found = [];
-    for (let start = 0, before = blank; start < values.length; start += blank + 1) {
-      const frame = values.subarray(start, start + blank + 1);
+    const [found, blank] = [[], this.alphabet.length];
+    let before = blank;
+    for (const frame of ink.length ? this.logProbs(ink) : []) {
       const best = frame.indexOf(Math.max(...frame));
       if (best !== blank) {
         if (best !== before) found.push({ character: this.alphabet[best], probability: 0 });
@@ -404,4 +314,42 @@ export class Reader {
     }
     return found;
   }
+
+  // Of each `stride` inputs the outputs of an output layer, or a convolution.
+  #product({ rows, columns, weights, bias }, inputs, count, stride) {
+    const { kernels } = this;
+    return kernels.within(() => {
+      const left = kernels.alloc(inputs.length, inputs);
+      const out = kernels.alloc(count * padded(rows));
+      kernels.c.linear(left, stride, count, columns, weights, bias, rows, out);
+      return beside(count, [kernels.floats(out, count * padded(rows)), padded(rows), 0, rows]);
+    });
+  }
+
+  // The hidden states of a layer over all steps of inputs.
+  #states({ size, width, weights, bias }, inputs, steps) {
+    const { kernels } = this;
+    return kernels.within(() => {
+      const [joint, count] = [kernels.alloc((steps + 1) * width), inputs.length / steps];
+      const structure = kernels.structure(LAYER, {
+        ...{ steps, batch: 1, size, inputs: count, places: 1, threads: 1, width, bound: Infinity },
+        ...{ bias, weights, joint, text_lengths: kernels.integers([0]) },
+        ...{ gates: kernels.alloc(steps * 4 * size), cells: kernels.alloc((steps + 1) * size) },
+        phis: kernels.alloc(steps),
+      });
+      const rows = () => kernels.floats(joint, (steps + 1) * width);
+      for (let step = 0; step < steps; step++)
+        rows().set(inputs.subarray(step * count, (step + 1) * count), step * width + size);
+      kernels.run("forward", structure);
+      return beside(steps, [rows().subarray(width), width, 0, size]);
+    });
+  }
+}
+
+// x Phi(x), by the approximation 7.1.26 of Abramowitz and Stegun: absolute error below 1.5e-7.
+function gelu(x) {
+  const t = 1 / (1 + 0.3275911 * Math.abs(x) * Math.SQRT1_2);
+  const factors = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592];
+  const beyond = 0.5 * t * factors.reduce((sum, one) => sum * t + one, 0) * Math.exp((-x * x) / 2);
+  return x * (x < 0 ? beyond : 1 - beyond);
 }

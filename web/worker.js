@@ -10,7 +10,6 @@ import { wordsOf } from "./text.js";
 
 const KINDS = { writer: Writer, reader: Reader };
 const SURE = 0.6; // probability of a character below which it is doubtful (assumed)
-const FEWEST = 30; // points a second below which a device is too slow for a hand (assumed)
 
 const engine = fetchBytes("engine.wasm").then((bytes) => WebAssembly.compile(bytes));
 const networks = {};
@@ -79,8 +78,9 @@ const tasks = {
   async read({ ink }) {
     const characters = network("reader").read(ink);
     const text = characters.map(({ character }) => character).join("");
-    const unsure = (span) => characters.slice(...span).some(({ probability }) => probability < SURE);
-    return { type: "text", text, characters, doubtful: wordsOf(text).filter(unsure) };
+    const unsure = (span) =>
+      characters.slice(...span).some(({ probability }) => probability < SURE);
+    return { type: "text", text, doubtful: wordsOf(text).filter(unsure) };
   },
 
   async rows({ ink }) {
@@ -88,15 +88,6 @@ const tasks = {
     const starts = shapes.rowStarts(parts);
     const rows = starts.map((first, i) => [first, (starts[i + 1] ?? parts.length) - 1]);
     return { type: "rows", rows };
-  },
-
-  async look({ ink, times }) {
-    const parts = shapes.strokes(ink);
-    const level = shapes.turnedBack(parts, shapes.baselineAngle(parts));
-    const slant = (Math.atan(shapes.slant(level)) * 180) / Math.PI;
-    const passed = times ? times.at(-1) - times[0] : 0;
-    const slow = passed > 0 && times.length / passed < FEWEST;
-    return { type: "look", x_height: shapes.xHeight(parts), slant, rate_warning: slow };
   },
 };
 

@@ -75,6 +75,7 @@ def test_the_header_says_how_to_read_the_weights(made):
         ("PredictionNetwork", {"end_of_sequence": True}),
         ("AttentionNetwork", {}),
         ("CTCNetwork", {"cell": "GRU"}),
+        ("CTCNetwork", {"num_layers": 2, "time_reductions": 1}),
     ],
 )
 def test_what_the_page_cannot_compute_is_refused(arch, options, tmp_path):
