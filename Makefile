@@ -85,14 +85,14 @@ lint: .venv/installed-dev
 # clang and wasm-ld (Debian: clang, lld) compile the kernels for the page.
 ENGINE ?= web/engine.wasm
 KERNELS := $(addprefix model/layers/kernels/,products.c lstm.c sampling.c)
-EXPORTS := malloc mark release pack linear forward write_lines layer_bytes writing_bytes
+EXPORTS := calloc mark release pack linear forward write_lines
 
 web: $(ENGINE) .venv/installed
 	@PYTHONPATH=. .venv/bin/python -c \
 		'from handwriting import flat_file; flat_file.make_missing("web/networks")'
 
 $(ENGINE): web/engine.c $(KERNELS) model/layers/kernels/step.h $(wildcard web/libc/*.h)
-	clang --target=wasm32 -msimd128 -mbulk-memory -O3 -std=gnu11 -nostdlib -nostdinc -Iweb/libc \
+	clang --target=wasm32 -msimd128 -mbulk-memory -O3 -std=gnu11 -nostdlib -nostdlibinc -ffreestanding -Iweb/libc \
 		-DBFLOAT16=0 -Wall -Werror -Wno-unknown-pragmas -Wl,--no-entry -Wl,--strip-all \
 		$(addprefix -Wl$(comma)--export=,$(EXPORTS)) -o $@ web/engine.c $(KERNELS)
 

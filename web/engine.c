@@ -1,41 +1,36 @@
 /* The kernels of model/layers/kernels in WebAssembly: what they need of a C library, and what a
  * recogniser needs besides them. `make web` compiles all into engine.wasm; engine.js calls it.
  *
- * Memory is a stack: what was allocated since `mark` is freed by `release`, all at once.
- */
+ * Memory is a stack: what was allocated since `mark` is freed by `release`, all at once. */
 
 #include "../model/layers/kernels/step.h"
 
 #include <stdlib.h>
 
-extern uint8_t __heap_base; /* the linker's */
-static uintptr_t top;
+enum { PAGE = 65536 };
+extern char __heap_base; /* the linker's */
+static char *top = &__heap_base;
 
 /* Of any alignment up to 64 bytes; null where the browser gives no more memory. */
 void *aligned_alloc(size_t alignment, size_t size) {
-    enum { PAGE = 65536 };
     (void)alignment;
-    if (!top) top = (uintptr_t)&__heap_base;
-    const uint64_t start = ((uint64_t)top + 63) / 64 * 64, end = start + size;
+    const uint64_t start = ((uintptr_t)top + 63) / 64 * 64, end = start + size;
     const uint64_t now = (uint64_t)__builtin_wasm_memory_size(0) * PAGE;
     const uint64_t pages = end > now ? (end - now + PAGE - 1) / PAGE : 0;
     if (pages > PAGE || __builtin_wasm_memory_grow(0, pages) == (size_t)-1) return 0;
-    top = (uintptr_t)end;
-    return (void *)(uintptr_t)start;
+    top = (char *)(uintptr_t)end;
+    return (char *)(uintptr_t)start;
 }
 
 void *malloc(size_t size) { return aligned_alloc(64, size); }
-
+void free(void *pointer) { (void)pointer; }
 void *calloc(size_t count, size_t size) {
     void *space = malloc(count * size);
     return space ? memset(space, 0, count * size) : 0;
 }
 
-void free(void *pointer) { (void)pointer; }
-
-uintptr_t mark(void) { return top; }
-
-void release(uintptr_t marked) { top = marked; }
+char *mark(void) { return top; }
+void release(char *marked) { top = marked; }
 
 /* out (rows, columns padded) = left (rows, depth), of which each row is `stride` after the one
  * before, times a packed matrix, plus a bias, itself padded. A convolution is that, with rows that

@@ -5,50 +5,45 @@ const REST = 0.1; // standard deviations within which a pen rests
 const LONGEST_FINISH = 40; // steps of a stroke once the window has passed the text
 
 export class Stopping {
-  // `header` is the network's; `text` has the numbers of all characters of the line; `limit` is of
-  // its steps; `point` comes before the first one, normalised.
-  constructor({ alphabet, normalisation }, text, limit, point) {
-    Object.assign(this, { text, limit });
-    this.still = normalisation.mean.map((mean, axis) => -mean / normalisation.std[axis]);
-    this.onward = normalisation.mean[0] < 0 ? -1 : 1; // some scripts run to the left
+  /** `header` is the network's; `text` has the numbers of all characters of the line; `limit` is of
+   * its steps; `point` comes before the first one, normalised. */
+  constructor({alphabet, normalisation: {mean, std}}, text, limit, point) {
     const characters = [...alphabet];
-    this.toLetter = /[\p{L}\p{N}] *$/u.test(text.map((number) => characters[number]).join(""));
-    this.up = [point[2] > 0.5]; // whether the pen is lifted before a step
+    const toLetter = /[\p{L}\p{N}] *$/u.test(text.map((number) => characters[number]).join(""));
+    Object.assign(this, {text, limit, toLetter, up: [point[2] > 0.5]}); // lifted before a step
     [this.peaks, this.goesBack, this.last] = [[], [], []]; // of each step
+    this.still = mean.map((value, axis) => -value / std[axis]);
+    this.onward = mean[0] < 0 ? -1 : 1; // some scripts run to the left
   }
 
-  // Take the points (x, y, end of stroke, end of the line) of the next steps and the characters at
-  // the window's peak. Returns whether the line goes on.
+  /** Take the points (x, y, end of stroke, end of the line) of the next steps and the characters at
+   * the window's peak. Returns whether the line goes on. */
   feed(points, peaks) {
     this.peaks.push(...peaks);
-    for (const point of points) {
-      this.goesBack.push((point[0] - this.still[0]) * this.onward < 0);
-      this.up.push(point[2] > 0.5);
-      this.last.push(point[3] > 0.5);
-    }
+    this.goesBack.push(...points.map(([x]) => (x - this.still[0]) * this.onward < 0));
+    this.up.push(...points.map((point) => point[2] > 0.5));
+    this.last.push(...points.map((point) => point[3] > 0.5));
     const steps = this.last.length;
     return this.#stops()[0] > steps && steps < this.limit;
   }
 
-  // The steps of the line, and whether a rule ended it rather than the limit.
+  /** The steps of the line, and whether a rule ended it rather than the limit. */
   end() {
-    const [stopped, strokeEnded] = this.#stops();
-    const ended = stopped < Infinity;
-    return { steps: Math.min(ended ? stopped : strokeEnded, this.limit), ended };
+    const [stopped, strokeEnded] = this.#stops(), ended = stopped < Infinity;
+    return {steps: Math.min(ended ? stopped : strokeEnded, this.limit), ended};
   }
 
-  // Whether the pen rested through all of the points.
+  /** Whether the pen rested through all of the points. */
   atRest(points) {
-    const near = (point) =>
-      this.still.every((still, axis) => Math.abs(point[axis] - still) <= REST);
-    return points.every((point) => point[2] < 0.5 && near(point));
+    return points.every((point) => point[2] < 0.5 &&
+      this.still.every((still, axis) => Math.abs(point[axis] - still) <= REST));
   }
 
-  // The steps after which the line ends and its current stroke has ended, Infinity if they are not
-  // known yet.
+  /** The steps after which the line ends and its current stroke has ended, Infinity if they are not
+   * known yet. */
   #stops() {
-    const reached = Math.min(this.limit, this.last.length);
-    const { text, peaks, up, goesBack, last, toLetter } = this;
+    const {text, peaks, up, goesBack, last, toLetter} = this;
+    const reached = Math.min(this.limit, last.length);
     const first = (from, stop, holds) => {
       for (let step = from; step < stop; step++) if (holds(step)) return step;
       return Infinity;

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 
 const web = new URL("../../web/", import.meta.url);
 const request = JSON.parse(readFileSync(0, "utf8"));
+const { strokes } = await import(new URL("ink.js", web));
 const { parse, Reader, Writer } = await import(new URL("networks.js", web));
 const module = new WebAssembly.Module(readFileSync(request.wasm));
 const bytes = (path) => new Uint8Array(readFileSync(path));
@@ -48,9 +49,9 @@ const tasks = {
   async read({ network, inks }) {
     const reader = await open(Reader, network);
     return inks.map((ink) => {
-      const points = Float32Array.from(ink);
-      const text = reader.read(points).map(({ character }) => character).join("");
-      return { values: reader.logProbs(points).flatMap((frame) => [...frame]), text };
+      const parts = strokes(ink);
+      const text = reader.read(parts).map(({ character }) => character).join("");
+      return { values: reader.logProbs(parts).flatMap((frame) => [...frame]), text };
     });
   },
 };
