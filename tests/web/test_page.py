@@ -133,7 +133,7 @@ def test_strokes_of_a_pointer_come_out_as_its_points(page, site, tmp_path):
     expected = np.concatenate([np.array(part, float) for part in ZIGZAG])
     np.testing.assert_allclose(to_points(sample.ink), expected - expected[0], atol=1e-3)
     assert [len(part) for part in strokes(sample.ink)] == [4, 2, 1]
-    assert sample.text == "3 strokes"
+    assert not sample.text  # what was read is no truth
 
 
 def test_undo_redo_erase_clear_and_reload(page, site):
@@ -148,14 +148,14 @@ def test_undo_redo_erase_clear_and_reload(page, site):
     shown("3 strokes")
     page.keyboard.press("Control+z")
     shown("2 strokes")
-    page.click("[data-pad=read] >> text=Redo")
+    page.click("#read .buttons >> text=Redo")
     shown("3 strokes")
-    page.click("[data-pad=read] >> text=Erase")
+    page.click("#read .buttons >> text=Erase")
     draw(page, "#read-pad", [[(100, 85), (140, 85)]])
     shown("2 strokes")
     page.reload()
     shown("2 strokes")
-    page.click("[data-pad=read] >> text=Clear")
+    page.click("#read .buttons >> text=Clear")
     shown("")
     page.keyboard.press("Control+z")
     shown("2 strokes")
@@ -208,8 +208,8 @@ def test_a_hundred_thousand_points_do_not_freeze_the_page(page, site, tmp_path):
         }""",
         100_000,
     )
-    page.click("[data-pad=read] >> text=Undo")
-    page.click("[data-pad=read] >> text=Redo")
+    page.click("#read .buttons >> text=Undo")
+    page.click("#read .buttons >> text=Redo")
     page.wait_for_function("() => document.querySelector('#text mark')")
     assert time.monotonic() - begin < 20
     assert saved(page, "#save-read", tmp_path).read_text().count(", ") == 100_000
