@@ -2,7 +2,7 @@
 
 The file is a line of JSON, the header, and after it the weights. The header has
 
-- `format`, `role` ("writer" or "reader"), `name` and `licence`;
+- `format`, `role` ("writer" or "reader"), `name`, `licence`, and the SHA-256 of the `checkpoint`;
 - `architecture`, `alphabet` and `normalisation`, as a checkpoint has them;
 - `sampling` of a writer: what `Sampling` has by default, the bounds of its mixture, and the usual
   size of what it writes; `features` of a reader;
@@ -92,6 +92,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         "role": "writer" if isinstance(network, Writer) else "reader",
         "name": network.name,
         "licence": _licence(network.path),
+        "checkpoint": _sha256(network.path),
         "architecture": network.record["config"]["arch"],
         "alphabet": "".join(model.alphabet.characters),
         "normalisation": model.normalisation.to_dict(),
@@ -132,13 +133,13 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
     return restored(checkpoint, Path(path), resolve_device(device))
 
 
-def is_flat_file(path: Path) -> bool:
-    """Return whether a file is one of this format."""
+def is_flat_file(path: Path, source: Path | None = None) -> bool:
+    """Return whether a file is one of this format, and, if given, of a checkpoint."""
     try:
-        _parts(path)
+        header, _ = _parts(path)
     except CheckpointError:
         return False
-    return True
+    return source is None or header.get("checkpoint") == _sha256(source)
 
 
 def check_known(network: TrainedNetwork) -> None:
@@ -169,7 +170,8 @@ def save_styles(path: str | Path, writer: Writer) -> None:
 
 
 def make_missing(folder: str | Path) -> list[Path]:
-    """Make what the page needs and the folder lacks: two networks and the styles of one.
+    """Make what the page needs, two networks and the styles of one, where the folder lacks it or
+    has it of another checkpoint.
 
     Returns:
         the files that were made.
@@ -177,10 +179,11 @@ def make_missing(folder: str | Path) -> list[Path]:
     folder, made = Path(folder), []
     folder.mkdir(exist_ok=True)
     for name in ("writer", "reader"):
-        if not (path := folder / f"{name}{ENDING}").exists():
+        path = folder / f"{name}{ENDING}"
+        if not is_flat_file(path, pretrained()[name]):
             save(path, load_network(name, "cpu"))
             made.append(path)
-    if not (path := folder / STYLES).exists():
+    if not (path := folder / STYLES).exists() or folder / f"writer{ENDING}" in made:
         save_styles(path, load_writer("writer", "cpu"))
         made.append(path)
     return made
@@ -243,6 +246,11 @@ def _licence(path: Path) -> str:
     if shipped and path.stem.startswith(("open_", "digit")):
         return "CC BY 4.0"
     return RESEARCH if shipped else UNKNOWN_LICENCE
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _parts(path: str | Path) -> tuple[Mapping[str, Any], bytes]:

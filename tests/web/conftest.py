@@ -53,7 +53,12 @@ class Browser:
         return self.launch(
             self.profile,
             executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu"],
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--in-process-gpu",
+                "--renderer-process-limit=1",
+            ],
             reduced_motion="reduce",
             viewport={"width": 900, "height": 700},
         )
