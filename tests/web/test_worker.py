@@ -93,8 +93,8 @@ def test_a_request_can_be_cancelled_and_the_next_one_is_answered(page):
 
 
 def test_reading_goes_before_writing_that_waits(page):
-    ink = [0, 0, 0, 5, 9, 0, 5, -9, 1]
-    requests = [WRITER, READER, write("ab"), dict(type="read", ink=ink)]
+    read = dict(type="read", strokes=[[[0, 0], [5, 9], [10, 0]]])
+    requests = [WRITER, READER, write("ab"), read]
     answers = ask(page, *requests)
     assert answers[3][0]["type"] == "text" and answers[3][0]["turn"] < answers[2][0]["turn"]
 
@@ -116,7 +116,7 @@ def test_what_goes_wrong_is_one_clear_message(page, tmp_path):
         "bit.bin is damaged": dict(WRITER, url="networks/bit.bin"),
         "none.bin could not be loaded (404)": dict(WRITER, url="networks/none.bin"),
         "is a reader, and a writer is needed": dict(READER, role="writer"),
-        "The reader is not loaded": dict(type="read", ink=[0, 0, 1]),
+        "The reader is not loaded": dict(type="read", strokes=[[[0, 0]]]),
         "There is no text": write(" \n"),
         "The network cannot write 🎉 ש: leave": write("a 🎉 ש"),
         "at most 1000 characters, this one 100000": write("a" * 100_000),
@@ -132,19 +132,26 @@ def test_rows_begin_where_python_says(page):
     inks = [one.ink for one in EmbeddedDataset(**arguments).load(["train"]).split("train")]
     below = [stroke + np.array([0, 500]) for stroke in strokes(inks[1])]
     inks.append(from_strokes([*strokes(inks[0]), *below]))
-    answers = ask(page, *(dict(type="rows", ink=ink.flatten().tolist()) for ink in inks))
+    parts = [[stroke.tolist() for stroke in strokes(ink)] for ink in inks]
+    answers = ask(page, *(dict(type="rows", strokes=one) for one in parts))
     for ink, (answer,) in zip(inks, answers, strict=True):
-        firsts, lasts = zip(*answer["rows"], strict=True)
-        assert list(firsts) == row_starts(ink)
-        assert [*lasts] == [*(one - 1 for one in firsts[1:]), len(strokes(ink)) - 1]
-    assert len(firsts) == 2
+        assert answer["starts"] == row_starts(ink)
+    assert len(answers[-1][0]["starts"]) == 2
 
 
 def test_100_000_points_in_a_stroke_are_read(page):
     way = np.cumsum(np.random.default_rng(3).normal(size=(100_000, 2)), 0)
-    ink = np.concatenate([np.diff(way, axis=0, prepend=way[:1]), np.zeros((len(way), 1))], 1)
-    _, (answer,) = ask(page, READER, dict(type="read", ink=ink.flatten().tolist()))
+    _, (answer,) = ask(page, READER, dict(type="read", strokes=[way.tolist()]))
     assert answer["type"] == "text"
+
+
+def test_a_line_of_many_points_is_gone_on_from_as_if_it_had_the_usual_ones(page):
+    """A pen of 2,000 points a second, of which the writer takes as many as it learned from."""
+    x = np.linspace(0, 900, 9000)
+    stroke = np.stack([x, 30 * np.sin(x / 9), 500 * np.arange(9000) / 1e3, 0.5 + 0 * x], 1)
+    primer = dict(strokes=[stroke.tolist()], text="uuuu")
+    _, answers = ask(page, WRITER, write("ab", primer=primer))
+    assert answers[-1]["type"] == "done"
 
 
 @pytest.mark.slow
@@ -157,7 +164,8 @@ def test_the_shipped_networks_write_lines_as_a_page_needs_them(page):
     (folder / "styles.json").unlink()
     loading = [dict(one, url=one["url"].replace("/", "/shipped_")) for one in (WRITER, READER)]
     (first,) = (found[-1] for found in ask(page, *loading, write(texts[0], proofread=True))[2:])
-    primer = dict(ink=(array(first["ink"]) * [0.3, 0.3, 1]).flatten().tolist(), text=texts[0])
+    small = strokes(array(first["ink"]) * [0.3, 0.3, 1])
+    primer = dict(strokes=[stroke.tolist() for stroke in small], text=texts[0])
     requests = [write(text, primer=primer, proofread=True) for text in texts[1:]]
     others = [found[-1] for found in ask(page, *loading, *requests)[2:]]
     judge = load("judge", "cpu")

@@ -1,6 +1,6 @@
 // Runs the worker of the page in Node: a list of requests as JSON on standard input; on output all
-// answers, those of each request in a list; `turn` counts them. An ink is a flat list;
-// {cancelAt: n} cancels a request after so many answers.
+// answers, those of each request in a list; `turn` counts them. {cancelAt: n} cancels a request
+// after so many answers.
 
 import { readFileSync } from "node:fs";
 
@@ -28,8 +28,4 @@ globalThis.self = {
   },
 };
 await import(new URL("worker.js", web));
-requests.forEach((request, id) => {
-  const data = { id, ...request };
-  if (data.ink) data.ink = Float32Array.from(data.ink);
-  self.onmessage({ data });
-});
+requests.forEach((request, id) => self.onmessage({ data: { id, ...request } }));
