@@ -17,9 +17,9 @@ function sketch(picture, parts) {
   if (!picture.clientWidth || !parts.length) return;
   const {left, top, right, bottom} = bounds(parts);
   const context = fresh(picture), {clientWidth: width, clientHeight: height} = picture;
-  const scales = [(width - 8) / (right - left || 1), (height - 8) / (bottom - top || 1)];
+  const scales = [(width - 24) / (right - left || 1), (height - 16) / (bottom - top || 1)];
   const scale = Math.min(...scales, 1);
-  context.translate(4 - scale * left, height / 2 - scale * (top + bottom) / 2);
+  context.translate(12 - scale * left, height / 2 - scale * (top + bottom) / 2);
   context.scale(scale, scale);
   for (const stroke of parts) draw(context, stroke, 1.6 / scale);
 }

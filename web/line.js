@@ -35,8 +35,8 @@ function handOf({header: {sampling}}, {style, primer, bias}) {
 /** Strokes of any device as if they were the network's: of its size, and its points' distances. */
 function asUsual({strokes, text}, {x_height, step}) {
   const beyond = (ratio) => (ratio > HAND_RATIO || ratio < 1 / HAND_RATIO ? ratio : 1);
-  const scale = beyond(x_height / shapes.xHeight(strokes));
-  let parts = shapes.moved(strokes, scale, 0, scale, 0), number = 0;
+  const scale = beyond(x_height / shapes.xHeight(strokes)), [[[x, y]]] = strokes;
+  let parts = shapes.moved(strokes, scale, -scale * x, scale, -scale * y), number = 0;
   const period = beyond(step / (shapes.meanStep(parts) || step));
   if (period !== 1 || parts[0][0].length > 2) {
     const places = parts.map((part) => part.map(([, , time]) => time ?? number++));

@@ -1,7 +1,7 @@
 // What was written by hand, kept in the browser stroke by stroke (IndexedDB).
 //
-// A drawing has a key: the text of a line, or "" for the sheet of Read. What cannot be kept stays in
-// memory: `keep` then rejects, and says so.
+// A drawing has a key: the text of a line, or "" for the sheet of Read. What cannot be kept stays
+// in memory: `keep` then rejects, and says so.
 
 const settled = (request, done, failed) => new Promise((resolve, reject) => {
   request[done] = () => resolve(request.result);
