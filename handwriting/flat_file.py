@@ -154,8 +154,8 @@ def check_known(network: TrainedNetwork) -> None:
     if not known:
         raise UserError(
             f"{network.path} contains a {type(model).__name__} that the page cannot compute: it "
-            "takes a SynthesisNetwork with `end_of_sequence` and a mixture, or a CTCNetwork without "
-            "`time_reductions`, both of LSTM cells"
+            "takes a SynthesisNetwork with `end_of_sequence` and a mixture, or a CTCNetwork "
+            "without `time_reductions`, both of LSTM cells"
         )
 
 

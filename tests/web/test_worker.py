@@ -80,8 +80,7 @@ def test_points_come_as_they_are_computed_and_are_those_of_the_line(page):
 
 def test_a_misread_line_is_written_again_and_the_best_is_kept(page):
     *_, answers = ask(page, WRITER, READER, write("Zz qx", proofread=True))
-    attempts = [answer["attempt"] for answer in of_kind(answers, "again")]
-    assert attempts == [1, 2, 3, 4, 5]  # what is untrained never writes it
+    assert len(of_kind(answers, "again")) == 5  # what is untrained never writes it
     assert answers[-1]["type"] == "done" and answers[-1]["doubtful"] == [[0, 2], [3, 5]]
 
 
