@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share
 
     make_room(target, "FILE")
-    ink = ink_of(network, "--with-ink") if arguments.with_ink else None
+    ink = options.ink_of(network, "--with-ink") if arguments.with_ink else None
     style = target.with_suffix(".json")
     if target.suffix == FLAT:
         if arguments.overrides:
@@ -60,20 +60,6 @@ def run(arguments: argparse.Namespace) -> None:
     if ink:
         write_text(style, ink.read_text(encoding="utf-8"))
         print(style)
-
-
-def ink_of(network: "model.TrainedNetwork", option: str) -> Path:
-    """Return the file with a line of the hand that a network learned.
-
-    Raises:
-        UserError: if it learned none; names the option that asked for it.
-    """
-    from trainer.own_hand import SAMPLE
-
-    ink = network.path.with_name(SAMPLE)
-    if not ink.exists():
-        raise UserError(f"{option}: {network.path} learned no hand: beside it is no {SAMPLE}")
-    return ink
 
 
 def export_flat(network: "model.TrainedNetwork", target: Path, ink: Path | None) -> None:

@@ -7,8 +7,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from commands.export import export_flat, ink_of
-from commands.options import Parser, number
+from commands.options import Parser, ink_of, number
 from utils.checks import UserError
 
 PORT = 8753
@@ -50,7 +49,8 @@ def run(arguments: argparse.Namespace) -> None:
             from handwriting.networks import load_writer
 
             writer = load_writer(arguments.hand, "cpu")
-            export_flat(writer, HAND, ink_of(writer, "--hand"))
+            flat_file.save(HAND, writer, ink_of(writer, "--hand"))
+            print(f"{HAND}  (the hand of {writer.path})")
         address = f"http://127.0.0.1:{server.server_port}/"
         print(f"{address}  (Ctrl-C ends it)", flush=True)
         if not arguments.no_open:

@@ -82,13 +82,15 @@ export class Writer {
   /** Begin a line after a primer's ink, the first `primed` characters of the text; without a primer
    * after one point of zeros. See sampling._begin. */
   begin(ink, text, primed, {bias, stretch}) {
-    const {kernels} = this;
+    const {kernels} = this, {mean, std} = this.header.normalisation;
     kernels.c.release(this.top); // of the line before
     this.text = text;
     this.#allocate(bias, stretch);
-    const [first, ...others] = this.#normalised(ink);
-    this.#place(first);
-    for (const point of others) this.step(point);
+    for (let i = 0; i < ink.length; i += 3) {
+      const [x, y] = [0, 1].map((axis) => (ink[i + axis] - mean[axis]) / std[axis]);
+      if (i) this.run(1);
+      this.place([x, y, ink[i + 2], 0].slice(0, this.inputs));
+    }
     if (primed) {
       const phi = kernels.floats(this.phis, text.length + 1), half = sum(phi) / 2;
       let middle = 0, reached = phi[0];
@@ -99,16 +101,10 @@ export class Writer {
     this.start = {parity: this.parity, bias, state: kernels.floats(...this.state).slice()};
   }
 
-  /** Take a step, after which the line goes on with a point that is given, normalised. */
-  step(point) {
-    this.#run(1);
-    this.#place(point);
-  }
-
   /** Draw the points of the line. Yields the ink of some steps at a time, and returns {steps,
    * ended}: how many of them count, and whether the line is complete. */
   *write(seed, limit) {
-    const {kernels, inputs, start, text} = this;
+    const {kernels, inputs, start, text} = this, {mean, std} = this.header.normalisation;
     kernels.floats(...this.state).set(start.state);
     kernels.floats(this.bias, 1)[0] = start.bias;
     this.parity = start.parity;
@@ -120,25 +116,25 @@ export class Writer {
       const from = 2 * (first % BLOCK), steps = Math.min(PERIOD, limit - first);
       [this.uniform, this.normal].forEach((place, i) =>
         kernels.floats(place, 2 * PERIOD).set(numbers[i].subarray(from, from + 2 * PERIOD)));
-      this.#run(steps);
+      this.run(steps);
       const points = kernels.rows(this.points, steps, inputs);
       const phis = kernels.rows(this.phis, steps, text.length + 1);
       if (stopping.atRest(points)) kernels.floats(this.bias, 1)[0] /= 2;
       on = stopping.feed(points, phis.map((phi) => phi.indexOf(Math.max(...phi))));
-      yield this.#ink(points);
+      yield points.flatMap(([x, y, end]) => [x * std[0] + mean[0], y * std[1] + mean[1], end]);
     }
     return stopping.end();
   }
 
-  #run(steps) {
+  run(steps) {
     this.kernels.integers(this.writing, [steps]);
     this.kernels.integers(this.writing + 8 * 11, [this.parity]);
     this.kernels.run("write_lines", this.writing);
     this.parity = (this.parity + steps) % 2;
   }
 
-  /** What all layers see of a point at the next step. */
-  #place(point) {
+  /** What all layers see of a normalised point at the next step. */
+  place(point) {
     this.point = point;
     this.layers.forEach(({width}, number) => {
       const before = this.parity * width + this.size * (number ? 2 : 1) + this.vocabSize;
@@ -186,20 +182,6 @@ export class Writer {
       return [factors[row] * (value + zero) - zero];
     });
     return this.kernels.linear(weights.map((row, i) => row.map((one) => one * factors[i])), bias);
-  }
-
-  /** The points of ink as the network sees them, and the reverse. */
-  #normalised(ink) {
-    const {mean, std} = this.header.normalisation;
-    return Array.from({length: ink.length / 3}, (_, i) => {
-      const [x, y, end] = ink.slice(3 * i, 3 * i + 3);
-      return [(x - mean[0]) / std[0], (y - mean[1]) / std[1], end, 0].slice(0, this.inputs);
-    });
-  }
-
-  #ink(points) {
-    const {mean, std} = this.header.normalisation;
-    return points.flatMap(([x, y, end]) => [x * std[0] + mean[0], y * std[1] + mean[1], end]);
   }
 }
 

@@ -18,7 +18,8 @@ const tasks = {
     writer.begin([0, 0, 0], text, 0, { bias: 0, stretch: [1, 1] });
     const count = writer.tensors["output.bias"].length;
     for (const point of points) {
-      writer.step(point);
+      writer.run(1);
+      writer.place(point);
       outputs.push(...writer.kernels.floats(writer.raw, count));
       phi.push(...writer.kernels.floats(writer.phis, text.length + 1));
     }
