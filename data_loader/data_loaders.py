@@ -18,12 +18,13 @@ from base.base_transform import BaseTransform
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import ConfigFault, DataError, Range
 from utils.normalisation import Normalisation
+from utils.pictures import ink_picture
 
 log = logging.getLogger(__name__)
 
 _SAMPLE = 1  # keeps the draws of a sample apart from those of an epoch's order
 
-Features = Callable[[np.ndarray], np.ndarray]
+Features = Callable[..., np.ndarray]
 """From ink to the inputs of a network, see `BaseModel`."""
 Item = tuple[np.ndarray, np.ndarray | None, np.ndarray, int]
 """Inputs, targets unless the inputs are features, characters, and place in the list."""
@@ -158,7 +159,12 @@ class HandwritingDataLoader:
             DataError: if the training split is empty, a sample has fewer than two points, also
                 after preprocessing, or a character is neither in the given alphabet nor among
                 `characters`, and is not to extend the alphabet.
+            ConfigFault: if an augmentation acts on pictures, and the network sees none.
         """
+        for transform in self.augmentation:
+            if transform.acts_on == "picture" and features is not ink_picture:
+                expected = "it belongs to a network that sees pictures, such as PictureNetwork"
+                raise ConfigFault("augmentation", type(transform).__name__, expected)
         if short := [sample for sample in loaded.used if len(sample.ink) < 2]:
             raise DataError(
                 f"{len(short)} samples have fewer than two points, so no step to predict: "
@@ -288,7 +294,11 @@ class Items(Dataset):
                 inputs = data.normalisation.apply(ink)
                 inputs, _ = self._augmented("inputs", inputs, missing, generator)
                 ink = data.normalisation.invert(inputs)
-            return data.features(ink), None, text, index
+            arguments: dict[str, float] = {}
+            for transform in self.augmentation:
+                if transform.acts_on == "picture":
+                    arguments |= transform.arguments(generator)
+            return data.features(ink, **arguments), None, text, index
         inputs, targets = map(data.normalisation.apply, (ink[:-1], ink[1:]))
         inputs, _ = self._augmented("inputs", inputs, missing[:-1], generator)
         # The fourth column: whatever became of the points, the last one is the last.
