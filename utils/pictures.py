@@ -113,7 +113,7 @@ def raster(
         places = at[:, 0, :, None] * padded.shape[1] + at[:, 1, None]
         np.minimum.at(padded.reshape(-1), places.reshape(-1), (x * x + y * y).reshape(-1))
     distance = np.sqrt(padded[size:-size, size:-size])
-    return ((reach - distance) / np.float32(blur)).clip(0, 1)
+    return ((reach - distance) / blur).clip(0, 1).astype(np.float32)
 
 
 def _segments(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

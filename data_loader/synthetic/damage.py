@@ -20,7 +20,7 @@ CUT = (0.25, 0.5)
 SHIFT = (0.35, 0.7)
 """How far a stroke is shifted, in the larger of the character's width and height (assumed)."""
 TURNS = 1.5
-"""Least length of a character's path over its larger extent: a bare stroke, as of an `l`, has
+"""The least length of a character's path over its larger extent: a bare stroke, as of an `l`, has
 nothing to lose (assumed)."""
 PIECES = 40
 """Steps into which a stroke is divided to be cut."""
@@ -54,7 +54,7 @@ def damaged(path: np.ndarray, generator: np.random.Generator) -> np.ndarray | No
     strokes = to_strokes(path)
     lengths = np.array([path_along(stroke)[-1] for stroke in strokes])
     size = float(np.ptp(path[:, :2], axis=0).max())
-    if lengths.sum() < TURNS * size:
+    if lengths.sum() <= TURNS * size:  # as of a dot
         return None
     shares = lengths / lengths.sum()
     some = np.flatnonzero((shares >= LEAST) & (shares <= MOST)).tolist()
@@ -77,9 +77,7 @@ def _cut(strokes: Strokes, number: int, generator: np.random.Generator) -> Strok
     return [*strokes[:number], *kept, *strokes[number + 1 :]]
 
 
-def _shifted(
-    strokes: Strokes, number: int, size: float, generator: np.random.Generator
-) -> Strokes:
+def _shifted(strokes: Strokes, number: int, size: float, generator: np.random.Generator) -> Strokes:
     """Return strokes of which one was shifted to any side."""
     angle, far = generator.uniform(0, 2 * np.pi), size * generator.uniform(*SHIFT)
     move = far * np.array([np.cos(angle), np.sin(angle)])
