@@ -95,7 +95,7 @@ def raster(
     size = int(np.ceil(2 * reach + STEP + CLOSE)) + 1  # of the square that a segment can reach
     columns, rows = shape
     # Surrounded by what no square leaves.
-    padded = np.full((columns + 2 * size, rows + 2 * size), np.float32(reach * reach))
+    padded = np.full((columns + 2 * size, rows + 2 * size), np.inf, dtype=np.float32)
     corners = np.floor(starts + steps / 2 - size / 2).astype(np.int32)
     inside = ((corners > -size) & (corners < shape)).all(1)
     starts, steps, corners = starts[inside], steps[inside], corners[inside]
