@@ -1,34 +1,27 @@
 """Pictures of ink as a page shows it: grey, of a fixed height; nothing tells how the pen moved."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from utils.hand_measures import levelled
-from utils.ink import path_along, strokes, x_height
+from utils.ink import path_along, to_points, x_height
 
 ROWS = 32
 """Height of a picture in pixels (assumed: a word with ascenders and descenders has an x-height of
 ten or more)."""
 FRAME = 4
 """The number of columns of a picture is a multiple of it: what a network merges into one."""
-PEN = 0.14
-"""Width of the pen in x-heights as `x_height` measures them (assumed: 0.4 mm beside small letters
-of 2.2 mm, which are 0.8 of it in running text)."""
-LEAST_PEN = 1.0
-"""The least width of the pen in pixels: a thinner one fades."""
 MARGIN = 2
 """Pixels between ink and the edge of a picture (assumed)."""
+PEN, LEAST_PEN = 0.14, 1.0
+"""Width of the pen in x-heights as `x_height` measures them (assumed: 0.4 mm beside small letters
+of 2.2 mm, which are 0.8 of it in running text), and the least in pixels: a thinner pen fades."""
 SHORT = 1.6
 """Ink of less height, in x-heights, is not drawn larger than ink of this one: `ran` like `rant`."""
-MAX_COLUMNS, MAX_PATH = 16_384, 200_000
-"""Limits on the width of a picture and on the path in it, in pixels, for which ink is drawn smaller
-(assumed: fifty lines of IAM-OnDB)."""
-
-CLOSE, STEP = 0.75, 2.0
-"""Points closer along the path are left out; longer segments are divided; in pixels (assumed)."""
-CHUNK = 8192
-"""Segments that are drawn at once."""
+MAX_PATH = 50_000
+"""Limit on the path in a picture, in pixels, jumps included, for which ink is drawn smaller
+(assumed: thirty lines of IAM-OnDB)."""
+STEP = 2.0
+"""Longer segments are divided, in pixels."""
 
 
 def ink_picture(
@@ -61,76 +54,52 @@ def ink_picture(
     if height is None:
         ink, _ = levelled(ink)
         height = x_height(ink)
-    parts = strokes(ink)
-    points = np.concatenate(parts)
+    points = to_points(ink)
     low, high = points.min(0), points.max(0)
-    wide, tall = high - low
     scale = min(
-        zoom * (ROWS - 2 * MARGIN) / max(tall, SHORT * height),
-        MAX_COLUMNS / max(wide, height),
+        zoom * (ROWS - 2 * MARGIN) / max(high[1] - low[1], SHORT * height),
         MAX_PATH / max(path_along(points)[-1], height),
     )
-    columns = -(-int(wide * scale + 2 * MARGIN + 1) // FRAME) * FRAME
-    shift = np.array([columns, ROWS]) / 2 - (low + high) / 2 * scale
+    columns = -(-int((high[0] - low[0]) * scale + 2 * MARGIN + 1) // FRAME) * FRAME
+    points = (points - (low + high) / 2) * scale + np.array([columns, ROWS]) / 2
     width = max(pen * height * scale, LEAST_PEN)
-    return raster([part * scale + shift for part in parts], (columns, ROWS), width, blur)
+    return raster(points, np.asarray(ink)[:, 2] > 0.5, (columns, ROWS), width, blur)
 
 
 def raster(
-    parts: Sequence[np.ndarray], shape: tuple[int, int], width: float, blur: float = 1.0
+    points: np.ndarray, lifted: np.ndarray, shape: tuple[int, int], width: float, blur: float = 1.0
 ) -> np.ndarray:
-    """Return strokes drawn by a round pen, `shape` float32 from 0 to 1.
+    """Return what a round pen draws, `shape` float32 from 0 to 1.
 
-    A pixel is as dark as its middle is near to the nearest segment: half grey at half the pen's
-    width, as by a renderer that measures the covered area where the edge is straight and upright.
+    A pixel is as dark as its middle is near to the nearest segment, half grey at half the pen's
+    width: an upright or level edge covers as much of it.
 
     Args:
-        parts: strokes `(n, 2)`, x and y in pixels; a pixel has its middle at 0.5, 0.5.
+        points: `(n, 2)`, x and y in pixels within the picture; the first pixel is from 0 to 1.
+        lifted: whether the pen is lifted after each, `(n,)` bool.
         shape: columns and rows.
         width: of the pen in pixels.
         blur: over how many pixels an edge goes from ink to paper; 1 is sharp.
     """
-    reach = (width + blur) / 2
-    starts, steps = _segments(parts)
-    size = int(np.ceil(2 * reach + STEP + CLOSE)) + 1  # of the square that a segment can reach
-    columns, rows = shape
-    # Surrounded by what no square leaves.
-    padded = np.full((columns + 2 * size, rows + 2 * size), np.inf, dtype=np.float32)
-    corners = np.floor(starts + steps / 2 - size / 2).astype(np.int32)
-    inside = ((corners > -size) & (corners < shape)).all(1)
-    starts, steps, corners = starts[inside], steps[inside], corners[inside]
-    span = np.arange(size, dtype=np.int32)
-    for first in range(0, len(starts), CHUNK):
-        rows_of = slice(first, first + CHUNK)
-        start, step, corner = starts[rows_of], steps[rows_of], corners[rows_of]
-        away = (corner[..., None] + span + np.float32(0.5)) - start[..., None]  # (n, 2, size)
-        square = np.maximum((step * step).sum(1), np.float32(1e-12))
-        along = away * (step / square[:, None])[..., None]
-        share = (along[:, 0, :, None] + along[:, 1, None]).clip(0, 1)  # (n, size, size)
-        x = away[:, 0, :, None] - share * step[:, 0, None, None]
-        y = away[:, 1, None] - share * step[:, 1, None, None]
-        at = (corner + size)[..., None] + span
-        places = at[:, 0, :, None] * padded.shape[1] + at[:, 1, None]
-        np.minimum.at(padded.reshape(-1), places.reshape(-1), (x * x + y * y).reshape(-1))
-    distance = np.sqrt(padded[size:-size, size:-size])
-    return ((reach - distance) / blur).clip(0, 1).astype(np.float32)
-
-
-def _segments(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return where short segments of strokes `(n, 2)` begin, and where each leads, `(segments, 2)`
-    float32 each; a dot leads nowhere."""
-    starts, steps = [], []
-    for part in parts:
-        kept = np.diff(path_along(part) // CLOSE, prepend=-1.0) > 0
-        kept[-1] = True
-        points = part[kept]
-        if len(points) == 1:
-            points = np.repeat(points, 2, axis=0)
-        starts.append(points[:-1])
-        steps.append(np.diff(points, axis=0))
-    start, step = np.concatenate(starts), np.concatenate(steps)
+    # A segment after each point; behind the last of a stroke it leads nowhere, as that of a dot.
+    step = np.diff(points, axis=0, append=points[-1:])
+    step[lifted] = 0.0
     counts = np.maximum(np.ceil(np.hypot(*step.T) / STEP), 1).astype(np.int64)
     step = np.repeat(step / counts[:, None], counts, axis=0)
     number = np.arange(len(step)) - np.repeat(np.cumsum(counts) - counts, counts)
-    start = np.repeat(start, counts, axis=0) + number[:, None] * step
-    return start.astype(np.float32), step.astype(np.float32)
+    start = np.repeat(points, counts, axis=0) + number[:, None] * step
+
+    reach = (width + blur) / 2
+    size = int(np.ceil(2 * reach + STEP)) + 1  # of the square of pixels that a segment can reach
+    padded = np.full((shape[0] + 2 * size, shape[1] + 2 * size), np.inf, dtype=np.float32)
+    pixels = np.floor(start + step / 2 - size / 2).astype(np.int32)[..., None] + np.arange(size)
+    away = (pixels + 0.5 - start[..., None]).astype(np.float32)  # (segments, 2, size)
+    step = step.astype(np.float32)[..., None]
+    along = away * step / np.maximum((step * step).sum(1, keepdims=True), np.float32(1e-12))
+    share = (along[:, 0, :, None] + along[:, 1, None]).clip(0, 1)  # (segments, size, size)
+    x = away[:, 0, :, None] - share * step[:, 0, None]
+    y = away[:, 1, None] - share * step[:, 1, None]
+    places = (pixels[:, 0, :, None] + size) * padded.shape[1] + pixels[:, 1, None] + size
+    np.minimum.at(padded.reshape(-1), places.reshape(-1), (x * x + y * y).reshape(-1))
+    distance = np.sqrt(padded[size:-size, size:-size])
+    return ((reach - distance) / blur).clip(0, 1).astype(np.float32)

@@ -16,29 +16,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.layers.dropout import Dropout
-from model.recognition.encoder import (
-    BidirectionalLayer,
-    RecognitionNetwork,
-    Share,
-    Size,
-    without_padding,
-)
+from model.recognition import encoder
+from model.recognition.encoder import BidirectionalLayer, Share, Size, without_padding
 from utils.alphabet import Alphabet
 from utils.checks import Range
 from utils.normalisation import Normalisation
 from utils.pictures import FRAME, ROWS, ink_picture
 
-CHANNELS = (16, 32, 64, 128)
-"""Output channels of the convolutions, each three by three (assumed)."""
-POOLS = ((2, 2), (2, 2), (2, 1), (1, 1))
-"""Rows and columns of which the largest value is kept behind each of them: `FRAME` columns in all,
-so that a character has about three frames."""
+CONVOLUTIONS = ((16, (2, 2)), (32, (2, 2)), (64, (2, 1)), (128, (1, 1)))
+"""Output channels of each convolution, of three by three pixels, and over how many rows and columns
+the largest value is kept behind it (assumed): one of `FRAME` columns and of eight rows."""
 LABELS = 2
-"""Labels of a frame, one after the other: three are too few for two narrow characters that are the
-same, between which CTC needs a blank."""
+"""Labels of a frame, one after the other: a character has about three frames, too few for two
+narrow ones that are the same, between which CTC needs a blank."""
 
 
-class PictureNetwork(RecognitionNetwork):
+class PictureNetwork(encoder.RecognitionNetwork):
     """Labels places of a picture with characters, as CTC does.
 
     Args:
@@ -62,18 +55,16 @@ class PictureNetwork(RecognitionNetwork):
         dropout: Share = 0.2,
     ) -> None:
         super().__init__(normalisation, alphabet)
-        self.convolutions, channels = nn.ModuleList(), 1
-        for size in CHANNELS:
+        self.convolutions, channels, rows = nn.ModuleList(), 1, ROWS
+        for size, pool in CONVOLUTIONS:
             self.convolutions.append(nn.Conv2d(channels, size, 3, padding=1))
             nn.init.kaiming_normal_(self.convolutions[-1].weight, nonlinearity="relu")
-            channels = size
-        rows = ROWS // int(np.prod([pool[0] for pool in POOLS]))
+            channels, rows = size, rows // pool[0]
         self.project = nn.Linear(channels * rows, frame_size)
         self.norm = nn.LayerNorm(frame_size)
-        self.layers = nn.ModuleList()
-        for number in range(num_layers):
-            size = 2 * hidden_size if number else frame_size
-            self.layers.append(BidirectionalLayer("LSTM", size, hidden_size, 1.0))
+        sizes = [frame_size, *[2 * hidden_size] * (num_layers - 1)]
+        layers = [BidirectionalLayer("LSTM", size, hidden_size, 1.0) for size in sizes]
+        self.layers = nn.ModuleList(layers)
         self.divide = nn.Linear(2 * hidden_size, LABELS * hidden_size)
         self.dropout = Dropout(dropout)
         self.labels = self.label_layer(hidden_size)
@@ -92,15 +83,13 @@ class PictureNetwork(RecognitionNetwork):
         return without_padding(divided, LABELS * frames), LABELS * frames
 
     def _frames(self, pictures: Tensor, columns: Tensor) -> Tensor:
-        """Return what the convolutions see in pictures `(B, W, rows)`: `(B, S, D)`, zero after each
-        picture's end."""
-        seen = pictures.transpose(1, 2)[:, None]  # (B, 1, rows, W)
-        # Channels lie together, which makes convolutions on a CPU twice as fast.
-        seen = seen.contiguous(memory_format=torch.channels_last)
-        for convolution, pool in zip(self.convolutions, POOLS, strict=True):
+        """Return what the convolutions see in pictures `(B, W, rows)`: `(B, S, D)`."""
+        # The channels of a pixel lie together: convolutions on a CPU are then twice as fast.
+        seen = pictures.transpose(1, 2)[:, None].contiguous(memory_format=torch.channels_last)
+        for convolution, (_, pool) in zip(self.convolutions, CONVOLUTIONS, strict=True):
             seen = functional.max_pool2d(functional.relu(convolution(seen)), pool)
             columns = columns // pool[1]
             inside = torch.arange(seen.shape[3], device=seen.device) < columns[:, None]
             seen = seen * inside[:, None, None]  # (B, channels, rows / .., W / ..)
         frames = self.norm(self.project(seen.flatten(1, 2).transpose(1, 2)))  # (B, S, D)
-        return without_padding(functional.gelu(frames), columns)
+        return functional.gelu(frames)

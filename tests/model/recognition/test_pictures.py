@@ -30,22 +30,9 @@ def test_a_line_does_not_depend_on_the_others_of_its_batch():
             together.ctc_log_probs[row, :frames], alone.ctc_log_probs[0, :frames], atol=1e-9, rtol=0
         )
         assert together.hypotheses[row] == alone.hypotheses[0]
-
-
-def test_two_narrow_characters_that_are_the_same_have_frames_enough():
-    bars = [np.array([[12.0 * n, 0.0], [12.0 * n, 40.0]]) for n in range(6)]
-    output = network(Alphabet("l")).eval().read([from_strokes(bars)])
-    assert output.lengths[0] >= 11  # with a blank between each two
-
-
-def test_a_network_with_more_letters_keeps_what_it_knows():
-    old = network().eval()
-    new = network(Alphabet([*ALPHABET.characters, "é"])).eval()
-    new.load_state_dict(new.extend_state_dict(old.state_dict(), len(ALPHABET)))
-    letters, inks = len(ALPHABET), [scribble(90)]
-    before, after = (model.read(inks).ctc_log_probs for model in (old, new))
-    known = after[..., [*range(letters), letters + 1]]
-    torch.testing.assert_close(known - known[..., :1], before - before[..., :1])
+    # Two narrow characters that are the same have a frame for the blank between them.
+    bars = from_strokes([np.array([[12.0 * n, 0.0], [12.0 * n, 40.0]]) for n in range(6)])
+    assert model.read([bars]).lengths[0] >= 11
 
 
 SHAPES = {
@@ -60,8 +47,7 @@ def drawn(text):
     """Return characters as ink."""
     parts = []
     for place, one in enumerate(text):
-        at = np.array([45.0 * place, 0.0])
-        parts += [np.array(part) + at for part in SHAPES[one]]
+        parts += [np.array(part) + np.array([45.0 * place, 0.0]) for part in SHAPES[one]]
     return from_strokes(parts)
 
 
