@@ -17,6 +17,7 @@ from base.base_dataset import BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import ConfigFault, DataError, Range
+from utils.files import read_lines
 from utils.normalisation import Normalisation
 from utils.pictures import ink_picture
 
@@ -104,6 +105,8 @@ class HandwritingDataLoader:
             the network then knows each, whether it occurs or not, and any other one is an error.
             It is converted to NFC like texts, so that a combining mark must not follow a letter
             that it combines with. None takes those of the texts.
+        left_out: a file with the name of a training sample in each line, which is left out, as
+            `benchmarks/damaged.py` writes it.
         overfit: train on the first so many samples of the training split, without augmentation, and
             validate on the same, to see that a network can learn them by heart; null for all.
 
@@ -121,6 +124,7 @@ class HandwritingDataLoader:
     bucket: Annotated[int, Range(1, 100_000)] = 100
     pin_memory: bool = False
     characters: str | None = None
+    left_out: str | None = None
     overfit: Annotated[int, Range(1, 100_000)] | None = None
 
     def __post_init__(self) -> None:
@@ -204,6 +208,9 @@ class HandwritingDataLoader:
 
     def _training(self, samples: list[Sample]) -> list[Sample]:
         """Return the samples that are trained on, after preprocessing."""
+        if self.left_out:
+            names = set(read_lines(self.left_out))
+            samples = [sample for sample in samples if sample.name not in names]
         samples = samples[: self.overfit]
         if not samples:
             raise DataError("the split 'train' is empty: there is nothing to train on")

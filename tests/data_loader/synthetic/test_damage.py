@@ -67,6 +67,6 @@ def test_lines_have_their_share_of_damage_and_the_others_stay():
     wrong = 0
     for one, other in zip(plain.load().used, some.load().used, strict=True):
         differ = [b for a, b in zip(one.text, other.text, strict=True) if a != b]
-        assert differ == [WRONG] * (WRONG in other.text) and len(differ) <= "train" in one.name
+        assert differ == [WRONG] * (WRONG in other.text) and len(differ) <= ("train" in one.name)
         wrong += len(differ)
     assert 10 <= wrong <= 38  # four standard deviations
