@@ -22,6 +22,7 @@ _NAMES = {
         "CutLongSteps FillMissing InputNoise Rotate Scale Slant Stretch Warp"
     ),
     "transforms.devices": "OtherDevice",
+    "transforms.paper": "Crowd Pen",
     "transforms.shaping": (
         "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset Simplify UndoSlant"
     ),
