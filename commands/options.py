@@ -440,3 +440,17 @@ def _of_data(text: str) -> Override:
     if override.key.partition(".")[0] == "arch":
         raise UserError(f"{override.key}: the checkpoint fixes the architecture; leave it out")
     return override
+
+
+def ink_of(network: "model.TrainedNetwork", option: str) -> Path:
+    """Return the file with a line of the hand that a network learned.
+
+    Raises:
+        UserError: if it learned none; names the option that asked for it.
+    """
+    from trainer.own_hand import SAMPLE
+
+    ink = network.path.with_name(SAMPLE)
+    if not ink.exists():
+        raise UserError(f"{option}: {network.path} learned no hand: beside it is no {SAMPLE}")
+    return ink

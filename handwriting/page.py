@@ -22,7 +22,7 @@ from handwriting.setting import LAST_COLUMN, Look, Setting, columns, enveloped, 
 from model.generation.writing import check_lengths
 from model.writer import Writer
 from utils.alphabet import Alphabet
-from utils.checks import UserError
+from utils.checks import UserError, short
 from utils.page.page import RowWord, Sheet
 from utils.page.saving import save_sheets
 from utils.page.svg import to_svg
@@ -50,9 +50,12 @@ class Origin:
     network: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Page(Sheet):
     """A written page: saves itself, and shows itself in a notebook."""
+
+    def __repr__(self) -> str:
+        return f"Page({self.width:g} x {self.height:g} mm, {short(self.text)})"
 
     @property
     def text(self) -> str:

@@ -145,7 +145,7 @@ def unipen(root: Path, args: dict[str, Any]) -> dict[str, Any]:
                 (value,), [s.astype(int) for s in digit(number, int(value))]
             )
             declared, _, pieces = segment.decode().partition("\n")
-            segments.append(f"{declared}\n.COMMENT {value} {number % 7} {number}\n{pieces}")
+            segments.append(f"{declared}\n.COMMENT {value} {number % 3} {number}\n{pieces}")
         put(root, {f"pendigits-{part}": "".join(segments).encode()})
     return {}
 

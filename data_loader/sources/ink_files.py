@@ -93,8 +93,8 @@ def read_ink(path: str | os.PathLike[str]) -> list[Sample]:
 
 def _why_nothing(path: Path, faults: list[Fault]) -> str:
     if path.is_dir():
-        said = [f"{path}: no ink there", "; ".join(left_out(faults))]
-        return f"{': '.join(filter(None, said))}; what is read: {ACCEPTED}"
+        parts = [f"{path}: no ink there", "; ".join(left_out(faults))]
+        return f"{': '.join(filter(None, parts))}; what is read: {ACCEPTED}"
     others = f", and {len(faults) - 1:,} more" * (len(faults) > 1)
     accepted = f"; what is read: {ACCEPTED}" * (faults[0].reason == _UNKNOWN)
     return f"{path}{str(faults[0]).removeprefix(path.name)}{others}{accepted}"

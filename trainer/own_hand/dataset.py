@@ -184,11 +184,11 @@ class HandDataset(BaseDataset):
         learned, held_out = ([own[k] for k in part] for part in self.divided(len(own)))
         # A repeated line has a place of its own, by which its augmentation is drawn.
         repeated = islice(cycle(learned), max(self.size - len(learned), 0))
-        again = [line.of(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
+        repeats = [line.of(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
         composed = [Sample(ink, text, f"composed-{n:05}") for n, (ink, text) in enumerate(new)]
         # With too few lines to hold any out, the training lines are validated on.
         judging = held_out or own
-        parts = {"train": [*learned, *again, *composed], "valid": judging, "test": judging}
+        parts = {"train": [*learned, *repeats, *composed], "valid": judging, "test": judging}
         held = "none is held out, as they are few"
         if held_out:
             held = f"{len(held_out)} lines are held out"
@@ -196,8 +196,8 @@ class HandDataset(BaseDataset):
         return HandLines(
             {split: part for split, part in parts.items() if split in splits},
             f"{self.root}: {len(own)} lines of a hand with {different} different characters\n"
-            f"  an epoch: {len(learned) + len(again)} lines of the hand and {len(new)} new ones in "
-            f"it; {held}",
+            f"  an epoch: {len(learned) + len(repeats)} lines of the hand and {len(new)} new ones "
+            f"in it; {held}",
             own=own,
             held_out=held_out,
             new=new,
