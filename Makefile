@@ -14,7 +14,7 @@ FIND_TORCH := import pathlib, torch; \
 	print(pathlib.Path(torch.__file__).parents[1])
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11, 4))
 
-.PHONY: help install demo digits test quick campaign sanitize lint web
+.PHONY: help install demo digits test quick campaign sanitize lint web web-test
 
 help:
 	@echo "make install   create .venv with the requirements (the other targets do so if needed)"
@@ -29,6 +29,7 @@ help:
 	@echo "               for AVX-512 and AVX2 (about 10 minutes)"
 	@echo "make web       compile the engine of the page in web/, and make its networks; the page:"
 	@echo "               python experiments.py web"
+	@echo "make web-test  test the page in Chromium and its engine in Node.js (about a minute)"
 	@echo "make lint      check style, format and import directions"
 
 install: .venv/installed
@@ -82,19 +83,23 @@ lint: .venv/installed-dev
 	@.venv/bin/python -m ruff format --check
 	@.venv/bin/python .venv/bin/lint-imports
 
+web-test: .venv/installed-dev
+	@.venv/bin/python -m pytest -q -n 0 tests/web tests/commands/test_web.py \
+		tests/handwriting/test_flat_file.py
+
 # clang and wasm-ld (Debian: clang, lld) compile the kernels for the page.
 ENGINE ?= web/engine.wasm
 KERNELS := $(addprefix model/layers/kernels/,products.c lstm.c sampling.c)
-EXPORTS := malloc mark release pack linear gelu log_softmax forward write_lines layer_bytes \
-	writing_bytes
+EXPORTS := calloc mark release pack linear forward write_lines
 
 web: $(ENGINE) .venv/installed
 	@PYTHONPATH=. .venv/bin/python -c \
 		'from handwriting import flat_file; flat_file.make_missing("web/networks")'
 
 $(ENGINE): web/engine.c $(KERNELS) model/layers/kernels/step.h $(wildcard web/libc/*.h)
-	clang --target=wasm32 -msimd128 -mbulk-memory -O3 -std=gnu11 -nostdlib -nostdinc -Iweb/libc \
-		-DBFLOAT16=0 -Wall -Werror -Wno-unknown-pragmas -Wl,--no-entry -Wl,--strip-all \
+	clang --target=wasm32 -msimd128 -mbulk-memory -O3 -std=gnu11 -nostdlib -nostdlibinc \
+		-ffreestanding -Iweb/libc -DBFLOAT16=0 -Wall -Werror -Wno-unknown-pragmas -Wl,--no-entry \
+		-Wl,--strip-all \
 		$(addprefix -Wl$(comma)--export=,$(EXPORTS)) -o $@ web/engine.c $(KERNELS)
 
 comma := ,

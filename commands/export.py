@@ -34,17 +34,15 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     network, target = options.taken(Networks, arguments).load(arguments.resume), arguments.file
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share
-    from trainer.own_hand import SAMPLE
 
     make_room(target, "FILE")
-    ink, style = network.path.with_name(SAMPLE), target.with_suffix(".json")
-    if arguments.with_ink and not ink.exists():
-        raise UserError(f"--with-ink: beside {network.path} there is no {ink.name}")
+    ink = options.ink_of(network, "--with-ink") if arguments.with_ink else None
+    style = target.with_suffix(".json")
     if target.suffix == FLAT:
         if arguments.overrides:
             raise UserError(f"{target}: a {FLAT} file has no config; leave out -o and --data")
-        return export_flat(network, target, ink if arguments.with_ink else None)
-    if arguments.with_ink:
+        return export_flat(network, target, ink)
+    if ink:
         make_room(style, "--with-ink")
         if style.exists() and style.read_bytes() != ink.read_bytes():
             raise UserError(f"--with-ink: {style} exists; name another file")
@@ -59,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     save_checkpoint(target, checkpoint)
     before, after = network.path.stat().st_size, target.stat().st_size
     print(f"{target}  ({after / 2**20:.1f} MiB of {before / 2**20:.1f})")
-    if arguments.with_ink:
+    if ink:
         write_text(style, ink.read_text(encoding="utf-8"))
         print(style)
 

@@ -26,6 +26,12 @@ SHORTHANDS = {
     "--lr": ("optimizer.args.lr", "RATE", "learning rate", "0.001"),
     "--bs": ("data_loader.args.batch_size", "SIZE", "lines in a batch", "16"),
     "--epochs": ("trainer.args.epochs", "N", "epochs of the whole run", "20"),
+    "--keep": (
+        "data_loader.args.dataset.args.keep",
+        "NAME,NAME",
+        "lines of a hand that are learned from even if they are misread",
+        "a.inkml",
+    ),
     "--overfit": ("data_loader.args.overfit", "N", "train and validate on N samples only", "8"),
 }
 FLAT = ".bin"
@@ -434,3 +440,17 @@ def _of_data(text: str) -> Override:
     if override.key.partition(".")[0] == "arch":
         raise UserError(f"{override.key}: the checkpoint fixes the architecture; leave it out")
     return override
+
+
+def ink_of(network: "model.TrainedNetwork", option: str) -> Path:
+    """Return the file with a line of the hand that a network learned.
+
+    Raises:
+        UserError: if it learned none; names the option that asked for it.
+    """
+    from trainer.own_hand import SAMPLE
+
+    ink = network.path.with_name(SAMPLE)
+    if not ink.exists():
+        raise UserError(f"{option}: {network.path} learned no hand: beside it is no {SAMPLE}")
+    return ink

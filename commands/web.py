@@ -7,7 +7,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from commands.options import Parser, number
+from commands.options import Parser, ink_of, number
 from utils.checks import UserError
 
 PORT = 8753
@@ -46,7 +46,11 @@ def run(arguments: argparse.Namespace) -> None:
         for path in flat_file.make_missing(NETWORKS):
             print(f"{path}  ({path.stat().st_size / 2**20:.1f} MiB)")
         if arguments.hand:
-            _export_hand(arguments.hand)
+            from handwriting.networks import load_writer
+
+            writer = load_writer(arguments.hand, "cpu")
+            flat_file.save(HAND, writer, ink_of(writer, "--hand"))
+            print(f"{HAND}  (the hand of {writer.path})")
         address = f"http://127.0.0.1:{server.server_port}/"
         print(f"{address}  (Ctrl-C ends it)", flush=True)
         if not arguments.no_open:
@@ -57,23 +61,10 @@ def run(arguments: argparse.Namespace) -> None:
             print()
 
 
-def _export_hand(folder: str) -> None:
-    """Export the network of a run that learned a hand, with a line of it."""
-    from handwriting import flat_file
-    from handwriting.networks import load_writer
-    from trainer.own_hand import SAMPLE
-
-    writer = load_writer(folder, "cpu")
-    style = writer.path.with_name(SAMPLE)
-    if not style.exists():
-        raise UserError(f"--hand {folder}: no run that learned a hand: it has no {SAMPLE}")
-    flat_file.save(HAND, writer, style)
-    print(f"{HAND}  (the hand of {writer.path})")
-
-
 def _listen(port: int, learned: bool) -> ThreadingHTTPServer:
     """Return what serves the page; `learned` says whether it writes as a learned hand."""
     policy = POLICY.search((FOLDER / "index.html").read_text(encoding="utf-8"))[1]
+    policy = " ".join(policy.split())
     handler = partial(_Page, policy=policy, learned=learned, directory=str(FOLDER))
     try:
         return ThreadingHTTPServer(("127.0.0.1", port), handler)

@@ -81,6 +81,18 @@ def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
         )
 
 
+def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: str) -> None:
+    """Raise a DataError if a network, as described, cannot learn, as samples have no text."""
+    for split, loader in (("train", train), ("valid", valid)):
+        samples = loader.dataset.samples if loader else []
+        if unlabelled := [sample for sample in samples if not sample.text.strip()]:
+            raise DataError(
+                f"{len(unlabelled):,} of {len(samples):,} samples of the split {split!r} have "
+                f"no text, {unlabelled[0].name} first: {network} cannot learn from "
+                "them; leave them out of the dataset"
+            )
+
+
 @dataclass(kw_only=True, eq=False)
 class HandwritingDataLoader:
     """The training split of a dataset in shuffled batches, and the others in order of length.
@@ -169,9 +181,10 @@ class HandwritingDataLoader:
             if transform.acts_on == "picture" and features is not ink_picture:
                 expected = "it belongs to a network that sees pictures, such as PictureNetwork"
                 raise ConfigFault("augmentation", type(transform).__name__, expected)
-        if short := [sample for sample in loaded.used if len(sample.ink) < 2]:
+        shapes = {sample: np.shape(sample.ink) for sample in loaded.used}
+        if short := [one for one, shape in shapes.items() if shape[0] < 2 or shape[1:] != (3,)]:
             raise DataError(
-                f"{len(short)} samples have fewer than two points, so no step to predict: "
+                f"{len(short)} samples have fewer than two points of three numbers to predict: "
                 f"{short[0].name} is the first"
             )
         alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
@@ -320,9 +333,9 @@ class Items(Dataset):
         for transform in self.augmentation:
             if transform.acts_on == part:
                 ink, missing = transform(ink, missing, generator)
-                if self._has_own and not np.isfinite(ink).all():
-                    name = type(transform).__name__
-                    raise DataError(
-                        f"{name}, of the augmentation, makes points that are not finite"
-                    )
+                fault = "" if np.isfinite(ink).all() else "makes points that are not finite"
+                if len(ink) != len(missing) or len(ink) <= (part == "ink"):
+                    fault = f"returns {len(ink)} points, and how many miss before {len(missing)}"
+                if self._has_own and fault:
+                    raise DataError(f"{type(transform).__name__}, of the augmentation, {fault}")
         return ink, missing

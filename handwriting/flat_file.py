@@ -2,7 +2,7 @@
 
 The file is a line of JSON, the header, and after it the weights. The header has
 
-- `format`, `role` ("writer" or "reader"), `name` and `licence`;
+- `format`, `role` ("writer" or "reader"), `name`, `licence`, and the SHA-256 of the `checkpoint`;
 - `architecture`, `alphabet` and `normalisation`, as a checkpoint has them;
 - `sampling` of a writer: what `Sampling` has by default, the bounds of its mixture, and the usual
   size of what it writes; `features` of a reader;
@@ -26,7 +26,7 @@ from torch import nn
 
 from base.checkpoint import FORMAT as CHECKPOINT_FORMAT
 from base.device import resolve_device
-from base.pretrained import PRETRAINED, network_of, pretrained, styles
+from base.pretrained import network_of, pretrained, styles
 from data_loader.sources.ink_files import mean_step
 from handwriting.calibration import calibrated
 from handwriting.networks import load_writer
@@ -46,6 +46,7 @@ from utils.checks import CheckpointError, ConfigFault, UserError
 from utils.files import atomic_write, open_file, write_text
 from utils.hand_measures import baseline, levelled
 from utils.ink import x_height
+from utils.ink_features import num_features
 
 FORMAT = "online-handwriting/1"
 ENDING, STYLES = ".bin", "styles.json"
@@ -56,10 +57,6 @@ PRECISE = ("output.weight", "window.weight", "weight_input")
 of the log-loss (measured, lab notebook: the networks of the page)."""
 MAX_HEADER = 2**20
 """Bytes of a header (assumed: the usual ones have 10,000, of which most are a style)."""
-RESEARCH = (
-    "free for non-commercial research, as the IAM On-Line Handwriting Database with which it was "
-    "trained"
-)
 UNKNOWN_LICENCE = "that of the lines with which it was trained"
 KNOWN = {SynthesisNetwork, CTCNetwork, WindowedLayer, RecurrentLayer, BidirectionalLayer, Dropout}
 KNOWN |= {nn.ModuleList, nn.Linear, nn.LSTM, nn.Conv1d}
@@ -90,7 +87,8 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         "format": FORMAT,
         "role": "writer" if isinstance(network, Writer) else "reader",
         "name": network.name,
-        "licence": _licence(network.path),
+        "licence": network.licence or UNKNOWN_LICENCE,
+        "checkpoint": _sha256(network.path),
         "architecture": network.record["config"]["arch"],
         "alphabet": "".join(model.alphabet.characters),
         "normalisation": model.normalisation.to_dict(),
@@ -126,18 +124,19 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
         "config": {"name": header["name"], "arch": header["architecture"]},
         "alphabet": list(header["alphabet"]),
         "normalisation": header["normalisation"],
+        "licence": header["licence"],
         "state_dict": weights,
     }
     return restored(checkpoint, Path(path), resolve_device(device))
 
 
-def is_flat_file(path: Path) -> bool:
-    """Return whether a file is one of this format."""
+def is_flat_file(path: Path, source: Path | None = None) -> bool:
+    """Return whether a file is one of this format, and, if given, of a checkpoint."""
     try:
-        _parts(path)
+        header, _ = _parts(path)
     except CheckpointError:
         return False
-    return True
+    return source is None or header.get("checkpoint") == _sha256(source)
 
 
 def check_known(network: TrainedNetwork) -> None:
@@ -147,11 +146,13 @@ def check_known(network: TrainedNetwork) -> None:
     known = {type(module) for module in model.modules()} <= KNOWN and cells == {"LSTM"}
     if isinstance(model, SynthesisNetwork):
         known = known and model.end_of_sequence and model.has_density
+    else:
+        known = known and not model.time_reductions
     if not known:
         raise UserError(
             f"{network.path} contains a {type(model).__name__} that the page cannot compute: it "
-            "takes a SynthesisNetwork with `end_of_sequence` and a mixture, or a CTCNetwork, both "
-            "of LSTM cells"
+            "takes a SynthesisNetwork with `end_of_sequence` and a mixture, or a CTCNetwork "
+            "without `time_reductions`, both of LSTM cells"
         )
 
 
@@ -166,7 +167,8 @@ def save_styles(path: str | Path, writer: Writer) -> None:
 
 
 def make_missing(folder: str | Path) -> list[Path]:
-    """Make what the page needs and the folder lacks: two networks and the styles of one.
+    """Make what the page needs, two networks and the styles of one, where the folder lacks it or
+    has it of another checkpoint.
 
     Returns:
         the files that were made.
@@ -174,10 +176,11 @@ def make_missing(folder: str | Path) -> list[Path]:
     folder, made = Path(folder), []
     folder.mkdir(exist_ok=True)
     for name in ("writer", "reader"):
-        if not (path := folder / f"{name}{ENDING}").exists():
+        path = folder / f"{name}{ENDING}"
+        if not is_flat_file(path, pretrained()[name]):
             save(path, load_network(name, "cpu"))
             made.append(path)
-    if not (path := folder / STYLES).exists():
+    if not (path := folder / STYLES).exists() or folder / f"writer{ENDING}" in made:
         save_styles(path, load_writer("writer", "cpu"))
         made.append(path)
     return made
@@ -230,16 +233,13 @@ def _sampling(writer: Writer) -> dict[str, Any]:
 
 
 def _features(model: CTCNetwork) -> dict[str, Any]:
-    names = ("spacing", "parts", "time_reductions")
-    return {"features": {name: getattr(model, name) for name in names}}
+    count = num_features(model.parts)
+    return {"features": {"spacing": model.spacing, "parts": model.parts, "count": count}}
 
 
-def _licence(path: Path) -> str:
-    """Return what the use of a network is bound to."""
-    shipped = path.resolve().parent == PRETRAINED and path.resolve() in pretrained().values()
-    if shipped and path.stem.startswith(("open_", "digit")):
-        return "CC BY 4.0"
-    return RESEARCH if shipped else UNKNOWN_LICENCE
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _parts(path: str | Path) -> tuple[Mapping[str, Any], bytes]:

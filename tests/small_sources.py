@@ -165,7 +165,8 @@ def unipen_collection(root: Path, contributors: list[str]) -> dict[str, Any]:
     for contributor in contributors:
         for writer in range(3):
             name = f"{contributor}/{writer}.dat"
-            put(root, {f"include/{name}": f".WRITER_ID {writer}\n{content}"})
+            declared = f".POINTS_PER_SECOND 100\n.WRITER_ID {writer}\n"
+            put(root, {f"include/{name}": f"{declared}{content}"})
             for category, named in segments.items():
                 put(root, {f"data/{category}/{name}": f".INCLUDE {name}\n{named}"})
     return {}

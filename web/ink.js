@@ -1,21 +1,21 @@
 // Geometry of ink, as utils/ink.py and utils/hand_measures.py have it; the constants are theirs.
 //
-// Ink is a flat array, three numbers a point: offset in x and y (y downwards), and 1 where a stroke
-// ends. A stroke is a list of positions [x, y].
+// A stroke is a list of points [x, y], which may have more numbers: the time in ms and the pressure
+// from 0 to 1; y grows downwards. The ink that a writer makes is flat, three numbers a point:
+// offset in x and y, and 1 where a stroke ends.
 
 const FLAT = 0.3; // x-heights up to which a way up or down counts as flat
-const STRONGEST = Math.tan((50 * Math.PI) / 180); // slant
 const NARROWEST = 4; // x-heights of a line whose slope can be told
 
+export const sum = (values) => values.reduce((all, value) => all + value, 0);
 const median = (values) => {
-  const sorted = Float64Array.from(values).sort();
-  const middle = sorted.length >> 1;
+  const sorted = Float64Array.from(values).sort(), middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 };
 
 export function strokes(ink) {
   const found = [];
-  let [x, y, begins] = [0, 0, true];
+  let x = 0, y = 0, begins = true;
   for (let i = 0; i < ink.length; i += 3) {
     if (begins) found.push([]);
     found.at(-1).push([(x += ink[i]), (y += ink[i + 1])]);
@@ -24,113 +24,95 @@ export function strokes(ink) {
   return found;
 }
 
-// Ink whose first offset is the position of the first point.
+/** Ink whose first offset is the position of the first point. */
 export function fromStrokes(parts) {
-  const ink = [];
   let last = [0, 0];
-  for (const part of parts) {
-    part.forEach((point, i) => {
-      ink.push(point[0] - last[0], point[1] - last[1], Number(i === part.length - 1));
-      last = point;
-    });
-  }
-  return Float32Array.from(ink);
+  return Float32Array.from(parts.flatMap((part) => part.flatMap((point, i) => {
+    const [x, y] = last;
+    last = point;
+    return [point[0] - x, point[1] - y, Number(i === part.length - 1)];
+  })));
 }
 
+/** Strokes with every x multiplied by a and moved by b, every y by c and d. */
+export const moved = (parts, a, b, c, d) =>
+  parts.map((part) => part.map(([x, y, ...more]) => [a * x + b, c * y + d, ...more]));
+
 export function bounds(parts) {
-  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  let left = Infinity, top = Infinity, right = -Infinity, bottom = -Infinity;
   for (const [x, y] of parts.flat()) {
     [left, top] = [Math.min(left, x), Math.min(top, y)];
     [right, bottom] = [Math.max(right, x), Math.max(bottom, y)];
   }
-  return { left, top, right, bottom };
+  return {left, top, right, bottom};
 }
 
-// Parts of strokes between turning points in y: {x, y, dx, dy} each, dy not 0.
+/** Parts of strokes between turning points in y: {x, y, dx, dy} each, dy not 0. */
 function verticalSegments(parts) {
-  const found = [];
-  const add = ([x, y], [x2, y2]) => found.push({ x, y, dx: x2 - x, dy: y2 - y });
+  const found = [], extend = (segment, [x, y]) =>
+    Object.assign(segment, {dx: x - segment.x, dy: y - segment.y});
   for (const part of parts) {
-    let [start, last, direction] = [null, null, 0];
+    let direction = 0;
     for (let i = 1; i < part.length; i++) {
-      const way = Math.sign(part[i][1] - part[i - 1][1]);
+      const [before, point] = [part[i - 1], part[i]], way = Math.sign(point[1] - before[1]);
       if (!way) continue;
-      start ??= part[i - 1];
-      if (direction && way !== direction) {
-        add(start, part[i - 1]);
-        start = part[i - 1];
-      }
-      [direction, last] = [way, part[i]];
+      if (direction) extend(found.at(-1), before);
+      if (way !== direction) found.push({x: before[0], y: before[1]});
+      extend(found.at(-1), point);
+      direction = way;
     }
-    if (direction) add(start, last);
   }
   return found;
 }
 
 function weightedMedian(values, weights) {
-  const order = [...values.keys()].sort((a, b) => values[a] - values[b]);
-  const half = weights.reduce((sum, weight) => sum + weight, 0) / 2;
+  const order = [...values.keys()].sort((a, b) => values[a] - values[b]), half = sum(weights) / 2;
   let reached = 0;
   return values[order.find((i) => (reached += weights[i]) >= half) ?? order.at(-1)];
 }
 
-// Always above 0.
+/** Always above 0. */
 export function xHeight(parts) {
-  const heights = verticalSegments(parts).map(({ dy }) => Math.abs(dy));
+  const heights = verticalSegments(parts).map(({dy}) => Math.abs(dy));
   if (heights.length) return weightedMedian(heights, heights);
-  const { left, top, right, bottom } = bounds(parts);
+  const {left, top, right, bottom} = bounds(parts);
   return Math.max(right - left, bottom - top) || 1;
 }
 
-// The angle of the baseline in radians, positive where it falls to the right; 0 where a line is too
-// short to tell.
+/** The angle of the baseline in radians, positive where it falls to the right; 0 where a line is
+ * too short to tell. */
 export function baselineAngle(parts) {
-  const letter = xHeight(parts);
-  const { left, right } = bounds(parts);
-  let low = verticalSegments(parts).filter(({ dy }) => dy > FLAT * letter);
+  const letter = xHeight(parts), {left, right} = bounds(parts);
+  let low = verticalSegments(parts).filter(({dy}) => dy > FLAT * letter);
   const every = Math.max(1, Math.ceil(low.length / 400)); // all pairs would be too many
-  low = low.filter((_, i) => i % every === 0).map(({ x, y, dx, dy }) => [x + dx, y + dy]);
-  const slopes = [];
-  low.forEach(([x, y], first) => {
-    for (const [x2, y2] of low.slice(first + 1))
-      if (Math.abs(x2 - x) > 0.5 * NARROWEST * letter) slopes.push((y2 - y) / (x2 - x));
-  });
+  low = low.filter((_, i) => i % every === 0).map(({x, y, dx, dy}) => [x + dx, y + dy]);
+  const slopes = low.flatMap(([x, y], first) => low.slice(first + 1)
+    .filter(([x2]) => Math.abs(x2 - x) > 0.5 * NARROWEST * letter)
+    .map(([x2, y2]) => (y2 - y) / (x2 - x)));
   if (slopes.length < 3 || right - left < NARROWEST * letter) return 0;
   return Math.atan(median(slopes));
 }
 
 export function turnedBack(parts, angle) {
-  const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+  const cos = Math.cos(angle), sin = Math.sin(angle);
   return parts.map((part) => part.map(([x, y]) => [x * cos + y * sin, y * cos - x * sin]));
 }
 
-// The y of the baseline of level strokes.
+/** The y of the baseline of level strokes. */
 export function baseline(parts) {
   const least = FLAT * xHeight(parts);
-  const ways = verticalSegments(parts).filter(({ dy }) => Math.abs(dy) > least);
-  return ways.length ? median(ways.map(({ y, dy }) => y + Math.max(dy, 0))) : bounds(parts).bottom;
+  const ways = verticalSegments(parts).filter(({dy}) => Math.abs(dy) > least);
+  return ways.length ? median(ways.map(({y, dy}) => y + Math.max(dy, 0))) : bounds(parts).bottom;
 }
 
-// How far downstrokes of a level line lean to the right, x over y; 0 without any.
-export function slant(parts) {
-  const letter = xHeight(parts);
-  const down = verticalSegments(parts)
-    .filter(({ dx, dy }) => dy > 0.5 * letter && Math.abs(dx / dy) <= STRONGEST);
-  if (!down.length) return 0;
-  return weightedMedian(down.map(({ dx, dy }) => -dx / dy), down.map(({ dy }) => dy));
-}
-
-// The numbers of the strokes with which rows of writing begin, the first of them 0.
+/** The numbers of the strokes with which rows of writing begin, the first of them 0. */
 export function rowStarts(parts) {
-  const height = xHeight(parts);
-  const starts = [];
-  let [left, right, middles] = [Infinity, -Infinity, []];
+  const height = xHeight(parts), starts = [];
+  let left, right, middles;
   parts.forEach((part, number) => {
-    const own = bounds([part]);
-    const middle = part.reduce((sum, [, y]) => sum + y, 0) / part.length;
-    const begins = !middles.length || (middle - median(middles) > 1.6 * height &&
-      own.left < left + 0.4 * (right - left) && own.right < right - height);
-    if (begins) {
+    const own = bounds([part]), middle = sum(part.map(([, y]) => y)) / part.length;
+    if (!number || (middle - median(middles) > 1.6 * height &&
+        own.left < left + 0.4 * (right - left) && own.right < right - height)) {
       starts.push(number);
       [left, right, middles] = [Infinity, -Infinity, []];
     }
@@ -140,28 +122,26 @@ export function rowStarts(parts) {
   return starts;
 }
 
-// The length of the way along a stroke up to each of its points.
+/** The length of the way along a stroke up to each of its points. */
 export function pathAlong(part) {
   let path = 0;
   return part.map(([x, y], i) => i && (path += Math.hypot(x - part[i - 1][0], y - part[i - 1][1])));
 }
 
-// `count` + 1 points (one where it is 0) at equal steps of `place`, which grows along the stroke.
+/** `count` + 1 points, one where it is 0, at equal steps of `place`, which grows along a stroke. */
 export function atEqualSteps(part, place, count) {
   if (!count) return part.slice(0, 1);
-  const found = [];
-  for (let step = 0, i = 0; step <= count; step++) {
-    const at = place[0] + ((place.at(-1) - place[0]) * step) / count;
+  let i = 0;
+  return Array.from({length: count + 1}, (_, step) => {
+    const at = place[0] + (place.at(-1) - place[0]) * step / count;
     while (i < place.length - 2 && place[i + 1] <= at) i++;
-    const way = place[i + 1] - place[i];
-    const share = way > 0 ? Math.min((at - place[i]) / way, 1) : 1;
-    found.push(part[i].map((from, axis) => from + share * (part[i + 1][axis] - from)));
-  }
-  return found;
+    const way = place[i + 1] - place[i], share = way > 0 ? Math.min((at - place[i]) / way, 1) : 1;
+    return part[i].map((from, axis) => from + share * (part[i + 1][axis] - from));
+  });
 }
 
-// The mean length of a step within strokes, 0 without any.
+/** The mean length of a step within strokes, 0 without any. */
 export function meanStep(parts) {
-  const steps = parts.reduce((sum, part) => sum + part.length - 1, 0);
-  return steps && parts.reduce((sum, part) => sum + pathAlong(part).at(-1), 0) / steps;
+  const steps = sum(parts.map((part) => part.length - 1));
+  return steps && sum(parts.map((part) => pathAlong(part).at(-1))) / steps;
 }

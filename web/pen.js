@@ -1,88 +1,97 @@
 // A sheet that a mouse, a finger or a pen writes on.
 
-import {bounds, draw, fresh, STRIDE} from "./strokes.js";
+import {button, distance, draw, find, fresh} from "./dom.js";
+import {bounds} from "./ink.js";
 
-const ERASER = 12;   // px around the pointer
-const WIDTH = 2.2;   // px of the line
+const ERASER = 12; // px around the pointer
+const WIDTH = 2.2; // px of the line
 let penSeen = false; // then touch is the palm's
 
-/** Strokes {pointer, values} on a canvas, with undo and redo.
+/** Strokes {pointer, points} on a canvas, with undo and redo.
  *
- * `changed(pad, appended)` is called after every change; `appended`: a stroke was added at the end.
+ * `changed(appended)` is called after every change; `appended`: a stroke was added at the end.
  * Positions are CSS pixels from the canvas's corner at the size that it had when they were written:
  * a narrower canvas shows them smaller. */
 export class Pad {
   #states = [[]];
   #at = 0;
-  #live = null;
-  #box = null;
+  #live = null; // the stroke that is being written
+  #erasing = false;
+  #box;
+  #context;
 
-  constructor(canvas, changed) {
-    Object.assign(this, {canvas, changed, erasing: false, scale: 1});
+  /** `tools` is the place of its buttons. */
+  constructor(canvas, tools, changed) {
+    this.changed = (appended) => { this.#update(); changed(appended); };
+    Object.assign(this, {canvas, scale: 1});
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
-    canvas.addEventListener("pointerup", (event) => this.#up(event));
-    canvas.addEventListener("pointercancel", (event) => this.#up(event));
+    for (const type of ["pointerup", "pointercancel"])
+      canvas.addEventListener(type, (event) => this.#up(event));
     canvas.addEventListener("touchstart", (event) => event.preventDefault(), {passive: false});
-    new ResizeObserver(() => this.repaint()).observe(canvas);
+    new ResizeObserver(() => this.#repaint()).observe(canvas);
+    this.buttons = [button("Undo", () => this.step(-1)), button("Redo", () => this.step(1)),
+      button("Erase", () => { this.#erasing = !this.#erasing; this.#update(); }),
+      button("Clear", () => this.set([]))];
+    find(tools).append(...this.buttons);
+    this.#update();
   }
 
   get strokes() { return this.#states[this.#at]; }
-  get values() { return this.strokes.map((stroke) => stroke.values); }
+  get parts() { return this.strokes.map(({points}) => points); }
   get writing() { return this.#live !== null; }
-  get canUndo() { return this.#at > 0; }
-  get canRedo() { return this.#at < this.#states.length - 1; }
 
   /** Show other strokes, of which nothing is undone. */
   load(strokes) {
     [this.#states, this.#at, this.#live] = [[strokes], 0, null];
-    this.repaint();
+    this.#repaint();
+    this.#update();
   }
 
   set(strokes, appended = false) {
     this.#states.splice(++this.#at, Infinity, strokes);
-    if (!appended) this.repaint();
-    this.changed(this, appended);
+    if (!appended) this.#repaint();
+    this.changed(appended);
   }
-
-  clear() { if (this.strokes.length) this.set([]); }
 
   step(by) {
-    if (by < 0 ? !this.canUndo : !this.canRedo) return;
+    if (!this.#states[this.#at + by]) return;
     this.#at += by;
-    this.repaint();
-    this.changed(this, false);
+    this.#repaint();
+    this.changed(false);
   }
 
-  repaint() {
-    const {canvas} = this, context = fresh(canvas);
-    const right = this.strokes.length ? bounds(this.values).right : 0;
-    this.scale = Math.min(1, canvas.clientWidth / (right + 2));
+  #update() {
+    const [undo, redo, erase, clear] = this.buttons;
+    [undo.disabled, redo.disabled] = [-1, 1].map((by) => !this.#states[this.#at + by]);
+    [erase.ariaPressed, clear.disabled] = [this.#erasing, !this.strokes.length];
+  }
+
+  #repaint() {
+    const context = this.#context = fresh(this.canvas);
+    const {right} = bounds(this.strokes.length ? this.parts : [[[0, 0]]]);
+    this.scale = Math.min(1, this.canvas.clientWidth / (right + 2));
     context.scale(this.scale, this.scale);
-    this.context = context;
-    context.strokeStyle = getComputedStyle(canvas).color;
     for (const stroke of this.strokes) this.#draw(stroke);
   }
 
-  #draw(stroke, from = 0) {
-    draw(this.context, stroke.values, WIDTH, {from, pressed: stroke.pointer === "pen"});
+  #draw({points, pointer}, from = 0) {
+    draw(this.#context, points, WIDTH, {from, pressed: pointer === "pen"});
   }
 
   #down(event) {
-    if (event.pointerType === "pen") {
+    const {pointerType: pointer, pointerId: id} = event;
+    if (pointer === "pen") {
       penSeen = true;
       if (this.#live?.pointer === "touch") this.#drop();
     }
-    const palm = penSeen && event.pointerType === "touch";
+    const palm = penSeen && pointer === "touch";
     if (palm || this.#live || event.button > 0 && event.button !== 5) return;
     event.preventDefault();
-    if (!this.context) this.repaint();
-    try { this.canvas.setPointerCapture(event.pointerId); } catch { /* already up */ }
+    try { this.canvas.setPointerCapture(id); } catch { /* already up */ }
     this.#box = this.canvas.getBoundingClientRect();
-    this.#live = {
-      id: event.pointerId, pointer: event.pointerType, values: [], before: this.strokes,
-      erases: this.erasing || Boolean(event.buttons & 32),
-    };
+    const erases = this.#erasing || Boolean(event.buttons & 32);
+    this.#live = {id, pointer, points: [], before: this.strokes, erases};
     this.#add([event]);
   }
 
@@ -92,46 +101,38 @@ export class Pad {
     this.#add(events.length ? events : [event]);
   }
 
-  #up(event) {
-    const live = this.#live;
-    if (event.pointerId !== live?.id) return;
+  #up({pointerId, type}) {
+    if (pointerId !== this.#live?.id) return;
+    const {pointer, points, before, erases} = this.#live;
     // What the system takes a finger's touch for is no writing.
-    if (event.type === "pointercancel" && live.pointer === "touch") return this.#drop();
+    if (type === "pointercancel" && pointer === "touch") return this.#drop();
     this.#live = null;
-    if (live.erases) {
-      if (live.before !== this.strokes) this.changed(this, false);
-    } else {
-      const values = Float64Array.from(live.values);
-      this.set([...this.strokes, {pointer: live.pointer, values}], true);
-    }
+    if (!erases) this.set([...this.strokes, {pointer, points}], true);
+    else if (before !== this.strokes) this.changed(false);
   }
 
   #drop() {
     this.#live = null;
-    this.repaint();
+    this.#repaint();
   }
 
   #add(events) {
-    const live = this.#live, from = live.values.length / STRIDE;
-    const place = (event) => [(event.clientX - this.#box.left) / this.scale,
-      (event.clientY - this.#box.top) / this.scale];
-    if (live.erases) return events.forEach((event) => this.#erase(...place(event)));
-    for (const event of events) {
-      const time = performance.timeOrigin + event.timeStamp;
-      live.values.push(...place(event), time, event.pressure);
-    }
+    const live = this.#live, from = live.points.length;
+    const added = events.map((event) => [(event.clientX - this.#box.left) / this.scale,
+      (event.clientY - this.#box.top) / this.scale, performance.timeOrigin + event.timeStamp,
+      event.pressure]);
+    if (live.erases) return added.forEach((point) => this.#erase(point));
+    for (const point of added) live.points.push(point); // too many for one call
     this.#draw(live, from);
   }
 
-  #erase(x, y) {
-    const hit = ({values}) => values.some((value, i) => i % STRIDE === 0 &&
-      Math.hypot(value - x, values[i + 1] - y) < ERASER / this.scale);
-    const left = this.strokes.filter((stroke) => !hit(stroke));
-    if (left.length < this.strokes.length) {
-      // One sweep of the eraser is one step to undo.
-      if (this.#live.before === this.strokes) this.#states.splice(++this.#at, Infinity, left);
-      else this.#states[this.#at] = left;
-      this.repaint();
-    }
+  #erase(place) {
+    const near = (point) => distance(point, place) < ERASER / this.scale;
+    const left = this.strokes.filter(({points}) => !points.some(near));
+    if (left.length === this.strokes.length) return;
+    // One sweep of the eraser is one step to undo.
+    if (this.#live.before === this.strokes) this.#at++;
+    this.#states.splice(this.#at, Infinity, left);
+    this.#repaint();
   }
 }

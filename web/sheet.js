@@ -1,8 +1,7 @@
 // Sheets of paper with rows of writing, in millimetres: their layout and how they look.
 
-import {
-  bounds, count, curve, draw, meanStep, moved, PERIOD, save, STRIDE, Tracer,
-} from "./strokes.js";
+import {curve, distance, draw, save} from "./dom.js";
+import {bounds, meanStep, moved, strokes} from "./ink.js";
 import {escaped, short, toInkml} from "./inkml.js";
 
 const SIZES = {
@@ -10,63 +9,63 @@ const SIZES = {
   envelope: [220, 110],
 };
 const SPACING = {plain: 0, ruled: 8.5, squared: 5, dotted: 5};
-const RULING = "#b3c0d8", SMALL = 180, LINE_HEIGHT = 3.9;  // as in Python
-const TIGHT = 0.8;   // how much narrower a row may be made to fit (assumed, by eye)
-const JUMP = 150;    // mm a second of the lifted pen, where a page writes itself
+const RULING = "#b3c0d8", SMALL = 180, LINE_HEIGHT = 3.9; // as in Python
+const TIGHT = 0.8; // how much narrower a row may be made to fit (assumed, by eye)
+const PERIOD = 18; // ms from point to point of written ink, as in Python
+const LIFT = 80, AIR = 0.2; // ms to lift the pen; mm a ms of the lifted pen
+const REST = 250; // ms after a row
+const JUMP = 150; // mm a second of the lifted pen, where a page writes itself
 const DPI = 300;
+
+/** Strokes of a writer's ink at a place in mm, with the times that a pen takes. */
+export function penned(ink, x, y, size) {
+  let last = null;
+  return moved(strokes(ink), size, x, size, y).map((stroke) => stroke.map((point, i) => {
+    const way = i || !last ? PERIOD : LIFT + distance(last, point) / AIR;
+    return last = [...point, last ? last[2] + way : 0, 0.5];
+  }));
+}
 
 /** A row of writing on a sheet: its text, place, ink, and what in it is doubtful. */
 export class Row {
   constructor(sheet, x, y, size) {
-    Object.assign(this, {text: "", sheet, x, y, size, doubtful: [], complete: false});
+    Object.assign(this, {text: "", sheet, x, y, size, doubtful: []});
     this.clear();
   }
 
-  get strokes() { return this.tracer.strokes; }
-  get end() { return this.strokes.at(-1)?.at(-2) ?? 0; }
+  get end() { return this.strokes.at(-1)?.at(-1)[2] ?? 0; }
   get width() { return bounds(this.strokes).right - this.x; }
-
-  /** The strokes that are shown already. */
-  get shown() {
-    const begun = this.strokes[this.stroke]?.slice(0, STRIDE * this.point) ?? [];
-    return [...this.strokes.slice(0, this.stroke), ...(begun.length ? [begun] : [])];
-  }
+  get shown() { return this.upTo(this.clock).filter((stroke) => stroke.length); }
 
   clear() {
     this.set([]);
-    [this.stroke, this.point, this.clock, this.finished] = [0, 0, 0, false];
+    Object.assign(this, {clock: 0, complete: false, finished: false});
   }
 
-  add(ink) { this.tracer.add(ink); }
+  add(ink) { this.set([...this.ink, ...ink]); }
 
   /** Replace the ink; what is shown stays shown. */
-  set(ink) {
-    this.tracer = new Tracer(this.x, this.y, this.size);
-    this.add(ink);
-  }
+  set(ink) { Object.assign(this, {ink, strokes: penned(ink, this.x, this.y, this.size)}); }
 
   /** Make the row narrower if it is wider than a column; return whether it looks well then. */
   fit(column) {
     const factor = Math.min(column / this.width, 1);
-    this.tracer.strokes = moved(this.strokes, factor, this.x * (1 - factor), 1, 0);
+    this.strokes = moved(this.strokes, factor, this.x * (1 - factor), 1, 0);
     return factor >= TIGHT;
   }
 
-  /** Draw on what the pen does until a time, in ms since the row's begin. */
-  reveal(context, look, until) {
-    context.strokeStyle = look.colour;
-    const usual = meanStep(this.strokes);
-    for (; this.stroke < this.strokes.length; this.stroke++, this.point = 0) {
-      const stroke = this.strokes[this.stroke], points = count(stroke);
-      let to = this.point;
-      while (to < points && stroke[STRIDE * to + 2] <= until) to++;
-      if (to > this.point) {
-        draw(context, stroke.slice(0, STRIDE * to), look.pen, {from: this.point, usual});
-      }
-      this.point = to;
-      // The worker may yet add to the last stroke.
-      if (to < points || this.stroke === this.strokes.length - 1) return;
-    }
+  /** What the pen has done by a time, in ms since the row's begin. */
+  upTo(time) { return this.strokes.map((stroke) => stroke.filter((point) => point[2] <= time)); }
+
+  /** Draw on what the pen does in the next ms. */
+  play(context, look, ms) {
+    const until = this.clock + ms, usual = meanStep(this.strokes), before = this.upTo(this.clock);
+    this.upTo(until).forEach((stroke, i) => {
+      const from = before[i].length;
+      if (stroke.length > from) draw(context, stroke, look.pen, {from, usual});
+    });
+    this.clock = this.complete ? until : Math.min(until, this.end);
+    this.finished = this.complete && until >= this.end + REST;
   }
 }
 
@@ -74,79 +73,70 @@ export class Row {
 export class Paper {
   constructor({paper, ruling, size}) {
     [this.width, this.height] = SIZES[paper];
-    const small = Math.min(this.width, this.height);
+    const small = Math.min(this.width, this.height), spacing = SPACING[ruling];
     this.margins = small < SMALL ? Array(4).fill(small / 10) : [22, 20, 22, 25];
-    [this.ruling, this.spacing, this.size] = [ruling, SPACING[ruling], size];
-    const height = LINE_HEIGHT * size;
-    this.step = this.spacing ? Math.max(Math.round(height / this.spacing), 1) * this.spacing : height;
-    const first = this.spacing ? Math.ceil(2 * size / this.spacing) * this.spacing : 2 * size;
-    this.first = this.margins[0] + first;
-    this.rows = Math.max(Math.floor((this.height - this.margins[2] - this.first) / this.step) + 1, 1);
-    this.column = this.width - this.margins[1] - this.margins[3];
+    const [top, right, bottom, left] = this.margins, height = LINE_HEIGHT * size;
+    this.step = spacing ? Math.max(Math.round(height / spacing), 1) * spacing : height;
+    this.first = top + (spacing ? Math.ceil(2 * size / spacing) * spacing : 2 * size);
+    this.rows = Math.max(Math.floor((this.height - bottom - this.first) / this.step) + 1, 1);
+    this.column = this.width - right - left;
+    Object.assign(this, {ruling, spacing, size});
   }
 
-  /** Return an empty row with a number, counted from the first of the first sheet. */
+  /** An empty row with a number, counted from the first of the first sheet. */
   row(number) {
     const y = this.first + (number % this.rows) * this.step;
     return new Row(Math.floor(number / this.rows), this.margins[3], y, this.size);
   }
 
-  /** Return the printed lines, [x, y, x, y], and the dots as lines of no length. */
+  /** The width of printed lines and the lines, [x, y, x, y]; a dot is one of no length. */
   rules() {
-    const steps = (from, to, by) => Array.from({length: Math.ceil((to - from) / by - 1e-6)},
-      (_, i) => from + i * by);
-    const {width, height, spacing, margins: [top, , bottom, left]} = this;
-    if (this.ruling === "plain") return [];
-    if (this.ruling === "ruled") {
-      return steps(top + spacing, height - bottom + 0.01, spacing).map((y) => [0, y, width, y]);
-    }
-    const down = steps(top % spacing || spacing, height, spacing);
-    const across = steps(left % spacing || spacing, width, spacing);
-    if (this.ruling === "dotted") return down.flatMap((y) => across.map((x) => [x, y, x, y]));
-    return [...down.map((y) => [0, y, width, y]), ...across.map((x) => [x, 0, x, height])];
+    const {width, height, spacing, margins: [top, , bottom, left], ruling} = this;
+    const steps = (from, to) => Array.from({length: Math.ceil((to - from) / spacing - 1e-6)},
+      (_, i) => from + i * spacing);
+    if (ruling === "plain") return [0, []];
+    if (ruling === "ruled")
+      return [0.15, steps(top + spacing, height - bottom + 0.01).map((y) => [0, y, width, y])];
+    const down = steps(top % spacing || spacing, height);
+    const across = steps(left % spacing || spacing, width);
+    if (ruling === "dotted")
+      return [0.3, down.flatMap((y) => across.map((x) => [x, y, x, y]))];
+    return [0.15, [...down.map((y) => [0, y, width, y]), ...across.map((x) => [x, 0, x, height])]];
   }
 }
 
 /** Draw a paper and strokes, as a list of them for each row. */
 export function paint(context, paper, look, rows) {
-  const line = paper.ruling === "dotted" ? 0.3 : 0.15;
+  const [line, rules] = paper.rules();
   context.strokeStyle = RULING;
-  for (const [x, y, to, down] of paper.rules()) {
-    draw(context, [x, y, 0, 0, to, down, 0, 0], line);
-  }
+  for (const [x, y, to, down] of rules) draw(context, [[x, y], [to, down]], line);
   context.strokeStyle = look.colour;
-  for (const strokes of rows) {
-    const usual = meanStep(strokes);
-    for (const stroke of strokes) draw(context, stroke, look.pen, {usual});
-  }
+  for (const row of rows)
+    for (const stroke of row) draw(context, stroke, look.pen, {usual: meanStep(row)});
 }
 
-/** Return a sheet as SVG in mm, a path for each stroke; `animated`: it writes itself (SMIL). */
+/** A sheet as SVG in mm, a path for each stroke; `animated`: it writes itself (SMIL). */
 export function toSvg(paper, rows, look, animated) {
-  const number = (value) => short(value, 3), {width, height} = paper;
-  const lines = paper.rules().map(([x, y, to, down]) =>
+  const number = (value) => short(value, 3), {width, height} = paper, [line, rules] = paper.rules();
+  const lines = rules.map(([x, y, to, down]) =>
     `<path d="M${number(x)} ${number(y)}L${number(to)} ${number(down)}"/>`);
-  const drawn = [];
   let now = 0, last = null;
-  for (const stroke of rows.flatMap((row) => row.strokes)) {
-    const points = count(stroke);
-    let path = `M${number(stroke[0])} ${number(stroke[1])}`, along = [0];
-    for (let k = 0; k < points - 1; k++) {
-      path += `C${curve(stroke, k).map(number).join(" ")}`;
-      along.push(along[k] + Math.hypot(stroke[STRIDE * (k + 1)] - stroke[STRIDE * k],
-        stroke[STRIDE * (k + 1) + 1] - stroke[STRIDE * k + 1]));
-    }
-    if (!along.at(-1)) [path, along] = [`M${number(stroke[0])} ${number(stroke[1] - 0.1)}v0.2`, [0, 1]];
-    if (last) now += Math.hypot(stroke[0] - last[0], stroke[1] - last[1]) / JUMP;
-    last = stroke.slice(-STRIDE);
-    const duration = (along.length - 1) * PERIOD / 1000, begin = number(now);
-    const values = along.map((value) => short(2 - value / along.at(-1), 4)).join(";");
-    const hidden = now && `<set attributeName="visibility" to="hidden" end="${begin}s"/>`;
+  const drawn = rows.flatMap((row) => row.strokes).map((stroke) => {
+    const curves = stroke.slice(1).map((_, k) => `C${curve(stroke, k).map(number).join(" ")}`);
+    const path = `M${number(stroke[0][0])} ${number(stroke[0][1])}${curves.join("") || "h0"}`;
+    if (!animated) return `<path d="${path}"/>`;
+    let way = 0;
+    const along = stroke.map((point, k) => k && (way += distance(stroke[k - 1], point)));
+    const values = (way ? along : [0, 1]).map((one) => short(2 - one / (way || 1), 4)).join(";");
+    if (last) now += distance(last, stroke[0]) / JUMP;
+    const begin = number(now), duration = Math.max(stroke.length - 1, 1) * PERIOD / 1000;
     now += duration;
-    drawn.push(!animated ? `<path d="${path}"/>` : `<path pathLength="1" d="${path}">${hidden || ""}` +
+    last = stroke.at(-1);
+    return `<path pathLength="1" d="${path}">` +
+      (begin > 0 ? `<set attributeName="visibility" to="hidden" end="${begin}s"/>` : "") +
       `<animate attributeName="stroke-dashoffset" begin="${begin}s" dur="${number(duration)}s" ` +
-      `values="${values}"/></path>`);
-  }
+      `values="${values}"/></path>`;
+  });
   const layer = (label, colour, pen, more, paths) => paths.length ? [
     `<g inkscape:groupmode="layer" inkscape:label="${escaped(label)}" fill="none" ` +
     `stroke="${colour}" stroke-width="${pen}" stroke-linecap="round" ` +
@@ -155,7 +145,7 @@ export function toSvg(paper, rows, look, animated) {
     'xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape" ' +
     `width="${width}mm" height="${height}mm" viewBox="0 0 ${width} ${height}">`,
   `<title>${escaped(rows.map((row) => row.text).join(" ").slice(0, 80))}</title>`,
-  ...layer("1 ruling", RULING, paper.ruling === "dotted" ? 0.3 : 0.15, "", lines),
+  ...layer("1 ruling", RULING, line, "", lines),
   ...layer(`2 pen ${look.pen} mm ${look.colour}`, look.colour, look.pen,
     animated ? ' stroke-dasharray="2"' : "", drawn), "</svg>", ""].join("\n");
 }
@@ -164,19 +154,20 @@ export function toSvg(paper, rows, look, animated) {
 export async function saveSheets(kind, paper, rows, look) {
   const sheets = Object.values(Object.groupBy(rows, (row) => row.sheet));
   for (const [number, own] of sheets.entries()) {
-    const ending = kind === "animated" ? "svg" : kind;
-    const name = `handwriting${sheets.length > 1 ? `-${number + 1}` : ""}.${ending}`;
-    if (kind === "png") {
-      const scale = DPI / 25.4, canvas = new OffscreenCanvas(paper.width * scale, paper.height * scale);
+    const name = `handwriting${sheets.length > 1 ? `-${number + 1}` : ""}`;
+    if (kind === "inkml")
+      save(`${name}.inkml`, toInkml(own, "mm", look), "application/inkml+xml");
+    else if (kind !== "png")
+      save(`${name}.svg`, toSvg(paper, own, look, kind === "animated"), "image/svg+xml");
+    else {
+      const scale = DPI / 25.4;
+      const canvas = new OffscreenCanvas(paper.width * scale, paper.height * scale);
       const context = canvas.getContext("2d");
       context.fillStyle = "#fff";
       context.fillRect(0, 0, canvas.width, canvas.height);
       context.scale(scale, scale);
       paint(context, paper, look, own.map((row) => row.strokes));
-      save(name, await canvas.convertToBlob());
-    } else if (kind === "inkml") {
-      save(name, toInkml(own, {units: "mm", pen: {width: look.pen, colour: look.colour}}),
-        "application/inkml+xml");
-    } else save(name, toSvg(paper, own, look, kind === "animated"), "image/svg+xml");
+      save(`${name}.png`, await canvas.convertToBlob(), "image/png");
+    }
   }
 }

@@ -5,61 +5,55 @@ const REST = 0.1; // standard deviations within which a pen rests
 const LONGEST_FINISH = 40; // steps of a stroke once the window has passed the text
 
 export class Stopping {
-  // `header` is the network's; `text` has the numbers of all characters of the line; `limit` is of
-  // its steps; `point` comes before the first one, normalised.
-  constructor({ alphabet, normalisation }, text, limit, point) {
-    Object.assign(this, { text, limit });
-    this.still = normalisation.mean.map((mean, axis) => -mean / normalisation.std[axis]);
-    this.onward = normalisation.mean[0] < 0 ? -1 : 1; // some scripts run to the left
+  /** `header` is the network's; `text` has the numbers of all characters of the line; `limit` is of
+   * its steps; `point` comes before the first one, normalised. */
+  constructor({alphabet, normalisation: {mean, std}}, text, limit, point) {
     const characters = [...alphabet];
-    this.toLetter = /[\p{L}\p{N}] *$/u.test(text.map((number) => characters[number]).join(""));
+    const toLetter = /[\p{L}\p{N}] *$/u.test(text.map((number) => characters[number]).join(""));
+    const still = mean.map((value, axis) => -value / std[axis]);
+    Object.assign(this, {text, limit, toLetter, still, steps: []});
     this.up = [point[2] > 0.5]; // whether the pen is lifted before a step
-    [this.peaks, this.goesBack, this.last] = [[], [], []]; // of each step
+    this.onward = mean[0] < 0 ? -1 : 1; // some scripts run to the left
   }
 
-  // Take the points (x, y, end of stroke, end of the line) of the next steps and the characters at
-  // the window's peak. Returns whether the line goes on.
+  /** Take the points (x, y, end of stroke, end of the line) of the next steps and the characters at
+   * the window's peak. Returns whether the line goes on. */
   feed(points, peaks) {
-    this.peaks.push(...peaks);
-    for (const point of points) {
-      this.goesBack.push((point[0] - this.still[0]) * this.onward < 0);
-      this.up.push(point[2] > 0.5);
-      this.last.push(point[3] > 0.5);
-    }
-    const steps = this.last.length;
-    return this.#stops()[0] > steps && steps < this.limit;
+    this.steps.push(...points.map(([x, , , last = 0], i) =>
+      ({peak: peaks[i], back: (x - this.still[0]) * this.onward < 0, last: last > 0.5})));
+    this.up.push(...points.map((point) => point[2] > 0.5));
+    const {length} = this.steps;
+    return this.#stops()[0] > length && length < this.limit;
   }
 
-  // The steps of the line, and whether a rule ended it rather than the limit.
+  /** The steps of the line, and whether a rule ended it rather than the limit. */
   end() {
-    const [stopped, strokeEnded] = this.#stops();
-    const ended = stopped < Infinity;
-    return { steps: Math.min(ended ? stopped : strokeEnded, this.limit), ended };
+    const [stopped, strokeEnded] = this.#stops(), ended = stopped < Infinity;
+    return {steps: Math.min(ended ? stopped : strokeEnded, this.limit), ended};
   }
 
-  // Whether the pen rested through all of the points.
+  /** Whether the pen rested through all of the points. */
   atRest(points) {
-    const near = (point) =>
-      this.still.every((still, axis) => Math.abs(point[axis] - still) <= REST);
-    return points.every((point) => point[2] < 0.5 && near(point));
+    return points.every((point) => point[2] < 0.5 &&
+      this.still.every((still, axis) => Math.abs(point[axis] - still) <= REST));
   }
 
-  // The steps after which the line ends and its current stroke has ended, Infinity if they are not
-  // known yet.
+  /** The steps after which the line ends and its current stroke has ended, Infinity if they are not
+   * known yet. */
   #stops() {
-    const reached = Math.min(this.limit, this.last.length);
-    const { text, peaks, up, goesBack, last, toLetter } = this;
+    const {text, steps, up, toLetter} = this, reached = Math.min(this.limit, steps.length);
     const first = (from, stop, holds) => {
       for (let step = from; step < stop; step++) if (holds(step)) return step;
       return Infinity;
     };
-    const passed = first(0, reached, (step) => peaks[step] >= text.length);
+    const passed = first(0, reached, (step) => steps[step].peak >= text.length);
     let ended = first(passed, reached + 1, (step) => up[step]);
-    const delayed = (step) => toLetter && step > 0 && goesBack[step];
+    const delayed = (step) => toLetter && step > 0 && steps[step].back;
     let stopped = first(ended, reached, (step) => up[step] && !delayed(step));
     if (Math.min(ended, reached) - passed > LONGEST_FINISH) stopped = ended = passed;
     else if (Math.min(stopped, reached) - ended > LONGEST_FINISH) stopped = ended;
-    const own = 1 + first(0, reached, (step) => last[step] && peaks[step] >= text.length - 1);
+    const own = 1 + first(0, reached, (step) => steps[step].last &&
+      steps[step].peak >= text.length - 1);
     return [Math.min(stopped, own), ended];
   }
 }

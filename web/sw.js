@@ -1,10 +1,10 @@
 // Keeps what the page needs, so that it works again without network.
 
-const VERSION = "1";
-const SHELL = ["./", "index.html", "style.css", "icon.svg", "sentences.txt",
-  ...["client", "hand", "inkml", "main", "pen", "read", "sheet", "store", "strokes", "write",
-    "engine", "features", "ink", "line", "networks", "random", "stopping", "text", "worker",
-  ].map((name) => `${name}.js`), "engine.wasm"];
+const VERSION = "2";
+const SHELL = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "engine.wasm",
+  ...["client", "dom", "engine", "features", "hand", "ink", "inkml", "line", "main", "networks",
+    "pen", "random", "read", "sheet", "stopping", "store", "text", "worker", "write",
+  ].map((name) => `${name}.js`)];
 
 self.addEventListener("install", (event) => {
   self.skipWaiting();
@@ -13,8 +13,7 @@ self.addEventListener("install", (event) => {
 
 self.addEventListener("activate", (event) => event.waitUntil((async () => {
   const old = (await caches.keys()).filter((name) => name !== VERSION);
-  await Promise.all(old.map((name) => caches.delete(name)));
-  await self.clients.claim();
+  await Promise.all([...old.map((name) => caches.delete(name)), self.clients.claim()]);
 })()));
 
 /** What the server has now; without it what was kept. */
@@ -22,7 +21,7 @@ async function answer(request) {
   const cache = await caches.open(VERSION);
   try {
     const found = await fetch(request, {cache: "no-cache"});
-    if (found.ok) cache.put(request, found.clone()).catch(() => {});  // full, or cut off
+    if (found.ok) cache.put(request, found.clone()).catch(() => {}); // full, or cut off
     return found;
   } catch (error) {
     const kept = await cache.match(request, {ignoreSearch: true});
@@ -33,7 +32,6 @@ async function answer(request) {
 
 self.addEventListener("fetch", (event) => {
   const {method, url} = event.request;
-  if (method === "GET" && new URL(url).origin === location.origin) {
+  if (method === "GET" && new URL(url).origin === location.origin)
     event.respondWith(answer(event.request));
-  }
 });

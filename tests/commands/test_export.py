@@ -125,7 +125,7 @@ def test_an_export_replaces_no_other_file(conditional, tmp_path):
 def test_ink_goes_along_only_if_asked_for(conditional, tmp_path):
     network, style = tmp_path / "hand.pth", tmp_path / "hand.json"
     use("export", "-r", conditional, network)
-    with pytest.raises(UserError, match=r"beside .* there is no hand\.json"):
+    with pytest.raises(UserError, match=r"--with-ink: .* learned no hand: beside it"):
         use("export", "-r", network, tmp_path / "a.pth", "--with-ink")
     style.write_text('{"text": "a", "strokes": [[[0, 0], [1, 1]]]}')
     use("export", "-r", network, tmp_path / "b.pth")

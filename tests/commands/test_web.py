@@ -1,6 +1,7 @@
 """The page is served on this machine alone, and writes as a learned hand where asked."""
 
 import json
+import shutil
 import threading
 from http.client import HTTPConnection
 
@@ -18,6 +19,8 @@ def networks(tmp_path, monkeypatch):
     """The page's folder of networks is another one."""
     folder = tmp_path / "networks"
     folder.mkdir()
+    shutil.copy(web.FOLDER / "index.html", tmp_path)
+    monkeypatch.setattr(web, "FOLDER", tmp_path)
     monkeypatch.setattr(web, "NETWORKS", folder)
     monkeypatch.setattr(web, "HAND", folder / "hand.bin")
     return folder
@@ -52,7 +55,7 @@ def test_the_page_is_served_with_its_policy(serve):
         assert (answer.status, answer.headers["Content-Type"]) == (200, kind) and content
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'self'" in policy and "'wasm-unsafe-eval'" in policy
-        assert policy.encode() in get("/")[1]  # the page says the same
+        assert policy in " ".join(get("/")[1].decode().split())  # the page says the same
     assert get("/engine.wasm")[0].headers["Content-Type"] == "application/wasm"
     assert get("/../README.md")[0].status == get("/%2e%2e/README.md")[0].status == 404
 
@@ -70,19 +73,26 @@ def use_web(*words):
     return experiments.main(["web", "--no-open", *map(str, words)])
 
 
-def test_a_learned_hand_is_what_the_page_writes_with(networks, serve, tmp_path, capsys):
-    run = tmp_path / "run"
+def test_a_learned_hand_is_what_the_page_writes_with(networks, serve, tmp_path, monkeypatch):
+    run, listen = tmp_path / "run", web._listen
     save(run / "hand.pth", "SynthesisNetwork", end_of_sequence=True)
-    with pytest.raises(UserError, match=r"run: no run that learned a hand: it has no hand\.json"):
-        web._export_hand(str(run))
+    monkeypatch.setattr(flat_file, "make_missing", lambda folder: [])
+    monkeypatch.setattr(web, "_listen", lambda port, learned: listen(0, learned))
+    monkeypatch.setattr(web.ThreadingHTTPServer, "serve_forever", lambda server: None)
+    with pytest.raises(UserError, match=r"--hand: .*hand\.pth learned no hand: beside it is no"):
+        use_web("--hand", run)
     ink = [[0, 0, 0], [3, -40, 0], [9, 40, 0], [8, -30, 0], [9, 33, 0], [5, -20, 1]]
     write_style(run / "hand.json", ink, "abc", "hand", None)
-    web._export_hand(str(run))
-    assert f"{web.HAND}  (the hand of {run}" in capsys.readouterr().out
-    (networks / "writer.bin").write_bytes(b"the shipped one")
-    assert serve()("/networks/writer.bin")[1] != web.HAND.read_bytes()
+    use_web("--hand", run)
     header = json.loads(web.HAND.read_bytes().partition(b"\n")[0])
     assert header["styles"]["hand"]["text"] == "abc"
+
+
+def test_the_hand_stands_for_the_writer_where_it_was_learned(networks, serve):
+    (networks / "writer.bin").write_bytes(b"the shipped one")
+    web.HAND.write_bytes(b"the hand")
+    assert serve()("/networks/writer.bin")[1] == b"the shipped one"
+    assert serve(learned=True)("/networks/writer.bin")[1] == b"the hand"
 
 
 def test_a_flat_file_is_exported_by_its_ending(tmp_path, capsys):

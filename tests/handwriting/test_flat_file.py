@@ -75,6 +75,7 @@ def test_the_header_says_how_to_read_the_weights(made):
         ("PredictionNetwork", {"end_of_sequence": True}),
         ("AttentionNetwork", {}),
         ("CTCNetwork", {"cell": "GRU"}),
+        ("CTCNetwork", {"num_layers": 2, "time_reductions": 1}),
     ],
 )
 def test_what_the_page_cannot_compute_is_refused(arch, options, tmp_path):
@@ -105,8 +106,12 @@ def test_what_the_page_lacks_is_made_once(tmp_path, monkeypatch):
     made = flat_file.make_missing(tmp_path / "networks")
     assert sorted(path.name for path in made) == ["reader.bin", "styles.json", "writer.bin"]
     assert flat_file.make_missing(tmp_path / "networks") == []
+    header, payload = parts_of(made[1])
+    header["checkpoint"] = "0" * 64  # as if another commit had made it
+    made[1].write_bytes(json.dumps(header).encode() + b"\n" + payload)
+    assert flat_file.make_missing(tmp_path / "networks") == [made[1]]
     (name, style), *others = json.loads(made[-1].read_text()).items()
     assert name == "slanted" and not others  # the other one is of another network
     heights = np.reshape(style["ink"], (-1, 3))[:, 1].cumsum()
     assert style["text"] and 1 < np.ptp(heights) < 9 and len(style["stretch"]) == 2
-    assert "non-commercial research" in parts_of(made[0])[0]["licence"]
+    assert "non-commercial research only" in parts_of(made[0])[0]["licence"]

@@ -1,4 +1,4 @@
-"""The page in Chromium, served from a folder whose worker may be a stand-in."""
+"""The page in Chromium, served from a folder whose worker is a stand-in."""
 
 import json
 import shutil
@@ -26,14 +26,14 @@ def site(tmp_path_factory):
     """The address of the page, its worker one that answers with canned ink; its folder."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(ROOT / "web", folder, dirs_exist_ok=True)
+    shutil.rmtree(folder / "networks", ignore_errors=True)
     shutil.copy(Path(__file__).with_name("fake_worker.js"), folder / "worker.js")
     style = json.loads((ROOT / "saved/styles/round.json").read_text())
-    strokes = [np.array(stroke) for stroke in style["strokes"]]
-    ink = from_strokes(strokes)
+    ink = from_strokes([np.array(stroke) for stroke in style["strokes"]])
     ink[:, :2] /= x_height(ink)
     canned = {"text": style["text"], "ink": ink.ravel().tolist()}
     (folder / "fake.json").write_text(json.dumps(canned))
-    (folder / "networks").mkdir(exist_ok=True)
+    (folder / "networks").mkdir()
     for name in ("writer.bin", "reader.bin"):
         (folder / "networks" / name).write_bytes(b"a network")
     (folder / "networks" / "styles.json").write_text(json.dumps({"round": canned}))
@@ -43,19 +43,40 @@ def site(tmp_path_factory):
     server.shutdown()
 
 
+class Browser:
+    """Starts the browser of the session, whose profile it has; again where it was killed."""
+
+    def __init__(self, playwright, profile):
+        self.launch, self.profile = playwright.chromium.launch_persistent_context, profile
+
+    def __call__(self):
+        return self.launch(
+            self.profile,
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--in-process-gpu",
+                "--renderer-process-limit=1",
+            ],
+            reduced_motion="reduce",
+            viewport={"width": 900, "height": 700},
+        )
+
+
 @pytest.fixture(scope="session")
-def playwright():
+def start(tmp_path_factory):
     if CHROMIUM is None:
-        pytest.skip("needs Chromium: apt install chromium")
+        pytest.skip("needs Chromium: apt-get install chromium")
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="needs playwright: .venv/bin/pip install playwright"
     )
-    with sync_api.sync_playwright() as started:
-        yield started
+    with sync_api.sync_playwright() as playwright:
+        yield Browser(playwright, tmp_path_factory.mktemp("profile"))
 
 
 @pytest.fixture(scope="session")
-def browser(playwright):
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-    yield browser
-    browser.close()
+def context(start):
+    context = start()
+    yield context
+    context.close()

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 
 const web = new URL("../../web/", import.meta.url);
 const request = JSON.parse(readFileSync(0, "utf8"));
+const { strokes } = await import(new URL("ink.js", web));
 const { parse, Reader, Writer } = await import(new URL("networks.js", web));
 const module = new WebAssembly.Module(readFileSync(request.wasm));
 const bytes = (path) => new Uint8Array(readFileSync(path));
@@ -13,19 +14,23 @@ const open = async (Kind, path) => new Kind(module, await parse(bytes(path), pat
 const tasks = {
   async teacher_forced({ network, points, text }) {
     const writer = await open(Writer, network);
-    const steps = points.length / writer.inputs;
-    const start = writer.layers.map((layer) => layer.start());
-    const { hidden, phi } = writer.forward(Float32Array.from(points), text, start);
-    const output = writer.outputLayer([1, 1]);
-    const rows = output.run(hidden, steps, hidden.length / steps);
-    return { outputs: [...rows], phi: [...phi] };
+    const [outputs, phi] = [[], []];
+    writer.begin([0, 0, 0], text, 0, { bias: 0, stretch: [1, 1] });
+    const count = writer.tensors["output.bias"].length;
+    for (const point of points) {
+      writer.run(1);
+      writer.place(point);
+      outputs.push(...writer.kernels.floats(writer.raw, count));
+      phi.push(...writer.kernels.floats(writer.phis, text.length + 1));
+    }
+    return { outputs, phi };
   },
 
-  async write({ network, text, primer, primerLength, seeds, sampling }) {
+  async write({ network, text, primer, primed, seeds, sampling, limit }) {
     const writer = await open(Writer, network);
-    const begin = writer.begin(Float32Array.from(primer), text, primerLength);
+    writer.begin(primer, text, primed, sampling);
     return seeds.map((seed) => {
-      const lines = writer.write(begin, seed, sampling);
+      const lines = writer.write(seed, limit);
       const ink = [];
       let turn = lines.next();
       for (; !turn.done; turn = lines.next()) ink.push(...turn.value);
@@ -45,9 +50,9 @@ const tasks = {
   async read({ network, inks }) {
     const reader = await open(Reader, network);
     return inks.map((ink) => {
-      const points = Float32Array.from(ink);
-      const text = reader.read(points).map(({ character }) => character).join("");
-      return { values: [...reader.logProbs(points)], text };
+      const parts = strokes(ink);
+      const text = reader.read(parts).map(({ character }) => character).join("");
+      return { values: reader.logProbs(parts).flatMap((frame) => [...frame]), text };
     });
   },
 };

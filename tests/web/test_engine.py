@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "web" / "engine.wasm"
 WRITER = dict(hidden_size=13, num_layers=2, num_mixtures=3, end_of_sequence=True, stretch=0.03)
 READERS = [
-    dict(hidden_size=9, num_layers=3, channels=10, parts=3, time_reductions=1),
+    dict(hidden_size=9, num_layers=3, channels=10, parts=3),
     dict(hidden_size=8, num_layers=1, channels=8),
 ]
 NO_NODE = "Node.js is not installed: apt-get install nodejs"
@@ -60,11 +60,14 @@ def check_teacher_forced(writer, path, wasm=COMMITTED):
     hook = model.output.register_forward_hook(lambda *call: seen.append(call[2]))
     output = predict(model, line)
     hook.remove()
-    points = np.pad(model.normalisation.apply(line.ink[:-1]), ((0, 0), (0, 1)))
+    points = np.pad(model.normalisation.apply(line.ink[1:]), ((0, 0), (0, 1)))
     numbers = model.alphabet.encode(text).tolist()
-    request = dict(network=str(path), points=points.flatten().tolist(), text=numbers)
-    answer = node("teacher_forced", wasm, **request)
-    np.testing.assert_allclose(answer["outputs"], seen[0].flatten(), atol=1e-4)
+    answer = node("teacher_forced", wasm, network=str(path), points=points.tolist(), text=numbers)
+    expected, mixtures = seen[0][:, 0].double(), model.num_mixtures
+    # The kernel leaves the weights of the components as they add up, the largest one being 1.
+    logits = expected[:, 1 : 1 + mixtures]
+    logits[:] = (logits - logits.amax(1, keepdim=True)).exp().cumsum(1)
+    np.testing.assert_allclose(answer["outputs"], expected.flatten(), atol=1e-4)
     np.testing.assert_allclose(answer["phi"], output.attention.flatten(), atol=1e-4)
     assert np.ptp(answer["outputs"]) > 0.5
 
@@ -88,9 +91,10 @@ def test_a_seed_writes_the_same_line_as_in_python(flat, of, primed):
     lines = sample(model, seeds, [text] * 3, Sampling(0.6), primer=primer)
     whole = model.alphabet.encode((primer[1] if primed else "") + text).tolist()
     limit = 100 + 40 * len(text)
-    sampling = dict(bias=0.6, stretch=model.stretch_at(0.6), limit=limit)
-    request = dict(primer=ink.flatten().tolist(), primerLength=length, seeds=seeds, text=whole)
-    answers = node("write", network=str(path), sampling=sampling, **request)
+    sampling = dict(bias=0.6, stretch=model.stretch_at(0.6))
+    request = dict(primer=ink.flatten().tolist(), primed=length, seeds=seeds, text=whole)
+    request |= dict(sampling=sampling, limit=limit)
+    answers = node("write", network=str(path), **request)
     for line, answer in zip(lines, answers, strict=True):
         own = line.ink[line.primed or 1 :]
         written = np.reshape(answer["ink"], (-1, 3))[: answer["steps"]]

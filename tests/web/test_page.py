@@ -14,27 +14,30 @@ import pytest
 
 from data_loader import read_ink
 from model.loading import load
-from tests.web.conftest import CHROMIUM, ROOT
+from tests.web.conftest import ROOT
 from trainer.own_hand.lines import recorded
 from utils.ink import strokes, to_points
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
-PLAYED = "() => document.querySelector('#at-once').hidden && document.querySelector('.sheet')"
+WRITTEN = """(text) => document.querySelector("#stop").hidden &&
+    [...document.querySelectorAll(".sheet")].some((sheet) => sheet.ariaLabel?.includes(text))"""
 SENTENCES = (ROOT / "web/sentences.txt").read_text().splitlines()
 ZIGZAG = [[(30, 60), (50, 110), (70, 60), (90, 110)], [(120, 60), (120, 110)], [(150, 80)]]
 
 
 @pytest.fixture
-def page(browser, site):
+def page(context, site):
     """The page, whose errors and requests to other hosts fail the test."""
-    page = browser.new_context(viewport={"width": 900, "height": 700}).new_page()
-    page.set_default_timeout(10_000)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    client = context.new_cdp_session(page)
+    client.send("Storage.clearDataForOrigin", {"origin": site[0], "storageTypes": "indexeddb"})
     errors, foreign = [], []
     page.on("pageerror", lambda error: errors.append(error))
     page.on("request", lambda request: foreign.append(request.url))
     yield page
-    page.context.close()
+    page.close()
     assert errors == []
     assert [url for url in foreign if not url.startswith((site[0], "blob:"))] == []
 
@@ -42,9 +45,14 @@ def page(browser, site):
 def write(page, text):
     page.fill("[name=text]", text)
     page.click("#compose .main")
-    page.wait_for_function("() => !document.querySelector('#at-once').hidden")
-    page.click("#at-once")
-    page.wait_for_function(PLAYED)
+    page.wait_for_function(WRITTEN, arg=text[:12])
+
+
+def shows(page, text):
+    """Wait until a text was read."""
+    page.wait_for_function(
+        "(text) => document.querySelector('#text').innerText.trim() === text", arg=text
+    )
 
 
 def saved(page, button, folder):
@@ -99,7 +107,7 @@ def test_a_written_page_is_saved_in_every_format_and_read_back(page, site, tmp_p
 def test_a_link_holds_all_that_was_chosen_and_hostile_ones_do_no_harm(page, site):
     page.goto(f"{site[0]}#write?text=Two+words&paper=a5&ruling=dotted&seed=7&bias=1.5&size=2&"
               "pen=0.7&colour=%238c2332&style=round")  # fmt: skip
-    page.wait_for_selector("#at-once", state="visible")
+    page.wait_for_function(WRITTEN, arg="Two words")
     chosen = page.evaluate("Object.fromEntries(new FormData(document.querySelector('#options')))")
     assert chosen == {
         "text": "Two words", "paper": "a5", "ruling": "dotted", "seed": "7", "bias": "1.5",
@@ -110,55 +118,42 @@ def test_a_link_holds_all_that_was_chosen_and_hostile_ones_do_no_harm(page, site
     )
     page.goto(f"{site[0]}#write?text=<img+src=x+onerror=alert(1)>&length=1&paper=none&size=1e9")
     page.reload()
-    page.wait_for_selector("#at-once", state="visible")
+    page.wait_for_selector(".sheet")
     assert page.input_value("[name=text]") == "<img src=x onerror=alert(1)>"
     assert page.input_value("[name=paper]") == "card"
     assert page.locator("img").count() == 0
 
 
-def test_doubtful_words_are_marked_and_written_again(page, site):
-    page.goto(site[0])
-    write(page, "no doubt here")
-    page.wait_for_selector("#doubts mark")
-    assert page.inner_text("#doubts mark") == "doubt"
-    page.click("#doubts button")
-    page.wait_for_selector("#doubts mark")
-
-
-def test_strokes_of_a_pointer_come_out_as_its_points(page, site, tmp_path):
+def test_strokes_come_out_as_points_and_are_undone_and_erased(page, site, tmp_path):
     page.goto(f"{site[0]}#read")
     draw(page, "#read-pad")
-    page.wait_for_function("() => document.querySelector('#text mark')")
+    shows(page, "3 strokes")
     (sample,) = read_ink(saved(page, "#save-read", tmp_path))
     expected = np.concatenate([np.array(part, float) for part in ZIGZAG])
     np.testing.assert_allclose(to_points(sample.ink), expected - expected[0], atol=1e-3)
     assert [len(part) for part in strokes(sample.ink)] == [4, 2, 1]
-    assert sample.text == "3 strokes"
-
-
-def test_undo_redo_erase_clear_and_reload(page, site):
-    page.goto(f"{site[0]}#read")
-
-    def shown(text):
-        page.wait_for_function(
-            f"() => document.querySelector('#text').innerText.trim() === '{text}'"
-        )
-
-    draw(page, "#read-pad")
-    shown("3 strokes")
+    assert not sample.text  # what was read is no truth
     page.keyboard.press("Control+z")
-    shown("2 strokes")
-    page.click("[data-pad=read] >> text=Redo")
-    shown("3 strokes")
-    page.click("[data-pad=read] >> text=Erase")
+    shows(page, "2 strokes")
+    page.click("#read .buttons >> text=Redo")
+    shows(page, "3 strokes")
+    page.click("#read .buttons >> text=Erase")
     draw(page, "#read-pad", [[(100, 85), (140, 85)]])
-    shown("2 strokes")
+    shows(page, "2 strokes")
     page.reload()
-    shown("2 strokes")
-    page.click("[data-pad=read] >> text=Clear")
-    shown("")
+    shows(page, "2 strokes")
+    page.click("#read .buttons >> text=Clear")
+    shows(page, "")
     page.keyboard.press("Control+z")
-    shown("2 strokes")
+    shows(page, "2 strokes")
+    good, bad = tmp_path / "good.inkml", tmp_path / "bad.inkml"
+    good.write_text('<ink xmlns="http://www.w3.org/2003/InkML"><trace>0 0, 5 9</trace></ink>')
+    bad.write_text("<ink><trace>1 2, <b onclick='alert(1)'>x</b></trace></ink>")
+    page.set_input_files("#open-read", good)
+    shows(page, "1 strokes")
+    page.set_input_files("#open-read", bad)
+    assert problem(page).startswith("bad.inkml: a point of trace 1 is not two numbers (“x”).")
+    assert page.inner_text("#text").strip() == "1 strokes"
 
 
 POINTERS = """([selector, events]) => {
@@ -171,7 +166,7 @@ POINTERS = """([selector, events]) => {
 }"""
 
 
-def test_a_palm_is_no_pen_and_pressure_is_kept(page, site, tmp_path):
+def test_a_palm_is_no_pen_and_pressure_and_100_000_points_are_kept(page, site, tmp_path):
     page.goto(f"{site[0]}#read")
     page.wait_for_selector("#read-pad")
     touch = [("pointerdown", "touch", 200, 200, {}), ("pointermove", "touch", 220, 200, {})]
@@ -187,11 +182,8 @@ def test_a_palm_is_no_pen_and_pressure_is_kept(page, site, tmp_path):
     (trace,) = re.findall("<trace>(.*?)</trace>", text)
     values = [list(map(float, point.split())) for point in trace.split(",")]
     assert [(x, y, force) for x, y, _, force in values] == [(10, 20, 0.25), (14, 30, 0.75)]
-
-
-def test_a_hundred_thousand_points_do_not_freeze_the_page(page, site, tmp_path):
-    page.goto(f"{site[0]}#read")
-    page.wait_for_selector("#read-pad")
+    # As many points do not freeze the page.
+    page.click("#read .buttons >> text=Clear")
     begin = time.monotonic()
     page.evaluate(
         """(count) => {
@@ -208,71 +200,8 @@ def test_a_hundred_thousand_points_do_not_freeze_the_page(page, site, tmp_path):
         }""",
         100_000,
     )
-    page.click("[data-pad=read] >> text=Undo")
-    page.click("[data-pad=read] >> text=Redo")
-    page.wait_for_function("() => document.querySelector('#text mark')")
     assert time.monotonic() - begin < 20
     assert saved(page, "#save-read", tmp_path).read_text().count(", ") == 100_000
-
-
-def test_ink_of_a_file_is_shown_and_a_broken_file_is_one_message(page, site, tmp_path):
-    page.goto(f"{site[0]}#read")
-    good, bad = tmp_path / "good.inkml", tmp_path / "bad.inkml"
-    good.write_text('<ink xmlns="http://www.w3.org/2003/InkML"><trace>0 0, 5 9</trace>'
-                    "<trace>8 0, 8 9</trace></ink>")  # fmt: skip
-    bad.write_text("<ink><trace>1 2, <b onclick='alert(1)'>x</b></trace></ink>")
-    page.set_input_files("#open-read", good)
-    page.wait_for_function("() => document.querySelector('#text').innerText.trim() === '2 strokes'")
-    page.set_input_files("#open-read", bad)
-    assert problem(page).startswith("bad.inkml: a point of trace 1 is not two numbers (“x”).")
-    assert page.inner_text("#text").strip() == "2 strokes"
-
-
-def _kill(profile):
-    """Kill the browser of a profile, as a crash does."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.fsencode(profile) in (folder / "cmdline").read_bytes():
-                os.kill(int(folder.name), signal.SIGKILL)
-        except OSError:
-            pass
-
-
-def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(playwright, site, tmp_path):
-    profile = tmp_path / "profile"
-    start = lambda: playwright.chromium.launch_persistent_context(  # noqa: E731
-        profile, executable_path=CHROMIUM, args=["--no-sandbox"], accept_downloads=True
-    )
-    context = start()
-    page = context.pages[0]
-    page.goto(f"{site[0]}#hand")
-    page.click("#begin")
-    for number in range(3):
-        assert page.inner_text("#sentence") == SENTENCES[number]
-        moved = [[(x * (1 + number), y) for x, y in part] for part in ZIGZAG]
-        draw(page, "#hand-pad", moved)
-        page.click("#next")
-    draw(page, "#hand-pad", ZIGZAG[:2])
-    page.wait_for_timeout(300)
-    _kill(profile)
-    context = start()
-    page = context.pages[0]
-    page.goto(f"{site[0]}#hand")
-    page.wait_for_selector("#begin", state="visible")
-    assert page.inner_text("#lines-done") == "3 of 30"
-    assert "3 of 3 lines are written with a mouse" in page.inner_text("#pointers")
-    page.click("#begin")
-    assert page.inner_text("#sentence") == SENTENCES[3]
-    assert page.is_enabled("#next")
-    page.click("#next")
-    page.click("#skip")
-    page.click("#pause")
-    lines = recorded(str(saved(page, "#download", tmp_path)), seed=0)
-    assert [line.text for line in lines] == SENTENCES[:4]
-    assert [len(strokes(line.ink)) for line in lines] == [3, 3, 3, 2]
-    page.click("#continue button")
-    page.wait_for_function("() => document.querySelector('#continued').ariaLabel")
-    context.close()
 
 
 def test_what_cannot_be_kept_is_said_once_and_stays_on_the_page(page, site, tmp_path):
@@ -301,25 +230,7 @@ def test_a_browser_without_storage_still_writes(page, site):
     page.wait_for_function("() => document.querySelector('#text mark')")
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("x" * 100_000, "A text here has at most 5,000 characters, this one 100,000"),
-        ("👩‍👩‍👧 €", "The writer does not know “€”."),
-    ],
-)
-def test_a_text_that_cannot_be_written_is_one_message(page, site, text, message):
-    page.goto(site[0])
-    page.fill("[name=text]", text)
-    page.click("#compose .main")
-    page.wait_for_function(
-        f"() => document.querySelector('#problem').innerText.includes({json.dumps(message)})"
-    )
-    write(page, "But this can")
-    assert page.input_value("[name=text]") == "But this can"
-
-
-def test_a_network_that_is_cut_off_is_one_message_and_can_be_loaded_again(page, site):
+def test_what_is_doubtful_is_marked_and_what_goes_wrong_is_one_message(page, site):
     network = site[1] / "networks" / "writer.bin"
     whole = network.read_bytes()
     try:
@@ -328,23 +239,51 @@ def test_a_network_that_is_cut_off_is_one_message_and_can_be_loaded_again(page, 
         assert problem(page) == "The network file is cut off."
     finally:
         network.write_bytes(whole)
-    write(page, "Once more")
+    write(page, "no doubt here")
+    page.wait_for_selector("#doubts mark")
+    assert page.inner_text("#doubts mark") == "doubt"
+    page.click("#doubts button")
+    page.wait_for_selector("#doubts mark")
+    messages = {
+        "x" * 100_000: "A text here has at most 5,000 characters, this one 100,000",
+        "👩‍👩‍👧 €": "The writer does not know “€”.",
+    }
+    for text, message in messages.items():
+        page.fill("[name=text]", text)
+        page.click("#compose .main")
+        page.wait_for_function(
+            "(text) => document.querySelector('#problem').innerText.includes(text)", arg=message
+        )
+    write(page, "But this can, and in rows that are no longer than what the network learned")
+    rows = page.get_attribute(".sheet", "aria-label").split("\n")
+    assert len(rows) > 1 and max(map(len, rows)) <= 40
 
 
 def test_it_works_again_without_network(page, site):
     page.goto(site[0])
     page.wait_for_function("() => navigator.serviceWorker.controller")
-    page.wait_for_selector("#at-once", state="visible")
+    page.wait_for_function(WRITTEN, arg="The ink is still wet")
     page.goto(f"{site[0]}#hand")
     page.context.set_offline(True)
-    page.goto(f"{site[0]}/?again#write")
-    write(page, "No network")
-    page.goto(f"{site[0]}/?again#hand")
-    page.click("#begin")
+    try:
+        page.goto(f"{site[0]}/?again#write")
+        write(page, "No network")
+        page.goto(f"{site[0]}/?again#hand")
+        page.click("#begin")
+    finally:
+        page.context.set_offline(False)
 
 
-def test_opened_as_a_file_it_says_how_to_start(browser, site):
-    page = browser.new_page()
+def test_a_line_writes_itself_at_the_pace_of_a_pen(page, site):
+    page.emulate_media(reduced_motion="no-preference")
+    page.goto(site[0])
+    page.wait_for_selector("#at-once", state="visible")
+    page.click("#at-once")
+    page.wait_for_selector("#at-once", state="hidden")
+
+
+def test_opened_as_a_file_it_says_how_to_start(context):
+    page = context.new_page()
     page.goto((ROOT / "web/index.html").as_uri())
     page.wait_for_selector("#static", state="visible")
     assert "python experiments.py web" in page.inner_text("body")
@@ -374,32 +313,72 @@ def luminance(colour):
     return float(np.dot([0.2126, 0.7152, 0.0722], parts))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_control_has_a_name_contrast_and_room_on_a_phone(page, site, scheme):
+def test_every_control_has_a_name_contrast_and_room_on_a_phone(page, site):
     page.set_viewport_size({"width": 360, "height": 740})
-    page.emulate_media(color_scheme=scheme)
     for part in ("write", "read", "hand"):
         page.goto(f"{site[0]}#{part}")
         page.wait_for_selector(f"#{part}", state="visible")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        for control in page.locator(
-            "button:visible, a:visible, input:visible, select:visible"
-        ).all():
-            named = control.evaluate(
-                "(e) => e.ariaLabel || e.innerText || e.labels?.[0]?.innerText || ''"
-            )
-            assert named.strip(), control.evaluate("(e) => e.outerHTML")
-    colours = page.evaluate("""() => ["--text", "--quiet", "--desk", "--accent", "--on-accent",
-        "--mark"].map((name) => {
-            document.body.style.color = `var(${name})`;
-            return getComputedStyle(document.body).color;
-        })""")
-    text, quiet, desk, accent, on_accent, mark = map(luminance, colours)
-    for one, other in [(text, desk), (quiet, desk), (accent, on_accent), (text, mark)]:
-        assert (max(one, other) + 0.05) / (min(one, other) + 0.05) >= 4.5
+        unnamed = page.evaluate("""() =>
+            [...document.querySelectorAll("button, a, input, select, textarea")]
+                .filter((one) => one.checkVisibility())
+                .filter((one) => !(one.ariaLabel || one.innerText || one.labels?.[0]?.innerText))
+                .map((one) => one.outerHTML)""")
+        assert unnamed == []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        colours = page.evaluate("""() => ["--text", "--quiet", "--desk", "--accent", "--on-accent",
+            "--mark"].map((name) => {
+                document.body.style.color = `var(${name})`;
+                return getComputedStyle(document.body).color;
+            })""")
+        text, quiet, desk, accent, on_accent, mark = map(luminance, colours)
+        for one, other in [(text, desk), (quiet, desk), (accent, on_accent), (text, mark)]:
+            assert (max(one, other) + 0.05) / (min(one, other) + 0.05) >= 4.5
 
 
 def test_nothing_that_was_typed_or_brought_becomes_markup():
     for path in (ROOT / "web").glob("*.js"):
         assert not re.search("innerHTML|outerHTML|insertAdjacentHTML|document.write|eval\\(",
                              path.read_text()), path  # fmt: skip
+
+
+def _kill(profile):
+    """Kill the browser of a profile, as a crash does."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.fsencode(profile) in (folder / "cmdline").read_bytes():
+                os.kill(int(folder.name), signal.SIGKILL)
+        except OSError:
+            pass
+
+
+def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(page, start, site, tmp_path):
+    """The last test, as the browser is another one afterwards."""
+    page.goto(f"{site[0]}#hand")
+    page.click("#begin")
+    for number in range(3):
+        assert page.inner_text("#sentence") == SENTENCES[number]
+        draw(page, "#hand-pad", [[(x * (1 + number), y) for x, y in part] for part in ZIGZAG])
+        page.click("#next")
+    draw(page, "#hand-pad", ZIGZAG[:2])
+    page.wait_for_timeout(300)
+    _kill(start.profile)
+    again = start()
+    page = again.pages[0]
+    page.goto(f"{site[0]}#hand")
+    page.wait_for_selector("#begin", state="visible")
+    assert page.inner_text("#lines-done") == "3 of 30"
+    assert "3 of 3 lines are written with a mouse" in page.inner_text("#pointers")
+    page.click("#begin")
+    assert page.inner_text("#sentence") == SENTENCES[3]
+    assert page.is_enabled("#next")
+    page.click("#next")
+    page.click("#skip")
+    page.click("#pause")
+    lines = recorded(str(saved(page, "#download", tmp_path)), seed=0)
+    assert [line.text for line in lines] == SENTENCES[:4]
+    assert [len(strokes(line.ink)) for line in lines] == [3, 3, 3, 2]
+    page.click("#continue button")
+    page.wait_for_function("() => document.querySelector('#continued').ariaLabel")
+    again.close()

@@ -13,7 +13,7 @@ from data_loader import EmbeddedDataset
 from handwriting import flat_file
 from model import load
 from tests.commands.networks import save
-from utils.hand_measures import baseline, levelled, slant
+from utils.hand_measures import baseline, levelled
 from utils.ink import from_strokes, row_starts, strokes, x_height
 
 ROOT = Path(__file__).parents[2]
@@ -68,20 +68,19 @@ def of_kind(answers, kind):
 
 
 def test_points_come_as_they_are_computed_and_are_those_of_the_line(page):
-    requests = [WRITER, write("one two"), write("one two", style="plain"), write("a b " * 9)]
+    requests = [WRITER, write("one two"), write("one two", style="plain"), write(" a  b " * 9)]
     for answers in ask(page, *requests)[1:]:
         done, points = answers[-1], of_kind(answers, "points")
         assert done["type"] == "done" and len(points) > 1 and done["read"] is None
         ink, streamed = array(done["ink"]), array([*chain(*(one["ink"] for one in points))])
         assert len(ink) == len(streamed) and (ink[:, 2] == streamed[:, 2]).all()
-        assert ink[-1, 2] == 1 and done["advance"] > np.cumsum(ink[:, 0]).max()
+        assert ink[-1, 2] == 1
     assert done["text"] == "a b a b a b a b a b a b a b a b a b"
 
 
 def test_a_misread_line_is_written_again_and_the_best_is_kept(page):
     *_, answers = ask(page, WRITER, READER, write("Zz qx", proofread=True))
-    attempts = [answer["attempt"] for answer in of_kind(answers, "again")]
-    assert attempts == [1, 2, 3, 4, 5]  # what is untrained never writes it
+    assert len(of_kind(answers, "again")) == 5  # what is untrained never writes it
     assert answers[-1]["type"] == "done" and answers[-1]["doubtful"] == [[0, 2], [3, 5]]
 
 
@@ -93,13 +92,10 @@ def test_a_request_can_be_cancelled_and_the_next_one_is_answered(page):
 
 
 def test_reading_goes_before_writing_that_waits(page):
-    ink = [0, 0, 0, 5, 9, 0, 5, -9, 1]
-    requests = [WRITER, READER, write("ab"), dict(type="read", ink=ink)]
+    read = dict(type="read", strokes=[[[0, 0], [5, 9], [10, 0]]])
+    requests = [WRITER, READER, write("ab"), read]
     answers = ask(page, *requests)
     assert answers[3][0]["type"] == "text" and answers[3][0]["turn"] < answers[2][0]["turn"]
-    text, characters = answers[3][0]["text"], answers[3][0]["characters"]
-    assert "".join(one["character"] for one in characters) == text
-    assert all(0 < one["probability"] <= 1 for one in characters)
 
 
 def test_what_goes_wrong_is_one_clear_message(page, tmp_path):
@@ -119,7 +115,7 @@ def test_what_goes_wrong_is_one_clear_message(page, tmp_path):
         "bit.bin is damaged": dict(WRITER, url="networks/bit.bin"),
         "none.bin could not be loaded (404)": dict(WRITER, url="networks/none.bin"),
         "is a reader, and a writer is needed": dict(READER, role="writer"),
-        "The reader is not loaded": dict(type="read", ink=[0, 0, 1]),
+        "The reader is not loaded": dict(type="read", strokes=[[[0, 0]]]),
         "There is no text": write(" \n"),
         "The network cannot write 🎉 ש: leave": write("a 🎉 ש"),
         "at most 1000 characters, this one 100000": write("a" * 100_000),
@@ -130,27 +126,31 @@ def test_what_goes_wrong_is_one_clear_message(page, tmp_path):
         assert found[-1]["type"] == "error" and message in found[-1]["message"]
 
 
-def test_the_look_of_a_line_is_as_python_measures_it(page):
+def test_rows_begin_where_python_says(page):
     arguments = dict(seed=4, size=6, valid_size=1, test_size=1, writers=3, max_characters=30)
     inks = [one.ink for one in EmbeddedDataset(**arguments).load(["train"]).split("train")]
     below = [stroke + np.array([0, 500]) for stroke in strokes(inks[1])]
     inks.append(from_strokes([*strokes(inks[0]), *below]))
-    flat = [dict(ink=ink.flatten().tolist()) for ink in inks]
-    requests = [dict(one, type=kind) for kind in ("look", "rows") for one in flat]
-    answers = [found[-1] for found in ask(page, *requests)]
-    for ink, look, rows in zip(inks, answers, answers[len(inks) :], strict=False):
-        assert look["x_height"] == pytest.approx(x_height(ink), rel=1e-5)
-        lean = np.degrees(np.arctan(slant(levelled(ink)[0])))
-        assert look["slant"] == pytest.approx(lean, abs=0.01) and not look["rate_warning"]
-        assert [first for first, _ in rows["rows"]] == row_starts(ink)
-    assert len(rows["rows"]) == 2 and rows["rows"][-1][1] == len(strokes(inks[-1])) - 1
+    parts = [[stroke.tolist() for stroke in strokes(ink)] for ink in inks]
+    answers = ask(page, *(dict(type="rows", strokes=one) for one in parts))
+    for ink, (answer,) in zip(inks, answers, strict=True):
+        assert answer["starts"] == row_starts(ink)
+    assert len(answers[-1][0]["starts"]) == 2
 
 
 def test_100_000_points_in_a_stroke_are_read(page):
     way = np.cumsum(np.random.default_rng(3).normal(size=(100_000, 2)), 0)
-    ink = np.concatenate([np.diff(way, axis=0, prepend=way[:1]), np.zeros((len(way), 1))], 1)
-    _, (answer,) = ask(page, READER, dict(type="read", ink=ink.flatten().tolist()))
+    _, (answer,) = ask(page, READER, dict(type="read", strokes=[way.tolist()]))
     assert answer["type"] == "text"
+
+
+def test_a_line_of_many_points_is_gone_on_from_as_if_it_had_the_usual_ones(page):
+    """A pen of 2,000 points a second, of which the writer takes as many as it learned from."""
+    x = np.linspace(0, 900, 9000)
+    stroke = np.stack([x, 30 * np.sin(x / 9), 500 * np.arange(9000) / 1e3, 0.5 + 0 * x], 1)
+    primer = dict(strokes=[stroke.tolist()], text="uuuu")
+    _, answers = ask(page, WRITER, write("ab", primer=primer))
+    assert answers[-1]["type"] == "done"
 
 
 @pytest.mark.slow
@@ -163,7 +163,8 @@ def test_the_shipped_networks_write_lines_as_a_page_needs_them(page):
     (folder / "styles.json").unlink()
     loading = [dict(one, url=one["url"].replace("/", "/shipped_")) for one in (WRITER, READER)]
     (first,) = (found[-1] for found in ask(page, *loading, write(texts[0], proofread=True))[2:])
-    primer = dict(ink=(array(first["ink"]) * [0.3, 0.3, 1]).flatten().tolist(), text=texts[0])
+    small = strokes(array(first["ink"]) * [0.3, 0.3, 1])
+    primer = dict(strokes=[stroke.tolist() for stroke in small], text=texts[0])
     requests = [write(text, primer=primer, proofread=True) for text in texts[1:]]
     others = [found[-1] for found in ask(page, *loading, *requests)[2:]]
     judge = load("judge", "cpu")

@@ -1,12 +1,12 @@
 // Runs the worker of the page in Node: a list of requests as JSON on standard input; on output all
-// answers, those of each request in a list; `turn` counts them. An ink is a flat list; {cancelAt: n} cancels a request
+// answers, those of each request in a list; `turn` counts them. {cancelAt: n} cancels a request
 // after so many answers.
 
 import { readFileSync } from "node:fs";
 
 const { web, requests } = JSON.parse(readFileSync(0, "utf8"));
 const answers = requests.map(() => []);
-const last = new Set(["loaded", "done", "text", "rows", "look", "cancelled", "error"]);
+const last = new Set(["loaded", "done", "text", "rows", "cancelled", "error"]);
 let [open, turn] = [requests.length, 0];
 
 globalThis.fetch = async (url) => {
@@ -28,8 +28,4 @@ globalThis.self = {
   },
 };
 await import(new URL("worker.js", web));
-requests.forEach((request, id) => {
-  const data = { id, ...request };
-  if (data.ink) data.ink = Float32Array.from(data.ink);
-  self.onmessage({ data });
-});
+requests.forEach((request, id) => self.onmessage({ data: { id, ...request } }));

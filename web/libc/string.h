@@ -1,4 +1,3 @@
 /* In place of the C library's: both are instructions (-mbulk-memory). */
-#pragma once
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset
