@@ -71,8 +71,9 @@ ADJUSTABLE = {
 """What may differ where a run is started again and goes on: it changes no step that was made. (So
 may the place of the data; the epochs may only become more.)"""
 
-NORMALISATION, ALPHABET = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0)), Alphabet([" "])
-"""What a network is checked with before the data, of which they are, is known."""
+TRIAL_NORMALISATION = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0))
+TRIAL_ALPHABET = Alphabet([" "])
+"""With these a network is checked as long as those of the data are not known."""
 
 
 class ConfigError(UserError):
@@ -103,7 +104,7 @@ class ConfigParser:
         config: the plain values of the config.
         source: its origin, for messages: the file, or `checkpoint FILE`.
         overrides: values from the command line, applied in order.
-        files: those that the config is of, each with what it says; the first is `source`.
+        files: the file of the config and its bases, with the values in each; the first is `source`.
 
     Raises:
         ConfigError: naming all faults.
@@ -121,7 +122,7 @@ class ConfigParser:
         faults = []
         for override in overrides:
             try:
-                if override.key is None:
+                if override.key is None:  # Of --data.
                     text = json.dumps(override.text)
                     override = override._replace(key=self._root(), text=text)
                 override.set_in(self.config)
@@ -188,7 +189,7 @@ class ConfigParser:
 
     @property
     def resolved(self) -> Config:
-        """The config with all defaults filled in, but for those that other keys or the data set."""
+        """The config with all defaults, except those that depend on other keys or on the data."""
         resolved, there = copy.deepcopy(self.config), dict(nested(self.config))
         for key, default in self._defaults.items():
             if key not in there:
@@ -237,9 +238,10 @@ class ConfigParser:
 
         Args:
             key: one of `BLOCKS`.
-            supplied: the constructor's parameters before `*`, and perhaps others; for `optimizer`
-                the `params` of its groups, for `lr_scheduler` the optimiser and the steps of the
-                whole run, for torch's as `steps`, for others as `total_steps`.
+            supplied: the constructor's parameters before `*`, and perhaps others. For `optimizer`
+                `params` is a function that makes its groups of weights, given the settings of
+                `groups`. For `lr_scheduler` they are the optimiser and the steps of the whole run,
+                as `steps` for torch's schedules and as `total_steps` for others.
 
         Raises:
             ConfigError: if the constructor refuses an argument.
@@ -253,6 +255,12 @@ class ConfigParser:
         """Record what the training dataset was fitted with, which a resumed run needs."""
         if values:
             self.config["data_loader"]["args"]["dataset"]["args"] |= values
+
+    def name_by_content(self) -> None:
+        """Have lines of one's own named by their content, as in all new runs."""
+        for key, _, accepted in list(self._datasets()):
+            if "named_by" in accepted:
+                Override("", f"{key}.named_by", "content").set_in(self.config)
 
     def build_model(self, normalisation: Normalisation, alphabet: Alphabet | None) -> BaseModel:
         """Build the network, which gets the alphabet if it needs one."""
@@ -275,7 +283,7 @@ class ConfigParser:
         return next((o.option for o in last_first if f"{key}.".startswith(f"{o.key}.")), "")
 
     def _base(self, key: str) -> str:
-        """Return the file that sets `key`; "" if none does, or the config's own."""
+        """Return the base that sets `key`; "" if the config's own file does, or none."""
         for file, values in self._files.items():
             if key in dict(nested(values)):
                 return "" if str(file) == self.source else str(file)
@@ -337,7 +345,7 @@ class ConfigParser:
             return made if len(binder.faults) == before else ABSENT
 
         with torch.device("meta"):
-            network = make("arch", normalisation=NORMALISATION, alphabet=ALPHABET)
+            network = make("arch", normalisation=TRIAL_NORMALISATION, alphabet=TRIAL_ALPHABET)
         make("data_loader")
         optimizer = make("optimizer", params=partial(torch_blocks.trial_groups, network))
         steps = torch_blocks.TRIAL_STEPS

@@ -17,6 +17,8 @@ from base import distributed, extension
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import load_weights
 from base.device import resolve_device
+from base.dry_run import trying
+from base.licence import after_training
 from base.provenance import versions
 from base.random_state import seed_all
 from base.training_parts import TrainingParts
@@ -89,22 +91,25 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
     if start.resumed or (weights and config.settings.keep_normalisation):
         normalisation = Normalisation.from_dict(weights.content["normalisation"])
     alphabet = start.alphabet
+    if not start.resumed:
+        config.name_by_content()
     settings = config.build("data_loader")
-    if weights:
-        loaded, fitted = settings.dataset.load_adapted(
-            weights.path, alphabet, device, resumed=start.resumed
+    with trying("data_loader.args.dataset", settings.dataset, "a dataset that loads samples"):
+        if weights:
+            loaded, fitted = settings.dataset.load_adapted(
+                weights.path, alphabet, device, resumed=start.resumed
+            )
+            config.set_dataset_arguments(fitted)
+        else:
+            loaded = settings.dataset.load()
+        data = settings.for_network(
+            loaded,
+            seed=seed,
+            normalisation=normalisation,
+            alphabet=alphabet,
+            features=features,
+            extends_alphabet=weights is not None and not start.resumed,
         )
-        config.set_dataset_arguments(fitted)
-    else:
-        loaded = settings.dataset.load()
-    data = settings.for_network(
-        loaded,
-        seed=seed,
-        normalisation=normalisation,
-        alphabet=alphabet,
-        features=features,
-        extends_alphabet=weights is not None and not start.resumed,
-    )
     start.check_data(loaded, new_data)
     log.info("%s", loaded.report)
     if new := data.new_characters:
@@ -130,6 +135,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
             "quantisation_step": loaded.quantisation_step,
             "fingerprints": loaded.fingerprints,
         },
+        "licence": after_training(config.config, start.weights and start.weights.content),
         "versions": versions(device),
         "modules": extension.versions(),
     }
@@ -139,7 +145,8 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     loss, metrics = config.build("loss", model=model), config.build("metrics", model=model)
     valid, run = data.loader("valid"), start.run
     parts = TrainingParts(
-        model, loss, metrics, optimizer, schedule, train_loader, valid, run, device, header
+        *(model, loss, metrics, optimizer, schedule, train_loader, valid, run, device, header),
+        partial(config.build_model, data.normalisation, data.alphabet),
     )
     trainer = config.build("trainer", parts=parts)
     if not start.resumed:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from base.base_transform import BaseTransform
 from utils.alphabet import Alphabet, nfc, table
-from utils.checks import UserError
+from utils.checks import UserError, refuse_renamed
 
 SPLITS = ("train", "valid", "test")
 
@@ -124,6 +124,10 @@ class BaseDataset(ABC):
     """The x-height in source units, as `utils.ink.x_height` measures it in running text, for
     sources whose lines are not running text; None to measure it in the lines."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        refuse_renamed(cls, dict.fromkeys(("prepare", "split_indices", "ink"), "load"))
+
     @property
     def characters(self) -> str | None:
         """Characters that texts of this source may contain; None for those that occur.
@@ -135,6 +139,11 @@ class BaseDataset(ABC):
     def preprocessing(self) -> list[BaseTransform]:
         """Return the default preprocessing for training on this source."""
         return []
+
+    def usual_network(self) -> str | None:
+        """Return the pretrained network with which a training on this source begins that names
+        none; None for initial weights."""
+        return None
 
     @abstractmethod
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:

@@ -98,11 +98,16 @@ def unfit(metric: BaseMetric, output: Any, batch: Batch) -> str:
     metric.update(output, batch)
     if shapes != [one.shape for one in metric.state_dict().values()]:
         return f"a metric whose reset makes its sums as large as they are: {', '.join(metric.sums)}"
-    if as_floats(metric.compute(), metric).keys() != {*metric.names}:
+    state, values = metric.state_dict(), as_floats(metric.compute(), metric)
+    if values.keys() != {*metric.names}:
         return f"a metric whose compute returns all of its names: {', '.join(metric.names)}"
     metric.reset()
     if any(one.any() for one in metric.state_dict().values()):
         return f"a metric whose reset makes its sums zero: {', '.join(metric.sums)}"
+    metric.load_state_dict(state)
+    again = as_floats(metric.compute(), metric)
+    if not np.allclose([again[name] for name in values], [*values.values()], equal_nan=True):
+        return f"a metric whose compute needs nothing but its sums: {', '.join(metric.sums)}"
     return ""
 
 

@@ -18,9 +18,21 @@ from base.base_model import BaseModel
 from base.dry_run import trying
 from base.run_state import Sums
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import ConfigFault
+from utils.checks import ConfigFault, refuse_renamed
 
 log = logging.getLogger(__name__)
+
+RENAMED = {
+    "derived": "extra_metrics",
+    "rehearse": "dry_run",
+    "begin": "on_start",
+    "conclude": "on_end",
+    "run_part": "forward_batch",
+    "misfits": "incompatibilities",
+}
+"""Methods of a task that had other names: one of the old name would never be called."""
+ROW = ("epoch", "step", "skipped_steps", "weight_noise_divergence")
+"""What a row of `metrics.csv` has beside the values of `logged_names` and `extra_metrics`."""
 
 
 class BaseTask(ABC):
@@ -52,6 +64,11 @@ class BaseTask(ABC):
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.lr_scheduler = parts.lr_scheduler
         self.run, self.device, self.header = parts.run, parts.device, parts.checkpoint_header
+        self.rebuild = parts.rebuild
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        refuse_renamed(cls, RENAMED)
 
     # What a task may override.
 
@@ -112,6 +129,9 @@ class BaseTask(ABC):
     def on_start(self) -> None:  # noqa: B027 (a task may have nothing to write)
         """Write further files into the run's folder, which exists from here on."""
 
+    def on_epoch(self, row: dict[str, float]) -> None:  # noqa: B027 (it may track nothing)
+        """Take what a row of `metrics.csv` has, after each epoch; the main process calls it."""
+
     def on_end(self) -> None:
         """Log how to use the trained network, after all epochs; the main process calls it."""
         log.info("to use it: python experiments.py %s -r %s", self.use, self.resume_argument)
@@ -158,12 +178,18 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
     """Return the names of the values logged after each epoch, also of a validation if there is one.
 
     Raises:
-        ConfigFault: if the loss or a metric, which may be a user's own, has none.
+        ConfigFault: if the loss or a metric, which may be a user's own, has none, or one that
+            another value has.
     """
-    with trying("loss", loss, "a loss with a name"):
-        names = valid = [*Sums().losses(loss.name)]
-    for number, metric in enumerate(metrics):
-        with trying(f"metrics.{number}", metric, "a metric with names"):
-            valid = [*valid, *metric.names]
-            names = [*names, *(metric.names if metric.in_training else ())]
+    names: list[str] = []
+    valid, others = [], {*ROW, *Sums().rates()}
+    for key, part in [("loss", loss), *((f"metrics.{n}", one) for n, one in enumerate(metrics))]:
+        with trying(key, part, "one with a name"):
+            own = [*Sums().losses(loss.name)] if part is loss else [*part.names]
+            for name in own:
+                if not isinstance(name, str) or name in {*others, *valid}:
+                    expected = f"one whose values have names that no others have, not {name!r}"
+                    raise ConfigFault(key, type(part).__name__, expected)
+            valid += own
+            names += own if part is loss or part.in_training else []
     return [*names, *Sums().rates(), *(f"valid_{name}" for name in valid if validates)]

@@ -1,5 +1,6 @@
 """The training loop shared by all tasks: epochs, steps, validation."""
 
+import copy
 import logging
 import math
 import signal
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from base import distributed
 from base.base_data_loader import Batch
@@ -19,7 +21,7 @@ from base.base_metric import as_floats, computed
 from base.base_task import BaseTask
 from base.batch_stream import BatchStream, loaded
 from base.checkpoint import Checkpoint, checkpoints
-from base.dry_run import dry_run
+from base.dry_run import dry_run, trying
 from base.monitor import Monitor
 from base.not_finite import cause_of_gradient, cause_of_loss, watched
 from base.optimizer_step import OptimizerStep
@@ -68,7 +70,7 @@ class BaseTrainer(BaseTask):
         self.checkpoint = TrainingCheckpoint(parts, self.settings, *saved, self._last_loss)
         self.run_log = RunLog(self.run, self.device, self._stop, self.settings, self.loss.name)
         self._last_batches: list[Batch] | None = None  # Or chunks, of the last step that was made.
-        self._nonfinite: list[str] = []  # Modules of whom an output was, if `anomaly`.
+        self._nonfinite: list[str] = []  # If `anomaly`: modules whose output was not finite.
         self._is_trained = False
 
     @property
@@ -133,14 +135,16 @@ class BaseTrainer(BaseTask):
                 raise self._stop.failure
             self._is_trained = self.is_complete
             if self.is_complete and distributed.is_main():
-                self.on_end()
+                with trying("trainer", self, "one whose on_end works"):
+                    self.on_end()
 
     def _start(self) -> None:
         """Log what is trained; save a run that goes on in another folder."""
         self.run_log.events.pairs(self.logged_names, "epoch")
         self.run_log.best(self.progress)
         if distributed.is_main():
-            self.on_start()
+            with trying("trainer", self, "one whose on_start works"):
+                self.on_start()
         if self.state.source is None:
             log.info("%s", self.model)
         elif not self.checkpoint.is_same_run:  # From here on the new run is resumed from itself.
@@ -204,16 +208,11 @@ class BaseTrainer(BaseTask):
         total = self.settings.steps_per_epoch
         if total is None and self.settings.truncate is None:
             total = math.ceil(len(self.train_loader) / self.settings.accumulate)
-        with distributed.bar(
-            what=f"epoch {self.progress.epoch + 1}/{self.epochs}",
-            total=total,
-            initial=self.progress.epoch_steps,
-            unit="step",
-            leave=False,
-        ) as bar:
+        with self.progress_bar(total) as bar:
             while not self._epoch_is_trained():
+                before = self.progress.epoch_steps
                 loss = self._train_step()
-                bar.update(self.progress.epoch_steps - bar.n)
+                bar.update(self.progress.epoch_steps - before)
                 bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
                 if self._stop.poll():
                     return not self._stop.immediate and self._epoch_is_trained()
@@ -221,6 +220,16 @@ class BaseTrainer(BaseTask):
                 if due and not self._epoch_is_trained():
                     self._save_within_epoch()
         return True
+
+    def progress_bar(self, total: int | None) -> "tqdm[Any]":
+        """Return the bar of an epoch, which has so many steps, if they are known."""
+        return distributed.bar(
+            what=f"epoch {self.progress.epoch + 1}/{self.epochs}",
+            total=total,
+            initial=self.progress.epoch_steps,
+            unit="step",
+            leave=False,
+        )
 
     def _epoch_is_trained(self) -> bool:
         if self.settings.steps_per_epoch is not None:
@@ -249,7 +258,7 @@ class BaseTrainer(BaseTask):
             if (divergence := self.optimizer_step.divergence()) is not None:
                 # In nats per sequence, to be compared with the loss.
                 counts["weight_noise_divergence"] = divergence / self._sequences
-            self.run_log.epoch(values | counts, self.progress, sums.seconds)
+            self.run_log.epoch(values | counts, self.progress, sums.seconds, self.on_epoch)
         # The best first: a run killed in between resumes before this epoch, and repeats it.
         if improved:
             self.checkpoint.save_best()
@@ -269,18 +278,21 @@ class BaseTrainer(BaseTask):
     def _train_step(self) -> float:
         """Make one optimiser step, and return its loss per point.
 
-        It is of one batch, of `accumulate` batches or, with truncation, of the next chunk of each.
-        The gradient is that of the summed loss, over all of these and all processes.
+        A step takes one batch, `accumulate` batches or, with truncation, the next chunk of each.
+        `forward_batch` computes the output for each of these, the loss one value for each
+        sequence; the gradient of their sum is added up. Then `OptimizerStep.step` sums it over all
+        processes, divides it by the divisor of the loss, clips it and updates the weights, unless
+        something is not finite.
         """
-        started, stream, update = time.perf_counter(), self.stream, self.optimizer_step
+        started, stream, optimizer_step = time.perf_counter(), self.stream, self.optimizer_step
         if not stream.load():  # A loader failed: the run ends.
             return math.nan
         sums, batches, finite = Sums(), [], True
         now = self.progress  # Random numbers depend on the place in the data alone.
         place = now.data_pass, now.batch, now.chunk
         self.model.train()
-        update.start(now.step)
-        with update.noisy(), distributed.own_randomness(self.device, self.seed, *place):
+        optimizer_step.start(now.step)
+        with optimizer_step.noisy(), distributed.own_randomness(self.device, self.seed, *place):
             for number, chunk in enumerate(stream.chunks()):
                 loss = 0.0  # Of a process without a row of this batch.
                 if chunk is not None:
@@ -301,13 +313,13 @@ class BaseTrainer(BaseTask):
                     sums.add(loss, chunk.sequences, chunk.batch.points)
                     batches.append(chunk.batch)
         (divisor,) = distributed.all_reduce_sum([sum(map(self.loss.divisor, batches))])
-        sums, norm, rate = sums.all_reduced(), math.nan, update.learning_rate
+        sums, norm, rate = sums.all_reduced(), math.nan, optimizer_step.learning_rate
         if finite:
             # The divergence of adaptive noise counts once for the training set: this step's share.
-            norm = update.step(divisor, sums.sequences / divisor / self._sequences)
+            norm = optimizer_step.step(divisor, sums.sequences / divisor / self._sequences)
         if math.isfinite(norm):
             self._last_batches = batches
-        elif finite and not update.scaler.is_enabled():
+        elif finite and not optimizer_step.scaler.is_enabled():
             self._report(f"{cause_of_gradient(self.model)} is not finite")
         stream.advance()
         self._count(sums, norm, rate, time.perf_counter() - started)
@@ -378,8 +390,10 @@ class BaseTrainer(BaseTask):
         sums, model = Sums(), self.evaluated_model.eval()
         for metric in self.valid_metrics:
             metric.reset()
-        with random_state_kept():
-            batches = distributed.bar(self.valid_loader, "validating", unit="batch", leave=False)
+        with self._evaluating():
+            batches = distributed.bar(
+                self.valid_loader, "validating", unit="batch", leave=False, delay=1
+            )
             for batch in loaded(batches, self._stop):
                 self._stop.poll()
                 if self._stop.immediate:
@@ -404,10 +418,18 @@ class BaseTrainer(BaseTask):
             return None
         sums = Sums()
         self.model.eval()
-        with random_state_kept():
+        with self._evaluating():
             for batch in self._last_batches:
                 sums.add(self._evaluated(self.model, batch)[1], len(batch), batch.points)
         return sums.all_reduced().loss_per_point
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Inside, nothing changes the random generators, nor a loss that warms up."""
+        state = copy.deepcopy(self.loss.state_dict())
+        with random_state_kept():
+            yield
+        self.loss.load_state_dict(state)
 
     def _evaluated(self, model: nn.Module, batch: Batch) -> tuple[Any, float]:
         """Return the output for a batch, and the sum of its losses; None and NaN if not finite."""

@@ -12,11 +12,12 @@ class BaseTransform:
 
     `random` distinguishes augmentation (drawn for every sample and epoch) from preprocessing (the
     same every time, included in the normalisation). Augmentation `acts_on` the ink, from which
-    inputs and targets are then made; or on the normalised inputs alone.
+    inputs and targets are then made; on the normalised inputs alone; or, by its `arguments`, on how
+    a picture of the ink is drawn.
     """
 
     random: ClassVar[bool] = False
-    acts_on: ClassVar[Literal["ink", "inputs"]] = "ink"
+    acts_on: ClassVar[Literal["ink", "inputs", "picture"]] = "ink"
 
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
@@ -36,4 +37,8 @@ class BaseTransform:
 
     def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
         """Change ink in place, if its points remain as many."""
+        raise NotImplementedError
+
+    def arguments(self, generator: np.random.Generator) -> dict[str, float]:
+        """Return arguments of `utils.pictures.ink_picture`, if it acts on pictures."""
         raise NotImplementedError

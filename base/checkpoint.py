@@ -51,6 +51,7 @@ class Checkpoint(TypedDict, total=False):
     dataset: dict[str, Any]  # its units
     versions: dict[str, str]
     modules: dict[str, str]  # the user's own: name and SHA-256
+    licence: str | None  # None if unknown; see `base.licence`
     metrics: dict[str, float]  # of the last epoch
     epoch: Count  # complete ones
     step: Count  # of the optimiser, of the whole run

@@ -179,15 +179,17 @@ class OptimizerStep:
         kept = min(self.settings.ema_decay, (1 + count) / (10 + count))
         torch._foreach_lerp_(average, weights, 1 - kept)
 
-    def _places(self) -> list[int]:
-        """Return for each tensor of the optimiser its place in the network, or behind it.
+    def _parameter_indices(self) -> list[int]:
+        """Return the index of each tensor of the optimiser among the parameters of the network and,
+        after these, of the noise.
 
-        A state is saved by these, so that it is found by other groups too.
+        A state is saved by these indices, so that an optimiser with other groups finds it too.
         """
         log_stds = self.noise.log_stds if self.noise else []
-        places = {id(one): place for place, one in enumerate([*self.model.parameters(), *log_stds])}
+        parameters = [*self.model.parameters(), *log_stds]
+        indices = {id(parameter): index for index, parameter in enumerate(parameters)}
         groups = self.optimizer.param_groups
-        return [places[id(one)] for group in groups for one in group["params"]]
+        return [indices[id(parameter)] for group in groups for parameter in group["params"]]
 
     def divergence(self) -> float | None:
         """Return the divergence of adaptive noise in nats, or None."""
@@ -200,9 +202,9 @@ class OptimizerStep:
 
     def state_dict(self) -> State:
         """Return what resuming needs beside the weights of `evaluated_model`."""
-        log_stds, places = self.noise.log_stds if self.noise else [], self._places()
+        log_stds, indices = self.noise.log_stds if self.noise else [], self._parameter_indices()
         optimizer = self.optimizer.state_dict()
-        optimizer["state"] = {places[one]: kept for one, kept in optimizer["state"].items()}
+        optimizer["state"] = {indices[one]: kept for one, kept in optimizer["state"].items()}
         return {
             "model": None if self.average is None else self.model.state_dict(),
             "averaged": None if self.average is None else int(self.average.n_averaged),
@@ -237,8 +239,9 @@ class OptimizerStep:
         used, kind = state["optimizer_type"], type(self.optimizer).__name__
         if used == kind:
             former = state["optimizer"]["state"]
-            of_places = {one: former.get(place) for one, place in enumerate(self._places())}
-            _restore(self.optimizer, of_places, f"{key}.optimizer.state")
+            indices = self._parameter_indices()
+            states = {one: former.get(index) for one, index in enumerate(indices)}
+            _restore(self.optimizer, states, f"{key}.optimizer.state")
         else:
             log.warning("%s used %s: %s starts from a fresh state", source, used, kind)
         load_weights(self.model, state["model"] or evaluated, source)

@@ -112,13 +112,28 @@ class RunLog:
                 self.events.scalars({**values, **memory}, step, "step")
                 self.events.scalars(norms(), step, "gradient_norm")
 
-    def epoch(self, values: Mapping[str, float], progress: Progress, seconds: float) -> None:
-        """Log the values of an epoch whose steps took so long; `progress` is that at its end."""
+    def epoch(
+        self,
+        values: Mapping[str, float],
+        progress: Progress,
+        seconds: float,
+        track: Callable[[dict[str, float]], None],
+    ) -> None:
+        """Log the values of an epoch whose steps took so long; `progress` is that at its end.
+
+        `track` gets the row of metrics.csv; where it fails, the run goes on.
+        """
         epoch, epochs, skipped = progress.epoch, self.settings.epochs, values["skipped_steps"]
         with self._stop.catch_os_errors():
             self.events.scalars(values, progress.step, "epoch")
             self.best(progress)
-        self._table.append({"epoch": epoch, "step": progress.step, **values})
+        row = {"epoch": epoch, "step": progress.step, **values}
+        self._table.append(row)
+        with random_state_kept():
+            try:
+                track(dict(row))
+            except Exception as error:
+                log.error("on_epoch failed after epoch %d: %s", epoch, described(error))
         words = [f"epoch {epoch:>{len(str(epochs))}}/{epochs}:"]
         shown = [name for name in dict.fromkeys(self._shown) if name in values]
         words += [f"{name} {values[name]:11.5g}" for name in shown] + [f"{seconds:7.1f} s"]

@@ -54,9 +54,9 @@ class Progress:
 
 @dataclass
 class Sums:
-    """Numerators and denominators of an epoch, divided once at its end.
+    """Numerators and denominators of a step, an epoch or a validation, divided once at its end.
 
-    Summed over all processes, and the same in each.
+    Those of an epoch are summed over all processes, and the same in each.
     """
 
     loss: float = 0.0

@@ -17,7 +17,7 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from base import extension
-from base.dry_run import trying
+from base.dry_run import try_state, trying
 from base.weight_noise import Group, parameter_groups
 from utils.binding import Annotation, Arguments, arguments_of
 from utils.checks import ABSENT, ConfigFault, Range
@@ -115,7 +115,8 @@ def trial_groups(network: nn.Module | object, settings: Sequence[Mapping[str, An
 
 def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     """Make a few steps of `trial_groups`; a ConfigFault says what fails."""
-    for _ in range(MADE_STEPS):
+    own = schedule is not None and extension.defines(schedule)
+    for step in range(TRIAL_STEPS if own else MADE_STEPS):
         for group in optimizer.param_groups:
             for weight in group["params"]:
                 weight.grad = torch.ones_like(weight)
@@ -123,6 +124,14 @@ def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
             optimizer.step()
         with trying("lr_scheduler", schedule, "a schedule that makes steps"):
             step_schedule(schedule, 1.0)
+        rates = [group["lr"] for group in optimizer.param_groups]
+        plain = all(type(rate) in (int, float, torch.Tensor) for rate in rates)
+        if not plain or not all(0 <= rate < math.inf for rate in rates):
+            expected = f"a schedule of plain numbers from 0 on, not {rates} in step {step + 2}"
+            raise ConfigFault("lr_scheduler", type(schedule).__name__, expected)
+    for key, part in (("optimizer", optimizer), ("lr_scheduler", schedule)):
+        if part is not None:
+            try_state(key, part, part)
 
 
 def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> None:

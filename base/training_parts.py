@@ -1,7 +1,7 @@
 """What a run is made of, and its settings."""
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -32,6 +32,7 @@ class TrainingParts:
     run: RunFolder  # nothing is written there before `train`
     device: torch.device
     checkpoint_header: Checkpoint  # further contents of checkpoints: config, alphabet and so on
+    rebuild: Callable[[], BaseModel] | None = None  # makes the network again, for its trial
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -166,23 +166,24 @@ def table(arguments: Namespace, hands: dict[str, Hand], found: list[dict]) -> No
     places = [space.embed([ink for ink, _ in rest]) for rest in rests]
     learned = slice(arguments.skip, arguments.skip + len(found))
 
-    def told(written: list | None) -> str:
-        right = []
-        for way in zip(*map(enrolments, places), strict=True):
-            known, others = zip(*way, strict=True)
+    def share_assigned(written: list | None) -> str:
+        shares = []
+        for enrolment in zip(*map(enrolments, places), strict=True):
+            known, others = zip(*enrolment, strict=True)
             lines = others[learned] if written is None else map(np.array, written)
             likely = [likelihoods(one, known, between) for one in lines]
             numbers = enumerate(likely, arguments.skip)
-            right.append([(one.argmax(axis=1) == number).mean() for number, one in numbers])
-        right = np.mean(right, axis=0)
-        return f"{np.mean(right):7.1%} ({min(right):.0%} to {max(right):.0%})"
+            shares.append([(one.argmax(axis=1) == number).mean() for number, one in numbers])
+        shares = np.mean(shares, axis=0)
+        return f"{np.mean(shares):7.1%} ({min(shares):.0%} to {max(shares):.0%})"
 
-    print(f"{'told to be of the right hand':<51} {'misread':>8}")
+    print(f"{'assigned to the right hand':<51} {'misread':>8}")
     misread = np.mean([misread_of(*zip(*rest[:SENTENCES], strict=True)) for rest in rests[learned]])
-    print(f"{'other recorded lines':<28} {told(None):>22} {misread:8.1%}")
+    print(f"{'other recorded lines':<28} {share_assigned(None):>22} {misread:8.1%}")
     for name in ("before alone", "before primed", "now alone", "now primed"):
         misread = np.mean([one[name]["errors"] for one in found])
-        print(f"{name:<28} {told([one[name]['places'] for one in found]):>22} {misread:8.1%}")
+        share = share_assigned([one[name]["places"] for one in found])
+        print(f"{name:<28} {share:>22} {misread:8.1%}")
 
 
 if __name__ == "__main__":

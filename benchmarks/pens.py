@@ -72,19 +72,19 @@ def samples(arguments: argparse.Namespace) -> tuple[dict[str, list[Sample]], lis
         train += loaded.split("train")
         tests.append([sample for sample in loaded.split("test") if len(sample.text) > 1])
     lines, pens = tests
-    outside = [sample for sample in pens if sample.group in HELD_OUT]
+    held_out = [sample for sample in pens if sample.group in HELD_OUT]
     groups = {"testset_f": lines}
     groups["other writers, texts"], groups["other writers, words"] = by_length(
         sample for sample in pens if sample.group not in HELD_OUT
     )
     for group in HELD_OUT:
-        own = by_length(sample for sample in outside if sample.group == group)
+        own = by_length(sample for sample in held_out if sample.group == group)
         named = zip(("texts", "words"), own, strict=True)
         groups |= {f"held out, {group}, {what}": part for what, part in named if part}
-    groups["held out, all texts"], groups["held out, all words"] = by_length(outside)
+    groups["held out, all texts"], groups["held out, all words"] = by_length(held_out)
     seen = {word for sample in train for word in sample.text.split()}
     groups["held out, words not in the training"] = [
-        sample for sample in outside if seen.isdisjoint(sample.text.split())
+        sample for sample in held_out if seen.isdisjoint(sample.text.split())
     ]
     chosen = lines[:: len(lines) // LINES][:LINES]
     for name, change in CHANGES.items():

@@ -172,7 +172,7 @@ def _gates(rows: Tensor) -> Tensor:
 def converted(network: Network, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return weights, or gradients, of one of the project's networks (LSTM cells) by the names and
     in the layout of this one."""
-    taken = {"output.weight": weights["output.weight"], "output.bias": weights["output.bias"]}
+    renamed = {"output.weight": weights["output.weight"], "output.bias": weights["output.bias"]}
     for number in range(len(network.cells)):
         cell = f"cells.{number}."
         if number == 0 and network.letters is not None:
@@ -181,7 +181,7 @@ def converted(network: Network, weights: dict[str, Tensor]) -> dict[str, Tensor]
                 for name in ("weight_input", "weight_window", "weight_hidden", "bias")
             }
             inputs = torch.cat((layer["weight_input"], layer["weight_window"]), 1)
-            taken |= {
+            renamed |= {
                 cell + "weight_ih": _gates(inputs),
                 cell + "weight_hh": _gates(layer["weight_hidden"]),
                 cell + "bias_ih": _gates(layer["bias"]),
@@ -190,8 +190,8 @@ def converted(network: Network, weights: dict[str, Tensor]) -> dict[str, Tensor]
             }
         else:
             for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-                taken[cell + kind] = weights[f"layers.{number}.layer.{kind}_l0"]
-    return taken
+                renamed[cell + kind] = weights[f"layers.{number}.layer.{kind}_l0"]
+    return renamed
 
 
 def load(network: Network, weights: dict[str, Tensor]) -> None:

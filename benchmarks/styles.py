@@ -28,7 +28,7 @@ OTHERS, BIAS, LONGEST = 10, 0.75, 24
 """Lines that stand for a style beside its sample, and the bias and longest text of all."""
 
 
-def told(lines: np.ndarray, places: np.ndarray) -> np.ndarray:
+def share_nearest(lines: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Return the share of each style's lines `(styles, lines, axes)` that lie nearest to its place
     `(styles, axes)`, `(styles,)`."""
     away = np.square(lines[:, :, None] - places).sum(-1)  # (styles, lines, styles)
@@ -57,8 +57,8 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{arguments.lines} lines in each of {len(hands)} styles, nearest to")
     for name, places in (("the space of hands", np.array(in_space)), ("the measures", measures)):
         lines = places[:, 1 : arguments.lines + 1]
-        sample = told(lines, places[:, 0])
-        others = told(lines, places[:, arguments.lines + 1 :].mean(1))
+        sample = share_nearest(lines, places[:, 0])
+        others = share_nearest(lines, places[:, arguments.lines + 1 :].mean(1))
         print(
             f"by {name:<20} their sample {sample.mean():6.1%}, others of them {others.mean():6.1%}"
         )

@@ -115,6 +115,7 @@ def score_own(
     import torch
 
     from base import extension
+    from base.checkpoint import load_checkpoint
     from base.run_folder import RunFolder
     from base.training_parts import TrainingParts
     from parse_config import config_of
@@ -132,7 +133,12 @@ def score_own(
         *(scored, loss, metrics, optimizer, None, loader, loader, run),
         *(network.device, network.record),
     )
-    logged = config.build("trainer", parts=parts).validate()
+    trainer = config.build("trainer", parts=parts)
+    states = load_checkpoint(network.path).get("training", {}).get("parts", {})
+    for name, part in trainer.checkpoint.stateful.items():
+        if states.get(name):
+            part.load_state_dict(states[name])
+    logged = trainer.validate()
     found = {name: value for name, value in logged.items() if name not in known}
     for name, value in found.items():
         print(f"  {name:<21}{value:>12.4f}  as the training logs it")

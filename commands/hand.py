@@ -2,9 +2,11 @@
 
 import argparse
 
+import numpy as np
+
 from commands import options
 from commands.options import Networks, Parser
-from handwriting.networks import sampling_of
+from handwriting.networks import sampling_of, usual_proofreader
 from handwriting.options import PrimerFile
 from utils.checks import UserError
 
@@ -53,14 +55,14 @@ def run(arguments: argparse.Namespace) -> None:
     texts = [*(sample.text for sample in own), *asked]
     seeds = range(arguments.seed, arguments.seed + len(texts))
     sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
-    reader = networks.reader("proofreader")
+    reader = networks.reader(usual_proofreader(learned))
     earlier, now = (
         [row_of(line) for line in Hand(one, primer, reader, sampling).write_words(texts, seeds)]
         for one in (former, learned)
     )
-    drawn = []
+    drawn, to_x_heights = [], np.float32([1 / dataset.x_height, 1 / dataset.x_height, 1])
     for sample, old, new in zip(own, earlier, now, strict=False):
-        drawn.append((f"the person: {sample.text}", sample.ink))
+        drawn.append((f"the person: {sample.text}", sample.ink * to_x_heights))
         drawn.append(("the network before", old))
         drawn.append(("the network now", new))
     drawn += [("the network now", line) for line in now[len(own) :]]

@@ -12,7 +12,7 @@ import model
 from base.pretrained import network_of
 from commands import options, search_options
 from commands.options import Networks, Parser, number, require
-from handwriting.networks import sampling_of
+from handwriting.networks import PROOFREADERS, sampling_of, usual_proofreader
 from handwriting.options import OWN, PageOptions, PrimerFile
 from utils.checks import UserError
 from utils.files import read_lines, write_json
@@ -29,8 +29,8 @@ SAMPLE_SEED_STRIDE = 1_000_000
 
 def add_options(parser: Parser) -> None:
     options.add_network(parser, of_style=True)
-    judge = "recogniser that judges (default: %(default)s)"
-    parser.add_argument("--reader", default="proofreader", metavar="CHECKPOINT", help=judge)
+    judge = f"recogniser that judges (default: {PROOFREADERS})"
+    parser.add_argument("--reader", metavar="CHECKPOINT", help=judge)
     add_texts(parser)
     options.add_style(parser)
     options.add_shared(parser, "--pen-sharpness")
@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
     writer = networks.writer(arguments.resume or network_of(style), of_texts=True)
     if given or name not in ("plain", "characters", *EVERYDAY):
         texts = options.without_unknown(writer.model.alphabet, texts, arguments.skip_unknown)
-    reader = networks.reader(arguments.reader)
+    reader = networks.reader(arguments.reader or usual_proofreader(writer))
     proofreader = arguments.proofread and networks.reader(arguments.proofread)
     from handwriting.legibility import read_back
     from handwriting.primers import load_primer

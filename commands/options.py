@@ -26,6 +26,12 @@ SHORTHANDS = {
     "--lr": ("optimizer.args.lr", "RATE", "learning rate", "0.001"),
     "--bs": ("data_loader.args.batch_size", "SIZE", "lines in a batch", "16"),
     "--epochs": ("trainer.args.epochs", "N", "epochs of the whole run", "20"),
+    "--keep": (
+        "data_loader.args.dataset.args.keep",
+        "NAME,NAME",
+        "lines of a hand that are learned from even if they are misread",
+        "a.inkml",
+    ),
     "--overfit": ("data_loader.args.overfit", "N", "train and validate on N samples only", "8"),
 }
 FLAT = ".bin"

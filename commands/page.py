@@ -1,24 +1,60 @@
 """Lay out a text on paper, in one hand, as SVG, PDF, PNG, InkML or JSON."""
 
 import argparse
+import shlex
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
+import handwriting
 from base.pretrained import STYLE, resolve_checkpoint
 from commands import options
 from commands.options import Networks, Parser, number, require, value
 from handwriting.layout import VAlign
-from handwriting.options import HEIGHT, OF_LOOK, USUAL, PageOptions
+from handwriting.networks import PROOFREADERS
+from handwriting.options import OF_LOOK, USUAL, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, check_pixels, size
-from handwriting.setting import LINE_HEIGHT
+from handwriting.setting import HEIGHT, LINE_HEIGHT
 from utils.checks import UserError
-from utils.files import make_room, read_text, write_json
+from utils.files import make_room, read_text
 from utils.page.page import Pen
 from utils.page.saving import DPI, KINDS
 
 ALIGNED = "alignment: left, right, centred, justified, center (default: %(default)s)"
+DOUBTFUL = "doubtful"
+"""What is named instead of words that --rewrite writes again: all those that are doubtful."""
 MAX_BYTES = 500_000
 """Most bytes of a text (assumed: a long novel, whose pages take hours to write)."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How pages are drawn: the options of `save_sheets`."""
+
+    nib: bool
+    animate: float | None
+    dpi: int | None
+
+    @property
+    def words(self) -> list[str]:
+        """These options as on the command line."""
+        given = [(f"--{name}", one) for name, one in vars(self).items() if one]
+        return [
+            word for name, one in given for word in ([name] if one is True else [name, str(one)])
+        ]
+
+
+def place(text: str) -> tuple[int, int, int] | str:
+    """Return a value of --rewrite: the numbers of a page, a row and a word, or `DOUBTFUL`."""
+    numbers = text.split(":")
+    if text == DOUBTFUL:
+        return text
+    if len(numbers) != 3 or not all(one.isdecimal() for one in numbers):
+        example = "the numbers of a page, a row and a word, such as 1:8:3"
+        raise UserError(f"{text!r}: {example}, or {DOUBTFUL}")
+    page, row, word = map(int, numbers)
+    return page, row, word
 
 
 def margins(text: str) -> tuple[float, float, float, float]:
@@ -47,13 +83,19 @@ def add_options(parser: Parser) -> None:
     add_paper(parser)
     add_look(parser)
     proofreading = parser.add_mutually_exclusive_group()
-    read = "read every word back, and write it again if it is misread (default: proofreader)"
-    usual = {"const": "proofreader", "default": "proofreader", "metavar": "RECOGNISER"}
-    proofreading.add_argument("--proofread", nargs="?", **usual, help=read)
+    read = f"read every word back, and write it again if it is misread (default: {PROOFREADERS})"
+    proofreading.add_argument(
+        "--proofread", dest="reader", nargs="?", metavar="RECOGNISER", help=read
+    )
     once = "write every word once"
     proofreading.add_argument("--no-proofread", dest="proofread", action="store_false", help=once)
     options.add_shared(parser, "--tries")
-    add("--report", type=Path, metavar="FILE", help="save the result of proofreading as JSON")
+    memory = "JSON of the pages and of what was read of their words, from which --rewrite goes on "
+    memory += "(default: beside the output, if a word is doubtful)"
+    add("--report", type=Path, metavar="FILE", help=memory)
+    which = "write words of the pages of --report again, and leave all else as it is: page, row "
+    which += f"and number of each, or {DOUBTFUL}"
+    add("--rewrite", nargs="+", type=value(place), metavar="PAGE:ROW:WORD", help=which)
     add("--dpi", type=number(int, 10, 2400), help=f"pixels per inch of a PNG (default: {DPI})")
     drawing = parser.add_mutually_exclusive_group()
     nib = "SVG, PDF, PNG: draw strokes thinner where the pen is fast; not for plotters"
@@ -84,7 +126,10 @@ def add_paper(parser: Parser) -> None:
         action="store_true",
         help="do not draw the ruling on which the text is written",
     )
-    fit = "use the largest size, from half of --size, at which the text fits on SHEETS, or on one"
+    squares = "write each digit, and each sign of arithmetic, in a square of --ruling squared"
+    add("--squares", action="store_true", help=squares)
+    fit = "use the largest size, from half of --size, at which the text fits on SHEETS, or on one; "
+    fit += "without --size, short lines become as wide as the sheet"
     add("--fit", nargs="?", const=1, type=number(int, 1, 1000), metavar="SHEETS", help=fit)
     where = "position of the writing on a sheet that it leaves partly empty (default: top)"
     add("--valign", choices=get_args(VAlign), default="top", help=where)
@@ -107,16 +152,18 @@ def add_look(parser: Parser) -> None:
     kept = "0: every word stands on the line, and all blanks are alike; 1: as people write"
     kept += usual
     add("--liveliness", type=number(float, 0, 1), default=1.0, metavar="SHARE", help=kept)
-    width = dict(type=kinds["pen"], default=Pen.width, metavar="MM")
-    add("--pen-width", dest="pen", **width, help=f"width of the pen{usual}")
+    width = f"width of the pen (default: in proportion to the size, {Pen.width:g} at {HEIGHT:g})"
+    add("--pen-width", dest="pen", type=kinds["pen"], metavar="MM", help=width)
+    traced = "letters to go over: light or dotted"
+    add("--trace", type=kinds["trace"], metavar="KIND", help=traced)
     colour = dict(type=kinds["colour"], default=Pen.colour, metavar="COLOUR")
     add(
         "--colour", "--color", **colour, help=f"colour of the ink: #rrggbb, or a name of CSS{usual}"
     )
 
 
-def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
-    """Refuse options that do not go together, and what cannot be read or written.
+def check(arguments: argparse.Namespace) -> None:
+    """Refuse options of pages that do not go together, and what cannot be read.
 
     Raises:
         UserError: naming them.
@@ -125,18 +172,48 @@ def check(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
         raise UserError("give a text to write: either FILE or --text")
     needed = {"hide_ruling": "ruling", "ruling_spacing": "ruling"}
     require(arguments, **needed, tries="proofread", report="proofread")
+    if arguments.squares and arguments.ruling != "squared":
+        raise UserError("--squares is for --ruling squared, which is not given")
     options.check_readable(arguments.primer)
+    if arguments.reader:
+        resolve_checkpoint(arguments.reader)
+
+
+def check_rewrite(arguments: argparse.Namespace) -> None:
+    """Refuse --rewrite without a report, or with options that its pages have already.
+
+    Raises:
+        UserError: naming them.
+    """
+    require(arguments, rewrite="report")
+    parser = Parser()
+    add_options(parser)
+    own = ("rewrite", "report", "device", "modules", "output", "nib", "animate", "dpi")
+    others = [
+        {"file": "FILE", "resume": "-r"}.get(name, f"--{name.replace('_', '-')}")
+        for name, given in vars(arguments).items()
+        if name not in own and given != parser.get_default(name)
+    ]
+    if others:
+        raise UserError(f"--rewrite takes these from --report: leave out {', '.join(others)}")
+    options.check_readable(arguments.report)
+
+
+def check_output(drawing: Drawing, report: Path | None, path: Path, paper: Paper) -> None:
+    """Refuse options that are not for a format, and what cannot be written.
+
+    Raises:
+        UserError: naming them.
+    """
     kind = path.suffix.lower()
-    for name in ("nib", "animate", "dpi"):
-        if getattr(arguments, name) and name not in KINDS[kind]:
+    for name, given in vars(drawing).items():
+        if given and name not in KINDS[kind]:
             kinds = " or ".join(one for one, accepted in KINDS.items() if name in accepted)
             raise UserError(f"--{name} is for --output FILE ending in {kinds}, not {kind}")
     if kind == ".png":
-        check_pixels(paper.width, paper.height, arguments.dpi or DPI)
-    if arguments.proofread:
-        resolve_checkpoint(arguments.proofread)
-    if arguments.report:
-        make_room(arguments.report, "--report", is_checked_only=True)
+        check_pixels(paper.width, paper.height, drawing.dpi or DPI)
+    if report:
+        make_room(report, "--report", is_checked_only=True)
     make_room(path, "--output", is_checked_only=True)
 
 
@@ -155,30 +232,35 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
             printed=not arguments.hide_ruling,
         ),
         primer=primer if arguments.primer else None,
-        proofread=bool(arguments.proofread),
-        reader=arguments.proofread or PageOptions.reader,
         tries=arguments.tries or PageOptions.tries,
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    networks, writer = options.taken(Networks, arguments), None
-    path, chosen = arguments.output.named("page.svg"), options_of(arguments)
-    check(arguments, path, chosen.paper)
+    networks, drawing = options.taken(Networks, arguments), options.taken(Drawing, arguments)
+    path, rewritten = arguments.output.named("page.svg"), arguments.rewrite
+    if rewritten:
+        check_rewrite(arguments)
+        pages = handwriting.load_report(arguments.report)
+        chosen, network = pages.origin.options, pages.origin.network
+    else:
+        chosen, network = options_of(arguments), arguments.resume
+        check(arguments)
+    check_output(drawing, arguments.report, path, chosen.paper)
     source, text = arguments.file or "--text", "\n".join(arguments.text or ())
     if arguments.file:
         text = read_text(arguments.file, MAX_BYTES)
-    from handwriting.page import write_page
-
     networks.load_modules()
-    if arguments.resume:
-        writer = networks.writer(arguments.resume, of_texts=True)
-    device = networks.device
-    pages = write_page(text, writer, chosen, source=source, device=device, progress=True)
+    writer = networks.writer(network, of_texts=True) if network else None
+    loading = {"device": networks.device, "progress": True}
+    if rewritten:
+        places = None if DOUBTFUL in rewritten else rewritten
+        pages = handwriting.rewrite(pages, places, writer, **loading)
+    else:
+        pages = handwriting.write_page(text, writer, chosen, source=source, **loading)
     arguments.output.make()
-    files = pages.save(path, nib=arguments.nib, animate=arguments.animate, dpi=arguments.dpi)
-    print(*pages.notes, *files, sep="\n")
-    words = sum(len(one.words) for one in pages.proofread)
+    print(*pages.notes, *pages.save(path, **vars(drawing)), sep="\n")
+    words = sum(len(row.words) for page in pages for row in page.rows)
     if not chosen.proofread:
         print(f"{words} words, not proofread")
         return
@@ -186,9 +268,13 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{words} words proofread, {again} of them written again")
     for doubt in pages.doubts:
         print(f"look at {doubt}")
-    if arguments.report:
-        make_room(arguments.report, "--report")
-        names = ("text", "tries", "hypothesis", "errors", "doubt", "faults")
-        each = [{name: getattr(one, name) for name in names} for one in pages.proofread]
-        write_json(arguments.report, {"words": words, "doubts": pages.doubts, "each": each})
-        print(arguments.report)
+    report = arguments.report or path.with_name(f"{path.stem}-report.json")
+    if arguments.report or pages.doubts:
+        make_room(report, "--report")
+        handwriting.save_report(report, pages)
+        print(report)
+    if pages.doubts:
+        command = ["python", "experiments.py", "page", "--rewrite", DOUBTFUL, "--report", report]
+        modules = chain.from_iterable(("--module", one) for one in networks.modules)
+        words = map(str, [*command, "--output", path, *modules, *drawing.words])
+        print(f"to write these words again: {shlex.join(words)}")

@@ -1,6 +1,8 @@
 """Read ink files, or folders of them, in any supported format."""
 
 import argparse
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from commands import options, search_options
@@ -14,9 +16,11 @@ def add_options(parser: Parser) -> None:
         type=Path,
         nargs="+",
         metavar="PATH",
-        help="ink file (IAM-OnDB's XML, InkML, stroke arrays, MNIST strokes, UNIPEN or JSON), or a "
-        "folder of them",
+        help="ink file (IAM-OnDB's XML, InkML, stroke arrays, MNIST strokes, UNIPEN, JSON, or SVG "
+        "that write and page drew), or a folder of them",
     )
+    alone = "print the text alone, a line for each sample, and all else as errors; draw no picture"
+    parser.add_argument("--text", action="store_true", help=alone)
     search_options.add_options(parser)
     options.add_output(parser, (".png",))
 
@@ -24,17 +28,27 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     chosen = search_options.options_of(arguments)
     options.check_readable(*arguments.paths)
-    reader = options.taken(Networks, arguments).reader(arguments.resume)
+    with redirect_stdout(sys.stderr if arguments.text else sys.stdout):
+        reader = options.taken(Networks, arguments).reader(arguments.resume)
     from data_loader import read_ink
+    from handwriting.reading import misgivings
     from model.recognition.transcribing import Transcription, score
     from utils.plots import lines_figure, write_png
 
     samples = [sample for path in arguments.paths for sample in read_ink(path)]
-    arguments.output.make()
     inks = [one.ink for one in samples]
+    if not arguments.text:
+        arguments.output.make()
     texts = reader.read_lines(inks, chosen.search(reader), progress=True)
     for one, text in zip(samples, texts, strict=True):
-        print(f"{one.name}\t{text}")
+        print(text if arguments.text else f"{one.name}\t{text}")
+    doubtful = zip(samples, misgivings(reader, inks, texts), strict=True)
+    for name, why in ((one.name, why) for one, why in doubtful if why):
+        print(
+            f"{name} can hardly be read: {why}", file=sys.stderr if arguments.text else sys.stdout
+        )
+    if arguments.text:
+        return
     known = [
         Transcription(one.name, one.ink, one.text, text)
         for one, text in zip(samples, texts, strict=True)

@@ -1,4 +1,15 @@
-"""The six ways in which a training begins; `resolve_start` chooses one by the command line."""
+"""The six ways in which a training begins; `resolve_start` chooses one by the command line.
+
+- New: `-c CONFIG`. Initial weights, a new run.
+- Fine-tuned: `-c CONFIG -r CHECKPOINT`. The weights of the checkpoint alone, a new run.
+- Resumed: `-r RUN`, or its newest checkpoint. All that the checkpoint holds, the same run.
+- Branched: `-r CHECKPOINT` that is older or in no run's folder, or with the `--run-id` of another
+  run. All that it holds, a new run.
+- Started over: `-r RUN` of a run without a checkpoint. The config and the file of the initial
+  weights, if any, are in its `run.json`; the same run.
+- Started or resumed: `-c CONFIG --run-id ID --start-or-resume`. Resumed if the run has a
+  checkpoint; otherwise new, or fine-tuned.
+"""
 
 import argparse
 import logging
@@ -16,7 +27,7 @@ from base.base_model import BaseModel
 from base.checkpoint import CheckpointFile, check_weights, find_checkpoint, newest_checkpoint
 from base.run_folder import SAVED, RunFolder
 from model.loading import naming_incompatibilities
-from parse_config import ALPHABET, NORMALISATION, ConfigParser
+from parse_config import TRIAL_ALPHABET, TRIAL_NORMALISATION, ConfigError, ConfigParser
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, DataError, UserError
 from utils.override import children
@@ -68,7 +79,7 @@ class Start:
             CheckpointError: if the weights of the checkpoint do not fit.
         """
         with torch.device("meta"):
-            model = self.config.build_model(NORMALISATION, self.alphabet or ALPHABET)
+            model = self.config.build_model(TRIAL_NORMALISATION, self.alphabet or TRIAL_ALPHABET)
         if self.weights is not None:
             arch, path = self.weights.content["config"].get("arch"), self.weights.path
             with naming_incompatibilities(arch, self.config.config["arch"], path):
@@ -134,16 +145,31 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
 
 
 def new(arguments: argparse.Namespace) -> Start:
-    """-c CONFIG: a new run, with initial weights or, with -r CHECKPOINT, those of a checkpoint."""
+    """New, or fine-tuned: `-c CONFIG`, perhaps with `-r CHECKPOINT`."""
     weights = _find(arguments.resume) if arguments.resume else None
-    arch = weights and weights.content["config"].get("arch")
-    config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
+    try:
+        arch = weights and weights.content["config"].get("arch")
+        config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
+    except ConfigError:
+        if weights or not (name := suggested_network(arguments)):
+            raise
+        weights = _find(name)
+        arch = weights.content["config"]["arch"]
+        config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
     return Start(config, _new_run(config, arguments), weights)
 
 
+def suggested_network(arguments: argparse.Namespace) -> str | None:
+    """Return the pretrained network with which the data of a config suggests to begin."""
+    arch = _find("writer").content["config"]["arch"]  # any: the dataset is asked, no network made
+    with suppress(ConfigError):
+        config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
+        return config.build("data_loader").dataset.usual_network()
+    return None
+
+
 def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
-    """-c CONFIG --run-id ID --start-or-resume: the run goes on if it has a checkpoint; else it
-    begins as `start` says."""
+    """Started or resumed: `start` if its run has no checkpoint."""
     if not distributed.broadcast_object(start.run.has_checkpoint):
         return start
     _hold(start.run, locks)
@@ -153,8 +179,7 @@ def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
 
 
 def resumed(arguments: argparse.Namespace, run: RunFolder | None) -> Start:
-    """-r RUN, or its newest checkpoint: the run goes on. -r CHECKPOINT, an older one, or with
-    another --run-id: a new run goes on from there."""
+    """Resumed: `run` goes on. Branched, if that is None: a new run goes on from the checkpoint."""
     weights = _find(arguments.resume, resumed=True)
     stored = weights.content["config"]
     config = ConfigParser.from_checkpoint(stored, weights.path, arguments.overrides)
@@ -163,7 +188,7 @@ def resumed(arguments: argparse.Namespace, run: RunFolder | None) -> Start:
 
 
 def started_over(arguments: argparse.Namespace, run: RunFolder) -> Start:
-    """-r RUN, stopped before its first checkpoint: it begins again, with what `run.json` names."""
+    """Started over: `run`, which was stopped before its first checkpoint, begins again."""
     given, weights_from = distributed.broadcast_object(run.recorded_start)
     log.warning("%s was stopped before its first checkpoint: starting over", run.models)
     weights = _find(weights_from) if weights_from else None

@@ -1,4 +1,8 @@
-"""Where samples come from: datasets, one file per source; transforms; batching."""
+"""Where samples come from: datasets, one file per source; transforms; batching.
+
+`sources/__init__.py` says how to add a format. Samples that are in no format are a `BaseDataset`
+with `load`. A class that a config may name is listed here.
+"""
 
 from utils.lazy import importer
 
@@ -18,6 +22,7 @@ _NAMES = {
         "CutLongSteps FillMissing InputNoise Rotate Scale Slant Stretch Warp"
     ),
     "transforms.devices": "OtherDevice",
+    "transforms.paper": "Crowd Pen",
     "transforms.shaping": (
         "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset Simplify UndoSlant"
     ),

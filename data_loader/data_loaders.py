@@ -17,13 +17,15 @@ from base.base_dataset import BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import ConfigFault, DataError, Range
+from utils.files import read_lines
 from utils.normalisation import Normalisation
+from utils.pictures import ink_picture
 
 log = logging.getLogger(__name__)
 
 _SAMPLE = 1  # keeps the draws of a sample apart from those of an epoch's order
 
-Features = Callable[[np.ndarray], np.ndarray]
+Features = Callable[..., np.ndarray]
 """From ink to the inputs of a network, see `BaseModel`."""
 Item = tuple[np.ndarray, np.ndarray | None, np.ndarray, int]
 """Inputs, targets unless the inputs are features, characters, and place in the list."""
@@ -79,6 +81,18 @@ def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
         )
 
 
+def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: str) -> None:
+    """Raise a DataError if a network, as described, cannot learn, as samples have no text."""
+    for split, loader in (("train", train), ("valid", valid)):
+        samples = loader.dataset.samples if loader else []
+        if unlabelled := [sample for sample in samples if not sample.text.strip()]:
+            raise DataError(
+                f"{len(unlabelled):,} of {len(samples):,} samples of the split {split!r} have "
+                f"no text, {unlabelled[0].name} first: {network} cannot learn from "
+                "them; leave them out of the dataset"
+            )
+
+
 @dataclass(kw_only=True, eq=False)
 class HandwritingDataLoader:
     """The training split of a dataset in shuffled batches, and the others in order of length.
@@ -103,6 +117,8 @@ class HandwritingDataLoader:
             the network then knows each, whether it occurs or not, and any other one is an error.
             It is converted to NFC like texts, so that a combining mark must not follow a letter
             that it combines with. None takes those of the texts.
+        left_out: a file with the name of a training sample in each line, which is left out, as
+            `benchmarks/damaged.py` writes it.
         overfit: train on the first so many samples of the training split, without augmentation, and
             validate on the same, to see that a network can learn them by heart; null for all.
 
@@ -120,6 +136,7 @@ class HandwritingDataLoader:
     bucket: Annotated[int, Range(1, 100_000)] = 100
     pin_memory: bool = False
     characters: str | None = None
+    left_out: str | None = None
     overfit: Annotated[int, Range(1, 100_000)] | None = None
 
     def __post_init__(self) -> None:
@@ -158,10 +175,16 @@ class HandwritingDataLoader:
             DataError: if the training split is empty, a sample has fewer than two points, also
                 after preprocessing, or a character is neither in the given alphabet nor among
                 `characters`, and is not to extend the alphabet.
+            ConfigFault: if an augmentation acts on pictures, and the network sees none.
         """
-        if short := [sample for sample in loaded.used if len(sample.ink) < 2]:
+        for transform in self.augmentation:
+            if transform.acts_on == "picture" and features is not ink_picture:
+                expected = "it belongs to a network that sees pictures, such as PictureNetwork"
+                raise ConfigFault("augmentation", type(transform).__name__, expected)
+        shapes = {sample: np.shape(sample.ink) for sample in loaded.used}
+        if short := [one for one, shape in shapes.items() if shape[0] < 2 or shape[1:] != (3,)]:
             raise DataError(
-                f"{len(short)} samples have fewer than two points, so no step to predict: "
+                f"{len(short)} samples have fewer than two points of three numbers to predict: "
                 f"{short[0].name} is the first"
             )
         alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
@@ -198,6 +221,9 @@ class HandwritingDataLoader:
 
     def _training(self, samples: list[Sample]) -> list[Sample]:
         """Return the samples that are trained on, after preprocessing."""
+        if self.left_out:
+            names = set(read_lines(self.left_out))
+            samples = [sample for sample in samples if sample.name not in names]
         samples = samples[: self.overfit]
         if not samples:
             raise DataError("the split 'train' is empty: there is nothing to train on")
@@ -288,7 +314,11 @@ class Items(Dataset):
                 inputs = data.normalisation.apply(ink)
                 inputs, _ = self._augmented("inputs", inputs, missing, generator)
                 ink = data.normalisation.invert(inputs)
-            return data.features(ink), None, text, index
+            arguments: dict[str, float] = {}
+            for transform in self.augmentation:
+                if transform.acts_on == "picture":
+                    arguments |= transform.arguments(generator)
+            return data.features(ink, **arguments), None, text, index
         inputs, targets = map(data.normalisation.apply, (ink[:-1], ink[1:]))
         inputs, _ = self._augmented("inputs", inputs, missing[:-1], generator)
         # The fourth column: whatever became of the points, the last one is the last.
@@ -303,9 +333,9 @@ class Items(Dataset):
         for transform in self.augmentation:
             if transform.acts_on == part:
                 ink, missing = transform(ink, missing, generator)
-                if self._has_own and not np.isfinite(ink).all():
-                    name = type(transform).__name__
-                    raise DataError(
-                        f"{name}, of the augmentation, makes points that are not finite"
-                    )
+                fault = "" if np.isfinite(ink).all() else "makes points that are not finite"
+                if len(ink) != len(missing) or len(ink) <= (part == "ink"):
+                    fault = f"returns {len(ink)} points, and how many miss before {len(missing)}"
+                if self._has_own and fault:
+                    raise DataError(f"{type(transform).__name__}, of the augmentation, {fault}")
         return ink, missing

@@ -30,7 +30,7 @@ def samples_figure(data: Data, model: BaseModel, truncate: int | None = None) ->
         truncate: steps after which sequences are cut, see `BaseTrainer`; a bar is drawn there.
     """
     # In place of a network's features: the ink that they would be computed from.
-    items = replace(data, features=np.asarray).training_loader().dataset
+    items = replace(data, features=lambda ink, **_: ink).training_loader().dataset
     recorded = data.loaded.split("train")[: len(items)]
     by_length = np.argsort([len(sample.ink) for sample in recorded], kind="stable")
     places = np.linspace(0, len(by_length) - 1, min(SAMPLES, len(by_length))).astype(int)

@@ -9,12 +9,13 @@ _HOMES = {
     "PageOptions": "options",
     "Pages": "page",
     "Paper": "paper",
-    "Passage": "passages",
     "PrimerFile": "options",
-    "Proofread": "proofreading",
     "load_primer": "primers",
+    "load_report": "rewriting",
     "read": "networks",
-    "read_back": "legibility",
+    "rewrite": "rewriting",
+    "save_report": "rewriting",
+    "step_figures": "inspection",
     "write_page": "page",
 }
 __all__ = list(_HOMES)

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import takewhile
 
 from handwriting import layout
 from handwriting.layout import Paragraph
-from handwriting.options import HEIGHT, PageOptions
-from handwriting.setting import Setting
+from handwriting.options import PageOptions
+from handwriting.setting import LINE_HEIGHT, Setting
 
-SIZES_TRIED = [step / 40 for step in range(40, 19, -1)]
+STEPS = 40
+"""Sizes that are tried up to the usual one, and from there to twice as much (assumed)."""
+SIZES_TRIED = [step / STEPS for step in range(STEPS, STEPS // 2 - 1, -1)]
 """Sizes of a text that is made to fit, in usual ones (assumed: below half it is another page)."""
 FEW_ROWS = 5
 """Rows on the last sheet, up to which one may wish that they stood on the one before (assumed)."""
@@ -16,8 +19,9 @@ FEW_ROWS = 5
 
 def set_to_fit(setting: Setting, options: PageOptions) -> tuple[list[Paragraph], list[str]]:
     """Return paragraphs of the size that is asked for, and sentences on what does not fit."""
-    usual, sheets, notes = options.size or HEIGHT, options.sheets, []
-    follows = not (setting.spreads or options.size or options.line_height)
+    usual, sheets, notes = options.usual_size, options.sheets, []
+    sized = options.size or options.squares or setting.paper.letter
+    follows = not (setting.spreads or sized or options.line_height)
     largest = partial(_largest, setting, usual)
 
     def rows(paragraphs: Sequence[Paragraph]) -> list[int]:
@@ -30,10 +34,20 @@ def set_to_fit(setting: Setting, options: PageOptions) -> tuple[list[Paragraph],
         fills = not sheets or len(rows(paragraphs)) <= sheets
         return fills and not (follows and touch(paragraphs))
 
+    def stands_in_rows(paragraphs: Sequence[Paragraph]) -> bool:
+        own = sum(bool(one.words or one.lead) for one in paragraphs)
+        return fit(paragraphs) and not touch(paragraphs) and sum(rows(paragraphs)) == own
+
     size = largest(fit) if sheets or follows else usual
+    if options.fit and size == usual and not sized:
+        larger = (round(usual * step / STEPS, 2) for step in range(STEPS + 1, _highest(setting)))
+        size = max(
+            takewhile(lambda tried: stands_in_rows(setting.paragraphs(tried / usual)), larger),
+            default=usual,
+        )
     if size is None:
         notes.append(f"there is no size from {usual:g} to {usual / 2:g} mm at which it fits")
-    elif size < usual:
+    elif size != usual:
         notes.append(f"size {size:g}: the largest that fits")
     paragraphs = setting.paragraphs((size or usual) / usual)
     last = rows(paragraphs)
@@ -55,3 +69,10 @@ def _largest(
     """Return the largest x-height at which paragraphs fit; None if they fit at none."""
     sizes = (round(usual * factor, 2) for factor in SIZES_TRIED)
     return next((size for size in sizes if fits(setting.paragraphs(size / usual))), None)
+
+
+def _highest(setting: Setting) -> int:
+    """Return the steps up to the size at which a line is as high as what is between the margins."""
+    paper = setting.paper
+    height = paper.bottom - paper.margins[0] - paper.spacing / 2  # that a line is rounded up by
+    return int(STEPS * height / (LINE_HEIGHT * max(look.size for look in setting.looks))) + 1

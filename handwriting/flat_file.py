@@ -26,7 +26,7 @@ from torch import nn
 
 from base.checkpoint import FORMAT as CHECKPOINT_FORMAT
 from base.device import resolve_device
-from base.pretrained import PRETRAINED, network_of, pretrained, styles
+from base.pretrained import network_of, pretrained, styles
 from data_loader.sources.ink_files import mean_step
 from handwriting.calibration import calibrated
 from handwriting.networks import load_writer
@@ -57,10 +57,6 @@ PRECISE = ("output.weight", "window.weight", "weight_input")
 of the log-loss (measured, lab notebook: the networks of the page)."""
 MAX_HEADER = 2**20
 """Bytes of a header (assumed: the usual ones have 10,000, of which most are a style)."""
-RESEARCH = (
-    "free for non-commercial research, as the IAM On-Line Handwriting Database with which it was "
-    "trained"
-)
 UNKNOWN_LICENCE = "that of the lines with which it was trained"
 KNOWN = {SynthesisNetwork, CTCNetwork, WindowedLayer, RecurrentLayer, BidirectionalLayer, Dropout}
 KNOWN |= {nn.ModuleList, nn.Linear, nn.LSTM, nn.Conv1d}
@@ -91,7 +87,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         "format": FORMAT,
         "role": "writer" if isinstance(network, Writer) else "reader",
         "name": network.name,
-        "licence": _licence(network.path),
+        "licence": network.licence or UNKNOWN_LICENCE,
         "checkpoint": _sha256(network.path),
         "architecture": network.record["config"]["arch"],
         "alphabet": "".join(model.alphabet.characters),
@@ -128,6 +124,7 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
         "config": {"name": header["name"], "arch": header["architecture"]},
         "alphabet": list(header["alphabet"]),
         "normalisation": header["normalisation"],
+        "licence": header["licence"],
         "state_dict": weights,
     }
     return restored(checkpoint, Path(path), resolve_device(device))
@@ -238,14 +235,6 @@ def _sampling(writer: Writer) -> dict[str, Any]:
 def _features(model: CTCNetwork) -> dict[str, Any]:
     count = num_features(model.parts)
     return {"features": {"spacing": model.spacing, "parts": model.parts, "count": count}}
-
-
-def _licence(path: Path) -> str:
-    """Return what the use of a network is bound to."""
-    shipped = path.resolve().parent == PRETRAINED and path.resolve() in pretrained().values()
-    if shipped and path.stem.startswith(("open_", "digit")):
-        return "CC BY 4.0"
-    return RESEARCH if shipped else UNKNOWN_LICENCE
 
 
 def _sha256(path: Path) -> str:

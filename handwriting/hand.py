@@ -97,14 +97,20 @@ class Hand:
             if not pending:
                 break
             again = [(seeds[k] + number * TRY_SEED_STRIDE) % SEEDS for k in pending]
-            lines = self.write_lines([wrong[k] for k in pending], again)
-            tried = [check_shapes(line, self.words(line)) for line in lines]
-            if self.reader:
-                read = iter(proofread(self.reader, [*chain(*tried)]))
-                tried = [[*islice(read, len(line))] for line in tried]
-            for k, line in zip(pending, tried, strict=True):
+            for k, line in zip(
+                pending, self.try_words([wrong[k] for k in pending], again), strict=True
+            ):
                 found[k] = keep_best(found[k], line)
         return found
+
+    def try_words(self, texts: Sequence[str], seeds: Sequence[int]) -> list[list[Proofread]]:
+        """Return the words of lines that are written once, one line for each seed, as read back."""
+        lines = self.write_lines(texts, seeds)
+        tried = [check_shapes(line, self.words(line)) for line in lines]
+        if self.reader:
+            read = iter(proofread(self.reader, [*chain(*tried)]))
+            tried = [[*islice(read, len(line))] for line in tried]
+        return tried
 
     def words(self, line: Line) -> list[Word]:
         """Return the words of a line: level, in x-heights, each from its left edge."""

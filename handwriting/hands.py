@@ -5,7 +5,7 @@ from pathlib import Path
 
 from base.pretrained import network_of, style_of
 from handwriting.hand import Hand, own_hand
-from handwriting.networks import load_reader, load_writer, sampling_of
+from handwriting.networks import load_reader, load_writer, sampling_of, usual_proofreader
 from handwriting.options import OWN, USUAL, PageOptions, PrimerFile, style
 from handwriting.primers import load_primer
 from handwriting.setting import Look
@@ -44,7 +44,8 @@ class Hands:
     def read_back(self) -> None:
         """Load the network that proofreads, if there is one."""
         if self._options.proofread:
-            self._reader = load_reader(self._options.reader, self._device)
+            chosen = self._options.reader or usual_proofreader(self.writer)
+            self._reader = load_reader(chosen, self._device)
             self.notes.append(str(self._reader))
 
     def of(self, look: Look) -> Hand:

@@ -14,7 +14,7 @@ from handwriting.options import PrimerFile
 from handwriting.primers import load_primer
 from model.generation.density import density_map
 from model.generation.line import Line
-from model.generation.options import Primer, Sampling
+from model.generation.options import PEN_SHARPNESS, Primer, Sampling
 from model.generation.sampling import predict
 from model.writer import Writer
 from utils.checks import UserError
@@ -37,7 +37,7 @@ def check_pictures(writer: Writer, kinds: Collection[str]) -> None:
 
 
 def step_figures(
-    writer: Writer, line: Line, kinds: Collection[str], pen_sharpness: float
+    writer: Writer, line: Line, kinds: Collection[str], pen_sharpness: float = PEN_SHARPNESS
 ) -> dict[str, Figure]:
     """Return pictures of what happened step by step as a line was written, by their kind.
 
@@ -46,7 +46,11 @@ def step_figures(
         line: of two points at least.
         kinds: "density", "window" and "weights", or some of them.
         pen_sharpness: by which it was written.
+
+    Raises:
+        UserError: if the network lacks what is to be shown.
     """
+    check_pictures(writer, kinds)
     figures, output = {}, predict(writer.model, line)
     if "window" in kinds:
         attention = output.attention[0].float().cpu().numpy()

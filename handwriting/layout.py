@@ -13,7 +13,7 @@ import numpy as np
 
 from handwriting.paper import Paper
 from utils.ink import at_equal_steps, path_along
-from utils.page.page import Pen, Row, Sheet
+from utils.page.page import Pen, Row, RowWord, Sheet
 
 PEN = Pen()
 Align = Literal["left", "right", "centred", "justified"]
@@ -91,6 +91,7 @@ class Paragraph:
         size: its x-height.
         lead: words before the first row, such as other columns, and how far from the left margin.
         top: how far down its first baseline is, at least.
+        line: of the text that it is.
     """
 
     words: Sequence[Word]
@@ -102,6 +103,7 @@ class Paragraph:
     size: float = 1.0
     lead: Sequence[tuple[float, Sequence[Word]]] = ()
     top: float = 0.0
+    line: int = 0
 
     @property
     def clear(self) -> float:
@@ -203,8 +205,11 @@ def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[tuple[Ro
             moved = tuple(stroke + shift for shift, part in shifts for stroke in part)
             whole = [*chain(*(own for _, own in lead), words)]
             text = "".join(word.text + " " * (word.gap > 0.0) for word in whole).rstrip()
-            doubts = tuple(f"{word.text}: {word.doubt}" for word in whole if word.doubt)
-            yield Row(moved, text, paragraph.pen, doubts), paragraph
+            named = tuple(
+                RowWord(word.text, len(word.strokes), word.doubt, word.gap == 0.0) for word in whole
+            )
+            row = Row(moved, text, paragraph.pen, named, paragraph.line, paragraph.size)
+            yield row, paragraph
         if not rows:
             yield Row(()), paragraph
 
@@ -296,8 +301,8 @@ def _page(sheet: Sequence[Placed], paper: Paper, valign: VAlign) -> Sheet:
         lower = max((paper.margins[0] + paper.bottom - y.min() - y.max()) / 2, 0.0)
     if paper.spacing:
         lower -= lower % paper.spacing
-    rows = [
-        replace(row, strokes=tuple(ink + np.array([0.0, y + lower]) for ink in row.strokes))
-        for row, _, y, _ in sheet
-    ]
+    rows = []
+    for row, _, y, _ in sheet:
+        strokes = tuple(ink + np.array([0.0, y + lower]) for ink in row.strokes)
+        rows.append(replace(row, strokes=strokes, baseline=y + lower))
     return Sheet(paper.width, paper.height, tuple(rows), paper.rules(), paper.dots())

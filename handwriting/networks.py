@@ -4,6 +4,7 @@ from pathlib import Path
 
 import data_loader
 import model
+from base.licence import OPEN
 from model.generation.options import Sampling
 from utils.checks import UserError
 
@@ -30,6 +31,15 @@ def checked_reader(network: "model.TrainedNetwork") -> "model.Reader":
     if isinstance(network, model.Reader):
         return network
     raise _unfit(network, "reads")
+
+
+PROOFREADERS = "proofreader, or open_reader where the writer is free for any use"
+"""What `usual_proofreader` returns, for help."""
+
+
+def usual_proofreader(writer: "model.Writer") -> str:
+    """Return the pretrained network that proofreads what one writes: one that is as free."""
+    return "open_reader" if writer.licence == OPEN else "proofreader"
 
 
 def sampling_of(

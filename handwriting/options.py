@@ -10,12 +10,11 @@ from typing import Literal, get_args
 from base.pretrained import style_file
 from handwriting.layout import Align, VAlign
 from handwriting.paper import Paper
-from handwriting.setting import Look
+from handwriting.setting import HEIGHT, Look
+from handwriting.worksheet import DIGIT, Trace
 from utils.checks import UserError, number
 from utils.page.page import Pen
 
-HEIGHT = 2.2
-"""Default x-height in mm (assumed: some 60 characters stand in a line of A4)."""
 OWN, USUAL = "own", "usual"
 """Styles that are no file: a hand of the network's own, another with each seed; the one beside a
 network that learned a hand, a chosen one of the pretrained `writer`, else the network's own."""
@@ -51,18 +50,23 @@ class PageOptions:
         primer: ink that is continued instead.
         bias, pen_sharpness: see `Sampling`; None for the usual ones.
         seed: of the first line, incremented for each further one.
-        size: x-height; None for `HEIGHT`, and on a ruling less where rows would touch.
+        size: x-height; None for `HEIGHT`, on a ruling less where rows would touch, or as high as
+            one of three or four lines asks for.
         slant: degrees from upright to the right; None as the hand does.
-        colour, pen: of the ink, as `#rrggbb`, and its width.
+        colour, pen: of the ink, as `#rrggbb`, and its width; None in proportion to the size.
         align, indent: how rows lie between the margins, and of a paragraph's first row.
         line_height: at least; None in proportion to the size, and so that no rows touch.
         liveliness: 0: every word on the line, and all blanks alike; 1: as they were written
             (measured, lab notebook: the lines of a page).
-        fit: the sheets that the text is to fill at the largest size, from half of `size`.
+        trace: how letters are drawn that somebody goes over with a pen: "light", or "dotted"; None
+            for neither.
+        squares: whether each digit and sign of arithmetic stands in a square of the paper.
+        fit: the sheets that the text is to fill at the largest size, from half of `size`; a short
+            text whose size is not given becomes as wide as the sheet.
         envelope: whether the last paragraph is an address, and what is before it the sender's.
         valign: where the writing stands on a sheet that it leaves partly empty.
         proofread: whether every word is read back, and written again if it is misread.
-        reader: the network that does so.
+        reader: the network that does so; None for the one that is as free as the writer.
         tries: most times a word is written.
         skip_unknown: whether characters that the network does not know are left out; otherwise they
             are an error.
@@ -77,24 +81,33 @@ class PageOptions:
     size: float | None = None
     slant: float | None = None
     colour: str = Pen.colour
-    pen: float = Pen.width
+    pen: float | None = None
     align: Align = "left"
     indent: float = 0.0
     line_height: float | None = None
     liveliness: float = 1.0
+    trace: Trace | None = None
+    squares: bool = False
     fit: int | None = None
     envelope: bool = False
     valign: VAlign = "top"
     proofread: bool = True
-    reader: str | Path = "proofreader"
+    reader: str | Path | None = None
     tries: int = 6
     skip_unknown: bool = False
 
     @property
     def look(self) -> Look:
         """How lines look that no front matter stands before."""
-        names = ("style", "bias", "slant", "colour", "pen", "align", "indent")
-        return Look(size=self.size or HEIGHT, **{name: getattr(self, name) for name in names})
+        names = ("style", "bias", "slant", "colour", "pen", "align", "indent", "trace")
+        return Look(size=self.usual_size, **{name: getattr(self, name) for name in names})
+
+    @property
+    def usual_size(self) -> float:
+        """The x-height: as it is given, as the ruling asks for, or `HEIGHT`."""
+        return (
+            self.size or self.paper.letter or (DIGIT * self.paper.spacing * self.squares or HEIGHT)
+        )
 
     @property
     def sheets(self) -> int | None:
@@ -127,6 +140,13 @@ def alignment(text: str) -> Align:
     return names[text]
 
 
+def trace(text: str) -> Trace:
+    """Return how letters are drawn that somebody goes over."""
+    if text not in get_args(Trace):
+        raise UserError(f"{text!r}: one of {', '.join(get_args(Trace))} is accepted")
+    return text
+
+
 OF_LOOK = {
     "style": style,
     "bias": number(float, 0, 100),
@@ -136,5 +156,6 @@ OF_LOOK = {
     "pen": number(float, 0.01, 10),
     "align": alignment,
     "indent": number(float, 0, 500),
+    "trace": trace,
 }
 """What takes the value of each of a `Look`, of an option or of front matter."""

@@ -22,8 +22,8 @@ from handwriting.setting import LAST_COLUMN, Look, Setting, columns, enveloped, 
 from model.generation.writing import check_lengths
 from model.writer import Writer
 from utils.alphabet import Alphabet
-from utils.checks import UserError
-from utils.page.page import Sheet
+from utils.checks import UserError, short
+from utils.page.page import RowWord, Sheet
 from utils.page.saving import save_sheets
 from utils.page.svg import to_svg
 
@@ -31,9 +31,31 @@ MAX_LINES = 5_000
 """Most lines of a text (assumed: so many empty ones are 170 pages of A4)."""
 
 
+Place = tuple[int, int, int]
+"""The numbers of a page, a row on it, and a word in that, each from 1."""
+
+
 @dataclass(frozen=True)
+class Origin:
+    """What a word of written pages is written again with.
+
+    Attributes:
+        options: of the pages.
+        looks: of each line of their text.
+        network: that wrote all of it; None for that of each style.
+    """
+
+    options: PageOptions
+    looks: Sequence[Look]
+    network: str | None
+
+
+@dataclass(frozen=True, repr=False)
 class Page(Sheet):
     """A written page: saves itself, and shows itself in a notebook."""
+
+    def __repr__(self) -> str:
+        return f"Page({self.width:g} x {self.height:g} mm, {short(self.text)})"
 
     @property
     def text(self) -> str:
@@ -42,9 +64,18 @@ class Page(Sheet):
 
     @property
     def doubts(self) -> list[str]:
-        """The words that a person should look at, each with its row and why."""
+        """The words that a person should look at, each with its row and number and why."""
+        return [
+            f"row {row}, word {number}: {word.text}: {word.doubt}"
+            for row, number, word in self.doubtful
+        ]
+
+    @property
+    def doubtful(self) -> list[tuple[int, int, RowWord]]:
+        """These words, each with the numbers of its row and of itself."""
         rows = enumerate(self.rows, 1)
-        return [f"row {number}: {doubt}" for number, row in rows for doubt in row.doubts]
+        named = [(row, number, one) for row, own in rows for number, one in own.numbered()]
+        return [place for place in named if place[2].doubt]
 
     def save(self, path: str | PathLike[str], **how: object) -> None:
         """Save the page as .svg, .pdf, .png, .inkml or .json; `how` as `save_sheets` takes it."""
@@ -60,20 +91,31 @@ class Pages(list[Page]):
     Attributes:
         proofread: its words, as they were written and read back, parts of divided ones as well.
         notes: what was done that the text and the options did not say, a sentence each.
+        origin: what it takes to write a word again; see `rewriting.rewrite`.
     """
 
     def __init__(
-        self, pages: Sequence[Page], proofread: Sequence[Proofread], notes: Sequence[str]
+        self,
+        pages: Sequence[Page],
+        proofread: Sequence[Proofread],
+        notes: Sequence[str],
+        origin: Origin,
     ) -> None:
         super().__init__(pages)
-        self.proofread, self.notes = list(proofread), list(notes)
+        self.proofread, self.notes, self.origin = list(proofread), list(notes), origin
 
     @property
     def doubts(self) -> list[str]:
-        """The words that a person should look at, each with its page and row and why."""
+        """The words that a person should look at, each with its page, row and number and why."""
         return [
             f"page {number}, {one}" for number, page in enumerate(self, 1) for one in page.doubts
         ]
+
+    @property
+    def doubtful(self) -> list[Place]:
+        """Where these words are."""
+        pages = enumerate(self, 1)
+        return [(number, *place[:2]) for number, page in pages for place in page.doubtful]
 
     def save(self, path: str | PathLike[str], **how: object) -> list[Path]:
         """Save all pages, in one PDF or in numbered files of another format, and return the files;
@@ -115,16 +157,20 @@ def write_page(
     hands.read_back()
     rows = [*map(columns, lines)]
     passages = [
-        [Passage(hands.of(look), one, width_of(look, len(row), options.paper)) for one in row]
+        [
+            Passage(hands.of(look), one, width_of(look, len(row), options.paper), options.squares)
+            for one in row
+        ]
         for look, row in zip(looks, rows, strict=True)
     ]
     words, proofread = write_words(passages, options.seed, progress)
     indents = [first.indent for first, *_ in passages]
-    setting = Setting(looks, indents, words, options.paper, options.line_height)
+    setting = Setting(looks, indents, words, options.paper, options.line_height, options.squares)
     paragraphs, on_fit = set_to_fit(setting, options)
     sheets = layout.pages(paragraphs, options.paper, options.valign)
     pages = [Page(**vars(sheet)) for sheet in sheets]
-    return Pages(pages, proofread, [*hands.notes, *notes, *on_fit])
+    origin = Origin(options, looks, None if writer is None else str(writer.path))
+    return Pages(pages, proofread, [*hands.notes, *notes, *on_fit], origin)
 
 
 def read_text(text: str, source: str) -> list[tuple[front_matter.Values, str]]:

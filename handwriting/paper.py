@@ -21,9 +21,19 @@ SIZES = {
 }
 """Width and height by name: ISO 216, ANSI; a card is A6 on its side, an envelope DL (ISO 269)."""
 
-Ruling = Literal["plain", "ruled", "squared", "dotted"]
-RULINGS: dict[str, float] = {"plain": 0.0, "ruled": 8.5, "squared": 5.0, "dotted": 5.0}
+Ruling = Literal["plain", "ruled", "squared", "dotted", "three-line", "four-line"]
+RULINGS: dict[str, float] = {
+    "plain": 0.0,
+    "ruled": 8.5,
+    "squared": 5.0,
+    "dotted": 5.0,
+    "three-line": 16.0,
+    "four-line": 20.0,
+}
 """What is printed on the paper, with the usual spacing."""
+ZONES = {"three-line": (4.0, (-2, -1, 0)), "four-line": (4.0, (-2, -1, 0, 1))}
+"""Of paper for learning to write: x-heights from one baseline to the next, and where lines lie
+beside each, in x-heights (assumed: as high as the letters, above and below them)."""
 
 SMALL = 180.0
 """Length of the shorter side below which margins are a tenth of it (assumed)."""
@@ -93,6 +103,11 @@ class Paper:
         """The lowest baseline."""
         return self.height - self.margins[2]
 
+    @property
+    def letter(self) -> float | None:
+        """The x-height that the ruling asks for, if it does."""
+        return self.spacing / ZONES[self.ruling][0] if self.ruling in ZONES else None
+
     def ruled(self, height: float, *, nearest: bool = False) -> float:
         """Return the height of a line: on a ruling the least multiple of its spacing that is not
         smaller, or the nearest."""
@@ -107,6 +122,12 @@ class Paper:
         if self.printed and self.ruling == "ruled":
             down = np.arange(self.margins[0] + self.spacing, self.bottom + 0.01, self.spacing)
             ends = [((0.0, y), (self.width, y)) for y in down.tolist()]
+        elif self.printed and self.letter:
+            down = np.arange(self.margins[0] + self.spacing, self.bottom + 0.01, self.spacing)
+            beside = np.multiply(ZONES[self.ruling][1], self.letter)
+            ends = [
+                ((0.0, y), (self.width, y)) for y in np.add.outer(down, beside).ravel().tolist()
+            ]
         elif self.printed and self.ruling == "squared":
             ends = [((0.0, y), (self.width, y)) for y in self._grid(self.height, 0)]
             ends += [((x, 0.0), (x, self.height)) for x in self._grid(self.width, 3)]

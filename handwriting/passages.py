@@ -8,6 +8,7 @@ words again (`handwriting.words`): a page breaks its rows by the width of what w
 
 import math
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count, islice
@@ -15,6 +16,7 @@ from itertools import chain, count, islice
 from handwriting.hand import Hand
 from handwriting.layout import Word, narrowed
 from handwriting.proofreading import Proofread
+from handwriting.worksheet import DRAWN, drawn
 from model.generation.writing import PART_SEED_STRIDE, SEEDS, cut
 from utils.batches import BATCH_SIZE
 
@@ -43,11 +45,13 @@ class Passage:
         text: without line ends, of characters that the hand's writer knows; blanks at its start
             are an indent.
         width: of a row in x-heights.
+        squares: whether each sign of what has no letters is written as a word.
     """
 
     hand: Hand
     text: str
     width: float = math.inf
+    squares: bool = False
 
     @property
     def indent(self) -> float:
@@ -64,14 +68,22 @@ class Passage:
     @property
     def lines(self) -> list[str]:
         """The texts that are written at once."""
-        return cut([text.translate(str.maketrans(RAISED)) for text, _ in self.parts], LONGEST)
+        written = [text for text, _ in self.parts if not DRAWN.fullmatch(text)]
+        return cut([text.translate(str.maketrans(RAISED)) for text in written], LONGEST)
 
     @property
     def parts(self) -> list[tuple[str, bool]]:
-        """Words, raised ones apart, each with whether a blank or the end follows."""
-        signs = "".join(RAISED)
-        found = re.finditer(rf"[{signs}]+|[^\s{signs}]+", self.text)
-        return [(one[0], not self.text[one.end() : one.end() + 1].strip()) for one in found]
+        """Words, raised ones and what is drawn apart, each with whether a blank or the end
+        follows."""
+        signs, parts = "".join(RAISED), []
+        for word in self.text.split():
+            found = re.findall(
+                rf"{DRAWN.pattern}|[{signs}]+|(?:(?!{DRAWN.pattern})[^{signs}])+", word
+            )
+            if self.squares and not DRAWN.search(word) and not any(map(str.isalpha, word)):
+                found = [*word]
+            parts += [(one, False) for one in found[:-1]] + [(found[-1], True)]
+        return parts
 
 
 def write_passages(
@@ -90,13 +102,15 @@ def write_passages(
     for passage in passages:
         words: list[Word] = []
         read: list[Proofread] = []
-        parts = iter(passage.parts)
+        parts = deque(passage.parts)
         for first, line in islice(lines, len(passage.lines)):
-            raised = [with_raised(one, [*islice(parts, len(one.text.split()))]) for one in line]
+            raised = [part for one in line for part in with_drawn(passage, one, parts)]
             seeds = ((first + PART_SEED_STRIDE * number) % SEEDS for number in count(1))
             fitting, of_line = fit_line(passage, raised, seeds)
             words += fitting
             read += of_line
+        for one in drawn_next(passage, parts):
+            words += one.words
         yield words, read
 
 
@@ -109,6 +123,30 @@ def _written(
         texts, seeds = zip(*((text, seed) for one, text, seed in jobs if one is hand), strict=True)
         found |= zip(seeds, hand.write_words(texts, seeds), strict=True)
     return sorted(found.items())
+
+
+def with_drawn(
+    passage: Passage, one: Proofread, parts: deque[tuple[str, bool]]
+) -> Iterator[Proofread]:
+    """Yield what is drawn before a word of a passage, and the word, raised if it is.
+
+    Args:
+        parts: of the passage, from there; those that are used are taken.
+    """
+    own: list[tuple[str, bool]] = []
+    for _ in one.text.split():
+        yield from drawn_next(passage, parts)
+        own.append(parts.popleft())
+    yield with_raised(one, own)
+
+
+def drawn_next(passage: Passage, parts: deque[tuple[str, bool]]) -> Iterator[Proofread]:
+    """Take and yield those of the next parts of a passage that are drawn."""
+    shape = passage.hand.shape
+    while parts and DRAWN.fullmatch(parts[0][0]):
+        text, blank = parts.popleft()
+        word = drawn(text, shape.blank, passage.room)
+        yield Proofread((replace(word, gap=shape.space * (blank and bool(word.text))),), text)
 
 
 def fit_line(

@@ -13,9 +13,12 @@ import numpy as np
 
 from handwriting.layout import Align, Paragraph, Word, natural_width, scaled, spread
 from handwriting.paper import Paper
+from handwriting.worksheet import ROOM, TAB, Trace, lightened, squared, traced
 from utils.checks import UserError
 from utils.page.page import Pen
 
+HEIGHT = 2.2
+"""Default x-height in mm (assumed: some 60 characters stand in a line of A4)."""
 LINE_HEIGHT = 3.9
 """Default height of a line in x-heights, where rows do not touch (assumed: 8.5 mm at 2.2 mm)."""
 LIST_MARK = re.compile(r" *([-*•–]|\d{1,3}[.)])(?= +\S)")
@@ -39,8 +42,9 @@ class Look:
     Attributes:
         style, bias, slant: of the hand; see the options of `page`.
         size: x-height.
-        colour, pen: of the ink, and its width.
+        colour, pen: of the ink, and its width; None in proportion to the size.
         align, indent: between the margins, and of a paragraph's first row.
+        trace: see the options of `page`.
         left, top: how far it is from the left margin, and its baseline from the sheet's upper edge,
             at least.
     """
@@ -50,11 +54,17 @@ class Look:
     slant: float | None = None
     size: float
     colour: str
-    pen: float
+    pen: float | None
     align: Align
     indent: float
+    trace: Trace | None = None
     left: float = 0.0
     top: float = 0.0
+
+
+def pen_width(size: float) -> float:
+    """Return the usual width of the pen in mm for an x-height, as a pen has it: in hundredths."""
+    return round(Pen.width * (size / HEIGHT), 2)
 
 
 def line_height(look: Look, least: float | None, paper: Paper) -> float:
@@ -77,10 +87,11 @@ def line_height(look: Look, least: float | None, paper: Paper) -> float:
 
 def enveloped(looks: Sequence[Look], lines: Sequence[str], paper: Paper) -> list[Look]:
     """Return the looks of lines that begin with a sender's, or do not, and end with an address: at
-    the right below the middle, and higher if it has many lines."""
+    the right below the middle, and higher if it has many lines; all are written with one pen."""
     first = max((number for number, line in enumerate(lines, 1) if not line.strip()), default=0)
     left = max(paper.width / 2 - paper.margins[3], 0.0)
     lowest = paper.bottom - sum(line_height(look, None, paper) for look in looks[first + 1 :])
+    looks = [replace(look, pen=look.pen or pen_width(look.size)) for look in looks]
     address = {"left": left, "top": min(ADDRESS_TOP * paper.height, lowest)}
     return [
         replace(look, **address) if number >= first else replace(look, size=SENDER * look.size)
@@ -89,15 +100,18 @@ def enveloped(looks: Sequence[Look], lines: Sequence[str], paper: Paper) -> list
 
 
 def columns(line: str) -> list[str]:
-    """Return the columns of a line, of which most have one: what is between tabs, or an item of a
-    list and its mark, which is blank if it is no number."""
+    """Return the columns of a line, of which most have one: what is between tabs, which leave more
+    room the more there are, or an item of a list and its mark, blank if it is no number."""
     if mark := LIST_MARK.match(line):
         return [mark[0].rstrip("-*•–"), line[mark.end() :].replace("\t", " ")]
-    return re.split(r" *\t\s*", line.rstrip())
+    further = re.sub(
+        r" *\t\s*", lambda tabs: "\t" + TAB * (tabs[0].count("\t") - 1) * ROOM, line.rstrip()
+    )
+    return further.split("\t")
 
 
-Line = tuple[Look, float, Sequence[Sequence[Word]]]
-"""A line of a text: its look, its indent, and the words of its columns."""
+Line = tuple[Look, float, Sequence[Sequence[Word]], int]
+"""A line of a text: its look, its indent, the words of its columns, and its number."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +123,7 @@ class Setting:
         indents: of each, by blanks at its start, in x-heights.
         words: of the columns of each, in x-heights.
         paper: that it is set on.
+        squares: whether its words stand in the squares of the paper.
         line_height: at least, in mm; None: in proportion to the size, and so that no rows touch.
     """
 
@@ -117,10 +132,12 @@ class Setting:
     words: Sequence[Sequence[Sequence[Word]]]
     paper: Paper
     line_height: float | None
+    squares: bool = False
 
     def paragraphs(self, factor: float = 1.0) -> list[Paragraph]:
         """Return the lines of the text as paragraphs in millimetres, all so many times as large."""
-        lines = zip(self.looks, self.indents, self.words, strict=True)
+        numbers = range(len(self.looks))
+        lines = zip(self.looks, self.indents, self.words, numbers, strict=True)
         groups = groupby(lines, lambda line: (line[0], len(line[2]), bool(line[2][0])))
         found = [one for _, group in groups for one in self._alike([*group], factor)]
         return spread(found, self.paper) if self.spreads else found
@@ -130,19 +147,26 @@ class Setting:
         """Whether lines become as high as it takes, rather than letters smaller."""
         return self.line_height is None and self.paper.ruling == "plain"
 
+    def _drawn(self, words: Sequence[Word], look: Look, size: float) -> list[Word]:
+        """Return words in x-heights as they are drawn on paper, where those are so high."""
+        words = squared(words, self.paper.spacing / size) if self.squares else words
+        return [traced(word, look.trace) for word in words]
+
     def _alike(self, lines: Sequence[Line], factor: float) -> Iterator[Paragraph]:
         """Yield lines of one look and with as many columns as paragraphs, their columns aligned."""
         look, size = lines[0][0], factor * lines[0][0].size
         row = (self.paper.column - look.left - look.indent) / size
-        cells = [[*(words or [BULLET] for words in own[:-1]), own[-1]] for _, _, own in lines]
+        cells = [[*(words or [BULLET] for words in own[:-1]), own[-1]] for _, _, own, _ in lines]
+        cells = [[self._drawn(words, look, size) for words in own] for own in cells]
         starts = [0.0]
         for column in [*zip(*cells, strict=True)][:-1]:
-            starts.append(starts[-1] + max(map(natural_width, column)) + COLUMN_GAP)
+            start = starts[-1] + max(map(natural_width, column)) + COLUMN_GAP
+            starts.append(self.paper.ruled(start * size) / size if self.squares else start)
         if starts[-1] > WIDEST_COLUMNS * row:  # as lines without columns
             cells, starts = [[[*chain.from_iterable(own)]] for own in cells], [0.0]
         fills = [natural_width(own[-1]) / row for own in cells]
         verses = look.align == "left" and sum(one > 1 for one in fills) < len(fills) / 2
-        for (_, indent, _), own, fill in zip(lines, cells, fills, strict=True):
+        for (_, indent, _, number), own, fill in zip(lines, cells, fills, strict=True):
             *lead, last = [[scaled(word, size) for word in words] for words in own]
             hang = VERSE_INDENT * size if verses and not lead and 1 < fill <= LONGEST_VERSE else 0.0
             left = look.left + indent * size
@@ -152,8 +176,12 @@ class Setting:
                 left + starts[-1] * size + hang,
                 0.0 if lead else look.indent - hang,
                 look.align,
-                Pen(look.pen, look.colour),
+                Pen(
+                    look.pen or pen_width(size),
+                    lightened(look.colour) if look.trace == "light" else look.colour,
+                ),
                 size,
                 [(left + x * size, words) for x, words in zip(starts, lead, strict=False)],
                 look.top,
+                number,
             )

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from logging.handlers import MemoryHandler
 from pathlib import Path
 
 from tqdm import tqdm
@@ -54,18 +55,26 @@ def setup_logging(level: int = logging.INFO) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     if not any(isinstance(handler, ConsoleHandler) for handler in root.handlers):
         root.addHandler(ConsoleHandler())
+        root.addHandler(MemoryHandler(1))  # Keeps all until there is a file.
 
 
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Inside, all messages are appended to `path` as well."""
-    handler = LogFile(path, encoding="utf-8", errors="backslashreplace")
+    """Inside, all messages are appended to `path` as well, first those since `setup_logging` that
+    are in no such file."""
+    handler, root = LogFile(path, encoding="utf-8", errors="backslashreplace"), logging.getLogger()
     handler.setFormatter(logging.Formatter(_FILE_FORMAT))
-    logging.getLogger().addHandler(handler)
+    keepers = [one for one in root.handlers if isinstance(one, MemoryHandler)]
+    for keeper in keepers:
+        keeper.setTarget(handler)
+    if not keepers:
+        root.addHandler(handler)
     try:
         yield
     finally:
-        logging.getLogger().removeHandler(handler)
+        root.removeHandler(handler)
+        for keeper in keepers:
+            keeper.setTarget(None)
         with suppress(OSError):
             handler.close()
 

@@ -2,14 +2,19 @@
 
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from utils.files import errors_name
+from utils.files import atomic_write, errors_name
 from utils.override import nested
 from utils.strict_json import Config
+
+HPARAMS = "events.out.tfevents.0000000000.hparams"
+"""The file of the values for the HPARAMS tab. TensorBoard shows those that it reads first, in the
+order of the names of files: those of this file, which a resumed run replaces."""
 
 
 class TensorBoardWriter:
@@ -64,12 +69,15 @@ class TensorBoardWriter:
         if self._writer:
             with errors_name(self.folder):
                 self._writer.add_text("config", _plain(code), step)
+                from tensorboard.compat.proto.event_pb2 import Event
+                from tensorboard.summary.writer.record_writer import RecordWriter
                 from torch.utils.tensorboard.summary import hparams
 
                 leaves = {k: _plain(v) for k, v in nested(config) if not isinstance(v, dict | list)}
                 # Without its list of curves, and its record of an end that has not come.
                 _, start, _ = hparams(leaves, {})
-                self._writer.file_writer.add_summary(start)
+                event = Event(wall_time=time.time(), summary=start).SerializeToString()
+                atomic_write(self.folder / HPARAMS, lambda file: RecordWriter(file).write(event))
 
     def close(self) -> None:
         """Flush and close the files."""

@@ -12,6 +12,7 @@ _HOMES = {
     "Line": "generation.line",
     "Mixture": "generation.mixture",
     "NegativeLogLikelihood": "generation.loss",
+    "PictureNetwork": "recognition.pictures",
     "PointEstimate": "generation.regression",
     "PredictionNetwork": "generation.networks",
     "Reader": "reader",

@@ -7,6 +7,7 @@ import torch
 
 from base.base_model import BaseModel
 from base.checkpoint import Checkpoint
+from base.licence import RESEARCH, licence
 from utils.files import PLAIN_NAME
 
 
@@ -31,7 +32,13 @@ class TrainedNetwork:
         return f"{type(self).__name__}({self})"
 
     def __str__(self) -> str:
-        return f"{type(self.model).__name__} of {self.path} on {self.device}"
+        terms = f" ({self.licence})" if self.licence == RESEARCH else ""
+        return f"{type(self.model).__name__} of {self.path} on {self.device}{terms}"
+
+    @property
+    def licence(self) -> str | None:
+        """What the use of its weights is bound to, see `base.licence`; None if that is unknown."""
+        return licence(self.record)
 
     @property
     def name(self) -> str:

@@ -145,7 +145,7 @@ def unipen(root: Path, args: dict[str, Any]) -> dict[str, Any]:
                 (value,), [s.astype(int) for s in digit(number, int(value))]
             )
             declared, _, pieces = segment.decode().partition("\n")
-            segments.append(f"{declared}\n.COMMENT {value} {number % 7} {number}\n{pieces}")
+            segments.append(f"{declared}\n.COMMENT {value} {number % 3} {number}\n{pieces}")
         put(root, {f"pendigits-{part}": "".join(segments).encode()})
     return {}
 
@@ -165,7 +165,8 @@ def unipen_collection(root: Path, contributors: list[str]) -> dict[str, Any]:
     for contributor in contributors:
         for writer in range(3):
             name = f"{contributor}/{writer}.dat"
-            put(root, {f"include/{name}": f".WRITER_ID {writer}\n{content}"})
+            declared = f".POINTS_PER_SECOND 100\n.WRITER_ID {writer}\n"
+            put(root, {f"include/{name}": f"{declared}{content}"})
             for category, named in segments.items():
                 put(root, {f"data/{category}/{name}": f".INCLUDE {name}\n{named}"})
     return {}

@@ -9,7 +9,7 @@ import pytest
 
 from base.checkpoint import load_checkpoint
 from base.pretrained import pretrained
-from parse_config import NORMALISATION, ConfigError, ConfigParser, Override, choices
+from parse_config import TRIAL_NORMALISATION, ConfigError, ConfigParser, Override, choices
 from utils import config_file
 from utils.alphabet import Alphabet
 from utils.binding import arguments_of
@@ -79,7 +79,7 @@ def test_the_papers_protocol(name, windows, weights):
     assert splits["valid"] == ["testset_v"]
     assert [step["type"] for step in loader["preprocessing"]] == ["FillMissing", "CutLongSteps"]
     alphabet = Alphabet([chr(32 + number) for number in range(57)])  # the paper's count
-    network = parser.build_model(NORMALISATION, alphabet)
+    network = parser.build_model(TRIAL_NORMALISATION, alphabet)
     assert network.num_parameters == pytest.approx(weights, rel=0.02)
     assert network.output.out_features == 121
 

@@ -21,7 +21,14 @@ from data_loader import EmbeddedDataset, HandwritingDataLoader
 from model import SynthesisNetwork
 from model.generation.loss import NegativeLogLikelihood
 from model.generation.networks import GenerationNetwork
-from parse_config import ALPHABET, NORMALISATION, ConfigError, ConfigParser, Override, choices
+from parse_config import (
+    TRIAL_ALPHABET,
+    TRIAL_NORMALISATION,
+    ConfigError,
+    ConfigParser,
+    Override,
+    choices,
+)
 from tests import tiny_config
 from trainer import GenerationTrainer
 from utils.checks import ABSENT, UserError
@@ -63,8 +70,8 @@ def in_file(tmp_path: Path, config: Any, arch: Any = None) -> ConfigParser:
 
 def test_a_sound_config_builds_what_it_says():
     config = parsed(changed("arch.args", {"hidden_size": 8, "dropout": 0, "num_windows": 2}))
-    network = config.build_model(NORMALISATION, ALPHABET)
-    assert type(network) is SynthesisNetwork and network.alphabet == ALPHABET
+    network = config.build_model(TRIAL_NORMALISATION, TRIAL_ALPHABET)
+    assert type(network) is SynthesisNetwork and network.alphabet == TRIAL_ALPHABET
     loader = config.build("data_loader")
     names = [type(one).__name__ for one in loader.preprocessing]
     assert names == ["FillMissing", "CutLongSteps"]
@@ -345,6 +352,39 @@ class Stuck(torch.optim.lr_scheduler.LRScheduler):
         return self.base_lrs if self.last_epoch < 1 else self.base_lrs[1]
 
 
+class Diverging(Stuck):
+    def get_lr(self):
+        return [rate * (9 - self.last_epoch) for rate in self.base_lrs]
+
+
+class Ending(Stuck):
+    """Its length is that of the run."""
+
+    def __init__(self, optimizer, total_steps):
+        self.length = total_steps
+        super().__init__(optimizer, total_steps)
+
+    def get_lr(self):
+        return [rate / (self.length - self.last_epoch) for rate in self.base_lrs]
+
+
+class Unsaved(Stuck):
+    def __init__(self, optimizer, total_steps):
+        self.rule = lambda step: 1.0
+        super().__init__(optimizer, total_steps)
+
+    def get_lr(self):
+        return self.base_lrs
+
+
+class Noting(torch.optim.SGD):
+    def __init__(self, params, *, lr: float = 1.0):
+        super().__init__(params, lr=lr)
+
+    def step(self, closure=None):
+        self.state[self.param_groups[0]["params"][0]]["place"] = Path("any")
+
+
 @pytest.mark.parametrize(
     ("key", "cls", "message"),
     [
@@ -355,11 +395,15 @@ class Stuck(torch.optim.lr_scheduler.LRScheduler):
             Pinned,
             "its constructor ended in AttributeError: 'SynthesisNetwork' object has no",
         ),
-        ("loss", Nameless, 'loss = "Nameless": a loss with a name: trying it ended in Attribute'),
-        ("metrics.0", Uncounted, 'metrics.0 = "Uncounted": a metric with names: trying it ended'),
+        ("loss", Nameless, 'loss = "Nameless": one with a name: trying it ended in AttributeErr'),
+        ("metrics.0", Uncounted, 'metrics.0 = "Uncounted": one with a name: trying it ended in At'),
         (DATASET, Lines, f'{DATASET}.type = "Lines": a class without parameters before *'),
         ("optimizer", Diving, 'optimizer = "Diving": an optimiser that makes steps: trying it end'),
         ("lr_scheduler", Stuck, 'lr_scheduler = "Stuck": a schedule that makes steps: trying it e'),
+        ("lr_scheduler", Diverging, "a schedule of plain numbers from 0 on, not [-0.0"),
+        ("lr_scheduler", Ending, "trying it ended in ZeroDivisionError"),
+        ("lr_scheduler", Unsaved, 'lr_scheduler = "Unsaved": one whose load_state_dict takes what'),
+        ("optimizer", Noting, 'optimizer = "Noting": one whose load_state_dict takes what'),
     ],
 )
 def test_a_part_of_ones_own_that_cannot_be_used_is_a_fault_before_data_loads(
@@ -555,7 +599,7 @@ def test_groups_of_weights_have_settings_of_their_own(given, top):
     settings.append({"match": "output.*", "betas": [0.5, 0.6]})
     block = {"type": "OneCycleLR", "args": given}
     config = parsed(changed(GROUPS, settings) | {"lr_scheduler": block})
-    network = config.build_model(NORMALISATION, ALPHABET)
+    network = config.build_model(TRIAL_NORMALISATION, TRIAL_ALPHABET)
     optimizer = config.build("optimizer", params=partial(parameter_groups, network, False))
     names = {id(weight): name for name, weight in network.named_parameters()}
     rest, bias, output = groups = optimizer.param_groups

@@ -206,6 +206,7 @@ def test_a_state_that_does_not_fit_goes_back_to_the_one_before(workplace, capsys
     printed = capsys.readouterr()
     assert printed.err.count("does not fit (ValueError: _sums of SSE has the shape (3,)") == 2
     assert f"resumed from {paths[2]}" in printed.out
+    assert f"resumed from {paths[2]}" in (paths[2].parent / "train.log").read_text()
     assert "epoch2-step5.pth is not resumed; kept as" in printed.err
     assert differences(whole, load_checkpoint(paths[0])) == []
 

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_trainer import BaseTrainer
 from base.run_state import Sums
+from data_loader.data_loaders import check_texts
 from model.generation.loss import NegativeLogLikelihood, SquaredError
 from model.generation.networks import Output
 from model.generation.options import Sampling
 from model.generation.sampling import predict, sample
 from model.generation.stepper import PERIOD
-from utils.checks import ConfigFault, DataError, Range
+from utils.checks import ConfigFault, Range
 from utils.normalisation import Normalisation
 from utils.plots import frames_figure, to_pixels, window_figure, write_png
 
@@ -65,14 +66,13 @@ class GenerationTrainer(BaseTrainer):
         """Raise a ConfigFault as `BaseTrainer.check`, or if `sample_text` does not fit.
 
         Raises:
-            DataError: if the network needs texts and the training data has none.
+            DataError: if the network needs texts and a sample has none. (A run that goes on
+                keeps such samples, as long as others have texts.)
         """
         super().check()
-        if self.model.needs_text and not any(self._known(self.train_loader)):
-            raise DataError(
-                "no sample of the split 'train' has a text: a conditional network cannot learn "
-                "from them"
-            )
+        goes_on, train = self.state.source is not None, self.train_loader
+        if self.model.needs_text and not (goes_on and any(self._known(train))):
+            check_texts(train, self.valid_loader, "a conditional network")
         text = self.sample_text
         if text is None:
             return
@@ -177,4 +177,4 @@ class GenerationTrainer(BaseTrainer):
 
     def _known(self, loader: BaseDataLoader) -> Iterator[str]:
         """Yield the texts of the samples of a loader that have one."""
-        return (sample.text for sample in loader.dataset.samples if sample.text)
+        return (sample.text for sample in loader.dataset.samples if sample.text.strip())

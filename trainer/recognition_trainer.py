@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer
+from data_loader.data_loaders import check_texts
 from model.recognition.encoder import Search, Transcript
 from model.recognition.loss import CTCLoss, TranscriptionLoss
-from utils.checks import DataError, Range
+from utils.checks import Range
 from utils.plots import lines_figure, reading_figure, to_pixels, write_png
 
 log = logging.getLogger(__name__)
@@ -61,14 +62,7 @@ class RecognitionTrainer(BaseTrainer):
         """
         super().check()
         # A network would learn an empty text as the transcription of unlabelled ink.
-        for split, loader in (("train", self.train_loader), ("valid", self.valid_loader)):
-            samples = loader.dataset.samples if loader else []
-            if unlabelled := [sample for sample in samples if not sample.text.strip()]:
-                raise DataError(
-                    f"{len(unlabelled):,} of {len(samples):,} samples of the split {split!r} have "
-                    f"no text, {unlabelled[0].name} first: a recogniser cannot learn from "
-                    "them; leave them out of the dataset"
-                )
+        check_texts(self.train_loader, self.valid_loader, "a recogniser")
 
     @property
     def forced_share(self) -> float:

@@ -1,4 +1,4 @@
-"""What a network says of recorded ink: its scores over a split, what it reads of it.
+"""Scores a network on the recorded ink of a split, or reads that ink with it.
 
 Log-loss depends on the unit of the offsets: `Normalisation.nats_in` says by how much.
 """

@@ -17,6 +17,9 @@ from utils.checks import DataError, UserError, short
 PANGRAM = "Sphinx of black quartz, judge my vow"
 """Every letter, in a line of usual length."""
 
+WRONG = "\N{REPLACEMENT CHARACTER}"
+"""In a text, for ink that is no character; a recogniser may learn it as a character of its own."""
+
 WIDTH = 110
 """Columns of a terminal that a table takes at most (assumed)."""
 

@@ -6,7 +6,7 @@ import math
 import re
 import reprlib
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -121,6 +121,13 @@ def described(error: BaseException) -> str:
     own = [frame for frame in frames if "site-packages" not in frame.filename]
     place = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
     return f"{type(error).__name__}: {first_line(error)}{place}"
+
+
+def refuse_renamed(cls: type, renamed: Mapping[str, str]) -> None:
+    """Raise a UserError if a class has a method that was renamed: it would never be called."""
+    for old, new in renamed.items():
+        if hasattr(cls, old):
+            raise UserError(f"{cls.__name__}.{old} is never called: {new} has taken its place")
 
 
 def printable(text: str) -> str:

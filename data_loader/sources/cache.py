@@ -35,8 +35,8 @@ def in_order(parsed: Parsed) -> Parsed:
     samples: dict[str, Sample] = {}
     for one in parsed.samples:
         samples.setdefault(one.name, one)
-    again = [one.name for one in parsed.samples if samples[one.name] is not one]
-    faults = [*parsed.left_out, *(Fault("a name that another sample has", name=n) for n in again)]
+    twice = [one.name for one in parsed.samples if samples[one.name] is not one]
+    faults = [*parsed.left_out, *(Fault("a name that another sample has", name=n) for n in twice)]
     faults.sort(key=lambda one: one.name)
     if not samples:
         listed = ", ".join(map(str, faults[:3]))

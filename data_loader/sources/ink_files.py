@@ -18,6 +18,7 @@ from data_loader.sources import (
     mnist_strokes,
     own_ink,
     stroke_arrays,
+    svg,
     unipen,
     unipen_collection,
 )
@@ -29,11 +30,13 @@ from utils.checks import DataError
 from utils.files import open_file
 from utils.ink import x_height
 
-FORMATS = (stroke_arrays, inkml, iam_ondb, own_ink, unipen_collection, unipen, mnist_strokes)
+FORMATS = (
+    stroke_arrays, inkml, iam_ondb, svg, own_ink, unipen_collection, unipen, mnist_strokes,
+)  # fmt: skip
 ACCEPTED = (
     "InkML, a line of IAM-OnDB (XML), stroke arrays (.npy), MNIST stroke sequences "
     "(...-inputdata.txt or sequences.tar.gz), UNIPEN, and JSON "
-    '{"text": ..., "strokes": [[[x, y], ...], ...]}'
+    '{"text": ..., "strokes": [[[x, y], ...], ...]}; and SVG that write and page drew'
 )
 """The formats, for messages."""
 
@@ -90,8 +93,8 @@ def read_ink(path: str | os.PathLike[str]) -> list[Sample]:
 
 def _why_nothing(path: Path, faults: list[Fault]) -> str:
     if path.is_dir():
-        said = [f"{path}: no ink there", "; ".join(left_out(faults))]
-        return f"{': '.join(filter(None, said))}; what is read: {ACCEPTED}"
+        parts = [f"{path}: no ink there", "; ".join(left_out(faults))]
+        return f"{': '.join(filter(None, parts))}; what is read: {ACCEPTED}"
     others = f", and {len(faults) - 1:,} more" * (len(faults) > 1)
     accepted = f"; what is read: {ACCEPTED}" * (faults[0].reason == _UNKNOWN)
     return f"{path}{str(faults[0]).removeprefix(path.name)}{others}{accepted}"

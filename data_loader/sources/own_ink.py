@@ -12,11 +12,13 @@ of them, y growing downwards; "text" and "writer" may be left out:
 `json_lines` reads that for `lines`.
 """
 
+import hashlib
 import os
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
@@ -124,7 +126,7 @@ def json_lines(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> list
     try:
         return parse_json(read_file(Path(path), max_bytes))
     except Fault as fault:
-        raise fault.within(str(path)) from None
+        raise fault.within(str(Path(path).absolute())) from None
 
 
 class OwnInk(DividedDataset):
@@ -132,10 +134,13 @@ class OwnInk(DividedDataset):
 
     Args:
         fractions: how much of the lines each of `train`, `valid`, `test` gets, together 1: by a
-            hash of the writer, or of the line's number where the writer is unknown; None gives
+            hash of the writer, or of the line's name where the writer is unknown; None gives
             them 0.8, 0.1 and 0.1.
         split_seed: seed of that division.
         max_points: limit on the points of a line; more are an error.
+        named_by: what a line is named by: its content, so that lines in another order are in the
+            splits that they were in, and equal lines in one; or, for None, its number. New runs
+            set "content"; former ones go on with numbers.
     """
 
     unit = "lines"
@@ -148,6 +153,7 @@ class OwnInk(DividedDataset):
         fractions: dict[str, Annotated[float, Range(0, 1)]] | None = None,
         split_seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
         max_points: Annotated[int, Range(2, 10_000_000)] = MAX_POINTS,
+        named_by: Literal["content"] | None = None,
     ) -> None:
         super().__init__(
             root=type(self).__name__,
@@ -155,6 +161,7 @@ class OwnInk(DividedDataset):
             split_seed=split_seed,
             max_points=max_points,
         )
+        self.named_by = named_by
 
     @abstractmethod
     def lines(self) -> Iterable[tuple[str, Sequence[Stroke]] | Line]:
@@ -170,16 +177,32 @@ class OwnInk(DividedDataset):
             DataError: if there is none, or naming the line that is not valid.
         """
         samples: list[Sample] = []
-        lines = distributed.bar(self.lines(), "reading lines", delay=1, leave=False)
+        count: Counter[str] = Counter()
+        lines = distributed.bar(self.lines() or (), "reading lines", delay=1, leave=False)
         for number, line in enumerate(lines):
             try:
                 sample = sample_of(line, self.max_points, self.y_grows_down)
             except Fault as fault:
                 raise fault.within(f"{self.root}: line {number} (from 0)") from None
-            samples.append(sample.of(f"line-{number:06}"))
+            name = f"line-{number:06}"
+            if self.named_by:
+                name = f"line-{_digest(sample)}"
+                count[name] += 1
+                name += f".{count[name]}" if count[name] > 1 else ""
+            samples.append(sample.of(name))
         if not samples:
             raise DataError(f"{self.root}: lines() yields nothing")
         return Parsed(samples), None
 
+    def _unit(self, sample: Sample) -> str:
+        return sample.name.partition(".")[0]  # without the number of an equal line
+
     def _headline(self, count: int) -> str:
-        return f"{self.root}: {count:,} lines"
+        named = "" if self.named_by else ", named by their numbers"
+        return f"{self.root}: {count:,} lines{named}"
+
+
+def _digest(sample: Sample) -> str:
+    """Return a hash of a line's text, writer and ink."""
+    content = repr((sample.text, sample.writer)).encode() + sample.ink.tobytes()
+    return hashlib.sha256(content).hexdigest()[:12]

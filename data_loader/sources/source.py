@@ -38,6 +38,8 @@ Splits = dict[str, list[Sample]]
 class SourceDataset(BaseDataset):
     """Samples of a file, an archive or a folder of a known format.
 
+    How to add a format: `data_loader/sources/__init__.py`.
+
     Args:
         root: the file, or the folder with the files.
         cache: folder for the parsed data; None is `cache` beside the data or, where that cannot
@@ -103,9 +105,9 @@ class SourceDataset(BaseDataset):
         return parsed
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        """Return what is in a file whose path below the folder is `name`, under that name.
+        """Return what is in `file`; `name` is its path below the folder.
 
-        The group of a sample is its file or split.
+        The `group` of a sample, if it has one, names its file or its split.
         """
         raise NotImplementedError
 
@@ -261,7 +263,11 @@ class DividedDataset(SourceDataset):
         check_fractions(self._fractions)
 
     def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
-        parts, notes = divide(parsed.samples, self._fractions, self.split_seed)
+        parts, notes = divide(parsed.samples, self._fractions, self.split_seed, self._unit)
         if unlabelled := sum(not sample.text for sample in parsed.samples):
             notes.append(f"{unlabelled:,} samples have no transcription")
         return parts, notes
+
+    def _unit(self, sample: Sample) -> str:
+        """Return what a sample without a writer is divided by."""
+        return sample.name

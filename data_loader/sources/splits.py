@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 
 import numpy as np
 
@@ -36,7 +37,10 @@ def official_split(path: str) -> str:
 
 
 def divide(
-    samples: Sequence[Sample], fractions: Mapping[str, float], seed: int = 0
+    samples: Sequence[Sample],
+    fractions: Mapping[str, float],
+    seed: int = 0,
+    unit: Callable[[Sample], str] = attrgetter("name"),
 ) -> tuple[dict[str, list[Sample]], list[str]]:
     """Divide samples into the splits of their source if it has any, otherwise by a hash.
 
@@ -50,6 +54,7 @@ def divide(
         samples: with unique names.
         fractions: of the splits, none negative, together 1.
         seed: of the division.
+        unit: returns what a sample without a writer is divided by: those of one stay together.
 
     Returns:
         the samples of each split, none only if there are too few, and notes for a report.
@@ -75,7 +80,7 @@ def divide(
     # The kind of key is part of it: a sample named like a writer is drawn independently.
     units: dict[str, list[Sample]] = {}
     for one in free:
-        by = f"writer:{one.writer}" if by_writer and one.writer else f"name:{one.name}"
+        by = f"writer:{one.writer}" if by_writer and one.writer else f"name:{unit(one)}"
         units.setdefault(by, []).append(one)
     edges, names = np.cumsum(list(shares.values()))[:-1] / sum(shares.values()), list(shares)
     drawn = {unit: names[np.searchsorted(edges, draw(unit, seed), side="right")] for unit in units}

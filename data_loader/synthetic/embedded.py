@@ -9,8 +9,10 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, counts_of
 from data_loader.synthetic import corpus
+from data_loader.synthetic.damage import with_damage
 from data_loader.synthetic.paths import from_strokes, to_ink
 from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, OTHERS, X_HEIGHT, Glyph, glyph
+from utils.alphabet import WRONG
 from utils.checks import ConfigFault, Range
 
 GRID = 1 / 64
@@ -108,9 +110,17 @@ class FontWriter:
         return [glyph(self.font, self.rounding, one, self.shapes.get(one)) for one in text]
 
 
-def letters(text: str, writer: FontWriter, generator: np.random.Generator) -> np.ndarray:
-    """Return the path of the pen over a line of text, in font units, before it is deformed."""
-    glyphs = writer.glyphs(text)
+def letters(
+    text: str,
+    writer: FontWriter,
+    generator: np.random.Generator,
+    glyphs: Sequence[Glyph] | None = None,
+) -> np.ndarray:
+    """Return the path of the pen over a line of text, in font units, before it is deformed.
+
+    Its glyphs are those of the writer, unless others are given.
+    """
+    glyphs = glyphs or writer.glyphs(text)
     widths = np.array([one.width for one in glyphs])
     leans = np.array([one.lean for one in glyphs])
     of = np.repeat(np.arange(len(glyphs)), [len(one.path) for one in glyphs])
@@ -217,12 +227,18 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
     return from_strokes(strokes)
 
 
-def write(text: str, writer: FontWriter, generator: np.random.Generator, rate: float) -> np.ndarray:
+def write(
+    text: str,
+    writer: FontWriter,
+    generator: np.random.Generator,
+    rate: float,
+    glyphs: Sequence[Glyph] | None = None,
+) -> np.ndarray:
     """Return the ink of a line of text in a writer's hand, `(points, 3)` float32, in units.
 
-    The text is of printable ASCII, and not all blanks.
+    The text is of printable ASCII, and not all blanks; for its glyphs see `letters`.
     """
-    path = deform(letters(text, writer, generator), writer, generator)
+    path = deform(letters(text, writer, generator, glyphs), writer, generator)
     speed = writer.speed * (1 + 0.05 * float(generator.standard_normal()))
     path = digitise(path, speed, rate)
     return to_ink(path * (writer.size, writer.size, 1), GRID)
@@ -248,6 +264,8 @@ class EmbeddedDataset(BaseDataset):
             they are for training, not for scores.
         shapes: probability that a writer draws a sign that has several common shapes in another
             than the plain one: a brace with a small tip, a `7` with a bar.
+        damaged: share of the training lines in which one character is damaged; its text has
+            `WRONG` there.
         fonts: the fonts in use, all if None.
         rate: points per second; the default gives about 20 per character.
 
@@ -269,6 +287,7 @@ class EmbeddedDataset(BaseDataset):
     symbols: Annotated[float, Range(0, 1)] = 0.2
     signs: Annotated[float, Range(0, 1)] = 0.0
     shapes: Annotated[float, Range(0, 1)] = 0.0
+    damaged: Annotated[float, Range(0, 1)] = 0.0
     fonts: list[Literal["print", "joined", "italic", "cursive", "mixed"]] | None = None
     rate: Annotated[float, Range(10, 500)] = 75.0
 
@@ -300,7 +319,12 @@ class EmbeddedDataset(BaseDataset):
             text = corpus.sign(draws)
         else:
             text = corpus.line(draws, place, *bounds, self.symbols)
-        ink = write(text, self.invent(place, number), generator, self.rate)
+        writer, glyphs = self.invent(place, number), None
+        if self.damaged and split == "train" and draws.chance(self.damaged):
+            glyphs = writer.glyphs(text)
+            text, paths = with_damage(text, [one.path for one in glyphs], generator)
+            glyphs = [one._replace(path=path) for one, path in zip(glyphs, paths, strict=True)]
+        ink = write(text, writer, generator, self.rate, glyphs)
         return Sample(ink, text, f"{split}-{n:06d}", writer=f"{split}-writer-{number:03d}")
 
     def invent(self, split: int, number: int) -> FontWriter:
@@ -312,4 +336,5 @@ class EmbeddedDataset(BaseDataset):
     @property
     def characters(self) -> str:
         """All printable ASCII; without symbols and signs the characters of plain sentences."""
-        return "".join(CHARACTERS) if self.symbols or self.signs else corpus.PLAIN
+        known = "".join(CHARACTERS) if self.symbols or self.signs else corpus.PLAIN
+        return known + WRONG * bool(self.damaged)

@@ -9,9 +9,11 @@ import numpy as np
 
 from base import distributed
 from base.base_dataset import SPLITS, Loaded, Sample, changed
+from data_loader.synthetic.damage import with_damage
 from data_loader.synthetic.extended import ExtendedDataset, joined
 from data_loader.synthetic.mixed import BLANK, CLOSE, join
 from data_loader.synthetic.paths import moved, side_by_side, to_ink, to_path
+from utils.alphabet import WRONG
 from utils.checks import DataError, Range
 from utils.ink import x_height
 
@@ -48,6 +50,8 @@ class PhrasesDataset(ExtendedDataset):
     Args:
         size: new lines.
         characters_share: share of them that are made of single characters.
+        damaged: share of the lines of single characters in which one is damaged; their text has
+            `WRONG` there.
         seed: seed of the choice.
 
     Raises:
@@ -56,11 +60,13 @@ class PhrasesDataset(ExtendedDataset):
 
     size: Annotated[int, Range(1, 200_000)]
     characters_share: Annotated[float, Range(0, 1)] = 0.2
+    damaged: Annotated[float, Range(0, 1)] = 0.0
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
 
     @property
     def characters(self) -> str | None:
-        return self.dataset.characters
+        known = self.dataset.characters
+        return known and known + WRONG * bool(self.damaged)
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         loaded = self.dataset.load(splits)
@@ -85,7 +91,9 @@ class PhrasesDataset(ExtendedDataset):
             generator = np.random.default_rng([self.seed, number])
             if generator.random() < self.characters_share:
                 writer, sort = _drawn(with_characters, "characters", generator)
-                text, ink = _of_characters(hands[writer], sort, tall[writer, sort], generator)
+                damaged = bool(self.damaged and generator.random() < self.damaged)
+                capital = tall[writer, sort]
+                text, ink = _of_characters(hands[writer], sort, capital, damaged, generator)
             else:
                 writer = _drawn(with_words, "words", generator)
                 text, ink = _of_words(hands[writer].words, generator)
@@ -139,7 +147,7 @@ def _height(samples: list[Sample]) -> float:
 
 
 def _of_characters(
-    hand: _Hand, sort: str, capital: float, generator: np.random.Generator
+    hand: _Hand, sort: str, capital: float, damaged: bool, generator: np.random.Generator
 ) -> tuple[str, np.ndarray]:
     """Return a line of single characters of a sort, some signs among them: its text and ink.
 
@@ -147,6 +155,7 @@ def _of_characters(
         hand: of the writer.
         sort: of the characters.
         capital: their height.
+        damaged: whether one is damaged.
         generator: of the choice.
     """
     samples, signs = hand.characters[sort], hand.characters["signs"]
@@ -157,7 +166,10 @@ def _of_characters(
     paths = [_on_line(to_path(one.ink), one.text, capital) for one in chosen]
     height = X_HEIGHT * capital
     gaps = height * generator.uniform(*CLOSE, len(paths))
-    return "".join(one.text for one in chosen), to_ink(side_by_side(paths, gaps))
+    text = "".join(one.text for one in chosen)
+    if damaged:
+        text, paths = with_damage(text, paths, generator)
+    return text, to_ink(side_by_side(paths, gaps))
 
 
 def _on_line(path: np.ndarray, character: str, capital: float) -> np.ndarray:

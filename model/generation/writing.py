@@ -69,8 +69,8 @@ def write(
         has_text = primer is not None and primer[1].strip()
         hand = primer if has_text else (line.ink, first)
         if line.ended and len(hand[0]) > 1:
-            again = [(seed + PART_SEED_STRIDE * k) % SEEDS for k in range(1, len(others) + 1)]
-            following = sample(model, again, others, sampling, primer=hand, progress=progress)
+            part_seeds = [(seed + PART_SEED_STRIDE * k) % SEEDS for k in range(1, len(others) + 1)]
+            following = sample(model, part_seeds, others, sampling, primer=hand, progress=progress)
         lines[number] = _limited(_joined(line, following, others, hand[0]), sampling.max_steps)
     return lines
 

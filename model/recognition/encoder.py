@@ -2,8 +2,8 @@
 
 The features of `utils.ink_features` go through a convolution that halves their number, and then
 through a network's own layers: a stack of bidirectional recurrent ones (`RecurrentEncoder`) in
-`networks`, self-attention in `transformer`. Padding has no effect: the output for a line does not
-depend on the others of the batch.
+`networks`, self-attention in `transformer`. The network of `pictures` sees no movement. Padding has
+no effect: the output for a line does not depend on the others of the batch.
 
 Shapes: B lines of a batch, N points, S frames, U characters, C characters of the alphabet,
 F features, H cells, D numbers per frame.
@@ -118,22 +118,12 @@ class RecognitionNetwork(BaseModel):
 
     Every frame is labelled with a character or the blank (connectionist temporal classification,
     CTC), which gives the text, unless a subclass has a decoder of its own. A subclass makes its
-    layers, then by `label_layer` the output over the frames, and says in `encode_frames` what the
-    layers compute.
+    layers, then by `label_layer` the output over the frames, and says in `features` what it sees
+    of ink, and in `encode` what the layers compute.
 
     Args:
         normalisation: of the data's offsets, for the checkpoint: features do not depend on it.
         alphabet: of the texts.
-        channels: output channels of the convolution over the features.
-        dropout: share of the outputs of the convolution and of each layer that is dropped in
-            training.
-        mask_ratio: share of the points masked in training, in stretches of about a character, so
-            that the network learns to use the context (like SpecAugment, Park et al. 2019).
-        spacing: distance between the points of the features, in x-heights. A smaller one shows more
-            detail and gives more frames.
-        parts: number of parts into which the path between two such points is divided, whose
-            directions are further features; 1 for none. They show details between the points, such
-            as the tip of a brace, without more frames.
     """
 
     needs_text: ClassVar[bool] = True
@@ -143,54 +133,19 @@ class RecognitionNetwork(BaseModel):
 
     labels: nn.Linear
 
-    def __init__(
-        self,
-        normalisation: Normalisation,
-        alphabet: Alphabet,
-        *,
-        channels: Size = 64,
-        dropout: Share = 0.3,
-        mask_ratio: Share = 0.0,
-        spacing: Annotated[float, Range(0.02, 2.0)] = SPACING,
-        parts: Annotated[int, Range(1, 16)] = 1,
-    ) -> None:
+    def __init__(self, normalisation: Normalisation, alphabet: Alphabet) -> None:
         super().__init__()
         self.normalisation, self.alphabet = normalisation, alphabet
-        self.mask_ratio, self.spacing, self.parts = mask_ratio, spacing, parts
-        self.convolution = nn.Conv1d(num_features(parts), channels, KERNEL, STRIDE, KERNEL // 2)
-        self.dropout = Dropout(dropout)
-
-    @property
-    def points_per_frame(self) -> int:
-        """Points of the features that a frame of the output stands for."""
-        return STRIDE
 
     def label_layer(self, size: int) -> nn.Linear:
         """Return a new output layer over frames of `size` numbers; the last class is the blank."""
         return nn.Linear(size, len(self.alphabet) + 1)
 
-    @abstractmethod
-    def encode_frames(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Run the layers above the convolution.
-
-        Args:
-            frames: `(B, S, channels)`, zero after each line's end.
-            lengths: frames of each line, `(B,)`.
-
-        Returns:
-            `(B, S, D)`, after each line's end anything, and the frames of each line, `(B,)`, which
-            may have become fewer.
-        """
-
     @property
+    @abstractmethod
     def features(self) -> Callable[..., np.ndarray]:
-        """`stroke_features` as this network sees them, `(points, F)`; see `BaseModel`. A `height`
-        may be given, the x-height of a word's ink that has too little of its own."""
-        return partial(stroke_features, spacing=self.spacing, parts=self.parts)
-
-    def places_of_inputs(self, ink: np.ndarray) -> np.ndarray:
-        """Return where on ink the points of its features lie; see `BaseModel`."""
-        return rows_of_features(ink, self.spacing)
+        """The function that makes the network's inputs of ink, `(points, F)`; see `BaseModel`. A
+        `height` may be given, the x-height of a word's ink that has too little of its own."""
 
     def batched(self, features: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
         """Return features of lines as one tensor `(B, points, F)`, and `(B,)` their points."""
@@ -198,6 +153,7 @@ class RecognitionNetwork(BaseModel):
         points, lengths = padded(features, weight.device)
         return points.to(weight), lengths
 
+    @abstractmethod
     def encode(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Run the encoder.
 
@@ -208,24 +164,6 @@ class RecognitionNetwork(BaseModel):
         Returns:
             `(B, S, D)`, zero after each line's end, and the frames of each line, `(B,)`.
         """
-        if self.training and self.mask_ratio:
-            features = self._with_masks(features)
-        frames = functional.gelu(self.convolution(features.transpose(1, 2)))  # (B, channels, S)
-        frames, lengths = self.dropout(frames).transpose(1, 2), -(-points // STRIDE)
-        hidden, lengths = self.encode_frames(_without_padding(frames, lengths), lengths)
-        return _without_padding(hidden, lengths), lengths
-
-    def _with_masks(self, features: Tensor) -> Tensor:
-        """Return features `(B, points, F)`, about `mask_ratio` of them set to zero in stretches."""
-        batch, points, _ = features.shape
-        stretch = max(1, round(MASK_LENGTH * SPACING / self.spacing))
-        # The probability that a stretch begins at a point is such that they cover `mask_ratio` of
-        # the points, but for overlaps.
-        begins = torch.rand(batch, points, device=features.device) < self.mask_ratio / stretch
-        lengths = torch.randint(1, 2 * stretch, (batch, points), device=features.device)
-        places = torch.arange(points, device=features.device)
-        ends = torch.where(begins, places + lengths, 0).cummax(1).values  # (B, points)
-        return features.masked_fill((places < ends)[..., None], 0.0)
 
     def forward(
         self,
@@ -276,13 +214,97 @@ class RecognitionNetwork(BaseModel):
         return {"labels.weight": (0, 0), "labels.bias": (0, 0)}
 
 
-class RecurrentEncoder(RecognitionNetwork):
+class StrokeNetwork(RecognitionNetwork):
+    """A recogniser that sees the movement of the pen: the features of `utils.ink_features`, and a
+    convolution over them that halves their number.
+
+    A subclass says in `encode_frames` what its layers compute.
+
+    Args:
+        normalisation: see `RecognitionNetwork`.
+        alphabet: of the texts.
+        channels: output channels of the convolution over the features.
+        dropout: share of the outputs of the convolution and of each layer that is dropped in
+            training.
+        mask_ratio: share of the points masked in training, in stretches of about a character, so
+            that the network learns to use the context (like SpecAugment, Park et al. 2019).
+        spacing: distance between the points of the features, in x-heights. A smaller one shows more
+            detail and gives more frames.
+        parts: number of parts into which the path between two such points is divided, whose
+            directions are further features; 1 for none. They show details between the points, such
+            as the tip of a brace, without more frames.
+    """
+
+    def __init__(
+        self,
+        normalisation: Normalisation,
+        alphabet: Alphabet,
+        *,
+        channels: Size = 64,
+        dropout: Share = 0.3,
+        mask_ratio: Share = 0.0,
+        spacing: Annotated[float, Range(0.02, 2.0)] = SPACING,
+        parts: Annotated[int, Range(1, 16)] = 1,
+    ) -> None:
+        super().__init__(normalisation, alphabet)
+        self.mask_ratio, self.spacing, self.parts = mask_ratio, spacing, parts
+        self.convolution = nn.Conv1d(num_features(parts), channels, KERNEL, STRIDE, KERNEL // 2)
+        self.dropout = Dropout(dropout)
+
+    @property
+    def points_per_frame(self) -> int:
+        """Points of the features that a frame of the output stands for."""
+        return STRIDE
+
+    @abstractmethod
+    def encode_frames(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the layers above the convolution.
+
+        Args:
+            frames: `(B, S, channels)`, zero after each line's end.
+            lengths: frames of each line, `(B,)`.
+
+        Returns:
+            `(B, S, D)`, after each line's end anything, and the frames of each line, `(B,)`, which
+            may have become fewer.
+        """
+
+    @property
+    def features(self) -> Callable[..., np.ndarray]:
+        return partial(stroke_features, spacing=self.spacing, parts=self.parts)
+
+    def places_of_inputs(self, ink: np.ndarray) -> np.ndarray:
+        """Return where on ink the points of its features lie; see `BaseModel`."""
+        return rows_of_features(ink, self.spacing)
+
+    def encode(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        if self.training and self.mask_ratio:
+            features = self._with_masks(features)
+        frames = functional.gelu(self.convolution(features.transpose(1, 2)))  # (B, channels, S)
+        frames, lengths = self.dropout(frames).transpose(1, 2), -(-points // STRIDE)
+        hidden, lengths = self.encode_frames(without_padding(frames, lengths), lengths)
+        return without_padding(hidden, lengths), lengths
+
+    def _with_masks(self, features: Tensor) -> Tensor:
+        """Return features `(B, points, F)`, about `mask_ratio` of them set to zero in stretches."""
+        batch, points, _ = features.shape
+        stretch = max(1, round(MASK_LENGTH * SPACING / self.spacing))
+        # The probability that a stretch begins at a point is such that they cover `mask_ratio` of
+        # the points, but for overlaps.
+        begins = torch.rand(batch, points, device=features.device) < self.mask_ratio / stretch
+        lengths = torch.randint(1, 2 * stretch, (batch, points), device=features.device)
+        places = torch.arange(points, device=features.device)
+        ends = torch.where(begins, places + lengths, 0).cummax(1).values  # (B, points)
+        return features.masked_fill((places < ends)[..., None], 0.0)
+
+
+class RecurrentEncoder(StrokeNetwork):
     """A recogniser whose layers are bidirectional recurrent ones.
 
     Common arguments of the networks' constructors:
 
     Args:
-        normalisation: see `RecognitionNetwork`, as are the arguments not listed here.
+        normalisation: see `StrokeNetwork`, as are the arguments not listed here.
         alphabet: of the texts.
         num_layers: layers of the encoder.
         time_reductions: number of layers, from the lowest, after which two frames are merged into
@@ -340,7 +362,7 @@ def log_softmax(output: Tensor) -> Tensor:
     return functional.log_softmax(output.to(state_dtype(output.dtype)), -1)
 
 
-def _without_padding(frames: Tensor, lengths: Tensor) -> Tensor:
+def without_padding(frames: Tensor, lengths: Tensor) -> Tensor:
     """Return frames `(B, S, any)`, zero after each line's end."""
     inside = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]  # (B, S)
     return frames * inside[..., None]
@@ -348,6 +370,6 @@ def _without_padding(frames: Tensor, lengths: Tensor) -> Tensor:
 
 def _merged_pairs(hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Concatenate each two frames of `(S, B, D)` to one; a missing second one is zero."""
-    hidden = _without_padding(hidden.transpose(0, 1), lengths).transpose(0, 1)
+    hidden = without_padding(hidden.transpose(0, 1), lengths).transpose(0, 1)
     hidden = functional.pad(hidden, (0, 0, 0, 0, 0, len(hidden) % 2))
     return torch.cat((hidden[0::2], hidden[1::2]), -1), -(-lengths // 2)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from base.base_dataset import BaseDataset, Loaded, Sample, counts_of
+from data_loader.sources.own_ink import OwnInk
 from utils.binding import Binder
 from utils.checks import UserError
 
@@ -47,12 +48,18 @@ def test_the_counts_of_a_report():
 
 
 def test_a_class_that_cannot_load_is_told_what_it_lacks():
-    """As one of former times, which has other methods."""
+    class Lacking(BaseDataset): ...
 
-    class Former(BaseDataset):
-        def prepare(self): ...
-
-    binder = Binder(lambda base: {"Former": Former} if base is BaseDataset else {})
-    assert binder.make(BaseDataset, {"type": "Former"}, "dataset") is None
+    binder = Binder(lambda base: {"Lacking": Lacking} if base is BaseDataset else {})
+    assert binder.make(BaseDataset, {"type": "Lacking"}, "dataset") is None
     (fault,) = binder.faults
     assert "\n" not in str(fault) and "abstract method" in str(fault) and "load" in str(fault)
+
+
+@pytest.mark.parametrize("name", ["prepare", "split_indices", "ink"])
+@pytest.mark.parametrize("base", [BaseDataset, OwnInk])
+def test_a_method_of_former_times_is_refused_as_it_would_never_be_called(base, name):
+    with pytest.raises(
+        UserError, match=rf"^Own\.{name} is never called: load has taken its place$"
+    ):
+        type("Own", (base,), {name: lambda *_: []})

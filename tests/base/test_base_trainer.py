@@ -5,6 +5,7 @@ import json
 import math
 import re
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from tiny_run import (
     ChunkTrainer,
     MeanPrediction,
     SquaredError,
+    TinyModel,
     TinyTrainer,
     batch_of,
     close,
@@ -33,6 +35,7 @@ from tiny_run import (
 )
 from torch import nn
 
+from base.base_task import RENAMED
 from base.base_trainer import TrainingFailed
 from base.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
 from base.dry_run import dry_run
@@ -248,6 +251,21 @@ def test_a_picture_that_fails_does_not_end_the_run(tmp_path):
     assert "no colours" in (trainer.run.models / "train.log").read_text()
 
 
+def test_a_tracker_that_fails_does_not_end_the_run(tmp_path, caplog):
+    def track(self, row):
+        torch.rand(row["epoch"])
+        row.clear()
+        raise ConnectionError("no route to host")
+
+    tracking = type("Tracking", (ChunkTrainer,), {"on_epoch": track})
+    one, other = (
+        trained(tmp_path, kind.__name__, trainer=kind) for kind in (ChunkTrainer, tracking)
+    )
+    assert other.progress.epoch == 3 and same(weights(one), weights(other))
+    assert rows(other)[2].keys() == rows(one)[2].keys()
+    assert "on_epoch failed after epoch 2: ConnectionError: no route" in caplog.text
+
+
 def test_drawing_and_validation_do_not_change_the_training(tmp_path):
     class Drawing(ChunkTrainer):
         def draw(self, epoch, step):
@@ -278,7 +296,7 @@ def test_a_loss_gives_one_value_a_sequence(tmp_path, monkeypatch):
 LOSSES = {
     "counts the padding": (
         lambda _, output, batch: (output.prediction - batch.targets).square().sum((1, 2)),
-        "gives a sequence the same value by itself and beside a longer one",
+        "a sequence has the same loss by itself and beside a longer one",
     ),
     "has no gradient": (lambda _, output, batch: batch.lengths.float(), "does not require grad"),
     "looks away": (
@@ -298,7 +316,105 @@ def test_a_loss_is_tried_before_the_first_epoch(tmp_path, monkeypatch, does):
     assert not list(tmp_path.iterdir())
 
 
-def test_parameters_of_a_loss_are_refused_and_its_buffers_kept(tmp_path):
+@pytest.mark.parametrize("divisor", [0, -1.0, math.nan])
+def test_a_gradient_is_divided_by_more_than_0(tmp_path, monkeypatch, divisor):
+    monkeypatch.setattr(SquaredError, "divisor", lambda *_: divisor)
+    with pytest.raises(ConfigFault, match=f"divisor is more than 0, not {divisor:g}"):
+        make(tmp_path).train()
+
+
+@pytest.mark.parametrize("name", [None, "epoch", "skipped_steps", "gradient_norm"])
+def test_a_name_that_another_value_has_is_refused(tmp_path, monkeypatch, name):
+    options = {"monitor": None, "epochs": 1}
+    with monkeypatch.context() as patched, pytest.raises(ConfigFault, match=f"not {name!r}"):
+        patched.setattr(SquaredError, "name", name)
+        make(tmp_path, **options).train()
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(ConfigFault, match=r"^metrics.0 .*'error'"),
+    ):
+        patched.setattr(MeanPrediction, "names", ("error",))
+        make(tmp_path, **options).train()
+    monkeypatch.setattr(ChunkTrainer, "extra_metrics", lambda *_: {"error": 0.0})
+    with pytest.raises(ConfigFault, match="extra_metrics have names of their own, not"):
+        make(tmp_path, **options).train()
+
+
+def test_a_loss_may_change_from_call_to_call(tmp_path, caplog):
+    """As one that warms up; it is told what of it is lost."""
+
+    class Warming(SquaredError):
+        def __init__(self):
+            super().__init__()
+            self.calls, self.generator = 0, np.random.default_rng(3)
+
+        def __call__(self, output, batch):
+            self.calls += 1
+            return self.calls * self.generator.random() * super().__call__(output, batch)
+
+    trainer = make(tmp_path)
+    trainer.loss = Warming()
+    vars(trainer).update(rebuild=TinyModel)
+    dry_run(trainer)
+    for name in ("calls", "generator"):
+        assert f"Warming.{name} changes in a step and is not in a checkpoint" in caplog.text
+    assert trainer.loss.calls == 0
+
+
+class Warm(SquaredError):
+    """It counts its calls, those of training alone."""
+
+    calls, kept = 0, True
+
+    def __call__(self, output, batch):
+        self.calls += 1
+        return min(self.calls, 9) * super().__call__(output, batch)
+
+    def state_dict(self):
+        return {"calls": self.calls}
+
+    def load_state_dict(self, state):
+        self.calls = state["calls"] if self.kept else 0
+
+
+def test_validation_does_not_warm_a_loss_up(tmp_path):
+    found = []
+    for options in ({}, {"valid": False, "monitor": None}, {"save_minutes": 0.0}):
+        trainer = make(tmp_path, str(len(found)), dropout=0.0, **options)
+        trainer.loss = trainer.checkpoint.stateful["loss"] = Warm()
+        trainer.train()
+        found.append(weights(trainer))
+        assert trainer.loss.calls == trainer.progress.step
+    assert same(found[0], found[1]) and same(found[0], found[2])
+
+
+def test_a_state_that_does_not_come_back_is_refused(tmp_path, monkeypatch):
+    trainer = make(tmp_path)
+    trainer.loss = Warm()
+    monkeypatch.setattr(Warm, "kept", False)
+    with pytest.raises(ConfigFault, match="plain values; afterwards it has another"):
+        dry_run(trainer)
+
+
+def test_a_trainer_is_tried_with_a_state(tmp_path, caplog):
+    class Stateless(ChunkTrainer):
+        def forward_batch(self, model, batch):
+            return super().forward_batch(model, batch)
+
+    message = '^trainer = "Stateless": one whose forward_batch takes .* too many positional'
+    with pytest.raises(ConfigFault, match=message):
+        make(tmp_path, trainer=Stateless).train()
+
+    class Forgetful(ChunkTrainer):
+        def forward_batch(self, model, batch, state=None):
+            return super().forward_batch(model, batch)
+
+    for options in ({}, {"truncate": 3}, {"truncate": 3, "trainer": Forgetful}):
+        dry_run(make(tmp_path, **options))
+        assert ("makes no use of the state" in caplog.text) == ("trainer" in options)
+
+
+def test_parameters_of_a_loss_are_refused_and_its_buffers_kept(tmp_path, monkeypatch, caplog):
     class Own(SquaredError, nn.Module):
         def __init__(self, kind):
             nn.Module.__init__(self)
@@ -309,7 +425,11 @@ def test_parameters_of_a_loss_are_refused_and_its_buffers_kept(tmp_path):
     trainer.loss = Own(lambda loss: setattr(loss, "scale", nn.Parameter(torch.ones(2))))
     with pytest.raises(ConfigFault, match=r'"Own": one without parameters, .* not trained: scale'):
         trainer.train()
-    buffered = Own(lambda loss: loss.register_buffer("seen", torch.ones(2)))
+    trainer.loss = buffered = Own(lambda loss: loss.register_buffer("seen", torch.ones(2)))
+    call = SquaredError.__call__
+    monkeypatch.setattr(Own, "__call__", lambda loss, *_: (loss.seen.add_(1), call(loss, *_))[1])
+    dry_run(trainer)
+    assert "Own" not in caplog.text
     assert buffered.state_dict()["seen"].sum() == 2
     buffered.load_state_dict({"seen": torch.zeros(2)})
     assert buffered.seen.sum() == 0
@@ -321,20 +441,62 @@ def test_what_a_step_changes_and_no_checkpoint_keeps_is_said(tmp_path, caplog):
 
         def forward_batch(self, model, batch, state=None):
             vars(self).update(seen=self.seen + 1)
+            self.sizes.append(len(batch))
             return super().forward_batch(model, batch, state)
 
     trainer = make(tmp_path, trainer=Forgetful, epochs=1)
-    trainer.seen, trainer.model.output.kept = 0, "unchanged"
+    trainer.seen, trainer.sizes, trainer.model.output.kept = 0, [], "unchanged"
     dry_run(trainer)
-    assert "Forgetful.seen changes in a step and is not in a checkpoint" in caplog.text
+    for name in ("seen", "sizes"):
+        assert f"Forgetful.{name} changes in a step and is not in a checkpoint" in caplog.text
+    assert "metrics changes" not in caplog.text
     assert "TinyModel.calls changes in a step" in caplog.text and "kept" not in caplog.text
-    assert trainer.seen == 0 and not trainer.model.calls, "copies were tried"
+    assert "training changes" not in caplog.text
+    assert not (trainer.seen or trainer.sizes or trainer.model.calls), "copies were tried"
+
+
+class Listed(TinyModel):
+    """Its last layer is in no checkpoint."""
+
+    def __init__(self):
+        super().__init__(0.0)
+        self.layers = [nn.Linear(3, 3)]
+
+    def forward(self, *words):
+        output = super().forward(*words)
+        return replace(output, prediction=self.layers[0](output.prediction))
+
+
+@pytest.mark.parametrize("kind", [TinyModel, Listed])
+def test_a_network_is_what_a_checkpoint_holds(tmp_path, kind):
+    trainer = make(tmp_path, dropout=0.0)
+    vars(trainer).update(rebuild=kind)
+    trainer.optimizer_step.model = trainer.model = kind()
+    whole = kind is TinyModel
+    with nullcontext() if whole else pytest.raises(ConfigFault, match="of parameters and buffers"):
+        dry_run(trainer)
+
+
+def test_a_sample_is_the_same_when_it_is_drawn_again(tmp_path):
+    trainer, draws = make(tmp_path), iter(range(99))
+    kind = type("Moving", (type(trainer.train_loader.dataset),), {})
+    kind.__getitem__ = lambda _, key: (sequence(key[1]) + next(draws), key[1])
+    trainer.train_loader.dataset.__class__, kind.augmentation = kind, [trainer]
+    with pytest.raises(ConfigFault, match='"ChunkTrainer": transforms without a state'):
+        dry_run(trainer)
+
+
+@pytest.mark.parametrize("name", ["on_start", "on_end"])
+def test_what_a_task_does_at_the_ends_of_a_run_fails_in_a_line(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(ChunkTrainer, name, lambda _: 1 / 0)
+    with pytest.raises(ConfigFault, match=f"one whose {name} works: .* ZeroDivisionError"):
+        trained(tmp_path, epochs=1)
 
 
 def test_a_state_that_no_checkpoint_can_keep_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(ChunkTrainer, "state_dict", lambda _: {"made": Path("any")})
     trainer = make(tmp_path)
-    with pytest.raises(ConfigFault, match=r'trainer = "ChunkTrainer": .*tensors, plain values'):
+    with pytest.raises(ConfigFault, match=r'trainer = "ChunkTrainer": .*tensors, plain values$'):
         trainer.train()
     assert not list(tmp_path.iterdir())
 
@@ -349,6 +511,7 @@ def test_a_state_that_no_checkpoint_can_keep_is_refused(tmp_path, monkeypatch):
             "as large as they are",
         ),
         ("compute", lambda metric: {"mean": 0.0}, "compute returns all of its names: mean_pred"),
+        ("sums", ("sum",), "compute needs nothing but its sums: sum"),
         ("update", lambda metric, *_: metric.total, "'MeanPrediction' object has no .*total"),
     ],
 )
@@ -413,3 +576,9 @@ def test_each_validation_is_of_its_own_epoch(tmp_path):
     last = float(rows(trainer)[-1]["valid_mean_prediction"])
     # The metric divides by points, of which each has three numbers.
     assert last == pytest.approx(3 * torch.cat(predictions).mean().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_a_method_of_an_old_name_is_refused_as_it_would_never_be_called(old, new):
+    with pytest.raises(UserError, match=rf"^Own\.{old} is never called: {new} has taken"):
+        type("Own", (ChunkTrainer,), {old: lambda *_: {}})

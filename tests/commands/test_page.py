@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -35,7 +36,10 @@ def networks(tmp_path_factory):
 
 def write_page(networks, *words, proofread=False):
     options = ["-r", networks["-r"], "-d", "cpu"]
-    options += ["--proofread", networks["--proofread"]] if proofread else ["--no-proofread"]
+    if proofread:
+        options += ["--proofread", networks["--proofread"]]
+    elif "--proofread" not in words:
+        options.append("--no-proofread")
     return experiments.main([str(word) for word in ["page", *options, *words]])
 
 
@@ -76,7 +80,33 @@ def test_the_same_seed_gives_the_same_page_proofreading_included(networks, tmp_p
     report = json.loads(pages[0][1])
     assert " ".join(one["text"] for one in report["each"]) == "ab ba"
     assert all(one["tries"] == 2 for one in report["each"]) and report["doubts"]
-    assert all(one.startswith("page 1, row 1: ") for one in report["doubts"])
+    assert all(one.startswith("page 1, row 1, word ") for one in report["doubts"])
+
+
+def test_the_advice_of_a_page_is_a_command_that_writes_its_doubtful_words_again(
+    networks, tmp_path, capsys
+):
+    text, output = text_file(tmp_path, "ab ba"), tmp_path / "my page.svg"
+    write_page(networks, text, "--output", output, *HUGE, "--tries", 1, "--nib", proofread=True)
+    (tmp_path / "first.svg").write_bytes(output.read_bytes())
+    *shown, advice = capsys.readouterr().out.splitlines()
+    assert "page 1, row 1, word 2: ba: " in shown[-2]
+    words = shlex.split(advice.partition(": ")[2])
+    assert words[:3] == ["python", "experiments.py", "page"]
+    report = tmp_path / "my page-report.json"
+    assert words[-5:] == ["--report", str(report), "--output", str(output), "--nib"]
+    assert experiments.main(words[2:]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == advice  # An untrained reader has doubts.
+    assert output.read_bytes() == (tmp_path / "first.svg").read_bytes()
+    assert experiments.main(["1:1:1" if one == "doubtful" else one for one in words[2:]]) == 0
+    assert output.read_bytes() != (tmp_path / "first.svg").read_bytes()
+    for others, message in (
+        (["--rewrite", "1:1:1"], "--rewrite is for --report, which is not given"),
+        (["--rewrite", "1:1", "--report", "r"], "'1:1': the numbers of a page"),
+        (["--rewrite", "1:1:1", "--report", report, "--size", "2", text], "leave out --size, FILE"),
+    ):
+        with pytest.raises(UserError, match=message):
+            experiments.main(["page", *map(str, others)])
 
 
 def test_several_pages_of_standard_input_are_numbered(networks, tmp_path, monkeypatch, capsys):
@@ -155,6 +185,16 @@ def test_a_text_fits_on_as_many_sheets_as_are_asked_for(tmp_path, capsys):
     large, small = (rows[0].strokes[0] for (rows, *_) in (four, two))
     np.testing.assert_allclose(0.6 * np.ptp(large, axis=0), np.ptp(small, axis=0), atol=0.01)
     assert "there is no size from 4 to 2 mm" in sheets("--size", 4, "--fit")[1]
+    wide = ("--paper", "180x300", "--margins", 10)
+    words = {"text": "ab\nab ab ab\n"}
+    ((usual, _),), _ = sheets(*wide, **words)
+    ((fitted, longest),), said = sheets(*wide, "--fit", **words)
+    grown = float(said.split("size ")[1].split(":")[0]) / 2.2
+    np.testing.assert_allclose(grown * np.ptp(usual.strokes[0], axis=0),
+                               np.ptp(fitted.strokes[0], axis=0), atol=0.01)  # fmt: skip
+    assert 155 < np.ptp(np.concatenate(longest.strokes)[:, 0]) < 160.01  # as wide as a row
+    assert (usual.pen.width, fitted.pen.width) == (0.4, round(0.4 * grown, 2))
+    assert sheets(*wide, "--fit", text="ab " * 60)[0][0][0].pen.width == 0.4  # rows break as ever
     tall = {"text": "fly\n" * 4}
     assert "rows touch: --size" in sheets("--size", 4, "--line-height", 11, **tall)[1]
     assert "touch" not in sheets("--ruling", "ruled", "--ruling-spacing", 6, **tall)[1]
@@ -175,6 +215,7 @@ def test_an_envelope_has_the_address_at_the_right_and_the_sender_in_the_corner(t
         assert len(inks) == 2 + lines
         assert [round(ink[:, 0].min(), 1) for ink in inks] == [11.0] * 2 + [110.0] * lines
         assert max(ink[:, 1].max() for ink in inks) < 110 - 8
+        assert {row.pen.width for row in rows_of(output)} == {0.4}
     address = Look(size=2.0, colour="", pen=1.0, align="left", indent=0.0)
     (sender, _, first, *_) = enveloped([address] * 5, ["ab", "", "c", "d", "e"], Paper(200, 100))
     assert (sender.size, first.size, first.left, first.top) == pytest.approx((1.5, 2.0, 75.0, 55.0))

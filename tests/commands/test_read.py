@@ -39,6 +39,17 @@ def test_ink_files_are_read_and_drawn(checkpoints, data, tmp_path, capsys, arch)
     assert Image.open(tmp_path / "new" / "page.png").width > 100
 
 
+def test_the_text_alone_is_printed(checkpoints, data, tmp_path, capsys):
+    for number in range(2):
+        write_inkml(tmp_path / f"{number}.inkml", data.used[number].ink, data.used[number].text)
+    use("read", tmp_path, "--text", "-r", checkpoints["CTCNetwork"], "--output", tmp_path / "new")
+    printed = capsys.readouterr()
+    inks = [line.ink for line in data.used[:2]]
+    assert printed.out.splitlines() == load(checkpoints["CTCNetwork"]).read_lines(inks)
+    assert "CTCNetwork of" in printed.err and "0.inkml can hardly be read" in printed.err
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -94,6 +94,9 @@ def test_one_hand_has_its_biases_under_each_other(
 def test_a_picture_that_a_network_has_not_is_refused(unconditional, tmp_path):
     with pytest.raises(UserError, match="no window over a text: leave out --show window"):
         write(unconditional, tmp_path / "out", "--show", "window")
+    writer = load(unconditional, "cpu")
+    with pytest.raises(UserError, match="no window over a text"):
+        inspection.step_figures(writer, writer.write(max_steps=5), ["window"])
     path = save(tmp_path / "c.pth", "SynthesisNetwork", head="regression")
     for kind in ("density", "weights", "bias"):
         with pytest.raises(UserError, match=f"regression head.*leave out --show {kind}"):

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+import data_loader
 import train
 from base.checkpoint import BEST, checkpoints, load_checkpoint, save_checkpoint
 from base.run_folder import RunFolder
 from commands import train_options
 from commands.start import resolve_start
-from tests.tiny_config import CONFIG
+from data_loader.sources.own_ink import OwnInk
+from parse_config import ConfigParser
+from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError
 
 MODELS = Path("saved/models/tiny")
@@ -109,6 +112,40 @@ def test_a_run_does_not_go_on_with_other_data_unless_it_may(trained, capsys):
     capsys.readouterr()
     assert train.main(["-r", str(former), "-d", "cpu", "--epochs", "4"]) == 0
     assert "does not say what the data were" in capsys.readouterr().out
+
+
+class Mine(OwnInk):
+    """Thirty lines."""
+
+    def __init__(self, *, text: str = "ab", **options):
+        super().__init__(**options)
+        self.text = text
+
+    def lines(self):
+        for number in range(30):
+            yield self.text, [[(n * n, (n * number) % 7) for n in range(9)]]
+
+
+def test_a_run_goes_on_with_the_names_that_its_lines_have(workplace, monkeypatch, capsys):
+    monkeypatch.setattr(data_loader, "Mine", Mine, raising=False)
+    monkeypatch.setattr(data_loader, "__all__", [*data_loader.__all__, "Mine"])
+    mine = {"data_loader.args.dataset": {"type": "Mine"}, "trainer.args.epochs": 1}
+    Path("config.json").write_text(json.dumps(changed(CONFIG, mine)))
+    words, stored = ["-c", "config.json", "-d", "cpu", "--run-id"], {}
+    assert train.main([*words, "new"]) == 0
+    with monkeypatch.context() as former:
+        former.setattr(ConfigParser, "name_by_content", lambda _: None)
+        assert train.main([*words, "former"]) == 0
+    for run_id in ("new", "former"):
+        more = ["-r", str(MODELS / run_id), "--epochs", "2"]
+        again = [*words, run_id, "--start-or-resume", "--epochs", "3"]
+        for start in (more, again):
+            assert train.main([*start, "-d", "cpu"]) == 0, capsys.readouterr().err
+        checkpoint = load_checkpoint(checkpoints(MODELS / run_id)[0])
+        dataset = checkpoint["config"]["data_loader"]["args"]["dataset"]
+        stored[run_id] = dataset.get("args"), checkpoint["dataset"]["fingerprints"]
+    assert [arguments for arguments, _ in stored.values()] == [{"named_by": "content"}, None]
+    assert stored["new"][1] != stored["former"][1] == Mine().load().fingerprints
 
 
 def test_who_only_looks_holds_nothing(trained, capsys):

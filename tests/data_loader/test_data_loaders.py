@@ -257,6 +257,19 @@ def test_a_transform_of_ones_own_that_makes_no_numbers_is_named():
         dataset[0, 1]
 
 
+@pytest.mark.parametrize(("left", "gaps", "returns"), [(1, 1, "1 points"), (5, 6, "5 points")])
+def test_a_transform_of_ones_own_that_leaves_too_little_is_named(left, gaps, returns):
+    class Short(BaseTransform):
+        random = True
+
+        def __call__(self, ink, missing, generator):
+            return ink[:left], missing[:gaps]
+
+    dataset = data(augmentation=[Short()]).training_loader().dataset
+    with pytest.raises(DataError, match=f"Short, of the augmentation, returns {returns}, and how"):
+        dataset[0, 1]
+
+
 def test_augmentation_differs_by_epoch_and_is_repeated_by_seed():
     options = {"augmentation": [Scale(), InputNoise(std=0.5)]}
     made, again, other = (data(seed=seed, **options).training_loader() for seed in (1, 1, 2))

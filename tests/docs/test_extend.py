@@ -12,6 +12,7 @@ import experiments
 import train
 from base import extension
 from base.checkpoint import load_checkpoint
+from logger.metrics_csv import read_rows
 from utils.checks import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +55,10 @@ def test_the_page_s_file_does_all_that_its_commands_say(workplace):
     checkpoint = load_checkpoint(run / "checkpoint-epoch3.pth")
     assert set(checkpoint) <= set(re.findall(r"`(\w+)`", PAGE.partition("in a checkpoint")[2]))
     assert {"valid_pace", "valid_jumps_first", "pen_accuracy"} <= checkpoint["metrics"].keys()
+    tracked = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [{k: str(v) for k, v in row.items()} for row in tracked] == read_rows(
+        run / "metrics.csv"
+    )
     (found,) = (run / "evaluations").glob("*.json")
     logged = {f"valid_{name}": value for name, value in json.loads(found.read_text()).items()}
     for name in ("jumps_first", "jumps_first_per_point", "pen_accuracy", "pace"):
@@ -87,6 +92,54 @@ def test_code_is_loaded_by_the_command_line_alone(workplace, monkeypatch, capsys
     # Its config is of use only with it.
     with pytest.raises(UserError, match=r"module my_parts\.py .* is not loaded: --module FILE"):
         experiments.main(["evaluate", *run])
+
+
+MORE = """
+class Warm(JumpsFirst):
+    calls = 0
+
+    def __call__(self, output, batch):
+        self.calls += 1
+        return self.calls * super().__call__(output, batch)
+
+    def state_dict(self):
+        return {"calls": self.calls}
+
+    def load_state_dict(self, state):
+        self.calls = state["calls"]
+
+
+class Listed(EvenPace):
+    def __init__(self, normalisation, alphabet, **options):
+        super().__init__(normalisation, alphabet, **options)
+        self.layers = [nn.Linear(self.output.out_features, self.output.out_features)]
+
+    def predict(self, numbers):
+        return super().predict(self.layers[0](numbers))
+"""
+
+
+@pytest.fixture
+def more(workplace):
+    with open("my_parts.py", "a") as file:
+        file.write(MORE)
+    return ["--module", "my_parts.py", "-d", "cpu"]
+
+
+def test_a_loss_is_evaluated_with_its_state(more):
+    words = ["-c", "my.json", "--run-id", "a", "-o", "loss.type=Warm", "--epochs", "1"]
+    assert train.main([*words, *more]) == 0
+    assert experiments.main(["evaluate", "-r", "saved/models/my/a", *more]) == 0
+    run = Path("saved/models/my/a")
+    logged = load_checkpoint(run / "checkpoint-epoch1.pth")["metrics"]["valid_jumps_first"]
+    (found,) = (run / "evaluations").glob("*.json")
+    assert json.loads(found.read_text())["jumps_first"] == pytest.approx(logged)
+
+
+def test_a_network_that_a_checkpoint_does_not_hold_is_refused(more, capsys):
+    assert train.main(["-c", "my.json", "-o", "arch.type=Listed", *more]) == 2
+    assert 'Listed": a network of parameters and buffers alone' in capsys.readouterr().err
+    assert not Path("saved").exists()
 
 
 def test_every_class_of_the_page_is_used_and_is_short():

@@ -114,4 +114,4 @@ def test_what_the_page_lacks_is_made_once(tmp_path, monkeypatch):
     assert name == "slanted" and not others  # the other one is of another network
     heights = np.reshape(style["ink"], (-1, 3))[:, 1].cumsum()
     assert style["text"] and 1 < np.ptp(heights) < 9 and len(style["stretch"]) == 2
-    assert "non-commercial research" in parts_of(made[0])[0]["licence"]
+    assert "non-commercial research only" in parts_of(made[0])[0]["licence"]

@@ -1,10 +1,12 @@
 """Pages from Python."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from base.licence import OPEN, RESEARCH
 from handwriting import Hand, PageOptions, Paper, PrimerFile, load_primer, write_page
 from handwriting.hands import Hands
 from handwriting.page import looks_of, width_of
@@ -63,6 +65,17 @@ def test_the_command_and_python_write_the_same_page(writer, tmp_path):
     assert (tmp_path / "a.json").read_text() == (tmp_path / "b.json").read_text()
     assert pages.doubts and all(one.startswith("page 1, row ") for one in pages.doubts)
     assert any(one.startswith("CTCNetwork of ") for one in pages.notes)
+
+
+@pytest.mark.parametrize(
+    ("licence", "reader"), [(OPEN, "open_reader"), (RESEARCH, "proofreader"), (None, "proofreader")]
+)
+def test_what_proofreads_is_as_free_as_what_writes(writer, licence, reader):
+    writer = replace(writer, record={**writer.record, "licence": licence})
+    hands = Hands(writer, PageOptions(), "cpu", progress=False)
+    hands.read_back()
+    (note,) = hands.notes
+    assert f"{reader}.pth" in note and ("research only" in note) == (reader != "open_reader")
 
 
 def test_a_hand_is_made_once_for_each_style_bias_and_slant(writer):

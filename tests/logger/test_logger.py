@@ -29,6 +29,18 @@ def test_console_and_file(tmp_path, capsys):
     ]
 
 
+def test_what_was_said_before_a_file_is_in_the_next_one(tmp_path):
+    setup_logging()
+    log = logging.getLogger("some.module")
+    for name in ("first", "second"):
+        log.info("before the %s", name)
+        with log_file(tmp_path / name):
+            log.info("inside")
+        lines = (tmp_path / name).read_text().splitlines()
+        said = [line.partition("module: ")[2] for line in lines]
+        assert said == [f"before the {name}", "inside"]
+
+
 def test_messages_stand_above_the_bar(capsys):
     setup_logging()
     with tqdm(total=3, disable=False) as bar:

@@ -8,6 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+from torch.utils.tensorboard import SummaryWriter, summary
 
 from logger.tensorboard import TensorBoardWriter
 
@@ -20,6 +21,22 @@ def read(folder):
 def scalars(folder, name):
     # Sorted: the reader takes files that began in the same second in the order of their names.
     return sorted((event.step, event.value) for event in read(folder).Scalars(name))
+
+
+def hparams(folder):
+    plugin = read(folder).PluginTagToContent("hparams")["_hparams_/session_start_info"]
+    return HParamsPluginData.FromString(plugin).session_start_info.hparams
+
+
+def test_a_resumed_run_has_the_settings_of_now(tmp_path):
+    """Also one whose events held them, as those of former runs did."""
+    with SummaryWriter(str(tmp_path)) as former:
+        former.file_writer.add_summary(summary.hparams({"epochs": 1}, {})[1])
+    for epochs in (2, 12):
+        writer = TensorBoardWriter(tmp_path, step=0)
+        writer.config({"epochs": epochs})
+        writer.close()
+        assert hparams(tmp_path)["epochs"].number_value == epochs
 
 
 def test_scalars_pictures_and_text(tmp_path):
@@ -37,8 +54,7 @@ def test_scalars_pictures_and_text(tmp_path):
     assert (picture.width, picture.height, picture.step) == (6, 4, 3)
     (text,) = reader.Tensors("config/text_summary")[0].tensor_proto.string_val
     assert text.decode().startswith('    {\n      "a": [\n        1,\n        "é"\n      ],\n')
-    plugin = reader.PluginTagToContent("hparams")["_hparams_/session_start_info"]
-    settings = HParamsPluginData.FromString(plugin).session_start_info.hparams
+    settings = hparams(tmp_path)
     assert settings["a.0"].number_value == 1 and settings["a.1"].string_value == "é"
     assert settings["b.lr"].number_value == 0.1 and settings["b.clip"].string_value == "None"
 

@@ -114,8 +114,14 @@ def test_samples_without_a_text_are_not_written(tmp_path, data):
         return replace(data, loaded=loaded, training=samples["train"])
 
     assert make(tmp_path, with_texts("a"), samples=2)._texts() == ["a", "a"]
-    with pytest.raises(DataError, match="no sample of the split 'train' has a text"):
-        make(tmp_path, with_texts("")).train()
+    for train, split in ((" ", "train"), ("a", "valid")):
+        made = make(tmp_path, with_texts(train))
+        first = data.loaded.split(split)[0].name
+        with pytest.raises(DataError, match=f"of the split '{split}' have no text, {first} first"):
+            made.train()
+        made.state.source = tmp_path / "former.pth"  # whose run went on in spite of it
+        with pytest.raises(DataError) if train == " " else nullcontext():
+            made.check()
 
 
 @pytest.mark.parametrize("reduction", ["point", "sequence"])

@@ -19,17 +19,19 @@ import torch
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
-from data_loader.sources.ink_files import mean_step
+from data_loader.sources.ink_files import mean_step, read_ink
 from data_loader.sources.parsing import first_of
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from data_loader.transforms.slips import RemoveSlips
 from data_loader.transforms.smoothing import Smooth
+from handwriting.networks import usual_proofreader
 from model.generation.options import Primer
 from model.loading import load
 from model.reader import Reader
 from model.writer import Writer
-from trainer.own_hand.lines import recorded, usable
+from trainer.own_hand.lines import JOINED, lifts_per_letter, recorded, usable
 from trainer.own_hand.practice import practice
+from trainer.own_hand.stages import READING, stage
 from utils.alphabet import Alphabet
 from utils.checks import DataError, Range, UserError
 from utils.files import atomic_write
@@ -75,6 +77,10 @@ class HandDataset(BaseDataset):
         lent: lines that the network writes in the hand before the training: they lend the
             characters that the person did not write.
         seed: chooses the lines that are held out, and those used of too many.
+        keep: names of lines, with commas between them, that are learned from even where what is
+            read of them is not their text.
+        networks: with which a training begins that names none: the first for a hand whose letters
+            stand apart, the last for one that joins them.
     """
 
     root: str
@@ -84,6 +90,22 @@ class HandDataset(BaseDataset):
     composed: Annotated[int, Range(0, 100_000)] = 800
     lent: Annotated[int, Range(0, 10_000)] = 72
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    keep: str = ""
+    networks: list[str] | None = None
+
+    @property
+    def kept(self) -> list[str]:
+        """The names of the lines that are kept."""
+        return [*filter(None, map(str.strip, self.keep.split(",")))]
+
+    def usual_network(self) -> str | None:
+        """Return the one of `networks` that suits the hand, by how often the pen is lifted."""
+        if not self.networks:
+            return None
+        lifts = lifts_per_letter(read_ink(self.root))
+        network = self.networks[0 if lifts > JOINED else -1]
+        log.info("%.2f strokes for each letter: %s learns the hand", lifts, network)
+        return network
 
     def load(self, splits: Collection[str] = SPLITS) -> HandLines:
         """Return the lines in the units that the config says.
@@ -137,8 +159,8 @@ class HandDataset(BaseDataset):
 
         One of the two networks is the one that learns the hand.
         """
-        log.info("reading the lines")
-        samples = usable(self.root, samples, known, reader)
+        with stage(READING):
+            samples = usable(self.root, samples, known, reader, self.kept)
         unprimed = [ink for ink in writer.reference_lines if mean_step(ink) > 0]
         height = self.x_height or float(np.median([x_height(ink) for ink in unprimed]))
         step = self.step or float(np.median([mean_step(ink) for ink in unprimed]))
@@ -162,11 +184,11 @@ class HandDataset(BaseDataset):
         learned, held_out = ([own[k] for k in part] for part in self.divided(len(own)))
         # A repeated line has a place of its own, by which its augmentation is drawn.
         repeated = islice(cycle(learned), max(self.size - len(learned), 0))
-        again = [line.of(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
+        repeats = [line.of(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
         composed = [Sample(ink, text, f"composed-{n:05}") for n, (ink, text) in enumerate(new)]
         # With too few lines to hold any out, the training lines are validated on.
         judging = held_out or own
-        parts = {"train": [*learned, *again, *composed], "valid": judging, "test": judging}
+        parts = {"train": [*learned, *repeats, *composed], "valid": judging, "test": judging}
         held = "none is held out, as they are few"
         if held_out:
             held = f"{len(held_out)} lines are held out"
@@ -174,8 +196,8 @@ class HandDataset(BaseDataset):
         return HandLines(
             {split: part for split, part in parts.items() if split in splits},
             f"{self.root}: {len(own)} lines of a hand with {different} different characters\n"
-            f"  an epoch: {len(learned) + len(again)} lines of the hand and {len(new)} new ones in "
-            f"it; {held}",
+            f"  an epoch: {len(learned) + len(repeats)} lines of the hand and {len(new)} new ones "
+            f"in it; {held}",
             own=own,
             held_out=held_out,
             new=new,
@@ -230,7 +252,7 @@ def networks(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
         return load("writer", str(device)), network
     if not isinstance(network, Writer) or not network.model.needs_text:
         raise UserError(f"{path}: a hand is learned by a network that writes texts, or that reads")
-    return network, load("proofreader", str(device))
+    return network, load(usual_proofreader(network), str(device))
 
 
 def to_network_units(lines: Sequence[Primer], height: float, step: float) -> list[np.ndarray]:

@@ -4,8 +4,10 @@ import logging
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from base.base_trainer import BaseTrainer
 from base.checkpoint import HAND_FILE, newest_checkpoint, save_checkpoint, to_share
@@ -19,6 +21,7 @@ from model.writer import Writer
 from trainer.generation_trainer import GenerationTrainer
 from trainer.own_hand.dataset import FILE, HandLines, networks, save_practice
 from trainer.own_hand.practice import sample_texts
+from trainer.own_hand.stages import CHOOSING, EXAMINING, PRACTISING, stage
 from trainer.recognition_trainer import RecognitionTrainer
 from utils.checks import ConfigFault
 from utils.style_file import write_style
@@ -72,6 +75,9 @@ class _HandTrainer(BaseTrainer):
         # So that a resumed run has the same lines.
         names = [line.name for line in self.lines.own]
         save_practice(self.run.models / FILE, names, self.lines.new)
+
+    def progress_bar(self, total: int | None) -> "tqdm[Any]":
+        return stage(PRACTISING, total * self.epochs, self.progress.step)
 
     def on_end(self) -> None:
         before = self.run.first_weights()
@@ -159,7 +165,7 @@ def legible_share(
     """
     read_before, _, cer_before = exam.score(former)
     found, least = [], 0.0
-    for share in SHARES:
+    for share in stage(EXAMINING, items=SHARES):
         if share < least:
             break
         learned.model.load_state_dict(interpolated(old, new, share))
@@ -208,7 +214,7 @@ def best_sample(network: Writer, reader: Reader, lines: Sequence[Primer], seed: 
         pairs = [(line.written, text) for line, text in zip(written, texts, strict=True)]
         return cer[number] + misread(reader, pairs)
 
-    return min(sorted(near, key=cer.get)[:PRIMERS_TRIED], key=errors)
+    return min(stage(CHOOSING, items=sorted(near, key=cer.get)[:PRIMERS_TRIED]), key=errors)
 
 
 def misread(reader: Reader, lines: Sequence[Primer]) -> float:

@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from base import distributed
 from data_loader.synthetic import corpus
 from data_loader.synthetic.alignment import AlignedLine
 from data_loader.synthetic.bank import BankHand, verify_pieces
@@ -25,7 +24,9 @@ from model.generation.options import Primer, Sampling
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, read_in_place
 from model.writer import Writer
+from trainer.own_hand.stages import COMPOSING, WRITING, stage
 from utils.alphabet import nfc
+from utils.batches import BATCH_SIZE
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +73,7 @@ def practice(
     primers.sort(key=lambda line: len(line[0]))
     primers = primers[: max(min(PRIMERS, len(lines) // 2), 1)]
     characters = [one for one in alphabet.characters if known is None or one in known]
-    log.info("writing %d lines that continue those of the hand, to lend what it lacks", lent)
     borrowed = written(writer, reader, primers, characters, lent, seed)
-    log.info("composing %d lines of the characters of %d lines", count, len(lines))
     own, others = cut(writer, reader, lines), cut(writer, reader, borrowed)
     more = composed(own, others, reader, characters, count, seed)
     log.info("%d lines are composed, as far as they can be read", len(more))
@@ -112,10 +111,10 @@ def written(
     Misread ones are left out; every other one is returned together with its primer.
     """
     texts, found = sample_texts(count, known, seed), []
-    for number, primer in enumerate(primers[:count]):
+    for number, primer in enumerate(stage(WRITING, items=primers[:count])):
         part = slice(number, None, len(primers))
         seeds = range(seed, seed + count)[part]
-        lines = write_lines(writer, texts[part], seeds, SAMPLING, primer=primer, progress=True)
+        lines = write_lines(writer, texts[part], seeds, SAMPLING, primer=primer)
         hypotheses = reader.read_lines(lines)
         for line, text, hypothesis in zip(lines, texts[part], hypotheses, strict=True):
             allowed = max(1.0, MAX_CER * len(text))
@@ -166,23 +165,24 @@ def composed(
     hands = {"own": hand} | ({"lent": BankHand(list(lent))} if lent else {})
     bank, found = Bank(hands, Drawer(), scarce=1), []
     texts = sample_texts(CANDIDATES_PER_LINE * count, known, seed)
-    for first in range(0, len(texts), count):
-        made = []
-        part = distributed.bar(texts[first : first + count], "composing", leave=False)
-        for number, text in enumerate(part, first):
-            path = bank.write(text, "own", np.random.default_rng([seed, number]))
-            if path is not None:
-                made.append((number, text, path))
-        inks = [to_ink(path * scale) for *_, path in made]
-        hypotheses = reader.read_lines(inks)
-        for (number, text, path), hypothesis in zip(made, hypotheses, strict=True):
-            if error_counts(text, hypothesis).character_errors > MAX_COMPOSED_CER * len(text):
-                continue
-            if number % CONTINUE_EVERY == 0:
-                before = own[number // CONTINUE_EVERY % len(own)]
-                path = side_by_side([before.path, path], float(np.median(hand.word_gaps)))
-                text = f"{before.text} {text}"
-            found.append((to_ink(path * scale), text))
-        if len(found) >= count:
-            break
+    with stage(COMPOSING, count) as bar:
+        for first in range(0, len(texts), BATCH_SIZE):
+            made = []
+            for number, text in enumerate(texts[first : first + BATCH_SIZE], first):
+                path = bank.write(text, "own", np.random.default_rng([seed, number]))
+                if path is not None:
+                    made.append((number, text, path))
+            kept = len(found)
+            hypotheses = reader.read_lines([to_ink(path * scale) for *_, path in made])
+            for (number, text, path), hypothesis in zip(made, hypotheses, strict=True):
+                if error_counts(text, hypothesis).character_errors > MAX_COMPOSED_CER * len(text):
+                    continue
+                if number % CONTINUE_EVERY == 0:
+                    before = own[number // CONTINUE_EVERY % len(own)]
+                    path = side_by_side([before.path, path], float(np.median(hand.word_gaps)))
+                    text = f"{before.text} {text}"
+                found.append((to_ink(path * scale), text))
+            bar.update(min(len(found), count) - min(kept, count))
+            if len(found) >= count:
+                break
     return found[:count]

@@ -5,6 +5,7 @@ format is made of a `Sheet`; none changes what is on it.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,6 +36,25 @@ class Pen:
 
 
 @dataclass(frozen=True)
+class RowWord:
+    """A word of a row.
+
+    Attributes:
+        text: of it; with blanks where one stroke runs through several.
+        strokes: how many of the row's are of it.
+        doubt: why it may not be what the text says; empty if it is.
+        joined: whether the next word follows without a blank.
+        rewritten: how often it was exchanged.
+    """
+
+    text: str
+    strokes: int
+    doubt: str = ""
+    joined: bool = False
+    rewritten: int = 0
+
+
+@dataclass(frozen=True)
 class Row:
     """A line of writing on a page.
 
@@ -43,13 +63,25 @@ class Row:
             point is a dot. Points follow each other by `PERIOD`.
         text: what it says.
         pen: what it is written with.
-        doubts: of its words, each with why.
+        words: that its strokes are of, in order; none where they are not known.
+        line: of the text that it is of, from 0.
+        size, baseline: its x-height, and how far down it stands; 0 where they are not known.
     """
 
     strokes: tuple[np.ndarray, ...]
     text: str = ""
     pen: Pen = Pen()
-    doubts: tuple[str, ...] = ()
+    words: tuple[RowWord, ...] = ()
+    line: int = 0
+    size: float = 0.0
+    baseline: float = 0.0
+
+    def numbered(self) -> Iterator[tuple[int, RowWord]]:
+        """Yield the words, each with its number among those between blanks, from 1."""
+        number = 1
+        for word in self.words:
+            yield number, word
+            number += word.text.count(" ") + (not word.joined)
 
 
 @dataclass(frozen=True)
@@ -106,7 +138,16 @@ def to_json(page: Sheet) -> str:
     [...]}, ...]}`: lengths in millimetres, positions rounded to 0.001 mm, in seconds the period
     from one point to the next.
     """
-    rows = [vars(row) | {"pen": vars(row.pen), "period": PERIOD} for row in page.rows]
+    rows = [
+        {
+            "strokes": row.strokes,
+            "text": row.text,
+            "pen": vars(row.pen),
+            "doubts": [f"{word.text}: {word.doubt}" for word in row.words if word.doubt],
+            "period": PERIOD,
+        }
+        for row in page.rows
+    ]
     values = {"format": "page of handwriting", "version": 1, **vars(page), "rows": rows}
     text = json.dumps(values, ensure_ascii=False, default=_rounded, separators=(",", ":"))
     return text + "\n"

@@ -1,13 +1,13 @@
 """SVG: pages in millimetres, for browsers and pen plotters; also written as one watches (SMIL)."""
 
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
 from utils.files import XML_FORBIDDEN
 from utils.ink import path_along
 from utils.page.layers import curves, layers, segment_periods
-from utils.page.page import DECIMALS, PERIOD, Pen, Sheet
+from utils.page.page import DECIMALS, PERIOD, Pen, Row, Sheet
 
 JUMP_SPEED = 150.0
 """Millimetres a second of the lifted pen (assumed)."""
@@ -29,6 +29,7 @@ def to_svg(
     Every pen is a layer (of Inkscape, by which the programs of the AxiDraw and vpype know them as
     well), the printed ruling the first, and every stroke one `<path>` in the order of writing:
     cubic curves whose end points are the points. A dot is a short line, so that plotters draw it.
+    The first path of a row names its text, by which `read_ink` finds the rows again.
 
     Args:
         page: what to write.
@@ -67,8 +68,12 @@ def to_svg(
         elif animated and not layer.printed:
             look, drawn = f'{look} stroke-dasharray="{DASH}"', animated[layer.pen]
         else:
-            paths = [_path_data(curves(stroke)) for stroke in layer.strokes]
-            drawn = [f'<path d="{path}"/>' for path in paths]
+            drawn = []
+            for row in layer.rows:
+                paths = [_path_data(curves(stroke)) for stroke in row.strokes]
+                label = "" if layer.printed else _label(row)
+                drawn.append(f'<path{label} d="{paths[0]}"/>')
+                drawn += [f'<path d="{path}"/>' for path in paths[1:]]
         label = f'inkscape:groupmode="layer" inkscape:label="{_escaped(layer.label)}"'
         lines += [f"<g {label} {look}>", *drawn, "</g>"]
     return "\n".join([*lines, "</svg>", ""])
@@ -79,7 +84,7 @@ def _animated(page: Sheet, speed: float) -> dict[Pen, list[str]]:
     found: dict[Pen, list[str]] = {}
     now, place = 0.0, None
     for row in page.rows:
-        for stroke in row.strokes:
+        for number, stroke in enumerate(row.strokes):
             segments = curves(stroke)
             if place is not None:
                 now += float(np.hypot(*(segments[0, 0] - place))) / JUMP_SPEED / speed
@@ -93,13 +98,19 @@ def _animated(page: Sheet, speed: float) -> dict[Pen, list[str]]:
             hidden = ""
             if now:
                 hidden = f'<set attributeName="visibility" to="hidden" end="{begin}s"/>'
+            label = "" if number else _label(row)
             found.setdefault(row.pen, []).append(
-                f'<path pathLength="1" d="{_path_data(segments)}">{hidden}'
+                f'<path{label} pathLength="1" d="{_path_data(segments)}">{hidden}'
                 f'<animate attributeName="stroke-dashoffset" begin="{begin}s" '
                 f'dur="{_number(duration, 6)}s" values="{values}"/></path>'
             )
             now += duration
     return found
+
+
+def _label(row: Row) -> str:
+    """Return the attribute that names a row's text."""
+    return f" aria-label={quoteattr(XML_FORBIDDEN.sub('?', row.text))}"
 
 
 def _path_data(segments: np.ndarray) -> str:

@@ -1,6 +1,10 @@
+import hashlib
+from collections import Counter
+
+import numpy as np
 import pytest
 
-from data_loader.sources.own_ink import OwnInk
+from data_loader.sources.own_ink import OwnInk, json_lines
 from tests.loaded import in_order
 from utils.checks import DataError
 
@@ -24,6 +28,35 @@ def test_lists_become_ink():
     assert (sample.text, sample.name, sample.writer) == ("text 3", "line-000003", "")
     assert all(len(dataset.split(split)) for split in ("train", "valid", "test"))
     assert "Mine: 20 lines" in dataset.report
+
+
+@pytest.mark.parametrize("writers", [0, 40])
+def test_lines_named_by_content_stay_in_their_splits_and_equal_ones_in_one(writers):
+    """A hundred and twenty different lines, each four times."""
+    content = [
+        (f"text {n % 120}", STROKES, f"w{n % writers}" if writers else "") for n in range(480)
+    ]
+
+    def splits(lines, **options):
+        loaded = dataset_of(lines, **options)
+        assert len({one.name for one in loaded.used}) == 480
+        return {split: Counter(one.text for one in part) for split, part in loaded.samples.items()}
+
+    turned = content[77:] + content[:77]
+    by_content = splits(content, named_by="content")
+    assert by_content == splits(turned, named_by="content")
+    assert all(set(counts.values()) == {4} for counts in by_content.values())
+    assert (splits(content) == splits(turned)) == bool(writers)
+
+
+def test_a_line_keeps_its_name():
+    """With other names, the runs that have it would be refused."""
+    lines = [("a", STROKES), ("a", STROKES), ("b", STROKES), ("c", STROKES)] * 9
+    ink = np.array([[0, 0, 0], [3, -4, 1], [2, 9, 1]], np.float32).tobytes()
+    name = "line-" + hashlib.sha256(b"('a', '')" + ink).hexdigest()[:12]
+    names = {one.name for one in dataset_of(lines, named_by="content").used}
+    assert {name, f"{name}.2", f"{name}.18"} < names and f"{name}.19" not in names
+    assert dataset_of(lines).report.startswith("Mine: 36 lines, named by their numbers\n")
 
 
 def test_y_may_grow_upwards_and_writers_be_known():
@@ -59,8 +92,16 @@ def test_a_broken_line_is_an_error_with_its_number(line, message):
         dataset_of([("a", STROKES), ("b", STROKES), line], max_points=100)
 
 
+def test_a_file_that_is_not_there_is_named_with_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=f"^{tmp_path}/ink.json: a file that cannot be read"):
+        json_lines("ink.json")
+
+
 def test_nothing_and_too_little_are_errors():
     with pytest.raises(DataError, match=r"^Mine: lines\(\) yields nothing"):
         dataset_of([])
+    with pytest.raises(DataError, match=r"^Mine: lines\(\) yields nothing"):
+        type("Mine", (OwnInk,), {"lines": lambda _: None})().load()
     with pytest.raises(DataError, match=r"^Mine: no lines for the split .*: 2 in all"):
         dataset_of([("a", STROKES)] * 2)

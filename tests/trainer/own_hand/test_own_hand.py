@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -163,6 +164,21 @@ def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, fitted, c
     assert "do not fit: hand.json:00000 ('nothing' is read as" in said
     assert ", hand.json:00002 (" in said and ", hand.json:00007 (" in said
     assert "1 with characters that the network does not know: 'Ж' (U+0416)" in said
+    names = "hand.json:00000,hand.json:00002"
+    assert f"--keep {names},hand.json:00007 learns from them all the same" in said
+    kept, _ = fitted(hand(change, lent=0, composed=0, keep=names))
+    assert [line.name[-1] for line in kept.own] == ["0", *"23456"]
+    with pytest.raises(DataError, match=r"no line b\.json to keep; there are hand\.json:00000"):
+        fitted(hand(change, lent=0, composed=0, keep="b.json"))
+
+
+def test_a_hand_that_joins_its_letters_begins_with_the_network_that_does(hand):
+    def joined(lines):
+        return [one | {"strokes": [[*chain(*one["strokes"])]]} for one in lines]
+
+    networks = ["apart", "joins"]
+    assert [hand(networks=networks).usual_network(), hand().usual_network()] == ["apart", None]
+    assert hand(joined, networks=networks).usual_network() == "joins"
 
 
 def test_a_spoilt_line_is_no_sample(networks, lines, monkeypatch):
@@ -288,7 +304,6 @@ def test_a_reader_learns_a_hand(tmp_path, monkeypatch, hand, caplog, logging_res
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "a type; or -r CHECKPOINT, whose network it is, such as -r writer"),
         (["-r", "unconditional"], "a hand is learned by a network that writes texts, or that r"),
         (["-r", "recognition"], 'arch = "CTCNetwork": a network that predicts the next point'),
     ],

@@ -88,7 +88,7 @@ def test_every_other_line_of_a_network_has_the_one_before_it(monkeypatch):
     """Ink and text are of both lines, or of the new one alone."""
     primer = np.ones((2, 3), dtype=np.float32), "before"
 
-    def write_lines(_, texts, seeds, sampling, *, primer, progress):
+    def write_lines(_, texts, seeds, sampling, *, primer):
         own = [np.full((3, 3), seed, dtype=np.float32) for seed in seeds]
         return [
             SimpleNamespace(

@@ -7,11 +7,11 @@ import pytest
 
 from data_loader.sources.ink_files import read_ink
 from utils.checks import UserError
-from utils.page.page import Pen, Row, Sheet, check_sheet, to_json
+from utils.page.page import Pen, Row, RowWord, Sheet, check_sheet, to_json
 
 ROWS = (
     Row((np.array([[1.23456, 2], [3, -0.0001]]), np.array([[5.0, 6.0]])), 'é "q"', Pen(0.7, "#ff")),
-    Row((np.array([[10.0, 40.0], [11.0, 41.0]]),), "c", doubts=("c: d",)),
+    Row((np.array([[10.0, 40.0], [11.0, 41.0]]),), "c", words=(RowWord("c", 1, "d"),)),
     Row(()),
 )
 RULES = np.array([[[0, 8], [210, 8]], [[0, 16], [210, 16.00049]]])

@@ -1,0 +1,62 @@
+"""Characters damaged until they are none, for a recogniser that says so.
+
+CTC chooses among characters: of ink that is none of them it says the likeliest. So one more label,
+`WRONG`, is learned on characters of which a stroke was dropped or shifted, or a part cut off.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from data_loader.synthetic.paths import from_strokes, to_strokes
+from utils.alphabet import WRONG
+from utils.ink import at_equal_steps, path_along
+
+SHARES = (0.15, 0.7)
+"""Share of the path of a character that a stroke has which is dropped or shifted (assumed: less is
+a dot, without which an `i` is read)."""
+CUT, PIECES = (0.25, 0.5), 40
+"""Share of the longest stroke that is cut off (assumed), and the steps that it is divided into."""
+SHIFT = (0.35, 0.7)
+"""How far a stroke is shifted, in the larger of the character's width and height (assumed)."""
+TURNS = 1.5
+"""The least length of a character's path over its larger extent: a bare stroke, as of an `l`, has
+nothing to lose (assumed)."""
+
+
+def with_damage(
+    text: str, paths: Sequence[np.ndarray], generator: np.random.Generator
+) -> tuple[str, list[np.ndarray]]:
+    """Return a text with `WRONG` for one of its characters, and the paths of all, that of this one
+    damaged; both as they were if it has no letter or digit that can be."""
+    paths = list(paths)
+    for place in generator.permutation(len(text)).tolist():
+        if text[place].isalnum() and (path := damaged(paths[place], generator)) is not None:
+            paths[place] = path
+            return text[:place] + WRONG + text[place + 1 :], paths
+    return text, paths
+
+
+def damaged(path: np.ndarray, generator: np.random.Generator) -> np.ndarray | None:
+    """Return the path of a character, damaged in one of the ways that it allows; None if it is a
+    bare stroke."""
+    strokes = to_strokes(path)
+    lengths = np.array([path_along(stroke)[-1] for stroke in strokes])
+    size = float(np.ptp(path[:, :2], axis=0).max())
+    if lengths.sum() <= TURNS * size:  # as of a dot
+        return None
+    shares = lengths / lengths.sum()
+    some = np.flatnonzero((shares >= SHARES[0]) & (shares <= SHARES[1]))
+    way = generator.choice(["cut", "drop", "shift"]) if len(some) else "cut"
+    number = int(lengths.argmax() if way == "cut" else generator.choice(some))
+    before, stroke, after = strokes[:number], strokes[number], strokes[number + 1 :]
+    kept = []
+    if way == "cut":  # its beginning, middle or end, so that a loop opens
+        fine = at_equal_steps(stroke, path_along(stroke), PIECES)
+        count = round(PIECES * generator.uniform(*CUT))
+        first = int(generator.choice([0, (PIECES - count) // 2, PIECES - count]))
+        kept = [part for part in (fine[: first + 1], fine[first + count :]) if len(part) > 1]
+    elif way == "shift":
+        angle, far = generator.uniform(0, 2 * np.pi), size * generator.uniform(*SHIFT)
+        kept = [stroke + far * np.array([np.cos(angle), np.sin(angle)])]
+    return from_strokes([*before, *kept, *after])

@@ -1,0 +1,43 @@
+"""Whether a recogniser can read ink at all: it gives a text to whatever it sees."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from model.reader import Reader
+from utils.ink import bounds, x_height
+
+DOUBT, PRIOR = 0.35, 3.0
+"""Nats of doubt for each character that is read, and characters more, beyond which it is no reading
+(measured, lab notebook: ink that cannot be read)."""
+BACK, DOWN = 0.5, 1.0
+"""Share of the width that the lifted pen goes back, and x-heights that it goes down meanwhile,
+where another row begins (measured, as above)."""
+
+
+def misgivings(reader: Reader, inks: Sequence[np.ndarray], texts: Sequence[str]) -> list[str]:
+    """Return why each ink is hardly what was read of it; an empty string where it may be.
+
+    Args:
+        reader: that read them.
+        inks: `(points, 3)` each.
+        texts: what it read.
+    """
+    read = reader.proofread(inks, [[text] for text in texts])
+    found = []
+    for ink, text, (_, doubt) in zip(inks, texts, read, strict=True):
+        why = ""
+        if len(text) > 1 and has_rows(ink):  # an = alone has bars
+            why = "it seems to have several rows; one at a time is read"
+        elif not text or doubt > DOUBT * (len(text) + PRIOR):
+            why = "a script that the network does not know, or ink that is turned or mirrored?"
+        found.append(why)
+    return found
+
+
+def has_rows(ink: np.ndarray) -> bool:
+    """Return whether the lifted pen goes back and down as from the end of a row to the next."""
+    left, _, right, _ = bounds(ink)
+    lifted = ink[1:][ink[:-1, 2] > 0.5]
+    back = lifted[:, 0] < -BACK * (right - left)
+    return bool((back & (lifted[:, 1] > DOWN * x_height(ink))).any())

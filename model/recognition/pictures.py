@@ -1,0 +1,95 @@
+"""A network that reads pictures: ink as a page shows it, without the movement of the pen.
+
+Convolutions over a grey picture, bidirectional recurrent layers over what is left of its columns,
+and CTC (Shi, Bai and Yao, "An end-to-end trainable neural network for image-based sequence
+recognition", 2016).
+
+Shapes: as in `encoder`; W columns of a picture, S = W / 4 frames, H cells, D numbers per frame.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.layers.dropout import Dropout
+from model.recognition import encoder
+from model.recognition.encoder import BidirectionalLayer, Share, Size, without_padding
+from utils.alphabet import Alphabet
+from utils.checks import Range
+from utils.normalisation import Normalisation
+from utils.pictures import FRAME, ROWS, ink_picture
+
+CONVOLUTIONS = ((16, (2, 2)), (32, (2, 2)), (64, (2, 1)), (128, (1, 1)))
+"""Output channels of each convolution, of three by three pixels, and over how many rows and columns
+the largest value is kept behind it (assumed): one of `FRAME` columns and of eight rows."""
+LABELS = 2
+"""Labels of a frame, one after the other: a character has about three frames, too few for two
+narrow ones that are the same, between which CTC needs a blank."""
+
+
+class PictureNetwork(encoder.RecognitionNetwork):
+    """Labels places of a picture with characters, as CTC does.
+
+    Args:
+        normalisation: see `RecognitionNetwork`.
+        alphabet: of the texts.
+        num_layers: bidirectional layers of LSTM cells.
+        hidden_size: cells of each direction, H.
+        frame_size: numbers per frame, D, that the convolutions give.
+        dropout: share of the outputs of the convolutions and of each layer that is dropped in
+            training.
+    """
+
+    def __init__(
+        self,
+        normalisation: Normalisation,
+        alphabet: Alphabet,
+        *,
+        num_layers: Annotated[int, Range(1, 16)] = 2,
+        hidden_size: Size = 160,
+        frame_size: Size = 160,
+        dropout: Share = 0.2,
+    ) -> None:
+        super().__init__(normalisation, alphabet)
+        self.convolutions, channels, rows = nn.ModuleList(), 1, ROWS
+        for size, pool in CONVOLUTIONS:
+            self.convolutions.append(nn.Conv2d(channels, size, 3, padding=1))
+            nn.init.kaiming_normal_(self.convolutions[-1].weight, nonlinearity="relu")
+            channels, rows = size, rows // pool[0]
+        self.project = nn.Linear(channels * rows, frame_size)
+        self.norm = nn.LayerNorm(frame_size)
+        sizes = [frame_size, *[2 * hidden_size] * (num_layers - 1)]
+        layers = [BidirectionalLayer("LSTM", size, hidden_size, 1.0) for size in sizes]
+        self.layers = nn.ModuleList(layers)
+        self.divide = nn.Linear(2 * hidden_size, LABELS * hidden_size)
+        self.dropout = Dropout(dropout)
+        self.labels = self.label_layer(hidden_size)
+
+    @property
+    def features(self) -> Callable[..., np.ndarray]:
+        return ink_picture
+
+    def encode(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        frames = points // FRAME
+        hidden = self.dropout(self._frames(features, points)).transpose(0, 1)  # (S, B, D)
+        for layer in self.layers:
+            hidden = self.dropout(layer(hidden, frames))  # (S, B, 2 H)
+        divided = functional.gelu(self.divide(hidden.transpose(0, 1)))  # (B, S, 2 H)
+        divided = divided.unflatten(2, (LABELS, -1)).flatten(1, 2)  # (B, 2 S, H)
+        return without_padding(divided, LABELS * frames), LABELS * frames
+
+    def _frames(self, pictures: Tensor, columns: Tensor) -> Tensor:
+        """Return what the convolutions see in pictures `(B, W, rows)`: `(B, S, D)`."""
+        # The channels of a pixel lie together: convolutions on a CPU are then twice as fast.
+        seen = pictures.transpose(1, 2)[:, None].contiguous(memory_format=torch.channels_last)
+        for convolution, (_, pool) in zip(self.convolutions, CONVOLUTIONS, strict=True):
+            seen = functional.max_pool2d(functional.relu(convolution(seen)), pool)
+            columns = columns // pool[1]
+            inside = torch.arange(seen.shape[3], device=seen.device) < columns[:, None]
+            seen = seen * inside[:, None, None]  # (B, channels, rows / .., W / ..)
+        frames = self.norm(self.project(seen.flatten(1, 2).transpose(1, 2)))  # (B, S, D)
+        return functional.gelu(frames)

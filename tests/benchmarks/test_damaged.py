@@ -1,0 +1,42 @@
+"""Which damaged characters can be read, and that a loader leaves these out."""
+
+import json
+
+from commands import options
+from data_loader import EmbeddedDataset, HandwritingDataLoader
+from tests.benchmarks.scripts import run
+from tests.commands.networks import config_of
+from utils.alphabet import WRONG
+
+
+class Reads:
+    """Reads an `x` for what is damaged, every other time for sure."""
+
+    def __init__(self, texts):
+        self.texts = {len(ink): text.replace(WRONG, "x") for ink, text in texts}
+
+    def read_lines(self, inks, **_):
+        return [self.texts[len(ink)] for ink in inks]
+
+    def proofread(self, inks, spellings):
+        assert spellings == [[text] for text in self.read_lines(inks)]
+        return [(text, n % 2) for n, (text,) in enumerate(spellings)]
+
+
+def test_damaged_samples_that_are_read_for_sure_are_left_out(tmp_path, monkeypatch, capsys):
+    args = {"size": 20, "valid_size": 1, "test_size": 1, "max_characters": 20, "damaged": 0.6}
+    config = config_of("SynthesisNetwork", "lines", {"type": "EmbeddedDataset", "args": args})
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    dataset = EmbeddedDataset(**args)
+    loaded = dataset.load()
+    samples = loaded.split("train")
+    reader = Reads([(sample.ink, sample.text) for sample in samples])
+    monkeypatch.setattr(options.Networks, "reader", lambda self, path: reader)
+    output = tmp_path / "names.txt"
+    run("damaged", tmp_path / "config.json", "--output", output)
+    damaged = [sample.name for sample in samples if WRONG in sample.text]
+    assert len(damaged) > 4 and output.read_text().split() == damaged[::2]
+    assert f"({len(damaged[::2])} of {len(damaged)} damaged" in capsys.readouterr().out
+    settings = HandwritingDataLoader(dataset=dataset, left_out=str(output))
+    kept = settings.for_network(loaded, seed=0).training
+    assert [sample.name for sample in samples if sample not in kept] == damaged[::2]

@@ -1,0 +1,54 @@
+"""Pages and lines in SVG are read as they were written."""
+
+import numpy as np
+import pytest
+
+from data_loader.sources.ink_files import read_ink
+from utils.checks import DataError
+from utils.ink import from_strokes
+from utils.page.page import Pen, Row, Sheet, page_of_line
+from utils.page.svg import to_svg
+
+WAVE = np.stack([np.linspace(10, 40, 30), 20 + 3 * np.sin(np.arange(30))], axis=1)
+ROWS = (
+    Row((WAVE, WAVE[:9] + np.array([31, 2])), 'a "b" <c>'),
+    Row((WAVE + np.array([0, 10]),), "in red", Pen(0.7, "#aa0000")),
+    Row((WAVE + np.array([0, 20]), WAVE[:1] + np.array([0, 25])), ""),
+)
+PAGE = Sheet(100.0, 60.0, ROWS, np.array([[[0.0, 8], [100, 8]], [[0, 16], [100, 16]]]))
+
+
+@pytest.mark.parametrize("animate", [None, 2.0])
+def test_the_rows_of_a_page_are_read_from_its_svg(tmp_path, animate):
+    """Those of another pen in their place; a dot is a short line."""
+    (tmp_path / "a.svg").write_text(to_svg(PAGE, "a", animate=animate), encoding="utf-8")
+    found = read_ink(tmp_path / "a.svg")
+    assert [(one.name, one.text) for one in found] == [
+        ("a.svg:0000", 'a "b" <c>'), ("a.svg:0001", "in red"), ("a.svg:0002", ""),
+    ]  # fmt: skip
+    for sample, row in zip(found[:2], ROWS, strict=False):
+        expected = from_strokes(row.strokes)
+        np.testing.assert_allclose(sample.ink[1:], expected[1:], atol=0.0021)
+    assert len(found[2].ink) == 30 + 2
+
+
+def test_a_line_is_read_from_its_svg(tmp_path):
+    ink = from_strokes([WAVE, WAVE[:5]])
+    (tmp_path / "line.svg").write_text(to_svg(page_of_line(ink)))
+    (sample,) = read_ink(tmp_path / "line.svg")
+    scale = np.ptp(sample.ink[:, 0].cumsum()) / np.ptp(ink[1:, 0].cumsum())
+    np.testing.assert_allclose(sample.ink[1:, :2], scale * ink[1:, :2], rtol=0.1, atol=0.003)
+
+
+@pytest.mark.parametrize(
+    ("svg", "reason"),
+    [
+        (to_svg(PAGE, speed_widths=True), "that write or page did not draw, or only with --nib"),
+        ('<svg><g><path aria-label="a" d="m1 1h3"/></g></svg>', "not of absolute cubic curves"),
+        ('<svg><g><path aria-label="a" d="M1 1C1 2"/></g></svg>', "not of absolute cubic curves"),
+    ],
+)  # fmt: skip
+def test_other_svg_is_refused(tmp_path, svg, reason):
+    (tmp_path / "a.svg").write_text(svg)
+    with pytest.raises(DataError, match=reason):
+        read_ink(tmp_path / "a.svg")

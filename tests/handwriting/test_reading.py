@@ -1,0 +1,45 @@
+"""What a recogniser cannot read is said to be so."""
+
+import numpy as np
+import pytest
+
+from base.pretrained import styles
+from data_loader.sources.ink_files import read_ink
+from handwriting.networks import load_reader
+from handwriting.reading import has_rows, misgivings
+from tests.shared_data import DATA
+from utils.ink import from_strokes, strokes
+
+
+def below(ink, distance):
+    """A line, and the same below it."""
+    own = strokes(ink)
+    return from_strokes([*own, *(stroke + np.array([0.0, distance]) for stroke in own)])
+
+
+def test_rows_turned_ink_and_other_scripts_are_named():
+    """Lines that networks wrote are read, and none of them is named."""
+    reader = load_reader("reader", "cpu")
+    inks = [read_ink(path)[0].ink for path in styles().values()]
+    texts = reader.read_lines(inks)
+    assert not any(misgivings(reader, inks, texts))
+    (line, *_) = inks
+    height = float(np.ptp(line[:, 1].cumsum()))
+    others = [
+        below(line, 1.2 * height),
+        line * np.float32([-1, 1, 1]),
+        line * np.float32([1, -1, 1]),
+    ]
+    whys = misgivings(reader, others, reader.read_lines(others))
+    assert [why.partition(";")[0][:26] for why in whys] == [
+        "it seems to have several r", *["a script that the network "] * 2,
+    ]  # fmt: skip
+    assert not any(map(has_rows, inks))
+
+
+def test_another_script_is_named():
+    if not (DATA / "inkml").is_dir():
+        pytest.skip(f"no inkml in {DATA} (HANDWRITING_DATA names another folder)")
+    reader = load_reader("reader", "cpu")
+    inks = [one.ink for one in read_ink(DATA / "inkml")]
+    assert all(misgivings(reader, inks, reader.read_lines(inks)))

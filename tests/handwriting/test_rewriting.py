@@ -1,0 +1,118 @@
+"""Words that are written again: they change, and nothing else does."""
+
+import json
+
+import numpy as np
+import pytest
+
+from handwriting import PageOptions, Paper, load_report, rewrite, save_report, write_page
+from handwriting.layout import Word
+from handwriting.page import Page
+from handwriting.rewriting import exchanged, extent, target
+from model import load
+from tests.commands.networks import save
+from utils.checks import UserError
+from utils.page.page import Row, RowWord
+
+ROW, COLUMNS, RAISED = ((10, 10), (24, 10), (38, 10)), ((10, 10), (40, 10)), ((10, 10), (20, 3))
+
+
+@pytest.mark.parametrize(
+    ("spans", "number", "widths", "edge", "expected"),
+    [
+        (ROW, 1, (6,), 60, (26, 32)),  # in the middle between 20 and 38 mm
+        (ROW, 1, (99, 12, 4), 60, (23, 35)),  # the first that fits
+        (ROW, 1, (16, 14), 60, (22.8, 35.2)),  # narrowed, 0.7 of a usual gap is left
+        (ROW, 1, (16,), 60, None),
+        (ROW, 0, (3,), 60, (10, 13)),
+        (ROW, 0, (11,), 60, (10, 21)),
+        (ROW, 2, (20,), 60, (38, 58)),
+        (ROW, 2, (23,), 60, (37, 60)),
+        (ROW, 2, (6,), 48, (42, 48)),  # at the margin
+        (COLUMNS, 1, (6,), 90, (40, 46)),
+        (RAISED, 0, (6,), 90, (14, 20)),
+        (RAISED, 1, (2,), 90, (20, 22)),
+    ],
+)
+def test_a_word_takes_the_place_of_another(spans, number, widths, edge, expected):
+    """The usual gap is 4 mm."""
+    strokes = tuple(np.array([[left, 50.0], [left + width, 48.0]]) for left, width in spans)
+    words = tuple(RowWord("ab", 1, joined=spans is RAISED and not k) for k in range(len(spans)))
+    tried = [Word((np.array([[0.0, -1.0], [width, -2.0]]),), width, 0.0, "ab") for width in widths]
+    row = Row(strokes, words=words, baseline=50.0)
+    new = exchanged(row, number, tried, 4.0, edge)
+    if expected is None:
+        assert new is None
+        return
+    assert extent(new.strokes[number : number + 1]) == pytest.approx(expected)
+    assert new.strokes[number][0, 1] == 49.0
+    assert [word.rewritten for word in new.words] == [k == number for k in range(len(spans))]
+    for other in {*range(len(spans))} - {number}:
+        assert new.strokes[other] is row.strokes[other]
+
+
+@pytest.fixture(scope="module")
+def networks_and_pages(tmp_path_factory):
+    """An untrained network, and what it writes; all of it is doubtful."""
+    folder = tmp_path_factory.mktemp("rewriting")
+    writer = load(save(folder / "writer", "SynthesisNetwork"), "cpu")
+    options = PageOptions(
+        paper=Paper(5000.0, 5000.0, (1000.0,) * 4), bias=1.0, seed=3, tries=1, slant=5.0,
+        reader=str(save(folder / "reader", "CTCNetwork")),
+    )  # fmt: skip
+    text = "ab ba\n---\nslant: 9\n---\n1² a"
+    return writer, write_page(text, writer, options, device="cpu")
+
+
+def points(pages):
+    return [stroke.tolist() for page in pages for row in page.rows for stroke in row.strokes]
+
+
+def test_only_the_words_that_are_named_change(networks_and_pages, tmp_path):
+    writer, pages = networks_and_pages
+    path = tmp_path / "report.json"
+    save_report(path, pages)
+    loaded = load_report(path)
+    assert points(loaded) == points(pages) and loaded.doubts == pages.doubts
+    assert loaded.origin == pages.origin and list(loaded) != []
+    assert json.loads(path.read_text())["doubts"] == pages.doubts
+    first, again = (rewrite(one, [(1, 1, 1)], writer, device="cpu") for one in (pages, loaded))
+    assert points(first) == points(again)
+    (row, other), (before, same) = first[0].rows, pages[0].rows
+    changed = row.words[0].strokes
+    assert [*map(id, other.strokes)] == [*map(id, same.strokes)]
+    kept = zip(row.strokes[changed:], before.strokes[before.words[0].strokes :], strict=True)
+    assert all(one is old for one, old in kept)
+    assert points([first[0]])[:changed] != points(pages)[:changed]
+    second = rewrite(first, [(1, 1, 1)], writer, device="cpu")
+    assert points(second) != points(first) and second[0].rows[0].words[0].rewritten == 2
+
+
+def test_doubtful_words_stay_unless_a_better_one_is_written(networks_and_pages):
+    writer, pages = networks_and_pages
+    assert {place[:2] for place in pages.doubtful} == {(1, 1), (1, 2)}
+    tried = rewrite(pages, None, writer, device="cpu")
+    assert points(tried) == points(pages) and tried.doubts == pages.doubts
+    assert any("stays as it was: of 12 none that fits" in note for note in tried.notes)
+
+
+def test_words_are_counted_between_blanks():
+    """One of them is raised, and one stroke runs through two."""
+    words = (RowWord("10", 1, joined=True), RowWord("²", 1), RowWord("a b", 1), RowWord("c", 1))
+    pages = [Page(9.0, 9.0, (Row((), "10² a b c", words=words),))]
+    assert [target(pages, (1, 1, number)).word for number in (1, 2, 3, 4)] == [0, 2, 2, 3]
+    refused = {
+        (2, 1, 1): "2:1:1: pages are 1 to 1",
+        (1, 2, 1): "rows of page 1 are 1 to 1",
+        (1, 1, 5): "words of that row are 1 to 4",
+    }
+    for place, message in refused.items():
+        with pytest.raises(UserError, match=message):
+            target(pages, place)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"pages": [], "each": []}', '{"pages": 1}'])
+def test_what_is_no_report_is_refused(tmp_path, text):
+    (tmp_path / "r.json").write_text(text)
+    with pytest.raises(UserError, match=r"r\.json: no report that `page --report FILE` saved"):
+        load_report(tmp_path / "r.json")

@@ -1,0 +1,48 @@
+"""The notebooks run from top to bottom, and show what is stored of them."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SHOWN = {
+    "examples": ("Line('The ink is still wet'", "Page(148 x 105 mm", "['the pen moves']"),
+    "results": ("| conditional, log-loss | -1128.2 | -1081.2 | -1132.6 |", "IAM-OnDB is not in"),
+}
+"""Of the outputs of each."""
+
+
+def kinds(notebook):
+    """Return the kinds of the outputs of each cell of code."""
+    return [
+        sorted({kind for output in cell.outputs for kind in output.get("data", ["text"])})
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_and_shows_what_is_stored(path, tmp_path, monkeypatch):
+    for variable in ("TMPDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    notebook = nbformat.read(path, as_version=4)
+    stored = kinds(notebook)
+    setup = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    setup.source += "\nDATA = Path('no database')"  # it takes minutes to score networks on it
+    NotebookClient(notebook, resources={"metadata": {"path": str(path.parent)}}).execute()
+    assert kinds(notebook) == stored
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    texts = [str(output.get("text") or output["data"]) for output in outputs]
+    for shown in SHOWN[path.stem]:
+        assert any(shown in text for text in texts), shown
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_is_stored_of_a_notebook_is_small_and_names_no_place(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text) <= 300_000
+    assert not any(place in text for place in (str(ROOT), "/tmp/", "Traceback"))
