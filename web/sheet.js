@@ -123,7 +123,7 @@ export function toSvg(paper, rows, look, animated) {
   let now = 0, last = null;
   const drawn = rows.flatMap((row) => row.strokes).map((stroke) => {
     const curves = stroke.slice(1).map((_, k) => `C${curve(stroke, k).map(number).join(" ")}`);
-    const path = `M${number(stroke[0][0])} ${number(stroke[0][1])}${curves.join("") || "h0"}`;
+    const path = `M${number(stroke[0][0])} ${number(stroke[0][1])}${curves.join("") || "h0.01"}`;
     if (!animated) return `<path d="${path}"/>`;
     let way = 0;
     const along = stroke.map((point, k) => k && (way += distance(stroke[k - 1], point)));

@@ -164,9 +164,10 @@ export function startWrite({client, complain, say}) {
   };
   form.oninput = repaint;
   form.onclick = ({target}) => {
-    if (target.className === "ink") fields.colour.value = target.value;
-    repaint();
-    if (target.closest("#save") && target.value && rows.length)
+    if (target.className === "ink") {
+      fields.colour.value = target.value;
+      repaint();
+    } else if (target.closest("#save") && target.value && rows.length)
       saveSheets(target.value, paper, rows, look()).catch(complain);
   };
   find("#another").onclick = () => {
