@@ -153,6 +153,16 @@ def test_a_line_of_many_points_is_gone_on_from_as_if_it_had_the_usual_ones(page)
     assert answers[-1]["type"] == "done"
 
 
+def test_where_on_a_sheet_a_primer_was_written_makes_no_difference(page):
+    primers = [
+        dict(strokes=[[[x, y], [x + 8, y + 16], [x + 24, y - 8], [x + 32, y]]], text="ab")
+        for x, y in ((0, 0), (512, 1024))
+    ]
+    requests = [write("cd", primer=primer) for primer in primers]
+    first, second = (answers[-1]["ink"] for answers in ask(page, WRITER, *requests)[1:])
+    np.testing.assert_allclose(first, second, atol=1e-3)
+
+
 @pytest.mark.slow
 def test_the_shipped_networks_write_lines_as_a_page_needs_them(page):
     """Level, on the baseline, of an x-height of 1, and read as they should be."""
