@@ -19,7 +19,7 @@ from base.device import resolve_device
 from base.pretrained import resolve_checkpoint
 from model.generation.networks import GenerationNetwork
 from model.reader import Reader
-from model.recognition.encoder import RecognitionNetwork
+from model.recognition.encoder import Recogniser
 from model.trained_network import TrainedNetwork
 from model.writer import Writer
 from utils.alphabet import Alphabet
@@ -64,7 +64,7 @@ def restored(checkpoint: Checkpoint, path: Path, place: torch.device) -> Trained
         lacking = extension.missing(checkpoint.get("modules", {}))
         raise CheckpointError("; ".join(filter(None, (f"{path}: {fault}", lacking)))) from None
     load_weights(network, checkpoint["state_dict"], path)
-    kinds = {GenerationNetwork: Writer, RecognitionNetwork: Reader}
+    kinds = {GenerationNetwork: Writer, Recogniser: Reader}
     kind = next((kinds[base] for base in kinds if isinstance(network, base)), TrainedNetwork)
     extension.warn_of_changes(checkpoint.get("modules", {}), path)
     heavy = ("state_dict", "training")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.generation.line import Line
-from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
+from model.recognition.encoder import GREEDY, Recogniser, Search
 from model.recognition.transcribing import read_each_way, read_with_doubts
 from model.trained_network import TrainedNetwork
 
@@ -15,7 +15,7 @@ from model.trained_network import TrainedNetwork
 class Reader(TrainedNetwork):
     """A trained network that reads."""
 
-    model: RecognitionNetwork
+    model: Recogniser
 
     def read(self, ink: np.ndarray | Line, search: Search = GREEDY) -> str:
         """Return the text of a line of ink.

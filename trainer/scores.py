@@ -18,7 +18,7 @@ from base.base_dataset import Sample
 from model.generation.metrics import SSE
 from model.generation.mixture import cross_entropy
 from model.generation.networks import GenerationNetwork
-from model.recognition.encoder import GREEDY, RecognitionNetwork, Search
+from model.recognition.encoder import GREEDY, Recogniser, Search
 from model.recognition.transcribing import Transcription, read_each_way
 from utils.checks import UserError
 
@@ -110,7 +110,7 @@ def evaluate(
 
 
 def read_split(
-    model: RecognitionNetwork,
+    model: Recogniser,
     samples: Iterable[Sample],
     split: str,
     search: Search = GREEDY,

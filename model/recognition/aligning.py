@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from model.recognition.encoder import STRIDE, StrokeNetwork
+from model.recognition.encoder import STRIDE, RecognitionNetwork
 from utils.batches import by_length
 from utils.ink_features import rows_of_features
 from utils.monotonic import best_monotonic_path
@@ -16,7 +16,7 @@ from utils.monotonic import best_monotonic_path
 
 @torch.inference_mode()
 def align(
-    model: StrokeNetwork,
+    model: RecognitionNetwork,
     inks: Sequence[np.ndarray],
     texts: Sequence[str],
     *,

@@ -113,7 +113,7 @@ class BidirectionalLayer(nn.Module):
         return torch.cat((forwards, reversed_lines(backwards)), -1)  # (S, B, 2 H)
 
 
-class RecognitionNetwork(BaseModel):
+class Recogniser(BaseModel):
     """A network that reads lines: what all recognisers share.
 
     Every frame is labelled with a character or the blank (connectionist temporal classification,
@@ -214,14 +214,14 @@ class RecognitionNetwork(BaseModel):
         return {"labels.weight": (0, 0), "labels.bias": (0, 0)}
 
 
-class StrokeNetwork(RecognitionNetwork):
+class RecognitionNetwork(Recogniser):
     """A recogniser that sees the movement of the pen: the features of `utils.ink_features`, and a
     convolution over them that halves their number.
 
     A subclass says in `encode_frames` what its layers compute.
 
     Args:
-        normalisation: see `RecognitionNetwork`.
+        normalisation: see `Recogniser`.
         alphabet: of the texts.
         channels: output channels of the convolution over the features.
         dropout: share of the outputs of the convolution and of each layer that is dropped in
@@ -298,13 +298,13 @@ class StrokeNetwork(RecognitionNetwork):
         return features.masked_fill((places < ends)[..., None], 0.0)
 
 
-class RecurrentEncoder(StrokeNetwork):
+class RecurrentEncoder(RecognitionNetwork):
     """A recogniser whose layers are bidirectional recurrent ones.
 
     Common arguments of the networks' constructors:
 
     Args:
-        normalisation: see `StrokeNetwork`, as are the arguments not listed here.
+        normalisation: see `RecognitionNetwork`, as are the arguments not listed here.
         alphabet: of the texts.
         num_layers: layers of the encoder.
         time_reductions: number of layers, from the lowest, after which two frames are merged into

@@ -31,11 +31,11 @@ LABELS = 2
 narrow ones that are the same, between which CTC needs a blank."""
 
 
-class PictureNetwork(encoder.RecognitionNetwork):
+class PictureNetwork(encoder.Recogniser):
     """Labels places of a picture with characters, as CTC does.
 
     Args:
-        normalisation: see `RecognitionNetwork`.
+        normalisation: see `Recogniser`.
         alphabet: of the texts.
         num_layers: bidirectional layers of LSTM cells.
         hidden_size: cells of each direction, H.

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from base.base_data_loader import padded
-from model.recognition.encoder import GREEDY, RecognitionNetwork, Search, Transcript
+from model.recognition.encoder import GREEDY, Recogniser, Search, Transcript
 from model.recognition.error_rates import error_rate, rates
 from model.recognition.loss import ctc_nats, decoder_nats
 from utils.batches import BATCH_SIZE, by_length
 
 
 def _batches(
-    model: RecognitionNetwork,
+    model: Recogniser,
     inks: Sequence[np.ndarray],
     progress: bool,
     height: float | None = None,
@@ -29,7 +29,7 @@ def _batches(
 
 @torch.inference_mode()
 def read_each_way(
-    model: RecognitionNetwork,
+    model: Recogniser,
     inks: Sequence[np.ndarray],
     searches: Mapping[str, Search],
     *,
@@ -62,7 +62,7 @@ def read_each_way(
 
 @torch.inference_mode()
 def read_with_doubts(
-    model: RecognitionNetwork,
+    model: Recogniser,
     inks: Sequence[np.ndarray],
     spellings: Sequence[Collection[str]],
     *,

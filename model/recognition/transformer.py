@@ -10,17 +10,17 @@ from torch import Tensor, nn
 
 from model.layers.attention import FeedForward, SelfAttention, check_heads
 from model.layers.cells import state_dtype
-from model.recognition.encoder import StrokeNetwork
+from model.recognition.encoder import RecognitionNetwork
 from utils.alphabet import Alphabet
 from utils.checks import Range
 from utils.normalisation import Normalisation
 
 
-class TransformerReader(StrokeNetwork):
+class TransformerReader(RecognitionNetwork):
     """Labels every frame as CTC does, by a transformer over all frames.
 
     Args:
-        normalisation: see `StrokeNetwork`, as are the arguments not listed here.
+        normalisation: see `RecognitionNetwork`, as are the arguments not listed here.
         alphabet: of the texts.
         hidden_size: numbers per frame, D.
         num_layers: blocks.
