@@ -187,6 +187,7 @@ PUBLISHED = {
     "conditional": ("valid_log_loss_canonical", rf"^## conditional$[\s\S]*?{LOG_LOSS}"),
     "unconditional": ("valid_log_loss_canonical", rf"^## unconditional$[\s\S]*?{LOG_LOSS}"),
     "writer": ("valid_log_loss", r"^\| log-loss of the validation, nats per.* \| (-[\d.]+) \|$"),
+    "open_writer": ("valid_log_loss", r"sequence in its own unit: (-[\d.]+) \(it had"),
     "joined": ("valid_log_loss", r"^`testset_v` in such hands: (-[\d.]+) nats"),
     "judge": (
         "valid_cer",
@@ -247,7 +248,7 @@ def test_the_record_of_a_file_is_of_the_file_itself(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["writer", "joined", "reader", "open_reader", "proofreader", "judge"]
+    "name", ["writer", "open_writer", "joined", "reader", "open_reader", "proofreader", "judge"]
 )
 def test_the_networks_for_use_are_what_their_config_trains(name):
     config = ConfigParser.from_file(PRETRAINED.parents[1] / "configs" / f"{name}.json")
