@@ -1,17 +1,17 @@
-"""The engine of the page, beside Python in the same run: steps of a line in a second of a core, in
-Node, and what 8 bits a weight cost: the log-loss of lines that float32 wrote.
+"""The engine of the page, beside Python and plain JavaScript in the same run: steps of a line in a
+second, in Chromium; and what 8 bits a weight cost: the log-loss of lines that float32 wrote.
 
     python benchmarks/web.py NETWORK.bin NETWORK
 """
 
-import json
-import subprocess
+import shutil
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from playwright.sync_api import Route, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -21,23 +21,33 @@ from handwriting.networks import load_writer
 from model.generation.sampling import predict
 from model.writer import Writer
 
-TEXT, LINES, ROUNDS, SENTENCES = "The quick brown fox jumps over it", 3, 5, 100
+TEXT, LINES, SENTENCES = "The quick brown fox jumps over it", 15, 100
+ROOT, SITE = Path(__file__).resolve().parent.parent, "http://localhost/"
 
 
-def in_node(path: str) -> list[float]:
-    """Return the steps in a second of some lines, without the time to load the network."""
-    words = ["node", str(Path(__file__).with_suffix(".mjs")), path, TEXT, str(LINES)]
-    return json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
+def in_python(writer: Writer, seed: int) -> float:
+    """Return the steps in a second by the compiled kernels, with one thread and in float32."""
+    start = time.perf_counter()
+    line = writer.write(TEXT, seed=seed)
+    return len(line.ink) / (time.perf_counter() - start)
 
 
-def in_python(writer: Writer) -> list[float]:
-    """Return the same by the compiled kernels, with one thread and products of float32."""
-    rates = []
-    for seed in range(LINES):
-        start = time.process_time()
-        line = writer.write(TEXT, seed=seed)
-        rates.append(len(line.ink) / (time.process_time() - start))
-    return rates
+def measured(path: str, writer: Writer) -> np.ndarray:
+    """Return of each line the steps in a second by the engine and by plain JavaScript, how far
+    these differ (web.mjs), and the steps by Python."""
+
+    def answer(route: Route) -> None:
+        name = route.request.url.removeprefix(SITE)
+        route.fulfill(path=path if name == "writer.bin" else ROOT / name)
+
+    with sync_playwright() as playwright:
+        options = dict(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = playwright.chromium.launch(**options).new_page()
+        page.route("**/*", answer)
+        page.goto(SITE + "web/icon.svg")
+        call = "async (given) => (await import('/benchmarks/web.mjs')).measure(...given)"
+        rows = range(LINES)
+        return np.array([(*page.evaluate(call, [TEXT, n]), in_python(writer, n)) for n in rows])
 
 
 def log_loss(writer: Writer, lines: list) -> float:
@@ -56,11 +66,12 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     path, name = sys.argv[1:]
     quantised, writer = flat_file.load(path, "cpu"), load_writer(name, "cpu")
-    rates = [(in_node(path), in_python(writer)) for _ in range(ROUNDS)]
-    node, python = (np.median(one) for one in zip(*rates, strict=True))
+    rates = measured(path, writer)
+    engine, plain, _, python = np.median(rates, 0)
     print(
-        f"steps in a second of a core: {node:.0f} in Node, {python:.0f} in Python: "
-        f"{node / python:.2f}"
+        f"steps in a second: {engine:.0f} by the engine in Chromium, {python:.0f} in Python "
+        f"({engine / python:.2f}), {plain:.0f} in plain JavaScript ({engine / plain:.1f} times), "
+        f"whose first points differ by at most {rates[:, 2].max():.0e}"
     )
     texts = held_out(SENTENCES)
     written = writer.write_lines(texts, range(len(texts)))
