@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +22,15 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
+@contextmanager
+def served(folder):
+    """Serve a folder, and give its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """The address of the page, its worker one that answers with canned ink; its folder."""
@@ -37,10 +47,8 @@ def site(tmp_path_factory):
     for name in ("writer.bin", "reader.bin"):
         (folder / "networks" / name).write_bytes(b"a network")
     (folder / "networks" / "styles.json").write_text(json.dumps({"round": canned}))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", folder
-    server.shutdown()
+    with served(folder) as address:
+        yield address, folder
 
 
 class Browser:
