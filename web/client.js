@@ -1,7 +1,5 @@
 // The worker that writes and reads, as promises.
 
-const PARTS = ["progress", "points", "again"]; // answers before the last one
-
 export class Client {
   #worker = null;
   #waiting = new Map();
@@ -27,8 +25,8 @@ export class Client {
   load(role, file) {
     const before = this.#loads[role], source = file ?? {url: `networks/${role}.bin`};
     if (before && !file) return before;
-    const loading = this.ready.then(() =>
-      this.request("load", {role, ...source}, {parts: {progress: this.progress}}));
+    const parts = {progress: this.progress};
+    const loading = this.ready.then(() => this.request("load", {role, ...source}, {parts}));
     this.#loads[role] = loading.then(({header}) => header);
     this.#loads[role].catch(() => { this.#loads[role] = before; });
     return this.#loads[role];
@@ -38,7 +36,7 @@ export class Client {
     const worker = new Worker(new URL("worker.js", import.meta.url), {type: "module"});
     worker.onmessage = ({data}) => {
       const {resolve, reject, parts} = this.#waiting.get(data.id);
-      if (PARTS.includes(data.type)) return parts[data.type]?.(data);
+      if (parts[data.type]) return parts[data.type](data);
       this.#waiting.delete(data.id);
       if (data.type === "error") reject(new Error(data.message));
       else if (data.type === "cancelled") reject(new DOMException("", "AbortError"));

@@ -24,7 +24,7 @@ function sketch(picture, parts) {
   for (const stroke of parts) draw(context, stroke, 1.6 / scale);
 }
 
-export function startHand({client, complain, say, keep, keepLine, strokes, lines}, sentences) {
+export function startHand({client, say, keep, keepLine, strokes, lines}, sentences) {
   const canvas = find("#hand-pad"), scroll = find("#hand .scroll");
   let current, timer = 0;
 
@@ -119,10 +119,9 @@ export function startHand({client, complain, say, keep, keepLine, strokes, lines
       const done = await client.request("write", {text, options}, {parts});
       showInk(done.ink);
       picture.ariaLabel = text;
-    } catch (error) {
-      complain(error);
+    } finally {
+      say("");
     }
-    say("");
   }
 
   find("#begin").onclick = () => {

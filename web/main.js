@@ -55,7 +55,10 @@ async function start() {
   find("#app").hidden = false;
   find("#problem button").onclick = () => { find("#problem").hidden = true; };
   window.addEventListener("error", (event) => complain(event.error ?? event));
-  window.addEventListener("unhandledrejection", (event) => complain(event.reason));
+  window.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault(); // so what fails in an event of a control needs no word of its own
+    complain(event.reason);
+  });
   const tools = {client: new Client(offline, progress), say, complain, keep: guarded(keep),
     keepLine: guarded(keepLine), ...kept};
   const parts = {write: startWrite(tools), read: startRead(tools),

@@ -14,8 +14,6 @@ const PEN_PIVOT = -1.5; // log-odds of ends that a bias leaves as they are
 const KERNEL = 5, STRIDE = 2; // of the convolution
 const GATES = [0, 1, 3, 2]; // torch has an LSTM's candidate before its output gate
 
-const even = (count) => count + (count % 2);
-
 /** Return the header of a file and its tensors by name, each as a list of rows. */
 export async function parse(bytes, name) {
   const damaged = (what) => new UserError(`${name} ${what}: export it again.`);
@@ -44,11 +42,8 @@ export async function parse(bytes, name) {
 }
 
 /** A layer of LSTM cells, packed; the weights are of the hidden state first. */
-function layer(kernels, rows, bias) {
-  const width = even(rows[0].length);
-  const weights = kernels.pack(rows.map((row) => [...row, 0].slice(0, width)), 4);
-  return {size: rows.length / 4, width, weights, bias: kernels.alloc(bias.length, bias)};
-}
+const layer = (kernels, rows, bias) => ({size: rows.length / 4, width: rows[0].length,
+  weights: kernels.pack(rows, 4), bias: kernels.alloc(bias.length, bias)});
 
 /** The same of a layer of torch, whose gates and inputs, ranges of them, have another order. */
 function torchLayer(kernels, tensors, name, order = [[0]]) {
@@ -167,7 +162,7 @@ export class Writer {
       [list(layers.map((one) => one.weights)), list(layers.map((one) => one.bias)),
         kernels.structure(widths), list(joints), window.weights, output.weights, window.bias,
         output.bias, kernels.structure(text), kernels.structure([text.length]),
-        kernels.alloc(even(count * size)), cells, kappas, kernels.alloc(padded(3 * components)),
+        kernels.alloc(count * size + 1), cells, kappas, kernels.alloc(padded(3 * components)),
         raw, own, uniform, normal, points, phis]);
   }
 

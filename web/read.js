@@ -9,7 +9,7 @@ const PAUSE = 250; // ms after a stroke before it is read
 const SPACE = 120; // px left to write in below the last line
 const MOST = 4000; // px of the sheet's height
 
-export function startRead({client, complain, keep, strokes}) {
+export function startRead({client, keep, strokes}) {
   const canvas = find("#read-pad"), shown = find("#text"), known = new Map();
   let timer = 0, reading = false;
 
@@ -34,10 +34,9 @@ export function startRead({client, complain, keep, strokes}) {
       const rows = pad.strokes.length ? await readRows(pad.parts) : [];
       shown.replaceChildren(...rows.flatMap(({text, doubtful}) =>
         [...marked(text, doubtful), create("br")]));
-    } catch (error) {
-      complain(error);
+    } finally {
+      reading = false;
     }
-    reading = false;
   }
 
   async function readRows(parts) {
@@ -52,23 +51,18 @@ export function startRead({client, complain, keep, strokes}) {
     return rows;
   }
 
-  find("#copy-text").onclick = () =>
-    navigator.clipboard.writeText(shown.innerText.trim()).catch(complain);
+  find("#copy-text").onclick = () => navigator.clipboard.writeText(shown.innerText.trim());
   find("#save-read").onclick = () => {
     const rows = [{text: "", strokes: pad.parts}]; // what was read is no truth
     if (pad.strokes.length) save("handwriting.inkml", toInkml(rows), "application/inkml+xml");
   };
   find("#open-read").onchange = async ({target}) => {
     const [file] = target.files;
-    try {
-      const found = fromInkml(await file.text(), file.name), {left, top, right} = bounds(found);
-      const scale = Math.min(canvas.clientWidth - 32, 20 * (right - left)) / (right - left || 1);
-      pad.set(moved(found, scale, 16 - scale * left, scale, 32 - scale * top)
-        .map((points) => ({pointer: "file", points})));
-    } catch (error) {
-      complain(error);
-    }
     target.value = "";
+    const found = fromInkml(await file.text(), file.name), {left, top, right} = bounds(found);
+    const scale = Math.min(canvas.clientWidth - 32, 20 * (right - left)) / (right - left || 1);
+    pad.set(moved(found, scale, 16 - scale * left, scale, 32 - scale * top)
+      .map((points) => ({pointer: "file", points})));
   };
 
   return {

@@ -88,7 +88,7 @@ export function startWrite({client, complain, say}) {
     const options = {seed: row.seed, bias, style, primer, proofread: true};
     const parts = {points: ({ink}) => row.add(ink), again: restart};
     const writing = client.request("write", {text: row.text, options}, {parts, signal});
-    client.load("reader").catch(complain); // after the first row has begun
+    client.load("reader"); // after the first row has begun
     const {ink, doubtful} = await writing;
     row.set(ink);
     row.doubtful = doubtful;
@@ -128,10 +128,11 @@ export function startWrite({client, complain, say}) {
     try {
       network = await client.load("writer");
       find("#licence").textContent = `${network.name}: ${network.licence}`;
-      if (job === own) frame ||= requestAnimationFrame(play);
-      if (job === own) await work(own.signal);
+      own.signal.throwIfAborted();
+      frame ||= requestAnimationFrame(play);
+      await work(own.signal);
     } catch (error) {
-      if (job === own) complain(error);
+      complain(error);
     }
     if (job !== own) return;
     job = null;
@@ -168,7 +169,7 @@ export function startWrite({client, complain, say}) {
       fields.colour.value = target.value;
       repaint();
     } else if (target.closest("#save") && target.value && rows.length)
-      saveSheets(target.value, paper, rows, look()).catch(complain);
+      saveSheets(target.value, paper, rows, look());
   };
   find("#another").onclick = () => {
     fields.seed.value = (Number(fields.seed.value) + 1) % SEEDS;
@@ -177,19 +178,16 @@ export function startWrite({client, complain, say}) {
   find("#at-once").onclick = () => { hurried = true; };
   find("#stop").onclick = () => job?.abort();
   find("#learned").onchange = async ({target: {files: [file]}}) => {
-    try {
-      const bytes = await file.arrayBuffer();
-      const {name} = await client.load("writer", {bytes, name: file.name});
-      fields.style.value = "";
-      fields.style.selectedOptions[0].textContent = name;
-      write();
-    } catch (error) {
-      complain(error);
-    }
+    const bytes = await file.arrayBuffer();
+    const {name} = await client.load("writer", {bytes, name: file.name});
+    fields.style.value = "";
+    fields.style.selectedOptions[0].textContent = name;
+    write();
   };
   find("#link").onclick = async () => {
     history.replaceState(null, "", chosen());
-    await navigator.clipboard.writeText(location.href).then(() => say("Copied"), complain);
+    await navigator.clipboard.writeText(location.href);
+    say("Copied");
     setTimeout(() => say(""), 2000);
   };
   new ResizeObserver(repaint).observe(find("#sheets"));
