@@ -78,21 +78,26 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
     check_known(network)
     model, parts = network.model, []
     tensors = {name: value.numpy(force=True) for name, value in model.state_dict().items()}
-    kinds = {name: "int8" if _is_scaled(name, one) else "float32" for name, one in tensors.items()}
+    precise = {name for name, one in tensors.items() if one.ndim == 1 or name.endswith(PRECISE)}
+    kinds = {name: "float32" if name in precise else "int8" for name in tensors}
     for name, weights in tensors.items():
         parts += _scaled(weights) if kinds[name] == "int8" else [weights.astype("<f4")]
     payload = b"".join(part.tobytes() for part in parts)
-    own = {"styles": {"hand": style_of_web(network, style)}} if style else {}
+    if isinstance(network, Writer):
+        own = {"role": "writer", "sampling": _sampling(network)}
+    else:
+        features = {"spacing": model.spacing, "parts": model.parts}
+        own = {"role": "reader", "features": features | {"count": num_features(model.parts)}}
+    if style:
+        own["styles"] = {"hand": style_of_web(network, style)}
     header = {
         "format": FORMAT,
-        "role": "writer" if isinstance(network, Writer) else "reader",
         "name": network.name,
         "licence": network.licence or UNKNOWN_LICENCE,
         "checkpoint": _sha256(network.path),
         "architecture": network.record["config"]["arch"],
         "alphabet": "".join(model.alphabet.characters),
         "normalisation": model.normalisation.to_dict(),
-        **(_sampling(network) if isinstance(network, Writer) else _features(model)),
         **own,
         "tensors": [[name, kinds[name], *one.shape] for name, one in tensors.items()],
         "bytes": len(payload),
@@ -156,16 +161,6 @@ def check_known(network: TrainedNetwork) -> None:
         )
 
 
-def save_styles(path: str | Path, writer: Writer) -> None:
-    """Write the shipped styles of a network as JSON, by name: see `style_of_web`."""
-    own = {
-        name: style_of_web(writer, file)
-        for name, file in styles().items()
-        if network_of(file) == network_of(None)
-    }
-    write_text(path, json.dumps(own, ensure_ascii=False))
-
-
 def make_missing(folder: str | Path) -> list[Path]:
     """Make what the page needs, two networks and the styles of one, where the folder lacks it or
     has it of another checkpoint.
@@ -181,7 +176,10 @@ def make_missing(folder: str | Path) -> list[Path]:
             save(path, load_network(name, "cpu"))
             made.append(path)
     if not (path := folder / STYLES).exists() or folder / f"writer{ENDING}" in made:
-        save_styles(path, load_writer("writer", "cpu"))
+        writer = load_writer("writer", "cpu")
+        own = [name for name, file in styles().items() if network_of(file) == network_of(None)]
+        shipped = {name: style_of_web(writer, styles()[name]) for name in own}
+        write_text(path, json.dumps(shipped, ensure_ascii=False))
         made.append(path)
     return made
 
@@ -201,10 +199,6 @@ def style_of_web(writer: Writer, file: Path) -> dict[str, Any]:
     }
 
 
-def _is_scaled(name: str, weights: np.ndarray) -> bool:
-    return weights.ndim > 1 and not name.endswith(PRECISE)
-
-
 def _scaled(weights: np.ndarray) -> list[np.ndarray]:
     """Return the scales and the int8 of a matrix, or of more dimensions as one."""
     rows = weights.reshape(len(weights), -1)
@@ -217,24 +211,17 @@ def _sampling(writer: Writer) -> dict[str, Any]:
     model, usual = writer.model, Sampling()
     lines = [(ink, x_height(ink)) for ink in writer.reference_lines]
     return {
-        "sampling": {
-            "bias": usual.bias,
-            "pen_sharpness": usual.pen_sharpness,
-            "stretch": model.stretch,
-            "longest": model.longest,
-            "min_scales": model.min_scales.tolist(),
-            "max_correlation": model.max_correlation,
-            "x_height": float(np.median([height for _, height in lines])),
-            "step": float(np.median([mean_step(ink) for ink, _ in lines])),
-            # Of the baseline below the first point, in x-heights.
-            "baseline": float(np.median([baseline(levelled(ink)[0]) / h for ink, h in lines])),
-        }
+        "bias": usual.bias,
+        "pen_sharpness": usual.pen_sharpness,
+        "stretch": model.stretch,
+        "longest": model.longest,
+        "min_scales": model.min_scales.tolist(),
+        "max_correlation": model.max_correlation,
+        "x_height": float(np.median([height for _, height in lines])),
+        "step": float(np.median([mean_step(ink) for ink, _ in lines])),
+        # Of the baseline below the first point, in x-heights.
+        "baseline": float(np.median([baseline(levelled(ink)[0]) / h for ink, h in lines])),
     }
-
-
-def _features(model: CTCNetwork) -> dict[str, Any]:
-    count = num_features(model.parts)
-    return {"features": {"spacing": model.spacing, "parts": model.parts, "count": count}}
 
 
 def _sha256(path: Path) -> str:
