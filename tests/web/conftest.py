@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +16,16 @@ from utils.ink import from_strokes, x_height
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")
+NO_NODE = "Node.js is not installed: apt-get install nodejs"
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason=NO_NODE)
+
+
+def node(script, **request):
+    """Return what a script beside this file answers to a request."""
+    words = ["node", str(Path(__file__).with_name(script))]
+    done = subprocess.run(words, input=json.dumps(request), capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return json.loads(done.stdout)
 
 
 class Quiet(SimpleHTTPRequestHandler):

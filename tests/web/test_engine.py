@@ -1,9 +1,7 @@
 """The engine of the page computes what Python does, and so it does when it is compiled anew."""
 
-import json
 import shutil
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,27 +14,22 @@ from model.generation.options import Sampling
 from model.generation.sampling import predict
 from model.recognition.encoder import GREEDY
 from tests.commands.networks import save
+from tests.web.conftest import ROOT, needs_node, node
 
-ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "web" / "engine.wasm"
 WRITER = dict(hidden_size=13, num_layers=2, num_mixtures=3, end_of_sequence=True, stretch=0.03)
 READERS = [
     dict(hidden_size=9, num_layers=3, channels=10, parts=3),
     dict(hidden_size=8, num_layers=1, channels=8),
 ]
-NO_NODE = "Node.js is not installed: apt-get install nodejs"
 NO_CLANG = "clang or wasm-ld is not installed: apt-get install clang lld"
 
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason=NO_NODE)
+pytestmark = needs_node
 
 
-def node(task, wasm=COMMITTED, **request):
+def engine(task, wasm=COMMITTED, **request):
     """Return what the engine answers."""
-    request |= {"task": task, "wasm": str(wasm)}
-    words = ["node", str(Path(__file__).with_name("engine.mjs"))]
-    done = subprocess.run(words, input=json.dumps(request), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return node("engine.mjs", task=task, wasm=str(wasm), **request)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +55,7 @@ def check_teacher_forced(writer, path, wasm=COMMITTED):
     hook.remove()
     points = np.pad(model.normalisation.apply(line.ink[1:]), ((0, 0), (0, 1)))
     numbers = model.alphabet.encode(text).tolist()
-    answer = node("teacher_forced", wasm, network=str(path), points=points.tolist(), text=numbers)
+    answer = engine("teacher_forced", wasm, network=str(path), points=points.tolist(), text=numbers)
     expected, mixtures = seen[0][:, 0].double(), model.num_mixtures
     # The kernel leaves the weights of the components as they add up, the largest one being 1.
     logits = expected[:, 1 : 1 + mixtures]
@@ -94,7 +87,7 @@ def test_a_seed_writes_the_same_line_as_in_python(flat, of, primed):
     sampling = dict(bias=0.6, stretch=model.stretch_at(0.6))
     request = dict(primer=ink.flatten().tolist(), primed=length, seeds=seeds, text=whole)
     request |= dict(sampling=sampling, limit=limit)
-    answers = node("write", network=str(path), **request)
+    answers = engine("write", network=str(path), **request)
     for line, answer in zip(lines, answers, strict=True):
         own = line.ink[line.primed or 1 :]
         written = np.reshape(answer["ink"], (-1, 3))[: answer["steps"]]
@@ -115,7 +108,7 @@ def lines_of_fonts(count):
 def test_a_reader_reads_ink_as_python_does(flat, of):
     path, reader = flat("CTCNetwork", of)
     inks = lines_of_fonts(10)
-    answers = node("read", network=str(path), inks=[ink.flatten().tolist() for ink in inks])
+    answers = engine("read", network=str(path), inks=[ink.flatten().tolist() for ink in inks])
     for ink, answer in zip(inks, answers, strict=True):
         transcript = reader.model.read([ink], GREEDY)
         expected = transcript.ctc_log_probs.flatten()
@@ -126,17 +119,17 @@ def test_a_reader_reads_ink_as_python_does(flat, of):
 
 @pytest.mark.skipif(not (shutil.which("clang") and shutil.which("wasm-ld")), reason=NO_CLANG)
 def test_the_kernels_compile_to_an_engine_that_computes_the_same(flat, tmp_path):
-    engine = tmp_path / "engine.wasm"
-    words = ["make", "-s", f"ENGINE={engine}", str(engine)]
+    anew = tmp_path / "engine.wasm"
+    words = ["make", "-s", f"ENGINE={anew}", str(anew)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     path, writer = flat("SynthesisNetwork", WRITER)
-    check_teacher_forced(writer, path, engine)
+    check_teacher_forced(writer, path, anew)
     assert len(COMMITTED.read_bytes()) < 30_000
 
 
 def test_random_numbers_are_those_of_torch(tmp_path):
-    answers = node("random", seeds=[0, 3, 2**32 - 1], count=512)
+    answers = engine("random", seeds=[0, 3, 2**32 - 1], count=512)
     for seed, (uniform, normal, again) in zip([0, 3, 2**32 - 1], answers, strict=True):
         generator = torch.Generator().manual_seed(seed)
         assert uniform == torch.rand(512, generator=generator).tolist()

@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import subprocess
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,17 +11,16 @@ from data_loader import EmbeddedDataset
 from handwriting import flat_file
 from model import load
 from tests.commands.networks import save
+from tests.web.conftest import ROOT, needs_node, node
 from utils.hand_measures import baseline, levelled
 from utils.ink import from_strokes, row_starts, strokes, x_height
 
-ROOT = Path(__file__).parents[2]
-NO_NODE = "Node.js is not installed: apt-get install nodejs"
 OPTIONS = dict(bias=0.75, seed=1, style=None, primer=None, proofread=False)
 WRITER, READER = (
     dict(type="load", role=role, url=f"networks/{role}.bin") for role in ("writer", "reader")
 )
 
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason=NO_NODE)
+pytestmark = needs_node
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +45,7 @@ def page(tmp_path_factory):
 
 def ask(page, *requests):
     """Return all answers to each request."""
-    words = ["node", str(Path(__file__).with_name("worker.mjs"))]
-    content = json.dumps({"web": page.as_uri() + "/", "requests": requests})
-    done = subprocess.run(words, input=content, capture_output=True, text=True)
-    assert done.returncode == 0 and not done.stderr, done.stderr
-    return json.loads(done.stdout)
+    return node("worker.mjs", web=page.as_uri() + "/", requests=requests)
 
 
 def write(text, **options):
