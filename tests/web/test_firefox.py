@@ -54,8 +54,7 @@ def test_a_stroke_is_drawn_and_read(tmp_path):
     firefox = subprocess.Popen([*words, tmp_path], stderr=subprocess.PIPE, text=True)
     with served(folder) as url, firefox:
         try:
-            told = (line.partition("BiDi listening on ")[2].strip() for line in firefox.stderr)
-            address = next(filter(None, told))
+            address = next(line.split()[-1] for line in firefox.stderr if "BiDi listening" in line)
             assert asyncio.run(text_of_a_stroke(address, f"{url}/#read")) in list("lI1|")
         finally:
             firefox.kill()
