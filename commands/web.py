@@ -63,11 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _listen(port: int, learned: bool) -> ThreadingHTTPServer:
     """Return what serves the page; `learned` says whether it writes as a learned hand."""
-    policy = POLICY.search((FOLDER / "index.html").read_text(encoding="utf-8"))[1]
-    policy = " ".join(policy.split())
-    handler = partial(_Page, policy=policy, learned=learned, directory=str(FOLDER))
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), handler)
+        return ThreadingHTTPServer(("127.0.0.1", port), partial(_Page, learned=learned))
     except OSError as error:
         reason = f"{error.strerror}; choose another one with --port"
         raise UserError(f"--port {port}: cannot be served ({reason})") from None
@@ -81,16 +78,17 @@ class _Page(SimpleHTTPRequestHandler):
         ".wasm": "application/wasm",
     }
 
-    def __init__(self, *connection: object, policy: str, learned: bool, directory: str) -> None:
-        self.policy, self.learned = policy, learned
-        super().__init__(*connection, directory=directory)
+    def __init__(self, *connection: object, learned: bool) -> None:
+        self.learned = learned
+        super().__init__(*connection, directory=str(FOLDER))
 
     def translate_path(self, path: str) -> str:
         file = super().translate_path(path)
         return str(HAND) if self.learned and Path(file) == NETWORKS / "writer.bin" else file
 
     def end_headers(self) -> None:
-        self.send_header("Content-Security-Policy", self.policy)
+        policy = POLICY.search((FOLDER / "index.html").read_text(encoding="utf-8"))[1]
+        self.send_header("Content-Security-Policy", " ".join(policy.split()))
         self.send_header("Cache-Control", "no-cache")  # ask whether a file has changed
         super().end_headers()
 

@@ -27,7 +27,7 @@ export function penned(ink, x, y, size) {
 }
 
 /** A row of writing on a sheet: its text, place, ink, and what in it is doubtful. */
-export class Row {
+class Row {
   constructor(sheet, x, y, size) {
     Object.assign(this, {text: "", sheet, x, y, size, doubtful: []});
     this.clear();
@@ -116,7 +116,7 @@ export function paint(context, paper, look, rows) {
 }
 
 /** A sheet as SVG in mm, a path for each stroke; `animated`: it writes itself (SMIL). */
-export function toSvg(paper, rows, look, animated) {
+function toSvg(paper, rows, look, animated) {
   const number = (value) => short(value, 3), {width, height} = paper, [line, rules] = paper.rules();
   const lines = rules.map(([x, y, to, down]) =>
     `<path d="M${number(x)} ${number(y)}L${number(to)} ${number(down)}"/>`);
