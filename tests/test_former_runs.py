@@ -10,11 +10,8 @@ Where the lines of `EmbeddedDataset` change on purpose, the run of two processes
 """
 
 import json
-import os
 import random
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +22,7 @@ from base.checkpoint import BEST, checkpoints, load_checkpoint
 from data_loader.sources.ink_files import read_ink
 from model import Reader, load
 from model.generation.options import Sampling
+from tests import torchrun
 from tests.same_run import rows_of
 from trainer.own_hand import exam
 
@@ -96,20 +94,10 @@ def test_a_run_goes_on_to_the_end_that_it_had(runs, no_exam, name):
 
 def test_a_run_of_two_processes_goes_on_to_the_end_that_it_had(runs):
     """And stops early, with the best epoch that came before it was stopped."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    if sys.platform == "linux":
-        environment["GLOO_SOCKET_IFNAME"] = "lo"
     run = MODELS / NAMES[3] / "stopped"
     best = load_checkpoint(run / BEST)["metrics"]
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"),
-            *(str(ROOT / "train.py"), "-r", str(run), "-d", "cpu"),
-        ],
-        env=environment,
-        check=True,
-        timeout=100,
-    )
+    process = torchrun.start(ROOT / "train.py", "-r", str(run), "-d", "cpu")
+    assert process.wait(timeout=100) == 0
     assert end_of(run) == pytest.approx(expected("ends", NAMES[3]), **TOLERANCE)
     assert load_checkpoint(run / BEST)["metrics"] == best
 

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 
 import train
 from base.checkpoint import BEST, checkpoints, load_checkpoint
-from tests import tiny_config
+from tests import tiny_config, torchrun
 from tests.same_run import differences, rows_of
 
 pytestmark = pytest.mark.slow
@@ -47,20 +46,8 @@ WEIGHTS = {"rtol": 1e-5, "atol": 2e-6}
 
 
 def start(*words: str, launcher: Sequence[str] = ()) -> subprocess.Popen:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    if sys.platform == "linux":
-        environment["GLOO_SOCKET_IFNAME"] = "lo"
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"),
-            *launcher,
-            *(str(ROOT / "train.py"), "-d", "cpu", *words),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return torchrun.start(ROOT / "train.py", "-d", "cpu", *words, launcher=launcher, **streams)
 
 
 def rows(run: str) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from base.base_data_loader import BaseDataLoader, Batch
+from base.base_data_loader import BaseDataLoader
 
 
 class Noise(Dataset):
@@ -78,17 +78,6 @@ def test_without_shuffle_samples_come_in_order_of_length_every_time():
     assert indices(loader) == indices(loader) == [[1, 3], [0, 4], [2]]
 
 
-@pytest.mark.parametrize("batch", [0, 1, 6, 7])
-def test_position_restored_is_exact(batch):
-    lengths = lengths_like_iam(50)
-    loader = Loader(lengths, batch_size=8)
-    epochs = [list(loader) for _ in range(4)]
-    resumed = Loader(lengths, batch_size=8)
-    resumed.batch_sampler.start_at(2, batch)
-    assert list(resumed) == epochs[2][batch:]
-    assert list(resumed) == epochs[3]
-
-
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_workers_outlive_the_signals_that_end_a_run():
     lengths = lengths_like_iam(600)
@@ -100,21 +89,3 @@ def test_workers_outlive_the_signals_that_end_a_run():
         os.kill(worker.pid, signal.SIGTERM)
     taken += list(batches)
     assert taken == list(Loader(lengths, batch_size=2))
-
-
-def batch(lengths=(3, 1)):
-    time, size = max(lengths), len(lengths)
-    return Batch(
-        inputs=torch.ones(size, time, 3),
-        targets=torch.ones(size, time, 3),
-        lengths=torch.tensor(lengths),
-        text=torch.zeros(size, 2, dtype=torch.int64),
-        text_lengths=torch.tensor([2] * size),
-        index=torch.arange(size),
-    )
-
-
-def test_batch_counts_and_masks_its_steps():
-    assert len(batch()) == 2
-    assert batch().points == 4
-    assert batch().mask.tolist() == [[True, True, True], [True, False, False]]

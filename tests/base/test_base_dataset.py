@@ -3,7 +3,6 @@ import pytest
 
 from base.base_dataset import BaseDataset, Loaded, Sample, counts_of
 from data_loader.sources.own_ink import OwnInk
-from utils.binding import Binder
 from utils.checks import UserError
 
 
@@ -45,15 +44,6 @@ def test_the_counts_of_a_report():
     train, valid = counts_of(loaded(["ab", "c"], {"train": [0], "valid": [1]}).samples)
     assert train == "train        1 lines           2 points         2 characters"
     assert valid == "valid        1 lines           2 points         1 characters"
-
-
-def test_a_class_that_cannot_load_is_told_what_it_lacks():
-    class Lacking(BaseDataset): ...
-
-    binder = Binder(lambda base: {"Lacking": Lacking} if base is BaseDataset else {})
-    assert binder.make(BaseDataset, {"type": "Lacking"}, "dataset") is None
-    (fault,) = binder.faults
-    assert "\n" not in str(fault) and "abstract method" in str(fault) and "load" in str(fault)
 
 
 @pytest.mark.parametrize("name", ["prepare", "split_indices", "ink"])

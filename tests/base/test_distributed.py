@@ -2,10 +2,7 @@
 
 import json
 import math
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from tiny_run import ChunkTrainer, make, trained, weights
 from base import distributed
 from base.base_data_loader import BucketBatchSampler
 from base.checkpoint import checkpoints, load_checkpoint
+from tests import torchrun
 from tests.same_run import rows_of
 
 pytestmark = pytest.mark.slow
@@ -34,16 +32,7 @@ def ran(tmp_path_factory) -> Path:
     """The folder in which two processes have run `parallel_run.py`."""
     saved = tmp_path_factory.mktemp("parallel")
     make(saved, "stopped-there", trainer=Stopped, **KINDS["plain"]).train()
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    if sys.platform == "linux":
-        environment["GLOO_SOCKET_IFNAME"] = "lo"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"),
-            *(str(HERE / "parallel_run.py"), str(saved)),
-        ],
-        env=environment | {"PYTHONPATH": str(HERE.parents[1])},
-    )
+    process = torchrun.start(HERE / "parallel_run.py", str(saved))
     try:
         assert process.wait(timeout=120) == 0
     finally:

@@ -58,15 +58,6 @@ def test_what_cannot_be_loaded_is_reported_and_leaves_nothing(tmp_path, name, co
     assert sys.path == before and not extension.classes()
 
 
-def test_two_files_of_one_name_are_refused(tmp_path):
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "same_name.py").write_text(CODE)
-    extension.load_module(tmp_path / "a" / "same_name.py")
-    with pytest.raises(UserError, match="another module same_name; rename"):
-        extension.load_module(tmp_path / "b" / "same_name.py")
-
-
 def test_what_a_module_imports_from_its_folder_is_recorded_as_well(tmp_path):
     (tmp_path / "my_helper.py").write_text("FACTOR = 2\n")
     (tmp_path / "my_net.py").write_text("import json\n\nfrom my_helper import FACTOR\n")

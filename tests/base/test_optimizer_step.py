@@ -184,19 +184,6 @@ def test_a_skipped_step_changes_nothing(tmp_path):
     assert all(map(torch.equal, log_stds, trainer.optimizer_step.noise.log_stds))
 
 
-@pytest.mark.parametrize(("by", "count"), [("batch", 5), ("epoch", 1)])
-def test_schedules(tmp_path, by, count):
-    def schedule(optimizer, steps):
-        assert steps == 3 * count
-        return lr_scheduler.ExponentialLR(optimizer, 0.5)
-
-    trainer = trained(tmp_path, scheduler=schedule, schedule_by=by)
-    rates = [float(row["learning_rate"]) for row in rows(trainer)]
-    # Logged is that of the last step: the schedule has stepped once an epoch, or 4, 9, 14 times.
-    exponents = [0, 1, 2] if by == "epoch" else [4, 9, 14]
-    assert rates == pytest.approx([0.05 * 0.5**exponent for exponent in exponents])
-
-
 def test_rates_warm_up_to_those_of_the_schedule(tmp_path):
     seen = []
 

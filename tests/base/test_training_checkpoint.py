@@ -45,15 +45,6 @@ def test_of_a_run_that_has_ended_the_newest_and_the_best_are_left(tmp_path, valu
     assert names == {"checkpoint-epoch5.pth", BEST}
 
 
-def test_minutes_between_checkpoints_within_an_epoch(tmp_path):
-    trainer = trained(tmp_path, save_minutes=0.0, keep_last=None, epochs=2)
-    names = {path.name for path in trainer.run.models.glob("checkpoint*")}
-    within = {f"checkpoint-epoch1-step{step}.pth" for step in range(1, 5)}
-    within |= {f"checkpoint-epoch2-step{step}.pth" for step in range(6, 10)}
-    assert names == within | {"checkpoint-epoch1.pth", "checkpoint-epoch2.pth"}
-    assert load_checkpoint(trainer.run.models / "checkpoint-epoch2-step7.pth")["step"] == 7
-
-
 # A run that diverges keeps the sound checkpoints that it has, and says so.
 
 

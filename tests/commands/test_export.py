@@ -91,35 +91,30 @@ def test_a_hand_knows_its_lines_from_the_config_of_its_run(tmp_path):
     assert root(hand) == root(tmp_path) == "my/lines.json"
 
 
-def test_an_export_destroys_no_training(conditional, tmp_path):
-    trained, other = tmp_path / "trained.pth", tmp_path / "other.pth"
+def test_an_export_destroys_no_training_and_no_other_file(conditional, tmp_path):
+    trained, other, letter = (tmp_path / name for name in ("trained.pth", "other.pth", "letter"))
+    letter.write_text("dear")
     whole = torch.load(conditional, weights_only=True) | {"training": {"update": None}}
     for path in (trained, other):
         torch.save(whole, path)
     link = tmp_path / "link.pth"
     link.symlink_to(trained)
-    before = [path.read_bytes() for path in (trained, other)]
+    before = [path.read_bytes() for path in (trained, other, letter)]
     for target, cause in (
         (trained, "this is the checkpoint itself"),
         (link, "this is the checkpoint itself"),
         (other, "contains training state, which would be lost"),
+        (letter, "this is no checkpoint; name another file"),
     ):
         with pytest.raises(UserError, match=re.escape(f"{target}: ")) as caught:
             use("export", "-r", trained, target)
         assert cause in str(caught.value)
-        assert [path.read_bytes() for path in (trained, other)] == before and link.is_symlink()
+        assert [path.read_bytes() for path in (trained, other, letter)] == before
+        assert link.is_symlink()
     shared = tmp_path / "shared.pth"
     for _ in range(2):  # an earlier export makes way
         use("export", "-r", trained, shared)
     assert "training" not in torch.load(shared, weights_only=True)
-
-
-def test_an_export_replaces_no_other_file(conditional, tmp_path):
-    letter = tmp_path / "letter.txt"
-    letter.write_text("dear")
-    with pytest.raises(UserError, match=r"letter\.txt: this is no checkpoint; name another file"):
-        use("export", "-r", conditional, letter)
-    assert letter.read_text() == "dear"
 
 
 def test_ink_goes_along_only_if_asked_for(conditional, tmp_path):

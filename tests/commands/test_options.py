@@ -2,13 +2,11 @@
 
 import os
 import re
-import shlex
 from contextlib import suppress
 
 import pytest
 
 import experiments
-from base.pretrained import PRETRAINED
 from commands import options, search_options, train_options
 from commands.options import Output
 from data_loader.sources.ink_files import MAX_HAND_RATIO
@@ -16,30 +14,9 @@ from experiments import COMMANDS, parser_of
 from model.generation.options import Sampling
 from model.generation.sampling import DEFAULT_STEPS
 from model.loading import load
-from tests.commands.networks import ROOT, names
+from tests.commands.networks import names
 from utils.checks import DEVICES, UserError
 from utils.files import make_room
-
-
-def shown():
-    """Commands of the pages as they are, but for the notebook, whose are of their day."""
-    pages = {ROOT / "README.md", *(ROOT / "docs").glob("*.md"), PRETRAINED / "README.md"}
-    for page in sorted(pages - {ROOT / "docs" / "lab-notebook.md"}):
-        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
-        for line in re.findall(r"^ *python ((?:train|experiments)\.py .*)$", text, re.MULTILINE):
-            yield pytest.param(line, id=f"{page.name}: {line[:60]}")
-
-
-@pytest.mark.parametrize("line", list(shown()))
-def test_what_the_pages_show_is_understood(line):
-    # A style that is there once a hand has been learned.
-    line = line.replace("saved/models/own_hand/RUN_ID/hand.json", "flowing")
-    script, *words = shlex.split(line, comments=True)
-    if script == "train.py":
-        arguments = train_options.parse(words)
-        assert arguments.config or arguments.resume
-    else:
-        parser_of(words[0])[1].parse(words[1:])
 
 
 def test_without_arguments_the_help_is_shown(capsys):

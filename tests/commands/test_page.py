@@ -4,18 +4,15 @@ import io
 import json
 import shlex
 import sys
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
-import pypdf
 import pytest
 from PIL import Image
 
 import experiments
 from base.pretrained import style_of
 from commands.page import MAX_BYTES, options_of
-from data_loader.sources.ink_files import read_ink
 from handwriting.page import MAX_LINES
 from handwriting.paper import Paper
 from handwriting.setting import Look, enveloped
@@ -47,40 +44,6 @@ def text_file(folder, text, name="letter.txt"):
     path = folder / name
     path.write_bytes(text.encode())
     return path
-
-
-@pytest.mark.parametrize("kind", ["svg", "pdf", "png", "inkml", "json"])
-def test_a_page_in_every_format(networks, tmp_path, kind):
-    text = text_file(tmp_path, "ab ba\n\n  ba")
-    output = tmp_path / f"page.{kind}"
-    # An untrained network draws far and wide.
-    assert write_page(networks, text, "--output", output, "--paper", "5000x5000",
-                 "--margins", 1000, *(["--dpi", 20] if kind == "png" else [])) == 0  # fmt: skip
-    assert output.stat().st_size > 100
-    if kind == "svg":
-        root = ElementTree.parse(output).getroot()
-        assert (root.get("width"), root.get("height")) == ("5000mm", "5000mm")
-    elif kind == "pdf":
-        (page,) = pypdf.PdfReader(output).pages
-        assert float(page.mediabox.width) == pytest.approx(5000 / 25.4 * 72)
-    elif kind == "json":
-        assert [row.text for row in rows_of(output)] == ["ab ba", "ba"]
-    elif kind == "inkml":
-        assert [sample.text for sample in read_ink(output)] == ["ab ba", "ba"]
-
-
-def test_the_same_seed_gives_the_same_page_proofreading_included(networks, tmp_path):
-    text, pages = text_file(tmp_path, "ab ba"), []
-    for number, seed in enumerate((3, 3, 4)):
-        output, report = tmp_path / f"{number}.json", tmp_path / f"report{number}.json"
-        write_page(networks, text, "--output", output, "--seed", seed, "--tries", 2,
-              "--report", report, proofread=True)  # fmt: skip
-        pages.append((output.read_text(), report.read_text()))
-    assert pages[0] == pages[1] != pages[2]
-    report = json.loads(pages[0][1])
-    assert " ".join(one["text"] for one in report["each"]) == "ab ba"
-    assert all(one["tries"] == 2 for one in report["each"]) and report["doubts"]
-    assert all(one.startswith("page 1, row 1, word ") for one in report["doubts"])
 
 
 def test_the_advice_of_a_page_is_a_command_that_writes_its_doubtful_words_again(

@@ -53,7 +53,6 @@ def test_the_text_alone_is_printed(checkpoints, data, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("read",), "the following arguments are required: PATH"),
         (("read", "nowhere.inkml"), "nowhere.inkml"),
         (("evaluate", "--beam", "2", "--language-model", "nowhere.txt"), "nowhere.txt"),
         (("evaluate", "sometimes"), "no split 'sometimes'"),

@@ -195,12 +195,6 @@ def test_a_sheet_has_a_row_for_each_network(tmp_path, capsys):
     assert "ended" not in capsys.readouterr().out
 
 
-def test_a_squared_error_has_no_density_to_sharpen(tmp_path):
-    path = save(tmp_path / "a" / "c.pth", head="regression")
-    with pytest.raises(UserError, match=r"regression head.*leave out --pen-sharpness"):
-        write(path, tmp_path / "out", "--pen-sharpness", 1)
-
-
 def test_the_beginning_of_a_line_is_continued_by_its_whole_text(conditional, tmp_path):
     write(conditional, tmp_path / "line.inkml", "--text", "on it", "--steps", 60)
     primer = ("--primer", tmp_path / "line.inkml", "--primer-scale", 1, "--primer-points", 15)

@@ -63,8 +63,11 @@ def test_the_command_and_python_write_the_same_page(writer, tmp_path):
         "--align", "right", "--size", 3, "--output", tmp_path / "a.json")  # fmt: skip
     pages.save(tmp_path / "b.json")
     assert (tmp_path / "a.json").read_text() == (tmp_path / "b.json").read_text()
+    write_page(text, writer, replace(options, seed=4), device="cpu").save(tmp_path / "c.json")
+    assert (tmp_path / "c.json").read_text() != (tmp_path / "b.json").read_text()
     assert pages.doubts and all(one.startswith("page 1, row ") for one in pages.doubts)
     assert any(one.startswith("CTCNetwork of ") for one in pages.notes)
+    assert {one.tries for one in pages.proofread} == {2}
 
 
 @pytest.mark.parametrize(

@@ -125,27 +125,6 @@ def test_dequantised_scores(inks, quantisation_step):
     assert scores["log_loss_dequantised"] != scores["log_loss"]
 
 
-def test_canonical_log_loss_does_not_depend_on_the_normalisation(inks):
-    """A density over offsets normalised otherwise scores the same where it says the same."""
-    first = network(num_mixtures=2, min_scale=1e-3)
-    second_unit = Normalisation(mean=(0.0, 0.0), std=(5.0, 40.0))
-    second = PredictionNetwork(
-        second_unit, hidden_size=8, num_layers=1, num_mixtures=2, min_scale=1e-3
-    ).eval()
-    ratio = torch.tensor([20 / 5, 10 / 40])
-    shift = torch.tensor([3.0 / 5, -1.0 / 40])
-    with torch.no_grad():
-        first.output.weight.zero_()  # the mixture is then the same at every step
-        second.output.weight.zero_()
-        second.output.bias.copy_(first.output.bias)
-        parts = second.output.bias[1:].view(6, 2)
-        parts[1:3] = parts[1:3] * ratio[:, None] + shift[:, None]
-        parts[3:5] += ratio.log()[:, None]
-    one = evaluate(first, batches(inks, 4), **UNITS)
-    two = evaluate(second, batches(inks, 4, second_unit), **UNITS)
-    assert one == pytest.approx(two, rel=1e-4)
-
-
 @pytest.mark.parametrize("ends", [False, True])
 def test_scores_of_a_regression_head(inks, ends):
     """Distances are in canonical units for SSE alone."""

@@ -1,7 +1,5 @@
 """Pictures read back, by their pixels."""
 
-import warnings
-
 import matplotlib.colors
 import numpy as np
 import pytest
@@ -136,12 +134,18 @@ def test_frames_do_not_depend_on_what_is_drawn_in_them():
 
 
 @pytest.mark.parametrize(
-    ("text", "shown", "others"), [("aé\n", "aé\n", 0), ("aᶁ", "aᶁ", 1), ("𒀀b", "U+12000b", 0)]
+    ("text", "shown", "others"),
+    [
+        ("aé\n", "aé\n", 0),
+        ("aᶁ", "aᶁ", 1),
+        ("𒀀b", "U+12000b", 0),
+        ("$5^{ and $6_ %s {}", "$5^{ and $6_ %s {}", 0),  # no markup
+    ],
 )
 def test_what_the_font_lacks_is_drawn_in_another_one_or_named(recwarn, text, shown, others):
     found, fonts = drawable(text)
     assert found == shown and fonts[0] == "DejaVu Sans" and len(fonts) == 1 + others
-    assert dark(render([wave()], [text])).any() and not recwarn.list
+    assert of_colour(render([wave()], [text]), plots.GREY).sum() > 20 and not recwarn.list
 
 
 def test_a_primer_is_in_another_colour():
@@ -151,13 +155,6 @@ def test_a_primer_is_in_another_colour():
     assert len(columns) > 100 and second.sum() > 100
     # The wave is half the primer's; the dot, written last, is not.
     assert np.ptp(columns) == pytest.approx(np.ptp(whole) / 2, rel=0.1)
-
-
-def test_captions_are_plain_text_whatever_they_hold():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        pixels = render([wave()] * 2, ["costs $5^{ and $6_", "\u65e5 %s {}"])
-    assert of_colour(pixels, plots.GREY).sum() > 50
 
 
 def test_a_sheet_marks_what_is_wrong_beside_its_line_only():
@@ -206,14 +203,10 @@ def test_the_window_s_map_rises_with_time(end):
     figure = window_figure(window, text, ink)
     labels = [label.get_text() for label in figure.axes[1].get_yticklabels()]
     assert labels == ["end"] * end + ["d", "_", "c", "$", "b", "␣", "a"]
-    pixels = to_pixels(figure)
-    part, _, box = inside(figure, pixels)
+    part, _, _ = inside(figure, to_pixels(figure))
     rows, columns = np.nonzero(part.astype(int).sum(axis=-1) < 200)
     assert np.corrcoef(rows, columns)[0, 1] < -0.95  # upwards is a smaller row
     assert len(rows) == pytest.approx(part[..., 0].size / len(labels), rel=0.1)
-    # The ink stands below the map, in two shades by turns.
-    below = pixels[int(len(pixels) - box.y0) + 30 :]
-    assert of_colour(below, INK).sum() > 100 and of_colour(below, plots.LIGHT_INK).sum() > 100
 
 
 def test_ink_changes_its_shade_where_the_window_moves_on():

@@ -117,15 +117,12 @@ def test_nothing_of_use_is_an_error(tmp_path):
     message = r"no ink there: 1 left out: no ink in a known format: note; what is read: InkML"
     with pytest.raises(DataError, match=message):
         read_ink(tmp_path)
-    with pytest.raises(DataError, match=r"/note: no ink in a known format; what is read: InkML, a"):
-        read_ink(tmp_path / "note")
-
-
-def test_what_is_zipped_and_no_tar_archive_is_no_broken_archive(tmp_path):
-    """Such as a note of Xournal++."""
+    # Nor is what is zipped and no tar archive a broken one, such as a note of Xournal++.
     (tmp_path / "note.xopp").write_bytes(gzip.compress(b"<?xml version='1.0'?><xournal/>" * 99))
-    with pytest.raises(DataError, match=r"note\.xopp: no ink in a known format; what is read: "):
-        read_ink(tmp_path / "note.xopp")
+    for name in ("note", "note.xopp"):
+        message = rf"/{name}: no ink in a known format; what is read: InkML, a"
+        with pytest.raises(DataError, match=message):
+            read_ink(tmp_path / name)
 
 
 def test_iam_lines_find_their_texts_in_the_database(tmp_path):
