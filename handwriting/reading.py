@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model.reader import Reader
 from utils.ink import bounds, x_height
 
 DOUBT, PRIOR = 0.35, 3.0
@@ -15,17 +14,15 @@ BACK, DOWN = 0.5, 1.0
 where another row begins (measured, as above)."""
 
 
-def misgivings(reader: Reader, inks: Sequence[np.ndarray], texts: Sequence[str]) -> list[str]:
+def misgivings(inks: Sequence[np.ndarray], read: Sequence[tuple[str, float]]) -> list[str]:
     """Return why each ink is hardly what was read of it; an empty string where it may be.
 
     Args:
-        reader: that read them.
         inks: `(points, 3)` each.
-        texts: what it read.
+        read: the text of each, and its doubt; see `Reader.proofread`.
     """
-    read = reader.proofread(inks, [[text] for text in texts])
     found = []
-    for ink, text, (_, doubt) in zip(inks, texts, read, strict=True):
+    for ink, (text, doubt) in zip(inks, read, strict=True):
         why = ""
         if len(text) > 1 and has_rows(ink):  # an = alone has bars
             why = "it seems to have several rows; one at a time is read"

@@ -21,8 +21,9 @@ def test_rows_turned_ink_and_other_scripts_are_named():
     """Lines that networks wrote are read, and none of them is named."""
     reader = load_reader("reader", "cpu")
     inks = [read_ink(path)[0].ink for path in styles().values()]
-    texts = reader.read_lines(inks)
-    assert not any(misgivings(reader, inks, texts))
+    read = reader.proofread(inks)
+    assert [text for text, _ in read] == reader.read_lines(inks)
+    assert not any(misgivings(inks, read))
     (line, *_) = inks
     height = float(np.ptp(line[:, 1].cumsum()))
     others = [
@@ -30,7 +31,7 @@ def test_rows_turned_ink_and_other_scripts_are_named():
         line * np.float32([-1, 1, 1]),
         line * np.float32([1, -1, 1]),
     ]
-    whys = misgivings(reader, others, reader.read_lines(others))
+    whys = misgivings(others, reader.proofread(others))
     assert [why.partition(";")[0][:26] for why in whys] == [
         "it seems to have several r", *["a script that the network "] * 2,
     ]  # fmt: skip
@@ -42,4 +43,4 @@ def test_another_script_is_named():
         pytest.skip(f"no inkml in {DATA} (HANDWRITING_DATA names another folder)")
     reader = load_reader("reader", "cpu")
     inks = [one.ink for one in read_ink(DATA / "inkml")]
-    assert all(misgivings(reader, inks, reader.read_lines(inks)))
+    assert all(misgivings(inks, reader.proofread(inks)))
