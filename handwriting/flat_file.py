@@ -156,16 +156,6 @@ def check_known(network: TrainedNetwork) -> None:
         )
 
 
-def save_styles(path: str | Path, writer: Writer) -> None:
-    """Write the shipped styles of a network as JSON, by name: see `style_of_web`."""
-    own = {
-        name: style_of_web(writer, file)
-        for name, file in styles().items()
-        if network_of(file) == network_of(None)
-    }
-    write_text(path, json.dumps(own, ensure_ascii=False))
-
-
 def make_missing(folder: str | Path) -> list[Path]:
     """Make what the page needs, two networks and the styles of one, where the folder lacks it or
     has it of another checkpoint.
@@ -181,7 +171,10 @@ def make_missing(folder: str | Path) -> list[Path]:
             save(path, load_network(name, "cpu"))
             made.append(path)
     if not (path := folder / STYLES).exists() or folder / f"writer{ENDING}" in made:
-        save_styles(path, load_writer("writer", "cpu"))
+        writer, usual = load_writer("writer", "cpu"), network_of(None)
+        own = [(name, file) for name, file in styles().items() if network_of(file) == usual]
+        found = {name: style_of_web(writer, file) for name, file in own}
+        write_text(path, json.dumps(found, ensure_ascii=False))
         made.append(path)
     return made
 
