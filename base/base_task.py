@@ -57,9 +57,7 @@ class BaseTask(FormerNames, ABC):
     def __init__(self, parts: TrainingParts, settings: TrainingSettings) -> None:
         self.settings, self.epochs, self.seed = settings, settings.epochs, settings.seed
         self.model, self.loss, self.train_loader = parts.model, parts.loss, parts.train_loader
-        self.valid_loader = parts.valid_loader
-        if self.valid_loader is not None and not len(self.valid_loader):
-            self.valid_loader = None
+        self.valid_loader = parts.valid_loader or None  # if it has no batch
         self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.lr_scheduler = parts.lr_scheduler

@@ -186,9 +186,7 @@ def _are_equal(one: Tensor, other: Tensor) -> bool:
 
 def _try_chunks(trainer: Any, loss: BaseLoss, batch: Batch) -> None:
     """Warn if a chunk gives the same whatever came before it."""
-    model, steps = trainer.evaluated_model, math.ceil(batch.inputs.shape[1] / 2)
-    parts = batch.inputs[:, :steps], batch.targets[:, :steps], batch.lengths.clamp(max=steps)
-    chunk = Batch(*parts, batch.text, batch.text_lengths, batch.index)
+    model, chunk = trainer.evaluated_model, batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
     with trying("trainer", trainer, "one whose forward_batch takes the state of the chunk before"):
         first = trainer.forward_batch(model, chunk, None)
         second = trainer.forward_batch(model, chunk, first.state)
