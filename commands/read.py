@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     with redirect_stdout(messages):
         reader = options.taken(Networks, arguments).reader(arguments.resume)
     from data_loader import read_ink
-    from handwriting.reading import misgivings
+    from handwriting.reading import misgiving
     from model.recognition.transcribing import Transcription, score
     from utils.plots import lines_figure, write_png
 
@@ -44,8 +44,8 @@ def run(arguments: argparse.Namespace) -> None:
     texts = [text for text, _ in read]
     for one, text in zip(samples, texts, strict=True):
         print(text if arguments.text else f"{one.name}\t{text}")
-    for one, why in zip(samples, misgivings(inks, read), strict=True):
-        if why:
+    for one, (text, doubt) in zip(samples, read, strict=True):
+        if why := misgiving(one.ink, text, doubt):
             print(f"{one.name} can hardly be read: {why}", file=messages)
     if arguments.text:
         return

@@ -1,7 +1,5 @@
 """Whether a recogniser can read ink at all: it gives a text to whatever it sees."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from utils.ink import bounds, x_height
@@ -14,22 +12,18 @@ BACK, DOWN = 0.5, 1.0
 where another row begins (measured, as above)."""
 
 
-def misgivings(inks: Sequence[np.ndarray], read: Sequence[tuple[str, float]]) -> list[str]:
-    """Return why each ink is hardly what was read of it; an empty string where it may be.
+def misgiving(ink: np.ndarray, text: str, doubt: float) -> str:
+    """Return why ink is hardly what was read of it; an empty string where it may be.
 
     Args:
-        inks: `(points, 3)` each.
-        read: the text of each, and its doubt; see `Reader.proofread`.
+        ink: `(points, 3)`.
+        text, doubt: as `Reader.proofread` returned them.
     """
-    found = []
-    for ink, (text, doubt) in zip(inks, read, strict=True):
-        why = ""
-        if len(text) > 1 and has_rows(ink):  # an = alone has bars
-            why = "it seems to have several rows; one at a time is read"
-        elif not text or doubt > DOUBT * (len(text) + PRIOR):
-            why = "a script that the network does not know, or ink that is turned or mirrored?"
-        found.append(why)
-    return found
+    if len(text) > 1 and has_rows(ink):  # an = alone has bars
+        return "it seems to have several rows; one at a time is read"
+    if not text or doubt > DOUBT * (len(text) + PRIOR):
+        return "a script that the network does not know, or ink that is turned or mirrored?"
+    return ""
 
 
 def has_rows(ink: np.ndarray) -> bool:
