@@ -1,5 +1,6 @@
 """What a run logs: messages, a row of metrics for each epoch, TensorBoard's curves."""
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -136,3 +137,5 @@ class RunLog:
             except Exception as error:
                 cause = described(error)
                 log.error("the pictures of epoch %d could not be drawn: %s", epoch, cause)
+        # A figure refers to itself: its pixels would stay until Python looks for such.
+        gc.collect()

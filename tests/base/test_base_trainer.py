@@ -1,9 +1,11 @@
 """The training loop: what each option does, worked out by hand on a network of a few weights."""
 
 import copy
+import gc
 import json
 import math
 import re
+import weakref
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -263,6 +265,25 @@ def test_a_tracker_that_fails_does_not_end_the_run(tmp_path, caplog):
     assert other.progress.epoch == 3 and same(weights(one), weights(other))
     assert rows(other)[2].keys() == rows(one)[2].keys()
     assert "on_epoch failed after epoch 2: ConnectionError: no route" in caplog.text
+
+
+def test_the_pictures_of_an_epoch_are_gone_before_the_next(tmp_path):
+    class Figure:
+        def __init__(self):
+            self.itself = self
+
+    class Drawing(ChunkTrainer):
+        def draw(self, epoch, step):
+            left.append(len([figure for figure in drawn if figure()]))
+            drawn.append(weakref.ref(Figure()))
+
+    drawn, left = [], []
+    gc.disable()
+    try:
+        trained(tmp_path, trainer=Drawing)
+    finally:
+        gc.enable()
+    assert left == [0, 0, 0]
 
 
 def test_drawing_and_validation_do_not_change_the_training(tmp_path):
