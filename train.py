@@ -67,7 +67,7 @@ def train(arguments: argparse.Namespace) -> int:
         device = resolve_device(arguments.device)
         data = load_data(start, device, arguments.new_data)
         trainer = build_trainer(start, data, device)
-        stopped_by = trainer.train(start.config.resolved, start.weights and start.weights.path)
+        stopped_by = trainer.train()
     return 0 if stopped_by is None else 128 + stopped_by
 
 
@@ -147,6 +147,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     parts = TrainingParts(
         *(model, loss, metrics, optimizer, schedule, train_loader, valid, run, device, header),
         partial(config.build_model, data.normalisation, data.alphabet),
+        *(config.resolved, start.weights and start.weights.path),
     )
     trainer = config.build("trainer", parts=parts)
     if not start.resumed:

@@ -54,6 +54,18 @@ class Batch:
         """Return the batch in page-locked memory, for asynchronous copies to a GPU."""
         return self._map(Tensor.pin_memory)
 
+    def chunk(self, start: int, steps: int) -> "Batch":
+        """Return so many time steps of the sequences that have any from `start` on."""
+        rows, part = self.lengths > start, slice(start, start + steps)
+        return Batch(
+            inputs=self.inputs[rows, part],
+            targets=self.targets[rows, part],
+            lengths=(self.lengths[rows] - start).clamp(max=steps),
+            text=self.text[rows],
+            text_lengths=self.text_lengths[rows],
+            index=self.index[rows],
+        )
+
     @property
     def points(self) -> int:
         """Number of steps, all sequences together, padding left out."""

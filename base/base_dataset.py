@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 
 from base.base_transform import BaseTransform
 from utils.alphabet import Alphabet, nfc, table
-from utils.checks import UserError, refuse_renamed
+from utils.checks import FormerNames, UserError
 
 SPLITS = ("train", "valid", "test")
 
@@ -114,7 +114,7 @@ class Loaded:
         return "\n".join(filter(None, [title, table(counts, new)]))
 
 
-class BaseDataset(ABC):
+class BaseDataset(FormerNames, ABC):
     """A source of samples of ink with their text, divided into `train`, `valid` and `test`.
 
     The constructor only takes options; `load` reads, parses or makes the samples.
@@ -124,9 +124,7 @@ class BaseDataset(ABC):
     """The x-height in source units, as `utils.ink.x_height` measures it in running text, for
     sources whose lines are not running text; None to measure it in the lines."""
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        refuse_renamed(cls, dict.fromkeys(("prepare", "split_indices", "ink"), "load"))
+    former_names = dict.fromkeys(("prepare", "split_indices", "ink"), "load")
 
     @property
     def characters(self) -> str | None:

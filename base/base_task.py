@@ -18,24 +18,15 @@ from base.base_model import BaseModel
 from base.dry_run import trying
 from base.run_state import Sums
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import ConfigFault, refuse_renamed
+from utils.checks import ConfigFault, FormerNames
 
 log = logging.getLogger(__name__)
 
-RENAMED = {
-    "derived": "extra_metrics",
-    "rehearse": "dry_run",
-    "begin": "on_start",
-    "conclude": "on_end",
-    "run_part": "forward_batch",
-    "misfits": "incompatibilities",
-}
-"""Methods of a task that had other names: one of the old name would never be called."""
 ROW = ("epoch", "step", "skipped_steps", "weight_noise_divergence")
 """What a row of `metrics.csv` has beside the values of `logged_names` and `extra_metrics`."""
 
 
-class BaseTask(ABC):
+class BaseTask(FormerNames, ABC):
     """The parts and settings of a run, and what a subclass per task may override.
 
     Args:
@@ -54,21 +45,24 @@ class BaseTask(ABC):
     carries_state: ClassVar[bool] = False
     """Whether sequences may be cut into chunks: the output of its networks has a `state`."""
 
+    former_names: ClassVar[Mapping[str, str]] = {
+        "derived": "extra_metrics",
+        "rehearse": "dry_run",
+        "begin": "on_start",
+        "conclude": "on_end",
+        "run_part": "forward_batch",
+        "misfits": "incompatibilities",
+    }
+
     def __init__(self, parts: TrainingParts, settings: TrainingSettings) -> None:
         self.settings, self.epochs, self.seed = settings, settings.epochs, settings.seed
         self.model, self.loss, self.train_loader = parts.model, parts.loss, parts.train_loader
-        self.valid_loader = parts.valid_loader
-        if self.valid_loader is not None and not len(self.valid_loader):
-            self.valid_loader = None
+        self.valid_loader = parts.valid_loader or None  # if it has no batch
         self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.lr_scheduler = parts.lr_scheduler
         self.run, self.device, self.header = parts.run, parts.device, parts.checkpoint_header
         self.rebuild = parts.rebuild
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        refuse_renamed(cls, RENAMED)
 
     # What a task may override.
 
@@ -109,27 +103,27 @@ class BaseTask(ABC):
         """Return further values by name, computed from the values and sums of a validation."""
         return {}
 
-    def dry_run(self, batch: Batch, output: Any) -> None:  # noqa: B027 (a task may draw nothing)
+    def dry_run(self, batch: Batch, output: Any) -> None:
         """Use `evaluated_model`, before the first epoch, for a moment as `draw` will.
 
         Args:
             batch, output: two samples, and what `forward_batch` made of them.
         """
 
-    def draw(self, epoch: int, step: int) -> None:  # noqa: B027 (a task may have no pictures)
+    def draw(self, epoch: int, step: int) -> None:
         """Draw pictures with `evaluated_model` after an epoch, into `run.log` and TensorBoard."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the task keeps from step to step, as tensors and plain values."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 (it may keep nothing)
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with what `state_dict` returned."""
 
-    def on_start(self) -> None:  # noqa: B027 (a task may have nothing to write)
+    def on_start(self) -> None:
         """Write further files into the run's folder, which exists from here on."""
 
-    def on_epoch(self, row: dict[str, float]) -> None:  # noqa: B027 (it may track nothing)
+    def on_epoch(self, row: dict[str, float]) -> None:
         """Take what a row of `metrics.csv` has, after each epoch; the main process calls it."""
 
     def on_end(self) -> None:

@@ -32,7 +32,6 @@ from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
 from base.training_parts import TrainingParts, TrainingSettings
 from utils.checks import NotFinite, first_line
-from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
 
@@ -62,13 +61,11 @@ class BaseTrainer(BaseTask):
         super().__init__(parts, TrainingSettings(**settings))
         self.monitor = Monitor(self.settings)
         self.state, self._stop = RunState(self.metrics), StopRequest(self.settings.time_limit)
-        self.optimizer_step = OptimizerStep(
-            parts.model, parts.optimizer, parts.lr_scheduler, parts.device.type, self.settings
-        )
+        self.optimizer_step = OptimizerStep(parts, self.settings)
         self.stream = BatchStream(parts, self.settings, self.state, self._stop)
         saved = (self.state, self.optimizer_step, self.stream, {"loss": self.loss, "trainer": self})
         self.checkpoint = TrainingCheckpoint(parts, self.settings, *saved, self._last_loss)
-        self.run_log = RunLog(self.run, self.device, self._stop, self.settings, self.loss.name)
+        self.run_log = RunLog(parts, self.settings, self._stop)
         self._last_batches: list[Batch] | None = None  # Or chunks, of the last step that was made.
         self._nonfinite: list[str] = []  # If `anomaly`: modules whose output was not finite.
         self._is_trained = False
@@ -87,12 +84,8 @@ class BaseTrainer(BaseTask):
         """Resume from a checkpoint; see `TrainingCheckpoint.load`."""
         self.checkpoint.load(checkpoint, source)
 
-    def train(self, config: Config | None = None, weights_from: Path | None = None) -> int | None:
+    def train(self) -> int | None:
         """Train to the end, or until a signal or the time limit; then log what to do next.
-
-        Args:
-            config: as it is kept in the run's folder; None for that of the checkpoints.
-            weights_from: the checkpoint with whose weights the run began, for its record.
 
         Returns:
             the number of the signal that stopped it, or None.
@@ -107,14 +100,14 @@ class BaseTrainer(BaseTask):
         self.check()
         dry_run(self)
         distributed.broadcast_tensors([*self.model.parameters(), *self.model.buffers()])
-        with self._session(config, weights_from):
+        with self._session():
             while not self.should_stop():
                 values = self.run_epoch()
                 self.commit(values)
         return self._stop.signal
 
     @contextmanager
-    def _session(self, config: Config | None, weights_from: Path | None) -> Iterator[None]:
+    def _session(self) -> Iterator[None]:
         """Inside, the run's folder and logs are open, and a Ctrl-C waits until all is saved."""
         # The stack outlives the signals' handlers: the end is recorded, and the lock given back,
         # after an interrupt of what comes last, too.
@@ -123,8 +116,7 @@ class BaseTrainer(BaseTask):
                 stack.enter_context(torch.autograd.set_detect_anomaly(True))
                 self._nonfinite = stack.enter_context(watched(self.model))
             with self._stop:
-                opened = self.run_log.opened(self.checkpoint, config, weights_from)
-                stack.enter_context(opened)
+                stack.enter_context(self.run_log.opened(self.checkpoint))
                 stack.push(self._record_end)
                 with closing(self.stream):
                     self._start()
@@ -152,13 +144,13 @@ class BaseTrainer(BaseTask):
             self.checkpoint.save(None, within_epoch=within_epoch)
 
     def _finish(self) -> None:
-        """Log why a run is complete, if it is, and keep the checkpoints of one that is."""
+        """Log why a run is complete, if it is, and keep its newest and its best checkpoint."""
         epoch = self.progress.epoch
         if self.is_complete:
             reason = "all epochs are done" if epoch >= self.epochs else "early stopping"
             best = self.monitor.describe(self.progress)
             log.info("finished after epoch %d: %s; %s", epoch, reason, best)
-            self.checkpoint.finish()
+            self.run.keep_last(self.settings.keep_last and 1)
 
     def _record_end(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         """Record how this start of the run ended, and log how it goes on."""

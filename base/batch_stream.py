@@ -88,18 +88,10 @@ class BatchStream:
                 yield batch and Chunk(batch, float(len(batch)), None)
                 continue
             start = self.state.progress.chunk * self.truncate
-            rows, steps = batch.lengths > start, slice(start, start + self.truncate)
-            part = Batch(
-                inputs=batch.inputs[rows, steps],
-                targets=batch.targets[rows, steps],
-                lengths=(batch.lengths[rows] - start).clamp(max=self.truncate),
-                text=batch.text[rows],
-                text_lengths=batch.text_lengths[rows],
-                index=batch.index[rows],
-            )
-            share = float((part.lengths / batch.lengths[rows]).sum())
+            part = batch.chunk(start, self.truncate)
+            share = float((part.lengths / batch.lengths[batch.lengths > start]).sum())
             own = state and moved(state, self.device)
-            yield Chunk(part, share, own) if rows.any() else None
+            yield Chunk(part, share, own) if len(part) else None
 
     def carry(self, number: int, state: Carried) -> None:
         """Carry the state after a batch's chunk over to its next chunk, detached.

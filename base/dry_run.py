@@ -69,10 +69,11 @@ def dry_run(trainer: Any) -> None:
             expected = f"one whose extra_metrics have names of their own, not {min(again)!r}"
             raise ConfigFault("trainer", type(trainer).__name__, expected)
         if extension.defines(trainer, trainer.loss, *trainer.model.modules()):
-            _compare_padded(trial, batch, alone)
+            together = _losses(trial, trial.evaluated_model, batch)
+            _compare_padded(trial, together, alone)
+            _compare_rebuilt(trial, together, batch)
             if trainer.settings.truncate is not None:
                 _try_chunks(trial, loss, batch)
-            _compare_rebuilt(trial, batch)
             _try_step(trainer, trial, loss, batch)
             try_state("loss", loss, copy.deepcopy(trainer.loss))
             try_state("trainer", trial, copy.copy(trainer))
@@ -149,12 +150,10 @@ def _losses(trainer: Any, model: nn.Module, batch: Batch) -> Tensor:
         return loss(trainer.forward_batch(model, batch, None), batch).double().cpu()
 
 
-def _compare_padded(trainer: Any, batch: Batch, alone: list[Batch]) -> None:
+def _compare_padded(trainer: Any, together: Tensor, alone: list[Batch]) -> None:
     """Refuse a loss that counts, or a network that sees, what pads the shorter of two sequences."""
-    model = trainer.evaluated_model
-    together, *apart = (_losses(trainer, model, one) for one in (batch, *alone))
-    apart = torch.cat(apart)
-    if not torch.allclose(together, apart, TOLERANCE, TOLERANCE, equal_nan=True):
+    apart = torch.cat([_losses(trainer, trainer.evaluated_model, one) for one in alone])
+    if not _are_equal(together, apart):
         row, is_own = int((together - apart).abs().argmax()), extension.defines(trainer.loss)
         key, part = ("loss", trainer.loss) if is_own else ("arch", trainer.model)
         expected = (
@@ -165,7 +164,7 @@ def _compare_padded(trainer: Any, batch: Batch, alone: list[Batch]) -> None:
         raise ConfigFault(key, type(part).__name__, expected)
 
 
-def _compare_rebuilt(trainer: Any, batch: Batch) -> None:
+def _compare_rebuilt(trainer: Any, losses: Tensor, batch: Batch) -> None:
     """Refuse a network that a checkpoint does not hold whole."""
     if trainer.rebuild is None:
         return
@@ -173,8 +172,7 @@ def _compare_rebuilt(trainer: Any, batch: Batch) -> None:
     with random_state_kept():
         rebuilt = trainer.rebuild().to(trainer.device).eval()
     rebuilt.load_state_dict(model.state_dict())
-    one, other = (_losses(trainer, network, batch) for network in (model, rebuilt))
-    if not torch.allclose(one, other, TOLERANCE, TOLERANCE, equal_nan=True):
+    if not _are_equal(losses, _losses(trainer, rebuilt, batch)):
         expected = (
             "a network of parameters and buffers alone: it is another one when it is made again "
             "with those of a checkpoint, as of layers in a plain list"
@@ -182,11 +180,13 @@ def _compare_rebuilt(trainer: Any, batch: Batch) -> None:
         raise ConfigFault("arch", type(model).__name__, expected)
 
 
+def _are_equal(one: Tensor, other: Tensor) -> bool:
+    return torch.allclose(one, other, TOLERANCE, TOLERANCE, equal_nan=True)
+
+
 def _try_chunks(trainer: Any, loss: BaseLoss, batch: Batch) -> None:
     """Warn if a chunk gives the same whatever came before it."""
-    model, steps = trainer.evaluated_model, math.ceil(batch.inputs.shape[1] / 2)
-    parts = batch.inputs[:, :steps], batch.targets[:, :steps], batch.lengths.clamp(max=steps)
-    chunk = Batch(*parts, batch.text, batch.text_lengths, batch.index)
+    model, chunk = trainer.evaluated_model, batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
     with trying("trainer", trainer, "one whose forward_batch takes the state of the chunk before"):
         first = trainer.forward_batch(model, chunk, None)
         second = trainer.forward_batch(model, chunk, first.state)

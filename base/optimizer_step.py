@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel
 
 from base import distributed
 from base.checkpoint import check_like, load_weights
 from base.torch_blocks import step_schedule
-from base.training_parts import TrainingSettings
+from base.training_parts import TrainingParts, TrainingSettings
 from base.weight_noise import WeightNoise
 from utils.checks import CheckpointError
 from utils.override import without
@@ -41,37 +41,31 @@ class OptimizerStep:
     a summed loss; then `step`.
 
     Args:
-        model: the network, on its device.
-        optimizer: over the groups of `weight_noise.parameter_groups`.
-        lr_scheduler: over `optimizer`, or None.
-        device_type: such as "cuda".
+        parts: of the run: the network, its optimiser, over the groups of
+            `weight_noise.parameter_groups`, and the schedule of that.
         settings: of the run.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        optimizer: Optimizer,
-        lr_scheduler: LRScheduler | None,
-        device_type: str,
-        settings: TrainingSettings,
-    ) -> None:
-        self.model, self.optimizer, self.lr_scheduler = model, optimizer, lr_scheduler
+    def __init__(self, parts: TrainingParts, settings: TrainingSettings) -> None:
+        self.model, self.optimizer = parts.model, parts.optimizer
+        self.lr_scheduler = parts.lr_scheduler
         self.settings, self.warmup_factor = settings, 1.0
         self.clip_norm = math.inf if settings.clip_norm is None else settings.clip_norm
-        groups = [group["params"] for group in optimizer.param_groups]
+        groups = [group["params"] for group in self.optimizer.param_groups]
         # `parameter_groups` puts ln s last.
         log_stds = groups.pop() if settings.weight_noise == "adaptive" else []
         self.weights = [weight for group in groups for weight in group]
-        self.scaler = torch.amp.GradScaler(device_type, enabled=settings.precision == "float16")
+        self.scaler = torch.amp.GradScaler(
+            parts.device.type, enabled=settings.precision == "float16"
+        )
         self.average = None
         if settings.ema_decay is not None:
-            self.average = AveragedModel(model, multi_avg_fn=self._move_average)
+            self.average = AveragedModel(self.model, multi_avg_fn=self._move_average)
         self.noise = None
         if settings.weight_noise != "off":
-            self.noise = WeightNoise(model, settings.weight_noise_std, log_stds)
-        schedule = lr_scheduler.state_dict() if lr_scheduler else None
-        groups = without(optimizer.param_groups, lambda name, _: name == "params")
+            self.noise = WeightNoise(self.model, settings.weight_noise_std, log_stds)
+        schedule = self.lr_scheduler.state_dict() if self.lr_scheduler else None
+        groups = without(self.optimizer.param_groups, lambda name, _: name == "params")
         start = {"optimizer_start": groups, "lr_scheduler_start": schedule}
         self._start = copy.deepcopy(start)  # Steps change what torch returns.
         # Of a schedule that steps first, after skipped steps or where it is resumed.

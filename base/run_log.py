@@ -1,25 +1,23 @@
 """What a run logs: messages, a row of metrics for each epoch, TensorBoard's curves."""
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 
 import torch
 
 from base import distributed
 from base.random_state import random_state_kept
-from base.run_folder import RunFolder
 from base.run_state import Progress
 from base.stop_request import StopRequest
 from base.training_checkpoint import TrainingCheckpoint
-from base.training_parts import TrainingSettings
+from base.training_parts import TrainingParts, TrainingSettings
 from logger.logger import log_file
 from logger.metrics_csv import MetricsTable
 from logger.tensorboard import TensorBoardWriter
 from utils.checks import described
-from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
 
@@ -36,46 +34,34 @@ class RunLog:
         events: the log that TensorBoard shows; only while `opened`.
 
     Args:
-        run: the folder.
-        device: of the network.
-        stop: the request to stop.
+        parts: of the run: its folder and device, the name of the loss, and what is recorded.
         settings: of the run.
-        loss: the name of the loss.
+        stop: the request to stop.
     """
 
     events: TensorBoardWriter
 
-    def __init__(
-        self,
-        run: RunFolder,
-        device: torch.device,
-        stop: StopRequest,
-        settings: TrainingSettings,
-        loss: str,
-    ) -> None:
-        self.run, self.device, self.settings, self._stop = run, device, settings, stop
+    def __init__(self, parts: TrainingParts, settings: TrainingSettings, stop: StopRequest) -> None:
+        self.parts, self.settings, self._stop = parts, settings, stop
+        self.run, self.device, loss = parts.run, parts.device, parts.loss.name
         self._shown = [f"{loss}_per_point", f"valid_{loss}_per_point", settings.monitored[1]]
         self._logged = time.monotonic()
 
     @contextmanager
-    def opened(
-        self,
-        checkpoint: TrainingCheckpoint,
-        config: Config | None,
-        weights_from: Path | None = None,
-    ) -> Iterator[None]:
+    def opened(self, checkpoint: TrainingCheckpoint) -> Iterator[None]:
         """Create the run's folder and open the logs; what is later than `checkpoint` is cut off."""
         progress, begun = checkpoint.state.progress, False
         given = checkpoint.header.get("config", {})
+        config = self.parts.config or given
         with ExitStack() as stack:
             if distributed.is_main():
                 stack.callback(self.run.release)
                 begun = self.run.create(
-                    config or given,
+                    config,
                     self.settings.seed,
                     given=given,
                     resumed_from=checkpoint.state.source,
-                    weights_from=weights_from,
+                    weights_from=self.parts.weights_from,
                     changes=checkpoint.changes,
                     device=self.device,
                 )
@@ -88,7 +74,7 @@ class RunLog:
             enabled = self.settings.tensorboard and distributed.is_main()
             self.events = TensorBoardWriter(self.run.log, enabled=enabled, step=step)
             with closing(self.events):
-                self.events.config(config or given, progress.step)
+                self.events.config(config, progress.step)
                 yield
 
     def best(self, progress: Progress) -> None:
@@ -151,3 +137,5 @@ class RunLog:
             except Exception as error:
                 cause = described(error)
                 log.error("the pictures of epoch %d could not be drawn: %s", epoch, cause)
+        # A figure refers to itself: its pixels would stay until Python looks for such.
+        gc.collect()

@@ -234,10 +234,6 @@ class TrainingCheckpoint:
         self._write(self.run.best)
         self._saved_best = self.state.progress
 
-    def finish(self) -> None:
-        """Keep only the newest checkpoint and the best of a finished run."""
-        self.run.keep_last(self.settings.keep_last and 1)
-
     def last_sound(self) -> str:
         """Describe the newest checkpoint; all of them are sound."""
         newest = next(iter(checkpoints(self.run.models)), self.state.source)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
@@ -16,6 +17,7 @@ from base.base_model import BaseModel
 from base.checkpoint import Checkpoint
 from base.run_folder import RunFolder
 from utils.checks import ConfigFault, Range
+from utils.strict_json import Config
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class TrainingParts:
     device: torch.device
     checkpoint_header: Checkpoint  # further contents of checkpoints: config, alphabet and so on
     rebuild: Callable[[], BaseModel] | None = None  # makes the network again, for its trial
+    config: Config | None = None  # for the run's folder; None for that of the header
+    weights_from: Path | None = None  # the checkpoint with whose weights the run began
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,8 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
     samples = loader.dataset.load(["train"]).split("train")
     damaged = [sample for sample in samples if WRONG in sample.text]
     inks = [sample.ink for sample in damaged]
-    read = reader.read_lines(inks, progress=True)
-    readings = reader.proofread(inks, [[text] for text in read])
+    readings = reader.proofread(inks, progress=True)
     names = [
         sample.name
         for sample, (text, doubt) in zip(damaged, readings, strict=True)

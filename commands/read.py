@@ -28,10 +28,11 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     chosen = search_options.options_of(arguments)
     options.check_readable(*arguments.paths)
-    with redirect_stdout(sys.stderr if arguments.text else sys.stdout):
+    messages = sys.stderr if arguments.text else sys.stdout
+    with redirect_stdout(messages):
         reader = options.taken(Networks, arguments).reader(arguments.resume)
     from data_loader import read_ink
-    from handwriting.reading import misgivings
+    from handwriting.reading import misgiving
     from model.recognition.transcribing import Transcription, score
     from utils.plots import lines_figure, write_png
 
@@ -39,14 +40,13 @@ def run(arguments: argparse.Namespace) -> None:
     inks = [one.ink for one in samples]
     if not arguments.text:
         arguments.output.make()
-    texts = reader.read_lines(inks, chosen.search(reader), progress=True)
+    read = reader.proofread(inks, search=chosen.search(reader), progress=True)
+    texts = [text for text, _ in read]
     for one, text in zip(samples, texts, strict=True):
         print(text if arguments.text else f"{one.name}\t{text}")
-    doubtful = zip(samples, misgivings(reader, inks, texts), strict=True)
-    for name, why in ((one.name, why) for one, why in doubtful if why):
-        print(
-            f"{name} can hardly be read: {why}", file=sys.stderr if arguments.text else sys.stdout
-        )
+    for one, (text, doubt) in zip(samples, read, strict=True):
+        if why := misgiving(one.ink, text, doubt):
+            print(f"{one.name} can hardly be read: {why}", file=messages)
     if arguments.text:
         return
     known = [

@@ -28,8 +28,9 @@ from base.checkpoint import CheckpointFile, check_weights, find_checkpoint, newe
 from base.run_folder import SAVED, RunFolder
 from model.loading import naming_incompatibilities
 from parse_config import TRIAL_ALPHABET, TRIAL_NORMALISATION, ConfigError, ConfigParser
+from utils import config_file
 from utils.alphabet import Alphabet
-from utils.checks import CheckpointError, DataError, UserError
+from utils.checks import CheckpointError, ConfigFault, DataError, UserError
 from utils.override import children
 
 log = logging.getLogger(__name__)
@@ -146,25 +147,22 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
 
 def new(arguments: argparse.Namespace) -> Start:
     """New, or fine-tuned: `-c CONFIG`, perhaps with `-r CHECKPOINT`."""
-    weights = _find(arguments.resume) if arguments.resume else None
-    try:
-        arch = weights and weights.content["config"].get("arch")
-        config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
-    except ConfigError:
-        if weights or not (name := suggested_network(arguments)):
-            raise
-        weights = _find(name)
-        arch = weights.content["config"]["arch"]
-        config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
+    name = arguments.resume or suggested_network(arguments)
+    weights = _find(name) if name else None
+    arch = weights and weights.content["config"].get("arch")
+    config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
     return Start(config, _new_run(config, arguments), weights)
 
 
 def suggested_network(arguments: argparse.Namespace) -> str | None:
-    """Return the pretrained network with which the data of a config suggests to begin."""
-    arch = _find("writer").content["config"]["arch"]  # any: the dataset is asked, no network made
-    with suppress(ConfigError):
-        config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
-        return config.build("data_loader").dataset.usual_network()
+    """Return the pretrained network with which the data of a config suggests to begin that names no
+    network; None if it has faults, which are told where it is read for the run."""
+    with suppress(ConfigError, ConfigFault):
+        values = config_file.written_out(config_file.read(Path(arguments.config)))
+        if "type" not in children(children(values).get("arch")):
+            arch = _find("writer").content["config"]["arch"]  # any: the dataset is asked
+            config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
+            return config.build("data_loader").dataset.usual_network()
     return None
 
 

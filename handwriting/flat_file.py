@@ -176,10 +176,10 @@ def make_missing(folder: str | Path) -> list[Path]:
             save(path, load_network(name, "cpu"))
             made.append(path)
     if not (path := folder / STYLES).exists() or folder / f"writer{ENDING}" in made:
-        writer = load_writer("writer", "cpu")
-        own = [name for name, file in styles().items() if network_of(file) == network_of(None)]
-        shipped = {name: style_of_web(writer, styles()[name]) for name in own}
-        write_text(path, json.dumps(shipped, ensure_ascii=False))
+        writer, usual = load_writer("writer", "cpu"), network_of(None)
+        own = [(name, file) for name, file in styles().items() if network_of(file) == usual]
+        found = {name: style_of_web(writer, file) for name, file in own}
+        write_text(path, json.dumps(found, ensure_ascii=False))
         made.append(path)
     return made
 

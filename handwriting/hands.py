@@ -1,6 +1,7 @@
 """The hands of a page: one for each style, bias and slant that its front matter names."""
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from base.pretrained import network_of, style_of
@@ -10,6 +11,7 @@ from handwriting.options import OWN, USUAL, PageOptions, PrimerFile, style
 from handwriting.primers import load_primer
 from handwriting.setting import Look
 from model.generation.options import Primer
+from model.reader import Reader
 from model.writer import Writer
 
 
@@ -30,7 +32,7 @@ class Hands:
         self, writer: Writer | None, options: PageOptions, device: str, progress: bool
     ) -> None:
         self._options, self._device, self._progress = options, device, progress
-        self._one_for_all, self._reader = writer is not None, None
+        self._one_for_all = writer is not None
         self._writers: dict[Path, Writer] = {}
         self._primers: dict[Path | None, Primer] = {}
         self._hands: dict[tuple[Path | None, float, float | None], Hand] = {}
@@ -41,16 +43,18 @@ class Hands:
         self.writer = self._writers[writer.path] = writer
         self.sampling = sampling_of(writer, options.bias, options.pen_sharpness)
 
-    def read_back(self) -> None:
-        """Load the network that proofreads, if there is one."""
-        if self._options.proofread:
-            chosen = self._options.reader or usual_proofreader(self.writer)
-            self._reader = load_reader(chosen, self._device)
-            self.notes.append(str(self._reader))
+    @cached_property
+    def reader(self) -> Reader | None:
+        """The network that proofreads, if one does."""
+        if not self._options.proofread:
+            return None
+        reader = load_reader(self._options.reader or usual_proofreader(self.writer), self._device)
+        self.notes.append(str(reader))
+        return reader
 
     def of(self, look: Look) -> Hand:
         """Return the hand of a line, with one primer for all biases of a style."""
-        file, options = self._file_of(look.style), self._options
+        file, options, reader = self._file_of(look.style), self._options, self.reader
         bias = self.sampling.bias if look.bias is None else look.bias
         own = network_of(file) if file and not self._one_for_all else self.writer.path
         writer = self._writers.get(own) or self._load(own)
@@ -63,7 +67,7 @@ class Hands:
             self._hands[key] = Hand(
                 writer,
                 self._primers[file],
-                self._reader,
+                reader,
                 replace(self.sampling, bias=bias),
                 options.tries,
                 options.liveliness,
@@ -81,7 +85,7 @@ class Hands:
     def _primer(self, file: Path | None, writer: Writer) -> Primer:
         given = PrimerFile(file) if file else self._options.primer
         if given is None:
-            return own_hand(writer, self._reader, self._options.seed, self.sampling)
+            return own_hand(writer, self.reader, self._options.seed, self.sampling)
         primer, described = load_primer(given, writer, self._options.skip_unknown)
         self.notes.append(f"in the hand of {described}")
         return primer

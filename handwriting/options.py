@@ -4,6 +4,7 @@ Does not import torch, so that a wrong value is refused at once.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -132,19 +133,11 @@ def colour(text: str) -> str:
     return f"#{digits}"
 
 
-def alignment(text: str) -> Align:
-    """Return how rows lie between the margins."""
-    names = {name: name for name in get_args(Align)} | {"center": "centred"}
-    if text not in names:
+def chosen(text: str, kind: object, **others: str) -> str:
+    """Return one of the names of a kind, for which `others` may stand."""
+    if text not in (names := [*get_args(kind), *others]):
         raise UserError(f"{text!r}: one of {', '.join(names)} is accepted")
-    return names[text]
-
-
-def trace(text: str) -> Trace:
-    """Return how letters are drawn that somebody goes over."""
-    if text not in get_args(Trace):
-        raise UserError(f"{text!r}: one of {', '.join(get_args(Trace))} is accepted")
-    return text
+    return others.get(text, text)
 
 
 OF_LOOK = {
@@ -154,8 +147,8 @@ OF_LOOK = {
     "slant": number(float, -45, 45),
     "colour": colour,
     "pen": number(float, 0.01, 10),
-    "align": alignment,
+    "align": partial(chosen, kind=Align, center="centred"),
     "indent": number(float, 0, 500),
-    "trace": trace,
+    "trace": partial(chosen, kind=Trace),
 }
 """What takes the value of each of a `Look`, of an option or of front matter."""

@@ -154,7 +154,6 @@ def write_page(
     known = hands.writer.model.alphabet
     lines, notes = known_lines([line for _, line in marked], known, options.skip_unknown)
     looks = looks_of([values for values, _ in marked], lines, options)
-    hands.read_back()
     rows = [*map(columns, lines)]
     passages = [
         [

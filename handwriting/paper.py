@@ -119,15 +119,11 @@ class Paper:
     def rules(self) -> np.ndarray:
         """Return the printed lines, `(n, 2, 2)`: within the sheet's edges, from the top margin."""
         ends: list[tuple[tuple[float, float], tuple[float, float]]] = []
-        if self.printed and self.ruling == "ruled":
+        if self.printed and self.ruling in ("ruled", *ZONES):
             down = np.arange(self.margins[0] + self.spacing, self.bottom + 0.01, self.spacing)
-            ends = [((0.0, y), (self.width, y)) for y in down.tolist()]
-        elif self.printed and self.letter:
-            down = np.arange(self.margins[0] + self.spacing, self.bottom + 0.01, self.spacing)
-            beside = np.multiply(ZONES[self.ruling][1], self.letter)
-            ends = [
-                ((0.0, y), (self.width, y)) for y in np.add.outer(down, beside).ravel().tolist()
-            ]
+            beside = np.multiply(ZONES[self.ruling][1], self.letter) if self.letter else [0.0]
+            across = np.add.outer(down, beside).ravel().tolist()
+            ends = [((0.0, y), (self.width, y)) for y in across]
         elif self.printed and self.ruling == "squared":
             ends = [((0.0, y), (self.width, y)) for y in self._grid(self.height, 0)]
             ends += [((x, 0.0), (x, self.height)) for x in self._grid(self.width, 3)]

@@ -1,10 +1,7 @@
 """Whether a recogniser can read ink at all: it gives a text to whatever it sees."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from model.reader import Reader
 from utils.ink import bounds, x_height
 
 DOUBT, PRIOR = 0.35, 3.0
@@ -15,24 +12,18 @@ BACK, DOWN = 0.5, 1.0
 where another row begins (measured, as above)."""
 
 
-def misgivings(reader: Reader, inks: Sequence[np.ndarray], texts: Sequence[str]) -> list[str]:
-    """Return why each ink is hardly what was read of it; an empty string where it may be.
+def misgiving(ink: np.ndarray, text: str, doubt: float) -> str:
+    """Return why ink is hardly what was read of it; an empty string where it may be.
 
     Args:
-        reader: that read them.
-        inks: `(points, 3)` each.
-        texts: what it read.
+        ink: `(points, 3)`.
+        text, doubt: as `Reader.proofread` returned them.
     """
-    read = reader.proofread(inks, [[text] for text in texts])
-    found = []
-    for ink, text, (_, doubt) in zip(inks, texts, read, strict=True):
-        why = ""
-        if len(text) > 1 and has_rows(ink):  # an = alone has bars
-            why = "it seems to have several rows; one at a time is read"
-        elif not text or doubt > DOUBT * (len(text) + PRIOR):
-            why = "a script that the network does not know, or ink that is turned or mirrored?"
-        found.append(why)
-    return found
+    if len(text) > 1 and has_rows(ink):  # an = alone has bars
+        return "it seems to have several rows; one at a time is read"
+    if not text or doubt > DOUBT * (len(text) + PRIOR):
+        return "a script that the network does not know, or ink that is turned or mirrored?"
+    return ""
 
 
 def has_rows(ink: np.ndarray) -> bool:

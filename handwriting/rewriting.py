@@ -1,7 +1,7 @@
 """Words of finished pages, written again by name: all other points stay as they are."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import chain, islice
 from math import inf
@@ -20,7 +20,7 @@ from handwriting.paper import Paper
 from handwriting.passages import NARROWED, RAISED, with_raised
 from handwriting.proofreading import Proofread
 from handwriting.setting import Look
-from handwriting.words import NARROWEST, WIDEST
+from handwriting.words import NARROWEST, WIDEST, extent
 from handwriting.worksheet import traced
 from model.generation.writing import SEEDS
 from model.writer import Writer
@@ -99,7 +99,6 @@ def rewrite(
         UserError: if there is no such word.
     """
     hands = Hands(writer, pages.origin.options, device, progress)
-    hands.read_back()
     named = pages.doubtful if places is None else places
     targets = dict.fromkeys(target(pages, place) for place in named)
     sheets = [[*page.rows] for page in pages]
@@ -228,12 +227,6 @@ def exchanged(row: Row, number: int, words: Sequence[Word], gap: float, edge: fl
         strokes=(*before, *strokes, *after),
         words=(*row.words[:number], named, *row.words[number + 1 :]),
     )
-
-
-def extent(strokes: Iterable[np.ndarray]) -> tuple[float, float]:
-    """Return how far left and right strokes reach."""
-    x = np.concatenate([*strokes])[:, 0]
-    return float(x.min()), float(x.max())
 
 
 def _text(value: object) -> str:

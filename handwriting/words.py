@@ -203,7 +203,7 @@ def level(inks: Inks, shape: HandShape, characters: int) -> Inks:
 def widen(inks: Inks, shape: HandShape, text: str, characters: int) -> Inks:
     """Make letters as wide as the hand's, as far as so many characters tell how wide they are; the
     hand's lean stays."""
-    written = sum(float(right - left) for left, right in edges(inks)) / shape.letter
+    written = sum(right - left for left, right in map(extent, inks)) / shape.letter
     wider = shape.letter_width / letter_width(written, text)
     wider = math.exp(shrunk(math.log(wider), characters, WIDTH_PRIOR))
     wider = min(max(wider, 1 / MOST_WIDENED), MOST_WIDENED)
@@ -232,15 +232,15 @@ def place(
     """
     base = baseline_of([*chain(*inks)])
     height = shape.baseline + shrunk(base - shape.baseline, characters, LINE_PRIOR)
-    sides = edges(inks)
+    sides = [*map(extent, inks)]
     gaps = [left - right for (_, right), (left, _) in pairwise(sides)]
-    gaps = [usual_gap(float(gap) / shape.letter, shape.space, liveliness) for gap in gaps]
+    gaps = [usual_gap(gap / shape.letter, shape.space, liveliness) for gap in gaps]
     words = []
     for text, ink, (left, right), gap in zip(texts, inks, sides, [*gaps, shape.space], strict=True):
         drift = shrunk(baseline_of(ink) - height, len(text), WORD_PRIOR)
         corner = left, height + (1.0 - liveliness) * drift
         placed = tuple(with_visible_dot((stroke - corner) / shape.letter) for stroke in ink)
-        words.append(Word(placed, float(right - left) / shape.letter, gap, text))
+        words.append(Word(placed, (right - left) / shape.letter, gap, text))
     return words
 
 
@@ -264,9 +264,10 @@ def shrunk(measured: float, characters: int, prior: float) -> float:
     return float(np.nan_to_num(measured)) * characters / (characters + prior)
 
 
-def edges(inks: Inks) -> list[tuple[float, float]]:
-    """Return how far left and right the strokes of each word reach."""
-    return [(np.concatenate(ink)[:, 0].min(), np.concatenate(ink)[:, 0].max()) for ink in inks]
+def extent(strokes: Iterable[np.ndarray]) -> tuple[float, float]:
+    """Return how far left and right strokes reach."""
+    x = np.concatenate([*strokes])[:, 0]
+    return float(x.min()), float(x.max())
 
 
 def letter_width(width: float, text: str) -> float:

@@ -37,10 +37,14 @@ class Reader(TrainedNetwork):
     def proofread(
         self,
         inks: Sequence[np.ndarray],
-        spellings: Sequence[Collection[str]],
+        spellings: Sequence[Collection[str]] | None = None,
         alike: Sequence[str] = (),
         height: float | None = None,
+        *,
+        search: Search = GREEDY,
+        progress: bool = False,
     ) -> list[tuple[str, float]]:
-        """Return what is read of ink, and the doubt that it says one of its `spellings`; see
-        `read_with_doubts`."""
-        return read_with_doubts(self.model, inks, spellings, alike=alike, height=height)
+        """Return what is read of ink, and the doubt that it says one of its `spellings`, or what is
+        read; see `read_with_doubts`."""
+        options = dict(search=search, alike=alike, height=height, progress=progress)
+        return read_with_doubts(self.model, inks, spellings, **options)

@@ -8,7 +8,7 @@ import reprlib
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 ABSENT = object()
 """In the place of a value that a config lacks, or of which a message would say nothing."""
@@ -123,11 +123,17 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {first_line(error)}{place}"
 
 
-def refuse_renamed(cls: type, renamed: Mapping[str, str]) -> None:
-    """Raise a UserError if a class has a method that was renamed: it would never be called."""
-    for old, new in renamed.items():
-        if hasattr(cls, old):
-            raise UserError(f"{cls.__name__}.{old} is never called: {new} has taken its place")
+class FormerNames:
+    """Refuses a subclass with a method of a former name: it would never be called."""
+
+    former_names: ClassVar[Mapping[str, str]] = {}
+    """Names that methods had, and those that have taken their place."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for old, new in cls.former_names.items():
+            if hasattr(cls, old):
+                raise UserError(f"{cls.__name__}.{old} is never called: {new} has taken its place")
 
 
 def printable(text: str) -> str:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from base.base_data_loader import padded
-from model.recognition.encoder import GREEDY, Recogniser, Search, Transcript
+from model.recognition.encoder import GREEDY, Recogniser, Search, Transcript, log_softmax
 from model.recognition.error_rates import error_rate, rates
 from model.recognition.loss import ctc_nats, decoder_nats
 from utils.batches import BATCH_SIZE, by_length
@@ -49,14 +49,9 @@ def read_each_way(
     for numbers, *batch in _batches(model, inks, progress):
         encoded, lengths = model.encode(*batch)
         for name, search in searches.items():
-            # A beam multiplies what a decoder holds.
-            batch_size = max(1, BATCH_SIZE // search.width)
-            for first in range(0, len(numbers), batch_size):
-                part = slice(first, first + batch_size)
-                frames = int(lengths[part].max())
-                found = model.decode(encoded[part, :frames], lengths[part], search)
-                for number, text in zip(numbers[part], found, strict=True):
-                    read[name][number] = text
+            found = _decoded(model, encoded, lengths, search)
+            for number, text in zip(numbers, found, strict=True):
+                read[name][number] = text
     return read
 
 
@@ -64,29 +59,37 @@ def read_each_way(
 def read_with_doubts(
     model: Recogniser,
     inks: Sequence[np.ndarray],
-    spellings: Sequence[Collection[str]],
+    spellings: Sequence[Collection[str]] | None = None,
     *,
+    search: Search = GREEDY,
     alike: Sequence[str] = (),
     height: float | None = None,
+    progress: bool = False,
 ) -> list[tuple[str, float]]:
-    """Return the texts of lines of ink by greedy decoding, and the negative log-probabilities that
-    they say what they should, in nats.
+    """Return the texts of lines of ink, and the negative log-probabilities that they say what they
+    should, in nats.
 
     Args:
-        model, inks: as for `read_each_way`.
+        model, inks, progress: as for `read_each_way`.
         spellings: the texts of each that say what it should; 0 is returned where all have
-            characters that the network does not know, and for ink without a point.
+            characters that the network does not know, and for ink without a point. None for what
+            is read.
+        search: how to search for the text.
         alike: characters that CTC takes for one, by the first of which texts are spelt.
         height: x-height in the unit of the inks; None: as it is measured of each.
     """
-    found = [("", 0.0)] * len(inks)
-    alphabet = model.alphabet
-    known = [[one for one in some if one and not alphabet.unknown(one)] for some in spellings]
-    for numbers, features, points in _batches(model, inks, False, height):
-        rows = [(row, text) for row, number in enumerate(numbers) for text in known[number] or [""]]
+    found, alphabet = [("", 0.0)] * len(inks), model.alphabet
+    for numbers, *batch in _batches(model, inks, progress, height):
+        encoded, frames = model.encode(*batch)
+        read = _decoded(model, encoded, frames, search)
+        told = [[text] for text in read] if spellings is None else [spellings[n] for n in numbers]
+        known = [[one for one in some if one and not alphabet.unknown(one)] for some in told]
+        rows = [(row, text) for row, some in enumerate(known) for text in some or [""]]
         of, texts = map(list, zip(*rows, strict=True))
-        text, lengths = padded([alphabet.encode(one) for one in texts], points.device)
-        output = model(features[of], points[of], text, lengths, search=GREEDY)
+        text, lengths = padded([alphabet.encode(one) for one in texts], encoded.device)
+        encoded, frames = encoded[of], frames[of]
+        output = Transcript(alphabet, log_softmax(model.labels(encoded)), frames)
+        output = model.teacher_forced(output, encoded, text, 1.0)
         if output.decoder_log_probs is None:
             output = replace(output, ctc_log_probs=_merged(output, alike))
             likely = -ctc_nats(output, text, lengths)
@@ -94,9 +97,19 @@ def read_with_doubts(
             likely = -decoder_nats(output, text, lengths)
         for row, number in enumerate(numbers):
             own = [place for place, one in enumerate(of) if one == row]
-            doubt = -float(likely[own].logsumexp(0)) if known[number] else 0.0
-            found[number] = output.hypotheses[own[0]], doubt
+            doubt = -float(likely[own].logsumexp(0)) if known[row] else 0.0
+            found[number] = read[row], doubt
     return found
+
+
+def _decoded(model: Recogniser, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
+    """Return the texts of lines; fewer at once with a beam, which multiplies what a decoder
+    holds."""
+    texts, batch_size = [], max(1, BATCH_SIZE // search.width)
+    for first in range(0, len(lengths), batch_size):
+        part = slice(first, first + batch_size)
+        texts += model.decode(encoded[part, : int(lengths[part].max())], lengths[part], search)
+    return texts
 
 
 def _merged(output: Transcript, alike: Sequence[str]) -> Tensor:

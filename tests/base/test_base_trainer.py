@@ -1,9 +1,11 @@
 """The training loop: what each option does, worked out by hand on a network of a few weights."""
 
 import copy
+import gc
 import json
 import math
 import re
+import weakref
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -35,8 +37,7 @@ from tiny_run import (
 )
 from torch import nn
 
-from base.base_task import RENAMED
-from base.base_trainer import TrainingFailed
+from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
 from base.dry_run import dry_run
 from base.training_parts import TrainingSettings
@@ -251,6 +252,25 @@ def test_a_tracker_or_a_picture_that_fails_does_not_end_the_run(tmp_path, caplog
     assert rows(other)[2].keys() == rows(one)[2].keys()
     assert "on_epoch failed after epoch 2: ConnectionError: no route" in caplog.text
     assert "no colours" in (other.run.models / "train.log").read_text()
+
+
+def test_the_pictures_of_an_epoch_are_gone_before_the_next(tmp_path):
+    class Figure:
+        def __init__(self):
+            self.itself = self
+
+    class Drawing(ChunkTrainer):
+        def draw(self, epoch, step):
+            left.append(len([figure for figure in drawn if figure()]))
+            drawn.append(weakref.ref(Figure()))
+
+    drawn, left = [], []
+    gc.disable()
+    try:
+        trained(tmp_path, trainer=Drawing)
+    finally:
+        gc.enable()
+    assert left == [0, 0, 0]
 
 
 def test_drawing_and_validation_do_not_change_the_training(tmp_path):
@@ -559,7 +579,7 @@ def test_each_validation_is_of_its_own_epoch(tmp_path):
     assert last == pytest.approx(3 * torch.cat(predictions).mean().item(), rel=1e-4)
 
 
-@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+@pytest.mark.parametrize(("old", "new"), BaseTrainer.former_names.items())
 def test_a_method_of_an_old_name_is_refused_as_it_would_never_be_called(old, new):
     with pytest.raises(UserError, match=rf"^Own\.{old} is never called: {new} has taken"):
         type("Own", (ChunkTrainer,), {old: lambda *_: {}})

@@ -2,6 +2,7 @@
 
 import io
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -118,7 +119,9 @@ def update_of(optimizer, arguments, schedule):
     if schedule is not None:
         scheduler = choices(LRScheduler)[schedule](built, **SCHEDULES[schedule])
     settings = TrainingSettings(epochs=1, schedule_by="epoch", weight_noise="adaptive")
-    return OptimizerStep(model, built, scheduler, "cpu", settings)
+    device = torch.device("cpu")
+    parts = SimpleNamespace(model=model, optimizer=built, lr_scheduler=scheduler, device=device)
+    return OptimizerStep(parts, settings)
 
 
 def steps(update, count):

@@ -67,6 +67,7 @@ def test_the_advice_of_a_page_is_a_command_that_writes_its_doubtful_words_again(
         (["--rewrite", "1:1:1"], "--rewrite is for --report, which is not given"),
         (["--rewrite", "1:1", "--report", "r"], "'1:1': the numbers of a page"),
         (["--rewrite", "1:1:1", "--report", report, "--size", "2", text], "leave out --size, FILE"),
+        (["--rewrite", "1:1:1", "--report", report, "--no-proofread"], "leave out --no-proofread$"),
     ):
         with pytest.raises(UserError, match=message):
             experiments.main(["page", *map(str, others)])

@@ -85,11 +85,11 @@ def test_ink_is_read_with_the_search_that_is_asked_for(checkpoints, data, tmp_pa
     write_inkml(tmp_path / "a.inkml", data.used[0].ink)
     searches = []
 
-    def read_lines(reader, inks, search=GREEDY, **_):
+    def proofread(reader, inks, search=GREEDY, **_):
         searches.append(search.width)
-        return [""] * len(inks)
+        return [("", 0.0)] * len(inks)
 
-    monkeypatch.setattr(Reader, "read_lines", read_lines)
+    monkeypatch.setattr(Reader, "proofread", proofread)
     for words in ((), ("--beam", 4)):
         words = (*words, "--output", tmp_path)
         use("read", "-r", checkpoints["CTCNetwork"], tmp_path / "a.inkml", *words)

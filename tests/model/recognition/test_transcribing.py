@@ -48,6 +48,21 @@ def test_doubt_is_the_loss_of_a_text(data, kind, loss):
         assert nats == pytest.approx(alone.item(), rel=1e-4)
 
 
+@pytest.mark.parametrize("arch", READERS)
+def test_doubt_of_what_is_read_comes_from_one_encoding(data, arch, monkeypatch):
+    model, inks, encoded = network(arch), [line.ink for line in data[:5]], []
+    encode = model.encode
+    monkeypatch.setattr(model, "encode", lambda *batch: encoded.append(batch) or encode(*batch))
+    for search in (GREEDY, Search(width=24)):
+        read = read_with_doubts(model, inks, search=search)
+        assert len(encoded) == 1
+        texts = [text for text, _ in read]
+        again = read_with_doubts(model, inks, [[text] for text in texts])
+        assert texts == read_lines(model, inks, search)
+        assert [doubt for _, doubt in read] == pytest.approx([doubt for _, doubt in again])
+        encoded.clear()
+
+
 def test_of_what_cannot_be_told_there_is_no_doubt_and_of_too_long_a_text_all(data):
     empty, ink, model = np.zeros((0, 3), np.float32), data[0].ink, network("CTCNetwork")
     (heard,) = read_lines(model, [ink])
