@@ -16,6 +16,7 @@ from handwriting.proofreading import (
     MISSING,
     Proofread,
     check_shapes,
+    confirmed,
     keep_best,
     proofread,
     spellings,
@@ -48,6 +49,7 @@ class Hand:
             that is kept, from 0 to 1.
         slant: degrees from upright to the right; None for the hand's own.
         progress: show a progress bar of the lines that are written together.
+        second: is asked about what `reader` reads; None for no second reader.
         calibration: how lines become as large as the primer; measured unless given, where the
             primer has a text and the sampling a bias and no stretch of its own.
     """
@@ -60,6 +62,7 @@ class Hand:
     liveliness: float = PageOptions.liveliness
     slant: float | None = None
     progress: bool = False
+    second: Reader | None = None
     calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
@@ -108,7 +111,8 @@ class Hand:
         lines = self.write_lines(texts, seeds)
         tried = [check_shapes(line, self.words(line)) for line in lines]
         if self.reader:
-            read = iter(proofread(self.reader, [*chain(*tried)]))
+            found = proofread(self.reader, [*chain(*tried)])
+            read = iter(confirmed(self.second, found) if self.second else found)
             tried = [[*islice(read, len(line))] for line in tried]
         return tried
 

@@ -6,7 +6,13 @@ from pathlib import Path
 
 from base.pretrained import network_of, style_of
 from handwriting.hand import Hand, own_hand
-from handwriting.networks import load_reader, load_writer, sampling_of, usual_proofreader
+from handwriting.networks import (
+    load_reader,
+    load_writer,
+    sampling_of,
+    usual_proofreader,
+    usual_second,
+)
 from handwriting.options import OWN, USUAL, PageOptions, PrimerFile, style
 from handwriting.primers import load_primer
 from handwriting.setting import Look
@@ -52,6 +58,16 @@ class Hands:
         self.notes.append(str(reader))
         return reader
 
+    @cached_property
+    def second(self) -> Reader | None:
+        """The network that is asked about what `reader` reads; none beside one that is chosen."""
+        named = usual_second(self.writer)
+        if named is None or not self._options.proofread or self._options.reader:
+            return None
+        second = load_reader(named, self._device)
+        self.notes.append(str(second))
+        return second
+
     def of(self, look: Look) -> Hand:
         """Return the hand of a line, with one primer for all biases of a style."""
         file, options, reader = self._file_of(look.style), self._options, self.reader
@@ -73,6 +89,7 @@ class Hands:
                 options.liveliness,
                 look.slant,
                 self._progress,
+                self.second,
             )
         return self._hands[key]
 

@@ -42,6 +42,12 @@ def usual_proofreader(writer: "model.Writer") -> str:
     return "open_reader" if writer.licence == OPEN else "proofreader"
 
 
+def usual_second(writer: "model.Writer") -> str | None:
+    """Return the pretrained network that is asked about what this one reads: of other hands; None
+    where none is as free."""
+    return None if writer.licence == OPEN else "open_reader"
+
+
 def sampling_of(
     writer: "model.Writer",
     bias: float | None = None,

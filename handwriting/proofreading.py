@@ -1,8 +1,12 @@
-"""A recogniser proofreads written words, each alone.
+"""Recognisers proofread written words, each alone.
 
 Graves 2013 draws each line once. Here words with a fault are drawn again with the next seed
 (`handwriting.Hand`), and the best of their tries is kept. Within a line a recogniser reads from
 what stands around a word, as no reader of a number can; so it is shown one word at a time.
+
+A second recogniser may be asked about what the first reads. It learned from other hands, so it
+does not share the habits by which the first reads what a person would not, or doubts what a person
+reads.
 """
 
 import re
@@ -27,6 +31,10 @@ how many times as much is reported (by eye, lab notebook: the words of a page)."
 HIGHEST, BACK, WIDEST = 9.0, 3.0, 6.0
 """Height of a line, way back of the pen beyond the width of a word, and width for each character,
 in x-heights, beyond which ink is not a line (assumed)."""
+
+UNSURE = 1.0
+"""Nats of a second reader's doubt from which it decides nothing, and over which a word is written
+again (lab notebook: a second reader)."""
 
 ALIKE = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 """Characters that nobody tells apart, each group spelt as its first."""
@@ -67,6 +75,8 @@ class Proofread:
         doubt: minus the log-probability that the reader gives the text, in nats.
         faults: what else is wrong: of its line, or of itself.
         bare: whether each `I` is a bare stroke.
+        second: doubt of a second reader, in nats: 0 where it reads the text, `UNSURE` where there
+            is none.
     """
 
     words: tuple[Word, ...]
@@ -77,27 +87,31 @@ class Proofread:
     doubt: float = 0.0
     faults: tuple[str, ...] = ()
     bare: bool = False
+    second: float = UNSURE
 
     @property
     def wrong(self) -> tuple[int, int, float]:
         """What is wrong with it, the worst first: faults, errors, and doubt."""
-        return len(self.faults), self.errors, self.doubt
+        return len(self.faults), self.errors, self.doubt + self.second
 
     @property
     def doubt_limit(self) -> float:
-        """Nats of doubt with which it is good enough."""
-        return DOUBT_OF_NUMBERS if any(map(str.isdigit, self.text)) else DOUBT
+        """Nats of doubt with which it is good enough: more where a second reader has none."""
+        limit = DOUBT_OF_NUMBERS if any(map(str.isdigit, self.text)) else DOUBT
+        return REPORTED * limit if self.second < UNSURE else limit
 
     @property
     def accepted(self) -> bool:
-        """Whether nothing is wrong with it, as far as the reader can tell."""
-        return not self.errors and not self.faults and self.doubt <= self.doubt_limit
+        """Whether nothing is wrong with it, as far as the readers can tell."""
+        sure = self.doubt <= self.doubt_limit and self.second <= UNSURE
+        return sure and not self.errors and not self.faults
 
     @property
     def reason(self) -> str:
         """Why a person should look at it; empty if there is no need."""
         reasons = [f"read as {self.hypothesis!r}"] if self.errors else []
-        doubtful = self.doubt > REPORTED * self.doubt_limit and not reasons
+        alone = self.second >= UNSURE and not reasons
+        doubtful = alone and self.doubt > REPORTED * self.doubt_limit
         return ", ".join([*reasons, *self.faults, *(["hardly legible"] if doubtful else [])])
 
 
@@ -138,6 +152,20 @@ def proofread(reader: Reader, written: Sequence[Proofread]) -> list[Proofread]:
     readings = reader.proofread(inks, texts, ALIKE, 1.0)
     for k, (hypothesis, doubt) in zip(whole, readings, strict=True):
         found[k] = judged(found[k], hypothesis, doubt)
+    return found
+
+
+def confirmed(second: Reader, written: Sequence[Proofread]) -> list[Proofread]:
+    """Return words with the doubt of a second reader, of those in which nothing is wrong yet."""
+    found = list(written)
+    read = [k for k, one in enumerate(found) if not one.faults and not one.errors]
+    inks = [from_strokes(found[k].words[0].strokes) for k in read]
+    texts = [spellings(found[k].text, found[k].bare) for k in read]
+    readings = second.proofread(inks, texts, ALIKE, 1.0)
+    for k, (hypothesis, doubt) in zip(read, readings, strict=True):
+        own = judged(found[k], hypothesis, doubt)
+        right = not own.errors or _loosely(hypothesis) == _loosely(own.text)
+        found[k] = replace(found[k], second=0.0 if right else doubt)
     return found
 
 
@@ -195,6 +223,12 @@ def spellings(text: str, bare: bool = False) -> list[str]:
 def folded(text: str) -> str:
     """Return a text with one character for all that are `ALIKE`."""
     return normalised(text).translate(SPELT).replace(" '", "'")
+
+
+def _loosely(text: str) -> str:
+    """Return a text without what only its context tells: blanks within a word, whether a letter is
+    a capital, and an `O` from a zero."""
+    return folded(text).replace(" ", "").casefold().replace("0", "o")
 
 
 def _is_line(line: Line) -> bool:

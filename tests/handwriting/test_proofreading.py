@@ -16,6 +16,7 @@ from handwriting.proofreading import (
     UNENDED,
     Proofread,
     check_shapes,
+    confirmed,
     judged,
     keep_best,
     proofread,
@@ -46,6 +47,36 @@ def line(text, ended=True, width=1.0, height=0.0):
     ink[100:101, 1] -= height
     peaks = np.zeros(len(ink) - 1, int)
     return Line(ink, 0, peaks, text, ended, np.zeros(len(ink) - 1), title=text)
+
+
+def second(*readings):
+    """A reader that reads these."""
+    return SimpleNamespace(proofread=lambda inks, *_: readings[: len(inks)])
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "reading", "accepted", "reason"),
+    [
+        ("1914", 0.005, ("1914", 0.3), True, ""),
+        ("1914", 0.09, ("1914", 0.3), True, ""),
+        ("1914", 0.2, ("1914", 2.0), False, ""),
+        ("1914", 0.2, ("1974", 0.9), False, ""),
+        ("1914", 0.2, ("1974", 1.1), False, "hardly legible"),
+        ("1914", 0.005, ("1974", 0.9), True, ""),
+        ("1914", 0.005, ("1974", 1.1), False, ""),
+        ("No.70", 0.09, ("NO. 7o", 9.0), True, ""),  # what only the context tells
+    ],
+)
+def test_a_second_reader_is_asked_about_what_the_first_reads(
+    text, first, reading, accepted, reason
+):
+    (found,) = confirmed(second(reading), [one(text, 0, first)])
+    assert (found.accepted, found.reason) == (accepted, reason)
+
+
+def test_a_second_reader_is_not_asked_about_what_is_wrong_already():
+    wrong = [one("cat", 2), one("cat", 0, 0.0, (UNENDED,))]
+    assert confirmed(second(("cat", 0.0), ("cat", 0.0)), wrong) == wrong
 
 
 @pytest.mark.parametrize(
