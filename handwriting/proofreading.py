@@ -11,7 +11,7 @@ reads.
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 
@@ -109,10 +109,13 @@ class Proofread:
     @property
     def reason(self) -> str:
         """Why a person should look at it; empty if there is no need."""
-        reasons = [f"read as {self.hypothesis!r}"] if self.errors else []
-        alone = self.second >= UNSURE and not reasons
-        doubtful = alone and self.doubt > REPORTED * self.doubt_limit
-        return ", ".join([*reasons, *self.faults, *(["hardly legible"] if doubtful else [])])
+        reasons = list(self.faults)
+        if self.second >= UNSURE:  # otherwise one of two readers reads it
+            if self.errors:
+                reasons.insert(0, f"read as {self.hypothesis!r}")
+            elif self.doubt > REPORTED * self.doubt_limit:
+                reasons.append("hardly legible")
+        return ", ".join(reasons)
 
 
 def check_shapes(line: Line, words: Sequence[Word]) -> list[Proofread]:
@@ -145,28 +148,32 @@ def check_shapes(line: Line, words: Sequence[Word]) -> list[Proofread]:
 
 def proofread(reader: Reader, written: Sequence[Proofread]) -> list[Proofread]:
     """Return words with what is read of them; those of a line with a fault as they are."""
-    found, of_line = list(written), {UNENDED, MISSING, SHAPE}
-    whole = [k for k, one in enumerate(found) if of_line.isdisjoint(one.faults)]
-    inks = [from_strokes(found[k].words[0].strokes) for k in whole]
-    texts = [spellings(found[k].text, found[k].bare) for k in whole]
-    readings = reader.proofread(inks, texts, ALIKE, 1.0)
-    for k, (hypothesis, doubt) in zip(whole, readings, strict=True):
+    found = list(written)
+    for k, hypothesis, doubt in _readings(reader, found):
         found[k] = judged(found[k], hypothesis, doubt)
     return found
 
 
 def confirmed(second: Reader, written: Sequence[Proofread]) -> list[Proofread]:
-    """Return words with the doubt of a second reader, of those in which nothing is wrong yet."""
+    """Return words with the doubt of a second reader; those of a line with a fault as they are."""
     found = list(written)
-    read = [k for k, one in enumerate(found) if not one.faults and not one.errors]
-    inks = [from_strokes(found[k].words[0].strokes) for k in read]
-    texts = [spellings(found[k].text, found[k].bare) for k in read]
-    readings = second.proofread(inks, texts, ALIKE, 1.0)
-    for k, (hypothesis, doubt) in zip(read, readings, strict=True):
+    for k, hypothesis, doubt in _readings(second, found):
         own = judged(found[k], hypothesis, doubt)
         right = not own.errors or _loosely(hypothesis) == _loosely(own.text)
         found[k] = replace(found[k], second=0.0 if right else doubt)
     return found
+
+
+def _readings(reader: Reader, written: Sequence[Proofread]) -> Iterator[tuple[int, str, float]]:
+    """Yield the numbers of the words whose line has no fault, what is read of them, and with how
+    much doubt."""
+    of_line = {UNENDED, MISSING, SHAPE}
+    whole = [k for k, one in enumerate(written) if of_line.isdisjoint(one.faults)]
+    inks = [from_strokes(written[k].words[0].strokes) for k in whole]
+    texts = [spellings(written[k].text, written[k].bare) for k in whole]
+    readings = reader.proofread(inks, texts, ALIKE, 1.0)
+    for k, (hypothesis, doubt) in zip(whole, readings, strict=True):
+        yield k, hypothesis, doubt
 
 
 def judged(one: Proofread, hypothesis: str, doubt: float) -> Proofread:

@@ -74,9 +74,11 @@ def test_a_second_reader_is_asked_about_what_the_first_reads(
     assert (found.accepted, found.reason) == (accepted, reason)
 
 
-def test_a_second_reader_is_not_asked_about_what_is_wrong_already():
-    wrong = [one("cat", 2), one("cat", 0, 0.0, (UNENDED,))]
-    assert confirmed(second(("cat", 0.0), ("cat", 0.0)), wrong) == wrong
+def test_a_person_is_shown_what_neither_reader_reads_and_a_line_with_a_fault():
+    wrong = [one("cat", 2), one("cat", 2), one("cat", 0, 0.0, (UNENDED,))]
+    found = confirmed(second(("Cat", 0.0), ("cut", 2.0)), wrong)
+    assert [each.reason for each in found] == ["", "read as ''", UNENDED]
+    assert not any(each.accepted for each in found)
 
 
 @pytest.mark.parametrize(
