@@ -5,6 +5,7 @@ Lengths are in x-heights of the line, x from its left edge, y from its baseline,
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -32,8 +33,12 @@ WIDEST = 3.5
 LARGEST = {".": 0.45, ",": 1.2}
 """Width and height of the largest of some marks, in the same way: 18 % of what is cut out of
 IAM-OnDB as a full stop is larger, often with the bar of a `t` (measured)."""
+STANDING = SMALL | frozenset("bdhikltABCDEFGHIKLMNOPRSTUVWXZ0123456789")
+"""Characters that stand on the baseline in every hand."""
 LEAST_SMALL = 4
-"""Small letters that a line needs to be measured (assumed)."""
+"""Small letters that a line needs to be measured by itself (assumed)."""
+HIGH = (0.7, 4.5)
+"""The height of a line that is measured by others of its hand, in their x-heights (assumed)."""
 PART = 0.35
 """Share of a typical character's points that makes a stretch of a stroke part of a character: the
 window moves on some points before or after the pen (assumed, checked by eye)."""
@@ -135,28 +140,36 @@ class CutLine:
         return path
 
 
-def measured(ink: np.ndarray, text: str, aligned: AlignedLine) -> CutLine | None:
-    """Return a measured line; None if it has too few small letters.
+def measured(
+    ink: np.ndarray, text: str, aligned: AlignedLine, usual: float | None = None
+) -> CutLine | None:
+    """Return a measured line; None if that cannot be done.
 
     Args:
         ink: `(points, 3)`, any unit.
         text: of the line.
         aligned: of the line.
+        usual: the x-height of the hand, by which a line with too few small letters is measured,
+            which has to be level; None for no such line.
     """
     path, letters = to_path(ink), np.array([one != " " for one in text])
     owner = np.repeat(np.arange(len(text)), aligned.counts)
-    small = [k for k, one in enumerate(text) if one in SMALL and aligned.read[k]]
-    own = [path[owner == k, :2] for k in small]
-    boxes = [(*points.min(0), *points.max(0)) for points in own if len(points) >= 4]
-    if len(boxes) < LEAST_SMALL:
-        return None
-    left, top, right, bottom = np.array(boxes).T
-    middles = (left + right) / 2
-    heights = bottom - top
-    height = float(np.median(heights))
+    boxes = _boxes(path, owner, text, aligned.read, SMALL)
+    if len(boxes) >= LEAST_SMALL:
+        left, top, right, bottom = boxes.T
+        middles, heights = (left + right) / 2, bottom - top
+        height = float(np.median(heights))
+        rise, base = theil_sen(middles, bottom)
+    else:
+        bottoms = _boxes(path, owner, text, aligned.read, STANDING)[:, 3]
+        if usual is None or not len(bottoms):
+            return None
+        if not HIGH[0] <= np.ptp(path[:, 1]) / usual <= HIGH[1]:
+            return None
+        middles, heights, height = np.empty(0), np.empty(0), usual
+        rise, base = 0.0, float(np.median(bottoms))
     if height <= 0:
         return None
-    rise, base = theil_sen(middles, bottom)
     path[:, 1] = path[:, 1] - base - rise * path[:, 0]
     path[:, :2] = normalise_height(path[:, :2], middles, heights, height)
     owner = _owners(path, owner, text, letters)
@@ -168,6 +181,15 @@ def measured(ink: np.ndarray, text: str, aligned: AlignedLine) -> CutLine | None
         read[k] = wide <= WIDEST and max(wide, high) <= LARGEST.get(text[k], np.inf)
     boundaries = _boundaries(path, owner, text)
     return CutLine(text, path, owner, boundaries, read, aligned.fits, height)
+
+
+def _boxes(
+    path: np.ndarray, owner: np.ndarray, text: str, read: np.ndarray, kind: frozenset[str]
+) -> np.ndarray:
+    """Return left, top, right and bottom of the characters of a kind that were read, `(n, 4)`."""
+    own = [path[owner == k, :2] for k, one in enumerate(text) if one in kind and read[k]]
+    boxes = [(*points.min(0), *points.max(0)) for points in own if len(points) >= 4]
+    return np.reshape(boxes, (-1, 4))
 
 
 def theil_sen(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -302,15 +324,22 @@ def measured_lines(
 ) -> Iterator[tuple[Sample, CutLine]]:
     """Yield lines and their measured ones.
 
-    Lines without an alignment, with more errors than `MAX_MISREAD`, or that cannot be measured, are
-    left out.
+    A line with too few small letters is measured by the others of its hand. Lines without an
+    alignment, with more errors than `MAX_MISREAD`, or that cannot be measured, are left out.
     """
+    found, heights = [], defaultdict(list)
     for sample in samples:
         text, ink = nfc(sample.text), sample.ink
         aligned = alignment.of(sample.name, len(ink), text)
         if aligned is None or aligned.errors > MAX_MISREAD * len(text):
             continue
-        if (line := measured(ink, text, aligned)) is not None:
+        if line := measured(ink, text, aligned):
+            heights[sample.hand].append(line.height)
+        found.append((sample, text, aligned, line))
+    usual = {hand: float(np.median(own)) for hand, own in heights.items() if hand}
+    for sample, text, aligned, line in found:
+        line = line or measured(sample.ink, text, aligned, usual.get(sample.hand))
+        if line is not None:
             yield sample, line
 
 
