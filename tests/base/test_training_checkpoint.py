@@ -15,13 +15,13 @@ QUIET = {"valid": False, "monitor": None}
 
 def test_period_and_number_of_checkpoints(tmp_path):
     trainer = make(tmp_path, save_period=2, keep_last=3, epochs=7)
-    finish, names = trainer.checkpoint.finish, []
+    finish, names = trainer._finish, []
 
     def watched():
         names.extend(path.name for path in trainer.run.models.glob("checkpoint*"))
         finish()
 
-    trainer.checkpoint.finish = watched
+    trainer._finish = watched
     trainer.train()
     # Every second epoch and the last one; of these the last three, while it trains.
     assert set(names) == {f"checkpoint-epoch{epoch}.pth" for epoch in (4, 6, 7)}

@@ -19,7 +19,7 @@ def at(place, shape):
     return np.array(shape) + np.array([PITCH * place, 0.0])
 
 
-def drawn(parts, text, *, unit=100.0, rise=0.0, read=None, fits=None, errors=0):
+def drawn(parts, text, *, unit=100.0, rise=0.0, read=None, fits=None, usual=None):
     """Return a measured line of strokes, each with the characters of its points for the window."""
     positions = [np.asarray(stroke) * unit for stroke, _ in parts]
     for stroke in positions:
@@ -29,7 +29,7 @@ def drawn(parts, text, *, unit=100.0, rise=0.0, read=None, fits=None, errors=0):
     counts = np.bincount(windows, minlength=len(text))
     every = np.ones(len(text), dtype=bool)
     read, fits = (every if one is None else one for one in (read, fits))
-    return measured(from_strokes(positions), text, AlignedLine(counts, read, fits, errors))
+    return measured(from_strokes(positions), text, AlignedLine(counts, read, fits, 0), usual)
 
 
 def owners(line):
