@@ -278,6 +278,8 @@ class UnipenDataset(DividedDataset):
                 collection, self.categories, self.max_points, self.points_per_second
             )
             return parsed.require_text(_NO_LABEL)
+        if archive := next(filter(is_collection, files), None):
+            raise DataError(f"{archive}: is an archive; give its path, not that of its folder")
         self._levels: Counter[str] = Counter()
         parsed = super().read(files)
         counts = self._levels.items()

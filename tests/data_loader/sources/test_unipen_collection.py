@@ -154,6 +154,10 @@ def test_an_archive_of_something_else_is_one_clear_error(tmp_path):
     linked = {"data/8/a/b": link("data/8/a/b", "/etc/hostname"), "data/7/a/c": b".VERSION 1\n"}
     with pytest.raises(DataError, match="a member that is a link"):
         dataset(pack(tmp_path / "l.tgz", linked))
+    (tmp_path / "downloaded").mkdir()
+    packed(tmp_path / "downloaded", "xz")
+    with pytest.raises(DataError, match=r"downloaded/u\.txz: is an archive; give its path"):
+        dataset(tmp_path / "downloaded")
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
