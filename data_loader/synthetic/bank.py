@@ -13,19 +13,22 @@ from typing import NamedTuple
 import numpy as np
 
 from base.base_dataset import BaseDataset, Sample
-from data_loader.synthetic.cutting import LIFT, SMALL, CutLine, Piece
+from data_loader.synthetic.cutting import (
+    CAPITALS,
+    LIFT,
+    SMALL,
+    SMALL_STANDING,
+    CutLine,
+    Piece,
+)
 from data_loader.synthetic.paths import moved, overlap, side_by_side, steps_within, to_ink
 from utils.checks import DataError
 from utils.ink import weighted_median
 
-CAPITALS = frozenset("ABCDEFGHIKLMNOPRSTUVWXZ")
-"""Those that stand on the baseline in every hand."""
 HOOKED = frozenset("JQY")
-"""The others, which may reach below it."""
+"""The other capitals, which may reach below the baseline."""
 TALL = CAPITALS | frozenset("bdhkl")
 """Letters that begin at the height of capitals."""
-SMALL_STANDING = SMALL | frozenset("bdhiklt")
-"""Small letters that stand on the baseline."""
 STANDS, SMALL_STANDS = 0.12, 0.2
 """How far capitals, digits and full stops that are cut out may stand from the baseline, and how far
 small letters, in x-heights (assumed). Where few small letters tell the baseline, as in numbers, a

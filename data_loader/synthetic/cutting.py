@@ -33,8 +33,12 @@ WIDEST = 3.5
 LARGEST = {".": 0.45, ",": 1.2}
 """Width and height of the largest of some marks, in the same way: 18 % of what is cut out of
 IAM-OnDB as a full stop is larger, often with the bar of a `t` (measured)."""
-STANDING = SMALL | frozenset("bdhikltABCDEFGHIKLMNOPRSTUVWXZ0123456789")
-"""Characters that stand on the baseline in every hand."""
+CAPITALS = frozenset("ABCDEFGHIKLMNOPRSTUVWXZ")
+"""Those that stand on the baseline in every hand."""
+SMALL_STANDING = SMALL | frozenset("bdhiklt")
+"""Small letters that stand on the baseline."""
+STANDING = SMALL_STANDING | CAPITALS | frozenset("0123456789")
+"""All that stands on it."""
 LEAST_SMALL = 4
 """Small letters that a line needs to be measured by itself (assumed)."""
 HIGH = (0.7, 4.5)
@@ -149,8 +153,8 @@ def measured(
         ink: `(points, 3)`, any unit.
         text: of the line.
         aligned: of the line.
-        usual: the x-height of the hand, by which a line with too few small letters is measured,
-            which has to be level; None for no such line.
+        usual: the x-height of its hand, by which a line with too few small letters is measured,
+            which counts as level; None if it is not known.
     """
     path, letters = to_path(ink), np.array([one != " " for one in text])
     owner = np.repeat(np.arange(len(text)), aligned.counts)
