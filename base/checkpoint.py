@@ -198,52 +198,6 @@ def _migrated(content: Checkpoint) -> Checkpoint:
     return content
 
 
-def check_like(value: object, example: object, key: str) -> None:
-    """Check that a value from a file has the type, structure and shapes of an example.
-
-    Args:
-        value: to check.
-        example: A whole number stands for any that is not negative, a float for any number, None
-            for None or a number. A dictionary has at least its names.
-        key: where `value` stands.
-
-    Raises:
-        CheckpointError: naming the key, and what is needed there.
-    """
-    inside: Mapping[Any, object] = {}
-    if isinstance(example, Tensor):
-        # The precision may be another one.
-        fits = (
-            isinstance(value, Tensor)
-            and value.ndim == example.ndim
-            and all(size in (0, own) for own, size in zip(value.shape, example.shape, strict=True))
-            and value.is_floating_point() == example.is_floating_point()
-        )
-    elif isinstance(example, dict):
-        inside = example
-        fits = isinstance(value, dict)
-    elif isinstance(example, list | tuple):
-        inside = dict(enumerate(example))
-        fits = isinstance(value, list | tuple) and len(value) == len(inside)
-    elif type(example) is int:
-        fits = type(value) is int and 0 <= value <= 2**32
-    elif example is None or isinstance(example, float):
-        fits = value is example or type(value) in (int, float)
-    else:
-        fits = isinstance(value, type(example))
-    if not fits:
-        needed = f"something like {_shown(example)} is needed"
-        raise CheckpointError(f"{key} is {_shown(value)}: {needed}")
-    for name in inside:
-        if isinstance(value, dict) and name not in value:
-            raise CheckpointError(f"{key}.{name} is missing")
-        check_like(value[name], inside[name], f"{key}.{name}")
-
-
-def _shown(value: object) -> str:
-    return f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else short(value)
-
-
 def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None) -> CheckpointFile:
     """Return the newest complete checkpoint of a run's folder.
 

@@ -18,11 +18,10 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel
 
 from base import distributed
-from base.checkpoint import check_like, load_weights
+from base.checkpoint import load_weights
 from base.torch_blocks import step_schedule
 from base.training_parts import TrainingParts, TrainingSettings
 from base.weight_noise import WeightNoise
-from utils.checks import CheckpointError
 from utils.override import without
 
 log = logging.getLogger(__name__)
@@ -229,13 +228,12 @@ class OptimizerStep:
         Raises:
             Exception: of any kind, if something does not fit.
         """
-        key = f"{source}: training.update"
         used, kind = state["optimizer_type"], type(self.optimizer).__name__
         if used == kind:
             former = state["optimizer"]["state"]
             indices = self._parameter_indices()
             states = {one: former.get(index) for one, index in enumerate(indices)}
-            _restore(self.optimizer, states, f"{key}.optimizer.state")
+            _restore(self.optimizer, states)
         else:
             log.warning("%s used %s: %s starts from a fresh state", source, used, kind)
         load_weights(self.model, state["model"] or evaluated, source)
@@ -243,18 +241,13 @@ class OptimizerStep:
             load_weights(self.average.module, evaluated, source)
             self.average.n_averaged.fill_(state["averaged"] or 0)
         if self.scaler.is_enabled() and state["scaler"]:
-            check_like(state["scaler"], self.scaler.state_dict(), f"{key}.scaler")
             self.scaler.load_state_dict(state["scaler"])
         if self.divergence() is not None and state["weight_noise"]:
-            own, former = self.noise.log_stds, state["weight_noise"]["log_stds"]
-            check_like(former, own, f"{key}.weight_noise.log_stds")
             with torch.no_grad():
-                torch._foreach_copy_(own, former)
-        self._restore_schedule(
-            state, key, steps if self.settings.schedule_by == "batch" else epochs
-        )
+                torch._foreach_copy_(self.noise.log_stds, state["weight_noise"]["log_stds"])
+        self._restore_schedule(state, steps if self.settings.schedule_by == "batch" else epochs)
 
-    def _restore_schedule(self, state: State, key: str, count: int) -> None:
+    def _restore_schedule(self, state: State, count: int) -> None:
         """Step the schedule to where it was, or `count` times if settings have changed.
 
         What a plateau has reduced stands, unless the rate that it began with has changed.
@@ -265,24 +258,22 @@ class OptimizerStep:
         schedule, former = self.lr_scheduler, state["lr_scheduler"]
         if not isinstance(schedule, ReduceLROnPlateau):
             if schedule and not changed:
-                check_like(former, {"last_epoch": 0}, f"{key}.lr_scheduler")
                 count = min(count, former["last_epoch"])
             for _ in range(count):
                 step_schedule(schedule)
         elif "optimizer_start" not in changed and former and "num_bad_epochs" in former:
             own = schedule.state_dict()
-            seen = {name: own[name] for name in PLATEAU}
-            check_like(former, seen, f"{key}.lr_scheduler")
             schedule.load_state_dict(own | {name: former[name] for name in PLATEAU})
             groups = state["optimizer"]["param_groups"]
             for group, saved in zip(self.optimizer.param_groups, groups, strict=True):
                 group["lr"] = float(saved["lr"])
 
 
-def _restore(optimizer: Optimizer, state: Mapping[int, State], key: str) -> None:
+def _restore(optimizer: Optimizer, state: Mapping[int, State]) -> None:
     """Restore what an optimiser keeps for each weight.
 
-    A first step, without a gradient, shows what that is; the weights are loaded after it.
+    A first step, without a gradient, makes what other settings need that the former run did not
+    keep; the weights are loaded after it.
     """
     for group in optimizer.param_groups:
         for weight in group["params"]:
@@ -290,9 +281,5 @@ def _restore(optimizer: Optimizer, state: Mapping[int, State], key: str) -> None
     optimizer.step()
     optimizer.zero_grad()
     own = optimizer.state_dict()
-    kept = {place: state[place] for place in own["state"].keys() & state.keys() if state[place]}
-    for place, values in kept.items():
-        check_like(values, own["state"][place], f"{key}.{place}")
-        if values.get("step", 0) < 0:
-            raise CheckpointError(f"{key}.{place}.step = {float(values['step'])}: at least 0")
+    kept = {place: made | state[place] for place, made in own["state"].items() if state[place]}
     optimizer.load_state_dict(own | {"state": kept})

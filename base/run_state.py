@@ -12,7 +12,7 @@ from torch import Tensor
 
 from base import distributed
 from base.base_metric import BaseMetric, gathered, merged
-from base.checkpoint import check_like, filled
+from base.checkpoint import filled
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +208,6 @@ class RunState:
         values: Mapping[str, float],
         source: Path,
         layout: Mapping[str, int | None],
-        initial: Carried,
     ) -> None:
         """Resume from what `state_dict` returned; an exception of any kind says what does not fit.
 
@@ -219,16 +218,7 @@ class RunState:
             values: of the last complete epoch.
             source: the file.
             layout: that of now.
-            initial: state of the network, for one sequence.
         """
-        own = {"progress": asdict(self.progress), "sums": asdict(self.sums)}
-        own |= {name: layout[name] for name in ("batches", "accumulate")}
-        check_like(saved, own, f"{source}: training")
-        for state in (state for state in saved["states"] if state is not None):
-            # Without memory: a file can claim more rows than it stores.
-            count = max(map(len, state.values()), default=0)
-            wanted = {name: one.expand(count, *one.shape[1:]) for name, one in initial.items()}
-            check_like(state, wanted, f"{source}: training.states")
         before, now = saved["batches"], layout["batches"]
         if before != now:
             log.warning("a pass over the data has %d batches instead of %d", now, before)

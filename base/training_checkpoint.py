@@ -13,7 +13,6 @@ from base.batch_stream import BatchStream
 from base.checkpoint import (
     BEST,
     Checkpoint,
-    check_like,
     checkpoint_name,
     checkpoints,
     load_checkpoint,
@@ -113,13 +112,8 @@ class TrainingCheckpoint:
 
     def _load(self, checkpoint: Checkpoint, source: Path) -> None:
         self.changes = _changes(checkpoint["config"], self.header["config"])
-        saved, generators = checkpoint["training"], random_state()
-        for name in ("cuda", "mps"):  # of which there may be others
-            generators.pop(name, None)
-        check_like(saved, {"random_state": generators}, f"{source}: training")
-        initial = self.optimizer_step.model.initial_state(1)
-        values, layout = checkpoint["metrics"], self.stream.layout
-        self.state.load_state_dict(saved, values, source, layout, initial)
+        saved = checkpoint["training"]
+        self.state.load_state_dict(saved, checkpoint["metrics"], source, self.stream.layout)
         done = (self.state.progress.epoch, self._schedule_steps(saved))
         weights = checkpoint["state_dict"]
         self.optimizer_step.load_state_dict(saved["update"], weights, source, *done)

@@ -51,7 +51,7 @@ def stream(truncate=None, accumulate=1, resumed=None, **options):
     made = BatchStream(parts, settings, state, StopRequest())
     if resumed is not None:
         saved = resumed.state.state_dict() | resumed.layout
-        state.load_state_dict(saved, {}, "file.pth", made.layout, {"hidden": torch.zeros(1)})
+        state.load_state_dict(saved, {}, "file.pth", made.layout)
     return made
 
 

@@ -14,7 +14,6 @@ from torch import nn
 from base.checkpoint import (
     BEST,
     FORMAT,
-    check_like,
     checkpoint_name,
     checkpoints,
     find_checkpoint,
@@ -204,25 +203,6 @@ def test_weights_that_are_not_finite_are_refused(value):
     state["1.weight"][0, 1] = value
     with pytest.raises(CheckpointError, match=r"^file\.pth: 1 of its 4 weights .*, 1\.weight fi"):
         load_weights(model, state, "file.pth")
-
-
-@pytest.mark.parametrize(
-    ("example", "fitting", "others"),
-    [
-        (1.5, [2, math.nan], ["1", None, True]),
-        ([1, "x"], [(0, "y"), [2**32, ""]], [[1], [1, 2], [-1, "x"], [True, "x"], "1x"]),
-        (None, [None, 3, 0.5], ["x", []]),
-        (torch.zeros(2), [torch.ones(2).double()], [torch.ones(3), torch.ones(2).int(), [0.0]]),
-        (torch.zeros(2, 0), [torch.ones(2, 0), torch.ones(2, 5)], [torch.ones(3, 1)]),
-        ({"a": 0}, [{"a": 1, "b": "x"}], [{}, {"a": "1"}, []]),
-    ],
-)
-def test_like_takes_what_is_like_an_example_and_names_what_is_not(example, fitting, others):
-    for value in fitting:
-        check_like(value, example, "key")
-    for value in others:
-        with pytest.raises(CheckpointError, match=r"^key.* (is needed|is missing)$"):
-            check_like(value, example, "key")
 
 
 def test_shipped_networks_with_former_names_are_read_by_those_of_today():

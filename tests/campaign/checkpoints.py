@@ -30,12 +30,12 @@ from tests.campaign.damage import (
     damaged,
     files_in,
     other_plain,
+    other_tensor,
     peak,
     seconds,
     spoil,
 )
 from tests.campaign.frame import Done, Family, demand, once, run
-from tests.campaign.training_states import other_tensor
 from tests.data_loader import ink_formats
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from tests.campaign.frame import Failed
 from tests.pickled_call import Call
 
@@ -155,3 +158,45 @@ def seconds(who: int = resource.RUSAGE_SELF) -> float:
     """
     usage = resource.getrusage(who)
     return usage.ru_utime + usage.ru_stime
+
+
+def other_tensor(rng: random.Random, tensor: Tensor) -> Any:
+    """Return something else than a tensor of a state: mostly another tensor."""
+    real = tensor.is_floating_point()
+    made = tensor.clone()
+    if made.numel():
+        made.view(-1)[rng.randrange(made.numel())] = (
+            rng.choice((torch.nan, torch.inf, -1e38, 1e38, -1.0)) if real else rng.choice((-1, 127))
+        )
+    return rng.choice(
+        (
+            made,
+            made,
+            torch.full_like(tensor, torch.nan if real else 99),
+            -tensor if tensor.dtype != torch.bool else ~tensor,
+            tensor[None],
+            tensor.flatten()[:-1],
+            torch.zeros(0),
+            torch.zeros(3, 5),
+            torch.zeros(1).expand(10**6, 10**6),
+            tensor.to(torch.float64 if real else torch.int32),
+            tensor.to(torch.complex64),
+            tensor.to(torch.bool),
+            tensor.to_sparse() if tensor.dim() else tensor[None],
+            torch.empty(tensor.shape, device="meta"),
+            torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+            tensor.tolist(),
+            None,
+            0.5,
+            "x",
+        )
+    )
+
+
+def tensors(value: Any) -> list[Tensor]:
+    """Return all tensors in nested dicts and lists."""
+    if isinstance(value, Tensor):
+        return [value]
+    children = value.values() if isinstance(value, dict) else value
+    is_nested = isinstance(value, dict | list | tuple)
+    return [t for child in children for t in tensors(child)] if is_nested else []

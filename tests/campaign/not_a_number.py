@@ -18,9 +18,8 @@ from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import BEST, load_checkpoint
 from base.optimizer_step import OptimizerStep
 from tests.base import tiny_run
-from tests.campaign.damage import check_message
+from tests.campaign.damage import check_message, tensors
 from tests.campaign.frame import Family, demand
-from tests.campaign.training_states import tensors
 
 EPOCHS, STEPS = 3, 5
 """Of the training: 13 sequences in batches of 3."""
