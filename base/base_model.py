@@ -22,18 +22,6 @@ class BaseModel(nn.Module, ABC):
     head: str
     """What its output stands for, if losses and metrics have to fit it."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale_gradients(1.0)
-
-    def scale_gradients(self, factor: float) -> None:
-        """Set the factor by which the loss is multiplied.
-
-        Bounds on gradients inside the network are meant for the unscaled gradient, so they are
-        multiplied by it too.
-        """
-        self.gradient_scale = factor
-
     @abstractmethod
     def forward(self, *inputs: Any) -> Any:
         """Compute the output of the network; each class states its shapes."""

@@ -79,9 +79,6 @@ class BaseTask(FormerNames, ABC):
             expected = "null, as torchrun has started several processes: sequences are cut in one"
         if truncate is not None and expected:
             raise ConfigFault("trainer.args.truncate", truncate, expected)
-        if self.settings.precision == "float16" and self.device.type == "cpu":
-            expected = "float32 or bfloat16: PyTorch has no LSTM in float16 on a CPU"
-            raise ConfigFault("trainer.args.precision", "float16", expected)
         for fault in self.incompatibilities(self.model, self.loss, self.valid_metrics):
             raise fault
         for fault in self.settings.validate(self.lr_scheduler, self.logged_names):

@@ -311,7 +311,7 @@ class BaseTrainer(BaseTask):
             norm = optimizer_step.step(divisor, sums.sequences / divisor / self._sequences)
         if math.isfinite(norm):
             self._last_batches = batches
-        elif finite and not optimizer_step.scaler.is_enabled():
+        elif finite:
             self._report(f"{cause_of_gradient(self.model)} is not finite")
         stream.advance()
         self._count(sums, norm, rate, time.perf_counter() - started)

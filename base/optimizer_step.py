@@ -1,4 +1,4 @@
-"""How gradients become weights: scaling, clipping, noise, the step, the schedule, the average."""
+"""How gradients become weights: clipping, noise, the step, the schedule, the average."""
 
 import copy
 import logging
@@ -54,9 +54,6 @@ class OptimizerStep:
         # `parameter_groups` puts ln s last.
         log_stds = groups.pop() if settings.weight_noise == "adaptive" else []
         self.weights = [weight for group in groups for weight in group]
-        self.scaler = torch.amp.GradScaler(
-            parts.device.type, enabled=settings.precision == "float16"
-        )
         self.average = None
         if settings.ema_decay is not None:
             self.average = AveragedModel(self.model, multi_avg_fn=self._move_average)
@@ -84,7 +81,6 @@ class OptimizerStep:
         """Clear the gradient, before step `number` of the run, counted from 0."""
         self.warmup_factor = min(1.0, (number + 1) / max(self.settings.warmup_steps, 1))
         self.optimizer.zero_grad(set_to_none=True)
-        self.model.scale_gradients(self.scaler.get_scale())
 
     def noisy(self) -> AbstractContextManager:
         """Return a context in which the weights are noisy, if noise is configured."""
@@ -92,12 +88,12 @@ class OptimizerStep:
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of a summed loss."""
-        self.scaler.scale(loss).backward()
+        loss.backward()
 
     def step(self, divisor: int, divergence_factor: float) -> float:
-        """Update the weights, their average, the schedule and the scale of the loss.
+        """Update the weights, their average and the schedule.
 
-        A gradient that is not finite changes the scale alone, and stays as it is, to be looked at.
+        A gradient that is not finite changes nothing.
 
         Args:
             divisor: of the summed gradient.
@@ -111,9 +107,8 @@ class OptimizerStep:
             self._update()
             if self.average is not None:
                 self.average.update_parameters(self.model)
-        self.scaler.update()
-        if math.isfinite(norm) and self.settings.schedule_by == "batch":
-            step_schedule(self.lr_scheduler)
+            if self.settings.schedule_by == "batch":
+                step_schedule(self.lr_scheduler)
         return norm
 
     def _clip(self, divisor: int, divergence_factor: float) -> float:
@@ -122,7 +117,6 @@ class OptimizerStep:
         Args and returns: as `step`.
         """
         distributed.all_reduce_gradients(self.weights)
-        self.scaler.unscale_(self.optimizer)
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         torch._foreach_div_(gradients, float(divisor))
         trained = list(self.weights)
@@ -141,7 +135,7 @@ class OptimizerStep:
         rates = [group["lr"] for group in groups]
         for group in groups:
             group["lr"] *= self.warmup_factor
-        self.scaler.step(self.optimizer)
+        self.optimizer.step()
         for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate
 
@@ -204,7 +198,6 @@ class OptimizerStep:
             "optimizer_type": type(self.optimizer).__name__,
             "optimizer": optimizer,
             "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,
-            "scaler": self.scaler.state_dict(),
             "weight_noise": {"log_stds": [one.detach() for one in log_stds]} if log_stds else {},
             **self._start,
         }
@@ -240,8 +233,6 @@ class OptimizerStep:
         if self.average is not None:
             load_weights(self.average.module, evaluated, source)
             self.average.n_averaged.fill_(state["averaged"] or 0)
-        if self.scaler.is_enabled() and state["scaler"]:
-            self.scaler.load_state_dict(state["scaler"])
         if self.divergence() is not None and state["weight_noise"]:
             with torch.no_grad():
                 torch._foreach_copy_(self.noise.log_stds, state["weight_noise"]["log_stds"])

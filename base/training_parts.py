@@ -84,7 +84,7 @@ class TrainingSettings:
     keep_last: Annotated[int, Range(1)] | None = 3
     time_limit_minutes: Annotated[float, Range(0.0)] | None = None
     steps_per_epoch: Annotated[int, Range(1)] | None = None
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    precision: Literal["float32", "bfloat16"] = "float32"
     clip_norm: Annotated[float, Range(1e-12)] | None = None
     accumulate: Annotated[int, Range(1)] = 1
     ema_decay: Annotated[float, Range(0.0, 1.0)] | None = None

@@ -172,13 +172,10 @@ class GenerationNetwork(BaseModel):
 
     def predict(self, raw: Tensor) -> Mixture | PointEstimate:
         """Return the prediction that the output layer's numbers `(B, T, any)` describe."""
-        raw = clip_gradient(raw, self._bound(self.clip_output_gradient))
+        raw = clip_gradient(raw, self.clip_output_gradient)
         return self.prediction_type.from_parameters(
             raw, self.min_scales, self.max_correlation, self.end_of_sequence
         )
-
-    def _bound(self, bound: float | None) -> float | None:
-        return None if bound is None else bound * self.gradient_scale
 
     def stretch_at(self, bias: float) -> tuple[float, float]:
         """Return the usual factors of the expected offsets in x and y, see `Sampling.stretch`."""
@@ -280,7 +277,7 @@ class _RecurrentNetwork(GenerationNetwork):
     ) -> Output:
         state = self.initial_state(len(inputs)) if state is None else state
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
-        bound = self._bound(self.clip_lstm_gradient)
+        bound = self.clip_lstm_gradient
         hiddens, carried, attention = [], {}, None
         for number, layer in enumerate(self.layers):
             own = {name: state[f"{number}.{name}"] for name in layer.state_sizes}

@@ -1,4 +1,4 @@
-"""How gradients become weights: clipping, scaling, noise, the schedule and the average."""
+"""How gradients become weights: clipping, noise, the schedule and the average."""
 
 import copy
 import math
@@ -11,7 +11,6 @@ from tiny_run import (
     VALID,
     ChunkTrainer,
     TinyModel,
-    TinyTrainer,
     batch_of,
     close,
     error_of,
@@ -23,7 +22,6 @@ from tiny_run import (
     trained,
     weights,
 )
-from torch import nn
 from torch.optim import lr_scheduler
 
 from base.base_trainer import TrainingFailed
@@ -134,43 +132,6 @@ def test_adaptive_noise_adds_the_description_length(tmp_path):
         torch.testing.assert_close(part.detach(), log_std.detach() - 0.3 * log_std.grad)
     logged = float(rows(trainer)[0]["weight_noise_divergence"])
     assert logged == pytest.approx(float(noise.divergence()) / len(TRAIN))
-
-
-class LinearModel(TinyModel):
-    """Without a recurrent layer, which float16 lacks on a CPU."""
-
-    def __init__(self, dropout=0.0):
-        super().__init__()
-        self.layer = nn.Identity()
-
-    def forward(self, inputs, text=None, text_lengths=None, state=None):
-        prediction = self.output(inputs @ torch.ones(3, 4).to(inputs))
-        if self.training:
-            self.calls.append({"scale": self.gradient_scale, "dtype": prediction.dtype})
-        return type("Output", (), {"prediction": prediction.float(), "state": {}})()
-
-
-def float16(tmp_path, monkeypatch, run, precision, **options):
-    monkeypatch.setattr("tiny_run.TinyModel", LinearModel)
-    monkeypatch.setattr(TinyTrainer, "check", lambda _: None)
-    return make(tmp_path, run, trainer=TinyTrainer, optimizer="SGD", precision=precision, **options)
-
-
-def test_float16_scales_the_loss_and_not_the_step(tmp_path, monkeypatch):
-    half = float16(tmp_path, monkeypatch, "half", "float16", epochs=1, clip_norm=1.0)
-    half.optimizer_step.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
-    full = float16(tmp_path, monkeypatch, "full", "float32", epochs=1, clip_norm=1.0)
-    assert half.optimizer_step.scaler.is_enabled() and not full.optimizer_step.scaler.is_enabled()
-    before = weights(full)
-    half.train()
-    full.train()
-    assert {call["dtype"] for call in half.model.calls} == {torch.float16}
-    assert {call["scale"] for call in half.model.calls} == {1024.0}
-    assert {call["scale"] for call in full.model.calls} == {1.0}
-    names = ("output.weight", "output.bias")
-    for name in names:
-        assert torch.allclose(weights(half)[name], weights(full)[name], atol=5e-3)
-        assert not torch.allclose(weights(half)[name], before[name], atol=2e-2)
 
 
 def test_a_skipped_step_changes_nothing(tmp_path):

@@ -107,7 +107,6 @@ class TinyModel(BaseModel):
                     "inputs": inputs,
                     "state": given,
                     "dtype": prediction.dtype,
-                    "gradient_scale": self.gradient_scale,
                 }
             )
         seen = torch.cat((state["seen"], inputs), 1)

@@ -156,12 +156,6 @@ def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, data, reduction
     assert loss.reduction == reduction and made.progress.chunk == 3
 
 
-def test_float16_needs_a_gpu(tmp_path, data):
-    with pytest.raises(ConfigFault, match=r"trainer\.args\.precision.*bfloat16"):
-        make(tmp_path, data, precision="float16").train()
-    assert not list(tmp_path.iterdir())
-
-
 FAULTS = {
     "cannot go on": r"can write: .* KeyError: 'hidden' \(.*generation_trainer.py, line",
     "a state of one row": "a row for each line, also in 'steps'",
