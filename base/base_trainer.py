@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -349,8 +349,7 @@ class BaseTrainer(BaseTask):
         if math.isfinite(norm):
             curves = {f"{self.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
             curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
-            norms = partial(self.optimizer_step.layer_norms, norm)
-            self.run_log.step(curves, self.progress.step, norms)
+            self.run_log.step(curves, self.progress.step)
 
     @cached_property
     def _sequences(self) -> int:

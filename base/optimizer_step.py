@@ -3,9 +3,7 @@
 import copy
 import logging
 import math
-import re
 import warnings
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -138,17 +136,6 @@ class OptimizerStep:
         self.optimizer.step()
         for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate
-
-    def layer_norms(self, norm: float) -> dict[str, float]:
-        """Return the norms of the last step's gradient before clipping by layer, as `layers.0`;
-        `norm` is that of all layers, as `step` returned it."""
-        squares: Counter[str] = Counter()
-        for name, weight in self.model.named_parameters():
-            if weight.grad is not None:
-                layer = re.match(r"\w+(\.\d+)?", name)[0]
-                squares[layer] += float(weight.grad.square().sum())
-        unclipped = max(1.0, norm / self.clip_norm)
-        return {layer: unclipped * math.sqrt(square) for layer, square in squares.items()}
 
     def end_epoch(self, value: float | None) -> None:
         """Advance a schedule that steps by epochs; `value` is what ReduceLROnPlateau looks at."""

@@ -82,10 +82,8 @@ class RunLog:
         if progress.best is not None:
             self.events.scalars({self._shown[-1]: progress.best}, progress.step, "best")
 
-    def step(
-        self, values: Mapping[str, float], step: int, norms: Callable[[], Mapping[str, float]]
-    ) -> None:
-        """Log the values of an optimiser step, and norms of its gradient, if it is its turn."""
+    def step(self, values: Mapping[str, float], step: int) -> None:
+        """Log the values of an optimiser step, if it is its turn."""
         if time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
             log.info("step %d: %s", step, "  ".join(f"{k} {values[k]:.5g}" for k in values))
@@ -96,7 +94,6 @@ class RunLog:
                 memory["gpu_gibibytes"] = torch.cuda.max_memory_allocated(self.device) / 2**30
             with self._stop.catch_os_errors():
                 self.events.scalars({**values, **memory}, step, "step")
-                self.events.scalars(norms(), step, "gradient_norm")
 
     def epoch(
         self,

@@ -195,9 +195,6 @@ def test_curves(tmp_path):
 
     trainer = trained(tmp_path, epochs=2, tensorboard=True, log_steps=3, clip_norm=1e-3)
     reader = EventAccumulator(str(trainer.run.log), size_guidance={"scalars": 0}).Reload()
-    names = ("step/gradient_norm", "gradient_norm/layer", "gradient_norm/output")
-    for whole, *layers in zip(*map(reader.Scalars, names), strict=True):  # before clipping
-        assert whole.value == pytest.approx(math.hypot(*(one.value for one in layers)), rel=1e-4)
     assert all(event.value > 0 for event in reader.Scalars("step/points_per_second"))
     assert [event.step for event in reader.Scalars("step/error_per_point")] == [3, 6, 9]
     assert [event.step for event in reader.Scalars("epoch/error")] == [5, 10]
