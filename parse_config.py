@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -238,10 +237,9 @@ class ConfigParser:
 
         Args:
             key: one of `BLOCKS`.
-            supplied: the constructor's parameters before `*`, and perhaps others. For `optimizer`
-                `params` is a function that makes its groups of weights, given the settings of
-                `groups`. For `lr_scheduler` they are the optimiser and the steps of the whole run,
-                as `steps` for torch's schedules and as `total_steps` for others.
+            supplied: the constructor's parameters before `*`, and perhaps others. For
+                `lr_scheduler` they are the optimiser and the steps of the whole run, as `steps` for
+                torch's schedules and as `total_steps` for others.
 
         Raises:
             ConfigError: if the constructor refuses an argument.
@@ -347,7 +345,7 @@ class ConfigParser:
         with torch.device("meta"):
             network = make("arch", normalisation=TRIAL_NORMALISATION, alphabet=TRIAL_ALPHABET)
         make("data_loader")
-        optimizer = make("optimizer", params=partial(torch_blocks.trial_groups, network))
+        optimizer = make("optimizer", params=torch_blocks.trial_weights())
         steps = torch_blocks.TRIAL_STEPS
         schedule = make("lr_scheduler", optimizer=optimizer, steps=None, total_steps=steps)
         loss, metrics = make("loss", model=network), make("metrics", model=network)

@@ -9,7 +9,6 @@ import argparse
 import logging
 import sys
 from contextlib import ExitStack
-from functools import partial
 
 import torch
 
@@ -139,8 +138,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         "versions": versions(device),
         "modules": extension.versions(),
     }
-    params = partial(parameter_groups, model.to(device), adaptive)
-    optimizer = config.build("optimizer", params=params)
+    optimizer = config.build("optimizer", params=parameter_groups(model.to(device), adaptive))
     schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps, total_steps=steps)
     loss, metrics = config.build("loss", model=model), config.build("metrics", model=model)
     valid, run = data.loader("valid"), start.run

@@ -38,8 +38,8 @@ class OptimizerStep:
     a summed loss; then `step`.
 
     Args:
-        parts: of the run: the network, its optimiser, over the groups of
-            `weight_noise.parameter_groups`, and the schedule of that.
+        parts: of the run: the network, its optimiser, over `weight_noise.parameter_groups`, and the
+            schedule of that.
         settings: of the run.
     """
 
@@ -153,18 +153,6 @@ class OptimizerStep:
         kept = min(self.settings.ema_decay, (1 + count) / (10 + count))
         torch._foreach_lerp_(average, weights, 1 - kept)
 
-    def _parameter_indices(self) -> list[int]:
-        """Return the index of each tensor of the optimiser among the parameters of the network and,
-        after these, of the noise.
-
-        A state is saved by these indices, so that an optimiser with other groups finds it too.
-        """
-        log_stds = self.noise.log_stds if self.noise else []
-        parameters = [*self.model.parameters(), *log_stds]
-        indices = {id(parameter): index for index, parameter in enumerate(parameters)}
-        groups = self.optimizer.param_groups
-        return [indices[id(parameter)] for group in groups for parameter in group["params"]]
-
     def divergence(self) -> float | None:
         """Return the divergence of adaptive noise in nats, or None."""
         adaptive = self.noise is not None and self.noise.log_stds
@@ -176,14 +164,12 @@ class OptimizerStep:
 
     def state_dict(self) -> State:
         """Return what resuming needs beside the weights of `evaluated_model`."""
-        log_stds, indices = self.noise.log_stds if self.noise else [], self._parameter_indices()
-        optimizer = self.optimizer.state_dict()
-        optimizer["state"] = {indices[one]: kept for one, kept in optimizer["state"].items()}
+        log_stds = self.noise.log_stds if self.noise else []
         return {
             "model": None if self.average is None else self.model.state_dict(),
             "averaged": None if self.average is None else int(self.average.n_averaged),
             "optimizer_type": type(self.optimizer).__name__,
-            "optimizer": optimizer,
+            "optimizer": self.optimizer.state_dict(),
             "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,
             "weight_noise": {"log_stds": [one.detach() for one in log_stds]} if log_stds else {},
             **self._start,
@@ -210,10 +196,7 @@ class OptimizerStep:
         """
         used, kind = state["optimizer_type"], type(self.optimizer).__name__
         if used == kind:
-            former = state["optimizer"]["state"]
-            indices = self._parameter_indices()
-            states = {one: former.get(index) for one, index in enumerate(indices)}
-            _restore(self.optimizer, states)
+            _restore(self.optimizer, state["optimizer"]["state"])
         else:
             log.warning("%s used %s: %s starts from a fresh state", source, used, kind)
         load_weights(self.model, state["model"] or evaluated, source)
@@ -259,5 +242,5 @@ def _restore(optimizer: Optimizer, state: Mapping[int, State]) -> None:
     optimizer.step()
     optimizer.zero_grad()
     own = optimizer.state_dict()
-    kept = {place: made | state[place] for place, made in own["state"].items() if state[place]}
+    kept = {place: made | state[place] for place, made in own["state"].items() if state.get(place)}
     optimizer.load_state_dict(own | {"state": kept})

@@ -5,9 +5,7 @@ do not name the offending value.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -18,9 +16,8 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from base import extension
 from base.dry_run import try_state, trying
-from base.weight_noise import Group, parameter_groups
 from utils.binding import Annotation, Arguments, arguments_of
-from utils.checks import ABSENT, ConfigFault, Range
+from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
     *("LBFGS", "SparseAdam", "Muon"),  # need a closure, sparse gradients, matrices only
@@ -71,11 +68,7 @@ def offers(cls: type) -> bool:
 
 
 def arguments(cls: type) -> Arguments:
-    """Return the arguments of a class's constructor; torch's with bounds and what is derived.
-
-    Every optimiser takes `groups` as well, see `weight_noise.parameter_groups`: what the program
-    supplies as its parameters is a function of these.
-    """
+    """Return the arguments of a class's constructor; torch's with bounds and what is derived."""
     found, is_optimizer = arguments_of(cls), issubclass(cls, Optimizer)
     if offers(cls):
         found = arguments_of(cls, FROM_PROGRAM)
@@ -87,34 +80,17 @@ def arguments(cls: type) -> Arguments:
             defaults=found.defaults | DERIVED_ARGUMENTS.get(cls.__name__, {}),
             construct=_construct if is_optimizer else _schedule,
         )
-    if is_optimizer:
-        settings = {"match": str, "frozen": bool, **found.accepted}
-        optional = dict.fromkeys(list(settings)[1:], ABSENT)
-        found.accepted["groups"] = list[Arguments(dict, [], settings, optional)]
-        found.defaults["groups"] = []
-        found = replace(found, construct=partial(_in_groups, found.construct))
     # The project's own hand on what they are given.
     return replace(found, is_watched=cls in extension.classes())
 
 
-def trial_groups(network: nn.Module | object, settings: Sequence[Mapping[str, Any]]) -> list[Group]:
-    """Return the groups of a network's weights, each with one small weight for all of its own.
-
-    Args:
-        network: on any device; `ABSENT` for one group, whatever the settings.
-        settings: as of `weight_noise.parameter_groups`.
-    """
-    if network is ABSENT:
-        return [{"params": [nn.Parameter(torch.ones(2))]}]
-    groups = parameter_groups(network, False, settings)
-    for group in groups:
-        sizes = [min(size, 2) for size in group["params"][0].shape]
-        group["params"] = [nn.Parameter(torch.ones(sizes))]
-    return groups
+def trial_weights() -> list[nn.Parameter]:
+    """Return what an optimiser is tried on: one small weight."""
+    return [nn.Parameter(torch.ones(2, 2))]
 
 
 def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
-    """Make a few steps of `trial_groups`; a ConfigFault says what fails."""
+    """Make a few steps of `trial_weights`; a ConfigFault says what fails."""
     own = schedule is not None and extension.defines(schedule)
     for step in range(TRIAL_STEPS if own else MADE_STEPS):
         for group in optimizer.param_groups:
@@ -145,18 +121,6 @@ def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> N
         schedule.step()
 
 
-def _in_groups(
-    construct: Callable[..., Any],
-    cls: type[Optimizer],
-    params: Callable[[Sequence[Mapping[str, Any]]], Sequence[Any]],
-    *supplied: Any,
-    groups: Sequence[Mapping[str, Any]] = (),
-    **args: Any,
-) -> Any:
-    """Construct an optimiser of the groups that `params` makes of their settings."""
-    return construct(cls, params(groups), *supplied, **args)
-
-
 def _bounded(annotation: Annotation, bounds: Range) -> Annotation:
     """Return an annotation with bounds on all numbers in it."""
     if annotation in (int, float):
@@ -172,9 +136,6 @@ def _schedule(
     """Construct a schedule of an optimiser over the steps of a run; None tries any number."""
     rates = [group["lr"] for group in optimizer.param_groups]
     values = {"lr": rates, "steps": steps or TRIAL_STEPS}
-    if isinstance(args.get("max_lr"), float) and len(set(rates)) > 1:
-        first = optimizer.defaults["lr"] or 1.0
-        args["max_lr"] = [args["max_lr"] * rate / first for rate in rates]
     for name, source in DERIVED_ARGUMENTS.get(cls.__name__, {}).items():
         if args.get(name) is None:
             args[name] = values[source]

@@ -5,68 +5,25 @@ as the paper uses it (section 4.2): every weight is a Gaussian of learned mean a
 description length of these Gaussians is added to the loss.
 """
 
-import fnmatch
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from utils.checks import ABSENT, ConfigFault, hint
 
-Group = dict[str, Any]
-
-
-def parameter_groups(
-    model: nn.Module, adaptive: bool, settings: Sequence[Mapping[str, Any]] = ()
-) -> list[Group]:
+def parameter_groups(model: nn.Module, adaptive: bool) -> list[dict[str, Any]]:
     """Return what an optimiser trains: the weights and, if noise is adaptive, ln s of each.
 
-    A schedule has the same rate for weights in no group of their own and for ln s. What pulls
-    weights towards zero (`lambd` is that of ASGD) makes no sense for ln s.
-
-    Args:
-        model: the network; those of its weights that are frozen no longer require a gradient.
-        adaptive: whether noise is.
-        settings: of the groups of weights with settings of their own: `match`, a pattern of names
-            as of files, `frozen`, and arguments of the optimiser. The first that matches counts.
-
-    Raises:
-        ConfigFault: if a pattern matches nothing that no earlier one does, a frozen group has other
-            settings, or all is frozen.
+    What pulls weights towards zero (`lambd` is that of ASGD) makes no sense for ln s.
     """
-    left, unmatched, groups = dict(model.named_parameters()), [], []
-    names = list(left)
-    for group in settings:
-        own = {name: value for name, value in group.items() if name not in ("match", "frozen")}
-        own["params"] = [left.pop(name) for name in fnmatch.filter(left, group["match"])]
-        if group.get("frozen") and len(own) > 1:
-            idle = ", ".join(name for name in own if name != "params")
-            raise ConfigFault("groups", group, f"a frozen group without {idle}: it does not learn")
-        if not own["params"]:
-            unmatched.append(group["match"])
-        elif not group.get("frozen"):
-            groups.append(own)
-        else:
-            for weight in own["params"]:
-                weight.requires_grad_(False)
-    if unmatched:
-        expected = "no weight has such a name, or an earlier group has it"
-        raise ConfigFault("groups", unmatched, expected + hint(unmatched[0], names))
-    if left:
-        groups.insert(0, {"params": list(left.values())})
-    if not groups:
-        raise ConfigFault("groups", ABSENT, "every weight of the network is frozen")
-    if adaptive:
-        log_stds = [
-            nn.Parameter(torch.zeros_like(weight))
-            for weight in model.parameters()
-            if weight.requires_grad
-        ]
-        groups.append({"params": log_stds, "weight_decay": 0.0, "lambd": 0.0})
-    return groups
+    weights = list(model.parameters())
+    if not adaptive:
+        return [{"params": weights}]
+    log_stds = [nn.Parameter(torch.zeros_like(one)) for one in weights if one.requires_grad]
+    return [{"params": weights}, {"params": log_stds, "weight_decay": 0.0, "lambd": 0.0}]
 
 
 class WeightNoise:

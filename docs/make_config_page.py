@@ -25,14 +25,12 @@ SECTIONS = {**BLOCKS, "dataset": BaseDataset, "transform": BaseTransform}
 """By the title of a section: what stands there in a config."""
 ENTRY = re.compile(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 """Names in the "Args" of a docstring, and what is said of them."""
-COMMON = {"groups": "of weights with settings of their own: see above."}
-"""The meaning of keys that no constructor has."""
 IN_JSON = {"None": "`null`", "null": "`null`", "True": "`true`", "False": "`false`"}
 
 
 def rows(cls: type) -> list[str]:
     """Return a row of a table for each key that a config may set of `cls`."""
-    binder, meaning, found = config_binder(), COMMON | meanings(cls), []
+    binder, meaning, found = config_binder(), meanings(cls), []
     arguments = binder.arguments(cls)
     for name, annotation in arguments.accepted.items():
         default = "required"

@@ -36,7 +36,7 @@ def test_a_config_is_sound_and_named_like_its_file(path):
     assert ConfigParser(resolved, "config.json of a run").resolved == resolved
     here, there = dict(nested(config.stored)), dict(nested(resolved))
     assert all(there[key] == one for key, one in here.items() if not isinstance(one, dict | list))
-    assert {"trainer.args.clip_norm", "optimizer.args.groups"} <= there.keys()
+    assert {"trainer.args.clip_norm"} <= there.keys()
 
 
 def arguments(name: str, block: str) -> dict:

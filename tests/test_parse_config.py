@@ -1,7 +1,6 @@
 """Faults of a config come together, each with its key, its value and what is accepted."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import model
 from base import extension
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
-from base.torch_blocks import trial_groups
+from base.torch_blocks import trial_weights
 from base.weight_noise import parameter_groups
 from commands import options
 from data_loader import EmbeddedDataset, HandwritingDataLoader
@@ -31,12 +30,12 @@ from parse_config import (
 )
 from tests import tiny_config
 from trainer import GenerationTrainer
-from utils.checks import ABSENT, UserError
+from utils.checks import UserError
 
 CONFIG = json.loads((Path(__file__).parents[1] / "configs" / "iam_conditional.json").read_text())
 CONFIG["optimizer"] = {"type": "Adam", "args": {"lr": 0.01, "betas": [0, 0.999]}}
 CONFIG["lr_scheduler"] = {"type": "OneCycleLR", "args": {"pct_start": 0.1}}
-DATASET, GROUPS = "data_loader.args.dataset", "optimizer.args.groups"
+DATASET = "data_loader.args.dataset"
 
 
 def changed(key: str, value: Any) -> dict:
@@ -77,7 +76,7 @@ def test_a_sound_config_builds_what_it_says():
     assert names == ["FillMissing", "CutLongSteps"]
     assert loader.dataset.splits["valid"] == ["testset_v"]
     assert [metric.names[0] for metric in config.build("metrics")] == ["sse"]
-    optimizer = config.build("optimizer", params=partial(parameter_groups, network, False))
+    optimizer = config.build("optimizer", params=parameter_groups(network, False))
     assert optimizer.param_groups[0]["betas"] == (0.0, 0.999)
     loader.dataset.splits["train"].append("x")
     assert config.config["data_loader"] == CONFIG["data_loader"]
@@ -108,16 +107,6 @@ FAULTS = [
     ("optimizer.args.lr", -1, "optimizer.args.lr = -1: a number from 0 to 1000000"),
     ("optimizer.args.betas", [0.9], "a list of 2, each a number from 0 to 1"),
     ("optimizer.args.betas", [0.9, 1.0], "Adam refuses it: Invalid beta parameter"),
-    (GROUPS, [{"match": "*.bas"}, {"match": "*"}], '["*.bas"]: no weight has such a name'),
-    (GROUPS, [{"match": "*", "frozen": True}], f"{GROUPS}: every weight of the network is frozen"),
-    (
-        GROUPS,
-        [{"match": "*", "frozen": True, "lr": 1}],
-        "frozen group without lr: it does not learn",
-    ),
-    (GROUPS, [{"lr": 1}], f"{GROUPS}.0.match: is missing: a string"),
-    (GROUPS, [{"match": "*", "lr": -1}], f"{GROUPS}.0.lr = -1: a number from 0"),
-    (GROUPS, [{"match": "*", "rate": 1}], f"{GROUPS}.0.rate = 1: it takes no such argument"),
     ("lr_scheduler.args.last_epoch", 4, "OneCycleLR takes no such argument"),
     ("lr_scheduler", {"type": "ReduceLROnPlateau"}, "trainer.args.schedule_by = "),
     ("metrics.0.type", "BaseMetric", "unknown type"),
@@ -559,7 +548,7 @@ REQUIRED = {
 def schedule_of(block: dict[str, Any], steps: int) -> tuple[Optimizer, LRScheduler]:
     """Return the config's optimiser and a schedule of it."""
     config = parsed(changed("lr_scheduler", block), "trainer.args.schedule_by=epoch")
-    optimizer = config.build("optimizer", params=partial(trial_groups, ABSENT))
+    optimizer = config.build("optimizer", params=trial_weights())
     return optimizer, config.build("lr_scheduler", optimizer=optimizer, steps=steps)
 
 
@@ -593,25 +582,6 @@ def test_a_schedule_gets_its_length_and_its_rate_from_the_run():
     assert cyclic.base_lrs == [0.01]
 
 
-@pytest.mark.parametrize(("given", "top"), [({}, 0.01), ({"max_lr": 0.5}, 0.5)])
-def test_groups_of_weights_have_settings_of_their_own(given, top):
-    settings = [{"match": "output.bias", "frozen": True}, {"match": "*.bias", "lr": 0.04}]
-    settings.append({"match": "output.*", "betas": [0.5, 0.6]})
-    block = {"type": "OneCycleLR", "args": given}
-    config = parsed(changed(GROUPS, settings) | {"lr_scheduler": block})
-    network = config.build_model(TRIAL_NORMALISATION, TRIAL_ALPHABET)
-    optimizer = config.build("optimizer", params=partial(parameter_groups, network, False))
-    names = {id(weight): name for name, weight in network.named_parameters()}
-    rest, bias, output = groups = optimizer.param_groups
-    taken = [[names.pop(id(weight)) for weight in group["params"]] for group in groups]
-    assert list(names.values()) == ["output.bias"] and not network.output.bias.requires_grad
-    assert all(name.endswith(".bias") for name in taken[1]) and taken[2] == ["output.weight"]
-    assert rest["betas"] == bias["betas"] == (0.0, 0.999) and output["betas"] == (0.5, 0.6)
-    # A schedule keeps the rates in proportion, whether or not it says how high they rise.
-    config.build("lr_scheduler", optimizer=optimizer, steps=9, total_steps=9)
-    assert [one["max_lr"] for one in groups] == [top, 4 * top, top]
-
-
 def test_a_schedule_of_ones_own_gets_the_number_of_its_steps(monkeypatch):
     class Halfway(torch.optim.lr_scheduler.LambdaLR):
         def __init__(self, optimizer, total_steps, *, low: float = 0.5):
@@ -619,7 +589,7 @@ def test_a_schedule_of_ones_own_gets_the_number_of_its_steps(monkeypatch):
 
     monkeypatch.setattr(extension, "classes", lambda: [Halfway])
     config = parsed(changed("lr_scheduler", {"type": "Halfway", "args": {"low": 0.25}}))
-    optimizer = torch.optim.SGD(trial_groups(ABSENT, ()), lr=0.8)
+    optimizer = torch.optim.SGD(trial_weights(), lr=0.8)
     schedule = config.build("lr_scheduler", optimizer=optimizer, steps=4, total_steps=4)
     assert [schedule.step() or schedule.get_last_lr() for _ in range(2)] == [[0.8], [0.2]]
 

@@ -50,7 +50,6 @@ class Warming(ChunkTrainer):
         self.seen = state["seen"]
 
 
-GROUPS = [{"match": "output.*", "lr": 0.01}, {"match": "*_hh_*", "frozen": True}]
 KINDS = {
     "plain": {},
     "accumulated": {"accumulate": 2},
@@ -58,7 +57,6 @@ KINDS = {
     "adaptive noise": {"weight_noise": "adaptive", "scheduler": one_cycle},
     "plateau": {"scheduler": plateau, "schedule_by": "epoch"},
     "momentum": {"optimizer": "SGD", "scheduler": halving, "schedule_by": "epoch"},
-    "groups": {"weight_noise": "adaptive", "groups": GROUPS, "scheduler": one_cycle},
     "warm-up": {"warmup_steps": 9, "scheduler": plateau, "schedule_by": "epoch"},
     "skipping": {"loader": {"broken": (4,)}},
     "bfloat16": {"precision": "bfloat16"},
@@ -166,13 +164,6 @@ def test_a_branch_that_is_killed_at_its_first_step_is_resumed_from_where_it_bega
 
 
 # Settings that change on the way.
-
-
-def test_weights_keep_their_state_in_other_groups(tmp_path):
-    whole = trained(tmp_path, "whole", epochs=2, groups=GROUPS[1:])
-    make(tmp_path, "run", trainer=stopped_at(ChunkTrainer, 6), epochs=2, groups=GROUPS[1:]).train()
-    again, _ = go_on(tmp_path, "run", epochs=2, groups=[GROUPS[1], {"match": "*.weight_*"}])
-    assert differences(last_state(whole)["state_dict"], last_state(again)["state_dict"]) == []
 
 
 def test_more_epochs_stretch_the_schedule(tmp_path):

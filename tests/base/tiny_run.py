@@ -6,7 +6,7 @@ The network has dropout and a carried state, so that generators and states matte
 import copy
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -178,13 +178,11 @@ def make(
     valid: bool = True,
     checkpoint: dict[str, Any] | None = None,
     source: Path | None = None,
-    groups: Sequence[Mapping[str, Any]] = (),
     **options: Any,
 ) -> BaseTrainer:
     """Return a trainer of the tiny network; from `checkpoint`, read from `source`, if given.
 
     Args:
-        groups: of weights, with settings of their own.
         scheduler: makes a schedule of an optimiser and the number of its steps.
         options: of the trainer.
     """
@@ -192,7 +190,7 @@ def make(
     seed_all(options["seed"])
     model = TinyModel(dropout)
     train_loader = TinyLoader(**(loader or {}))
-    params = parameter_groups(model, options.get("weight_noise") == "adaptive", groups)
+    params = parameter_groups(model, options.get("weight_noise") == "adaptive")
     built = getattr(torch.optim, optimizer)(params, lr=lr)
     schedule = None
     if scheduler is not None:

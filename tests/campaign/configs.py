@@ -4,7 +4,6 @@ import copy
 import json
 import math
 import random
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +84,7 @@ def build(config: ConfigParser) -> None:
         network = config.build_model(
             Normalisation((0.0, 0.0), (1.0, 1.0)), Alphabet([chr(n) for n in range(32, 127)])
         )
-    optimizer = config.build("optimizer", params=partial(parameter_groups, network, False))
+    optimizer = config.build("optimizer", params=parameter_groups(network, False))
     if config.config["lr_scheduler"] is not None:
         config.build("lr_scheduler", optimizer=optimizer, steps=1000, total_steps=1000)
     config.build("loss")
