@@ -29,7 +29,6 @@ from tiny_run import (
     resumed,
     rows,
     same,
-    scripted,
     sequence,
     stopped_at,
     trained,
@@ -215,21 +214,6 @@ def test_epochs_after_the_checkpoint_leave_the_table(tmp_path):
     newest.unlink()
     again = trained(tmp_path, epochs=2, checkpoint=load_checkpoint(older), source=older)
     assert [row["epoch"] for row in rows(again)] == ["1", "2"]
-
-
-def test_the_line_of_an_epoch(tmp_path, caplog):
-    caplog.set_level("INFO")
-    values = [2.0, 1.5, 1234567.0, *[1.0] * 7]
-
-    trainer = trained(tmp_path, trainer=scripted(*values), epochs=10, loader={"broken": (4,)})
-    lines = [line for line in caplog.messages if line.startswith("epoch")]
-    for epoch, (line, row) in enumerate(zip(lines, rows(trainer), strict=True), start=1):
-        shown = {name: f"{float(row[name]):11.5g}" for name in row}
-        start = f"epoch {epoch:2}/10:  error_per_point {shown['error_per_point']}"
-        valid = f"valid_error_per_point {shown['valid_error_per_point']}"
-        assert line.startswith(f"{start}  {valid}  valid_error {values[epoch - 1]:11.5g}  ")
-        assert line.endswith("skipped_steps 1") and ("best so far" in line) == (epoch in (1, 2, 4))
-    assert len({line.index(" s  ") for line in lines}) == 1, "they stand in columns"
 
 
 def test_a_tracker_or_a_picture_that_fails_does_not_end_the_run(tmp_path, caplog):

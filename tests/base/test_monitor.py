@@ -7,7 +7,6 @@ from tiny_run import make, resumed, rows, scripted, trained
 from torch.optim import lr_scheduler
 
 from base.checkpoint import BEST, load_checkpoint
-from utils.checks import ConfigFault
 
 
 def test_plateau_looks_at_the_monitored_value(tmp_path):
@@ -18,31 +17,6 @@ def test_plateau_looks_at_the_monitored_value(tmp_path):
     trainer = trained(tmp_path, trainer=steady, scheduler=schedule, schedule_by="epoch", epochs=5)
     rates = [float(row["learning_rate"]) for row in rows(trainer)]
     assert rates == pytest.approx([0.05, 0.05, 0.05, 0.05, 0.005])
-
-
-@pytest.mark.parametrize(
-    ("options", "key"),
-    [
-        ({"schedule_by": "batch"}, "schedule_by"),
-        ({"schedule_by": "epoch", "monitor": None}, "monitor"),
-        ({"schedule_by": "epoch", "monitor": "max valid_error"}, "monitor"),
-    ],
-)
-def test_plateau_that_does_not_fit(tmp_path, options, key):
-    with pytest.raises(ConfigFault) as caught:
-        make(
-            tmp_path, scheduler=lambda opt, _: lr_scheduler.ReduceLROnPlateau(opt), **options
-        ).check()
-    assert caught.value.key == f"trainer.args.{key}"
-
-
-@pytest.mark.parametrize(
-    "monitor", ["min valid_eror", "valid_error", "low valid_error", "", "min "]
-)
-def test_a_monitor_that_is_never_logged(tmp_path, monitor):
-    with pytest.raises(ConfigFault, match="valid_error_per_point") as caught:
-        make(tmp_path, monitor=monitor).check()
-    assert caught.value.key == "trainer.args.monitor"
 
 
 @pytest.mark.parametrize(
