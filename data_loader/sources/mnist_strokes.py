@@ -20,7 +20,6 @@ import numpy as np
 from base.base_dataset import changed
 from data_loader.sources.files import MEBIBYTE, is_archive, parse_contents, read_file
 from data_loader.sources.parsing import (
-    MAX_POINTS,
     Fault,
     Parsed,
     Sample,
@@ -53,10 +52,10 @@ def parse(path: Path) -> Parsed:
     with open_file(path) as stream:
         packed = is_archive(stream.read(MEBIBYTE)) or path.name.endswith(SUFFIXES[1:])
     if not packed and not _FILE.fullmatch(path.name):
-        return Parsed([Sample(_ink(read_file(path, MEBIBYTE), MAX_POINTS))])
+        return Parsed([Sample(_ink(read_file(path)))])
     target = path.with_name(path.name.replace("inputdata", "targetdata"))
     files = [path, target] if not packed and target.is_file() and target != path else [path]
-    parsed = parse_digits(files, MEBIBYTE, MAX_POINTS)
+    parsed = parse_digits(files)
     if packed:
         for part in (parsed.samples, parsed.left_out):
             part.sort(key=lambda one: (one.name[:5], len(one.name), one.name))
@@ -66,15 +65,15 @@ def parse(path: Path) -> Parsed:
     return Parsed([digit.of("") for digit in parsed.samples])
 
 
-def parse_digits(files: Sequence[Path], max_bytes: int, max_points: int) -> Parsed:
+def parse_digits(files: Sequence[Path]) -> Parsed:
     """Return the digits in files or in an archive; the text of one without a class is empty."""
 
     def parse_file(name: str, content: bytes) -> np.ndarray | int | bytes:
         if name.endswith("-inputdata.txt"):
-            return _ink(content, max_points)
+            return _ink(content)
         return _class(content) if name.endswith("-targetdata.txt") else content
 
-    read, faults = parse_contents(parse_file, files, _FILE, max_bytes, "reading digits")
+    read, faults = parse_contents(parse_file, files, _FILE, "reading digits")
     names = [name for name in (*read, *faults) if name.endswith("-inputdata.txt")]
     digits = [name.removesuffix("-inputdata.txt") for name in names]
     if not digits:
@@ -128,7 +127,7 @@ def _rows(content: bytes, columns: int) -> np.ndarray:
     return table
 
 
-def _ink(content: bytes, most: int) -> np.ndarray:
+def _ink(content: bytes) -> np.ndarray:
     """Return the ink of an `inputdata` file, `(points, 3)` float32, from the image's corner."""
     rows = _rows(content, 4)
     ends = np.flatnonzero(rows[:, 3]).tolist()
@@ -142,7 +141,7 @@ def _ink(content: bytes, most: int) -> np.ndarray:
     lifts = lifts[lifts > 0]
     ink[lifts - 1, 2] = 1
     ink = np.delete(ink, lifts, axis=0)
-    check_points(len(ink), most)
+    check_points(len(ink))
     check_offsets(ink[:, :2])
     return ink
 
@@ -198,7 +197,6 @@ class MNISTStrokesDataset(DividedDataset):
     gap: tuple[_Pixels, _Pixels] = (4, 8)
     embedded_size: Annotated[int, Range(10, 1_000_000)] = 6000
     embedded_seed: Annotated[int, Range(0, 2**32 - 1)] = 0
-    max_bytes: Annotated[int, Range(1, 1 << 40)] = MEBIBYTE
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -220,7 +218,7 @@ class MNISTStrokesDataset(DividedDataset):
             ) from None
 
     def read(self, files: list[Path]) -> Parsed:
-        parsed = parse_digits(files, self.max_bytes, self.max_points)
+        parsed = parse_digits(files)
         return parsed.require_text("no class: neither target data nor a label file")
 
     def make(self) -> tuple[Parsed, Path | None]:

@@ -18,15 +18,8 @@ from typing import Annotated, NamedTuple
 from base import distributed
 from base.base_dataset import changed
 from data_loader.sources import unipen
-from data_loader.sources.files import (
-    MAX_BYTES,
-    files_below,
-    is_archive,
-    members,
-    read_file,
-    unpacked,
-)
-from data_loader.sources.parsing import MAX_POINTS, Fault, Parsed, Sample
+from data_loader.sources.files import files_below, is_archive, members, read_file, unpacked
+from data_loader.sources.parsing import Fault, Parsed, Sample
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.unipen import Document, parse_level, read_document, segment_reader
 from data_loader.sources.unipen_blocks import (
@@ -63,7 +56,7 @@ def sniff(head: bytes) -> bool:
 
 def parse(path: Path) -> Parsed:
     """Return all that is in a collection."""
-    return parse_collection(open_collection(path, MAX_BYTES), None, MAX_POINTS)
+    return parse_collection(open_collection(path), None)
 
 
 class Collection(NamedTuple):
@@ -95,13 +88,9 @@ def is_collection(path: Path) -> bool:
     return False
 
 
-def open_collection(path: Path, max_bytes: int) -> Collection:
+def open_collection(path: Path) -> Collection:
     """Return the collection in a folder, or in an archive (.tar, .tar.gz, .tgz, .tar.xz), which is
     not extracted.
-
-    Args:
-        path: of the folder, or of the archive.
-        max_bytes: limit on a file.
 
     Raises:
         DataError: if the archive is broken, too large, or something else.
@@ -110,10 +99,10 @@ def open_collection(path: Path, max_bytes: int) -> Collection:
         below = files_below(path / DATA, _EVERY)
         return Collection(
             [file.relative_to(path).as_posix() for file in below],
-            lambda name: read_file(path / name, max_bytes),
-            lru_cache(_SHARED)(lambda name: read_included(path / INCLUDE, name, max_bytes)),
+            lambda name: read_file(path / name),
+            lru_cache(_SHARED)(lambda name: read_included(path / INCLUDE, name)),
         )
-    packed = members(path, _EVERY, max_bytes, "reading UNIPEN", MAX_COLLECTION)
+    packed = members(path, _EVERY, "reading UNIPEN", MAX_COLLECTION)
     files = {_in_collection(member): content for member, content in packed}
     if not any(name.startswith(f"{DATA}/") for name in files):
         raise DataError(f"{path}: no folder {DATA}/ of a UNIPEN collection in it")
@@ -141,7 +130,6 @@ def by_size(category: str) -> tuple[int, str]:
 def parse_collection(
     collection: Collection,
     categories: Sequence[str] | None,
-    max_points: int,
     points_per_second: float | None = None,
 ) -> Parsed:
     """Return the samples of a collection, named like "8/abm/ca0.dat:00003".
@@ -161,12 +149,12 @@ def parse_collection(
         with parsed.attempt(path):
             parts = {name: decode_any(collection.read(name)) for name in names}
             blocks = blocks_of(parts, collection.include)
-            document = read_document(blocks, max_points, points_per_second)
-            parsed.extend(_longest(document, names, path, max_points))
+            document = read_document(blocks, points_per_second)
+            parsed.extend(_longest(document, names, path))
     return parsed
 
 
-def _longest(document: Document, names: Sequence[str], path: str, max_points: int) -> Parsed:
+def _longest(document: Document, names: Sequence[str], path: str) -> Parsed:
     """Return the segments of files of the same ink, those of the first file before others."""
     contributor = path.partition("/")[0]
     family = contributor[:2] if contributor[:2] in _FAMILIES else contributor
@@ -175,7 +163,7 @@ def _longest(document: Document, names: Sequence[str], path: str, max_points: in
     parsed = Parsed()
     for file in names:
         own = [segment for segment in document.segments if segment.part == file]
-        read = segment_reader(document, own, max_points)
+        read = segment_reader(document, own)
         used: set[int] = set()
         for number, segment in enumerate(own):
             with parsed.attempt(name := f"{file.removeprefix('data/')}:{number:05}"):
@@ -250,13 +238,7 @@ class UnipenDataset(DividedDataset):
 
     kind = "unipen"
     title = "UNIPEN"
-    parsed_by = (
-        *DividedDataset.parsed_by,
-        "level",
-        "writer_comment",
-        "points_per_second",
-        "categories",
-    )
+    parsed_by = ("level", "writer_comment", "points_per_second", "categories")
 
     root: str = "data/unipen"
     pattern: str = "*"
@@ -273,10 +255,8 @@ class UnipenDataset(DividedDataset):
 
     def read(self, files: list[Path]) -> Parsed:
         if is_collection(self.path):
-            collection = open_collection(self.path, self.max_bytes)
-            parsed = parse_collection(
-                collection, self.categories, self.max_points, self.points_per_second
-            )
+            collection = open_collection(self.path)
+            parsed = parse_collection(collection, self.categories, self.points_per_second)
             return parsed.require_text(_NO_LABEL)
         if archive := next(filter(is_collection, files), None):
             raise DataError(f"{archive}: is an archive; give its path, not that of its folder")
@@ -292,14 +272,14 @@ class UnipenDataset(DividedDataset):
         return parsed
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        blocks = blocks_of_file(file, self.max_bytes)
-        document = read_document(blocks, self.max_points, self.points_per_second)
+        blocks = blocks_of_file(file)
+        document = read_document(blocks, self.points_per_second)
         own = Counter(segment.level for segment in document.segments)
         self._levels += own
         level = next(iter(own), "") if self.level is None else self.level.upper()
         if not own[level]:
             raise Fault(f"no segments of the level {level}")
-        parsed = parse_level(document, level, self.max_points, self.writer_comment)
+        parsed = parse_level(document, level, self.writer_comment)
         if self.writer_comment is not None:  # each file numbers its own writers
             own_writers = [replace(one, writer=f"{name}:{one.writer}") for one in parsed.samples]
             parsed = replace(parsed, samples=own_writers)

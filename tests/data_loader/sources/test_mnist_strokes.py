@@ -174,8 +174,6 @@ BROKEN = {
     "far": (INPUT, text([(10**10, 1, 0, 0), *ROWS]), r"an offset longer than 1e\+09"),
     "pen": (INPUT, text([(1, 1, 2, 0), *ROWS]), "an end that is neither 0 nor 1"),
     "ends": (INPUT, text([*ROWS, *ROWS]), r"rows after the end .*it ends in row 7"),
-    "too long": (INPUT, text(ROWS[1:2] * 200 + ROWS[-1:]), r"more than 100 points \(the limit max"),
-    "too large": (INPUT, b"0" * 5000, r"more than 4,000 bytes \(the limit max_bytes\) \(5,000\)"),
     "no class": (TARGET, text([(0,) * 14] * 7), "target data: a class that is not one of ten"),
     "classes": (
         TARGET,
@@ -190,10 +188,9 @@ BROKEN = {
 def test_a_broken_digit_is_named_and_left_out_or_an_error(tmp_path, kind):
     name, content, reason = BROKEN[kind]
     write(tmp_path, sequences() | {name: content})
-    limits = {"max_points": 100, "max_bytes": 4000}
     with pytest.raises(DataError, match=f"^trainimg-3: {reason}"):
-        prepared(tmp_path, strict=True, **limits)
-    dataset = prepared(tmp_path, **limits)
+        prepared(tmp_path, strict=True)
+    dataset = prepared(tmp_path)
     assert len(dataset.used) == 71 and "1 left out: " in dataset.report
 
 

@@ -114,7 +114,6 @@ BROKEN = {
         r"a segment with other components than it names \(1 for 2",
     ),
     "far": (changed(" 13  24\n", " 13 1e12\n"), r"an offset longer than 1e\+09"),
-    "points": (changed(" 13  24\n", " 13 24\n" * 100), r"more than 50 points \(the limit max_poi"),
 }
 
 
@@ -122,8 +121,8 @@ BROKEN = {
 def test_a_broken_segment_is_named_and_left_out(tmp_path, kind):
     content, reason = BROKEN[kind]
     with pytest.raises(DataError, match=f"^digits:00001: {reason}"):
-        prepared(tmp_path, content, strict=True, max_points=50)
-    dataset = prepared(tmp_path, max_points=50)
+        prepared(tmp_path, content, strict=True)
+    dataset = prepared(tmp_path)
     assert "digits:00001" not in named(dataset) and len(dataset.used) >= 28
 
 
@@ -143,14 +142,13 @@ def test_a_file_cut_short_loses_its_last_segment_only(tmp_path):
     [
         (b"hello\n1 2\n", "no UNIPEN keyword in it"),
         (b".COORD X T\n" + digits().encode(), "columns without X or Y .*line 1"),
-        (b"0" * 10_000, "more than 8,000 bytes .the limit max_bytes"),
         (b".PEN_DOWN\n1 2\n3 4\n.PEN_UP\n", "no segments of the level"),
     ],
 )
 def test_a_broken_file_is_named(tmp_path, content, reason):
     (tmp_path / "good").write_text(digits())
     with pytest.raises(DataError, match=f"^digits: {reason}"):
-        prepared(tmp_path, content, strict=True, max_bytes=8000)
+        prepared(tmp_path, content, strict=True)
 
 
 def test_strokes_are_resampled_by_the_rate_of_their_tablet():
@@ -159,8 +157,8 @@ def test_strokes_are_resampled_by_the_rate_of_their_tablet():
         f'{rate}.SEGMENT DIGIT 0 ? "{n}"\n{down([(x, 0) for x in places])}'
         for n, rate in enumerate(["", *(f".POINTS_PER_SECOND {r}\n" for r in (100, 25, 9600, 50))])
     )
-    document = read_document(blocks_of({"": content}, lambda name: b""), 20_000, 50.0)
-    parsed = parse_level(document, "DIGIT", 20_000)
+    document = read_document(blocks_of({"": content}, lambda name: b""), 50.0)
+    parsed = parse_level(document, "DIGIT")
     of_100, of_50 = ([*np.cumsum(one.ink[:, 0])] for one in parsed.samples)
     assert of_100 == places[::2] and of_50 == places
     reasons = [(one.reason, one.name) for one in parsed.left_out]
@@ -171,8 +169,8 @@ def test_strokes_are_resampled_by_the_rate_of_their_tablet():
 @pytest.mark.parametrize("component", [down(PIECES[0]), ".PEN_DOWN\n.PEN_UP\n8 8\n"])
 def test_segments_that_repeat_ink_fill_no_memory_and_take_no_time(component):
     content = component * 3000 + '.SEGMENT DIGIT 0-2999 ? "1"\n' * 20_000
-    document = read_document(blocks_of({"": content}, lambda name: b""), 20_000)
-    left_out = parse_level(document, "DIGIT", 20_000).left_out
+    document = read_document(blocks_of({"": content}, lambda name: b""))
+    left_out = parse_level(document, "DIGIT").left_out
     reasons = {fault.reason for fault in left_out[20:]}
     assert reasons == {"segments that repeat the same components too often"}
 
