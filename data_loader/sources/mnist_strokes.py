@@ -3,9 +3,8 @@
 Of each digit there is `trainimg-N-inputdata.txt` (or `testimg-...`) with rows `dx dy end_of_stroke
 end_of_digit`, the first one from the image's upper left corner, and `...-targetdata.txt` with 14
 columns: the class as ten of which one is 1, then the next row. A row `0 0 1 x` lifts the pen where
-it is: here it makes the point before it the last of its stroke. `trainlabels.txt` and
-`testlabels.txt` have the classes once more, a line each in order, and serve where a target file is
-not there. The `-points.txt` files contain nothing further and are not read.
+it is: here it makes the point before it the last of its stroke. What `trainlabels.txt`,
+`testlabels.txt` and the `-points.txt` files contain is there once more; they are not read.
 """
 
 import io
@@ -35,7 +34,7 @@ from utils.files import open_file
 
 ARCHIVES = ("sequences.tar.gz", "sequences.tgz", "sequences.tar")
 SUFFIXES = ("-inputdata.txt", ".gz", ".tgz", ".tar")
-_FILE = re.compile(r"(train|test)(?:img-(\d{1,8})-(inputdata|targetdata)|labels)\.txt")
+_FILE = re.compile(r"(train|test)img-(\d{1,8})-(inputdata|targetdata)\.txt")
 _DIGIT_ROW = re.compile(rb"\s*(?:[-+]?\d{1,6}[ \t]+){3}[-+]?\d{1,6}[ \t]*\r?(?:\n|$)")
 
 _Count = Annotated[int, Range(1, 100)]
@@ -68,22 +67,14 @@ def parse(path: Path) -> Parsed:
 def parse_digits(files: Sequence[Path]) -> Parsed:
     """Return the digits in files or in an archive; the text of one without a class is empty."""
 
-    def parse_file(name: str, content: bytes) -> np.ndarray | int | bytes:
-        if name.endswith("-inputdata.txt"):
-            return _ink(content)
-        return _class(content) if name.endswith("-targetdata.txt") else content
+    def parse_file(name: str, content: bytes) -> np.ndarray | int:
+        return _ink(content) if name.endswith("-inputdata.txt") else _class(content)
 
     read, faults = parse_contents(parse_file, files, _FILE, "reading digits")
     names = [name for name in (*read, *faults) if name.endswith("-inputdata.txt")]
     digits = [name.removesuffix("-inputdata.txt") for name in names]
     if not digits:
         raise DataError(f"{files[0]}: no files such as trainimg-0-inputdata.txt in it")
-    labels: dict[str, int] = {}
-    for name in ("trainlabels.txt", "testlabels.txt"):
-        if name in faults:
-            raise faults[name].within(f"{files[0].parent}/{name}")
-        if name in read:
-            labels |= _listed(files[0].parent / name, read[name], digits)
     parsed = Parsed()
     for digit in digits:
         ink, target = f"{digit}-inputdata.txt", f"{digit}-targetdata.txt"
@@ -92,24 +83,10 @@ def parse_digits(files: Sequence[Path]) -> Parsed:
                 raise faults[ink]
             if fault := faults.get(target):
                 raise Fault(f"target data: {fault.reason}", fault.detail)
-            text = str(read.get(target, labels.get(digit, "")))
+            text = str(read.get(target, ""))
             part = digit.partition("img")[0]
             parsed.samples.append(Sample(read[ink], text, digit, group=part))
     return parsed
-
-
-def _listed(file: Path, content: bytes, digits: Sequence[str]) -> dict[str, int]:
-    """Return the classes in a label file by the names of the digits."""
-    labels, part = content.split(), file.name.removesuffix("labels.txt")
-    for place, label in enumerate(labels, 1):
-        if not re.fullmatch(rb"[0-9]", label):
-            raise Fault("a label that is not a digit from 0 to 9", f"the {place}th", str(file))
-    listed = {f"{part}img-{number}": int(label) for number, label in enumerate(labels)}
-    count = sum(digit.startswith(part) for digit in digits)
-    if len(listed) != count or not listed.keys() <= set(digits):
-        detail = f"{len(labels):,} for {count:,} digits"
-        raise Fault("not one label a line, for digits numbered from 0", detail, str(file))
-    return listed
 
 
 def _rows(content: bytes, columns: int) -> np.ndarray:
@@ -219,7 +196,7 @@ class MNISTStrokesDataset(DividedDataset):
 
     def read(self, files: list[Path]) -> Parsed:
         parsed = parse_digits(files)
-        return parsed.require_text("no class: neither target data nor a label file")
+        return parsed.require_text("no class: no target data")
 
     def make(self) -> tuple[Parsed, Path | None]:
         if self.root is not None:

@@ -50,7 +50,7 @@ def prepared(root, **options):
 def test_reads_archives_and_folders(tmp_path, layout):
     files = sequences() | {"trainimg-99-inputdata.txt": text(ROWS)}
     dataset = prepared(write(tmp_path, files, layout))
-    assert "neither target data nor a label file: trainimg-99" in dataset.report
+    assert "no class: no target data: trainimg-99" in dataset.report
     assert len(dataset.used) == 72 and dataset.quantisation_step == 1.0
     (digit,) = (one for one in dataset.used if one.name == "trainimg-17")
     assert digit.ink.tolist() == INK and digit.text == "7"
@@ -60,19 +60,6 @@ def test_reads_archives_and_folders(tmp_path, layout):
     valid = [one.name for one in dataset.split("valid")]
     assert valid and all(name.startswith("train") for name in valid)
     assert len(dataset.split("train")) == 60 - len(valid)
-
-
-def test_label_files_give_classes_where_target_files_do_not(tmp_path):
-    files = {name: c for name, c in sequences().items() if "img-1" in name or "target" not in name}
-    labels = {"trainlabels.txt": b"3\r\n" * 60, "testlabels.txt": b"7\n" * 12}
-    dataset = prepared(write(tmp_path, files | labels))
-    texts = {one.name: one.text for one in dataset.used}
-    assert (texts["trainimg-0"], texts["trainimg-14"], texts["testimg-2"]) == ("3", "4", "7")
-    for wrong, message in ((b"1\n" * 59, "59 for 60 digits"), (b"1\n" * 59 + b"11\n", "60th")):
-        (tmp_path / "sequences.tar.gz").unlink()
-        write(tmp_path, files | labels | {"trainlabels.txt": wrong})
-        with pytest.raises(DataError, match=rf"trainlabels\.txt: .*{message}"):
-            prepared(tmp_path)
 
 
 def test_the_archive_goes_before_files(tmp_path):
