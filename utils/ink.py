@@ -189,35 +189,6 @@ def row_starts(ink: np.ndarray) -> list[int]:
     return starts
 
 
-def simplified(points: np.ndarray, tolerance: float) -> np.ndarray:
-    """Return which points `(n, 2)` Ramer-Douglas-Peucker keeps, `(n,)` bool.
-
-    From the chord between the ends the furthest point is kept if it is further than `tolerance`,
-    and both sides are treated likewise (Ramer 1972; Douglas and Peucker 1973). Distances are to
-    the chord as a line with ends, so that a stroke that comes back over its start keeps its turn.
-    """
-    kept = np.zeros(len(points), dtype=bool)
-    kept[[0, -1]] = True
-    open_parts = [(0, len(points) - 1)]
-    while open_parts:
-        first, last = open_parts.pop()
-        if last - first < 2:
-            continue
-        inner = points[first + 1 : last] - points[first]
-        chord = points[last] - points[first]
-        square = float(chord @ chord)
-        along = np.zeros(len(inner))
-        if square > 0:
-            along = np.clip(inner @ chord / square, 0, 1)
-        away = np.hypot(*(inner - along[:, None] * chord).T)
-        furthest = int(away.argmax())
-        if away[furthest] > tolerance:
-            middle = first + 1 + furthest
-            kept[middle] = True
-            open_parts += [(first, middle), (middle, last)]
-    return kept
-
-
 def bezier(points: np.ndarray) -> np.ndarray:
     """Return the smooth curve through `points` as cubic Bezier segments `(segments, 4, 2)`.
 

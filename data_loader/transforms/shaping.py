@@ -25,7 +25,6 @@ from utils.ink import (
     bounds,
     from_strokes,
     path_along,
-    simplified,
     strokes,
     x_height,
 )
@@ -127,11 +126,6 @@ def _resampled(
         if len(at) > 1:
             count = max(1, round(at[-1] / step))
             parts[number] = at_equal_steps(parts[number], at, count)
-    return _of_strokes(ink, parts)
-
-
-def _of_strokes(ink: np.ndarray, parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return ink of other strokes that begins and ends like `ink`, and no missing points."""
     result = from_strokes(parts)
     result[0, :2], result[-1, 2] = ink[0, :2], ink[-1, 2]
     return result, np.zeros(len(result), dtype=np.uint8)
@@ -172,23 +166,6 @@ class ResampleDistance(BaseTransform):
         self, ink: np.ndarray, missing: np.ndarray, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         return _resampled(ink, self.spacing)
-
-
-@dataclass(kw_only=True)
-class Simplify(BaseTransform):
-    """Drops points by Ramer-Douglas-Peucker, stroke by stroke.
-
-    Args:
-        tolerance: how far, in the ink's units, a dropped point may lie from the new line.
-    """
-
-    tolerance: Annotated[float, Range(0, 1e6)]
-
-    def __call__(
-        self, ink: np.ndarray, missing: np.ndarray, generator: Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        parts = [points[simplified(points, self.tolerance)] for points in strokes(ink)]
-        return _of_strokes(ink, parts)
 
 
 def pieces(points: int, steps: int) -> list[slice]:

@@ -11,7 +11,6 @@ from data_loader.transforms.shaping import (
     ResampleTime,
     ScaleHeight,
     ShapedDataset,
-    Simplify,
     UndoSlant,
     pieces,
 )
@@ -122,29 +121,6 @@ def test_resampling_does_not_fill_the_memory():
     many = from_strokes([np.array([[0, 0], [4e5, 0]])] * 3)
     with pytest.raises(DataError, match="more than 1,000,000 points of one sample"):
         shaped(ResampleDistance(spacing=1), many)
-
-
-def recursive(points, tolerance):
-    """Ramer-Douglas-Peucker as the textbook has it."""
-    if len(points) < 3:
-        return points.tolist()
-    chord, inner = points[-1] - points[0], points[1:-1] - points[0]
-    along = np.clip(inner @ chord / max(chord @ chord, 1e-300), 0, 1)
-    away = np.linalg.norm(inner - along[:, None] * chord, axis=1)
-    middle = int(np.argmax(away)) + 1
-    if away.max() <= tolerance:
-        return points[[0, -1]].tolist()
-    return recursive(points[: middle + 1], tolerance)[:-1] + recursive(points[middle:], tolerance)
-
-
-@pytest.mark.parametrize("tolerance", [0.0, 0.5, 3.0, 50.0])
-def test_ramer_douglas_peucker_against_the_textbook(tolerance):
-    generator = np.random.default_rng(0)
-    ring = np.array([[0, 0], [5, 0], [5, 5], [0, 5], [0, 0]], dtype=float)  # ends where it began
-    walks = [np.cumsum(generator.normal(0, 2, (count, 2)), axis=0) for count in (1, 2, 3, 60)]
-    for points in (*walks, ring):
-        left = to_points(shaped(Simplify(tolerance=tolerance), from_strokes([points])))
-        np.testing.assert_allclose(left + points[0], recursive(points, tolerance), atol=1e-4)
 
 
 def joined(parts):
