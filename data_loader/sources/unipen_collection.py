@@ -5,7 +5,6 @@ in context, 1a to 1d: digits, capitals, small letters and signs by themselves), 
 name by `.INCLUDE`: the ink, and descriptions of writers and devices.
 """
 
-import fnmatch
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -217,9 +216,7 @@ class UnipenDataset(DividedDataset):
 
     Args:
         root: a file, a folder with files (also in folders below), the folder of a collection, or an
-            archive of one.
-        pattern: the names of the files in the folder, such as "*.dat"; matching files that are not
-            UNIPEN are left out, and named.
+            archive of one; files that are not UNIPEN are left out, and named.
         level: the level of the segments that become samples, such as "DIGIT", "WORD" or "LINE";
             None takes the only one there is.
         writer_comment: which word of the comment after a segment names its writer, counted from
@@ -241,17 +238,12 @@ class UnipenDataset(DividedDataset):
     parsed_by = ("level", "writer_comment", "points_per_second", "categories")
 
     root: str = "data/unipen"
-    pattern: str = "*"
     level: str | None = None
     writer_comment: Annotated[int, Range(0, 100)] | None = None
     points_per_second: Annotated[float, Range(10, 1000)] | None = None
     categories: list[str] | None = None
     contributors: list[str] | None = None
     held_out: list[str] | None = None
-
-    @property
-    def file_names(self) -> re.Pattern[str]:
-        return re.compile(fnmatch.translate(self.pattern))
 
     def read(self, files: list[Path]) -> Parsed:
         if is_collection(self.path):
