@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from numpy.random import Generator
@@ -22,7 +22,6 @@ from utils.checks import ConfigFault, DataError, Range
 from utils.hand_measures import baseline_angle, slant
 from utils.ink import (
     at_equal_steps,
-    bounds,
     from_strokes,
     path_along,
     strokes,
@@ -73,33 +72,18 @@ class UndoSlant(Linear):
         return np.array([[1.0, lean], [0.0, 1.0]])  # y grows downwards
 
 
-SMALL = 0.3
-"""The share of `x_height` that is the height of small letters, from baseline to mean line
-(measured on IAM-OnDB's trainset against lines fitted to turning points, in 20 to 50 %: 0.96 of it,
-spread 6 % over forms, where 50 % has 1.24 and 12 %; over the lines of a form 14 % against 17 %)."""
-
-
 @dataclass(kw_only=True)
 class ScaleHeight(Linear):
-    """Scales a sample to a common height. The inverse of `matrix` undoes it.
+    """Scales a sample to a common x-height. The inverse of `matrix` undoes it.
 
     Args:
-        height: resulting height, in the resulting units.
-        of: what gets that height: a typical movement up or down ("letters", see `x_height`), which
-            grows with long ascenders; small letters ("x_height"), which differ less within a hand;
-            or all of the ink ("ink"), as for digits.
+        height: resulting x-height, in the resulting units.
     """
 
     height: Annotated[float, Range(1e-3, 1e6)] = 100.0
-    of: Literal["letters", "x_height", "ink"] = "letters"
 
     def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
-        if self.of == "ink":
-            left, top, right, bottom = bounds(ink)
-            present = bottom - top or right - left or 1.0
-        else:
-            present = x_height(ink, SMALL if self.of == "x_height" else 0.5)
-        return np.eye(2) * (self.height / present)
+        return np.eye(2) * (self.height / x_height(ink))
 
 
 def _resampled(

@@ -16,7 +16,7 @@ from data_loader.transforms.shaping import (
 )
 from tests.data_loader.synthetic.hands import hand, turned
 from utils.checks import ConfigFault, DataError
-from utils.ink import bounds, from_strokes, strokes, to_points, x_height
+from utils.ink import from_strokes, to_points, x_height
 
 
 def line(seed=0, text="several words on a line", **changes):
@@ -69,22 +69,6 @@ def test_undo_slant_finds_a_known_slant(slant):
 def test_scale_height():
     ink = line()
     assert x_height(shaped(ScaleHeight(height=50), ink)) == pytest.approx(50, rel=1e-4)
-    left, top, right, bottom = bounds(shaped(ScaleHeight(height=50, of="ink"), ink))
-    assert bottom - top == pytest.approx(50, rel=1e-4) and right - left > 50
-    flat = from_strokes([np.array([[0, 0], [5, 0]])])
-    assert shaped(ScaleHeight(height=50, of="ink"), flat)[1].tolist() == [50, 0, 1]
-    dots = from_strokes([np.array([[0, 0]]), np.array([[0, 0]])])
-    assert np.isfinite(shaped(ScaleHeight(height=50, of="ink"), dots)).all()
-
-
-def test_tall_letters_do_not_change_the_height_of_small_ones():
-    small, tall = [np.array([[x, 10], [x + 3, 0], [x + 6, 10]]) for x in (0, 10)], []
-    for x in (20, 30, 40, 50):
-        small.append(small[0] + [x, 0])
-        tall.append(np.array([[x + 5, 10], [x + 7, -15], [x + 8, 10]]))
-    mixed = from_strokes(small + tall)
-    assert np.ptp(strokes(shaped(ScaleHeight(height=50, of="x_height"), mixed))[0][:, 1]) == 50
-    assert np.ptp(strokes(shaped(ScaleHeight(height=50), mixed))[-1][:, 1]) == 50
 
 
 SQUARE = from_strokes(
