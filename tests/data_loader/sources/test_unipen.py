@@ -188,11 +188,3 @@ def test_a_relative_root_that_is_not_there_is_looked_for_in_a_folder(tmp_path, m
         DataError, match=rf"no such folder; .* \(gone is looked for in {tmp_path}\)"
     ):
         UnipenDataset(root="gone").load()
-
-
-def test_included_files_are_never_opened(tmp_path):
-    (tmp_path / "secret").mkdir()
-    (tmp_path / "secret" / "other.doc").write_text(digits())
-    (tmp_path / "in").mkdir()
-    content = ".INCLUDE ../secret/other.doc\n" + digits(12)
-    assert len(prepared(tmp_path / "in", content).used) == 12

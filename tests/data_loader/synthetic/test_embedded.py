@@ -5,7 +5,6 @@ import pytest
 
 from base.base_dataset import SPLITS
 from data_loader.synthetic.embedded import EmbeddedDataset, digitise
-from data_loader.synthetic.stroke_fonts import OTHERS
 from utils.checks import ConfigFault
 
 
@@ -49,24 +48,6 @@ def test_splits_share_no_writer(dataset, loaded):
     assert len(set.union(*writers)) == sum(map(len, writers))
     # Not only their names differ.
     assert len({dataset.invent(split, n).slant for split in range(3) for n in range(50)}) == 150
-
-
-def test_other_shapes_change_signs_alone():
-    sizes = dict(seed=3, size=300, valid_size=1, test_size=1, writers=40, signs=0.7)
-    plain, others, some = (EmbeddedDataset(**sizes, shapes=share) for share in (0.0, 1.0, 0.3))
-    pairs = list(zip(*(one.load(["train"]).split("train") for one in (plain, others)), strict=True))
-    shaped = {one for group in OTHERS for one in group[0]}
-    same = [np.array_equal(one.ink, other.ink) for one, other in pairs]
-    assert all(one.text == other.text for one, other in pairs)
-    assert same == [not shaped & set(one.text) for one, _ in pairs]
-    assert 60 < sum(same) < 240
-    # A hand draws all of a group alike: both braces are of the same kind, or both plain.
-    used = [some.invent(0, number).shapes for number in range(40)]
-    for one, other in ("{}", "[]", "()", "<>", "/\\", "Zz"):
-        assert all(shapes.get(one) == shapes.get(other) for shapes in used)
-    assert np.mean(list(map(len, used))) == pytest.approx(0.3 * len(shaped), rel=0.2)
-    everyone = {shape for n in range(40) for shape in others.invent(0, n).shapes.values()}
-    assert len(everyone) == sum(map(len, OTHERS))
 
 
 def test_the_speed_follows_the_two_thirds_power_law():
