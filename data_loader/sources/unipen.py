@@ -144,19 +144,20 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(path: Path) -> Parsed:
-    """Return the lines of a file, or else its segments of the level that has the fewest.
-
-    A file without segments is one sample.
-    """
+    """Return the segments of a file's `highest_level`; without segments it is one sample."""
     document = read_document(blocks_of_file(path))
-    levels = Counter(segment.level for segment in document.segments).most_common()
-    if levels:
-        level = "LINE" if "LINE" in dict(levels) else levels[-1][0]
-        return parse_level(document, level)
+    if document.segments:
+        return parse_level(document, highest_level(document))
     if not document.components:
         raise Fault("no points")
     every = Components(0, 0, len(document.components) - 1, None)
     return Parsed([Sample(document.ink([every]))])
+
+
+def highest_level(document: Document) -> str:
+    """Return the level of lines, or else the one that has the fewest segments."""
+    levels = Counter(segment.level for segment in document.segments)
+    return "LINE" if "LINE" in levels else min(levels, key=levels.__getitem__, default="")
 
 
 def parse_level(document: Document, level: str, writer_comment: int | None = None) -> Parsed:

@@ -28,7 +28,7 @@ from data_loader.sources.unipen_blocks import (
     decode_any,
     read_included,
 )
-from utils.checks import ConfigFault, DataError, Range, printable
+from utils.checks import ConfigFault, DataError, Range
 from utils.ink import from_strokes, row_starts, strokes
 
 SUFFIXES = ()
@@ -218,7 +218,7 @@ class UnipenDataset(DividedDataset):
         root: a file, a folder with files (also in folders below), the folder of a collection, or an
             archive of one; files that are not UNIPEN are left out, and named.
         level: the level of the segments that become samples, such as "DIGIT", "WORD" or "LINE";
-            None takes the only one there is.
+            None takes the lines of a file, or else the level that has the fewest segments.
         writer_comment: which word of the comment after a segment names its writer, counted from
             0 (1 in the UCI pen digits); None takes `.WRITER_ID`.
         points_per_second: rate to which strokes are resampled along straight lines, so that speed
@@ -252,26 +252,15 @@ class UnipenDataset(DividedDataset):
             return parsed.require_text(_NO_LABEL)
         if archive := next(filter(is_collection, files), None):
             raise DataError(f"{archive}: is an archive; give its path, not that of its folder")
-        self._levels: Counter[str] = Counter()
-        parsed = super().read(files)
-        counts = self._levels.items()
-        levels = [f"{printable(level[:40])} ({count:,} segments)" for level, count in counts]
-        there = ", ".join(levels) or "none"
-        if self.level is None and len(levels) > 1:
-            raise DataError(f'{self.path}: several levels, name one as "level": {there}')
-        if self.level is not None and self.level.upper() not in self._levels:
-            raise DataError(f"{self.path}: no level {self.level}; there are {there}")
-        return parsed
+        return super().read(files)
 
     def _parse(self, name: str, file: Path) -> Parsed:
         blocks = blocks_of_file(file)
         document = read_document(blocks, self.points_per_second)
-        own = Counter(segment.level for segment in document.segments)
-        self._levels += own
-        level = next(iter(own), "") if self.level is None else self.level.upper()
-        if not own[level]:
-            raise Fault(f"no segments of the level {level}")
+        level = unipen.highest_level(document) if self.level is None else self.level.upper()
         parsed = parse_level(document, level, self.writer_comment)
+        if not (parsed.samples or parsed.left_out):
+            raise Fault(f"no segments of the level {level}")
         if self.writer_comment is not None:  # each file numbers its own writers
             own_writers = [replace(one, writer=f"{name}:{one.writer}") for one in parsed.samples]
             parsed = replace(parsed, samples=own_writers)
