@@ -149,13 +149,11 @@ class MNISTStrokesDataset(DividedDataset):
             generates digits of the same form, by invented writers.
         digit: the only class to use; None uses all.
         digits_per_line: fewest and most digits side by side in a line, such as [1, 6]; None keeps
-            the digits single. Each line takes digits of its own split, chosen by `lines_seed`, and
-            every digit occurs in `repeats` lines.
+            the digits single. Each line takes digits of its own split, and every digit occurs in
+            `repeats` lines.
         repeats: how many lines of its split each digit occurs in.
-        lines_seed: seed of the choice of digits for lines.
         gap: fewest and most pixels between two digits of a line.
         embedded_size: digits to generate if `root` is None; a sixth as many more are for test.
-        embedded_seed: seed of the generated digits.
 
     Raises:
         ConfigFault: if a range ends before it begins.
@@ -170,10 +168,8 @@ class MNISTStrokesDataset(DividedDataset):
     digit: Annotated[int, Range(0, 9)] | None = None
     digits_per_line: tuple[_Count, _Count] | None = None
     repeats: Annotated[int, Range(1, 1000)] = 1
-    lines_seed: Annotated[int, Range(0, 2**32 - 1)] = 0
     gap: tuple[_Pixels, _Pixels] = (4, 8)
     embedded_size: Annotated[int, Range(10, 1_000_000)] = 6000
-    embedded_seed: Annotated[int, Range(0, 2**32 - 1)] = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -201,7 +197,7 @@ class MNISTStrokesDataset(DividedDataset):
     def make(self) -> tuple[Parsed, Path | None]:
         if self.root is not None:
             return super().make()
-        written = embedded_digits(self.embedded_size, self.embedded_seed)
+        written = embedded_digits(self.embedded_size)
         made = [
             Sample(ink, str(digit), f"{part}img-{number}", group=part)
             for part, number, digit, ink in written
@@ -228,15 +224,15 @@ class MNISTStrokesDataset(DividedDataset):
     def _lines_of(self, split: str, digits: list[Sample]) -> Iterator[Sample]:
         """Yield lines of the digits of a split, side by side."""
         low, high = self.digits_per_line
-        seed, number = self.lines_seed, 0
+        number = 0
         least, spread = self.gap[0], self.gap[1] - self.gap[0] + 1
         for turn in range(self.repeats):
-            order = sorted(digits, key=lambda one: draw(f"{split}:{turn}:{one.name}", seed))
+            order = sorted(digits, key=lambda one: draw(f"{split}:{turn}:{one.name}"))
             while len(order) >= low:
                 place = f"{split}:{turn}:{number}"
-                count = low + int((high - low + 1) * draw(f"count:{place}", seed))
+                count = low + int((high - low + 1) * draw(f"count:{place}"))
                 chosen, order = order[:count], order[count:]
-                draws = (draw(f"gap:{place}:{n}", seed) for n in range(len(chosen)))
+                draws = (draw(f"gap:{place}:{n}") for n in range(len(chosen)))
                 gaps = [least + int(spread * one) for one in draws]
                 yield line_of(chosen, gaps, f"{split}-line-{number:06}")
                 number += 1

@@ -30,45 +30,33 @@ from utils.ink import (
 
 MAX_POINTS = 1_000_000
 """Maximum number of points of a resampled sample."""
+STEEPEST = 30.0
+"""Degrees of the steepest baseline that is believed (assumed)."""
 
 
-@dataclass(kw_only=True)
 class LevelBaseline(Linear):
     """Rotates a line so that its baseline is level.
 
     The baseline is that of `baseline_angle`. Ink that is too short for one (single letters, a
-    digit) stays unchanged. The inverse of `matrix` undoes it.
-
-    Args:
-        max_degrees: the steepest baseline accepted; ink that seems steeper stays unchanged.
-        min_letters: the minimum width of a line in x-heights.
+    digit), or seems steeper than `STEEPEST`, stays unchanged. The inverse of `matrix` undoes it.
     """
 
-    max_degrees: Annotated[float, Range(0, 89)] = 30.0
-    min_letters: Annotated[float, Range(1, 1000)] = 4.0
-
     def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
-        angle = baseline_angle(ink, self.min_letters)
-        if not abs(angle) <= math.radians(self.max_degrees):  # as of a NaN
+        angle = baseline_angle(ink)
+        if not abs(angle) <= math.radians(STEEPEST):  # as of a NaN
             angle = 0.0
         cosine, sine = math.cos(angle), math.sin(angle)
         return np.array([[cosine, sine], [-sine, cosine]])
 
 
-@dataclass(kw_only=True)
 class UndoSlant(Linear):
     """Shears a line so that its downstrokes are upright; level lines stay unchanged.
 
     The inverse of `matrix` undoes it.
-
-    Args:
-        max_degrees: the strongest slant accepted; segments that lean more are not counted.
     """
 
-    max_degrees: Annotated[float, Range(0, 80)] = 50.0
-
     def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
-        lean = np.nan_to_num(slant(ink, self.max_degrees))
+        lean = np.nan_to_num(slant(ink))
         return np.array([[1.0, lean], [0.0, 1.0]])  # y grows downwards
 
 
