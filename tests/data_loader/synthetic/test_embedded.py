@@ -68,21 +68,6 @@ def test_the_speed_follows_the_two_thirds_power_law():
     np.testing.assert_allclose(step[inner], expected[inner], rtol=0.02)
 
 
-@pytest.mark.parametrize("rate", [50.0, 100.0])
-def test_points_are_at_equal_times_and_slow_at_the_ends(rate):
-    x = np.linspace(0, 400, 1001)
-    found = digitise(np.column_stack([x, 0 * x, np.arange(1001) == 1000]), 100.0, rate)
-    assert found[-1, 2] and found[:, 2].sum() == 1 and not found[:, 1].any()
-    step = np.diff(found[:, 0])
-    middle = len(step) // 2
-    # Straight: 100 units a second times 0.4^(-1/3), and no faster.
-    assert step[middle] * rate == pytest.approx(100 * 0.4 ** (-1 / 3), rel=0.01)
-    assert step[0] < 0.5 * step[middle] and step[-1] < 0.5 * step[middle]
-    assert (np.diff(step[:middle]) > -1e-9).all() and (np.diff(step[middle:]) < 1e-9).all()
-    # The last point is less than one step short of where the pen is lifted.
-    assert 0 <= 400 - found[-1, 0] < step[-1] * 1.5
-
-
 @pytest.mark.parametrize(
     ("options", "key", "message"),
     [
