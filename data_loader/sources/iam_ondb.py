@@ -180,7 +180,6 @@ class IAMOnDBDataset(SourceDataset):
         ConfigFault: if `splits` names something else, or has one set in training and elsewhere.
     """
 
-    kind = "iam_ondb"
     title = "IAM-OnDB"
     unit = "lines"
     canonical = (41.95, 37.12)  # standard deviations over the complete training set, uncut

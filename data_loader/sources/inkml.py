@@ -273,7 +273,6 @@ class InkMLDataset(DividedDataset):
         ConfigFault: if there is no such encoding.
     """
 
-    kind = "inkml"
     title = "InkML"
     file_names = re.compile(r".*\.(inkml|xml)", re.IGNORECASE)
     parsed_by = ("level", "encoding", "require_text")

@@ -159,7 +159,6 @@ class MNISTStrokesDataset(DividedDataset):
         ConfigFault: if a range ends before it begins.
     """
 
-    kind = "mnist_strokes"
     title = "MNIST stroke sequences"
     file_names = _FILE
     quantisation_step = 1.0

@@ -51,8 +51,6 @@ class SourceDataset(BaseDataset):
         strict: make a sample that is left out an error.
     """
 
-    kind: ClassVar[str]
-    """The beginning of the cache's name."""
     title: ClassVar[str]
     """The name of the source in reports."""
     unit: ClassVar[str] = "samples"
@@ -164,7 +162,7 @@ class SourceDataset(BaseDataset):
         folders = [self._folder / "cache", user_cache()]
         if self.cache is not None:
             folders = [Path(self.cache).expanduser()]
-        parsed, cache = load_or_make(self.kind, folders, key, lambda: self.read(files))
+        parsed, cache = load_or_make(type(self).__name__, folders, key, lambda: self.read(files))
         if (faults := parsed.left_out) and self.strict:
             others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
             raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')

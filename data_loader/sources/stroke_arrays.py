@@ -191,7 +191,6 @@ class StrokeArraysDataset(DividedDataset):
             folder of the `.npy` file; None if there are none.
     """
 
-    kind = "stroke_arrays"
     title = "Stroke arrays"
     parsed_by = ("texts",)
 

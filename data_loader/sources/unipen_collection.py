@@ -233,7 +233,6 @@ class UnipenDataset(DividedDataset):
         ConfigFault: from `load`, if there is no such contributor.
     """
 
-    kind = "unipen"
     title = "UNIPEN"
     parsed_by = ("level", "writer_comment", "points_per_second", "categories")
 
