@@ -25,12 +25,10 @@ from base.weight_noise import parameter_groups
 from commands import sweep, train_options
 from commands.start import Start, resolve_start
 from data_loader.data_loaders import Data
-from data_loader.sample_sheet import samples_figure
 from logger.logger import setup_logging
 from utils.alphabet import table
 from utils.checks import CheckpointError, UserError
 from utils.normalisation import Normalisation
-from utils.plots import write_png
 
 log = logging.getLogger("train")
 
@@ -71,13 +69,10 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def prepare(arguments: argparse.Namespace) -> int:
-    """Prepare the data, print what it has, and draw some of it if that is asked for."""
+    """Prepare the data, and print what it has."""
     start = resolve_start(arguments)
     data = load_data(start, resolve_device(arguments.device), arguments.new_data)
     print(data.loaded.character_report(data.new_characters))
-    if arguments.show:
-        truncate = start.config.settings.truncate
-        write_png(arguments.show, samples_figure(data, start.model_on_meta(), truncate))
     return 0
 
 

@@ -43,10 +43,6 @@ class BaseModel(nn.Module, ABC):
         """
         return None
 
-    def places_of_inputs(self, ink: np.ndarray) -> np.ndarray:
-        """Return where on ink its inputs lie, for pictures: 2.5 is half way from row 2 to row 3."""
-        return np.arange(len(ink) - 1.0)
-
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
         """Weights with one index for each character of `self.alphabet`, in its order.

@@ -51,13 +51,6 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="prepare the data, print its counts, and exit (default: train)",
     )
-    add(
-        "--show",
-        type=Path,
-        metavar="FILE",
-        help="with --prepare: draw samples as the network will see them, augmented, into this PNG "
-        "(default: none)",
-    )
     options.add_overrides(parser, trains=True)
     options.add_shared(parser, "--device", "--module")
     arguments = parser.parse(words)
@@ -103,12 +96,7 @@ def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
         parser.error("--sweep-random is for --sweep")
     if arguments.start_or_resume and not (arguments.config and arguments.run_id):
         parser.error("--start-or-resume is for -c CONFIG and --run-id ID")
-    options.require(arguments, show="prepare")
     if arguments.sweeps and arguments.prepare:
         parser.error("--prepare is for one run: without --sweep")
-    if arguments.show:
-        if arguments.show.suffix != ".png":
-            parser.error(f"--show {arguments.show}: name a PNG, such as samples.png")
-        make_room(arguments.show, "--show")
     if arguments.saved != SAVED:
         make_room(arguments.saved / "models", "--saved", arguments.saved)

@@ -24,7 +24,7 @@ _NAMES = {
     "transforms.devices": "OtherDevice",
     "transforms.paper": "Crowd Pen",
     "transforms.shaping": (
-        "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset Simplify UndoSlant"
+        "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset UndoSlant"
     ),
     "transforms.slips": "RemoveSlips",
     "transforms.smoothing": "Smooth",

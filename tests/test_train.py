@@ -125,7 +125,6 @@ def test_start_or_resume(workplace, capsys):
         assert "'a' exists already" in message and "-r there/s/models/tiny/a" in message
     for words, message in [
         (["--prepare", "--sweep", "trainer.args.seed=1,2"], "--prepare is for one run"),
-        (["--prepare", "--show", "a.pdf"], "--show a.pdf: name a PNG"),
         (["--saved", "config.json"], "--saved config.json/models: cannot be written"),
     ]:
         assert message in refused(capsys, "-c", "config.json", *words)

@@ -28,6 +28,10 @@ STEP = 0.1
 of IAM-OnDB are some 0.15 apart)."""
 MAX_STEPS = 100_000
 """Steps along a line; on a longer path they are wider (assumed: a line has some 5,000)."""
+LEAST_WIDTH = 4.0
+"""X-heights of the width of a line that has a baseline to measure (assumed)."""
+MAX_LEAN = 50.0
+"""Degrees of the strongest slant: segments that lean more are not counted (assumed)."""
 WIDEST = 100.0
 """X-heights of the width of a line for each character (assumed: written ones have one to three)."""
 DOT, NEAR, CLEAR = 0.45, 0.5, 0.2
@@ -52,18 +56,12 @@ def too_wide(ink: np.ndarray, text: str) -> bool:
     return right - left > WIDEST * len(text) * x_height(ink)
 
 
-def baseline_angle(ink: np.ndarray, min_letters: float = 4.0) -> float:
+def baseline_angle(ink: np.ndarray) -> float:
     """Return the angle of the baseline in radians, positive where it falls to the right.
 
     It is the median slope over pairs of low turning points that are well apart (Theil-Sen), which
-    a few descenders do not change.
-
-    Args:
-        ink: `(points, 3)`.
-        min_letters: the minimum width of a line in x-heights.
-
-    Returns:
-        NaN for ink that is narrower, or has too few low turning points.
+    a few descenders do not change; NaN for ink `(points, 3)` that is narrower than `LEAST_WIDTH`,
+    or has too few low turning points.
     """
     letter = x_height(ink)
     segments = vertical_segments(ink)
@@ -73,9 +71,9 @@ def baseline_angle(ink: np.ndarray, min_letters: float = 4.0) -> float:
     low = low[:: max(1, math.ceil(len(low) / 400))]
     first, second = np.triu_indices(len(low), 1)
     run = low[second] - low[first]
-    run = run[np.abs(run[:, 0]) > 0.5 * min_letters * letter]
+    run = run[np.abs(run[:, 0]) > 0.5 * LEAST_WIDTH * letter]
     left, _, right, _ = bounds(ink)
-    if len(run) < 3 or right - left < min_letters * letter:
+    if len(run) < 3 or right - left < LEAST_WIDTH * letter:
         return math.nan
     return math.atan(float(np.median(run[:, 1] / run[:, 0])))
 
@@ -88,22 +86,16 @@ def levelled(ink: np.ndarray) -> tuple[np.ndarray, float]:
     return level, angle
 
 
-def slant(ink: np.ndarray, max_degrees: float = 50.0) -> float:
+def slant(ink: np.ndarray) -> float:
     """Return how far downstrokes lean to the right, x over y, of a level line.
 
-    It is the median over the downward segments that are not flat, weighted by their height.
-
-    Args:
-        ink: `(points, 3)`.
-        max_degrees: the strongest slant accepted; segments that lean more are not counted.
-
-    Returns:
-        NaN for ink without such segments.
+    It is the median over the downward segments that are not flat, weighted by their height; NaN
+    for ink `(points, 3)` without such segments.
     """
     segments = vertical_segments(ink)
     down = segments[segments[:, 3] > 0.5 * x_height(ink)]
     lean = -down[:, 2] / down[:, 3]
-    kept = np.abs(lean) <= math.tan(math.radians(max_degrees))
+    kept = np.abs(lean) <= math.tan(math.radians(MAX_LEAN))
     return weighted_median(lean[kept], down[kept, 3]) if kept.any() else math.nan
 
 

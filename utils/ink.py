@@ -128,12 +128,12 @@ def vertical_segments(ink: np.ndarray) -> np.ndarray:
     return np.concatenate(found) if found else np.empty((0, 4))
 
 
-def weighted_median(values: np.ndarray, weights: np.ndarray, share: float = 0.5) -> float:
-    """Return the lowest of `values` `(n,)` that holds half of their `weights`, or another `share`,
-    together with the lower ones; n at least 1."""
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    """Return the lowest of `values` `(n,)` that holds half of their `weights`, together with the
+    lower ones; n at least 1."""
     order = np.argsort(values)
     reached = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(reached, reached[-1] * share)])
+    return float(values[order][np.searchsorted(reached, reached[-1] * 0.5)])
 
 
 def turned_back(points: np.ndarray, angle: float) -> np.ndarray:
@@ -149,17 +149,16 @@ def turned_back(points: np.ndarray, angle: float) -> np.ndarray:
     return np.asarray(points, dtype=np.float64) @ turn
 
 
-def x_height(ink: np.ndarray, share: float = 0.5) -> float:
+def x_height(ink: np.ndarray) -> float:
     """Return an estimate of the x-height, always positive.
 
     It is the median height of the pen's upward and downward movements, each between two turning
-    points and weighted by its height (or the quantile at another `share`, from 0 to 1); unlike the
-    height of the bounds it does not grow when the line drifts. Ink without vertical movement has
-    the extent of its bounds as its height, a dot 1.
+    points and weighted by its height; unlike the height of the bounds it does not grow when the
+    line drifts. Ink without vertical movement has the extent of its bounds as its height, a dot 1.
     """
     heights = np.abs(vertical_segments(ink)[:, 3])
     if len(heights):
-        return weighted_median(heights, heights, share)
+        return weighted_median(heights, heights)
     left, top, right, bottom = bounds(ink)
     return max(right - left, bottom - top) or 1.0
 
@@ -187,35 +186,6 @@ def row_starts(ink: np.ndarray) -> list[int]:
         left, right = min(left, begin), max(right, end)
         middles.append(middle)
     return starts
-
-
-def simplified(points: np.ndarray, tolerance: float) -> np.ndarray:
-    """Return which points `(n, 2)` Ramer-Douglas-Peucker keeps, `(n,)` bool.
-
-    From the chord between the ends the furthest point is kept if it is further than `tolerance`,
-    and both sides are treated likewise (Ramer 1972; Douglas and Peucker 1973). Distances are to
-    the chord as a line with ends, so that a stroke that comes back over its start keeps its turn.
-    """
-    kept = np.zeros(len(points), dtype=bool)
-    kept[[0, -1]] = True
-    open_parts = [(0, len(points) - 1)]
-    while open_parts:
-        first, last = open_parts.pop()
-        if last - first < 2:
-            continue
-        inner = points[first + 1 : last] - points[first]
-        chord = points[last] - points[first]
-        square = float(chord @ chord)
-        along = np.zeros(len(inner))
-        if square > 0:
-            along = np.clip(inner @ chord / square, 0, 1)
-        away = np.hypot(*(inner - along[:, None] * chord).T)
-        furthest = int(away.argmax())
-        if away[furthest] > tolerance:
-            middle = first + 1 + furthest
-            kept[middle] = True
-            open_parts += [(first, middle), (middle, last)]
-    return kept
 
 
 def bezier(points: np.ndarray) -> np.ndarray:

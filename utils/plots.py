@@ -136,11 +136,6 @@ class Canvas:
         """Draw a fine line, `width` in points."""
         self._draw([Path([start, end])], facecolor="none", edgecolor=colour, linewidth=width)
 
-    def dots(self, places: np.ndarray, radius: float, colour: str) -> None:
-        """Draw dots at `(dots, 2)` places."""
-        circles = [Path.circle(place, radius) for place in places]
-        self._draw(circles, facecolor=colour, edgecolor="none")
-
     def _draw(self, paths: Sequence[Path], **look: str | float) -> None:
         if paths:
             path = Path.make_compound_path(*paths)

@@ -96,7 +96,7 @@ def load_or_make(
     Of several processes one makes it, the others wait.
 
     Args:
-        kind: the source, as the beginning of the file's name.
+        kind: the class of the source, as the beginning of the file's name.
         folders: where the cache may be, the preferred one first.
         key: everything that the samples depend on, as JSON: a fingerprint and options.
         read: parses the source.

@@ -21,14 +21,14 @@ Value = TypeVar("Value")
 
 MEBIBYTE = 1 << 20
 MAX_BYTES = 64 * MEBIBYTE
-"""Limit on the bytes of a file, unless an option says otherwise."""
+"""Limit on the bytes of a file or a member of an archive (assumed)."""
 MAX_UNPACKED = 4096 * MEBIBYTE
 """Limit on the bytes of an archive, unpacked (assumed: the largest known has a tenth of that)."""
 MAX_MEMBERS = 500_000
 """Limit on the members of an archive (assumed; MNIST strokes have 350,000)."""
 
 
-def read_file(file: Path, most: int) -> bytes:
+def read_file(file: Path, most: int = MAX_BYTES) -> bytes:
     """Return the content of a file.
 
     Raises:
@@ -44,7 +44,7 @@ def read_file(file: Path, most: int) -> bytes:
 
 
 def _too_large(size: int, most: int) -> Fault:
-    return Fault(f"more than {most:,} bytes (the limit max_bytes)", f"{size:,}")
+    return Fault(f"more than {most:,} bytes", f"{size:,}")
 
 
 def files_below(root: Path, wanted: re.Pattern[str]) -> list[Path]:
@@ -71,7 +71,6 @@ def parse_contents(
     parse: Callable[[str, bytes], Value],
     files: Sequence[Path],
     wanted: re.Pattern[str],
-    max_bytes: int,
     description: str,
 ) -> tuple[dict[str, Value], dict[str, Fault]]:
     """Return what is made of the contents of files by their names, without folders; and why others
@@ -81,18 +80,17 @@ def parse_contents(
         parse: makes it of a name and a content.
         files: the files, or the one archive that holds them, which has another name.
         wanted: fits the names.
-        max_bytes: limit on a file or member.
         description: of the progress bar.
 
     Raises:
         DataError: if the archive is broken or too large, or two files have one name.
     """
     if len(files) == 1 and not wanted.fullmatch(files[0].name):
-        inside = members(files[0], wanted, max_bytes, description, MAX_UNPACKED)
+        inside = members(files[0], wanted, description, MAX_UNPACKED)
         found = ((PurePosixPath(path).name, read) for path, read in inside)
     else:
         bar = distributed.bar(files, description, unit=" files", delay=1)
-        found = ((file.name, partial(read_file, file, max_bytes)) for file in bar)
+        found = ((file.name, partial(read_file, file)) for file in bar)
     values: dict[str, Value] = {}
     faults: dict[str, Fault] = {}
     for name, read in found:
@@ -140,7 +138,7 @@ def is_archive(head: bytes) -> bool:
 
 
 def members(
-    archive: Path, wanted: re.Pattern[str], max_bytes: int, description: str, most: int
+    archive: Path, wanted: re.Pattern[str], description: str, most: int
 ) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Yield the paths of members whose names fit, and what returns the content of each.
 
@@ -178,18 +176,18 @@ def members(
                     name = PurePosixPath(member.name).name
                     if member.isdir() or not wanted.fullmatch(name):
                         continue
-                    fits = member.isreg() and member.size <= max_bytes
+                    fits = member.isreg() and member.size <= MAX_BYTES
                     content = tar.extractfile(member).read() if fits else b""
-                    yield member.name, partial(_checked, member, content, max_bytes)
+                    yield member.name, partial(_checked, member, content)
             while stream.read(MEBIBYTE):  # to the end, where the checksum stands
                 check(stream.tell())
     except _BROKEN as error:
         raise DataError(f"{archive}: a broken archive ({error}); download it again") from None
 
 
-def _checked(member: tarfile.TarInfo, content: bytes, most: int) -> bytes:
+def _checked(member: tarfile.TarInfo, content: bytes) -> bytes:
     if not member.isreg():
         raise Fault("a member that is a link or no file")
-    if member.size > most:
-        raise _too_large(member.size, most)
+    if member.size > MAX_BYTES:
+        raise _too_large(member.size, MAX_BYTES)
     return content

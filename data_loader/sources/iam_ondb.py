@@ -20,9 +20,8 @@ import numpy as np
 
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
-from data_loader.sources.files import MAX_BYTES, files_below, parse_contents, read_file
+from data_loader.sources.files import files_below, parse_contents, read_file
 from data_loader.sources.parsing import (
-    MAX_POINTS,
     Fault,
     Parsed,
     Sample,
@@ -73,13 +72,13 @@ def parse(path: Path) -> Parsed:
 
     That of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
     """
-    line, text = _line(read_file(path, MAX_BYTES)), ""
+    line, text = _line(read_file(path)), ""
     match = _LINE_FILE.fullmatch(path.name)
     folder = path.resolve().parent
     if match and "lineStrokes" in str(folder):
         parts = [part.replace("lineStrokes", "ascii") for part in folder.parts]
         if (file := Path(*parts, f"{match[1]}.txt")).is_file():
-            texts = _texts(read_file(file, MAX_BYTES))
+            texts = _texts(read_file(file))
             number = int(match[2])
             if not 1 <= number <= len(texts):
                 reason = "no such line among the transcriptions of the form"
@@ -88,14 +87,12 @@ def parse(path: Path) -> Parsed:
     return Parsed([replace(line, text=text)])
 
 
-def parse_database(
-    stroke_files: Sequence[Path], text_files: Sequence[Path], max_bytes: int, max_points: int
-) -> Parsed:
+def parse_database(stroke_files: Sequence[Path], text_files: Sequence[Path]) -> Parsed:
     """Return the lines of both halves of the database, each an archive or its files, paired."""
-    sources = (text_files, TEXT_FILE, max_bytes, "reading texts")
+    sources = (text_files, TEXT_FILE, "reading texts")
     of_form, faults = parse_contents(lambda name, content: _texts(content), *sources)
-    sources = (stroke_files, _LINE_FILE, max_bytes, "parsing IAM-OnDB")
-    lines, broken = parse_contents(lambda name, content: _line(content, max_points), *sources)
+    sources = (stroke_files, _LINE_FILE, "parsing IAM-OnDB")
+    lines, broken = parse_contents(lambda name, content: _line(content), *sources)
     if not lines and not broken:
         raise DataError(f"{stroke_files[0]}: no line files such as a01-000u-01.xml in it")
     numbers: defaultdict[str, list[int]] = defaultdict(list)
@@ -120,7 +117,7 @@ def parse_database(
     return parsed
 
 
-def _line(document: bytes, max_points: int = MAX_POINTS) -> Sample:
+def _line(document: bytes) -> Sample:
     """Return the line of an XML file, without its text."""
     root = xml_tree(document, _ROOT)
     strokes = [list(stroke.iter("Point")) for stroke in root.iter("Stroke")]
@@ -129,7 +126,7 @@ def _line(document: bytes, max_points: int = MAX_POINTS) -> Sample:
         for stroke in strokes
         for point in stroke
     ]
-    check_points(len(points), max_points)
+    check_points(len(points))
     text = "".join(f"{point} " for point in points)
     if not re.fullmatch(f"(?:{_POINT} )*", text, re.ASCII):
         whole = [re.fullmatch(_POINT, point, re.ASCII) for point in points]
@@ -138,7 +135,7 @@ def _line(document: bytes, max_points: int = MAX_POINTS) -> Sample:
         raise Fault("a point without a whole x, a whole y and a time", detail)
     table = np.array(text.split(), dtype=np.float64).reshape(-1, 3)
     stops = np.cumsum([len(stroke) for stroke in strokes])[:-1]
-    ink = join_strokes(np.split(table[:, :2], stops), max_points)
+    ink = join_strokes(np.split(table[:, :2], stops))
     if not np.isfinite(table).all():
         raise Fault("a non-number among the points", "a number with hundreds of digits")
     return Sample(ink, missing=count_missing(table[:, 2], ink[:, 2], PERIOD))
@@ -183,7 +180,6 @@ class IAMOnDBDataset(SourceDataset):
         ConfigFault: if `splits` names something else, or has one set in training and elsewhere.
     """
 
-    kind = "iam_ondb"
     title = "IAM-OnDB"
     unit = "lines"
     canonical = (41.95, 37.12)  # standard deviations over the complete training set, uncut
@@ -229,7 +225,7 @@ class IAMOnDBDataset(SourceDataset):
         return [path for path in found if path.is_file() or path.is_dir()]
 
     def read(self, files: list[Path]) -> Parsed:
-        return parse_database(self._strokes, self._texts, self.max_bytes, self.max_points)
+        return parse_database(self._strokes, self._texts)
 
     def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
         forms = {name: set(_read_task(file)) for name, (file,) in self._tasks.items()}
@@ -266,7 +262,7 @@ class IAMOnDBDataset(SourceDataset):
 def _read_task(file: Path) -> list[str]:
     """Return the forms that a task file names."""
     try:
-        forms = decode(read_file(file, MAX_BYTES)).split()
+        forms = decode(read_file(file)).split()
     except Fault as fault:
         raise fault.within(str(file)) from None
     if bad := next((form for form in forms if not re.fullmatch(_FORM, form)), None):

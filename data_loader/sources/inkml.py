@@ -15,9 +15,8 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from data_loader.sources.files import MAX_BYTES, read_file
+from data_loader.sources.files import read_file
 from data_loader.sources.parsing import (
-    MAX_POINTS,
     Fault,
     Parsed,
     Sample,
@@ -75,8 +74,6 @@ def parse(
     path: Path,
     level: Literal["file", "group", "annotated"] = "annotated",
     encoding: str | None = None,
-    max_points: int = MAX_POINTS,
-    max_bytes: int = MAX_BYTES,
 ) -> Parsed:
     """Return the samples of a file.
 
@@ -85,10 +82,8 @@ def parse(
         level: see `InkMLDataset`; "annotated" is "group" if only groups have transcriptions, and
             several do.
         encoding: of the file; None takes the declared one.
-        max_points: limit on the points of a sample.
-        max_bytes: limit on the size of the file.
     """
-    content = read_file(path, max_bytes)
+    content = read_file(path)
     try:
         # A text is used unchanged, whatever encoding the file declares.
         root = xml_tree(content if encoding is None else content.decode(encoding), "ink")
@@ -98,23 +93,21 @@ def parse(
     if level == "annotated":
         level = "group" if len(groups) > 1 and not _annotation(root, TRUTHS) else "file"
     if level == "file":
-        return Parsed([_sample(root, root, form, {}, max_points)])
+        return Parsed([_sample(root, root, form, {})])
     if not groups:
         raise Fault("no traceGroup with a transcription")
     known = {_identity(trace): trace for trace in root.iter("trace")}
     parsed, points = Parsed(), 0
     for number, group in enumerate(groups):
         with parsed.attempt(name := f"{number:04}"):
-            sample = _sample(group, root, form, known, max_points).of(name)
+            sample = _sample(group, root, form, known).of(name)
             parsed.samples.append(sample)
             points += len(sample.ink)
         check_repeats(points, len(content))
     return parsed
 
 
-def _sample(
-    group: Element, root: Element, form: _Format, known: dict[str, Element], most: int
-) -> Sample:
+def _sample(group: Element, root: Element, form: _Format, known: dict[str, Element]) -> Sample:
     """Return the ink, text and writer of a group, or of a whole file."""
     text = _annotation(group, TRUTHS)
     inner = root.findall("traceGroup")
@@ -123,7 +116,7 @@ def _sample(
     clean_text(text)
     # In the whole file views repeat what stands there anyway.
     traces = root.iter("trace") if group is root else _traces(group, known)
-    ink, missing = _ink([*traces], form, most)
+    ink, missing = _ink([*traces], form)
     writer = _annotation(group, WRITERS) or _annotation(root, WRITERS)
     return Sample(ink, text, writer=writer, missing=missing)
 
@@ -186,11 +179,11 @@ def _identity(trace: Element) -> str:
     return trace.get(f"{_XML}id", trace.get("id", ""))
 
 
-def _ink(traces: list[Element], form: _Format, most: int) -> tuple[np.ndarray, np.ndarray | None]:
+def _ink(traces: list[Element], form: _Format) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the ink `(points, 3)` of traces, and the missing points if there are times."""
     down = (trace for trace in traces if trace.get("type", "penDown").lower() != "penup")
     traces = [trace for trace in down if (trace.text or "").strip()]
-    check_points(sum(trace.text.count(",") + 1 for trace in traces), most)
+    check_points(sum(trace.text.count(",") + 1 for trace in traces))
     tables = [_values(trace.text, form, f"trace {n}") for n, trace in enumerate(traces, 1)]
     width = min(table.shape[1] for table in tables)
     columns = np.concatenate([table[:, :width] for table in tables]).T
@@ -198,7 +191,7 @@ def _ink(traces: list[Element], form: _Format, most: int) -> tuple[np.ndarray, n
     channels = {name: sign * column for (name, sign), column in signed}
     stops = np.cumsum([len(table) for table in tables])
     points = np.stack([channels["X"], channels["Y"]], axis=1)
-    ink = join_strokes(np.split(points, stops[:-1]), most)
+    ink = join_strokes(np.split(points, stops[:-1]))
     times, missing = channels.get("T"), None
     if times is not None and (ink[:-1, 2] == 0).any():
         period = float(np.median(np.diff(times)[ink[:-1, 2] == 0]))
@@ -280,10 +273,9 @@ class InkMLDataset(DividedDataset):
         ConfigFault: if there is no such encoding.
     """
 
-    kind = "inkml"
     title = "InkML"
     file_names = re.compile(r".*\.(inkml|xml)", re.IGNORECASE)
-    parsed_by = (*DividedDataset.parsed_by, "level", "encoding", "require_text")
+    parsed_by = ("level", "encoding", "require_text")
 
     root: str = "data/inkml"
     level: Literal["file", "group"] = "file"
@@ -300,7 +292,7 @@ class InkMLDataset(DividedDataset):
                 raise ConfigFault("encoding", self.encoding, expected) from None
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        parsed = parse(file, self.level, self.encoding, self.max_points, self.max_bytes)
+        parsed = parse(file, self.level, self.encoding)
         if self.require_text:
             parsed = parsed.require_text("no transcription")
         return parsed.within(name.removesuffix(file.suffix), "#", group=name)

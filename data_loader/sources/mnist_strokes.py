@@ -3,9 +3,8 @@
 Of each digit there is `trainimg-N-inputdata.txt` (or `testimg-...`) with rows `dx dy end_of_stroke
 end_of_digit`, the first one from the image's upper left corner, and `...-targetdata.txt` with 14
 columns: the class as ten of which one is 1, then the next row. A row `0 0 1 x` lifts the pen where
-it is: here it makes the point before it the last of its stroke. `trainlabels.txt` and
-`testlabels.txt` have the classes once more, a line each in order, and serve where a target file is
-not there. The `-points.txt` files contain nothing further and are not read.
+it is: here it makes the point before it the last of its stroke. What `trainlabels.txt`,
+`testlabels.txt` and the `-points.txt` files contain is there once more; they are not read.
 """
 
 import io
@@ -20,7 +19,6 @@ import numpy as np
 from base.base_dataset import changed
 from data_loader.sources.files import MEBIBYTE, is_archive, parse_contents, read_file
 from data_loader.sources.parsing import (
-    MAX_POINTS,
     Fault,
     Parsed,
     Sample,
@@ -36,7 +34,7 @@ from utils.files import open_file
 
 ARCHIVES = ("sequences.tar.gz", "sequences.tgz", "sequences.tar")
 SUFFIXES = ("-inputdata.txt", ".gz", ".tgz", ".tar")
-_FILE = re.compile(r"(train|test)(?:img-(\d{1,8})-(inputdata|targetdata)|labels)\.txt")
+_FILE = re.compile(r"(train|test)img-(\d{1,8})-(inputdata|targetdata)\.txt")
 _DIGIT_ROW = re.compile(rb"\s*(?:[-+]?\d{1,6}[ \t]+){3}[-+]?\d{1,6}[ \t]*\r?(?:\n|$)")
 
 _Count = Annotated[int, Range(1, 100)]
@@ -53,10 +51,10 @@ def parse(path: Path) -> Parsed:
     with open_file(path) as stream:
         packed = is_archive(stream.read(MEBIBYTE)) or path.name.endswith(SUFFIXES[1:])
     if not packed and not _FILE.fullmatch(path.name):
-        return Parsed([Sample(_ink(read_file(path, MEBIBYTE), MAX_POINTS))])
+        return Parsed([Sample(_ink(read_file(path)))])
     target = path.with_name(path.name.replace("inputdata", "targetdata"))
     files = [path, target] if not packed and target.is_file() and target != path else [path]
-    parsed = parse_digits(files, MEBIBYTE, MAX_POINTS)
+    parsed = parse_digits(files)
     if packed:
         for part in (parsed.samples, parsed.left_out):
             part.sort(key=lambda one: (one.name[:5], len(one.name), one.name))
@@ -66,25 +64,17 @@ def parse(path: Path) -> Parsed:
     return Parsed([digit.of("") for digit in parsed.samples])
 
 
-def parse_digits(files: Sequence[Path], max_bytes: int, max_points: int) -> Parsed:
+def parse_digits(files: Sequence[Path]) -> Parsed:
     """Return the digits in files or in an archive; the text of one without a class is empty."""
 
-    def parse_file(name: str, content: bytes) -> np.ndarray | int | bytes:
-        if name.endswith("-inputdata.txt"):
-            return _ink(content, max_points)
-        return _class(content) if name.endswith("-targetdata.txt") else content
+    def parse_file(name: str, content: bytes) -> np.ndarray | int:
+        return _ink(content) if name.endswith("-inputdata.txt") else _class(content)
 
-    read, faults = parse_contents(parse_file, files, _FILE, max_bytes, "reading digits")
+    read, faults = parse_contents(parse_file, files, _FILE, "reading digits")
     names = [name for name in (*read, *faults) if name.endswith("-inputdata.txt")]
     digits = [name.removesuffix("-inputdata.txt") for name in names]
     if not digits:
         raise DataError(f"{files[0]}: no files such as trainimg-0-inputdata.txt in it")
-    labels: dict[str, int] = {}
-    for name in ("trainlabels.txt", "testlabels.txt"):
-        if name in faults:
-            raise faults[name].within(f"{files[0].parent}/{name}")
-        if name in read:
-            labels |= _listed(files[0].parent / name, read[name], digits)
     parsed = Parsed()
     for digit in digits:
         ink, target = f"{digit}-inputdata.txt", f"{digit}-targetdata.txt"
@@ -93,24 +83,10 @@ def parse_digits(files: Sequence[Path], max_bytes: int, max_points: int) -> Pars
                 raise faults[ink]
             if fault := faults.get(target):
                 raise Fault(f"target data: {fault.reason}", fault.detail)
-            text = str(read.get(target, labels.get(digit, "")))
+            text = str(read.get(target, ""))
             part = digit.partition("img")[0]
             parsed.samples.append(Sample(read[ink], text, digit, group=part))
     return parsed
-
-
-def _listed(file: Path, content: bytes, digits: Sequence[str]) -> dict[str, int]:
-    """Return the classes in a label file by the names of the digits."""
-    labels, part = content.split(), file.name.removesuffix("labels.txt")
-    for place, label in enumerate(labels, 1):
-        if not re.fullmatch(rb"[0-9]", label):
-            raise Fault("a label that is not a digit from 0 to 9", f"the {place}th", str(file))
-    listed = {f"{part}img-{number}": int(label) for number, label in enumerate(labels)}
-    count = sum(digit.startswith(part) for digit in digits)
-    if len(listed) != count or not listed.keys() <= set(digits):
-        detail = f"{len(labels):,} for {count:,} digits"
-        raise Fault("not one label a line, for digits numbered from 0", detail, str(file))
-    return listed
 
 
 def _rows(content: bytes, columns: int) -> np.ndarray:
@@ -128,7 +104,7 @@ def _rows(content: bytes, columns: int) -> np.ndarray:
     return table
 
 
-def _ink(content: bytes, most: int) -> np.ndarray:
+def _ink(content: bytes) -> np.ndarray:
     """Return the ink of an `inputdata` file, `(points, 3)` float32, from the image's corner."""
     rows = _rows(content, 4)
     ends = np.flatnonzero(rows[:, 3]).tolist()
@@ -142,7 +118,7 @@ def _ink(content: bytes, most: int) -> np.ndarray:
     lifts = lifts[lifts > 0]
     ink[lifts - 1, 2] = 1
     ink = np.delete(ink, lifts, axis=0)
-    check_points(len(ink), most)
+    check_points(len(ink))
     check_offsets(ink[:, :2])
     return ink
 
@@ -173,19 +149,16 @@ class MNISTStrokesDataset(DividedDataset):
             generates digits of the same form, by invented writers.
         digit: the only class to use; None uses all.
         digits_per_line: fewest and most digits side by side in a line, such as [1, 6]; None keeps
-            the digits single. Each line takes digits of its own split, chosen by `lines_seed`, and
-            every digit occurs in `repeats` lines.
+            the digits single. Each line takes digits of its own split, and every digit occurs in
+            `repeats` lines.
         repeats: how many lines of its split each digit occurs in.
-        lines_seed: seed of the choice of digits for lines.
         gap: fewest and most pixels between two digits of a line.
         embedded_size: digits to generate if `root` is None; a sixth as many more are for test.
-        embedded_seed: seed of the generated digits.
 
     Raises:
         ConfigFault: if a range ends before it begins.
     """
 
-    kind = "mnist_strokes"
     title = "MNIST stroke sequences"
     file_names = _FILE
     quantisation_step = 1.0
@@ -194,11 +167,8 @@ class MNISTStrokesDataset(DividedDataset):
     digit: Annotated[int, Range(0, 9)] | None = None
     digits_per_line: tuple[_Count, _Count] | None = None
     repeats: Annotated[int, Range(1, 1000)] = 1
-    lines_seed: Annotated[int, Range(0, 2**32 - 1)] = 0
     gap: tuple[_Pixels, _Pixels] = (4, 8)
     embedded_size: Annotated[int, Range(10, 1_000_000)] = 6000
-    embedded_seed: Annotated[int, Range(0, 2**32 - 1)] = 0
-    max_bytes: Annotated[int, Range(1, 1 << 40)] = MEBIBYTE
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -220,13 +190,13 @@ class MNISTStrokesDataset(DividedDataset):
             ) from None
 
     def read(self, files: list[Path]) -> Parsed:
-        parsed = parse_digits(files, self.max_bytes, self.max_points)
-        return parsed.require_text("no class: neither target data nor a label file")
+        parsed = parse_digits(files)
+        return parsed.require_text("no class: no target data")
 
     def make(self) -> tuple[Parsed, Path | None]:
         if self.root is not None:
             return super().make()
-        written = embedded_digits(self.embedded_size, self.embedded_seed)
+        written = embedded_digits(self.embedded_size)
         made = [
             Sample(ink, str(digit), f"{part}img-{number}", group=part)
             for part, number, digit, ink in written
@@ -253,15 +223,15 @@ class MNISTStrokesDataset(DividedDataset):
     def _lines_of(self, split: str, digits: list[Sample]) -> Iterator[Sample]:
         """Yield lines of the digits of a split, side by side."""
         low, high = self.digits_per_line
-        seed, number = self.lines_seed, 0
+        number = 0
         least, spread = self.gap[0], self.gap[1] - self.gap[0] + 1
         for turn in range(self.repeats):
-            order = sorted(digits, key=lambda one: draw(f"{split}:{turn}:{one.name}", seed))
+            order = sorted(digits, key=lambda one: draw(f"{split}:{turn}:{one.name}"))
             while len(order) >= low:
                 place = f"{split}:{turn}:{number}"
-                count = low + int((high - low + 1) * draw(f"count:{place}", seed))
+                count = low + int((high - low + 1) * draw(f"count:{place}"))
                 chosen, order = order[:count], order[count:]
-                draws = (draw(f"gap:{place}:{n}", seed) for n in range(len(chosen)))
+                draws = (draw(f"gap:{place}:{n}") for n in range(len(chosen)))
                 gaps = [least + int(spread * one) for one in draws]
                 yield line_of(chosen, gaps, f"{split}-line-{number:06}")
                 number += 1

@@ -23,9 +23,8 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from base import distributed
-from data_loader.sources.files import MAX_BYTES, read_file
+from data_loader.sources.files import read_file
 from data_loader.sources.parsing import (
-    MAX_POINTS,
     Fault,
     Parsed,
     Sample,
@@ -51,17 +50,17 @@ def sniff(head: bytes) -> bool:
 
 def parse(path: Path) -> Parsed:
     """Return the lines in a JSON file."""
-    lines = parse_json(read_file(path, MAX_BYTES))
+    lines = parse_json(read_file(path))
     if not lines:
         raise Fault("no lines")
     parsed = Parsed()
     for number, line in enumerate(lines):
         with parsed.attempt(name := f"{number:05}" if len(lines) > 1 else ""):
-            parsed.samples.append(sample_of(line, MAX_POINTS).of(name))
+            parsed.samples.append(sample_of(line).of(name))
     return parsed
 
 
-def sample_of(line: object, max_points: int, y_grows_down: bool = True) -> Sample:
+def sample_of(line: object, y_grows_down: bool = True) -> Sample:
     """Return the sample of what `OwnInk.lines` yields.
 
     Raises:
@@ -86,7 +85,7 @@ def sample_of(line: object, max_points: int, y_grows_down: bool = True) -> Sampl
         if points.dtype.kind not in "iuf":
             raise Fault(wrong, "not all of them are numbers")
         positions.append(points.reshape(-1, 2) * (1.0, 1.0 if y_grows_down else -1.0))
-    return Sample(join_strokes(positions, max_points), clean_text(text), writer=writer)
+    return Sample(join_strokes(positions), clean_text(text), writer=writer)
 
 
 def parse_json(content: bytes) -> list[Line]:
@@ -113,18 +112,14 @@ def parse_json(content: bytes) -> list[Line]:
     return lines
 
 
-def json_lines(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> list[Line]:
+def json_lines(path: str | os.PathLike[str]) -> list[Line]:
     """Return the lines in a JSON file, for `OwnInk.lines`, which checks their parts.
-
-    Args:
-        path: the file.
-        max_bytes: limit on its size.
 
     Raises:
         DataError: naming the file and what is wrong with it.
     """
     try:
-        return parse_json(read_file(Path(path), max_bytes))
+        return parse_json(read_file(Path(path)))
     except Fault as fault:
         raise fault.within(str(Path(path).absolute())) from None
 
@@ -137,7 +132,6 @@ class OwnInk(DividedDataset):
             hash of the writer, or of the line's name where the writer is unknown; None gives
             them 0.8, 0.1 and 0.1.
         split_seed: seed of that division.
-        max_points: limit on the points of a line; more are an error.
         named_by: what a line is named by: its content, so that lines in another order are in the
             splits that they were in, and equal lines in one; or, for None, its number. New runs
             set "content"; former ones go on with numbers.
@@ -152,15 +146,9 @@ class OwnInk(DividedDataset):
         *,
         fractions: dict[str, Annotated[float, Range(0, 1)]] | None = None,
         split_seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
-        max_points: Annotated[int, Range(2, 10_000_000)] = MAX_POINTS,
         named_by: Literal["content"] | None = None,
     ) -> None:
-        super().__init__(
-            root=type(self).__name__,
-            fractions=fractions,
-            split_seed=split_seed,
-            max_points=max_points,
-        )
+        super().__init__(root=type(self).__name__, fractions=fractions, split_seed=split_seed)
         self.named_by = named_by
 
     @abstractmethod
@@ -181,7 +169,7 @@ class OwnInk(DividedDataset):
         lines = distributed.bar(self.lines() or (), "reading lines", delay=1, leave=False)
         for number, line in enumerate(lines):
             try:
-                sample = sample_of(line, self.max_points, self.y_grows_down)
+                sample = sample_of(line, self.y_grows_down)
             except Fault as fault:
                 raise fault.within(f"{self.root}: line {number} (from 0)") from None
             name = f"line-{number:06}"

@@ -22,7 +22,7 @@ FARTHEST = 1e9
 """The longest offset of ink: beyond it float32 has no fractions, and squares grow large;
 assumed."""
 MAX_POINTS = 20_000
-"""Limit on the points of a sample, unless an option says otherwise."""
+"""Limit on the points of a sample (assumed)."""
 MAX_DETAIL = 200
 """Characters of a fault's detail (assumed)."""
 MAX_ELEMENTS = 500_000
@@ -182,10 +182,10 @@ def decode(content: bytes, encoding: str = "utf-8") -> str:
         raise Fault(f"not {encoding.upper()} text", f"byte 0x{byte:02x} in line {line}") from None
 
 
-def check_points(count: int, most: int) -> None:
-    """Raise a Fault if a sample has more than `most` points, or fewer than two."""
-    if count > most:
-        raise Fault(f"more than {most:,} points (the limit max_points)", f"{count:,}")
+def check_points(count: int) -> None:
+    """Raise a Fault if a sample has more than `MAX_POINTS` points, or fewer than two."""
+    if count > MAX_POINTS:
+        raise Fault(f"more than {MAX_POINTS:,} points", f"{count:,}")
     if count < 2:
         raise Fault("a single point" if count else "no points")
 
@@ -203,14 +203,14 @@ def check_offsets(offsets: np.ndarray) -> None:
         raise Fault(f"an offset longer than {FARTHEST:.6g}", f"{largest:.6g}")
 
 
-def join_strokes(strokes: Sequence[np.ndarray], most: int) -> np.ndarray:
+def join_strokes(strokes: Sequence[np.ndarray]) -> np.ndarray:
     """Return the ink `(points, 3)` float32 of strokes given by positions `(n, 2)`.
 
     Raises:
-        Fault: if there are fewer than two points or more than `most`, they lie too far apart, or
-            one is not finite.
+        Fault: if there are fewer than two points or more than `MAX_POINTS`, they lie too far apart,
+            or one is not finite.
     """
-    check_points(sum(map(len, strokes)), most)
+    check_points(sum(map(len, strokes)))
     points = np.concatenate([np.reshape(stroke, (-1, 2)) for stroke in strokes])
     if not np.isfinite(points).all():
         raise Fault("a non-number among the points")

@@ -12,9 +12,8 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, changed, counts_of
 from data_loader.sources.cache import fingerprint, load_or_make
-from data_loader.sources.files import MAX_BYTES, files_below, read_file
+from data_loader.sources.files import files_below, read_file
 from data_loader.sources.parsing import (
-    MAX_POINTS,
     Fault,
     Parsed,
     Sample,
@@ -50,19 +49,15 @@ class SourceDataset(BaseDataset):
             follows a name after a blank, or a line's `#`, is a comment; or the name of a list that
             comes with the project. None leaves none out.
         strict: make a sample that is left out an error.
-        max_points: limit on the points of one sample; one with more is left out.
-        max_bytes: limit on the bytes of one file or archive member, refused beyond it.
     """
 
-    kind: ClassVar[str]
-    """The beginning of the cache's name."""
     title: ClassVar[str]
     """The name of the source in reports."""
     unit: ClassVar[str] = "samples"
     """The name of its samples in reports."""
     file_names: ClassVar[re.Pattern[str]] = re.compile(".*")
     """Fits the names of its files in a folder."""
-    parsed_by: ClassVar[tuple[str, ...]] = ("max_points", "max_bytes")
+    parsed_by: ClassVar[tuple[str, ...]] = ()
     """The options, besides the files, on which the samples depend."""
     canonical: ClassVar[tuple[float, float] | None] = None
     quantisation_step: ClassVar[float | None] = None
@@ -74,8 +69,6 @@ class SourceDataset(BaseDataset):
     subset_seed: Annotated[int, Range(0)] = 0
     leave_out: str | None = None
     strict: bool = False
-    max_points: Annotated[int, Range(2, 10_000_000)] = MAX_POINTS
-    max_bytes: Annotated[int, Range(1, 1 << 40)] = MAX_BYTES
 
     def __post_init__(self) -> None:
         self.path = Path(self.root or "").expanduser()
@@ -169,7 +162,7 @@ class SourceDataset(BaseDataset):
         folders = [self._folder / "cache", user_cache()]
         if self.cache is not None:
             folders = [Path(self.cache).expanduser()]
-        parsed, cache = load_or_make(self.kind, folders, key, lambda: self.read(files))
+        parsed, cache = load_or_make(type(self).__name__, folders, key, lambda: self.read(files))
         if (faults := parsed.left_out) and self.strict:
             others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
             raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
@@ -191,7 +184,7 @@ class SourceDataset(BaseDataset):
         try:
             shipped = LISTS / f"{path}.txt"
             file = shipped if shipped.is_file() else Path(path).expanduser()
-            listed = decode(read_file(file, MAX_BYTES)).splitlines()
+            listed = decode(read_file(file)).splitlines()
         except Fault as fault:
             expected = f"a text file of names; this is {fault}"
             raise ConfigFault("leave_out", path, expected) from None

@@ -11,13 +11,11 @@ import pickle
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 
 from data_loader.sources.files import MEBIBYTE, read_file
 from data_loader.sources.parsing import (
-    MAX_POINTS,
     Fault,
     Parsed,
     Sample,
@@ -28,7 +26,7 @@ from data_loader.sources.parsing import (
     decode,
 )
 from data_loader.sources.source import DividedDataset
-from utils.checks import DataError, Range, first_line
+from utils.checks import DataError, first_line
 
 SUFFIXES = (".npy",)
 NAMES = ("strokes-py3.npy", "strokes.npy")
@@ -41,26 +39,19 @@ def sniff(head: bytes) -> bool:
     return head.startswith(b"\x93NUMPY")
 
 
-def parse(
-    path: Path,
-    texts: str | None = TEXTS,
-    max_points: int = MAX_POINTS,
-    max_bytes: int = MAX_BYTES,
-) -> Parsed:
+def parse(path: Path, texts: str | None = TEXTS) -> Parsed:
     """Return the lines of a file.
 
     Args:
         path: the file.
         texts: the name of a file with their transcriptions, which is used if it is beside it.
-        max_points: limit on the points of a line.
-        max_bytes: limit on the size of a file.
     """
-    content = read_file(path, max_bytes)
+    content = read_file(path, MAX_BYTES)
     elements = load_arrays(content)
     sentences: list[str | None] = [None] * len(elements)
     if texts is not None and (path.parent / texts).is_file():
         try:
-            written = decode(read_file(path.parent / texts, max_bytes))
+            written = decode(read_file(path.parent / texts, MAX_BYTES))
         except Fault as fault:
             raise fault.within(texts) from None
         sentences = list(written.rstrip().splitlines())
@@ -71,7 +62,7 @@ def parse(
     parsed, points = Parsed(), 0
     for number, (element, text) in enumerate(zip(elements, sentences, strict=True)):
         with parsed.attempt(name := f"line-{number:0{digits}}"):
-            sample = Sample(_ink(element, max_points), clean_text(text or ""), name)
+            sample = Sample(_ink(element), clean_text(text or ""), name)
             if text is not None and not sample.text:
                 raise Fault("an empty transcription")
             parsed.samples.append(sample)
@@ -169,14 +160,14 @@ def load_arrays(content: bytes) -> list[Element]:
     return elements
 
 
-def _ink(element: Element, max_points: int) -> np.ndarray:
+def _ink(element: Element) -> np.ndarray:
     """Return the ink `(points, 3)` float32 of one element of a stroke array."""
     array = element.array() if isinstance(element, _Part) else element
     if not isinstance(array, np.ndarray):
         raise Fault("not an array of numbers", type(array).__name__)
     if array.ndim != 2 or array.shape[1] != 3:
         raise Fault("an array that is not (points, 3)", f"shape {array.shape}")
-    check_points(len(array), max_points)
+    check_points(len(array))
     values = array.astype(np.float64)
     if not np.isfinite(values).all():
         raise Fault("a non-number among the points")
@@ -200,13 +191,11 @@ class StrokeArraysDataset(DividedDataset):
             folder of the `.npy` file; None if there are none.
     """
 
-    kind = "stroke_arrays"
     title = "Stroke arrays"
-    parsed_by = (*DividedDataset.parsed_by, "texts")
+    parsed_by = ("texts",)
 
     root: str = "data/stroke_arrays"
     texts: str | None = TEXTS
-    max_bytes: Annotated[int, Range(1, 1 << 40)] = MAX_BYTES
 
     def find(self) -> list[Path]:
         there = [self.path, *(self.path / name for name in NAMES)]
@@ -226,4 +215,4 @@ class StrokeArraysDataset(DividedDataset):
         return super().read(files[:1])  # which has the texts read
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        return parse(file, self.texts, self.max_points, self.max_bytes)
+        return parse(file, self.texts)

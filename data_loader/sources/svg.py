@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_loader.sources.files import MAX_BYTES, read_file
+from data_loader.sources.files import read_file
 from data_loader.sources.parsing import (
-    MAX_POINTS,
     Fault,
     Parsed,
     Sample,
@@ -30,7 +29,7 @@ def sniff(head: bytes) -> bool:
 
 def parse(path: Path) -> Parsed:
     """Return the rows in a file, from the top."""
-    root = xml_tree(read_file(path, MAX_BYTES), "svg")
+    root = xml_tree(read_file(path), "svg")
     rows: list[tuple[str, list[np.ndarray]]] = []
     for layer in root.findall("g"):
         for number, element in enumerate(layer.findall("path")):
@@ -45,7 +44,7 @@ def parse(path: Path) -> Parsed:
     parsed = Parsed()
     for number, (text, strokes) in enumerate(rows):
         with parsed.attempt(name := f"{number:04}" if len(rows) > 1 else ""):
-            ink = join_strokes(strokes, MAX_POINTS)
+            ink = join_strokes(strokes)
             parsed.samples.append(Sample(ink, clean_text(text)).of(name))
     return parsed
 

@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_loader.sources.files import MAX_BYTES
 from data_loader.sources.parsing import (
     MAX_POINTS,
     Fault,
@@ -99,7 +98,7 @@ class Document:
     def __post_init__(self) -> None:
         self._left = 10 * (sum(map(len, self.components)) + len(self.components))
 
-    def ink(self, ranges: list[Components], max_points: int) -> np.ndarray:
+    def ink(self, ranges: list[Components]) -> np.ndarray:
         """Return the ink `(points, 3)` of components.
 
         Raises:
@@ -124,7 +123,7 @@ class Document:
                 self._left -= 1 + len(points)
                 if self._left < 0:
                     raise Fault("segments that repeat the same components too often")
-        return join_strokes(strokes, max_points)
+        return join_strokes(strokes)
 
     def _resampled(self, stroke: np.ndarray, rate: float) -> np.ndarray:
         """Return a stroke `(points, 2)` at the rate of the document, from its first point to its
@@ -145,27 +144,26 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(path: Path) -> Parsed:
-    """Return the lines of a file, or else its segments of the level that has the fewest.
-
-    A file without segments is one sample.
-    """
-    document = read_document(blocks_of_file(path, MAX_BYTES), MAX_POINTS)
-    levels = Counter(segment.level for segment in document.segments).most_common()
-    if levels:
-        level = "LINE" if "LINE" in dict(levels) else levels[-1][0]
-        return parse_level(document, level, MAX_POINTS)
+    """Return the segments of a file's `highest_level`; without segments it is one sample."""
+    document = read_document(blocks_of_file(path))
+    if document.segments:
+        return parse_level(document, highest_level(document))
     if not document.components:
         raise Fault("no points")
     every = Components(0, 0, len(document.components) - 1, None)
-    return Parsed([Sample(document.ink([every], MAX_POINTS))])
+    return Parsed([Sample(document.ink([every]))])
 
 
-def parse_level(
-    document: Document, level: str, max_points: int, writer_comment: int | None = None
-) -> Parsed:
+def highest_level(document: Document) -> str:
+    """Return the level of lines, or else the one that has the fewest segments."""
+    levels = Counter(segment.level for segment in document.segments)
+    return "LINE" if "LINE" in levels else min(levels, key=levels.__getitem__, default="")
+
+
+def parse_level(document: Document, level: str, writer_comment: int | None = None) -> Parsed:
     """Return the segments of a level, named by their number."""
     chosen = [segment for segment in document.segments if segment.level == level]
-    read = segment_reader(document, chosen, max_points, writer_comment)
+    read = segment_reader(document, chosen, writer_comment)
     parsed = Parsed()
     for number in range(len(chosen)):
         with parsed.attempt(name := f"{number:05}"):
@@ -173,14 +171,11 @@ def parse_level(
     return parsed
 
 
-def read_document(
-    blocks: Iterable[Block], max_points: int, points_per_second: float | None = None
-) -> Document:
+def read_document(blocks: Iterable[Block], points_per_second: float | None = None) -> Document:
     """Return the segments and components of files that speak of the same ink.
 
     Args:
         blocks: of the files; may raise a Fault.
-        max_points: limit on those of a component.
         points_per_second: see `Document`.
 
     Raises:
@@ -201,7 +196,7 @@ def read_document(
             down = keyword == "PEN_DOWN" and has_points
         if has_points:
             try:
-                points = _points(block, columns, max_points)
+                points = _points(block, columns)
             except Fault as fault:
                 points, broken[len(components)] = np.empty((0, 3)), fault
             ratio = per_inch.get("Y", 1.0) / per_inch.get("X", 1.0)
@@ -238,11 +233,11 @@ def _number(body: str) -> float | None:
         return None
 
 
-def _points(block: Block, columns: list[str], max_points: int) -> np.ndarray:
+def _points(block: Block, columns: list[str]) -> np.ndarray:
     """Return the points `(n, 3)` of a component: x, y downwards, and whether the pen presses."""
     rows = [(n, row) for n, row in enumerate(block.body.split("\n")) if row.strip()]
-    if len(rows) > max_points:
-        check_points(len(rows), max_points)
+    if len(rows) > MAX_POINTS:
+        check_points(len(rows))
     values = []
     for number, row in rows:
         words = row.split()
@@ -264,10 +259,7 @@ def _points(block: Block, columns: list[str], max_points: int) -> np.ndarray:
 
 
 def segment_reader(
-    document: Document,
-    segments: list[Segment],
-    max_points: int,
-    writer_comment: int | None = None,
+    document: Document, segments: list[Segment], writer_comment: int | None = None
 ) -> Callable[[int], Sample]:
     """Return what reads a segment, given by its number, or raises a Fault.
 
@@ -296,7 +288,7 @@ def segment_reader(
             if writer_comment >= len(segment.comments):
                 raise Fault("no writer in the comment after the segment")
             writer = segment.comments[writer_comment]
-        return Sample(document.ink(ranges, max_points), clean_text(text), writer=writer)
+        return Sample(document.ink(ranges), clean_text(text), writer=writer)
 
     def located(number: int) -> Sample:
         try:

@@ -76,18 +76,16 @@ def decode_any(content: bytes) -> str:
         return decode(content, "latin-1")
 
 
-def blocks_of_file(file: Path, max_bytes: int) -> Iterator[Block]:
+def blocks_of_file(file: Path) -> Iterator[Block]:
     """Yield the blocks of a file, and of those that it includes: in `include` in a folder above it,
     if there is one."""
     folders = (parent / INCLUDE for parent in file.absolute().parents)
     folder = next(filter(Path.is_dir, folders), None)
-    parts = {"": decode_any(read_file(file, max_bytes))}
-    yield from blocks_of(
-        parts, lambda name: read_included(folder, name, max_bytes) if folder else b""
-    )
+    parts = {"": decode_any(read_file(file))}
+    yield from blocks_of(parts, lambda name: read_included(folder, name) if folder else b"")
 
 
-def read_included(folder: Path, name: str, max_bytes: int) -> bytes:
+def read_included(folder: Path, name: str) -> bytes:
     """Return the content of a file that another one includes.
 
     Raises:
@@ -96,4 +94,4 @@ def read_included(folder: Path, name: str, max_bytes: int) -> bytes:
     file = (folder / name).resolve()
     if not file.is_relative_to(folder.resolve()):
         raise Fault("an .INCLUDE that leads out of the collection", name)
-    return read_file(file, max_bytes)
+    return read_file(file)

@@ -5,7 +5,6 @@ in context, 1a to 1d: digits, capitals, small letters and signs by themselves), 
 name by `.INCLUDE`: the ink, and descriptions of writers and devices.
 """
 
-import fnmatch
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -18,15 +17,8 @@ from typing import Annotated, NamedTuple
 from base import distributed
 from base.base_dataset import changed
 from data_loader.sources import unipen
-from data_loader.sources.files import (
-    MAX_BYTES,
-    files_below,
-    is_archive,
-    members,
-    read_file,
-    unpacked,
-)
-from data_loader.sources.parsing import MAX_POINTS, Fault, Parsed, Sample
+from data_loader.sources.files import files_below, is_archive, members, read_file, unpacked
+from data_loader.sources.parsing import Fault, Parsed, Sample
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.unipen import Document, parse_level, read_document, segment_reader
 from data_loader.sources.unipen_blocks import (
@@ -36,7 +28,7 @@ from data_loader.sources.unipen_blocks import (
     decode_any,
     read_included,
 )
-from utils.checks import ConfigFault, DataError, Range, printable
+from utils.checks import ConfigFault, DataError, Range
 from utils.ink import from_strokes, row_starts, strokes
 
 SUFFIXES = ()
@@ -63,7 +55,7 @@ def sniff(head: bytes) -> bool:
 
 def parse(path: Path) -> Parsed:
     """Return all that is in a collection."""
-    return parse_collection(open_collection(path, MAX_BYTES), None, MAX_POINTS)
+    return parse_collection(open_collection(path), None)
 
 
 class Collection(NamedTuple):
@@ -95,13 +87,9 @@ def is_collection(path: Path) -> bool:
     return False
 
 
-def open_collection(path: Path, max_bytes: int) -> Collection:
+def open_collection(path: Path) -> Collection:
     """Return the collection in a folder, or in an archive (.tar, .tar.gz, .tgz, .tar.xz), which is
     not extracted.
-
-    Args:
-        path: of the folder, or of the archive.
-        max_bytes: limit on a file.
 
     Raises:
         DataError: if the archive is broken, too large, or something else.
@@ -110,10 +98,10 @@ def open_collection(path: Path, max_bytes: int) -> Collection:
         below = files_below(path / DATA, _EVERY)
         return Collection(
             [file.relative_to(path).as_posix() for file in below],
-            lambda name: read_file(path / name, max_bytes),
-            lru_cache(_SHARED)(lambda name: read_included(path / INCLUDE, name, max_bytes)),
+            lambda name: read_file(path / name),
+            lru_cache(_SHARED)(lambda name: read_included(path / INCLUDE, name)),
         )
-    packed = members(path, _EVERY, max_bytes, "reading UNIPEN", MAX_COLLECTION)
+    packed = members(path, _EVERY, "reading UNIPEN", MAX_COLLECTION)
     files = {_in_collection(member): content for member, content in packed}
     if not any(name.startswith(f"{DATA}/") for name in files):
         raise DataError(f"{path}: no folder {DATA}/ of a UNIPEN collection in it")
@@ -141,7 +129,6 @@ def by_size(category: str) -> tuple[int, str]:
 def parse_collection(
     collection: Collection,
     categories: Sequence[str] | None,
-    max_points: int,
     points_per_second: float | None = None,
 ) -> Parsed:
     """Return the samples of a collection, named like "8/abm/ca0.dat:00003".
@@ -161,12 +148,12 @@ def parse_collection(
         with parsed.attempt(path):
             parts = {name: decode_any(collection.read(name)) for name in names}
             blocks = blocks_of(parts, collection.include)
-            document = read_document(blocks, max_points, points_per_second)
-            parsed.extend(_longest(document, names, path, max_points))
+            document = read_document(blocks, points_per_second)
+            parsed.extend(_longest(document, names, path))
     return parsed
 
 
-def _longest(document: Document, names: Sequence[str], path: str, max_points: int) -> Parsed:
+def _longest(document: Document, names: Sequence[str], path: str) -> Parsed:
     """Return the segments of files of the same ink, those of the first file before others."""
     contributor = path.partition("/")[0]
     family = contributor[:2] if contributor[:2] in _FAMILIES else contributor
@@ -175,7 +162,7 @@ def _longest(document: Document, names: Sequence[str], path: str, max_points: in
     parsed = Parsed()
     for file in names:
         own = [segment for segment in document.segments if segment.part == file]
-        read = segment_reader(document, own, max_points)
+        read = segment_reader(document, own)
         used: set[int] = set()
         for number, segment in enumerate(own):
             with parsed.attempt(name := f"{file.removeprefix('data/')}:{number:05}"):
@@ -229,11 +216,9 @@ class UnipenDataset(DividedDataset):
 
     Args:
         root: a file, a folder with files (also in folders below), the folder of a collection, or an
-            archive of one.
-        pattern: the names of the files in the folder, such as "*.dat"; matching files that are not
-            UNIPEN are left out, and named.
+            archive of one; files that are not UNIPEN are left out, and named.
         level: the level of the segments that become samples, such as "DIGIT", "WORD" or "LINE";
-            None takes the only one there is.
+            None takes the lines of a file, or else the level that has the fewest segments.
         writer_comment: which word of the comment after a segment names its writer, counted from
             0 (1 in the UCI pen digits); None takes `.WRITER_ID`.
         points_per_second: rate to which strokes are resampled along straight lines, so that speed
@@ -248,18 +233,10 @@ class UnipenDataset(DividedDataset):
         ConfigFault: from `load`, if there is no such contributor.
     """
 
-    kind = "unipen"
     title = "UNIPEN"
-    parsed_by = (
-        *DividedDataset.parsed_by,
-        "level",
-        "writer_comment",
-        "points_per_second",
-        "categories",
-    )
+    parsed_by = ("level", "writer_comment", "points_per_second", "categories")
 
     root: str = "data/unipen"
-    pattern: str = "*"
     level: str | None = None
     writer_comment: Annotated[int, Range(0, 100)] | None = None
     points_per_second: Annotated[float, Range(10, 1000)] | None = None
@@ -267,39 +244,22 @@ class UnipenDataset(DividedDataset):
     contributors: list[str] | None = None
     held_out: list[str] | None = None
 
-    @property
-    def file_names(self) -> re.Pattern[str]:
-        return re.compile(fnmatch.translate(self.pattern))
-
     def read(self, files: list[Path]) -> Parsed:
         if is_collection(self.path):
-            collection = open_collection(self.path, self.max_bytes)
-            parsed = parse_collection(
-                collection, self.categories, self.max_points, self.points_per_second
-            )
+            collection = open_collection(self.path)
+            parsed = parse_collection(collection, self.categories, self.points_per_second)
             return parsed.require_text(_NO_LABEL)
         if archive := next(filter(is_collection, files), None):
             raise DataError(f"{archive}: is an archive; give its path, not that of its folder")
-        self._levels: Counter[str] = Counter()
-        parsed = super().read(files)
-        counts = self._levels.items()
-        levels = [f"{printable(level[:40])} ({count:,} segments)" for level, count in counts]
-        there = ", ".join(levels) or "none"
-        if self.level is None and len(levels) > 1:
-            raise DataError(f'{self.path}: several levels, name one as "level": {there}')
-        if self.level is not None and self.level.upper() not in self._levels:
-            raise DataError(f"{self.path}: no level {self.level}; there are {there}")
-        return parsed
+        return super().read(files)
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        blocks = blocks_of_file(file, self.max_bytes)
-        document = read_document(blocks, self.max_points, self.points_per_second)
-        own = Counter(segment.level for segment in document.segments)
-        self._levels += own
-        level = next(iter(own), "") if self.level is None else self.level.upper()
-        if not own[level]:
+        blocks = blocks_of_file(file)
+        document = read_document(blocks, self.points_per_second)
+        level = unipen.highest_level(document) if self.level is None else self.level.upper()
+        parsed = parse_level(document, level, self.writer_comment)
+        if not (parsed.samples or parsed.left_out):
             raise Fault(f"no segments of the level {level}")
-        parsed = parse_level(document, level, self.max_points, self.writer_comment)
         if self.writer_comment is not None:  # each file numbers its own writers
             own_writers = [replace(one, writer=f"{name}:{one.writer}") for one in parsed.samples]
             parsed = replace(parsed, samples=own_writers)

@@ -34,14 +34,14 @@ def embedded_digit(digit: int, generator: np.random.Generator, writer: FontWrite
     return ink
 
 
-def embedded_digits(size: int, seed: int) -> Iterator[tuple[str, int, int, np.ndarray]]:
+def embedded_digits(size: int) -> Iterator[tuple[str, int, int, np.ndarray]]:
     """Yield digits of "train", and a sixth as many more of "test": the part, the number in it, the
     digit, and its ink."""
     counts = {"train": size, "test": max(10, size // 6)}
     for group, (part, count) in enumerate(counts.items()):
         what = f"writing digits for {part}"
         for n in distributed.bar(range(count), what, unit=" digits", delay=1):
-            generator = np.random.default_rng([seed, group, n])
+            generator = np.random.default_rng([0, group, n])
             writer = FontWriter.invent(generator, list(FONTS))
             digit = int(generator.integers(10))
             yield part, n, digit, embedded_digit(digit, generator, writer)

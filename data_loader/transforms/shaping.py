@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from numpy.random import Generator
@@ -22,85 +22,56 @@ from utils.checks import ConfigFault, DataError, Range
 from utils.hand_measures import baseline_angle, slant
 from utils.ink import (
     at_equal_steps,
-    bounds,
     from_strokes,
     path_along,
-    simplified,
     strokes,
     x_height,
 )
 
 MAX_POINTS = 1_000_000
 """Maximum number of points of a resampled sample."""
+STEEPEST = 30.0
+"""Degrees of the steepest baseline that is believed (assumed)."""
 
 
-@dataclass(kw_only=True)
 class LevelBaseline(Linear):
     """Rotates a line so that its baseline is level.
 
     The baseline is that of `baseline_angle`. Ink that is too short for one (single letters, a
-    digit) stays unchanged. The inverse of `matrix` undoes it.
-
-    Args:
-        max_degrees: the steepest baseline accepted; ink that seems steeper stays unchanged.
-        min_letters: the minimum width of a line in x-heights.
+    digit), or seems steeper than `STEEPEST`, stays unchanged. The inverse of `matrix` undoes it.
     """
 
-    max_degrees: Annotated[float, Range(0, 89)] = 30.0
-    min_letters: Annotated[float, Range(1, 1000)] = 4.0
-
     def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
-        angle = baseline_angle(ink, self.min_letters)
-        if not abs(angle) <= math.radians(self.max_degrees):  # as of a NaN
+        angle = baseline_angle(ink)
+        if not abs(angle) <= math.radians(STEEPEST):  # as of a NaN
             angle = 0.0
         cosine, sine = math.cos(angle), math.sin(angle)
         return np.array([[cosine, sine], [-sine, cosine]])
 
 
-@dataclass(kw_only=True)
 class UndoSlant(Linear):
     """Shears a line so that its downstrokes are upright; level lines stay unchanged.
 
     The inverse of `matrix` undoes it.
-
-    Args:
-        max_degrees: the strongest slant accepted; segments that lean more are not counted.
     """
 
-    max_degrees: Annotated[float, Range(0, 80)] = 50.0
-
     def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
-        lean = np.nan_to_num(slant(ink, self.max_degrees))
+        lean = np.nan_to_num(slant(ink))
         return np.array([[1.0, lean], [0.0, 1.0]])  # y grows downwards
-
-
-SMALL = 0.3
-"""The share of `x_height` that is the height of small letters, from baseline to mean line
-(measured on IAM-OnDB's trainset against lines fitted to turning points, in 20 to 50 %: 0.96 of it,
-spread 6 % over forms, where 50 % has 1.24 and 12 %; over the lines of a form 14 % against 17 %)."""
 
 
 @dataclass(kw_only=True)
 class ScaleHeight(Linear):
-    """Scales a sample to a common height. The inverse of `matrix` undoes it.
+    """Scales a sample to a common x-height. The inverse of `matrix` undoes it.
 
     Args:
-        height: resulting height, in the resulting units.
-        of: what gets that height: a typical movement up or down ("letters", see `x_height`), which
-            grows with long ascenders; small letters ("x_height"), which differ less within a hand;
-            or all of the ink ("ink"), as for digits.
+        height: resulting x-height, in the resulting units.
     """
 
     height: Annotated[float, Range(1e-3, 1e6)] = 100.0
-    of: Literal["letters", "x_height", "ink"] = "letters"
 
     def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
-        if self.of == "ink":
-            left, top, right, bottom = bounds(ink)
-            present = bottom - top or right - left or 1.0
-        else:
-            present = x_height(ink, SMALL if self.of == "x_height" else 0.5)
-        return np.eye(2) * (self.height / present)
+        return np.eye(2) * (self.height / x_height(ink))
 
 
 def _resampled(
@@ -127,11 +98,6 @@ def _resampled(
         if len(at) > 1:
             count = max(1, round(at[-1] / step))
             parts[number] = at_equal_steps(parts[number], at, count)
-    return _of_strokes(ink, parts)
-
-
-def _of_strokes(ink: np.ndarray, parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return ink of other strokes that begins and ends like `ink`, and no missing points."""
     result = from_strokes(parts)
     result[0, :2], result[-1, 2] = ink[0, :2], ink[-1, 2]
     return result, np.zeros(len(result), dtype=np.uint8)
@@ -172,23 +138,6 @@ class ResampleDistance(BaseTransform):
         self, ink: np.ndarray, missing: np.ndarray, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         return _resampled(ink, self.spacing)
-
-
-@dataclass(kw_only=True)
-class Simplify(BaseTransform):
-    """Drops points by Ramer-Douglas-Peucker, stroke by stroke.
-
-    Args:
-        tolerance: how far, in the ink's units, a dropped point may lie from the new line.
-    """
-
-    tolerance: Annotated[float, Range(0, 1e6)]
-
-    def __call__(
-        self, ink: np.ndarray, missing: np.ndarray, generator: Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        parts = [points[simplified(points, self.tolerance)] for points in strokes(ink)]
-        return _of_strokes(ink, parts)
 
 
 def pieces(points: int, steps: int) -> list[slice]:

@@ -28,7 +28,7 @@ from model.layers.recurrent import RecurrentLayer
 from model.recognition.decoding import GREEDY, Search, ctc_texts
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, Range
-from utils.ink_features import SPACING, num_features, rows_of_features, stroke_features
+from utils.ink_features import SPACING, num_features, stroke_features
 from utils.normalisation import Normalisation
 
 Size = Annotated[int, Range(1, 8192)]
@@ -272,10 +272,6 @@ class RecognitionNetwork(Recogniser):
     @property
     def features(self) -> Callable[..., np.ndarray]:
         return partial(stroke_features, spacing=self.spacing, parts=self.parts)
-
-    def places_of_inputs(self, ink: np.ndarray) -> np.ndarray:
-        """Return where on ink the points of its features lie; see `BaseModel`."""
-        return rows_of_features(ink, self.spacing)
 
     def encode(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         if self.training and self.mask_ratio:

@@ -32,10 +32,3 @@ def pack_folders(root, files, mode="w:gz"):
         inside = {name: files[name] for name in files if name.startswith(f"{folder}/")}
         pack(root / f"{folder}-all.tar.gz", inside, mode)
     return root
-
-
-def link(name, target, kind=tarfile.SYMTYPE):
-    """Return a member that is a link."""
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, target
-    return info

@@ -14,7 +14,6 @@ from data_loader import (
     IAMOnDBDataset,
     InputNoise,
     Scale,
-    Simplify,
 )
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, DataError, UserError
@@ -361,7 +360,7 @@ def test_a_training_without_a_sample_or_a_step_is_an_error(normalisation):
     first = next(one for one in dataset.samples if len(one.ink) <= 10)
     message = f"{first.name}: Shorten leaves 1 of {len(first.ink)} points, .* needs two; "
     with pytest.raises(DataError, match=message):
-        data(normalisation, preprocessing=[Shorten(1), Simplify(tolerance=0.0)])
+        data(normalisation, preprocessing=[Shorten(1), FillMissing()])
     assert len(data(normalisation, preprocessing=[Shorten(2)]).training_loader()) == 5
 
 

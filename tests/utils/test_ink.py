@@ -16,7 +16,6 @@ from utils.ink import (
     pieces,
     row_starts,
     side_by_side,
-    simplified,
     strokes,
     to_points,
     x_height,
@@ -138,13 +137,6 @@ def test_pieces_of_a_stroke_go_on_from_the_point_before():
     found = pieces(ink, np.array([0, 0, 1, 1, 0, 0]))
     assert [shade for _, shade in found] == [0, 1, 0]
     assert [points[:, 0].tolist() for points, _ in found] == [[0, 1], [1, 2, 3], [9, 9]]
-
-
-def test_a_stroke_that_comes_back_over_its_start_keeps_its_turn():
-    """The turn at 10 lies on the line through both ends, and 5 beyond the nearer one."""
-    points = np.array([[0.0, 0.0], [10.0, 0.0], [5.0, 0.0]])
-    assert simplified(points, 4.9).all()
-    assert simplified(points, 5.1).tolist() == [True, False, True]
 
 
 def test_lines_side_by_side():

@@ -12,18 +12,19 @@ import pytest
 
 import data_loader
 from data_loader import IAMOnDBDataset, InkMLDataset, read_ink
-from data_loader.sources.files import files_below, parse_contents
+from data_loader.sources.files import MAX_BYTES, files_below, parse_contents
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
 from tests.rights import without_rights
 from utils.checks import DataError
 
 WANTED = re.compile(r"\w+\.txt")
+TOO_LARGE = "more than 67,108,864 bytes (67,108,865)"
 SOURCES = [name for name in data_loader.__all__ if re.match("IAM|InkML|MNIST|Stroke|Unipen", name)]
 
 
 def unpacked(*files):
-    contents, faults = parse_contents(lambda name, content: content, files, WANTED, 1000, "")
+    contents, faults = parse_contents(lambda name, content: content, files, WANTED, "")
     return contents | {name: str(fault) for name, fault in faults.items()}
 
 
@@ -34,9 +35,8 @@ def test_files_are_found_in_order_without_hidden_ones_and_caches(tmp_path):
     found = files_below(tmp_path, WANTED)
     assert [file.relative_to(tmp_path).as_posix() for file in found] == ["b.txt", "s/a.txt"]
     assert unpacked(*found) == {"b.txt": b"", "a.txt": b""}
-    found[0].write_bytes(bytes(1001))
-    too_large = "more than 1,000 bytes (the limit max_bytes) (1,001)"
-    assert unpacked(*found) == {"b.txt": too_large, "a.txt": b""}
+    os.truncate(found[0], MAX_BYTES + 1)
+    assert unpacked(*found) == {"b.txt": TOO_LARGE, "a.txt": b""}
 
 
 @pytest.mark.parametrize("mode", ["w:gz", "w"])
@@ -47,13 +47,13 @@ def test_members_are_read_wherever_they_point_and_nothing_is_extracted(tmp_path,
     members = {
         "../a.txt": b"one",
         "d/b.md": b"no",
-        "c.txt": bytes(1001),
+        "c.txt": bytes(MAX_BYTES + 1),
         "link": link,
         "d.txt": b"",
     }
     assert unpacked(pack(tmp_path / "in" / "a.tar.gz", members, mode)) == {
         "a.txt": b"one",
-        "c.txt": "more than 1,000 bytes (the limit max_bytes) (1,001)",
+        "c.txt": TOO_LARGE,
         "l.txt": "a member that is a link or no file",
         "d.txt": b"",
     }

@@ -91,8 +91,6 @@ BROKEN = {
     "no time": (LINE.replace(b'time="8.12"', b""), NO_POINT),
     "endless time": (iam([[(1, 2, 3), (2, 2, "9" * 400)]]), "a non-number"),
     "too far": (iam([[(1, 2, 3), (2 * 10**9, 2, 4)]]), r"an offset longer than 1e\+09"),
-    "too many": (iam([[(n, 2, 3) for n in range(101)]]), r"more than 100 points .*\(101\)"),
-    "too large": (LINE + b" " * 9000, r"more than 9,000 bytes \(the limit max_bytes"),
 }
 BROKEN_FORMS = {
     "missing": (None, "no transcription of the form"),
@@ -112,8 +110,8 @@ def test_what_is_broken_is_named_and_left_out_or_stops_the_run(tmp_path, files, 
     files = {name: content for name, content in files.items() if content is not None}
     root, first = write(tmp_path, files), "a01-000u-02" if kind in BROKEN else "a01-000u-01"
     with pytest.raises(DataError, match=f"^{first}: {reason}"):
-        prepared(root, strict=True, max_points=100, max_bytes=9000)
-    dataset = prepared(root, max_points=100, max_bytes=9000)
+        prepared(root, strict=True)
+    dataset = prepared(root)
     assert f": {9 if kind in BROKEN else 8} lines" in dataset.report
     assert "a01-000u-02" in dataset.report
 

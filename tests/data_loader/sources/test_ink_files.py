@@ -42,6 +42,14 @@ def test_the_content_tells_the_format(tmp_path, kind, name):
     assert sample.ink.tolist() == INK and sample.ink.dtype == np.float32
 
 
+@pytest.mark.parametrize("kind", SOUND)
+def test_a_sample_of_too_many_points_is_refused(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr("data_loader.sources.parsing.MAX_POINTS", len(INK) - 1)
+    (tmp_path / "sample").write_bytes(SOUND[kind][0])
+    with pytest.raises(DataError, match=r"sample: more than 4 points \(5"):
+        read_ink(tmp_path / "sample")
+
+
 def test_files_of_many_samples_name_each(tmp_path):
     files = {
         "digits": ink_formats.unipen(["7", "", "2"]),

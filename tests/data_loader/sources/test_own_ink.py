@@ -83,13 +83,12 @@ def test_y_may_grow_upwards_and_writers_be_known():
         (("a", [[(0, 0)], [(1, 2), (3,)]]), "stroke 1 is not a list of"),
         (("a", [[(0, 0), (1, float("nan"))]]), "a non-number among the points"),
         (("a", [[(0, 0)]]), "a single point"),
-        (("a", [[(0, 0)] * 101]), r"more than 100 points \(the limit max_points"),
         (("a\x00", STROKES), "control characters"),
     ],
 )
 def test_a_broken_line_is_an_error_with_its_number(line, message):
     with pytest.raises(DataError, match=rf"^Mine: line 2 \(from 0\): {message}"):
-        dataset_of([("a", STROKES), ("b", STROKES), line], max_points=100)
+        dataset_of([("a", STROKES), ("b", STROKES), line])
 
 
 def test_a_file_that_is_not_there_is_named_with_its_folder(tmp_path, monkeypatch):

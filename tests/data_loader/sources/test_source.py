@@ -57,9 +57,9 @@ def test_what_is_left_out_is_counted_or_an_error_also_from_the_cache(root):
         prepared(root, strict=True)
 
 
-def test_another_limit_makes_a_new_cache_beside_the_data_or_elsewhere(root, tmp_path):
-    usual, short = cache_of(prepared(root)), cache_of(prepared(root, max_points=19_999))
-    assert usual != short and usual.startswith(f"{root}/cache/")
+def test_another_option_makes_a_new_cache_beside_the_data_or_elsewhere(root, tmp_path):
+    usual, other = cache_of(prepared(root)), cache_of(prepared(root, require_text=True))
+    assert usual != other and usual.startswith(f"{root}/cache/")
     assert cache_of(prepared(root, cache=str(tmp_path / "own"))).startswith(f"{tmp_path}/own/")
 
 

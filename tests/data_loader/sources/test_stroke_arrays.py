@@ -137,7 +137,6 @@ BROKEN = {
     "objects": (array_of([1, 2]), "not an array of numbers .list"),
     "dot": (LINE[:1], "a single point"),
     "far": (LINE * np.float32([1, 1e12, 1]), r"an offset longer than 1e\+09"),
-    "long": (np.zeros((101, 3)), r"more than 100 points \(the limit max_points\) \(101\)"),
 }
 
 
@@ -146,8 +145,8 @@ def test_a_broken_line_is_named_and_left_out_or_an_error(tmp_path, kind):
     element, reason = BROKEN[kind]
     write(tmp_path, saved(array_of([LINE, element, *[LINE] * 4])))
     with pytest.raises(DataError, match=f"^line-00001: {reason}"):
-        prepared(tmp_path, strict=True, max_points=100)
-    dataset = prepared(tmp_path, max_points=100)
+        prepared(tmp_path, strict=True)
+    dataset = prepared(tmp_path)
     texts = [one.text for one in in_order(dataset)]
     assert len(texts) == 5 and texts[:2] == ["text 0", "text 2"]
 
@@ -172,12 +171,9 @@ def test_texts_that_do_not_fit_are_an_error(tmp_path):
     assert "1 left out: an empty transcription: line-00001" in report
 
 
-def test_limits_and_absence_are_named(tmp_path):
+def test_absence_is_named(tmp_path):
     with pytest.raises(DataError, match=r"has no strokes-py3\.npy or strokes\.npy"):
         prepared(tmp_path)
-    write(tmp_path)
-    with pytest.raises(DataError, match=r"strokes.npy: more than 100 bytes \(the limit max_bytes"):
-        prepared(tmp_path, max_bytes=100)
 
 
 def test_blank_lines_behind_the_texts_do_not_count(tmp_path):

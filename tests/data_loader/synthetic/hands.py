@@ -22,16 +22,6 @@ def hand(**changes):
     return FontWriter(**{**values, **changes})
 
 
-class Still:
-    """A generator that draws nothing but zeros: no variation of line or letter."""
-
-    def standard_normal(self, shape=None):
-        return 0.0 if shape is None else np.zeros(shape)
-
-    def random(self, shape=None):
-        return 0.0 if shape is None else np.zeros(shape)
-
-
 def line(writer, number, rate=75.0):
     """Return line `number` of an invented writer."""
     generator = np.random.default_rng([writer, number])

@@ -85,43 +85,6 @@ def test_all_letters_and_signs_are_made_with_plausible_sizes(slant, step):
             assert top < -0.85 and bottom > -0.2, one
 
 
-MARKS = {"á": 1, "è": 1, "ê": 1, "ñ": 1, "ö": 2, "å": 1, "č": 1, "ğ": 1, "ő": 2, "ż": 1, "ū": 1,
-         "ģ": 1, "É": 1, "Ä": 2, "Å": 1, "Š": 1, "Ű": 2, "İ": 1, "ĺ": 1, "Ĺ": 1}  # fmt: skip
-
-
-@pytest.mark.parametrize("slant", [0.0, 0.5])
-@pytest.mark.parametrize("one", MARKS)
-def test_marks_stand_above_the_middle_of_the_letter_along_its_slant(one, slant):
-    plain = {"ģ": "g", "ğ": "g", "ĺ": "l", "Ĺ": "L", "İ": "I"}
-    below = upright(piece(plain.get(one, "n" if one.islower() else "N"), slant), slant)[0]
-    upper = below[below[:, 1] < 0.5 * below[:, 1].min(), 0]
-    middle = (upper.min() + upper.max()) / 2
-    for seed in SEEDS:
-        _, (letter, *marks) = make(one, seed, slant)
-        assert len(marks) == MARKS[one]
-        place, top = joined(marks), below[:, 1].min()
-        assert top - 1.1 < place[:, 1].min() and place[:, 1].max() < top - 0.02
-        centre = (place[:, 0].min() + place[:, 0].max()) / 2
-        # The ink below is where it was in its own piece. Marks stray by normal deviates of 0.05
-        # twice, and are themselves somewhat to a side.
-        assert abs(centre - middle - (letter[0, 0] - below[0, 0])) < 0.35
-        assert np.ptp(place, axis=0).max() < 1.0
-
-
-@pytest.mark.parametrize(
-    "one, letter", [("ç", "c"), ("Ş", "S"), ("ț", "t"), ("ķ", "k"), ("Ņ", "N")]
-)
-def test_marks_below_hang_from_the_middle(one, letter):
-    below = piece(letter).path
-    middle = (below[:, 0].min() + below[:, 0].max()) / 2
-    for seed in SEEDS:
-        _, strokes = make(one, seed)
-        mark = strokes[-1]
-        assert len(strokes) == 1 + below[:, 2].sum()
-        assert mark[:, 1].min() > -0.2 and 0.15 < mark[:, 1].max() < 0.9
-        assert abs(mark[:, 0].mean() - middle) < 0.35
-
-
 def test_i_and_j_lose_their_dot_under_a_mark_only():
     for one, count in {"í": 2, "î": 2, "ï": 3, "ī": 2, "ı": 1, "į": 3, "İ": 2}.items():
         assert len(make(one)[1]) == count, one

@@ -21,9 +21,6 @@ LINES = {
 }
 
 
-DAMAGED = r"table\.npz: is not a table that `align` wrote \(.+\)"
-
-
 @pytest.fixture
 def file(tmp_path):
     Alignment(LINES).save(tmp_path / "table.npz")
@@ -48,26 +45,24 @@ def test_a_line_is_known_by_name_points_and_text():
     assert table.of("a01-000u-02", 301, "abc") is None
 
 
-@pytest.mark.parametrize("content", [b"a01-000u-01 3 1 4", b"PK"])
-def test_a_file_that_is_no_table_is_an_error(tmp_path, content):
-    (tmp_path / "table.npz").write_bytes(content)
-    with pytest.raises(DataError, match=DAMAGED):
-        Alignment.load(tmp_path / "table.npz")
-
-
 @pytest.mark.parametrize(
-    ("name", "array"),
+    "content",
     [
-        ("counts", np.zeros(3, np.uint16)),
-        ("errors", np.array(3)),
-        ("names", np.array([{}])),
-        ("names", np.frombuffer(b"a\nb", np.uint8)),
+        b"a01-000u-01 3 1 4",
+        b"PK",
+        {"counts": np.zeros(3, np.uint16)},
+        {"errors": np.array(3)},
+        {"names": np.array([{}])},
+        {"names": np.frombuffer(b"a\nb", np.uint8)},
     ],
 )
-def test_arrays_that_do_not_fit_are_an_error(file, name, array):
-    with np.load(file) as table:
-        np.savez(file, **{**table, name: array})
-    with pytest.raises(DataError, match=DAMAGED):
+def test_a_file_that_is_no_table_is_an_error(file, content):
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        with np.load(file) as table:
+            np.savez(file, **{**table, **content})
+    with pytest.raises(DataError, match=r"table\.npz: is not a table that `align` wrote \(.+\)"):
         Alignment.load(file)
 
 

@@ -7,11 +7,7 @@ import numpy as np
 import pytest
 
 from data_loader.synthetic.bank import (
-    HANGS,
-    HIGH,
-    SMALL_HIGH,
     SMALL_STANDS,
-    STANDS,
     TRIED,
     BankHand,
     Trial,
@@ -106,29 +102,6 @@ def test_gaps_beside_marks_are_measured_from_edge_to_edge():
     assert BankHand([near]).mark_gaps.tolist() == [0.3, 0.5, 0.8]  # four are no measure
     expected = sorted([1.2 + 0.3 - 0.6, 1.2 + 0.3 - 0.6, 1.2 - 0.35] * 2 + [1.2 - 0.05])
     np.testing.assert_allclose(BankHand([near, far]).mark_gaps, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("low", [-1.5, 0.0, 2.0])
-def test_capitals_digits_and_marks_stand_where_they_belong(low):
-    """Where their line has them too high or too low."""
-
-    def moved(n, shape, factor):
-        return at(n, shape) * [1, factor] + [0, low]
-
-    parts = [(moved(4, STEM, 1.5), 4), (moved(5, STEM, 0.5), 5), (moved(6, BOX, 0.1), 6)]
-    hand = BankHand([drawn([*boxes(0, 1, 2, 3), *parts, *boxes(7)], "aceo7B,n")])
-    for one, standing in (("7", STANDS), ("B", STANDS), ("a", SMALL_STANDS)):
-        (place,) = hand.pieces[one]
-        y = hand.piece(place).path[:, 1]
-        assert abs(y.max()) <= standing + 1e-9
-        least, most = (bound * hand.tall for bound in HIGH) if one != "a" else SMALL_HIGH
-        assert least - 1e-9 <= np.ptp(y) <= most + 1e-9
-    (place,) = hand.pieces[","]
-    assert HANGS[0] - 1e-9 <= hand.piece(place).path[:, 1].min() <= HANGS[1] + 1e-9
-    (place,) = hand.pieces["7B"]
-    np.testing.assert_array_equal(
-        hand.piece(place).path, place.line.piece(place.first, place.last).path
-    )
 
 
 @pytest.mark.parametrize("low", [-1.0, 0.1, 0.5])

@@ -8,21 +8,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data_loader.synthetic import composing
 from data_loader.synthetic.bank import Place
 from data_loader.synthetic.composing import (
-    BLEND,
     BORROWED_COST,
     CUT_COST,
     RANDOM_COST,
     UNJOINED_COST,
     Bank,
     Composer,
-    _joined,
     adapted,
 )
 from data_loader.synthetic.cutting import Piece
-from data_loader.synthetic.paths import from_strokes, mean_step, to_ink, to_strokes
+from data_loader.synthetic.paths import from_strokes, mean_step, to_ink
 from tests.data_loader.synthetic.recorded import Recorded
 from utils import hand_measures
 
@@ -65,35 +62,6 @@ def test_a_word_that_a_hand_wrote_is_written_as_it_did(bank, form):
         path = bank.write(word, form, np.random.default_rng(number))
         assert path[:, 0].min() == pytest.approx(0) and path[-1, 2]
         assert any(same_but_moved(path, own) for other, own in words if other == word)
-
-
-def test_joined_pieces_meet(bank):
-    hand, generator = bank.hands["cursive"], np.random.default_rng(1)
-    places = [one for text, some in hand.pieces.items() if len(text) <= 3 for one in some]
-    closing = [place for place in places if place.closes]
-    opening = [place for place in places if place.opens]
-    for _ in range(100):
-        left = hand.piece(closing[generator.integers(len(closing))]).path
-        right = hand.piece(opening[generator.integers(len(opening))]).path
-        found = _joined(left, right)
-        seam, own = len(left), to_strokes(left)[-1]
-        assert not found[seam - 1, 2]
-        assert found[:, 2].sum() == left[:, 2].sum() + right[:, 2].sum() - 1
-        # One more step to the right, as long as others of the stroke.
-        step = np.hypot(*np.diff(own, axis=0).T).mean() if len(own) > 1 else 0.1
-        np.testing.assert_allclose((found[seam] - found[seam - 1])[:2], [step, 0.0], atol=1e-9)
-        # x stays, and so does y away from the seam; near it each gives way by half.
-        fall = right[0, 1] - left[-1, 1]
-        first = to_strokes(right)[0]
-        for part, moved, stroke, away in (
-            (left, found[:seam], own, 0),
-            (right, found[seam:], first, len(first) - 1),
-        ):
-            move = moved - part
-            assert np.abs(np.diff(move[:, 0])).max(initial=0) < 1e-9
-            assert np.abs(move[:, 1]).max() == pytest.approx(abs(fall) / 2)
-            if np.hypot(*np.diff(stroke, axis=0).T).sum() > BLEND:
-                assert move[away, 1] == pytest.approx(0, abs=1e-9)
 
 
 def test_pieces_that_join_are_preferred_to_stubs(bank):
@@ -171,22 +139,6 @@ def test_what_is_made_is_made_alike_within_a_text(bank):
         np.testing.assert_allclose(own, own[0, 0], atol=1e-6)
         steps.append(round(float(own[0, 0]), 6))
     assert len(set(steps)) == 6
-
-
-def test_the_nearest_hands_lend(bank, monkeypatch):
-    """In style; a hand does not lend to itself."""
-    monkeypatch.setattr(composing, "adapted", lambda piece, lender, hand: lender)
-    values = np.stack([hand.style for hand in bank.hands.values()])
-    scaled = (values - values.mean(0)) / values.std(0)
-    apart = np.linalg.norm(scaled - scaled[bank.names.index("plain")], axis=1)
-    order = [list(bank.hands.values())[n] for n in np.argsort(apart)]
-    asked = [
-        Composer(bank, "plain", np.random.default_rng(seed)).borrowed("e") for seed in range(300)
-    ]
-    # None, then sqrt(1/3), sqrt(2/3) - sqrt(1/3) and the rest of three.
-    shares = [asked.count(hand) / 300 for hand in order]
-    assert shares == pytest.approx([0, 0.577, 0.239, 0.184], abs=0.11)  # four standard deviations
-    assert shares[0] == 0
 
 
 def test_a_stub_after_a_cut_costs_as_much_as_one_before():

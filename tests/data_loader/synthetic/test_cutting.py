@@ -15,7 +15,7 @@ from data_loader.synthetic.cutting import (
     NONE,
     measured_lines,
 )
-from data_loader.synthetic.paths import at_speed, from_strokes, overlap, to_ink, to_strokes
+from data_loader.synthetic.paths import from_strokes, overlap, to_ink
 from tests.data_loader.synthetic.drawn_lines import (
     BAR,
     BOX,
@@ -138,17 +138,6 @@ def test_overlap_is_that_of_points_at_about_the_same_height():
         run = left[:, None, 0] - right[None, :, 0]
         low, high = (run[apart < limit].max(initial=-np.inf) for limit in (0.25, 0.5))
         assert low - 1e-12 <= overlap(left, right) <= high + 1e-12
-
-
-def test_strokes_at_another_speed():
-    first, last = np.linspace([0, 0], [8, -8], 9), np.linspace([30, 0], [38, 0], 9)
-    path = from_strokes([first, np.array([[20.0, 3.0]]), last])
-    assert at_speed(path, 1.1) is path
-    for factor, count in ((2.0, 5), (0.5, 17), (100.0, 2)):
-        parts = to_strokes(at_speed(path, factor))
-        np.testing.assert_allclose(parts[0], np.linspace([0, 0], [8, -8], count))
-        np.testing.assert_allclose(parts[2], np.linspace([30, 0], [38, 0], count))
-        assert parts[1].tolist() == [[20.0, 3.0]]
 
 
 def test_lines_that_do_not_fit_are_left_out():

@@ -5,7 +5,6 @@ import pytest
 
 from base.base_dataset import SPLITS
 from data_loader.synthetic.embedded import EmbeddedDataset, digitise
-from data_loader.synthetic.stroke_fonts import OTHERS
 from utils.checks import ConfigFault
 
 
@@ -51,24 +50,6 @@ def test_splits_share_no_writer(dataset, loaded):
     assert len({dataset.invent(split, n).slant for split in range(3) for n in range(50)}) == 150
 
 
-def test_other_shapes_change_signs_alone():
-    sizes = dict(seed=3, size=300, valid_size=1, test_size=1, writers=40, signs=0.7)
-    plain, others, some = (EmbeddedDataset(**sizes, shapes=share) for share in (0.0, 1.0, 0.3))
-    pairs = list(zip(*(one.load(["train"]).split("train") for one in (plain, others)), strict=True))
-    shaped = {one for group in OTHERS for one in group[0]}
-    same = [np.array_equal(one.ink, other.ink) for one, other in pairs]
-    assert all(one.text == other.text for one, other in pairs)
-    assert same == [not shaped & set(one.text) for one, _ in pairs]
-    assert 60 < sum(same) < 240
-    # A hand draws all of a group alike: both braces are of the same kind, or both plain.
-    used = [some.invent(0, number).shapes for number in range(40)]
-    for one, other in ("{}", "[]", "()", "<>", "/\\", "Zz"):
-        assert all(shapes.get(one) == shapes.get(other) for shapes in used)
-    assert np.mean(list(map(len, used))) == pytest.approx(0.3 * len(shaped), rel=0.2)
-    everyone = {shape for n in range(40) for shape in others.invent(0, n).shapes.values()}
-    assert len(everyone) == sum(map(len, OTHERS))
-
-
 def test_the_speed_follows_the_two_thirds_power_law():
     # An ellipse, drawn 5 times around; its curvature is known. Between the bound for straight
     # lines and the smoothing the exponent -1/3 is met where the curvature is large.
@@ -85,21 +66,6 @@ def test_the_speed_follows_the_two_thirds_power_law():
     inner = slice(len(step) // 5, -len(step) // 5)
     expected = speed * (curvature + 0.4) ** (-1 / 3)
     np.testing.assert_allclose(step[inner], expected[inner], rtol=0.02)
-
-
-@pytest.mark.parametrize("rate", [50.0, 100.0])
-def test_points_are_at_equal_times_and_slow_at_the_ends(rate):
-    x = np.linspace(0, 400, 1001)
-    found = digitise(np.column_stack([x, 0 * x, np.arange(1001) == 1000]), 100.0, rate)
-    assert found[-1, 2] and found[:, 2].sum() == 1 and not found[:, 1].any()
-    step = np.diff(found[:, 0])
-    middle = len(step) // 2
-    # Straight: 100 units a second times 0.4^(-1/3), and no faster.
-    assert step[middle] * rate == pytest.approx(100 * 0.4 ** (-1 / 3), rel=0.01)
-    assert step[0] < 0.5 * step[middle] and step[-1] < 0.5 * step[middle]
-    assert (np.diff(step[:middle]) > -1e-9).all() and (np.diff(step[middle:]) < 1e-9).all()
-    # The last point is less than one step short of where the pen is lifted.
-    assert 0 <= 400 - found[-1, 0] < step[-1] * 1.5
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,12 @@ from data_loader.transforms.shaping import (
     ResampleTime,
     ScaleHeight,
     ShapedDataset,
-    Simplify,
     UndoSlant,
     pieces,
 )
 from tests.data_loader.synthetic.hands import hand, turned
 from utils.checks import ConfigFault, DataError
-from utils.ink import bounds, from_strokes, strokes, to_points, x_height
+from utils.ink import from_strokes, to_points, x_height
 
 
 def line(seed=0, text="several words on a line", **changes):
@@ -70,22 +69,6 @@ def test_undo_slant_finds_a_known_slant(slant):
 def test_scale_height():
     ink = line()
     assert x_height(shaped(ScaleHeight(height=50), ink)) == pytest.approx(50, rel=1e-4)
-    left, top, right, bottom = bounds(shaped(ScaleHeight(height=50, of="ink"), ink))
-    assert bottom - top == pytest.approx(50, rel=1e-4) and right - left > 50
-    flat = from_strokes([np.array([[0, 0], [5, 0]])])
-    assert shaped(ScaleHeight(height=50, of="ink"), flat)[1].tolist() == [50, 0, 1]
-    dots = from_strokes([np.array([[0, 0]]), np.array([[0, 0]])])
-    assert np.isfinite(shaped(ScaleHeight(height=50, of="ink"), dots)).all()
-
-
-def test_tall_letters_do_not_change_the_height_of_small_ones():
-    small, tall = [np.array([[x, 10], [x + 3, 0], [x + 6, 10]]) for x in (0, 10)], []
-    for x in (20, 30, 40, 50):
-        small.append(small[0] + [x, 0])
-        tall.append(np.array([[x + 5, 10], [x + 7, -15], [x + 8, 10]]))
-    mixed = from_strokes(small + tall)
-    assert np.ptp(strokes(shaped(ScaleHeight(height=50, of="x_height"), mixed))[0][:, 1]) == 50
-    assert np.ptp(strokes(shaped(ScaleHeight(height=50), mixed))[-1][:, 1]) == 50
 
 
 SQUARE = from_strokes(
@@ -122,29 +105,6 @@ def test_resampling_does_not_fill_the_memory():
     many = from_strokes([np.array([[0, 0], [4e5, 0]])] * 3)
     with pytest.raises(DataError, match="more than 1,000,000 points of one sample"):
         shaped(ResampleDistance(spacing=1), many)
-
-
-def recursive(points, tolerance):
-    """Ramer-Douglas-Peucker as the textbook has it."""
-    if len(points) < 3:
-        return points.tolist()
-    chord, inner = points[-1] - points[0], points[1:-1] - points[0]
-    along = np.clip(inner @ chord / max(chord @ chord, 1e-300), 0, 1)
-    away = np.linalg.norm(inner - along[:, None] * chord, axis=1)
-    middle = int(np.argmax(away)) + 1
-    if away.max() <= tolerance:
-        return points[[0, -1]].tolist()
-    return recursive(points[: middle + 1], tolerance)[:-1] + recursive(points[middle:], tolerance)
-
-
-@pytest.mark.parametrize("tolerance", [0.0, 0.5, 3.0, 50.0])
-def test_ramer_douglas_peucker_against_the_textbook(tolerance):
-    generator = np.random.default_rng(0)
-    ring = np.array([[0, 0], [5, 0], [5, 5], [0, 5], [0, 0]], dtype=float)  # ends where it began
-    walks = [np.cumsum(generator.normal(0, 2, (count, 2)), axis=0) for count in (1, 2, 3, 60)]
-    for points in (*walks, ring):
-        left = to_points(shaped(Simplify(tolerance=tolerance), from_strokes([points])))
-        np.testing.assert_allclose(left + points[0], recursive(points, tolerance), atol=1e-4)
 
 
 def joined(parts):
