@@ -16,12 +16,6 @@ function complain(error) {
 
 function say(text) { find("#status").textContent = text; }
 
-/** Show how much of a network is here. */
-function progress({loaded, total}) {
-  const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
-  say(loaded < total ? `Loading ${megabytes(loaded)} of ${megabytes(total)} MB` : "");
-}
-
 /** What keeps something; what cannot be kept is said once, and stays on the page. */
 let refused = false;
 const guarded = (work) => async (...given) => {
@@ -59,7 +53,7 @@ async function start() {
     event.preventDefault(); // so what fails in an event of a control needs no word of its own
     complain(event.reason);
   });
-  const tools = {client: new Client(offline, progress), say, complain, keep: guarded(keep),
+  const tools = {client: new Client(offline, complain), say, complain, keep: guarded(keep),
     keepLine: guarded(keepLine), ...kept};
   const parts = {write: startWrite(tools), read: startRead(tools),
     hand: startHand(tools, sentences.split("\n").filter(Boolean))};

@@ -41,11 +41,11 @@ export function startRead({client, keep, strokes}) {
 
   async function readRows(parts) {
     await client.load("reader");
-    const {starts} = await client.request("rows", {strokes: parts}), rows = [];
+    const starts = await client.ask("rows", {strokes: parts}), rows = [];
     for (const [number, first] of starts.entries()) {
       const own = parts.slice(first, starts[number + 1]);
       const key = JSON.stringify(own.map((points) => [points.length, points[0]]));
-      if (!known.has(key)) known.set(key, await client.request("read", {strokes: own}));
+      if (!known.has(key)) known.set(key, await client.ask("read", {strokes: own}));
       rows.push(known.get(key));
     }
     return rows;

@@ -42,8 +42,6 @@ class Row {
     Object.assign(this, {clock: 0, complete: false, finished: false});
   }
 
-  add(ink) { this.set([...this.ink, ...ink]); }
-
   /** Replace the ink; what is shown stays shown. */
   set(ink) { Object.assign(this, {ink, strokes: penned(ink, this.x, this.y, this.size)}); }
 

@@ -86,12 +86,13 @@ export function startWrite({client, complain, say}) {
       ? {strokes: strokes(first.ink), text: first.text} : null;
     const bias = Number(fields.bias.value);
     const options = {seed: row.seed, bias, style, primer, proofread: true};
-    const parts = {points: ({ink}) => row.add(ink), again: restart};
-    const writing = client.request("write", {text: row.text, options}, {parts, signal});
-    client.load("reader"); // after the first row has begun
-    const {ink, doubtful} = await writing;
-    row.set(ink);
-    row.doubtful = doubtful;
+    client.load("reader"); // for the rows that end after it has come
+    for await (const {ink, doubtful = []} of client.write(row.text, options)) {
+      signal.throwIfAborted();
+      if (!ink.length) restart(); // it was misread
+      row.set(ink);
+      row.doubtful = doubtful;
+    }
   }
 
   /** Write paragraphs, broken into rows by the width that characters turn out to have. */
@@ -126,6 +127,7 @@ export function startWrite({client, complain, say}) {
     const own = job = new AbortController();
     hurried = false;
     try {
+      say("Loading");
       network = await client.load("writer");
       find("#licence").textContent = `${network.name}: ${network.licence}`;
       own.signal.throwIfAborted();
@@ -191,12 +193,11 @@ export function startWrite({client, complain, say}) {
     setTimeout(() => say(""), 2000);
   };
   new ResizeObserver(repaint).observe(find("#sheets"));
-  client.ready.then(() => fetch("networks/styles.json")).then((answer) => answer.json())
-    .then((styles) => {
-      const {value, options: [own]} = fields.style;
-      fields.style.replaceChildren(own, ...Object.keys(styles).map((name) => new Option(name)));
-      fields.style.value = value in styles ? value : "";
-    }).catch(() => {}); // the network's own hand needs none
+  client.ask("styles").then((styles) => {
+    const {value, options: [own]} = fields.style;
+    fields.style.replaceChildren(own, ...Object.keys(styles).map((name) => new Option(name)));
+    fields.style.value = value in styles ? value : "";
+  }).catch(() => {}); // the network's own hand needs none
 
   return {
     open(query) {
