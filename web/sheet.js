@@ -8,8 +8,8 @@ const SIZES = {
   a4: [210, 297], a5: [148, 210], a6: [105, 148], card: [148, 105], letter: [215.9, 279.4],
   envelope: [220, 110],
 };
-const SPACING = {plain: 0, ruled: 8.5, squared: 5, dotted: 5};
-const RULING = "#b3c0d8", SMALL = 180, LINE_HEIGHT = 3.9; // as in Python
+const SPACING = {plain: 0, ruled: 8.5};
+const RULING = "#b3c0d8", RULE_WIDTH = 0.15, SMALL = 180, LINE_HEIGHT = 3.9; // as in Python
 const TIGHT = 0.8; // how much narrower a row may be made to fit (assumed, by eye)
 const PERIOD = 18; // ms from point to point of written ink, as in Python
 const LIFT = 80, AIR = 0.2; // ms to lift the pen; mm a ms of the lifted pen
@@ -78,7 +78,7 @@ export class Paper {
     this.first = top + (spacing ? Math.ceil(2 * size / spacing) * spacing : 2 * size);
     this.rows = Math.max(Math.floor((this.height - bottom - this.first) / this.step) + 1, 1);
     this.column = this.width - right - left;
-    Object.assign(this, {ruling, spacing, size});
+    Object.assign(this, {spacing, size});
   }
 
   /** An empty row with a number, counted from the first of the first sheet. */
@@ -87,27 +87,18 @@ export class Paper {
     return new Row(Math.floor(number / this.rows), this.margins[3], y, this.size);
   }
 
-  /** The width of printed lines and the lines, [x, y, x, y]; a dot is one of no length. */
+  /** The heights of printed lines. */
   rules() {
-    const {width, height, spacing, margins: [top, , bottom, left], ruling} = this;
-    const steps = (from, to) => Array.from({length: Math.ceil((to - from) / spacing - 1e-6)},
-      (_, i) => from + i * spacing);
-    if (ruling === "plain") return [0, []];
-    if (ruling === "ruled")
-      return [0.15, steps(top + spacing, height - bottom + 0.01).map((y) => [0, y, width, y])];
-    const down = steps(top % spacing || spacing, height);
-    const across = steps(left % spacing || spacing, width);
-    if (ruling === "dotted")
-      return [0.3, down.flatMap((y) => across.map((x) => [x, y, x, y]))];
-    return [0.15, [...down.map((y) => [0, y, width, y]), ...across.map((x) => [x, 0, x, height])]];
+    const {height, spacing, margins: [top, , bottom]} = this;
+    const count = spacing && Math.floor((height - bottom - top) / spacing);
+    return Array.from({length: count}, (_, i) => top + (i + 1) * spacing);
   }
 }
 
 /** Draw a paper and strokes, as a list of them for each row. */
 export function paint(context, paper, look, rows) {
-  const [line, rules] = paper.rules();
   context.strokeStyle = RULING;
-  for (const [x, y, to, down] of rules) draw(context, [[x, y], [to, down]], line);
+  for (const y of paper.rules()) draw(context, [[0, y], [paper.width, y]], RULE_WIDTH);
   context.strokeStyle = look.colour;
   for (const row of rows)
     for (const stroke of row) draw(context, stroke, look.pen, {usual: meanStep(row)});
@@ -115,9 +106,8 @@ export function paint(context, paper, look, rows) {
 
 /** A sheet as SVG in mm, a path for each stroke; `animated`: it writes itself (SMIL). */
 function toSvg(paper, rows, look, animated) {
-  const number = (value) => short(value, 3), {width, height} = paper, [line, rules] = paper.rules();
-  const lines = rules.map(([x, y, to, down]) =>
-    `<path d="M${number(x)} ${number(y)}L${number(to)} ${number(down)}"/>`);
+  const number = (value) => short(value, 3), {width, height} = paper;
+  const lines = paper.rules().map((y) => `<path d="M0 ${number(y)}H${width}"/>`);
   let now = 0, last = null;
   const drawn = rows.flatMap((row) => row.strokes).map((stroke) => {
     const curves = stroke.slice(1).map((_, k) => `C${curve(stroke, k).map(number).join(" ")}`);
@@ -143,7 +133,7 @@ function toSvg(paper, rows, look, animated) {
     'xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape" ' +
     `width="${width}mm" height="${height}mm" viewBox="0 0 ${width} ${height}">`,
   `<title>${escaped(rows.map((row) => row.text).join(" ").slice(0, 80))}</title>`,
-  ...layer("1 ruling", RULING, line, "", lines),
+  ...layer("1 ruling", RULING, RULE_WIDTH, "", lines),
   ...layer(`2 pen ${look.pen} mm ${look.colour}`, look.colour, look.pen,
     animated ? ' stroke-dasharray="2"' : "", drawn), "</svg>", ""].join("\n");
 }

@@ -105,12 +105,12 @@ def test_a_written_page_is_saved_in_every_format_and_read_back(page, site, tmp_p
 
 
 def test_a_link_holds_all_that_was_chosen_and_hostile_ones_do_no_harm(page, site):
-    page.goto(f"{site[0]}#write?text=Two+words&paper=a5&ruling=dotted&seed=7&bias=1.5&size=2&"
+    page.goto(f"{site[0]}#write?text=Two+words&paper=a5&ruling=ruled&seed=7&bias=1.5&size=2&"
               "pen=0.7&colour=%238c2332&style=round")  # fmt: skip
     page.wait_for_function(WRITTEN, arg="Two words")
     chosen = page.evaluate("Object.fromEntries(new FormData(document.querySelector('#options')))")
     assert chosen == {
-        "text": "Two words", "paper": "a5", "ruling": "dotted", "seed": "7", "bias": "1.5",
+        "text": "Two words", "paper": "a5", "ruling": "ruled", "seed": "7", "bias": "1.5",
         "size": "2", "pen": "0.7", "colour": "#8c2332", "style": "round",
     }  # fmt: skip
     assert (
