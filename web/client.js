@@ -34,7 +34,8 @@ export class Client {
   load(role, file) { return this.ask("load", {role, ...file}); }
 
   /** Write a line after those that were begun before. Yields {ink} as it grows, and shrinks to
-   * nothing where it is written again; the last one has {doubtful} too. Who stops asking stops it. */
+   * nothing where it is written again; the last one has {doubtful} too. Whoever stops iterating
+   * stops it. */
   async *write(text, options) {
     const before = this.#line, {promise, resolve} = Promise.withResolvers();
     this.#line = promise;

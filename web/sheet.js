@@ -103,7 +103,8 @@ export function paint(context, paper, look, rows) {
     for (const stroke of row) draw(context, stroke, look.pen, {usual: meanStep(row)});
 }
 
-/** A sheet as SVG in mm, a path for each stroke; `animated`: it writes itself (SMIL), as on the screen. */
+/** A sheet as SVG in mm, a path for each stroke; `animated`: it writes itself (SMIL), in the time
+ * that it takes on the screen. */
 function toSvg(paper, rows, look, animated) {
   const number = (value) => short(value, 3), {width, height} = paper;
   const lines = paper.rules().map((y) => `<path d="M0 ${number(y)}H${width}"/>`);

@@ -1,6 +1,6 @@
-// The worker of the page: loads networks, and writes and reads with them. A request names one of the
-// `tasks`, and comes with a port for its answer. A line is written piece by piece, each of which is
-// asked for: what else is asked meanwhile does not wait for its end.
+// The worker of the page: loads networks, and writes and reads with them. A request names one of
+// the `tasks`, and comes with a port for its answer. A line is written piece by piece, each of which
+// is asked for: what else is asked meanwhile does not wait for its end.
 
 import {rowStarts} from "./ink.js";
 import {writeLine} from "./line.js";
