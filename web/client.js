@@ -30,9 +30,6 @@ export class Client {
     });
   }
 
-  /** The header of the network of a role, loaded once; a file {bytes, name} replaces it. */
-  load(role, file) { return this.ask("load", {role, ...file}); }
-
   /** Write a line after those that were begun before. Yields {ink} as it grows, and shrinks to
    * nothing where it is written again; the last one has {doubtful} too. Whoever stops iterating
    * stops it. */

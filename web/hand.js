@@ -109,7 +109,7 @@ export function startHand({client, say, keep, keepLine, strokes, lines}, sentenc
     const key = keys.find((one) => deviceOf(one) === "pen") ?? keys[0];
     picture.hidden = false;
     try {
-      const {sampling: {bias}} = await client.load("writer");
+      const {sampling: {bias}} = await client.ask("load", {role: "writer"});
       say("Writing");
       const text = event.target.elements.text.value, primer = {strokes: partsOf(key), text: key};
       const seed = Math.floor(Math.random() * 2 ** 32);

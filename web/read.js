@@ -40,7 +40,7 @@ export function startRead({client, keep, strokes}) {
   }
 
   async function readRows(parts) {
-    await client.load("reader");
+    await client.ask("load", {role: "reader"});
     const starts = await client.ask("rows", {strokes: parts}), rows = [];
     for (const [number, first] of starts.entries()) {
       const own = parts.slice(first, starts[number + 1]);

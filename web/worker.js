@@ -43,6 +43,7 @@ async function styleOf(name) {
 }
 
 const tasks = {
+  /** The header of the network of a role, loaded once; bytes of a file replace it. */
   async load({role, bytes, name = `networks/${role}.bin`}) {
     const before = loading[role];
     if (bytes || !before) {

@@ -81,7 +81,7 @@ export function startWrite({client, complain, say}) {
       ? {strokes: strokes(first.ink), text: first.text} : null;
     const bias = Number(fields.bias.value);
     const options = {seed: row.seed, bias, style, primer, proofread: true};
-    client.load("reader"); // for the rows that end after it has come
+    client.ask("load", {role: "reader"}); // for the rows that end after it has come
     for await (const {ink, doubtful = []} of client.write(row.text, options)) {
       signal.throwIfAborted();
       if (!ink.length) restart(); // it was misread
@@ -123,7 +123,7 @@ export function startWrite({client, complain, say}) {
     hurried = false;
     try {
       say("Loading");
-      network = await client.load("writer");
+      network = await client.ask("load", {role: "writer"});
       find("#licence").textContent = `${network.name}: ${network.licence}`;
       own.signal.throwIfAborted();
       frame ||= requestAnimationFrame(play);
@@ -169,7 +169,7 @@ export function startWrite({client, complain, say}) {
   find("#stop").onclick = () => job?.abort();
   find("#learned").onchange = async ({target: {files: [file]}}) => {
     const bytes = await file.arrayBuffer();
-    const {name} = await client.load("writer", {bytes, name: file.name});
+    const {name} = await client.ask("load", {role: "writer", bytes, name: file.name});
     fields.style.value = "";
     fields.style.selectedOptions[0].textContent = name;
     write();

@@ -204,30 +204,29 @@ def test_a_palm_is_no_pen_and_pressure_and_100_000_points_are_kept(page, site, t
     assert saved(page, "#save-read", tmp_path).read_text().count(", ") == 100_000
 
 
-def test_what_cannot_be_kept_is_said_once_and_stays_on_the_page(page, site, tmp_path):
-    page.add_init_script("""IDBObjectStore.prototype.put = function () {
-        this.transaction.abort();
-        throw new DOMException("full", "QuotaExceededError");
-    }""")
+FULL = """IDBObjectStore.prototype.put = function () {
+    this.transaction.abort();
+    throw new DOMException("full", "QuotaExceededError");
+}"""
+REFUSED = "indexedDB.open = () => { throw new DOMException('no', 'SecurityError'); }"
+
+
+@pytest.mark.parametrize(
+    ("storage", "reason"), [(FULL, "is full"), (REFUSED, "refuses to keep anything")]
+)
+def test_what_cannot_be_kept_is_said_once_and_stays_on_the_page(
+    page, site, tmp_path, storage, reason
+):
+    page.add_init_script(storage)
     page.goto(f"{site[0]}#hand")
     page.click("#begin")
     draw(page, "#hand-pad")
-    assert problem(page).startswith("The browser's storage is full: what you write is here only")
+    assert problem(page).startswith(f"The browser's storage {reason}: what you write is here only")
     page.click("#problem button")
     page.click("#next")
     page.click("#pause")
     assert [one.text for one in read_ink(saved(page, "#download", tmp_path))] == SENTENCES[:1]
     assert page.is_hidden("#problem")
-
-
-def test_a_browser_without_storage_still_writes(page, site):
-    page.add_init_script(
-        "indexedDB.open = () => { throw new DOMException('no', 'SecurityError'); }"
-    )
-    page.goto(f"{site[0]}#read")
-    draw(page, "#read-pad")
-    assert "refuses to keep anything" in problem(page)
-    page.wait_for_function("() => document.querySelector('#text mark')")
 
 
 def test_what_is_doubtful_is_marked_and_what_goes_wrong_is_one_message(page, site):
