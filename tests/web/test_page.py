@@ -353,7 +353,9 @@ def _kill(profile):
             pass
 
 
-def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(page, start, site, tmp_path):
+def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(
+    page, start, profile, site, tmp_path
+):
     """The last test, as the browser is another one afterwards."""
     page.goto(f"{site[0]}#hand")
     page.click("#begin")
@@ -363,7 +365,7 @@ def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(page, start
         page.click("#next")
     draw(page, "#hand-pad", ZIGZAG[:2])
     page.wait_for_timeout(300)
-    _kill(start.profile)
+    _kill(profile)
     again = start()
     page = again.pages[0]
     page.goto(f"{site[0]}#hand")
