@@ -11,6 +11,7 @@ const KINDS = {writer: Writer, reader: Reader};
 const SURE = 0.6; // probability of a character below which it is doubtful (assumed)
 
 const loading = {}, networks = {}; // by their roles
+const rows = new Map(); // that were read
 let line = null, styles = null;
 
 async function fetchBytes(url) {
@@ -66,15 +67,22 @@ const tasks = {
 
   goOn: () => line.next().value,
 
+  /** What each row of strokes says: {text, doubtful}. */
   read({strokes}) {
-    const characters = network("reader").read(strokes);
-    const text = characters.map(({character}) => character).join("");
-    const unsure = (span) => characters.slice(...span).some(({probability}) => probability < SURE);
-    return {text, doubtful: wordsOf(text).filter(unsure)};
+    const starts = strokes.length ? rowStarts(strokes) : [];
+    return starts.map((first, number) => rowOf(strokes.slice(first, starts[number + 1])));
   },
-
-  rows: ({strokes}) => rowStarts(strokes),
 };
+
+function rowOf(strokes) {
+  const key = JSON.stringify(strokes.map((points) => [points.length, points[0]]));
+  if (rows.has(key)) return rows.get(key);
+  const characters = network("reader").read(strokes);
+  const text = characters.map(({character}) => character).join("");
+  const unsure = (span) => characters.slice(...span).some(({probability}) => probability < SURE);
+  rows.set(key, {text, doubtful: wordsOf(text).filter(unsure)});
+  return rows.get(key);
+}
 
 self.onmessage = async ({data: {task, request}, ports: [port]}) => {
   try {

@@ -24,8 +24,8 @@ const tasks = {
     line.shown += PIECE;
     return {ink: ink.slice(0, line.shown), ...(line.shown >= ink.length && {doubtful})};
   },
-  rows: () => [0],
-  read: ({strokes}) => ({text: `${strokes.length} strokes`, doubtful: [[0, 1]]}),
+  read: ({strokes: {length}}) =>
+    length ? [{text: `${length} strokes`, doubtful: [[0, 1]]}] : [],
 };
 
 onmessage = async ({data: {task, request}, ports: [port]}) => {
