@@ -6,7 +6,7 @@ import {encode, misread, plain} from "./text.js";
 
 const TRIES = 6, TRY_SEED_STRIDE = 1_000_000_007, SEEDS = 2 ** 32; // as Python's
 const MIN_STEPS = 100, STEPS_PER_CHARACTER = 40; // of a line
-const PRIMER_TEXT = 200, PRIMER_POINTS = 3000; // the longest that are continued
+const PRIMER_POINTS = 3000; // the most that are continued
 const HAND_RATIO = 2; // by which a hand may differ from usual in size or speed
 const LINE_PRIOR = 8, TURN_PRIOR = 2; // characters that tell half of a line's height and slope
 const CHUNK = 32; // points that are shown together
@@ -32,7 +32,7 @@ function handOf({header: {sampling}}, {style, primer, bias}) {
 }
 
 /** Strokes of any device as if they were the network's: of its size, and its points' distances. */
-function asUsual({strokes, text}, {x_height, step}) {
+function asUsual({strokes}, {x_height, step}) {
   const beyond = (ratio) => (ratio > HAND_RATIO || ratio < 1 / HAND_RATIO ? ratio : 1);
   const scale = beyond(x_height / shapes.xHeight(strokes)), [[[x, y]]] = strokes;
   let parts = shapes.moved(strokes, scale, -scale * x, scale, -scale * y), number = 0;
@@ -45,8 +45,8 @@ function asUsual({strokes, text}, {x_height, step}) {
       Math.max(Math.round(spans[i] * rate), Number(part.length > 1))));
   }
   const points = parts.flat().length;
-  if (points < 2 || points > PRIMER_POINTS || text.length > PRIMER_TEXT)
-    throw new Error(`A line to go on from has 2 to ${PRIMER_POINTS} points and a text.`);
+  if (points < 2 || points > PRIMER_POINTS)
+    throw new Error(`A line to go on from has 2 to ${PRIMER_POINTS} points.`);
   return parts;
 }
 

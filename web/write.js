@@ -141,11 +141,9 @@ export function startWrite({client, complain, say}) {
 
   function write() {
     const text = fields.text.value.normalize("NFC").trimEnd(), size = Number(fields.size.value);
-    if (text.length > MOST) {
-      const [most, own] = [MOST, text.length].map((count) => count.toLocaleString("en"));
-      return complain(new Error(`A text here has at most ${most} characters, this one ${own}: ` +
-        "“experiments.py page” writes longer ones."));
-    }
+    if (text.length > MOST)
+      return complain(new Error(`A text here has at most ${MOST} characters, this one ` +
+        `${text.length}: “experiments.py page” writes longer ones.`));
     if (!form.reportValidity()) return;
     history.replaceState(null, "", chosen());
     [rows, sheets] = [[], []];

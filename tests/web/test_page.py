@@ -245,7 +245,7 @@ def test_what_is_doubtful_is_marked_and_what_goes_wrong_is_one_message(page, sit
     page.click("#doubts button")
     page.wait_for_selector("#doubts mark")
     messages = {
-        "x" * 100_000: "A text here has at most 5,000 characters, this one 100,000",
+        "x" * 100_000: "A text here has at most 5000 characters, this one 100000",
         "👩‍👩‍👧 €": "The writer does not know “€”.",
     }
     for text, message in messages.items():

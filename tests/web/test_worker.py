@@ -98,9 +98,7 @@ def test_what_goes_wrong_is_one_clear_message(page, tmp_path):
     }
     others = {
         "The reader is not loaded": dict(task="read", strokes=[[[0, 0]]]),
-        "There is no text": write(" \n"),
         "The network cannot write 🎉 ש: leave": write("a 🎉 ש"),
-        "at most 1000 characters, this one 100000": write("a" * 100_000),
         "There is no style wild": write("a", style="wild"),
     }
     answers = ask(page, *loading.values(), WRITER, *others.values())
