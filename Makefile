@@ -29,7 +29,7 @@ help:
 	@echo "               for AVX-512 and AVX2 (about 10 minutes)"
 	@echo "make web       compile the engine of the page in web/, and make its networks; the page:"
 	@echo "               python experiments.py web"
-	@echo "make web-test  test the page in browsers and its engine in Node.js (about 2 minutes)"
+	@echo "make web-test  test the page in Chromium and its engine in Node.js (about 2 minutes)"
 	@echo "make lint      check style, format and import directions"
 
 install: .venv/installed

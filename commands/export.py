@@ -4,7 +4,6 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-import model
 from commands import options
 from commands.options import FLAT, Networks, Parser
 from utils.checks import CheckpointError, UserError
@@ -36,18 +35,21 @@ def run(arguments: argparse.Namespace) -> None:
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share
 
     make_room(target, "FILE")
+    if target.exists():
+        check_replaceable(target, network.path)
     ink = options.ink_of(network, "--with-ink") if arguments.with_ink else None
     style = target.with_suffix(".json")
     if target.suffix == FLAT:
         if arguments.overrides:
             raise UserError(f"{target}: a {FLAT} file has no config; leave out -o and --data")
-        return export_flat(network, target, ink)
+        from handwriting import flat_file
+
+        flat_file.save(target, network, ink)
+        return print(f"{target}  ({target.stat().st_size / 2**20:.1f} MiB)")
     if ink:
         make_room(style, "--with-ink")
         if style.exists() and style.read_bytes() != ink.read_bytes():
             raise UserError(f"--with-ink: {style} exists; name another file")
-    if target.exists():
-        check_replaceable(target, network.path)
     checkpoint = to_share(load_checkpoint(network.path))
     if arguments.overrides:
         from parse_config import config_of
@@ -62,16 +64,6 @@ def run(arguments: argparse.Namespace) -> None:
         print(style)
 
 
-def export_flat(network: "model.TrainedNetwork", target: Path, ink: Path | None) -> None:
-    """Write the flat file of a network; `ink` is a line in whose hand it writes."""
-    from handwriting import flat_file
-
-    if target.exists() and not flat_file.is_flat_file(target):
-        raise UserError(f"{target}: this is no earlier export; name another file")
-    flat_file.save(target, network, ink)
-    print(f"{target}  ({target.stat().st_size / 2**20:.1f} MiB)")
-
-
 def check_replaceable(target: Path, source: Path) -> None:
     """Refuse to replace any file but an earlier export.
 
@@ -81,7 +73,11 @@ def check_replaceable(target: Path, source: Path) -> None:
     from base.checkpoint import load_checkpoint
 
     problem = "this is the checkpoint itself"
-    if not target.samefile(source):
+    if target.suffix == FLAT:
+        from handwriting import flat_file
+
+        problem = "" if flat_file.is_flat_file(target) else "this is no earlier export"
+    elif not target.samefile(source):
         try:
             lost = "training" in load_checkpoint(target)
             problem = "this checkpoint contains training state, which would be lost" if lost else ""

@@ -32,11 +32,6 @@ def add_options(parser: Parser) -> None:
         help="the page writes as the network of this run, which learned a person's hand (default: "
         "as the network writer)",
     )
-    parser.add_argument(
-        "--no-open",
-        action="store_true",
-        help="only say where the page is (default: the browser opens it)",
-    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -53,8 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"{HAND}  (the hand of {writer.path})")
         address = f"http://127.0.0.1:{server.server_port}/"
         print(f"{address}  (Ctrl-C ends it)", flush=True)
-        if not arguments.no_open:
-            webbrowser.open(address)
+        webbrowser.open(address)
         try:
             server.serve_forever()
         except KeyboardInterrupt:  # which is how it ends
@@ -72,11 +66,6 @@ def _listen(port: int, learned: bool) -> ThreadingHTTPServer:
 
 class _Page(SimpleHTTPRequestHandler):
     """Answers with the files of the page; the hand that was learned stands for the writer."""
-
-    extensions_map = SimpleHTTPRequestHandler.extensions_map | {
-        ".js": "text/javascript",
-        ".wasm": "application/wasm",
-    }
 
     def __init__(self, *connection: object, learned: bool) -> None:
         self.learned = learned

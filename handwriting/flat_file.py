@@ -2,7 +2,7 @@
 
 The file is a line of JSON, the header, and after it the weights. The header has
 
-- `format`, `role` ("writer" or "reader"), `name`, `licence`, and the SHA-256 of the `checkpoint`;
+- `format`, `role` ("writer" or "reader"), `name`, `licence`;
 - `architecture`, `alphabet` and `normalisation`, as a checkpoint has them;
 - `sampling` of a writer: what `Sampling` has by default, the bounds of its mixture, and the usual
   size of what it writes; `features` of a reader;
@@ -14,6 +14,7 @@ int8, which are to be multiplied by it. The others are float32. Numbers are litt
 """
 
 import hashlib
+import io
 import json
 import math
 from collections.abc import Mapping
@@ -22,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from base.checkpoint import FORMAT as CHECKPOINT_FORMAT
 from base.device import resolve_device
@@ -34,12 +34,8 @@ from handwriting.options import PrimerFile
 from handwriting.primers import load_primer
 from model import CTCNetwork, SynthesisNetwork, Writer
 from model.generation.options import Sampling
-from model.layers.dropout import Dropout
-from model.layers.recurrent import RecurrentLayer
-from model.layers.window import WindowedLayer
 from model.loading import load as load_network
 from model.loading import restored
-from model.recognition.encoder import BidirectionalLayer
 from model.trained_network import TrainedNetwork
 from utils import strict_json
 from utils.checks import CheckpointError, ConfigFault, UserError
@@ -50,6 +46,7 @@ from utils.ink_features import num_features
 
 FORMAT = "online-handwriting/1"
 ENDING, STYLES = ".bin", "styles.json"
+FLOATS, BYTES = np.dtype("<f4"), np.dtype(np.int8)
 LARGEST = 127
 """Of int8."""
 PRECISE = ("output.weight", "window.weight", "weight_input")
@@ -58,9 +55,6 @@ of the log-loss (measured, lab notebook: the networks of the page)."""
 MAX_HEADER = 2**20
 """Bytes of a header (assumed: the usual ones have 10,000, of which most are a style)."""
 UNKNOWN_LICENCE = "that of the lines with which it was trained"
-KNOWN = {SynthesisNetwork, CTCNetwork, WindowedLayer, RecurrentLayer, BidirectionalLayer, Dropout}
-KNOWN |= {nn.ModuleList, nn.Linear, nn.LSTM, nn.Conv1d}
-"""The networks, and all modules in them, that the engine knows."""
 
 
 def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -> None:
@@ -76,13 +70,12 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         OSError: if the file cannot be written.
     """
     check_known(network)
-    model, parts = network.model, []
-    tensors = {name: value.numpy(force=True) for name, value in model.state_dict().items()}
-    precise = {name for name, one in tensors.items() if one.ndim == 1 or name.endswith(PRECISE)}
-    kinds = {name: "float32" if name in precise else "int8" for name in tensors}
-    for name, weights in tensors.items():
-        parts += _scaled(weights) if kinds[name] == "int8" else [weights.astype("<f4")]
-    payload = b"".join(part.tobytes() for part in parts)
+    model, tensors, payload = network.model, [], b""
+    for name, value in model.state_dict().items():
+        weights = value.numpy(force=True)
+        precise = weights.ndim == 1 or name.endswith(PRECISE)
+        payload += weights.astype(FLOATS).tobytes() if precise else _scaled(weights)
+        tensors.append([name, "float32" if precise else "int8", *weights.shape])
     if isinstance(network, Writer):
         own = {"role": "writer", "sampling": _sampling(network)}
     else:
@@ -94,12 +87,11 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         "format": FORMAT,
         "name": network.name,
         "licence": network.licence or UNKNOWN_LICENCE,
-        "checkpoint": _sha256(network.path),
         "architecture": network.record["config"]["arch"],
         "alphabet": "".join(model.alphabet.characters),
         "normalisation": model.normalisation.to_dict(),
         **own,
-        "tensors": [[name, kinds[name], *one.shape] for name, one in tensors.items()],
+        "tensors": tensors,
         "bytes": len(payload),
         "sha256": hashlib.sha256(payload).hexdigest(),
     }
@@ -114,16 +106,15 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
         UserError: if the file is damaged, or not of this format.
     """
     header, payload = _parts(path)
-    weights, at = {}, 0
-    for name, kind, rows, *others in header["tensors"]:
-        count = rows * (1 if kind == "int8" else math.prod(others))
-        scales = np.frombuffer(payload, "<f4", count, at)
-        at += scales.nbytes
-        if kind == "int8":
-            numbers = np.frombuffer(payload, np.int8, rows * math.prod(others), at)
-            at += numbers.nbytes
-            scales = numbers.reshape(rows, -1) * scales[:, None]
-        weights[name] = torch.from_numpy(scales.reshape(rows, *others).astype(np.float32))
+    weights, file = {}, io.BytesIO(payload)
+
+    def take(kind: np.dtype, count: int) -> np.ndarray:
+        return np.frombuffer(file.read(kind.itemsize * count), kind)
+
+    for name, kind, *shape in header["tensors"]:
+        scales = take(FLOATS, shape[0])[:, None] if kind == "int8" else np.float32(1)
+        rows = take(BYTES if kind == "int8" else FLOATS, math.prod(shape)).reshape(shape[0], -1)
+        weights[name] = torch.from_numpy((rows * scales).reshape(shape))
     checkpoint = {
         "format": CHECKPOINT_FORMAT,
         "config": {"name": header["name"], "arch": header["architecture"]},
@@ -135,24 +126,23 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
     return restored(checkpoint, Path(path), resolve_device(device))
 
 
-def is_flat_file(path: Path, source: Path | None = None) -> bool:
-    """Return whether a file is one of this format, and, if given, of a checkpoint."""
+def is_flat_file(path: Path) -> bool:
+    """Return whether a file is one of this format."""
     try:
-        header, _ = _parts(path)
+        _parts(path)
     except CheckpointError:
         return False
-    return source is None or header.get("checkpoint") == _sha256(source)
+    return True
 
 
 def check_known(network: TrainedNetwork) -> None:
     """Raise a UserError if the engine does not compute what a network does."""
     model = network.model
-    cells = {getattr(module, "cell", "LSTM") for module in model.modules()}
-    known = {type(module) for module in model.modules()} <= KNOWN and cells == {"LSTM"}
-    if isinstance(model, SynthesisNetwork):
+    known = {getattr(module, "cell", "LSTM") for module in model.modules()} == {"LSTM"}
+    if type(model) is SynthesisNetwork:
         known = known and model.end_of_sequence and model.has_density
     else:
-        known = known and not model.time_reductions
+        known = known and type(model) is CTCNetwork and not model.time_reductions
     if not known:
         raise UserError(
             f"{network.path} contains a {type(model).__name__} that the page cannot compute: it "
@@ -163,7 +153,7 @@ def check_known(network: TrainedNetwork) -> None:
 
 def make_missing(folder: str | Path) -> list[Path]:
     """Make what the page needs, two networks and the styles of one, where the folder lacks it or
-    has it of another checkpoint.
+    has it of an older checkpoint.
 
     Returns:
         the files that were made.
@@ -172,7 +162,8 @@ def make_missing(folder: str | Path) -> list[Path]:
     folder.mkdir(exist_ok=True)
     for name in ("writer", "reader"):
         path = folder / f"{name}{ENDING}"
-        if not is_flat_file(path, pretrained()[name]):
+        newest = is_flat_file(path) and path.stat().st_mtime >= pretrained()[name].stat().st_mtime
+        if not newest:
             save(path, load_network(name, "cpu"))
             made.append(path)
     if not (path := folder / STYLES).exists() or folder / f"writer{ENDING}" in made:
@@ -199,11 +190,12 @@ def style_of_web(writer: Writer, file: Path) -> dict[str, Any]:
     }
 
 
-def _scaled(weights: np.ndarray) -> list[np.ndarray]:
+def _scaled(weights: np.ndarray) -> bytes:
     """Return the scales and the int8 of a matrix, or of more dimensions as one."""
     rows = weights.reshape(len(weights), -1)
-    scales = (np.abs(rows).max(1) / LARGEST).astype("<f4")
-    return [scales, np.rint(rows / np.maximum(scales, 1e-30)[:, None]).astype(np.int8)]
+    scales = (np.abs(rows).max(1) / LARGEST).astype(FLOATS)
+    numbers = np.rint(rows / np.maximum(scales, 1e-30)[:, None]).astype(BYTES)
+    return scales.tobytes() + numbers.tobytes()
 
 
 def _sampling(writer: Writer) -> dict[str, Any]:
@@ -222,11 +214,6 @@ def _sampling(writer: Writer) -> dict[str, Any]:
         # Of the baseline below the first point, in x-heights.
         "baseline": float(np.median([baseline(levelled(ink)[0]) / h for ink, h in lines])),
     }
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _parts(path: str | Path) -> tuple[Mapping[str, Any], bytes]:

@@ -75,9 +75,9 @@ export function draw(context, stroke, width, {from = 0, usual = 0, pressed = fal
     context.lineWidth = width * factor;
     context.beginPath();
     context.moveTo(stroke[k][0], stroke[k][1]);
-    // A dot is a line of no length, whose round caps show.
+    // A dot is a line of next to no length, whose round caps show; of one without any they do not.
     if (last) context.bezierCurveTo(...curve(stroke, k));
-    else context.lineTo(stroke[0][0], stroke[0][1]);
+    else context.lineTo(stroke[0][0] + 0.01, stroke[0][1]);
     context.stroke();
   }
 }

@@ -3,9 +3,6 @@
 const LANES = 4; // numbers of a vector, to which rows of products are padded
 export const padded = (count) => Math.ceil(count / LANES) * LANES;
 
-/** A message for a person. */
-export class UserError extends Error {}
-
 /** An instance of engine.wasm. Pointers are numbers; matrices are lists of rows. */
 export class Kernels {
   constructor(module) { this.c = new WebAssembly.Instance(module).exports; }
@@ -22,7 +19,7 @@ export class Kernels {
   /** Room for numbers: copies of `values`, then zeros. */
   alloc(count, values = []) {
     const pointer = this.c.calloc(count, 4);
-    if (!pointer) throw new UserError("There is not enough memory for that.");
+    if (!pointer) throw new Error("There is not enough memory for that.");
     this.floats(pointer, count).set(values);
     return pointer;
   }
@@ -44,7 +41,7 @@ export class Kernels {
   /** Call a kernel that returns 0, or 1 without memory. */
   run(kernel, structure) {
     const failure = this.within(() => this.c[kernel](structure));
-    if (failure) throw new UserError("There is not enough memory for that.");
+    if (failure) throw new Error("There is not enough memory for that.");
   }
 
   /** Pack a matrix for products; `groups` are an LSTM's gates. */

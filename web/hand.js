@@ -105,19 +105,17 @@ export function startHand({client, say, keep, keepLine, strokes, lines}, sentenc
   /** Let the writer go on in the hand of the last line that a pen, or else anything, wrote. */
   async function goOn(event) {
     event.preventDefault();
-    const keys = recorded().toReversed(), picture = find("#continued"), ink = [];
+    const keys = recorded().toReversed(), picture = find("#continued");
     const key = keys.find((one) => deviceOf(one) === "pen") ?? keys[0];
-    const showInk = (shown) => sketch(picture, penned(shown, 0, 0, CONTINUED));
     picture.hidden = false;
-    const parts = {points: (part) => { ink.push(...part.ink); showInk(ink); }};
     try {
-      const {sampling: {bias}} = await client.load("writer");
+      const {sampling: {bias}} = await client.ask("load", {role: "writer"});
       say("Writing");
       const text = event.target.elements.text.value, primer = {strokes: partsOf(key), text: key};
       const seed = Math.floor(Math.random() * 2 ** 32);
       const options = {seed, bias, style: null, proofread: false, primer};
-      const done = await client.request("write", {text, options}, {parts});
-      showInk(done.ink);
+      for await (const {ink} of client.write(text, options))
+        sketch(picture, penned(ink, 0, 0, CONTINUED));
       picture.ariaLabel = text;
     } finally {
       say("");

@@ -1,35 +1,27 @@
 // InkML (W3C Ink Markup Language, Recommendation of 2011), written and read.
 
-const ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"};
+const ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"};
 
-/** Text for XML; what XML forbids even when escaped becomes a question mark. */
-export const escaped = (text) => text
-  .replace(/[^\t\n\r -\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, "?")
-  .replace(/[&<>"\r]/g, (sign) => ESCAPES[sign]);
+/** The text of an element; of a written line, which has no characters that XML forbids. */
+export const escaped = (text) => text.replace(/[&<>]/g, (sign) => ESCAPES[sign]);
 
 export const short = (value, decimals) => String(+value.toFixed(decimals));
 
 /** Rows {text, strokes} as InkML, each a traceGroup with its text as truth. Times are ms from the
- * first point. `pen` {pen, colour} and `units` are of a page in mm. */
-export function toInkml(rows, units = "", pen = null) {
+ * first point. */
+export function toInkml(rows, units = "") {
   const start = rows[0]?.strokes[0]?.[0][2] ?? 0, unit = units && ` units="${units}"`;
   const groups = rows.map(({text, strokes}) => {
-    const kept = text === text.trim().replace(/\s+/g, " ") ? "" : ' xml:space="preserve"';
-    const truth = text && `    <annotation type="truth"${kept}>${escaped(text)}</annotation>\n`;
+    const truth = text && `    <annotation type="truth">${escaped(text)}</annotation>\n`;
     const traces = strokes.map((stroke) => stroke.map(([x, y, time, pressure]) =>
       [short(x, 3), short(y, 3), short(time - start, 2), short(pressure, 3)].join(" ")).join(", "));
-    return `  <traceGroup contextRef="#page"${pen ? ' brushRef="#pen"' : ""}>\n${truth}` +
+    return `  <traceGroup contextRef="#page">\n${truth}` +
       `${traces.map((trace) => `    <trace>${trace}</trace>\n`).join("")}  </traceGroup>\n`;
   });
-  const brush = pen ? `
-    <brush xml:id="pen">
-      <brushProperty name="width" value="${pen.pen}" units="mm"/>
-      <brushProperty name="color" value="${pen.colour}"/>
-    </brush>` : "";
   return `<?xml version="1.0" encoding="UTF-8"?>
 <ink xmlns="http://www.w3.org/2003/InkML">
   <definitions>
-    <timestamp xml:id="start" time="${Math.round(start)}"/>${brush}
+    <timestamp xml:id="start" time="${Math.round(start)}"/>
   </definitions>
   <context xml:id="page">
     <traceFormat>

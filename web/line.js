@@ -1,16 +1,15 @@
 // Lines as a page needs them: level, in x-heights, in the hand of a primer, and proofread. What
 // Python does more carefully, with single words, is in handwriting/.
 
-import {UserError} from "./engine.js";
 import * as shapes from "./ink.js";
 import {encode, misread, plain} from "./text.js";
 
 const TRIES = 6, TRY_SEED_STRIDE = 1_000_000_007, SEEDS = 2 ** 32; // as Python's
 const MIN_STEPS = 100, STEPS_PER_CHARACTER = 40; // of a line
-const PRIMER_TEXT = 200, PRIMER_POINTS = 3000; // the longest that are continued
+const PRIMER_POINTS = 3000; // the most that are continued
 const HAND_RATIO = 2; // by which a hand may differ from usual in size or speed
 const LINE_PRIOR = 8, TURN_PRIOR = 2; // characters that tell half of a line's height and slope
-const CHUNK = 32; // points that are handed on together
+const CHUNK = 32; // points that are shown together
 const TAKEN_BACK = 56; // steps after the end of a line that it takes to find it (stopping.js)
 
 /** How a hand goes on: ink and text of a primer in the writer's units, its x-height, the angle and
@@ -33,7 +32,7 @@ function handOf({header: {sampling}}, {style, primer, bias}) {
 }
 
 /** Strokes of any device as if they were the network's: of its size, and its points' distances. */
-function asUsual({strokes, text}, {x_height, step}) {
+function asUsual({strokes}, {x_height, step}) {
   const beyond = (ratio) => (ratio > HAND_RATIO || ratio < 1 / HAND_RATIO ? ratio : 1);
   const scale = beyond(x_height / shapes.xHeight(strokes)), [[[x, y]]] = strokes;
   let parts = shapes.moved(strokes, scale, -scale * x, scale, -scale * y), number = 0;
@@ -46,13 +45,13 @@ function asUsual({strokes, text}, {x_height, step}) {
       Math.max(Math.round(spans[i] * rate), Number(part.length > 1))));
   }
   const points = parts.flat().length;
-  if (points < 2 || points > PRIMER_POINTS || text.length > PRIMER_TEXT)
-    throw new UserError(`A line to go on from has 2 to ${PRIMER_POINTS} points and a text.`);
+  if (points < 2 || points > PRIMER_POINTS)
+    throw new Error(`A line to go on from has 2 to ${PRIMER_POINTS} points.`);
   return parts;
 }
 
-/** Write a line until it is read right. Yields {type: "points", ink} and {type: "again"}; returns
- * what "done" says of its best try. `reader` is null without proofreading. */
+/** Write a line until it is read right. Yields its {ink} as it grows, and none where it is written
+ * again; returns its best try. `reader` is null without proofreading. */
 export function* writeLine(writer, reader, given, {seed, bias, style, primer}) {
   const text = plain(given), hand = handOf(writer, {style, primer, bias});
   const whole = encode(hand.text ? `${hand.text} ${text}` : text, writer.header.alphabet);
@@ -60,7 +59,7 @@ export function* writeLine(writer, reader, given, {seed, bias, style, primer}) {
   const limit = MIN_STEPS + STEPS_PER_CHARACTER * text.length;
   let best = null;
   for (let attempt = 0; best?.errors !== 0 && attempt < (reader ? TRIES : 1); attempt++) {
-    if (attempt) yield {type: "again"};
+    if (attempt) yield {ink: []};
     const lines = writer.write((seed + TRY_SEED_STRIDE * attempt) % SEEDS, limit);
     const {parts, ended} = yield* handedOn(lines, hand, text);
     const read = reader && reader.read(parts).map(({character}) => character).join("");
@@ -72,8 +71,8 @@ export function* writeLine(writer, reader, given, {seed, bias, style, primer}) {
   return best;
 }
 
-/** Yield the points of a line as they are drawn, placed as far as that is known. Returns its
- * strokes and whether it is complete. */
+/** Yield a line as it is drawn, placed as far as that is known. Returns its strokes and whether it
+ * is complete. */
 function* handedOn(lines, hand, text) {
   const ink = hand.text ? [] : [...hand.ink];
   const [x, y] = hand.text ? shapes.strokes(hand.ink).flat().at(-1) : [0, 0]; // where it begins
@@ -81,23 +80,22 @@ function* handedOn(lines, hand, text) {
     const parts = shapes.strokes(ink);
     return shapes.turnedBack(shapes.moved(parts, 1, x, 1, y), hand.angle);
   };
-  let sent = 0, turn = lines.next();
-  const next = (stop) => {
+  let shown = 0, turn = lines.next();
+  const upTo = (stop) => {
     const parts = level(), left = parts[0][0][0];
-    const points = shapes.fromStrokes(placed(parts, {...hand, left})).slice(sent, stop);
-    sent = stop;
-    return {type: "points", ink: points};
+    shown = stop;
+    return {ink: shapes.fromStrokes(placed(parts, {...hand, left})).slice(0, stop)};
   };
   for (; !turn.done; turn = lines.next()) {
     ink.push(...turn.value);
     const sure = ink.length - 3 * TAKEN_BACK;
-    if (sure >= sent + 3 * CHUNK) yield next(sure);
+    if (sure >= shown + 3 * CHUNK) yield upTo(sure);
   }
   const {steps, ended} = turn.value;
   ink.length = 3 * (steps + Number(!hand.text));
   if (!ink.length) ink.push(0, 0, 0); // a dot, where a text was complete at once
   ink[ink.length - 1] = 1; // the pen leaves the paper
-  if (ink.length > sent) yield next(ink.length);
+  if (ink.length > shown) yield upTo(ink.length);
   return {parts: straightened(level(), hand, text), ended};
 }
 

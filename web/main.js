@@ -16,32 +16,26 @@ function complain(error) {
 
 function say(text) { find("#status").textContent = text; }
 
-/** Show how much of a network is here. */
-function progress({loaded, total}) {
-  const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
-  say(loaded < total ? `Loading ${megabytes(loaded)} of ${megabytes(total)} MB` : "");
-}
-
-/** What keeps something; what cannot be kept is said once, and stays on the page. */
+/** Wait for what is being kept; what cannot be is said once, and stays on the page. */
 let refused = false;
-const guarded = (work) => async (...given) => {
+async function guarded(keeping) {
   try {
-    await work(...given);
+    await keeping;
   } catch (error) {
     const reason = error?.name === "QuotaExceededError" ? "is full" : "refuses to keep anything";
     if (!refused) complain(new Error(`The browser's storage ${reason}: what you write is here ` +
       "only until this page is closed. Save it before."));
     refused = true;
   }
-};
+}
 
-/** What was loaded before is there without network too. */
+/** What was loaded before is there without network too: networks are kept if the service worker is
+ * there before they are fetched. */
 async function installOffline() {
-  const workers = navigator.serviceWorker;
-  await workers?.register("sw.js");
-  // The networks are kept only if the service worker is there before they are fetched.
-  if (workers && !workers.controller) await Promise.race([
-    new Promise((resolve) => workers.addEventListener("controllerchange", resolve, {once: true})),
+  await navigator.serviceWorker.register("sw.js");
+  if (navigator.serviceWorker.controller) return;
+  await Promise.race([
+    new Promise((resolve) => { navigator.serviceWorker.oncontrollerchange = resolve; }),
     new Promise((resolve) => setTimeout(resolve, 2000))]);
 }
 
@@ -59,8 +53,8 @@ async function start() {
     event.preventDefault(); // so what fails in an event of a control needs no word of its own
     complain(event.reason);
   });
-  const tools = {client: new Client(offline, progress), say, complain, keep: guarded(keep),
-    keepLine: guarded(keepLine), ...kept};
+  const tools = {client: new Client(offline, complain), say, complain, ...kept,
+    keep: (...drawing) => guarded(keep(...drawing)), keepLine: (line) => guarded(keepLine(line))};
   const parts = {write: startWrite(tools), read: startRead(tools),
     hand: startHand(tools, sentences.split("\n").filter(Boolean))};
   let shown;

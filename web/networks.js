@@ -1,7 +1,7 @@
 // The networks of the files that `experiments.py export NETWORK.bin` makes: one that writes and one
 // that reads. They compute what Python's do; see model/generation and model/recognition.
 
-import {Kernels, padded, UserError} from "./engine.js";
+import {Kernels, padded} from "./engine.js";
 import {features} from "./features.js";
 import {sum} from "./ink.js";
 import {TorchRandom} from "./random.js";
@@ -16,20 +16,20 @@ const GATES = [0, 1, 3, 2]; // torch has an LSTM's candidate before its output g
 
 /** Return the header of a file and its tensors by name, each as a list of rows. */
 export async function parse(bytes, name) {
-  const damaged = (what) => new UserError(`${name} ${what}: export it again.`);
+  const refused = (what) => new Error(`${name} is ${what}: export it again.`);
   const end = bytes.indexOf(10), payload = bytes.slice(end + 1), tensors = {};
   let header = null, at = 0;
   try {
     header = JSON.parse(new TextDecoder().decode(bytes.subarray(0, Math.max(end, 0))));
   } catch { /* then it has none */ }
-  if (header?.format !== FORMAT) throw damaged("is no network of this version of the page");
-  if (payload.length !== header.bytes)
-    throw damaged(`is incomplete, ${payload.length} of ${header.bytes} bytes`);
+  if (header?.format !== FORMAT) throw refused("no network of this version of the page");
+  let whole = payload.length === header.bytes;
   if (globalThis.crypto?.subtle) { // which only secure origins have
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", payload));
     const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    if (hex !== header.sha256) throw damaged("is damaged");
+    whole = hex === header.sha256;
   }
+  if (!whole) throw refused("damaged or incomplete");
   const take = (Kind, size) => new Kind(payload.slice(at, (at += size)).buffer);
   for (const [tensor, kind, count, ...others] of header.tensors) {
     const columns = others.reduce((all, one) => all * one, 1);

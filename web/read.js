@@ -10,7 +10,7 @@ const SPACE = 120; // px left to write in below the last line
 const MOST = 4000; // px of the sheet's height
 
 export function startRead({client, keep, strokes}) {
-  const canvas = find("#read-pad"), shown = find("#text"), known = new Map();
+  const canvas = find("#read-pad"), shown = find("#text");
   let timer = 0, reading = false;
 
   const pad = new Pad(canvas, "#read .buttons", (appended) => {
@@ -31,7 +31,8 @@ export function startRead({client, keep, strokes}) {
     if (reading || pad.writing) return show();
     reading = true;
     try {
-      const rows = pad.strokes.length ? await readRows(pad.parts) : [];
+      await client.ask("load", {role: "reader"});
+      const rows = await client.ask("read", {strokes: pad.parts});
       shown.replaceChildren(...rows.flatMap(({text, doubtful}) =>
         [...marked(text, doubtful), create("br")]));
     } finally {
@@ -39,19 +40,6 @@ export function startRead({client, keep, strokes}) {
     }
   }
 
-  async function readRows(parts) {
-    await client.load("reader");
-    const {starts} = await client.request("rows", {strokes: parts}), rows = [];
-    for (const [number, first] of starts.entries()) {
-      const own = parts.slice(first, starts[number + 1]);
-      const key = JSON.stringify(own.map((points) => [points.length, points[0]]));
-      if (!known.has(key)) known.set(key, await client.request("read", {strokes: own}));
-      rows.push(known.get(key));
-    }
-    return rows;
-  }
-
-  find("#copy-text").onclick = () => navigator.clipboard.writeText(shown.innerText.trim());
   find("#save-read").onclick = () => {
     const rows = [{text: "", strokes: pad.parts}]; // what was read is no truth
     if (pad.strokes.length) save("handwriting.inkml", toInkml(rows), "application/inkml+xml");

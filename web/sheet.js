@@ -8,13 +8,12 @@ const SIZES = {
   a4: [210, 297], a5: [148, 210], a6: [105, 148], card: [148, 105], letter: [215.9, 279.4],
   envelope: [220, 110],
 };
-const SPACING = {plain: 0, ruled: 8.5, squared: 5, dotted: 5};
-const RULING = "#b3c0d8", SMALL = 180, LINE_HEIGHT = 3.9; // as in Python
+const SPACING = {plain: 0, ruled: 8.5};
+const RULING = "#b3c0d8", RULE_WIDTH = 0.15, SMALL = 180, LINE_HEIGHT = 3.9; // as in Python
 const TIGHT = 0.8; // how much narrower a row may be made to fit (assumed, by eye)
 const PERIOD = 18; // ms from point to point of written ink, as in Python
 const LIFT = 80, AIR = 0.2; // ms to lift the pen; mm a ms of the lifted pen
 const REST = 250; // ms after a row
-const JUMP = 150; // mm a second of the lifted pen, where a page writes itself
 const DPI = 300;
 
 /** Strokes of a writer's ink at a place in mm, with the times that a pen takes. */
@@ -41,8 +40,6 @@ class Row {
     this.set([]);
     Object.assign(this, {clock: 0, complete: false, finished: false});
   }
-
-  add(ink) { this.set([...this.ink, ...ink]); }
 
   /** Replace the ink; what is shown stays shown. */
   set(ink) { Object.assign(this, {ink, strokes: penned(ink, this.x, this.y, this.size)}); }
@@ -80,7 +77,7 @@ export class Paper {
     this.first = top + (spacing ? Math.ceil(2 * size / spacing) * spacing : 2 * size);
     this.rows = Math.max(Math.floor((this.height - bottom - this.first) / this.step) + 1, 1);
     this.column = this.width - right - left;
-    Object.assign(this, {ruling, spacing, size});
+    Object.assign(this, {spacing, size});
   }
 
   /** An empty row with a number, counted from the first of the first sheet. */
@@ -89,65 +86,53 @@ export class Paper {
     return new Row(Math.floor(number / this.rows), this.margins[3], y, this.size);
   }
 
-  /** The width of printed lines and the lines, [x, y, x, y]; a dot is one of no length. */
+  /** The heights of printed lines. */
   rules() {
-    const {width, height, spacing, margins: [top, , bottom, left], ruling} = this;
-    const steps = (from, to) => Array.from({length: Math.ceil((to - from) / spacing - 1e-6)},
-      (_, i) => from + i * spacing);
-    if (ruling === "plain") return [0, []];
-    if (ruling === "ruled")
-      return [0.15, steps(top + spacing, height - bottom + 0.01).map((y) => [0, y, width, y])];
-    const down = steps(top % spacing || spacing, height);
-    const across = steps(left % spacing || spacing, width);
-    if (ruling === "dotted")
-      return [0.3, down.flatMap((y) => across.map((x) => [x, y, x, y]))];
-    return [0.15, [...down.map((y) => [0, y, width, y]), ...across.map((x) => [x, 0, x, height])]];
+    const {height, spacing, margins: [top, , bottom]} = this;
+    const count = spacing && Math.floor((height - bottom - top) / spacing);
+    return Array.from({length: count}, (_, i) => top + (i + 1) * spacing);
   }
 }
 
 /** Draw a paper and strokes, as a list of them for each row. */
 export function paint(context, paper, look, rows) {
-  const [line, rules] = paper.rules();
   context.strokeStyle = RULING;
-  for (const [x, y, to, down] of rules) draw(context, [[x, y], [to, down]], line);
+  for (const y of paper.rules()) draw(context, [[0, y], [paper.width, y]], RULE_WIDTH);
   context.strokeStyle = look.colour;
   for (const row of rows)
     for (const stroke of row) draw(context, stroke, look.pen, {usual: meanStep(row)});
 }
 
-/** A sheet as SVG in mm, a path for each stroke; `animated`: it writes itself (SMIL). */
+/** A sheet as SVG in mm, a path for each stroke; `animated`: it writes itself (SMIL), in the time
+ * that it takes on the screen. */
 function toSvg(paper, rows, look, animated) {
-  const number = (value) => short(value, 3), {width, height} = paper, [line, rules] = paper.rules();
-  const lines = rules.map(([x, y, to, down]) =>
-    `<path d="M${number(x)} ${number(y)}L${number(to)} ${number(down)}"/>`);
-  let now = 0, last = null;
-  const drawn = rows.flatMap((row) => row.strokes).map((stroke) => {
+  const number = (value) => short(value, 3), {width, height} = paper;
+  const lines = paper.rules().map((y) => `<path d="M0 ${number(y)}H${width}"/>`);
+  let start = REST; // ms when a row is begun
+  const pathOf = (stroke) => {
     const curves = stroke.slice(1).map((_, k) => `C${curve(stroke, k).map(number).join(" ")}`);
     const path = `M${number(stroke[0][0])} ${number(stroke[0][1])}${curves.join("") || "h0.01"}`;
     if (!animated) return `<path d="${path}"/>`;
-    let way = 0;
-    const along = stroke.map((point, k) => k && (way += distance(stroke[k - 1], point)));
-    const values = (way ? along : [0, 1]).map((one) => short(2 - one / (way || 1), 4)).join(";");
-    if (last) now += distance(last, stroke[0]) / JUMP;
-    const begin = number(now), duration = Math.max(stroke.length - 1, 1) * PERIOD / 1000;
-    now += duration;
-    last = stroke.at(-1);
-    return `<path pathLength="1" d="${path}">` +
-      (begin > 0 ? `<set attributeName="visibility" to="hidden" end="${begin}s"/>` : "") +
-      `<animate attributeName="stroke-dashoffset" begin="${begin}s" dur="${number(duration)}s" ` +
-      `values="${values}"/></path>`;
+    const begin = start + stroke[0][2], duration = stroke.at(-1)[2] - stroke[0][2] || PERIOD;
+    return `<path pathLength="1" stroke-dasharray="2" d="${path}">` +
+      `<set attributeName="visibility" to="hidden" end="${number(begin / 1000)}s"/>` +
+      `<animate attributeName="stroke-dashoffset" begin="${number(begin / 1000)}s" ` +
+      `dur="${number(duration / 1000)}s" values="2;1"/></path>`;
+  };
+  const drawn = rows.flatMap((row) => {
+    const paths = row.strokes.map(pathOf);
+    start += row.end + REST;
+    return paths;
   });
-  const layer = (label, colour, pen, more, paths) => paths.length ? [
-    `<g inkscape:groupmode="layer" inkscape:label="${escaped(label)}" fill="none" ` +
-    `stroke="${colour}" stroke-width="${pen}" stroke-linecap="round" ` +
-    `stroke-linejoin="round"${more}>`, ...paths, "</g>"] : [];
-  return ['<?xml version="1.0" encoding="UTF-8"?>', '<svg xmlns="http://www.w3.org/2000/svg" ' +
-    'xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape" ' +
-    `width="${width}mm" height="${height}mm" viewBox="0 0 ${width} ${height}">`,
-  `<title>${escaped(rows.map((row) => row.text).join(" ").slice(0, 80))}</title>`,
-  ...layer("1 ruling", RULING, line, "", lines),
-  ...layer(`2 pen ${look.pen} mm ${look.colour}`, look.colour, look.pen,
-    animated ? ' stroke-dasharray="2"' : "", drawn), "</svg>", ""].join("\n");
+  const group = (colour, pen, paths) => `<g fill="none" stroke="${colour}" stroke-width="${pen}" ` +
+    `stroke-linecap="round" stroke-linejoin="round">\n${paths.join("\n")}\n</g>`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}mm" height="${height}mm" ` +
+    `viewBox="0 0 ${width} ${height}">
+<title>${escaped(rows.map((row) => row.text).join(" ").slice(0, 80))}</title>
+${group(RULING, RULE_WIDTH, lines)}
+${group(look.colour, look.pen, drawn)}
+</svg>
+`;
 }
 
 /** Save sheets, in files with numbers where there are several. */
@@ -156,7 +141,7 @@ export async function saveSheets(kind, paper, rows, look) {
   for (const [number, own] of sheets.entries()) {
     const name = `handwriting${sheets.length > 1 ? `-${number + 1}` : ""}`;
     if (kind === "inkml")
-      save(`${name}.inkml`, toInkml(own, "mm", look), "application/inkml+xml");
+      save(`${name}.inkml`, toInkml(own, "mm"), "application/inkml+xml");
     else if (kind !== "png")
       save(`${name}.svg`, toSvg(paper, own, look, kind === "animated"), "image/svg+xml");
     else {

@@ -1,6 +1,6 @@
 // Keeps what the page needs, so that it works again without network.
 
-const VERSION = "2";
+const VERSION = "3";
 const SHELL = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "engine.wasm",
   ...["client", "dom", "engine", "features", "hand", "ink", "inkml", "line", "main", "networks",
     "pen", "random", "read", "sheet", "stopping", "store", "text", "worker", "write",

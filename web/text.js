@@ -1,18 +1,9 @@
 // Texts: the characters that a network knows, and what was misread.
 
-import {UserError} from "./engine.js";
-
-const LONGEST = 1000; // characters of a line
 const ALIKE = ["'’‘`", '"“”„', "-–—", "lI|", "Bß"]; // which nobody tells apart
 
 /** A text as it is written: in normal form C, without blanks around it or two between words. */
-export function plain(text) {
-  const found = text.normalize("NFC").replace(/\s+/gu, " ").trim();
-  if (!found) throw new UserError("There is no text to write.");
-  if (found.length > LONGEST)
-    throw new UserError(`A line has at most ${LONGEST} characters, this one ${found.length}.`);
-  return found;
-}
+export const plain = (text) => text.normalize("NFC").replace(/\s+/gu, " ").trim();
 
 /** The numbers of a text's characters. */
 export function encode(text, alphabet) {
@@ -20,7 +11,7 @@ export function encode(text, alphabet) {
   const unknown = new Set([...text].filter((_, i) => numbers[i] < 0));
   if (!unknown.size) return numbers;
   const shown = [...unknown].slice(0, 10).join(" ");
-  throw new UserError(`The network cannot write ${shown}: leave that out.`);
+  throw new Error(`The network cannot write ${shown}: leave that out.`);
 }
 
 /** The words of a text, [start, end] each. */

@@ -29,10 +29,6 @@ export function startWrite({client, complain, say}) {
   function repaint() {
     for (const input of form.querySelectorAll("[type=range]"))
       input.previousElementSibling.textContent = `${input.value} ${input.dataset.unit ?? ""}`;
-    for (const ink of form.querySelectorAll(".ink")) {
-      ink.style.backgroundColor = ink.value;
-      ink.ariaPressed = ink.value === fields.colour.value;
-    }
     for (const [number, sheet] of sheets.entries()) {
       if (!sheet.canvas.clientWidth) continue;
       sheet.context = fresh(sheet.canvas, paper.width);
@@ -57,7 +53,6 @@ export function startWrite({client, complain, say}) {
     frame = row || job ? requestAnimationFrame(play) : 0;
     find("#at-once").hidden = !frame;
     find("#stop").hidden = !job;
-    find("#another").hidden = Boolean(job);
   }
 
   function showDoubts() {
@@ -86,12 +81,13 @@ export function startWrite({client, complain, say}) {
       ? {strokes: strokes(first.ink), text: first.text} : null;
     const bias = Number(fields.bias.value);
     const options = {seed: row.seed, bias, style, primer, proofread: true};
-    const parts = {points: ({ink}) => row.add(ink), again: restart};
-    const writing = client.request("write", {text: row.text, options}, {parts, signal});
-    client.load("reader"); // after the first row has begun
-    const {ink, doubtful} = await writing;
-    row.set(ink);
-    row.doubtful = doubtful;
+    client.ask("load", {role: "reader"}); // for the rows that end after it has come
+    for await (const {ink, doubtful = []} of client.write(row.text, options)) {
+      signal.throwIfAborted();
+      if (!ink.length) restart(); // it was misread
+      row.set(ink);
+      row.doubtful = doubtful;
+    }
   }
 
   /** Write paragraphs, broken into rows by the width that characters turn out to have. */
@@ -126,7 +122,8 @@ export function startWrite({client, complain, say}) {
     const own = job = new AbortController();
     hurried = false;
     try {
-      network = await client.load("writer");
+      say("Loading");
+      network = await client.ask("load", {role: "writer"});
       find("#licence").textContent = `${network.name}: ${network.licence}`;
       own.signal.throwIfAborted();
       frame ||= requestAnimationFrame(play);
@@ -144,11 +141,9 @@ export function startWrite({client, complain, say}) {
 
   function write() {
     const text = fields.text.value.normalize("NFC").trimEnd(), size = Number(fields.size.value);
-    if (text.length > MOST) {
-      const [most, own] = [MOST, text.length].map((count) => count.toLocaleString("en"));
-      return complain(new Error(`A text here has at most ${most} characters, this one ${own}: ` +
-        "“experiments.py page” writes longer ones."));
-    }
+    if (text.length > MOST)
+      return complain(new Error(`A text here has at most ${MOST} characters, this one ` +
+        `${text.length}: “experiments.py page” writes longer ones.`));
     if (!form.reportValidity()) return;
     history.replaceState(null, "", chosen());
     [rows, sheets] = [[], []];
@@ -165,21 +160,14 @@ export function startWrite({client, complain, say}) {
   };
   form.oninput = repaint;
   form.onclick = ({target}) => {
-    if (target.className === "ink") {
-      fields.colour.value = target.value;
-      repaint();
-    } else if (target.closest("#save") && target.value && rows.length)
+    if (target.closest("#save") && target.value && rows.length)
       saveSheets(target.value, paper, rows, look());
-  };
-  find("#another").onclick = () => {
-    fields.seed.value = (Number(fields.seed.value) + 1) % SEEDS;
-    write();
   };
   find("#at-once").onclick = () => { hurried = true; };
   find("#stop").onclick = () => job?.abort();
   find("#learned").onchange = async ({target: {files: [file]}}) => {
     const bytes = await file.arrayBuffer();
-    const {name} = await client.load("writer", {bytes, name: file.name});
+    const {name} = await client.ask("load", {role: "writer", bytes, name: file.name});
     fields.style.value = "";
     fields.style.selectedOptions[0].textContent = name;
     write();
@@ -191,12 +179,11 @@ export function startWrite({client, complain, say}) {
     setTimeout(() => say(""), 2000);
   };
   new ResizeObserver(repaint).observe(find("#sheets"));
-  client.ready.then(() => fetch("networks/styles.json")).then((answer) => answer.json())
-    .then((styles) => {
-      const {value, options: [own]} = fields.style;
-      fields.style.replaceChildren(own, ...Object.keys(styles).map((name) => new Option(name)));
-      fields.style.value = value in styles ? value : "";
-    }).catch(() => {}); // the network's own hand needs none
+  client.ask("styles").then((styles) => {
+    const {value, options: [own]} = fields.style;
+    fields.style.replaceChildren(own, ...Object.keys(styles).map((name) => new Option(name)));
+    fields.style.value = value in styles ? value : "";
+  }).catch(() => {}); // the network's own hand needs none
 
   return {
     open(query) {

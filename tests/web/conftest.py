@@ -62,36 +62,30 @@ def site(tmp_path_factory):
         yield address, folder
 
 
-class Browser:
-    """Starts the browser of the session, whose profile it has; again where it was killed."""
-
-    def __init__(self, playwright, profile):
-        self.launch, self.profile = playwright.chromium.launch_persistent_context, profile
-
-    def __call__(self):
-        return self.launch(
-            self.profile,
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--in-process-gpu",
-                "--renderer-process-limit=1",
-            ],
-            reduced_motion="reduce",
-            viewport={"width": 900, "height": 700},
-        )
+@pytest.fixture(scope="session")
+def profile(tmp_path_factory):
+    """The folder of the browser of the session."""
+    return tmp_path_factory.mktemp("profile")
 
 
 @pytest.fixture(scope="session")
-def start(tmp_path_factory):
+def start(profile):
+    """What starts the browser of the session; again where it was killed."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium: apt-get install chromium")
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="needs playwright: .venv/bin/pip install playwright"
     )
+    switches = "--no-sandbox --disable-gpu --in-process-gpu --renderer-process-limit=1"
     with sync_api.sync_playwright() as playwright:
-        yield Browser(playwright, tmp_path_factory.mktemp("profile"))
+        yield partial(
+            playwright.chromium.launch_persistent_context,
+            profile,
+            executable_path=CHROMIUM,
+            args=switches.split(),
+            reduced_motion="reduce",
+            viewport={"width": 900, "height": 700},
+        )
 
 
 @pytest.fixture(scope="session")

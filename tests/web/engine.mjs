@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 
 const web = new URL("../../web/", import.meta.url);
 const request = JSON.parse(readFileSync(0, "utf8"));
-const { strokes } = await import(new URL("ink.js", web));
+const { rowStarts, strokes } = await import(new URL("ink.js", web));
 const { parse, Reader, Writer } = await import(new URL("networks.js", web));
 const module = new WebAssembly.Module(readFileSync(request.wasm));
 const bytes = (path) => new Uint8Array(readFileSync(path));
@@ -46,6 +46,8 @@ const tasks = {
       return numbers.map((row) => [...row]);
     });
   },
+
+  rows: ({ inks }) => inks.map(rowStarts),
 
   async read({ network, inks }) {
     const reader = await open(Reader, network);

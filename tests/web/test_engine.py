@@ -15,6 +15,7 @@ from model.generation.sampling import predict
 from model.recognition.encoder import GREEDY
 from tests.commands.networks import save
 from tests.web.conftest import ROOT, needs_node, node
+from utils.ink import from_strokes, row_starts, strokes
 
 COMMITTED = ROOT / "web" / "engine.wasm"
 WRITER = dict(hidden_size=13, num_layers=2, num_mixtures=3, end_of_sequence=True, stretch=0.03)
@@ -115,6 +116,15 @@ def test_a_reader_reads_ink_as_python_does(flat, of):
         np.testing.assert_allclose(answer["values"], expected, atol=1e-4)
         assert answer["text"] == transcript.hypotheses[0]
     assert any(answer["text"] for answer in answers)
+
+
+def test_rows_begin_where_python_says():
+    arguments = dict(seed=4, size=6, valid_size=1, test_size=1, writers=3, max_characters=30)
+    inks = [one.ink for one in EmbeddedDataset(**arguments).load(["train"]).split("train")]
+    below = [stroke + np.array([0, 500]) for stroke in strokes(inks[1])]
+    inks.append(from_strokes([*strokes(inks[0]), *below]))
+    starts = engine("rows", inks=[[one.tolist() for one in strokes(ink)] for ink in inks])
+    assert starts == [row_starts(ink) for ink in inks] and len(starts[-1]) == 2
 
 
 @pytest.mark.skipif(not (shutil.which("clang") and shutil.which("wasm-ld")), reason=NO_CLANG)

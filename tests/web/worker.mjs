@@ -1,13 +1,10 @@
-// Runs the worker of the page in Node: a list of requests as JSON on standard input; on output all
-// answers, those of each request in a list; `turn` counts them. {cancelAt: n} cancels a request
-// after so many answers.
+// Runs the worker of the page in Node: a list of requests as JSON on standard input; on output the
+// answers to each, in a list. Of a line that is begun all pieces are asked for, or the first
+// {pieces: n}.
 
 import { readFileSync } from "node:fs";
 
 const { web, requests } = JSON.parse(readFileSync(0, "utf8"));
-const answers = requests.map(() => []);
-const last = new Set(["loaded", "done", "text", "rows", "cancelled", "error"]);
-let [open, turn] = [requests.length, 0];
 
 globalThis.fetch = async (url) => {
   try {
@@ -16,16 +13,21 @@ globalThis.fetch = async (url) => {
     return new Response(null, { status: 404 });
   }
 };
-globalThis.self = {
-  postMessage(message) {
-    const found = answers[message.id];
-    turn += 1;
-    found.push({ ...message, turn, ...(message.ink && { ink: [...message.ink] }) });
-    if (found.length === requests[message.id].cancelAt)
-      self.onmessage({ data: { id: -1, type: "cancel", target: message.id } });
-    if (last.has(message.type)) open -= 1;
-    if (!open) process.stdout.write(JSON.stringify(answers), () => process.exit());
-  },
-};
+globalThis.self = {};
 await import(new URL("worker.js", web));
-requests.forEach((request, id) => self.onmessage({ data: { id, ...request } }));
+
+const ask = (task, request) => new Promise((resolve) =>
+  self.onmessage({ data: { task, request }, ports: [{ postMessage: resolve }] }));
+
+const answers = [];
+for (const { task, pieces = Infinity, ...request } of requests) {
+  const found = [await ask(task, request)];
+  if (task === "begin" && !found[0].error) {
+    found.pop();
+    do found.push(await ask("goOn"));
+    while (found.length < pieces && !found.at(-1).error && !found.at(-1).answer.doubtful);
+  }
+  answers.push(found.map(({ error, answer }) =>
+    error ? { error } : answer.ink ? { ...answer, ink: [...answer.ink] } : answer));
+}
+process.stdout.write(JSON.stringify(answers), () => process.exit());
