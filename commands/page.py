@@ -33,7 +33,6 @@ class Drawing:
     """How pages are drawn: the options of `save_sheets`."""
 
     nib: bool
-    animate: float | None
     dpi: int | None
 
     @property
@@ -98,12 +97,8 @@ def add_options(parser: Parser) -> None:
     add("--rewrite", nargs="+", type=value(place), metavar="PAGE:ROW:WORD", help=which)
     parser.set_defaults(usual=parser.get_default)
     add("--dpi", type=number(int, 10, 2400), help=f"pixels per inch of a PNG (default: {DPI})")
-    drawing = parser.add_mutually_exclusive_group()
     nib = "SVG, PDF, PNG: draw strokes thinner where the pen is fast; not for plotters"
-    drawing.add_argument("--nib", action="store_true", help=nib)
-    speed = {"const": 1.0, "type": number(float, 0.01, 100), "metavar": "SPEED"}
-    itself = "SVG: the page writes itself, SPEED times as fast as the pen, or just as fast"
-    drawing.add_argument("--animate", nargs="?", **speed, help=itself)
+    add("--nib", action="store_true", help=nib)
 
 
 def add_paper(parser: Parser) -> None:
@@ -187,7 +182,7 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
         UserError: naming them.
     """
     require(arguments, rewrite="report")
-    own = ("rewrite", "report", "device", "modules", "output", "nib", "animate", "dpi", "usual")
+    own = ("rewrite", "report", "device", "modules", "output", "nib", "dpi", "usual")
     names = {"file": "FILE", "resume": "-r", "pen": "--pen-width"}
     names |= {"reader": "--proofread", "proofread": "--no-proofread"}
     others = [

@@ -10,8 +10,7 @@ from utils.page.inkml import page_to_inkml
 from utils.page.page import Sheet, to_json
 from utils.page.svg import to_svg
 
-KINDS = {".svg": ("nib", "animate"), ".pdf": ("nib",), ".png": ("nib", "dpi"), ".inkml": (),
-         ".json": ()}  # fmt: skip
+KINDS = {".svg": ("nib",), ".pdf": ("nib",), ".png": ("nib", "dpi"), ".inkml": (), ".json": ()}
 """Suffixes, and the options that are for some of them only."""
 DPI = 300
 """Default pixels per inch of a PNG, as printers have."""
@@ -22,7 +21,6 @@ def save_sheets(
     path: str | os.PathLike[str],
     *,
     nib: bool = False,
-    animate: float | None = None,
     dpi: int | None = None,
 ) -> list[Path]:
     """Save sheets, in one PDF or, of another format, in numbered files, and return the files.
@@ -31,7 +29,6 @@ def save_sheets(
         sheets: what is saved.
         path: whose suffix is one of `KINDS`; of several files the number follows the name.
         nib: strokes are thinner where the pen is fast (SVG, PDF, PNG).
-        animate: the sheet writes itself, so many times as fast as the pen (SVG).
         dpi: pixels per inch (PNG); None for `DPI`.
 
     Raises:
@@ -55,7 +52,7 @@ def save_sheets(
 
             write_png(one, page_figure(sheet, speed_widths=nib), dpi or DPI)
         elif kind == ".svg":
-            write_text(one, to_svg(sheet, path.stem, speed_widths=nib, animate=animate))
+            write_text(one, to_svg(sheet, path.stem, speed_widths=nib))
         else:
             write_text(one, to_json(sheet) if kind == ".json" else page_to_inkml(sheet))
     return paths

@@ -18,10 +18,9 @@ ROWS = (
 PAGE = Sheet(100.0, 60.0, ROWS, np.array([[[0.0, 8], [100, 8]], [[0, 16], [100, 16]]]))
 
 
-@pytest.mark.parametrize("animate", [None, 2.0])
-def test_the_rows_of_a_page_are_read_from_its_svg(tmp_path, animate):
+def test_the_rows_of_a_page_are_read_from_its_svg(tmp_path):
     """Those of another pen in their place; a dot is a short line."""
-    (tmp_path / "a.svg").write_text(to_svg(PAGE, "a", animate=animate), encoding="utf-8")
+    (tmp_path / "a.svg").write_text(to_svg(PAGE, "a"), encoding="utf-8")
     found = read_ink(tmp_path / "a.svg")
     assert [(one.name, one.text) for one in found] == [
         ("a.svg:0000", 'a "b" <c>'), ("a.svg:0001", "in red"), ("a.svg:0002", ""),
