@@ -517,24 +517,16 @@ def extents(inks: Sequence[np.ndarray]) -> np.ndarray:
     return np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-9)
 
 
-def page_figure(page: Sheet, *, speed_widths: bool = False) -> Figure:
+def page_figure(page: Sheet) -> Figure:
     """Return a figure of a page, in its size.
-
-    Args:
-        page: what to draw.
-        speed_widths: draw strokes thinner where the pen is fast.
 
     Raises:
         UserError: if ink leaves the sheet.
     """
     canvas = Canvas()
     for layer in layers(page):
-        if speed_widths and not layer.printed:
-            drawn = layer.by_width()
-        else:
-            drawn = {layer.pen.width: [curves(stroke) for stroke in layer.strokes]}
-        for width, lines in drawn.items():
-            canvas.stroke([line / INCH for line in lines], layer.pen.colour, width / INCH)
+        lines = [curves(stroke) / INCH for stroke in layer.strokes]
+        canvas.stroke(lines, layer.pen.colour, layer.pen.width / INCH)
     return canvas.figure(page.width / INCH, page.height / INCH)
 
 

@@ -14,7 +14,6 @@ def to_svg(
     title: str = "",
     *,
     description: str = "",
-    speed_widths: bool = False,
 ) -> str:
     """Return the text of an SVG of a page, in millimetres.
 
@@ -26,8 +25,6 @@ def to_svg(
     Args:
         page: what to write.
         title, description: any text; none if empty.
-        speed_widths: draw strokes thinner where the pen is fast, a path for each width; for screens
-            only.
 
     Raises:
         UserError: if ink leaves the sheet.
@@ -48,18 +45,12 @@ def to_svg(
             f'fill="none" stroke="{layer.pen.colour}" stroke-width="{_number(layer.pen.width)}" '
             'stroke-linecap="round" stroke-linejoin="round"'
         )
-        if speed_widths and not layer.printed:
-            drawn = []
-            for line_width, segments in layer.by_width().items():
-                path = "".join(map(_path_data, segments))
-                drawn.append(f'<path stroke-width="{_number(line_width)}" d="{path}"/>')
-        else:
-            drawn = []
-            for row in layer.rows:
-                paths = [_path_data(curves(stroke)) for stroke in row.strokes]
-                label = "" if layer.printed else _label(row)
-                drawn.append(f'<path{label} d="{paths[0]}"/>')
-                drawn += [f'<path d="{path}"/>' for path in paths[1:]]
+        drawn = []
+        for row in layer.rows:
+            paths = [_path_data(curves(stroke)) for stroke in row.strokes]
+            label = "" if layer.printed else _label(row)
+            drawn.append(f'<path{label} d="{paths[0]}"/>')
+            drawn += [f'<path d="{path}"/>' for path in paths[1:]]
         label = f'inkscape:groupmode="layer" inkscape:label="{_escaped(layer.label)}"'
         lines += [f"<g {label} {look}>", *drawn, "</g>"]
     return "\n".join([*lines, "</svg>", ""])

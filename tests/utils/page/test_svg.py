@@ -8,7 +8,6 @@ import pytest
 
 from tests.utils.test_plots import wave
 from utils.ink import bezier, bounds
-from utils.page.layers import PARTS
 from utils.page.page import LETTER, PEN_WIDTH, Pen, Row, Sheet, page_of_line
 from utils.page.svg import to_svg
 
@@ -132,16 +131,3 @@ def test_every_stroke_and_dot_is_in_the_gcode_and_the_pen_lifted_between(tmp_pat
             pauses += 1
     assert not down and pauses == 2  # between the ruling and two pens
     check_ends([[(end.real, 297 - end.imag) for end in (way[0], way[-1])] for way in drawn], page)
-
-
-def test_strokes_have_several_widths_by_speed():
-    plain, root = (
-        ElementTree.fromstring(to_svg(scribble(), speed_widths=by_speed))
-        for by_speed in (False, True)
-    )
-    groups = list(zip(root.iter(f"{SVG}g"), plain.iter(f"{SVG}g"), strict=True))
-    for group, layer in groups[1:]:  # behind the ruling
-        widths = [path.get("stroke-width") for path in group]
-        assert len(set(widths)) == len(widths) > 5
-        segments = ["".join(path.get("d") for path in one).count("C") for one in (group, layer)]
-        assert segments[0] == PARTS * segments[1]
