@@ -486,31 +486,6 @@ def weights_figure(weights: np.ndarray, ink: np.ndarray, caption: str = "") -> F
     return canvas.figure(side + width + MARGIN, y + height + 0.35 + MARGIN)
 
 
-def curve_figure(
-    x: Sequence[float], y: Sequence[float], names: tuple[str, str], caption: str
-) -> Figure:
-    """Return a figure of a curve through points, each with its value.
-
-    Args:
-        x, y: of the points; `y` is drawn from 0 upwards.
-        names: of the axes.
-        caption: the title.
-    """
-    figure = Figure(figsize=(5.0, 3.2), facecolor="white", layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(x, y, color=INK, marker="o", markersize=4, linewidth=1.2)
-    above = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
-    for place in zip(x, y, strict=True):
-        axes.annotate(f"{place[1]:.1f}", place, **above)
-    axes.set(xlabel=names[0], ylabel=names[1])
-    finite = [value for value in y if math.isfinite(value)]
-    axes.set_ylim(0, 1.15 * max(finite, default=1.0) or 1.0)
-    caption, fonts = drawable(caption)
-    axes.set_title(caption, parse_math=False, size=CAPTION, family=fonts)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
-
-
 def extents(inks: Sequence[np.ndarray]) -> np.ndarray:
     """Return width and height of lines of ink, `(lines, 2)`, each above 0."""
     boxes = np.array([bounds(ink) for ink in inks])
