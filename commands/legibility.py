@@ -183,8 +183,7 @@ def show(one: Mapping[str, Any], lines: int, *, with_tries: bool) -> None:
     print(
         f"  bias {one['bias']:<5g} cer {one['cer']:.4f}  wer {one['wer']:.4f}  texts read without "
         f"an error {one['line_accuracy']:.4f}, with any {one['wrong']} of {lines}  ended "
-        f"{one['ended']:.4f}, with every word {one['complete']:.4f}  dots that can be seen "
-        f"{one['clear_dots']:.4f}{tries}"
+        f"{one['ended']:.4f}, with every word {one['complete']:.4f}{tries}"
     )
     if kinds := one.get("kinds"):
         width = max(map(len, kinds))
