@@ -13,7 +13,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.pretrained import HAND_SPACE, network_of, styles
+from base.pretrained import network_of, styles
+from benchmarks import hand_likeness
 from benchmarks.measures import VARIED, main, measure
 from commands.options import Parser
 from data_loader.synthetic.corpus import held_out
@@ -22,7 +23,6 @@ from handwriting.options import PrimerFile
 from handwriting.primers import load_primer
 from model import Sampling, load
 from model.recognition.error_rates import rates
-from utils import hand_likeness
 
 OTHERS, BIAS, LONGEST = 10, 0.75, 24
 """Lines that stand for a style beside its sample, and the bias and longest text of all."""
@@ -38,7 +38,7 @@ def share_nearest(lines: np.ndarray, places: np.ndarray) -> np.ndarray:
 def run(arguments: argparse.Namespace) -> None:
     """Write lines in all styles, and print whose they seem to be and how they are read."""
     reader = load(arguments.reader, "cpu")
-    space, hands = hand_likeness.load(HAND_SPACE), styles()
+    space, hands = hand_likeness.load(), styles()
     texts = held_out(arguments.lines + OTHERS, 15, LONGEST)
     in_space, in_measures, errors, lifts = [], [], [], []
     for number, file in enumerate(hands.values()):

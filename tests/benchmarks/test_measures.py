@@ -6,12 +6,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from benchmarks.hand_features import hand_features
 from benchmarks.measures import MEASURES, curvature, measure
 from data_loader.synthetic.corpus import held_out
 from data_loader.synthetic.embedded import EmbeddedDataset, write
 from tests.data_loader.synthetic.hands import turned
 from utils.checks import DataError
-from utils.hand_features import hand_features
 from utils.hand_measures import baseline_angle
 from utils.ink import from_strokes, to_points, x_height
 
