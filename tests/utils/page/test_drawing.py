@@ -56,18 +56,6 @@ def test_the_same_pages_are_the_same_bytes(tmp_path):
     assert PdfReader(tmp_path / "one").metadata.title == "title?"
 
 
-def test_a_pdf_is_whole_or_as_it_was(tmp_path):
-    (tmp_path / "page.pdf").write_bytes(b"old")
-
-    def broken():
-        yield page_figure(page())
-        raise RuntimeError("no more")
-
-    with pytest.raises(RuntimeError, match="no more"):
-        write_pdf(tmp_path / "page.pdf", broken())
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
-
-
 def test_a_png_shows_ink_where_it_is(tmp_path):
     write_png(tmp_path / "page.png", page_figure(page(127, 101.6)), 200)
     with Image.open(tmp_path / "page.png") as picture:
