@@ -23,9 +23,6 @@ STYLES = PRETRAINED.with_name("styles")
 STYLE = "slanted"
 """The style of pages by the network `writer` (chosen by eye)."""
 
-HAND_SPACE = PRETRAINED / "hands.npz"
-"""The space in which hands are compared, see `utils.hand_likeness`."""
-
 
 def styles() -> dict[str, Path]:
     """Return the files of the styles by name."""

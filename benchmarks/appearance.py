@@ -1,21 +1,15 @@
-"""How written lines or pages look, in numbers, by bias, length or liveliness, beside recorded ones.
-
-Of lines `benchmarks/measures.py`, of pages the spreads of `benchmarks/evenness.py`.
-"""
+"""How written lines look, in numbers, by bias and length, beside recorded ones."""
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_dataset import Sample
-from benchmarks.evenness import LEAST_LINES, SPREADS, of_page
 from benchmarks.measures import (
     MEASURES,
     VARIED,
@@ -28,47 +22,22 @@ from benchmarks.measures import (
 )
 from commands import options
 from data_loader.synthetic.corpus import held_out
-from handwriting.hand import Hand, own_hand
-from handwriting.layout import Paragraph, pages, scaled
 from handwriting.legibility import read_back
-from handwriting.options import HEIGHT
-from handwriting.paper import Paper
-from handwriting.passages import Passage
-from handwriting.setting import LINE_HEIGHT
 from model.generation.options import Sampling
 from model.writer import Writer
 from parse_config import data_of
-from utils.checks import UserError
-from utils.ink import from_strokes
 
 NEAR = 5
 """Characters by which a text may be shorter or longer than --lengths asks for."""
-ROWS, CHARACTERS = 8, 40
-"""Rows of a page, and about how many characters stand in one, as in IAM-OnDB's forms."""
-SENTENCES = 14
-"""Those of the text of a page, some 30 characters each: enough for its rows."""
-SHEETS = 100
-"""Recorded ones that are measured at most."""
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write lines or pages, measure them and recorded ones, and print the tables."""
+    """Write lines, measure them and recorded ones, and print the tables."""
     networks, samples = options.taken(options.Networks, arguments), []
     writer = networks.writer(arguments.resume, of_texts=True)
     if arguments.recorded:
         data = data_of(writer, arguments.recorded, arguments.overrides)
         samples = [sample for sample in data.loaded.split(arguments.recorded) if sample.text]
-    if arguments.pages:
-        columns = [
-            (f"liveliness {share:g}", list(written_pages(writer, arguments, share)))
-            for share in sorted(set(arguments.liveliness))
-        ]
-        if arguments.recorded:
-            recorded = recorded_pages(samples, arguments)
-            columns.append((f"{len(recorded)} recorded", recorded))
-        print("spreads from row to row, and of the last two within a row")
-        print_table(SPREADS, columns)
-        return
     columns = [
         (f"bias {bias:g}", written_lines(writer, arguments, bias))
         for bias in sorted(set(arguments.biases))
@@ -121,60 +90,15 @@ def print_lengths(
             )
 
 
-def written_pages(
-    writer: Writer, arguments: argparse.Namespace, liveliness: float
-) -> Iterator[dict[str, float]]:
-    """Yield the measures of pages as `page` lays them out.
-
-    Page n has the seed `--seed` + n, and the hand that the network chooses by it.
-    """
-    texts = options.without_unknown(
-        writer.model.alphabet, held_out(arguments.pages * SENTENCES), skip=True
-    )
-    sampling, step = Sampling(), LINE_HEIGHT * HEIGHT
-    for number in tqdm(range(arguments.pages), "pages", leave=False, disable=None):
-        seed = arguments.seed + number
-        hand = Hand(writer, own_hand(writer, None, seed, sampling), None, sampling)
-        hand = replace(hand, liveliness=liveliness)
-        text = " ".join(texts[number * SENTENCES : (number + 1) * SENTENCES])
-        parts = Passage(hand, text).lines
-        lines = hand.write_words(parts, range(seed, seed + len(parts)))
-        paper = Paper(CHARACTERS * hand.shape.blank * HEIGHT, (ROWS + 0.5) * step, (0.0,) * 4)
-        words = [scaled(word, HEIGHT) for line in lines for one in line for word in one.words]
-        page = next(pages([Paragraph(words, step)], paper))
-        yield of_page([(from_strokes(row.strokes), row.text) for row in page.rows])
-
-
-def recorded_pages(samples: Sequence[Sample], arguments: argparse.Namespace) -> Measured:
-    """Return the measures of recorded sheets, of `SHEETS` chosen at random if there are more.
-
-    Raises:
-        UserError: if the dataset has none of enough lines.
-    """
-    sheets: dict[str, list[Sample]] = {}
-    for sample in samples:
-        sheets.setdefault(sample.group, []).append(sample)
-    whole = [lines for name, lines in sorted(sheets.items()) if name and len(lines) >= LEAST_LINES]
-    if not whole:
-        raise UserError(
-            f"the split {arguments.recorded!r} has no sheet: {LEAST_LINES} lines of a form, with "
-            "texts, are needed"
-        )
-    order = np.random.default_rng(arguments.seed).permutation(len(whole))[:SHEETS]
-    return [of_page([(line.ink, line.text) for line in whole[n]]) for n in order.tolist()]
-
-
 if __name__ == "__main__":
-    parser = options.Parser(description=__doc__.partition("\n\n")[0])
+    parser = options.Parser(description=__doc__)
     options.add_network(parser, default="writer")
     options.add_overrides(parser)
-    options.add_seed(parser, "seed of the first line or page, incremented for each further one")
+    options.add_seed(parser, "seed of the first line, incremented for each further one")
     add = parser.add_argument
     add("--num-samples", type=int, default=100, help="lines (default: 100)")
     add("--biases", type=float, nargs="+", default=[0.5], help="of lines (default: 0.5)")
     add("--recorded", metavar="SPLIT", help="of the config's dataset: measure its lines as well")
     add("--lengths", type=int, nargs="+", default=[], help="of texts that are read as well")
     add("--reader", default="reader", help="that reads these (default: reader)")
-    add("--pages", type=int, help="measure so many pages instead")
-    add("--liveliness", type=float, nargs="+", default=[1.0], help="of pages (default: 1)")
     main(run, parser)

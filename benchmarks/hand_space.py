@@ -17,15 +17,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.pretrained import HAND_SPACE
+from benchmarks import hand_likeness
+from benchmarks.hand_features import BLOCKS, hand_features
+from benchmarks.hand_likeness import HandSpace
 from benchmarks.measures import likelihoods, main
 from benchmarks.own_hand import divided, recorded
 from commands.options import Parser
 from data_loader import IAMOnDBDataset
-from utils import hand_likeness
 from utils.files import atomic_write
-from utils.hand_features import BLOCKS, hand_features
-from utils.hand_likeness import HandSpace
 
 KNOWN_BY = (1, 2, 4, 10, 30)
 """Lines by which a person is known."""
@@ -113,7 +112,7 @@ def learned(root: str) -> HandSpace:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print how many lines are told right, and what the truth costs."""
-    space = learned(arguments.data) if arguments.output else hand_likeness.load(HAND_SPACE)
+    space = learned(arguments.data) if arguments.output else hand_likeness.load()
     persons = recorded(arguments.data).values()
     between = space.between.astype(np.float64)
     print(f"{len(persons)} persons; known by    told right    nats of the truth")

@@ -98,7 +98,7 @@ def likelihoods(
     1 + b / (1 + n b).
 
     Args:
-        lines: `(lines, axes)`, as `utils.hand_likeness.HandSpace.embed` returns them.
+        lines: `(lines, axes)`, as `benchmarks.hand_likeness.HandSpace.embed` returns them.
         samples: lines of each hand, `(n, axes)`.
         between: `(axes,)`.
     """

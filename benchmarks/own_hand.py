@@ -1,9 +1,9 @@
 """How like the hands become that a network learns, and how legible they stay.
 
-Of each hand some lines are learned (`configs/own_hand.json`, or --config). `utils.hand_likeness`,
-which took part in no training, knows each hand by lines of other forms than the learned ones, and
-says of each written line whose hand it is, as it does of recorded lines that are neither. As much
-hangs on these lines, that is done twice: known by the last ones, and by the first. A recogniser
+Of each hand some lines are learned (`configs/own_hand.json`, or --config). `hand_likeness`, which
+took part in no training, knows each hand by lines of other forms than the learned ones, and says
+of each written line whose hand it is, as it does of recorded lines that are neither. As much hangs
+on these lines, that is done twice: known by the last ones, and by the first. A recogniser
 (--network reader, --config configs/own_hand_reader.json) reads lines before and after it. A folder
 keeps what was measured: a run that is stopped goes on.
 """
@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_dataset import Sample
 from base.checkpoint import HAND_FILE
-from base.pretrained import HAND_SPACE
 from base.run_folder import RunFolder
+from benchmarks import hand_likeness
 from benchmarks.measures import likelihoods, main
 from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
@@ -38,7 +38,6 @@ from model.reader import Reader
 from model.recognition.error_rates import rates
 from model.writer import Writer
 from trainer import own_hand
-from utils import hand_likeness
 from utils.ink import strokes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -132,7 +131,7 @@ def measured(name: str, hand: Hand, arguments: Namespace) -> dict:
 
 def written(before: Writer, run: RunFolder) -> dict:
     """Return where lines lie in the space of hands, and the errors of those that were written."""
-    after, space = load(run.models / HAND_FILE, "cpu"), hand_likeness.load(HAND_SPACE)
+    after, space = load(run.models / HAND_FILE, "cpu"), hand_likeness.load()
     (style,) = read_ink(run.models / own_hand.SAMPLE)
     texts, result = held_out(SENTENCES), {}
     for network, which in ((before, "before"), (after, "now")):
@@ -160,7 +159,7 @@ def run(arguments: Namespace) -> None:
 
 def table(arguments: Namespace, hands: dict[str, Hand], found: list[dict]) -> None:
     """Print how like the hands and how legible lines are; of the rates also the extremes."""
-    space = hand_likeness.load(HAND_SPACE)
+    space = hand_likeness.load()
     between = space.between.astype(np.float64)
     rests = [divided(hand, arguments.lines)[1] for hand in hands.values()]
     places = [space.embed([ink for ink, _ in rest]) for rest in rests]

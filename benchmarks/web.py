@@ -1,5 +1,5 @@
-"""The engine of the page, beside Python and plain JavaScript in the same run: steps of a line in a
-second, in Chromium; and what 8 bits a weight cost: the log-loss of lines that float32 wrote.
+"""The engine of the page, beside Python in the same run: steps of a line in a second, in Chromium;
+and what 8 bits a weight cost: the log-loss of lines that float32 wrote.
 
     python benchmarks/web.py NETWORK.bin NETWORK
 """
@@ -33,8 +33,7 @@ def in_python(writer: Writer, seed: int) -> float:
 
 
 def measured(path: str, writer: Writer) -> np.ndarray:
-    """Return of each line the steps in a second by the engine and by plain JavaScript, how far
-    these differ (web.mjs), and the steps by Python."""
+    """Return the steps in a second of each line, by the engine (web.mjs) and by Python."""
 
     def answer(route: Route) -> None:
         name = route.request.url.removeprefix(SITE)
@@ -47,7 +46,7 @@ def measured(path: str, writer: Writer) -> np.ndarray:
         page.goto(SITE + "web/icon.svg")
         call = "async (given) => (await import('/benchmarks/web.mjs')).measure(...given)"
         rows = range(LINES)
-        return np.array([(*page.evaluate(call, [TEXT, n]), in_python(writer, n)) for n in rows])
+        return np.array([(page.evaluate(call, [TEXT, n]), in_python(writer, n)) for n in rows])
 
 
 def log_loss(writer: Writer, lines: list) -> float:
@@ -66,12 +65,10 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     path, name = sys.argv[1:]
     quantised, writer = flat_file.load(path, "cpu"), load_writer(name, "cpu")
-    rates = measured(path, writer)
-    engine, plain, _, python = np.median(rates, 0)
+    engine, python = np.median(measured(path, writer), 0)
     print(
         f"steps in a second: {engine:.0f} by the engine in Chromium, {python:.0f} in Python "
-        f"({engine / python:.2f}), {plain:.0f} in plain JavaScript ({engine / plain:.1f} times), "
-        f"whose first points differ by at most {rates[:, 2].max():.0e}"
+        f"({engine / python:.2f})"
     )
     texts = held_out(SENTENCES)
     written = writer.write_lines(texts, range(len(texts)))

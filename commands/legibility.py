@@ -115,8 +115,10 @@ def run(arguments: argparse.Namespace) -> None:
     results = [{"bias": bias, **one.summary(kinds)} for bias, one in found.items()]
     for one in results:
         show(one, len(texts), with_tries=proofreader is not None)
-    stem, caption = output.folder / writer.name, f"{writer.name} read by {reader.name}"
-    files = draw(stem, caption, found, kinds, len(numbers), arguments.sheet)
+    if arguments.sheet:
+        path = output.folder / f"{writer.name}-texts.png"
+        draw(path, found[biases[0]], kinds, len(numbers))
+        print(path)
     record = {
         "writer": str(writer.path),
         "reader": str(reader.path),
@@ -130,7 +132,7 @@ def run(arguments: argparse.Namespace) -> None:
         "texts": readings(found.values(), seeds, kinds),
     }
     write_json(output.folder / "read_back.json", record)
-    print(*files, output.folder / "read_back.json", sep="  ")
+    print(output.folder / "read_back.json")
 
 
 def unknown_to(network: "model.Writer | model.Reader", texts: Sequence[str]) -> str:
@@ -181,8 +183,7 @@ def show(one: Mapping[str, Any], lines: int, *, with_tries: bool) -> None:
     print(
         f"  bias {one['bias']:<5g} cer {one['cer']:.4f}  wer {one['wer']:.4f}  texts read without "
         f"an error {one['line_accuracy']:.4f}, with any {one['wrong']} of {lines}  ended "
-        f"{one['ended']:.4f}, with every word {one['complete']:.4f}  dots that can be seen "
-        f"{one['clear_dots']:.4f}{tries}"
+        f"{one['ended']:.4f}, with every word {one['complete']:.4f}{tries}"
     )
     if kinds := one.get("kinds"):
         width = max(map(len, kinds))
@@ -192,32 +193,18 @@ def show(one: Mapping[str, Any], lines: int, *, with_tries: bool) -> None:
             print(f"    {kind:{width}}  {own['sequences']:>5}  {values}")
 
 
-def draw(
-    stem: Path,
-    caption: str,
-    found: Mapping[float, "handwriting.Legibility"],
-    kinds: Sequence[str],
-    count: int,
-    sheet: bool,
-) -> list[Path]:
-    """Draw the error rate over the bias, and on a sheet `count` lines at the smallest bias, those
-    of a kind together, with marks at what was misread; return the files."""
-    from utils.plots import curve_figure, sheet_figure, write_png
+def draw(path: Path, found: "handwriting.Legibility", kinds: Sequence[str], count: int) -> None:
+    """Draw the first `count` lines on a sheet, those of a kind together, with marks at what was
+    misread."""
+    from utils.plots import sheet_figure, write_png
 
-    curve, page = (stem.with_name(f"{stem.name}-{name}.png") for name in ("legibility", "texts"))
-    errors = [100 * one.rates["cer"] for one in found.values()]
-    axes, caption = ("bias", "character error rate, %"), f"{caption}: {count} texts"
-    write_png(curve, curve_figure(list(found), errors, axes, caption))
-    if not sheet:
-        return [curve]
-    lines = found[min(found)].transcriptions[:count]
+    lines = found.transcriptions[:count]
     if kinds:
         order = sorted(range(count), key=lambda n: kinds.index(kinds[n]))
         lines = [lines[n] for n in order]
     faults = [f"read: {one.hypothesis}" if one.error_rate else "" for one in lines]
     figure = sheet_figure([one.ink for one in lines], [one.reference for one in lines], faults)
-    write_png(page, figure)
-    return [curve, page]
+    write_png(path, figure)
 
 
 def readings(

@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import get_args
@@ -26,23 +25,6 @@ DOUBTFUL = "doubtful"
 """What is named instead of words that --rewrite writes again: all those that are doubtful."""
 MAX_BYTES = 500_000
 """Most bytes of a text (assumed: a long novel, whose pages take hours to write)."""
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """How pages are drawn: the options of `save_sheets`."""
-
-    nib: bool
-    animate: float | None
-    dpi: int | None
-
-    @property
-    def words(self) -> list[str]:
-        """These options as on the command line."""
-        given = [(f"--{name}", one) for name, one in vars(self).items() if one]
-        return [
-            word for name, one in given for word in ([name] if one is True else [name, str(one)])
-        ]
 
 
 def place(text: str) -> tuple[int, int, int] | str:
@@ -77,7 +59,7 @@ def add_options(parser: Parser) -> None:
     options.add_shared(parser, "--bias", "--pen-sharpness")
     options.add_seed(parser, "seed of the first line, incremented for each further one")
     options.add_shared(parser, "--skip-unknown")
-    options.add_output(parser, tuple(KINDS))
+    options.add_output(parser, KINDS)
     usual = f"{STYLE} by writer; else the hand that was learned, or own"
     options.add_primer(parser, USUAL, usual)
     add_paper(parser)
@@ -98,12 +80,6 @@ def add_options(parser: Parser) -> None:
     add("--rewrite", nargs="+", type=value(place), metavar="PAGE:ROW:WORD", help=which)
     parser.set_defaults(usual=parser.get_default)
     add("--dpi", type=number(int, 10, 2400), help=f"pixels per inch of a PNG (default: {DPI})")
-    drawing = parser.add_mutually_exclusive_group()
-    nib = "SVG, PDF, PNG: draw strokes thinner where the pen is fast; not for plotters"
-    drawing.add_argument("--nib", action="store_true", help=nib)
-    speed = {"const": 1.0, "type": number(float, 0.01, 100), "metavar": "SPEED"}
-    itself = "SVG: the page writes itself, SPEED times as fast as the pen, or just as fast"
-    drawing.add_argument("--animate", nargs="?", **speed, help=itself)
 
 
 def add_paper(parser: Parser) -> None:
@@ -187,7 +163,7 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
         UserError: naming them.
     """
     require(arguments, rewrite="report")
-    own = ("rewrite", "report", "device", "modules", "output", "nib", "animate", "dpi", "usual")
+    own = ("rewrite", "report", "device", "modules", "output", "dpi", "usual")
     names = {"file": "FILE", "resume": "-r", "pen": "--pen-width"}
     names |= {"reader": "--proofread", "proofread": "--no-proofread"}
     others = [
@@ -200,21 +176,19 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
     options.check_readable(arguments.report)
 
 
-def check_output(drawing: Drawing, report: Path | None, path: Path, paper: Paper) -> None:
-    """Refuse options that are not for a format, and what cannot be written.
+def check_output(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
+    """Refuse --dpi for a format that has no pixels, and what cannot be written.
 
     Raises:
         UserError: naming them.
     """
     kind = path.suffix.lower()
-    for name, given in vars(drawing).items():
-        if given and name not in KINDS[kind]:
-            kinds = " or ".join(one for one, accepted in KINDS.items() if name in accepted)
-            raise UserError(f"--{name} is for --output FILE ending in {kinds}, not {kind}")
     if kind == ".png":
-        check_pixels(paper.width, paper.height, drawing.dpi or DPI)
-    if report:
-        make_room(report, "--report", is_checked_only=True)
+        check_pixels(paper.width, paper.height, arguments.dpi or DPI)
+    elif arguments.dpi:
+        raise UserError(f"--dpi is for --output FILE ending in .png, not {kind}")
+    if arguments.report:
+        make_room(arguments.report, "--report", is_checked_only=True)
     make_room(path, "--output", is_checked_only=True)
 
 
@@ -238,8 +212,8 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    networks, drawing = options.taken(Networks, arguments), options.taken(Drawing, arguments)
-    path, rewritten = arguments.output.named("page.svg"), arguments.rewrite
+    networks, path = options.taken(Networks, arguments), arguments.output.named("page.svg")
+    rewritten, dpi = arguments.rewrite, arguments.dpi
     if rewritten:
         check_rewrite(arguments)
         pages = handwriting.load_report(arguments.report)
@@ -247,7 +221,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         chosen, network = options_of(arguments), arguments.resume
         check(arguments)
-    check_output(drawing, arguments.report, path, chosen.paper)
+    check_output(arguments, path, chosen.paper)
     source, text = arguments.file or "--text", "\n".join(arguments.text or ())
     if arguments.file:
         text = read_text(arguments.file, MAX_BYTES)
@@ -260,7 +234,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         pages = handwriting.write_page(text, writer, chosen, source=source, **loading)
     arguments.output.make()
-    print(*pages.notes, *pages.save(path, **vars(drawing)), sep="\n")
+    print(*pages.notes, *pages.save(path, dpi=dpi or DPI), sep="\n")
     words = sum(len(row.words) for page in pages for row in page.rows)
     if not chosen.proofread:
         print(f"{words} words, not proofread")
@@ -277,5 +251,5 @@ def run(arguments: argparse.Namespace) -> None:
     if pages.doubts:
         command = ["python", "experiments.py", "page", "--rewrite", DOUBTFUL, "--report", report]
         modules = chain.from_iterable(("--module", one) for one in networks.modules)
-        words = map(str, [*command, "--output", path, *modules, *drawing.words])
-        print(f"to write these words again: {shlex.join(words)}")
+        words = [*command, "--output", path, *modules, *(("--dpi", dpi) if dpi else ())]
+        print(f"to write these words again: {shlex.join(map(str, words))}")

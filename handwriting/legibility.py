@@ -1,6 +1,5 @@
 """The legibility of a writer, judged by a recogniser."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,6 @@ from model.recognition.error_rates import missing_words
 from model.recognition.transcribing import Transcription, score
 from model.writer import Writer
 from utils.checks import UserError
-from utils.hand_measures import clear_dots
 
 
 @dataclass(frozen=True)
@@ -58,21 +56,13 @@ class Legibility:
         """How many lines have any error."""
         return sum(one.error_rate > 0 for one in self.transcriptions)
 
-    @property
-    def clear_dots(self) -> float:
-        """Share of the full stops and other dots on the baseline that stand clear of other ink; NaN
-        if the texts have none."""
-        found = [clear_dots(one.ink, one.reference) for one in self.transcriptions]
-        clear, expected = map(sum, zip(*found, strict=True))
-        return clear / expected if expected else math.nan
-
     def summary(self, kinds: Sequence[str] = ()) -> dict[str, Any]:
         """Return all numbers by name, and the rates of each kind of text, if each has one."""
         pairs = list(zip(self.transcriptions, kinds, strict=bool(kinds)))
         of_kind = {
             kind: score(one for one, own in pairs if own == kind) for kind in dict.fromkeys(kinds)
         }
-        names = ("ended", "complete", "wrong", "clear_dots")
+        names = ("ended", "complete", "wrong")
         return {
             **{name: getattr(self, name) for name in names},
             "tries": sum(self.tries),

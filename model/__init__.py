@@ -21,8 +21,6 @@ _HOMES = {
     "SquaredError": "generation.loss",
     "SynthesisNetwork": "generation.networks",
     "TrainedNetwork": "trained_network",
-    "TransformerNetwork": "generation.transformer",
-    "TransformerReader": "recognition.transformer",
     "Transcription": "recognition.transcribing",
     "TranscriptionLoss": "recognition.loss",
     "Writer": "writer",

@@ -15,7 +15,7 @@ import experiments
 import train
 from base.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from data_loader.sources.own_ink import OwnInk
-from model import PredictionNetwork, SynthesisNetwork, TransformerNetwork
+from model import PredictionNetwork, SynthesisNetwork
 from tests.tiny_config import CONFIG
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, UserError
@@ -77,7 +77,7 @@ def test_a_grown_network_writes_what_it_wrote_and_hears_its_new_letters(cell, la
         assert heard.tolist() == [True, True, True, True, True, False]  # no ß in the text
 
 
-@pytest.mark.parametrize("kind", [PredictionNetwork, SynthesisNetwork, TransformerNetwork])
+@pytest.mark.parametrize("kind", [PredictionNetwork, SynthesisNetwork])
 def test_a_network_that_comes_to_know_ends_writes_what_it_wrote(kind):
     """And learns of them, new letters besides."""
     conditional, sizes = kind.needs_text, {"hidden_size": 8, "num_layers": 2, "num_mixtures": 3}

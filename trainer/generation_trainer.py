@@ -19,12 +19,9 @@ from model.generation.sampling import predict, sample
 from model.generation.stepper import PERIOD
 from utils.checks import ConfigFault, Range
 from utils.normalisation import Normalisation
-from utils.plots import frames_figure, to_pixels, window_figure, write_png
+from utils.plots import lines_figure, to_pixels, window_figure, write_png
 
 log = logging.getLogger(__name__)
-
-EXPECTED = 20
-"""Lines of the training split after which the scale of pictures is chosen (assumed)."""
 
 
 class GenerationTrainer(BaseTrainer):
@@ -149,12 +146,7 @@ class GenerationTrainer(BaseTrainer):
             texts,
             Sampling(self.sample_bias, max_steps=self.sample_steps),
         )
-        inks = [line.ink for line in lines]
-        known = self.train_loader.dataset.samples[:EXPECTED]
-        like, wider = [sample.ink for sample in known], 1.0
-        if texts is not None:
-            wider = max(map(len, texts)) / max(1, *(len(sample.text) for sample in known))
-        figure = frames_figure(inks, texts or [""] * len(inks), like, wider)
+        figure = lines_figure([line.ink for line in lines], texts)
         write_png(self.run.log / f"samples-epoch{epoch}.png", figure)
         self.run_log.events.picture("samples", to_pixels(figure), step)
         first = lines[0]

@@ -34,9 +34,9 @@ MAX_LEAN = 50.0
 """Degrees of the strongest slant: segments that lean more are not counted (assumed)."""
 WIDEST = 100.0
 """X-heights of the width of a line for each character (assumed: written ones have one to three)."""
-DOT, NEAR, CLEAR = 0.45, 0.5, 0.2
-"""Width and height of the largest dot, how far its middle may be from the baseline, and how far
-from other ink it can be seen, all in x-heights (assumed; a pen is some 0.1 wide)."""
+DOT, NEAR = 0.45, 0.5
+"""Width and height of the largest dot, and how far it may be from the baseline, in x-heights
+(assumed; a pen is some 0.1 wide)."""
 COMMA, TAIL, ASIDE, HIGH, APART = 1.0, 0.35, 0.8, 1.3, 0.28
 """Width and height of the largest comma, height of the smallest, how far aside of the lower dot of
 a colon, and above it, the upper one may be, and how far from other ink a mark is seen on a page,
@@ -185,28 +185,6 @@ def word_gaps(ink: np.ndarray, text: str, lean: float = 0.0) -> np.ndarray:
     if not 0 < count <= len(found):
         return np.empty(0)
     return np.sort(found)[-count:] / x_height(ink)
-
-
-def clear_dots(ink: np.ndarray, text: str) -> tuple[int, int]:
-    """Return how many dots on the baseline of a line stand clear of other ink, and how many its
-    text has: one in each of `.:!?`.
-
-    A recogniser, whose input is the pen's movements, may read one that is hidden in a letter; a
-    person who looks at the line does not.
-
-    Args:
-        ink: `(points, 3)`.
-        text: what is written.
-    """
-    expected = sum(one in ".:!?" for one in text)
-    if not expected:
-        return 0, 0
-    level, _ = levelled(ink)
-    letter, base = x_height(level), baseline(level)
-    parts = [(stroke - np.array([0.0, base])) / letter for stroke in strokes(level)]
-    boxes = clear_marks(parts, DOT, CLEAR)
-    clear = int((np.abs(boxes[:, 1] + boxes[:, 3]) / 2 <= NEAR).sum())
-    return min(clear, expected), expected
 
 
 def clear_marks(parts: Sequence[np.ndarray], size: float, clear: float) -> np.ndarray:

@@ -43,8 +43,6 @@ LETTER, SHEET_LETTER = 0.16, 0.1
 WIDTH, MIN_WIDTH = 10.0, 3.0
 """Maximum width of a line in inches (1.5 times that for one much longer than the others), and
 minimum width of the paper, without margins, so that captions fit."""
-FRAMED = 6.0
-"""Maximum width of a frame in inches: captions can then be read in TensorBoard's narrow cards."""
 MARGIN, GAP = 0.3, 0.3
 """Inches of paper around everything, and between the columns of a grid."""
 CAPTION, CAPTION_GAP = 8.0, 0.09
@@ -61,7 +59,6 @@ class Canvas:
     """A figure that is drawn on in inches from its top left corner, y downwards."""
 
     def __init__(self) -> None:
-        self._frame: Bbox | None = None
         self._figure = Figure(facecolor="white")
         self._axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.axis("off")
@@ -71,12 +68,6 @@ class Canvas:
         self._figure.set_size_inches(width, height)
         self._axes.set(xlim=(0, width), ylim=(height, 0))
         return self._figure
-
-    def frame(self, left: float, top: float, width: float, height: float) -> None:
-        """Draw a frame; outside of it nothing but captions is drawn from here on."""
-        self._frame = Bbox.from_bounds(left, top, width, height)
-        corners = self._frame.corners()[[0, 1, 3, 2, 0]]
-        self.stroke([bezier(corners[n : n + 2]) for n in range(4)], FRAME, 1.2 / 72)
 
     def ink(
         self,
@@ -141,9 +132,6 @@ class Canvas:
             path = Path.make_compound_path(*paths)
             patch = PathPatch(path, capstyle="round", joinstyle="round", clip_on=False, **look)
             self._axes.add_artist(patch)
-            if self._frame is not None:
-                box = TransformedBbox(self._frame, self._axes.transData)
-                patch.set(clip_on=True, clip_box=box)
 
     def caption(
         self, text: str, left: float, top: float, width: float = math.inf, colour: str = GREY
@@ -230,36 +218,6 @@ def lines_figure(
             below = y - gap + CAPTION_GAP
             y = below + canvas.caption(text, MARGIN, below, width) + gap
     return canvas.figure(width + 2 * MARGIN, y - gap + MARGIN)
-
-
-def frames_figure(
-    inks: Sequence[np.ndarray], texts: Sequence[str], like: Sequence[np.ndarray], wider: float = 1.0
-) -> Figure:
-    """Return a figure of lines in frames whose size and scale do not depend on them, so that those
-    that a network writes after each epoch can be compared. Ink outside of its frame is cut off.
-
-    Args:
-        inks: lines `(points, 3)`; each begins at the left of its frame, and is half way down.
-        texts: a caption for each.
-        like: lines such as are expected.
-        wider: how many times as wide the widest is that is expected.
-
-    Raises:
-        DataError: if a line is not valid.
-    """
-    letter = float(np.median([x_height(ink) for ink in like]))
-    size = extents(like).max(axis=0) * (1.3 * wider, 2.0)  # (assumed: room for poor lines)
-    scale = min(FRAMED / size[0], 2 * LETTER / letter)
-    (width, height), canvas, y = np.maximum(size * scale, (MIN_WIDTH, 0.0)), Canvas(), MARGIN
-    for ink, text in zip(inks, texts, strict=True):
-        canvas.frame(MARGIN, y, width, height)
-        box = bounds(ink)
-        left = MARGIN + 0.05 * width + box[0] * scale
-        top = y + height / 2 - (float(np.median(to_points(ink)[:, 1])) - box[1]) * scale
-        canvas.ink(ink, left, top, scale, letter)
-        y += height + CAPTION_GAP / 2
-        y += canvas.caption(text, MARGIN, y, width) + CAPTION_GAP
-    return canvas.figure(width + 2 * MARGIN, y + MARGIN - CAPTION_GAP)
 
 
 def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Sequence[str]) -> Figure:
@@ -481,55 +439,22 @@ def weights_figure(weights: np.ndarray, ink: np.ndarray, caption: str = "") -> F
     return canvas.figure(side + width + MARGIN, y + height + 0.35 + MARGIN)
 
 
-def curve_figure(
-    x: Sequence[float], y: Sequence[float], names: tuple[str, str], caption: str
-) -> Figure:
-    """Return a figure of a curve through points, each with its value.
-
-    Args:
-        x, y: of the points; `y` is drawn from 0 upwards.
-        names: of the axes.
-        caption: the title.
-    """
-    figure = Figure(figsize=(5.0, 3.2), facecolor="white", layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(x, y, color=INK, marker="o", markersize=4, linewidth=1.2)
-    above = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
-    for place in zip(x, y, strict=True):
-        axes.annotate(f"{place[1]:.1f}", place, **above)
-    axes.set(xlabel=names[0], ylabel=names[1])
-    finite = [value for value in y if math.isfinite(value)]
-    axes.set_ylim(0, 1.15 * max(finite, default=1.0) or 1.0)
-    caption, fonts = drawable(caption)
-    axes.set_title(caption, parse_math=False, size=CAPTION, family=fonts)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
-
-
 def extents(inks: Sequence[np.ndarray]) -> np.ndarray:
     """Return width and height of lines of ink, `(lines, 2)`, each above 0."""
     boxes = np.array([bounds(ink) for ink in inks])
     return np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-9)
 
 
-def page_figure(page: Sheet, *, speed_widths: bool = False) -> Figure:
+def page_figure(page: Sheet) -> Figure:
     """Return a figure of a page, in its size.
-
-    Args:
-        page: what to draw.
-        speed_widths: draw strokes thinner where the pen is fast.
 
     Raises:
         UserError: if ink leaves the sheet.
     """
     canvas = Canvas()
     for layer in layers(page):
-        if speed_widths and not layer.printed:
-            drawn = layer.by_width()
-        else:
-            drawn = {layer.pen.width: [curves(stroke) for stroke in layer.strokes]}
-        for width, lines in drawn.items():
-            canvas.stroke([line / INCH for line in lines], layer.pen.colour, width / INCH)
+        lines = [curves(stroke) / INCH for stroke in layer.strokes]
+        canvas.stroke(lines, layer.pen.colour, layer.pen.width / INCH)
     return canvas.figure(page.width / INCH, page.height / INCH)
 
 

@@ -36,10 +36,10 @@ def parse(path: Path) -> Parsed:
             if _LABEL in element.attrib:
                 rows.append((element.attrib[_LABEL], []))
             elif not number:
-                break  # the printed ruling, or strokes in pieces of several widths
+                break  # the printed ruling
             rows[-1][1].append(_stroke(element.get("d", "")))
     if not rows:
-        raise Fault("an SVG that write or page did not draw, or only with --nib")
+        raise Fault("an SVG that write or page did not draw")
     rows.sort(key=lambda row: float(np.concatenate(row[1])[:, 1].mean()))
     parsed = Parsed()
     for number, (text, strokes) in enumerate(rows):

@@ -1,9 +1,9 @@
 """What the recognition networks share: from features to encodings of frames, and their labels.
 
 The features of `utils.ink_features` go through a convolution that halves their number, and then
-through a network's own layers: a stack of bidirectional recurrent ones (`RecurrentEncoder`) in
-`networks`, self-attention in `transformer`. The network of `pictures` sees no movement. Padding has
-no effect: the output for a line does not depend on the others of the batch.
+through a network's own layers, such as a stack of bidirectional recurrent ones
+(`RecurrentEncoder`). The network of `pictures` sees no movement. Padding has no effect: the output
+for a line does not depend on the others of the batch.
 
 Shapes: B lines of a batch, N points, S frames, U characters, C characters of the alphabet,
 F features, H cells, D numbers per frame.

@@ -35,7 +35,7 @@ class Space:
 
 def test_lines_like_the_learned_ones_alone_are_not_told_right(monkeypatch, capsys):
     """Two hands, each learned from a form that is like the other hand's further forms."""
-    monkeypatch.setattr(own_hand.hand_likeness, "load", lambda path: Space())
+    monkeypatch.setattr(own_hand.hand_likeness, "load", lambda: Space())
     monkeypatch.setattr(own_hand, "misread_of", lambda inks, texts: 0.0)
     learned, further = [((9.0, 0.0), "a")] * 4, [((-9.0, 0.0), "b")] * 25
     hands = {"one": [learned, further, further], "two": [further[:4], learned * 5, learned * 5]}

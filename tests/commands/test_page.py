@@ -50,14 +50,14 @@ def test_the_advice_of_a_page_is_a_command_that_writes_its_doubtful_words_again(
     networks, tmp_path, capsys
 ):
     text, output = text_file(tmp_path, "ab ba"), tmp_path / "my page.svg"
-    write_page(networks, text, "--output", output, *HUGE, "--tries", 1, "--nib", proofread=True)
+    write_page(networks, text, "--output", output, *HUGE, "--tries", 1, proofread=True)
     (tmp_path / "first.svg").write_bytes(output.read_bytes())
     *shown, advice = capsys.readouterr().out.splitlines()
     assert "page 1, row 1, word 2: ba: " in shown[-2]
     words = shlex.split(advice.partition(": ")[2])
     assert words[:3] == ["python", "experiments.py", "page"]
     report = tmp_path / "my page-report.json"
-    assert words[-5:] == ["--report", str(report), "--output", str(output), "--nib"]
+    assert words[-4:] == ["--report", str(report), "--output", str(output)]
     assert experiments.main(words[2:]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == advice  # An untrained reader has doubts.
     assert output.read_bytes() == (tmp_path / "first.svg").read_bytes()

@@ -56,14 +56,6 @@ def test_the_same_text_in_another_normal_form_is_the_same_text():
             assert alphabet.extended([other]) == alphabet
 
 
-def test_what_has_no_composed_form_stays_the_characters_that_it_is_made_of():
-    texts = ["x\u0302", "\U0001f469\u200d\U0001f4bb", "\u0645\u06cc\u200c\u062e", "\u6f22\u5b57"]
-    alphabet = Alphabet.from_texts(texts)
-    for text in texts:
-        assert len(alphabet.encode(text)) == len(text)
-        assert alphabet.decode(alphabet.encode(text)) == text
-
-
 def test_extended_puts_what_is_new_behind_by_code_point():
     alphabet = Alphabet("zab")
     assert alphabet.extended(["by\u00e9", "xz"]).characters == list("zabxy\u00e9")

@@ -5,8 +5,7 @@ import pytest
 
 from data_loader.synthetic.corpus import held_out
 from data_loader.synthetic.embedded import EmbeddedDataset, write
-from tests.data_loader.synthetic.hands import turned
-from utils.hand_measures import clear_dots, hidden_marks, ring_area, too_wide, word_gaps
+from utils.hand_measures import hidden_marks, ring_area, too_wide, word_gaps
 from utils.ink import from_strokes, strokes
 
 
@@ -34,35 +33,6 @@ def test_gaps_between_words_by_hand():
     assert word_gaps(leaning, "ab cd e").tolist() == [1.5, 2.5]
     assert word_gaps(leaning, "ab cd e", lean=0.5).tolist() == [2.0, 3.0]
     assert len(word_gaps(upright, "ab")) == len(word_gaps(upright, "a b c d e f g")) == 0
-
-
-LETTER = np.array([(0, 0), (0, -10), (6, -10), (6, 0), (0, 0)], dtype=float)
-
-
-@pytest.mark.parametrize("degrees", [0, 4])
-def test_dots_that_can_be_seen_by_hand(degrees):
-    """Eight letters of an x-height of 10, a dot behind the fourth, of which others are no dots."""
-    letters = [LETTER + np.array([10 * n, 0]) for n in (0, 1, 2, 3, 5, 6, 7, 8)]
-    high = np.array([(11, -18), (12, -18)], dtype=float)  # of an i
-
-    def clear(dot, text="nooi.noon"):
-        line = from_strokes([*letters[:4], high, np.array(dot, dtype=float), *letters[4:]])
-        return clear_dots(turned(line, degrees), text)
-
-    assert clear([(43, 0), (44, 0)]) == (1, 1)
-    assert clear([(43, 0), (44, 0)], "nooi!?oon.") == (1, 3)
-    assert clear([(43, 0), (44, 0)], "nooioon") == (0, 0)
-    assert clear([(37, 0), (37.5, 0)]) == (0, 1)  # beside a letter, nearer than a fifth
-    assert clear([(33, -4), (34, -4)]) == (1, 1)  # in a large letter, with room around it
-    assert clear([(43, 7), (44, 7)]) == (0, 1)  # too low
-    assert clear([(42, 0), (47, 0)]) == (0, 1)  # a dash
-
-
-def test_no_more_dots_are_clear_than_the_text_has():
-    letters = [LETTER + np.array([20 * n, 0]) for n in range(8)]
-    dots = [np.array([(x, 0.0), (x + 1, 0.0)]) for x in (13.0, 53.0)]
-    assert clear_dots(from_strokes([*letters, *dots]), "nooinoon..") == (2, 2)
-    assert clear_dots(from_strokes([*letters, *dots]), "nooinoon.") == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -41,13 +39,6 @@ def test_fit_does_not_lose_digits_to_a_large_mean():
     np.testing.assert_allclose(
         Normalisation.fit(inks).std, exact.std(axis=0).astype(float), rtol=1e-9
     )
-
-
-def test_survives_json():
-    normalisation = Normalisation((0.1, -1 / 3), (np.float32(1.7), 2))
-    copy = Normalisation.from_dict(json.loads(json.dumps(normalisation.to_dict())))
-    assert copy == normalisation
-    assert all(type(value) is float for value in copy.mean + copy.std)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from utils.ink import from_strokes, strokes
 from utils.page.page import INK, PEN_WIDTH
 from utils.plots import (
     density_figure,
-    frames_figure,
     grid_figure,
     lines_figure,
     reading_figure,
@@ -117,20 +116,6 @@ def test_a_line_that_ran_away_neither_hides_the_others_nor_fills_the_disk(draw, 
     assert np.ptp(np.flatnonzero(others.any(axis=0))) > 40
     margin = plots.MARGIN * 120 - 3
     assert not inked[:, -int(margin) :].any() and not inked[-int(margin) :].any()
-
-
-def test_frames_do_not_depend_on_what_is_drawn_in_them():
-    far = wave() * np.array([1e5, 3e4, 1])
-    pictures = [
-        to_pixels(frames_figure([first, wave(3)], ["a", "b"], like=[wave(4), wave(8)]))
-        for first in (wave(2), far)
-    ]
-    below = [picture[len(picture) // 2 :] for picture in pictures]
-    assert pictures[0].shape == pictures[1].shape and np.array_equal(*below)
-    for picture in pictures:
-        columns = np.nonzero(dark(picture[: len(picture) // 2]))[1]
-        edges = of_colour(picture, plots.FRAME).nonzero()[1]
-        assert columns.min() > edges.min() and columns.max() <= edges.max()
 
 
 @pytest.mark.parametrize(

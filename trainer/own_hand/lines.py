@@ -7,17 +7,14 @@ or turned is refused.
 import logging
 import shlex
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 
 import numpy as np
 
 from base.base_dataset import Sample
-from base.pretrained import HAND_SPACE
 from data_loader.sources.ink_files import read_ink
 from data_loader.sources.parsing import first_of
 from model.reader import Reader
 from model.recognition.error_rates import error_rate
-from utils import hand_likeness
 from utils.alphabet import Alphabet, describe
 from utils.checks import DataError
 from utils.hand_measures import too_wide
@@ -47,9 +44,6 @@ JOINED = 0.7
 """Strokes for each letter below which a hand joins its letters (of 775 forms of IAM-OnDB's training
 set one in seven has fewer; between what `writer` and `joined` write, lab notebook: learning a
 hand)."""
-TWO_HANDS, TWO_HANDS_A_LINE = 30.0, 3.0
-"""Evidence, in nats, and for each line, from which lines seem to be of two hands (measured on
-testset_v: 3 % of its 192 forms, and 96 % of 300 mixtures of two, have 30)."""
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +111,6 @@ def usable(
         names = first_of([one.name for one in samples], 8)
         raise DataError(f"{root}: no line {first_of(missing)} to keep; there are {names}")
     samples = _enough(root, _readable(root, samples, reader, keep))
-    _warn_of_two_hands(samples)
     return samples
 
 
@@ -194,24 +187,3 @@ def _best_orientation(reader: Reader, samples: Sequence[Sample]) -> tuple[str, f
         rates[name] = float(np.median([error_rate(one.text, text) for one, text in read]))
     best = min(rates, key=rates.get)
     return best, rates[best]
-
-
-def _warn_of_two_hands(samples: Sequence[Sample]) -> None:
-    """Log which lines seem to be in another hand than the others."""
-    space, embeddings, names = hand_likeness.load(HAND_SPACE), [], []
-    for one in samples:
-        with suppress(DataError):  # A dot shows no hand.
-            embeddings.append(space.embed([one.ink])[0])
-            names.append(one.name)
-    if len(names) < 2:
-        return
-    other, evidence = hand_likeness.split_in_two(np.array(embeddings), np.float64(space.between))
-    if evidence > max(TWO_HANDS, TWO_HANDS_A_LINE * len(names)):
-        unlike = [name for name, differs in zip(names, other, strict=True) if differs]
-        log.warning(
-            "lines of two hands? %d of %d are unlike the others: %s; leave them out if somebody "
-            "else wrote them",
-            len(unlike),
-            len(names),
-            first_of(unlike, 8),
-        )

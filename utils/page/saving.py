@@ -10,29 +10,21 @@ from utils.page.inkml import page_to_inkml
 from utils.page.page import Sheet, to_json
 from utils.page.svg import to_svg
 
-KINDS = {".svg": ("nib", "animate"), ".pdf": ("nib",), ".png": ("nib", "dpi"), ".inkml": (),
-         ".json": ()}  # fmt: skip
-"""Suffixes, and the options that are for some of them only."""
+KINDS = (".svg", ".pdf", ".png", ".inkml", ".json")
+"""Suffixes of the formats."""
 DPI = 300
 """Default pixels per inch of a PNG, as printers have."""
 
 
 def save_sheets(
-    sheets: Sequence[Sheet],
-    path: str | os.PathLike[str],
-    *,
-    nib: bool = False,
-    animate: float | None = None,
-    dpi: int | None = None,
+    sheets: Sequence[Sheet], path: str | os.PathLike[str], *, dpi: int = DPI
 ) -> list[Path]:
     """Save sheets, in one PDF or, of another format, in numbered files, and return the files.
 
     Args:
         sheets: what is saved.
         path: whose suffix is one of `KINDS`; of several files the number follows the name.
-        nib: strokes are thinner where the pen is fast (SVG, PDF, PNG).
-        animate: the sheet writes itself, so many times as fast as the pen (SVG).
-        dpi: pixels per inch (PNG); None for `DPI`.
+        dpi: pixels per inch of a PNG.
 
     Raises:
         UserError: if the name has another suffix, or ink leaves a sheet.
@@ -45,7 +37,7 @@ def save_sheets(
     if kind == ".pdf":
         from utils.plots import page_figure, write_pdf  # slow to import
 
-        write_pdf(path, (page_figure(one, speed_widths=nib) for one in sheets), path.stem)
+        write_pdf(path, map(page_figure, sheets), path.stem)
         return [path]
     names = [f"{path.stem}-{count}{path.suffix}" for count in range(1, len(sheets) + 1)]
     paths = [path.with_name(name) for name in names] if len(sheets) > 1 else [path]
@@ -53,9 +45,9 @@ def save_sheets(
         if kind == ".png":
             from utils.plots import page_figure, write_png
 
-            write_png(one, page_figure(sheet, speed_widths=nib), dpi or DPI)
+            write_png(one, page_figure(sheet), dpi)
         elif kind == ".svg":
-            write_text(one, to_svg(sheet, path.stem, speed_widths=nib, animate=animate))
+            write_text(one, to_svg(sheet, path.stem))
         else:
             write_text(one, to_json(sheet) if kind == ".json" else page_to_inkml(sheet))
     return paths

@@ -105,13 +105,6 @@ def test_a_beam_equals_a_plain_implementation(width, weight, bonus):
         assert found == pytest.approx(expected)
 
 
-def test_beam_sums_paths_where_greedy_takes_the_best():
-    """By hand. Two frames of a 0.4, blank 0.6: the path without text has 0.36, `a` has 0.64."""
-    log_probs, lengths = torch.tensor([[[0.4, 0.6], [0.4, 0.6]]]).log(), torch.tensor([2])
-    assert ctc_texts(log_probs, lengths) == [[]]
-    assert ctc_texts(log_probs, lengths, Search(width=2)) == [[0]]
-
-
 def test_pruning_leaves_out_what_is_unlikely():
     search, log_probs = Search(16), torch.tensor([[0.5, 0.4, 0.1], [0.4, 0.5, 0.1]]).log().numpy()
     pruned = scores_of(ctc_beam(log_probs, search, pruning=1.0))

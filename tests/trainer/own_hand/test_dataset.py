@@ -117,7 +117,7 @@ def test_lines_that_are_gone_are_named(tmp_path, hand, lines):
         source.load_adapted(Path("a.pth"), None, None, resumed=True)
 
 
-def test_a_line_that_the_reader_cannot_know_is_not_judged_by_it(monkeypatch, caplog):
+def test_a_line_that_the_reader_cannot_know_is_not_judged_by_it(caplog):
     """It would be misread whatever it is; of the others one is left out that is not its text."""
     texts = ["a cab", "bacca", "abba", "фата", "a bab"]
     read = [*texts[:3], "b", "ccc c"]
@@ -129,7 +129,6 @@ def test_a_line_that_the_reader_cannot_know_is_not_judged_by_it(monkeypatch, cap
         model=SimpleNamespace(alphabet=Alphabet("abc ")),
         read_lines=lambda inks, **_: [read[abs(int(ink[0, 2]))] for ink in inks],
     )
-    monkeypatch.setattr(selection, "_warn_of_two_hands", lambda *_: None)
     found = selection.usable("hand", samples, None, reader)
     assert [one.text for one in found] == texts[:4]
     assert "do not fit: a bab ('a bab' is read as 'ccc c')" in caplog.text

@@ -48,13 +48,6 @@ def test_a_pdf_has_the_pages_in_their_sizes_as_curves(tmp_path):
     assert widths[-1] == pytest.approx(0.5 / POINT)
 
 
-def test_strokes_have_several_widths_by_speed(tmp_path):
-    write_pdf(tmp_path / "page.pdf", [page_figure(page(), speed_widths=True)])
-    (only,) = PdfReader(tmp_path / "page.pdf").pages
-    widths = [float(values[0]) for name, values in operations(only) if name == "w"]
-    assert len(set(widths[1:])) == len(drawn(only)) == 4  # parts of three widths, and the dot
-
-
 def test_the_same_pages_are_the_same_bytes(tmp_path):
     for name in ("one", "other"):
         figures = map(page_figure, (page(), page(100, 100)))
@@ -63,22 +56,8 @@ def test_the_same_pages_are_the_same_bytes(tmp_path):
     assert PdfReader(tmp_path / "one").metadata.title == "title?"
 
 
-def test_a_pdf_is_whole_or_as_it_was(tmp_path):
-    (tmp_path / "page.pdf").write_bytes(b"old")
-
-    def broken():
-        yield page_figure(page())
-        raise RuntimeError("no more")
-
-    with pytest.raises(RuntimeError, match="no more"):
-        write_pdf(tmp_path / "page.pdf", broken())
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
-
-
-@pytest.mark.parametrize("speed_widths", [False, True])
-def test_a_png_shows_ink_where_it_is(tmp_path, speed_widths):
-    figure = page_figure(page(127, 101.6), speed_widths=speed_widths)
-    write_png(tmp_path / "page.png", figure, 200)
+def test_a_png_shows_ink_where_it_is(tmp_path):
+    write_png(tmp_path / "page.png", page_figure(page(127, 101.6)), 200)
     with Image.open(tmp_path / "page.png") as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)
     assert pixels.shape == (800, 1000, 3)

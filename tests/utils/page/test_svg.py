@@ -1,4 +1,4 @@
-"""Lines and pages as SVG, read back by vpype, a program for pen plotters; times by hand."""
+"""Lines and pages as SVG, read back by vpype, a program for pen plotters."""
 
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -8,9 +8,8 @@ import pytest
 
 from tests.utils.test_plots import wave
 from utils.ink import bezier, bounds
-from utils.page.layers import PARTS
-from utils.page.page import LETTER, PEN_WIDTH, PERIOD, Pen, Row, Sheet, page_of_line
-from utils.page.svg import JUMP_SPEED, to_svg
+from utils.page.page import LETTER, PEN_WIDTH, Pen, Row, Sheet, page_of_line
+from utils.page.svg import to_svg
 
 vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")
 vpype_cli = pytest.importorskip("vpype_cli")
@@ -132,58 +131,3 @@ def test_every_stroke_and_dot_is_in_the_gcode_and_the_pen_lifted_between(tmp_pat
             pauses += 1
     assert not down and pauses == 2  # between the ruling and two pens
     check_ends([[(end.real, 297 - end.imag) for end in (way[0], way[-1])] for way in drawn], page)
-
-
-def test_strokes_have_several_widths_by_speed():
-    plain, root = (
-        ElementTree.fromstring(to_svg(scribble(), speed_widths=by_speed))
-        for by_speed in (False, True)
-    )
-    groups = list(zip(root.iter(f"{SVG}g"), plain.iter(f"{SVG}g"), strict=True))
-    for group, layer in groups[1:]:  # behind the ruling
-        widths = [path.get("stroke-width") for path in group]
-        assert len(set(widths)) == len(widths) > 5
-        segments = ["".join(path.get("d") for path in one).count("C") for one in (group, layer)]
-        assert segments[0] == PARTS * segments[1]
-
-
-# Faster and faster to the right; half a second later (as it is so far) a dot; a line of a red pen.
-STROKE = np.array([[10, 20], [11, 20], [14, 20], [20, 20.0]])
-DOT = np.array([[20 + JUMP_SPEED / 2, 20.1]])
-LINE = np.array([[20 + JUMP_SPEED / 2, 20.2], [110, 40]])
-FILM = Sheet(
-    210,
-    297,
-    (Row((STROKE, DOT)), Row((LINE,), pen=RED)),
-    rules=np.array([[[20, 30], [190, 30.0]]]),
-)
-
-
-def timetable(svg):
-    """When each stroke begins, how long it takes and how far it is at equal times, layer by
-    layer; until it begins it is hidden."""
-    found = []
-    for path in ElementTree.fromstring(svg).iter(f"{SVG}path"):
-        if (grows := path.find(f"{SVG}animate")) is None:
-            continue
-        begin = float(grows.get("begin").removesuffix("s"))
-        hidden = path.find(f"{SVG}set")
-        assert (hidden is None) == (begin == 0)
-        if begin:
-            assert (hidden.get("attributeName"), hidden.get("to")) == ("visibility", "hidden")
-            assert hidden.get("end") == grows.get("begin")
-        assert path.get("pathLength") == "1" and grows.get("attributeName") == "stroke-dashoffset"
-        shares = [2 - float(value) for value in grows.get("values").split(";")]
-        found.append((begin, float(grows.get("dur").removesuffix("s")), shares))
-    return found
-
-
-@pytest.mark.parametrize("speed", [1.0, 4.0])
-def test_animated_strokes_take_the_time_of_the_pen(speed):
-    stroke, dot, line = timetable(to_svg(FILM, animate=speed))
-    assert stroke[:2] == pytest.approx((0, 3 * PERIOD / speed), abs=1e-3)
-    assert stroke[2] == pytest.approx([0, 0.1, 0.4, 1], abs=0.01)
-    begin = 3 * PERIOD + 0.5  # after the jump
-    assert dot[:2] == pytest.approx((begin / speed, PERIOD / speed), abs=1e-3)
-    assert dot[2] == [0, 1]
-    assert line[:2] == pytest.approx(((begin + PERIOD) / speed, PERIOD / speed), abs=1e-3)

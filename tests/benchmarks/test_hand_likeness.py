@@ -1,14 +1,12 @@
-"""Hands told apart: invented writers, values by hand, and second implementations of the algebra."""
+"""The features of a hand: invented writers, and values by hand."""
 
 import numpy as np
 import pytest
-import torch
-from torch.distributions import MultivariateNormal
 
+from benchmarks.hand_features import BLOCKS, DIRECTIONS, HEIGHT, HINGE, SIZE, hand_features
+from benchmarks.hand_likeness import HandSpace
 from tests.data_loader.synthetic.hands import line, turned
 from utils.checks import DataError
-from utils.hand_features import BLOCKS, DIRECTIONS, HEIGHT, HINGE, SIZE, hand_features
-from utils.hand_likeness import HandSpace, split_in_two
 from utils.ink import from_strokes
 
 
@@ -54,31 +52,6 @@ def test_features_of_straight_strokes_by_hand():
     gaps = part(found, "gaps") ** 2
     assert gaps[9] == pytest.approx(1)
     assert not part(found, "hinges of 6").any()  # a bar has ten steps
-
-
-def test_lines_of_two_hands_are_divided_as_the_joint_normal_distribution_says():
-    """Every division of eight lines, by the joint density of each group."""
-    rng = np.random.default_rng(3)
-    between = np.array([9.0, 4.0, 0.5])
-    hands = rng.normal(size=(2, 3)) * np.sqrt(between)
-
-    def density(lines):
-        total = 0.0
-        for axis, variance in enumerate(between):
-            joint = torch.eye(len(lines), dtype=torch.float64) + variance
-            values = torch.tensor(lines[:, axis])
-            total += MultivariateNormal(torch.zeros_like(values), joint).log_prob(values).item()
-        return total
-
-    for sizes in ((5, 3), (7, 1), (8, 0)):
-        lines = np.repeat(hands, sizes, axis=0) + rng.normal(size=(8, 3))
-        divisions = [np.array([k >> n & 1 for n in range(8)], dtype=bool) for k in range(1, 255)]
-        each = [density(lines[one]) + density(lines[~one]) for one in divisions]
-        other, evidence = split_in_two(lines, between)
-        best = divisions[int(np.argmax(each))]
-        assert evidence == pytest.approx(max(each) - density(lines))
-        assert (other == best).all() or (other == ~best).all()
-        assert 0 < other.sum() <= 4
 
 
 def test_bad_input_is_named():

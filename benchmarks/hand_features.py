@@ -2,7 +2,7 @@
 
 `hand_features` counts directions, turns, heights and gaps of a line that is first made level,
 scaled to its x-height and smoothed, always in the same way, be it recorded or written by a
-network. `utils.hand_likeness` learns which differences between such vectors distinguish hands.
+network. `benchmarks.hand_likeness` learns which differences between such vectors distinguish hands.
 """
 
 import math
