@@ -18,7 +18,7 @@ from handwriting.plain_text import known_only
 from model.generation.options import Sampling
 from utils import checks
 from utils.alphabet import Alphabet
-from utils.checks import DEVICES, UserError, device_name, nearest
+from utils.checks import DEVICES, UserError, device_name
 from utils.files import make_room
 from utils.override import EXAMPLE, Override
 
@@ -50,40 +50,16 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **kwargs: str) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
-    def parse(
-        self, words: list[str] | None = None, owners: Callable[[str], list[str]] = lambda _: []
-    ) -> argparse.Namespace:
-        """Parse a command line, whose positional arguments may stand between its options.
-
-        Args:
-            words: of the command line; None for those of the process.
-            owners: returns the other commands that have an option.
-
-        Raises:
-            UserError: naming the option that is wrong, and which one may be meant.
-        """
+    def parse(self, words: list[str] | None = None) -> argparse.Namespace:
+        """Parse a command line (None: that of the process), whose positional arguments may stand
+        between its options."""
         words = sys.argv[1:] if words is None else words
         if empty := next((word for word in words if word[:1] == "-" and word[-3:] == "=--"), None):
             raise UserError(f"argument {empty[:-3]}: '--' is not a value")  # argparse takes none
-        arguments, unknown = self.parse_known_intermixed_args(words)
-        if not unknown:
-            return arguments
-        word = next((word for word in unknown if word.startswith("-")), unknown[0])
-        option, problem = word.partition("=")[0], "is unknown"
-        if others := owners(option):
-            problem = f"belongs to {', '.join(others)}"
-        elif near := nearest(option, self.options):
-            problem = f"is unknown: did you mean {' or '.join(near)}?"
-        raise UserError(f"{word} {problem}; see `{self.prog} --help`")
+        return self.parse_intermixed_args(words)
 
     def error(self, message: str) -> NoReturn:
-        needed = "are required" in message
-        raise UserError(f"{message}; see `{self.prog} --help`" if needed else message)
-
-    @property
-    def options(self) -> list[str]:
-        """Its long options."""
-        return [option for option in self._option_string_actions if option.startswith("--")]
+        raise UserError(f"{message}; see `{self.prog} --help`")
 
 
 def value(parse: Callable[[str], Any]) -> Callable[[str], Any]:
