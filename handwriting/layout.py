@@ -48,7 +48,6 @@ class Word:
         width: of its ink.
         gap: from its right edge to the next word's left edge.
         text: of it.
-        ends_row: whether the next word begins a row: of a part of a word.
         doubt: why it may not be what the text says; empty if it is.
     """
 
@@ -56,7 +55,6 @@ class Word:
     width: float
     gap: float
     text: str = ""
-    ends_row: bool = False
     doubt: str = ""
 
 
@@ -143,9 +141,6 @@ def break_rows(
             yield row[:kept]
             row, room = row[kept:], width
         row.append(word)
-        if word.ends_row:
-            yield row
-            row, room = [], width
     if row:
         yield row
 

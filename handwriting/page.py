@@ -89,7 +89,7 @@ class Pages(list[Page]):
     """The pages of a text, in order.
 
     Attributes:
-        proofread: its words, as they were written and read back, parts of divided ones as well.
+        proofread: its words, as they were written and read back.
         notes: what was done that the text and the options did not say, a sentence each.
         origin: what it takes to write a word again; see `rewriting.rewrite`.
     """

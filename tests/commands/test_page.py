@@ -86,20 +86,11 @@ def test_several_pages_of_standard_input_are_numbered(networks, tmp_path, monkey
     assert rows == ["ab"] * 10
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("a " + "b" * 30, ()),
-        (" " * 60 + "b" * 30, ()),
-        ("  " + "b" * 30, ("--indent", 20)),
-    ],
-)
-def test_a_word_wider_than_the_line_is_divided(tmp_path, text, words):
-    output = tmp_path / "out.json"
-    write_page({"-r": "writer"}, "--text", text, "--output", output, "--paper", "70x150", *words)
+def test_a_word_wider_than_the_line_is_made_narrower(tmp_path):
+    output, text = tmp_path / "out.json", "a " + "b" * 30
+    write_page({"-r": "writer"}, "--text", text, "--output", output, "--paper", "70x150")
     rows = rows_of(output)
-    assert " ".join(row.text for row in rows).replace("- ", "") == text.strip()
-    assert len(rows) > 1 and all("- " not in row.text for row in rows)  # a part ends its row
+    assert [row.text for row in rows] == text.split()
     assert max(stroke[:, 0].max() for row in rows for stroke in row.strokes) < 63.1
 
 
