@@ -113,10 +113,8 @@ def add_paper(parser: Parser) -> None:
         "distance of the ruling's lines (default: 8.5 ruled, 5 others)",
     )
     sizes = f"{', '.join(SIZES)}, or width x height in mm, e.g. 100x150"
-    sizes += " (default: a4; an --envelope is DL)"
-    add("--paper", type=value(size), metavar="SIZE", help=sizes)
-    place = "write an envelope: the last paragraph is the address, those before it the sender's"
-    add("--envelope", action="store_true", help=place)
+    sizes += " (default: a4)"
+    add("--paper", type=value(size), default=SIZES["a4"], metavar="SIZE", help=sizes)
     add("--landscape", action="store_true", help="turn the sheet: the longer side is its width")
     margin = "mm, or one for all (default: 22,20,22,25; if small, a tenth of the shorter side)"
     add("--margins", type=value(margins), metavar="TOP,RIGHT,BOTTOM,LEFT", help=margin)
@@ -225,7 +223,7 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
         PageOptions,
         arguments,
         paper=Paper.of(
-            arguments.paper or SIZES["envelope" if arguments.envelope else "a4"],
+            arguments.paper,
             landscape=arguments.landscape,
             margins=arguments.margins,
             ruling=arguments.ruling or "plain",

@@ -19,7 +19,7 @@ FEW_ROWS = 5
 
 def set_to_fit(setting: Setting, options: PageOptions) -> tuple[list[Paragraph], list[str]]:
     """Return paragraphs of the size that is asked for, and sentences on what does not fit."""
-    usual, sheets, notes = options.usual_size, options.sheets, []
+    usual, sheets, notes = options.usual_size, options.fit, []
     sized = options.size or options.squares or setting.paper.letter
     follows = not (setting.spreads or sized or options.line_height)
     largest = partial(_largest, setting, usual)
@@ -39,7 +39,7 @@ def set_to_fit(setting: Setting, options: PageOptions) -> tuple[list[Paragraph],
         return fit(paragraphs) and not touch(paragraphs) and sum(rows(paragraphs)) == own
 
     size = largest(fit) if sheets or follows else usual
-    if options.fit and size == usual and not sized:
+    if sheets and size == usual and not sized:
         larger = (round(usual * step / STEPS, 2) for step in range(STEPS + 1, _highest(setting)))
         size = max(
             takewhile(lambda tried: stands_in_rows(setting.paragraphs(tried / usual)), larger),

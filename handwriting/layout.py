@@ -88,7 +88,6 @@ class Paragraph:
         pen: what it is written with.
         size: its x-height.
         lead: words before the first row, such as other columns, and how far from the left margin.
-        top: how far down its first baseline is, at least.
         line: of the text that it is.
     """
 
@@ -100,7 +99,6 @@ class Paragraph:
     pen: Pen = PEN
     size: float = 1.0
     lead: Sequence[tuple[float, Sequence[Word]]] = ()
-    top: float = 0.0
     line: int = 0
 
     @property
@@ -279,7 +277,7 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper, valign: VAlign = "top")
                 yield _page(sheet[:kept], paper, valign)
             sheet, baseline, above, first = [], paper.margins[0], 0.0, False
         for row, own, start in rows:
-            baseline = max(baseline + _step(above, own.line_height, paper), own.top)
+            baseline += _step(above, own.line_height, paper)
             sheet.append(Placed(row, own, baseline, start))
             above = own.line_height
         begins = False

@@ -64,7 +64,6 @@ class PageOptions:
         squares: whether each digit and sign of arithmetic stands in a square of the paper.
         fit: the sheets that the text is to fill at the largest size, from half of `size`; a short
             text whose size is not given becomes as wide as the sheet.
-        envelope: whether the last paragraph is an address, and what is before it the sender's.
         valign: where the writing stands on a sheet that it leaves partly empty.
         proofread: whether every word is read back, and written again if it is misread.
         reader: the network that does so; None for the one that is as free as the writer.
@@ -90,7 +89,6 @@ class PageOptions:
     trace: Trace | None = None
     squares: bool = False
     fit: int | None = None
-    envelope: bool = False
     valign: VAlign = "top"
     proofread: bool = True
     reader: str | Path | None = None
@@ -109,11 +107,6 @@ class PageOptions:
         return (
             self.size or self.paper.letter or (DIGIT * self.paper.spacing * self.squares or HEIGHT)
         )
-
-    @property
-    def sheets(self) -> int | None:
-        """How many sheets the text is to fill; None for any."""
-        return self.fit or (1 if self.envelope else None)
 
 
 def style(text: str) -> str | Path:

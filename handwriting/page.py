@@ -18,7 +18,7 @@ from handwriting.paper import Paper
 from handwriting.passages import RAISED, Passage, write_passages
 from handwriting.plain_text import explain, fit, known_only, split
 from handwriting.proofreading import Proofread
-from handwriting.setting import LAST_COLUMN, Look, Setting, columns, enveloped, line_height
+from handwriting.setting import LAST_COLUMN, Look, Setting, columns, line_height
 from model.generation.writing import check_lengths
 from model.writer import Writer
 from utils.alphabet import Alphabet
@@ -213,8 +213,6 @@ def looks_of(
         UserError: if one does not fit on the paper.
     """
     looks = [replace(options.look, **own) for own, _ in zip(values, lines, strict=False)]
-    if options.envelope:
-        looks = enveloped(looks, lines, options.paper)
     for look in looks:
         line_height(look, options.line_height, options.paper)
     return looks
@@ -223,7 +221,7 @@ def looks_of(
 def width_of(look: Look, num_columns: int, paper: Paper) -> float:
     """Return the width of a row in x-heights."""
     share = LAST_COLUMN if num_columns > 1 else 1.0
-    return (paper.column - look.left - look.indent) / look.size * share
+    return (paper.column - look.indent) / look.size * share
 
 
 def write_words(

@@ -14,8 +14,6 @@ import experiments
 from base.pretrained import style_of
 from commands.page import MAX_BYTES, options_of
 from handwriting.page import MAX_LINES
-from handwriting.paper import Paper
-from handwriting.setting import Look, enveloped
 from tests.commands.networks import save as save_network
 from tests.page_rows import rows_of
 from utils.checks import UserError
@@ -158,22 +156,6 @@ def test_a_text_fits_on_as_many_sheets_as_are_asked_for(tmp_path, capsys):
     assert (rows[0].pen.width, rows[0].pen.colour) == (0.7, "#000080")
     x, y = np.concatenate(rows[0].strokes).T
     assert x.min() + x.max() == pytest.approx(100, abs=0.01) and y.max() == pytest.approx(54, abs=1)
-
-
-def test_an_envelope_has_the_address_at_the_right_and_the_sender_in_the_corner(tmp_path):
-    """A page of one sheet, however long the address is."""
-    for number, lines in enumerate((3, 12)):
-        file = text_file(tmp_path, "ab\nba\n\n" + "ab\n" * lines)
-        output = tmp_path / f"{number}.json"
-        write_page({"-r": "writer"}, file, "--output", output, "--envelope")
-        inks = [np.concatenate(row.strokes) for row in rows_of(output)]
-        assert len(inks) == 2 + lines
-        assert [round(ink[:, 0].min(), 1) for ink in inks] == [11.0] * 2 + [110.0] * lines
-        assert max(ink[:, 1].max() for ink in inks) < 110 - 8
-        assert {row.pen.width for row in rows_of(output)} == {0.4}
-    address = Look(size=2.0, colour="", pen=1.0, align="left", indent=0.0)
-    (sender, _, first, *_) = enveloped([address] * 5, ["ab", "", "c", "d", "e"], Paper(200, 100))
-    assert (sender.size, first.size, first.left, first.top) == pytest.approx((1.5, 2.0, 75.0, 55.0))
 
 
 def test_lists_columns_and_verses_hang(tmp_path):
