@@ -14,7 +14,7 @@ from commands.options import Networks, Parser, number, require, value
 from handwriting.layout import VAlign
 from handwriting.networks import PROOFREADERS
 from handwriting.options import OF_LOOK, USUAL, PageOptions
-from handwriting.paper import RULINGS, SIZES, Paper, check_pixels, size
+from handwriting.paper import RULINGS, SIZES, Paper, size
 from handwriting.setting import HEIGHT, LINE_HEIGHT
 from utils.checks import UserError
 from utils.files import make_room, read_text
@@ -97,7 +97,7 @@ def add_options(parser: Parser) -> None:
     which += f"and number of each, or {DOUBTFUL}"
     add("--rewrite", nargs="+", type=value(place), metavar="PAGE:ROW:WORD", help=which)
     parser.set_defaults(usual=parser.get_default)
-    add("--dpi", type=number(int, 10, 2400), help=f"pixels per inch of a PNG (default: {DPI})")
+    add("--dpi", type=number(int, 10, 1200), help=f"pixels per inch of a PNG (default: {DPI})")
     drawing = parser.add_mutually_exclusive_group()
     nib = "SVG, PDF, PNG: draw strokes thinner where the pen is fast; not for plotters"
     drawing.add_argument("--nib", action="store_true", help=nib)
@@ -198,7 +198,7 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
     options.check_readable(arguments.report)
 
 
-def check_output(drawing: Drawing, report: Path | None, path: Path, paper: Paper) -> None:
+def check_output(drawing: Drawing, report: Path | None, path: Path) -> None:
     """Refuse options that are not for a format, and what cannot be written.
 
     Raises:
@@ -209,8 +209,6 @@ def check_output(drawing: Drawing, report: Path | None, path: Path, paper: Paper
         if given and name not in KINDS[kind]:
             kinds = " or ".join(one for one, accepted in KINDS.items() if name in accepted)
             raise UserError(f"--{name} is for --output FILE ending in {kinds}, not {kind}")
-    if kind == ".png":
-        check_pixels(paper.width, paper.height, drawing.dpi or DPI)
     if report:
         make_room(report, "--report", is_checked_only=True)
     make_room(path, "--output", is_checked_only=True)
@@ -245,7 +243,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         chosen, network = options_of(arguments), arguments.resume
         check(arguments)
-    check_output(drawing, arguments.report, path, chosen.paper)
+    check_output(drawing, arguments.report, path)
     source, text = arguments.file or "--text", "\n".join(arguments.text or ())
     if arguments.file:
         text = read_text(arguments.file, MAX_BYTES)

@@ -39,9 +39,6 @@ SMALL = 180.0
 """Length of the shorter side below which margins are a tenth of it (assumed)."""
 LEAST = 20.0
 """Least width and height of what is left for writing (assumed)."""
-MAX_PIXELS = 200_000_000
-"""Pixels of a picture (assumed: about a gigabyte while it is drawn; A4 has 35 million at 600
-dpi)."""
 
 
 @dataclass(frozen=True)
@@ -140,17 +137,6 @@ class Paper:
         """Return the places of a grid across the sheet, one of them at the margin of a side."""
         first = self.margins[side] % self.spacing or self.spacing
         return np.arange(first, length, self.spacing).tolist()
-
-
-def check_pixels(width: float, height: float, dpi: int) -> None:
-    """Raise a UserError if a picture of a sheet has more than `MAX_PIXELS`."""
-    across, down = (round(one / 25.4 * dpi) for one in (width, height))
-    if across * down > MAX_PIXELS:
-        most = int(dpi * (MAX_PIXELS / (across * down)) ** 0.5)
-        raise UserError(
-            f"a sheet of {width:g} by {height:g} mm at {dpi} dpi is a picture of {across:,} by "
-            f"{down:,} pixels, which is too large: at most {most} dpi"
-        )
 
 
 def size(name: str) -> tuple[float, float]:

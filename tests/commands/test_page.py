@@ -187,10 +187,6 @@ def test_lists_columns_and_verses_hang(tmp_path):
         ([], "either FILE or --text"),
         (["--paper", "a99", "--text", "x"], "paper 'a99': the name of a sheet"),
         (["--text", "x", "--dpi", "99"], "--dpi is for --output FILE ending in"),
-        (
-            ["--paper", "2000x2000", "--text", "x", "--output", "x.png"],
-            "23,622 by 23,622 pixels, which is too large: at most 179 dpi",
-        ),
         (["--text", "x", "--margins", "1,2"], "one number of mm, or four"),
         (["--text", "x", "--margins", "99"], "leaves less than 20 mm"),
         (["--text", "x", "--report", "r"], "--report is for --proofread"),
