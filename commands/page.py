@@ -5,13 +5,11 @@ import shlex
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import get_args
 
 import handwriting
 from base.pretrained import STYLE, resolve_checkpoint
 from commands import options
 from commands.options import Networks, Parser, number, require, value
-from handwriting.layout import VAlign
 from handwriting.networks import PROOFREADERS
 from handwriting.options import OF_LOOK, USUAL, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, size
@@ -130,8 +128,6 @@ def add_paper(parser: Parser) -> None:
     fit = "use the largest size, from half of --size, at which the text fits on SHEETS, or on one; "
     fit += "without --size, short lines become as wide as the sheet"
     add("--fit", nargs="?", const=1, type=number(int, 1, 1000), metavar="SHEETS", help=fit)
-    where = "position of the writing on a sheet that it leaves partly empty (default: top)"
-    add("--valign", choices=get_args(VAlign), default="top", help=where)
 
 
 def add_look(parser: Parser) -> None:

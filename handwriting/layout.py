@@ -17,7 +17,6 @@ from utils.page.page import Pen, Row, RowWord, Sheet
 
 PEN = Pen()
 Align = Literal["left", "right", "centred", "justified"]
-VAlign = Literal["top", "middle", "bottom"]
 
 STRETCH = 2.0
 """How many times wider than usual a blank becomes in a justified line; beyond, the line stays
@@ -247,7 +246,7 @@ def _step(above: float, height: float, paper: Paper) -> float:
     return paper.ruled(max(height, (above + height) / 2))
 
 
-def pages(paragraphs: Iterable[Paragraph], paper: Paper, valign: VAlign = "top") -> Iterator[Sheet]:
+def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Sheet]:
     """Yield the pages that paragraphs fill, one at a time; at least one.
 
     Below a paragraph of higher lines the first baseline is at the mean of both heights. Where the
@@ -274,28 +273,20 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper, valign: VAlign = "top")
                 kept -= kept > 0 and not begins and sheet[kept - 1].begins
                 kept = kept or len(sheet)
                 rows = [(row, own, start) for row, own, _, start in sheet[kept:]] + rows
-                yield _page(sheet[:kept], paper, valign)
+                yield _page(sheet[:kept], paper)
             sheet, baseline, above, first = [], paper.margins[0], 0.0, False
         for row, own, start in rows:
             baseline += _step(above, own.line_height, paper)
             sheet.append(Placed(row, own, baseline, start))
             above = own.line_height
         begins = False
-    yield _page(sheet, paper, valign)
+    yield _page(sheet, paper)
 
 
-def _page(sheet: Sequence[Placed], paper: Paper, valign: VAlign) -> Sheet:
-    """Return rows as a page, lowered to its middle or foot."""
-    lower = 0.0
-    if sheet and valign == "bottom":
-        lower = paper.bottom - sheet[-1].baseline
-    elif sheet and valign == "middle":
-        y = np.concatenate([ink[:, 1] + y for row, _, y, _ in sheet for ink in row.strokes])
-        lower = max((paper.margins[0] + paper.bottom - y.min() - y.max()) / 2, 0.0)
-    if paper.spacing:
-        lower -= lower % paper.spacing
+def _page(sheet: Sequence[Placed], paper: Paper) -> Sheet:
+    """Return rows as a page."""
     rows = []
     for row, _, y, _ in sheet:
-        strokes = tuple(ink + np.array([0.0, y + lower]) for ink in row.strokes)
-        rows.append(replace(row, strokes=strokes, baseline=y + lower))
+        strokes = tuple(ink + np.array([0.0, y]) for ink in row.strokes)
+        rows.append(replace(row, strokes=strokes, baseline=y))
     return Sheet(paper.width, paper.height, tuple(rows), paper.rules(), paper.dots())

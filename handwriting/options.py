@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from base.pretrained import style_file
-from handwriting.layout import Align, VAlign
+from handwriting.layout import Align
 from handwriting.paper import Paper
 from handwriting.setting import HEIGHT, Look
 from handwriting.worksheet import DIGIT, Trace
@@ -64,7 +64,6 @@ class PageOptions:
         squares: whether each digit and sign of arithmetic stands in a square of the paper.
         fit: the sheets that the text is to fill at the largest size, from half of `size`; a short
             text whose size is not given becomes as wide as the sheet.
-        valign: where the writing stands on a sheet that it leaves partly empty.
         proofread: whether every word is read back, and written again if it is misread.
         reader: the network that does so; None for the one that is as free as the writer.
         tries: most times a word is written.
@@ -89,7 +88,6 @@ class PageOptions:
     trace: Trace | None = None
     squares: bool = False
     fit: int | None = None
-    valign: VAlign = "top"
     proofread: bool = True
     reader: str | Path | None = None
     tries: int = 6

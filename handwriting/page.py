@@ -166,7 +166,7 @@ def write_page(
     indents = [first.indent for first, *_ in passages]
     setting = Setting(looks, indents, words, options.paper, options.line_height, options.squares)
     paragraphs, on_fit = set_to_fit(setting, options)
-    sheets = layout.pages(paragraphs, options.paper, options.valign)
+    sheets = layout.pages(paragraphs, options.paper)
     pages = [Page(**vars(sheet)) for sheet in sheets]
     origin = Origin(options, looks, None if writer is None else str(writer.path))
     return Pages(pages, proofread, [*hands.notes, *notes, *on_fit], origin)
