@@ -94,7 +94,6 @@ def add_options(parser: Parser) -> None:
     which = "write words of the pages of --report again, and leave all else as it is: page, row "
     which += f"and number of each, or {DOUBTFUL}"
     add("--rewrite", nargs="+", type=value(place), metavar="PAGE:ROW:WORD", help=which)
-    parser.set_defaults(usual=parser.get_default)
     add("--dpi", type=number(int, 10, 1200), help=f"pixels per inch of a PNG (default: {DPI})")
     drawing = parser.add_mutually_exclusive_group()
     nib = "SVG, PDF, PNG: draw strokes thinner where the pen is fast; not for plotters"
@@ -181,13 +180,15 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
         UserError: naming them.
     """
     require(arguments, rewrite="report")
-    own = ("rewrite", "report", "device", "modules", "output", "nib", "animate", "dpi", "usual")
+    own = ("rewrite", "report", "device", "modules", "output", "nib", "animate", "dpi")
     names = {"file": "FILE", "resume": "-r", "pen": "--pen-width"}
     names |= {"reader": "--proofread", "proofread": "--no-proofread"}
+    add_options(parser := Parser())
+    usual = vars(parser.parse([]))
     others = [
         names.get(name, f"--{name.replace('_', '-')}")
         for name, given in vars(arguments).items()
-        if name not in own and given != arguments.usual(name)
+        if name not in own and given != usual[name]
     ]
     if others:
         raise UserError(f"--rewrite takes these from --report: leave out {', '.join(others)}")
