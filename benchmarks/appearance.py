@@ -1,4 +1,4 @@
-"""How written lines or pages look, in numbers, by bias, length or liveliness, beside recorded ones.
+"""How written lines or pages look, in numbers, by bias or length, beside recorded ones.
 
 Of lines `benchmarks/measures.py`, of pages the spreads of `benchmarks/evenness.py`.
 """
@@ -6,7 +6,6 @@ Of lines `benchmarks/measures.py`, of pages the spreads of `benchmarks/evenness.
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,10 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
         data = data_of(writer, arguments.recorded, arguments.overrides)
         samples = [sample for sample in data.loaded.split(arguments.recorded) if sample.text]
     if arguments.pages:
-        columns = [
-            (f"liveliness {share:g}", list(written_pages(writer, arguments, share)))
-            for share in sorted(set(arguments.liveliness))
-        ]
+        columns = [("written", list(written_pages(writer, arguments)))]
         if arguments.recorded:
             recorded = recorded_pages(samples, arguments)
             columns.append((f"{len(recorded)} recorded", recorded))
@@ -121,9 +117,7 @@ def print_lengths(
             )
 
 
-def written_pages(
-    writer: Writer, arguments: argparse.Namespace, liveliness: float
-) -> Iterator[dict[str, float]]:
+def written_pages(writer: Writer, arguments: argparse.Namespace) -> Iterator[dict[str, float]]:
     """Yield the measures of pages as `page` lays them out.
 
     Page n has the seed `--seed` + n, and the hand that the network chooses by it.
@@ -135,7 +129,6 @@ def written_pages(
     for number in tqdm(range(arguments.pages), "pages", leave=False, disable=None):
         seed = arguments.seed + number
         hand = Hand(writer, own_hand(writer, None, seed, sampling), None, sampling)
-        hand = replace(hand, liveliness=liveliness)
         text = " ".join(texts[number * SENTENCES : (number + 1) * SENTENCES])
         parts = Passage(hand, text).lines
         lines = hand.write_words(parts, range(seed, seed + len(parts)))
@@ -176,5 +169,4 @@ if __name__ == "__main__":
     add("--lengths", type=int, nargs="+", default=[], help="of texts that are read as well")
     add("--reader", default="reader", help="that reads these (default: reader)")
     add("--pages", type=int, help="measure so many pages instead")
-    add("--liveliness", type=float, nargs="+", default=[1.0], help="of pages (default: 1)")
     main(run, parser)

@@ -143,9 +143,6 @@ def add_look(parser: Parser) -> None:
     usual = " (default: %(default)s)"
     indent = f"indent of the first line of each paragraph{usual}"
     add("--indent", type=kinds["indent"], default=0.0, metavar="MM", help=indent)
-    kept = "0: every word stands on the line, and all blanks are alike; 1: as people write"
-    kept += usual
-    add("--liveliness", type=number(float, 0, 1), default=1.0, metavar="SHARE", help=kept)
     width = f"width of the pen (default: in proportion to the size, {Pen.width:g} at {HEIGHT:g})"
     add("--pen-width", dest="pen", type=kinds["pen"], metavar="MM", help=width)
     traced = "letters to go over: light or dotted"

@@ -57,8 +57,6 @@ class PageOptions:
         colour, pen: of the ink, as `#rrggbb`, and its width; None in proportion to the size.
         align, indent: how rows lie between the margins, and of a paragraph's first row.
         line_height: at least; None in proportion to the size, and so that no rows touch.
-        liveliness: 0: every word on the line, and all blanks alike; 1: as they were written
-            (measured, lab notebook: the lines of a page).
         trace: how letters are drawn that somebody goes over with a pen: "light", or "dotted"; None
             for neither.
         squares: whether each digit and sign of arithmetic stands in a square of the paper.
@@ -84,7 +82,6 @@ class PageOptions:
     align: Align = "left"
     indent: float = 0.0
     line_height: float | None = None
-    liveliness: float = 1.0
     trace: Trace | None = None
     squares: bool = False
     fit: int | None = None

@@ -48,13 +48,13 @@ def test_variety_by_hand():
 
 def test_pages_are_measured_as_page_lays_them_out(checkpoints, writer, tmp_path):
     arguments = SimpleNamespace(pages=2, seed=5)
-    _, found = appearance.written_pages(writer, arguments, 0.5)
+    _, found = appearance.written_pages(writer, arguments)
     hand = appearance.Hand(writer, appearance.own_hand(writer, None, 6, appearance.Sampling(0.75)))
     text, output = tmp_path / "text.txt", tmp_path / "page.json"
     text.write_text(" ".join(held_out(28)[14:]))
     paper = f"{40 * hand.shape.blank * 2.2}x{8.5 * 3.9 * 2.2}"
     use("page", text, "-r", checkpoints["SynthesisNetwork"], "--no-proofread", "--seed", 6,
-        "--paper", paper, "--margins", 0, "--liveliness", 0.5, "--output", output,
+        "--paper", paper, "--margins", 0, "--output", output,
         "--line-height", 3.9 * 2.2)  # fmt: skip
     rows = rows_of(output if output.exists() else tmp_path / "page-1.json")
     assert len(rows) == 8
