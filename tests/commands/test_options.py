@@ -35,7 +35,7 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
             experiments.main([name, "--help"])
         assert stopped.value.code == 0
         shown[name] = " ".join(capsys.readouterr().out.split())
-        if name not in ("runs", "web"):
+        if name not in ("runs", "style", "web"):
             assert "--device" in shown[name] and "--module" in shown[name]
     write = shown["write"]
     assert write.count("(default") >= 11 and f"need more (default: {Sampling.bias:g})" in write
