@@ -1,7 +1,7 @@
 """From a text to pages in a hand: `write_page`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from os import PathLike
@@ -62,21 +62,6 @@ class Page(Sheet):
         """What it says, a line a row."""
         return "\n".join(row.text for row in self.rows)
 
-    @property
-    def doubts(self) -> list[str]:
-        """The words that a person should look at, each with its row and number and why."""
-        return [
-            f"row {row}, word {number}: {word.text}: {word.doubt}"
-            for row, number, word in self.doubtful
-        ]
-
-    @property
-    def doubtful(self) -> list[tuple[int, int, RowWord]]:
-        """These words, each with the numbers of its row and of itself."""
-        rows = enumerate(self.rows, 1)
-        named = [(row, number, one) for row, own in rows for number, one in own.numbered()]
-        return [place for place in named if place[2].doubt]
-
     def save(self, path: str | PathLike[str], **how: object) -> None:
         """Save the page as .svg, .pdf, .png, .inkml or .json; `how` as `save_sheets` takes it."""
         save_sheets([self], path, **how)
@@ -108,14 +93,21 @@ class Pages(list[Page]):
     def doubts(self) -> list[str]:
         """The words that a person should look at, each with its page, row and number and why."""
         return [
-            f"page {number}, {one}" for number, page in enumerate(self, 1) for one in page.doubts
+            f"page {page}, row {row}, word {number}: {word.text}: {word.doubt}"
+            for (page, row, number), word in self._doubted()
         ]
 
     @property
     def doubtful(self) -> list[Place]:
         """Where these words are."""
-        pages = enumerate(self, 1)
-        return [(number, *place[:2]) for number, page in pages for place in page.doubtful]
+        return [place for place, _ in self._doubted()]
+
+    def _doubted(self) -> Iterator[tuple[Place, RowWord]]:
+        for page, sheet in enumerate(self, 1):
+            for row, own in enumerate(sheet.rows, 1):
+                for number, word in own.numbered():
+                    if word.doubt:
+                        yield (page, row, number), word
 
     def save(self, path: str | PathLike[str], **how: object) -> list[Path]:
         """Save all pages, in one PDF or in numbered files of another format, and return the files;
