@@ -385,14 +385,6 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
             help=f"{meaning}: short for -o {key}={metavar} "
             f"(default: the config's), e.g. {option} {example}",
         )
-    if trains:
-        collect(
-            "--anomaly",
-            action="append_const",
-            const=Override("--anomaly", "trainer.args.anomaly", "true"),
-            help="end the run where a value is not finite, and name the module or operation; slow: "
-            "short for -o trainer.args.anomaly=true",
-        )
     collect(
         "--data",
         type=value(partial(Override, "--data", None)),
