@@ -332,9 +332,8 @@ def add_primer(parser: Parser, default: str = OWN, meaning: str = OWN) -> None:
         help="text of the primer, for a conditional network; empty where the text to write is that "
         "of the whole line which the primer begins (default: the one in its file)",
     )
-    which, points = "which sample of its file, from 0", "use only the first N points of it"
-    add("--primer-number", type=number(int, 0), metavar="N", help=f"{which} (default: 0)")
-    add("--primer-points", type=number(int, 1), metavar="N", help=f"{points} (default: all)")
+    which = "which sample of its file, from 0 (default: 0)"
+    add("--primer-number", type=number(int, 0), metavar="N", help=which)
     add(
         "--primer-scale",
         type=value(primer_scale),
@@ -354,14 +353,13 @@ def primer_scale(text: str) -> float | str:
 def primer_file(arguments: argparse.Namespace) -> PrimerFile | None:
     """Return what --primer names, or else the file of --style; None for a hand of its own."""
     if not arguments.primer:
-        parts = ("primer_text", "primer_number", "primer_points", "primer_scale")
+        parts = ("primer_text", "primer_number", "primer_scale")
         require(arguments, **dict.fromkeys(parts, "primer"))
         return None if arguments.style in (OWN, USUAL) else PrimerFile(arguments.style)
     return PrimerFile(
         arguments.primer,
         arguments.primer_text,
         arguments.primer_number or 0,
-        arguments.primer_points,
         arguments.primer_scale or "auto",
     )
 

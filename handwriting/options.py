@@ -29,7 +29,6 @@ class PrimerFile:
         path: the file: a style, or any format that is read.
         text: of the ink; None for the one in the file.
         number: which sample of the file, from 0.
-        points: how many of its points are used; None for all.
         scale: from its units to those of the network's data; "auto" compares it with lines that the
             network writes.
     """
@@ -37,7 +36,6 @@ class PrimerFile:
     path: Path
     text: str | None = None
     number: int = 0
-    points: int | None = None
     scale: float | Literal["auto"] = "auto"
 
 

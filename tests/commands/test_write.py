@@ -193,15 +193,3 @@ def test_a_sheet_has_a_row_for_each_network(tmp_path, capsys):
     with pytest.raises(UserError, match="a network without text input: --text is for others"):
         use("write", "-r", *paths, *words, "--text", "a")
     assert "ended" not in capsys.readouterr().out
-
-
-def test_the_beginning_of_a_line_is_continued_by_its_whole_text(conditional, tmp_path):
-    write(conditional, tmp_path / "line.inkml", "--text", "on it", "--steps", 60)
-    primer = ("--primer", tmp_path / "line.inkml", "--primer-scale", 1, "--primer-points", 15)
-    words = ("--primer-text", "", "--text", "on it", "--steps", 20, "--bias", 0)
-    write(conditional, tmp_path / "on.inkml", *primer, *words)
-    (whole,), (read,) = read_ink(tmp_path / "line.inkml"), read_ink(tmp_path / "on.inkml")
-    sampling = Sampling(bias=0.0, max_steps=20)
-    start = whole.ink[:15], ""
-    (line,) = sample(network("SynthesisNetwork"), [0], ["on it"], sampling, primer=start)
-    np.testing.assert_array_equal(read.ink, line.written)
