@@ -117,11 +117,6 @@ def add_paper(parser: Parser) -> None:
     add("--margins", type=value(margins), metavar="TOP,RIGHT,BOTTOM,LEFT", help=margin)
     add("--ruling", choices=RULINGS, help="kind of paper (default: plain)")
     add("--ruling-spacing", type=number(float, 1, 100), metavar="MM", help=spacing)
-    add(
-        "--hide-ruling",
-        action="store_true",
-        help="do not draw the ruling on which the text is written",
-    )
     squares = "write each digit, and each sign of arithmetic, in a square of --ruling squared"
     add("--squares", action="store_true", help=squares)
     fit = "use the largest size, from half of --size, at which the text fits on SHEETS, or on one; "
@@ -161,8 +156,7 @@ def check(arguments: argparse.Namespace) -> None:
     """
     if (arguments.file is None) == (arguments.text is None):
         raise UserError("give a text to write: either FILE or --text")
-    needed = {"hide_ruling": "ruling", "ruling_spacing": "ruling"}
-    require(arguments, **needed, tries="proofread", report="proofread")
+    require(arguments, ruling_spacing="ruling", tries="proofread", report="proofread")
     if arguments.squares and arguments.ruling != "squared":
         raise UserError("--squares is for --ruling squared, which is not given")
     options.check_readable(arguments.primer)
@@ -220,7 +214,6 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
             margins=arguments.margins,
             ruling=arguments.ruling or "plain",
             spacing=arguments.ruling_spacing,
-            printed=not arguments.hide_ruling,
         ),
         primer=primer if arguments.primer else None,
         tries=arguments.tries or PageOptions.tries,

@@ -204,7 +204,7 @@ def test_lists_columns_and_verses_hang(tmp_path):
         (["--text", "a ☃"], r"does not know '☃' \(U\+2603\); --skip-unknown leaves that out"),
         (["--text", "x", "--size", "99"], "lines 386.1 mm high, but there are"),
         (["--text", "x", "--line-height", "400"], "a smaller size or --line-h"),
-        (["--text", "x", "--hide-ruling"], "--hide-ruling is for --ruling"),
+        (["--text", "x", "--ruling-spacing", "7"], "--ruling-spacing is for --ruling"),
         (["missing.txt"], "missing.txt: cannot be read"),
         (["--text", "x", "--report", ".", "--proofread", "proofreader"], "folder; name a file"),
     ],
