@@ -1,8 +1,5 @@
 """The options of commands: defaults, help, what pages show, and what is refused."""
 
-import os
-import re
-
 import pytest
 
 import experiments
@@ -15,7 +12,6 @@ from model.generation.sampling import DEFAULT_STEPS
 from model.loading import load
 from tests.commands.networks import names
 from utils.checks import DEVICES, UserError
-from utils.files import make_room
 
 
 def test_without_arguments_the_help_is_shown(capsys):
@@ -100,23 +96,6 @@ def test_a_file_of_another_kind_is_no_folder(tmp_path):
     assert file.named("x") == file.path == tmp_path / "new" / "a.SVG"
     assert Output(tmp_path, (".svg",)).named("x.svg") == tmp_path / "x.svg"
     assert names(tmp_path) == ["file", "letters.v2", "new", "odd.pdf"]
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("pipe.svg", "a pipe, a socket or a device, and no regular file"),
-        ("x" * 300, "File name too long"),
-    ],
-)
-def test_what_cannot_be_written_is_refused_before_the_work(tmp_path, name, message):
-    os.mkfifo(tmp_path / "pipe.svg")
-    message = re.escape(f"--output {tmp_path / name}: cannot be written ({message})")
-    with pytest.raises(UserError, match=message):
-        Output(tmp_path / name, (".svg",)).make()
-    with pytest.raises(UserError, match=message):
-        make_room(tmp_path / name, "--output")
-    assert names(tmp_path) == ["pipe.svg"]
 
 
 @pytest.mark.parametrize(("given", "weight"), [((), 0.7), (("0",), 0.0), (("1.5",), 1.5)])

@@ -5,15 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from handwriting import legibility
-from handwriting.layout import Word
 from handwriting.legibility import read_back
-from handwriting.proofreading import UNENDED, Proofread
 from model import Line
-from model.generation.options import Sampling
 from utils.alphabet import Alphabet
 from utils.checks import UserError
-from utils.ink import to_points
 
 
 def writer_of(write_lines, known="abcdefghijklmnopqrstuvwxyz ."):
@@ -65,32 +60,3 @@ def test_what_the_writer_does_not_know_is_an_error():
     assert result.rates["cer"] == 2 / 5 and result.wrong == 2
     with pytest.raises(UserError, match="nothing to write in 'X'"):
         read_back(writer, reader, ["ab", "X"], [0, 1])
-
-
-def test_the_judge_reads_words_in_a_row_as_a_hand_wrote_them(monkeypatch, tmp_path):
-    """Of two lines one has two words, each once more than the other's; of the last nothing came."""
-    stroke = np.array([[0.0, 0.0], [2.0, 1.0]])
-    one, two = (Proofread((Word((stroke,), 2.0, 1.0, text),), text, 2) for text in ("a", "b"))
-    found = [[one, two], [Proofread((), "c", 3, faults=(UNENDED,))]]
-    made, judged = [], []
-
-    def hand(*settings, **_):
-        made.append(settings)
-        return SimpleNamespace(write_words=lambda *_: found)
-
-    def read_lines(inks, *_, **__):
-        judged.extend(inks)
-        return ["a b", ""]
-
-    monkeypatch.setattr(legibility, "Hand", hand)
-    for name in ("reader", "proofreader"):
-        (tmp_path / name).touch()
-    reader = SimpleNamespace(read_lines=read_lines, path=tmp_path / "reader")
-    proofreader, sampling = SimpleNamespace(path=tmp_path / "proofreader"), Sampling(0.5)
-    writer, primer = writer_of(None), (ink_of(2), "a")
-    settings = {"primer": primer, "proofreader": proofreader, "tries": 3}
-    result = read_back(writer, reader, ["a b", "c"], [5, 6], sampling, **settings)
-    assert made == [(writer, primer, proofreader, sampling, 3)]
-    assert (result.tries, result.lines_ended, result.wrong) == ([4, 3], [True, False], 1)
-    first, second = map(to_points, judged)
-    assert first.tolist() == [[0, 0], [2, 1], [3, 0], [5, 1]] and second.tolist() == [[0, 0]]
