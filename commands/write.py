@@ -24,8 +24,6 @@ LINES = 5
 ROW, SHEET_DPI = 10, 300
 """Lines of a network on a sheet of several, and its pixels per inch (assumed: single digits are
 small on paper)."""
-LONG = 100
-"""Characters of a text from which it is said how it becomes a page."""
 FILES = (".svg", ".png", ".inkml")
 """Suffixes that make --output the file of a line."""
 
@@ -169,8 +167,6 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
     texts, every = texts and [text for text in texts for _ in seeds], [*seeds] * len(names)
     lines = write_lines(writer, texts, every, sampling, primer=primer, progress=True)
     save(writer, chosen, sampling, stems, lines)
-    if any(len(text) > LONG for text in texts or ()):
-        print("a long text became one long line; `page` breaks it into lines")
     ended = f"{sum(line.ended for line in lines)} of {len(lines)} lines ended"
     if writer.model.needs_text:
         print(f"{ended} by the stopping rule")

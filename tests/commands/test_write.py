@@ -89,14 +89,12 @@ def test_unknown_characters_are_named_and_can_be_left_out(conditional, tmp_path,
         write(conditional, tmp_path / "out", "--text", "\u00e9", "--skip-unknown")
 
 
-def test_what_is_a_page_s_is_said(conditional, tmp_path, capsys):
+def test_what_is_a_page_s_is_said(conditional, tmp_path):
     with pytest.raises(UserError, match=r"as a file only \.svg, \.png, \.inkml can be written"):
         write(conditional, tmp_path / "a.pdf", "--text", "a")
     with pytest.raises(UserError, match=r"contains a line end, .*; `page` writes several"):
         write(conditional, tmp_path / "out", "--text", "a\nb")
     assert not list(tmp_path.glob("*.*")) and not (tmp_path / "out").exists()
-    write(conditional, tmp_path / "out", "--text", "a " * 60, "--steps", 20)
-    assert "`page` breaks it into lines" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("known", "text"), [(" aeiou", "i o a ua ue o"), ("2310", "2310")])
