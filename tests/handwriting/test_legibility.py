@@ -8,7 +8,6 @@ import pytest
 from handwriting.legibility import read_back
 from model import Line
 from utils.alphabet import Alphabet
-from utils.checks import UserError
 
 
 def writer_of(write_lines, known="abcdefghijklmnopqrstuvwxyz ."):
@@ -43,20 +42,3 @@ def test_a_line_that_ends_at_once_is_a_dot():
     result = read_back(writer, reader, ["c."], [0])
     assert result.rates["cer"] == 1.0
     assert result.transcriptions[0].ink.tolist() == [[0, 0, 1]]
-
-
-def test_what_the_writer_does_not_know_is_an_error():
-    """Of 5 characters it writes 3, all of which are read."""
-    written = []
-
-    def write_lines(texts, *_, **__):
-        written.extend(texts)
-        return [Line(ink_of(2), 0, None, text, True, np.zeros(1)) for text in texts]
-
-    reader = SimpleNamespace(read_lines=lambda *_, **__: ["ab", "c"])
-    writer = writer_of(write_lines, "abc")
-    result = read_back(writer, reader, ["a\u00e9b", "Xc"], [0, 1])
-    assert written == ["ab", "c"]
-    assert result.rates["cer"] == 2 / 5 and result.wrong == 2
-    with pytest.raises(UserError, match="nothing to write in 'X'"):
-        read_back(writer, reader, ["ab", "X"], [0, 1])

@@ -8,7 +8,7 @@ import pytest
 
 from handwriting.hand import Hand
 from handwriting.layout import Word, break_rows
-from handwriting.passages import LONGEST, Passage, fit_line, write_passages
+from handwriting.passages import Passage, fit_line, write_passages
 from handwriting.proofreading import Proofread
 from model import Writer
 from model.generation.options import Sampling
@@ -65,20 +65,6 @@ def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand, 
     ], 7))  # fmt: skip
     assert plain[2][0] and same(plain[2][0], mixed[2][0])
     assert ([texts[0]], [7], 2.0) in asked and ([texts[2]], [9], Sampling().bias) in asked
-
-
-def test_lines_fill_batches_each_in_the_hands_of_its_lines(hand, monkeypatch):
-    monkeypatch.setattr("handwriting.passages.BATCH_SIZE", 3)
-    one, other, batches = hand(), hand(), []
-    real = Hand.write_words
-    monkeypatch.setattr(
-        Hand, "write_words", lambda *of: batches.append((of[0], of[2])) or real(*of)
-    )
-    texts = [" ".join(["b" * LONGEST] * lines) for lines in (2, 2, 1)]
-    list(
-        write_passages([Passage(*pair) for pair in zip((one, other, one), texts, strict=True)], 10)
-    )
-    assert batches == [(one, (10, 11)), (other, (12,)), (other, (13,)), (one, (14,))]
 
 
 def test_what_is_raised_is_small_and_stands_close(hand, monkeypatch):
