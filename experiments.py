@@ -41,7 +41,7 @@ def main(words: list[str]) -> int:
         print(f"\n{examples}\n\nCOMMAND --help shows the options of a command.")
         return 0 if words else 2
     command, parser = parser_of(words[0])
-    command.run(parser.parse(words[1:], owners))
+    command.run(parser.parse(words[1:]))
     return 0
 
 
@@ -53,11 +53,6 @@ def parser_of(name: str) -> tuple[ModuleType, Parser]:
     parser = Parser(prog=f"experiments.py {name}", description=command.__doc__)
     command.add_options(parser)
     return command, parser
-
-
-def owners(option: str) -> list[str]:
-    """Return the commands that have an option."""
-    return [name for name in COMMANDS if option in parser_of(name)[1].options]
 
 
 if __name__ == "__main__":

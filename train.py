@@ -9,6 +9,7 @@ import argparse
 import logging
 import sys
 from contextlib import ExitStack
+from functools import partial
 
 import torch
 

@@ -18,7 +18,7 @@ from utils.checks import UserError
 from utils.files import make_room, write_json
 
 SPLITS = ("train", "valid", "test")
-OF_READING = ("beam", "language_model", "language_weight", "length_bonus")
+OF_READING = ("beam", "language_model", "language_weight")
 OPTIONS = (*OF_READING, "seed", "overrides")
 """What is recorded of the options, in this order, and names the files."""
 WORST = 20
@@ -204,12 +204,11 @@ def score_reading(
         f"split {chosen.split}: {greedy['sequences']} sequences, {greedy['characters']} "
         f"characters, {greedy['words']} words"
     )
-    bonus = f", bonus {search.length_bonus:g}" if search.length_bonus else ""
     meaning = {
         "greedy": "greedy decoding",
-        "beam": f"beam of {search.width}{bonus}",
+        "beam": f"beam of {search.width}",
         "language_model": f"beam of {search.width} with the language model of "
-        f"{chosen.search.language_model}, weight {search.language_weight:g}{bonus}",
+        f"{chosen.search.language_model}, weight {search.language_weight:g}",
     }
     recorded = dict(greedy)
     for name, rates in scores.items():

@@ -10,7 +10,7 @@ from typing import Any
 import handwriting
 import model
 from base.pretrained import network_of
-from commands import options, search_options
+from commands import options
 from commands.options import Networks, Parser, number, require
 from handwriting.networks import PROOFREADERS, sampling_of, usual_proofreader
 from handwriting.options import OWN, PageOptions, PrimerFile
@@ -52,7 +52,6 @@ def add_options(parser: Parser) -> None:
         "which is another one than --reader (default: no; without a name proofreader)",
     )
     options.add_shared(parser, "--tries")
-    search_options.add_options(parser)
     options.add_output(parser)
 
 
@@ -86,7 +85,6 @@ def add_texts(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     require(arguments, tries="proofread")
-    search = search_options.options_of(arguments)
     name, given, output = arguments.texts, arguments.text, arguments.output
     texts, kinds, samples = chosen_texts(name, given, arguments.num_samples)
     style = None if arguments.style == OWN else arguments.style
@@ -108,7 +106,7 @@ def run(arguments: argparse.Namespace) -> None:
     texts, kinds = texts * samples, kinds * samples
     print(f"{type(reader.model).__name__} of {reader.path} reads {len(texts)} texts")
     unknown = {"writer": unknown_to(writer, texts), "reader": unknown_to(reader, texts)}
-    how = {"primer": primer, "search": search.search(reader), "proofreader": proofreader}
+    how = {"primer": primer, "proofreader": proofreader}
     judge = partial(read_back, writer, reader, texts, seeds, **how, tries=tries, progress=True)
     biases = sorted(set(arguments.biases))
     found = {bias: judge(replace(sampling, bias=bias)) for bias in biases}

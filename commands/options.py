@@ -18,7 +18,7 @@ from handwriting.plain_text import known_only
 from model.generation.options import Sampling
 from utils import checks
 from utils.alphabet import Alphabet
-from utils.checks import DEVICES, UserError, device_name, nearest
+from utils.checks import DEVICES, UserError, device_name
 from utils.files import make_room
 from utils.override import EXAMPLE, Override
 
@@ -50,40 +50,16 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **kwargs: str) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
-    def parse(
-        self, words: list[str] | None = None, owners: Callable[[str], list[str]] = lambda _: []
-    ) -> argparse.Namespace:
-        """Parse a command line, whose positional arguments may stand between its options.
-
-        Args:
-            words: of the command line; None for those of the process.
-            owners: returns the other commands that have an option.
-
-        Raises:
-            UserError: naming the option that is wrong, and which one may be meant.
-        """
+    def parse(self, words: list[str] | None = None) -> argparse.Namespace:
+        """Parse a command line (None: that of the process), whose positional arguments may stand
+        between its options."""
         words = sys.argv[1:] if words is None else words
         if empty := next((word for word in words if word[:1] == "-" and word[-3:] == "=--"), None):
             raise UserError(f"argument {empty[:-3]}: '--' is not a value")  # argparse takes none
-        arguments, unknown = self.parse_known_intermixed_args(words)
-        if not unknown:
-            return arguments
-        word = next((word for word in unknown if word.startswith("-")), unknown[0])
-        option, problem = word.partition("=")[0], "is unknown"
-        if others := owners(option):
-            problem = f"belongs to {', '.join(others)}"
-        elif near := nearest(option, self.options):
-            problem = f"is unknown: did you mean {' or '.join(near)}?"
-        raise UserError(f"{word} {problem}; see `{self.prog} --help`")
+        return self.parse_intermixed_args(words)
 
     def error(self, message: str) -> NoReturn:
-        needed = "are required" in message
-        raise UserError(f"{message}; see `{self.prog} --help`" if needed else message)
-
-    @property
-    def options(self) -> list[str]:
-        """Its long options."""
-        return [option for option in self._option_string_actions if option.startswith("--")]
+        raise UserError(f"{message}; see `{self.prog} --help`")
 
 
 def value(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -356,9 +332,8 @@ def add_primer(parser: Parser, default: str = OWN, meaning: str = OWN) -> None:
         help="text of the primer, for a conditional network; empty where the text to write is that "
         "of the whole line which the primer begins (default: the one in its file)",
     )
-    which, points = "which sample of its file, from 0", "use only the first N points of it"
-    add("--primer-number", type=number(int, 0), metavar="N", help=f"{which} (default: 0)")
-    add("--primer-points", type=number(int, 1), metavar="N", help=f"{points} (default: all)")
+    which = "which sample of its file, from 0 (default: 0)"
+    add("--primer-number", type=number(int, 0), metavar="N", help=which)
     add(
         "--primer-scale",
         type=value(primer_scale),
@@ -378,14 +353,13 @@ def primer_scale(text: str) -> float | str:
 def primer_file(arguments: argparse.Namespace) -> PrimerFile | None:
     """Return what --primer names, or else the file of --style; None for a hand of its own."""
     if not arguments.primer:
-        parts = ("primer_text", "primer_number", "primer_points", "primer_scale")
+        parts = ("primer_text", "primer_number", "primer_scale")
         require(arguments, **dict.fromkeys(parts, "primer"))
         return None if arguments.style in (OWN, USUAL) else PrimerFile(arguments.style)
     return PrimerFile(
         arguments.primer,
         arguments.primer_text,
         arguments.primer_number or 0,
-        arguments.primer_points,
         arguments.primer_scale or "auto",
     )
 
@@ -408,14 +382,6 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
             metavar=metavar,
             help=f"{meaning}: short for -o {key}={metavar} "
             f"(default: the config's), e.g. {option} {example}",
-        )
-    if trains:
-        collect(
-            "--anomaly",
-            action="append_const",
-            const=Override("--anomaly", "trainer.args.anomaly", "true"),
-            help="end the run where a value is not finite, and name the module or operation; slow: "
-            "short for -o trainer.args.anomaly=true",
         )
     collect(
         "--data",

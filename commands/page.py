@@ -4,16 +4,14 @@ import argparse
 import shlex
 from itertools import chain
 from pathlib import Path
-from typing import get_args
 
 import handwriting
 from base.pretrained import STYLE, resolve_checkpoint
 from commands import options
 from commands.options import Networks, Parser, number, require, value
-from handwriting.layout import VAlign
 from handwriting.networks import PROOFREADERS
 from handwriting.options import OF_LOOK, USUAL, PageOptions
-from handwriting.paper import RULINGS, SIZES, Paper, check_pixels, size
+from handwriting.paper import RULINGS, SIZES, Paper, size
 from handwriting.setting import HEIGHT, LINE_HEIGHT
 from utils.checks import UserError
 from utils.files import make_room, read_text
@@ -78,8 +76,7 @@ def add_options(parser: Parser) -> None:
     which = "write words of the pages of --report again, and leave all else as it is: page, row "
     which += f"and number of each, or {DOUBTFUL}"
     add("--rewrite", nargs="+", type=value(place), metavar="PAGE:ROW:WORD", help=which)
-    parser.set_defaults(usual=parser.get_default)
-    add("--dpi", type=number(int, 10, 2400), help=f"pixels per inch of a PNG (default: {DPI})")
+    add("--dpi", type=number(int, 10, 1200), help=f"pixels per inch of a PNG (default: {DPI})")
 
 
 def add_paper(parser: Parser) -> None:
@@ -89,27 +86,18 @@ def add_paper(parser: Parser) -> None:
         "distance of the ruling's lines (default: 8.5 ruled, 5 others)",
     )
     sizes = f"{', '.join(SIZES)}, or width x height in mm, e.g. 100x150"
-    sizes += " (default: a4; an --envelope is DL)"
-    add("--paper", type=value(size), metavar="SIZE", help=sizes)
-    place = "write an envelope: the last paragraph is the address, those before it the sender's"
-    add("--envelope", action="store_true", help=place)
+    sizes += " (default: a4)"
+    add("--paper", type=value(size), default=SIZES["a4"], metavar="SIZE", help=sizes)
     add("--landscape", action="store_true", help="turn the sheet: the longer side is its width")
     margin = "mm, or one for all (default: 22,20,22,25; if small, a tenth of the shorter side)"
     add("--margins", type=value(margins), metavar="TOP,RIGHT,BOTTOM,LEFT", help=margin)
     add("--ruling", choices=RULINGS, help="kind of paper (default: plain)")
     add("--ruling-spacing", type=number(float, 1, 100), metavar="MM", help=spacing)
-    add(
-        "--hide-ruling",
-        action="store_true",
-        help="do not draw the ruling on which the text is written",
-    )
     squares = "write each digit, and each sign of arithmetic, in a square of --ruling squared"
     add("--squares", action="store_true", help=squares)
     fit = "use the largest size, from half of --size, at which the text fits on SHEETS, or on one; "
     fit += "without --size, short lines become as wide as the sheet"
     add("--fit", nargs="?", const=1, type=number(int, 1, 1000), metavar="SHEETS", help=fit)
-    where = "position of the writing on a sheet that it leaves partly empty (default: top)"
-    add("--valign", choices=get_args(VAlign), default="top", help=where)
 
 
 def add_look(parser: Parser) -> None:
@@ -126,9 +114,6 @@ def add_look(parser: Parser) -> None:
     usual = " (default: %(default)s)"
     indent = f"indent of the first line of each paragraph{usual}"
     add("--indent", type=kinds["indent"], default=0.0, metavar="MM", help=indent)
-    kept = "0: every word stands on the line, and all blanks are alike; 1: as people write"
-    kept += usual
-    add("--liveliness", type=number(float, 0, 1), default=1.0, metavar="SHARE", help=kept)
     width = f"width of the pen (default: in proportion to the size, {Pen.width:g} at {HEIGHT:g})"
     add("--pen-width", dest="pen", type=kinds["pen"], metavar="MM", help=width)
     traced = "letters to go over: light or dotted"
@@ -147,8 +132,7 @@ def check(arguments: argparse.Namespace) -> None:
     """
     if (arguments.file is None) == (arguments.text is None):
         raise UserError("give a text to write: either FILE or --text")
-    needed = {"hide_ruling": "ruling", "ruling_spacing": "ruling"}
-    require(arguments, **needed, tries="proofread", report="proofread")
+    require(arguments, ruling_spacing="ruling", tries="proofread", report="proofread")
     if arguments.squares and arguments.ruling != "squared":
         raise UserError("--squares is for --ruling squared, which is not given")
     options.check_readable(arguments.primer)
@@ -163,29 +147,29 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
         UserError: naming them.
     """
     require(arguments, rewrite="report")
-    own = ("rewrite", "report", "device", "modules", "output", "dpi", "usual")
+    own = ("rewrite", "report", "device", "modules", "output", "dpi")
     names = {"file": "FILE", "resume": "-r", "pen": "--pen-width"}
     names |= {"reader": "--proofread", "proofread": "--no-proofread"}
+    add_options(parser := Parser())
+    usual = vars(parser.parse([]))
     others = [
         names.get(name, f"--{name.replace('_', '-')}")
         for name, given in vars(arguments).items()
-        if name not in own and given != arguments.usual(name)
+        if name not in own and given != usual[name]
     ]
     if others:
         raise UserError(f"--rewrite takes these from --report: leave out {', '.join(others)}")
     options.check_readable(arguments.report)
 
 
-def check_output(arguments: argparse.Namespace, path: Path, paper: Paper) -> None:
+def check_output(arguments: argparse.Namespace, path: Path) -> None:
     """Refuse --dpi for a format that has no pixels, and what cannot be written.
 
     Raises:
         UserError: naming them.
     """
     kind = path.suffix.lower()
-    if kind == ".png":
-        check_pixels(paper.width, paper.height, arguments.dpi or DPI)
-    elif arguments.dpi:
+    if arguments.dpi and kind != ".png":
         raise UserError(f"--dpi is for --output FILE ending in .png, not {kind}")
     if arguments.report:
         make_room(arguments.report, "--report", is_checked_only=True)
@@ -199,12 +183,11 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
         PageOptions,
         arguments,
         paper=Paper.of(
-            arguments.paper or SIZES["envelope" if arguments.envelope else "a4"],
+            arguments.paper,
             landscape=arguments.landscape,
             margins=arguments.margins,
             ruling=arguments.ruling or "plain",
             spacing=arguments.ruling_spacing,
-            printed=not arguments.hide_ruling,
         ),
         primer=primer if arguments.primer else None,
         tries=arguments.tries or PageOptions.tries,
@@ -221,7 +204,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         chosen, network = options_of(arguments), arguments.resume
         check(arguments)
-    check_output(arguments, path, chosen.paper)
+    check_output(arguments, path)
     source, text = arguments.file or "--text", "\n".join(arguments.text or ())
     if arguments.file:
         text = read_text(arguments.file, MAX_BYTES)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from base.run_records import Run, read_runs, seed_means
 from commands.options import MAIN_SCORES, Parser, print_table
-from utils.checks import UserError, hint
+from utils.checks import UserError
 
 FIRST, LAST = ("run", "state", "epochs"), ("best", "best_epoch", "time")
 """Columns of the table before and after the keys in which the runs differ."""
@@ -23,13 +23,6 @@ MAX_KEYS, MAX_WIDTH = 8, 24
 def add_options(parser: Parser) -> None:
     where = "folder of runs: saved, saved/models/NAME, or that of one run (default: saved)"
     parser.add_argument("folders", nargs="*", metavar="FOLDER", help=where)
-    parser.add_argument(
-        "--sort",
-        metavar="COLUMN",
-        help="sort by a column, a key of the config such as lr, or a value of metrics.csv or of an "
-        "evaluation, such as valid_cer or test.cer; the smallest value comes first, of `best` the "
-        "best one (default: the order in which the runs were started)",
-    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print all values, as JSON")
     form.add_argument("--csv", action="store_true", help="print all values, as CSV")
@@ -45,11 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     hidden = ("name", "trainer.args.epochs")  # as they are columns of their own
     keys = list(dict.fromkeys(key for one in runs for key in one.maps[1] if key not in hidden))
     different = [key for key in keys if differ(key, runs)]
-    means, column = list(seed_means(runs)), arguments.sort
-    if column:
-        names = dict.fromkeys(name for one in (*runs, *means) for name in one.maps[0])
-        column = column_of(column, [*names, *different], keys)
-        runs, means = (ordered(part, column) for part in (runs, means))
+    means = list(seed_means(runs))
     rows = [one.maps[0] | {key: one.get(key) for key in different} for one in (*runs, *means)]
     if arguments.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
@@ -59,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
         writer.writeheader()
         writer.writerows(rows)
     else:
-        show([*runs, *means], different, column)
+        show([*runs, *means], different)
 
 
 def differ(key: str, runs: Sequence[Run]) -> bool:
@@ -67,8 +56,8 @@ def differ(key: str, runs: Sequence[Run]) -> bool:
     return len({repr(one.get(key)) for one in runs}) > 1
 
 
-def show(runs: Sequence[Run], different: Sequence[str], column: str | None) -> None:
-    """Print runs as a table, with the keys that are `different` and a further column."""
+def show(runs: Sequence[Run], different: Sequence[str]) -> None:
+    """Print runs as a table, with the keys that are `different`."""
     # First those in which runs of one experiment differ.
     experiments = defaultdict(list)
     for one in runs:
@@ -77,7 +66,7 @@ def show(runs: Sequence[Run], different: Sequence[str], column: str | None) -> N
     keys = list(dict.fromkeys([*varied, *different]))[:MAX_KEYS]
     names = [name for one in runs for name in one.maps[0]]
     scores = [name for name in names if name.partition(".")[2] in MAIN_SCORES]
-    columns = dict.fromkeys([*FIRST, *keys, *LAST, *scores, *([column] if column else [])])
+    columns = dict.fromkeys([*FIRST, *keys, *LAST, *scores])
     print_table([{short(name, different): shown(one, name) for name in columns} for one in runs])
     if rules := {one.get("monitor") for one in runs} - {None}:
         print(f"best: {' or '.join(sorted(rules))}")
@@ -104,27 +93,3 @@ def short(key: str, keys: Sequence[str]) -> str:
     ends = [".".join(parts[n:]) for n in range(len(parts) - 1, 0, -1)] if key in keys else []
     taken = [f".{other}" for other in (*FIRST, *LAST, *keys) if other != key]
     return next((end for end in ends if not any(one.endswith(f".{end}") for one in taken)), key)
-
-
-def column_of(name: str, columns: Sequence[str], keys: Sequence[str]) -> str:
-    """Return the column, or else the key of the config, that is called so or alone ends so."""
-    every = [*columns, *keys]
-    found = [name] if name in every else [one for one in columns if one.endswith(f".{name}")]
-    found = found or [one for one in keys if one.endswith(f".{name}")]
-    if len(found) != 1:
-        which = f"; there are {', '.join(found)}" if found else hint(name, every)
-        raise UserError(f"--sort {name}: no such column{which}")
-    return found[0]
-
-
-def ordered(runs: Sequence[Run], column: str) -> list[Run]:
-    """Return runs in the order of a column: numbers, then texts, then those without a value."""
-
-    def place(one: Run) -> tuple[int, float, str]:
-        value = one.get(column)
-        if not isinstance(value, int | float):
-            return (2, 0.0, "") if value is None else (1, 0.0, str(value))
-        largest_first = column == "best" and one["monitor"].startswith("max")
-        return (0, -value if largest_first else value, "")
-
-    return sorted(runs, key=place)

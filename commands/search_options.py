@@ -30,13 +30,6 @@ def add_options(parser: Parser) -> None:
     )
     weight = f"weight of the language model's log-probabilities (default: {LANGUAGE_WEIGHT:g})"
     add("--language-weight", type=number(float, 0, 100), metavar="W", help=weight)
-    add(
-        "--length-bonus",
-        type=number(float, -100, 100),
-        metavar="NATS",
-        help="added per character to the score of a hypothesis, CTC only; more favours longer "
-        "texts (default: 0)",
-    )
     add_overrides(parser)
 
 
@@ -48,29 +41,21 @@ class SearchOptions:
         beam: hypotheses that are kept.
         language_model: file of the texts of a language model; "train" for the training texts.
         language_weight: of its log-probabilities.
-        length_bonus: nats that are added per character.
         overrides: of the config that names the training texts.
     """
 
     beam: int | None
     language_model: str | None
     language_weight: float | None
-    length_bonus: float | None
     overrides: list[Override]
 
     def search(self, reader: "model.Reader") -> "model.Search":
         """Return the search of a network, with its language model if one is asked for.
 
         Raises:
-            UserError: if an option does not fit the network, or no text is left for a language
-                model.
+            UserError: if no text is left for a language model.
         """
-        if self.length_bonus and reader.model.head != "ctc":
-            raise UserError(
-                f"--length-bonus is for a CTCNetwork: {reader.path} contains a "
-                f"{type(reader.model).__name__}"
-            )
-        search = model.Search(self.beam or 1, length_bonus=self.length_bonus or 0.0)
+        search = model.Search(self.beam or 1)
         if not self.language_model:
             return search
         weight = LANGUAGE_WEIGHT if self.language_weight is None else self.language_weight
@@ -108,7 +93,7 @@ def options_of(arguments: argparse.Namespace, reads_data: bool = False) -> Searc
     Raises:
         UserError: if an option has no effect, or the file cannot be read.
     """
-    require(arguments, language_model="beam", length_bonus="beam", language_weight="language_model")
+    require(arguments, language_model="beam", language_weight="language_model")
     chosen = taken(SearchOptions, arguments)
     if chosen.overrides and not reads_data and chosen.language_model != "train":
         raise UserError(

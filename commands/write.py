@@ -5,7 +5,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,8 +24,6 @@ LINES = 5
 ROW, SHEET_DPI = 10, 300
 """Lines of a network on a sheet of several, and its pixels per inch (assumed: single digits are
 small on paper)."""
-LONG = 100
-"""Characters of a text from which it is said how it becomes a page."""
 FILES = (".svg", ".png", ".inkml")
 """Suffixes that make --output the file of a line."""
 
@@ -56,12 +53,11 @@ def add_options(parser: Parser) -> None:
     add(
         "--show",
         action="append",
-        choices=("density", "window", "weights", "bias"),
+        choices=("density", "window", "weights"),
         default=[],
         help="a picture of the network beside each line, after the figures of Graves 2013: where "
-        "it expected the next point, where in the text it was, the weights of the mixture's "
-        "components, or the line at several biases, in every style; may be given several times "
-        "(default: none)",
+        "it expected the next point, where in the text it was, or the weights of the mixture's "
+        "components; may be given several times (default: none)",
     )
 
 
@@ -148,7 +144,7 @@ def run(arguments: argparse.Namespace) -> None:
 def write(writer: "model.Writer", chosen: Lines) -> None:
     """Write lines, and save each of them and a picture of all."""
     if chosen.show:
-        from handwriting.inspection import bias_figures, check_pictures
+        from handwriting.inspection import check_pictures
 
         check_pictures(writer, chosen.show)
     from handwriting.hand import write_lines
@@ -171,12 +167,6 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
     texts, every = texts and [text for text in texts for _ in seeds], [*seeds] * len(names)
     lines = write_lines(writer, texts, every, sampling, primer=primer, progress=True)
     save(writer, chosen, sampling, stems, lines)
-    if "bias" in chosen.show:
-        figures = bias_figures(writer, texts, every, sampling, primer)
-        for stem, figure in zip(stems, figures, strict=True):
-            print(save_figure(stem, "bias", figure))
-    if any(len(text) > LONG for text in texts or ()):
-        print("a long text became one long line; `page` breaks it into lines")
     ended = f"{sum(line.ended for line in lines)} of {len(lines)} lines ended"
     if writer.model.needs_text:
         print(f"{ended} by the stopping rule")
@@ -218,6 +208,8 @@ def save(
     """Save the files of each line, and a picture of all, and print where they are."""
     from tqdm import tqdm
 
+    from utils.plots import write_png
+
     file, said = chosen.output.file, []
     kinds = [file.suffix] if file else [".png", ".svg"]
     kinds += [".inkml"] if chosen.inkml and kinds != [".inkml"] else []
@@ -228,11 +220,13 @@ def save(
         if file and not paths:
             raise UserError(f"--output {file}: nothing was written after the primer")
         # A line of one point ended at once: there is no step to show.
-        if len(line.ink) > 1 and (steps := {*chosen.show} - {"bias"}):
+        if len(line.ink) > 1 and chosen.show:
             from handwriting.inspection import step_figures
 
-            figures = step_figures(writer, line, steps, sampling.pen_sharpness)
-            paths += [save_figure(stem, kind, figure) for kind, figure in figures.items()]
+            figures = step_figures(writer, line, chosen.show, sampling.pen_sharpness)
+            for kind, figure in figures.items():
+                paths.append(stem.with_name(f"{stem.name}-{kind}.png"))
+                write_png(paths[-1], figure)
         can_end = writer.model.needs_text or writer.model.end_of_sequence
         end = "" if not can_end else ", ended" if line.ended else ", not ended"
         after = f" after the {line.primed} of the primer" if line.primed else ""
@@ -270,15 +264,6 @@ def draw(path: Path, lines: Sequence["model.Line"]) -> None:
 
     captions, primers = [line.description for line in lines], [line.primed for line in lines]
     write_png(path, lines_figure([line.ink for line in lines], captions, primers=primers))
-
-
-def save_figure(stem: Path, kind: str, figure: Any) -> Path:
-    """Save a picture of a kind beside a line, and return its file."""
-    from utils.plots import write_png
-
-    path = stem.with_name(f"{stem.name}-{kind}.png")
-    write_png(path, figure)
-    return path
 
 
 def file_names(texts: Sequence[str]) -> list[str]:

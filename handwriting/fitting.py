@@ -1,7 +1,6 @@
 """The size at which a written text fits on its sheets, and its rows do not touch."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import takewhile
 
 from handwriting import layout
@@ -13,16 +12,13 @@ STEPS = 40
 """Sizes that are tried up to the usual one, and from there to twice as much (assumed)."""
 SIZES_TRIED = [step / STEPS for step in range(STEPS, STEPS // 2 - 1, -1)]
 """Sizes of a text that is made to fit, in usual ones (assumed: below half it is another page)."""
-FEW_ROWS = 5
-"""Rows on the last sheet, up to which one may wish that they stood on the one before (assumed)."""
 
 
 def set_to_fit(setting: Setting, options: PageOptions) -> tuple[list[Paragraph], list[str]]:
     """Return paragraphs of the size that is asked for, and sentences on what does not fit."""
-    usual, sheets, notes = options.usual_size, options.sheets, []
+    usual, sheets, notes = options.usual_size, options.fit, []
     sized = options.size or options.squares or setting.paper.letter
     follows = not (setting.spreads or sized or options.line_height)
-    largest = partial(_largest, setting, usual)
 
     def rows(paragraphs: Sequence[Paragraph]) -> list[int]:
         return [len(page.rows) for page in layout.pages(paragraphs, setting.paper)]
@@ -38,8 +34,8 @@ def set_to_fit(setting: Setting, options: PageOptions) -> tuple[list[Paragraph],
         own = sum(bool(one.words or one.lead) for one in paragraphs)
         return fit(paragraphs) and not touch(paragraphs) and sum(rows(paragraphs)) == own
 
-    size = largest(fit) if sheets or follows else usual
-    if options.fit and size == usual and not sized:
+    size = _largest(setting, usual, fit) if sheets or follows else usual
+    if sheets and size == usual and not sized:
         larger = (round(usual * step / STEPS, 2) for step in range(STEPS + 1, _highest(setting)))
         size = max(
             takewhile(lambda tried: stands_in_rows(setting.paragraphs(tried / usual)), larger),
@@ -50,16 +46,8 @@ def set_to_fit(setting: Setting, options: PageOptions) -> tuple[list[Paragraph],
     elif size != usual:
         notes.append(f"size {size:g}: the largest that fits")
     paragraphs = setting.paragraphs((size or usual) / usual)
-    last = rows(paragraphs)
-    if not sheets and len(last) > 1 and last[-1] <= FEW_ROWS:
-        fewer = len(last) - 1
-        if smaller := largest(lambda tried: len(rows(tried)) <= fewer):
-            spares = f"--fit {fewer} (--size {smaller:g}) spares it"
-            notes.append(f"{last[-1]} rows on the last sheet: {spares}")
     if touch(paragraphs):
-        smaller = None if setting.spreads else largest(lambda tried: not touch(tried))
-        hint = f"--size {smaller:g}" if smaller else "a larger --line-height"
-        notes.append(f"rows touch: {hint} keeps them apart")
+        notes.append("rows touch: a smaller --size or a larger --line-height keeps them apart")
     return paragraphs, notes
 
 

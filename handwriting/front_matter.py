@@ -45,11 +45,6 @@ def paragraphs(lines: list[str], source: str, keys: Keys) -> list[tuple[Values, 
             values = _values(block, number + 1, source, keys)
             for _ in (*block, FENCE):
                 next(numbered)
-        elif block and ":" in block[0] and block[0].partition(":")[0].strip() in {*keys, *ALIASES}:
-            raise UserError(
-                f"{source}, line {number}: front matter begins and does not end: a line {FENCE} "
-                "belongs behind its last line, before any empty one"
-            )
         else:
             found.append((values, line))
     return found
@@ -69,8 +64,6 @@ def _values(lines: list[str], first: int, source: str, keys: Keys) -> Values:
                 )
             if name not in keys:
                 raise UserError(f"front matter knows no {short(name)}{hint(name, keys)}")
-            if name in found:
-                raise UserError("it is given twice in this front matter: give it once")
             found[name] = keys[name](value)
         except UserError as error:
             key = f"{name}: " if name in keys else ""

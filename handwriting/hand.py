@@ -45,8 +45,6 @@ class Hand:
         reader: proofreads; None for no proofreading.
         sampling: how points are drawn.
         tries: most times a word is written.
-        liveliness: share of the drift of words from the baseline, and of the differences of blanks,
-            that is kept, from 0 to 1.
         slant: degrees from upright to the right; None for the hand's own.
         progress: show a progress bar of the lines that are written together.
         second: is asked about what `reader` reads; None for no second reader.
@@ -59,7 +57,6 @@ class Hand:
     reader: Reader | None = None
     sampling: Sampling = Sampling()
     tries: int = PageOptions.tries
-    liveliness: float = PageOptions.liveliness
     slant: float | None = None
     progress: bool = False
     second: Reader | None = None
@@ -128,7 +125,7 @@ class Hand:
         inks = widen(inks, self.shape, "".join(texts), characters)
         if self.slant is not None:
             inks = shear(inks, self.shape, self.slant, characters)
-        return place(texts, inks, self.shape, self.liveliness, characters)
+        return place(texts, inks, self.shape, characters)
 
 
 def write_lines(

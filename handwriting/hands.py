@@ -86,7 +86,6 @@ class Hands:
                 reader,
                 replace(self.sampling, bias=bias),
                 options.tries,
-                options.liveliness,
                 look.slant,
                 self._progress,
                 self.second,

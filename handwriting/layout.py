@@ -17,7 +17,6 @@ from utils.page.page import Pen, Row, RowWord, Sheet
 
 PEN = Pen()
 Align = Literal["left", "right", "centred", "justified"]
-VAlign = Literal["top", "middle", "bottom"]
 
 STRETCH = 2.0
 """How many times wider than usual a blank becomes in a justified line; beyond, the line stays
@@ -48,7 +47,6 @@ class Word:
         width: of its ink.
         gap: from its right edge to the next word's left edge.
         text: of it.
-        ends_row: whether the next word begins a row: of a part of a word.
         doubt: why it may not be what the text says; empty if it is.
     """
 
@@ -56,7 +54,6 @@ class Word:
     width: float
     gap: float
     text: str = ""
-    ends_row: bool = False
     doubt: str = ""
 
 
@@ -90,7 +87,6 @@ class Paragraph:
         pen: what it is written with.
         size: its x-height.
         lead: words before the first row, such as other columns, and how far from the left margin.
-        top: how far down its first baseline is, at least.
         line: of the text that it is.
     """
 
@@ -102,7 +98,6 @@ class Paragraph:
     pen: Pen = PEN
     size: float = 1.0
     lead: Sequence[tuple[float, Sequence[Word]]] = ()
-    top: float = 0.0
     line: int = 0
 
     @property
@@ -143,9 +138,6 @@ def break_rows(
             yield row[:kept]
             row, room = row[kept:], width
         row.append(word)
-        if word.ends_row:
-            yield row
-            row, room = [], width
     if row:
         yield row
 
@@ -254,7 +246,7 @@ def _step(above: float, height: float, paper: Paper) -> float:
     return paper.ruled(max(height, (above + height) / 2))
 
 
-def pages(paragraphs: Iterable[Paragraph], paper: Paper, valign: VAlign = "top") -> Iterator[Sheet]:
+def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Sheet]:
     """Yield the pages that paragraphs fill, one at a time; at least one.
 
     Below a paragraph of higher lines the first baseline is at the mean of both heights. Where the
@@ -281,28 +273,20 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper, valign: VAlign = "top")
                 kept -= kept > 0 and not begins and sheet[kept - 1].begins
                 kept = kept or len(sheet)
                 rows = [(row, own, start) for row, own, _, start in sheet[kept:]] + rows
-                yield _page(sheet[:kept], paper, valign)
+                yield _page(sheet[:kept], paper)
             sheet, baseline, above, first = [], paper.margins[0], 0.0, False
         for row, own, start in rows:
-            baseline = max(baseline + _step(above, own.line_height, paper), own.top)
+            baseline += _step(above, own.line_height, paper)
             sheet.append(Placed(row, own, baseline, start))
             above = own.line_height
         begins = False
-    yield _page(sheet, paper, valign)
+    yield _page(sheet, paper)
 
 
-def _page(sheet: Sequence[Placed], paper: Paper, valign: VAlign) -> Sheet:
-    """Return rows as a page, lowered to its middle or foot."""
-    lower = 0.0
-    if sheet and valign == "bottom":
-        lower = paper.bottom - sheet[-1].baseline
-    elif sheet and valign == "middle":
-        y = np.concatenate([ink[:, 1] + y for row, _, y, _ in sheet for ink in row.strokes])
-        lower = max((paper.margins[0] + paper.bottom - y.min() - y.max()) / 2, 0.0)
-    if paper.spacing:
-        lower -= lower % paper.spacing
+def _page(sheet: Sequence[Placed], paper: Paper) -> Sheet:
+    """Return rows as a page."""
     rows = []
     for row, _, y, _ in sheet:
-        strokes = tuple(ink + np.array([0.0, y + lower]) for ink in row.strokes)
-        rows.append(replace(row, strokes=strokes, baseline=y + lower))
+        strokes = tuple(ink + np.array([0.0, y]) for ink in row.strokes)
+        rows.append(replace(row, strokes=strokes, baseline=y))
     return Sheet(paper.width, paper.height, tuple(rows), paper.rules(), paper.dots())

@@ -11,7 +11,6 @@ from handwriting.plain_text import known_only
 from handwriting.proofreading import UNENDED
 from model.generation.options import Primer, Sampling
 from model.reader import Reader
-from model.recognition.encoder import GREEDY, Search
 from model.recognition.error_rates import missing_words
 from model.recognition.transcribing import Transcription, score
 from model.writer import Writer
@@ -79,7 +78,6 @@ def read_back(
     sampling: Sampling = Sampling(),
     *,
     primer: Primer | None = None,
-    search: Search = GREEDY,
     proofreader: Reader | None = None,
     tries: int = PageOptions.tries,
     progress: bool = False,
@@ -94,7 +92,6 @@ def read_back(
         seeds: of the lines.
         sampling: as `Writer.write_lines` takes it.
         primer: whose hand is continued.
-        search: how `reader` searches for the text.
         proofreader: another recogniser than `reader`, which would choose what it reads well itself;
             with one lines are written as on a page: in the hand of the primer, or else one of the
             network's own, and each word again if it is misread.
@@ -123,7 +120,7 @@ def read_back(
         lines = write_lines(writer, known, seeds, sampling, primer=primer, progress=progress)
         inks, ended = [line.visible for line in lines], [line.ended for line in lines]
         written = [1] * len(lines)
-    read = reader.read_lines(inks, search, progress=progress)
+    read = reader.read_lines(inks, progress=progress)
     pairs = enumerate(zip(inks, texts, read, strict=True), 1)
     transcriptions = [Transcription(f"text {number}", *one) for number, one in pairs]
     return Legibility(transcriptions, ended, written)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from base.pretrained import style_file
-from handwriting.layout import Align, VAlign
+from handwriting.layout import Align
 from handwriting.paper import Paper
 from handwriting.setting import HEIGHT, Look
 from handwriting.worksheet import DIGIT, Trace
@@ -29,7 +29,6 @@ class PrimerFile:
         path: the file: a style, or any format that is read.
         text: of the ink; None for the one in the file.
         number: which sample of the file, from 0.
-        points: how many of its points are used; None for all.
         scale: from its units to those of the network's data; "auto" compares it with lines that the
             network writes.
     """
@@ -37,7 +36,6 @@ class PrimerFile:
     path: Path
     text: str | None = None
     number: int = 0
-    points: int | None = None
     scale: float | Literal["auto"] = "auto"
 
 
@@ -57,15 +55,11 @@ class PageOptions:
         colour, pen: of the ink, as `#rrggbb`, and its width; None in proportion to the size.
         align, indent: how rows lie between the margins, and of a paragraph's first row.
         line_height: at least; None in proportion to the size, and so that no rows touch.
-        liveliness: 0: every word on the line, and all blanks alike; 1: as they were written
-            (measured, lab notebook: the lines of a page).
         trace: how letters are drawn that somebody goes over with a pen: "light", or "dotted"; None
             for neither.
         squares: whether each digit and sign of arithmetic stands in a square of the paper.
         fit: the sheets that the text is to fill at the largest size, from half of `size`; a short
             text whose size is not given becomes as wide as the sheet.
-        envelope: whether the last paragraph is an address, and what is before it the sender's.
-        valign: where the writing stands on a sheet that it leaves partly empty.
         proofread: whether every word is read back, and written again if it is misread.
         reader: the network that does so; None for the one that is as free as the writer.
         tries: most times a word is written.
@@ -86,12 +80,9 @@ class PageOptions:
     align: Align = "left"
     indent: float = 0.0
     line_height: float | None = None
-    liveliness: float = 1.0
     trace: Trace | None = None
     squares: bool = False
     fit: int | None = None
-    envelope: bool = False
-    valign: VAlign = "top"
     proofread: bool = True
     reader: str | Path | None = None
     tries: int = 6
@@ -109,11 +100,6 @@ class PageOptions:
         return (
             self.size or self.paper.letter or (DIGIT * self.paper.spacing * self.squares or HEIGHT)
         )
-
-    @property
-    def sheets(self) -> int | None:
-        """How many sheets the text is to fill; None for any."""
-        return self.fit or (1 if self.envelope else None)
 
 
 def style(text: str) -> str | Path:

@@ -1,7 +1,7 @@
 """From a text to pages in a hand: `write_page`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from os import PathLike
@@ -18,7 +18,7 @@ from handwriting.paper import Paper
 from handwriting.passages import RAISED, Passage, write_passages
 from handwriting.plain_text import explain, fit, known_only, split
 from handwriting.proofreading import Proofread
-from handwriting.setting import LAST_COLUMN, Look, Setting, columns, enveloped, line_height
+from handwriting.setting import LAST_COLUMN, Look, Setting, columns, line_height
 from model.generation.writing import check_lengths
 from model.writer import Writer
 from utils.alphabet import Alphabet
@@ -62,21 +62,6 @@ class Page(Sheet):
         """What it says, a line a row."""
         return "\n".join(row.text for row in self.rows)
 
-    @property
-    def doubts(self) -> list[str]:
-        """The words that a person should look at, each with its row and number and why."""
-        return [
-            f"row {row}, word {number}: {word.text}: {word.doubt}"
-            for row, number, word in self.doubtful
-        ]
-
-    @property
-    def doubtful(self) -> list[tuple[int, int, RowWord]]:
-        """These words, each with the numbers of its row and of itself."""
-        rows = enumerate(self.rows, 1)
-        named = [(row, number, one) for row, own in rows for number, one in own.numbered()]
-        return [place for place in named if place[2].doubt]
-
     def save(self, path: str | PathLike[str], **how: object) -> None:
         """Save the page as .svg, .pdf, .png, .inkml or .json; `how` as `save_sheets` takes it."""
         save_sheets([self], path, **how)
@@ -89,7 +74,7 @@ class Pages(list[Page]):
     """The pages of a text, in order.
 
     Attributes:
-        proofread: its words, as they were written and read back, parts of divided ones as well.
+        proofread: its words, as they were written and read back.
         notes: what was done that the text and the options did not say, a sentence each.
         origin: what it takes to write a word again; see `rewriting.rewrite`.
     """
@@ -108,14 +93,21 @@ class Pages(list[Page]):
     def doubts(self) -> list[str]:
         """The words that a person should look at, each with its page, row and number and why."""
         return [
-            f"page {number}, {one}" for number, page in enumerate(self, 1) for one in page.doubts
+            f"page {page}, row {row}, word {number}: {word.text}: {word.doubt}"
+            for (page, row, number), word in self._doubted()
         ]
 
     @property
     def doubtful(self) -> list[Place]:
         """Where these words are."""
-        pages = enumerate(self, 1)
-        return [(number, *place[:2]) for number, page in pages for place in page.doubtful]
+        return [place for place, _ in self._doubted()]
+
+    def _doubted(self) -> Iterator[tuple[Place, RowWord]]:
+        for page, sheet in enumerate(self, 1):
+            for row, own in enumerate(sheet.rows, 1):
+                for number, word in own.numbered():
+                    if word.doubt:
+                        yield (page, row, number), word
 
     def save(self, path: str | PathLike[str], **how: object) -> list[Path]:
         """Save all pages, in one PDF or in numbered files of another format, and return the files;
@@ -166,7 +158,7 @@ def write_page(
     indents = [first.indent for first, *_ in passages]
     setting = Setting(looks, indents, words, options.paper, options.line_height, options.squares)
     paragraphs, on_fit = set_to_fit(setting, options)
-    sheets = layout.pages(paragraphs, options.paper, options.valign)
+    sheets = layout.pages(paragraphs, options.paper)
     pages = [Page(**vars(sheet)) for sheet in sheets]
     origin = Origin(options, looks, None if writer is None else str(writer.path))
     return Pages(pages, proofread, [*hands.notes, *notes, *on_fit], origin)
@@ -213,8 +205,6 @@ def looks_of(
         UserError: if one does not fit on the paper.
     """
     looks = [replace(options.look, **own) for own, _ in zip(values, lines, strict=False)]
-    if options.envelope:
-        looks = enveloped(looks, lines, options.paper)
     for look in looks:
         line_height(look, options.line_height, options.paper)
     return looks
@@ -223,7 +213,7 @@ def looks_of(
 def width_of(look: Look, num_columns: int, paper: Paper) -> float:
     """Return the width of a row in x-heights."""
     share = LAST_COLUMN if num_columns > 1 else 1.0
-    return (paper.column - look.left - look.indent) / look.size * share
+    return (paper.column - look.indent) / look.size * share
 
 
 def write_words(

@@ -39,9 +39,6 @@ SMALL = 180.0
 """Length of the shorter side below which margins are a tenth of it (assumed)."""
 LEAST = 20.0
 """Least width and height of what is left for writing (assumed)."""
-MAX_PIXELS = 200_000_000
-"""Pixels of a picture (assumed: about a gigabyte while it is drawn; A4 has 35 million at 600
-dpi)."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,6 @@ class Paper:
         margins: top, right, bottom, left.
         ruling: what is printed on it.
         spacing: of the ruling.
-        printed: whether the ruling is drawn, or only followed.
     """
 
     width: float = 210.0
@@ -61,7 +57,6 @@ class Paper:
     margins: tuple[float, float, float, float] = (22.0, 20.0, 22.0, 25.0)
     ruling: Ruling = "plain"
     spacing: float = 0.0
-    printed: bool = True
 
     def __post_init__(self) -> None:
         if min(self.margins) < 0.0:
@@ -84,14 +79,13 @@ class Paper:
         margins: tuple[float, float, float, float] | None = None,
         ruling: Ruling = "plain",
         spacing: float | None = None,
-        printed: bool = True,
     ) -> "Paper":
         """Return a sheet of a size, such as `SIZES["a5"]`, with the margins and the spacing that
         are usual for it unless they are given; a `landscape` one has the longer side across."""
         width, height = sorted(size, reverse=True) if landscape else size
         usual = (round(min(size) / 10, 1),) * 4 if min(size) < SMALL else cls.margins
         spacing = spacing or RULINGS[ruling]
-        return cls(width, height, margins or usual, ruling, spacing, printed)
+        return cls(width, height, margins or usual, ruling, spacing)
 
     @property
     def column(self) -> float:
@@ -119,19 +113,19 @@ class Paper:
     def rules(self) -> np.ndarray:
         """Return the printed lines, `(n, 2, 2)`: within the sheet's edges, from the top margin."""
         ends: list[tuple[tuple[float, float], tuple[float, float]]] = []
-        if self.printed and self.ruling in ("ruled", *ZONES):
+        if self.ruling in ("ruled", *ZONES):
             down = np.arange(self.margins[0] + self.spacing, self.bottom + 0.01, self.spacing)
             beside = np.multiply(ZONES[self.ruling][1], self.letter) if self.letter else [0.0]
             across = np.add.outer(down, beside).ravel().tolist()
             ends = [((0.0, y), (self.width, y)) for y in across]
-        elif self.printed and self.ruling == "squared":
+        elif self.ruling == "squared":
             ends = [((0.0, y), (self.width, y)) for y in self._grid(self.height, 0)]
             ends += [((x, 0.0), (x, self.height)) for x in self._grid(self.width, 3)]
         return np.array(ends, dtype=np.float64).reshape(-1, 2, 2)
 
     def dots(self) -> np.ndarray:
         """Return the printed dots, `(n, 2)`."""
-        if not self.printed or self.ruling != "dotted":
+        if self.ruling != "dotted":
             return np.empty((0, 2))
         across, down = np.meshgrid(self._grid(self.width, 3), self._grid(self.height, 0))
         return np.stack([across.ravel(), down.ravel()], axis=1)
@@ -140,17 +134,6 @@ class Paper:
         """Return the places of a grid across the sheet, one of them at the margin of a side."""
         first = self.margins[side] % self.spacing or self.spacing
         return np.arange(first, length, self.spacing).tolist()
-
-
-def check_pixels(width: float, height: float, dpi: int) -> None:
-    """Raise a UserError if a picture of a sheet has more than `MAX_PIXELS`."""
-    across, down = (round(one / 25.4 * dpi) for one in (width, height))
-    if across * down > MAX_PIXELS:
-        most = int(dpi * (MAX_PIXELS / (across * down)) ** 0.5)
-        raise UserError(
-            f"a sheet of {width:g} by {height:g} mm at {dpi} dpi is a picture of {across:,} by "
-            f"{down:,} pixels, which is too large: at most {most} dpi"
-        )
 
 
 def size(name: str) -> tuple[float, float]:

@@ -11,13 +11,13 @@ import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count, islice
+from itertools import chain, islice
 
 from handwriting.hand import Hand
 from handwriting.layout import Word, narrowed
 from handwriting.proofreading import Proofread
 from handwriting.worksheet import DRAWN, drawn
-from model.generation.writing import PART_SEED_STRIDE, SEEDS, cut
+from model.generation.writing import cut
 from utils.batches import BATCH_SIZE
 
 LONGEST = 32
@@ -28,12 +28,7 @@ RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
 RAISED_SIZE, RAISED_BY, RAISED_GAP = 0.6, 0.9, 0.15
 """How small, how many x-heights above the baseline, and beside other letters (assumed, by eye)."""
 NARROWED = 0.85
-"""How much narrower a word is made to fit in a row, rather than divided (assumed)."""
-FILL, LEAST_PART = 0.92, 3
-"""Share of a row that a part of a word too wide for it fills, as written letters vary, and the
-least characters that are divided (assumed)."""
-BEFORE_END = "-–—/\\.,:;@_=&?#%+"
-"""Signs behind which a word may be divided."""
+"""How much narrower a word is made without a doubt whether it can be read (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +56,7 @@ class Passage:
 
     @property
     def room(self) -> float:
-        """What the indent leaves of a row: a word that is a little wider is made narrower, one that
-        is much wider written again in parts, each of which ends a row."""
+        """What the indent leaves of a row: a word that is wider is made narrower."""
         return self.width - self.indent
 
     @property
@@ -103,12 +97,10 @@ def write_passages(
         words: list[Word] = []
         read: list[Proofread] = []
         parts = deque(passage.parts)
-        for first, line in islice(lines, len(passage.lines)):
+        for line in islice(lines, len(passage.lines)):
             raised = [part for one in line for part in with_drawn(passage, one, parts)]
-            seeds = ((first + PART_SEED_STRIDE * number) % SEEDS for number in count(1))
-            fitting, of_line = fit_line(passage, raised, seeds)
-            words += fitting
-            read += of_line
+            words += fit_line(passage, raised)
+            read += raised
         for one in drawn_next(passage, parts):
             words += one.words
         yield words, read
@@ -116,13 +108,13 @@ def write_passages(
 
 def _written(
     jobs: Sequence[tuple[Hand, str, int]],
-) -> list[tuple[int, list[Proofread]]]:
-    """Return lines by their seeds, those of a hand written together."""
+) -> list[list[Proofread]]:
+    """Return lines in the order of their seeds, those of a hand written together."""
     found: dict[int, list[Proofread]] = {}
     for hand in dict.fromkeys(hand for hand, _, _ in jobs):
         texts, seeds = zip(*((text, seed) for one, text, seed in jobs if one is hand), strict=True)
         found |= zip(seeds, hand.write_words(texts, seeds), strict=True)
-    return sorted(found.items())
+    return [line for _, line in sorted(found.items())]
 
 
 def with_drawn(
@@ -149,53 +141,17 @@ def drawn_next(passage: Passage, parts: deque[tuple[str, bool]]) -> Iterator[Pro
         yield Proofread((replace(word, gap=shape.space * (blank and bool(word.text))),), text)
 
 
-def fit_line(
-    passage: Passage, line: Sequence[Proofread], seeds: Iterator[int]
-) -> tuple[list[Word], list[Proofread]]:
-    """Return the words of a line, of which those that are too wide are written in parts, and all
-    that was proofread, those parts as well.
-
-    Args:
-        passage: that the line is of.
-        line: as it was written.
-        seeds: of the parts.
-    """
+def fit_line(passage: Passage, line: Sequence[Proofread]) -> list[Word]:
+    """Return the words of a line, those that are wider than a row made as narrow as that."""
     words: list[Word] = []
-    read: list[Proofread] = []
     for one in line:
-        read.append(one)
         for word in one.words:
-            word = replace(word, doubt=one.reason if passage.hand.reader else "")
-            divisible = " " not in word.text and len(word.text) > LEAST_PART
-            if word.width <= passage.room:
-                words.append(word)
-            elif NARROWED * word.width <= passage.room or not divisible:
-                words.append(narrowed(word, passage.room))
-            else:
-                parts, of_parts = write_parts(passage, word, seeds)
-                words += parts
-                read += of_parts
-    return words, read
-
-
-def write_parts(
-    passage: Passage, word: Word, seeds: Iterator[int]
-) -> tuple[list[Word], list[Proofread]]:
-    """Return a word that is too wide written again in parts, each of which ends a row, but for the
-    last; and what was proofread of them."""
-    hand = passage.hand
-    characters = int(FILL * passage.room * len(word.text) / word.width)
-    hyphen = "" if hand.writer.model.alphabet.unknown("-") else "-"
-    parts = divided(word.text, max(characters, 1), hyphen)
-    words: list[Word] = []
-    read: list[Proofread] = []
-    for line in hand.write_words(parts, [*islice(seeds, len(parts))]):
-        fitting, of_line = fit_line(passage, line, seeds)
-        words += fitting or [Word((), 0.0, 0.0)]
-        words[-1] = replace(words[-1], ends_row=True)
-        read += of_line
-    words[-1] = replace(words[-1], ends_row=False)
-    return words, read
+            too_long = NARROWED * word.width > passage.room
+            reason = one.reason or ("too long for a row" if too_long else "")
+            if word.width > passage.room:
+                word = narrowed(word, passage.room)
+            words.append(replace(word, doubt=reason if passage.hand.reader else ""))
+    return words
 
 
 def with_raised(one: Proofread, parts: Sequence[tuple[str, bool]]) -> Proofread:
@@ -209,21 +165,3 @@ def with_raised(one: Proofread, parts: Sequence[tuple[str, bool]]) -> Proofread:
     if words and not blank:
         words[-1] = replace(words[-1], gap=0.0)
     return replace(one, words=tuple(words))
-
-
-def divided(word: str, characters: int, hyphen: str) -> list[str]:
-    """Return a word in parts of at most that many characters, but for the hyphen after one.
-
-    A part ends behind a sign if there is one in its second half; else parts are even. There is a
-    hyphen where letters are on both sides, in words alone: an address would be another with it.
-    """
-    is_word = re.fullmatch(r"\W*[^\W\d_]+(['’-]+[^\W\d_]+)*\W*", word) is not None
-    parts, left = [], word
-    while len(left) > characters:
-        even = math.ceil(len(left) / math.ceil(len(left) / characters))
-        signs = [n for n in range(even // 2 + 1, characters + 1) if left[n - 1] in BEFORE_END]
-        end = signs[-1] if signs else even
-        joined = is_word and left[end - 1].isalpha() and left[end].isalpha()
-        parts.append(left[:end] + (hyphen if joined else ""))
-        left = left[end:]
-    return [*parts, left]

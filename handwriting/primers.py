@@ -35,11 +35,8 @@ def load_primer(
         ink, scale, period = matched(ink, writer.reference_lines)
     else:
         ink = ink * np.float32([scale, scale, 1])
-    if file.points is not None:
-        ink = ink[: max(1, round(file.points / period))]
     check_lengths((), (ink, text), file.path)
-    done = [f"its first {len(ink)} points"] if file.points is not None else []
-    done += [f"scaled by {scale:.4g}"] if scale != 1 else []
+    done = [f"scaled by {scale:.4g}"] if scale != 1 else []
     done += [f"resampled, {period:.3g} points to one"] if period != 1 else []
     done += [left_out] if left_out else []
     says = f", {text!r}" if writer.model.needs_text else ""
@@ -52,18 +49,16 @@ def _text_of(
 ) -> tuple[str, str]:
     """Return the text of a sample in characters that the network knows, and what that left out; no
     text for a network without one."""
-    text, points = file.text, file.points
+    text = file.text
     if not writer.model.needs_text:
         if text is not None:
             raise UserError(f"{writer.path} contains a network without text: no --primer-text")
         return "", ""
     if text is None:
         text = sample.text
-        if not text or (points is not None and points < len(sample.ink)):
-            lacks = (
-                f"--primer-points {points} cuts" if text else f"{file.path} contains no text for"
-            )
-            raise UserError(f"{lacks} {sample.name}: give what it says with --primer-text")
+        if not text:
+            lacks = f"{file.path} contains no text for {sample.name}"
+            raise UserError(f"{lacks}: give what it says with --primer-text")
     if not text:
         return "", ""
     try:

@@ -136,16 +136,15 @@ def rewrite(
 def target(pages: Pages, place: Place) -> Target:
     """Return the word at a place; raise a UserError if there is none."""
     page, row, number = place
-    named = ":".join(map(str, place))
-    if not 1 <= page <= len(pages):
-        raise UserError(f"{named}: pages are 1 to {len(pages)}")
-    rows = pages[page - 1].rows
-    if not 1 <= row <= len(rows):
-        raise UserError(f"{named}: rows of page {page} are 1 to {len(rows)}")
-    for index, (first, word) in enumerate(rows[row - 1].numbered()):
+    rows = pages[page - 1].rows if 1 <= page <= len(pages) else ()
+    words = rows[row - 1].numbered() if 1 <= row <= len(rows) else ()
+    for index, (first, word) in enumerate(words):
         if word.strokes and first <= number <= first + word.text.count(" "):
             return Target(page - 1, row - 1, index)
-    raise UserError(f"{named}: words of that row are 1 to {len(rows[row - 1].text.split())}")
+    raise UserError(
+        f"{page}:{row}:{number}: these pages have no such word; page, row on it and word in that "
+        "are counted from 1"
+    )
 
 
 def candidates(

@@ -1,4 +1,4 @@
-"""Lines of a text as paragraphs of a page: lists, columns, verses, envelopes.
+"""Lines of a text as paragraphs of a page: lists, columns, verses.
 
 Lengths in millimetres, but those in x-heights that say so.
 """
@@ -31,8 +31,6 @@ the share that a word in it has (assumed, by eye)."""
 VERSE_INDENT, LONGEST_VERSE = 5.0, 1.8
 """X-heights by which what a verse has beyond a row is indented, and the rows of the longest
 (assumed, by eye)."""
-SENDER, ADDRESS_TOP = 0.75, 0.55
-"""Size of a sender's lines in those of the address, which begins so far down (assumed, by eye)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +43,6 @@ class Look:
         colour, pen: of the ink, and its width; None in proportion to the size.
         align, indent: between the margins, and of a paragraph's first row.
         trace: see the options of `page`.
-        left, top: how far it is from the left margin, and its baseline from the sheet's upper edge,
-            at least.
     """
 
     style: Path | None = None
@@ -58,8 +54,6 @@ class Look:
     align: Align
     indent: float
     trace: Trace | None = None
-    left: float = 0.0
-    top: float = 0.0
 
 
 def pen_width(size: float) -> float:
@@ -83,20 +77,6 @@ def line_height(look: Look, least: float | None, paper: Paper) -> float:
             "between the margins; a smaller size or --line-height, or larger paper, is needed"
         )
     return height
-
-
-def enveloped(looks: Sequence[Look], lines: Sequence[str], paper: Paper) -> list[Look]:
-    """Return the looks of lines that begin with a sender's, or do not, and end with an address: at
-    the right below the middle, and higher if it has many lines; all are written with one pen."""
-    first = max((number for number, line in enumerate(lines, 1) if not line.strip()), default=0)
-    left = max(paper.width / 2 - paper.margins[3], 0.0)
-    lowest = paper.bottom - sum(line_height(look, None, paper) for look in looks[first + 1 :])
-    looks = [replace(look, pen=look.pen or pen_width(look.size)) for look in looks]
-    address = {"left": left, "top": min(ADDRESS_TOP * paper.height, lowest)}
-    return [
-        replace(look, **address) if number >= first else replace(look, size=SENDER * look.size)
-        for number, look in enumerate(looks)
-    ]
 
 
 def columns(line: str) -> list[str]:
@@ -155,7 +135,7 @@ class Setting:
     def _alike(self, lines: Sequence[Line], factor: float) -> Iterator[Paragraph]:
         """Yield lines of one look and with as many columns as paragraphs, their columns aligned."""
         look, size = lines[0][0], factor * lines[0][0].size
-        row = (self.paper.column - look.left - look.indent) / size
+        row = (self.paper.column - look.indent) / size
         cells = [[*(words or [BULLET] for words in own[:-1]), own[-1]] for _, _, own, _ in lines]
         cells = [[self._drawn(words, look, size) for words in own] for own in cells]
         starts = [0.0]
@@ -169,7 +149,7 @@ class Setting:
         for (_, indent, _, number), own, fill in zip(lines, cells, fills, strict=True):
             *lead, last = [[scaled(word, size) for word in words] for words in own]
             hang = VERSE_INDENT * size if verses and not lead and 1 < fill <= LONGEST_VERSE else 0.0
-            left = look.left + indent * size
+            left = indent * size
             yield Paragraph(
                 last,
                 line_height(replace(look, size=size), self.line_height, self.paper),
@@ -182,6 +162,5 @@ class Setting:
                 ),
                 size,
                 [(left + x * size, words) for x, words in zip(starts, lead, strict=False)],
-                look.top,
                 number,
             )

@@ -23,9 +23,9 @@ from utils.ink import bounds, from_strokes, strokes, turned_back, x_height
 SHARE = 0.2
 """Share of a stroke's points in a second word from which it is part of both, which are then kept
 together (assumed: the window moves on some points before or after the pen)."""
-LINE_PRIOR, WORD_PRIOR = 8.0, 4.0
-"""Characters of a line, and of a word, from which half of its measured height above the baseline is
-believed; a few letters say little (assumed)."""
+LINE_PRIOR = 8.0
+"""Characters of a line from which half of its measured height above the baseline is believed; a few
+letters say little (assumed)."""
 TURN_PRIOR = 2.0
 """The same of its slant, which a few downstrokes show, and of the slope of its baseline (measured,
 `writer` in five styles: lines of 24 characters lean 3 to 6 degrees other than their primer, and 1.3
@@ -220,35 +220,25 @@ def shear(inks: Inks, shape: HandShape, degrees: float, characters: int) -> Inks
     return [[stroke @ matrix for stroke in ink] for ink in inks]
 
 
-def place(
-    texts: Sequence[str], inks: Inks, shape: HandShape, liveliness: float, characters: int
-) -> list[Word]:
+def place(texts: Sequence[str], inks: Inks, shape: HandShape, characters: int) -> list[Word]:
     """Return the words in x-heights, each from its left edge and the baseline of the line, with the
-    gap behind it.
-
-    Args:
-        liveliness: share of a word's drift from the baseline, and of the difference of a gap from
-            the usual one, that is kept.
-    """
+    gap behind it."""
     base = baseline_of([*chain(*inks)])
     height = shape.baseline + shrunk(base - shape.baseline, characters, LINE_PRIOR)
     sides = [*map(extent, inks)]
     gaps = [left - right for (_, right), (left, _) in pairwise(sides)]
-    gaps = [usual_gap(gap / shape.letter, shape.space, liveliness) for gap in gaps]
+    gaps = [usual_gap(gap / shape.letter, shape.space) for gap in gaps]
     words = []
     for text, ink, (left, right), gap in zip(texts, inks, sides, [*gaps, shape.space], strict=True):
-        drift = shrunk(baseline_of(ink) - height, len(text), WORD_PRIOR)
-        corner = left, height + (1.0 - liveliness) * drift
+        corner = left, height
         placed = tuple(with_visible_dot((stroke - corner) / shape.letter) for stroke in ink)
         words.append(Word(placed, (right - left) / shape.letter, gap, text))
     return words
 
 
-def usual_gap(gap: float, space: float, liveliness: float) -> float:
-    """Return a gap within bounds, which differs from the usual `space` by `liveliness` of what it
-    did."""
-    gap = min(max(gap, NARROWEST * space), WIDEST * space)
-    return space * (gap / space) ** liveliness
+def usual_gap(gap: float, space: float) -> float:
+    """Return a gap within the bounds of the usual `space`."""
+    return min(max(gap, NARROWEST * space), WIDEST * space)
 
 
 def with_visible_dot(stroke: np.ndarray) -> np.ndarray:

@@ -38,14 +38,11 @@ class Search:
         width: hypotheses kept by the beam; 1 is greedy decoding.
         language_model: of characters of the same alphabet, or None.
         language_weight: factor on its log-probabilities.
-        length_bonus: nats for every character, against a language model's preference for short
-            texts; CTC only.
     """
 
     width: int = 1
     language_model: CharacterLanguageModel | None = None
     language_weight: float = 0.0
-    length_bonus: float = 0.0
 
 
 GREEDY = Search()
@@ -92,8 +89,8 @@ def ctc_beam(
     """Return up to `search.width` texts of one line, the best first, by CTC's prefix beam search.
 
     Hannun et al. 2014 (arXiv 1408.2873), algorithm 1, with a language model of characters: a prefix
-    scores log p_ctc(prefix) + language_weight * log p_lm(prefix) + length_bonus * its characters,
-    where p_ctc sums over the paths found so far, and at the end log p_lm(line's end) is added.
+    scores log p_ctc(prefix) + language_weight * log p_lm(prefix), where p_ctc sums over the paths
+    found so far, and at the end log p_lm(line's end) is added.
 
     Args:
         log_probs: `(S, C+1)`, the blank last, each frame a distribution.
@@ -105,7 +102,7 @@ def ctc_beam(
     blank = log_probs.shape[1] - 1
     likely = log_probs[:, :-1] >= log_probs.max(1, keepdims=True) - pruning
     # Of each prefix the log-probabilities of the paths that end in a blank and in its last
-    # character, and what language model and bonus add.
+    # character, and what the language model adds.
     prefixes: list[tuple[int, ...]] = [()]
     in_blank, in_character, added = np.zeros(1), np.full(1, -np.inf), np.zeros(1)
     for frame, appended in zip(log_probs, likely, strict=True):
@@ -127,7 +124,7 @@ def ctc_beam(
                 in_character[own] = np.logaddexp(in_character[own], longer[at])
                 longer[at] = -np.inf
         language = _language(search, prefixes, blank + 1)
-        gain = added[:, None] + (search.length_bonus + language[:, characters])
+        gain = added[:, None] + language[:, characters]
         unchanged = np.logaddexp(in_blank, in_character) + added
         scores = np.concatenate((unchanged, (longer + gain).ravel()))
         chosen = np.argsort(-scores, kind="stable")[: search.width]

@@ -54,7 +54,7 @@ WORDS = {
     ],
     "drawer": [
         ["write", "--num-samples", "2", "--steps", "9"],
-        ["write", "--primer", "ink.inkml", "--primer-points", "5", "--num-samples", "1"],
+        ["write", "--primer", "ink.inkml", "--num-samples", "1"],
     ],
     "reader": [["read", "ink.inkml"], ["read", "ink.inkml", "--beam", "3"]],
     "attentive": [["read", "ink.inkml"]],

@@ -154,15 +154,6 @@ def test_lines_without_a_text_are_not_scored(checkpoints, tmp_path, capsys, monk
     assert found_in(tmp_path)["sequences"] == 2
 
 
-def test_a_bonus_is_for_ctc(checkpoints, tmp_path):
-    words = (tmp_path, "test", "--beam", 2, "--length-bonus", 0.5)
-    with pytest.raises(UserError, match="--length-bonus is for a CTCNetwork"):
-        evaluate(checkpoints["AttentionNetwork"], *words)
-    evaluate(checkpoints["CTCNetwork"], *words)
-    metrics = found_in(tmp_path)
-    assert metrics["beam"]["search"] == "beam of 2, bonus 0.5"
-
-
 def test_what_is_for_readers_is_not_for_writers(conditional, tmp_path):
     with pytest.raises(UserError, match=r"--beam is for a network that reads"):
         evaluate(conditional, tmp_path, "--beam", 2)

@@ -86,22 +86,6 @@ def test_ink_of_other_units_gets_the_networks_size(conditional, ink, tmp_path, c
     assert f": scaled by {scale:.4g}" in capsys.readouterr().out
 
 
-def test_a_part_of_the_primer(conditional, unconditional, ink, tmp_path, capsys):
-    primer = primer_of(tmp_path, ink)
-    words = ("--primer", primer, "--primer-scale", 2, "--primer-points", 9, "--steps", 20)
-    write(unconditional, tmp_path / "out.inkml", *words)
-    part = ink[:9] * np.float32([2, 2, 1])
-    (line,) = sample(
-        network("PredictionNetwork"), [0], sampling=Sampling(max_steps=20), primer=(part, "")
-    )
-    (read,) = read_ink(tmp_path / "out.inkml")
-    np.testing.assert_array_equal(read.ink, line.written)
-    assert "its first 9 points and scaled by 2\n" in capsys.readouterr().out
-    with pytest.raises(UserError, match=r"--primer-points 9 cuts primer\.inkml: give what it says"):
-        write(conditional, tmp_path / "out", *words, "--text", "B")
-    write(conditional, tmp_path, *words, "--text", "B", "--primer-text", "O")
-
-
 def test_one_of_several_samples(conditional, tmp_path, capsys):
     (tmp_path / "digits").write_bytes(ink_formats.unipen("123"))
     words = ("--primer", tmp_path / "digits", "--primer-scale", 1, "--text", "B", "--steps", 5)
@@ -131,14 +115,3 @@ def test_what_does_not_fit_is_refused(conditional, unconditional, ink, tmp_path)
         with pytest.raises(UserError, match=message):
             write(checkpoint, out, "--primer", *words)
         assert not names(out)
-
-
-def test_a_part_of_a_resampled_primer_is_as_long(unconditional, ink, tmp_path, monkeypatch, capsys):
-    """The first 10 points of the file are 5 where every two become one."""
-    monkeypatch.setattr("handwriting.primers.matched", lambda ink, own: (ink[::2], 1.0, 2.0))
-    words = ("--primer", primer_of(tmp_path, ink), "--primer-points", 10, "--steps", 5)
-    write(unconditional, tmp_path / "out", *words, "--num-samples", 1)
-    assert (
-        "primer.inkml: its first 5 points and resampled, 2 points to one\n"
-        in capsys.readouterr().out
-    )

@@ -89,14 +89,12 @@ def test_unknown_characters_are_named_and_can_be_left_out(conditional, tmp_path,
         write(conditional, tmp_path / "out", "--text", "\u00e9", "--skip-unknown")
 
 
-def test_what_is_a_page_s_is_said(conditional, tmp_path, capsys):
+def test_what_is_a_page_s_is_said(conditional, tmp_path):
     with pytest.raises(UserError, match=r"as a file only \.svg, \.png, \.inkml can be written"):
         write(conditional, tmp_path / "a.pdf", "--text", "a")
     with pytest.raises(UserError, match=r"contains a line end, .*; `page` writes several"):
         write(conditional, tmp_path / "out", "--text", "a\nb")
     assert not list(tmp_path.glob("*.*")) and not (tmp_path / "out").exists()
-    write(conditional, tmp_path / "out", "--text", "a " * 60, "--steps", 20)
-    assert "`page` breaks it into lines" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("known", "text"), [(" aeiou", "i o a ua ue o"), ("2310", "2310")])
@@ -193,15 +191,3 @@ def test_a_sheet_has_a_row_for_each_network(tmp_path, capsys):
     with pytest.raises(UserError, match="a network without text input: --text is for others"):
         use("write", "-r", *paths, *words, "--text", "a")
     assert "ended" not in capsys.readouterr().out
-
-
-def test_the_beginning_of_a_line_is_continued_by_its_whole_text(conditional, tmp_path):
-    write(conditional, tmp_path / "line.inkml", "--text", "on it", "--steps", 60)
-    primer = ("--primer", tmp_path / "line.inkml", "--primer-scale", 1, "--primer-points", 15)
-    words = ("--primer-text", "", "--text", "on it", "--steps", 20, "--bias", 0)
-    write(conditional, tmp_path / "on.inkml", *primer, *words)
-    (whole,), (read,) = read_ink(tmp_path / "line.inkml"), read_ink(tmp_path / "on.inkml")
-    sampling = Sampling(bias=0.0, max_steps=20)
-    start = whole.ink[:15], ""
-    (line,) = sample(network("SynthesisNetwork"), [0], ["on it"], sampling, primer=start)
-    np.testing.assert_array_equal(read.ink, line.written)

@@ -201,17 +201,3 @@ def test_where_pages_of_four_rows_are_broken(rows, expected):
     paragraphs = [Paragraph([word(10, text=one)] if one != " " else [], 10.0) for one in rows]
     found = pages(paragraphs, Paper(100, 50, (5, 10, 5, 10)))
     assert ["".join(row.text for row in page.rows) for page in found] == expected
-
-
-@pytest.mark.parametrize(
-    ("valign", "paper", "last"),
-    [
-        ("top", Paper(100, 100, (5, 10, 9, 10)), 25.0),
-        ("bottom", Paper(100, 100, (5, 10, 9, 10)), 91.0),
-        ("middle", Paper(100, 100, (5, 10, 9, 10)), 54.5),  # ink from 3 above 44.5 to 54.5
-        ("middle", Paper(100, 100, (5, 10, 9, 10), "ruled", 8.0), 53.0),  # 5 + 6 * 8
-    ],
-)
-def test_a_page_partly_empty_is_lowered(valign, paper, last):
-    (page,) = pages([Paragraph([word(60)] * 2, 10.0 if paper.spacing == 0 else 8.0)], paper, valign)
-    assert page.rows[-1].strokes[0][0, 1] == pytest.approx(last)

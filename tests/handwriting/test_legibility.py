@@ -5,15 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from handwriting import legibility
-from handwriting.layout import Word
 from handwriting.legibility import read_back
-from handwriting.proofreading import UNENDED, Proofread
 from model import Line
-from model.generation.options import Sampling
 from utils.alphabet import Alphabet
-from utils.checks import UserError
-from utils.ink import to_points
 
 
 def writer_of(write_lines, known="abcdefghijklmnopqrstuvwxyz ."):
@@ -48,49 +42,3 @@ def test_a_line_that_ends_at_once_is_a_dot():
     result = read_back(writer, reader, ["c."], [0])
     assert result.rates["cer"] == 1.0
     assert result.transcriptions[0].ink.tolist() == [[0, 0, 1]]
-
-
-def test_what_the_writer_does_not_know_is_an_error():
-    """Of 5 characters it writes 3, all of which are read."""
-    written = []
-
-    def write_lines(texts, *_, **__):
-        written.extend(texts)
-        return [Line(ink_of(2), 0, None, text, True, np.zeros(1)) for text in texts]
-
-    reader = SimpleNamespace(read_lines=lambda *_, **__: ["ab", "c"])
-    writer = writer_of(write_lines, "abc")
-    result = read_back(writer, reader, ["a\u00e9b", "Xc"], [0, 1])
-    assert written == ["ab", "c"]
-    assert result.rates["cer"] == 2 / 5 and result.wrong == 2
-    with pytest.raises(UserError, match="nothing to write in 'X'"):
-        read_back(writer, reader, ["ab", "X"], [0, 1])
-
-
-def test_the_judge_reads_words_in_a_row_as_a_hand_wrote_them(monkeypatch, tmp_path):
-    """Of two lines one has two words, each once more than the other's; of the last nothing came."""
-    stroke = np.array([[0.0, 0.0], [2.0, 1.0]])
-    one, two = (Proofread((Word((stroke,), 2.0, 1.0, text),), text, 2) for text in ("a", "b"))
-    found = [[one, two], [Proofread((), "c", 3, faults=(UNENDED,))]]
-    made, judged = [], []
-
-    def hand(*settings, **_):
-        made.append(settings)
-        return SimpleNamespace(write_words=lambda *_: found)
-
-    def read_lines(inks, *_, **__):
-        judged.extend(inks)
-        return ["a b", ""]
-
-    monkeypatch.setattr(legibility, "Hand", hand)
-    for name in ("reader", "proofreader"):
-        (tmp_path / name).touch()
-    reader = SimpleNamespace(read_lines=read_lines, path=tmp_path / "reader")
-    proofreader, sampling = SimpleNamespace(path=tmp_path / "proofreader"), Sampling(0.5)
-    writer, primer = writer_of(None), (ink_of(2), "a")
-    settings = {"primer": primer, "proofreader": proofreader, "tries": 3}
-    result = read_back(writer, reader, ["a b", "c"], [5, 6], sampling, **settings)
-    assert made == [(writer, primer, proofreader, sampling, 3)]
-    assert (result.tries, result.lines_ended, result.wrong) == ([4, 3], [True, False], 1)
-    first, second = map(to_points, judged)
-    assert first.tolist() == [[0, 0], [2, 1], [3, 0], [5, 1]] and second.tolist() == [[0, 0]]

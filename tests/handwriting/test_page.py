@@ -52,14 +52,12 @@ def test_pages_save_and_show_themselves(pages, tmp_path):
 
 
 def test_the_command_and_python_write_the_same_page(writer, tmp_path):
-    options = PageOptions(
-        paper=HUGE, bias=1.0, slant=5.0, seed=3, tries=2, liveliness=0.5, align="right", size=3.0
-    )
+    options = PageOptions(paper=HUGE, bias=1.0, slant=5.0, seed=3, tries=2, align="right", size=3.0)
     text = "---\ncolour: red\n---\nab ba 1²"
     pages = write_page(text, writer, options, device="cpu")
     (tmp_path / "text.txt").write_text(text)
     use("page", tmp_path / "text.txt", "-r", writer.path, "--paper", "5000x5000", "--margins", 1000,
-        "--bias", 1, "--slant", 5, "--seed", 3, "--tries", 2, "--proofread", "--liveliness", 0.5,
+        "--bias", 1, "--slant", 5, "--seed", 3, "--tries", 2, "--proofread",
         "--align", "right", "--size", 3, "--output", tmp_path / "a.json")  # fmt: skip
     pages.save(tmp_path / "b.json")
     assert (tmp_path / "a.json").read_text() == (tmp_path / "b.json").read_text()

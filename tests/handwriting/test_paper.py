@@ -1,6 +1,5 @@
 """Sheets of paper."""
 
-import numpy as np
 import pytest
 
 from handwriting.paper import Paper, size
@@ -45,12 +44,6 @@ def test_squares_and_dots_meet_at_the_margins():
     assert down == {1.0 + 5 * k for k in range(20)}
     dots = Paper(100, 80, (12, 10, 10, 11), "dotted", 5.0).dots()
     assert len(dots) == 16 * 20 and {y for _, y in dots.tolist()} == across
-
-
-def test_a_ruling_may_be_followed_without_being_drawn():
-    for ruling in ("ruled", "squared", "dotted"):
-        sheet = Paper(ruling=ruling, spacing=8.0, printed=False)
-        assert not np.size(sheet.rules()) and not np.size(sheet.dots())
 
 
 def test_no_dot_is_printed_on_the_edge_of_the_sheet():

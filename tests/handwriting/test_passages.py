@@ -1,32 +1,27 @@
 """Text in one hand, as words for a page."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from handwriting.hand import Hand
 from handwriting.layout import Word, break_rows
-from handwriting.passages import LONGEST, Passage, divided, write_passages
+from handwriting.passages import Passage, fit_line, write_passages
 from handwriting.proofreading import Proofread
 from model import Writer
 from model.generation.options import Sampling
 
 
-@pytest.mark.parametrize(
-    ("word", "characters", "parts"),
-    [
-        ("abcdefghi", 4, ["abc-", "def-", "ghi"]),
-        ("www.ab.example", 8, ["www.ab.", "example"]),
-        ("department@mail.example", 8, ["departme", "nt@mail.", "example"]),
-        ("(don't-believe)", 8, ["(don't-", "believe)"]),
-        ("“Straßenbahn!”", 8, ["“Straße-", "nbahn!”"]),
-        ("a1b2c3d4", 4, ["a1b2", "c3d4"]),
-    ],
-)
-def test_words_are_divided_with_hyphens_between_letters_only(word, characters, parts):
-    assert divided(word, characters, "-") == parts
-    assert "".join(divided(word, characters, "")) == word
+def test_a_word_wider_than_a_row_is_made_narrower_and_named_if_that_is_much(hand):
+    wave = np.array([[0.0, -1.0], [10.0, 0.0]])
+    line = [Proofread((Word((wave,), 10.0, 1.0, "word"),), "word")]
+    one = hand(reader=SimpleNamespace(), sampling=Sampling(0.0))
+    for room, width, doubt in ((12.0, 10.0, ""), (9.0, 9.0, ""), (5.0, 5.0, "too long for a row")):
+        (word,) = fit_line(Passage(one, "word", room), line)
+        assert (word.width, word.doubt) == (width, doubt)
+        assert np.ptp(word.strokes[0], axis=0) == pytest.approx((width, 1.0))
 
 
 def same(one, other):
@@ -70,22 +65,6 @@ def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand, 
     ], 7))  # fmt: skip
     assert plain[2][0] and same(plain[2][0], mixed[2][0])
     assert ([texts[0]], [7], 2.0) in asked and ([texts[2]], [9], Sampling().bias) in asked
-    parts = [seed for some, seeds, _ in asked if some[0].endswith("b-") for seed in seeds]
-    assert len(parts) > 1 and len({7, 8, 9, *parts}) == 3 + len(parts)
-
-
-def test_lines_fill_batches_each_in_the_hands_of_its_lines(hand, monkeypatch):
-    monkeypatch.setattr("handwriting.passages.BATCH_SIZE", 3)
-    one, other, batches = hand(), hand(), []
-    real = Hand.write_words
-    monkeypatch.setattr(
-        Hand, "write_words", lambda *of: batches.append((of[0], of[2])) or real(*of)
-    )
-    texts = [" ".join(["b" * LONGEST] * lines) for lines in (2, 2, 1)]
-    list(
-        write_passages([Passage(*pair) for pair in zip((one, other, one), texts, strict=True)], 10)
-    )
-    assert batches == [(one, (10, 11)), (other, (12,)), (other, (13,)), (one, (14,))]
 
 
 def test_what_is_raised_is_small_and_stands_close(hand, monkeypatch):
