@@ -57,6 +57,12 @@ def test_only_regular_files_are_opened(tmp_path):
             open_file(path)
 
 
+def test_a_link_stays_one_and_what_it_leads_to_is_written(tmp_path, path):
+    (tmp_path / "link").symlink_to(path)
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink() and path.read_text() == "new"
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o666, 0o400, None])
 def test_the_permissions_of_an_old_file_are_kept_and_new_ones_are_usual(path, mode):
     old = os.umask(0o022)
