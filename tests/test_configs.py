@@ -1,19 +1,15 @@
 """Every file under configs/ is sound, and those of the paper hold the paper's numbers."""
 
 import json
-import math
 from pathlib import Path
-from typing import Annotated, get_args, get_origin
 
 import pytest
 
 from base.checkpoint import load_checkpoint
 from base.pretrained import pretrained
-from parse_config import TRIAL_NORMALISATION, ConfigError, ConfigParser, Override, choices
+from parse_config import TRIAL_NORMALISATION, ConfigError, ConfigParser, Override
 from utils import config_file
 from utils.alphabet import Alphabet
-from utils.binding import arguments_of
-from utils.checks import Range
 from utils.override import nested
 
 ROOT = Path(__file__).parent.parent
@@ -82,27 +78,6 @@ def test_the_papers_protocol(name, windows, weights):
     network = parser.build_model(TRIAL_NORMALISATION, alphabet)
     assert network.num_parameters == pytest.approx(weights, rel=0.02)
     assert network.output.out_features == 121
-
-
-def test_sizes_have_bounds():
-    """A whole number without an upper bound must be one that takes no memory: named here."""
-    harmless = {
-        *("epochs", "early_stop", "save_period", "keep_last", "steps_per_epoch", "accumulate"),
-        *("truncate", "max_skipped", "log_steps", "subset", "subset_seed", "warmup_steps"),
-    }
-    for cls in choices(object).values():
-        accepted = {} if cls.__module__.startswith("torch.") else arguments_of(cls).accepted
-        for name in accepted.keys() - harmless:
-            found = ranges(accepted[name])
-            assert all(one.high < math.inf for one in found), f"{cls.__name__}.{name}"
-
-
-def ranges(annotation) -> list[Range]:
-    """Return the bounds of all whole numbers in an annotation."""
-    kind, *marks = get_args(annotation) or (annotation,)
-    if kind is int and get_origin(annotation) in (None, Annotated):
-        return marks or [Range()]
-    return [found for member in get_args(annotation) for found in ranges(member)]
 
 
 @pytest.mark.parametrize(

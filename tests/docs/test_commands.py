@@ -36,7 +36,3 @@ def test_a_command_line_is_accepted(page, tmp_path, monkeypatch):
             assert arguments.config or arguments.resume
         else:
             parser_of(words[0])[1].parse(words[1:])
-
-
-def test_many_are_found():
-    assert len([one for page in PAGES for one in commands(page)]) > 100
