@@ -121,17 +121,6 @@ def mnist_archive(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def mnist_folder(root: Path, args: dict[str, Any]) -> dict[str, Any]:
-    """Write the folder `sequences`."""
-    put(root / "sequences", mnist_sequences(args))
-    return {}
-
-
-def mnist_embedded(root: Path, args: dict[str, Any]) -> dict[str, Any]:
-    """Return what makes digits without any file."""
-    return {"root": None, "embedded_size": 30 if args.get("digit") is None else 150}
-
-
 def unipen(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     """Write a file for training and one for test as the UCI pen digits are, of several writers; or
     a collection, of which contributors are held out."""
