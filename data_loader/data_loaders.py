@@ -19,7 +19,7 @@ from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import ConfigFault, DataError, Range
 from utils.files import read_lines
 from utils.normalisation import Normalisation
-from utils.pictures import ink_picture
+from utils.pictures import ink_picture, likely_columns
 
 log = logging.getLogger(__name__)
 
@@ -277,7 +277,11 @@ class Data:
         return self._loader(Items(self, self.samples(split)), batch_size=size, shuffle=False)
 
     def _loader(self, items: "Items", **options: int) -> BaseDataLoader:
-        lengths = [len(sample.ink) - 1 for sample in items.samples]
+        inks = [sample.ink for sample in items.samples]
+        if self.features is ink_picture:
+            lengths = [likely_columns(ink) for ink in inks]
+        else:
+            lengths = [len(ink) - 1 for ink in inks]
         options |= {name: getattr(self.settings, name) for name in ("num_workers", "pin_memory")}
         return BaseDataLoader(items, lengths, collate, self.seed, **options)
 

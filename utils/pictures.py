@@ -66,6 +66,12 @@ def ink_picture(
     return raster(points, np.asarray(ink)[:, 2] > 0.5, (columns, ROWS), width, blur)
 
 
+def likely_columns(ink: np.ndarray) -> int:
+    """Return about how many columns a picture of ink has, without measuring its x-height."""
+    width, height = np.ptp(to_points(ink), axis=0)
+    return int(min((ROWS - 2 * MARGIN) * width / max(height, 1e-9), MAX_PATH))
+
+
 def raster(
     points: np.ndarray, lifted: np.ndarray, shape: tuple[int, int], width: float, blur: float = 1.0
 ) -> np.ndarray:

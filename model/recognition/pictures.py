@@ -57,8 +57,10 @@ class PictureNetwork(encoder.Recogniser):
         super().__init__(normalisation, alphabet)
         self.convolutions, channels, rows = nn.ModuleList(), 1, ROWS
         for size, pool in CONVOLUTIONS:
-            self.convolutions.append(nn.Conv2d(channels, size, 3, padding=1))
-            nn.init.kaiming_normal_(self.convolutions[-1].weight, nonlinearity="relu")
+            convolution = nn.Conv2d(channels, size, 3, padding=1, bias=False)
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+            # Without it CTC says nothing but blanks for a third more steps (measured, once).
+            self.convolutions.append(nn.Sequential(convolution, nn.BatchNorm2d(size)))
             channels, rows = size, rows // pool[0]
         self.project = nn.Linear(channels * rows, frame_size)
         self.norm = nn.LayerNorm(frame_size)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from data_loader import EmbeddedDataset
 from utils.ink import from_strokes, strokes
-from utils.pictures import FRAME, MARGIN, MAX_PATH, ROWS, ink_picture, raster
+from utils.pictures import FRAME, MARGIN, MAX_PATH, ROWS, ink_picture, likely_columns, raster
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +78,10 @@ def test_ink_fills_the_height_and_is_limited(inks):
     assert (ink_picture(dash, height=2.0) > 0.5).any(1).sum() < ROWS / 2  # small letters are higher
     far = np.array([[0, 0, 0], [3, 5, 1], [1e7, 0, 1]], np.float32)
     assert MAX_PATH / 2 < len(ink_picture(far)) <= MAX_PATH + 2 * FRAME
+
+
+def test_the_columns_of_a_line_are_about_known_before_it_is_drawn(inks):
+    drawn = [len(ink_picture(ink)) for ink in inks]
+    np.testing.assert_allclose([*map(likely_columns, inks)], drawn, rtol=0.25)
+    level = from_strokes([np.array([[0.0, 0.0], [1e6, 0.0]])])
+    assert 0 < likely_columns(level) <= MAX_PATH

@@ -8,7 +8,7 @@ from utils.alphabet import Alphabet
 from utils.checks import ConfigFault
 from utils.ink import from_strokes, strokes
 from utils.normalisation import Normalisation
-from utils.pictures import ink_picture
+from utils.pictures import ink_picture, likely_columns
 
 
 def test_each_sample_of_an_epoch_is_drawn_by_another_pen_and_validation_by_one():
@@ -22,7 +22,10 @@ def test_each_sample_of_an_epoch_is_drawn_by_another_pen_and_validation_by_one()
         kind(Normalisation(unit, unit), Alphabet("a")) for kind in (PictureNetwork, CTCNetwork)
     ]
     made = settings.for_network(dataset.load(), seed=1, features=kinds[0].features)
-    items, valid = made.training_loader().dataset, made.loader("valid").dataset
+    training = made.training_loader()
+    by_width = [likely_columns(sample.ink) for sample in made.training]
+    assert training.batch_sampler.lengths.tolist() == by_width
+    items, valid = training.dataset, made.loader("valid").dataset
     drawn = [items[epoch, 0][0] for epoch in (0, 0, 1)]
     assert np.array_equal(drawn[0], drawn[1]) and drawn[0].shape != drawn[2].shape
     assert np.array_equal(valid[0, 0][0], ink_picture(made.samples("valid")[0].ink))
