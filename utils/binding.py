@@ -162,8 +162,6 @@ class Binder:
                 )
         elif isinstance(value, dict) and origin is dict:
             return {name: self.make(members[1], value[name], f"{key}.{name}") for name in value}
-        elif isinstance(value, dict) and isinstance(annotation, Arguments):
-            return annotation.cls(**self._make_arguments(annotation, value, key, "it"))
         elif isinstance(value, dict) and (classes := self.choices(annotation)):
             return self._make_object(classes, value, key, supplied)
         elif _fits(annotation, value):
@@ -291,9 +289,6 @@ class Binder:
             return f"a list{count}, each {self.described(members[0])}"
         if origin is dict:
             return f"an object, each key a string, each value {self.described(members[1])}"
-        if isinstance(annotation, Arguments):
-            needed = annotation.accepted.keys() - annotation.defaults.keys()
-            return f"an object with {', '.join(sorted(needed))}"
         return WORDS.get(annotation) or (OBJECT if self.choices(annotation) else "")
 
 
