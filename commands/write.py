@@ -208,8 +208,6 @@ def save(
     """Save the files of each line, and a picture of all, and print where they are."""
     from tqdm import tqdm
 
-    from utils.plots import write_png
-
     file, said = chosen.output.file, []
     kinds = [file.suffix] if file else [".png", ".svg"]
     kinds += [".inkml"] if chosen.inkml and kinds != [".inkml"] else []
@@ -222,6 +220,7 @@ def save(
         # A line of one point ended at once: there is no step to show.
         if len(line.ink) > 1 and chosen.show:
             from handwriting.inspection import step_figures
+            from utils.plots import write_png
 
             figures = step_figures(writer, line, chosen.show, sampling.pen_sharpness)
             for kind, figure in figures.items():

@@ -147,7 +147,7 @@ def test_what_is_drawn_while_the_data_are_prepared_decides_nothing(workplace, mo
     ("words", "message"),
     [
         (["--epochs", "3"], "-c CONFIG or -r CHECKPOINT is needed"),
-        (["--epohcs=3"], "--epohcs=3 is unknown: did you mean --epochs"),
+        (["--epohcs=3"], "unrecognized arguments: --epohcs=3"),
         (["-c", "x", "-d", "gpu"], "-d/--device: device 'gpu': auto, cpu, cuda, cuda:N or mps is"),
         (["-c", "x", "-o", "trainer"], "-o/--override: -o 'trainer' is not KEY=VALUE"),
         (["-r", "digits"], "digits.pth: contains no training state"),

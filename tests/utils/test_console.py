@@ -1,5 +1,6 @@
 """The scripts, interrupted while they import, with streams that take nothing, and odd names."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from tests import forked_script
 from tests.commands.networks import save
 from tests.data_loader import ink_formats
+from tests.tiny_config import CONFIG
 
 pytestmark = pytest.mark.slow
 
@@ -153,7 +155,45 @@ def test_a_script_may_stand_without_any_stream():
     assert (done.returncode, done.stdout, done.stderr) == (3, *printed)
 
 
-# Names with control characters.
+# Names that are no text.
+
+
+ODD = os.fsdecode(b"\xff")
+SHOWN = "\\udcff"
+
+
+def test_files_are_used_under_names_that_are_no_text(workplace, run):
+    data = f"d{ODD}"
+    Path(data).mkdir()
+    for number in range(12):
+        ink = ink_formats.inkml([[(0, 0), (number, 4), (9, 7)]], "ab")
+        Path(data, f"{ODD}{number}.inkml").write_bytes(ink)
+    args = CONFIG["trainer"]["args"] | {"tensorboard": True, "samples": 1}
+    dataset = {"type": "InkMLDataset", "args": {"root": "elsewhere"}}
+    config = CONFIG | {
+        "data_loader": CONFIG["data_loader"] | {"args": {"dataset": dataset, "batch_size": 2}},
+        "trainer": CONFIG["trainer"] | {"args": args},
+    }
+    Path(f"c{ODD}.json").write_text(json.dumps(config))
+    root = f"data_loader.args.dataset.args.root={data}"
+    words = ("-c", f"c{ODD}.json", "-o", root, "-d", "cpu", "--run-id", "a")
+    status, printed, error = run("train.py", *words)
+    assert status == 0, error
+    assert f"d{SHOWN}" in printed and "finished after epoch 2" in printed
+    folder = MODELS / "a"
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert record["runs"][0]["command"][2] == f"c{ODD}.json"
+    status, printed, error = run("train.py", "-r", str(folder), "--epochs", "3")
+    assert status == 0, error
+    checkpoint = str(folder / "checkpoint-epoch3.pth")
+    output = ("-r", checkpoint, "-d", "cpu", "--output", f"o{ODD}", "--steps", "9", "--inkml")
+    primer = ("--num-samples", "1", "--primer", str(Path(data, f"{ODD}3.inkml")))
+    for encoding in ("utf-8", "ascii"):
+        words = ("experiments.py", "write", *output, *primer)
+        status, printed, error = run(*words, encoding=encoding)
+        assert status == 0 and f"o{SHOWN}/tiny-seed0.png" in printed, error
+        assert f"in the hand of {SHOWN}3.inkml" in printed
+        assert "tiny-seed0.inkml" in os.listdir(f"o{ODD}")
 
 
 def test_names_cannot_control_a_terminal(workplace, run):
