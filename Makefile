@@ -23,7 +23,7 @@ help:
 	@echo "               DATA=FOLDER has the MNIST stroke sequences, DATA=null generates digits"
 	@echo "make test      run all tests, in parallel (about 5 minutes on 2 cores)"
 	@echo "make quick     run the fast tests (about a minute)"
-	@echo "make campaign  kill it, fail its disk, feed it broken files, some 4,500 times (10 minutes);"
+	@echo "make campaign  kill it, fail its disk, feed it broken files, some 3,900 times (10 minutes);"
 	@echo "               SEED=N chooses other trials"
 	@echo "make sanitize  test the compiled kernels under address and undefined-behaviour sanitizers,"
 	@echo "               for AVX-512 and AVX2 (about 10 minutes)"
