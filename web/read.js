@@ -40,6 +40,7 @@ export function startRead({client, keep, strokes}) {
     }
   }
 
+  find("#copy-text").onclick = () => navigator.clipboard.writeText(shown.innerText.trim());
   find("#save-read").onclick = () => {
     const rows = [{text: "", strokes: pad.parts}]; // what was read is no truth
     if (pad.strokes.length) save("handwriting.inkml", toInkml(rows), "application/inkml+xml");

@@ -29,6 +29,10 @@ export function startWrite({client, complain, say}) {
   function repaint() {
     for (const input of form.querySelectorAll("[type=range]"))
       input.previousElementSibling.textContent = `${input.value} ${input.dataset.unit ?? ""}`;
+    for (const ink of form.querySelectorAll(".ink")) {
+      ink.style.backgroundColor = ink.value;
+      ink.ariaPressed = ink.value === fields.colour.value;
+    }
     for (const [number, sheet] of sheets.entries()) {
       if (!sheet.canvas.clientWidth) continue;
       sheet.context = fresh(sheet.canvas, paper.width);
@@ -53,6 +57,7 @@ export function startWrite({client, complain, say}) {
     frame = row || job ? requestAnimationFrame(play) : 0;
     find("#at-once").hidden = !frame;
     find("#stop").hidden = !job;
+    find("#another").hidden = Boolean(job);
   }
 
   function showDoubts() {
@@ -160,8 +165,15 @@ export function startWrite({client, complain, say}) {
   };
   form.oninput = repaint;
   form.onclick = ({target}) => {
-    if (target.closest("#save") && target.value && rows.length)
+    if (target.className === "ink") {
+      fields.colour.value = target.value;
+      repaint();
+    } else if (target.closest("#save") && target.value && rows.length)
       saveSheets(target.value, paper, rows, look());
+  };
+  find("#another").onclick = () => {
+    fields.seed.value = (Number(fields.seed.value) + 1) % SEEDS;
+    write();
   };
   find("#at-once").onclick = () => { hurried = true; };
   find("#stop").onclick = () => job?.abort();
