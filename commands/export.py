@@ -45,7 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
         from handwriting import flat_file
 
         flat_file.save(target, network, ink)
-        return print(f"{target}  ({target.stat().st_size / 2**20:.1f} MiB)")
+        print(f"{target}  ({target.stat().st_size / 2**20:.1f} MiB)")
+        return
     if ink:
         make_room(style, "--with-ink")
         if style.exists() and style.read_bytes() != ink.read_bytes():

@@ -59,7 +59,7 @@ class PictureNetwork(encoder.Recogniser):
         for size, pool in CONVOLUTIONS:
             convolution = nn.Conv2d(channels, size, 3, padding=1, bias=False)
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-            # Without it CTC says nothing but blanks for a third more steps (measured, once).
+            # It learns a little sooner with it (measured, lab notebook: a recogniser of pictures).
             self.convolutions.append(nn.Sequential(convolution, nn.BatchNorm2d(size)))
             channels, rows = size, rows // pool[0]
         self.project = nn.Linear(channels * rows, frame_size)
