@@ -20,8 +20,8 @@ RUNS = PRETRAINED.with_name("models")
 STYLES = PRETRAINED.with_name("styles")
 """Samples of hands, `NAME.json`: ink and its text."""
 
-STYLE = "slanted"
-"""The style of pages by the network `writer` (chosen by eye)."""
+USUAL_STYLES = {"writer": "slanted", "joined": "joined", "open_writer": "open_round"}
+"""The styles in which pages by pretrained networks are written (chosen by eye)."""
 
 
 def styles() -> dict[str, Path]:
@@ -31,11 +31,13 @@ def styles() -> dict[str, Path]:
 
 def style_of(path: Path) -> Path | None:
     """Return the style in which a network's pages are written: the line beside one that learned a
-    hand, `STYLE` for the pretrained one; None for others."""
+    hand, that of `USUAL_STYLES` for a pretrained one; None for others."""
     beside = path.with_suffix(".json")
     if beside.is_file() and b'"strokes"' in beside.read_bytes():
         return beside
-    return styles().get(STYLE) if path.resolve() == pretrained().get("writer") else None
+    known = pretrained()
+    usual = [style for name, style in USUAL_STYLES.items() if path.resolve() == known.get(name)]
+    return styles().get(*usual) if usual else None
 
 
 def network_of(style: Path | None) -> Path:

@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 import handwriting
-from base.pretrained import STYLE, resolve_checkpoint
+from base.pretrained import USUAL_STYLES, resolve_checkpoint
 from commands import options
 from commands.options import Networks, Parser, number, require, value
 from handwriting.networks import PROOFREADERS
@@ -58,7 +58,8 @@ def add_options(parser: Parser) -> None:
     options.add_seed(parser, "seed of the first line, incremented for each further one")
     options.add_shared(parser, "--skip-unknown")
     options.add_output(parser, KINDS)
-    usual = f"{STYLE} by writer; else the hand that was learned, or own"
+    chosen = ", ".join(f"{style} by {name}" for name, style in USUAL_STYLES.items())
+    usual = f"{chosen}; else the hand that was learned, or own"
     options.add_primer(parser, USUAL, usual)
     add_paper(parser)
     add_look(parser)

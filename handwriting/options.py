@@ -18,7 +18,7 @@ from utils.page.page import Pen
 
 OWN, USUAL = "own", "usual"
 """Styles that are no file: a hand of the network's own, another with each seed; the one beside a
-network that learned a hand, a chosen one of the pretrained `writer`, else the network's own."""
+network that learned a hand, the usual one of a pretrained network, else the network's own."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import experiments
-from base.pretrained import style_of
+from base.pretrained import pretrained, style_of, styles
 from commands.page import MAX_BYTES, options_of
 from handwriting.page import MAX_LINES
 from tests.commands.networks import save as save_network
@@ -217,13 +217,14 @@ def test_bad_options_are_refused(networks, tmp_path, monkeypatch, words, message
 
 
 def test_the_hand_of_a_page(networks, tmp_path):
-    """That of the network `writer`, or the line beside one that learned a hand."""
+    """The usual one of a pretrained network, or the line beside one that learned a hand."""
     text, pages = text_file(tmp_path, "ab"), []
     for words in ((), ("--style", "slanted"), ("--style", "own")):
         output = tmp_path / "page.json"
         write_page({"-r": "writer"}, text, "--output", output, "--seed", 3, *words)
         pages.append(output.read_text())
     assert pages[0] == pages[1] != pages[2]
+    assert style_of(pretrained()["open_writer"]) == styles()["open_round"]
     assert style_of(Path(networks["-r"])) is None
     learned = tmp_path / "hand.pth"
     (tmp_path / "hand.json").write_text('{"config": 1}')
