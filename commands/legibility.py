@@ -48,8 +48,8 @@ def add_options(parser: Parser) -> None:
         nargs="?",
         const="proofreader",
         metavar="RECOGNISER",
-        help="write as on a page: in one hand, and each word again if this recogniser misreads it, "
-        "which is another one than --reader (default: no; without a name proofreader)",
+        help="write as on a page: in one hand, and each word again if this recogniser, which must "
+        "not be that of --reader, misreads it (default: no; without a name proofreader)",
     )
     options.add_shared(parser, "--tries")
     options.add_output(parser)

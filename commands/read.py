@@ -19,7 +19,7 @@ def add_options(parser: Parser) -> None:
         help="ink file (IAM-OnDB's XML, InkML, stroke arrays, MNIST strokes, UNIPEN, JSON, or SVG "
         "that write and page drew), or a folder of them",
     )
-    alone = "print the text alone, a line for each sample, and all else as errors; draw no picture"
+    alone = "print the text alone, a line for each sample, and all else to stderr; draw no picture"
     parser.add_argument("--text", action="store_true", help=alone)
     search_options.add_options(parser)
     options.add_output(parser, (".png",))
