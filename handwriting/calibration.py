@@ -14,6 +14,7 @@ import numpy as np
 from model.generation.line import Line
 from model.generation.options import Primer, Sampling
 from model.writer import Writer
+from utils.hand_measures import levelled, word_gaps
 from utils.ink import bounds, vertical_segments, x_height
 
 LINES, ROUNDS = 8, 2
@@ -38,10 +39,12 @@ class Calibration(NamedTuple):
         stretch: of the offsets in x and y.
         rest: by how much, in x and y, lines that are written with it have still to be scaled, to
             be as wide and high as the hand.
+        space: the gap between words that it leaves in this hand, in x-heights; None if unknown.
     """
 
     stretch: tuple[float, float]
     rest: tuple[float, float]
+    space: float | None = None
 
     def scaled(self, line: Line) -> Line:
         """Return a line that was written with the stretch, scaled by the rest behind its primer."""
@@ -81,7 +84,10 @@ def calibrated(writer: Writer, primer: Primer, sampling: Sampling) -> Calibratio
         before = stretch, excess
         stretch = np.clip(stretch - excess / gain, *np.log(BOUNDS))
         excess = excess + gain * (stretch - before[0])
-    return Calibration(_factors(stretch), _factors(np.clip(-excess, *np.log(RESTS))))
+    ended = [levelled(line.written)[0] for line in lines if line.ended and len(line.written) > 1]
+    spaces = np.concatenate([np.empty(0), *(word_gaps(ink, text) for ink in ended)])
+    space = float(np.median(spaces)) if len(spaces) else None
+    return Calibration(_factors(stretch), _factors(np.clip(-excess, *np.log(RESTS))), space)
 
 
 def _factors(stretch: np.ndarray) -> tuple[float, float]:

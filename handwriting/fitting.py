@@ -30,11 +30,17 @@ def set_to_fit(setting: Setting, options: PageOptions) -> tuple[list[Paragraph],
         fills = not sheets or len(rows(paragraphs)) <= sheets
         return fills and not (follows and touch(paragraphs))
 
+    def fit_in_columns(paragraphs: Sequence[Paragraph]) -> bool:
+        return fit(paragraphs) and setting.keeps_columns(paragraphs)
+
     def stands_in_rows(paragraphs: Sequence[Paragraph]) -> bool:
         own = sum(bool(one.words or one.lead) for one in paragraphs)
-        return fit(paragraphs) and not touch(paragraphs) and sum(rows(paragraphs)) == own
+        return fit_in_columns(paragraphs) and not touch(paragraphs) and sum(rows(paragraphs)) == own
 
-    size = _largest(setting, usual, fit) if sheets or follows else usual
+    size = usual
+    if sheets or follows:
+        in_columns = _largest(setting, usual, fit_in_columns) if sheets else None
+        size = in_columns or _largest(setting, usual, fit)
     if sheets and size == usual and not sized:
         larger = (round(usual * step / STEPS, 2) for step in range(STEPS + 1, _highest(setting)))
         size = max(
@@ -46,6 +52,9 @@ def set_to_fit(setting: Setting, options: PageOptions) -> tuple[list[Paragraph],
     elif size != usual:
         notes.append(f"size {size:g}: the largest that fits")
     paragraphs = setting.paragraphs((size or usual) / usual)
+    if not setting.keeps_columns(paragraphs):
+        notes.append("columns run on as text, as they are wider than a row: a smaller --size, "
+                     "--landscape or --fit keeps them")  # fmt: skip
     if touch(paragraphs):
         notes.append("rows touch: a smaller --size or a larger --line-height keeps them apart")
     return paragraphs, notes

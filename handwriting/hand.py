@@ -13,7 +13,6 @@ from handwriting.layout import Word, set_row
 from handwriting.options import PageOptions
 from handwriting.proofreading import (
     ALIKE,
-    MISSING,
     Proofread,
     check_shapes,
     confirmed,
@@ -21,6 +20,7 @@ from handwriting.proofreading import (
     proofread,
     spellings,
 )
+from handwriting.shapes import MISSING
 from handwriting.words import HandShape, level, place, shear, widen, words
 from model.generation.line import Line
 from model.generation.options import Primer, Sampling
@@ -48,8 +48,9 @@ class Hand:
         slant: degrees from upright to the right; None for the hand's own.
         progress: show a progress bar of the lines that are written together.
         second: is asked about what `reader` reads; None for no second reader.
-        calibration: how lines become as large as the primer; measured unless given, where the
-            primer has a text and the sampling a bias and no stretch of its own.
+        calibration: how lines become as large as the primer, and how far apart words are; measured
+            unless given, where the primer has a text and the sampling a bias and no stretch of its
+            own.
     """
 
     writer: Writer
@@ -72,7 +73,9 @@ class Hand:
     @cached_property
     def shape(self) -> HandShape:
         """What its words are made to look like."""
-        return HandShape.of(self.primer)
+        shape = HandShape.of(self.primer)
+        space = self.calibration and self.calibration.space
+        return replace(shape, space=space) if space else shape
 
     def write_lines(self, texts: Sequence[str] | None, seeds: Sequence[int]) -> list[Line]:
         """Write lines as large as the primer; see `Writer.write_lines`."""
@@ -106,7 +109,7 @@ class Hand:
     def try_words(self, texts: Sequence[str], seeds: Sequence[int]) -> list[list[Proofread]]:
         """Return the words of lines that are written once, one line for each seed, as read back."""
         lines = self.write_lines(texts, seeds)
-        tried = [check_shapes(line, self.words(line)) for line in lines]
+        tried = [check_shapes(line, self.words(line), self.shape) for line in lines]
         if self.reader:
             found = proofread(self.reader, [*chain(*tried)])
             read = iter(confirmed(self.second, found) if self.second else found)

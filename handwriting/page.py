@@ -93,7 +93,7 @@ class Pages(list[Page]):
     def doubts(self) -> list[str]:
         """The words that a person should look at, each with its page, row and number and why."""
         return [
-            f"page {page}, row {row}, word {number}: {word.text}: {word.doubt}"
+            f"page {page}, row {row}, word {number}, {word.text!r}: {word.doubt}"
             for (page, row, number), word in self._doubted()
         ]
 

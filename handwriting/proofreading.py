@@ -15,23 +15,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 
-import numpy as np
-
 from handwriting.layout import Word
-from handwriting.words import characters
+from handwriting.shapes import MISSING, SHAPE, UNENDED, faults_of_line, faults_of_words
+from handwriting.words import HandShape
 from model.generation.line import Line
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, normalised
-from utils.hand_measures import footing, hidden_marks, is_straight, ring_area
-from utils.ink import bounds, from_strokes, x_height
+from utils.ink import from_strokes
 
 DOUBT, DOUBT_OF_NUMBERS, REPORTED = 0.1, 0.01, 10.0
 """Nats of doubt with which a word is good enough, and one with a digit, which nobody guesses, and
 how many times as much is reported (by eye, lab notebook: the words of a page)."""
-HIGHEST, BACK, WIDEST = 9.0, 3.0, 6.0
-"""Height of a line, way back of the pen beyond the width of a word, and width for each character,
-in x-heights, beyond which ink is not a line (assumed)."""
-
 UNSURE = 1.0
 """Nats of a second reader's doubt from which it decides nothing, and over which a word is written
 again (lab notebook: a second reader)."""
@@ -45,21 +39,6 @@ BARE_I = ("l", "t", "k", "/")
 """What a reader takes an `I` for that is a bare stroke (lab notebook: the words of a page)."""
 MOST_SPELLINGS = 8
 """Of a word: as many are read at once."""
-
-UNENDED, MISSING, SHAPE = "never ended", "left out a word", "ink outside the line"
-"""Faults of a line."""
-HIDDEN, ONE_LEG, IN_PIECES = "a mark that is hard to see", "an A like a 4", "a digit in pieces"
-NO_RING = "a 9 without a ring"
-"""Faults of a word besides misread characters."""
-LEGS = 0.2
-"""Least width at its foot of an `A` over its height (by eye: 30 of 180 of `writer` in six styles,
-each like a `4`, `t` or `1`, have at most 0.12, the others at least 0.23)."""
-WHOLE = 0.55
-"""Least height of the tallest stroke of a digit, but of a `4`, over that of the digits of its word
-(by eye: of 3,252 in six styles six have less, most of them rings with a tail, the others 0.6)."""
-RING = 0.065
-"""Least area that a `9` encloses over its height squared (by eye: of 811 in seven styles some 60
-have less, most of which are like a `1`, `5` or `7`)."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +69,9 @@ class Proofread:
     second: float = UNSURE
 
     @property
-    def wrong(self) -> tuple[int, int, float]:
-        """What is wrong with it, the worst first: faults, errors, and doubt."""
-        return len(self.faults), self.errors, self.doubt + self.second
+    def wrong(self) -> tuple[int, float]:
+        """How much is wrong with it: faults and errors, then doubt."""
+        return len(self.faults) + self.errors, self.doubt + self.second
 
     @property
     def doubt_limit(self) -> float:
@@ -118,32 +97,15 @@ class Proofread:
         return ", ".join(reasons)
 
 
-def check_shapes(line: Line, words: Sequence[Word]) -> list[Proofread]:
-    """Return the words of a line; all as one if the line has a fault."""
-    wrong = {
-        UNENDED: not line.ended,
-        MISSING: " ".join(word.text for word in words) != line.title,
-        SHAPE: not _is_line(line),
-    }
-    if faults := tuple(name for name, true in wrong.items() if true):
+def check_shapes(line: Line, words: Sequence[Word], shape: HandShape) -> list[Proofread]:
+    """Return the words of a line in a hand; all as one if the line has a fault."""
+    if faults := faults_of_line(line, words):
         return [Proofread(tuple(words), line.title, faults=faults)]
-    found, letters = [], iter(characters(line))
-    for word in words:
-        own = [*zip(word.text, letters, strict=False)]
-        next(letters, None)  # the blank
-        legs = [footing(ink) for one, ink in own if one in "AÀÁÂÃÄÅ" and ink]
-        tall = [(one, max(np.ptp(part[:, 1]) for part in ink))
-                for one, ink in own if one in "0123456789" and ink]  # fmt: skip
-        least = WHOLE * max((height for _, height in tall), default=0.0)
-        seen = {
-            ONE_LEG: min(legs, default=1.0) < LEGS,
-            IN_PIECES: any(height < least for one, height in tall if one != "4"),
-            NO_RING: any(ring_area(ink) < RING for one, ink in own if one == "9" and ink),
-        }
-        faults = tuple(name for name, true in seen.items() if true)
-        bare = all(is_straight(ink) for one, ink in own if one == "I")
-        found.append(Proofread((word,), word.text, faults=faults, bare=bare))
-    return found
+    found = faults_of_words(line, words, shape)
+    return [
+        Proofread((word,), word.text, faults=faults, bare=bare)
+        for word, (faults, bare) in zip(words, found, strict=True)
+    ]
 
 
 def proofread(reader: Reader, written: Sequence[Proofread]) -> list[Proofread]:
@@ -188,11 +150,8 @@ def judged(one: Proofread, hypothesis: str, doubt: float) -> Proofread:
             read = text
     if read in map(folded, spellings(one.text, one.bare)):
         read = text
-    hidden = hidden_marks(one.words[0].strokes, one.text)
     errors = error_counts(text, read).character_errors
-    doubt = 0.0 if alone else doubt
-    faults = (*one.faults, *((HIDDEN,) if hidden else ()))
-    return replace(one, hypothesis=hypothesis, errors=errors, doubt=doubt, faults=faults)
+    return replace(one, hypothesis=hypothesis, errors=errors, doubt=0.0 if alone else doubt)
 
 
 def keep_best(before: Sequence[Proofread], tried: Sequence[Proofread]) -> list[Proofread]:
@@ -236,21 +195,3 @@ def _loosely(text: str) -> str:
     """Return a text without what only its context tells: blanks within a word, whether a letter is
     a capital, and an `O` from a zero."""
     return folded(text).replace(" ", "").casefold().replace("0", "o")
-
-
-def _is_line(line: Line) -> bool:
-    """Return whether ink has the extent of a line, and does not jump back over what is written."""
-    ink, text = line.written, line.title
-    signs = not any(map(str.isalnum, text))
-    if len(ink) < (1 if signs else 2):
-        return False
-    letter = x_height(line.ink if signs else ink)  # signs have none: the primer's
-    left, top, right, bottom = bounds(ink)
-    across = np.cumsum(ink[:, 0], dtype=np.float64)
-    longest = max(map(len, text.split()), default=1)
-    back = float((np.maximum.accumulate(across) - across).max())
-    return bool(
-        bottom - top <= HIGHEST * letter
-        and right - left <= WIDEST * letter * max(len(text), 2)
-        and back <= (BACK + 2.0 * longest) * letter
-    )

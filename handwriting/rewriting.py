@@ -123,12 +123,10 @@ def rewrite(
             tried = [scaled(traced(word, look.trace), row.size) for word in tried]
             new = exchanged(row, one.word, tried, gap, edge)
             sheets[one.page][one.row] = new or row
-            if new is None:
-                why = (
-                    "none that fits its place is read" if places is None else "none fits its place"
-                )
-                notes.append(f"page {one.page + 1}, row {one.row + 1}: {row.words[one.word].text} "
-                             f"stays as it was: of {CANDIDATES} {why}")  # fmt: skip
+            why = "none that fits its place is read" if places is None else "none fits its place"
+            became = f"stays as it was: of {CANDIDATES} {why}" if new is None else "written again"
+            place = f"page {one.page + 1}, row {one.row + 1}, word {one.word + 1}"
+            notes.append(f"{place}, {row.words[one.word].text!r}: {became}")
     rewritten = [replace(page, rows=tuple(rows)) for page, rows in zip(pages, sheets, strict=True)]
     return Pages(rewritten, pages.proofread, [*hands.notes, *notes], pages.origin)
 

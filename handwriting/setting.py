@@ -26,8 +26,8 @@ LIST_MARK = re.compile(r" *([-*•–]|\d{1,3}[.)])(?= +\S)")
 BULLET = Word((np.array([[0.0, -0.42], [0.3, -0.46], [0.6, -0.45]]),), 0.6, 0.5, "-")
 """A short dash, for any sign that is no number (assumed, by eye)."""
 COLUMN_GAP, WIDEST_COLUMNS, LAST_COLUMN = 0.8, 0.75, 0.6
-"""X-heights between columns besides a blank, the share of a row up to which the last begins, and
-the share that a word in it has (assumed, by eye)."""
+"""X-heights between columns besides a blank, the share of a row up to which the last begins unless
+it fits beyond, and the share that a word in it has (assumed, by eye)."""
 VERSE_INDENT, LONGEST_VERSE = 5.0, 1.8
 """X-heights by which what a verse has beyond a row is indented, and the rows of the longest
 (assumed, by eye)."""
@@ -122,6 +122,13 @@ class Setting:
         found = [one for _, group in groups for one in self._alike([*group], factor)]
         return spread(found, self.paper) if self.spreads else found
 
+    def keeps_columns(self, paragraphs: Sequence[Paragraph]) -> bool:
+        """Return whether the columns of its lines, of which these are the paragraphs, fit."""
+        return all(
+            paragraph.lead or len(own) == 1
+            for paragraph, own in zip(paragraphs, self.words, strict=True)
+        )
+
     @property
     def spreads(self) -> bool:
         """Whether lines become as high as it takes, rather than letters smaller."""
@@ -142,7 +149,8 @@ class Setting:
         for column in [*zip(*cells, strict=True)][:-1]:
             start = starts[-1] + max(map(natural_width, column)) + COLUMN_GAP
             starts.append(self.paper.ruled(start * size) / size if self.squares else start)
-        if starts[-1] > WIDEST_COLUMNS * row:  # as lines without columns
+        last = max(starts[-1] + natural_width(own[-1]) for own in cells)
+        if starts[-1] > WIDEST_COLUMNS * row and last > row:  # as lines without columns
             cells, starts = [[[*chain.from_iterable(own)]] for own in cells], [0.0]
         fills = [natural_width(own[-1]) / row for own in cells]
         verses = look.align == "left" and sum(one > 1 for one in fills) < len(fills) / 2

@@ -17,7 +17,15 @@ import numpy as np
 from handwriting.layout import Word
 from model.generation.line import Line
 from model.generation.options import Primer
-from utils.hand_measures import baseline, baseline_angle, baseline_of, levelled, slant, word_gaps
+from utils.hand_measures import (
+    baseline,
+    baseline_angle,
+    baseline_of,
+    high_marks,
+    levelled,
+    slant,
+    word_gaps,
+)
 from utils.ink import bounds, from_strokes, strokes, turned_back, x_height
 
 SHARE = 0.2
@@ -41,8 +49,15 @@ IAM-OnDB)."""
 DOT = 0.15
 """Least extent of a stroke in x-heights (by eye: the line of a pen is as wide, and a full stop that
 is no more than that is overlooked)."""
-NARROWEST, WIDEST = 0.7, 1.7
-"""Bounds of a gap in usual ones (by eye: with 0.6 words run together in rows that are full)."""
+NARROWEST, WIDEST = 0.8, 1.35
+"""Bounds of a gap in usual ones (by eye: with 0.6 words run together in rows that are full, and
+with 1.7 they look scattered)."""
+LEAST_GAP = 1.0
+"""The least gap in x-heights (by eye, lab notebook: what people see)."""
+HOLE, HOLE_BEFORE_MARK, LOW_MARK = 0.45, 0.3, 0.6
+"""The widest gap within a word, and before a full stop or comma, in usual gaps between words, and
+how high these marks reach above the baseline in x-heights (by eye, lab notebook: what people
+see)."""
 
 Inks = list[list[np.ndarray]]
 """The strokes `(n, 2)` of each word of a line."""
@@ -157,6 +172,7 @@ class HandShape:
         space: the usual gap between words in x-heights.
         blank: the mean width of a character in x-heights.
         letter_width: of a usual letter in x-heights.
+        dotted: whether most of its `i` have dots.
     """
 
     letter: float
@@ -166,6 +182,7 @@ class HandShape:
     space: float
     blank: float
     letter_width: float
+    dotted: bool = True
 
     @classmethod
     def of(cls, primer: Primer) -> "HandShape":
@@ -175,6 +192,7 @@ class HandShape:
         letter, gaps = x_height(ink), word_gaps(ink, text)
         left, _, right, _ = bounds(ink)
         width = (right - left) / letter
+        parts = [(part - (0.0, baseline(level))) / letter for part in strokes(level)]
         blanks = float(gaps.sum()) if len(gaps) else SPACE * (len(text.split()) - 1)
         return cls(
             letter,
@@ -184,6 +202,7 @@ class HandShape:
             float(np.median(gaps)) if len(gaps) else SPACE,
             width / max(len(text), 1),
             letter_width(width - blanks, text),
+            high_marks(parts) >= dots_of(text) / 2,
         )
 
 
@@ -229,16 +248,35 @@ def place(texts: Sequence[str], inks: Inks, shape: HandShape, characters: int) -
     gaps = [left - right for (_, right), (left, _) in pairwise(sides)]
     gaps = [usual_gap(gap / shape.letter, shape.space) for gap in gaps]
     words = []
-    for text, ink, (left, right), gap in zip(texts, inks, sides, [*gaps, shape.space], strict=True):
+    for text, ink, (left, _), gap in zip(texts, inks, sides, [*gaps, shape.space], strict=True):
         corner = left, height
-        placed = tuple(with_visible_dot((stroke - corner) / shape.letter) for stroke in ink)
-        words.append(Word(placed, (right - left) / shape.letter, gap, text))
+        placed = [with_visible_dot((stroke - corner) / shape.letter) for stroke in ink]
+        placed = placed if " " in text else closed(placed, shape.space)
+        words.append(Word(tuple(placed), extent(placed)[1], gap, text))
     return words
+
+
+def closed(strokes: Sequence[np.ndarray], space: float) -> list[np.ndarray]:
+    """Return the strokes of a word in x-heights, those behind a hole in it moved to the left.
+
+    Args:
+        space: the usual gap between words.
+    """
+    moved, shift = list(strokes), 0.0
+    edges = [extent([stroke]) for stroke in strokes]
+    reached = min(edges)[0]
+    for number in sorted(range(len(strokes)), key=edges.__getitem__):
+        (left, right), is_mark = edges[number], strokes[number][:, 1].min() > -LOW_MARK
+        widest = (HOLE_BEFORE_MARK if is_mark else HOLE) * max(space, 1.0)
+        shift += max(left - reached - widest, 0.0)
+        reached = max(reached, right)
+        moved[number] = strokes[number] - (shift, 0.0)
+    return moved
 
 
 def usual_gap(gap: float, space: float) -> float:
     """Return a gap within the bounds of the usual `space`."""
-    return min(max(gap, NARROWEST * space), WIDEST * space)
+    return max(min(max(gap, NARROWEST * space), WIDEST * space), LEAST_GAP)
 
 
 def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
@@ -258,6 +296,11 @@ def extent(strokes: Iterable[np.ndarray]) -> tuple[float, float]:
     """Return how far left and right strokes reach."""
     x = np.concatenate([*strokes])[:, 0]
     return float(x.min()), float(x.max())
+
+
+def dots_of(text: str) -> int:
+    """Return how many dots the `i` and `j` of a text have."""
+    return sum(map(text.count, "ij"))
 
 
 def letter_width(width: float, text: str) -> float:

@@ -41,7 +41,9 @@ COMMA, TAIL, ASIDE, HIGH, APART = 1.0, 0.35, 0.8, 1.3, 0.28
 """Width and height of the largest comma, height of the smallest, how far aside of the lower dot of
 a colon, and above it, the upper one may be, and how far from other ink a mark is seen on a page,
 where a pen is 0.18 wide; all in x-heights (by eye, `writer` in three styles)."""
-
+ABOVE, HIGH_MARK = 0.75, 0.75
+"""Least height above the baseline, and size of the largest mark, of which the dots of `i` are some,
+in x-heights (by eye, lab notebook: what people see)."""
 
 TURN = 0.8
 """Heights of a character after which the pen may come back to close a ring (assumed)."""
@@ -230,6 +232,16 @@ def hidden_marks(parts: Sequence[np.ndarray], text: str) -> int:
     return sum(max(many - int(which.sum()), 0) for many, which in zip(wanted, seen, strict=True))
 
 
+def high_marks(parts: Sequence[np.ndarray]) -> int:
+    """Return how many strokes `(n, 2)` are small marks above the letters, as the dots of `i` are.
+
+    Args:
+        parts: in x-heights, y from the baseline, downwards.
+    """
+    high = [part for part in parts if part[:, 1].max() < -ABOVE]
+    return sum(np.ptp(part, axis=0).max() <= HIGH_MARK for part in high)
+
+
 def footing(parts: Sequence[np.ndarray]) -> float:
     """Return how wide strokes `(n, 2)`, at least one, are in the lowest quarter of their height,
     over it; 0 if they have none."""
@@ -254,6 +266,20 @@ def ring_area(parts: Sequence[np.ndarray]) -> float:
     last, first = np.unravel_index(apart.argmin(), apart.shape)
     x, y = points[first : last + 1].T
     return float(abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2 / height**2)
+
+
+def segments_cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return which of segments `(n, 2, 2)` cross which of others `(m, 2, 2)`, `(n, m)`."""
+    start, along = first[:, None, 0], (first[:, 1] - first[:, 0])[:, None]
+    other, across = second[None, :, 0], (second[:, 1] - second[:, 0])[None]
+    apart, turn = other - start, _cross(along, across)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        places = _cross(apart, across) / turn, _cross(apart, along) / turn
+    return np.logical_and(*((place >= 0) & (place <= 1) for place in places))
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
 def is_straight(parts: Sequence[np.ndarray]) -> bool:

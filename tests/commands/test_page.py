@@ -51,7 +51,7 @@ def test_the_advice_of_a_page_is_a_command_that_writes_its_doubtful_words_again(
     write_page(networks, text, "--output", output, *HUGE, "--tries", 1, proofread=True)
     (tmp_path / "first.svg").write_bytes(output.read_bytes())
     *shown, advice = capsys.readouterr().out.splitlines()
-    assert "page 1, row 1, word 2: ba: " in shown[-2]
+    assert "page 1, row 1, word 2, 'ba': " in shown[-2]
     words = shlex.split(advice.partition(": ")[2])
     assert words[:3] == ["python", "experiments.py", "page"]
     report = tmp_path / "my page-report.json"

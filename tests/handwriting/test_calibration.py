@@ -63,7 +63,7 @@ def test_the_stretch_makes_up_for_what_lines_lack_as_far_as_it_may(sample):
 def test_of_flat_ink_or_a_letter_no_size_is_taken(sample, points, text):
     primer = from_strokes([np.array(points)]), text
     found = calibrated(Shrinking(sample, (0.5, 0.5), (12.0, 8.0)), primer, Sampling(0.5))
-    assert found == ((1.005, 1.0), (1.0, 1.0))
+    assert found == ((1.005, 1.0), (1.0, 1.0), None)
 
 
 def test_what_is_left_to_scale_is_bounded(sample):

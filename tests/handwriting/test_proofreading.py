@@ -1,6 +1,7 @@
 """Words that are read back, and which of two tries is kept."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,12 +9,6 @@ import pytest
 
 from handwriting.layout import Word
 from handwriting.proofreading import (
-    HIDDEN,
-    MISSING,
-    NO_RING,
-    ONE_LEG,
-    SHAPE,
-    UNENDED,
     Proofread,
     check_shapes,
     confirmed,
@@ -22,8 +17,22 @@ from handwriting.proofreading import (
     proofread,
     spellings,
 )
+from handwriting.shapes import (
+    CROSSED,
+    HIDDEN,
+    MISSING,
+    NO_DOT,
+    NO_RING,
+    ONE_LEG,
+    SHAPE,
+    UNENDED,
+)
+from handwriting.words import HandShape
 from model import Line
 from utils.ink import from_strokes
+
+DOT = [(1, -1.2), (1, -1.3)]
+HAND = HandShape(10.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
 
 
 def word(text, *marks):
@@ -126,8 +135,37 @@ def test_what_a_person_is_told(hypothesis, doubt, faults, reason):
 
 def test_a_full_stop_that_nobody_sees_is_a_fault():
     seen, hidden = ([(4.5, 0), (4.5, 0.1)],), ([(1.5, -0.5), (1.5, -0.4)],)
-    assert judged(one("cat.", marks=seen), "cat.", 0.0).accepted
-    assert judged(one("cat.", marks=hidden), "cat.", 0.0).faults == (HIDDEN,)
+    for marks, faults in ((seen, ()), (hidden, (HIDDEN,))):
+        (found,) = check_shapes(line("cat."), [word("cat.", *marks)], HAND)
+        assert found.faults == faults
+
+
+@pytest.mark.parametrize(
+    ("marks", "dotted", "faults"),
+    [
+        ([DOT, DOT], True, ()),
+        ([DOT, [(0, -1), (2, -1)]], True, (NO_DOT,)),  # a bar
+        ([DOT, [(1, 0), (1, 0.1)]], True, (NO_DOT,)),  # a full stop
+        ([], False, ()),  # of a hand that makes none
+    ],
+)
+def test_every_i_has_a_dot(marks, dotted, faults):
+    hand = replace(HAND, dotted=dotted)
+    (found,) = check_shapes(line("milking"), [word("milking", *marks)], hand)
+    assert found.faults == faults
+
+
+@pytest.mark.parametrize(
+    ("title", "right", "faults"),
+    [("18", 4, (CROSSED,)), ("18", 8, ()), ("11", 5, (CROSSED,)), ("xv", 4, ())],
+)
+def test_digits_do_not_lie_on_one_another(title, right, faults):
+    """Each is a slope ten units high and six wide; letters may run into one another."""
+    slope, other = np.array([(0, 10), (6, 0.0)]), np.array([(0, 0), (6, 10.0)])
+    at = np.repeat([0, 1], 2)
+    ink = from_strokes([slope, other + np.array([right, 0])])
+    written = Line(ink, 0, at[1:], title, True, np.zeros(3), title=title)
+    assert check_shapes(written, [word(title)], HAND)[0].faults == faults
 
 
 def test_blanks_before_apostrophes_and_kinds_of_dots_are_spellings_of_one_text():
@@ -157,15 +195,15 @@ def test_words_are_read_one_by_one_in_the_x_height_of_the_line():
 @pytest.mark.parametrize(
     ("written", "said", "wrong"),
     [
-        (line("a line"), "a line", ()),
-        (line("a line", ended=False), "a line", (UNENDED,)),
+        (line("a lane"), "a lane", ()),
+        (line("a lane", ended=False), "a lane", (UNENDED,)),
         (line("a line"), "line", (MISSING,)),
         (line("a line", width=20), "a line", (SHAPE,)),
         (line("some words", height=120), "some words", (SHAPE,)),
     ],
 )
 def test_faults_of_a_line(written, said, wrong):
-    found = check_shapes(written, [word(text) for text in said.split()])
+    found = check_shapes(written, [word(text) for text in said.split()], HAND)
     assert [each.faults for each in found] == ([wrong] if wrong else [()] * 2)
     assert " ".join(each.text for each in found) == written.title
 
@@ -178,7 +216,8 @@ def test_a_dot_is_no_line_unless_it_is_the_text():
         ink = np.concatenate([primer, dot, *more])
         peaks = np.full(len(ink) - 1, 7)
         one = Line(ink, len(primer), peaks, f"primer {text}", True, np.zeros(1), title=text)
-        assert check_shapes(one, [word(text)])[0].faults == faults
+        stop = [(3, 0), (3, 0.1)]
+        assert check_shapes(one, [word(text, stop)], HAND)[0].faults == faults
 
 
 def test_how_far_the_pen_may_go_back_is_by_the_longest_word():
@@ -186,17 +225,18 @@ def test_how_far_the_pen_may_go_back_is_by_the_longest_word():
     for back, wrong in ((120.0, ()), (160.0, (SHAPE,))):
         written = line("some words")
         written.ink[100, 0] -= back
-        assert check_shapes(written, [word("some"), word("words")])[0].faults == wrong
+        assert check_shapes(written, [word("some"), word("words")], HAND)[0].faults == wrong
 
 
 @pytest.mark.parametrize(
     ("before", "tried", "kept"),
     [
-        # What is right stays; of the others the less wrong, by faults, then errors, then doubt.
+        # What is right stays; of the others the less wrong, by faults and errors, then by doubt.
         ([one("a"), one("b", 1)], [one("b", 0, 0.5)], [("a", 1, 0, 0.0), ("b", 2, 0, 0.5)]),
         ([one("b", 1)], [one("b", 2)], [("b", 2, 1, 0.0)]),
         ([one("b", 0, 0.5)], [one("b", 0, 0.4)], [("b", 2, 0, 0.4)]),
-        ([one("b", 0, 0.5, (HIDDEN,))], [one("b", 3)], [("b", 2, 3, 0.0)]),
+        ([one("b", 0, 0.5, (HIDDEN,))], [one("b", 3)], [("b", 2, 0, 0.5)]),
+        ([one("b", 0, 0.5, (HIDDEN,))], [one("b", 1)], [("b", 2, 1, 0.0)]),
         # Two words that one stroke had joined come apart, and the other way round.
         ([one("a b", 1)], [one("a"), one("b")], [("a", 2, 0, 0.0), ("b", 2, 0, 0.0)]),
         ([one("a", 1), one("b", 1)], [one("a b")], [("a", 2, 1, 0.0), ("b", 2, 1, 0.0)]),
@@ -222,7 +262,9 @@ def test_an_i_that_is_a_bare_stroke_may_be_read_as_a_t(points, hypothesis, right
     """A `t` of two strokes stands beside it."""
     ink = from_strokes([np.array(points), np.array([(9, 0), (9, 8)]), np.array([(8, 4), (10, 4)])])
     at = np.array([0, 0, 0, 1, 1, 1, 1])
-    (found,) = check_shapes(Line(ink, 0, at[1:], "It", True, np.zeros(6), title="It"), [word("It")])
+    (found,) = check_shapes(
+        Line(ink, 0, at[1:], "It", True, np.zeros(6), title="It"), [word("It", DOT)], HAND
+    )
     assert judged(found, hypothesis, 0.0).accepted == right
 
 
@@ -241,7 +283,7 @@ def test_an_a_needs_two_legs_and_a_digit_one_stroke_of_its_height(title, faulty)
     at = [k for k, one in enumerate(title) if one != " " for _ in range(3)]
     ink = from_strokes(strokes)
     one = Line(ink, 0, np.array(at[1:]), title, True, np.zeros(len(at) - 1), title=title)
-    found = check_shapes(one, [word(text) for text in title.split()])
+    found = check_shapes(one, [word(text) for text in title.split()], HAND)
     assert [k for k, each in enumerate(found) if each.faults] == faulty
     assert judged(found[0], title.split()[0], 0.0).faults == found[0].faults
 
@@ -251,5 +293,5 @@ def test_a_9_has_a_ring():
     hook = np.array([(23.5, 1), (22, 1), (22, 3), (26, 3), (26, 12.0)])
     at = np.repeat([0, 2], [7, 5])
     written = Line(from_strokes([ring, hook]), 0, at[1:], "9 9", True, np.zeros(11), title="9 9")
-    found = check_shapes(written, [word("9"), word("9")])
+    found = check_shapes(written, [word("9"), word("9")], HAND)
     assert [one.faults for one in found] == [(), (NO_RING,)]

@@ -22,13 +22,13 @@ ROW, COLUMNS, RAISED = ((10, 10), (24, 10), (38, 10)), ((10, 10), (40, 10)), ((1
     [
         (ROW, 1, (6,), 60, (26, 32)),  # in the middle between 20 and 38 mm
         (ROW, 1, (99, 12, 4), 60, (27, 31)),  # the first that leaves usual gaps
-        (ROW, 1, (99, 12, 11), 60, (23, 35)),  # the first that fits
-        (ROW, 1, (16, 14), 60, (22.8, 35.2)),  # narrowed, 0.7 of a usual gap is left
+        (ROW, 1, (99, 12, 11), 60, (23.5, 34.5)),  # the first that fits
+        (ROW, 1, (16, 13), 60, (23.2, 34.8)),  # narrowed, 0.8 of a usual gap is left
         (ROW, 1, (16,), 60, None),
         (ROW, 0, (3,), 60, (10, 13)),
-        (ROW, 0, (11,), 60, (10, 21)),
+        (ROW, 0, (10.8,), 60, (10, 20.8)),
         (ROW, 2, (20,), 60, (38, 58)),
-        (ROW, 2, (23,), 60, (37, 60)),
+        (ROW, 2, (22.8,), 60, (37.2, 60)),
         (ROW, 2, (6,), 48, (42, 48)),  # at the margin
         (COLUMNS, 1, (6,), 90, (40, 46)),
         (RAISED, 0, (6,), 90, (14, 20)),

@@ -5,9 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from handwriting.words import (
     HandShape,
+    closed,
     level,
     place,
     shear,
@@ -153,12 +155,36 @@ def test_words_stand_as_high_as_they_were_written():
     assert lower == pytest.approx(0.3, abs=0.01)
 
 
-@pytest.mark.parametrize(("apart", "gap"), [(0.1, 0.7), (1.5, 1.5), (50.0, 1.7)])
-def test_blanks_are_neither_too_narrow_nor_too_wide(apart, gap):
-    assert usual_gap(apart, 1.0) == pytest.approx(gap)
+@pytest.mark.parametrize(
+    ("apart", "space", "gap"), [(0.1, 2.0, 1.6), (2.1, 2.0, 2.1), (50.0, 2.0, 2.7), (0.1, 1.0, 1.0)]
+)
+def test_blanks_are_neither_too_narrow_nor_too_wide(apart, space, gap):
+    assert usual_gap(apart, space) == pytest.approx(gap)
 
 
 def test_a_dot_can_be_seen():
     np.testing.assert_allclose(with_visible_dot(np.full((3, 2), 2.0)), [[2, 1.925], [2, 2.075]])
     line = np.array([[0.0, 0.0], [0.2, 0.0]])
     assert with_visible_dot(line) is line
+
+
+@pytest.mark.parametrize(
+    ("low", "expected"),
+    [(False, 1.9), (True, 1.6)],  # 0.45 and 0.3 of the gap between words
+)
+def test_what_stands_off_its_word_is_moved_to_it(low, expected):
+    letter, mark = np.array([(0, 0), (1, -1.0)]), np.array([(0, 0), (0, -0.1 if low else -1.5)])
+    bar = np.array([(0.5, -1.2), (0.7, -1.2)])  # written last, over the letter
+    found = closed([letter, mark + np.array([4, 0]), bar], 2.0)
+    assert found[1][:, 0] == pytest.approx([expected] * 2)
+    assert_array_equal([found[0], found[2]], [letter, bar])
+    near = [letter, mark + np.array([1.2, 0])]
+    assert_array_equal(closed(near, 2.0), near)
+
+
+@pytest.mark.parametrize(("text", "dotted"), [("it is", True), ("is in it", False), ("a b", True)])
+def test_whether_a_hand_makes_dots(text, dotted):
+    t = np.linspace(0, 8 * math.pi, 400)
+    dot = np.array([(40, -13.0), (40, -13.5)])
+    ink = from_strokes([np.stack([10 * t, -5 + 5 * np.sin(t)], 1), dot])
+    assert HandShape.of((ink, text)).dotted == dotted
