@@ -123,20 +123,6 @@ def test_a_validation_gives_the_rates_of_what_is_read(tmp_path, data, kind):
     assert float(rows[-1]["valid_wer"]) == pytest.approx(expected["wer"])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_pictures_show_the_true_and_the_read_text(tmp_path, data, kind, monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        "trainer.recognition_trainer.lines_figure", lambda inks, texts: seen.append(texts)
-    )
-    monkeypatch.setattr("trainer.recognition_trainer.write_png", lambda path, figure: None)
-    trainer = make(tmp_path, data, kind, samples=2, tensorboard=True)
-    trainer.train()
-    assert len(seen) == 1 and len(seen[0]) == 2
-    assert seen[0][0].startswith(f"true: {data.loaded.split('valid')[0].text}\nread: ")
-    assert any(trainer.run.log.glob("events*"))
-
-
 def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_path, data):
     trainer = make(tmp_path, data, "attention", epochs=5, teacher_forcing_ratio=[1.0, 0.6])
     shares = []
