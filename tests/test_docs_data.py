@@ -3,11 +3,13 @@
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
-import data_loader
+import train
+from base import extension
 from data_loader import EmbeddedDataset
 from parse_config import ConfigParser
 from utils.ink import strokes
@@ -22,7 +24,9 @@ def blocks(kind):
 
 @pytest.fixture
 def my_ink(tmp_path, monkeypatch, logging_restored):
-    """The class of the page, in the place and with the data that it speaks of."""
+    """The module of the page, in the place and with the data that it speaks of."""
+    monkeypatch.setattr(extension, "_loaded", {})
+    monkeypatch.setattr(sys, "path", list(sys.path))
     (source,) = [block for block in blocks("python") if "class MyInk" in block]
     assert len([line for line in source.split("\n") if line.strip()]) <= 10
     embedded = EmbeddedDataset(size=30, valid_size=1, test_size=1, max_characters=16)
@@ -34,25 +38,18 @@ def my_ink(tmp_path, monkeypatch, logging_restored):
     (tmp_path / "data" / "my_ink.json").write_text(json.dumps(lines))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_ink.py").write_text(source)
-    names: dict = {"__name__": "my_ink"}
-    exec(compile(source, "my_ink.py", "exec"), names)
-    monkeypatch.setattr(data_loader, "MyInk", names["MyInk"], raising=False)
-    monkeypatch.setattr(data_loader, "__all__", [*data_loader.__all__, "MyInk"])
-    return lines
+    yield
+    del sys.modules["my_ink"]
 
 
 def test_ten_lines_of_own_ink_train(my_ink, tmp_path):
-    import train
-
     command = re.search(r"python train.py (--module my_ink.py -c .*\n.*)", PAGE)[1]
-    # The class is where --module puts it, see `my_ink`.
-    _, _, _, config, *overrides = shlex.split(command.replace("\\\n", ""))
-    assert '{"type": "MyInk"}' in overrides[1]
-    small = ["arch.args.hidden_size=8", "trainer.args.steps_per_epoch=1", "trainer.args.samples=0"]
-    words = ["-c", str(ROOT / config), *overrides, "--epochs", "1", "--run-id", "mine"]
-    for setting in small:
-        words += ["-o", setting]
-    assert train.main([*words, "-d", "cpu"]) == 0
+    words = shlex.split(command.replace("\\\n", ""))
+    words[3] = str(ROOT / words[3])  # the config
+    for key in ("arch.args.hidden_size=8", "trainer.args.steps_per_epoch=1"):
+        words += ["-o", key]
+    words += ["-o", "trainer.args.samples=0", "--epochs", "1", "--run-id", "mine", "-d", "cpu"]
+    assert train.main(words) == 0
     assert list((tmp_path / "saved" / "models" / "conditional" / "mine").glob("*.pth"))
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from base.base_dataset import Loaded, Sample, counts_of
+from base.base_dataset import Loaded, Sample
 from utils.checks import UserError
 
 
@@ -37,9 +37,3 @@ def test_a_split_that_is_not_there_is_named():
         found.split("test")
     with pytest.raises(UserError, match="no split 'tset': there are train, valid, test"):
         loaded([], {}).split("tset")
-
-
-def test_the_counts_of_a_report():
-    train, valid = counts_of(loaded(["ab", "c"], {"train": [0], "valid": [1]}).samples)
-    assert train == "train        1 lines           2 points         2 characters"
-    assert valid == "valid        1 lines           2 points         1 characters"

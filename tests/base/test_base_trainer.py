@@ -144,13 +144,7 @@ def test_losses_are_sums_divided_once(tmp_path):
         assert float(row[f"{prefix}error"]) == pytest.approx(total / len(indices), rel=1e-5)
         assert float(row[f"{prefix}error_per_point"]) == pytest.approx(total / points, rel=1e-5)
     assert float(row["points_per_second"]) > 0
-
-
-def test_everything_logged_was_announced(tmp_path):
-    trainer = trained(tmp_path, epochs=1)
-    announced = trainer.logged_names
-    assert set(rows(trainer)[0]) == {"epoch", "step", "skipped_steps", *announced}
-    assert {"error", "valid_error_per_point", "valid_mean_prediction"} <= set(announced)
+    assert row.keys() == {"epoch", "step", "skipped_steps", *trainer.logged_names}
 
 
 def test_a_run_records_how_it_ended(tmp_path):
