@@ -3,13 +3,14 @@
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
-import data_loader
-from data_loader import EmbeddedDataset, IAMOnDBDataset, UnipenDataset
-from data_loader.synthetic.alignment import SHIPPED, resolve_alignment
+import train
+from base import extension
+from data_loader import EmbeddedDataset
 from parse_config import ConfigParser
 from utils.ink import strokes
 
@@ -22,8 +23,10 @@ def blocks(kind):
 
 
 @pytest.fixture
-def my_ink(tmp_path, monkeypatch):
-    """The class of the page, in the place and with the data that it speaks of."""
+def my_ink(tmp_path, monkeypatch, logging_restored):
+    """The module of the page, in the place and with the data that it speaks of."""
+    monkeypatch.setattr(extension, "_loaded", {})
+    monkeypatch.setattr(sys, "path", list(sys.path))
     (source,) = [block for block in blocks("python") if "class MyInk" in block]
     assert len([line for line in source.split("\n") if line.strip()]) <= 10
     embedded = EmbeddedDataset(size=30, valid_size=1, test_size=1, max_characters=16)
@@ -35,43 +38,26 @@ def my_ink(tmp_path, monkeypatch):
     (tmp_path / "data" / "my_ink.json").write_text(json.dumps(lines))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_ink.py").write_text(source)
-    names: dict = {"__name__": "my_ink"}
-    exec(compile(source, "my_ink.py", "exec"), names)
-    monkeypatch.setattr(data_loader, "MyInk", names["MyInk"], raising=False)
-    monkeypatch.setattr(data_loader, "__all__", [*data_loader.__all__, "MyInk"])
-    return lines
+    yield
+    del sys.modules["my_ink"]
 
 
 def test_ten_lines_of_own_ink_train(my_ink, tmp_path):
-    import train
-
     command = re.search(r"python train.py (--module my_ink.py -c .*\n.*)", PAGE)[1]
-    # The class is where --module puts it, see `my_ink`.
-    _, _, _, config, *overrides = shlex.split(command.replace("\\\n", ""))
-    assert '{"type": "MyInk"}' in overrides[1]
-    small = ["arch.args.hidden_size=8", "trainer.args.steps_per_epoch=1", "trainer.args.samples=0"]
-    words = ["-c", str(ROOT / config), *overrides, "--epochs", "1", "--run-id", "mine"]
-    for setting in small:
-        words += ["-o", setting]
-    assert train.main([*words, "-d", "cpu"]) == 0
+    words = shlex.split(command.replace("\\\n", ""))
+    words[3] = str(ROOT / words[3])  # the config
+    for key in ("arch.args.hidden_size=8", "trainer.args.steps_per_epoch=1"):
+        words += ["-o", key]
+    words += ["-o", "trainer.args.samples=0", "--epochs", "1", "--run-id", "mine", "-d", "cpu"]
+    assert train.main(words) == 0
     assert list((tmp_path / "saved" / "models" / "conditional" / "mine").glob("*.pth"))
 
 
-def test_the_wrapped_datasets_of_the_page_can_be_built():
-    mixed, composed, shaped = (built(block, "unipen_digits") for block in blocks("json"))
-    assert isinstance(mixed.dataset, IAMOnDBDataset) and isinstance(mixed.added, EmbeddedDataset)
-    assert (mixed.joined, mixed.alone, mixed.added.signs) == (1200, False, 1.0)
-    assert isinstance(composed.dataset, IAMOnDBDataset)
-    assert resolve_alignment(composed.alignment).parent == SHIPPED
-    assert (composed.size, composed.height) == (12000, 100.0)
-    assert isinstance(shaped.dataset, UnipenDataset)
-    assert [type(t).__name__ for t in shaped.shaping] == [
-        *("UndoSlant", "ScaleHeight", "ResampleDistance"),
-    ]
-
-
-def built(block, config):
-    """Return the dataset of a block of the page, built in the place of a config's own."""
-    config = json.loads((ROOT / "configs" / f"{config}.json").read_text())
-    config["data_loader"]["args"]["dataset"] = json.loads("{" + block + "}")["dataset"]
-    return ConfigParser(config, "page").build("data_loader").dataset
+@pytest.mark.parametrize("block", blocks("json"))
+def test_a_wrapped_dataset_of_the_page_can_be_built(block):
+    """In the place of a config's own."""
+    config = json.loads((ROOT / "configs" / "unipen_digits.json").read_text())
+    given = json.loads("{" + block + "}")["dataset"]
+    config["data_loader"]["args"]["dataset"] = given
+    dataset = ConfigParser(config, "page").build("data_loader").dataset
+    assert type(dataset).__name__ == given["type"]

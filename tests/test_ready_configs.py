@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[1]
 # What fine-tunes a network to a hand is tried in tests/trainer/own_hand/.
 CONFIGS = sorted(set((ROOT / "configs").glob("*.json")) - set((ROOT / "configs").glob("own_*")))
 SIZES = ("hidden_size", "channels", "decoder_size", "attention_size", "embedding_size")
+FEWER = {"steps_per_epoch": 2, "truncate": 60}
 STEPS = 5
 """Of a line that is written."""
 
@@ -53,16 +54,10 @@ def smaller(path: Path) -> list[str]:
     arch, trainer = config["arch"].get("args", {}), config["trainer"]["args"]
     options |= {f"arch.args.{name}": 8 for name in SIZES if name in arch}
     few = {"epochs": 2, "samples": 1}
-    if (
-        "sample_steps"
-        in config_binder().arguments(choices(BaseTrainer)[config["trainer"]["type"]]).accepted
-    ):
+    few |= {name: n for name, n in FEWER.items() if trainer.get(name) is not None}
+    cls = choices(BaseTrainer)[config["trainer"]["type"]]
+    if "sample_steps" in config_binder().arguments(cls).accepted:
         few["sample_steps"] = STEPS
-    few |= {
-        name: value
-        for name, value in (("steps_per_epoch", 2), ("truncate", 60))
-        if trainer.get(name) is not None
-    }
     options |= {f"trainer.args.{name}": value for name, value in few.items()}
     return [word for key, value in options.items() for word in ("-o", f"{key}={json.dumps(value)}")]
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from base.base_dataset import BaseDataset, Loaded, Sample, counts_of
-from data_loader.sources.own_ink import OwnInk
+from base.base_dataset import Loaded, Sample
 from utils.checks import UserError
 
 
@@ -38,18 +37,3 @@ def test_a_split_that_is_not_there_is_named():
         found.split("test")
     with pytest.raises(UserError, match="no split 'tset': there are train, valid, test"):
         loaded([], {}).split("tset")
-
-
-def test_the_counts_of_a_report():
-    train, valid = counts_of(loaded(["ab", "c"], {"train": [0], "valid": [1]}).samples)
-    assert train == "train        1 lines           2 points         2 characters"
-    assert valid == "valid        1 lines           2 points         1 characters"
-
-
-@pytest.mark.parametrize("name", ["prepare", "split_indices", "ink"])
-@pytest.mark.parametrize("base", [BaseDataset, OwnInk])
-def test_a_method_of_former_times_is_refused_as_it_would_never_be_called(base, name):
-    with pytest.raises(
-        UserError, match=rf"^Own\.{name} is never called: load has taken its place$"
-    ):
-        type("Own", (base,), {name: lambda *_: []})

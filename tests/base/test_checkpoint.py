@@ -51,12 +51,7 @@ def test_round_trip(tmp_path):
 
 
 def test_names_sort_by_epoch_then_step_with_the_epochs_end_last(tmp_path):
-    order = [
-        checkpoint_name(2),
-        checkpoint_name(10, 950),
-        checkpoint_name(10, 1000),
-        checkpoint_name(10),
-    ]
+    order = [checkpoint_name(*place) for place in [(2,), (10, 950), (10, 1000), (10,)]]
     assert order[1:3] == ["checkpoint-epoch10-step950.pth", "checkpoint-epoch10-step1000.pth"]
     for name in [*reversed(order), "checkpoint-epoch11.pth.tmp", "checkpoint-epochX.pth", BEST]:
         (tmp_path / name).touch()
@@ -188,11 +183,6 @@ def test_weights_load_strictly_with_a_readable_error():
     assert message.startswith("file.pth: its weights do not fit the config's architecture")
     assert "0.bias: shape (4,) instead of (3,)" in message
     assert "1.bias: shape none instead of (3,)" in message and "and 4 more" in message
-
-    source = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
-    source[1].running_mean.fill_(5)
-    load_weights(model, source.state_dict(), "file.pth")
-    assert torch.equal(model[0].weight, source[0].weight) and model[1].running_mean[0] == 5
 
 
 @pytest.mark.parametrize("value", [math.nan, -math.inf])

@@ -101,12 +101,8 @@ def test_only_the_newest_checkpoint_continues_a_run(run):
     names = [checkpoint_name(9), checkpoint_name(10, 4), checkpoint_name(10), BEST]
     for name in names:
         (run.models / name).touch()
-    assert [RunFolder.resumed(run.models / name) is not None for name in names] == [
-        False,
-        False,
-        True,
-        False,
-    ]
+    found = [RunFolder.resumed(run.models / name) is not None for name in names]
+    assert found == [False, False, True, False]
     assert RunFolder.resumed(run.models, "a") and RunFolder.resumed(run.models, "b") is None
     run.keep_last(2)
     assert sorted(path.name for path in run.models.glob("*.pth")) == sorted(names[1:])
@@ -134,14 +130,7 @@ def test_runs_that_start_in_the_same_second_get_names_of_their_own(tmp_path):
     assert [run.run_id[15:] for run in runs] == ["", "-2", "-3"]
 
 
-def test_what_a_run_began_with(run, tmp_path):
+def test_a_run_that_was_killed_before_its_record_says_how_to_start_it(run):
     run.models.mkdir(parents=True)
     with pytest.raises(CheckpointError, match=r"no checkpoint found.*-c CONFIG --run-id a"):
         run.recorded_start()
-    for config in ({"name": "former"}, {"name": "words"}):
-        run.create({}, 1, given=config, weights_from=tmp_path / "other.pth")
-    assert run.first_weights() == tmp_path / "other.pth"
-    assert run.recorded_start() == ({"name": "words"}, str(tmp_path / "other.pth"))
-    assert (run.models / "run.json").read_text().count('"config"') == 1  # of the last start
-    (run.models / checkpoint_name(1, 3)).touch()
-    assert run.has_checkpoint()

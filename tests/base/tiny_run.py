@@ -91,24 +91,17 @@ class TinyModel(BaseModel):
         self.layer = nn.GRU(3, 4, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(4, 3)
-        self.calls: list[dict[str, Any]] = []
+        self.calls: list[Tensor] = []
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         return {"hidden": torch.zeros(batch, 4), "seen": torch.zeros(batch, 0, 3)}  # grows
 
     def forward(self, inputs, text=None, text_lengths=None, state=None) -> TinyOutput:
-        given = state
         state = self.initial_state(len(inputs)) if state is None else state
         hidden, last = self.layer(inputs, state["hidden"][None].to(inputs))
         prediction = self.output(self.dropout(hidden)) + state["seen"].sum(1, keepdim=True) / 100
         if self.training:
-            self.calls.append(
-                {
-                    "inputs": inputs,
-                    "state": given,
-                    "dtype": prediction.dtype,
-                }
-            )
+            self.calls.append(inputs)
         seen = torch.cat((state["seen"], inputs), 1)
         return TinyOutput(prediction.float(), {"hidden": last[0].float(), "seen": seen})
 

@@ -1,12 +1,9 @@
 """What TensorBoard's own reader finds in the log."""
 
-import re
 import time
 
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
-from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard import SummaryWriter, summary
 
@@ -57,22 +54,6 @@ def test_scalars_pictures_and_text(tmp_path):
     settings = hparams(tmp_path)
     assert settings["a.0"].number_value == 1 and settings["a.1"].string_value == "é"
     assert settings["b.lr"].number_value == 0.1 and settings["b.clip"].string_value == "None"
-
-
-def test_training_and_validation_are_curves_of_one_run_in_one_chart(tmp_path):
-    writer = TensorBoardWriter(tmp_path / "words" / "a")
-    values = {"loss": 1.0, "loss_per_point": 3.0, "valid_loss": 2.0, "rate": 0.1}
-    writer.pairs(list(values), "epoch")
-    writer.scalars(values, 7, "epoch")
-    writer.close()
-    runs = EventMultiplexer().AddRunsFromDirectory(str(tmp_path)).Reload()
-    ((run, tags),) = runs.Runs().items()
-    assert run == "words/a" and set(tags["scalars"]) == {f"epoch/{name}" for name in values}
-    (stored,) = runs.Tensors(run, "custom_scalars__config__")[0].tensor_proto.string_val
-    ((chart,),) = [one.chart for one in Layout.FromString(stored).category]
-    (pattern,) = chart.multiline.tag
-    shown = [tag for tag in sorted(tags["scalars"]) if re.match(pattern, tag)]
-    assert chart.title == "loss" and shown == ["epoch/loss", "epoch/valid_loss"]
 
 
 def test_what_came_after_a_checkpoint_is_taken_back(tmp_path):

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import trainer.generation_trainer as module
 from base.random_state import seed_all
@@ -15,13 +14,7 @@ from base.run_folder import RunFolder
 from base.training_parts import TrainingParts
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
-from model import (
-    SSE,
-    NegativeLogLikelihood,
-    PredictionNetwork,
-    SquaredError,
-    SynthesisNetwork,
-)
+from model import SSE, NegativeLogLikelihood, PredictionNetwork, SquaredError, SynthesisNetwork
 from model.generation.options import Sampling
 from tests.tiny_config import DATASET
 from trainer import GenerationTrainer
@@ -225,7 +218,7 @@ def test_the_evaluated_weights_draw_pictures(tmp_path, data, monkeypatch, caplog
     first, second = data.alphabet.characters[-1], "".join(data.alphabet.characters[-3:])
     made = make(
         tmp_path, data, text=text, samples=3, sample_text=[first, second] if text else None,
-        sample_steps=20, sample_bias=2.5, seed=40, ema_decay=0.9, tensorboard=True,
+        sample_steps=20, sample_bias=2.5, seed=40, ema_decay=0.9,
     )  # fmt: skip
     made.train()
     _, (model, seeds, texts, sampling, lines) = calls  # The first before the training.
@@ -235,12 +228,8 @@ def test_the_evaluated_weights_draw_pictures(tmp_path, data, monkeypatch, caplog
     assert len(lines) == 3 and all(len(line.ink) <= 21 for line in lines)
     assert ("of 3 lines ended on their own" in caplog.text) == text
     kinds = {"samples", "window"} if text else {"samples"}
-    pictures = list(made.run.log.glob("*.png"))
-    assert {path.name for path in pictures} == {f"{kind}-epoch1.png" for kind in kinds}
-    assert all(path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" for path in pictures)
-    reader = EventAccumulator(str(made.run.log), size_guidance={"images": 0}).Reload()
-    assert set(reader.Tags()["images"]) == kinds
-    assert [event.step for event in reader.Images("samples")] == [3]
+    pictures = {path.name for path in made.run.log.glob("*.png")}
+    assert pictures == {f"{kind}-epoch1.png" for kind in kinds}
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,13 @@ from base.run_folder import RunFolder
 from base.training_parts import TrainingParts
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
-from model import SSE, AttentionNetwork, CTCLoss, CTCNetwork, ErrorRates, TranscriptionLoss
+from model import AttentionNetwork, CTCLoss, CTCNetwork, ErrorRates, TranscriptionLoss
 from model.recognition.encoder import Transcript
 from model.recognition.error_rates import rates
 from trainer import RecognitionTrainer
 from trainer.recognition_trainer import evidence
 from utils.alphabet import Alphabet
-from utils.binding import Binder, arguments_of
-from utils.checks import ConfigFault, DataError
+from utils.checks import DataError
 from utils.normalisation import Normalisation
 
 KINDS = ["ctc", "attention"]
@@ -109,15 +108,6 @@ def test_a_validation_sees_what_a_reading_sees(tmp_path, monkeypatch):
         assert torch.equal(one, other)
 
 
-@pytest.mark.slow
-def test_restarted_workers_make_the_features(tmp_path, data):
-    """As on systems where a process cannot be forked."""
-    workers = data_of(num_workers=1).training_loader()
-    workers.multiprocessing_context = "spawn"
-    for one, other in zip(workers, data.training_loader(), strict=True):
-        assert torch.equal(one.inputs, other.inputs) and torch.equal(one.lengths, other.lengths)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_validation_gives_the_rates_of_what_is_read(tmp_path, data, kind):
     trainer = make(tmp_path, data, kind, epochs=2)
@@ -132,20 +122,6 @@ def test_a_validation_gives_the_rates_of_what_is_read(tmp_path, data, kind):
     assert float(rows[-1]["valid_wer"]) == pytest.approx(expected["wer"])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_pictures_show_the_true_and_the_read_text(tmp_path, data, kind, monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        "trainer.recognition_trainer.lines_figure", lambda inks, texts: seen.append(texts)
-    )
-    monkeypatch.setattr("trainer.recognition_trainer.write_png", lambda path, figure: None)
-    trainer = make(tmp_path, data, kind, samples=2, tensorboard=True)
-    trainer.train()
-    assert len(seen) == 1 and len(seen[0]) == 2
-    assert seen[0][0].startswith(f"true: {data.loaded.split('valid')[0].text}\nread: ")
-    assert any(trainer.run.log.glob("events*"))
-
-
 def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_path, data):
     trainer = make(tmp_path, data, "attention", epochs=5, teacher_forcing_ratio=[1.0, 0.6])
     shares = []
@@ -153,16 +129,6 @@ def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_pat
         shares.append(trainer.forced_share)
         trainer.state.end_epoch({}, trainer.progress)
     assert shares == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6])
-    accepted = arguments_of(RecognitionTrainer).accepted["teacher_forcing_ratio"]
-    assert Binder(lambda _: {}).described(accepted) == "a list of 2, each a number from 0 to 1"
-
-
-def test_a_metric_of_other_networks_is_refused(tmp_path, data):
-    trainer = make(tmp_path, data, "ctc")
-    trainer.valid_metrics.append(SSE())
-    with pytest.raises(ConfigFault, match=r"SSE.*networks whose head is 'ctc'") as caught:
-        trainer.train()
-    assert caught.value.key == "metrics.1"
 
 
 @pytest.mark.parametrize("split", ["train", "valid"])

@@ -1,7 +1,6 @@
 """Lines of one person: which are used, brought to a network's units, learned and held out."""
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -113,8 +112,6 @@ def test_lines_that_are_gone_are_named(tmp_path, hand, lines):
     save_practice(tmp_path / FILE, ["away", "too", "hand.json:00001"], [])
     with pytest.raises(DataError, match="began are no longer there: away, too"):
         source.load_adapted(tmp_path / "a.pth", None, None, resumed=True)
-    with pytest.raises(DataError, match=r"practice\.npz: the lines .* cannot be read"):
-        source.load_adapted(Path("a.pth"), None, None, resumed=True)
 
 
 def test_a_line_that_the_reader_cannot_know_is_not_judged_by_it(caplog):

@@ -1,6 +1,5 @@
 """A trained network learns a hand: what is looked at before, composed, and said afterwards."""
 
-import copy
 import json
 import re
 from itertools import chain
@@ -140,10 +139,7 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
         (turned([[0, 1], [-1, 0]]), "recorded turned to the right"),
         (risen(25), "recorded rising to the right"),
         (risen(-45), "recorded falling to the right"),
-        (
-            others_texts,
-            "do not say what their texts say, such as hand.json:00000",
-        ),
+        (others_texts, "do not say what their texts say, such as hand.json:00000"),
         (lambda lines: [one | {"text": "Привет"} for one in lines], "0 lines to learn a hand from"),
     ],
 )
@@ -237,20 +233,6 @@ def test_the_script_learns_a_hand_and_goes_on_where_it_was_stopped(
     shown = ["hand", "-r", str(run / "hand.pth"), "--output", "shown.png", "-d", "cpu"]
     assert experiments.main(shown) == 0
     assert Path("shown.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_spoilt_network_is_told(hand, networks, short_exam):
-    writer, reader = networks
-    line = hand(x_height=100.0, step=20.0).load().own[0]
-    one = exam.Exam(writer, reader, (line.ink, line.text), 0)
-    legible, lost, cer = one.score(writer)
-    spoilt, generator = copy.deepcopy(writer), torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for weight in spoilt.model.layers.parameters():
-            weight += 0.05 * torch.randn(weight.shape, generator=generator)
-    _, later, worse = one.score(spoilt, legible)
-    assert lost == [] and cer < 0.2 < 0.4 < worse
-    assert later and set(later) <= legible
 
 
 @pytest.mark.parametrize("least", [0.0, 0.2])

@@ -104,12 +104,8 @@ def test_every_other_line_of_a_network_has_the_one_before_it(monkeypatch):
     monkeypatch.setattr(practice, "write_lines", write_lines)
     reader = SimpleNamespace(read_lines=lambda lines: said)
     found = practice.written(SimpleNamespace(), reader, [primer], KNOWN, 4, 7)
-    assert [text for _, text in found] == [
-        said[0],
-        f"before {said[1]}",
-        said[2],
-        f"before {said[3]}",
-    ]
+    texts = [said[0], f"before {said[1]}", said[2], f"before {said[3]}"]
+    assert [text for _, text in found] == texts
     assert [ink[:, 0].tolist() for ink, _ in found] == [
         [7, 7, 7], [1, 1, 8, 8, 8], [9, 9, 9], [1, 1, 10, 10, 10]
     ]  # fmt: skip
