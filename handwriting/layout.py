@@ -69,7 +69,7 @@ def natural_width(words: Sequence[Word]) -> float:
 
 
 def narrowed(word: Word, width: float) -> Word:
-    """Return a word of that width, its height as it is."""
+    """Return a word of that width, which may be larger, too; its height as it is."""
     factor = np.array([width / word.width, 1.0])
     strokes = tuple(stroke * factor for stroke in word.strokes)
     return replace(word, strokes=strokes, width=width)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from handwriting.layout import Word
+from handwriting.layout import Word, narrowed
 from utils.ink import at_equal_steps, path_along
 
 Trace = Literal["light", "dotted"]
@@ -67,11 +67,13 @@ def lightened(colour: str) -> str:
 
 
 def squared(words: Sequence[Word], side: float) -> list[Word]:
-    """Return words that fill squares of that side: single signs each the middle of one, others as
-    many as they need."""
+    """Return words that fill squares of that side: single signs each the middle of one, a line to
+    write on as many as it has signs, others as many as they need."""
     found = []
     for word in words:
-        squares = 1 if len(word.text) == 1 else max(math.ceil(word.width / side), 1)
+        if DRAWN.fullmatch(word.text):
+            word = narrowed(word, side * len(word.text))
+        squares = 1 if len(word.text) == 1 else max(math.ceil(word.width / side - 1e-6), 1)
         left = (side - word.width) / 2 if squares == 1 else 0.0
         strokes = tuple(one + np.array([left, -RAISED * side]) for one in word.strokes)
         gap = max(round(word.gap / side), 1) * side if word.gap else 0.0

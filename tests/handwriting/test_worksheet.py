@@ -87,6 +87,8 @@ def test_each_digit_stands_in_a_square(writer):
     assert squares[:2].tolist() == [0.0, 1.0] and np.diff(squares)[3:5].tolist() == [1.0, 1.0]
     (one,) = squared([Word((), 4.5, 0.0, "abc")], 2.0)
     assert (one.width, one.gap) == (6.0, 0.0)
+    (line,) = squared([drawn("___", 1.3, 99.0)], 2.0)
+    assert line.width == 6.0 and line.strokes[0][:, 0] == pytest.approx([0.38, 5.62], abs=0.01)
 
 
 @pytest.mark.parametrize(
