@@ -22,6 +22,8 @@ from tests.data_loader.archives import pack, pack_folders, put
 from utils.ink import strokes
 from utils.page.inkml import write_inkml
 
+Maker = Callable[[Path, dict[str, Any]], dict[str, Any]]
+
 LINES, DIGITS = 10, "0123456789" * 3
 
 FORMS = {  # form of IAM-OnDB: (task file, lines)
@@ -180,11 +182,6 @@ def composed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     return changed | {"alignment": "alignment.npz"} | lifts
 
 
-def shaped(root: Path, args: dict[str, Any]) -> dict[str, Any]:
-    """Write the data that are shaped."""
-    return of_parts(args, "dataset")
-
-
 def of_block(block: dict[str, Any]) -> dict[str, Any]:
     """Write the data of a dataset's block where it looks for it; return what its maker does.
 
@@ -209,34 +206,23 @@ def of_parts(args: dict[str, Any], *parts: str) -> dict[str, Any]:
     return changed
 
 
-def phrases(root: Path, args: dict[str, Any]) -> dict[str, Any]:
-    """Write the data of words and characters."""
-    return {"size": 6} | of_parts(args, "dataset")
+def around(*parts: str, **sizes: int) -> Maker:
+    """Return what writes the data of the datasets that a dataset is made of."""
+    return lambda root, args: sizes | of_parts(args, *parts)
 
 
-def united(root: Path, args: dict[str, Any]) -> dict[str, Any]:
-    """Write the data of both parts."""
-    return of_parts(args, "dataset", "added")
-
-
-def mixed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
-    """Write the data of both parts, each where it looks for it."""
-    return {"joined": 4, "pieces": 3} | of_parts(args, "dataset", "added")
-
-
-Maker = Callable[[Path, dict[str, Any]], dict[str, Any]]
 MAKERS: dict[str, Maker] = {
     "ComposedDataset": composed,
     "EmbeddedDataset": embedded,
     "IAMOnDBDataset": iam_ondb,
     "InkMLDataset": inkml,
     "MNISTStrokesDataset": mnist_archive,
-    "MixedDataset": mixed,
-    "PhrasesDataset": phrases,
-    "ShapedDataset": shaped,
+    "MixedDataset": around("dataset", "added", joined=4, pieces=3),
+    "PhrasesDataset": around("dataset", size=6),
+    "ShapedDataset": around("dataset"),
     "StrokeArraysDataset": stroke_arrays,
     "UnipenDataset": unipen,
-    "UnitedDataset": united,
+    "UnitedDataset": around("dataset", "added"),
 }
 """By the dataset's name in a config: given its root and its arguments, writes the files there and
 returns the arguments that must be others for so little data."""

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.hand_features import BLOCKS, DIRECTIONS, HEIGHT, HINGE, SIZE, hand_features
-from benchmarks.hand_likeness import HandSpace
 from tests.data_loader.synthetic.hands import line, turned
-from utils.checks import DataError
 from utils.ink import from_strokes
 
 
@@ -52,12 +50,3 @@ def test_features_of_straight_strokes_by_hand():
     gaps = part(found, "gaps") ** 2
     assert gaps[9] == pytest.approx(1)
     assert not part(found, "hinges of 6").any()  # a bar has ten steps
-
-
-def test_bad_input_is_named():
-    with pytest.raises(DataError, match="no stroke longer than a dot"):
-        hand_features(from_strokes([np.zeros((1, 2))]))
-    with pytest.raises(DataError, match="it has no points"):
-        hand_features(np.empty((0, 3)))
-    whole = HandSpace(np.zeros(SIZE), np.ones((SIZE, 2)), np.ones(2))
-    assert whole.embed([]).shape == (0, 2)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from utils.alphabet import Alphabet, describe, nfc, table
+from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import DataError, UserError
 
 
@@ -78,15 +78,3 @@ def test_what_does_not_show_is_named():
         "\x07": "'\\x07' (U+0007)",
     }.items():
         assert describe(character) == expected
-
-
-def test_a_table_has_columns_for_characters_of_any_width():
-    counts = {"\u6f22": 1, **dict.fromkeys("abcd", 12345)}
-    first, second = table(counts).split("\n")
-    assert first.startswith("  '\u6f22' (U+6F22)         1    'a' (U+0061)    12,345  ")
-    assert second == "  'd' (U+0064)    12,345"
-    first, second = table(counts, "\u6f22d").split("\n")
-    assert first.startswith("  '\u6f22' (U+6F22)         1*   'a' (U+0061)    12,345    ")
-    assert second == "  'd' (U+0064)    12,345*"
-    long = table({"\u0301": 1, "\u0302": 2, "c": 3, "d": 4})
-    assert max(map(len, long.split("\n"))) <= 110 and len(long.split("\n")) == 2

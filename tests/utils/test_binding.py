@@ -95,16 +95,6 @@ def test_a_fault_within_a_value_has_the_key_of_its_place():
     assert expected(Desk, desk) == [("key.args.pen.args.width", "a number")]
 
 
-def test_objects_hold_objects():
-    pen = {"type": "Pen", "args": {"width": 2}}
-    desk = binder().make(
-        Desk, {"type": "Desk", "args": {"pens": [pen, pen]}}, "desk", {"owner": "me"}
-    )
-    assert desk.owner == "me"
-    assert [type(pen) for pen in desk.pens] == [Pen, Pen]
-    assert desk.pens[0] is not desk.pens[1]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Legs:
     legs: Annotated[int, Range(1)]

@@ -13,16 +13,6 @@ import pytest
 from tests.rights import closed_folder, without_rights
 from utils import files, strict_json
 from utils.checks import UserError
-from utils.files import (
-    atomic_write,
-    check_writable,
-    link_or_copy,
-    open_file,
-    remove_temporary,
-    user_cache,
-    write_json,
-    write_text,
-)
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -34,7 +24,7 @@ def fail(*_):
 @pytest.fixture
 def path(tmp_path):
     """A file with the text "old"."""
-    write_text(tmp_path / "file", "old")
+    files.write_text(tmp_path / "file", "old")
     return tmp_path / "file"
 
 
@@ -44,7 +34,7 @@ def names(folder: Path) -> list[str]:
 
 def test_json_keeps_any_character_and_has_null_for_what_is_not_finite(tmp_path):
     name, path = os.fsdecode(b"o\xff"), tmp_path / "a.json"
-    write_json(path, {"é": [1.5, math.inf, (math.nan, True)], "name": name}, indent=None)
+    files.write_json(path, {"é": [1.5, math.inf, (math.nan, True)], "name": name}, indent=None)
     assert strict_json.read(path) == {"é": [1.5, None, [None, True]], "name": name}
     assert path.read_text(encoding="utf-8").startswith('{"é": [1.5')
 
@@ -54,12 +44,12 @@ def test_only_regular_files_are_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/null")):
         with pytest.raises(UserError, match=f"no regular file: '{path}'"):
-            open_file(path)
+            files.open_file(path)
 
 
 def test_a_link_stays_one_and_what_it_leads_to_is_written(tmp_path, path):
     (tmp_path / "link").symlink_to(path)
-    write_text(tmp_path / "link", "new")
+    files.write_text(tmp_path / "link", "new")
     assert (tmp_path / "link").is_symlink() and path.read_text() == "new"
 
 
@@ -73,7 +63,7 @@ def test_the_permissions_of_an_old_file_are_kept_and_new_ones_are_usual(path, mo
         file.write(b"new")
 
     try:
-        atomic_write(path, write)
+        files.atomic_write(path, write)
     finally:
         os.umask(old)
     assert stat.S_IMODE(path.stat().st_mode) == (mode or 0o644) and path.read_bytes() == b"new"
@@ -81,19 +71,19 @@ def test_the_permissions_of_an_old_file_are_kept_and_new_ones_are_usual(path, mo
 
 @pytest.mark.parametrize("name", ["x" * 255, "é" * 127])
 def test_a_name_may_be_as_long_as_the_file_system_takes_it(tmp_path, name):
-    check_writable(tmp_path / name)
-    write_text(tmp_path / name, "new")
+    files.check_writable(tmp_path / name)
+    files.write_text(tmp_path / name, "new")
     assert names(tmp_path) == [name]
     with pytest.raises(OSError, match="too long"):
-        check_writable(tmp_path / ("x" * 256))
+        files.check_writable(tmp_path / ("x" * 256))
 
 
 def test_what_cannot_be_written_is_known_before(tmp_path):
-    check_writable(tmp_path)
+    files.check_writable(tmp_path)
     with closed_folder() as folder, without_rights():
         for path in (folder, folder / "file"):
             with pytest.raises(PermissionError, match=f"Permission denied: '{path}'"):
-                check_writable(path)
+                files.check_writable(path)
 
 
 @pytest.mark.parametrize("step", ["write", "fsync", "replace"])
@@ -113,7 +103,7 @@ def test_each_step_that_fails_leaves_the_old_file_whole(path, monkeypatch, step,
     if step != "write":
         monkeypatch.setattr(files.os, step, fails)
     with pytest.raises(type(error)) as caught:
-        atomic_write(path, write)
+        files.atomic_write(path, write)
     if error is FULL:
         assert str(caught.value) == f"[Errno 28] No space left on device: {str(path)!r}"
     assert path.read_text() == "old" and names(path.parent) == ["file"]
@@ -122,22 +112,22 @@ def test_each_step_that_fails_leaves_the_old_file_whole(path, monkeypatch, step,
 def test_a_failing_sync_of_the_folder_is_an_error_with_the_new_file_whole(path, monkeypatch):
     monkeypatch.setattr(files, "sync_folder", fail)
     with pytest.raises(OSError, match="No space left") as caught:
-        write_text(path, "new")
+        files.write_text(path, "new")
     assert caught.value.filename == str(path) and path.read_text() == "new"
 
 
 @pytest.mark.parametrize("linked", [True, False])
 def test_a_copy_takes_the_place_of_what_was_there(path, monkeypatch, linked):
     source = path.with_name("source")
-    write_text(source, "new")
+    files.write_text(source, "new")
     if not linked:
         monkeypatch.setattr(files.os, "link", fail)
     with monkeypatch.context() as broken, pytest.raises(OSError, match="No space") as caught:
         broken.setattr(files.os, "replace", fail)
-        link_or_copy(source, path)
+        files.link_or_copy(source, path)
     assert caught.value.filename == str(path) and path.read_text() == "old"
     for _ in range(2):  # The second time they may be one file already.
-        link_or_copy(source, path)
+        files.link_or_copy(source, path)
         assert path.read_text() == "new" and path.samefile(source) == linked
         assert names(path.parent) == ["file", "source"]
 
@@ -145,7 +135,7 @@ def test_a_copy_takes_the_place_of_what_was_there(path, monkeypatch, linked):
 def test_remove_temporary_takes_only_what_was_left(path):
     for name in (".checkpoint.pth.12-ab.tmp", ".hidden", "notes.tmp"):
         path.with_name(name).touch()
-    remove_temporary(path.parent)
+    files.remove_temporary(path.parent)
     assert names(path.parent) == [".hidden", "file", "notes.tmp"]
 
 
@@ -154,10 +144,10 @@ def test_caches_lie_where_the_user_says_or_at_home(tmp_path, monkeypatch):
     for given in (str(tmp_path / "own"), "own", "../own", ""):  # relative: where one stands
         monkeypatch.setenv("XDG_CACHE_HOME", given)
         place = given if given.startswith("/") else tmp_path / ".cache"
-        assert user_cache() == Path(place) / "online-handwriting"
+        assert files.user_cache() == Path(place) / "online-handwriting"
     monkeypatch.setattr(Path, "home", mock.Mock(side_effect=RuntimeError))
     with pytest.raises(OSError, match="Not a directory"):
-        user_cache().mkdir(parents=True)
+        files.user_cache().mkdir(parents=True)
 
 
 def test_a_mark_of_utf_8_is_no_part_of_the_text(tmp_path):

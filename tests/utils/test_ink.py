@@ -15,7 +15,6 @@ from utils.ink import (
     path_along,
     pieces,
     row_starts,
-    side_by_side,
     strokes,
     to_points,
     x_height,
@@ -137,21 +136,6 @@ def test_pieces_of_a_stroke_go_on_from_the_point_before():
     found = pieces(ink, np.array([0, 0, 1, 1, 0, 0]))
     assert [shade for _, shade in found] == [0, 1, 0]
     assert [points[:, 0].tolist() for points, _ in found] == [[0, 1], [1, 2, 3], [9, 9]]
-
-
-def test_lines_side_by_side():
-    inks = [
-        from_strokes([np.array(points)])
-        for points in ([(0, 0), (10, 30)], [(5, 5), (5, 5)], [(0, 0), (40, -9), (-8, 9)])
-    ]
-    row = side_by_side(inks, 25.0)
-    drawn = strokes(row)
-    assert row[0, :2].tolist() == [0, 0] and len(drawn) == 3
-    assert [stroke[:, 0].min() for stroke in drawn] == pytest.approx([0, 25, 50])
-    middles = [(stroke[:, 1].min() + stroke[:, 1].max()) / 2 for stroke in drawn]
-    assert middles == pytest.approx([middles[0]] * 3, abs=1e-5)
-    for stroke, ink in zip(drawn, inks, strict=True):
-        np.testing.assert_allclose(stroke - stroke[0], to_points(ink), atol=1e-5)
 
 
 def test_rows_begin_lower_and_at_the_left():

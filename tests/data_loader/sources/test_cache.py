@@ -76,12 +76,6 @@ def test_what_is_left_out_is_kept_and_nothing_of_use_is_an_error(tmp_path):
         make(tmp_path, read=lambda: Parsed([], faults), key={"n": 1})
 
 
-def test_names_of_undecodable_bytes_can_be_printed(tmp_path):
-    undecodable = Parsed([Sample(INK, "", "a\udcff", group="\udcff")])
-    (sample,) = make(tmp_path, read=lambda: undecodable)[0].samples
-    assert (sample.name, sample.group) == ("a\\udcff", "\\udcff")
-
-
 def test_an_interrupted_parse_leaves_nothing(tmp_path):
     def read():
         raise KeyboardInterrupt

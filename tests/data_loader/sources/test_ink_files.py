@@ -72,29 +72,17 @@ def test_files_of_many_samples_name_each(tmp_path):
     assert [one.text for one in read_ink(tmp_path / "lines.npy")] == ["", ""]
 
 
-def test_levels_of_unipen_and_groups_of_inkml(tmp_path):
-    pieces = ink_formats.unipen().split(b"\n", 1)[1]
-    words = b'.SEGMENT LETTER 0 ? "h"\n.SEGMENT LETTER 1 ? "i"\n.SEGMENT WORD 0-1 ? "hi"\n'
+def test_groups_of_inkml_are_samples_unless_the_whole_has_a_text(tmp_path):
     group = "<traceGroup><annotation type='truth'>{}</annotation><trace>{}</trace></traceGroup>"
     groups = group.format("a", "0 0,1 1") + group.format("b", "5 5,6 7")
     files = {
-        "words": words + pieces,
-        "lines": words + b'.SEGMENT LINE 0 ? "h"\n.SEGMENT LINE 1 ? "i"\n' + pieces,
         "groups": f"<ink>{groups}</ink>",
         "whole": f"<ink><annotation type='truth'>a b</annotation>{groups}</ink>",
         "nothing": "<ink><trace>0 0,1 1</trace></ink>",
     }
     put(tmp_path, files)
     texts = {one.name: one.text for one in read_ink(tmp_path)}
-    assert texts == {
-        "groups:0000": "a",
-        "groups:0001": "b",
-        "lines:00000": "h",
-        "lines:00001": "i",
-        "nothing": "",
-        "whole": "a b",
-        "words:00000": "hi",
-    }
+    assert texts == {"groups:0000": "a", "groups:0001": "b", "nothing": "", "whole": "a b"}
 
 
 def test_a_folder_in_order_and_what_is_no_ink_by_name(tmp_path, caplog):

@@ -130,10 +130,6 @@ def test_groups_as_samples(tmp_path):
     assert [len(one.ink) for one in in_order(dataset)[:2]] == [5, 2]
     assert "a view of a trace that is not there: 00#0002 ('c')" in dataset.report
     assert "a part of a trace as a view, which is not read: 00#0003" in dataset.report
-    listed = tmp_path / "list.txt"
-    listed.write_text("00#0001 smeared\n00\n")  # the file's name is not that of a group
-    report = prepared(tmp_path, level="group", leave_out=str(listed)).report
-    assert "1 samples are left out by" in report and "1 names in" in report
     files = prepared(tmp_path)
     first = in_order(files)[0]
     assert len(first.ink) == 7 and first.text == "hello"

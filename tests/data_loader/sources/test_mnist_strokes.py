@@ -62,13 +62,6 @@ def test_reads_archives_and_folders(tmp_path, layout):
     assert len(dataset.split("train")) == 60 - len(valid)
 
 
-def test_the_archive_goes_before_files(tmp_path):
-    write(tmp_path, sequences(20, 5))
-    write(tmp_path, sequences(30, 6), "files")
-    assert len(prepared(tmp_path).used) == len(prepared(tmp_path / "sequences.tar.gz").used) == 25
-    assert len(prepared(tmp_path / "files").used) == 36
-
-
 def test_nothing_there_says_what_belongs_there(tmp_path):
     message = r'sequences\.tar\.gz, or files such as trainimg-0-.*"root": null'
     with pytest.raises(DataError, match=message):

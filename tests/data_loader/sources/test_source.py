@@ -63,12 +63,6 @@ def test_another_option_makes_a_new_cache_beside_the_data_or_elsewhere(root, tmp
     assert cache_of(prepared(root, cache=str(tmp_path / "own"))).startswith(f"{tmp_path}/own/")
 
 
-def test_where_nothing_can_be_written_the_cache_is_the_user_s(root, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
-    (root / "cache").write_text("a file stands where the folder should be")
-    assert cache_of(prepared(root)).startswith(f"{tmp_path}/user/")
-
-
 def test_subset_takes_samples_by_seed_and_leaves_validation(root):
     full, some = prepared(root), prepared(root, subset=3)
     assert len(names(some, "train")) == 3 and names(some, "train") < names(full, "train")

@@ -1,6 +1,5 @@
 """Hands: what can be cut out of their lines, and their measures."""
 
-from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 
 from data_loader.synthetic.bank import (
     SMALL_STANDS,
-    TRIED,
     BankHand,
     Trial,
     verify_pieces,
@@ -16,7 +14,6 @@ from data_loader.synthetic.bank import (
 from data_loader.synthetic.cutting import CUT
 from tests.data_loader.synthetic.drawn_lines import BAR, BOX, STEM, at, boxes, drawn, owners
 from tests.data_loader.synthetic.recorded import HANDS, Recorded
-from utils.ink import to_points
 
 
 def test_single_characters_and_ends_that_were_cut_have_to_fit():
@@ -118,22 +115,6 @@ def test_pieces_stand_on_the_baseline(low):
     stood = hand.lines[0].own(12)[:, 1].max()
     assert abs(stood - low) < 0.06 and moved[0] == 0
     assert stood + moved[1] == pytest.approx(np.clip(stood, -SMALL_STANDS, SMALL_STANDS))
-
-
-def test_trials_put_characters_behind_words(found):
-    for hand in found.values():
-        trials = list(hand.trials(np.random.default_rng(3)))
-        tried = Counter(one.text[-1] for one in trials)
-        assert trials and max(tried.values()) <= TRIED
-        for one in trials:
-            line, letter = one.line, one.text[-1]
-            assert line.text[one.character] == letter and line.read[one.character]
-            assert any(one.text[:-1] in other.text.split() for other in hand.lines)
-            # The character's own ink is the last.
-            own = line.piece(one.character, one.character).path
-            word, behind = np.split(to_points(one.ink), [-len(own)])
-            np.testing.assert_allclose(behind - behind[0], (own - own[0])[:, :2], atol=1e-3)
-            assert behind[:, 0].min() > word[:, 0].max()
 
 
 def test_pieces_that_are_read_fit():

@@ -5,17 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from base.base_dataset import Sample
 from data_loader.synthetic import cutting
-from data_loader.synthetic.alignment import AlignedLine, Alignment
 from data_loader.synthetic.bank import BankHand
-from data_loader.synthetic.cutting import (
-    CUT,
-    LIFT,
-    NONE,
-    measured_lines,
-)
-from data_loader.synthetic.paths import from_strokes, overlap, to_ink
+from data_loader.synthetic.cutting import CUT, LIFT, NONE, measured_lines
+from data_loader.synthetic.paths import overlap
 from tests.data_loader.synthetic.drawn_lines import (
     BAR,
     BOX,
@@ -157,23 +150,6 @@ def test_a_word_with_few_small_letters_is_measured_by_others_of_its_hand():
     line = drawn(word, "at", usual=80.0)
     assert line.height == 80.0 and line.own(0)[:, 1].max() == pytest.approx(0.0)
     assert np.ptp(line.own(0)[:, 1]) == pytest.approx(1.25)
-
-
-def test_a_short_word_is_kept_if_its_hand_has_longer_lines():
-    def line(name, writer, count, size):
-        positions = [size * at(n, BOX) for n in range(count)]
-        samples.append(
-            Sample(to_ink(from_strokes(positions)), "aceno"[:count], name, writer=writer)
-        )
-        every = np.ones(count, bool)
-        table[name] = AlignedLine(np.full(count, len(BOX)), every, every, 0)
-
-    samples, table = [], Alignment()
-    line("short", "ann", 2, 60.0)
-    line("long", "ann", 5, 50.0)
-    line("alone", "bob", 2, 60.0)
-    found = [(sample.name, line.height) for sample, line in measured_lines(samples, table)]
-    assert found == [("short", pytest.approx(50.0)), ("long", pytest.approx(50.0))]
 
 
 @pytest.mark.parametrize("count", [11, 16])

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from data_loader import EmbeddedDataset, PhrasesDataset
+from data_loader import EmbeddedDataset
 from data_loader.synthetic.damage import damaged, with_damage
 from data_loader.synthetic.paths import from_strokes, to_strokes
-from tests.data_loader.synthetic.test_phrases import HEIGHT, Pieces, made
 from utils.alphabet import WRONG
 from utils.ink import path_along
 
@@ -47,20 +46,7 @@ def test_one_letter_or_digit_of_a_text_is_damaged():
     assert with_damage("+-1", paths, np.random.default_rng(0)) == ("+-1", paths)
 
 
-class Crossed(Pieces):
-    """All has a bar across, so that no digit is a bare stroke."""
-
-    def lines(self):
-        for text, parts, person in super().lines():
-            yield text, [*parts, [(0.0, HEIGHT), (100.0, HEIGHT)]], person
-
-
 def test_lines_have_their_share_of_damage_and_the_others_stay():
-    for dataset, share in ((Crossed, 1.0), (Crossed, 0.0), (Pieces, 1.0)):
-        options = {"size": 30, "characters_share": 1.0, "damaged": share}
-        lines = made(PhrasesDataset(dataset=dataset(), seed=3, **options))
-        counts = [line.text.count(WRONG) for line in lines]
-        assert counts == [1 if dataset is Crossed and share else 0] * 30
     sizes = {"size": 48, "valid_size": 8, "test_size": 1}
     plain, some = EmbeddedDataset(**sizes), EmbeddedDataset(**sizes, damaged=0.5)
     assert some.characters == plain.characters + WRONG

@@ -5,8 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from data_loader.synthetic import templates
-from data_loader.synthetic.templates import Draws, fill, read_lists
+from data_loader.synthetic.templates import Draws, fill
 
 FIELDS = {
     "name": ["ann", "bob"],
@@ -50,22 +49,3 @@ def test_a_mask_stands_for_characters_of_its_classes():
     assert all(shape.fullmatch(one) for one in drawn)
     assert len({one[0] for one in drawn}) == len({one[1] for one in drawn}) == 26
     assert [len({one[place] for one in drawn}) for place in (3, 5, 6)] == [10, 36, 62]
-
-
-def test_unknown_fields_are_an_error():
-    with pytest.raises(KeyError, match="nobody"):
-        filled("{nobody}")
-
-
-def test_words_stand_between_blanks_and_phrases_in_lines_or_between_bars(tmp_path, monkeypatch):
-    monkeypatch.setattr(templates, "__file__", str(tmp_path / "templates.py"))
-    (tmp_path / "some.txt").write_text(
-        "[one-word]\né\n\n[few]\na b/c\n  {d|e}\n\n"
-        "[phrases]\nf g ¦ | h\n\n2× [ ] [x]\n{i} ¦ 3× j\n",
-        encoding="utf-8",
-    )
-    assert read_lists("some.txt") == {
-        "one-word": ["é"],
-        "few": ["a", "b/c", "{d|e}"],
-        "phrases": ["f g", "| h", "[ ] [x]", "[ ] [x]", "{i}", "j", "j", "j"],
-    }
