@@ -191,12 +191,3 @@ def other_tensor(rng: random.Random, tensor: Tensor) -> Any:
             "x",
         )
     )
-
-
-def tensors(value: Any) -> list[Tensor]:
-    """Return all tensors in nested dicts and lists."""
-    if isinstance(value, Tensor):
-        return [value]
-    children = value.values() if isinstance(value, dict) else value
-    is_nested = isinstance(value, dict | list | tuple)
-    return [t for child in children for t in tensors(child)] if is_nested else []

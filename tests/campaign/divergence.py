@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from base.checkpoint import BEST, checkpoints, load_checkpoint
-from tests.campaign.frame import Family, demand, run, start
+from tests.campaign.frame import Family, Process, demand, run
 from tests.campaign.tiny import (
     CONFIG,
     RUN,
@@ -31,7 +31,7 @@ LONGER = {"trainer.args.epochs": 6}
 def without_worker(rng: random.Random, folder: Path) -> None:
     """Kill a data worker, as a system does that lacks memory."""
     whole = trained(changed(CONFIG, LONGER | {"data_loader.args.num_workers": 2}))
-    process = start(TRAIN)
+    process = Process(TRAIN)
     process.wait_for(lambda: checkpoints(RUN) and process.children())
     moment = process.seconds() + rng.uniform(0, 0.1)
     process.wait_for(lambda: process.seconds() >= moment and process.children())
@@ -51,7 +51,7 @@ def without_log(rng: random.Random, folder: Path) -> None:
     """Remove the folder of TensorBoard's curves under a run."""
     tensorboard = {"trainer.args.tensorboard": True, "trainer.args.log_steps": 1}
     whole = trained(changed(CONFIG, LONGER | tensorboard))
-    process = start(TRAIN)
+    process = Process(TRAIN)
     process.wait_for(lambda: checkpoints(RUN))
     steps = load_checkpoint(checkpoints(RUN)[0])["step"]
     Path("saved/log").rename("removed")  # at once, as the run may be writing in it

@@ -13,6 +13,7 @@ import json
 import os
 import random
 import shlex
+import shutil
 import signal
 import sys
 import tempfile
@@ -20,12 +21,12 @@ import threading
 import time
 import traceback
 import types
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import chdir, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, NoReturn, TextIO
+from typing import Any, NamedTuple, NoReturn, TextIO
 
 from tqdm import tqdm
 
@@ -161,45 +162,40 @@ class Process:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
 
-    def wait(self, seconds: float = PROGRAM_SECONDS) -> Done:
+    def wait(self) -> Done:
         """Wait for its end.
 
         Raises:
             Failed: if it does not end; it is killed.
         """
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PROGRAM_SECONDS
         while self.status is None:
             if time.monotonic() > end:
                 self.send(signal.SIGKILL)
                 os.waitpid(self.pid, 0)
                 self._status = -signal.SIGKILL
-                raise Failed(f"hung for {seconds:g} s: {shlex.join(self.words)}")
+                raise Failed(f"hung for {PROGRAM_SECONDS:g} s: {shlex.join(self.words)}")
             time.sleep(0.002)
         done = Done(self._status, self.output)
         # The trial's own record, shown if it fails.
         print(f"$ {shlex.join(self.words)}\n{done.output.rstrip()}\n[status {done.status}]")
         return done
 
-    def wait_for(self, found: Callable[[], object], seconds: float = PROGRAM_SECONDS) -> bool:
+    def wait_for(self, found: Callable[[], object]) -> bool:
         """Wait until something is found, and return True; False if the program ends before."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PROGRAM_SECONDS
         while not found():
             if self.status is not None:
                 return bool(found())
             if time.monotonic() > end:
-                raise Failed(f"waited in vain for {seconds:g} s: {shlex.join(self.words)}")
+                raise Failed(f"waited in vain: {shlex.join(self.words)}")
             time.sleep(0.001)
         return True
 
 
-def start(words: Sequence[str], **options) -> Process:
-    """Start `train.py` or `experiments.py` with arguments; options as of `Process`."""
-    return Process(words, **options)
-
-
-def run(words: Sequence[str], *, seconds: float = PROGRAM_SECONDS, **options) -> Done:
+def run(words: Sequence[str], **options: Any) -> Done:
     """Run `train.py` or `experiments.py` with arguments to its end; options as of `Process`."""
-    return Process(words, **options).wait(seconds)
+    return Process(words, **options).wait()
 
 
 def _become(
@@ -326,11 +322,6 @@ def preload(runs: Sequence[Sequence[str]], folder: Path) -> None:
 # Trials.
 
 
-def generator(seed: int, family: Family, number: int) -> random.Random:
-    """Return what a trial draws its chances from."""
-    return random.Random(f"{seed} {family.name} {number}")
-
-
 class Trial:
     """One trial under way, in a forked child with a process group of its own.
 
@@ -358,7 +349,7 @@ class Trial:
             os.dup2(1, 2)
             sys.stdout = sys.stderr = _stream(1)
             os.chdir(work)
-            family.trial(generator(seed, family, number), work)
+            family.trial(random.Random(f"{seed} {family.name} {number}"), work)
             status = 0
         except BaseException as error:
             (folder / "failed.txt").write_text(cause(error), encoding="utf-8")
@@ -398,14 +389,17 @@ class Trial:
         return "\n".join(text.replace("\r", "\n").splitlines()[-lines:])
 
 
-@contextmanager
-def once(name: str) -> Iterator[Path]:
-    """Give a folder that the trials of a campaign share, to one of them at a time.
-
-    Whoever finds it empty fills it.
-    """
-    folder = Path(os.environ["CAMPAIGN"]) / "shared" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_name(f"{name}.lock"), "w") as lock:
+def once(name: str, make: Callable[[], Any]) -> tuple[Path, Any]:
+    """Return a folder and what `make` returned in it, a value of JSON: once for all trials of a
+    campaign, and again if a trial ended halfway."""
+    place = Path(os.environ["CAMPAIGN"]) / "shared" / name
+    place.mkdir(parents=True, exist_ok=True)
+    work, told = place / "work", place / "told.json"
+    with open(place / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield folder
+        if not told.exists():
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir()
+            with chdir(work):
+                told.write_text(json.dumps(make()))
+        return work, json.loads(told.read_text())

@@ -2,8 +2,6 @@
 or of a use: files under a final name are whole, what is said is true, and a run resumes bit for
 bit as if nothing had happened."""
 
-import hashlib
-import json
 import os
 import random
 import re
@@ -18,7 +16,7 @@ from typing import Any
 from base.checkpoint import checkpoints
 from tests.campaign import use
 from tests.campaign.disk import ERRORS, FULL, fail_at, kill_at
-from tests.campaign.frame import Done, Family, Process, demand, once, run, start
+from tests.campaign.frame import Done, Family, Process, demand, once, run
 from tests.campaign.tiny import (
     ATTENTIVE,
     CONFIG,
@@ -70,7 +68,7 @@ def killed(words: Sequence[str], rng: random.Random, whole: Whole) -> Done:
         number, after = rng.randrange(len(whole.calls)), rng.random() < 0.5
         done = run(words, hook=kill_at(number, after=after))
     else:
-        done = sent(start(words), rng, [signal.SIGKILL], rng.uniform(0, whole.seconds))
+        done = sent(Process(words), rng, [signal.SIGKILL], rng.uniform(0, whole.seconds))
     if done.status != -signal.SIGKILL:  # Its data workers may say that they lost it.
         check_no_traceback(done)
     return done
@@ -80,12 +78,10 @@ def signalled(words: Sequence[str], rng: random.Random, whole: Whole) -> Done:
     """Send a signal, or a few, at a call on a file, or after some processor time."""
     numbers = some(rng)
     if rng.random() < 0.5:
-        at = kill_at(
-            rng.randrange(len(whole.calls)), after=rng.random() < 0.5, signals=tuple(numbers)
-        )
-        done = run(words, hook=at)
+        number, after = rng.randrange(len(whole.calls)), rng.random() < 0.5
+        done = run(words, hook=kill_at(number, after=after, signals=tuple(numbers)))
     else:
-        done = sent(start(words), rng, numbers, rng.uniform(0, whole.seconds))
+        done = sent(Process(words), rng, numbers, rng.uniform(0, whole.seconds))
     check_ended(done, numbers)
     if done.status and words[0] == "train.py" and RUN.exists():
         demand(checkpoints(RUN), "it had begun, and saved nothing")
@@ -140,7 +136,7 @@ def stopped(words: Sequence[str], rng: random.Random, whole: Whole) -> Done:
         check_ended(done, [])
         return done
     words = [*words, "-o", f"{LIMIT}=null"]
-    done = sent(start(words), rng, [signal.SIGINT], rng.uniform(0, whole.seconds))
+    done = sent(Process(words), rng, [signal.SIGINT], rng.uniform(0, whole.seconds))
     check_ended(done, [signal.SIGINT])
     return done
 
@@ -229,7 +225,7 @@ def while_starting(numbers: Sequence[int] | None, rng: random.Random, folder: Pa
     moment = rng.uniform(first, 1.1 * start_up(script))
     by_chance = numbers is None
     numbers = some(rng) if by_chance else numbers
-    done = sent(start(words, fresh=True), rng, numbers, moment)
+    done = sent(Process(words, fresh=True), rng, numbers, moment)
     if by_chance:
         check_ended(done, numbers)
     if script == "train.py":
@@ -257,32 +253,28 @@ def while_used(accident: Accident, rng: random.Random, folder: Path) -> None:
 
 def interpreter() -> float:
     """Return the processor time until a script's first line at the latest, twice the measured."""
-    with once("interpreter") as folder:
-        told = folder / "seconds"
-        if not told.exists():
-            (folder / "nothing.py").touch()
-            words = [sys.executable, str(folder / "nothing.py")]
-            used = os.wait4(os.spawnv(os.P_NOWAIT, words[0], words), 0)[2]
-            told.write_text(str(2 * (used.ru_utime + used.ru_stime)))
-        return float(told.read_text())
+
+    def measure() -> float:
+        Path("nothing.py").touch()
+        words = [sys.executable, "nothing.py"]
+        used = os.wait4(os.spawnv(os.P_NOWAIT, words[0], words), 0)[2]
+        return 2 * (used.ru_utime + used.ru_stime)
+
+    return once("interpreter", measure)[1]
 
 
 def stopped_halfway(config: dict[str, Any]) -> Path:
     """Return a folder in which a run of a config was stopped, once for all trials."""
-    key = hashlib.sha256(json.dumps(config).encode()).hexdigest()[:16]
-    calls = len(trained(config).calls)
-    with once(f"stopped-{key}") as folder:
-        work = folder / "work"
-        if not (folder / "done").exists():
-            shutil.rmtree(work, ignore_errors=True)
-            work.mkdir()
-            write(work / "config.json", config)
-            stop = kill_at(calls // 2, after=False, signals=(signal.SIGTERM,))
-            done = run(TRAIN, hook=stop, cwd=work)
-            demand(done.status == 143, f"SIGTERM, and it ended with {done.status}")
-            demand((work / RUN).exists(), "it did not begin")
-            (folder / "done").touch()
-    return work
+    whole = trained(config)
+
+    def make() -> None:
+        write(Path("config.json"), config)
+        stop = kill_at(len(whole.calls) // 2, after=False, signals=(signal.SIGTERM,))
+        done = run(TRAIN, hook=stop)
+        demand(done.status == 143, f"SIGTERM, and it ended with {done.status}")
+        demand(RUN.exists(), "it did not begin")
+
+    return once(f"stopped-{whole.folder.parent.name}", make)[0]
 
 
 # Configs.

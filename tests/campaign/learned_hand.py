@@ -18,10 +18,9 @@ from tests.campaign.tiny import (
     TRAIN,
     WRITER,
     changed,
-    check_no_traceback,
     check_tidy,
+    check_went_well,
     check_whole,
-    last_line,
     undisturbed,
     write,
 )
@@ -63,9 +62,7 @@ def in_exam(rng: random.Random, folder: Path) -> None:
     check_whole(RUN)
     said = [line for line in done.output.splitlines() if line.startswith("to ")]
     demand(said == [f"to finish: python train.py -r {RUN}"], f"instead of how to finish: {said}")
-    done = run(shlex.split(said[0])[3:])
-    check_no_traceback(done)
-    demand(done.status == 0, f"it does not finish (status {done.status}): {last_line(done)}")
+    check_went_well(run(shlex.split(said[0])[3:]), "finished")
     first, second = whole.folder / RUN, RUN
     places = differences(*(load_checkpoint(one / exam.HAND_FILE) for one in (first, second)))
     demand(not places, f"{exam.HAND_FILE} differs from the undisturbed one in {places[:3]}")

@@ -13,9 +13,9 @@ from tests.campaign.tiny import (
     RUN,
     TRAIN,
     changed,
-    check_no_traceback,
-    check_same,
+    check_finished,
     check_tidy,
+    check_went_well,
     check_whole,
     go_on,
     last_line,
@@ -116,11 +116,8 @@ def stopped(rng: random.Random, folder: Path) -> None:
     else:  # Its defaults written out change nothing.
         same = ["trainer.args.accumulate=2", "trainer.args.early_stop=null"]
         done = run([*words, "--start-or-resume", "-o", same[0], "-o", same[1]])
-        check_no_traceback(done)
-        demand(done.status == 0, f"started again, it ended with {done.status}: {last_line(done)}")
-    check_same(whole)
-    check_whole(Path("saved"))
-    check_tidy(folder)
+        check_went_well(done, "started again")
+    check_finished(whole)
 
 
 def reordered(rng: random.Random, folder: Path) -> None:
@@ -128,7 +125,8 @@ def reordered(rng: random.Random, folder: Path) -> None:
     key = "data_loader.args.dataset"
     give("0", "float(nats.sum())", SOUND[0], **{key: {"type": "OwnLines"}})
     done = run([*TRAIN, *MODULE, "-o", "trainer.args.time_limit_minutes=0"])
-    demand(done.status == 0 and checkpoints(RUN), f"it does not stop: {last_line(done)}")
+    check_went_well(done, "stopped")
+    demand(checkpoints(RUN), "stopped, it saved nothing")
     words = ["train.py", "-r", str(RUN), "-d", "cpu", *MODULE]
     words += ["-o", "trainer.args.time_limit_minutes=null"]
     words += ["-o", f"{key}.args.first={rng.randrange(1, 30)}"]
@@ -137,9 +135,7 @@ def reordered(rng: random.Random, folder: Path) -> None:
     check_answer(done, statuses=(2,))
     demand("--new-data" in last_line(done), f"it does not say what to do: {last_line(done)}")
     demand(checkpoints(RUN) == before, "refused, and yet it trained")
-    done = run([*words, "--new-data"])
-    demand(done.status == 0, f"it does not go on: {last_line(done)}")
-    check_no_traceback(done)
+    check_went_well(run([*words, "--new-data"]), "gone on with")
     check_whole(Path("saved"))
     check_tidy(folder)
 

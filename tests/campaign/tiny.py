@@ -3,9 +3,7 @@
 import csv
 import hashlib
 import json
-import os
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ from base.checkpoint import BEST, checkpoints, load_checkpoint
 from data_loader import EmbeddedDataset
 from tests import tiny_config
 from tests.campaign.disk import count
-from tests.campaign.frame import Done, Failed, Process, demand, once, run, start
+from tests.campaign.frame import Done, Failed, Process, demand, once, run
 from tests.same_run import differences, rows_of
 from tests.tiny_config import changed
 
@@ -98,34 +96,26 @@ class Whole:
     seconds: float
 
 
-def undisturbed(
-    name: str, words: Sequence[str], prepare: Callable[[], object], *, watched: bool = True
-) -> Whole:
+def undisturbed(name: str, words: Sequence[str], prepare: Callable[[], object]) -> Whole:
     """Return what a run of the program comes to, made once for all trials that name it.
 
     Args:
         name: of the run.
         words: of the program.
         prepare: puts the files that it needs into the working directory.
-        watched: whether its calls are counted.
     """
-    with once(name) as folder:
-        work, calls, seconds = folder / "work", folder / "calls", folder / "seconds"
-        if not seconds.exists():
-            shutil.rmtree(work, ignore_errors=True)
-            calls.unlink(missing_ok=True)
-            work.mkdir()
-            here = Path.cwd()
-            os.chdir(work)
-            prepare()
-            process = start(words, hook=count(calls) if watched else None)
-            used = seconds_of(process)
-            done = process.wait()
-            os.chdir(here)
-            demand(done.status == 0, f"undisturbed, it ended with {done.status}: {last_line(done)}")
-            seconds.write_text(str(used))
-        told = calls.read_text().splitlines() if watched else []
-        return Whole(work, told, float(seconds.read_text()))
+
+    def make() -> tuple[list[str], float]:
+        calls = Path.cwd().with_name("calls")  # beside the folder that is watched
+        calls.unlink(missing_ok=True)
+        prepare()
+        process = Process(words, hook=count(calls))
+        seconds = seconds_of(process)
+        check_went_well(process.wait(), "undisturbed")
+        return calls.read_text().splitlines(), seconds
+
+    folder, (calls, seconds) = once(name, make)
+    return Whole(folder, calls, seconds)
 
 
 def trained(config: dict[str, Any]) -> Whole:
@@ -150,11 +140,8 @@ def seconds_of(process: Process) -> float:
 
 def start_up(script: str = "train.py") -> float:
     """Return the processor time that a new interpreter takes to import all that a script needs."""
-    with once(f"start-up-{script}") as folder:
-        told = folder / "seconds"
-        if not told.exists():
-            told.write_text(str(seconds_of(start([script, "--help"], fresh=True))))
-        return float(told.read_text())
+    name = f"start-up-{script}"
+    return once(name, lambda: seconds_of(Process([script, "--help"], fresh=True)))[1]
 
 
 def last_line(done: Done) -> str:
@@ -209,6 +196,12 @@ def check_no_traceback(done: Done) -> None:
     demand("Traceback" not in done.output, f"a traceback: {done.output.strip()[-200:]}")
 
 
+def check_went_well(done: Done, what: str) -> None:
+    """Demand that a program did what it was asked for."""
+    check_no_traceback(done)
+    demand(done.status == 0, f"{what}: it ended with {done.status}: {last_line(done)}")
+
+
 def check_tidy(folder: Path) -> None:
     """Demand that no temporary file is left."""
     left = [str(path.relative_to(folder)) for path in folder.rglob("*.tmp")]
@@ -247,14 +240,18 @@ def go_on(*more: str) -> Done:
     done = run([*next_words(), *more])
     if done.status == 2 and f"-c CONFIG --run-id {RUN.name}" in done.output:  # as it says
         done = run([*TRAIN, *more])
-    check_no_traceback(done)
-    demand(done.status == 0, f"it does not resume (status {done.status}): {last_line(done)}")
+    check_went_well(done, "resumed")
     return done
+
+
+def check_finished(whole: Whole, run: Path = RUN) -> None:
+    """Demand that a run came to what the uninterrupted one came to, and left nothing else."""
+    check_same(whole, run)
+    check_whole(Path("saved"))
+    check_tidy(Path.cwd())
 
 
 def check_resumes(whole: Whole) -> None:
     """Demand that a run resumes, with the result of an undisturbed one."""
     go_on()
-    check_same(whole)
-    check_whole(Path("saved"))
-    check_tidy(Path.cwd())
+    check_finished(whole)

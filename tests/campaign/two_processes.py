@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from base.checkpoint import checkpoints
-from tests.campaign.frame import Done, Family, demand, run, start
+from tests.campaign.frame import Done, Family, Process, demand, run
 from tests.campaign.tiny import (
     CONFIG,
     RUN,
     TRAIN,
     changed,
+    check_finished,
     check_no_traceback,
-    check_same,
-    check_tidy,
-    check_whole,
+    check_went_well,
     last_line,
     trained,
 )
@@ -42,7 +41,7 @@ def check_refused(done: Done, holder: int | None = None) -> None:
 def resumed_twice(rng: random.Random, folder: Path) -> None:
     """Go on with a run while it runs, again and again, in one of the ways that there are."""
     whole = trained(changed(CONFIG, rng.choice(KINDS) | LONGER))
-    first = start(TRAIN)
+    first = Process(TRAIN)
     begun = first.wait_for(lambda: checkpoints(RUN))
     moment = first.seconds() + rng.uniform(0, 0.3 * whole.seconds)
     first.wait_for(lambda: first.seconds() >= moment)
@@ -56,12 +55,8 @@ def resumed_twice(rng: random.Random, folder: Path) -> None:
         first.send(signal.SIGCONT)
     if begun and not over:
         check_refused(second, first.pid)
-    done = first.wait()
-    check_no_traceback(done)
-    demand(done.status == 0, f"the first ended with {done.status}: {last_line(done)}")
-    check_same(whole)
-    check_whole(folder / "saved")
-    check_tidy(folder)
+    check_went_well(first.wait(), "the first")
+    check_finished(whole)
 
 
 def started_twice(rng: random.Random, folder: Path) -> None:
@@ -69,7 +64,7 @@ def started_twice(rng: random.Random, folder: Path) -> None:
     named = rng.random() < 0.5
     whole = trained(changed(CONFIG, rng.choice(KINDS)))
     words = TRAIN if named else [word for word in TRAIN if word not in ("--run-id", "a")]
-    both = [start(words), start(words)]
+    both = [Process(words), Process(words)]
     ends = [process.wait() for process in both]
     for done in ends:
         check_no_traceback(done)
@@ -80,9 +75,7 @@ def started_twice(rng: random.Random, folder: Path) -> None:
     whole_ones = statuses.count(0)
     demand(len(runs) == whole_ones, f"{whole_ones} went through, in {len(runs)} folders")
     for one in runs:
-        check_same(whole, one)
-    check_whole(folder / "saved")
-    check_tidy(folder)
+        check_finished(whole, one)
 
 
 FAMILIES = [

@@ -1,12 +1,11 @@
 """Uses of trained networks that write files, over older ones or into an empty folder."""
 
-import os
 import shutil
 from pathlib import Path
 
 from data_loader import EmbeddedDataset
 from tests import tiny_config
-from tests.campaign.frame import demand, once, run
+from tests.campaign.frame import demand, run
 from tests.campaign.tiny import (
     CONFIG,
     READER,
@@ -14,9 +13,8 @@ from tests.campaign.tiny import (
     WRITER,
     Whole,
     changed,
-    check_no_traceback,
+    check_went_well,
     check_whole,
-    last_line,
     trained,
     undisturbed,
 )
@@ -47,14 +45,9 @@ def used(what: str, epoch: int = 2) -> Whole:
 
 def give(epoch: int = 2) -> None:
     """Put networks after an epoch, ink, and an empty folder into the working directory."""
-    with once("networks") as folder:
-        for name, kind in (("writer", WRITER), ("reader", READER)):
-            if not (folder / name).exists():
-                os.symlink(
-                    trained(changed(CONFIG, kind | {"trainer.args.keep_last": None})).folder / RUN,
-                    folder / name,
-                )
-            shutil.copy(folder / name / f"checkpoint-epoch{epoch}.pth", f"{name}.pth")
+    for name, kind in (("writer", WRITER), ("reader", READER)):
+        whole = trained(changed(CONFIG, kind | {"trainer.args.keep_last": None}))
+        shutil.copy(whole.folder / RUN / f"checkpoint-epoch{epoch}.pth", f"{name}.pth")
     line = EmbeddedDataset(**tiny_config.DATASET).load().used[0]
     write_inkml("ink.inkml", line.ink, line.text)
     OUT.mkdir(exist_ok=True)
@@ -94,7 +87,5 @@ def check_done(whole: Whole) -> None:
 def check_again(what: str, whole: Whole) -> None:
     """Demand that the same in peace comes to the same."""
     Path("out/a.json").unlink(missing_ok=True)  # A style is not overwritten.
-    done = run(USES[what])
-    check_no_traceback(done)
-    demand(done.status == 0, f"once more, it ends with {done.status}: {last_line(done)}")
+    check_went_well(run(USES[what]), "once more")
     check_done(whole)
