@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from handwriting import inspection
-from model import load
 from tests.commands.networks import names, save, write
 from utils.checks import UserError
 
@@ -26,9 +24,6 @@ def test_pictures_are_drawn_on_request(conditional, unconditional, tmp_path):
 def test_a_picture_that_a_network_has_not_is_refused(unconditional, tmp_path):
     with pytest.raises(UserError, match="no window over a text: leave out --show window"):
         write(unconditional, tmp_path / "out", "--show", "window")
-    writer = load(unconditional, "cpu")
-    with pytest.raises(UserError, match="no window over a text"):
-        inspection.step_figures(writer, writer.write(max_steps=5), ["window"])
     path = save(tmp_path / "c.pth", "SynthesisNetwork", head="regression")
     for kind in ("density", "weights"):
         with pytest.raises(UserError, match=f"regression head.*leave out --show {kind}"):
