@@ -11,7 +11,7 @@ from commands import options
 from commands.options import Networks, Parser, number, require, value
 from handwriting.networks import PROOFREADERS
 from handwriting.options import OF_LOOK, USUAL, PageOptions
-from handwriting.paper import RULINGS, SIZES, Paper, size
+from handwriting.paper import RULINGS, SIZES, Paper, size_of
 from handwriting.setting import HEIGHT, LINE_HEIGHT
 from utils.checks import UserError
 from utils.files import make_room, read_text
@@ -88,7 +88,7 @@ def add_paper(parser: Parser) -> None:
     )
     sizes = f"{', '.join(SIZES)}, or width x height in mm, e.g. 100x150"
     sizes += " (default: a4)"
-    add("--paper", type=value(size), default=SIZES["a4"], metavar="SIZE", help=sizes)
+    add("--paper", type=value(size_of), default=SIZES["a4"], metavar="SIZE", help=sizes)
     add("--landscape", action="store_true", help="turn the sheet: the longer side is its width")
     margin = "mm, or one for all (default: 22,20,22,25; if small, a tenth of the shorter side)"
     add("--margins", type=value(margins), metavar="TOP,RIGHT,BOTTOM,LEFT", help=margin)

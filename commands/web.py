@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     with _listen(arguments.port, bool(arguments.hand)) as server:
         from handwriting import flat_file
 
+        print("getting the networks and styles of the page ready", flush=True)
         for path in flat_file.make_missing(NETWORKS):
             print(f"{path}  ({path.stat().st_size / 2**20:.1f} MiB)")
         if arguments.hand:

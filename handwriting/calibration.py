@@ -84,8 +84,8 @@ def calibrated(writer: Writer, primer: Primer, sampling: Sampling) -> Calibratio
         before = stretch, excess
         stretch = np.clip(stretch - excess / gain, *np.log(BOUNDS))
         excess = excess + gain * (stretch - before[0])
-    ended = [levelled(line.written)[0] for line in lines if line.ended and len(line.written) > 1]
-    spaces = np.concatenate([np.empty(0), *(word_gaps(ink, text) for ink in ended)])
+    level = [levelled(ink)[0] for ink in _ended(lines)]
+    spaces = np.concatenate([np.empty(0), *(word_gaps(ink, text) for ink in level)])
     space = float(np.median(spaces)) if len(spaces) else None
     return Calibration(_factors(stretch), _factors(np.clip(-excess, *np.log(RESTS))), space)
 
@@ -95,6 +95,11 @@ def _factors(stretch: np.ndarray) -> tuple[float, float]:
     return along, across
 
 
+def _ended(lines: Sequence[Line]) -> list[np.ndarray]:
+    """Return the ink of lines that have an end, and a size."""
+    return [line.written for line in lines if line.ended and len(line.written) > 1]
+
+
 def _size(ink: np.ndarray) -> tuple[float, float]:
     left, _, right, _ = bounds(ink)
     return right - left, x_height(ink)
@@ -102,7 +107,7 @@ def _size(ink: np.ndarray) -> tuple[float, float]:
 
 def _ratios(lines: Sequence[Line], wanted: tuple[float, float]) -> tuple[float, ...]:
     """Return the usual width and x-height of lines, over those that are wanted; 1 if unknown."""
-    sizes = [_size(line.written) for line in lines if line.ended and len(line.written) > 1]
+    sizes = [*map(_size, _ended(lines))]
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.divide(np.reshape(sizes, (-1, 2)), wanted)
     along, across = (one[np.isfinite(one) & (one > 0)] for one in found.T)

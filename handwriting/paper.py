@@ -73,15 +73,16 @@ class Paper:
     @classmethod
     def of(
         cls,
-        size: tuple[float, float] = SIZES["a4"],
+        size: tuple[float, float] | str = "a4",
         *,
         landscape: bool = False,
         margins: tuple[float, float, float, float] | None = None,
         ruling: Ruling = "plain",
         spacing: float | None = None,
     ) -> "Paper":
-        """Return a sheet of a size, such as `SIZES["a5"]`, with the margins and the spacing that
+        """Return a sheet of a size, or of the name of one, with the margins and the spacing that
         are usual for it unless they are given; a `landscape` one has the longer side across."""
+        size = size_of(size) if isinstance(size, str) else size
         width, height = sorted(size, reverse=True) if landscape else size
         usual = (round(min(size) / 10, 1),) * 4 if min(size) < SMALL else cls.margins
         spacing = spacing or RULINGS[ruling]
@@ -136,7 +137,7 @@ class Paper:
         return np.arange(first, length, self.spacing).tolist()
 
 
-def size(name: str) -> tuple[float, float]:
+def size_of(name: str) -> tuple[float, float]:
     """Return the width and height of a sheet named `A4` or given as `210x297`.
 
     Raises:

@@ -100,7 +100,7 @@ def rewrite(
     """
     hands = Hands(writer, pages.origin.options, device, progress)
     named = pages.doubtful if places is None else places
-    targets = dict.fromkeys(target(pages, place) for place in named)
+    targets = {target(pages, place): place for place in named}
     sheets = [[*page.rows] for page in pages]
     of_hand: dict[Hand, list[Target]] = {}
     for one in targets:
@@ -122,10 +122,10 @@ def rewrite(
             gap, edge = hand.shape.space * row.size, paper.width - paper.margins[1]
             tried = [scaled(traced(word, look.trace), row.size) for word in tried]
             new = exchanged(row, one.word, tried, gap, edge)
-            sheets[one.page][one.row] = new or row
+            sheets[one.page][one.row] = new or kept(row, one.word)
             why = "none that fits its place is read" if places is None else "none fits its place"
             became = f"stays as it was: of {CANDIDATES} {why}" if new is None else "written again"
-            place = f"page {one.page + 1}, row {one.row + 1}, word {one.word + 1}"
+            place = "page {}, row {}, word {}".format(*targets[one])
             notes.append(f"{place}, {row.words[one.word].text!r}: {became}")
     rewritten = [replace(page, rows=tuple(rows)) for page, rows in zip(pages, sheets, strict=True)]
     return Pages(rewritten, pages.proofread, [*hands.notes, *notes], pages.origin)
@@ -177,6 +177,12 @@ def _joined(text: str, line: Sequence[Proofread]) -> Word | None:
     reason = ", ".join(filter(None, (one.reason for one in line)))
     moved = tuple(stroke - np.array([left, 0.0]) for stroke in strokes)
     return Word(moved, right - left, 0.0, text, doubt=reason)
+
+
+def kept(row: Row, number: int) -> Row:
+    """Return a row of which a word stays as it is; the next time other seeds are tried."""
+    word = replace(row.words[number], rewritten=row.words[number].rewritten + 1)
+    return replace(row, words=(*row.words[:number], word, *row.words[number + 1 :]))
 
 
 def exchanged(row: Row, number: int, words: Sequence[Word], gap: float, edge: float) -> Row | None:

@@ -10,7 +10,6 @@ from base.licence import OPEN, RESEARCH
 from handwriting import Hand, PageOptions, Paper, PrimerFile, load_primer, write_page
 from handwriting.hands import Hands
 from handwriting.page import looks_of, width_of
-from handwriting.paper import SIZES
 from model import load
 from tests.commands.networks import save, use
 from utils.checks import UserError
@@ -109,5 +108,5 @@ def test_a_page_goes_on_in_given_ink(writer, tmp_path):
 
 
 def test_paper_by_its_name():
-    assert Paper.of(SIZES["a5"], landscape=True) == Paper(210.0, 148.0, (14.8,) * 4)
+    assert Paper.of("a5", landscape=True) == Paper(210.0, 148.0, (14.8,) * 4)
     assert Paper.of(ruling="ruled").spacing == 8.5 and Paper.of() == Paper()

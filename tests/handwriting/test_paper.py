@@ -2,23 +2,23 @@
 
 import pytest
 
-from handwriting.paper import Paper, size
+from handwriting.paper import Paper, size_of
 from utils.checks import UserError
 
 
 def test_sheets_have_the_sizes_of_the_standard():
     """ISO 216: each size is half of the one before, rounded down to a millimetre."""
     for large, small in (("A3", "a4"), ("A4", "A5"), ("a5", "a6")):
-        width, height = size(large)
-        assert size(small) == (height // 2, width)
-    assert size("Letter") == pytest.approx((8.5 * 25.4, 11 * 25.4))
-    assert size("120x80.5") == (120.0, 80.5)
+        width, height = size_of(large)
+        assert size_of(small) == (height // 2, width)
+    assert size_of("Letter") == pytest.approx((8.5 * 25.4, 11 * 25.4))
+    assert size_of("120x80.5") == (120.0, 80.5)
 
 
 @pytest.mark.parametrize("name", ["a44", "", "x", "210", "210x", "39x100", "100x6000", "nanx100"])
 def test_other_sizes_are_refused(name):
     with pytest.raises(UserError, match=r"a3, a4, .* such as 210x297, each from 40 to 5000"):
-        size(name)
+        size_of(name)
 
 
 def test_margins_that_leave_no_room_are_refused():
