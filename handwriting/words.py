@@ -192,11 +192,12 @@ class HandShape:
         letter, gaps = x_height(ink), word_gaps(ink, text)
         left, _, right, _ = bounds(ink)
         width = (right - left) / letter
-        parts = [(part - (0.0, baseline(level))) / letter for part in strokes(level)]
+        base = baseline(level)
+        parts = [(part - (0.0, base)) / letter for part in strokes(level)]
         blanks = float(gaps.sum()) if len(gaps) else SPACE * (len(text.split()) - 1)
         return cls(
             letter,
-            baseline(level),
+            base,
             angle,
             float(np.nan_to_num(slant(level))),
             float(np.median(gaps)) if len(gaps) else SPACE,
