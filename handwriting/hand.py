@@ -122,7 +122,7 @@ class Hand:
         if not parts:
             return []
         first = to_points(line.ink)[line.primed]
-        texts, characters = [part.text for part in parts], len(line.title.replace(" ", ""))
+        texts, characters = [part.text for part in parts], sum(map(str.isalnum, line.title))
         inks = [[stroke + first for stroke in part.strokes] for part in parts]
         inks = level(inks, self.shape, characters)
         inks = widen(inks, self.shape, "".join(texts), characters)

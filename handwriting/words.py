@@ -31,9 +31,9 @@ from utils.ink import bounds, from_strokes, strokes, turned_back, x_height
 SHARE = 0.2
 """Share of a stroke's points in a second word from which it is part of both, which are then kept
 together (assumed: the window moves on some points before or after the pen)."""
-LINE_PRIOR = 8.0
-"""Characters of a line from which half of its measured height above the baseline is believed; a few
-letters say little (assumed)."""
+LINE_PRIOR = 1.0
+"""Letters and digits of a line from which half of its measured height above the hand's baseline is
+believed (measured, lab notebook: words on their line)."""
 TURN_PRIOR = 2.0
 """The same of its slant, which a few downstrokes show, and of the slope of its baseline (measured,
 `writer` in five styles: lines of 24 characters lean 3 to 6 degrees other than their primer, and 1.3
@@ -46,6 +46,10 @@ LETTER_WIDTHS = dict.fromkeys(".,:;!'|1Iijl", 0.45) | dict.fromkeys("MWmw@%", 1.
 SPACE = 1.2
 """Usual gap between words in x-heights, where the primer shows none (measured: lines of
 IAM-OnDB)."""
+STOP = 0.4
+"""Most extent of a full stop in x-heights (by eye)."""
+TALL = 0.6
+"""Least height of a tall stroke over that of the tallest (assumed)."""
 DOT = 0.15
 """Least extent of a stroke in x-heights (by eye: the line of a pen is as wide, and a full stop that
 is no more than that is overlooked)."""
@@ -243,7 +247,7 @@ def shear(inks: Inks, shape: HandShape, degrees: float, characters: int) -> Inks
 def place(texts: Sequence[str], inks: Inks, shape: HandShape, characters: int) -> list[Word]:
     """Return the words in x-heights, each from its left edge and the baseline of the line, with the
     gap behind it."""
-    base = baseline_of([*chain(*inks)])
+    base = _base(inks, "".join(texts))
     height = shape.baseline + shrunk(base - shape.baseline, characters, LINE_PRIOR)
     sides = [*map(extent, inks)]
     gaps = [left - right for (_, right), (left, _) in pairwise(sides)]
@@ -253,8 +257,20 @@ def place(texts: Sequence[str], inks: Inks, shape: HandShape, characters: int) -
         corner = left, height
         placed = [with_visible_dot((stroke - corner) / shape.letter) for stroke in ink]
         placed = placed if " " in text else closed(placed, shape.space)
+        placed = with_stop_on_line(placed) if text.endswith(".") else placed
         words.append(Word(tuple(placed), extent(placed)[1], gap, text))
     return words
+
+
+def _base(inks: Inks, text: str) -> float:
+    """Return the y of the baseline of level words: without small letters, whose turning points tell
+    it, that on which most of the tall strokes stand."""
+    parts = [*chain(*inks)]
+    if any(map(str.islower, text)):
+        return baseline_of(parts)
+    heights = np.array([np.ptp(part[:, 1]) for part in parts])
+    feet = np.array([part[:, 1].max() for part in parts])
+    return float(np.median(feet[heights >= TALL * heights.max()]))
 
 
 def closed(strokes: Sequence[np.ndarray], space: float) -> list[np.ndarray]:
@@ -286,6 +302,18 @@ def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
         return stroke
     middle = (stroke.min(0) + stroke.max(0)) / 2
     return middle + np.array([[0.0, -DOT / 2], [0.0, DOT / 2]])
+
+
+def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the strokes of a word in x-heights that ends with a full stop, which does not stand
+    below the baseline."""
+    are_marks = [np.ptp(stroke, axis=0).max() <= STOP for stroke in strokes]
+    letters = [stroke for stroke, mark in zip(strokes, are_marks, strict=True) if not mark]
+    end, raised = extent(letters)[1] if letters else 0.0, []
+    for stroke, mark in zip(strokes, are_marks, strict=True):
+        below = max(stroke[:, 1].max(), 0.0) if mark and stroke[:, 0].mean() > end else 0.0
+        raised.append(stroke - (0.0, below))
+    return raised
 
 
 def shrunk(measured: float, characters: int, prior: float) -> float:

@@ -1,6 +1,7 @@
 """The words of a written line, planted."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -140,11 +141,29 @@ def test_letters_are_as_wide_as_the_primers(stretch, left):
     np.testing.assert_allclose(lean_of(found), 0.3, atol=0.02)
 
 
-def test_half_of_what_a_line_of_eight_letters_stands_lower_than_its_primer_is_believed():
-    """It stands 0.8 x-heights lower: 0.8 * 8 / (8 + 8) of that is taken for its baseline."""
-    (word,) = place(["z" * 8], [[zigzag() + np.array([5.0, 8.0])]], shape_of(zigzag()), 8)
-    assert word.strokes[0][:, 1].max() == pytest.approx(0.4, abs=0.01)
+@pytest.mark.parametrize(("characters", "left"), [(3, 0.2), (0, 0.8)])
+def test_most_of_what_a_few_letters_stand_lower_than_their_primer_is_believed(characters, left):
+    """They stand 0.8 x-heights lower: of three letters 3 / (3 + 1) of that is believed."""
+    shape = shape_of(zigzag())
+    (word,) = place(["zzz"], [[zigzag() + np.array([5.0, 8.0])]], shape, characters)
+    assert word.strokes[0][:, 1].max() == pytest.approx(left, abs=0.01)
     assert word.strokes[0][:, 0].min() == 0.0
+
+
+def test_a_number_stands_on_the_feet_of_its_digits():
+    """Half of the turning points of a `9` are those of its ring."""
+    nine = np.array([[8, -14], [2, -18], [2, -12], [8, -14], [8, -18], [6, 0]], dtype=float)
+    shape = replace(shape_of(zigzag()), baseline=0.0)
+    (word,) = place(["99"], [[nine, nine + np.array([12.0, 0.0])]], shape, 2)
+    assert max(stroke[:, 1].max() for stroke in word.strokes) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize(("text", "bottom"), [("z.", 0.0), ("z,", 0.5)])
+def test_a_full_stop_stands_on_the_line(text, bottom):
+    mark = np.array([[220.0, 3.0], [220.0, 5.0]]) + [0.0, zigzag()[:, 1].max()]
+    (word,) = place([text], [[zigzag(), mark]], shape_of(zigzag()), 1)
+    feet = [stroke[:, 1].max() for stroke in word.strokes]
+    assert feet[1] - feet[0] == pytest.approx(bottom, abs=0.01)
 
 
 def test_words_stand_as_high_as_they_were_written():
