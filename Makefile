@@ -14,13 +14,14 @@ FIND_TORCH := import pathlib, torch; \
 	print(pathlib.Path(torch.__file__).parents[1])
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11, 4))
 
-.PHONY: help install demo digits test quick campaign sanitize lint web web-test
+.PHONY: help install demo digits eye test quick campaign sanitize lint web web-test
 
 help:
 	@echo "make install   create .venv with the requirements (the other targets do so if needed)"
 	@echo "make demo      write a letter, train a small network and write with it (about 5 minutes)"
 	@echo "make digits    train a network for each digit, and draw them (about 10 minutes);"
 	@echo "               DATA=FOLDER has the MNIST stroke sequences, DATA=null generates digits"
+	@echo "make eye       train a reader of pictures (about 5 hours; docs/data.md names its data)"
 	@echo "make test      run all tests, in parallel (about 5 minutes on 2 cores)"
 	@echo "make quick     run the fast tests (about a minute)"
 	@echo "make campaign  kill it, fail its disk, feed it broken files, some 3,900 times (10 minutes);"
@@ -65,6 +66,18 @@ digits: .venv/installed
 		fi || exit; \
 	done
 	@.venv/bin/python experiments.py write -r $(DIGITS)/[0-9]/model_best.pth
+
+# Of all characters at once it learns blanks alone: strings of digits come first.
+EYE := .venv/bin/python train.py -c configs/eye.json
+STRINGS := {"type": "PhrasesDataset", "args": {"size": 16000, "characters_share": 1.0, "dataset": \
+	{"type": "UnipenDataset", "args": {"root": "data/unipen_digits"}}}}
+
+eye: .venv/installed
+	@.venv/bin/python benchmarks/damaged.py configs/eye.json --output data/readable.txt
+	@$(EYE) --run-id digits --epochs 1 -o trainer.args.steps_per_epoch=1000 \
+		-o trainer.args.monitor=null -o data_loader.args.augmentation=[] \
+		-o 'data_loader.args.dataset=$(STRINGS)'
+	@$(EYE) -r saved/models/eye/digits --run-id all -o data_loader.args.left_out=data/readable.txt
 
 test: .venv/installed-dev
 	@.venv/bin/python -m pytest -q -n auto --dist worksteal

@@ -114,21 +114,29 @@ def test_recorded_lines_are_as_likely_as_the_card_says(name, measured, lines):
     assert scores["log_loss_dequantised"] < measured + 15
 
 
-def test_recorded_lines_are_read_as_well_as_the_card_says(lines):
-    """Every tenth line of those on which the network was chosen.
+@pytest.mark.parametrize(
+    ("name", "measured", "clustering", "row"),
+    [
+        (
+            "recognition",
+            577 / 8399,
+            3.2,
+            r"on which it was .* \| ([\d.]+ %) \| [\d.]+ % \| [\d.]+ % \|$",
+        ),
+        ("eye", 1254 / 8311, 2.9, r"\*selected on it\* \|.*\| ([\d.]+ %) \([\d.]+ %\) \|$"),
+    ],
+)
+def test_recorded_lines_are_read_as_well_as_the_card_says(name, measured, clustering, row, lines):
+    """Every tenth line of `testset_v` and `testset_t`, as movement or as a picture.
 
-    Measured: 577 of 8,399 characters wrong; clustering 3.2, of all these lines.
+    Measured: characters wrong, and clustering, of all these lines.
     """
-    model = load("recognition", "cpu")
     both = lines.split("valid") + lines.split("test")
     chosen = both[::10]
-    read = model.read_lines([sample.ink for sample in chosen])
+    read = load(name, "cpu").read_lines([sample.ink for sample in chosen])
     found = rates(zip([sample.text for sample in chosen], read, strict=True))
-    published = card(
-        r"`testset_v` and `testset_t`, on which it was .* \| ([\d.]+ %) \| [\d.]+ % \| [\d.]+ % \|$"
-    )
     assert (len(both), len(chosen)) == (2956, 296)
-    hold(found["cer"], 577 / 8399, published, found["characters"], 3.2)
+    hold(found["cer"], measured, card(row), found["characters"], clustering)
 
 
 @pytest.mark.parametrize("name", [*SMALL, "regression"])
@@ -167,7 +175,8 @@ def test_the_pages_have_what_the_record_of_a_file_says_of_its_validation(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["writer", "open_writer", "joined", "reader", "open_reader", "proofreader", "judge"]
+    "name",
+    ["writer", "open_writer", "joined", "reader", "open_reader", "proofreader", "judge", "eye"],
 )
 def test_the_networks_for_use_are_what_their_config_trains(name):
     config = ConfigParser.from_file(PRETRAINED.parents[1] / "configs" / f"{name}.json")
