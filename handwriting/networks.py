@@ -42,10 +42,10 @@ def usual_proofreader(writer: "model.Writer") -> str:
     return "open_reader" if writer.licence == OPEN else "proofreader"
 
 
-def usual_second(writer: "model.Writer") -> str | None:
-    """Return the pretrained network that is asked about what this one reads: of other hands; None
-    where none is as free."""
-    return None if writer.licence == OPEN else "open_reader"
+def other_proofreaders(writer: "model.Writer") -> tuple[str, ...]:
+    """Return the pretrained networks that are asked about what this one reads: of other hands, and
+    of pictures."""
+    return ("eye",) if writer.licence == OPEN else ("open_reader", "eye")
 
 
 def sampling_of(

@@ -4,9 +4,9 @@ Graves 2013 draws each line once. Here words with a fault are drawn again with t
 (`handwriting.Hand`), and the best of their tries is kept. Within a line a recogniser reads from
 what stands around a word, as no reader of a number can; so it is shown one word at a time.
 
-A second recogniser may be asked about what the first reads. It learned from other hands, so it
-does not share the habits by which the first reads what a person would not, or doubts what a person
-reads.
+Others may be asked about what the first reads: one that learned from other hands, and one that sees
+a picture and no movement, as people do. They do not share the habits by which the first reads what
+a person would not, or doubts what a person reads.
 """
 
 import re
@@ -21,13 +21,14 @@ from handwriting.words import HandShape
 from model.generation.line import Line
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, normalised
+from utils.alphabet import WRONG
 from utils.ink import from_strokes
 
 DOUBT, DOUBT_OF_NUMBERS, REPORTED = 0.1, 0.01, 10.0
 """Nats of doubt with which a word is good enough, and one with a digit, which nobody guesses, and
 how many times as much is reported (by eye, lab notebook: the words of a page)."""
 UNSURE = 1.0
-"""Nats of a second reader's doubt from which it decides nothing, and over which a word is written
+"""Nats of another reader's doubt from which it decides nothing, and over which a word is written
 again (lab notebook: a second reader)."""
 
 ALIKE = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
@@ -54,8 +55,8 @@ class Proofread:
         doubt: minus the log-probability that the reader gives the text, in nats.
         faults: what else is wrong: of its line, or of itself.
         bare: whether each `I` is a bare stroke.
-        second: doubt of a second reader, in nats: 0 where it reads the text, `UNSURE` where there
-            is none.
+        others: doubts of other readers, in nats: 0 where one reads the text.
+        looks_like: what the last of these that does not read the text reads instead.
     """
 
     words: tuple[Word, ...]
@@ -66,34 +67,41 @@ class Proofread:
     doubt: float = 0.0
     faults: tuple[str, ...] = ()
     bare: bool = False
-    second: float = UNSURE
+    others: tuple[float, ...] = ()
+    looks_like: str = ""
 
     @property
     def wrong(self) -> tuple[int, float]:
         """How much is wrong with it: faults and errors, then doubt."""
-        return len(self.faults) + self.errors, self.doubt + self.second
+        return len(self.faults) + self.errors, self.doubt + sum(self.others)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether another reader reads it."""
+        return min(self.others, default=UNSURE) < UNSURE
 
     @property
     def doubt_limit(self) -> float:
-        """Nats of doubt with which it is good enough: more where a second reader has none."""
+        """Nats of doubt with which it is good enough: more where another reader reads it."""
         limit = DOUBT_OF_NUMBERS if any(map(str.isdigit, self.text)) else DOUBT
-        return REPORTED * limit if self.second < UNSURE else limit
+        return REPORTED * limit if self.confirmed else limit
 
     @property
     def accepted(self) -> bool:
         """Whether nothing is wrong with it, as far as the readers can tell."""
-        sure = self.doubt <= self.doubt_limit and self.second <= UNSURE
+        sure = self.doubt <= self.doubt_limit and max(self.others, default=0.0) <= UNSURE
         return sure and not self.errors and not self.faults
 
     @property
     def reason(self) -> str:
         """Why a person should look at it; empty if there is no need."""
         reasons = list(self.faults)
-        if self.second >= UNSURE:  # otherwise one of two readers reads it
+        if not self.confirmed:
             if self.errors:
                 reasons.insert(0, f"read as {self.hypothesis!r}")
             elif self.doubt > REPORTED * self.doubt_limit:
-                reasons.append("hardly legible")
+                looks = f"looks like {self.looks_like!r}"
+                reasons.append(looks if self.looks_like else "hardly legible")
         return ", ".join(reasons)
 
 
@@ -116,13 +124,17 @@ def proofread(reader: Reader, written: Sequence[Proofread]) -> list[Proofread]:
     return found
 
 
-def confirmed(second: Reader, written: Sequence[Proofread]) -> list[Proofread]:
-    """Return words with the doubt of a second reader; those of a line with a fault as they are."""
+def with_doubt_of(other: Reader, written: Sequence[Proofread]) -> list[Proofread]:
+    """Return words with the doubt of another reader; those of a line with a fault as they are."""
     found = list(written)
-    for k, hypothesis, doubt in _readings(second, found):
+    for k, hypothesis, doubt in _readings(other, found):
         own = judged(found[k], hypothesis, doubt)
         right = not own.errors or _loosely(hypothesis) == _loosely(own.text)
-        found[k] = replace(found[k], second=0.0 if right else doubt)
+        found[k] = replace(
+            found[k],
+            others=(*own.others, 0.0 if right else doubt),
+            looks_like=own.looks_like if right else hypothesis.replace(WRONG, "?"),
+        )
     return found
 
 

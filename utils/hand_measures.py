@@ -34,13 +34,6 @@ MAX_LEAN = 50.0
 """Degrees of the strongest slant: segments that lean more are not counted (assumed)."""
 WIDEST = 100.0
 """X-heights of the width of a line for each character (assumed: written ones have one to three)."""
-DOT, NEAR = 0.45, 0.5
-"""Width and height of the largest dot, and how far it may be from the baseline, in x-heights
-(assumed; a pen is some 0.1 wide)."""
-COMMA, TAIL, ASIDE, HIGH, APART = 1.0, 0.35, 0.8, 1.3, 0.28
-"""Width and height of the largest comma, height of the smallest, how far aside of the lower dot of
-a colon, and above it, the upper one may be, and how far from other ink a mark is seen on a page,
-where a pen is 0.18 wide; all in x-heights (by eye, `writer` in three styles)."""
 ABOVE, HIGH_MARK = 0.75, 0.75
 """Least height above the baseline, and size of the largest mark, of which the dots of `i` are some,
 in x-heights (by eye, lab notebook: what people see)."""
@@ -189,49 +182,6 @@ def word_gaps(ink: np.ndarray, text: str, lean: float = 0.0) -> np.ndarray:
     return np.sort(found)[-count:] / x_height(ink)
 
 
-def clear_marks(parts: Sequence[np.ndarray], size: float, clear: float) -> np.ndarray:
-    """Return the bounds `(marks, 4)`, left, top, right and bottom, of the strokes that are no
-    larger than `size` and at least `clear` from all others.
-
-    Args:
-        parts: strokes `(n, 2)` in x-heights.
-    """
-    found = []
-    for number, part in enumerate(parts):
-        low, high = part.min(0), part.max(0)
-        if (high - low).max() > size:
-            continue
-        others = parts[:number] + parts[number + 1 :]
-        apart = [np.hypot(*(part[:, None] - other).T).min() for other in others]
-        if min(apart, default=math.inf) >= clear:
-            found.append((*low, *high))
-    return np.array(found).reshape(-1, 4)
-
-
-def hidden_marks(parts: Sequence[np.ndarray], text: str) -> int:
-    """Return how many of the full stops, commas, colons and the like of a word nobody sees: none
-    of their size stands at their height, clear of other ink. What is missing of a comma or colon
-    counts once more where it is no full stop either.
-
-    Args:
-        parts: strokes `(n, 2)` in x-heights, y from the baseline, downwards.
-        text: what is written.
-    """
-    text = text.replace("…", "...")
-    wanted = [sum(map(text.count, signs)) for signs in (".,:;!?", ",;", ":;")]
-    if not wanted[0]:
-        return 0
-    left, top, right, bottom = clear_marks(parts, COMMA, APART).T
-    middle = (left + right) / 2
-    on_line = (top >= -NEAR) & (bottom >= -DOT)
-    small = np.maximum(right - left, bottom - top) <= DOT
-    # A dot of which each of a pair is the upper one.
-    aside, above = middle[:, None] - middle, bottom[:, None] - top
-    paired = (np.abs(aside) <= ASIDE) & (above < -DOT / 2) & (above > -HIGH) & small[:, None]
-    seen = on_line, on_line & (bottom - top >= TAIL), on_line & paired.any(0)
-    return sum(max(many - int(which.sum()), 0) for many, which in zip(wanted, seen, strict=True))
-
-
 def high_marks(parts: Sequence[np.ndarray]) -> int:
     """Return how many strokes `(n, 2)` are small marks above the letters, as the dots of `i` are.
 
@@ -240,19 +190,6 @@ def high_marks(parts: Sequence[np.ndarray]) -> int:
     """
     high = [part for part in parts if part[:, 1].max() < -ABOVE]
     return sum(np.ptp(part, axis=0).max() <= HIGH_MARK for part in high)
-
-
-def footing(parts: Sequence[np.ndarray]) -> float:
-    """Return how wide strokes `(n, 2)`, at least one, are in the lowest quarter of their height,
-    over it; 0 if they have none."""
-    ends = [np.stack((part[:-1], part[1:]), 1) for part in parts]  # (segments, 2, 2)
-    shares = np.linspace(0.0, 1.0, 8)[:, None, None]
-    points = np.concatenate([one[:, 0] + shares * (one[:, 1] - one[:, 0]) for one in ends], 1)
-    points = points.reshape(-1, 2)
-    if not (height := np.ptp(points[:, 1]) if len(points) else 0.0):
-        return 0.0
-    low = points[points[:, 1] >= points[:, 1].max() - height / 4]
-    return float(np.ptp(low[:, 0]) / height)
 
 
 def ring_area(parts: Sequence[np.ndarray]) -> float:

@@ -5,7 +5,7 @@ import pytest
 
 from data_loader.synthetic.corpus import held_out
 from data_loader.synthetic.embedded import EmbeddedDataset, write
-from utils.hand_measures import hidden_marks, ring_area, too_wide, word_gaps
+from utils.hand_measures import ring_area, too_wide, word_gaps
 from utils.ink import from_strokes, strokes
 
 
@@ -33,32 +33,6 @@ def test_gaps_between_words_by_hand():
     assert word_gaps(leaning, "ab cd e").tolist() == [1.5, 2.5]
     assert word_gaps(leaning, "ab cd e", lean=0.5).tolist() == [2.0, 3.0]
     assert len(word_gaps(upright, "ab")) == len(word_gaps(upright, "a b c d e f g")) == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "marks", "hidden"),
-    [
-        ("ab.", [(3.0, 0.0)], 0),
-        ("ab.", [], 1),
-        ("ab.", [(1.1, 0.0)], 1),  # in the ink of a letter
-        ("ab.", [(3.0, -1.0)], 1),  # too high
-        ("ab,", [(3.0, 0.4)], 0),
-        ("ab,", [(3.0, 0.0)], 1),  # like a full stop
-        ("ab,", [], 2),
-        ("ab:", [(3.0, 0.0), (3.2, -0.8)], 0),
-        ("ab:", [(3.0, 0.0)], 1),
-        ("ab:", [(3.0, 0.0), (4.2, -0.8)], 1),  # an upper dot that is too far aside
-        ("a:b:", [(3.0, 0.0), (3.0, -0.8), (3.3, -0.9), (5.0, 0.0)], 1),  # two upper, one lower
-        ("ab;", [(3.0, 0.4), (3.2, -0.6)], 0),
-        ("a…", [(3.0, 0.0), (4.0, 0.0)], 1),
-        ("a-b'", [], 0),
-    ],
-)
-def test_marks_that_nobody_sees(text, marks, hidden):
-    """A mark is a stroke of a tenth, or, below the baseline, of half an x-height."""
-    letters = [np.array([(k, -1.0), (k, 0.0)]) for k in (0.0, 1.0)]
-    parts = [np.array([(x, y - 0.05), (x, y + (0.4 if y > 0 else 0.05))]) for x, y in marks]
-    assert hidden_marks([*letters, *parts], text) == hidden
 
 
 def test_what_a_ring_encloses_by_hand():
