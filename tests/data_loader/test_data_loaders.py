@@ -23,12 +23,9 @@ UNIT = Normalisation((0, 0), (1, 1))
 
 
 class Toy(BaseDataset):
-    """Random walks with random texts: half for training, the rest for validation and test.
+    """Random walks with random texts, half for training; those of an even number end there."""
 
-    Unless all end their sequences, those of an odd number do not.
-    """
-
-    def __init__(self, count=40, *, letters="abc", texts=None, all_end=True):
+    def __init__(self, count=40, *, letters="abc", texts=None):
         rng, self.samples = np.random.default_rng(7), []
         for number, length in enumerate(rng.integers(2, 60, count).tolist()):
             ink = np.rint(rng.normal(3, 20, (length, 3))).astype(np.float32)
@@ -38,8 +35,8 @@ class Toy(BaseDataset):
             text = "".join(rng.choice(list(letters), rng.integers(1, 9)))
             missing = np.where(np.arange(length) % 5 == 2, 2, 0).astype(np.uint8)
             text = (texts or {}).get(number, text)
-            ends = all_end or number % 2 == 0
-            self.samples.append(Sample(ink, text, f"sample{number}", ends=ends, missing=missing))
+            ends, name = number % 2 == 0, f"sample{number}"
+            self.samples.append(Sample(ink, text, name, ends=ends, missing=missing))
 
     def load(self, splits=SPLITS):
         count = len(self.samples)
@@ -101,7 +98,8 @@ def test_batches_hold_the_samples_shifted_by_one_step():
         ink = sample.ink.astype(np.float64)
         ink[:, :2] = (ink[:, :2] - made.normalisation.mean) / made.normalisation.std
         assert length == len(ink) - 1
-        ink = np.column_stack((ink, np.arange(len(ink)) == length))  # the last one ends it
+        last = np.arange(len(ink)) == length
+        ink = np.column_stack((ink, last & sample.ends))
         np.testing.assert_allclose(batch.inputs[row, :length], ink[:-1], rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(batch.targets[row, :length], ink[1:], rtol=1e-5, atol=1e-6)
         assert not batch.inputs[row, length:].any() and not batch.targets[row, length:].any()
@@ -255,17 +253,15 @@ def test_augmentation_differs_by_epoch_and_is_repeated_by_seed():
     assert not any(torch.allclose(found[0], other) for other in found[1:])
 
 
-@pytest.mark.parametrize("all_end", [True, False])
-def test_the_last_point_ends_the_sequence_if_the_dataset_says_so(all_end):
+def test_the_last_point_ends_the_sequence_if_the_dataset_says_so():
     """Whatever preprocessing puts between the points, and noise on the inputs, which it spares."""
-    options = {"preprocessing": [FillMissing()], "dataset": Toy(all_end=all_end)}
     plain, noisy = (
-        data(UNIT, augmentation=some, **options).training_loader() for some in ([], [InputNoise()])
+        data(UNIT, augmentation=some, preprocessing=[FillMissing()]).training_loader()
+        for some in ([], [InputNoise()])
     )
     for batch, other in zip(noisy, plain, strict=True):
         expected = torch.zeros(batch.targets.shape[:2])
-        ends = 1.0 if all_end else 1.0 - batch.index % 2
-        expected[torch.arange(len(batch)), batch.lengths - 1] = ends
+        expected[torch.arange(len(batch)), batch.lengths - 1] = 1.0 - batch.index % 2
         assert torch.equal(batch.targets[..., 3], expected)
         assert torch.equal(batch.targets, other.targets)
         assert torch.equal(batch.inputs[..., 2:], other.inputs[..., 2:])
@@ -334,11 +330,8 @@ def test_a_training_without_a_sample_or_a_step_is_an_error(normalisation):
 
 
 def test_a_dataset_brings_its_own_preprocessing():
-    own = IAMOnDBDataset(root="nowhere")
-    kinds = [type(one).__name__ for one in own.preprocessing()]
-    assert kinds == ["FillMissing", "CutLongSteps"]
-    for given, expected in ((None, kinds), ([], [])):
-        made = HandwritingDataLoader(dataset=own, preprocessing=given)
+    for given, expected in ((None, ["FillMissing", "CutLongSteps"]), ([], [])):
+        made = HandwritingDataLoader(dataset=IAMOnDBDataset(), preprocessing=given)
         assert [type(one).__name__ for one in made.preprocessing] == expected
 
 

@@ -165,7 +165,6 @@ def test_splits_follow_the_config(tmp_path, files):
     ("splits", "message"),
     [
         ({"train": ["trainset"], "val": ["testset_v"]}, "sets for train and valid, and none but"),
-        ({"train": ["trainset"]}, "sets for train and valid, and none but test"),
         ({"train": ["trainset"], "valid": ["trainset"]}, "in train or in valid, not in both"),
     ],
 )

@@ -29,7 +29,7 @@ SOUND = {
     "MNIST": (ink_formats.mnist(), ""),
     "UNIPEN without segments": (b".VERSION 1.0\n" + ink_formats.unipen().split(b"\n", 1)[1], ""),
     "own": (json.dumps({"strokes": STROKES, "text": "hello"}).encode(), "hello"),
-    "own without text": (b"\n " + json.dumps({"strokes": STROKES}).encode(), ""),
+    "own without text": (b"\xef\xbb\xbf\n " + json.dumps({"strokes": STROKES}).encode(), ""),
 }
 
 

@@ -2,17 +2,7 @@ import numpy as np
 import pytest
 
 from data_loader.sources import parsing
-from data_loader.sources.parsing import Fault, clean_text, count_missing, decode, root_tag, xml_tree
-
-
-def test_decoding_names_the_line_and_texts_stand_on_one():
-    assert decode("\ufeffé".encode()) == "é"
-    with pytest.raises(Fault, match=r"^not UTF-8 text \(byte 0xff in line 2\)$"):
-        decode(b"one\ntwo \xff")
-    assert clean_text(" one\n two\t") == "one two"
-    assert clean_text("می‌خواهم") == "می‌خواهم"  # holds a joiner, which is no printable character
-    with pytest.raises(Fault, match="control characters"):
-        clean_text("a\x00b")
+from data_loader.sources.parsing import Fault, count_missing, root_tag, xml_tree
 
 
 def test_a_fault_quotes_no_more_of_a_file_than_fits_on_a_line():

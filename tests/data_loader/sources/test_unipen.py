@@ -16,13 +16,13 @@ def down(points):
     return f".PEN_DOWN\n{rows}.PEN_UP\n.DT 120\n"
 
 
-def digits(count=30, start=0, writer=lambda n: n % 12):
+def digits(count=30, start=0):
     """Return a file as the UCI pen digits are: each segment before its pieces."""
     content, at = '.INCLUDE other.doc\n\n.LEXICON "0" "1"\n.HIERARCHY DIGIT\n\n', start
     for n in range(count):
         size = 1 + n % 2
         named = f"{at}" if size == 1 else f"{at}-{at + 1}"
-        content += f'.SEGMENT DIGIT  {named} ? "{n % 10}"\n.COMMENT {n % 10} {writer(n)}  224\n'
+        content += f'.SEGMENT DIGIT  {named} ? "{n % 10}"\n.COMMENT {n % 10} {n % 12}  224\n'
         content += "".join(down(piece) for piece in PIECES[:size])
         at += size
     return content

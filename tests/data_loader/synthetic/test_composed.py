@@ -52,12 +52,6 @@ def new_lines(loaded):
     return [line for line in loaded.split("train") if line.name.startswith("composed")]
 
 
-def x_height(ink):
-    """That of a level line, by its turning points."""
-    x = to_points(ink)[:, 0]
-    return hand_measures.x_heights(ink, np.array([x.min(), x.max()]))[0]
-
-
 def same(first, second):
     return all(
         (a.text, a.name) == (b.text, b.name) and np.array_equal(a.ink, b.ink)
@@ -93,11 +87,10 @@ class Other(Recorded):
         self.split = split
 
     def load(self, splits=SPLITS):
-        loaded, turned = super().load(splits), str.maketrans("aeo", "eoa")
-        others = [
-            replace(line, ink=line.ink * np.float32([1.5, 1, 1]), text=line.text.translate(turned))
-            for line in loaded.split(self.split)
-        ]
+        loaded, others = super().load(splits), []
+        for line in loaded.split(self.split):
+            text = line.text.translate(str.maketrans("aeo", "eoa"))
+            others.append(replace(line, ink=line.ink * np.float32([1.5, 1, 1]), text=text))
         return replace(loaded, samples=loaded.samples | {self.split: others})
 
 
@@ -165,7 +158,9 @@ def test_recorded_lines_are_brought_level_and_to_a_height(tmp_path):
         ink, before = line.ink, main[line.name]
         assert hand_measures.baseline_angle(before) < math.radians(-2)
         assert abs(hand_measures.baseline_angle(ink)) < math.radians(1)
-        assert x_height(ink) == pytest.approx(50, rel=0.12)
+        x = to_points(ink)[:, 0]
+        height = hand_measures.x_heights(ink, np.array([x.min(), x.max()]))[0]
+        assert height == pytest.approx(50, rel=0.12)
         assert np.array_equal(ink[:, 2], before[:, 2])
     assert found.canonical is None and found.quantisation_step is None
 
@@ -206,24 +201,16 @@ def test_lines_that_cannot_be_measured_are_left_out_where_a_height_is_asked_for(
     assert gone <= {line.name for line in plain.used} and "left out" not in plain.report
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"european": 0.8, "strings": 0.15, "plain": 0.1}, r"plain = 0\.1: .*european \(0\.8\)"),
-        ({"forms": (0.5, 0.5)}, r"forms = .*0\.5.*: two bounds, such as \[0\.0, 0\.7\]"),
-    ],
-)
-def test_shares_and_bounds_that_do_not_fit_are_refused(table, options, message):
-    with pytest.raises(ConfigFault, match=message):
-        composed(table, **options)
+def test_shares_and_bounds_that_do_not_fit_are_refused(table):
+    with pytest.raises(ConfigFault, match=r"plain = 0\.1: .*european \(0\.8\), strings \(0\.15\)"):
+        composed(table, european=0.8, strings=0.15, plain=0.1)
+    with pytest.raises(ConfigFault, match=r"forms = .*0\.5.*: two bounds, such as \[0\.0, 0\.7\]"):
+        composed(table, forms=(0.5, 0.5))
 
 
-def test_a_dataset_without_forms_says_what_is_missing(table):
-    with pytest.raises(DataError, match=r"one hand, and Changed knows neither"):
-        composed(table, Changed(group=""))
-
-
-def test_the_lines_of_a_known_writer_are_one_hand_whatever_their_forms(table):
+def test_the_lines_of_a_writer_are_one_hand_and_without_writers_those_of_a_form(table):
     made = composed(table, Changed(writer="somebody"), size=4)
     assert [line.group for line in new_lines(made)] == ["somebody"] * 4
     assert made.used[0].writer == "somebody" and made.used[0].group == "plain"
+    with pytest.raises(DataError, match=r"one hand, and Changed knows neither"):
+        composed(table, Changed(group=""))

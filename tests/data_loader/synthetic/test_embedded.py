@@ -9,13 +9,8 @@ from utils.checks import ConfigFault
 
 
 @pytest.fixture(scope="module")
-def dataset():
-    return EmbeddedDataset(size=600, valid_size=80, test_size=60)
-
-
-@pytest.fixture(scope="module")
-def loaded(dataset):
-    return dataset.load()
+def loaded():
+    return EmbeddedDataset(size=600, valid_size=80, test_size=60).load()
 
 
 def test_ink_has_the_format_of_the_project(loaded):
@@ -41,12 +36,13 @@ def test_a_sample_is_the_same_at_any_size_and_a_split_alone(loaded):
                 assert getattr(mine, part) == getattr(theirs, part)
 
 
-def test_splits_share_no_writer(dataset, loaded):
+def test_splits_share_no_writer(loaded):
     writers = [{one.writer for one in loaded.split(split)} for split in SPLITS]
     assert min(map(len, writers)) > 20
     assert len(set.union(*writers)) == sum(map(len, writers))
     # Not only their names differ.
-    assert len({dataset.invent(split, n).slant for split in range(3) for n in range(50)}) == 150
+    invent = EmbeddedDataset().invent
+    assert len({invent(split, n).slant for split in range(3) for n in range(50)}) == 150
 
 
 def test_the_speed_follows_the_two_thirds_power_law():
