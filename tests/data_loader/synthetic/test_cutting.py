@@ -1,16 +1,12 @@
-"""Lines cut into characters: lines of simple strokes, and of stroke fonts."""
-
-from dataclasses import replace
+"""Lines of simple strokes cut into characters."""
 
 import numpy as np
 import pytest
 
-from data_loader.synthetic import cutting
 from data_loader.synthetic.bank import BankHand
-from data_loader.synthetic.cutting import CUT, LIFT, NONE, measured_lines
+from data_loader.synthetic.cutting import CUT, LIFT, NONE
 from data_loader.synthetic.paths import overlap
 from tests.data_loader.synthetic.drawn_lines import BAR, BOX, DOT, STEM, at, boxes, drawn, owners
-from tests.data_loader.synthetic.recorded import Recorded
 
 REST = boxes(5, 6, 7, 8)
 """The letters of a second word."""
@@ -121,16 +117,6 @@ def test_overlap_is_that_of_points_at_about_the_same_height():
         run = left[:, None, 0] - right[None, :, 0]
         low, high = (run[apart < limit].max(initial=-np.inf) for limit in (0.25, 0.5))
         assert low - 1e-12 <= overlap(left, right) <= high + 1e-12
-
-
-def test_lines_that_do_not_fit_are_left_out():
-    lines, table = Recorded().lines(), Recorded().alignment()
-    most = [int(cutting.MAX_MISREAD * len(line.text)) for line in lines[:2]]
-    for number, errors in ((0, most[0]), (1, most[1] + 1)):
-        table[f"line-{number}"] = replace(table[f"line-{number}"], errors=errors)
-    del table["line-2"]
-    kept = dict(measured_lines(lines[:5], table))
-    assert list(kept) == [lines[0], *lines[3:5]] and kept[lines[3]].text == lines[3].text
 
 
 def test_a_word_with_few_small_letters_is_measured_by_others_of_its_hand():
