@@ -50,17 +50,14 @@ def test_offsets_that_are_no_small_whole_numbers_keep_their_bits(offset):
 
 
 def test_fingerprint_changes_with_each_file(tmp_path):
-    file, other = tmp_path / "one", tmp_path / "two"
-    file.write_text("a")
-    first = fingerprint([file], tmp_path)
-    assert first == fingerprint([file], tmp_path)
-    os.utime(file, ns=(0, 0))
-    touched = fingerprint([file], tmp_path)
-    file.write_text("ab")
-    os.utime(file, ns=(0, 0))
-    longer = fingerprint([file], tmp_path)
-    other.write_text("")
-    assert len({first, touched, longer, fingerprint([file, other], tmp_path)}) == 4
+    file, found = tmp_path / "one", []
+    for content, time in (("a", 1), ("a", 1), ("a", 0), ("ab", 0)):
+        file.write_text(content)
+        os.utime(file, ns=(time, time))
+        found.append(fingerprint([file], tmp_path))
+    (tmp_path / "two").write_text("")
+    found.append(fingerprint([file, tmp_path / "two"], tmp_path))
+    assert found[0] == found[1] and len(set(found)) == 4
 
 
 def test_what_is_left_out_is_kept_and_nothing_of_use_is_an_error(tmp_path):
@@ -71,8 +68,8 @@ def test_what_is_left_out_is_kept_and_nothing_of_use_is_an_error(tmp_path):
         assert [str(fault) for fault in parsed.left_out] == said and parsed.samples[0].text == ""
     with pytest.raises(DataError, match=r"^x: broken \(so\)$"):
         make(tmp_path, read=lambda: Parsed([], [Fault("broken", "so", "x")]), key={"n": 1})
+    faults = [Fault("broken", name="x"), Fault("broken", name="y")]
     with pytest.raises(DataError, match="no sample can be used; 2 are left out: x: broken, y: b"):
-        faults = [Fault("broken", name="x"), Fault("broken", name="y")]
         make(tmp_path, read=lambda: Parsed([], faults), key={"n": 1})
 
 
@@ -125,7 +122,5 @@ def test_the_first_folder_that_can_be_written_is_taken(tmp_path):
     closed.write_text("a file stands where the folder should be")
     assert make(user, closed)[-1].parent == user
     assert make(closed, user, read=forbidden)[-1].parent == user
-    with pytest.raises(
-        DataError, match=r'no folder for the cache.*closed \(File exists\).*"cache"'
-    ):
+    with pytest.raises(DataError, match=r'no folder for .*closed \(File exists\).*"cache"'):
         make(closed)

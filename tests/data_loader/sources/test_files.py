@@ -44,19 +44,9 @@ def test_members_are_read_wherever_they_point_and_nothing_is_extracted(tmp_path,
     link = tarfile.TarInfo("l.txt")
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
     (tmp_path / "in").mkdir()
-    members = {
-        "../a.txt": b"one",
-        "d/b.md": b"no",
-        "c.txt": bytes(MAX_BYTES + 1),
-        "link": link,
-        "d.txt": b"",
-    }
-    assert unpacked(pack(tmp_path / "in" / "a.tar.gz", members, mode)) == {
-        "a.txt": b"one",
-        "c.txt": TOO_LARGE,
-        "l.txt": "a member that is a link or no file",
-        "d.txt": b"",
-    }
+    members = {"../a.txt": b"one", "d/b.md": b"no", "c.txt": bytes(MAX_BYTES + 1), "link": link}
+    found = {"a.txt": b"one", "c.txt": TOO_LARGE, "l.txt": "a member that is a link or no file"}
+    assert unpacked(pack(tmp_path / "in" / "a.tar.gz", members, mode)) == found
     assert [file.name for file in tmp_path.rglob("*")] == ["in", "a.tar.gz"]
     with pytest.raises(DataError, match=r"^a\.txt: two files of that name"):
         unpacked(pack(tmp_path / "a.tar.gz", {"a.txt": b"", "d/a.txt": b""}, mode))
@@ -73,12 +63,11 @@ def test_a_small_archive_that_unpacks_to_much_ends_at_the_limit(tmp_path, monkey
 
 
 def test_headers_that_would_fill_the_memory_are_refused(tmp_path):
-    path = tmp_path / "a.tar"
     info = tarfile.TarInfo("././@LongLink")
     info.type, info.size = tarfile.GNUTYPE_LONGNAME, 1 << 32
-    path.write_bytes(info.tobuf() + bytes(4096))
+    put(tmp_path, {"a.tar": info.tobuf() + bytes(4096)})
     with pytest.raises(DataError, match=r"a broken archive \(a header of 4,294,967,296 bytes\)"):
-        unpacked(path)
+        unpacked(tmp_path / "a.tar")
 
 
 @pytest.mark.parametrize("keep", [0, 3, 60, 150])

@@ -22,20 +22,16 @@ FORMS = {  # form: (task file, lines)
     "d04-081": ("testset_f", 3),
     "z00-001": (None, 1),
 }
-
-
 LINE = iam(STROKES)
 
 
 @pytest.fixture
 def files():
     """A small database in its own format, as a dict from file name to content."""
-    return iam_files(
-        {
-            form: (task, [(LINE, f"{form} line {n}") for n in range(1, lines + 1)])
-            for form, (task, lines) in FORMS.items()
-        }
-    )
+    forms = {}
+    for form, (task, lines) in FORMS.items():
+        forms[form] = task, [(LINE, f"{form} line {n}") for n in range(1, lines + 1)]
+    return iam_files(forms)
 
 
 def write(root, files, layout="archives"):
@@ -64,8 +60,7 @@ def test_reads_archives_and_folders(tmp_path, files, layout):
     assert names(dataset, "train") == expected
     sample = dataset.split("valid")[1]
     assert sample.ink.tolist() == INK and sample.missing.tolist() == MISSING
-    assert sample.text == "b02-105 line 2"
-    assert sample.group == "b02-105" and sample.writer == ""
+    assert (sample.text, sample.group, sample.writer) == ("b02-105 line 2", "b02-105", "")
     assert (dataset.canonical, dataset.quantisation_step) == ((41.95, 37.12), 1.0)
 
 
@@ -90,7 +85,6 @@ BROKEN = {
     "off the grid": (iam([[(1, 2, 3), (1.5, 2, 4)]]), NO_POINT),
     "no time": (LINE.replace(b'time="8.12"', b""), NO_POINT),
     "endless time": (iam([[(1, 2, 3), (2, 2, "9" * 400)]]), "a non-number"),
-    "too far": (iam([[(1, 2, 3), (2 * 10**9, 2, 4)]]), r"an offset longer than 1e\+09"),
 }
 BROKEN_FORMS = {
     "missing": (None, "no transcription of the form"),
@@ -111,9 +105,8 @@ def test_what_is_broken_is_named_and_left_out_or_stops_the_run(tmp_path, files, 
     root, first = write(tmp_path, files), "a01-000u-02" if kind in BROKEN else "a01-000u-01"
     with pytest.raises(DataError, match=f"^{first}: {reason}"):
         prepared(root, strict=True)
-    dataset = prepared(root)
-    assert f": {9 if kind in BROKEN else 8} lines" in dataset.report
-    assert "a01-000u-02" in dataset.report
+    report = prepared(root).report
+    assert f": {9 if kind in BROKEN else 8} lines" in report and "a01-000u-02" in report
 
 
 def test_transcriptions_skip_blank_lines_and_read_any_line_ends(tmp_path, files):
@@ -126,12 +119,9 @@ def test_transcriptions_skip_blank_lines_and_read_any_line_ends(tmp_path, files)
 def test_a_missing_part_is_named_with_where_to_get_it(tmp_path, files, part):
     root = write(tmp_path, files)
     (root / part).unlink()
-    with pytest.raises(DataError) as caught:
+    page = "https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database"
+    with pytest.raises(DataError, match=f"{root} has no {part}. Register .*{page}.* into {root} "):
         prepared(root)
-    message = str(caught.value)
-    assert f"{root} has no {part}. Register" in message
-    assert "https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database" in message
-    assert f"into {root} " in message
 
 
 def test_an_archive_with_nothing_of_use_is_an_error(tmp_path, files):
@@ -142,10 +132,9 @@ def test_an_archive_with_nothing_of_use_is_an_error(tmp_path, files):
 
 def test_absent_forms_are_an_error_only_if_strict(tmp_path, files):
     files["testset_f.txt"] += b" e05-000\n"
-    root = write(tmp_path, files)
-    assert ": 10 lines" in prepared(root).report
     with pytest.raises(DataError, match="1 forms of testset_f are not there: e05-000; without"):
-        prepared(root, strict=True)
+        prepared(write(tmp_path, files), strict=True)
+    assert ": 10 lines" in prepared(tmp_path).report
 
 
 @pytest.mark.parametrize(
@@ -175,7 +164,6 @@ def test_splits_follow_the_config(tmp_path, files):
     ("splits", "message"),
     [
         ({"train": ["trainset"], "val": ["testset_v"]}, "sets for train and valid, and none but"),
-        ({"train": ["trainset"]}, "sets for train and valid, and none but test"),
         ({"train": ["trainset"], "valid": ["trainset"]}, "in train or in valid, not in both"),
     ],
 )

@@ -8,12 +8,13 @@ import pytest
 from data_loader import EmbeddedDataset, read_ink
 from data_loader.sources import ink_files
 from data_loader.sources.ink_files import matched
+from data_loader.transforms.shaping import ResampleTime
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
 from tests.data_loader.ink_formats import INK, STROKES
 from tests.loaded import in_order
 from utils.checks import DataError
-from utils.ink import x_height
+from utils.ink import strokes, x_height
 
 
 def plain(samples):
@@ -28,7 +29,7 @@ SOUND = {
     "MNIST": (ink_formats.mnist(), ""),
     "UNIPEN without segments": (b".VERSION 1.0\n" + ink_formats.unipen().split(b"\n", 1)[1], ""),
     "own": (json.dumps({"strokes": STROKES, "text": "hello"}).encode(), "hello"),
-    "own without text": (b"\n " + json.dumps({"strokes": STROKES}).encode(), ""),
+    "own without text": (b"\xef\xbb\xbf\n " + json.dumps({"strokes": STROKES}).encode(), ""),
 }
 
 
@@ -57,17 +58,10 @@ def test_files_of_many_samples_name_each(tmp_path):
         "sentences.txt": "one\ntwo\n",
         "mine.json": ink_formats.own([("a", STROKES), ("b", STROKES), ("", STROKES)]),
     }
-    put(tmp_path, files)
-    assert plain(read_ink(tmp_path)) == [
-        ("digits:00000", INK, "7"),
-        ("digits:00001", INK, ""),
-        ("digits:00002", INK, "2"),
-        ("lines.npy:line-00000", INK, "one"),
-        ("lines.npy:line-00001", INK, "two"),
-        ("mine.json:00000", INK, "a"),
-        ("mine.json:00001", INK, "b"),
-        ("mine.json:00002", INK, ""),
-    ]
+    expected = [(f"digits:0000{n}", INK, text) for n, text in enumerate(("7", "", "2"))]
+    expected += [(f"lines.npy:line-0000{n}", INK, text) for n, text in enumerate(("one", "two"))]
+    expected += [(f"mine.json:0000{n}", INK, text) for n, text in enumerate(("a", "b", ""))]
+    assert plain(read_ink(put(tmp_path, files))) == expected
     (tmp_path / "sentences.txt").unlink()
     assert [one.text for one in read_ink(tmp_path / "lines.npy")] == ["", ""]
 
@@ -80,8 +74,7 @@ def test_groups_of_inkml_are_samples_unless_the_whole_has_a_text(tmp_path):
         "whole": f"<ink><annotation type='truth'>a b</annotation>{groups}</ink>",
         "nothing": "<ink><trace>0 0,1 1</trace></ink>",
     }
-    put(tmp_path, files)
-    texts = {one.name: one.text for one in read_ink(tmp_path)}
+    texts = {one.name: one.text for one in read_ink(put(tmp_path, files))}
     assert texts == {"groups:0000": "a", "groups:0001": "b", "nothing": "", "whole": "a b"}
 
 
@@ -122,8 +115,8 @@ def test_nothing_of_use_is_an_error(tmp_path):
 
 
 def test_iam_lines_find_their_texts_in_the_database(tmp_path):
-    names = ("alone/a01-000u-01.xml", "lineStrokes-all/lineStrokes/a01/a01-000/a01-000u-02.xml")
-    texts = {"ascii-all/ascii/a01/a01-000/a01-000u.txt": "OCR:\nx\n\nCSR:\n\none\ntwo\n"}
+    names = "alone/a01-000u-01.xml", f"lineStrokes-all/{ink_formats.iam_name('a01-000u', 2)}"
+    texts = {f"ascii-all/{ink_formats.iam_name('a01-000u')}": ink_formats.iam_text("one", "two")}
     put(tmp_path, dict.fromkeys(names, ink_formats.iam()) | texts)
     assert plain(read_ink(tmp_path)) == [(names[0], INK, ""), (names[1], INK, "two")]
     line = tmp_path / names[1]
@@ -133,29 +126,18 @@ def test_iam_lines_find_their_texts_in_the_database(tmp_path):
 
 
 def test_digits_find_their_classes_beside_them(tmp_path, caplog):
-    digit = ink_formats.mnist()
-    files = {
-        "trainimg-0-inputdata.txt": digit,
-        "trainimg-0-targetdata.txt": ink_formats.target(4),
-        "trainimg-0-points.txt": b"x,y\n",
-        "trainimg-10-inputdata.txt": digit,
-        "trainimg-9-inputdata.txt": digit,
-        "trainimg-9-targetdata.txt": ink_formats.target(9),
-        "testimg-1-inputdata.txt": digit,
-    }
+    digits = {"testimg-1": "", "trainimg-0": "4", "trainimg-9": "9", "trainimg-10": ""}
+    files = {f"{name}-inputdata.txt": ink_formats.mnist() for name in digits}
+    classes = {name: ink_formats.target(int(text)) for name, text in digits.items() if text}
+    files |= {f"{name}-targetdata.txt": target for name, target in classes.items()}
+    files["trainimg-0-points.txt"] = b"x,y\n"
     put(tmp_path, files)
     with caplog.at_level(logging.WARNING):
-        texts = {one.name.split("-i")[0]: one.text for one in read_ink(tmp_path)}
-    assert texts == {"testimg-1": "", "trainimg-0": "4", "trainimg-10": "", "trainimg-9": "9"}
+        assert {one.name.split("-i")[0]: one.text for one in read_ink(tmp_path)} == digits
     assert not caplog.records
     archive = pack(tmp_path / "sequences.tar.gz", {f"s/{name}": files[name] for name in files})
-    found = [(one.name, one.text) for one in read_ink(archive)]
-    assert found == [
-        ("sequences.tar.gz:testimg-1", ""),
-        ("sequences.tar.gz:trainimg-0", "4"),
-        ("sequences.tar.gz:trainimg-9", "9"),
-        ("sequences.tar.gz:trainimg-10", ""),
-    ]
+    expected = [(f"sequences.tar.gz:{name}", text) for name, text in digits.items()]
+    assert [(one.name, one.text) for one in read_ink(archive)] == expected
 
 
 @pytest.fixture(scope="module")
@@ -164,42 +146,30 @@ def lines():
     return [one.ink for one in in_order(dataset)[:8]]
 
 
-@pytest.mark.parametrize("factor", [1 / 50, 1.0, 40.0])
+def test_ink_that_fits_stays_as_it_is_and_so_does_a_dot(lines):
+    for ink in (lines[0], np.array([[0, 0, 1], [0, 0, 1]], dtype=np.float32)):
+        same, _, period = matched(ink, lines[1:])
+        assert (same == ink).all() and period == 1
+
+
+@pytest.mark.parametrize("factor", [1 / 50, 40.0])
 def test_ink_of_other_units_gets_the_size_of_the_examples(lines, factor):
     foreign = lines[0] * np.float32([factor, factor, 1])
     ink, scale, period = matched(foreign, lines[1:])
-    assert len(ink) == len(foreign) and period == 1
-    np.testing.assert_array_equal(ink[:, 2], foreign[:, 2])
-    if factor == 1:
-        assert scale == 1 and (ink == foreign).all()
-    else:
-        usual = float(np.median([x_height(line) for line in lines[1:]]))
-        assert x_height(ink) == pytest.approx(usual, rel=1e-4)
-        np.testing.assert_allclose(ink[:, :2], lines[0][:, :2] * factor * scale, rtol=1e-5)
+    usual = float(np.median([x_height(line) for line in lines[1:]]))
+    assert x_height(ink) == pytest.approx(usual, rel=1e-4) and period == 1
+    np.testing.assert_allclose(ink, foreign * (scale, scale, 1), rtol=1e-5)
 
 
 def test_ink_of_another_rate_is_resampled(lines):
-    dense = np.repeat(lines[0], 5, axis=0)  # each step in five
-    dense[:, :2] /= 5
-    dense[:, 2] = 0
-    dense[4::5, 2] = lines[0][:, 2]
-    jumps = np.flatnonzero(lines[0][:-1, 2]) + 1
-    for row in jumps:  # the pen jumps at once
-        dense[5 * row, :2], dense[5 * row + 1 : 5 * row + 5, :2] = lines[0][row, :2], 0
-    dense[0, :2] = 0
+    """Of five times as many points a second; the first and last of each stroke stay."""
+    dense, _ = ResampleTime(period=0.2)(lines[0], np.zeros(len(lines[0])), None)
     ink, scale, period = matched(dense, lines[1:])
     assert scale == 1 and 2.5 < period < 10
     usual = float(np.median([ink_files.mean_step(line) for line in lines[1:]]))
     assert ink_files.mean_step(ink) == pytest.approx(usual, rel=0.15)
-    assert (ink[:, 2] == 1).sum() == (lines[0][:, 2] == 1).sum()
-    ends = np.cumsum(ink[:, :2], axis=0)[ink[:, 2] == 1]
-    np.testing.assert_allclose(ends, np.cumsum(dense[:, :2], axis=0)[dense[:, 2] == 1], atol=0.05)
-
-
-def test_a_dot_has_nothing_to_be_matched_by(lines):
-    dot = np.array([[0, 0, 1], [0, 0, 1]], dtype=np.float32)
-    ink, _, period = matched(dot, lines)
-    assert (ink == dot).all() and period == 1
+    for stroke, before in zip(strokes(ink), strokes(lines[0]), strict=True):
+        np.testing.assert_allclose(stroke[[0, -1]], before[[0, -1]], atol=0.05)
 
 
 def test_a_large_file_of_many_samples_is_read(tmp_path):

@@ -1,35 +1,29 @@
-import hashlib
-
 import numpy as np
 import pytest
 
 from data_loader.sources.mnist_strokes import MNISTStrokesDataset
+from data_loader.sources.splits import draw
 from tests.data_loader.archives import pack, put
+from tests.data_loader.ink_formats import target
 from utils.checks import ConfigFault, DataError
 from utils.ink import bounds, to_points
 
-# A stroke of three points from (5, 8), a lift, and a second one of two.
-ROWS = [(5, 8, 0, 0), (1, -1, 0, 0), (1, 0, 0, 0), (0, 0, 1, 0), (3, 4, 0, 0), (0, 1, 0, 0)]
+# A stroke of three points from (5, 8), a lift, and a second one of two, which ends at its left.
+ROWS = [(5, 8, 0, 0), (1, -1, 0, 0), (1, 0, 0, 0), (0, 0, 1, 0), (3, 4, 0, 0), (-2, 1, 0, 0)]
 ROWS += [(0, 0, 1, 1)]
-INK = [[0, 0, 0], [1, -1, 0], [1, 0, 1], [3, 4, 0], [0, 1, 1]]
+INK = [[0, 0, 0], [1, -1, 0], [1, 0, 1], [3, 4, 0], [-2, 1, 1]]
 
 
 def text(rows):
     return "".join(" ".join(map(str, row)) + "\n" for row in rows).encode()
 
 
-def target(rows, digit):
-    one_hot = [int(n == digit) for n in range(10)]
-    return text([*one_hot, *row] for row in [*rows[1:], (0, 0, 0, 0)])
-
-
 def sequences(train=60, test=12):
     files = {}
     for part, count in (("train", train), ("test", test)):
         for n in range(count):
-            rows = [(5 + n % 3, *ROWS[0][1:]), *ROWS[1:]]
-            files[f"{part}img-{n}-inputdata.txt"] = text(rows)
-            files[f"{part}img-{n}-targetdata.txt"] = target(rows, n % 10)
+            files[f"{part}img-{n}-inputdata.txt"] = text([(5 + n % 3, 8, 0, 0), *ROWS[1:]])
+            files[f"{part}img-{n}-targetdata.txt"] = target(n % 10, len(ROWS))
             files[f"{part}img-{n}-points.txt"] = b"x,y\n5,8\n-1,-1\n"
     return files
 
@@ -64,11 +58,9 @@ def test_reads_archives_and_folders(tmp_path, layout):
 
 def test_nothing_there_says_what_belongs_there(tmp_path):
     message = r'sequences\.tar\.gz, or files such as trainimg-0-.*"root": null'
-    with pytest.raises(DataError, match=message):
-        prepared(tmp_path)
-    with pytest.raises(DataError, match=message):
-        prepared(tmp_path / "nowhere")
-    (tmp_path / "sequences.tar.gz").write_bytes(b"")
+    for root in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(DataError, match=message):
+            prepared(root)
     pack(tmp_path / "sequences.tar.gz", {"readme.txt": b"hello"})
     with pytest.raises(DataError, match=r"no files such as trainimg-0-inputdata\.txt in it"):
         prepared(tmp_path)
@@ -85,11 +77,9 @@ def test_one_digit(tmp_path):
 def test_lines_of_digits_side_by_side(tmp_path):
     options = {"digits_per_line": (2, 4), "gap": (3, 5), "repeats": 2}
     dataset = prepared(write(tmp_path, sequences(200, 40)), **options)
-    for name, count in (("test", 40), ("train", None)):
-        lines = [one.text for one in dataset.split(name)]
-        assert {len(line) for line in lines} == {2, 3, 4}
-        if count:  # each digit twice, but for what is too little for a last line
-            assert 2 * (count - 1) <= sum(map(len, lines)) <= 2 * count
+    lengths = [len(one.text) for one in dataset.split("test")]
+    # Each digit twice, but for what is too little for a last line.
+    assert set(lengths) == {2, 3, 4} and 2 * (40 - 1) <= sum(lengths) <= 2 * 40
     line = dataset.split("train")[5]
     ink, written = line.ink, line.text
     assert ink[0].tolist() == [0, 0, 0] and len(ink) == 5 * len(written)
@@ -105,36 +95,23 @@ def test_lines_of_digits_side_by_side(tmp_path):
 
 
 def test_lines_are_the_same_on_every_machine(tmp_path):
-    write(tmp_path, sequences(100, 20))
-
-    def lines(**options):
-        dataset = prepared(tmp_path, digits_per_line=(1, 6), **options)
-        return [one.text for one in dataset.split("train")]
-
-    # Here from the definition of the draws: SHA-256 of "0:key".
-    single = prepared(tmp_path)
-    digits = {one.name: one.text for one in single.split("train")}
-    order, expected = sorted(digits, key=lambda name: drawn(f"train:0:{name}")), []
+    """They follow from draws that are."""
+    digits = {one.name: one.text for one in prepared(write(tmp_path, sequences())).split("train")}
+    order, expected = sorted(digits, key=lambda name: draw(f"train:0:{name}")), []
     while order:
-        count = 1 + int(6 * drawn(f"count:train:0:{len(expected)}"))
+        count = 1 + int(6 * draw(f"count:train:0:{len(expected)}"))
         expected.append("".join(digits[name] for name in order[:count]))
         order = order[count:]
-    assert lines() == expected
-    assert len(lines(subset=3)) == 3
-
-
-def drawn(key):
-    return int(hashlib.sha256(f"0:{key}".encode()).hexdigest()[:16], 16) / 16**16
+    lines = prepared(tmp_path, digits_per_line=(1, 6)).split("train")
+    assert [one.text for one in lines] == expected
 
 
 def test_ranges_and_too_few_digits_are_refused(tmp_path):
-    with pytest.raises(ConfigFault, match=r"digits_per_line = .* the fewest first"):
-        MNISTStrokesDataset(digits_per_line=(6, 1))
-    with pytest.raises(ConfigFault, match=r"gap = .* the fewest first"):
-        MNISTStrokesDataset(gap=(6, 1))
-    with pytest.raises(
-        DataError, match=r"no samples for the split .*lines of 50 to .* are set from 72 digits"
-    ):
+    for key in ("digits_per_line", "gap"):
+        with pytest.raises(ConfigFault, match=f"{key} = .* the fewest first"):
+            MNISTStrokesDataset(**{key: (6, 1)})
+    message = r"no samples for the split .*lines of 50 to .* are set from 72 digits"
+    with pytest.raises(DataError, match=message):
         prepared(write(tmp_path, sequences()), digits_per_line=(50, 60))
 
 
@@ -142,22 +119,14 @@ INPUT = "trainimg-3-inputdata.txt"
 TARGET = "trainimg-3-targetdata.txt"
 BROKEN = {
     "empty": (INPUT, b"", "an empty file"),
-    "cut in a row": (
-        INPUT,
-        text(ROWS)[:20],
-        "rows that are not as many whole numbers .the n",
-    ),
+    "cut in a row": (INPUT, text(ROWS)[:20], "rows that are not as many whole numbers .the n"),
     "cut after a row": (INPUT, text(ROWS[:4]), "a digit cut short: no row ends it"),
     "words": (INPUT, text([("a", 1, 0, 0), *ROWS]), "rows that are not .* 'a' to int64 at row 0"),
     "far": (INPUT, text([(10**10, 1, 0, 0), *ROWS]), r"an offset longer than 1e\+09"),
     "pen": (INPUT, text([(1, 1, 2, 0), *ROWS]), "an end that is neither 0 nor 1"),
     "ends": (INPUT, text([*ROWS, *ROWS]), r"rows after the end .*it ends in row 7"),
     "no class": (TARGET, text([(0,) * 14] * 7), "target data: a class that is not one of ten"),
-    "classes": (
-        TARGET,
-        target(ROWS, 3)[:-28] + target(ROWS, 4)[-28:],
-        "target data: rows that do not agree",
-    ),
+    "classes": (TARGET, target(3, 6) + target(4, 1), "target data: rows that do not agree"),
     "target columns": (TARGET, text(ROWS), r"target data: rows without 14 columns"),
 }
 
@@ -184,16 +153,3 @@ def test_embedded_digits_have_the_same_form():
     assert dataset.report.startswith("Digits written by invented people: 70 samples")
     lines = prepared(None, embedded_size=60, digits_per_line=(1, 6))
     assert all(1 <= len(line.text) <= 6 for line in lines.used)
-
-
-def test_digits_of_a_line_do_not_touch_where_a_digit_ends_at_its_left(tmp_path):
-    """Each reaches four pixels further to the right than its last point."""
-    rows = [(5, 8, 0, 0), (6, 0, 0, 0), (-4, 3, 0, 0), (0, 0, 1, 1)]
-    files = {}
-    for part, count in (("train", 40), ("test", 8)):
-        files |= {f"{part}img-{n}-inputdata.txt": text(rows) for n in range(count)}
-        files |= {f"{part}img-{n}-targetdata.txt": target(rows, 7) for n in range(count)}
-    dataset = prepared(write(tmp_path, files), digits_per_line=(3, 3), gap=(4, 4))
-    x = to_points(dataset.split("test")[0].ink)[:, 0].reshape(3, 3)
-    assert (x - x[:, :1]).tolist() == [[0, 6, 2]] * 3
-    assert x[:, 0].tolist() == [0, 6 + 4, 2 * (6 + 4)]

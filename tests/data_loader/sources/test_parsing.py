@@ -2,39 +2,13 @@ import numpy as np
 import pytest
 
 from data_loader.sources import parsing
-from data_loader.sources.parsing import (
-    Fault,
-    clean_text,
-    count_missing,
-    decode,
-    left_out,
-    root_tag,
-    xml_tree,
-)
-
-
-def test_decoding_names_the_line_and_texts_stand_on_one():
-    assert decode("\ufeffé".encode()) == "é"
-    with pytest.raises(Fault, match=r"^not UTF-8 text \(byte 0xff in line 2\)$"):
-        decode(b"one\ntwo \xff")
-    assert clean_text(" one\n two\t") == "one two"
-    assert clean_text("می‌خواهم") == "می‌خواهم"  # holds a joiner, which is no printable character
-    with pytest.raises(Fault, match="control characters"):
-        clean_text("a\x00b")
+from data_loader.sources.parsing import Fault, count_missing, root_tag, xml_tree
 
 
 def test_a_fault_quotes_no_more_of_a_file_than_fits_on_a_line():
     long = Fault("a non-number", f"point 3 is {'9' * 10**5!r}").within("line.xml")
     assert "point 3 is '999" in str(long) and len(str(long)) < 300
     assert str(Fault("a\n\x1b[31m", "x").within("line.xml")) == r"line.xml: a\n\x1b[31m (x)"
-
-
-def test_report_counts_by_reason_and_names_the_first():
-    faults = [Fault("broken", f"line {n}", f"n{n}") for n in range(5)] + [Fault("empty", name="x")]
-    assert left_out(faults) == [
-        "5 left out: broken: n0 (line 0), n1 (line 1), n2 (line 2), ...",
-        "1 left out: empty: x",
-    ]
 
 
 def test_points_are_missing_after_more_than_two_periods_within_a_stroke():

@@ -41,20 +41,10 @@ def test_subset_by_seed():
     assert np.mean(numbers) == pytest.approx(149.5, abs=5 * 300 / 12**0.5 / 50**0.5)
 
 
-@pytest.mark.parametrize(
-    ("path", "split"),
-    [
-        ("pendigits-train", "train"),
-        ("test/a.dat", "test"),
-        ("validation.unp", "valid"),
-        ("Training_1", "train"),
-        ("contest.dat", ""),
-        ("trainer", ""),
-        ("train/test.dat", ""),
-    ],
-)
-def test_splits_that_names_of_files_tell(path, split):
-    assert official_split(path) == split
+def test_splits_that_names_of_files_tell():
+    told = {"pendigits-train": "train", "Training_1": "train", "test/a.dat": "test"}
+    told |= {"validation.unp": "valid", "contest.dat": "", "trainer": "", "train/test.dat": ""}
+    assert {path: official_split(path) for path in told} == told
 
 
 def test_division_by_hash_moves_nobody_and_keeps_writers_together():
@@ -67,10 +57,12 @@ def test_division_by_hash_moves_nobody_and_keeps_writers_together():
 
 
 def test_division_as_the_source_has_it_takes_the_rest_from_training():
-    found, notes = divided(1300, group=lambda n: "train" if n < 1000 else "test")
-    assert found["test"] == list(range(1000, 1300))
-    assert 60 < len(found["valid"]) < 140 and max(found["valid"]) < 1000
-    assert len(found["train"]) + len(found["valid"]) == 1000
+    """A tenth is for validation, however large a share of the samples would be for test."""
+    shares = {"train": 0.5, "valid": 0.1, "test": 0.4}
+    found, notes = divided(2010, group=lambda n: "train" if n < 2000 else "test", fractions=shares)
+    assert found["test"] == list(range(2000, 2010))
+    assert 160 < len(found["valid"]) < 240 and max(found["valid"]) < 2000
+    assert len(found["train"]) + len(found["valid"]) == 2000
     assert notes == ["the splits test, train are the source's; valid by hash from train"]
     found, _ = divided(9, group=lambda n: "test")  # nothing says what trains
     assert sum(map(len, found.values())) == 9 and len(found["train"])
@@ -84,10 +76,3 @@ def test_few_samples_leave_no_split_empty_and_one_writer_is_divided_by_name():
     found, notes = divided(500, lambda n: "me")
     assert 20 < len(found["valid"]) < 80
     assert notes == ["fewer writers than splits: divided by the samples' names"]
-
-
-def test_what_the_source_keeps_for_test_is_not_taken_from_training_again():
-    """A tenth is for validation, however large a share of the samples is for test."""
-    fractions = {"train": 0.5, "valid": 0.1, "test": 0.4}
-    found, _ = divided(2010, group=lambda n: "train" if n < 2000 else "test", fractions=fractions)
-    assert 160 < len(found["valid"]) < 240

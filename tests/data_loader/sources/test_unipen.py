@@ -16,13 +16,13 @@ def down(points):
     return f".PEN_DOWN\n{rows}.PEN_UP\n.DT 120\n"
 
 
-def digits(count=30, start=0, writer=lambda n: n % 12):
+def digits(count=30, start=0):
     """Return a file as the UCI pen digits are: each segment before its pieces."""
     content, at = '.INCLUDE other.doc\n\n.LEXICON "0" "1"\n.HIERARCHY DIGIT\n\n', start
     for n in range(count):
         size = 1 + n % 2
         named = f"{at}" if size == 1 else f"{at}-{at + 1}"
-        content += f'.SEGMENT DIGIT  {named} ? "{n % 10}"\n.COMMENT {n % 10} {writer(n)}  224\n'
+        content += f'.SEGMENT DIGIT  {named} ? "{n % 10}"\n.COMMENT {n % 10} {n % 12}  224\n'
         content += "".join(down(piece) for piece in PIECES[:size])
         at += size
     return content
@@ -42,10 +42,8 @@ def test_segments_before_their_pieces(tmp_path):
     dataset = prepared(tmp_path, digits(), strict=True, writer_comment=1)
     assert len(dataset.used) == 30 and dataset.quantisation_step == 1.0
     sample = named(dataset)["digits:00001"]
-    assert sample.ink.tolist() == [
-        *([0, 0, 0], [3, -4, 0], [-1, -6, 1]),  # y grew upwards
-        *([3, 10, 0], [0, -5, 1]),
-    ]
+    upwards = [[0, 0, 0], [3, -4, 0], [-1, -6, 1], [3, 10, 0], [0, -5, 1]]  # as y grew
+    assert sample.ink.tolist() == upwards
     assert sample.text == "1" and sample.writer == "digits:1"
     assert named(dataset)["digits:00000"].ink[:, 2].tolist() == [0, 0, 1]
     for split in ("train", "valid", "test"):
@@ -55,9 +53,9 @@ def test_segments_before_their_pieces(tmp_path):
 def test_numbers_that_do_not_fit_the_file_do_not_shift_labels(tmp_path):
     """Where segments were taken out of a file, its later ones count on as before."""
     content = digits(10) + digits(10, start=500).split("DIGIT\n", 1)[1]
-    dataset = prepared(tmp_path, content, strict=True)
-    assert [one.text for one in in_order(dataset)[:20]] == [str(n % 10) for n in range(10)] * 2
-    assert [len(in_order(dataset)[n].ink) for n in (0, 1, 10, 11)] == [3, 5, 3, 5]
+    samples = in_order(prepared(tmp_path, content, strict=True))
+    found = [(one.text, len(one.ink)) for one in samples]
+    assert found == [(str(n % 10), 3 if n % 2 == 0 else 5) for n in range(20)]
 
 
 def test_segments_ahead_of_all_pieces_by_number_and_point(tmp_path):
@@ -70,15 +68,13 @@ def test_segments_ahead_of_all_pieces_by_number_and_point(tmp_path):
         ".PEN_DOWN\n\n.PEN_DOWN\n" + "".join(f"{x} {y} 5 99\n" for x, y in piece) + ".PEN_UP\n\n"
         for piece in PIECES
     )
-    for name in ("b", "c", "d"):
-        (tmp_path / name).write_text(content)
-    words = prepared(tmp_path, content, "a", level="word")
-    first = in_order(words)[0]
+    put(tmp_path, dict.fromkeys("abcd", content))
+    first = in_order(prepared(tmp_path, level="word"))[0]
     assert first.text == 'say "hi" there' and first.writer == "ann smith"
     assert first.ink[:, 2].tolist() == [0, 0, 1, 0, 1, 0, 1]
-    letters = prepared(tmp_path, level="CHARACTER")
-    assert [len(one.ink) for one in in_order(letters)[:3]] == [3, 4, 3]
-    assert in_order(letters)[2].ink.tolist() == [[0, 0, 0], [-1, -6, 1], [3, 10, 1]]
+    letters = in_order(prepared(tmp_path, level="CHARACTER"))
+    assert [len(one.ink) for one in letters[:3]] == [3, 4, 3]
+    assert letters[2].ink.tolist() == [[0, 0, 0], [-1, -6, 1], [3, 10, 1]]
     assert {one.text for one in prepared(tmp_path).used} == {first.text}  # as words are the fewest
     with pytest.raises(DataError, match="4 are left out: a: no segments of the level LINE, b: no"):
         prepared(tmp_path, level="LINE")
@@ -89,8 +85,8 @@ def test_files_called_train_and_test_are_the_splits(tmp_path):
     dataset = prepared(tmp_path, digits(20), "pendigits-test", writer_comment=1)
     assert {one.group for one in dataset.split("test")} == {"pendigits-test"}
     assert len(dataset.split("test")) == 20 and len(dataset.split("valid")) > 0
-    both = [{one.writer for one in dataset.split(s)} for s in ("train", "valid")]
-    assert not both[0] & both[1]
+    train, valid = ({one.writer for one in dataset.split(s)} for s in ("train", "valid"))
+    assert not train & valid
 
 
 def changed(old, new, count=1):
@@ -102,16 +98,11 @@ def changed(old, new, count=1):
 
 BROKEN = {
     "columns": (changed(" 13  24\n", " 13\n"), r"a point without 2 values \(line 18 has 1"),
-    "words": (changed(" 13  24\n", " 13 y24\n"), r"a non-number .*\(line 18: ' 13 y24'"),
     "underscore": (changed(" 13  24\n", " 13 2_4\n"), r"a non-number .*\(line 18: ' 13 2_4'"),
     "no label": (changed('? "1"', "?"), "a segment without a label"),
     "control": (changed('? "1"', '? "\x01"'), "control characters in the transcription"),
     "bad": (changed('? "1"', 'BAD "1"'), "a segment that is marked as bad"),
-    "missing component": (
-        changed(down(PIECES[1]), ""),
-        r"a segment with other components than it names \(1 for 2",
-    ),
-    "far": (changed(" 13  24\n", " 13 1e12\n"), r"an offset longer than 1e\+09"),
+    "missing": (changed(down(PIECES[1]), ""), r"a segment with other components .* \(1 for 2"),
 }
 
 
@@ -125,10 +116,8 @@ def test_a_broken_segment_is_named_and_left_out(tmp_path, kind):
 
 
 def test_a_file_cut_short_loses_its_last_segment_only(tmp_path):
-    content = digits()
-    with pytest.raises(
-        DataError, match=r"^digits:00029: a component cut short: .*\.SEGMENT in line \d+"
-    ):
+    content, message = digits(), r"^digits:00029: a component cut short: .*\.SEGMENT in line \d+"
+    with pytest.raises(DataError, match=message):
         prepared(tmp_path, content[: content.rindex(".PEN_UP") - 3], strict=True)
     assert len(prepared(tmp_path).used) == 29
     report = prepared(tmp_path, content[: content.rindex(".PEN_DOWN")]).report
@@ -159,9 +148,9 @@ def test_strokes_are_resampled_by_the_rate_of_their_tablet():
     parsed = parse_level(document, "DIGIT")
     of_100, of_50 = ([*np.cumsum(one.ink[:, 0])] for one in parsed.samples)
     assert of_100 == places[::2] and of_50 == places
-    reasons = [(one.reason, one.name) for one in parsed.left_out]
     reason = "points per second unknown, or not 40 to 1000"
-    assert reasons == [(reason, f"0000{n}") for n in (0, 2, 3)]
+    left_out = [(reason, f"0000{n}") for n in (0, 2, 3)]
+    assert [(one.reason, one.name) for one in parsed.left_out] == left_out
 
 
 @pytest.mark.parametrize("component", [down(PIECES[0]), ".PEN_DOWN\n.PEN_UP\n8 8\n"])
@@ -173,17 +162,12 @@ def test_segments_that_repeat_ink_fill_no_memory_and_take_no_time(component):
     assert reasons == {"segments that repeat the same components too often"}
 
 
-def test_absence_and_limits_are_named(tmp_path):
+def test_absence_and_limits_are_named(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="no UNIPEN file there"):
         prepared(tmp_path)
     prepared(tmp_path, digits(), "a")
     with pytest.raises(DataError, match="no writer in the comment"):
         prepared(tmp_path, writer_comment=9, strict=True)
-
-
-def test_a_relative_root_that_is_not_there_is_looked_for_in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        DataError, match=rf"no such folder; .* \(gone is looked for in {tmp_path}\)"
-    ):
-        UnipenDataset(root="gone").load()
+    with pytest.raises(DataError, match=rf"no such folder; .* \(gone is looked for in {tmp_path}"):
+        prepared("gone")

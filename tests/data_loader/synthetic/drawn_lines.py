@@ -41,8 +41,3 @@ def owners(line):
 def boxes(*numbers):
     """Small letters at the places of some characters."""
     return [(at(n, BOX), n) for n in numbers]
-
-
-WORD = [(at(0, BOX), 0), (at(1, STEM), 1), (at(2, STEM), 2), (at(3, BOX), 3)]
-"""The letters of `otin`, without what is set later."""
-REST = boxes(5, 6, 7, 8)

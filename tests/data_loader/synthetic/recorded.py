@@ -74,10 +74,10 @@ class Recorded(BaseDataset):
         self.count, self.options = lines, (lines, seed, drift)
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        lines, train = self.lines(), len(HANDS) * self.count
-        ends = {"train": (0, train), "valid": (train, train + self.count)}
-        ends["test"] = (train + self.count, len(lines))
-        samples = {split: lines[slice(*ends[split])] for split in SPLITS if split in splits}
+        lines, count = self.lines(), self.count
+        parts = lines[: -2 * count], lines[-2 * count : -count], lines[-count:]
+        samples = dict(zip(SPLITS, parts, strict=True))
+        samples = {split: samples[split] for split in SPLITS if split in splits}
         return Loaded(samples, "recorded", quantisation_step=0.5, canonical=(30.0, 20.0))
 
     def lines(self) -> list[Sample]:

@@ -7,7 +7,7 @@ from data_loader.synthetic.accents import MADE, accented
 from data_loader.synthetic.bank import BankHand
 from data_loader.synthetic.cutting import LIFT, CutLine, Piece
 from data_loader.synthetic.european import LETTERS, SIGNS
-from data_loader.synthetic.paths import from_left, from_strokes, moved, to_strokes
+from data_loader.synthetic.paths import from_left, from_strokes, leaning, moved, to_strokes
 from utils.ink import at_equal_steps, path_along
 
 TALL = "ABCDEFGHIJKLMNOPQRSTUVWXYZbdhklt"
@@ -38,9 +38,7 @@ def piece(one, slant=0.0, step=0.1):
         corners = np.array(corners, dtype=float)
         path = path_along(corners)
         strokes.append(at_equal_steps(corners, path, max(1, round(path[-1] / step))))
-    path = from_strokes(strokes)
-    path[:, 0] -= slant * path[:, 1]
-    return Piece(one, from_left(path))
+    return Piece(one, from_left(leaning(from_strokes(strokes), slant)))
 
 
 def hand(slant=0.0, step=0.1):
@@ -50,20 +48,12 @@ def hand(slant=0.0, step=0.1):
     return BankHand([CutLine("llll", np.concatenate(paths), owner, np.full(4, LIFT), yes, yes, 1)])
 
 
-def make(one, seed=0, slant=0.0, step=0.1, base=None):
+def make(one, seed=0, slant=0.0, step=0.1):
     """A character, and its upright strokes."""
-    base = base or (lambda letter: piece(letter, slant, step))
-    made = accented(one, base, hand(slant, step), np.random.default_rng(seed))
+    generator = np.random.default_rng(seed)
+    made = accented(one, lambda letter: piece(letter, slant, step), hand(slant, step), generator)
     assert made is not None, one
-    return made, upright(made, slant)
-
-
-def upright(one, slant):
-    return to_strokes(one.path + np.outer(one.path[:, 1], (slant, 0, 0)))
-
-
-def joined(strokes):
-    return np.concatenate(strokes)
+    return made, to_strokes(leaning(made.path, -slant))
 
 
 @pytest.mark.parametrize("slant", [-0.2, 0.0, 0.5])
@@ -76,7 +66,8 @@ def test_all_letters_and_signs_are_made_with_plausible_sizes(slant, step):
         assert np.isfinite(made.path).all() and made.path[-1, 2]
         assert made.path[:, 0].min() == pytest.approx(0)
         assert all(len(stroke) >= 2 for stroke in strokes)
-        (left, top), (right, bottom) = joined(strokes).min(0), joined(strokes).max(0)
+        points = np.concatenate(strokes)
+        (left, top), (right, bottom) = points.min(0), points.max(0)
         assert -3.1 < top < bottom < 1.4 and right - left < 3
         if one in LETTERS:
             assert top < -0.85 and bottom > -0.2, one
@@ -88,21 +79,16 @@ def test_i_and_j_lose_their_dot_under_a_mark_only():
     np.testing.assert_allclose(make("ı")[0].path, from_left(piece("i").path[:11]))
 
 
-def test_an_i_whose_dot_cannot_be_told_apart_is_not_taken():
-    stem, dot = to_strokes(piece("i").path)
-    for strokes in ([np.concatenate([stem, dot])], [stem]):
-        base = Piece("i", from_strokes(strokes))
-        made = accented("í", lambda _, base=base: base, hand(), np.random.default_rng(0))
-        assert made is None
-
-
 def test_what_cannot_be_made_is_none():
-    generator = np.random.default_rng(0)
-    for one in "é…æ":
-        assert accented(one, lambda _: None, hand(), generator) is None
-    assert accented("ж", piece, hand(), generator) is None
-    # A piece with the ink of another letter.
-    assert accented("é", lambda _: piece("l"), hand(), generator) is None
+    """Without a letter; of another script; of the ink of another letter, as of an i without a dot
+    or with one that cannot be told apart."""
+    stem, dot = to_strokes(piece("i").path)
+    whole, bare = (Piece("i", from_strokes([own])) for own in (np.concatenate([stem, dot]), stem))
+    bases = [(one, None) for one in "é…æ"]
+    bases += [("ж", piece("e")), ("é", piece("l")), ("í", whole), ("í", bare)]
+    for one, base in bases:
+        made = accented(one, lambda _, base=base: base, hand(), np.random.default_rng(0))
+        assert made is None, one
 
 
 def test_all_are_drawn_as_they_were():

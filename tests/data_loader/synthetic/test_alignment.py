@@ -34,28 +34,22 @@ def test_a_table_is_read_as_it_was_written(file):
         assert found[name].errors == line.errors
         for part in ("counts", "read", "fits"):
             own, stored = getattr(line, part), getattr(found[name], part)
-            assert stored.dtype == own.dtype and stored.tolist() == own.tolist()
+            np.testing.assert_array_equal(stored, own, strict=True)
 
 
 def test_a_line_is_known_by_name_points_and_text():
     table = Alignment(LINES)
-    assert table.of("a01-000u-01", 301, "abc") is LINES["a01-000u-01"]
-    assert table.of("a01-000u-01", 302, "abc") is None
-    assert table.of("a01-000u-01", 301, "abcd") is None
-    assert table.of("a01-000u-02", 301, "abc") is None
+    known = ("a01-000u-01", 301, "abc")
+    assert table.of(*known) is LINES["a01-000u-01"]
+    for other in (known[0], 302, "abc"), (*known[:2], "abcd"), ("a01-000u-02", *known[1:]):
+        assert table.of(*other) is None
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"a01-000u-01 3 1 4",
-        b"PK",
-        {"counts": np.zeros(3, np.uint16)},
-        {"errors": np.array(3)},
-        {"names": np.array([{}])},
-        {"names": np.frombuffer(b"a\nb", np.uint8)},
-    ],
-)
+WRONG = [{"counts": np.zeros(3, np.uint16)}, {"errors": np.array(3)}, {"names": np.array([{}])}]
+WRONG += [{"names": np.frombuffer(b"a\nb", np.uint8)}]
+
+
+@pytest.mark.parametrize("content", [b"a01-000u-01 3 1 4", b"PK", *WRONG])
 def test_a_file_that_is_no_table_is_an_error(file, content):
     if isinstance(content, bytes):
         file.write_bytes(content)

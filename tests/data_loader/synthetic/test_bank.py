@@ -5,12 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data_loader.synthetic.bank import (
-    SMALL_STANDS,
-    BankHand,
-    Trial,
-    verify_pieces,
-)
+from data_loader.synthetic.bank import SMALL_STANDS, BankHand, Trial, verify_pieces
 from data_loader.synthetic.cutting import CUT
 from tests.data_loader.synthetic.drawn_lines import BAR, BOX, STEM, at, boxes, drawn, owners
 from tests.data_loader.synthetic.recorded import HANDS, Recorded

@@ -19,21 +19,28 @@ from utils.ink import to_points
 SIZE = 20
 
 
-def saved(dataset, path):
-    """Write the true alignment of a dataset."""
-    dataset.alignment().save(path)
-    return str(path)
-
-
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    return saved(Recorded(), tmp_path_factory.mktemp("aligned") / "table.npz")
+    """The file of the true alignment."""
+    file = tmp_path_factory.mktemp("aligned") / "table.npz"
+    Recorded().alignment().save(file)
+    return file
 
 
 def composed(table, dataset=None, **options):
-    dataset = Recorded() if dataset is None else dataset
-    made = ComposedDataset(dataset=dataset, alignment=table, **{"size": SIZE, **options})
-    return made.load()
+    settings = {"dataset": dataset or Recorded(), "alignment": str(table), "size": SIZE}
+    return ComposedDataset(**settings | options).load()
+
+
+class Changed(Recorded):
+    """The lines with something else in each."""
+
+    def __init__(self, **changes):
+        super().__init__()
+        self.changes = changes
+
+    def lines(self):
+        return [replace(line, **self.changes) for line in super().lines()]
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +52,6 @@ def new_lines(loaded):
     return [line for line in loaded.split("train") if line.name.startswith("composed")]
 
 
-def x_height(ink):
-    """That of a level line, by its turning points."""
-    x = to_points(ink)[:, 0]
-    return hand_measures.x_heights(ink, np.array([x.min(), x.max()]))[0]
-
-
 def same(first, second):
     return all(
         (a.text, a.name) == (b.text, b.name) and np.array_equal(a.ink, b.ink)
@@ -58,14 +59,11 @@ def same(first, second):
     )
 
 
-def test_lines_join_the_training_alone(plain):
+def test_new_lines_join_the_training_alone_and_are_in_a_hand_of_it(plain):
     main = Recorded().load()
-    assert plain.split("train")[:-25] == main.split("train") and len(new_lines(plain)) == 25
-    for split in ("valid", "test"):
-        assert plain.split(split) == main.split(split)
-
-
-def test_new_lines_are_ink_in_a_hand_of_the_training(plain):
+    for split in SPLITS:
+        assert plain.split(split)[: -25 if split == "train" else None] == main.split(split)
+    assert len(new_lines(plain)) == 25
     for line in new_lines(plain):
         ink = line.ink
         assert ink.dtype == np.float32 and not ink[0, :2].any() and ink[-1, 2] == 1
@@ -112,7 +110,7 @@ def test_a_split_alone_is_as_in_the_whole_without_what_only_training_needs(table
             raise DataError("not there")
 
     def made(digits):
-        options = {"alignment": table, "size": 2, "height": height, "digits": digits}
+        options = {"alignment": str(table), "size": 2, "height": height, "digits": digits}
         inner = ComposedDataset(dataset=Recorded(), **options)
         return ShapedDataset(dataset=inner, shaping=[UndoSlant()])
 
@@ -150,16 +148,19 @@ def test_only_hands_within_bounds_of_strokes_per_character_are_kept(table):
 
 def test_recorded_lines_are_brought_level_and_to_a_height(tmp_path):
     """As another measure sees it, which knows nothing of the alignment."""
-    table = saved(Recorded(drift=0.06), tmp_path / "rising.npz")
-    main = {line.name: line.ink for line in Recorded(drift=0.06).lines()}
-    found = composed(table, Recorded(drift=0.06), height=50.0, size=3)
+    rising, table = Recorded(drift=0.06), tmp_path / "rising.npz"
+    rising.alignment().save(table)
+    main = {line.name: line.ink for line in rising.lines()}
+    found = composed(table, rising, height=50.0, size=3)
     recorded = [line for line in found.used if line.name in main]
     assert len(recorded) == len(main) == len(found.used) - 3
     for line in recorded:
         ink, before = line.ink, main[line.name]
         assert hand_measures.baseline_angle(before) < math.radians(-2)
         assert abs(hand_measures.baseline_angle(ink)) < math.radians(1)
-        assert x_height(ink) == pytest.approx(50, rel=0.12)
+        x = to_points(ink)[:, 0]
+        height = hand_measures.x_heights(ink, np.array([x.min(), x.max()]))[0]
+        assert height == pytest.approx(50, rel=0.12)
         assert np.array_equal(ink[:, 2], before[:, 2])
     assert found.canonical is None and found.quantisation_step is None
 
@@ -177,60 +178,43 @@ def test_recorded_lines_are_cut_between_words(table):
         assert [part.name for part in own] == [f"{name}/{n}" for n in range(len(own))]
         assert " ".join(part.text for part in own) == line.text
         assert all(len(part.text) <= 16 or " " not in part.text for part in own)
-        points, left = to_points(line.ink), 0
-        for part in own:
-            at = to_points(part.ink)
+        starts = np.cumsum([len(part.ink) for part in own])[:-1]
+        for part, points in zip(own, np.split(to_points(line.ink), starts), strict=True):
             # The same points, wherever the part begins.
-            rows = np.arange(left, left := left + len(at))
-            gap = (at - at[:1]) - (points[rows] - points[rows[:1]])
-            assert np.abs(gap).max() < 1e-2 and part.ink[-1, 2] == 1
-        assert left == len(line.ink)
+            np.testing.assert_allclose(to_points(part.ink), points - points[:1], atol=1e-2)
+            assert part.ink[-1, 2] == 1
 
 
 def test_lines_that_cannot_be_measured_are_left_out_where_a_height_is_asked_for(table, tmp_path):
-    lines = Alignment.load(table)
-    gone = {part[1].name for part in Recorded().load().samples.values()}
-    for name in gone:
+    """One of each split; of that of the training a reader has misread more than a quarter."""
+    lines, loaded = Alignment.load(table), Recorded().load()
+    misread, kept = loaded.split("train")[:2]
+    for line, more in ((misread, 1), (kept, 0)):
+        lines[line.name] = replace(lines[line.name], errors=len(line.text) // 4 + more)
+    gone = {misread.name, loaded.split("valid")[1].name, loaded.split("test")[1].name}
+    for name in gone - {misread.name}:
         del lines[name]
     Alignment(lines).save(tmp_path / "fewer.npz")
-    level = composed(str(tmp_path / "fewer.npz"), height=100.0)
+    level = composed(tmp_path / "fewer.npz", height=100.0)
     everything = {line.name for line in Recorded().lines()}
     assert everything - {line.name for line in level.used} == gone
     counts = "1 of train, 1 of valid, 1 of test"
     assert f"left out, as their text or hand does not fit: {counts}" in level.report
     # Without a height they are used as they are.
-    plain = composed(str(tmp_path / "fewer.npz"))
-    assert gone <= {line.name for line in plain.used}
-    assert "left out" not in plain.report
+    plain = composed(tmp_path / "fewer.npz")
+    assert gone <= {line.name for line in plain.used} and "left out" not in plain.report
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"european": 0.8, "strings": 0.15, "plain": 0.1},
-         r"plain = 0\.1: shares of at most 1 together: european \(0\.8\), strings \(0\.15\)"),
-        ({"forms": (0.5, 0.5)}, r"forms = .*0\.5.*: two bounds, such as \[0\.0, 0\.7\]"),
-    ],
-)  # fmt: skip
-def test_shares_and_bounds_that_do_not_fit_are_refused(options, message):
-    with pytest.raises(ConfigFault, match=message):
-        ComposedDataset(dataset=Recorded(), alignment="iam_ondb", size=1, **options)
+def test_shares_and_bounds_that_do_not_fit_are_refused(table):
+    with pytest.raises(ConfigFault, match=r"plain = 0\.1: .*european \(0\.8\), strings \(0\.15\)"):
+        composed(table, european=0.8, strings=0.15, plain=0.1)
+    with pytest.raises(ConfigFault, match=r"forms = .*0\.5.*: two bounds, such as \[0\.0, 0\.7\]"):
+        composed(table, forms=(0.5, 0.5))
 
 
-def test_a_dataset_without_forms_says_what_is_missing(table):
-    class Formless(Recorded):
-        def lines(self):
-            return [replace(line, group="") for line in super().lines()]
-
-    with pytest.raises(DataError, match=r"one hand, and Formless knows neither"):
-        composed(table, Formless())
-
-
-def test_the_lines_of_a_known_writer_are_one_hand_whatever_their_forms(table):
-    class Written(Recorded):
-        def lines(self):
-            return [replace(line, writer="somebody") for line in super().lines()]
-
-    made = composed(table, Written(), size=4)
+def test_the_lines_of_a_writer_are_one_hand_and_without_writers_those_of_a_form(table):
+    made = composed(table, Changed(writer="somebody"), size=4)
     assert [line.group for line in new_lines(made)] == ["somebody"] * 4
     assert made.used[0].writer == "somebody" and made.used[0].group == "plain"
+    with pytest.raises(DataError, match=r"one hand, and Changed knows neither"):
+        composed(table, Changed(group=""))

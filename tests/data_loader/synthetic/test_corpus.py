@@ -48,16 +48,9 @@ def test_bounds_that_no_line_meets_are_an_error():
         corpus.line(draws, 0, 5, 4, 0.0)
 
 
-@pytest.mark.parametrize(
-    ("texts", "digest"),
-    [
-        (corpus.held_out(200), "cbf5548641b3aa2ea86d926f04f857bf82a49babad53b00c7e73d42f4fff3826"),
-        (
-            corpus.CARRIERS.values(),
-            "3486e5013d10604fadc9a25408da6d35755b36aa516c5100d4e2c24e685a0484",
-        ),
-    ],
-    ids=["held-out", "carriers"],
-)
-def test_texts_that_writers_are_judged_by_are_the_same_for_ever(texts, digest):
-    assert hashlib.sha256("\n".join(texts).encode()).hexdigest() == digest
+def test_texts_that_writers_are_judged_by_are_the_same_for_ever():
+    judged = (corpus.held_out(200), corpus.CARRIERS.values())
+    assert [hashlib.sha256("\n".join(texts).encode()).hexdigest() for texts in judged] == [
+        "cbf5548641b3aa2ea86d926f04f857bf82a49babad53b00c7e73d42f4fff3826",
+        "3486e5013d10604fadc9a25408da6d35755b36aa516c5100d4e2c24e685a0484",
+    ]

@@ -1,33 +1,21 @@
-"""Lines cut into characters: lines of simple strokes, and of stroke fonts."""
-
-from dataclasses import replace
+"""Lines of simple strokes cut into characters."""
 
 import numpy as np
 import pytest
 
-from data_loader.synthetic import cutting
 from data_loader.synthetic.bank import BankHand
-from data_loader.synthetic.cutting import CUT, LIFT, NONE, measured_lines
+from data_loader.synthetic.cutting import CUT, LIFT, NONE
 from data_loader.synthetic.paths import overlap
-from tests.data_loader.synthetic.drawn_lines import (
-    BAR,
-    BOX,
-    DOT,
-    REST,
-    STEM,
-    WORD,
-    at,
-    boxes,
-    drawn,
-    owners,
-)
-from tests.data_loader.synthetic.recorded import Recorded
+from tests.data_loader.synthetic.drawn_lines import BAR, BOX, DOT, STEM, at, boxes, drawn, owners
+
+REST = boxes(5, 6, 7, 8)
+"""The letters of a second word."""
 
 
 @pytest.mark.parametrize("window", [3, 4], ids=["at the last letter", "behind the word"])
 def test_a_bar_and_a_dot_set_later_go_to_their_letters(window):
-    text = "otin aceo"
-    line = drawn([*WORD, (at(1, BAR), window), (at(2, DOT), window), *REST], text)
+    text, word = "otin aceo", [*boxes(0), (at(1, STEM), 1), (at(2, STEM), 2), *boxes(3)]
+    line = drawn([*word, (at(1, BAR), window), (at(2, DOT), window), *REST], text)
     assert owners(line) == [[0], [1], [2], [3], [1], [2], [5], [6], [7], [8]]
     assert line.boundaries[:3].tolist() == [LIFT] * 3
     assert line.read.tolist() == [one != " " for one in text]
@@ -81,12 +69,11 @@ def test_a_place_in_a_stroke_is_a_cut():
 
 def test_a_line_is_measured_by_its_small_letters():
     parts = [*boxes(0), (at(1, STEM), 1), *boxes(*range(2, 8))]
+    points = np.concatenate([stroke for stroke, _ in parts])
     for unit in (1.0, 250.0):
         line = drawn(parts, "atcenose", unit=unit)
         assert line.height == pytest.approx(unit, rel=1e-5)
-        np.testing.assert_allclose(
-            line.path[:, :2], np.concatenate([stroke for stroke, _ in parts]), atol=1e-4
-        )
+        np.testing.assert_allclose(line.path[:, :2], points, atol=1e-4)
     # A line that rises: a letter is 0.6 wide, so that its height shows 0.06 of the slope more.
     line = drawn(parts, "atcenose", rise=-0.1)
     assert line.height == pytest.approx(100, rel=0.07)
@@ -117,9 +104,8 @@ def test_a_character_that_is_too_large_has_strokes_of_another(one, high, read):
 def test_a_character_beside_one_that_was_misread_is_not_used():
     line = drawn(boxes(0, 1, 2, 3, 5, 6, 7, 8), "aceo nexo", read=np.arange(9) != 2)
     assert line.read.tolist() == [True, False, False, False, False, True, True, True, True]
-    assert set(BankHand([line]).pieces) == {"a"} | {
-        "nexo"[a:b] for a in range(4) for b in range(a + 1, 5)
-    }
+    others = {"nexo"[a:b] for a in range(4) for b in range(a + 1, 5)}
+    assert set(BankHand([line]).pieces) == {"a"} | others
 
 
 def test_overlap_is_that_of_points_at_about_the_same_height():
@@ -131,16 +117,6 @@ def test_overlap_is_that_of_points_at_about_the_same_height():
         run = left[:, None, 0] - right[None, :, 0]
         low, high = (run[apart < limit].max(initial=-np.inf) for limit in (0.25, 0.5))
         assert low - 1e-12 <= overlap(left, right) <= high + 1e-12
-
-
-def test_lines_that_do_not_fit_are_left_out():
-    lines, table = Recorded().lines(), Recorded().alignment()
-    most = [int(cutting.MAX_MISREAD * len(line.text)) for line in lines[:2]]
-    for number, errors in ((0, most[0]), (1, most[1] + 1)):
-        table[f"line-{number}"] = replace(table[f"line-{number}"], errors=errors)
-    del table["line-2"]
-    kept = dict(measured_lines(lines[:5], table))
-    assert list(kept) == [lines[0], *lines[3:5]] and kept[lines[3]].text == lines[3].text
 
 
 def test_a_word_with_few_small_letters_is_measured_by_others_of_its_hand():
@@ -157,7 +133,7 @@ def test_letters_that_shrink_along_a_line_become_even(count):
     """With enough of them; else the line as a whole is brought to its x-height."""
     sizes = np.linspace(1.2, 0.8, count)
     shrinking = [(at(n, np.array(BOX) * [1, size]), n) for n, size in enumerate(sizes)]
-    line = drawn(shrinking, "aceno" * 3 + "a" if count == 16 else "acenoacenoa")
+    line = drawn(shrinking, ("aceno" * 4)[:count])
     widths, heights, _ = np.transpose([np.ptp(line.own(n), axis=0) for n in range(count)])
     if count == 16:
         np.testing.assert_allclose(heights, 1, atol=0.02)

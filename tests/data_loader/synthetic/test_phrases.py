@@ -86,6 +86,6 @@ def test_datasets_united_have_the_samples_of_all_in_each_split():
         expected = [sample for loaded in each for sample in loaded.split(split)]
         for sample, own in zip(united.split(split), expected, strict=True):
             assert (sample.name, sample.text, sample.writer) == (own.name, own.text, own.writer)
-            assert np.array_equal(sample.ink, own.ink)
+            np.testing.assert_array_equal(sample.ink, own.ink)
     assert united.report.count("joins the training") == 1
     assert list(both.load(["valid"]).samples) == ["valid"]

@@ -1,6 +1,7 @@
 import numpy as np
 
 from data_loader import OtherDevice
+from tests.data_loader.transforms.applied import applied
 from utils.ink import from_strokes, strokes, x_height
 
 ALONG = np.linspace(0, 6 * np.pi, 300)
@@ -11,10 +12,7 @@ HEIGHT = x_height(WAVE)
 
 def changed(seed, **options):
     faults = {"slower": 1.0, "grid": 1e-3, "jitter": 0.0, "hooks": 0.0, "skips": 0.0}
-    transform = OtherDevice(share=1.0, **faults | options)
-    before = WAVE.copy()
-    ink, missing = transform(WAVE, np.zeros(len(WAVE)), np.random.default_rng(seed))
-    assert np.array_equal(before, WAVE) and len(missing) == len(ink)
+    ink, _ = applied(OtherDevice(share=1.0, **faults | options), WAVE, seed=seed)
     return strokes(ink)
 
 
@@ -43,5 +41,5 @@ def test_a_share_of_the_samples_stays_as_it_is_and_dots_stay_dots():
     assert 60 < sum(same) < 140  # false alarm: 1e-8
     dot = np.array([[0, 0, 1], [3, 4, 1]], np.float32)
     for seed in range(20):
-        ink, _ = OtherDevice(share=1.0)(dot, np.zeros(2), np.random.default_rng(seed))
+        ink, _ = applied(OtherDevice(share=1.0), dot, seed=seed)
         assert np.isfinite(ink).all() and ink[:, 2].sum() == 2

@@ -4,6 +4,7 @@ import pytest
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from data_loader.transforms.paper import Crowd, Pen
 from model import CTCNetwork, PictureNetwork
+from tests.data_loader.transforms.applied import applied
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault
 from utils.ink import from_strokes, strokes
@@ -36,9 +37,9 @@ def test_each_sample_of_an_epoch_is_drawn_by_another_pen_and_validation_by_one()
 def test_neighbours_are_moved_together_and_words_are_not():
     bars = [np.array([[x, 40.0], [x, 0.0]]) for x in (0.0, 12.0, 20.0, 80.0, 95.0)]
     ink = from_strokes([part for bar in bars for part in (bar, bar[1:] - (0.0, 20.0))])  # dotted
-    none, gaps = np.zeros(len(ink), np.uint8), []
+    gaps = []
     for seed in range(300):
-        moved, _ = Crowd(share=1.0)(ink, none, np.random.default_rng(seed))
+        moved, _ = applied(Crowd(share=1.0), ink, seed=seed)
         assert (moved[:, 1:] == ink[:, 1:]).all()
         x = np.array([part[0, 0] for part in strokes(moved)])
         np.testing.assert_allclose(x[1::2], x[::2], atol=1e-3)  # dots stay above their strokes
@@ -46,5 +47,4 @@ def test_neighbours_are_moved_together_and_words_are_not():
     for own, gap in zip(np.array(gaps).T, (12.0, 8.0, 60.0, 15.0), strict=True):
         low = 60.0 if gap == 60.0 else -4.0
         assert low - 0.01 <= own.min() < low + 1 and gap - 1 < own.max() <= gap + 0.01
-    same, _ = Crowd(share=0.0)(ink, none, np.random.default_rng(0))
-    assert np.array_equal(same, ink)
+    assert np.array_equal(applied(Crowd(share=0.0), ink)[0], ink)

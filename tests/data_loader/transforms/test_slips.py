@@ -5,6 +5,7 @@ from data_loader.synthetic.embedded import FontWriter, write
 from data_loader.synthetic.stroke_fonts import FONTS
 from data_loader.transforms.augmentation import FillMissing
 from data_loader.transforms.slips import RemoveSlips
+from tests.data_loader.transforms.applied import applied
 from utils.ink import from_strokes, strokes, to_points, x_height
 
 
@@ -14,33 +15,24 @@ def line(text="a quick word", font="print", seed=0, **hand):
 
 
 def cleaned(ink, missing=None, **options):
-    before = ink.copy()
-    missing = np.zeros(len(ink), dtype=np.uint8) if missing is None else missing
-    result, gaps = RemoveSlips(**options)(ink, missing, np.random.default_rng(0))
-    assert (ink == before).all() and result.dtype == np.float32 and gaps.dtype == np.uint8
-    assert len(gaps) == len(result)
-    return result, gaps
+    return applied(RemoveSlips(**options), ink, missing)
 
 
-def longest(ink):
-    """Return the number of the stroke with the most points."""
-    return int(np.argmax([len(stroke) for stroke in strokes(ink)]))
-
-
-def with_glitch(pieces, number, place, count, jump):
-    """Return the strokes, one of which is elsewhere for `count` points from `place`."""
+def with_glitch(pieces, place, count, jump):
+    """Return the strokes, the longest of which is elsewhere for `count` points from `place`."""
     changed = [stroke.copy() for stroke in pieces]
-    changed[number][place : place + count] += jump
+    max(changed, key=len)[place : place + count] += jump
     return changed
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_glitches_go_and_their_time_stays(count):
     ink = line()
-    pieces, number, height = strokes(ink), longest(ink), x_height(ink)
-    slipped = from_strokes(with_glitch(pieces, number, 8, count, (1.5 * height, height)))
+    pieces, height = strokes(ink), x_height(ink)
+    slipped = from_strokes(with_glitch(pieces, 8, count, (1.5 * height, height)))
     result, gaps = cleaned(slipped)
-    start = sum(map(len, pieces[:number])) + 8
+    sizes = list(map(len, pieces))
+    start = sum(sizes[: np.argmax(sizes)]) + 8
     expected = np.delete(to_points(ink), range(start, start + count), axis=0)
     np.testing.assert_allclose(to_points(result), expected - expected[0], atol=0.02)
     assert gaps[start] == count and gaps.sum() == count
@@ -53,14 +45,12 @@ def test_glitches_go_and_their_time_stays(count):
 
 
 def test_long_steps_that_are_no_glitches_stay():
-    ink = line()
-    pieces, number, height = strokes(ink), longest(ink), x_height(ink)
-    longer = with_glitch(pieces, number, 8, 4, (2 * height, 0))
-    turned = with_glitch(pieces, number, 8, len(pieces[number]), (2 * height, 0))  # never back
-    ends = with_glitch(pieces, number, 0, 1, (2 * height, 0))  # a bar may begin with a long step
+    pieces, far = strokes(line()), 2 * x_height(line())
+    longer = with_glitch(pieces, 8, 4, (far, 0))
+    turned = with_glitch(pieces, 8, 1000, (far, 0))  # never back
+    ends = with_glitch(pieces, 0, 1, (far, 0))  # a bar may begin with a long step
     fast = [np.cumsum([[0, 0], *[[15, 90], [15, -90]] * n], axis=0) for n in (1, 2, 5)]  # v, w
-    corner = with_glitch(pieces, number, 8, 1, (2 * height, 0))
-    corner = with_glitch(corner, number, 9, len(pieces[number]), (2 * height, 2 * height))
+    corner = with_glitch(with_glitch(pieces, 8, 1, (far, 0)), 9, 1000, (far, far))
     for positions in (longer, turned, ends, corner, *([one] for one in fast)):
         assert len(cleaned(from_strokes(positions))[0]) == sum(map(len, positions))
 
