@@ -135,23 +135,15 @@ def test_what_fits_is_no_fault(key, value):
 
 
 def test_all_faults_are_reported_together():
-    config = changed("arch.args", {"hidden_size": "64", "hiden": 1})
-    config["colour"] = 1
-    config["data_loader"]["args"] |= {"batch_size": 0, "dataset": {"type": "Nothing"}}
-    config["optimizer"]["args"] = {"lr": -1, "eps": "small", "betas": [2, 2]}
-    config["lr_scheduler"]["args"] = {"pct_start": -1}
-    config["metrics"].append({"type": "Sse"})
-    del config["loss"]
-    config["trainer"]["args"]["epochs"] = "three"
+    wrong = {
+        **{"colour": 1, "arch.args.hidden_size": "64", "arch.args.hiden": 1, "loss": ...},
+        **{f"{DATASET}.type": "Nothing", "data_loader.args.batch_size": 0},
+        **{"optimizer.args.lr": -1, "optimizer.args.betas.0": 2, "optimizer.args.betas.1": 2},
+        **{"lr_scheduler.args.pct_start": -1, "metrics.0.type": "Sse"},
+    }
     with pytest.raises(ConfigError) as error:
-        parsed(config, "arch.args.cell=RNN")
-    keys = [
-        *("colour", "arch.args.hidden_size", "arch.args.hiden", "arch.args.cell"),
-        *(f"{DATASET}.type", "data_loader.args.batch_size"),
-        *("optimizer.args.lr", "optimizer.args.eps", "optimizer.args.betas.0"),
-        *("optimizer.args.betas.1", "lr_scheduler.args.pct_start", "loss"),
-        *("metrics.1.type", "trainer.args.epochs"),
-    ]
+        parsed(tiny_config.changed(CONFIG, wrong), "arch.args.cell=RNN")
+    keys = [*wrong, "arch.args.cell"]
     assert sorted(fault.key for fault in error.value.faults) == sorted(keys)
     lines = str(error.value).splitlines()
     assert lines[0] == f"c.json: {len(keys)} faults" and len(lines) == len(keys) + 1
@@ -299,8 +291,9 @@ class Diving(torch.optim.SGD):
         self.param_groups[0]["params"][0].grad /= {"lr": 0.1}["rate"]
 
 
-class Stuck(torch.optim.lr_scheduler.LRScheduler):
+class Stuck(LRScheduler):
     def __init__(self, optimizer, total_steps):
+        self.length = total_steps
         super().__init__(optimizer)
 
     def get_lr(self):
@@ -315,20 +308,13 @@ class Diverging(Stuck):
 class Ending(Stuck):
     """Its length is that of the run."""
 
-    def __init__(self, optimizer, total_steps):
-        self.length = total_steps
-        super().__init__(optimizer, total_steps)
-
     def get_lr(self):
         return [rate / (self.length - self.last_epoch) for rate in self.base_lrs]
 
 
 class Unsaved(Stuck):
-    def __init__(self, optimizer, total_steps):
-        self.rule = lambda step: 1.0
-        super().__init__(optimizer, total_steps)
-
     def get_lr(self):
+        self.rule = lambda step: 1.0
         return self.base_lrs
 
 
