@@ -358,28 +358,6 @@ def test_graphs_are_near_the_written_out_loop_in_lower_precision(graphs, monkeyp
 
 
 @on_cuda
-def test_two_layers_of_one_size_share_a_loop(graphs, monkeypatch):
-    """Both forward passes come before both backward passes, with other weights and bounds."""
-
-    def run():
-        torch.manual_seed(9)
-        layers = [RecurrentLayer("LSTM", 6, 6, 1.0).cuda().double() for _ in range(2)]
-        seen = torch.randn(50, 3, 6, dtype=torch.float64).cuda()
-        for layer, bound in zip(layers, (0.1, 1e6), strict=True):
-            zeros = {name: seen.new_zeros(3, size) for name, size in layer.state_sizes.items()}
-            seen, _ = layer(seen, zeros, bound)
-        leaves = [*layers[0].parameters(), *layers[1].parameters()]
-        return values_and_gradients([seen], dict(enumerate(leaves)))
-
-    own = run()
-    assert len(cuda._loops) == 1
-    with monkeypatch.context() as patch:
-        patch.setenv(cuda.SWITCH, "0")
-        expected = run()
-    torch.testing.assert_close(own, expected, **PRECISE)
-
-
-@on_cuda
 def test_graphs_outlive_inference_mode_and_the_loops_that_are_kept(graphs, monkeypatch):
     with torch.inference_mode():
         layer = RecurrentLayer("LSTM", 6, 6, 1.0).cuda()
