@@ -200,7 +200,7 @@ def test_fine_tuning_keeps_what_is_known_and_says_what_is_new(trained, capsys):
     ]
     assert "'a' (U" not in printed
     old, new = load_checkpoint(trained), load_checkpoint(checkpoint_of("new"))
-    assert old["alphabet"] == list(" abck")
+    assert old["normalisation"] == new["normalisation"] and old["alphabet"] == list(" abck")
     assert new["alphabet"] == list(" abck\u00df\u00e9\u0645")  # k is kept, though it is not there
     for name, value in old["state_dict"].items():
         kept = new["state_dict"][name]  # of those that grew see the tests of the weights above
