@@ -1,9 +1,11 @@
 """Error rates, and what was read where: counts worked by hand."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 
+from base.base_data_loader import padded
 from model.recognition.error_rates import (
     ErrorRates,
     error_counts,
@@ -12,6 +14,7 @@ from model.recognition.error_rates import (
     rates,
     read_in_place,
 )
+from utils.alphabet import Alphabet
 
 
 @pytest.mark.parametrize(
@@ -38,6 +41,17 @@ def test_rates_are_nan_where_there_is_no_truth():
     got = rates([("", "abc")])
     assert math.isnan(got["cer"]) and math.isnan(got["wer"]) and got["sequences"] == 1
     assert all(math.isnan(value) for value in ErrorRates().compute().values())
+
+
+def test_the_metric_adds_what_was_read_of_batches():
+    pairs = [("ab é.", "ab e"), ("", "a"), ("a b", "ab"), ("é", "é")]
+    alphabet, metric = Alphabet("ab é."), ErrorRates()
+    codes, lengths = padded([alphabet.encode(reference) for reference, _ in pairs])
+    for read in ([hypothesis for _, hypothesis in pairs], None):  # where nothing is read
+        output = SimpleNamespace(hypotheses=read, alphabet=alphabet)
+        metric.update(output, SimpleNamespace(text=codes, text_lengths=lengths))
+    expected = rates(pairs)
+    assert metric.compute() == {"cer": expected["cer"], "wer": expected["wer"]}
 
 
 @pytest.mark.parametrize(
