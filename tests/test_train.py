@@ -17,7 +17,6 @@ from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint
 from commands import sweep, train_options
 from data_loader.synthetic.embedded import EmbeddedDataset
-from tests import small_sources
 from tests.same_run import differences, rows_of
 from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError
@@ -147,24 +146,13 @@ def test_what_is_drawn_while_the_data_are_prepared_decides_nothing(workplace, mo
         (["-r", "digits"], "digits.pth: contains no training state"),
         (["-c", "config.json", "--start-or-resume"], "is for -c CONFIG and --run-id ID"),
         (["-c", "config.json", "--saved", "config.json"], "config.json/models: cannot be written"),
+        (["-c", "config.json", "--data", "x"], "the config's dataset is not read from files"),
         (["-c", "x", "--prepare", "--sweep", "a=1,2"], "--prepare is for one run"),
     ],
 )
 def test_wrong_options_are_reported_in_a_line(workplace, capsys, words, message):
     refusal = refused(capsys, *words)
     assert message in refusal and refusal.count("\n") == 1
-
-
-def test_data_of_a_config_lie_where_the_command_line_says(workplace, capsys):
-    small_sources.inkml(Path("here"), {})
-    dataset = {"type": "InkMLDataset", "args": {"root": "nowhere"}}
-    config = changed(CONFIG, {"data_loader.args": {"dataset": dataset}})
-    Path("config.json").write_text(json.dumps(config))
-    assert "nowhere" in refused(capsys, "-c", "config.json", "--prepare")
-    assert run("-c", "config.json", "--prepare", "--data", "here") == 0
-    Path("config.json").write_text(json.dumps(CONFIG))
-    refusal = refused(capsys, "-c", "config.json", "--data", "here")
-    assert "is not used: the config's dataset is not read from files" in refusal
 
 
 # Going on.

@@ -57,11 +57,3 @@ def test_what_is_predicted_of_a_line_is_what_it_was_written_by(tmp_path):
             output = writer.model(torch.tensor(point, dtype=torch.float32)[None, None], state=state)
         state = output.state
         torch.testing.assert_close(mean, output.prediction[0].mean[0], rtol=1e-4, atol=1e-5)
-
-
-def test_a_change_of_the_sampling_can_be_named(tmp_path):
-    writer = writer_of(tmp_path / "writer.pth", SynthesisNetwork)
-    named = writer.write("ab", bias=0.5, max_steps=9)
-    np.testing.assert_array_equal(named.ink, writer.write("ab", Sampling(0.5, max_steps=9)).ink)
-    with pytest.raises(TypeError, match="bais"):
-        writer.write("ab", bais=0.5)

@@ -131,11 +131,10 @@ def test_chunks_equal_the_written_out_loop(kind, windowed, bound, steps, sizes):
 def test_bfloat16_chunks_are_near_the_written_out_loop_in_float32(kind):
     leaves, one_hot = sample(40, size=16, dtype=torch.float32)
     exact = values_and_gradients(run_written_out(leaves, one_hot), leaves)
-    narrow = {
-        name: value.detach().bfloat16() if name in ("shares", "weight", "window_weight") else value
-        for name, value in leaves.items()
-    }
-    narrow = {name: value.detach().requires_grad_() for name, value in narrow.items()}
+    narrow = {name: value.detach() for name, value in leaves.items()}
+    narrow |= {name: narrow[name].bfloat16() for name in ("shares", "weight", "window_weight")}
+    for value in narrow.values():
+        value.requires_grad_()
     loop = loop_for(narrow, one_hot, kind)
     own = values_and_gradients(run_loop(loop, narrow, one_hot), narrow)
     assert [one.dtype for one in own[:5]] == [torch.bfloat16] * 2 + [torch.float32] * 3
