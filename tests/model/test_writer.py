@@ -4,21 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from model import PredictionNetwork, SynthesisNetwork, load
+from model import load
 from model.generation.options import Sampling
 from model.generation.sampling import predict
 from model.generation.writing import LONGEST, LONGEST_PRIMER
-from tests.model.test_loading import saved
+from tests.commands.networks import save
 from utils.checks import UserError
 
 
-def writer_of(path, kind):
-    saved(path, kind)
-    return load(path, "cpu")
-
-
 def test_a_network_without_a_text_draws(tmp_path):
-    writer = writer_of(tmp_path / "writer.pth", PredictionNetwork)
+    writer = load(save(tmp_path / "writer.pth", "PredictionNetwork"), "cpu")
     sampling = Sampling(pen_sharpness=0.0, max_steps=20)
     lines = writer.write_lines(None, [5, 6], sampling)
     assert [len(line.ink) for line in lines] == [21, 21]
@@ -27,11 +22,11 @@ def test_a_network_without_a_text_draws(tmp_path):
     with pytest.raises(UserError, match="takes no text"):
         writer.write("a")
     with pytest.raises(UserError, match="its network needs a text"):
-        writer_of(tmp_path / "other.pth", SynthesisNetwork).write()
+        load(save(tmp_path / "other.pth", "SynthesisNetwork"), "cpu").write()
 
 
 def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
-    writer = writer_of(tmp_path / "writer.pth", SynthesisNetwork)
+    writer = load(save(tmp_path / "writer.pth", "SynthesisNetwork"), "cpu")
     ink = np.float32([[0, 0, 0], [30, 5, 0], [10, 40, 1]])
     line = writer.write("b", Sampling(max_steps=9), primer=(ink, "a"))
     assert line.text == "a b" and line.title == "b" and line.primed == 3
@@ -47,7 +42,7 @@ def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
 
 def test_what_is_predicted_of_a_line_is_what_it_was_written_by(tmp_path):
     """After each point but the last, seen one by one."""
-    writer = writer_of(tmp_path / "writer.pth", PredictionNetwork)
+    writer = load(save(tmp_path / "writer.pth", "PredictionNetwork"), "cpu")
     line = writer.write(max_steps=6, seed=1)
     found, state = predict(writer.model, line).prediction[0].mean, None
     assert found.shape == (6, 2)

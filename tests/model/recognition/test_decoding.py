@@ -136,8 +136,8 @@ class Decoder:
 
     END = 3
 
-    def __init__(self, lines: int, sharpness: float = 1.0, entries: int = 4099) -> None:
-        self.table = random_log_probs(lines, entries, 4, sharpness=sharpness)
+    def __init__(self, lines: int, sharpness: float = 1.0) -> None:
+        self.table = random_log_probs(lines, 4099, 4, sharpness=sharpness)
 
     def start_state(self, lines=None) -> dict[str, torch.Tensor]:
         numbers = torch.arange(len(self.table)) if lines is None else torch.tensor(lines)
