@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-import data_loader
 import experiments
 import train
+from base import extension
 from base.checkpoint import load_checkpoint, load_weights
 from data_loader.sources.own_ink import OwnInk
 from model import PredictionNetwork, SynthesisNetwork
@@ -138,8 +138,7 @@ def config_of(texts):
 def workplace(tmp_path, monkeypatch, logging_restored):
     """An empty folder in which the scripts run, and `Mine` among the datasets."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(data_loader, "Mine", Mine, raising=False)
-    monkeypatch.setattr(data_loader, "__all__", [*data_loader.__all__, "Mine"])
+    monkeypatch.setattr(extension, "classes", lambda: [Mine])
     return tmp_path
 
 
@@ -195,9 +194,8 @@ def test_fine_tuning_keeps_what_is_known_and_says_what_is_new(trained, capsys):
     printed = capsys.readouterr().out
     report = printed[printed.index("new characters") :].split("\n")
     assert report[0] == "new characters: 3, with counts in all splits"
-    assert re.split(r"\s{2,}", report[1].strip()) == [
-        *("'\u00df' (U+00DF)", "1", "'\u0645' (U+0645)", "1", "'\u00e9' (U+00E9)", "5"),
-    ]
+    counts = ["'\u00df' (U+00DF)", "1", "'\u0645' (U+0645)", "1", "'\u00e9' (U+00E9)", "5"]
+    assert re.split(r"\s{2,}", report[1].strip()) == counts
     assert "'a' (U" not in printed
     old, new = load_checkpoint(trained), load_checkpoint(checkpoint_of("new"))
     assert old["normalisation"] == new["normalisation"] and old["alphabet"] == list(" abck")
