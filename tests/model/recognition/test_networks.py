@@ -135,7 +135,6 @@ def test_a_network_with_more_letters_keeps_what_it_knows(kind):
     before, after = old(*arguments), new(*arguments)
     letters = len(ALPHABET)
     known = [*range(letters), letters + 2]  # the letters, and the blank or end behind the new ones
-
     names = ["ctc_log_probs"]
     if kind is AttentionNetwork:
         names.append("decoder_log_probs")
