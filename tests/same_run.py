@@ -1,5 +1,6 @@
 """Whether two runs are one and the same, but for the clock."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,17 @@ def differences(first: Any, second: Any, where: str = "") -> list[str]:
     if isinstance(first, dict) and isinstance(second, dict):
         if first.keys() != second.keys():
             return [f"{where}: {first.keys() ^ second.keys()}"]
-        return [
-            place
-            for name in first.keys() - TIMES
-            for place in differences(first[name], second[name], f"{where}.{name}")
-        ]
-    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
+        pairs = {name: (first[name], second[name]) for name in first.keys() - TIMES}
+    elif isinstance(first, list | tuple) and isinstance(second, list | tuple):
         if len(first) != len(second):
             return [f"{where}: lengths"]
-        return [
-            place
-            for number, pair in enumerate(zip(first, second, strict=True))
-            for place in differences(*pair, f"{where}.{number}")
-        ]
-    if isinstance(first, torch.Tensor):
+        pairs = dict(enumerate(zip(first, second, strict=True)))
+    elif isinstance(first, torch.Tensor):
         return [] if torch.equal(first, second) else [where]
-    return [] if first == second or (first != first and second != second) else [where]
+    else:
+        return [] if first == second or (first != first and second != second) else [where]
+    found = (differences(*pair, f"{where}.{name}") for name, pair in pairs.items())
+    return [*itertools.chain.from_iterable(found)]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -35,10 +35,6 @@ def test_a_config_is_sound_and_named_like_its_file(path):
     assert {"trainer.args.clip_norm"} <= there.keys()
 
 
-def arguments(name: str, block: str) -> dict:
-    return ConfigParser.from_file(ROOT / "configs" / f"{name}.json").config[block]["args"]
-
-
 def test_data_names_the_folder_of_the_dataset_that_others_join():
     path, data = ROOT / "configs" / "writer.json", Override("--data", None, "elsewhere")
     parser = ConfigParser.from_file(path, [data])
@@ -58,7 +54,7 @@ def test_data_names_the_folder_of_the_dataset_that_others_join():
 )
 def test_the_papers_protocol(name, windows, weights):
     parser = ConfigParser.from_file(ROOT / "configs" / f"{name}.json")
-    config, loader = parser.config, arguments(name, "data_loader")
+    config, loader = parser.config, parser.config["data_loader"]["args"]
     arch = {"num_layers": 3, "hidden_size": 400, "cell": "LSTM", "num_mixtures": 20}
     clipped = {"min_scale": 0.1, "clip_output_gradient": 100, "clip_lstm_gradient": 10}
     given = {"num_windows": windows} if windows else {}

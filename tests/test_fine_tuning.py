@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-import data_loader
 import experiments
 import train
+from base import extension
 from base.checkpoint import load_checkpoint, load_weights
 from data_loader.sources.own_ink import OwnInk
 from model import PredictionNetwork, SynthesisNetwork
@@ -25,6 +25,8 @@ pytestmark = pytest.mark.slow
 
 UNIT = Normalisation((0.0, 0.0), (1.0, 1.0))
 OLD, NEW = Alphabet("cab "), Alphabet("cab éß")
+SAME = {"rtol": 0, "atol": 1e-13}
+"""But for the rounding of products whose order of summation changes with their size."""
 
 
 def networks(cell="LSTM", layers=3, **options):
@@ -34,18 +36,14 @@ def networks(cell="LSTM", layers=3, **options):
     return tuple(SynthesisNetwork(UNIT, one, **options).eval() for one in (OLD, NEW))
 
 
-def mixture_of(network, text, points):
-    """Return what a network says along `points` `(steps, any)`."""
-    if text is None:
-        return network(points[None]).prediction
-    indices = torch.from_numpy(network.alphabet.encode(text))[None]
-    return network(points[None], indices, torch.tensor([indices.shape[1]])).prediction
-
-
 def predicted(network, text, points):
-    """Return the numbers of all mixtures along `points` `(steps, any)`, one after another."""
-    values = vars(mixture_of(network, text, points)).values()
-    return torch.cat([value.flatten() for value in values if isinstance(value, torch.Tensor)])
+    """Return by name the numbers of all mixtures along `points` `(steps, any)`."""
+    encoded = ()
+    if text is not None:
+        codes = torch.from_numpy(network.alphabet.encode(text))[None]
+        encoded = codes, torch.tensor([codes.shape[1]])
+    mixture = vars(network(points[None], *encoded).prediction)
+    return {name: value for name, value in mixture.items() if isinstance(value, torch.Tensor)}
 
 
 # The weights.
@@ -62,14 +60,10 @@ def test_a_grown_network_writes_what_it_wrote_and_hears_its_new_letters(cell, la
     assert torch.equal(after.state_dict()[first][:, 4:], made[first][:, 4:])
     before, after = before.double(), after.double()
     points = torch.randn(30, 3, dtype=torch.float64)
-    # Up to the rounding of products whose order of summation changes with their size.
-    same = {"rtol": 0, "atol": 1e-13}
-    torch.testing.assert_close(
-        predicted(after, "abba cab", points), predicted(before, "abba cab", points), **same
-    )
-    other = predicted(after, "abéa cab", points)
-    assert (other - predicted(after, "abba cab", points)).abs().max() > 1e-4
-    other.sum().backward()
+    known, other = predicted(after, "abba cab", points), predicted(after, "abéa cab", points)
+    torch.testing.assert_close(known, predicted(before, "abba cab", points), **SAME)
+    assert (other["means"] - known["means"]).abs().max() > 1e-4
+    sum(value.sum() for value in other.values()).backward()
     for name in after.vocabulary_axes:
         gradient = after.get_parameter(name).grad
         column = 0 if "weight_window" in name else 3 + ends
@@ -90,11 +84,9 @@ def test_a_network_that_comes_to_know_ends_writes_what_it_wrote(kind):
     before, after = before.double(), after.double()
     points = torch.randn(30, 3, dtype=torch.float64)
     text = "abba cab" if conditional else None
-    one = mixture_of(before, text, points)
-    other = mixture_of(after, text, functional.pad(points, (0, 1)))
-    for name in ("end_logits", "weight_logits", "means", "log_scales", "correlations"):
-        torch.testing.assert_close(getattr(other, name), getattr(one, name), rtol=0, atol=1e-13)
-    other.sequence_logits.sum().backward()
+    found = predicted(after, text, functional.pad(points, (0, 1)))
+    found.pop("sequence_logits").sum().backward()
+    torch.testing.assert_close(found, predicted(before, text, points), **SAME)
     assert after.output.weight.grad[-1].abs().min() > 0
     with pytest.raises(CheckpointError, match="do not fit the config's architecture"):
         load_weights(after, before.state_dict(), "file.pth")
@@ -146,8 +138,7 @@ def config_of(texts):
 def workplace(tmp_path, monkeypatch, logging_restored):
     """An empty folder in which the scripts run, and `Mine` among the datasets."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(data_loader, "Mine", Mine, raising=False)
-    monkeypatch.setattr(data_loader, "__all__", [*data_loader.__all__, "Mine"])
+    monkeypatch.setattr(extension, "classes", lambda: [Mine])
     return tmp_path
 
 
@@ -203,12 +194,11 @@ def test_fine_tuning_keeps_what_is_known_and_says_what_is_new(trained, capsys):
     printed = capsys.readouterr().out
     report = printed[printed.index("new characters") :].split("\n")
     assert report[0] == "new characters: 3, with counts in all splits"
-    assert re.split(r"\s{2,}", report[1].strip()) == [
-        *("'\u00df' (U+00DF)", "1", "'\u0645' (U+0645)", "1", "'\u00e9' (U+00E9)", "5"),
-    ]
+    counts = ["'\u00df' (U+00DF)", "1", "'\u0645' (U+0645)", "1", "'\u00e9' (U+00E9)", "5"]
+    assert re.split(r"\s{2,}", report[1].strip()) == counts
     assert "'a' (U" not in printed
     old, new = load_checkpoint(trained), load_checkpoint(checkpoint_of("new"))
-    assert old["alphabet"] == list(" abck")
+    assert old["normalisation"] == new["normalisation"] and old["alphabet"] == list(" abck")
     assert new["alphabet"] == list(" abck\u00df\u00e9\u0645")  # k is kept, though it is not there
     for name, value in old["state_dict"].items():
         kept = new["state_dict"][name]  # of those that grew see the tests of the weights above

@@ -6,25 +6,23 @@ that its dataset, splits, changes of the ink, schedule, loss, metrics and traine
 
 import json
 import math
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-import experiments
 import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import load_checkpoint
-from data_loader import read_ink
 from logger.metrics_csv import read_rows
 from model import load
+from model.reader import Reader
+from model.writer import Writer
 from parse_config import choices, config_binder
 from tests import small_sources
-from tests.data_loader import ink_formats
 from utils import config_file
-from utils.page.inkml import write_inkml
+from utils.ink import from_strokes
 
 pytestmark = pytest.mark.slow
 
@@ -76,14 +74,10 @@ def test_a_ready_config_trains_and_resumes_and_its_checkpoint_can_be_used(path, 
     check_epochs(path, epochs(run), 2)
     assert len(list(Path("saved/log", path.stem, "small").glob("samples-epoch[12].png"))) == 2
     logged = (run / "metrics.csv").read_text()
-    capsys.readouterr()
 
-    loaded = load(run, "cpu")
-    assert loaded.path.name == "checkpoint-epoch2.pth"
-    if hasattr(loaded.model, "read"):
-        read_a_line(run, loaded.model.alphabet.characters, capsys)
-    else:
-        write_a_line(run, loaded.model.needs_text and loaded.model.alphabet.characters)
+    network = load(run, "cpu")
+    assert network.path.name == "checkpoint-epoch2.pth"
+    check_use(network)
 
     before = load_checkpoint(run / "checkpoint-epoch2.pth")["state_dict"]
     assert train.main(["-d", "cpu", "-r", str(run), "--epochs", "3"]) == 0, capsys.readouterr().err
@@ -110,25 +104,13 @@ def check_epochs(path: Path, rows: list[dict[str, float]], count: int) -> None:
         assert (len({row["learning_rate"] for row in rows}) == 1) == (schedule is None)
 
 
-def write_a_line(run: Path, characters: list[str] | bool) -> None:
-    """Check that a checkpoint writes a line of a few steps, which InkML then holds."""
-    words = ["-d", "cpu", "-r", str(run), "--output", "out", "--steps", str(STEPS), "--inkml"]
-    text = "".join(c for c in characters if not c.isspace())[:5] if characters else ""
-    words += ["--text", text] if text else []
-    assert experiments.main(["write", *words, "--num-samples", "1", "--seed", "3"]) == 0
-    (file,) = Path("out").glob("*.inkml")
-    (line,) = read_ink(file)
+def check_use(network: Writer | Reader) -> None:
+    """Check that a network writes a line of a few steps, or reads one in characters it knows."""
+    if isinstance(network, Reader):
+        strokes, _ = small_sources.written()[0]
+        assert set(network.read(from_strokes(strokes))) <= set(network.model.alphabet.characters)
+        return
+    text = network.usual_text if network.model.needs_text else None
+    line = network.write(text, max_steps=STEPS)
     assert 2 <= len(line.ink) <= STEPS + 1 and np.isfinite(line.ink).all()
-    assert (line.text or "") == text
-    assert line.ink[-1, 2] == 1 and len(list(Path("out").glob("*.png"))) == 1
-
-
-def read_a_line(run: Path, characters: list[str], capsys) -> None:
-    """Check that a checkpoint reads a line from a file, in characters that it knows."""
-    line, text = small_sources.written()[0]
-    write_inkml("line.inkml", ink_formats.rows(line), text)
-    words = ["-d", "cpu", "-r", str(run), "--output", "out"]
-    assert experiments.main(["read", *words, "line.inkml"]) == 0
-    (read,) = re.findall(r"^line\.inkml\t(.*)$", capsys.readouterr().out, re.MULTILINE)
-    assert set(read) <= set(characters)
-    assert len(list(Path("out").glob("*-read.png"))) == 1
+    assert line.text == text and line.ink[-1, 2] == 1

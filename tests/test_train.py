@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -16,7 +17,6 @@ from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint
 from commands import sweep, train_options
 from data_loader.synthetic.embedded import EmbeddedDataset
-from tests import small_sources
 from tests.same_run import differences, rows_of
 from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError
@@ -84,9 +84,8 @@ def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, monkeypatch):
     kept = json.loads((MODELS / "a" / "config.json").read_text())
     assert kept["optimizer"]["args"].items() >= {"lr": 0.01, "betas": [0.9, 0.999]}.items()
     assert "max_lr" not in kept["lr_scheduler"]["args"]  # which follows from lr
-    assert kept["data_loader"]["args"]["bucket"] == 4
-    assert kept["data_loader"]["args"]["batch_size"] == 2
-    assert kept["data_loader"]["args"]["overfit"] is None
+    loader = {"bucket": 4, "batch_size": 2, "overfit": None}
+    assert kept["data_loader"]["args"].items() >= loader.items()
     assert kept["trainer"]["args"]["clip_norm"] is None
     again = ["-c", str(MODELS / "a" / "config.json"), *words]
     assert run(*again, "b") == run(*again, "c", "-o", "trainer.args.seed=5") == 0
@@ -119,15 +118,9 @@ def test_start_or_resume(workplace, capsys):
     assert "--lr: optimizer.args.lr = 0.1: the run that is to go on has 0.003" in message
     assert "trainer.args.epochs = 2: the run that is to go on has 3" in message
     assert not Path("saved").exists() and Path("there/s/log/tiny/a").is_dir()
-    assert "is for -c CONFIG and --run-id ID" in refused(capsys, *again[:3])
     for words in ((), ("-r", str(folder / "a"))):  # but for that option an existing run is refused
         message = refused(capsys, *again[:2], *again[3:], "a", *words)
         assert "'a' exists already" in message and "-r there/s/models/tiny/a" in message
-    for words, message in [
-        (["--prepare", "--sweep", "trainer.args.seed=1,2"], "--prepare is for one run"),
-        (["--saved", "config.json"], "--saved config.json/models: cannot be written"),
-    ]:
-        assert message in refused(capsys, "-c", "config.json", *words)
 
 
 def test_what_is_drawn_while_the_data_are_prepared_decides_nothing(workplace, monkeypatch):
@@ -151,23 +144,15 @@ def test_what_is_drawn_while_the_data_are_prepared_decides_nothing(workplace, mo
         (["-c", "x", "-d", "gpu"], "-d/--device: device 'gpu': auto, cpu, cuda, cuda:N or mps is"),
         (["-c", "x", "-o", "trainer"], "-o/--override: -o 'trainer' is not KEY=VALUE"),
         (["-r", "digits"], "digits.pth: contains no training state"),
+        (["-c", "config.json", "--start-or-resume"], "is for -c CONFIG and --run-id ID"),
+        (["-c", "config.json", "--saved", "config.json"], "config.json/models: cannot be written"),
+        (["-c", "config.json", "--data", "x"], "the config's dataset is not read from files"),
+        (["-c", "x", "--prepare", "--sweep", "a=1,2"], "--prepare is for one run"),
     ],
 )
 def test_wrong_options_are_reported_in_a_line(workplace, capsys, words, message):
     refusal = refused(capsys, *words)
     assert message in refusal and refusal.count("\n") == 1
-
-
-def test_data_of_a_config_lie_where_the_command_line_says(workplace, capsys):
-    small_sources.inkml(Path("here"), {})
-    dataset = {"type": "InkMLDataset", "args": {"root": "nowhere"}}
-    config = changed(CONFIG, {"data_loader.args": {"dataset": dataset}})
-    Path("config.json").write_text(json.dumps(config))
-    assert "nowhere" in refused(capsys, "-c", "config.json", "--prepare")
-    assert run("-c", "config.json", "--prepare", "--data", "here") == 0
-    Path("config.json").write_text(json.dumps(CONFIG))
-    refusal = refused(capsys, "-c", "config.json", "--data", "here")
-    assert "is not used: the config's dataset is not read from files" in refusal
 
 
 # Going on.
@@ -217,12 +202,11 @@ def test_fine_tuning(workplace, capsys):
     # Without a learning rate the weights stay those it started from.
     words = ["-c", "other.json", "-r", str(MODELS / "a"), "--lr", "0", "-o", "lr_scheduler=null"]
     assert run(*words, "--run-id", "b") == 0
-    assert run(*words, "--run-id", "c", "-o", "trainer.args.keep_normalisation=true") == 0
-    last = {run_id: MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "abc"}
-    assert same(last["a"], last["b"]) and same(last["a"], last["c"])
-    own = {run_id: load_checkpoint(path)["normalisation"] for run_id, path in last.items()}
-    assert own["a"] == own["c"] != own["b"]
-    assert load_checkpoint(last["b"])["step"] == 6  # a new run, from its first epoch on
+    paths = [MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "ab"]
+    assert same(*paths)
+    first, tuned = map(load_checkpoint, paths)
+    assert first["normalisation"] != tuned["normalisation"]
+    assert tuned["step"] == 6  # a new run, from its first epoch on
     capsys.readouterr()
     misfit = [*words, "--run-id", "d", "-o", "arch.args.hidden_size=7"]
     assert refused(capsys, *misfit, "--prepare") == refused(capsys, *misfit)  # before any data
@@ -285,33 +269,22 @@ def test_a_run_that_fails_leaves_the_others_of_its_sweep_to_be_made(workplace, c
     assert [path.name for path in MODELS.iterdir()] == ["pct_start-0.5"]
 
 
-# Ends that come from outside: real processes.
+# Ends that come from outside.
 
 
-def test_a_run_that_was_stopped_before_its_first_checkpoint(workplace, monkeypatch, capsys):
-    """Whether it is named or started again, it starts over and leaves what it should."""
+def test_a_run_that_was_stopped_before_its_first_checkpoint_starts_over(workplace, capsys):
+    """Whether it is named or started again, and with the weights that it began with."""
     assert run("-c", "config.json", "--run-id", "whole") == 0
-    tuned = ["-c", "config.json", "-r", str(MODELS / "whole"), "--run-id"]
-    assert run(*tuned, "tuned") == 0
-
-    class Killed(BaseException):
-        pass
-
-    def killed(*_):
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(BaseTrainer, "run_epoch", killed)
-        for words in (["-c", "config.json", "--run-id", "a"], [*tuned, "b"]):
-            with pytest.raises(Killed):
-                run(*words)
-    assert not (checkpoints(MODELS / "a") or checkpoints(MODELS / "b"))
+    assert run("-c", "config.json", "-r", str(MODELS / "whole"), "--run-id", "tuned") == 0
+    copies = {"a": "whole", "b": "tuned"}
+    for run_id, like in copies.items():
+        ignored = shutil.ignore_patterns("*.pth")
+        shutil.copytree(MODELS / like, MODELS / run_id, ignore=ignored)
     assert run("-c", "config.json", "--run-id", "a") == run("-r", str(MODELS / "b")) == 0
-    assert "saved/models/tiny/b was stopped before its first checkpoint: start" in (
-        capsys.readouterr().err
-    )
-    for run_id, like in (("a", "whole"), ("b", "tuned")):
-        assert same(*(MODELS / one / "checkpoint-epoch2.pth" for one in (run_id, like)))
+    told = "saved/models/tiny/b was stopped before its first checkpoint: start"
+    assert told in capsys.readouterr().err
+    for names in copies.items():
+        assert same(*(MODELS / name / "checkpoint-epoch2.pth" for name in names))
     starts = json.loads((MODELS / "b" / "run.json").read_text())["runs"]
     file = "saved/models/tiny/whole/checkpoint-epoch2.pth"
     assert [start["weights_from"] for start in starts] == [file, file]

@@ -2,49 +2,37 @@
 
 import numpy as np
 import pytest
-import torch
 
 import model
-from base.checkpoint import save_checkpoint
-from model import CTCNetwork, PredictionNetwork, SynthesisNetwork, sample
+from model import sample
 from model.generation.options import Sampling
 from model.loading import load, naming_incompatibilities
 from model.reader import Reader
 from model.recognition.encoder import Search
 from model.writer import Writer
+from tests.commands.networks import NETWORKS, network, save
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError
-from utils.normalisation import Normalisation
 
-NORMALISATION = Normalisation(mean=(8.0, 0.5), std=(40.0, 35.0))
 ALPHABET = Alphabet("abc ")
-SMALL = {"hidden_size": 8, "num_layers": 2}
 GONE = {"type": "GoneWithItsMaker", "args": {"anything": 1}}
 
 
-def saved(path, cls, args=SMALL, **changes):
+def saved(path, kind, **changes):
     """Save an untrained network whose dataset, loss, trainer and optimiser do not exist."""
-    torch.manual_seed(2)
-    network = cls(NORMALISATION, *([ALPHABET] if cls.needs_text else []), **args)
-    names = ("data_loader", "optimizer", "loss", "trainer")
-    config = {"name": "gone", "arch": {"type": cls.__name__, "args": args}}
-    content = {
-        "config": config | dict.fromkeys(names, GONE),
-        "state_dict": network.state_dict(),
-        "alphabet": ALPHABET.characters if cls.needs_text else None,
-        "normalisation": NORMALISATION.to_dict(),
-        "metrics": {"valid_log_loss": 1.5},
-        "training": {"update": {"optimizer_type": "GoneWithItsMaker"}},
-    }
-    save_checkpoint(path, content | changes)
-    return network.eval()
+    config = dict.fromkeys(("data_loader", "optimizer", "loss", "trainer"), GONE)
+    config |= {"name": "gone", "arch": {"type": kind, "args": NETWORKS[kind][1]}}
+    training = {"update": {"optimizer_type": "GoneWithItsMaker"}}
+    content = {"config": config, "metrics": {"valid_log_loss": 1.5}, "training": training}
+    save(path, kind, alphabet=ALPHABET, changes=content | changes)
+    return network(kind, ALPHABET)
 
 
 def test_a_network_whose_makers_classes_are_gone_writes_and_reads(tmp_path):
-    network = saved(tmp_path / "writer.pth", SynthesisNetwork)
+    made = saved(tmp_path / "writer.pth", "SynthesisNetwork")
     writer = model.load(tmp_path / "writer.pth", device="cpu")
     line = writer.write("a cab", Sampling(bias=0.7, max_steps=60), seed=3)
-    (same,) = sample(network, [3], ["a cab"], Sampling(bias=0.7, max_steps=60))
+    (same,) = sample(made, [3], ["a cab"], Sampling(bias=0.7, max_steps=60))
     np.testing.assert_array_equal(line.ink, same.ink)
     assert isinstance(writer, Writer) and writer.name == "gone"
     assert repr(writer) == f"Writer(SynthesisNetwork of {tmp_path}/writer.pth on cpu)"
@@ -52,42 +40,32 @@ def test_a_network_whose_makers_classes_are_gone_writes_and_reads(tmp_path):
     assert not writer.record.keys() & {"state_dict", "training"}
     assert line.title == "a cab" and line.description == "a cab · bias 0.7 · seed 3"
 
-    network = saved(tmp_path / "reader.pth", CTCNetwork)
+    made = saved(tmp_path / "reader.pth", "CTCNetwork")
     reader = load(tmp_path / "reader.pth", "cpu")
     assert isinstance(reader, Reader)
     ink = line.ink
-    assert reader.read(line) == reader.read(ink) == network.read([ink]).hypotheses[0]
+    assert reader.read(line) == reader.read(ink) == made.read([ink]).hypotheses[0]
     wide = Search(width=4)
-    assert reader.read_lines([ink, ink], wide) == network.read([ink, ink], wide).hypotheses
-
-
-def test_a_network_class_that_is_gone_is_reported_in_one_line(tmp_path):
-    config = {"name": "x", "arch": GONE}
-    saved(tmp_path / "gone.pth", PredictionNetwork, config=config)
-    with pytest.raises(
-        CheckpointError, match=r'arch\.type = "GoneWithItsMaker": unknown type'
-    ) as one:
-        load(tmp_path / "gone.pth")
-    saved(tmp_path / "own.pth", PredictionNetwork, config=config, modules={"my_net": "5f" * 32})
-    with pytest.raises(CheckpointError, match=r"module my_net\.py \(SHA-256 5f5f.*--module") as two:
-        load(tmp_path / "own.pth")
-    assert "\n" not in f"{one.value}{two.value}"
+    assert reader.read_lines([ink, ink], wide) == made.read([ink, ink], wide).hypotheses
 
 
 @pytest.mark.parametrize(
-    ("arch", "message"),
+    ("arch", "modules", "message"),
     [
-        (7, "arch = 7: an object"),
-        ({"type": "PredictionNetwork", "args": {"hidden_size": "x"}}, 'hidden_size = "x": a whole'),
-        ({"type": "PredictionNetwork", "args": {"hidden": 8}}, "no such argument; did you mean"),
-        ({"type": "PredictionNetwork", "args": {"hidden_size": 8192, "num_layers": 16}}, "shape"),
+        (GONE, {}, r'arch\.type = "GoneWithItsMaker": unknown type'),
+        (GONE, {"my_net": "5f" * 32}, r"module my_net\.py \(SHA-256 5f5f.*--module"),
+        (7, {}, "arch = 7: an object"),
+        ({"type": "CTCNetwork", "args": {"channels": "x"}}, {}, 'channels = "x": a whole'),
+        ({"type": "CTCNetwork", "args": {"chanels": 8}}, {}, "no such argument; did you mean"),
+        ({"type": "CTCNetwork", "args": {"hidden_size": 8192, "num_layers": 16}}, {}, "shape"),
     ],
 )
-def test_an_architecture_that_does_not_fit_is_refused(tmp_path, arch, message):
-    saved(tmp_path / "x.pth", PredictionNetwork, config={"name": "x", "arch": arch})
+def test_an_architecture_that_does_not_fit_is_refused_in_short(tmp_path, arch, modules, message):
+    saved(tmp_path / "x.pth", "CTCNetwork", config={"name": "x", "arch": arch}, modules=modules)
     with pytest.raises(CheckpointError, match=message) as caught:
         load(tmp_path / "x.pth")
     assert str(caught.value).startswith(f"{tmp_path}/x.pth: ")
+    assert str(caught.value).count("\n") == (6 if message == "shape" else 0)  # some are named
 
 
 def test_weights_that_do_not_fit_a_config_are_refused_by_the_arguments_that_differ():
@@ -109,7 +87,7 @@ def test_a_run_is_loaded_by_its_id(tmp_path, monkeypatch):
     monkeypatch.setattr("base.pretrained.RUNS", tmp_path)
     for experiment, run in (("a", "one"), ("a", "both"), ("b", "both")):
         (tmp_path / experiment / run).mkdir(parents=True)
-        saved(tmp_path / experiment / run / "hand.pth", SynthesisNetwork)
+        saved(tmp_path / experiment / run / "hand.pth", "SynthesisNetwork")
     for name in ("one", "a/one"):
         assert load(name, "cpu").path == tmp_path / "a" / "one" / "hand.pth"
     with pytest.raises(CheckpointError, match=r"both: several runs have this id: .*a/both, .*b/b"):

@@ -4,72 +4,51 @@ import numpy as np
 import pytest
 import torch
 
-from model import PredictionNetwork, SynthesisNetwork, load
+from model import load
 from model.generation.options import Sampling
 from model.generation.sampling import predict
-from model.generation.writing import LONGEST
-from tests.model.test_loading import saved
+from model.generation.writing import LONGEST, LONGEST_PRIMER
+from tests.commands.networks import save
 from utils.checks import UserError
 
 
 def test_a_network_without_a_text_draws(tmp_path):
-    saved(tmp_path / "writer.pth", PredictionNetwork)
-    writer = load(tmp_path / "writer.pth", "cpu")
-    lines = writer.write_lines(None, [5, 6], Sampling(pen_sharpness=0.0, max_steps=20))
+    writer = load(save(tmp_path / "writer.pth", "PredictionNetwork"), "cpu")
+    sampling = Sampling(pen_sharpness=0.0, max_steps=20)
+    lines = writer.write_lines(None, [5, 6], sampling)
     assert [len(line.ink) for line in lines] == [21, 21]
     assert lines[1].description == "no text · bias 0.75 · pen sharpness 0 · seed 6"
-    np.testing.assert_array_equal(
-        lines[1].ink, writer.write(sampling=Sampling(pen_sharpness=0.0, max_steps=20), seed=6).ink
-    )
+    np.testing.assert_array_equal(lines[1].ink, writer.write(sampling=sampling, seed=6).ink)
     with pytest.raises(UserError, match="takes no text"):
         writer.write("a")
-    saved(tmp_path / "other.pth", SynthesisNetwork)
     with pytest.raises(UserError, match="its network needs a text"):
-        load(tmp_path / "other.pth", "cpu").write()
+        load(save(tmp_path / "other.pth", "SynthesisNetwork"), "cpu").write()
 
 
 def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
-    saved(tmp_path / "writer.pth", SynthesisNetwork)
-    writer = load(tmp_path / "writer.pth", "cpu")
+    writer = load(save(tmp_path / "writer.pth", "SynthesisNetwork"), "cpu")
     ink = np.float32([[0, 0, 0], [30, 5, 0], [10, 40, 1]])
     line = writer.write("b", Sampling(max_steps=9), primer=(ink, "a"))
     assert line.text == "a b" and line.title == "b" and line.primed == 3
     np.testing.assert_array_equal(line.ink[:3], ink)
     for said, text in (("a", " b"), ("a ", "b"), ("a ", " b")):
         assert writer.write(text, Sampling(max_steps=9), primer=(ink, said)).text == "a b"
-    with pytest.raises(UserError, match="at least one character"):
-        writer.write("", primer=(ink, "a"))
-    for words in ({"text": "a" * (LONGEST + 1)}, {"text": "b", "primer": (ink, "a" * 999)}):
+    for text, said in (("a" * (LONGEST + 1), "a"), ("b", "a" * (LONGEST_PRIMER + 1))):
         with pytest.raises(UserError, match="at most"):
-            writer.write(**words)
+            writer.write(text, primer=(ink, said))
     with pytest.raises(UserError, match="2 seeds need as many texts"):
         writer.write_lines(["a"], [1, 2])
-    mean = predict(writer.model, line).prediction.mean
-    assert mean.shape == (1, len(line.ink) - 1, 2)
 
 
 def test_what_is_predicted_of_a_line_is_what_it_was_written_by(tmp_path):
     """After each point but the last, seen one by one."""
-    model = saved(tmp_path / "writer.pth", PredictionNetwork)
-    writer = load(tmp_path / "writer.pth", "cpu")
-    line = writer.write(sampling=Sampling(max_steps=6), seed=1)
+    writer = load(save(tmp_path / "writer.pth", "PredictionNetwork"), "cpu")
+    line = writer.write(max_steps=6, seed=1)
     found, state = predict(writer.model, line).prediction[0].mean, None
     assert found.shape == (6, 2)
     for number, mean in enumerate(found):
         point = (line.ink[number] - [8.0, 0.5, 0.0]) / [40.0, 35.0, 1.0]
         with torch.no_grad():
-            output = model(torch.tensor(point, dtype=torch.float32)[None, None], state=state)
+            output = writer.model(torch.tensor(point, dtype=torch.float32)[None, None], state=state)
         state = output.state
         torch.testing.assert_close(mean, output.prediction[0].mean[0], rtol=1e-4, atol=1e-5)
-
-
-def test_a_change_of_the_sampling_can_be_named(tmp_path):
-    saved(tmp_path / "writer.pth", SynthesisNetwork)
-    writer = load(tmp_path / "writer.pth", "cpu")
-    one, other = (
-        writer.write("ab", bias=0.5, max_steps=9),
-        writer.write("ab", Sampling(0.5, max_steps=9)),
-    )
-    np.testing.assert_array_equal(one.ink, other.ink)
-    with pytest.raises(TypeError, match="bais"):
-        writer.write("ab", bais=0.5)

@@ -46,13 +46,8 @@ def test_points_go_to_the_character_at_which_the_window_is(monkeypatch):
     found = align(Planted(), inks, texts)
     # One more for the first character: the window is for the next point, and before the first one
     # there is none.
-    assert [one.tolist() for one in found] == [
-        [3, 3, 1],
-        [2, 1, 3, 1, 3, 2],
-        [2],
-        [4, 3],
-        [2, 1, 3],
-    ]
+    points = [[3, 3, 1], [2, 1, 3, 1, 3, 2], [2], [4, 3], [2, 1, 3]]
+    assert [one.tolist() for one in found] == points
 
 
 def test_no_character_is_without_a_point():

@@ -1,7 +1,5 @@
 """A line by hand: what was written of it, where it ended, and the files that it saves itself in."""
 
-import xml.etree.ElementTree as ElementTree
-
 import numpy as np
 from PIL import Image
 
@@ -30,8 +28,7 @@ def test_a_line_saves_itself_by_the_suffix(tmp_path):
     one.save(tmp_path / "line.svg")
     svg = (tmp_path / "line.svg").read_text(encoding="utf-8")
     assert svg == one._repr_svg_()
-    titles = {part.tag.rpartition("}")[2]: part.text for part in ElementTree.fromstring(svg)}
-    assert titles["title"] == "b" and titles["desc"] == "b · seed 1"
+    assert "<title>b</title>" in svg and "<desc>b · seed 1</desc>" in svg
     one.save(tmp_path / "line.INKML")
     (read,) = read_ink(tmp_path / "line.INKML")
     assert read.ink.tolist() == one.written.tolist() and read.text == "b"

@@ -82,14 +82,12 @@ def test_sse_by_hand():
         targets=torch.zeros(2, 3, 3),
         mask=torch.tensor([[True, True, False], [True, True, True]]),
     )
-    metric = SSE()
-    metric.update(SimpleNamespace(prediction=SimpleNamespace(mean=means)), batch)
+    metric, output = SSE(), SimpleNamespace(prediction=SimpleNamespace(mean=means))
+    metric.update(output, batch)
     assert metric.compute() == pytest.approx(
         {"sse": (1 + 4 + 0 + 9 + 0.25) / 5, "sse_strokes": 10 / 3, "sse_jumps": 4.25 / 2}
     )
-    metric.update(
-        SimpleNamespace(prediction=SimpleNamespace(mean=means)), batch, torch.tensor([2.0, 1.0])
-    )
+    metric.update(output, batch, torch.tensor([2.0, 1.0]))
     assert metric.compute()["sse_strokes"] == pytest.approx((10 + 40) / 6)
     metric.reset()
     assert math.isnan(metric.compute()["sse"])

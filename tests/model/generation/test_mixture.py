@@ -71,10 +71,11 @@ def test_gradcheck(end_of_sequence):
     raw = torch.randn(3, 13 + end_of_sequence, dtype=torch.float64, requires_grad=True)
     points = torch.randn(3, 4, dtype=torch.float64)
     points[:, 2:] = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
-    assert torch.autograd.gradcheck(
-        lambda raw: Mixture.from_parameters(raw, 0.01, 0.999, end_of_sequence).log_prob(points),
-        raw,
-    )
+
+    def log_prob(raw):
+        return Mixture.from_parameters(raw, 0.01, 0.999, end_of_sequence).log_prob(points)
+
+    assert torch.autograd.gradcheck(log_prob, raw)
 
 
 def test_values_and_gradients_are_finite_for_all_finite_parameters():
@@ -106,24 +107,19 @@ def test_samples_follow_the_density():
     torch.manual_seed(3)
     raw, count = torch.randn(1, 25, dtype=torch.float64), 200_000
     mixture = Mixture.from_parameters(raw.expand(count, -1), 0.01, 0.999)
-    generator = torch.Generator().manual_seed(4)
-    points = mixture.sample(
-        torch.rand(count, 2, generator=generator, dtype=torch.float64),
-        torch.randn(count, 2, generator=generator, dtype=torch.float64),
-    )
+    draws = (draw(count, 2, dtype=torch.float64) for draw in (torch.rand, torch.randn))
+    points = mixture.sample(*draws)
     offsets, pen = independent(raw[0])
-    sample = points[:, :2]
-    error = sample.std(0) / count**0.5
-    assert ((sample.mean(0) - offsets.mean).abs() < 5 * error).all()
-    squares = (sample - offsets.mean) ** 2
-    assert ((squares.mean(0) - offsets.variance).abs() < 5 * squares.std(0) / count**0.5).all()
-    parts = offsets.component_distribution
-    weights = offsets.mixture_distribution.probs
+    parts, weights = offsets.component_distribution, offsets.mixture_distribution.probs
     second = parts.covariance_matrix[:, 0, 1] + parts.mean[:, 0] * parts.mean[:, 1]
-    product = sample[:, 0] * sample[:, 1]
-    assert abs(product.mean() - (weights * second).sum()) < 5 * product.std() / count**0.5
-    rate = points[:, 2].mean()
-    assert abs(rate - pen.probs) < 5 * (pen.probs * (1 - pen.probs) / count) ** 0.5
+    sample = points[:, :2]
+    for found, expected in (
+        (sample, offsets.mean),
+        ((sample - offsets.mean) ** 2, offsets.variance),
+        (sample.prod(1), (weights * second).sum()),
+        (points[:, 2], pen.probs),
+    ):
+        assert ((found.mean(0) - expected).abs() < 5 * found.std(0) / count**0.5).all()
 
 
 @pytest.mark.parametrize("ends", [False, True])

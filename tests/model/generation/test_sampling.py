@@ -10,27 +10,20 @@ import torch
 
 from model import PredictionNetwork, SynthesisNetwork, sample
 from model.generation.options import Sampling
-from model.generation.sampling import _begin
+from model.generation.sampling import BLOCK, _begin
 from model.generation.stepper import PERIOD
 from utils.alphabet import Alphabet
 from utils.checks import DataError, UserError
 from utils.normalisation import Normalisation
 
 NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
-SIZES = {"hidden_size": 16, "num_mixtures": 3}
 
 
 @pytest.fixture(scope="module")
 def synthesis() -> SynthesisNetwork:
     torch.manual_seed(0)
-    sizes = SIZES | {"num_windows": 2, "window_advance": 0.1}
+    sizes = {"hidden_size": 16, "num_mixtures": 3, "num_windows": 2, "window_advance": 0.1}
     return SynthesisNetwork(NORMALISATION, Alphabet("abc "), **sizes).eval()
-
-
-def numbers_of(seed: int):
-    """The random numbers of a line's first steps, as drawn by hand."""
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(make(256, 2, generator=generator) for make in (torch.rand, torch.randn))
 
 
 def test_a_line_is_left_without_what_is_too_many(synthesis, monkeypatch):
@@ -54,7 +47,8 @@ def test_the_bias_is_halved_while_the_pen_rests(lifts):
         network.output.bias[2:4], network.output.bias[4:6] = still, math.log(scale)
     for seed, bias in zip([4, 6], [4.0, 3.0], strict=True):
         line, _ = sample(network, [seed, 9], sampling=Sampling(bias=bias, max_steps=4 * PERIOD))
-        normal, biases = numbers_of(seed)[1], []
+        generator, biases = torch.Generator().manual_seed(seed), []
+        _, normal = (draw(BLOCK, 2, generator=generator) for draw in (torch.rand, torch.randn))
         for start in range(0, 4 * PERIOD, PERIOD):
             biases.append(bias)
             part = scale * math.exp(-bias) * normal[start : start + PERIOD]
@@ -123,39 +117,15 @@ def test_what_cannot_be_written_is_refused(synthesis, options, error, message):
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("name", "values"),
     [
-        *({"bias": -1.0}, {"bias": math.nan}, {"pen_sharpness": -1.0}, {"stretch": (1.0,)}),
-        *({"stretch": (math.inf, 1.0)}, {"stretch": (1.0, 0.0)}, {"max_steps": 0}),
+        ("bias", [-1.0, math.nan]),
+        ("pen_sharpness", [-1.0]),
+        ("stretch", [(1.0,), (math.inf, 1.0), (1.0, 0.0)]),
+        ("max_steps", [0]),
     ],
 )
-def test_values_of_a_sampling_are_checked_where_it_is_made(wrong):
-    ((name, value),) = wrong.items()
-    with pytest.raises(UserError, match=f"{name} {re.escape(str(value))} does not fit"):
-        Sampling(**wrong)
-
-
-def test_a_line_ends_with_its_first_drawn_end():
-    torch.manual_seed(0)
-    network = PredictionNetwork(NORMALISATION, **SIZES, end_of_sequence=True).eval()
-    with torch.no_grad():
-        network.output.bias[-1] = 3.0  # so that it ends at some points
-    lines = sample(network, range(12), sampling=Sampling(bias=0.0, max_steps=40))
-    assert 3 < sum(line.ended for line in lines) < 12
-    for seed, line in enumerate(lines):
-        point, state, points = torch.tensor([[[-8.0 / 40.0, -0.5 / 30.0, 0.0, 0.0]]]), None, []
-        with torch.no_grad():
-            for uniform, normal in zip(*(one[:40] for one in numbers_of(seed)), strict=True):
-                output = network(point, state=state)
-                state = output.state
-                drawn = output.prediction[:, -1].sample(uniform[None], normal[None])
-                points.append(drawn[0])
-                point = drawn[None] * torch.tensor([1.0, 1.0, 1.0, 0.0])  # it has not ended
-        points = torch.stack(points)
-        ends = (points[:, 3] == 1).nonzero()[:, 0].tolist()
-        assert line.ended == bool(ends)
-        count = ends[0] + 1 if ends else 40  # the point at which it ends is part of it
-        assert line.ink.shape == (count + 1, 3) and line.ink[-1, 2] == 1
-        offsets = points[:count, :2].numpy() * [40.0, 30.0] + [8.0, 0.5]
-        np.testing.assert_allclose(line.ink[1:, :2], offsets, atol=0.05)
-        np.testing.assert_array_equal(line.ink[1:-1, 2], points[: count - 1, 2])
+def test_values_of_a_sampling_are_checked_where_it_is_made(name, values):
+    for value in values:
+        with pytest.raises(UserError, match=f"{name} {re.escape(str(value))} does not fit"):
+            Sampling(**{name: value})

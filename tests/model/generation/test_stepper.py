@@ -29,14 +29,12 @@ def _no_gradients():
 
 def make(cell="LSTM", layers=3, conditional=True, hidden=20, mixtures=3, **more):
     torch.manual_seed(1)
-    sizes = {"hidden_size": hidden, "num_layers": layers, "cell": cell, "num_mixtures": mixtures}
-    sizes |= more
-    if not conditional:
-        network = PredictionNetwork(NORMALISATION, **sizes)
+    more |= {"hidden_size": hidden, "num_layers": layers, "cell": cell, "num_mixtures": mixtures}
+    if conditional:
+        window = {"num_windows": 2, "window_advance": 0.3}
+        network = SynthesisNetwork(NORMALISATION, Alphabet("abcde"), **window, **more)
     else:
-        network = SynthesisNetwork(
-            NORMALISATION, Alphabet("abcde"), num_windows=2, window_advance=0.3, **sizes
-        )
+        network = PredictionNetwork(NORMALISATION, **more)
     for weights in network.parameters():  # far enough from zero that every part tells
         weights.add_(0.3 * torch.randn_like(weights))
     return network.eval()
@@ -50,11 +48,9 @@ def begin(network, count) -> WritingState:
         state["0.kappa"] = state["0.kappa"].abs()
         text, lengths = torch.randint(0, 5, (count, 7)), torch.randint(1, 8, (count,))
     dtype = network.output.weight.dtype
-    point = torch.randn(count, network.input_size).to(dtype)
-    bias = torch.rand(count).to(dtype)
-    return WritingState(
-        point, state, bias, text, lengths, Sampling(pen_sharpness=1.7, stretch=(1.1, 0.9))
-    )
+    point, bias = torch.randn(count, network.input_size).to(dtype), torch.rand(count).to(dtype)
+    sampling = Sampling(pen_sharpness=1.7, stretch=(1.1, 0.9))
+    return WritingState(point, state, bias, text, lengths, sampling)
 
 
 def plainly(network, lines, uniform, normal):

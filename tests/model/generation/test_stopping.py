@@ -31,21 +31,19 @@ def feed(stopping, points, phi=None, period=16, drop=True):
     return stopping.ends()
 
 
-def ends(points, positions, texts, *, mean=8.0, limits=None, own=False, up=False, **how):
+def ends(points, positions, texts, *, mean=8.0, limits=None, own=False, **how):
     """Return the ends of lines `(T, B, I)` whose windows stand at `positions` `(T, B)`."""
     start = torch.zeros(len(texts), points.shape[-1])
-    start[:, 2] = up
     normalisation = Normalisation((mean, 0.5), (40.0, 30.0))
     limits = limits or [len(points)] * len(texts)
     stopping = Stopping(start, normalisation, texts, limits, own)
     return feed(stopping, points, windows(positions, max(map(len, texts))), **how)
 
 
-def table(lifted, steps, offset=1.0):
-    """Return the points `(steps, 1, 3)` of a pen that goes on by `offset` from rest and is lifted
-    at some of them."""
+def table(lifted, steps):
+    """Return the points `(steps, 1, 3)` of a pen that goes on and is lifted at some of them."""
     points = torch.zeros(steps, 1, 3)
-    points[:, 0, :2] = STILL + torch.tensor([offset, 0.0])
+    points[:, 0, :2] = STILL + torch.tensor([1.0, 0.0])
     points[list(lifted), 0, 2] = 1.0
     return points
 

@@ -1,5 +1,7 @@
 """Every way to run a layer against the paper's formulas in float64, differentiated by autograd."""
 
+import copy
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -115,21 +117,17 @@ def run_backward(layer, arguments, dtype=torch.float32, bound=None, function=Non
     return [one.detach().double() for one in (*outputs, *gradients)]
 
 
+def widened(arguments):
+    """Return what a layer is called with in float64."""
+    inputs, *text, state = arguments
+    return inputs.double(), *text, {name: value.double() for name, value in state.items()}
+
+
 def expected(layer, arguments, bound=None):
     """Return what `run_backward` does, by the formulas in float64."""
-    inputs, *text, state = arguments
-    wide = {name: value.double() for name, value in state.items()}
-    before = next(layer.parameters()).dtype
-    try:
-        return run_backward(
-            layer.double(),
-            (inputs.double(), *text, wide),
-            torch.float64,
-            bound,
-            lambda *given: formulas(layer, *given),
-        )
-    finally:
-        layer.to(before)
+    wide = copy.deepcopy(layer).double()
+    by_formulas = partial(formulas, wide)
+    return run_backward(wide, widened(arguments), torch.float64, bound, by_formulas)
 
 
 def assert_close(ours, reference, tolerance):
@@ -159,10 +157,7 @@ def test_every_path_computes_the_formulas(
         free = expected(layer, arguments)
         assert any((a - b).abs().max() > 1e-3 for a, b in zip(free, reference, strict=True))
     if dtype == torch.float64:
-        layer.double()
-        inputs, *text, state = arguments
-        state = {name: value.double() for name, value in state.items()}
-        arguments = (inputs.double(), *text, state)
+        layer, arguments = layer.double(), widened(arguments)
     assert_close(run_backward(layer, arguments, dtype, bound), reference, tolerance)
     with torch.no_grad():
         outputs = run(layer, arguments, dtype, bound)

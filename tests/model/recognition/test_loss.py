@@ -29,9 +29,8 @@ def test_ctc_is_the_sum_over_all_labellings_of_the_frames():
     output = SimpleNamespace(ctc_log_probs=labels, lengths=torch.full((len(texts),), frames))
     torch.testing.assert_close(CTCLoss()(output, batch), -chances.log())
     # Joint training adds it, by its weight.
-    output.decoder_log_probs = torch.randn(len(texts), 3, classes, dtype=torch.float64).log_softmax(
-        -1
-    )
+    characters = torch.randn(len(texts), 3, classes, dtype=torch.float64)
+    output.decoder_log_probs = characters.log_softmax(-1)
     both = TranscriptionLoss(ctc_weight=0.5)(output, batch)
     alone = TranscriptionLoss()(output, batch)
     torch.testing.assert_close(both, alone - 0.5 * chances.log())
@@ -68,11 +67,8 @@ def test_ctc_leaves_out_texts_longer_than_their_frames_and_names_them(caplog):
     nats.sum().backward()
     assert torch.isfinite(labels.grad).all()
     loss(output, batch)
-    named = [record.message for record in caplog.records]
-    assert [message.split(":")[0] for message in named] == [
-        "sample 8 has more characters than frames",
-        "sample 9 has more characters than frames",
-    ]
+    named = [message.split(":")[0] for message in caplog.messages]
+    assert named == [f"sample {number} has more characters than frames" for number in (8, 9)]
 
 
 @pytest.mark.parametrize("loss", [CTCLoss, TranscriptionLoss])

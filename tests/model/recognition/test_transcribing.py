@@ -91,10 +91,11 @@ def test_spellings_and_characters_that_are_alike_add_their_probabilities(data):
 
 def test_an_x_height_that_is_told_scales_the_ink(data):
     model, ink = network("CTCNetwork"), data[0].ink
-    larger = ink * [2.0, 2.0, 1.0]
-    found = [read_with_doubts(model, [of], [["ab"]], height=height)
-             for of, height in ((ink, 10.0), (larger, 20.0), (larger, 10.0))]  # fmt: skip
-    assert found[0][0][1] == pytest.approx(found[1][0][1], rel=1e-4) != found[2][0][1]
+    larger, doubts = ink * [2.0, 2.0, 1.0], []
+    for of, height in ((ink, 10.0), (larger, 20.0), (larger, 10.0)):
+        ((_, doubt),) = read_with_doubts(model, [of], [["ab"]], height=height)
+        doubts.append(doubt)
+    assert doubts[0] == pytest.approx(doubts[1], rel=1e-4) != doubts[2]
 
 
 @pytest.mark.parametrize("arch", READERS)

@@ -4,6 +4,7 @@ stands for a graph, on CUDA as it is. The Triton kernels run in Triton's interpr
 import importlib.util
 import logging
 import os
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -65,20 +66,15 @@ def loop_for(leaves, one_hot, kind, windowed=True):
 
 
 def run_loop(loop, leaves, one_hot, bound=None, windowed=True):
-    names = ("shares", "weight", "hidden", "cell")
-    parts = None
-    values = [leaves[name] for name in names]
+    shares, weight, hidden, cell = (leaves[n] for n in ("shares", "weight", "hidden", "cell"))
+    window = None
     if windowed:
-        parts = cuda.Window(
-            leaves["window_weight"],
-            leaves["window_bias"],
-            one_hot,
-            leaves["window"],
-            leaves["kappa"],
-        )
+        to_window = leaves["window_weight"], leaves["window_bias"]
+        window = cuda.Window(*to_window, one_hot, leaves["window"], leaves["kappa"])
     else:
-        values[1] = values[1][:, : values[2].shape[1]]
-    return [one for one in cuda.run(*values, bound, parts, loop) if one is not None]
+        weight = weight[:, : hidden.shape[1]]
+    results = cuda.run(shares, weight, hidden, cell, bound, window, loop)
+    return [one for one in results if one is not None]
 
 
 def run_written_out(leaves, one_hot, bound=None, windowed=True):
@@ -98,7 +94,7 @@ def run_written_out(leaves, one_hot, bound=None, windowed=True):
 
 
 def values_and_gradients(results, leaves):
-    """Results, and all gradients of a fixed, uneven scalar of them."""
+    """Return results, and all gradients of a fixed, uneven scalar of them."""
     generator = torch.Generator().manual_seed(1)
     total = 0.0
     for one in results:
@@ -106,58 +102,45 @@ def values_and_gradients(results, leaves):
             slopes = torch.randn(one.shape, generator=generator, dtype=torch.float64)
             total = total + (one.double() * slopes.to(one.device)).sum()
     gradients = torch.autograd.grad(total, [*leaves.values()], allow_unused=True)
-    used = [gradient for gradient in gradients if gradient is not None]
-    return [one.detach() for one in results], used
+    return [one.detach() for one in (*results, *gradients) if one is not None]
 
 
-def same(left, right, **tolerance):
-    for one, other in zip(left, right, strict=True):
-        torch.testing.assert_close(one, other, **tolerance)
+MANY = dict(batch=3, size=101, vocab_size=131, components=3, places=35)
+"""More than one block of each in the Triton kernels, and sizes that are not aligned."""
 
 
 @pytest.mark.parametrize("kind", kinds())
 @pytest.mark.parametrize("windowed", [True, False])
 @pytest.mark.parametrize("bound", [None, 0.02])
-@pytest.mark.parametrize("steps", [5, cuda.CHUNK, 2 * cuda.CHUNK + 7])
-def test_chunks_equal_the_written_out_loop(kind, windowed, bound, steps):
-    leaves, one_hot = sample(steps)
+@pytest.mark.parametrize(
+    ("steps", "sizes"), [(5, {}), (cuda.CHUNK, {}), (2 * cuda.CHUNK + 7, {}), (9, MANY)]
+)
+def test_chunks_equal_the_written_out_loop(kind, windowed, bound, steps, sizes):
+    leaves, one_hot = sample(steps, **sizes)
     loop = loop_for(leaves, one_hot, kind, windowed)
     own = values_and_gradients(run_loop(loop, leaves, one_hot, bound, windowed), leaves)
     expected = values_and_gradients(run_written_out(leaves, one_hot, bound, windowed), leaves)
-    assert len(own[1]) == (8 if windowed else 4)
-    for left, right in zip(own, expected, strict=True):
-        same(left, right, **PRECISE)
+    assert len(own) == (5 + 8 if windowed else 2 + 4)
+    torch.testing.assert_close(own, expected, **PRECISE)
     if bound is not None:  # the bound must bite here, or nothing is tested
-        free = values_and_gradients(run_written_out(leaves, one_hot, None, windowed), leaves)[1]
-        assert any((a - b).abs().max() > 1e-3 for a, b in zip(own[1], free, strict=True))
-
-
-@pytest.mark.parametrize("kind", kinds())
-def test_many_components_letters_and_places(kind):
-    """More than one block of each in the Triton kernels, and sizes that are not aligned."""
-    leaves, one_hot = sample(9, batch=3, size=101, vocab_size=131, components=3, places=35)
-    loop = loop_for(leaves, one_hot, kind)
-    own = values_and_gradients(run_loop(loop, leaves, one_hot), leaves)
-    expected = values_and_gradients(run_written_out(leaves, one_hot), leaves)
-    for left, right in zip(own, expected, strict=True):
-        same(left, right, **PRECISE)
+        free = values_and_gradients(run_written_out(leaves, one_hot, None, windowed), leaves)
+        assert any((a - b).abs().max() > 1e-3 for a, b in zip(own, free, strict=True))
 
 
 @pytest.mark.parametrize("kind", kinds())
 def test_bfloat16_chunks_are_near_the_written_out_loop_in_float32(kind):
     leaves, one_hot = sample(40, size=16, dtype=torch.float32)
     exact = values_and_gradients(run_written_out(leaves, one_hot), leaves)
-    narrow = {
-        name: value.detach().bfloat16() if name in ("shares", "weight", "window_weight") else value
-        for name, value in leaves.items()
-    }
-    narrow = {name: value.detach().requires_grad_() for name, value in narrow.items()}
+    narrow = {name: value.detach() for name, value in leaves.items()}
+    narrow |= {name: narrow[name].bfloat16() for name in ("shares", "weight", "window_weight")}
+    for value in narrow.values():
+        value.requires_grad_()
     loop = loop_for(narrow, one_hot, kind)
-    results, gradients = values_and_gradients(run_loop(loop, narrow, one_hot), narrow)
-    assert [one.dtype for one in results] == [torch.bfloat16] * 2 + [torch.float32] * 3
+    own = values_and_gradients(run_loop(loop, narrow, one_hot), narrow)
+    assert [one.dtype for one in own[:5]] == [torch.bfloat16] * 2 + [torch.float32] * 3
     # bfloat16 has 8 bits of mantissa, which Triton's interpreter cuts off instead of rounding.
     tolerance = 0.06 if INTERPRETED else 0.03
-    for one, other in zip([*results, *gradients], [*exact[0], *exact[1]], strict=True):
+    for one, other in zip(own, exact, strict=True):
         assert (one.float() - other).norm() < tolerance * other.norm()
 
 
@@ -165,10 +148,8 @@ def test_bfloat16_chunks_are_near_the_written_out_loop_in_float32(kind):
 def test_a_loop_keeps_nothing_from_call_to_call(kind):
     """A long text, one with NaN, then a short one; and another call before the backward pass."""
     leaves, one_hot = sample(40)
-    expected = values_and_gradients(
-        run_loop(loop_for(leaves, one_hot, kind), leaves, one_hot), leaves
-    )
-    loop = loop_for(leaves, one_hot, kind)
+    loop, fresh = (loop_for(leaves, one_hot, kind) for _ in range(2))
+    expected = values_and_gradients(run_loop(fresh, leaves, one_hot), leaves)
     others, long = sample(70, places=12)
     values_and_gradients(run_loop(loop, others, long, 0.01), others)
     broken = {name: torch.full_like(value, torch.nan) for name, value in others.items()}
@@ -176,8 +157,7 @@ def test_a_loop_keeps_nothing_from_call_to_call(kind):
     results = run_loop(loop, leaves, one_hot)
     run_loop(loop, others, long)
     own = values_and_gradients(results, leaves)
-    for left, right in zip(own, expected, strict=True):
-        same(left, right, rtol=0.0, atol=0.0)
+    torch.testing.assert_close(own, expected, rtol=0.0, atol=0.0)
 
 
 class Tape(TorchDispatchMode):
@@ -265,25 +245,38 @@ def test_the_layers_replay_what_was_recorded(tapes, monkeypatch, bound):
     own = [run_layers("cpu", steps, bound) for steps in (40, 70)]
     assert len(tapes) == 4  # forward and backward of two loops, none for the second call
     monkeypatch.setattr(cuda, "available", lambda device: False)
-    for steps, result in zip((40, 70), own, strict=True):
-        for left, right in zip(result, run_layers("cpu", steps, bound), strict=True):
-            same(left, right, **PRECISE)
+    expected = [run_layers("cpu", steps, bound) for steps in (40, 70)]
+    torch.testing.assert_close(own, expected, **PRECISE)
 
 
-def test_a_graph_that_cannot_be_recorded_is_logged_once(tapes, monkeypatch, caplog):
-    def record(function, warm_up):
-        raise RuntimeError("no graphs today")
+def refusing(function, warm_up):
+    raise RuntimeError("no graphs today")
 
+
+def forgetting(function, warm_up):
+    """Leave out the last operation of what is recorded, as a broken graph might."""
+    tape = Tape(function)
+    del tape.operations[-1]
+    return tape.replay
+
+
+@pytest.mark.parametrize(
+    ("record", "fault"),
+    [(refusing, "no graphs today"), (forgetting, r"its results are wrong \(\w+\)")],
+)
+def test_graphs_that_fail_or_are_wrong_are_logged_once_and_done_without(
+    tapes, monkeypatch, caplog, record, fault
+):
     monkeypatch.setattr(cuda, "record", record)
     with caplog.at_level(logging.WARNING):
         own = run_layers("cpu", 40, 0.05)
         run_layers("cpu", 40, 0.05)
-    assert [line.message for line in caplog.records] == [
-        "TorchSteps cannot be captured as a CUDA graph: no graphs today",
-        "recurrent layers run without CUDA graphs, which is slower",
-    ]
+    first, second = caplog.messages
+    assert re.fullmatch(f"TorchSteps cannot be captured as a CUDA graph: {fault}", first)
+    assert second == "recurrent layers run without CUDA graphs, which is slower"
+    assert not cuda._loops
     monkeypatch.setattr(cuda, "available", lambda device: False)
-    same(own[1], run_layers("cpu", 40, 0.05)[1], rtol=0.0, atol=0.0)
+    torch.testing.assert_close(own, run_layers("cpu", 40, 0.05), rtol=0.0, atol=0.0)
 
 
 def test_steps_that_fail_leave_their_place_to_the_next(tapes, monkeypatch, caplog):
@@ -346,8 +339,7 @@ def test_graphs_equal_the_written_out_loop_in_float64(graphs, monkeypatch, bound
     for batch, places, steps in [(2, 3, 8), (2, 3, 70), (2, 15, 64), (5, 40, 33), (2, 3, 70)]:
         own = run_layers("cuda", steps, bound, batch=batch, places=places)
         expected = without_graphs(monkeypatch, steps, bound, batch=batch, places=places)
-        for left, right in zip(own, expected, strict=True):
-            same(left, right, **PRECISE)
+        torch.testing.assert_close(own, expected, **PRECISE)
     # For two batches' upper layers, and for texts of up to 16 positions and of 48.
     assert len(cuda._loops) == 4
 
@@ -359,34 +351,9 @@ def test_graphs_are_near_the_written_out_loop_in_lower_precision(graphs, monkeyp
     again = run_layers("cuda", 70, None, torch.float32, batch=32, autocast=autocast)
     wide = without_graphs(monkeypatch, 70, None, torch.float32, batch=32)
     tolerance = 0.05 if autocast else 1e-3  # of bfloat16, and of TF32 if that is chosen
-    for left, right, other in zip(own, again, wide, strict=True):
-        assert [one.dtype for one in left][3:5] == [one.dtype for one in right][3:5]
-        for one, two, three in zip(left, right, other, strict=True):
-            torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-5)
-            assert (one.float() - three).norm() <= tolerance * three.norm()
-
-
-@on_cuda
-def test_two_layers_of_one_size_share_a_loop(graphs, monkeypatch):
-    """Both forward passes come before both backward passes, with other weights and bounds."""
-
-    def run():
-        torch.manual_seed(9)
-        layers = [RecurrentLayer("LSTM", 6, 6, 1.0).cuda().double() for _ in range(2)]
-        seen = torch.randn(50, 3, 6, dtype=torch.float64).cuda()
-        for layer, bound in zip(layers, (0.1, 1e6), strict=True):
-            zeros = {name: seen.new_zeros(3, size) for name, size in layer.state_sizes.items()}
-            seen, _ = layer(seen, zeros, bound)
-        leaves = [*layers[0].parameters(), *layers[1].parameters()]
-        return values_and_gradients([seen], dict(enumerate(leaves)))
-
-    own = run()
-    assert len(cuda._loops) == 1
-    with monkeypatch.context() as patch:
-        patch.setenv(cuda.SWITCH, "0")
-        expected = run()
-    for left, right in zip(own, expected, strict=True):
-        same(left, right, **PRECISE)
+    torch.testing.assert_close(own, again, rtol=1e-5, atol=1e-5)
+    for one, other in zip(own, wide, strict=True):
+        assert (one.float() - other).norm() <= tolerance * other.norm()
 
 
 @on_cuda
@@ -398,47 +365,4 @@ def test_graphs_outlive_inference_mode_and_the_loops_that_are_kept(graphs, monke
     monkeypatch.setattr(cuda, "KEPT", 1)
     own = run_layers("cuda", 70, 0.05)  # the upper layer's loop takes the lower one's place
     expected = without_graphs(monkeypatch, 70, 0.05)
-    for left, right in zip(own, expected, strict=True):
-        same(left, right, **PRECISE)
-
-
-def test_a_recording_that_gives_something_else_is_not_used(tapes, monkeypatch, caplog):
-    class Forgetful(Tape):
-        """Leaves out the last operation of what it recorded, as a broken graph might."""
-
-        def replay(self):
-            for func, args, kwargs, _ in self.operations[:-1]:
-                func(*args, **kwargs)
-
-    monkeypatch.setattr(cuda, "record", lambda function, warm_up: Forgetful(function).replay)
-    with caplog.at_level(logging.WARNING):
-        own = run_layers("cpu", 40, 0.05)
-    assert "its results are wrong" in caplog.text
-    assert "graphs" in cuda._refused and not cuda._loops
-    monkeypatch.setattr(cuda, "available", lambda device: False)
-    same(own[1], run_layers("cpu", 40, 0.05)[1], rtol=0.0, atol=0.0)
-
-
-@pytest.mark.parametrize("windowed", [True, False])
-def test_the_check_allows_for_the_rounding_of_wide_layers(windowed):
-    """As the fused steps do, which square, multiply and squash before they round."""
-
-    class Rounding(cuda.TorchSteps):
-        def lstm(self, t):
-            loop, size = self.loop, self.loop.sizes.cells
-            gates = loop.gates[t].float()
-            input_gate, forget_gate, output_gate = gates[:, : 3 * size].sigmoid().chunk(3, 1)
-            candidate = gates[:, 3 * size :].tanh()
-            loop.cells[t + 1].copy_(forget_gate * loop.cells[t] + input_gate * candidate)
-            loop.hiddens[t + 1].copy_(output_gate * loop.cells[t + 1].tanh())
-            loop.gates[t].copy_(torch.cat((input_gate, forget_gate, output_gate, candidate), 1))
-
-    class Wrong(Rounding):
-        def lstm(self, t):
-            super().lstm(t)
-            self.loop.hiddens[t + 1].mul_(1.1)
-
-    sizes = cuda.Sizes(8, 400, *((20, 10, 16) if windowed else ()))
-    cuda._verify(cuda.Loop(sizes, torch.bfloat16, torch.device("cpu"), Rounding))
-    with pytest.raises(RuntimeError, match="its results are wrong"):
-        cuda._verify(cuda.Loop(sizes, torch.bfloat16, torch.device("cpu"), Wrong))
+    torch.testing.assert_close(own, expected, **PRECISE)
