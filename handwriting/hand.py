@@ -15,10 +15,10 @@ from handwriting.proofreading import (
     ALIKE,
     Proofread,
     check_shapes,
+    confirmed,
     keep_best,
     proofread,
     spellings,
-    with_doubt_of,
 )
 from handwriting.shapes import MISSING
 from handwriting.words import HandShape, level, place, shear, widen, words
@@ -47,7 +47,7 @@ class Hand:
         tries: most times a word is written.
         slant: degrees from upright to the right; None for the hand's own.
         progress: show a progress bar of the lines that are written together.
-        others: are asked about what `reader` reads.
+        second: is asked about what `reader` reads; None for no second reader.
         calibration: how lines become as large as the primer, and how far apart words are; measured
             unless given, where the primer has a text and the sampling a bias and no stretch of its
             own.
@@ -60,7 +60,7 @@ class Hand:
     tries: int = PageOptions.tries
     slant: float | None = None
     progress: bool = False
-    others: Sequence[Reader] = ()
+    second: Reader | None = None
     calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
@@ -112,9 +112,7 @@ class Hand:
         tried = [check_shapes(line, self.words(line), self.shape) for line in lines]
         if self.reader:
             found = proofread(self.reader, [*chain(*tried)])
-            for other in self.others:
-                found = with_doubt_of(other, found)
-            read = iter(found)
+            read = iter(confirmed(self.second, found) if self.second else found)
             tried = [[*islice(read, len(line))] for line in tried]
         return tried
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from base.pretrained import network_of, style_of
 from handwriting.hand import Hand, own_hand
 from handwriting.networks import (
+    SECOND,
     load_reader,
     load_writer,
-    other_proofreaders,
     sampling_of,
     usual_proofreader,
 )
@@ -59,13 +59,13 @@ class Hands:
         return reader
 
     @cached_property
-    def others(self) -> tuple[Reader, ...]:
-        """The networks that are asked about what `reader` reads; none beside one that is chosen."""
-        usual = self._options.proofread and not self._options.reader
-        named = other_proofreaders(self.writer) if usual else ()
-        others = tuple(load_reader(name, self._device) for name in named)
-        self.notes += map(str, others)
-        return others
+    def second(self) -> Reader | None:
+        """The network that is asked about what `reader` reads; none beside one that is chosen."""
+        if not self._options.proofread or self._options.reader:
+            return None
+        second = load_reader(SECOND, self._device)
+        self.notes.append(str(second))
+        return second
 
     def of(self, look: Look) -> Hand:
         """Return the hand of a line, with one primer for all biases of a style."""
@@ -87,7 +87,7 @@ class Hands:
                 options.tries,
                 look.slant,
                 self._progress,
-                self.others,
+                self.second,
             )
         return self._hands[key]
 

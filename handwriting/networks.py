@@ -42,10 +42,9 @@ def usual_proofreader(writer: "model.Writer") -> str:
     return "open_reader" if writer.licence == OPEN else "proofreader"
 
 
-def other_proofreaders(writer: "model.Writer") -> tuple[str, ...]:
-    """Return the pretrained networks that are asked about what this one reads: of other hands, and
-    of pictures."""
-    return ("eye",) if writer.licence == OPEN else ("open_reader", "eye")
+SECOND = "eye"
+"""The pretrained network that is asked about what this one reads: of pictures, and free for any
+use."""
 
 
 def sampling_of(

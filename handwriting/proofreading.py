@@ -4,9 +4,9 @@ Graves 2013 draws each line once. Here words with a fault are drawn again with t
 (`handwriting.Hand`), and the best of their tries is kept. Within a line a recogniser reads from
 what stands around a word, as no reader of a number can; so it is shown one word at a time.
 
-Others may be asked about what the first reads: one that learned from other hands, and one that sees
-a picture and no movement, as people do. They do not share the habits by which the first reads what
-a person would not, or doubts what a person reads.
+A second recogniser may be asked about what the first reads: one that sees a picture, as people do,
+and no movement. It does not share the habits by which the first reads what a person would not, or
+doubts what a person reads.
 """
 
 import re
@@ -28,8 +28,13 @@ DOUBT, DOUBT_OF_NUMBERS, REPORTED = 0.1, 0.01, 10.0
 """Nats of doubt with which a word is good enough, and one with a digit, which nobody guesses, and
 how many times as much is reported (by eye, lab notebook: the words of a page)."""
 UNSURE = 1.0
-"""Nats of another reader's doubt from which it decides nothing, and over which a word is written
-again (lab notebook: a second reader)."""
+"""Nats of a second reader's doubt from which it confirms nothing (assumed)."""
+UNCLEAR, UNCLEAR_NUMBER = 0.8, 0.4
+"""Nats of its doubt over which a word is written again, and one with a digit (lab notebook: a
+reader of pictures proofreads)."""
+LONG = 8
+"""Characters of a word beyond which all doubts but `UNSURE` may be larger in proportion (assumed: a
+web address is doubted at each character)."""
 
 ALIKE = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 """Characters that nobody tells apart, each group spelt as its first."""
@@ -55,8 +60,9 @@ class Proofread:
         doubt: minus the log-probability that the reader gives the text, in nats.
         faults: what else is wrong: of its line, or of itself.
         bare: whether each `I` is a bare stroke.
-        others: doubts of other readers, in nats: 0 where one reads the text.
-        looks_like: what the last of these that does not read the text reads instead.
+        second: doubt of a second reader, in nats: 0 where only context tells what it reads from the
+            text; None if there is none.
+        looks_like: what it reads instead.
     """
 
     words: tuple[Word, ...]
@@ -67,29 +73,30 @@ class Proofread:
     doubt: float = 0.0
     faults: tuple[str, ...] = ()
     bare: bool = False
-    others: tuple[float, ...] = ()
+    second: float | None = None
     looks_like: str = ""
 
     @property
     def wrong(self) -> tuple[int, float]:
         """How much is wrong with it: faults and errors, then doubt."""
-        return len(self.faults) + self.errors, self.doubt + sum(self.others)
+        return len(self.faults) + self.errors, self.doubt + (self.second or 0.0)
 
     @property
     def confirmed(self) -> bool:
-        """Whether another reader reads it."""
-        return min(self.others, default=UNSURE) < UNSURE
+        """Whether a second reader reads it."""
+        return self.second is not None and self.second < UNSURE
 
     @property
     def doubt_limit(self) -> float:
-        """Nats of doubt with which it is good enough: more where another reader reads it."""
-        limit = DOUBT_OF_NUMBERS if any(map(str.isdigit, self.text)) else DOUBT
+        """Nats of doubt with which it is good enough: more where a second reader reads it."""
+        limit = self._limit(DOUBT, DOUBT_OF_NUMBERS)
         return REPORTED * limit if self.confirmed else limit
 
     @property
     def accepted(self) -> bool:
         """Whether nothing is wrong with it, as far as the readers can tell."""
-        sure = self.doubt <= self.doubt_limit and max(self.others, default=0.0) <= UNSURE
+        clear = (self.second or 0.0) <= self._limit(UNCLEAR, UNCLEAR_NUMBER)
+        sure = self.doubt <= self.doubt_limit and clear
         return sure and not self.errors and not self.faults
 
     @property
@@ -103,6 +110,10 @@ class Proofread:
                 looks = f"looks like {self.looks_like!r}"
                 reasons.append(looks if self.looks_like else "hardly legible")
         return ", ".join(reasons)
+
+    def _limit(self, word: float, number: float) -> float:
+        limit = number if any(map(str.isdigit, self.text)) else word
+        return limit * max(1.0, len(self.text) / LONG)
 
 
 def check_shapes(line: Line, words: Sequence[Word], shape: HandShape) -> list[Proofread]:
@@ -124,17 +135,18 @@ def proofread(reader: Reader, written: Sequence[Proofread]) -> list[Proofread]:
     return found
 
 
-def with_doubt_of(other: Reader, written: Sequence[Proofread]) -> list[Proofread]:
-    """Return words with the doubt of another reader; those of a line with a fault as they are."""
+def confirmed(second: Reader, written: Sequence[Proofread]) -> list[Proofread]:
+    """Return words with the doubt of a second reader; those of a line with a fault as they are."""
     found = list(written)
-    for k, hypothesis, doubt in _readings(other, found):
+    for k, hypothesis, doubt in _readings(second, found):
         own = judged(found[k], hypothesis, doubt)
-        right = not own.errors or _loosely(hypothesis) == _loosely(own.text)
-        found[k] = replace(
-            found[k],
-            others=(*own.others, 0.0 if right else doubt),
-            looks_like=own.looks_like if right else hypothesis.replace(WRONG, "?"),
-        )
+        if not own.errors:
+            found[k] = replace(found[k], second=own.doubt)
+        elif _loosely(hypothesis) == _loosely(own.text):
+            found[k] = replace(found[k], second=0.0)
+        else:
+            looks_like = hypothesis.replace(WRONG, "?")
+            found[k] = replace(found[k], second=doubt, looks_like=looks_like)
     return found
 
 

@@ -47,7 +47,7 @@ class Target(NamedTuple):
 
 def save_report(path: str | PathLike[str], pages: Pages) -> None:
     """Save pages, what was read of their words, and what it takes to write one of them again."""
-    names = ("text", "tries", "hypothesis", "errors", "doubt", "faults", "others", "looks_like")
+    names = ("text", "tries", "hypothesis", "errors", "doubt", "faults", "second", "looks_like")
     each = [{name: getattr(one, name) for name in names} for one in pages.proofread]
     kept = {**asdict(pages.origin), "pages": [*map(asdict, pages)]}
     plain = json.loads(json.dumps(kept, default=_text))
