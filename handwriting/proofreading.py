@@ -39,7 +39,7 @@ web address is doubted at each character)."""
 ALIKE = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 """Characters that nobody tells apart, each group spelt as its first."""
 SPELT = str.maketrans({one: group[0] for group in ALIKE for one in group} | {"…": "..."})
-ALONE = str.maketrans("_~,'/!(", "--..lll")
+ALONE = str.maketrans("_~,'\"/!(", "--...lll")
 """Signs that only other ink, or their height in the line, tells apart, each as one of them."""
 BARE_I = ("l", "t", "k", "/")
 """What a reader takes an `I` for that is a bare stroke (lab notebook: the words of a page)."""

@@ -102,7 +102,7 @@ def open_collection(path: Path) -> Collection:
             lru_cache(_SHARED)(lambda name: read_included(path / INCLUDE, name)),
         )
     packed = members(path, _EVERY, "reading UNIPEN", MAX_COLLECTION)
-    files = {_in_collection(member): content for member, content in packed}
+    files = {name: content for member, content in packed if (name := _in_collection(member))}
     if not any(name.startswith(f"{DATA}/") for name in files):
         raise DataError(f"{path}: no folder {DATA}/ of a UNIPEN collection in it")
 

@@ -112,6 +112,7 @@ def test_a_person_is_shown_what_neither_reader_reads_and_a_line_with_a_fault():
         ("--", "--", 9.0, 0, True),  # no doubt is cast on signs alone
         ("--", "~~", 9.0, 0, True),
         ("- - -", "---", 0.0, 2, False),
+        (".", "„", 9.0, 0, True),
         ("*", "", 0.0, 0, True),
         ("*", "a", 0.0, 1, False),
         ("x", "X", 9.0, 0, True),  # nor whether a letter alone is a capital

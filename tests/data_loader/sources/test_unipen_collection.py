@@ -53,6 +53,7 @@ def dataset(root, **options):
 
 
 def packed(root, mode, files=FILES, top="unipen/"):
+    files = {"README.md": "", **files}  # and what is of no category
     contents = {f"{top}{name}": content.encode() for name, content in files.items()}
     return pack(root / f"u.t{mode}", contents, f"w:{mode}")
 
