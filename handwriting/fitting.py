@@ -26,8 +26,13 @@ def set_to_fit(setting: Setting, options: PageOptions) -> tuple[list[Paragraph],
     def touch(paragraphs: Sequence[Paragraph]) -> bool:
         return layout.crowding(paragraphs, setting.paper) > 1.0 + 1e-6
 
+    def within(paragraphs: Sequence[Paragraph]) -> bool:
+        edge = setting.paper.width - setting.paper.margins[1] + 1e-6
+        found = layout.set_rows(paragraphs, setting.paper)
+        return all(stroke[:, 0].max() <= edge for row, _ in found for stroke in row.strokes)
+
     def fit(paragraphs: Sequence[Paragraph]) -> bool:
-        fills = not sheets or len(rows(paragraphs)) <= sheets
+        fills = not sheets or (len(rows(paragraphs)) <= sheets and within(paragraphs))
         return fills and not (follows and touch(paragraphs))
 
     def fit_in_columns(paragraphs: Sequence[Paragraph]) -> bool:

@@ -5,7 +5,7 @@ import pytest
 
 from handwriting import PageOptions
 from handwriting.fitting import set_to_fit
-from handwriting.layout import Word
+from handwriting.layout import Word, set_rows
 from handwriting.setting import Setting
 
 ROW = PageOptions().paper.column / PageOptions().usual_size
@@ -35,3 +35,14 @@ def test_columns_stay_where_they_fit(first, last, fit, kept, said):
     paragraphs, notes = set_to_fit(setting, options)
     assert [bool(one.lead) for one in paragraphs] == [kept] * 2
     assert any(said in note for note in notes) if said else not notes
+
+
+@pytest.mark.parametrize("lead", [[], [word(0.1 * ROW)]])
+@pytest.mark.parametrize("width", [0.7, 1.6])
+def test_a_long_word_that_is_to_fit_stays_within_its_row(width, lead):
+    options = PageOptions(fit=1)
+    cells = [[lead, [word(width * ROW)]] if lead else [[word(width * ROW)]]]
+    paragraphs, _ = set_to_fit(Setting([options.look], [0.0], cells, options.paper, None), options)
+    ((row, _),) = set_rows(paragraphs, options.paper)
+    right = options.paper.width - options.paper.margins[1]
+    assert 0.9 * right < max(stroke[:, 0].max() for stroke in row.strokes) <= right + 1e-6
