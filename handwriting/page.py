@@ -186,7 +186,8 @@ def known_lines(
         UserError: if a character is not known, or nothing is left to write.
     """
     raw = "\n".join(
-        re.sub(r"^ *\t[ \t]*", lambda blanks: blanks[0].expandtabs(4), line) for line in lines
+        re.sub(r"^ *\t[ \t]*(?=[^\t]*$)", lambda blanks: blanks[0].expandtabs(4), line)
+        for line in lines
     )
     raised = (sign for sign, plain in RAISED.items() if not alphabet.unknown(plain))
     fitted = fit(raw, {*alphabet.characters, "\t", *raised})

@@ -80,14 +80,17 @@ def line_height(look: Look, least: float | None, paper: Paper) -> float:
 
 
 def columns(line: str) -> list[str]:
-    """Return the columns of a line, of which most have one: what is between tabs, which leave more
-    room the more there are, or an item of a list and its mark, blank if it is no number."""
-    if mark := LIST_MARK.match(line):
-        return [mark[0].rstrip("-*•–"), line[mark.end() :].replace("\t", " ")]
-    further = re.sub(
-        r" *\t\s*", lambda tabs: "\t" + TAB * (tabs[0].count("\t") - 1) * ROOM, line.rstrip()
-    )
-    return further.split("\t")
+    """Return the columns of a line, of which most have one: the mark of an item of a list, blank if
+    it is no number, and what is between tabs, which leave more room the more there are."""
+    mark = LIST_MARK.match(line)
+    found = re.sub(
+        r" *\t\s*",
+        lambda tabs: "\t" + TAB * (tabs[0].count("\t") - 1) * ROOM,
+        line[mark.end() if mark else 0 :].rstrip(),
+    ).split("\t")
+    if len(found) > 1 and not found[0]:
+        found[0] = ROOM
+    return [mark[0].rstrip("-*•–"), *found] if mark else found
 
 
 Line = tuple[Look, float, Sequence[Sequence[Word]], int]

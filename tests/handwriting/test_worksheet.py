@@ -36,6 +36,8 @@ def test_what_is_drawn_is_as_wide_as_its_signs():
 def test_several_tabs_leave_room():
     assert columns("a\tb") == ["a", "b"] and columns("a \t b\t") == ["a", "b"]
     assert columns("a\t\tb") == ["a", ROOM * TAB + "b"]
+    assert columns("\ta\tb") == [ROOM, "a", "b"]  # a row of a table whose first cell is empty
+    assert columns("1. a\tb") == ["1.", " a", "b"] and columns("- a") == ["", " a"]
 
 
 def test_lines_to_write_on_stand_among_the_words(writer):
