@@ -37,7 +37,7 @@ def parts() -> dict[str, tuple[tuple[float, float, float, float], np.ndarray]]:
     line = network.write("the pen moves", bias=1.0, seed=1)
     slides = step_figures(network, line, ["window"])["window"]
     return {
-        "a page": (page, written(letter, page, style="linked", size=2.2, seed=200)),
+        "a page": (page, written(letter, page, style="flowing", size=2.2, seed=203)),
         "hands": (hands, written(each, hands, size=2.7, line_height=8.8, seed=1)),
         "the window over the text": (window, to_pixels(slides, DPI)),
     }

@@ -136,10 +136,13 @@ def proofread(reader: Reader, written: Sequence[Proofread]) -> list[Proofread]:
 
 
 def confirmed(second: Reader, written: Sequence[Proofread]) -> list[Proofread]:
-    """Return words with the doubt of a second reader; those of a line with a fault as they are."""
-    found = list(written)
+    """Return words with the doubt of a second reader; those of a line with a fault, and of
+    characters that it does not know, as they are."""
+    found, alphabet = list(written), second.model.alphabet
     for k, hypothesis, doubt in _readings(second, found):
         own = judged(found[k], hypothesis, doubt)
+        if alphabet.unknown(folded(own.text)):
+            continue
         if not own.errors:
             found[k] = replace(found[k], second=own.doubt)
         elif _loosely(hypothesis) == _loosely(own.text):

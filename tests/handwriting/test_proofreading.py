@@ -27,6 +27,7 @@ from handwriting.shapes import (
 )
 from handwriting.words import HandShape
 from model import Line
+from utils.alphabet import Alphabet
 from utils.ink import from_strokes
 
 DOT = [(1, -1.2), (1, -1.3)]
@@ -58,7 +59,8 @@ def line(text, ended=True, width=1.0, height=0.0):
 
 def second(*readings):
     """A reader that reads these."""
-    return SimpleNamespace(proofread=lambda inks, *_: readings[: len(inks)])
+    model = SimpleNamespace(alphabet=Alphabet("".join(map(chr, range(32, 127)))))
+    return SimpleNamespace(proofread=lambda inks, *_: readings[: len(inks)], model=model)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,7 @@ def second(*readings):
         ("1914", 0.005, ("1974", 1.1), False, ""),
         ("No.70", 0.09, ("NO. 7o", 9.0), True, ""),  # what only the context tells
         ("--", 0.0, ("~~", 9.0), True, ""),
+        ("été", 1.1, ("ete", 0.0), False, "hardly legible"),  # of characters that it does not know
     ],
 )
 def test_a_second_reader_is_asked_about_what_the_first_reads(
