@@ -61,7 +61,7 @@ class Proofread:
         faults: what else is wrong: of its line, or of itself.
         bare: whether each `I` is a bare stroke.
         second: doubt of a second reader, in nats: 0 where only context tells what it reads from the
-            text; None if there is none.
+            text; None if there is none, or it does not know the characters.
         looks_like: what it reads instead.
     """
 
