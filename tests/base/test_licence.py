@@ -20,7 +20,7 @@ def of(*types: str, **arguments: str) -> dict:
 
 @pytest.mark.parametrize("name", pretrained())
 def test_the_pretrained_networks_that_are_free_for_any_use_are_those_of_open_data(name):
-    free = name.startswith(("open_", "digit"))
+    free = name.startswith(("open_", "digit", "eye"))
     assert licence(load_checkpoint(pretrained()[name])) == (OPEN if free else RESEARCH)
 
 
