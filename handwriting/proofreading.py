@@ -10,6 +10,7 @@ doubts what a person reads.
 """
 
 import re
+import unicodedata
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -103,7 +104,8 @@ class Proofread:
     def reason(self) -> str:
         """Why a person should look at it; empty if there is no need."""
         reasons = list(self.faults)
-        if not self.confirmed:
+        accents = self.errors and _marked(self.hypothesis) == _marked(self.text)
+        if not self.confirmed and not accents:
             if self.errors:
                 reasons.insert(0, f"read as {self.hypothesis!r}")
             elif self.doubt > REPORTED * self.doubt_limit:
@@ -216,6 +218,12 @@ def spellings(text: str, bare: bool = False) -> list[str]:
 def folded(text: str) -> str:
     """Return a text with one character for all that are `ALIKE`."""
     return normalised(text).translate(SPELT).replace(" '", "'")
+
+
+def _marked(text: str) -> str:
+    """Return a text without the kinds of its accents, which small writing hardly shows."""
+    apart = unicodedata.normalize("NFD", folded(text))
+    return "".join("\u0301" if unicodedata.combining(one) else one for one in apart)
 
 
 def _loosely(text: str) -> str:

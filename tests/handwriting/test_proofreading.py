@@ -144,6 +144,12 @@ def test_what_a_person_is_told(hypothesis, doubt, faults, reason):
     assert Proofread((), "cat", 1, hypothesis, errors, doubt, faults).reason == reason
 
 
+@pytest.mark.parametrize(("read", "reason"), [("forēt", ""), ("foret", "read as 'foret'")])
+def test_the_kind_of_an_accent_is_no_reason_to_tell_a_person(read, reason):
+    found = judged(one("forêt"), read, 2.0)
+    assert (found.errors, found.accepted, found.reason) == (1, False, reason)
+
+
 @pytest.mark.parametrize(
     ("marks", "dotted", "faults"),
     [
