@@ -9,7 +9,7 @@ import handwriting
 from base.pretrained import USUAL_STYLES, resolve_checkpoint
 from commands import options
 from commands.options import Networks, Parser, number, require, value
-from handwriting.networks import PROOFREADERS
+from handwriting.networks import PROOFREADERS, SECOND
 from handwriting.options import OF_LOOK, USUAL, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, size_of
 from handwriting.setting import HEIGHT, LINE_HEIGHT
@@ -64,7 +64,8 @@ def add_options(parser: Parser) -> None:
     add_paper(parser)
     add_look(parser)
     proofreading = parser.add_mutually_exclusive_group()
-    read = f"read every word back, and write it again if it is misread (default: {PROOFREADERS})"
+    readers = f"{PROOFREADERS}; and {SECOND}"
+    read = f"read every word back, and write it again if it is misread (default: {readers})"
     proofreading.add_argument(
         "--proofread", dest="reader", nargs="?", metavar="RECOGNISER", help=read
     )
