@@ -142,9 +142,9 @@ def confirmed(second: Reader, written: Sequence[Proofread]) -> list[Proofread]:
     characters that it does not know, as they are."""
     found, alphabet = list(written), second.model.alphabet
     for k, hypothesis, doubt in _readings(second, found):
-        own = judged(found[k], hypothesis, doubt)
-        if alphabet.unknown(folded(own.text)):
+        if alphabet.unknown(folded(found[k].text)):
             continue
+        own = judged(found[k], hypothesis, doubt)
         if not own.errors:
             found[k] = replace(found[k], second=own.doubt)
         elif _loosely(hypothesis) == _loosely(own.text):

@@ -1,5 +1,5 @@
-"""What is wrong with the look of a written line, whatever a recogniser reads: that follows the
-movement of the pen, and people see ink.
+"""What is wrong with the look of a written line, whatever recognisers read: they forgive what
+people mind.
 """
 
 from collections.abc import Sequence

@@ -307,13 +307,12 @@ def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
 def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the strokes of a word in x-heights that ends with a full stop, which does not stand
     below the baseline."""
-    are_marks = [np.ptp(stroke, axis=0).max() <= STOP for stroke in strokes]
-    letters = [stroke for stroke, mark in zip(strokes, are_marks, strict=True) if not mark]
-    end, raised = extent(letters)[1] if letters else 0.0, []
-    for stroke, mark in zip(strokes, are_marks, strict=True):
-        below = max(stroke[:, 1].max(), 0.0) if mark and stroke[:, 0].mean() > end else 0.0
-        raised.append(stroke - (0.0, below))
-    return raised
+    large = [stroke for stroke in strokes if np.ptp(stroke, axis=0).max() > STOP]
+    end = extent(large)[1] if large else 0.0
+    return [
+        stroke - (0.0, max(stroke[:, 1].max(), 0.0)) if stroke[:, 0].mean() > end else stroke
+        for stroke in strokes
+    ]
 
 
 def shrunk(measured: float, characters: int, prior: float) -> float:
