@@ -62,6 +62,9 @@ HOLE, HOLE_BEFORE_MARK, LOW_MARK = 0.45, 0.3, 0.6
 """The widest gap within a word, and before a full stop or comma, in usual gaps between words, and
 how high these marks reach above the baseline in x-heights (by eye, lab notebook: what people
 see)."""
+FREE = 0.3
+"""The least room between a decimal point and the feet of the digits beside it, in x-heights (by
+eye: the line of a pen takes half of it)."""
 
 Inks = list[list[np.ndarray]]
 """The strokes `(n, 2)` of each word of a line."""
@@ -258,6 +261,7 @@ def place(texts: Sequence[str], inks: Inks, shape: HandShape, characters: int) -
         placed = [with_visible_dot((stroke - corner) / shape.letter) for stroke in ink]
         placed = placed if " " in text else closed(placed, shape.space)
         placed = with_stop_on_line(placed) if text.endswith(".") else placed
+        placed = with_free_points(placed) if re.search(r"\d[.,]\d", text) else placed
         words.append(Word(tuple(placed), extent(placed)[1], gap, text))
     return words
 
@@ -313,6 +317,24 @@ def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
         stroke - (0.0, max(stroke[:, 1].max(), 0.0)) if stroke[:, 0].mean() > end else stroke
         for stroke in strokes
     ]
+
+
+def with_free_points(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the strokes of a number in x-heights, a point or comma and what is behind it moved to
+    the right where a digit is closer than `FREE`."""
+    feet = [stroke[stroke[:, 1] > -LOW_MARK] for stroke in strokes]
+    places = [float((foot if len(foot) else stroke)[:, 0].mean())
+              for foot, stroke in zip(feet, strokes, strict=True)]  # fmt: skip
+    moved, shift, reached, behind_mark = list(strokes), 0.0, -math.inf, False
+    for number in sorted(range(len(strokes)), key=places.__getitem__):
+        if len(foot := feet[number]):
+            left, right = extent([foot])
+            is_mark = len(foot) == len(strokes[number])
+            if is_mark or behind_mark:
+                shift += max(FREE - (left + shift - reached), 0.0)
+            reached, behind_mark = max(reached, right + shift), is_mark
+        moved[number] = strokes[number] + (shift, 0.0)
+    return moved
 
 
 def shrunk(measured: float, characters: int, prior: float) -> float:

@@ -16,6 +16,7 @@ from handwriting.words import (
     shear,
     usual_gap,
     widen,
+    with_free_points,
     with_visible_dot,
     words,
 )
@@ -199,6 +200,16 @@ def test_what_stands_off_its_word_is_moved_to_it(low, expected):
     assert_array_equal([found[0], found[2]], [letter, bar])
     near = [letter, mark + np.array([1.2, 0])]
     assert_array_equal(closed(near, 2.0), near)
+
+
+def test_no_digit_touches_a_decimal_point():
+    seven = np.array([(0, -1.5), (0.8, -1.5), (0.2, 0.0)])  # Its head is over the point.
+    one = np.array([(0, 0.0), (0, -1.5)])
+    point, right = np.array([(0, -0.1), (0, 0.0)]), np.array([1, 0])
+    crowded = [seven, point + right * 0.3, one + right * 0.4, one + right * 1.4]
+    found = with_free_points(crowded)
+    assert [stroke[-1, 0] for stroke in found] == pytest.approx([0.2, 0.5, 0.8, 1.8])
+    assert np.concatenate(with_free_points(found)) == pytest.approx(np.concatenate(found))
 
 
 @pytest.mark.parametrize(("text", "dotted"), [("it is", True), ("is in it", False), ("a b", True)])
