@@ -118,7 +118,7 @@ class Hand:
 
     def words(self, line: Line) -> list[Word]:
         """Return the words of a line: level, in x-heights, each from its left edge."""
-        parts = words(line)
+        parts = words(line, self.shape)
         if not parts:
             return []
         first = to_points(line.ink)[line.primed]

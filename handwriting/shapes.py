@@ -8,10 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from handwriting.layout import Word
-from handwriting.words import HandShape, characters, dots_of
+from handwriting.words import HandShape, characters
 from model.generation.line import Line
 from utils.hand_measures import (
-    high_marks,
     is_straight,
     ring_area,
     segments_cross,
@@ -25,7 +24,7 @@ in x-heights, beyond which ink is not a line (assumed)."""
 UNENDED, MISSING, SHAPE = "never ended", "left out a word", "ink outside the line"
 """Faults of a line."""
 IN_PIECES, NO_RING = "a digit in pieces", "a 9 without a ring"
-NO_DOT, CROSSED = "an i without its dot", "a digit over another sign"
+CROSSED = "a digit over another sign"
 """Faults of a word besides misread characters: what a reader of pictures takes to be right (lab
 notebook: a reader of pictures proofreads)."""
 WHOLE = 0.55
@@ -63,7 +62,6 @@ def faults_of_words(
         seen = {
             IN_PIECES: any(height < least for one, height in tall if one != "4"),
             NO_RING: any(ring_area(ink) < RING for one, ink in own if one == "9" and ink),
-            NO_DOT: shape.dotted and high_marks(word.strokes) < dots_of(word.text),
             CROSSED: any(_cross(*both, SIGN * shape.letter) for both in pairwise(own)),
         }
         faults = tuple(name for name, true in seen.items() if true)

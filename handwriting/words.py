@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from handwriting.layout import Word
+from handwriting.marks import with_bars, with_dots
 from model.generation.line import Line
 from model.generation.options import Primer
 from utils.hand_measures import (
@@ -83,13 +84,14 @@ class WrittenWord(NamedTuple):
     strokes: list[np.ndarray]
 
 
-def words(line: Line) -> list[WrittenWord]:
+def words(line: Line, shape: "HandShape | None" = None) -> list[WrittenWord]:
     """Return the words of a line that was written with a window, in their order in the text.
 
     A word without ink, which the network left out, is missing.
 
     Args:
         line: of a network with a text; a primer's part is not returned.
+        shape: of a hand: each `t` gets a bar, and in one that makes dots each `i` its dot.
     """
     title = line.title or line.text
     found = list(re.finditer(r"\S+", title))
@@ -99,6 +101,10 @@ def words(line: Line) -> list[WrittenWord]:
     for index, word in enumerate(found):
         number[len(line.text) - len(title) :][word.start() : word.end()] = index
     parts, peaks = _strokes_and_peaks(line)
+    if shape:
+        parts, peaks = with_bars(parts, peaks, line.text, shape.letter, shape.letter_width)
+    if shape and shape.dotted:
+        parts, peaks = with_dots(parts, peaks, line.text, shape.letter, shape.lean)
     own = [number[of] for of in peaks]
     # The share of each stroke's points in each word, `(strokes, words)`.
     shares = np.array([(of[:, None] == np.arange(len(found))).mean(0) for of in own])

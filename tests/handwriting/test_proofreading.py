@@ -20,7 +20,6 @@ from handwriting.proofreading import (
 from handwriting.shapes import (
     CROSSED,
     MISSING,
-    NO_DOT,
     NO_RING,
     SHAPE,
     UNENDED,
@@ -151,21 +150,6 @@ def test_the_kind_of_an_accent_is_no_reason_to_tell_a_person(read, reason):
 
 
 @pytest.mark.parametrize(
-    ("marks", "dotted", "faults"),
-    [
-        ([DOT, DOT], True, ()),
-        ([DOT, [(0, -1), (2, -1)]], True, (NO_DOT,)),  # a bar
-        ([DOT, [(1, 0), (1, 0.1)]], True, (NO_DOT,)),  # a full stop
-        ([], False, ()),  # of a hand that makes none
-    ],
-)
-def test_every_i_has_a_dot(marks, dotted, faults):
-    hand = replace(HAND, dotted=dotted)
-    (found,) = check_shapes(line("milking"), [word("milking", *marks)], hand)
-    assert found.faults == faults
-
-
-@pytest.mark.parametrize(
     ("title", "right", "faults"),
     [("18", 4, (CROSSED,)), ("18", 8, ()), ("11", 5, (CROSSED,)), ("xv", 4, ())],
 )
@@ -244,8 +228,8 @@ def test_how_far_the_pen_may_go_back_is_by_the_longest_word():
         ([one("a"), one("b", 1)], [one("b", 0, 0.5)], [("a", 1, 0, 0.0), ("b", 2, 0, 0.5)]),
         ([one("b", 1)], [one("b", 2)], [("b", 2, 1, 0.0)]),
         ([one("b", 0, 0.5)], [one("b", 0, 0.4)], [("b", 2, 0, 0.4)]),
-        ([one("b", 0, 0.5, (NO_DOT,))], [one("b", 3)], [("b", 2, 0, 0.5)]),
-        ([one("b", 0, 0.5, (NO_DOT,))], [one("b", 1)], [("b", 2, 1, 0.0)]),
+        ([one("b", 0, 0.5, (NO_RING,))], [one("b", 3)], [("b", 2, 0, 0.5)]),
+        ([one("b", 0, 0.5, (NO_RING,))], [one("b", 1)], [("b", 2, 1, 0.0)]),
         # Two words that one stroke had joined come apart, and the other way round.
         ([one("a b", 1)], [one("a"), one("b")], [("a", 2, 0, 0.0), ("b", 2, 0, 0.0)]),
         ([one("a", 1), one("b", 1)], [one("a b")], [("a", 2, 1, 0.0), ("b", 2, 1, 0.0)]),

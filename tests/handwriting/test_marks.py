@@ -1,0 +1,84 @@
+"""Dots and bars, in a hand with an x-height of 1 that is upright."""
+
+import numpy as np
+import pytest
+
+from handwriting.marks import with_bars, with_dots
+
+
+def down(x, height):
+    """A stem, from its top to the baseline, of eleven points."""
+    return np.stack([np.full(11, x), np.linspace(-height, 0.0, 11)], 1)
+
+
+def across(*xs, y=-0.8):
+    return np.array([(x, y) for x in xs])
+
+
+def at(number, stroke):
+    return np.full(len(stroke), number)
+
+
+@pytest.mark.parametrize(
+    ("dot", "lean", "expected"),
+    [
+        ((0.2, -1.5), 0.0, (0.2, -1.5)),  # above it
+        ((2.0, -1.5), 0.0, (0.0, -1.5)),  # above another letter
+        ((2.0, -1.5), 0.5, (0.25, -1.5)),
+        (None, 0.5, (0.3, -1.6)),
+        ((2.0, 0.0), 0.0, (0.0, -1.6)),  # a full stop
+    ],
+)
+def test_the_dot_of_an_i_is_above_it(dot, lean, expected):
+    strokes = [down(0.0, 1.0), down(2.0, 1.0)]
+    peaks = [at(0, strokes[0]), at(1, strokes[1])]
+    if dot is not None:
+        strokes, peaks = [*strokes, np.array([dot])], [*peaks, np.array([2])]
+    found, of = with_dots(strokes, peaks, "in", 1.0, lean)
+    dots = [k for k, part in enumerate(found) if len(part) == 1 and of[k][0] == 0]
+    np.testing.assert_allclose(np.concatenate([found[k] for k in dots]), [expected])
+
+
+def test_a_dot_is_not_taken_from_the_sign_that_it_is():
+    """The window is at the apostrophe when it is written."""
+    strokes = [down(0.0, 1.0), across(0.5, y=-1.5), down(1.0, 1.0)]
+    found, _ = with_dots(strokes, [at(n, one) for n, one in enumerate(strokes)], "i's", 1.0, 0.0)
+    assert [part[0].tolist() for part in found if len(part) == 1] == [[0.0, -1.6], [0.5, -1.5]]
+
+
+@pytest.mark.parametrize(
+    ("bar", "expected"),
+    [
+        (across(-0.3, 0.3), [across(-0.3, 0.3)]),
+        (across(-0.3, 0.05), [across(-0.3, 0.05, 0.25)]),
+        (across(0.3, -0.05), [across(0.3, -0.05, -0.25)]),  # from right to left
+        (across(0.3, 1.0), [across(-0.25, 0.25, y=-0.8), across(0.3, 1.0)]),  # beside it
+        # It runs on into the next letter, and begins too late.
+        (
+            np.array([(-0.05, -0.8), (0.3, -0.8), (0.5, 0.0)]),
+            [np.array([(-0.25, -0.8), (-0.05, -0.8), (0.3, -0.8), (0.5, 0.0)])],
+        ),
+        # It runs on from the letter before, and ends too early.
+        (
+            np.array([(-0.5, 0.0), (-0.3, -0.8), (0.05, -0.8), (-0.2, -1.6)]),
+            [
+                np.array([(-0.5, 0.0), (-0.3, -0.8), (0.05, -0.8), (-0.2, -1.6)]),
+                across(0.05, 0.25),
+            ],
+        ),
+    ],
+)
+def test_the_bar_of_a_t_reaches_to_both_sides_of_it(bar, expected):
+    strokes = [down(0.0, 1.6), bar]
+    found, of = with_bars(strokes, [at(0, one) for one in strokes], "t", 1.0, 1.0)
+    assert [*map(len, found)] == [*map(len, of)]
+    for part, right in zip(found[1:], expected, strict=True):
+        np.testing.assert_allclose(part, right, atol=0.02)
+
+
+def test_the_stem_of_a_t_is_not_that_of_the_letter_before():
+    """The window is at the `t` a little before the pen is."""
+    strokes = [down(0.0, 1.0), down(1.0, 1.6)]
+    peaks = [np.repeat([0, 1], [5, 6]), at(1, strokes[1])]
+    found, _ = with_bars(strokes, peaks, "nt", 1.0, 1.0)
+    np.testing.assert_allclose(found[2], across(0.75, 1.25), atol=0.02)
