@@ -18,7 +18,7 @@ LARGEST_DOT, DOT_ABOVE, ASIDE, LATE = 0.5, 0.6, 0.3, 4
 """Size of the largest dot of an `i`, usual height above its letter, and how far aside it may stand,
 in x-heights; and how many characters before or behind the window may be when it is made (measured,
 lab notebook: dots and bars)."""
-STEM, HIGHEST, SHARE = 0.5, 1.3, 0.4
+STEM, HIGHEST, SHARE = 0.5, 1.3, 0.5
 """Least height of a stem in x-heights, the most of an `i`, to which a `j` adds one, and the least
 share of its points at which the window is at its letter (by eye)."""
 BAR_HEIGHT, BAR_SIDE, STUB = 0.78, 0.25, 0.5
@@ -93,7 +93,7 @@ def with_bars(
     for at in (k for k, one in enumerate(text) if one == "t"):
         if not (stems := _stems(parts, peaks, at, letter)):
             continue
-        stem = stems[-1]
+        stem = max(stems, key=lambda stem: np.ptp(stem.points[:, 1]))
         bar = max(_bars(parts, stem, letter), key=lambda bar: bar.reach, default=None)
         if bar is None:
             foot = stem.points[:, 1] - stem.points[-1, 1]
@@ -174,8 +174,8 @@ class Stem(NamedTuple):
 def _stems(
     parts: Strokes, peaks: Strokes, at: int, letter: float, highest: float = math.inf
 ) -> list[Stem]:
-    """Return what may be the stem of a letter, the likeliest last: ways down of at most so many
-    x-heights. The window may be at the letter while the pen is at one before it."""
+    """Return the ways down, of at most so many x-heights, that may be the stem of a letter: the
+    window may be at it while the pen is at one before it."""
     found = []
     for k, (part, of) in enumerate(zip(parts, peaks, strict=True)):
         if not np.any(of == at):
@@ -187,6 +187,5 @@ def _stems(
             high = (part[last, 1] - part[first, 1]) / letter
             own = np.count_nonzero(of[first : last + 1] == at)
             if STEM <= high <= highest and own >= SHARE * (last + 1 - first):
-                points = part[first : last + 1]
-                found.append((own * high, Stem(k, first, last, points)))
-    return [stem for _, stem in sorted(found, key=itemgetter(0))]
+                found.append(Stem(k, first, last, part[first : last + 1]))
+    return found
