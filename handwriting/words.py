@@ -47,8 +47,8 @@ LETTER_WIDTHS = dict.fromkeys(".,:;!'|1Iijl", 0.45) | dict.fromkeys("MWmw@%", 1.
 SPACE = 1.2
 """Usual gap between words in x-heights, where the primer shows none (measured: lines of
 IAM-OnDB)."""
-STOP = 0.4
-"""Most extent of a full stop in x-heights (by eye)."""
+STOP, FLOATING = 0.4, 0.12
+"""Most extent of a full stop, and how far above the baseline it may stand, in x-heights (by eye)."""
 TALL = 0.6
 """Least height of a tall stroke over that of the tallest (assumed)."""
 DOT = 0.15
@@ -315,14 +315,16 @@ def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
 
 
 def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes of a word in x-heights that ends with a full stop, which does not stand
-    below the baseline."""
+    """Return the strokes of a word in x-heights that ends with full stops, which stand on the
+    baseline."""
     large = [stroke for stroke in strokes if np.ptp(stroke, axis=0).max() > STOP]
     end = extent(large)[1] if large else 0.0
-    return [
-        stroke - (0.0, max(stroke[:, 1].max(), 0.0)) if stroke[:, 0].mean() > end else stroke
-        for stroke in strokes
-    ]
+    found = list(strokes)
+    for number, stroke in enumerate(strokes):
+        if stroke[:, 0].mean() > end:
+            low = stroke[:, 1].max()
+            found[number] = stroke - (0.0, low - min(max(low, -FLOATING), 0.0))
+    return found
 
 
 def with_free_points(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -159,9 +159,11 @@ def test_a_number_stands_on_the_feet_of_its_digits():
     assert max(stroke[:, 1].max() for stroke in word.strokes) == pytest.approx(0.0)
 
 
-@pytest.mark.parametrize(("text", "bottom"), [("z.", 0.0), ("z,", 0.5)])
-def test_a_full_stop_stands_on_the_line(text, bottom):
-    mark = np.array([[220.0, 3.0], [220.0, 5.0]]) + np.array([0.0, zigzag()[:, 1].max()])
+@pytest.mark.parametrize(
+    ("text", "low", "bottom"), [("z.", 5.0, 0.0), ("z.", -6.0, -0.12), ("z,", 5.0, 0.5)]
+)
+def test_a_full_stop_stands_on_the_line(text, low, bottom):
+    mark = np.array([[220.0, low - 2.0], [220.0, low]]) + np.array([0.0, zigzag()[:, 1].max()])
     (word,) = place([text], [[zigzag(), mark]], shape_of(zigzag()), 1)
     feet = [stroke[:, 1].max() for stroke in word.strokes]
     assert feet[1] - feet[0] == pytest.approx(bottom, abs=0.01)
