@@ -48,7 +48,7 @@ SPACE = 1.2
 """Usual gap between words in x-heights, where the primer shows none (measured: lines of
 IAM-OnDB)."""
 STOP, FLOATING = 0.4, 0.12
-"""Most extent of a full stop, and how far above the baseline it may stand, in x-heights (by eye)."""
+"""Most extent of a full stop in x-heights, and how far above the baseline it may stand (by eye)."""
 TALL = 0.6
 """Least height of a tall stroke over that of the tallest (assumed)."""
 DOT = 0.15
