@@ -59,13 +59,14 @@ NARROWEST, WIDEST = 0.8, 1.35
 with 1.7 they look scattered)."""
 LEAST_GAP = 1.0
 """The least gap in x-heights (by eye, lab notebook: what people see)."""
-HOLE, HOLE_BEFORE_MARK, LOW_MARK = 0.45, 0.3, 0.6
-"""The widest gap within a word, and before a full stop or comma, in usual gaps between words, and
-how high these marks reach above the baseline in x-heights (by eye, lab notebook: what people
-see)."""
-FREE = 0.3
-"""The least room between a decimal point and the feet of the digits beside it, in x-heights (by
-eye: the line of a pen takes half of it)."""
+HOLE, HOLE_BEFORE_MARK, LOW_MARK, WIDEST_MARK = 0.45, 0.3, 0.6, 0.4
+"""The widest gap within a word, and before a full stop or comma, in usual gaps between words, how
+high these marks reach above the baseline in x-heights, and how wide they are (by eye, lab notebook:
+what people see)."""
+FREE, SHORTEST_COMMA = 0.3, 0.6
+"""The least room between a decimal point and the feet of the digits beside it, and the least height
+of a comma, in x-heights (by eye: the line of a pen takes 0.15, and a shorter comma looks like a
+full stop)."""
 
 Inks = list[list[np.ndarray]]
 """The strokes `(n, 2)` of each word of a line."""
@@ -267,6 +268,7 @@ def place(texts: Sequence[str], inks: Inks, shape: HandShape, characters: int) -
         placed = [with_visible_dot((stroke - corner) / shape.letter) for stroke in ink]
         placed = placed if " " in text else closed(placed, shape.space)
         placed = with_stop_on_line(placed) if text.endswith(".") else placed
+        placed = with_long_comma(placed) if text.endswith(",") else placed
         placed = with_free_points(placed) if re.search(r"\d[.,]\d", text) else placed
         words.append(Word(tuple(placed), extent(placed)[1], gap, text))
     return words
@@ -327,6 +329,17 @@ def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
     return found
 
 
+def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the strokes of a word in x-heights that ends with a comma, which is long enough."""
+    last = max(range(len(strokes)), key=lambda k: float(strokes[k][:, 0].mean()))
+    comma, found = strokes[last], list(strokes)
+    if comma[:, 1].min() > -LOW_MARK and np.ptp(comma[:, 0]) <= WIDEST_MARK:
+        top = comma[comma[:, 1].argmin()]
+        longer = max(SHORTEST_COMMA / max(np.ptp(comma[:, 1]), DOT), 1.0)
+        found[last] = top + (comma - top) * longer
+    return found
+
+
 def with_free_points(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the strokes of a number in x-heights, a point or comma and what is behind it moved to
     the right where a digit is closer than `FREE`."""
@@ -337,7 +350,7 @@ def with_free_points(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
     for number in sorted(range(len(strokes)), key=places.__getitem__):
         if len(foot := feet[number]):
             left, right = extent([foot])
-            is_mark = len(foot) == len(strokes[number])
+            is_mark = len(foot) == len(strokes[number]) and right - left <= WIDEST_MARK
             if is_mark or behind_mark:
                 shift += max(FREE - (left + shift - reached), 0.0)
             reached, behind_mark = max(reached, right + shift), is_mark

@@ -17,6 +17,7 @@ from handwriting.words import (
     usual_gap,
     widen,
     with_free_points,
+    with_long_comma,
     with_visible_dot,
     words,
 )
@@ -160,7 +161,7 @@ def test_a_number_stands_on_the_feet_of_its_digits():
 
 
 @pytest.mark.parametrize(
-    ("text", "low", "bottom"), [("z.", 5.0, 0.0), ("z.", -6.0, -0.12), ("z,", 5.0, 0.5)]
+    ("text", "low", "bottom"), [("z.", 5.0, 0.0), ("z.", -6.0, -0.12), ("z,", 5.0, 0.9)]
 )
 def test_a_full_stop_stands_on_the_line(text, low, bottom):
     mark = np.array([[220.0, low - 2.0], [220.0, low]]) + np.array([0.0, zigzag()[:, 1].max()])
@@ -204,6 +205,14 @@ def test_what_stands_off_its_word_is_moved_to_it(low, expected):
     assert_array_equal(closed(near, 2.0), near)
 
 
+@pytest.mark.parametrize(("height", "expected"), [(0.3, 0.6), (0.7, 0.7)])
+def test_a_comma_is_longer_than_a_full_stop(height, expected):
+    letter, comma = np.array([(0, -1.0), (0, 0.0)]), np.array([(0.5, -0.1), (0.4, height - 0.1)])
+    found = with_long_comma([comma, letter])
+    assert_array_equal(found[1], letter)
+    assert np.ptp(found[0], axis=0) == pytest.approx([0.1 * expected / height, expected])
+
+
 def test_no_digit_touches_a_decimal_point():
     seven = np.array([(0, -1.5), (0.8, -1.5), (0.2, 0.0)])  # Its head is over the point.
     one = np.array([(0, 0.0), (0, -1.5)])
@@ -211,6 +220,8 @@ def test_no_digit_touches_a_decimal_point():
     crowded = [seven, point + right * 0.3, one + right * 0.4, one + right * 1.4]
     found = with_free_points(crowded)
     assert [stroke[-1, 0] for stroke in found] == pytest.approx([0.2, 0.5, 0.8, 1.8])
+    foot = np.array([(0, 0.0), (1.0, 0.0)])  # Of a pound sign.
+    assert_array_equal(np.concatenate(with_free_points([foot, one])), np.concatenate([foot, one]))
     assert np.concatenate(with_free_points(found)) == pytest.approx(np.concatenate(found))
 
 
