@@ -25,6 +25,8 @@ BAR_HEIGHT, BAR_SIDE, STUB = 0.78, 0.25, 0.5
 """Usual height of the bar of a `t` above the foot of its stem in x-heights, what it has on each
 side of the stem in widths of a letter, and as how much of that it is drawn on (measured, lab
 notebook: dots and bars)."""
+POINTS = 4
+"""Points of what is drawn on one side of a stem (assumed: a network makes some eight of a bar)."""
 FLAT, LOWEST, TREMBLE = 1.2, 0.3, 0.02
 """Steepest way of the pen in a bar, height over width; least height of a bar above the foot of the
 stem, and by how much the pen may waver from point to point, in x-heights (by eye)."""
@@ -98,22 +100,29 @@ def with_bars(
         if bar is None:
             foot = stem.points[:, 1] - stem.points[-1, 1]
             place = stem.points[np.abs(foot + BAR_HEIGHT * letter).argmin()]
-            added.append((stem.stroke, at, place + np.array([(-side, 0.0), (side, 0.0)])))
+            added.append(
+                (stem.stroke, at, place + np.linspace((-side, 0.0), (side, 0.0), 2 * POINTS))
+            )
             continue
         part = parts[bar.stroke]
         along, up = part[bar.right] - part[bar.left]
         slope = up / max(along, TREMBLE * letter)
-        for end, sign in ((bar.right, 1.0), (bar.left, -1.0)):
+        for end, sign in sorted([(bar.right, 1.0), (bar.left, -1.0)], reverse=True):
             x = bar.cross + sign * side
             if sign * (part[end, 0] - bar.cross) >= STUB * side:
                 continue
-            new = np.array([[x, part[end, 1] + slope * (x - part[end, 0])]])
-            if end in (0, len(part) - 1):
-                where = 0 if end == 0 else len(part)
-                part = parts[bar.stroke] = np.insert(part, where, new, axis=0)
-                peaks[bar.stroke] = np.insert(peaks[bar.stroke], where, at)
+            tip = x, part[end, 1] + slope * (x - part[end, 0])
+            way = np.linspace(part[end], tip, POINTS)
+            of = np.full(POINTS - 1, at)
+            if end == 0:
+                part = np.concatenate([way[:0:-1], part])
+                peaks[bar.stroke] = np.concatenate([of, peaks[bar.stroke]])
+            elif end == len(part) - 1:
+                part = np.concatenate([part, way[1:]])
+                peaks[bar.stroke] = np.concatenate([peaks[bar.stroke], of])
             else:
-                added.append((bar.stroke, at, np.concatenate([part[end][None], new])))
+                added.append((bar.stroke, at, way))
+            parts[bar.stroke] = part
     return _with(added, parts, peaks)
 
 

@@ -15,6 +15,11 @@ def across(*xs, y=-0.8):
     return np.array([(x, y) for x in xs])
 
 
+def line(*ends):
+    """A bar that was drawn on: four points a side."""
+    return across(*np.linspace(*ends, 4))
+
+
 def at(number, stroke):
     return np.full(len(stroke), number)
 
@@ -50,20 +55,24 @@ def test_a_dot_is_not_taken_from_the_sign_that_it_is():
     ("bar", "expected"),
     [
         (across(-0.3, 0.3), [across(-0.3, 0.3)]),
-        (across(-0.3, 0.05), [across(-0.3, 0.05, 0.25)]),
-        (across(0.3, -0.05), [across(0.3, -0.05, -0.25)]),  # from right to left
-        (across(0.3, 1.0), [across(-0.25, 0.25, y=-0.8), across(0.3, 1.0)]),  # beside it
+        (across(-0.3, 0.05), [np.concatenate([across(-0.3), line(0.05, 0.25)])]),
+        (
+            across(0.3, -0.05),
+            [np.concatenate([across(0.3), line(-0.05, -0.25)])],
+        ),  # from right to left
+        (across(0.1, -0.1), [np.concatenate([line(0.25, 0.1), line(-0.1, -0.25)])]),
+        (across(0.3, 1.0), [across(*np.linspace(-0.25, 0.25, 8)), across(0.3, 1.0)]),  # beside it
         # It runs on into the next letter, and begins too late.
         (
             np.array([(-0.05, -0.8), (0.3, -0.8), (0.5, 0.0)]),
-            [np.array([(-0.25, -0.8), (-0.05, -0.8), (0.3, -0.8), (0.5, 0.0)])],
+            [np.concatenate([line(-0.25, -0.05), [(0.3, -0.8), (0.5, 0.0)]])],
         ),
         # It runs on from the letter before, and ends too early.
         (
             np.array([(-0.5, 0.0), (-0.3, -0.8), (0.05, -0.8), (-0.2, -1.6)]),
             [
                 np.array([(-0.5, 0.0), (-0.3, -0.8), (0.05, -0.8), (-0.2, -1.6)]),
-                across(0.05, 0.25),
+                line(0.05, 0.25),
             ],
         ),
     ],
@@ -81,4 +90,4 @@ def test_the_stem_of_a_t_is_not_that_of_the_letter_before():
     strokes = [down(0.0, 1.0), down(1.0, 1.6)]
     peaks = [np.repeat([0, 1], [5, 6]), at(1, strokes[1])]
     found, _ = with_bars(strokes, peaks, "nt", 1.0, 1.0)
-    np.testing.assert_allclose(found[2], across(0.75, 1.25), atol=0.02)
+    np.testing.assert_allclose(found[2], across(*np.linspace(0.75, 1.25, 8)), atol=0.02)
