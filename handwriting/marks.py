@@ -1,12 +1,14 @@
-"""Dots and bars of letters: a network makes them late, and forgets some or misses their letters.
+"""Dots, bars and small signs: a network makes them late, forgets some, or misses their place.
 
 A dot that is not above its `i` is moved there, a missing one is added; the bar of a `t` is drawn on
-to both sides of its stem. The window tells which ink is of which letter.
+to both sides of its stem. The window tells which ink is of which letter. Full stops stand on the
+line, commas are longer than these, and digits leave room to a decimal point.
 """
 
 import math
+import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -30,6 +32,18 @@ POINTS = 4
 FLAT, LOWEST, TREMBLE = 1.2, 0.3, 0.02
 """Steepest way of the pen in a bar, height over width; least height of a bar above the foot of the
 stem, and by how much the pen may waver from point to point, in x-heights (by eye)."""
+STOP, FLOATING = 0.4, 0.12
+"""Most extent of a full stop in x-heights, and how far above the baseline it may stand (by eye)."""
+DOT = 0.15
+"""Least extent of a stroke in x-heights (by eye: the line of a pen is as wide, and a full stop that
+is no more than that is overlooked)."""
+LOW_MARK, WIDEST_MARK = 0.6, 0.4
+"""How high a full stop or comma reaches above the baseline in x-heights, and how wide it is (by
+eye, lab notebook: what people see)."""
+FREE, SHORTEST_COMMA = 0.3, 0.6
+"""The least room between a decimal point and the feet of the digits beside it, and the least height
+of a comma, in x-heights (by eye: the line of a pen takes 0.15, and a shorter comma looks like a
+full stop)."""
 
 Strokes = list[np.ndarray]
 
@@ -198,3 +212,69 @@ def _stems(
             if STEM <= high <= highest and own >= SHARE * (last + 1 - first):
                 found.append(Stem(k, first, last, part[first : last + 1]))
     return found
+
+
+def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
+    """Return a stroke in x-heights, a dot `DOT` high, as a pen leaves it."""
+    if np.ptp(stroke, axis=0).max() >= DOT:
+        return stroke
+    middle = (stroke.min(0) + stroke.max(0)) / 2
+    return middle + np.array([[0.0, -DOT / 2], [0.0, DOT / 2]])
+
+
+def with_clear_signs(strokes: Sequence[np.ndarray], text: str) -> list[np.ndarray]:
+    """Return the strokes of a word in x-heights, with full stops and commas that are told apart."""
+    found = list(strokes)
+    if text.endswith("."):
+        found = with_stop_on_line(found)
+    if text.endswith(","):
+        found = with_long_comma(found)
+    return with_free_points(found) if re.search(r"\d[.,]\d", text) else found
+
+
+def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the strokes of a word in x-heights that ends with full stops, which stand on the
+    baseline."""
+    large = [stroke for stroke in strokes if np.ptp(stroke, axis=0).max() > STOP]
+    end = extent(large)[1] if large else 0.0
+    found = list(strokes)
+    for number, stroke in enumerate(strokes):
+        if stroke[:, 0].mean() > end:
+            low = stroke[:, 1].max()
+            found[number] = stroke - (0.0, low - min(max(low, -FLOATING), 0.0))
+    return found
+
+
+def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the strokes of a word in x-heights that ends with a comma, which is long enough."""
+    last = max(range(len(strokes)), key=lambda k: float(strokes[k][:, 0].mean()))
+    comma, found = strokes[last], list(strokes)
+    if comma[:, 1].min() > -LOW_MARK and np.ptp(comma[:, 0]) <= WIDEST_MARK:
+        top = comma[comma[:, 1].argmin()]
+        longer = max(SHORTEST_COMMA / max(np.ptp(comma[:, 1]), DOT), 1.0)
+        found[last] = top + (comma - top) * longer
+    return found
+
+
+def with_free_points(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the strokes of a number in x-heights, a point or comma and what is behind it moved to
+    the right where a digit is closer than `FREE`."""
+    feet = [stroke[stroke[:, 1] > -LOW_MARK] for stroke in strokes]
+    places = [float((foot if len(foot) else stroke)[:, 0].mean())
+              for foot, stroke in zip(feet, strokes, strict=True)]  # fmt: skip
+    moved, shift, reached, behind_mark = list(strokes), 0.0, -math.inf, False
+    for number in sorted(range(len(strokes)), key=places.__getitem__):
+        if len(foot := feet[number]):
+            left, right = extent([foot])
+            is_mark = len(foot) == len(strokes[number]) and right - left <= WIDEST_MARK
+            if is_mark or behind_mark:
+                shift += max(FREE - (left + shift - reached), 0.0)
+            reached, behind_mark = max(reached, right + shift), is_mark
+        moved[number] = strokes[number] + (shift, 0.0)
+    return moved
+
+
+def extent(strokes: Iterable[np.ndarray]) -> tuple[float, float]:
+    """Return how far left and right strokes reach."""
+    x = np.concatenate([*strokes])[:, 0]
+    return float(x.min()), float(x.max())

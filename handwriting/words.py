@@ -15,7 +15,14 @@ from typing import NamedTuple
 import numpy as np
 
 from handwriting.layout import Word
-from handwriting.marks import with_bars, with_dots
+from handwriting.marks import (
+    LOW_MARK,
+    extent,
+    with_bars,
+    with_clear_signs,
+    with_dots,
+    with_visible_dot,
+)
 from model.generation.line import Line
 from model.generation.options import Primer
 from utils.hand_measures import (
@@ -47,26 +54,16 @@ LETTER_WIDTHS = dict.fromkeys(".,:;!'|1Iijl", 0.45) | dict.fromkeys("MWmw@%", 1.
 SPACE = 1.2
 """Usual gap between words in x-heights, where the primer shows none (measured: lines of
 IAM-OnDB)."""
-STOP, FLOATING = 0.4, 0.12
-"""Most extent of a full stop in x-heights, and how far above the baseline it may stand (by eye)."""
 TALL = 0.6
 """Least height of a tall stroke over that of the tallest (assumed)."""
-DOT = 0.15
-"""Least extent of a stroke in x-heights (by eye: the line of a pen is as wide, and a full stop that
-is no more than that is overlooked)."""
 NARROWEST, WIDEST = 0.8, 1.35
 """Bounds of a gap in usual ones (by eye: with 0.6 words run together in rows that are full, and
 with 1.7 they look scattered)."""
 LEAST_GAP = 1.0
 """The least gap in x-heights (by eye, lab notebook: what people see)."""
-HOLE, HOLE_BEFORE_MARK, LOW_MARK, WIDEST_MARK = 0.45, 0.3, 0.6, 0.4
-"""The widest gap within a word, and before a full stop or comma, in usual gaps between words, how
-high these marks reach above the baseline in x-heights, and how wide they are (by eye, lab notebook:
-what people see)."""
-FREE, SHORTEST_COMMA = 0.3, 0.6
-"""The least room between a decimal point and the feet of the digits beside it, and the least height
-of a comma, in x-heights (by eye: the line of a pen takes 0.15, and a shorter comma looks like a
-full stop)."""
+HOLE, HOLE_BEFORE_MARK = 0.45, 0.3
+"""The widest gap within a word, and before a full stop or comma, in usual gaps between words (by
+eye, lab notebook: what people see)."""
 
 Inks = list[list[np.ndarray]]
 """The strokes `(n, 2)` of each word of a line."""
@@ -267,9 +264,7 @@ def place(texts: Sequence[str], inks: Inks, shape: HandShape, characters: int) -
         corner = left, height
         placed = [with_visible_dot((stroke - corner) / shape.letter) for stroke in ink]
         placed = placed if " " in text else closed(placed, shape.space)
-        placed = with_stop_on_line(placed) if text.endswith(".") else placed
-        placed = with_long_comma(placed) if text.endswith(",") else placed
-        placed = with_free_points(placed) if re.search(r"\d[.,]\d", text) else placed
+        placed = with_clear_signs(placed, text)
         words.append(Word(tuple(placed), extent(placed)[1], gap, text))
     return words
 
@@ -308,65 +303,9 @@ def usual_gap(gap: float, space: float) -> float:
     return max(min(max(gap, NARROWEST * space), WIDEST * space), LEAST_GAP)
 
 
-def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
-    """Return a stroke in x-heights, a dot `DOT` high, as a pen leaves it."""
-    if np.ptp(stroke, axis=0).max() >= DOT:
-        return stroke
-    middle = (stroke.min(0) + stroke.max(0)) / 2
-    return middle + np.array([[0.0, -DOT / 2], [0.0, DOT / 2]])
-
-
-def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes of a word in x-heights that ends with full stops, which stand on the
-    baseline."""
-    large = [stroke for stroke in strokes if np.ptp(stroke, axis=0).max() > STOP]
-    end = extent(large)[1] if large else 0.0
-    found = list(strokes)
-    for number, stroke in enumerate(strokes):
-        if stroke[:, 0].mean() > end:
-            low = stroke[:, 1].max()
-            found[number] = stroke - (0.0, low - min(max(low, -FLOATING), 0.0))
-    return found
-
-
-def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes of a word in x-heights that ends with a comma, which is long enough."""
-    last = max(range(len(strokes)), key=lambda k: float(strokes[k][:, 0].mean()))
-    comma, found = strokes[last], list(strokes)
-    if comma[:, 1].min() > -LOW_MARK and np.ptp(comma[:, 0]) <= WIDEST_MARK:
-        top = comma[comma[:, 1].argmin()]
-        longer = max(SHORTEST_COMMA / max(np.ptp(comma[:, 1]), DOT), 1.0)
-        found[last] = top + (comma - top) * longer
-    return found
-
-
-def with_free_points(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes of a number in x-heights, a point or comma and what is behind it moved to
-    the right where a digit is closer than `FREE`."""
-    feet = [stroke[stroke[:, 1] > -LOW_MARK] for stroke in strokes]
-    places = [float((foot if len(foot) else stroke)[:, 0].mean())
-              for foot, stroke in zip(feet, strokes, strict=True)]  # fmt: skip
-    moved, shift, reached, behind_mark = list(strokes), 0.0, -math.inf, False
-    for number in sorted(range(len(strokes)), key=places.__getitem__):
-        if len(foot := feet[number]):
-            left, right = extent([foot])
-            is_mark = len(foot) == len(strokes[number]) and right - left <= WIDEST_MARK
-            if is_mark or behind_mark:
-                shift += max(FREE - (left + shift - reached), 0.0)
-            reached, behind_mark = max(reached, right + shift), is_mark
-        moved[number] = strokes[number] + (shift, 0.0)
-    return moved
-
-
 def shrunk(measured: float, characters: int, prior: float) -> float:
     """Return as much of a measured difference as so many characters tell; 0 if it is NaN."""
     return float(np.nan_to_num(measured)) * characters / (characters + prior)
-
-
-def extent(strokes: Iterable[np.ndarray]) -> tuple[float, float]:
-    """Return how far left and right strokes reach."""
-    x = np.concatenate([*strokes])[:, 0]
-    return float(x.min()), float(x.max())
 
 
 def dots_of(text: str) -> int:

@@ -1,9 +1,10 @@
-"""Dots and bars, in a hand with an x-height of 1 that is upright."""
+"""Dots, bars and small signs, in a hand with an x-height of 1 that is upright."""
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
-from handwriting.marks import with_bars, with_dots
+from handwriting.marks import with_bars, with_clear_signs, with_dots, with_visible_dot
 
 
 def down(x, height):
@@ -91,3 +92,31 @@ def test_the_stem_of_a_t_is_not_that_of_the_letter_before():
     peaks = [np.repeat([0, 1], [5, 6]), at(1, strokes[1])]
     found, _ = with_bars(strokes, peaks, "nt", 1.0, 1.0)
     np.testing.assert_allclose(found[2], across(*np.linspace(0.75, 1.25, 8)), atol=0.02)
+
+
+def test_a_dot_can_be_seen():
+    np.testing.assert_allclose(with_visible_dot(np.full((3, 2), 2.0)), [[2, 1.925], [2, 2.075]])
+    line = np.array([[0.0, 0.0], [0.2, 0.0]])
+    assert with_visible_dot(line) is line
+
+
+@pytest.mark.parametrize(("height", "expected"), [(0.3, 0.6), (0.7, 0.7)])
+def test_a_comma_is_longer_than_a_full_stop(height, expected):
+    letter, comma = np.array([(0, -1.0), (0, 0.0)]), np.array([(0.5, -0.1), (0.4, height - 0.1)])
+    found = with_clear_signs([comma, letter], "l,")
+    assert_array_equal(found[1], letter)
+    assert np.ptp(found[0], axis=0) == pytest.approx([0.1 * expected / height, expected])
+
+
+def test_no_digit_touches_a_decimal_point():
+    seven = np.array([(0, -1.5), (0.8, -1.5), (0.2, 0.0)])  # Its head is over the point.
+    one = np.array([(0, 0.0), (0, -1.5)])
+    point, right = np.array([(0, -0.1), (0, 0.0)]), np.array([1, 0])
+    crowded = [seven, point + right * 0.3, one + right * 0.4, one + right * 1.4]
+    found = with_clear_signs(crowded, "7.11")
+    assert [stroke[-1, 0] for stroke in found] == pytest.approx([0.2, 0.5, 0.8, 1.8])
+    foot = np.array([(0, 0.0), (1.0, 0.0)])  # Of a pound sign.
+    assert_array_equal(
+        np.concatenate(with_clear_signs([foot, one], "7.1")), np.concatenate([foot, one])
+    )
+    assert np.concatenate(with_clear_signs(found, "7.11")) == pytest.approx(np.concatenate(found))

@@ -16,9 +16,6 @@ from handwriting.words import (
     shear,
     usual_gap,
     widen,
-    with_free_points,
-    with_long_comma,
-    with_visible_dot,
     words,
 )
 from model import Line
@@ -185,12 +182,6 @@ def test_blanks_are_neither_too_narrow_nor_too_wide(apart, space, gap):
     assert usual_gap(apart, space) == pytest.approx(gap)
 
 
-def test_a_dot_can_be_seen():
-    np.testing.assert_allclose(with_visible_dot(np.full((3, 2), 2.0)), [[2, 1.925], [2, 2.075]])
-    line = np.array([[0.0, 0.0], [0.2, 0.0]])
-    assert with_visible_dot(line) is line
-
-
 @pytest.mark.parametrize(
     ("low", "expected"),
     [(False, 1.9), (True, 1.6)],  # 0.45 and 0.3 of the gap between words
@@ -203,26 +194,6 @@ def test_what_stands_off_its_word_is_moved_to_it(low, expected):
     assert_array_equal([found[0], found[2]], [letter, bar])
     near = [letter, mark + np.array([1.2, 0])]
     assert_array_equal(closed(near, 2.0), near)
-
-
-@pytest.mark.parametrize(("height", "expected"), [(0.3, 0.6), (0.7, 0.7)])
-def test_a_comma_is_longer_than_a_full_stop(height, expected):
-    letter, comma = np.array([(0, -1.0), (0, 0.0)]), np.array([(0.5, -0.1), (0.4, height - 0.1)])
-    found = with_long_comma([comma, letter])
-    assert_array_equal(found[1], letter)
-    assert np.ptp(found[0], axis=0) == pytest.approx([0.1 * expected / height, expected])
-
-
-def test_no_digit_touches_a_decimal_point():
-    seven = np.array([(0, -1.5), (0.8, -1.5), (0.2, 0.0)])  # Its head is over the point.
-    one = np.array([(0, 0.0), (0, -1.5)])
-    point, right = np.array([(0, -0.1), (0, 0.0)]), np.array([1, 0])
-    crowded = [seven, point + right * 0.3, one + right * 0.4, one + right * 1.4]
-    found = with_free_points(crowded)
-    assert [stroke[-1, 0] for stroke in found] == pytest.approx([0.2, 0.5, 0.8, 1.8])
-    foot = np.array([(0, 0.0), (1.0, 0.0)])  # Of a pound sign.
-    assert_array_equal(np.concatenate(with_free_points([foot, one])), np.concatenate([foot, one]))
-    assert np.concatenate(with_free_points(found)) == pytest.approx(np.concatenate(found))
 
 
 @pytest.mark.parametrize(("text", "dotted"), [("it is", True), ("is in it", False), ("a b", True)])
