@@ -87,10 +87,10 @@ def test_the_bar_of_a_t_reaches_to_both_sides_of_it(bar, expected):
 
 
 def test_the_stem_of_a_t_is_not_that_of_the_letter_before():
-    """The window is at the `t` a little before the pen is."""
+    """The window is at the `t` a little before the pen is, and leaves it before."""
     strokes = [down(0.0, 1.0), down(1.0, 1.6)]
-    peaks = [np.repeat([0, 1], [5, 6]), at(1, strokes[1])]
-    found, _ = with_bars(strokes, peaks, "nt", 1.0, 1.0)
+    peaks = [np.repeat([0, 1], [5, 6]), np.repeat([1, 2], [8, 3])]
+    found, _ = with_bars(strokes, peaks, "nto", 1.0, 1.0)
     np.testing.assert_allclose(found[2], across(*np.linspace(0.75, 1.25, 8)), atol=0.02)
 
 
