@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.hand_measures import segments_cross
-
 LARGEST_DOT, DOT_ABOVE, ASIDE, LATE = 0.5, 0.6, 0.3, 4
 """Size of the largest dot of an `i`, usual height above its letter, and how far aside it may stand,
 in x-heights; and how many characters before or behind the window may be when it is made (measured,
@@ -29,9 +27,10 @@ side of the stem in widths of a letter, and as how much of that it is drawn on (
 notebook: dots and bars)."""
 POINTS = 4
 """Points of what is drawn on one side of a stem (assumed: a network makes some eight of a bar)."""
-FLAT, LOWEST, TREMBLE = 1.2, 0.3, 0.02
+FLAT, LOWEST, NEAR, TREMBLE = 1.2, 0.3, 0.3, 0.02
 """Steepest way of the pen in a bar, height over width; least height of a bar above the foot of the
-stem, and by how much the pen may waver from point to point, in x-heights (by eye)."""
+stem, how far from it one may end that does not cross it, and by how much the pen may waver from
+point to point, in x-heights (by eye)."""
 STOP, FLOATING = 0.4, 0.12
 """Most extent of a full stop in x-heights, and how far above the baseline it may stand (by eye)."""
 DOT = 0.15
@@ -110,7 +109,7 @@ def with_bars(
         if not (stems := _stems(parts, peaks, at, letter)):
             continue
         stem = max(stems, key=lambda stem: np.ptp(stem.points[:, 1]))
-        bar = max(_bars(parts, stem, letter), key=lambda bar: bar.reach, default=None)
+        bar = max(_bars(parts, peaks, stem, at, letter), key=lambda bar: bar.reach, default=None)
         if bar is None:
             foot = stem.points[:, 1] - stem.points[-1, 1]
             place = stem.points[np.abs(foot + BAR_HEIGHT * letter).argmin()]
@@ -162,27 +161,28 @@ class Bar(NamedTuple):
     reach: float
 
 
-def _bars(parts: Strokes, stem: "Stem", letter: float) -> Iterator[Bar]:
-    """Yield the flat ways of the pen that cross a stem above its foot."""
-    points = stem.points
-    sides = np.stack((points[:-1], points[1:]), 1)
-    for k, part in enumerate(parts):
-        steps = np.diff(part, axis=0)
-        flat = np.abs(steps[:, 1]) <= FLAT * np.abs(steps[:, 0]) + TREMBLE * letter
-        crosses = segments_cross(sides, np.stack((part[:-1], part[1:]), 1)).any(0)
+def _bars(parts: Strokes, peaks: Strokes, stem: "Stem", at: int, letter: float) -> Iterator[Bar]:
+    """Yield the flat ways of the pen above the foot of a stem that cross it, or end near it and are
+    a stroke of their own or of the same letter."""
+    height = np.maximum.accumulate(stem.points[:, 1])
+    for k, (part, of) in enumerate(zip(parts, peaks, strict=True)):
+        steps = np.abs(np.diff(part, axis=0))
+        flat = steps[:, 1] <= FLAT * steps[:, 0] + TREMBLE * letter
         if k == stem.stroke:
             flat[max(stem.first - 1, 0) : stem.last + 1] = False
-        for at in np.flatnonzero(crosses & flat):
-            first, last = at, at + 1
-            while first > 0 and flat[first - 1]:
-                first -= 1
-            while last < len(flat) and flat[last]:
-                last += 1
-            x, nearest = part[first : last + 1, 0], np.abs(points[:, 1] - part[at, 1]).argmin()
-            cross = points[nearest]
-            if cross[1] < points[-1, 1] - LOWEST * letter:
-                reach = min(cross[0] - x.min(), x.max() - cross[0])
-                yield Bar(k, first + x.argmin(), first + x.argmax(), cross[0], reach)
+        edges = np.flatnonzero(np.diff(flat, prepend=False, append=False))
+        for first, last in edges.reshape(-1, 2):
+            run = part[first : last + 1]
+            beside = run[:, 0] - np.interp(run[:, 1], height, stem.points[:, 0])
+            x, y = run[nearest := np.abs(beside).argmin()]
+            own = np.mean(of[first : last + 1] == at) > SHARE or np.ptp(part[:, 1]) <= letter / 3
+            crosses = beside.min() <= 0.0 <= beside.max()
+            near = own and abs(beside[nearest]) <= NEAR * letter
+            high = height[0] - NEAR * letter < y < height[-1] - LOWEST * letter
+            if high and (crosses or near) and np.ptp(run[:, 0]) > letter / 8:
+                left, right = first + run[:, 0].argmin(), first + run[:, 0].argmax()
+                reach = min(-beside.min(), beside.max())
+                yield Bar(k, left, right, x - beside[nearest], reach)
 
 
 class Stem(NamedTuple):

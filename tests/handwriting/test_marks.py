@@ -62,7 +62,7 @@ def test_a_dot_is_not_taken_from_the_sign_that_it_is():
             [np.concatenate([across(0.3), line(-0.05, -0.25)])],
         ),  # from right to left
         (across(0.1, -0.1), [np.concatenate([line(0.25, 0.1), line(-0.1, -0.25)])]),
-        (across(0.3, 1.0), [across(*np.linspace(-0.25, 0.25, 8)), across(0.3, 1.0)]),  # beside it
+        (across(0.5, 1.0), [across(*np.linspace(-0.25, 0.25, 8)), across(0.5, 1.0)]),  # beside it
         # It runs on into the next letter, and begins too late.
         (
             np.array([(-0.05, -0.8), (0.3, -0.8), (0.5, 0.0)]),
