@@ -275,7 +275,9 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Sheet]:
                 rows = [(row, own, start) for row, own, _, start in sheet[kept:]] + rows
                 yield _page(sheet[:kept], paper)
             sheet, baseline, above, first = [], paper.margins[0], 0.0, False
-        for row, own, start in rows:
+        for number, (row, own, start) in enumerate(rows):
+            if start and number:  # The empty row between rows that were taken along.
+                baseline += _step(above, own.line_height, paper)
             baseline += _step(above, own.line_height, paper)
             sheet.append(Placed(row, own, baseline, start))
             above = own.line_height

@@ -201,3 +201,12 @@ def test_where_pages_of_four_rows_are_broken(rows, expected):
     paragraphs = [Paragraph([word(10, text=one)] if one != " " else [], 10.0) for one in rows]
     found = pages(paragraphs, Paper(100, 50, (5, 10, 5, 10)))
     assert ["".join(row.text for row in page.rows) for page in found] == expected
+
+
+def test_rows_that_go_to_the_next_page_together_stay_apart():
+    """A closing, an empty row, a name and a title: the title alone does not fit."""
+    rows = [*"aa", " ", "b", " ", "c", "d"]
+    paragraphs = [Paragraph([word(10, text=one)] if one != " " else [], 10.0) for one in rows]
+    found = list(pages(paragraphs, Paper(100, 70, (5, 10, 5, 10))))
+    assert ["".join(row.text for row in page.rows) for page in found] == ["aa", "bcd"]
+    assert [row.baseline for row in found[1].rows] == [15.0, 35.0, 45.0]
