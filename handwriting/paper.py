@@ -28,12 +28,13 @@ RULINGS: dict[str, float] = {
     "squared": 5.0,
     "dotted": 5.0,
     "three-line": 16.0,
-    "four-line": 20.0,
+    "four-line": 25.0,
 }
 """What is printed on the paper, with the usual spacing."""
-ZONES = {"three-line": (4.0, (-2, -1, 0)), "four-line": (4.0, (-2, -1, 0, 1))}
+ZONES = {"three-line": (4.0, (-2, -1, 0)), "four-line": (5.0, (-2, -1, 0, 1))}
 """Of paper for learning to write: x-heights from one baseline to the next, and where lines lie
-beside each, in x-heights (assumed: as high as the letters, above and below them)."""
+beside each, in x-heights (assumed: as high as the letters, above and below them, and twice as much
+from group to group)."""
 
 SMALL = 180.0
 """Length of the shorter side below which margins are a tenth of it (assumed)."""

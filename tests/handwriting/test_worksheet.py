@@ -94,13 +94,17 @@ def test_each_digit_stands_in_a_square(writer):
 
 
 @pytest.mark.parametrize(
-    ("ruling", "lines"), [("three-line", (-2, -1, 0)), ("four-line", (-2, -1, 0, 1))]
+    ("ruling", "spacing", "lines"),
+    [("three-line", 12.0, (-2, -1, 0)), ("four-line", 15.0, (-2, -1, 0, 1))],
 )
-def test_paper_for_learning_to_write_has_a_line_at_each_height(writer, ruling, lines):
-    paper = Paper.of(ruling=ruling, spacing=12.0)
+def test_paper_for_learning_to_write_has_a_line_at_each_height(writer, ruling, spacing, lines):
+    """With twice as much room from group to group."""
+    paper = Paper.of(ruling=ruling, spacing=spacing)
     (row,) = rows_of(writer, "ab", paper=paper)
     assert row.size == paper.letter == 3.0
     rules = paper.rules()[:, 0, 1]
     for line in lines:
         assert np.abs(rules - (row.baseline + 3.0 * line)).min() < 1e-6
-    assert len(rules) == len(lines) * len(np.unique(np.floor((rules - 22.0 + 6.1) / 12.0)))
+    gaps = np.diff(rules)
+    assert gaps[: len(lines) - 1] == pytest.approx(3.0) and gaps[len(lines) - 1] == 6.0
+    assert len(rules) % len(lines) == 0
