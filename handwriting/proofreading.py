@@ -33,6 +33,9 @@ UNSURE = 1.0
 UNCLEAR, UNCLEAR_NUMBER = 0.8, 0.4
 """Nats of its doubt over which a word is written again, and one with a digit (lab notebook: a
 reader of pictures proofreads)."""
+UNSEEN = "."
+"""Signs at the end of a word that a second reader overlooks though they are there (lab notebook: a
+reader of pictures proofreads)."""
 LONG = 8
 """Characters of a word beyond which all doubts but `UNSURE` may be larger in proportion (assumed: a
 web address is doubted at each character)."""
@@ -141,7 +144,7 @@ def confirmed(second: Reader, written: Sequence[Proofread]) -> list[Proofread]:
     """Return words with the doubt of a second reader; those of a line with a fault, and of
     characters that it does not know, as they are."""
     found, alphabet = list(written), second.model.alphabet
-    for k, hypothesis, doubt in _readings(second, found):
+    for k, hypothesis, doubt in _readings(second, found, UNSEEN):
         if alphabet.unknown(folded(found[k].text)):
             continue
         own = judged(found[k], hypothesis, doubt)
@@ -155,13 +158,16 @@ def confirmed(second: Reader, written: Sequence[Proofread]) -> list[Proofread]:
     return found
 
 
-def _readings(reader: Reader, written: Sequence[Proofread]) -> Iterator[tuple[int, str, float]]:
+def _readings(
+    reader: Reader, written: Sequence[Proofread], unseen: str = ""
+) -> Iterator[tuple[int, str, float]]:
     """Yield the numbers of the words whose line has no fault, what is read of them, and with how
-    much doubt."""
+    much doubt, with or without the `unseen` signs at their end."""
     of_line = {UNENDED, MISSING, SHAPE}
     whole = [k for k, one in enumerate(written) if of_line.isdisjoint(one.faults)]
     inks = [from_strokes(written[k].words[0].strokes) for k in whole]
     texts = [spellings(written[k].text, written[k].bare) for k in whole]
+    texts = [[*dict.fromkeys([*own, *(one.rstrip(unseen) for one in own)])] for own in texts]
     readings = reader.proofread(inks, texts, ALIKE, 1.0)
     for k, (hypothesis, doubt) in zip(whole, readings, strict=True):
         yield k, hypothesis, doubt
@@ -227,6 +233,6 @@ def _marked(text: str) -> str:
 
 
 def _loosely(text: str) -> str:
-    """Return a text without what only its context tells: blanks within a word, whether a letter is
-    a capital, and an `O` from a zero."""
-    return folded(text).replace(" ", "").casefold().replace("0", "o")
+    """Return a text without what only its context tells, blanks within a word, whether a letter is
+    a capital, and an `O` from a zero; and without what is `UNSEEN`."""
+    return folded(text).replace(" ", "").casefold().replace("0", "o").rstrip(UNSEEN)

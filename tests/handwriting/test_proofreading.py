@@ -75,6 +75,8 @@ def second(*readings):
         ("1914", 0.2, ("19�4", 1.1), False, "looks like '19?4'"),
         ("1914", 0.005, ("1974", 1.1), False, ""),
         ("No.70", 0.09, ("NO. 7o", 9.0), True, ""),  # what only the context tells
+        ("12.", 0.005, ("12", 9.0), True, ""),  # and a full stop, which it overlooks
+        ("12.", 0.005, ("1.2", 9.0), False, ""),
         ("--", 0.0, ("~~", 9.0), True, ""),
         ("été", 1.1, ("ete", 0.0), False, "hardly legible"),  # of characters that it does not know
     ],
