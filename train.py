@@ -22,7 +22,6 @@ from base.licence import after_training
 from base.provenance import versions
 from base.random_state import seed_all
 from base.training_parts import TrainingParts
-from base.weight_noise import parameter_groups
 from commands import sweep, train_options
 from commands.start import Start, resolve_start
 from data_loader.data_loaders import Data
@@ -119,7 +118,6 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     model = config.build_model(data.normalisation, data.alphabet)
     if start.weights and not start.resumed:
         load_weights(model, start.state_dict_for(model), start.weights.path)
-    adaptive = config.settings.weight_noise == "adaptive"
     steps = config.settings.planned_steps(len(train_loader))
     header = {
         "config": config.stored,
@@ -134,7 +132,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         "versions": versions(device),
         "modules": extension.versions(),
     }
-    optimizer = config.build("optimizer", params=parameter_groups(model.to(device), adaptive))
+    optimizer = config.build("optimizer", params=[*model.to(device).parameters()])
     schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps, total_steps=steps)
     loss, metrics = config.build("loss", model=model), config.build("metrics", model=model)
     valid, run = data.loader("valid"), start.run

@@ -22,7 +22,7 @@ from utils.checks import ConfigFault, FormerNames
 
 log = logging.getLogger(__name__)
 
-ROW = ("epoch", "step", "skipped_steps", "weight_noise_divergence")
+ROW = ("epoch", "step", "skipped_steps")
 """What a row of `metrics.csv` has beside the values of `logged_names` and `extra_metrics`."""
 
 

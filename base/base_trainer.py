@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -247,9 +246,6 @@ class BaseTrainer(BaseTask):
                 self.evaluated_model.eval()
                 self.run_log.draw(self.draw, epoch, self.progress.step)
             counts = {"skipped_steps": sums.skipped}
-            if (divergence := self.optimizer_step.divergence()) is not None:
-                # In nats per sequence, to be compared with the loss.
-                counts["weight_noise_divergence"] = divergence / self._sequences
             self.run_log.epoch(values | counts, self.progress, sums.seconds, self.on_epoch)
         # The best first: a run killed in between resumes before this epoch, and repeats it.
         if improved:
@@ -307,8 +303,7 @@ class BaseTrainer(BaseTask):
         (divisor,) = distributed.all_reduce_sum([sum(map(self.loss.divisor, batches))])
         sums, norm, rate = sums.all_reduced(), math.nan, optimizer_step.learning_rate
         if finite:
-            # The divergence of adaptive noise counts once for the training set: this step's share.
-            norm = optimizer_step.step(divisor, sums.sequences / divisor / self._sequences)
+            norm = optimizer_step.step(divisor)
         if math.isfinite(norm):
             self._last_batches = batches
         elif finite:
@@ -350,11 +345,6 @@ class BaseTrainer(BaseTask):
             curves = {f"{self.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
             curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
             self.run_log.step(curves, self.progress.step)
-
-    @cached_property
-    def _sequences(self) -> int:
-        """Number of sequences of the training set."""
-        return sum(map(len, self.train_loader.batch_sampler.batches(0)))
 
     def _forward(
         self, model: nn.Module, batch: Batch, state: Carried | None = None

@@ -4,8 +4,8 @@ import copy
 import logging
 import math
 import warnings
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from base import distributed
 from base.checkpoint import load_weights
 from base.torch_blocks import step_schedule
 from base.training_parts import TrainingParts, TrainingSettings
-from base.weight_noise import WeightNoise
 from utils.override import without
 
 log = logging.getLogger(__name__)
@@ -38,8 +37,7 @@ class OptimizerStep:
     a summed loss; then `step`.
 
     Args:
-        parts: of the run: the network, its optimiser, over `weight_noise.parameter_groups`, and the
-            schedule of that.
+        parts: of the run: the network, its optimiser and the schedule of that.
         settings: of the run.
     """
 
@@ -48,16 +46,10 @@ class OptimizerStep:
         self.lr_scheduler = parts.lr_scheduler
         self.settings, self.warmup_factor = settings, 1.0
         self.clip_norm = math.inf if settings.clip_norm is None else settings.clip_norm
-        groups = [group["params"] for group in self.optimizer.param_groups]
-        # `parameter_groups` puts ln s last.
-        log_stds = groups.pop() if settings.weight_noise == "adaptive" else []
-        self.weights = [weight for group in groups for weight in group]
+        self.weights = [one for group in self.optimizer.param_groups for one in group["params"]]
         self.average = None
         if settings.ema_decay is not None:
             self.average = AveragedModel(self.model, multi_avg_fn=self._move_average)
-        self.noise = None
-        if settings.weight_noise != "off":
-            self.noise = WeightNoise(self.model, settings.weight_noise_std, log_stds)
         schedule = self.lr_scheduler.state_dict() if self.lr_scheduler else None
         groups = without(self.optimizer.param_groups, lambda name, _: name == "params")
         start = {"optimizer_start": groups, "lr_scheduler_start": schedule}
@@ -80,27 +72,40 @@ class OptimizerStep:
         self.warmup_factor = min(1.0, (number + 1) / max(self.settings.warmup_steps, 1))
         self.optimizer.zero_grad(set_to_none=True)
 
-    def noisy(self) -> AbstractContextManager:
-        """Return a context in which the weights are noisy, if noise is configured."""
-        return nullcontext() if self.noise is None else self.noise.applied()
+    @contextmanager
+    def noisy(self) -> Iterator[None]:
+        """Inside, each weight has Gaussian noise, if that is configured (the paper, section 4.2);
+        afterwards it is what it was, exactly."""
+        if self.settings.weight_noise == "off":
+            yield
+            return
+        weights = [weight for weight in self.weights if weight.requires_grad]
+        before = [weight.detach().clone() for weight in weights]
+        try:
+            with torch.no_grad():
+                for weight in weights:
+                    weight.add_(torch.randn_like(weight), alpha=self.settings.weight_noise_std)
+            yield
+        finally:
+            with torch.no_grad():
+                torch._foreach_copy_(weights, before)
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of a summed loss."""
         loss.backward()
 
-    def step(self, divisor: int, divergence_factor: float) -> float:
+    def step(self, divisor: int) -> float:
         """Update the weights, their average and the schedule.
 
         A gradient that is not finite changes nothing.
 
         Args:
             divisor: of the summed gradient.
-            divergence_factor: weight of adaptive noise's divergence in the divided loss.
 
         Returns:
             the norm of the gradient before clipping.
         """
-        norm = self._clip(divisor, divergence_factor)
+        norm = self._clip(divisor)
         if math.isfinite(norm):
             self._update()
             if self.average is not None:
@@ -109,7 +114,7 @@ class OptimizerStep:
                 step_schedule(self.lr_scheduler)
         return norm
 
-    def _clip(self, divisor: int, divergence_factor: float) -> float:
+    def _clip(self, divisor: int) -> float:
         """Complete the gradient, which is summed over all processes here; clip it if it is finite.
 
         Args and returns: as `step`.
@@ -117,14 +122,10 @@ class OptimizerStep:
         distributed.all_reduce_gradients(self.weights)
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         torch._foreach_div_(gradients, float(divisor))
-        trained = list(self.weights)
-        if self.noise is not None:
-            self.noise.add_gradients(divergence_factor)
-            trained += self.noise.log_stds
-        total = nn.utils.get_total_norm([one.grad for one in trained if one.grad is not None])
+        total = nn.utils.get_total_norm(gradients)
         norm = float(total)
         if math.isfinite(norm):
-            nn.utils.clip_grads_with_norm_(trained, self.clip_norm, total)
+            nn.utils.clip_grads_with_norm_(self.weights, self.clip_norm, total)
         return norm
 
     def _update(self) -> None:
@@ -153,25 +154,18 @@ class OptimizerStep:
         kept = min(self.settings.ema_decay, (1 + count) / (10 + count))
         torch._foreach_lerp_(average, weights, 1 - kept)
 
-    def divergence(self) -> float | None:
-        """Return the divergence of adaptive noise in nats, or None."""
-        adaptive = self.noise is not None and self.noise.log_stds
-        return float(self.noise.divergence()) if adaptive else None
-
     def are_finite(self) -> bool:
         """Return whether all weights are finite."""
         return all(bool(torch.isfinite(weight).all()) for weight in self.weights)
 
     def state_dict(self) -> State:
         """Return what resuming needs beside the weights of `evaluated_model`."""
-        log_stds = self.noise.log_stds if self.noise else []
         return {
             "model": None if self.average is None else self.model.state_dict(),
             "averaged": None if self.average is None else int(self.average.n_averaged),
             "optimizer_type": type(self.optimizer).__name__,
             "optimizer": self.optimizer.state_dict(),
             "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,
-            "weight_noise": {"log_stds": [one.detach() for one in log_stds]} if log_stds else {},
             **self._start,
         }
 
@@ -203,9 +197,6 @@ class OptimizerStep:
         if self.average is not None:
             load_weights(self.average.module, evaluated, source)
             self.average.n_averaged.fill_(state["averaged"] or 0)
-        if self.divergence() is not None and state["weight_noise"]:
-            with torch.no_grad():
-                torch._foreach_copy_(self.noise.log_stds, state["weight_noise"]["log_stds"])
         self._restore_schedule(state, steps if self.settings.schedule_by == "batch" else epochs)
 
     def _restore_schedule(self, state: State, count: int) -> None:

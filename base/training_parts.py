@@ -59,7 +59,7 @@ class TrainingSettings:
         accumulate: batches whose gradients make one step.
         ema_decay: per step, of an exponential moving average of the weights; less at first.
         weight_noise: on the weights in training.
-        weight_noise_std: its standard deviation; the starting value if it is adaptive.
+        weight_noise_std: its standard deviation.
         truncate: steps of a sequence that the gradient flows through: the sequences are cut into
             chunks of that length, each chunk makes an optimiser step, the state is carried over;
             in one process only.
@@ -88,7 +88,7 @@ class TrainingSettings:
     clip_norm: Annotated[float, Range(1e-12)] | None = None
     accumulate: Annotated[int, Range(1)] = 1
     ema_decay: Annotated[float, Range(0.0, 1.0)] | None = None
-    weight_noise: Literal["off", "fixed", "adaptive"] = "off"
+    weight_noise: Literal["off", "fixed"] = "off"
     weight_noise_std: Annotated[float, Range(1e-12)] = 0.075
     truncate: Annotated[int, Range(1)] | None = None
     schedule_by: Literal["batch", "epoch"] = "batch"

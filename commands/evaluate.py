@@ -124,9 +124,7 @@ def score_own(
     blocks = [config.config["loss"], config.config["trainer"], *config.config["metrics"]]
     if not {cls.__name__ for cls in extension.classes()} & {one["type"] for one in blocks}:
         return {}
-    # A second group, as adaptive noise on the weights has one.
-    groups = [{"params": list(scored.parameters())}, {"params": []}]
-    optimizer, loader = torch.optim.SGD(groups), data.loader(chosen.split)
+    optimizer, loader = torch.optim.SGD(scored.parameters()), data.loader(chosen.split)
     loss, metrics = (config.build(key, model=scored) for key in ("loss", "metrics"))
     run = RunFolder.of(network.path) or RunFolder(config.name)  # Nothing is written there.
     parts = TrainingParts(

@@ -13,7 +13,6 @@ import model
 from base import extension
 from base.base_loss import BaseLoss
 from base.torch_blocks import trial_weights
-from base.weight_noise import parameter_groups
 from commands import options
 from data_loader import HandwritingDataLoader
 from model import SynthesisNetwork
@@ -69,7 +68,7 @@ def test_a_sound_config_builds_what_it_says():
     assert names == ["FillMissing", "CutLongSteps"]
     assert loader.dataset.splits["valid"] == ["testset_v"]
     assert [metric.names[0] for metric in config.build("metrics")] == ["sse"]
-    optimizer = config.build("optimizer", params=parameter_groups(network, False))
+    optimizer = config.build("optimizer", params=network.parameters())
     assert optimizer.param_groups[0]["betas"] == (0.0, 0.999)
     loader.dataset.splits["train"].append("x")
     assert config.config["data_loader"] == CONFIG["data_loader"]

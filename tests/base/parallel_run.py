@@ -29,7 +29,7 @@ KINDS = {
     "plain": {},
     "sequences": {"by_points": False, "loader": {"batch_size": 4}},
     "accumulated": {"accumulate": 2, "epochs": 2},
-    "noisy": {"weight_noise": "adaptive", "ema_decay": 0.8, "clip_norm": 0.5},
+    "noisy": {"weight_noise": "fixed", "ema_decay": 0.8, "clip_norm": 0.5},
     "skipping": {"loader": {"broken": (4,)}, "max_skipped": 9},
     "stopping": {
         **{"early_stop": 2, "monitor": "max valid_error", "epochs": 9, "steps_per_epoch": 3},

@@ -54,7 +54,7 @@ KINDS = {
     "plain": {},
     "accumulated": {"accumulate": 2},
     "average": {"ema_decay": 0.8},
-    "adaptive noise": {"weight_noise": "adaptive", "scheduler": one_cycle},
+    "noise": {"weight_noise": "fixed", "scheduler": one_cycle},
     "plateau": {"scheduler": plateau, "schedule_by": "epoch"},
     "momentum": {"optimizer": "SGD", "scheduler": halving, "schedule_by": "epoch"},
     "warm-up": {"warmup_steps": 9, "scheduler": plateau, "schedule_by": "epoch"},

@@ -14,7 +14,6 @@ from torch.optim.lr_scheduler import LRScheduler
 from base.checkpoint import load_checkpoint, newest_checkpoint
 from base.optimizer_step import OptimizerStep
 from base.training_parts import TrainingSettings
-from base.weight_noise import parameter_groups
 from parse_config import choices
 from tests.tiny_config import changed
 from utils.checks import CheckpointError
@@ -106,11 +105,11 @@ def update_of(optimizer, arguments, schedule):
     torch.manual_seed(4)
     model = TinyModel(dropout=0.0)
     model.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
-    built = choices(Optimizer)[optimizer](parameter_groups(model, True), **{"lr": 0.01} | arguments)
+    built = choices(Optimizer)[optimizer](model.parameters(), **{"lr": 0.01} | arguments)
     scheduler = None
     if schedule is not None:
         scheduler = choices(LRScheduler)[schedule](built, **SCHEDULES[schedule])
-    settings = TrainingSettings(epochs=1, schedule_by="epoch", weight_noise="adaptive")
+    settings = TrainingSettings(epochs=1, schedule_by="epoch", weight_noise="fixed")
     device = torch.device("cpu")
     parts = SimpleNamespace(model=model, optimizer=built, lr_scheduler=scheduler, device=device)
     return OptimizerStep(parts, settings)
@@ -123,7 +122,7 @@ def steps(update, count):
         update.start(number)
         with update.noisy():
             update.backward(SquaredError()(update.model(batch.inputs), batch).sum())
-        assert math.isfinite(update.step(batch.points, 0.01))
+        assert math.isfinite(update.step(batch.points))
         update.end_epoch(1.0 + number)
 
 

@@ -25,7 +25,6 @@ from base.checkpoint import newest_checkpoint
 from base.random_state import seed_all
 from base.run_folder import RunFolder
 from base.training_parts import TrainingParts, TrainingSettings
-from base.weight_noise import parameter_groups
 from logger.metrics_csv import read_rows
 from trainer.generation_trainer import GenerationTrainer
 
@@ -183,8 +182,7 @@ def make(
     seed_all(options["seed"])
     model = TinyModel(dropout)
     train_loader = TinyLoader(**(loader or {}))
-    params = parameter_groups(model, options.get("weight_noise") == "adaptive")
-    built = getattr(torch.optim, optimizer)(params, lr=lr)
+    built = getattr(torch.optim, optimizer)(model.parameters(), lr=lr)
     schedule = None
     if scheduler is not None:
         names = options.keys() & {field.name for field in fields(TrainingSettings)}
@@ -237,7 +235,7 @@ def halving(optimizer: torch.optim.Optimizer, _: int) -> lr_scheduler.LRSchedule
 
 EVERYTHING = {
     **{"truncate": 3, "accumulate": 2, "steps_per_epoch": 4, "scheduler": one_cycle},
-    **{"ema_decay": 0.8, "weight_noise": "adaptive"},
+    **{"ema_decay": 0.8, "weight_noise": "fixed"},
 }
 """Options of a run that has something of everything."""
 

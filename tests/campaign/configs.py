@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from base.weight_noise import parameter_groups
 from parse_config import ConfigError, ConfigParser
 from tests.campaign import tiny
 from tests.campaign.damage import (
@@ -84,7 +83,7 @@ def build(config: ConfigParser) -> None:
         network = config.build_model(
             Normalisation((0.0, 0.0), (1.0, 1.0)), Alphabet([chr(n) for n in range(32, 127)])
         )
-    optimizer = config.build("optimizer", params=parameter_groups(network, False))
+    optimizer = config.build("optimizer", params=network.parameters())
     if config.config["lr_scheduler"] is not None:
         config.build("lr_scheduler", optimizer=optimizer, steps=1000, total_steps=1000)
     config.build("loss")

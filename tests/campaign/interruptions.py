@@ -45,7 +45,7 @@ from tests.campaign.tiny import (
 KINDS: list[dict[str, Any]] = [
     {},
     {"trainer.args.tensorboard": True},
-    {"trainer.args.ema_decay": 0.8, "trainer.args.weight_noise": "adaptive"},
+    {"trainer.args.ema_decay": 0.8, "trainer.args.weight_noise": "fixed"},
     {"trainer.args.truncate": 5, "lr_scheduler": None, "trainer.args.keep_last": 1},
     {"trainer.args.save_minutes": 10.0},
     {"data_loader.args.num_workers": 2},
@@ -298,7 +298,7 @@ def invented(rng: random.Random) -> dict[str, Any]:
         "clip_norm": rng.choice([None, 0.5]),
         "accumulate": rng.choice([1, 1, 2]),
         "ema_decay": rng.choice([None, 0.8]),
-        "weight_noise": rng.choice(["off", "off", "fixed", "adaptive"]),
+        "weight_noise": rng.choice(["off", "fixed"]),
         "truncate": rng.choice([None, 5]) if writes else None,
         "steps_per_epoch": rng.choice([None, 4]),
         "schedule_by": rng.choice(["batch", "epoch"]),
