@@ -172,6 +172,8 @@ def add_network(
         f"or name of a pretrained network ({', '.join(pretrained())}){usual}",
     )
     add_shared(parser, "--device", "--module")
+    if of_style:  # A network writes faster on a CPU than on a GPU (benchmarks/README.md).
+        parser.set_defaults(device="cpu")
 
 
 @dataclass(frozen=True)
