@@ -124,7 +124,7 @@ def write_page(
     options: PageOptions = PageOptions(),
     *,
     source: str = "the text",
-    device: str = "auto",
+    device: str = "cpu",
     progress: bool = False,
 ) -> Pages:
     """Write a text by hand, and set it on paper.
@@ -134,7 +134,7 @@ def write_page(
         writer: writes all; None for the network that each style names, else the pretrained one.
         options: how.
         source: where the text is from, for errors.
-        device: of the networks that are loaded.
+        device: of the networks that are loaded; a GPU writes more slowly.
         progress: show progress bars.
 
     Raises:

@@ -80,7 +80,7 @@ def rewrite(
     places: Sequence[Place] | None = None,
     writer: Writer | None = None,
     *,
-    device: str = "auto",
+    device: str = "cpu",
     progress: bool = False,
 ) -> Pages:
     """Return pages with some words written again; every other point is as it was.
@@ -93,7 +93,7 @@ def rewrite(
         places: page, row and word, each from 1; None for the doubtful ones, which stay as they are
             unless nothing is wrong with the best.
         writer: that wrote all of the pages; None for the network of each style.
-        device: of the networks that are loaded.
+        device: of the networks that are loaded; a GPU writes more slowly.
         progress: show progress bars.
 
     Raises:
