@@ -14,13 +14,14 @@ FIND_TORCH := import pathlib, torch; \
 	print(pathlib.Path(torch.__file__).parents[1])
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11, 4))
 
-.PHONY: help install demo digits eye test quick campaign sanitize lint web web-test
+.PHONY: help install demo digits open_writer eye test quick campaign sanitize lint web web-test
 
 help:
 	@echo "make install   create .venv with the requirements (the other targets do so if needed)"
 	@echo "make demo      write a letter, train a small network and write with it (about 5 minutes)"
 	@echo "make digits    train a network for each digit, and draw them (about 10 minutes);"
 	@echo "               DATA=FOLDER has the MNIST stroke sequences, DATA=null generates digits"
+	@echo "make open_writer  train a writer on open data, then twice on what it writes best (some 8 hours)"
 	@echo "make eye       train a reader of pictures (about 5 hours; docs/data.md names its data)"
 	@echo "make test      run all tests, in parallel (about 5 minutes on 2 cores)"
 	@echo "make quick     run the fast tests (about a minute)"
@@ -66,6 +67,18 @@ digits: .venv/installed
 		fi || exit; \
 	done
 	@.venv/bin/python experiments.py write -r $(DIGITS)/[0-9]/model_best.pth
+
+LEGIBLE := .venv/bin/python benchmarks/legible.py configs/open_writer.json
+AGAIN := .venv/bin/python train.py -c configs/open_writer_again.json
+FIRST := {"type": "StrokeArraysDataset", "args": {"root": "data/legible/1"}}
+
+open_writer: .venv/installed
+	@.venv/bin/python train.py -c configs/open_writer.json --run-id composed
+	@$(LEGIBLE) -r saved/models/open_writer/composed --output data/legible/1
+	@$(AGAIN) -r saved/models/open_writer/composed --run-id once \
+		-o 'data_loader.args.dataset.args.added=$(FIRST)'
+	@$(LEGIBLE) -r saved/models/open_writer_again/once --hands 292 --seed 1 --output data/legible/2
+	@$(AGAIN) -r saved/models/open_writer_again/once --run-id twice
 
 # Of all characters at once it learns blanks alone: strings of digits come first.
 EYE := .venv/bin/python train.py -c configs/eye.json

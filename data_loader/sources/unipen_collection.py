@@ -212,7 +212,8 @@ class UnipenDataset(DividedDataset):
 
     Of a collection as it is published (`data` and `include`) everything is read, and each piece of
     ink once: in the longest text that it stands in. Its writers are told apart by their names
-    within a family of contributors.
+    within a family of contributors. The list "unipen_hard" for `leave_out` comes with the project:
+    what a writer should not learn, as it is hard to read.
 
     Args:
         root: a file, a folder with files (also in folders below), the folder of a collection, or an

@@ -89,7 +89,7 @@ def test_a_wide_hand_is_continued_as_wide(writer, sample):
 
 def test_without_a_bias_nothing_is_stretched(writer):
     assert writer.model.stretch_at(0.0) == (1.0, 1.0)
-    assert 1.02 < writer.model.stretch_at(0.75)[0] < 1.04
+    assert 1.01 < writer.model.stretch_at(0.75)[0] < 1.03
     with pytest.raises(UserError, match="factors above 0"):
         writer.write("more", Sampling(stretch=(0.0, 1.0)))
 
