@@ -77,14 +77,14 @@ def test_the_recogniser_reads_writers_and_a_device_that_it_never_saw():
 def test_the_writer_for_use_writes_what_people_write():
     """Every fifth of the 200 everyday texts at bias 0.75, read by the judge.
 
-    Measured: 10 of 695 characters misread; clustering 2.1, of all 200.
+    Measured: 4 of 695 characters misread; clustering 1.2, of all 200.
     """
     texts = [text for _, text in held_out_everyday()][::5]
     writer, judge = (load(name, "cpu") for name in ("writer", "judge"))
     result = read_back(writer, judge, texts, range(len(texts)), Sampling(0.75))
     found = result.rates
     published = card(r"twenty\): character errors \|[^|]*\| \*\*[\d.]+, ([\d.]+) %") / 100
-    hold(found["cer"], 10 / 695, published, found["characters"], 2.1)
+    hold(found["cer"], 4 / 695, published, found["characters"], 1.2)
     assert result.complete >= 0.95
 
 
