@@ -245,8 +245,8 @@ class BaseTrainer(BaseTask):
             if reason is None:
                 self.evaluated_model.eval()
                 self.run_log.draw(self.draw, epoch, self.progress.step)
-            counts = {"skipped_steps": sums.skipped}
-            self.run_log.epoch(values | counts, self.progress, sums.seconds, self.on_epoch)
+            row = values | {"skipped_steps": sums.skipped}
+            self.run_log.epoch(row, self.progress, sums.seconds, self.on_epoch)
         # The best first: a run killed in between resumes before this epoch, and repeats it.
         if improved:
             self.checkpoint.save_best()
