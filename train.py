@@ -134,12 +134,20 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     }
     optimizer = config.build("optimizer", params=[*model.to(device).parameters()])
     schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps, total_steps=steps)
-    loss, metrics = config.build("loss", model=model), config.build("metrics", model=model)
-    valid, run = data.loader("valid"), start.run
     parts = TrainingParts(
-        *(model, loss, metrics, optimizer, schedule, train_loader, valid, run, device, header),
-        partial(config.build_model, data.normalisation, data.alphabet),
-        *(config.resolved, start.weights and start.weights.path),
+        model=model,
+        loss=config.build("loss", model=model),
+        metrics=config.build("metrics", model=model),
+        optimizer=optimizer,
+        lr_scheduler=schedule,
+        train_loader=train_loader,
+        valid_loader=data.loader("valid"),
+        run=start.run,
+        device=device,
+        checkpoint_header=header,
+        rebuild=partial(config.build_model, data.normalisation, data.alphabet),
+        config=config.resolved,
+        weights_from=start.weights and start.weights.path,
     )
     trainer = config.build("trainer", parts=parts)
     if not start.resumed:

@@ -124,12 +124,18 @@ def score_own(
     blocks = [config.config["loss"], config.config["trainer"], *config.config["metrics"]]
     if not {cls.__name__ for cls in extension.classes()} & {one["type"] for one in blocks}:
         return {}
-    optimizer, loader = torch.optim.SGD(scored.parameters()), data.loader(chosen.split)
-    loss, metrics = (config.build(key, model=scored) for key in ("loss", "metrics"))
-    run = RunFolder.of(network.path) or RunFolder(config.name)  # Nothing is written there.
+    loader = data.loader(chosen.split)
     parts = TrainingParts(
-        *(scored, loss, metrics, optimizer, None, loader, loader, run),
-        *(network.device, network.record),
+        model=scored,
+        loss=config.build("loss", model=scored),
+        metrics=config.build("metrics", model=scored),
+        optimizer=torch.optim.SGD(scored.parameters()),
+        lr_scheduler=None,
+        train_loader=loader,
+        valid_loader=loader,
+        run=RunFolder.of(network.path) or RunFolder(config.name),  # Nothing is written there.
+        device=network.device,
+        checkpoint_header=network.record,
     )
     trainer = config.build("trainer", parts=parts)
     states = load_checkpoint(network.path).get("training", {}).get("parts", {})
