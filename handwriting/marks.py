@@ -1,8 +1,8 @@
 """Dots, bars and small signs: a network makes them late, forgets some, or misses their place.
 
 A dot that is not above its `i` is moved there, a missing one is added; the bar of a `t` is drawn on
-to both sides of its stem. The window tells which ink is of which letter. Full stops stand on the
-line, commas are longer than these, and digits leave room to a decimal point.
+to both sides of its stem; a `5` has a corner. The window tells which ink is of which letter. Full
+stops stand on the line, commas are longer than these, and a point within a word has room.
 """
 
 import math
@@ -31,6 +31,9 @@ FLAT, LOWEST, NEAR, TREMBLE = 1.2, 0.3, 0.3, 0.02
 """Steepest way of the pen in a bar, height over width; least height of a bar above the foot of the
 stem, how far from it one may end that does not cross it, and by how much the pen may waver from
 point to point, in x-heights (by eye)."""
+BAR_TILT, LEAST_BAR, WAIST, DOWN = 0.05, 0.3, 0.4, 0.55
+"""In heights of a `5` that gets a corner: by how much its bar rises and how wide it is at least,
+where its stem ends, and where its belly has surely begun (by eye)."""
 STOP, FLOATING = 0.4, 0.12
 """Most extent of a full stop in x-heights, and how far above the baseline it may stand (by eye)."""
 DOT = 0.15
@@ -40,9 +43,9 @@ LOW_MARK, WIDEST_MARK = 0.6, 0.4
 """How high a full stop or comma reaches above the baseline in x-heights, and how wide it is (by
 eye, lab notebook: what people see)."""
 FREE, SHORTEST_COMMA = 0.3, 0.6
-"""The least room between a decimal point and the feet of the digits beside it, and the least height
-of a comma, in x-heights (by eye: the line of a pen takes 0.15, and a shorter comma looks like a
-full stop)."""
+"""The least room between a point within a word and the feet of what is beside it, and the least
+height of a comma, in x-heights (by eye: the line of a pen takes 0.15, and a shorter comma looks
+like a full stop)."""
 
 Strokes = list[np.ndarray]
 
@@ -139,6 +142,70 @@ def with_bars(
     return _with(added, parts, peaks)
 
 
+def with_corners(parts: Strokes, peaks: Strokes, text: str, lean: float) -> tuple[Strokes, Strokes]:
+    """Return strokes and the window's peaks, with a corner in each `5` that was written, by which
+    people tell it from an `S`: its bar and stem become straight.
+
+    Args:
+        parts, peaks, text, lean: as of `with_dots`.
+    """
+    parts, peaks, bars = list(parts), list(peaks), set()
+    for at in (k for k, one in enumerate(text) if one == "5"):
+        own = [k for k, of in enumerate(peaks) if np.mean(of == at) > SHARE]
+        if not own:
+            continue
+        body = max(own, key=lambda k: np.ptp(parts[k][:, 1]))
+        bar = _bar_of_five(parts, peaks, body, at)
+        top = parts[body][:0] if bar is None else parts[bar]
+        drawn = _with_corner(parts[body], top, lean)
+        if drawn and np.mean(peaks[body][: drawn[1]] == at) > SHARE:
+            new, kept = drawn
+            parts[body] = np.concatenate([new, parts[body][kept:]])
+            peaks[body] = np.concatenate([np.full(len(new), at), peaks[body][kept:]])
+            bars.add(bar)
+    left = [k for k in range(len(parts)) if k not in bars]
+    return [parts[k] for k in left], [peaks[k] for k in left]
+
+
+def _bar_of_five(parts: Strokes, peaks: Strokes, body: int, at: int) -> int | None:
+    """Return the number of the stroke that is the bar of a `5`: flat, and at the upper end of its
+    body; None if that begins with it."""
+    (x, y), height = parts[body][0], np.ptp(parts[body][:, 1])
+    near = {
+        k: np.hypot(*(part - (x, y)).T).min()
+        for k, part in enumerate(parts)
+        if k != body and abs(np.median(peaks[k]) - at) <= 1
+        if np.ptp(part[:, 1]) < WAIST * height and abs(part[:, 1].mean() - y) < WAIST * height
+        if part[:, 0].max() > x
+    }
+    nearest = min(near, key=near.__getitem__, default=None)
+    return None if nearest is None or near[nearest] > LEAST_BAR * height else nearest
+
+
+def _with_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.ndarray, int] | None:
+    """Return bar and stem of a `5`, straight, and the number of the point of its body that is the
+    next; None if it has another shape.
+
+    Args:
+        body: the stroke with its belly.
+        bar: of its own; without points if the body begins with it.
+        lean: as of `with_dots`.
+    """
+    both = np.concatenate([bar, body])
+    height, top = float(np.ptp(both[:, 1])), float(both[:, 1].min())
+    low = np.flatnonzero(body[:, 1] > top + DOWN * height)
+    if not len(low) or body[0, 1] > top + WAIST * height:
+        return None
+    turn = int((body[: low[0]] @ np.array([1.0, lean])).argmin())  # leftmost where it leans
+    right = both[: len(bar) + turn + 1, 0].max()
+    x, y = body[turn]
+    corner = np.array([x + lean * (y - top), top + BAR_TILT * height])
+    waist = np.array([x + lean * (y - top - WAIST * height), top + WAIST * height])
+    tip = np.array([max(right, corner[0] + LEAST_BAR * height), top])
+    ways = np.linspace(tip, corner, POINTS), np.linspace(corner, waist, POINTS)[1:]
+    return np.concatenate(ways), turn + 1 + int((body[turn + 1 :, 1] > waist[1]).argmax())
+
+
 def _with(
     added: Sequence[tuple[int, int, np.ndarray]], parts: Strokes, peaks: Strokes
 ) -> tuple[Strokes, Strokes]:
@@ -229,7 +296,7 @@ def with_clear_signs(strokes: Sequence[np.ndarray], text: str) -> list[np.ndarra
         found = with_stop_on_line(found)
     if text.endswith(","):
         found = with_long_comma(found)
-    return with_free_points(found) if re.search(r"\d[.,]\d", text) else found
+    return with_free_points(found) if re.search(r"\w[.,]\w", text) else found
 
 
 def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -257,8 +324,8 @@ def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def with_free_points(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes of a number in x-heights, a point or comma and what is behind it moved to
-    the right where a digit is closer than `FREE`."""
+    """Return the strokes of a number or a web address in x-heights, a point or comma and what is
+    behind it moved to the right where a digit or letter is closer than `FREE`."""
     feet = [stroke[stroke[:, 1] > -LOW_MARK] for stroke in strokes]
     places = [float((foot if len(foot) else stroke)[:, 0].mean())
               for foot, stroke in zip(feet, strokes, strict=True)]  # fmt: skip

@@ -20,6 +20,7 @@ from handwriting.marks import (
     extent,
     with_bars,
     with_clear_signs,
+    with_corners,
     with_dots,
     with_visible_dot,
 )
@@ -89,7 +90,8 @@ def words(line: Line, shape: "HandShape | None" = None) -> list[WrittenWord]:
 
     Args:
         line: of a network with a text; a primer's part is not returned.
-        shape: of a hand: each `t` gets a bar, and in one that makes dots each `i` its dot.
+        shape: of a hand: each `t` gets a bar, each `5` a corner, and in one that makes dots each
+            `i` its dot.
     """
     title = line.title or line.text
     found = list(re.finditer(r"\S+", title))
@@ -101,6 +103,7 @@ def words(line: Line, shape: "HandShape | None" = None) -> list[WrittenWord]:
     parts, peaks = _strokes_and_peaks(line)
     if shape:
         parts, peaks = with_bars(parts, peaks, line.text, shape.letter, shape.letter_width)
+        parts, peaks = with_corners(parts, peaks, line.text, shape.lean)
     if shape and shape.dotted:
         parts, peaks = with_dots(parts, peaks, line.text, shape.letter, shape.lean)
     own = [number[of] for of in peaks]

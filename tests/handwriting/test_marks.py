@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from handwriting.marks import with_bars, with_clear_signs, with_dots, with_visible_dot
+from handwriting.marks import (
+    with_bars,
+    with_clear_signs,
+    with_corners,
+    with_dots,
+    with_visible_dot,
+)
 
 
 def down(x, height):
@@ -94,6 +100,38 @@ def test_the_stem_of_a_t_is_not_that_of_the_letter_before():
     np.testing.assert_allclose(found[2], across(*np.linspace(0.75, 1.25, 8)), atol=0.02)
 
 
+S = np.array([(8, 1), (6, 0), (3, 0), (1, 1), (1, 3), (3, 4.5), (6, 5), (8, 7), (4, 10), (0, 9)])
+BARE = np.array([(1, 0), (1, 3), *S[5:]])
+FAR, OVERHANGING = across(9, 12, y=0.0), across(-1, 6, y=0.0)
+
+
+@pytest.mark.parametrize(
+    ("strokes", "lean", "tip", "corner", "waist"),
+    [
+        ([S], 0.0, (8, 0), (1, 0.5), (1, 4)),
+        ([S], 0.2, (8, 0), (1.2, 0.5), (0.4, 4)),
+        ([S[2:], S[2::-1]], 0.0, (8, 0), (1, 0.5), (1, 4)),  # It begins with the second stroke.
+        ([BARE], 0.0, (4, 0), (1, 0.5), (1, 4)),
+        ([BARE, FAR], 0.0, (4, 0), (1, 0.5), (1, 4)),
+        ([BARE, OVERHANGING], 0.0, (6, 0), (1, 0.5), (1, 4)),
+    ],
+)
+def test_a_5_has_a_corner(strokes, lean, tip, corner, waist):
+    """The height of its ink is 10; bar and stem are of four points each."""
+    peaks = [at(1 + n, stroke) for n, stroke in enumerate(strokes)]
+    found, of = with_corners(strokes, peaks, "455", lean)
+    ways = np.linspace(tip, corner, 4), np.linspace(corner, waist, 4)[1:]
+    np.testing.assert_allclose(found[0], np.concatenate([*ways, S[5:]]))
+    assert [one.tolist() for one in of[:1]] == [[1] * len(found[0])]
+    assert found[1:] == [stroke for stroke in strokes if stroke is FAR]
+
+
+def test_what_is_begun_below_or_belongs_to_another_letter_gets_no_corner():
+    first, joined = at(1, S), np.repeat([0, 1], [4, 6])
+    assert with_corners([S[::-1]], [first], "45", 0.0)[0][0].tolist() == S[::-1].tolist()
+    assert with_corners([S], [joined], "45", 0.0)[0] == [S]
+
+
 def test_a_dot_can_be_seen():
     np.testing.assert_allclose(with_visible_dot(np.full((3, 2), 2.0)), [[2, 1.925], [2, 2.075]])
     line = np.array([[0.0, 0.0], [0.2, 0.0]])
@@ -108,12 +146,13 @@ def test_a_comma_is_longer_than_a_full_stop(height, expected):
     assert np.ptp(found[0], axis=0) == pytest.approx([0.1 * expected / height, expected])
 
 
-def test_no_digit_touches_a_decimal_point():
+@pytest.mark.parametrize("text", ["7.11", "z.il"])
+def test_nothing_touches_a_point_within_a_word(text):
     seven = np.array([(0, -1.5), (0.8, -1.5), (0.2, 0.0)])  # Its head is over the point.
     one = np.array([(0, 0.0), (0, -1.5)])
     point, right = np.array([(0, -0.1), (0, 0.0)]), np.array([1, 0])
     crowded = [seven, point + right * 0.3, one + right * 0.4, one + right * 1.4]
-    found = with_clear_signs(crowded, "7.11")
+    found = with_clear_signs(crowded, text)
     assert [stroke[-1, 0] for stroke in found] == pytest.approx([0.2, 0.5, 0.8, 1.8])
     foot = np.array([(0, 0.0), (1.0, 0.0)])  # Of a pound sign.
     assert_array_equal(
