@@ -47,6 +47,9 @@ FREE, SHORTEST_COMMA = 0.3, 0.6
 height of a comma, in x-heights (by eye: the line of a pen takes 0.15, and a shorter comma looks
 like a full stop)."""
 
+PLAIN = {*string.ascii_letters, *string.digits} - {*"ij"}
+"""Characters without a dot."""
+
 Strokes = list[np.ndarray]
 
 
@@ -204,6 +207,29 @@ def _with_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
     tip = np.array([max(right, corner[0] + LEAST_BAR * height), top])
     ways = np.linspace(tip, corner, POINTS), np.linspace(corner, waist, POINTS)[1:]
     return np.concatenate(ways), turn + 1 + int((body[turn + 1 :, 1] > waist[1]).argmax())
+
+
+def without_touches(
+    parts: Strokes, peaks: Strokes, text: str, letter: float
+) -> tuple[Strokes, Strokes]:
+    """Return strokes and the window's peaks, without touches of the pen in letters and digits that
+    have no dot, as some people make them where a letter begins; a sign beside it keeps its ink.
+
+    Args:
+        parts, peaks, text, letter: as `with_dots` returned and took them.
+    """
+    left = []
+    for k, (part, of) in enumerate(zip(parts, peaks, strict=True)):
+        first, last = int(of.min()), int(of.max()) + 1
+        own, beside = text[first:last], range(max(first - 1, 0), min(last + 1, len(text)))
+        others = np.concatenate([peaks[n] for n in range(len(peaks)) if n != k] or [of[:0]])
+        dotted = (
+            not own or set(own) - PLAIN or not text[max(first - LATE, 0) : last + LATE].isascii()
+        )
+        needed = any(text[at] not in PLAIN | {*"ij "} and at not in others for at in beside)
+        if np.ptp(part, axis=0).max() >= DOT * letter or dotted or needed:
+            left.append(k)
+    return [parts[k] for k in left], [peaks[k] for k in left]
 
 
 def _with(

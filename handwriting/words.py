@@ -23,6 +23,7 @@ from handwriting.marks import (
     with_corners,
     with_dots,
     with_visible_dot,
+    without_touches,
 )
 from model.generation.line import Line
 from model.generation.options import Primer
@@ -106,6 +107,7 @@ def words(line: Line, shape: "HandShape | None" = None) -> list[WrittenWord]:
         parts, peaks = with_corners(parts, peaks, line.text, shape.lean)
     if shape and shape.dotted:
         parts, peaks = with_dots(parts, peaks, line.text, shape.letter, shape.lean)
+        parts, peaks = without_touches(parts, peaks, line.text, shape.letter)
     own = [number[of] for of in peaks]
     # The share of each stroke's points in each word, `(strokes, words)`.
     shares = np.array([(of[:, None] == np.arange(len(found))).mean(0) for of in own])

@@ -10,6 +10,7 @@ from handwriting.marks import (
     with_corners,
     with_dots,
     with_visible_dot,
+    without_touches,
 )
 
 
@@ -130,6 +131,24 @@ def test_what_is_begun_below_or_belongs_to_another_letter_gets_no_corner():
     first, joined = at(1, S), np.repeat([0, 1], [4, 6])
     assert with_corners([S[::-1]], [first], "45", 0.0)[0][0].tolist() == S[::-1].tolist()
     assert with_corners([S], [joined], "45", 0.0)[0] == [S]
+
+
+@pytest.mark.parametrize(
+    ("text", "stem", "touch", "kept"),
+    [
+        ("kept", 0, 1, False),
+        ("kit", 0, 1, True),
+        ("kä", 0, 0, True),
+        ("ke", 0, 2, True),  # behind the text
+        ("k.ept", 0, 2, True),  # the point, of which the window is late
+        ("k.ept", 1, 2, False),  # That is drawn already.
+    ],
+)
+def test_a_touch_of_the_pen_is_no_ink_where_no_dot_is(text, stem, touch, kept):
+    strokes = [down(0.0, 1.0), np.full((2, 2), 0.4)]
+    peaks = [at(stem, strokes[0]), at(touch, strokes[1])]
+    found, of = without_touches(strokes, peaks, text, 1.0)
+    assert [*map(len, found)] == [*map(len, of)] == [11, *[2] * kept]
 
 
 def test_a_dot_can_be_seen():
