@@ -218,18 +218,24 @@ def without_touches(
     Args:
         parts, peaks, text, letter: as `with_dots` returned and took them.
     """
-    left = []
-    for k, (part, of) in enumerate(zip(parts, peaks, strict=True)):
-        first, last = int(of.min()), int(of.max()) + 1
-        own, beside = text[first:last], range(max(first - 1, 0), min(last + 1, len(text)))
-        others = np.concatenate([peaks[n] for n in range(len(peaks)) if n != k] or [of[:0]])
-        dotted = (
-            not own or set(own) - PLAIN or not text[max(first - LATE, 0) : last + LATE].isascii()
-        )
-        needed = any(text[at] not in PLAIN | {*"ij "} and at not in others for at in beside)
-        if np.ptp(part, axis=0).max() >= DOT * letter or dotted or needed:
-            left.append(k)
+    left = [
+        k
+        for k, part in enumerate(parts)
+        if np.ptp(part, axis=0).max() >= DOT * letter or _may_be_dot(k, peaks, text)
+    ]
     return [parts[k] for k in left], [peaks[k] for k in left]
+
+
+def _may_be_dot(number: int, peaks: Strokes, text: str) -> bool:
+    """Return whether a small stroke is of a character that may have a dot, or of no character, or
+    beside a sign without other ink, or an accent near it."""
+    first, last = int(peaks[number].min()), int(peaks[number].max()) + 1
+    if set(text[first:last]) - PLAIN or first >= len(text):
+        return True
+    if not text[max(first - LATE, 0) : last + LATE].isascii():
+        return True
+    beside = {at for at in (first - 1, last) if text[at : at + 1] not in {*PLAIN, *"ij ", ""}}
+    return bool(beside.difference(*peaks))
 
 
 def _with(
