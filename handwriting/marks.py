@@ -222,7 +222,7 @@ def without_touches(
         k
         for k, part in enumerate(parts)
         if np.ptp(part, axis=0).max() >= DOT * letter or _may_be_dot(k, peaks, text)
-    ]
+    ] or range(len(parts))  # Of touches alone a line keeps its ink.
     return [parts[k] for k in left], [peaks[k] for k in left]
 
 

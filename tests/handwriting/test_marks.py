@@ -149,6 +149,7 @@ def test_a_touch_of_the_pen_is_no_ink_where_no_dot_is(text, stem, touch, kept):
     peaks = [at(stem, strokes[0]), at(touch, strokes[1])]
     found, of = without_touches(strokes, peaks, text, 1.0)
     assert [*map(len, found)] == [*map(len, of)] == [11, *[2] * kept]
+    assert without_touches(strokes[1:], peaks[1:], text, 1.0) == (strokes[1:], peaks[1:])
 
 
 def test_a_dot_can_be_seen():
