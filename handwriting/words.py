@@ -92,7 +92,7 @@ def words(line: Line, shape: "HandShape | None" = None) -> list[WrittenWord]:
     Args:
         line: of a network with a text; a primer's part is not returned.
         shape: of a hand: each `t` gets a bar, each `5` a corner, and in one that makes dots each
-            `i` its dot.
+            `i` its dot, and other touches of the pen are left out.
     """
     title = line.title or line.text
     found = list(re.finditer(r"\S+", title))

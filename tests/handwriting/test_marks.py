@@ -104,6 +104,7 @@ def test_the_stem_of_a_t_is_not_that_of_the_letter_before():
 S = np.array([(8, 1), (6, 0), (3, 0), (1, 1), (1, 3), (3, 4.5), (6, 5), (8, 7), (4, 10), (0, 9)])
 BARE = np.array([(1, 0), (1, 3), *S[5:]])
 FAR, OVERHANGING = across(9, 12, y=0.0), across(-1, 6, y=0.0)
+QUOTE = np.array([(3, 0), (2, 2.0)])
 
 
 @pytest.mark.parametrize(
@@ -114,17 +115,18 @@ FAR, OVERHANGING = across(9, 12, y=0.0), across(-1, 6, y=0.0)
         ([S[2:], S[2::-1]], 0.0, (8, 0), (1, 0.5), (1, 4)),  # It begins with the second stroke.
         ([BARE], 0.0, (4, 0), (1, 0.5), (1, 4)),
         ([BARE, FAR], 0.0, (4, 0), (1, 0.5), (1, 4)),
+        ([BARE, QUOTE], 0.0, (4, 0), (1, 0.5), (1, 4)),
         ([BARE, OVERHANGING], 0.0, (6, 0), (1, 0.5), (1, 4)),
     ],
 )
 def test_a_5_has_a_corner(strokes, lean, tip, corner, waist):
     """The height of its ink is 10; bar and stem are of four points each."""
     peaks = [at(1 + n, stroke) for n, stroke in enumerate(strokes)]
-    found, of = with_corners(strokes, peaks, "455", lean)
+    found, of = with_corners(strokes, peaks, '45"', lean)
     ways = np.linspace(tip, corner, 4), np.linspace(corner, waist, 4)[1:]
     np.testing.assert_allclose(found[0], np.concatenate([*ways, S[5:]]))
     assert [one.tolist() for one in of[:1]] == [[1] * len(found[0])]
-    assert found[1:] == [stroke for stroke in strokes if stroke is FAR]
+    assert found[1:] == [stroke for stroke in strokes if stroke is FAR or stroke is QUOTE]
 
 
 def test_what_is_begun_below_or_belongs_to_another_letter_gets_no_corner():
