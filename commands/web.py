@@ -2,10 +2,12 @@
 
 import argparse
 import re
+import sys
 import webbrowser
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from commands.options import Parser, ink_of, number
 from utils.checks import UserError
@@ -59,10 +61,17 @@ def run(arguments: argparse.Namespace) -> None:
 def _listen(port: int, learned: bool) -> ThreadingHTTPServer:
     """Return what serves the page; `learned` says whether it writes as a learned hand."""
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), partial(_Page, learned=learned))
+        return _Server(("127.0.0.1", port), partial(_Page, learned=learned))
     except OSError as error:
         reason = f"{error.strerror}; choose another one with --port"
         raise UserError(f"--port {port}: cannot be served ({reason})") from None
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *request: Any) -> None:
+        """Say nothing of a browser that leaves before it has its answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*request)
 
 
 class _Page(SimpleHTTPRequestHandler):

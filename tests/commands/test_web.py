@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+import time
 from http.client import HTTPConnection
 
 import pytest
@@ -36,9 +37,11 @@ def serve(request):
         request.addfinalizer(server.server_close)
         request.addfinalizer(server.shutdown)
 
-        def get(path):
+        def get(path, leaves=False):
             connection = HTTPConnection("127.0.0.1", server.server_port)
             connection.request("GET", path)
+            if leaves:
+                return connection.close()
             answer = connection.getresponse()
             return answer, answer.read()
 
@@ -57,6 +60,17 @@ def test_the_page_is_served_with_its_policy(serve):
         assert "default-src 'self'" in policy and "'wasm-unsafe-eval'" in policy
         assert policy in " ".join(get("/")[1].decode().split())  # the page says the same
     assert get("/../README.md")[0].status == get("/%2e%2e/README.md")[0].status == 404
+
+
+def test_a_browser_that_leaves_is_no_error(networks, serve, capfd):
+    """It closes its connection while it is sent more than fits in one buffer."""
+    (networks / "large").write_bytes(bytes(2**24))
+    get = serve()
+    get("/networks/large", leaves=True)
+    get("/")  # By its answer the one before has been begun.
+    while any("process_request" in thread.name for thread in threading.enumerate()):
+        time.sleep(0.01)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_port_that_is_taken_is_one_error(networks):
