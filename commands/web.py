@@ -7,7 +7,6 @@ import webbrowser
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 from commands.options import Parser, ink_of, number
 from utils.checks import UserError
@@ -68,7 +67,7 @@ def _listen(port: int, learned: bool) -> ThreadingHTTPServer:
 
 
 class _Server(ThreadingHTTPServer):
-    def handle_error(self, *request: Any) -> None:
+    def handle_error(self, *request: object) -> None:
         """Say nothing of a browser that leaves before it has its answer."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(*request)

@@ -174,15 +174,16 @@ def _bar_of_five(parts: Strokes, peaks: Strokes, body: int, at: int) -> int | No
     """Return the number of the stroke that is the bar of a `5`: flat, as no quotation mark is, and
     at the upper end of its body; None if that begins with it."""
     (x, y), height = parts[body][0], np.ptp(parts[body][:, 1])
-    near = {
-        k: np.hypot(*(part - (x, y)).T).min()
+    apart = [np.hypot(*(part - (x, y)).T).min() for part in parts]
+    flat = (
+        k
         for k, part in enumerate(parts)
         if k != body and abs(np.median(peaks[k]) - at) <= 1
         if np.ptp(part[:, 1]) < min(np.ptp(part[:, 0]), WAIST * height)
         if abs(part[:, 1].mean() - y) < WAIST * height and part[:, 0].max() > x
-    }
-    nearest = min(near, key=near.__getitem__, default=None)
-    return None if nearest is None or near[nearest] > LEAST_BAR * height else nearest
+        if apart[k] <= LEAST_BAR * height
+    )
+    return min(flat, key=apart.__getitem__, default=None)
 
 
 def _with_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.ndarray, int] | None:

@@ -125,7 +125,7 @@ def test_a_5_has_a_corner(strokes, lean, tip, corner, waist):
     found, of = with_corners(strokes, peaks, '45"', lean)
     ways = np.linspace(tip, corner, 4), np.linspace(corner, waist, 4)[1:]
     np.testing.assert_allclose(found[0], np.concatenate([*ways, S[5:]]))
-    assert [one.tolist() for one in of[:1]] == [[1] * len(found[0])]
+    assert of[0].tolist() == [1] * len(found[0])
     assert found[1:] == [stroke for stroke in strokes if stroke is FAR or stroke is QUOTE]
 
 
