@@ -2,6 +2,7 @@
 
 import re
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +47,8 @@ class SourceDataset(BaseDataset):
         subset: how many training samples to use; None uses all.
         subset_seed: seed of the choice of these.
         leave_out: text file with the names of samples that are in no split, one a line; what
-            follows a name after a blank, or a line's `#`, is a comment; or the name of a list that
-            comes with the project. None leaves none out.
+            follows a name after a blank, or a line's `#`, is a comment, which is counted up to its
+            colon; or the name of a list that comes with the project. None leaves none out.
         strict: make a sample that is left out an error.
     """
 
@@ -188,17 +189,22 @@ class SourceDataset(BaseDataset):
         except Fault as fault:
             expected = f"a text file of names; this is {fault}"
             raise ConfigFault("leave_out", path, expected) from None
-        names, out, unknown = {sample.name for sample in samples}, set(), []
+        names, unknown = {sample.name for sample in samples}, []
+        out: dict[str, str] = {}  # the reasons by name
         for line in filter(None, map(str.strip, listed)):
             word = line.split()[0]
             # Names may contain blanks and `#` themselves.
             known = [name for name in (line, word, word.split("#")[0]) if name in names]
             if known:
-                out.add(known[0])
+                reason, _, _ = line.removeprefix(known[0]).partition(":")
+                out[known[0]] = reason.strip(" \t#")
             elif not word.startswith("#"):
                 unknown.append(word)
-        used = {sample.name for part in parts.values() for sample in part}
-        notes = [f"{len(used & out):,} {self.unit} are left out by {path}"]
+        used = {sample.name for part in parts.values() for sample in part} & out.keys()
+        counts = Counter(map(out.__getitem__, used)).most_common(5)
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts if reason)
+        reasons = f" ({reasons})" if reasons else ""
+        notes = [f"{len(used):,} {self.unit} are left out by {path}{reasons}"]
         if unknown:
             first = printable(first_of(unknown))
             notes.append(f"{len(unknown):,} names in {path} do not occur: {first}")

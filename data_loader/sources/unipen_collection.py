@@ -212,8 +212,9 @@ class UnipenDataset(DividedDataset):
 
     Of a collection as it is published (`data` and `include`) everything is read, and each piece of
     ink once: in the longest text that it stands in. Its writers are told apart by their names
-    within a family of contributors. The list "unipen_hard" for `leave_out` comes with the project:
-    what a writer should not learn, as it is hard to read.
+    within a family of contributors. Two lists for `leave_out` come with the project:
+    "unipen_misfits", whose labels are not what is written, and "unipen_hard", what a writer should
+    not learn, as it is hard to read.
 
     Args:
         root: a file, a folder with files (also in folders below), the folder of a collection, or an
