@@ -65,7 +65,12 @@ def samples(arguments: argparse.Namespace) -> tuple[dict[str, list[Sample]], lis
     """Return the groups of samples by name, and the texts of the training."""
     splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
     iam = IAMOnDBDataset(root=arguments.data, cache=arguments.cache, splits=splits)
-    unipen = UnipenDataset(root=arguments.unipen, cache=arguments.cache, held_out=list(HELD_OUT))
+    unipen = UnipenDataset(
+        root=arguments.unipen,
+        cache=arguments.cache,
+        held_out=list(HELD_OUT),
+        leave_out="unipen_misfits",
+    )
     train, tests = [], []
     for dataset in (iam, unipen):
         loaded = dataset.load(("train", "test"))

@@ -1,10 +1,8 @@
 """The rights of a process, for what only the superuser may do."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 
 @contextmanager
@@ -18,11 +16,3 @@ def without_rights() -> Iterator[None]:
         yield
     finally:
         os.setresuid(0, 0, 0)
-
-
-@contextmanager
-def closed_folder() -> Iterator[Path]:
-    """Inside, there is a folder that all may read and only the superuser may write to."""
-    with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o555)
-        yield Path(name)

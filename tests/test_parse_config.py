@@ -85,7 +85,7 @@ FAULTS = [
     ("lr_scheduler", 3, f"lr_scheduler = 3: {NO_OBJECT} or null"),
     ("arch.arg", {}, 'arch.arg = {}: unknown key; an object has "type" and "args"'),
     ("arch.type", ..., "arch.type: is missing; there are AttentionNetwork"),
-    ("arch.type", "SynthesisNet", 'arch.type = "SynthesisNet": unknown type; did you mean Synth'),
+    ("arch.type", "SYNTHESISNET", 'arch.type = "SYNTHESISNET": unknown type; did you mean Synth'),
     ("arch.type", "os.system", "unknown type; there are AttentionNetwork"),
     ("arch.args", 7, "arch.args = 7: an object of arguments"),
     ("arch.args.hiden_size", 9, "hiden_size = 9: SynthesisNetwork takes no such argument; did you"),

@@ -85,16 +85,6 @@ def test_a_value_that_fits_is_made_what_its_annotation_says(annotation, value, m
     assert repr(result) == repr(made)
 
 
-def test_a_fault_within_a_value_has_the_key_of_its_place():
-    assert expected(list[Size], [1, 0, "x"]) == [
-        ("key.1", "a whole number from 1 to 9"),
-        ("key.2", "a whole number from 1 to 9"),
-    ]
-    assert expected(dict[str, list[int]] | None, {"a": [1, "x"]}) == [("key.a.1", "a whole number")]
-    desk = {"type": "Desk", "args": {"pen": {"type": "Pen", "args": {"width": "x"}}}}
-    assert expected(Desk, desk) == [("key.args.pen.args.width", "a number")]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Legs:
     legs: Annotated[int, Range(1)]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from utils.checks import ABSENT, ConfigFault, Range, first_line, for_terminal, nearest, short
+from utils.checks import ABSENT, ConfigFault, Range, first_line, for_terminal, short
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,3 @@ def test_a_message_is_bounded_and_cannot_control_a_terminal():
     assert for_terminal(faults) == faults
     long = for_terminal(f"begins {'x' * 20_000} ends")
     assert len(long) < 1010 and long.startswith("begins x") and long.endswith("x ends")
-
-
-def test_the_nearest_names_come_first():
-    names = ["hidden_size", "num_layers", "Adam"]
-    assert nearest("hiden_size", names) == ["hidden_size"]
-    assert nearest("ADAM", names) == ["Adam"]
-    assert nearest("zzz", names) == []

@@ -4,13 +4,14 @@ import errno
 import math
 import os
 import stat
+import tempfile
 from functools import partial
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
-from tests.rights import closed_folder, without_rights
+from tests.rights import without_rights
 from utils import files, strict_json
 from utils.checks import UserError
 
@@ -80,10 +81,12 @@ def test_a_name_may_be_as_long_as_the_file_system_takes_it(tmp_path, name):
 
 def test_what_cannot_be_written_is_known_before(tmp_path):
     files.check_writable(tmp_path)
-    with closed_folder() as folder, without_rights():
-        for path in (folder, folder / "file"):
-            with pytest.raises(PermissionError, match=f"Permission denied: '{path}'"):
-                files.check_writable(path)
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o555)
+        with without_rights():
+            for path in (name, f"{name}/file"):
+                with pytest.raises(PermissionError, match=f"Permission denied: '{path}'"):
+                    files.check_writable(path)
 
 
 @pytest.mark.parametrize("step", ["write", "fsync", "replace"])

@@ -19,15 +19,6 @@ def test_values_come_back_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
-    [("", "line 1, column 1"), ('{"a": 1,\n  b: 2}', "line 2, column 3")],
-)
-def test_a_syntax_error_has_line_and_column(text, place):
-    with pytest.raises(strict_json.NotJSON, match=f"^{place}: not JSON: "):
-        strict_json.loads(text)
-
-
-@pytest.mark.parametrize(
     ("text", "key", "message"),
     [
         ('{"a": {"b": 1, "c": 2, "b": 3}}', "b", "stands twice in one object"),
