@@ -13,8 +13,6 @@ import model
 from base import extension
 from base.base_loss import BaseLoss
 from base.torch_blocks import trial_weights
-from commands import options
-from data_loader import HandwritingDataLoader
 from model import SynthesisNetwork
 from model.generation.loss import NegativeLogLikelihood
 from model.generation.networks import GenerationNetwork
@@ -347,16 +345,6 @@ def test_a_class_of_ones_own_that_is_not_sound_is_a_fault(monkeypatch, cls, args
     assert message in only_fault(changed("arch", {"type": cls.__name__, "args": args}))
 
 
-def test_a_class_of_ones_own_that_hands_on_what_it_is_given_is_none(monkeypatch):
-    class Loader(HandwritingDataLoader):
-        def __init__(self, *supplied, **options):
-            super().__init__(*supplied, **options)
-
-    monkeypatch.setattr(extension, "classes", lambda: [Loader])
-    given = [f"data_loader.args.{one}" for one in ("pin_memory=true", "batch_size=3", "bucket=5")]
-    assert faults(changed("data_loader.type", "Loader"), *given) == []
-
-
 def test_where_files_are_written_is_said_on_the_command_line_only():
     config = parsed(CONFIG, f"{DATASET}.args.cache=elsewhere")
     loader = config.build("data_loader")
@@ -398,11 +386,6 @@ def test_an_override_sets_any_key_and_the_last_counts(override, value):
     assert parsed(CONFIG, f"{key}=0", override).config == changed(key, value)
 
 
-def test_an_override_makes_args_where_an_object_has_none():
-    config = parsed(changed("arch.args", ...), "arch.args.hidden_size=64").config
-    assert config["arch"] == {"type": "SynthesisNetwork", "args": {"hidden_size": 64}}
-
-
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -420,22 +403,6 @@ def test_an_override_makes_args_where_an_object_has_none():
 )
 def test_an_override_that_does_not_fit_is_named_with_its_option(override, message):
     assert only_fault(CONFIG, override).startswith(message)
-
-
-def test_shorthands_set_their_keys_and_are_named_in_faults():
-    parser = options.Parser()
-    options.add_overrides(parser, trains=True)
-    command = ["--lr", "0.5", "-o", "arch.args.cell=GRU", "--bs", "4", "--epochs", "9"]
-    config = ConfigParser(CONFIG, "c.json", parser.parse_args(command).overrides).config
-    given = {"optimizer.args.lr": 0.5, "arch.args.cell": "GRU", "trainer.args.epochs": 9}
-    assert config == tiny_config.changed(CONFIG, given | {"data_loader.args.batch_size": 4})
-    overrides = parser.parse_args(["--lr", "-1", "--bs", "few"]).overrides
-    with pytest.raises(ConfigError) as error:
-        ConfigParser(CONFIG, "c.json", overrides)
-    assert [str(fault) for fault in error.value.faults] == [
-        '--bs: data_loader.args.batch_size = "few": a whole number from 1 to 4096',
-        "--lr: optimizer.args.lr = -1: a number from 0 to 1000000",
-    ]
 
 
 # Optimisers and schedules.

@@ -73,11 +73,6 @@ def test_seed_alone_decides_the_order_and_global_generators_are_left_alone():
     assert list(Loader(lengths, seed=6)) != first
 
 
-def test_without_shuffle_samples_come_in_order_of_length_every_time():
-    loader = Loader([5, 3, 9, 3, 7], batch_size=2, shuffle=False)
-    assert indices(loader) == indices(loader) == [[1, 3], [0, 4], [2]]
-
-
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_workers_outlive_the_signals_that_end_a_run():
     lengths = lengths_like_iam(600)

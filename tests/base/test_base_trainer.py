@@ -21,7 +21,6 @@ from tiny_run import (
     SquaredError,
     TinyModel,
     TinyTrainer,
-    batch_of,
     close,
     error_of,
     make,
@@ -50,7 +49,8 @@ def test_a_step_divides_the_summed_gradient_once(tmp_path, accumulate, by_points
     options = {"trainer": TinyTrainer, "by_points": by_points, "accumulate": accumulate}
     trainer = make(tmp_path, **ONE_STEP, **options)
     model = copy.deepcopy(trainer.model)
-    indices = batch_of(trainer, last=accumulate)
+    batches = trainer.train_loader.batch_sampler.batches(0)[:accumulate]
+    indices = [int(index) for batch in batches for index in batch]
     assert len(indices) == 3 * accumulate
     total, points = error_of(model, indices)
     total.backward()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from parallel_run import KINDS, STOPPED_AFTER, Stopped, go_on
-from tiny_run import ChunkTrainer, make, trained, weights
+from parallel_run import KINDS, STOPPED_AFTER, Stopped
+from tiny_run import ChunkTrainer, go_on, make, trained, weights
 
 from base import distributed
 from base.base_data_loader import BucketBatchSampler
@@ -97,7 +97,7 @@ def test_a_run_of_two_is_resumed_by_one(ran, found, tmp_path):
     assert state["step"] == STOPPED_AFTER
     assert state["training"]["progress"]["batch"] > 0
     whole = trained(tmp_path, "whole", **KINDS["plain"])
-    resumed = go_on(ran, "stopped-here", **KINDS["plain"])
+    resumed, _ = go_on(ran, "stopped-here", **KINDS["plain"])
     assert_same_run(resumed.run.models, whole)
 
 

@@ -10,10 +10,10 @@ from tiny_run import (
     EVERYTHING,
     ChunkTrainer,
     MeanPrediction,
+    go_on,
     halving,
     make,
     one_cycle,
-    resumed,
     scripted,
     stopped_at,
     trained,
@@ -78,12 +78,6 @@ def last_state(trainer):
     path, checkpoint = newest_checkpoint(trainer.run.models)
     assert path.name == f"checkpoint-epoch{trainer.epochs}.pth"
     return checkpoint
-
-
-def go_on(tmp_path, run, **options):
-    """Resume from the newest checkpoint and train on."""
-    trainer = resumed(tmp_path, run, **options)
-    return trainer, trainer.train()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -48,16 +48,11 @@ def test_of_a_run_that_has_ended_the_newest_and_the_best_are_left(tmp_path, valu
 # A run that diverges keeps the sound checkpoints that it has, and says so.
 
 
-def go_on(tmp_path, **options):
-    """Return a trainer resumed from the newest checkpoint."""
-    return resumed(tmp_path, optimizer="SGD", **QUIET | options)
-
-
 def test_epochs_without_a_sound_state_do_not_replace_good_ones(tmp_path):
     trainer = trained(tmp_path, epochs=4, keep_last=None, optimizer="SGD", **QUIET)
     folder = trainer.run.models
     before = {path: path.read_bytes() for path in checkpoints(folder)}
-    again = go_on(tmp_path, lr=1e30, epochs=12, max_skipped=1000)
+    again = resumed(tmp_path, optimizer="SGD", lr=1e30, epochs=12, max_skipped=1000, **QUIET)
     with pytest.raises(TrainingFailed) as caught:
         again.train()
     assert again.progress.epoch == 12
@@ -65,7 +60,7 @@ def test_epochs_without_a_sound_state_do_not_replace_good_ones(tmp_path):
     assert f"the last sound checkpoint is {newest}" in str(caught.value)
     assert {path: path.read_bytes() for path in checkpoints(folder)} == before
     # It can be resumed as if that had not happened.
-    rest = go_on(tmp_path, epochs=6)
+    rest = resumed(tmp_path, optimizer="SGD", epochs=6, **QUIET)
     rest.train()
     whole = trained(tmp_path, "whole", epochs=6, optimizer="SGD", **QUIET)
     assert same(weights(rest), weights(whole))

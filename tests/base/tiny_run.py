@@ -225,6 +225,12 @@ def resumed(saved: Path, run: str = "run", **options: Any) -> BaseTrainer:
     return make(saved, run, checkpoint=checkpoint, source=path, **options)
 
 
+def go_on(*words: Any, **options: Any) -> tuple[BaseTrainer, int | None]:
+    """Return a trainer as `resumed`, after its training, and the signal that stopped it."""
+    trainer = resumed(*words, **options)
+    return trainer, trainer.train()
+
+
 def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> lr_scheduler.LRScheduler:
     return lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=steps)
 
@@ -257,12 +263,6 @@ def close(first, second, tolerance=1e-6):
     return all(
         torch.allclose(first[name], second[name], atol=tolerance, rtol=1e-4) for name in first
     )
-
-
-def batch_of(trainer, data_pass=0, first=0, last=None):
-    """Return the samples of some batches of a pass, in the order of the loader."""
-    batches = trainer.train_loader.batch_sampler.batches(data_pass)[first:last]
-    return [int(index) for batch in batches for index in batch]
 
 
 def error_of(model, indices):

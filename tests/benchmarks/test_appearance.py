@@ -12,12 +12,8 @@ from model import load
 from tests.benchmarks.scripts import run
 
 
-@pytest.fixture
-def writer(checkpoints):
-    return load(checkpoints["SynthesisNetwork"], "cpu")
-
-
-def test_written_and_recorded_lines_are_measured(checkpoints, writer, capsys):
+def test_written_and_recorded_lines_are_measured(checkpoints, capsys):
+    writer = load(checkpoints["SynthesisNetwork"], "cpu")
     words = ("--num-samples", 2, "--biases", 1, 0.5, "--seed", 3, "--recorded", "train")
     words += ("--lengths", 20, "--reader", checkpoints["CTCNetwork"])
     run("appearance", "-r", checkpoints["SynthesisNetwork"], *words)

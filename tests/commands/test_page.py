@@ -5,6 +5,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,19 +15,21 @@ import experiments
 from base.pretrained import pretrained, style_of, styles
 from commands.page import MAX_BYTES, options_of
 from handwriting.page import MAX_LINES
-from tests.commands.networks import save as save_network
-from tests.page_rows import rows_of
 from utils.checks import UserError
 
 
-@pytest.fixture(scope="module")
-def networks(tmp_path_factory):
+@pytest.fixture
+def networks(checkpoints):
     """An untrained writer and reader."""
-    folder = tmp_path_factory.mktemp("networks")
-    return {
-        "-r": save_network(folder / "writer", "SynthesisNetwork"),
-        "--proofread": save_network(folder / "reader", "CTCNetwork"),
-    }
+    return {"-r": checkpoints["SynthesisNetwork"], "--proofread": checkpoints["CTCNetwork"]}
+
+
+def rows_of(path):
+    """Return the rows of a page: `text`, `pen`, `period` and `strokes`, arrays `(n, 2)`."""
+    page = json.loads(path.read_text(), object_hook=lambda values: SimpleNamespace(**values))
+    for row in page.rows:
+        row.strokes = [np.array(stroke) for stroke in row.strokes]
+    return page.rows
 
 
 def write_page(networks, *words, proofread=False):

@@ -39,23 +39,17 @@ def test_an_unconditional_network_continues_the_ink(unconditional, ink, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("given", "text", "written"),
-    [
-        ([], "B", " B"),  # a space keeps the words apart
-        ([], " B", " B"),
-        (["--primer-text", "On the other hand "], "B", "B"),
-        (["--primer-text", "On the other hand"], "B", " B"),
-    ],
+    ("given", "text"), [([], " B"), (["--primer-text", "On the other hand"], "B")]
 )
 def test_a_conditional_network_writes_in_the_primers_hand(
-    conditional, ink, tmp_path, given, text, written, capsys
+    conditional, ink, tmp_path, given, text, capsys
 ):
     words = ["--primer", primer_of(tmp_path, ink), "--primer-scale", 1, *given, "--text", text]
     words += ["--bias", 0, "--steps", 30]  # with a bias the pen is stretched to the hand's size
     write(conditional, tmp_path / "out.inkml", *words)
     said = given[1] if given else "On it"
     model, sampling = network("SynthesisNetwork"), Sampling(bias=0.0, max_steps=30)
-    (line,) = sample(model, [0], [written], sampling, primer=(ink, said))
+    (line,) = sample(model, [0], [" B"], sampling, primer=(ink, said))  # a space between words
     (read,) = read_ink(tmp_path / "out.inkml")
     np.testing.assert_array_equal(read.ink, line.written)
     assert read.text == text.strip()

@@ -8,6 +8,7 @@ from http.client import HTTPConnection
 
 import pytest
 
+import experiments
 from commands import web
 from handwriting import flat_file
 from tests.commands.networks import save, use
@@ -75,15 +76,9 @@ def test_a_browser_that_leaves_is_no_error(networks, serve, capfd):
 
 def test_a_port_that_is_taken_is_one_error(networks):
     with web._listen(0, False) as server, pytest.raises(UserError) as told:
-        use_web("--port", server.server_port)
+        experiments.main(["web", "--port", str(server.server_port)])
     assert str(told.value).startswith(f"--port {server.server_port}: cannot be served (")
     assert str(told.value).endswith("choose another one with --port)")
-
-
-def use_web(*words):
-    import experiments
-
-    return experiments.main(["web", *map(str, words)])
 
 
 def test_a_learned_hand_is_what_the_page_writes_with(networks, serve, tmp_path, monkeypatch):
@@ -94,10 +89,10 @@ def test_a_learned_hand_is_what_the_page_writes_with(networks, serve, tmp_path, 
     monkeypatch.setattr(web.ThreadingHTTPServer, "serve_forever", lambda server: None)
     monkeypatch.setattr(web.webbrowser, "open", opened.append)
     with pytest.raises(UserError, match=r"--hand: .*hand\.pth learned no hand: beside it is no"):
-        use_web("--hand", run)
+        experiments.main(["web", "--hand", str(run)])
     ink = [[0, 0, 0], [3, -40, 0], [9, 40, 0], [8, -30, 0], [9, 33, 0], [5, -20, 1]]
     write_style(run / "hand.json", ink, "abc", "hand", None)
-    use_web("--hand", run)
+    experiments.main(["web", "--hand", str(run)])
     assert len(opened) == 1
     header = json.loads(web.HAND.read_bytes().partition(b"\n")[0])
     assert header["styles"]["hand"]["text"] == "abc"

@@ -89,14 +89,6 @@ def test_unknown_characters_are_named_and_can_be_left_out(conditional, tmp_path,
         write(conditional, tmp_path / "out", "--text", "\u00e9", "--skip-unknown")
 
 
-def test_what_is_a_page_s_is_said(conditional, tmp_path):
-    with pytest.raises(UserError, match=r"as a file only \.svg, \.png, \.inkml can be written"):
-        write(conditional, tmp_path / "a.pdf", "--text", "a")
-    with pytest.raises(UserError, match=r"contains a line end, .*; `page` writes several"):
-        write(conditional, tmp_path / "out", "--text", "a\nb")
-    assert not list(tmp_path.glob("*.*")) and not (tmp_path / "out").exists()
-
-
 @pytest.mark.parametrize(("known", "text"), [(" aeiou", "i o a ua ue o"), ("2310", "2310")])
 def test_the_default_text_is_of_the_alphabet(tmp_path, known, text):
     path = save(tmp_path / "few.pth", "SynthesisNetwork", "few", alphabet=Alphabet(known))
@@ -123,13 +115,6 @@ def test_one_line_goes_into_the_file_that_is_named(conditional, unconditional, t
     assert names(tmp_path / "more") == ["hi-window.png", "hi.SVG", "hi.inkml"]
     write(unconditional, tmp_path / "line.svg", "--steps", 9)  # one, where a folder gets five
     assert names(tmp_path) == ["line.svg", "more", "new"]
-
-
-def test_several_lines_do_not_fit_into_a_file(tmp_path):
-    for words in (("--num-samples", 2), ("--text", "a", "--text", "b")):
-        with pytest.raises(UserError, match=r"one line, but 2 lines are .*: give a folder"):
-            write("x", tmp_path / "hi.svg", *words)
-    assert not names(tmp_path)
 
 
 # What is not imported

@@ -139,8 +139,3 @@ def test_a_network_that_a_checkpoint_does_not_hold_is_refused(more, capsys):
     assert train.main(["-c", "my.json", "-o", "arch.type=Listed", *more]) == 2
     assert 'Listed": a network of parameters and buffers alone' in capsys.readouterr().err
     assert not Path("saved").exists()
-
-
-@pytest.mark.parametrize("path", re.findall(r"`((?:base|model|utils)/[\w/]+\.py)`", PAGE))
-def test_the_files_that_the_page_names_exist(path):
-    assert (ROOT / path).exists()

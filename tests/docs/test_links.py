@@ -34,9 +34,9 @@ def test_links_lead_somewhere(page):
     for path, place in links(page):
         assert path.exists(), f"no {path}"
         assert not place or place in anchors(path), f"no heading #{place} in {path}"
-    for config in re.findall(r"configs/\w+\.json", page.read_text(encoding="utf-8")):
-        mine = config == "configs/mine.json"
-        assert mine or (ROOT / config).exists(), config
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"configs/\w+\.json|(?<=`)(?:base|model|utils)/[\w/]+\.py", text):
+        assert path == "configs/mine.json" or (ROOT / path).exists(), path
 
 
 def test_every_page_is_reached_from_the_readme_and_every_picture_is_shown():

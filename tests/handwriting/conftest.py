@@ -20,3 +20,9 @@ def hand(tmp_path):
         return Hand(writer, (wave, "abc") if ink is None else (ink, "zzzzzzzz"), **options)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def writer():
+    """The pretrained network."""
+    return load("writer", "cpu")

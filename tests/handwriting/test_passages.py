@@ -41,24 +41,17 @@ def test_paragraphs_come_in_their_order_whatever_is_written_together(hand, monke
     assert all(same(one, other) for (one, _), (other, _) in zip(found, again, strict=True))
 
 
-@pytest.fixture
-def asked(monkeypatch):
-    """What was written: texts, seeds, and the bias."""
-    calls, real = [], Writer.write_lines
-
-    def write_lines(self, texts, seeds, sampling, **options):
-        calls.append((list(texts), list(seeds), sampling.bias))
-        return real(self, texts, seeds, sampling, **options)
-
-    monkeypatch.setattr(Writer, "write_lines", write_lines)
-    return calls
-
-
-def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand, asked):
+def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_the_others(hand, monkeypatch):
     one, other = hand(), hand(height=25.0, sampling=Sampling(bias=2.0))
     texts = ["ab ba", "b" * 20, "ab ba ab"]
     plain = list(write_passages([Passage(one, text) for text in texts], 7))
-    asked.clear()
+    asked, real = [], Writer.write_lines
+
+    def write_lines(self, texts, seeds, sampling, **options):
+        asked.append((list(texts), list(seeds), sampling.bias))
+        return real(self, texts, seeds, sampling, **options)
+
+    monkeypatch.setattr(Writer, "write_lines", write_lines)
     mixed = list(write_passages([
         Passage(replace(other, slant=30.0), texts[0]), Passage(other, texts[1], width=1.0),
         Passage(one, texts[2]),

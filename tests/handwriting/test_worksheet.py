@@ -5,15 +5,9 @@ import pytest
 
 from handwriting import PageOptions, Paper, write_page
 from handwriting.layout import Word
-from handwriting.networks import load_writer
 from handwriting.setting import columns
 from handwriting.worksheet import DRAWN, ROOM, TAB, drawn, lightened, squared
 from utils.checks import UserError
-
-
-@pytest.fixture(scope="module")
-def writer():
-    return load_writer("writer", "cpu")
 
 
 def rows_of(writer, text, **options):

@@ -98,17 +98,12 @@ def test_a_seed_writes_the_same_line_as_in_python(flat, of, primed):
         assert answer["ended"] == line.ended and len(written) == len(own)
 
 
-def lines_of_fonts(count):
-    arguments = dict(seed=8, size=count, valid_size=1, test_size=1, writers=3, max_characters=25)
-    inks = [one.ink for one in EmbeddedDataset(**arguments).load(["train"]).split("train")]
-    dot, bar = [[0, 0, 1]], [[0, 0, 0], [9, 0, 1]]
-    return [*inks[:count], np.array(dot, np.float32), np.array(bar, np.float32)]
-
-
 @pytest.mark.parametrize("of", [*READERS, pytest.param("reader", marks=pytest.mark.slow)])
 def test_a_reader_reads_ink_as_python_does(flat, of):
     path, reader = flat("CTCNetwork", of)
-    inks = lines_of_fonts(10)
+    arguments = dict(seed=8, size=10, valid_size=1, test_size=1, writers=3, max_characters=25)
+    inks = [one.ink for one in EmbeddedDataset(**arguments).load(["train"]).split("train")]
+    inks += [np.float32([[0, 0, 1]]), np.float32([[0, 0, 0], [9, 0, 1]])]  # a dot and a bar
     answers = engine("read", network=str(path), inks=[ink.flatten().tolist() for ink in inks])
     for ink, answer in zip(inks, answers, strict=True):
         transcript = reader.model.read([ink], GREEDY)
