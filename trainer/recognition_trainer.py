@@ -13,7 +13,7 @@ from data_loader.data_loaders import check_texts
 from model.recognition.encoder import Search, Transcript
 from model.recognition.loss import CTCLoss, TranscriptionLoss
 from utils.checks import Range
-from utils.plots import lines_figure, reading_figure, to_pixels, write_png
+from utils.plots import lines_figure, map_figure, to_pixels, write_png
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class RecognitionTrainer(BaseTrainer):
             values, names = evidence(output)
             rows = len(sample.text) + SPARE  # As many after each epoch, to compare.
             values = np.pad(values[:rows], ((0, max(0, rows - len(values))), (0, 0)))
-            figure = reading_figure(ink, caption, values, [*names, *[""] * rows][:rows])
+            figure = map_figure(values, [*names, *[""] * rows][:rows], ink, caption)
             self.run_log.events.picture(f"reading/{number}", to_pixels(figure, 140), step)
             inks.append(ink)
             captions.append(caption)

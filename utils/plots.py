@@ -318,38 +318,28 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
     moves = np.flatnonzero(np.diff(reached)) + 1
     # Not the maximum, so that one step cannot make all others pale.
     vmax = float(np.quantile(window.max(axis=1), 0.98))
-    return _map_over_ink(window.T[::-1], labels[::-1], ink, "", vmax, moves)
+    return map_figure(window.T[::-1], labels[::-1], ink, vmax=vmax, moves=moves)
 
 
-def reading_figure(
-    ink: np.ndarray, caption: str, evidence: np.ndarray, labels: Sequence[str]
-) -> Figure:
-    """Return a figure of the evidence for the text read from a line.
-
-    Above is the map, a row for each label from the top down and the frames to the right, below it
-    the ink and the caption.
-
-    Args:
-        ink: `(points, 3)`.
-        caption: the text under the ink.
-        evidence: `(labels, frames)`, from 0 to 1: attention, or probabilities of characters.
-        labels: a character for each row.
-    """
-    if not len(labels):
-        evidence, labels = np.zeros((1, 1)), [""]
-    return _map_over_ink(evidence, labels, ink, caption, 1.0)
-
-
-def _map_over_ink(
+def map_figure(
     values: np.ndarray,
     labels: Sequence[str],
     ink: np.ndarray,
-    caption: str,
-    vmax: float,
+    caption: str = "",
+    *,
+    vmax: float = 1.0,
     moves: Sequence[int] = (),
 ) -> Figure:
-    """Return a figure of a map `(labels, steps)`, and below it the ink, whose shade changes with
-    each of `moves`, and the caption."""
+    """Return a figure of a map, a row for each label from the top down and the steps to the right;
+    below it the ink and the caption.
+
+    Args:
+        values: `(labels, steps)` from 0 to `vmax`, such as the evidence for a text that was read:
+            attention, or probabilities of characters.
+        labels: a character for each row, at least one.
+        ink: `(points, 3)`, whose shade changes with each of `moves`.
+        caption: the text under the ink.
+    """
     rows, steps = values.shape
     points, letter, (wide, high) = to_points(ink), x_height(ink), extents([ink])[0]
     width = min(max(4.0, steps / 100, rows * 0.22), 16.0)
