@@ -59,7 +59,8 @@ class BaseTrainer(BaseTask):
     def __init__(self, parts: TrainingParts, **settings: Annotated[Any, TrainingSettings]) -> None:
         super().__init__(parts, TrainingSettings(**settings))
         self.monitor = Monitor(self.settings)
-        self.state, self._stop = RunState(self.metrics), StopRequest(self.settings.time_limit)
+        self.state = RunState(self.metrics)
+        self._stop = StopRequest(self.settings.time_limit_minutes)
         self.optimizer_step = OptimizerStep(parts, self.settings)
         self.stream = BatchStream(parts, self.settings, self.state, self._stop)
         saved = (self.state, self.optimizer_step, self.stream, {"loss": self.loss, "trainer": self})
@@ -138,7 +139,8 @@ class BaseTrainer(BaseTask):
                 self.on_start()
         if self.state.source is None:
             log.info("%s", self.model)
-        elif not self.checkpoint.is_same_run:  # From here on the new run is resumed from itself.
+        elif self.state.source.parent.resolve() != self.run.models.resolve():
+            # From here on the new run is resumed from itself.
             within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0
             self.checkpoint.save(None, within_epoch=within_epoch)
 

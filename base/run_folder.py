@@ -1,6 +1,5 @@
 """The folders of a run: `saved/models/NAME/RUN_ID` and `saved/log/NAME/RUN_ID`."""
 
-import itertools
 import json
 import logging
 import os
@@ -38,7 +37,7 @@ class RunFolder:
 
     Args:
         name: of the experiment, from its config.
-        run_id: of the run; by default the time, with a number if another run took that.
+        run_id: of the run; by default the time.
         saved: the parent of `models` and `log`.
 
     Raises:
@@ -46,8 +45,7 @@ class RunFolder:
     """
 
     def __init__(self, name: str, run_id: str | None = None, saved: Path = SAVED) -> None:
-        self._given = run_id is not None
-        self.run_id = run_id if self._given else datetime.now().strftime("%Y%m%d-%H%M%S")
+        self.run_id = datetime.now().strftime("%Y%m%d-%H%M%S-%f") if run_id is None else run_id
         for what, value in (("name", name), ("run-id", self.run_id)):
             if not PLAIN_NAME.fullmatch(value):
                 raise UserError(
@@ -182,7 +180,8 @@ class RunFolder:
             weights_from = origin and origin.first_weights()
         if not inside:
             self.require_new()
-        self._make_folders()
+        for folder in (self.models, self.log):
+            folder.mkdir(parents=True, exist_ok=True)
         self.hold()
         if not inside:  # Another process may have been here in between.
             self.require_new()
@@ -220,17 +219,6 @@ class RunFolder:
         ended = {"time": local_time(), "state": state, "reason": reason}
         self._record["runs"][-1]["ended"] = ended
         write_json(self.models / "run.json", self._record)
-
-    def _make_folders(self) -> None:
-        """Create the folders. Runs started in the same second get different names."""
-        wanted = self.run_id
-        for number in itertools.count(2):
-            try:
-                self.models.mkdir(parents=True, exist_ok=self._given)
-                break
-            except FileExistsError:
-                self.run_id = f"{wanted}-{number}"
-        self.log.mkdir(parents=True, exist_ok=True)
 
     def recorded_start(self) -> tuple[dict[str, Any], str | None]:
         """Return the config, and the file of the initial weights, if any, of the last start.

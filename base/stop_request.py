@@ -29,15 +29,15 @@ class StopRequest:
         immediate: whether it found a signal or a failure, which interrupt a validation as well.
 
     Args:
-        seconds: time limit.
+        minutes: time limit; None for none.
     """
 
-    def __init__(self, seconds: float = math.inf) -> None:
+    def __init__(self, minutes: float | None = None) -> None:
         self.signal: int | None = None
         self.failure: Exception | None = None
         self.requested = self.immediate = False
         self._received = 0
-        self._seconds, self._end = seconds, math.inf
+        self._seconds, self._end = math.inf if minutes is None else 60 * minutes, math.inf
 
     def fail(self, error: Exception) -> None:
         """Ask the run to save and end because of `error`."""

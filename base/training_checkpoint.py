@@ -137,12 +137,6 @@ class TrainingCheckpoint:
         before = steps_per_epoch or math.ceil(saved["batches"] / saved["accumulate"])
         return progress.epoch * now + min(round(progress.epoch_steps * now / before), now)
 
-    @property
-    def is_same_run(self) -> bool:
-        """Whether the run was resumed from a checkpoint in its own folder."""
-        source = self.state.source
-        return source is not None and source.parent.resolve() == self.run.models.resolve()
-
     def discard_newer(self) -> None:
         """Set aside what did not lead to the checkpoint that the run was resumed from."""
         source, progress, forgets_best = self.state.source, self.state.progress, False

@@ -100,11 +100,6 @@ class TrainingSettings:
     keep_normalisation: bool = False  # Looked at before the data are prepared.
 
     @property
-    def time_limit(self) -> float:
-        """Seconds after which the run stops."""
-        return math.inf if self.time_limit_minutes is None else 60 * self.time_limit_minutes
-
-    @property
     def monitored(self) -> tuple[str, str | None]:
         """Whether the least or the most is best, "min" or "max", of the value of which name; an
         empty string and None if nothing is monitored."""

@@ -164,7 +164,6 @@ def score_points(
         canonical=loaded.canonical,
         quantisation_step=loaded.quantisation_step,
         seed=chosen.seed,
-        progress=True,
     )
     unit = "normalised units of the checkpoint"
     if loaded.canonical is not None:
@@ -199,7 +198,7 @@ def score_reading(
     from utils.plots import lines_figure, write_png
 
     search, samples = chosen.search.search(reader), data.samples(chosen.split)
-    found = read_split(reader.model, samples, chosen.split, search, progress=True)
+    found = read_split(reader.model, samples, chosen.split, search)
     scores = {name: score(transcriptions) for name, transcriptions in found.items()}
     greedy, lines = scores["greedy"], len(samples)
     if unlabelled := lines - greedy["sequences"]:

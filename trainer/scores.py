@@ -46,7 +46,6 @@ def evaluate(
     canonical: tuple[float, float] | None = None,
     quantisation_step: float | None = None,
     seed: int = 0,
-    progress: bool = False,
 ) -> dict[str, float | int | None]:
     """Score a network on all points of a split, in float32 with sums in float64.
 
@@ -62,7 +61,6 @@ def evaluate(
         quantisation_step: spacing of the recorded points in the data's own units; None if they are
             not quantised.
         seed: of the dequantisation noise, which otherwise depends only on a sequence's place.
-        progress: show a bar.
 
     Returns:
         by name: `sequences`; `points`, the offsets scored, one less than the points; and those of
@@ -81,8 +79,7 @@ def evaluate(
     scale = torch.tensor(std / unit, dtype=torch.float32, device=device)
     step = None if quantisation_step is None else torch.tensor(quantisation_step / std)
     sse, sums, sequences, points = SSE(), Counter(), 0, 0
-    bar = tqdm(loader, "evaluating", leave=False, unit="batch", disable=None if progress else True)
-    for batch in bar:
+    for batch in tqdm(loader, "evaluating", leave=False, unit="batch", disable=None):
         batch = batch.to(device)
         output = model(batch.inputs, batch.text, batch.text_lengths)
         sse.update(output, batch, scale)
@@ -114,8 +111,6 @@ def read_split(
     samples: Iterable[Sample],
     split: str,
     search: Search = GREEDY,
-    *,
-    progress: bool = False,
 ) -> dict[str, list[Transcription]]:
     """Read the labelled samples of a split.
 
@@ -124,7 +119,6 @@ def read_split(
         samples: of the split.
         split: its name.
         search: how to search for the texts.
-        progress: show a bar.
 
     Returns:
         by name, as far as they differ: what the search finds if it is `greedy`, what its `beam`
@@ -142,7 +136,7 @@ def read_split(
     if search.language_model is not None:
         searches["language_model"] = search
     inks = [sample.ink for sample in samples]
-    found = read_each_way(model, inks, searches, progress=progress)
+    found = read_each_way(model, inks, searches, progress=True)
     return {
         name: [
             Transcription(sample.name, sample.ink, sample.text, text)

@@ -122,14 +122,6 @@ def test_one_process_at_a_time_has_a_run(run, tmp_path):
     other.create({}, 1)
 
 
-def test_runs_that_start_in_the_same_second_get_names_of_their_own(tmp_path):
-    runs = [RunFolder("words", saved=tmp_path) for _ in range(3)]
-    for run in runs:
-        run.run_id = "20260101-120000"
-        run.create({}, 1)
-    assert [run.run_id[15:] for run in runs] == ["", "-2", "-3"]
-
-
 def test_a_run_that_was_killed_before_its_record_says_how_to_start_it(run):
     run.models.mkdir(parents=True)
     with pytest.raises(CheckpointError, match=r"no checkpoint found.*-c CONFIG --run-id a"):

@@ -23,8 +23,8 @@ def test_a_signal_is_kept_until_it_is_asked_for(capfd, first):
 
 
 def test_the_clock_runs_from_the_beginning_and_waits_for_the_epoch():
-    for seconds, over in ((0.0, True), (60.0, False)):
-        stop = StopRequest(seconds)
+    for minutes, over in ((0.0, True), (1.0, False)):
+        stop = StopRequest(minutes)
         assert not stop.poll()
         with stop:
             assert stop.poll() == over and not stop.immediate
