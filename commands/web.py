@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 import webbrowser
-from functools import cache, partial
+from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -85,16 +85,10 @@ class _Page(SimpleHTTPRequestHandler):
         return str(HAND) if self.learned and Path(file) == NETWORKS / "writer.bin" else file
 
     def end_headers(self) -> None:
-        self.send_header("Content-Security-Policy", _policy())
+        policy = POLICY.search((FOLDER / "index.html").read_text(encoding="utf-8"))[1]
+        self.send_header("Content-Security-Policy", " ".join(policy.split()))
         self.send_header("Cache-Control", "no-cache")  # ask whether a file has changed
         super().end_headers()
 
     def log_message(self, *_: object) -> None:
         """Say nothing of each request."""
-
-
-@cache
-def _policy() -> str:
-    """Return the content security policy of the page, as a header has it."""
-    policy = POLICY.search((FOLDER / "index.html").read_text(encoding="utf-8"))[1]
-    return " ".join(policy.split())

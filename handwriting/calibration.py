@@ -48,8 +48,6 @@ class Calibration(NamedTuple):
 
     def scaled(self, line: Line) -> Line:
         """Return a line that was written with the stretch, scaled by the rest behind its primer."""
-        if self.rest == (1.0, 1.0):
-            return line
         ink = line.ink.copy()
         ink[line.primed :, :2] *= np.float32(self.rest)
         return replace(line, ink=ink)
@@ -74,7 +72,7 @@ def calibrated(writer: Writer, primer: Primer, sampling: Sampling) -> Calibratio
     stretch = np.log(usual)
     gain, before, excess = np.full(2, GAIN), None, np.zeros(2)
     for _ in range(ROUNDS):
-        trial = replace(sampling, stretch=_factors(stretch), max_steps=None)
+        trial = replace(sampling, stretch=tuple(np.exp(stretch).tolist()), max_steps=None)
         lines = writer.write_lines([text] * LINES, range(LINES), trial, primer=primer)
         excess = np.log(_ratios(lines, wanted))
         if before is not None:
@@ -87,12 +85,8 @@ def calibrated(writer: Writer, primer: Primer, sampling: Sampling) -> Calibratio
     level = [levelled(ink)[0] for ink in _ended(lines)]
     spaces = np.concatenate([np.empty(0), *(word_gaps(ink, text) for ink in level)])
     space = float(np.median(spaces)) if len(spaces) else None
-    return Calibration(_factors(stretch), _factors(np.clip(-excess, *np.log(RESTS))), space)
-
-
-def _factors(stretch: np.ndarray) -> tuple[float, float]:
-    along, across = np.exp(stretch).tolist()
-    return along, across
+    rest = np.exp(np.clip(-excess, *np.log(RESTS)))
+    return Calibration(tuple(np.exp(stretch).tolist()), tuple(rest.tolist()), space)
 
 
 def _ended(lines: Sequence[Line]) -> list[np.ndarray]:

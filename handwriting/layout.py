@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
@@ -104,15 +104,6 @@ class Paragraph:
     def clear(self) -> float:
         """How far the line of the pen in the row below has to be from that in its own."""
         return CLEAR * self.size + self.pen.width
-
-
-class Placed(NamedTuple):
-    """A row of a paragraph at a baseline of the sheet; `begins`: after an empty row."""
-
-    row: Row
-    paragraph: Paragraph
-    baseline: float
-    begins: bool
 
 
 def break_rows(
@@ -256,7 +247,7 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Sheet]:
     that can be.
     """
     baseline, above = paper.margins[0], 0.0
-    sheet: list[Placed] = []
+    sheet: list[tuple[Row, Paragraph, bool]] = []  # and whether an empty row is above
     begins, first = True, True
     for (row, own), following in pairwise(chain(set_rows(paragraphs, paper), [None])):
         step = _step(above, own.line_height, paper)
@@ -270,25 +261,25 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Sheet]:
             if sheet:
                 ends = not begins and (following is None or not following[0].strokes)
                 kept = len(sheet) - ends
-                kept -= kept > 0 and not begins and sheet[kept - 1].begins
+                kept -= kept > 0 and not begins and sheet[kept - 1][-1]
                 kept = kept or len(sheet)
-                rows = [(row, own, start) for row, own, _, start in sheet[kept:]] + rows
+                rows = [*sheet[kept:], *rows]
                 yield _page(sheet[:kept], paper)
             sheet, baseline, above, first = [], paper.margins[0], 0.0, False
         for number, (row, own, start) in enumerate(rows):
             if start and number:  # The empty row between rows that were taken along.
                 baseline += _step(above, own.line_height, paper)
             baseline += _step(above, own.line_height, paper)
-            sheet.append(Placed(row, own, baseline, start))
+            sheet.append((replace(row, baseline=baseline), own, start))
             above = own.line_height
         begins = False
     yield _page(sheet, paper)
 
 
-def _page(sheet: Sequence[Placed], paper: Paper) -> Sheet:
+def _page(sheet: Sequence[tuple[Row, Paragraph, bool]], paper: Paper) -> Sheet:
     """Return rows as a page."""
     rows = []
-    for row, _, y, _ in sheet:
-        strokes = tuple(ink + np.array([0.0, y]) for ink in row.strokes)
-        rows.append(replace(row, strokes=strokes, baseline=y))
+    for row, _, _ in sheet:
+        strokes = tuple(ink + np.array([0.0, row.baseline]) for ink in row.strokes)
+        rows.append(replace(row, strokes=strokes))
     return Sheet(paper.width, paper.height, tuple(rows), paper.rules(), paper.dots())

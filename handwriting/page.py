@@ -7,8 +7,6 @@ from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 
-from tqdm import tqdm
-
 from handwriting import front_matter, layout
 from handwriting.fitting import set_to_fit
 from handwriting.hands import Hands
@@ -221,17 +219,7 @@ def write_words(
     rows: Sequence[Sequence[Passage]], seed: int, progress: bool
 ) -> tuple[list[list[list[Word]]], list[Proofread]]:
     """Return the words of the columns of each line, in x-heights, and what was proofread."""
-    passages = [*chain.from_iterable(rows)]
-    total = sum(len(passage.lines) for passage in passages)
-    words: list[list[Word]] = []
-    read: list[Proofread] = []
-    hidden = None if progress else True
-    with tqdm(total=total, desc="page", unit="line", leave=False, disable=hidden) as bar:
-        for passage, (own, of_passage) in zip(
-            passages, write_passages(passages, seed), strict=True
-        ):
-            words.append(own)
-            read += of_passage
-            bar.update(len(passage.lines))
-    left = iter(words)
-    return [[*islice(left, len(row))] for row in rows], read
+    found = [*write_passages([*chain.from_iterable(rows)], seed, progress=progress)]
+    words = iter([own for own, _ in found])
+    read = [*chain.from_iterable(of_passage for _, of_passage in found)]
+    return [[*islice(words, len(row))] for row in rows], read

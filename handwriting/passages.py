@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
+from tqdm import tqdm
+
 from handwriting.hand import Hand
 from handwriting.layout import Word, narrowed
 from handwriting.proofreading import Proofread
@@ -81,10 +83,10 @@ class Passage:
 
 
 def write_passages(
-    passages: Sequence[Passage], seed: int = 0
+    passages: Sequence[Passage], seed: int = 0, *, progress: bool = False
 ) -> Iterator[tuple[list[Word], list[Proofread]]]:
     """Yield the words of each passage, and as they were proofread; none for a passage
-    without a word.
+    without a word. A bar shows how many lines are written, if `progress`.
 
     `BATCH_SIZE` lines are written at a time. What a line becomes does not depend on the others: it
     has the seed that follows that of the line before.
@@ -93,6 +95,8 @@ def write_passages(
     jobs = [(hand, text, number) for number, (hand, text) in enumerate(jobs, seed)]
     starts = range(0, len(jobs), BATCH_SIZE)
     lines = chain.from_iterable(_written(jobs[start : start + BATCH_SIZE]) for start in starts)
+    hidden = None if progress else True
+    lines = iter(tqdm(lines, "page", len(jobs), unit="line", leave=False, disable=hidden))
     for passage in passages:
         words: list[Word] = []
         read: list[Proofread] = []

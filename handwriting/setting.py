@@ -56,11 +56,6 @@ class Look:
     trace: Trace | None = None
 
 
-def pen_width(size: float) -> float:
-    """Return the usual width of the pen in mm for an x-height, as a pen has it: in hundredths."""
-    return round(Pen.width * (size / HEIGHT), 2)
-
-
 def line_height(look: Look, least: float | None, paper: Paper) -> float:
     """Return the height of a line in mm: in proportion to its x-height, or at least --line-height.
 
@@ -168,7 +163,7 @@ class Setting:
                 0.0 if lead else look.indent - hang,
                 look.align,
                 Pen(
-                    look.pen or pen_width(size),
+                    look.pen or round(Pen.width * (size / HEIGHT), 2),  # as pens are
                     lightened(look.colour) if look.trace == "light" else look.colour,
                 ),
                 size,

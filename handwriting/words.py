@@ -219,7 +219,7 @@ class HandShape:
             float(np.median(gaps)) if len(gaps) else SPACE,
             width / max(len(text), 1),
             letter_width(width - blanks, text),
-            high_marks(parts) >= dots_of(text) / 2,
+            high_marks(parts) >= sum(map(text.count, "ij")) / 2,
         )
 
 
@@ -311,11 +311,6 @@ def usual_gap(gap: float, space: float) -> float:
 def shrunk(measured: float, characters: int, prior: float) -> float:
     """Return as much of a measured difference as so many characters tell; 0 if it is NaN."""
     return float(np.nan_to_num(measured)) * characters / (characters + prior)
-
-
-def dots_of(text: str) -> int:
-    """Return how many dots the `i` and `j` of a text have."""
-    return sum(map(text.count, "ij"))
 
 
 def letter_width(width: float, text: str) -> float:

@@ -11,28 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from utils.checks import DataError
-from utils.files import atomic_write
+from utils.files import atomic_write, open_file
 
 SHIPPED = Path(__file__).parent / "alignments"
 """Folder of the tables that come with the project."""
 BROKEN = (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 """What numpy raises for a file that is broken, or another one."""
-
-
-def resolve_alignment(name: str) -> Path:
-    """Return the file of a table: one that comes with the project by its name, or a path.
-
-    Raises:
-        DataError: if there is neither.
-    """
-    shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.npz"))}
-    path = shipped.get(name, Path(name))
-    if path.is_file():
-        return path
-    raise DataError(
-        f"alignment = {name!r}: no such file; `benchmarks/align.py` makes one, and with the "
-        f"project comes {', '.join(shipped)}"
-    )
 
 
 @dataclass(frozen=True)
@@ -78,14 +62,16 @@ class Alignment(dict[str, AlignedLine]):
         atomic_write(path, lambda file: np.savez_compressed(file, **arrays))
 
     @classmethod
-    def load(cls, path: str | Path) -> "Alignment":
-        """Read a table that `save` has written.
+    def load(cls, name: str | Path) -> "Alignment":
+        """Read a table that `save` has written: a file, or one of the project's by its name.
 
         Raises:
             DataError: if the file cannot be read, or is something else.
         """
+        shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.npz"))}
+        path = shipped.get(str(name), name)
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open_file(path) as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = dict(file)
             names = arrays["names"].tobytes().decode().split("\n")
             *ends, total = np.cumsum(arrays["characters"], dtype=np.int64).tolist()
@@ -97,6 +83,9 @@ class Alignment(dict[str, AlignedLine]):
             lines = map(AlignedLine, counts, read, fits, arrays["errors"].tolist())
             return cls(zip(names, lines, strict=True))
         except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+            raise DataError(
+                f"alignment = {str(name)!r}: cannot be read ({error.strerror or error}); with the "
+                f"project comes {', '.join(shipped)}, and `benchmarks/align.py` makes others"
+            ) from None
         except BROKEN as error:
             raise DataError(f"{path}: is not a table that `align` wrote ({error})") from None

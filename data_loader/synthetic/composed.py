@@ -11,7 +11,7 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
 from data_loader.synthetic import corpus
-from data_loader.synthetic.alignment import Alignment, resolve_alignment
+from data_loader.synthetic.alignment import Alignment
 from data_loader.synthetic.bank import check_forms, hands
 from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.corpus import Draws
@@ -117,7 +117,7 @@ class ComposedDataset(ExtendedDataset):
 
     def _measured(self, samples: list[Sample]) -> dict[Sample, Parts]:
         """Return the parts of samples that can be measured, of hands within `lifts`."""
-        table = Alignment.load(resolve_alignment(self.alignment))
+        table = Alignment.load(self.alignment)
         bar = distributed.bar(samples, "measuring", unit=" lines", leave=False, delay=1)
         longest = None if self.height is None else self.longest
         lines = {

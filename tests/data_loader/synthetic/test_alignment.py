@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_loader import IAMOnDBDataset
-from data_loader.synthetic.alignment import SHIPPED, AlignedLine, Alignment, resolve_alignment
+from data_loader.synthetic.alignment import SHIPPED, AlignedLine, Alignment
 from tests.shared_data import prepared
 from utils.alphabet import nfc
 from utils.checks import DataError
@@ -60,21 +60,19 @@ def test_a_file_that_is_no_table_is_an_error(file, content):
         Alignment.load(file)
 
 
-def test_tables_are_found_by_name_or_path(file):
-    assert resolve_alignment("iam_ondb") == SHIPPED / "iam_ondb.npz"
-    assert resolve_alignment(str(file)) == file
-    with pytest.raises(DataError, match=r"alignment = 'iam': no such file.*align.* iam_ondb\b"):
-        resolve_alignment("iam")
+def test_a_table_that_is_not_there_is_named_with_those_that_are():
+    with pytest.raises(DataError, match=r"alignment = 'iam': cannot be read \(No.* iam_ondb\b"):
+        Alignment.load("iam")
 
 
 def test_the_table_of_iam_ondb_is_sound():
     """It has numbers only: the arrays that it is made of, and nothing else."""
-    with np.load(resolve_alignment("iam_ondb")) as file:
+    with np.load(SHIPPED / "iam_ondb.npz") as file:
         assert {name: file[name].dtype for name in file.files} == {
             **dict.fromkeys(("characters", "counts", "errors"), np.dtype(np.uint16)),
             **dict.fromkeys(("names", "read", "fits"), np.dtype(np.uint8)),
         }
-    lines = Alignment.load(resolve_alignment("iam_ondb"))
+    lines = Alignment.load("iam_ondb")
     assert len(lines) > 10_000
     for line in lines.values():
         assert line.counts.min() >= 1 and not (line.fits & ~line.read).any()
@@ -82,7 +80,7 @@ def test_the_table_of_iam_ondb_is_sound():
 
 def test_the_table_of_iam_ondb_fits_its_lines(real_cache):
     dataset = prepared(IAMOnDBDataset, "iam_ondb", real_cache)
-    table = Alignment.load(resolve_alignment("iam_ondb"))
+    table = Alignment.load("iam_ondb")
     some = dataset.used[::50]
     found = [table.of(one.name, len(one.ink), nfc(one.text)) for one in some]
     assert np.mean([one is not None for one in found]) > 0.99
