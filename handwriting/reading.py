@@ -4,7 +4,7 @@ import numpy as np
 
 from utils.ink import bounds, x_height
 
-DOUBT, PRIOR = 0.35, 3.0
+DOUBT, PRIOR = 0.28, 3.0
 """Nats of doubt for each character that is read, and characters more, beyond which it is no reading
 (measured, lab notebook: ink that cannot be read)."""
 BACK, DOWN = 0.5, 1.0
