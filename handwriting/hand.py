@@ -31,7 +31,7 @@ from utils.ink import DOT_INK, from_strokes, to_points
 
 TRY_SEED_STRIDE = 1_000_000_007
 """Difference between the seeds of two tries of a line: prime, and more than there are lines."""
-OWN_TEXT, OWN_TRIES = "It was a quiet evening by the sea", 8
+OWN_TEXT, OWN_TRIES = "It was a quiet evening by the sea", 24
 """What a network writes as the sample of a hand of its own, and how often at most."""
 
 
@@ -153,7 +153,12 @@ def row_of(line: Sequence[Proofread]) -> np.ndarray:
 
 
 def own_hand(writer: Writer, reader: Reader | None, seed: int, sampling: Sampling) -> Primer:
-    """Return a line of a hand of the network's own, and its text: the primer of a `Hand`."""
+    """Return a line of a hand of the network's own, and its text: the primer of a `Hand`.
+
+    Where a reader chooses it among several, it is written without a bias: with one, hands are alike
+    (measured, lab notebook: hands of a network's own).
+    """
+    sampling = replace(sampling, bias=0.0) if reader else sampling
     known = writer.model.alphabet
     text = "".join(one for one in OWN_TEXT if one in known)
     if not text.strip():

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from handwriting.calibration import Calibration
-from handwriting.hand import TRY_SEED_STRIDE
+from handwriting.hand import OWN_TEXT, OWN_TRIES, TRY_SEED_STRIDE, own_hand
 from model import Line
 from model.generation.options import Sampling
+from utils.alphabet import Alphabet
 from utils.ink import from_strokes
 
 
@@ -77,3 +78,24 @@ def test_without_a_bias_or_with_a_stretch_of_its_own_a_hand_is_not_measured(hand
     np.testing.assert_array_equal(
         line.ink, one.writer.write("ab", sampling, seed=5, primer=one.primer).ink
     )
+
+
+def test_a_hand_of_its_own_is_drawn_without_a_bias_and_chosen_by_the_reader():
+    """The least doubtful line of those that have an end; without a reader the first, as asked."""
+    asked = []
+
+    def write_lines(texts, seeds, sampling):
+        asked.append((len(texts), sampling.bias))
+        ends = [number != 3 for number in range(len(seeds))]
+        inks = [np.full((2, 3), float(number)) for number in range(len(seeds))]
+        return [Line(ink, 0, None, "a", end, np.zeros(1)) for ink, end in zip(inks, ends)]  # noqa: B905
+
+    model = SimpleNamespace(alphabet=Alphabet("".join(sorted({*OWN_TEXT}))))
+    writer = SimpleNamespace(write_lines=write_lines, model=model)
+    doubts = SimpleNamespace(
+        proofread=lambda *_: [("", d) for d in (5, 4, 2, 1, *range(3, OWN_TRIES - 1))]
+    )
+    ink, text = own_hand(writer, doubts, 7, Sampling(0.75))
+    assert ink[0, 0] == 2.0 and text == OWN_TEXT
+    assert own_hand(writer, None, 7, Sampling(0.75))[0][0, 0] == 0.0
+    assert asked == [(OWN_TRIES, 0.0), (1, 0.75)]
