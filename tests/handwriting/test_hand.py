@@ -86,9 +86,8 @@ def test_a_hand_of_its_own_is_drawn_without_a_bias_and_chosen_by_the_reader():
 
     def write_lines(texts, seeds, sampling):
         asked.append((len(texts), sampling.bias))
-        ends = [number != 3 for number in range(len(seeds))]
         inks = [np.full((2, 3), float(number)) for number in range(len(seeds))]
-        return [Line(ink, 0, None, "a", end, np.zeros(1)) for ink, end in zip(inks, ends)]  # noqa: B905
+        return [Line(ink, 0, None, "a", ink[0, 0] != 3, np.zeros(1)) for ink in inks]
 
     model = SimpleNamespace(alphabet=Alphabet("".join(sorted({*OWN_TEXT}))))
     writer = SimpleNamespace(write_lines=write_lines, model=model)
