@@ -20,7 +20,7 @@ from benchmarks.measures import main
 from commands import options
 from data_loader.sources.stroke_arrays import NAMES, TEXTS
 from data_loader.synthetic import corpus
-from data_loader.synthetic.everyday import characters, everyday
+from data_loader.synthetic.everyday import CHARACTERS, characters, everyday
 from data_loader.synthetic.templates import Draws
 from handwriting.hand import Hand, row_of
 from handwriting.networks import SECOND, usual_proofreader
@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> None:
     primers = legible(recorded, reader, np.random.default_rng(arguments.seed))
     for number, primer in enumerate(tqdm([*islice(primers, arguments.hands)], unit="hands")):
         generator = np.random.default_rng([arguments.seed, number])
-        texts = [*islice(new_texts(Draws(generator), alphabets), arguments.lines)]
+        texts = new_texts(Draws(generator), alphabets, arguments.signs)
+        texts = [*islice(texts, arguments.lines)]
         hand = Hand(writer, primer, reader, Sampling(bias=arguments.bias), second=second)
         found += lines_of(hand, texts, arguments.seed + number * arguments.lines, generator)
         save(found, arguments.output)
@@ -75,12 +76,15 @@ def legible(
                 del of_hand[hand]
 
 
-def new_texts(draws: Draws, alphabets: Iterable[Alphabet]) -> Iterator[str]:
-    """Yield texts of the training split that all networks know: half of them of what people write,
-    the others sentences, and letters, digits and signs in any order."""
+def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iterator[str]:
+    """Yield texts of the training split that all networks know: a share of `signs` as `with_sign`
+    makes them, of the others half what people write, the rest sentences, and letters, digits and
+    signs in any order."""
     while True:
         kind = draws.number()
-        if kind < 0.25:
+        if draws.chance(signs):
+            text = with_sign(draws)
+        elif kind < 0.25:
             text = characters(draws)
         elif kind < 0.5:
             text = corpus.line(draws, 0, 10, 45, 0.0)
@@ -88,6 +92,13 @@ def new_texts(draws: Draws, alphabets: Iterable[Alphabet]) -> Iterator[str]:
             text = everyday(draws)
         if len(text) <= LONGEST and not any(known.unknown(text) for known in alphabets):
             yield text
+
+
+def with_sign(draws: Draws) -> str:
+    """Return one to six characters of a kind and a sign beside or among them, such as `ab/c`."""
+    kind = draws.pick(CHARACTERS[:3])
+    before, after = ("".join(draws.pick(kind) for _ in range(draws.between(0, 3))) for _ in "ab")
+    return (before or draws.pick(kind)) + draws.pick(CHARACTERS[3]) + after
 
 
 def lines_of(
@@ -126,6 +137,7 @@ if __name__ == "__main__":
     options.add_overrides(parser)
     parser.add_argument("--hands", type=int, default=188, help="how many")
     parser.add_argument("--lines", type=int, default=96, help="texts in each")
+    parser.add_argument("--signs", type=float, default=0.0, help="share of short texts with a sign")
     parser.add_argument("--bias", type=float, default=0.5, help="see experiments.py write")
     parser.add_argument("--seed", type=int, default=0, help="of texts, primers and lines")
     parser.add_argument("--output", type=Path, required=True, help="folder of the stroke arrays")

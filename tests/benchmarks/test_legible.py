@@ -1,15 +1,20 @@
 """Lines of words that can be read, for a writer to learn from."""
 
+import re
+import string
+from itertools import islice
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from base.base_dataset import Sample
-from benchmarks.legible import legible, lines_of, save
+from benchmarks.legible import legible, lines_of, new_texts, save
 from data_loader import read_ink
+from data_loader.synthetic.templates import Draws
 from handwriting.layout import Word
 from handwriting.proofreading import Proofread
+from utils.alphabet import Alphabet
 from utils.ink import to_points
 
 
@@ -25,6 +30,13 @@ def test_lines_of_all_hands_that_are_read_are_continued_in_turn():
     primers = [*legible(samples, reader, np.random.default_rng(0))]
     assert {text for _, text in primers[:2]} >= {"fourth line"}
     assert {text for _, text in primers} == {one.text for one in samples[:4]}
+
+
+def test_texts_with_a_sign_are_short():
+    known = Alphabet(string.ascii_lowercase + string.digits + "/+")
+    texts = [*islice(new_texts(Draws(np.random.default_rng(0)), [known], 1.0), 100)]
+    assert all(re.fullmatch("([a-z]+|[0-9]+)[/+]([a-z]*|[0-9]*)", text) for text in texts)
+    assert {len(text) for text in texts} == {2, 3, 4, 5, 6, 7}
 
 
 def word(text, right=True):
