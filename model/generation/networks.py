@@ -80,9 +80,9 @@ class GenerationNetwork(BaseModel):
         end_of_sequence: whether a point has a fourth number, 1 for the last of its sequence, which
             the network sees and predicts, so that it ends its lines on its own.
         head: whether the output layer gives the parameters of a mixture or a single point.
-        stretch: share by which offsets along the line are stretched in writing, where a bias leaves
-            no noise, so that letters do not become narrower along the line; a bias of b takes
-            1 - exp(-2 b) of it. Has no effect in training.
+        stretch: share by which offsets along the line are stretched in writing (below 0:
+            shortened), where a bias leaves no noise, so that letters become neither narrower nor
+            wider along the line; a bias of b takes 1 - exp(-2 b) of it. Has no effect in training.
 
     Attributes:
         input_size: numbers of a point that the network sees, I.
@@ -106,7 +106,7 @@ class GenerationNetwork(BaseModel):
         clip_output_gradient: Bound = None,
         end_of_sequence: bool = False,
         head: Head = "mixture",
-        stretch: Annotated[float, Range(0.0, 0.2)] = 0.0,
+        stretch: Annotated[float, Range(-0.2, 0.2)] = 0.0,
     ) -> None:
         super().__init__()
         self.end_of_sequence, self.head, self.stretch = end_of_sequence, head, stretch
