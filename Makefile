@@ -21,7 +21,7 @@ help:
 	@echo "make demo      write a letter, train a small network and write with it (about 5 minutes)"
 	@echo "make digits    train a network for each digit, and draw them (about 10 minutes);"
 	@echo "               DATA=FOLDER has the MNIST stroke sequences, DATA=null generates digits"
-	@echo "make open_writer  train a writer on open data, then three times on what it writes best (some 13 hours)"
+	@echo "make open_writer  train a writer on open data, then thrice on its best words (some 13 hours)"
 	@echo "make eye       train a reader of pictures (about 5 hours; docs/data.md names its data)"
 	@echo "make test      run all tests, in parallel (about 5 minutes on 2 cores)"
 	@echo "make quick     run the fast tests (about a minute)"

@@ -80,16 +80,17 @@ def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iter
     """Yield texts of the training split that all networks know: a share of `signs` as `with_sign`
     makes them, of the others half what people write, the rest sentences, and letters, digits and
     signs in any order."""
+    others = 1.0 - signs
     while True:
         kind = draws.number()
-        if draws.chance(signs):
-            text = with_sign(draws)
-        elif kind < 0.25:
+        if kind < 0.25 * others:
             text = characters(draws)
-        elif kind < 0.5:
+        elif kind < 0.5 * others:
             text = corpus.line(draws, 0, 10, 45, 0.0)
-        else:
+        elif kind < others:
             text = everyday(draws)
+        else:
+            text = with_sign(draws)
         if len(text) <= LONGEST and not any(known.unknown(text) for known in alphabets):
             yield text
 
@@ -97,8 +98,9 @@ def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iter
 def with_sign(draws: Draws) -> str:
     """Return one to six characters of a kind and a sign beside or among them, such as `ab/c`."""
     kind = draws.pick(CHARACTERS[:3])
-    before, after = ("".join(draws.pick(kind) for _ in range(draws.between(0, 3))) for _ in "ab")
-    return (before or draws.pick(kind)) + draws.pick(CHARACTERS[3]) + after
+    before = "".join(draws.pick(kind) for _ in range(draws.between(1, 3)))
+    after = "".join(draws.pick(kind) for _ in range(draws.between(0, 3)))
+    return before + draws.pick(CHARACTERS[3]) + after
 
 
 def lines_of(
