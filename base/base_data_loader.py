@@ -48,11 +48,11 @@ class Batch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """Return the batch with all its tensors on `device`."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        return self.map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> "Batch":
         """Return the batch in page-locked memory, for asynchronous copies to a GPU."""
-        return self._map(Tensor.pin_memory)
+        return self.map(Tensor.pin_memory)
 
     def chunk(self, start: int, steps: int) -> "Batch":
         """Return so many time steps of the sequences that have any from `start` on."""
@@ -80,7 +80,8 @@ class Batch:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """Return the batch after a change of each of its tensors."""
         return Batch(*(value if value is None else change(value) for value in vars(self).values()))
 
 

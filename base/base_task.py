@@ -44,6 +44,9 @@ class BaseTask(FormerNames, ABC):
     """What its networks return."""
     carries_state: ClassVar[bool] = False
     """Whether sequences may be cut into chunks: the output of its networks has a `state`."""
+    plain_layers: ClassVar[bool] = False
+    """Whether steps use layers of torch operations alone, slower, instead of the compiled ones:
+    these cannot be differentiated twice (`create_graph=True`), as for a penalty on a gradient."""
 
     former_names: ClassVar[Mapping[str, str]] = {
         "derived": "extra_metrics",
@@ -178,8 +181,12 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
         with trying(key, part, "one with a name"):
             own = [*Sums().losses(loss.name)] if part is loss else [*part.names]
             for name in own:
-                if not isinstance(name, str) or name in {*others, *valid}:
-                    expected = f"one whose values have names that no others have, not {name!r}"
+                is_name = isinstance(name, str) and name.isidentifier()
+                if not is_name or name in {*others, *valid}:
+                    expected = (
+                        "one whose values have names of letters, digits and _ that no others "
+                        f"have, not {name!r}"
+                    )
                     raise ConfigFault(key, type(part).__name__, expected)
             valid += own
             names += own if part is loss or part.in_training else []

@@ -5,21 +5,24 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from tqdm import tqdm
 
 from base import distributed
 from base.base_data_loader import Batch
 from base.base_metric import as_floats, computed
 from base.base_task import BaseTask
-from base.batch_stream import BatchStream, loaded
+from base.batch_stream import BatchStream, Chunk, loaded
 from base.checkpoint import Checkpoint, checkpoints
+from base.device import plain_layers
 from base.dry_run import dry_run, trying
 from base.monitor import Monitor
 from base.not_finite import cause_of_gradient, cause_of_loss, watched
@@ -30,9 +33,11 @@ from base.run_state import Carried, Progress, RunState, Sums, ratio
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_checkpoint import TrainingCheckpoint
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import NotFinite, first_line
+from utils.checks import ConfigFault, NotFinite, first_line
 
 log = logging.getLogger(__name__)
+
+Kept = TypeVar("Kept")
 
 ADVICE = "A smaller learning rate, clip_norm, or float32 may help"
 
@@ -42,7 +47,8 @@ class BaseTrainer(BaseTask):
 
     The gradient of a step is that of the loss summed over `accumulate` batches, divided once by
     the loss's divisor (sequences or points). A step whose loss or gradient is not finite is
-    skipped: it changes no weight, and advances neither schedule nor average.
+    skipped: it changes no weight, and advances neither schedule nor average. A subclass may make
+    its steps in another way: see `step`.
 
     Checkpoints are written between steps and contain all that the run depends on, so that a
     resumed run on a CPU gives the weights of an uninterrupted one bit for bit.
@@ -63,8 +69,9 @@ class BaseTrainer(BaseTask):
         self._stop = StopRequest(self.settings.time_limit_minutes)
         self.optimizer_step = OptimizerStep(parts, self.settings)
         self.stream = BatchStream(parts, self.settings, self.state, self._stop)
-        saved = (self.state, self.optimizer_step, self.stream, {"loss": self.loss, "trainer": self})
+        saved = (self.state, self.optimizer_step, self.stream)
         self.checkpoint = TrainingCheckpoint(parts, self.settings, *saved, self._last_loss)
+        self.checkpoint.stateful |= {"loss": self.loss, "trainer": self}
         self.run_log = RunLog(parts, self.settings, self._stop)
         self._last_batches: list[Batch] | None = None  # Or chunks, of the last step that was made.
         self._nonfinite: list[str] = []  # If `anomaly`: modules whose output was not finite.
@@ -79,6 +86,29 @@ class BaseTrainer(BaseTask):
     def progress(self) -> Progress:
         """How far the run has come."""
         return self.state.progress
+
+    def keep(self, name: str, part: Kept) -> Kept:
+        """Keep what a subclass trains or counts with beside the network, and return it.
+
+        It is saved, resumed, and put back after the trial before a run. The weights of a network
+        are those of the main process from the start. An optimiser, in each of its steps, first
+        sums its gradients over all processes, which have to call it together, also where one has no
+        row of a batch; if they are not finite they are dropped.
+
+        Args:
+            name: unique in the trainer.
+            part: has `state_dict` and `load_state_dict`: a network, an optimiser, a queue.
+
+        Raises:
+            ConfigFault: if the name is taken.
+        """
+        if name in self.checkpoint.stateful:
+            expected = f"one that keeps each part under a name of its own, not two as {name!r}"
+            raise ConfigFault("trainer", type(self).__name__, expected)
+        self.checkpoint.stateful[name] = part
+        if isinstance(part, Optimizer):
+            part.register_step_pre_hook(partial(self._complete_gradients, name))
+        return part
 
     def resume(self, checkpoint: Checkpoint, source: Path) -> None:
         """Resume from a checkpoint; see `TrainingCheckpoint.load`."""
@@ -99,7 +129,9 @@ class BaseTrainer(BaseTask):
         """
         self.check()
         dry_run(self)
-        distributed.broadcast_tensors([*self.model.parameters(), *self.model.buffers()])
+        for part in (self.model, *self.checkpoint.stateful.values()):
+            if isinstance(part, nn.Module):
+                distributed.broadcast_tensors([*part.parameters(), *part.buffers()])
         with self._session():
             while not self.should_stop():
                 values = self.run_epoch()
@@ -204,7 +236,8 @@ class BaseTrainer(BaseTask):
         with self.progress_bar(total) as bar:
             while not self._epoch_is_trained():
                 before = self.progress.epoch_steps
-                loss = self._train_step()
+                with self._saving_after_errors():
+                    loss = self._train_step()
                 bar.update(self.progress.epoch_steps - before)
                 bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
                 if self._stop.poll():
@@ -213,6 +246,20 @@ class BaseTrainer(BaseTask):
                 if due and not self._epoch_is_trained():
                     self._save_within_epoch()
         return True
+
+    @contextmanager
+    def _saving_after_errors(self) -> Iterator[None]:
+        """Inside, an error of the user's code leaves a checkpoint of what the run had before."""
+        try:
+            yield
+        except (OSError, TrainingFailed, distributed.Lost):
+            raise
+        except Exception:
+            # Of several processes the others do not know of it.
+            if distributed.world_size() == 1 and self.progress.step > 0:
+                reason = None if self.optimizer_step.are_finite() else "weights are not finite"
+                self.checkpoint.save(reason, within_epoch=True)
+            raise
 
     def progress_bar(self, total: int | None) -> "tqdm[Any]":
         """Return the bar of an epoch, which has so many steps, if they are known."""
@@ -269,50 +316,111 @@ class BaseTrainer(BaseTask):
         """Make one optimiser step, and return its loss per point.
 
         A step takes one batch, `accumulate` batches or, with truncation, the next chunk of each.
-        `forward_batch` computes the output for each of these, the loss one value for each
-        sequence; the gradient of their sum is added up. Then `OptimizerStep.step` sums it over all
-        processes, divides it by the divisor of the loss, clips it and updates the weights, unless
-        something is not finite.
         """
-        started, stream, optimizer_step = time.perf_counter(), self.stream, self.optimizer_step
+        started, stream = time.perf_counter(), self.stream
         if not stream.load():  # A loader failed: the run ends.
             return math.nan
-        sums, batches, finite = Sums(), [], True
-        now = self.progress  # Random numbers depend on the place in the data alone.
-        place = now.data_pass, now.batch, now.chunk
         self.model.train()
-        optimizer_step.start(now.step)
-        with optimizer_step.noisy(), distributed.own_randomness(self.device, self.seed, *place):
-            for number, chunk in enumerate(stream.chunks()):
+        self.optimizer_step.start(self.progress.step)
+        chunks, rate = stream.chunks(), self.optimizer_step.learning_rate
+        with plain_layers() if self.plain_layers else nullcontext():
+            sums, norm = self.step(chunks)
+        sums = sums.all_reduced()
+        if math.isfinite(norm):
+            self._last_batches = [chunk.batch for chunk in chunks if chunk is not None]
+        stream.advance()
+        self._count(sums, norm, rate, time.perf_counter() - started)
+        return sums.loss_per_point
+
+    def step(self, chunks: Sequence[Chunk | None]) -> tuple[Sums, float]:
+        """Make one optimiser step; a subclass may make it in another way.
+
+        The network is in training mode, and its gradients are cleared. An override may call
+        `add_gradients` several times, with gradients cleared in between, and owes: to change
+        weights by `apply_gradients` (or `reduce`, `clip` and `update` of `optimizer_step`) and by
+        optimisers that it `keep`s alone, or else to restore them, also after an error; to change
+        none if something is not finite; to do, in all processes, the same calls of these methods
+        and optimisers, as they wait for each other; to draw outside `add_gradients` only what
+        all processes may have in common.
+
+        Args:
+            chunks: of each batch of the step what this process has of it, on the device; None
+                where it has no rows.
+
+        Returns:
+            the sums of `add_gradients`, and the norm of the gradient before clipping, NaN if the
+            step is skipped.
+        """
+        with self.optimizer_step.noisy():
+            sums, finite = self.add_gradients(chunks)
+        return sums, self.apply_gradients(chunks) if finite else math.nan
+
+    def add_gradients(
+        self, chunks: Sequence[Chunk | None], *, counts: bool = True
+    ) -> tuple[Sums, bool]:
+        """Add the gradient of the summed loss of some chunks.
+
+        `forward_batch` computes an output for each, the loss a value for each sequence. What is
+        drawn depends on the place in the data alone.
+
+        Args:
+            chunks: as `step` takes them.
+            counts: whether metrics count their outputs, and their states are carried on; False
+                for a further pass over the same chunks.
+
+        Returns:
+            the sums of this process, and whether the losses of all processes are finite.
+        """
+        sums, finite, now = Sums(), True, self.progress
+        place = now.data_pass, now.batch, now.chunk
+        with distributed.own_randomness(self.device, self.seed, *place):
+            for number, chunk in enumerate(chunks):
                 loss = 0.0  # Of a process without a row of this batch.
                 if chunk is not None:
                     output, losses, loss = self._forward(self.model, chunk.batch, chunk.state)
                     if finite and (self._nonfinite or not math.isfinite(loss)):
                         cause = cause_of_loss(self.model, self._forward, chunk)
                         self._report(f"{[*self._nonfinite, cause][0]} is not finite")
-                    if self.settings.truncate is not None:
-                        stream.carry(number, output.state)
+                    if counts and chunk.goes_on is not None:
+                        self.stream.carry(number, chunk.goes_on, output.state)
                 # What is not finite in one process is dropped in all.
                 (dropped,) = distributed.all_reduce_max([not math.isfinite(loss)])
                 finite = finite and not dropped
                 if chunk is not None and not dropped:
                     self._backward(losses.sum())
-                    with torch.no_grad():
-                        for metric in self.metrics:
-                            metric.update(output, chunk.batch)
                     sums.add(loss, chunk.sequences, chunk.batch.points)
-                    batches.append(chunk.batch)
-        (divisor,) = distributed.all_reduce_sum([sum(map(self.loss.divisor, batches))])
-        sums, norm, rate = sums.all_reduced(), math.nan, optimizer_step.learning_rate
-        if finite:
-            norm = optimizer_step.step(divisor)
+                    for metric in self.metrics if counts else ():
+                        with torch.no_grad():
+                            metric.update(output, chunk.batch)
+        return sums, finite
+
+    def apply_gradients(self, chunks: Sequence[Chunk | None]) -> float:
+        """Update the weights by the gradient of some chunks; return its norm before clipping.
+
+        One that is not finite changes nothing.
+        """
+        self.optimizer_step.reduce(self.divisor(chunks))
+        norm = self.optimizer_step.clip()
         if math.isfinite(norm):
-            self._last_batches = batches
-        elif finite:
+            self.optimizer_step.update()
+        else:
             self._report(f"{cause_of_gradient(self.model)} is not finite")
-        stream.advance()
-        self._count(sums, norm, rate, time.perf_counter() - started)
-        return sums.loss_per_point
+        return norm
+
+    def divisor(self, chunks: Sequence[Chunk | None]) -> int:
+        """Return the loss's divisor of a gradient summed over some chunks of all processes."""
+        divisors = [self.loss.divisor(chunk.batch) for chunk in chunks if chunk is not None]
+        (divisor,) = distributed.all_reduce_sum([sum(divisors)])
+        return divisor
+
+    def _complete_gradients(self, name: str, optimizer: Optimizer, *_: object) -> None:
+        """Sum the gradients of an optimiser that is kept over all processes, before it steps."""
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        distributed.all_reduce_gradients(weights)
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        if not math.isfinite(nn.utils.get_total_norm(gradients)):
+            optimizer.zero_grad(set_to_none=True)  # A weight without a gradient stays as it is.
+            self._report(f"the gradient of {name} is not finite")
 
     def _backward(self, loss: Tensor) -> None:
         """Add the gradient of a summed loss; if `anomaly`, torch says what of it is not finite."""

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from base import distributed
 from base.base_data_loader import Batch
 from base.run_state import Carried, RunState, moved
 from base.stop_request import StopRequest, TrainingFailed
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import UserError
+from utils.checks import UserError, described
 
 
 @dataclass
@@ -26,14 +27,17 @@ class Chunk:
     batch: Batch
     sequences: float
     """Their number; a sequence that is cut counts by its share."""
-    state: Carried | None
+    state: Carried | None = None
     """Carried over from the chunk before, `(rows, ...)` each; None at the start."""
+    goes_on: Tensor | None = None
+    """Which rows have a further chunk, `(rows,)` bool; None if sequences are not cut."""
 
 
 class BatchStream:
     """Yields this process's share of the batches of each step, pass after pass.
 
-    A step: `load`, then for each of `chunks` a forward pass and `carry`, then `advance`.
+    A step: `load`; for each of `chunks` a forward pass and, if sequences are cut, `carry`; then
+    `advance`.
 
     Args:
         parts: of the run: the loader, and the device that batches go to.
@@ -81,25 +85,33 @@ class BatchStream:
             self.state.restart_batches(count)
         return True
 
-    def chunks(self) -> Iterator[Chunk | None]:
-        """Yield what the step takes of each of its batches; None if this process has no rows."""
-        for batch, state in zip(self._group, self.state.carried, strict=True):
-            if batch is None or self.truncate is None:
-                yield batch and Chunk(batch, float(len(batch)), None)
-                continue
-            start = self.state.progress.chunk * self.truncate
-            part = batch.chunk(start, self.truncate)
-            share = float((part.lengths / batch.lengths[batch.lengths > start]).sum())
-            own = state and moved(state, self.device)
-            yield Chunk(part, share, own) if len(part) else None
+    def chunks(self) -> list[Chunk | None]:
+        """Return what the step takes of each of its batches; None if this process has no rows."""
+        carried = zip(self._group, self.state.carried, strict=True)
+        return [batch and self._chunk(batch, state) for batch, state in carried]
 
-    def carry(self, number: int, state: Carried) -> None:
+    def _chunk(self, batch: Batch, state: Carried | None) -> Chunk | None:
+        """Return what the step takes of a batch."""
+        if self.truncate is None:
+            return Chunk(batch, float(len(batch)))
+        start = self.state.progress.chunk * self.truncate
+        part, lengths = batch.chunk(start, self.truncate), batch.lengths[batch.lengths > start]
+        if not len(part):
+            return None
+        fraction = float((part.lengths / lengths).sum())
+        state = state and moved(state, self.device)
+        return Chunk(part, fraction, state, goes_on=lengths > start + self.truncate)
+
+    def carry(self, number: int, goes_on: Tensor, state: Carried) -> None:
         """Carry the state after a batch's chunk over to its next chunk, detached.
 
         One that is not finite is dropped.
+
+        Args:
+            number: of the batch among those of the step.
+            goes_on: as of the chunk.
+            state: after it, `(rows, ...)` each.
         """
-        start, lengths = self.state.progress.chunk * self.truncate, self._group[number].lengths
-        goes_on = lengths[lengths > start] > start + self.truncate
         own = {name: value[goes_on].detach().clone() for name, value in state.items()}
         finite = all(bool(torch.isfinite(value).all()) for value in own.values())
         self.state.carry(number, own if finite else None)
@@ -140,11 +152,12 @@ def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch
     """Yield a loader's batches; if it fails, ask the run to stop and yield None last."""
     try:
         yield from batches
-    # What torch raises if a worker was killed or timed out; EOFError if it was sending a batch;
-    # UserError of a broken sample.
-    except (RuntimeError, OSError, EOFError, UserError) as error:
+    # Of any kind, as of the user's own transforms; torch's if a worker was killed or timed out.
+    except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        # An error in a worker comes with the worker's traceback, at whose end it stands.
-        cause = lines[-1] if lines[0].startswith("Caught ") else lines[0]
+        is_told = isinstance(error, RuntimeError | OSError | EOFError | UserError)
+        cause = lines[0] if is_told else described(error)
+        if lines[0].startswith("Caught "):  # In a worker, whose traceback ends with its error.
+            cause = lines[-1]
         stop.fail(TrainingFailed(f"the data loader or one of its workers failed: {cause[:200]}"))
         yield None

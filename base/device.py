@@ -1,11 +1,32 @@
-"""Which device a run uses."""
+"""Which device a run uses, and whether by compiled layers."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 
 from base import distributed
 from utils.checks import UserError, device_name
+
+_plain: ContextVar[bool] = ContextVar("plain_layers", default=False)
+
+
+@contextmanager
+def plain_layers() -> Iterator[None]:
+    """Inside, layers are made of torch operations that can be differentiated more than once."""
+    token = _plain.set(True)
+    try:
+        with torch.backends.cudnn.flags(enabled=False):
+            yield
+    finally:
+        _plain.reset(token)
+
+
+def are_layers_plain() -> bool:
+    """Return whether this is inside `plain_layers`."""
+    return _plain.get()
 
 
 def resolve_device(name: str) -> torch.device:

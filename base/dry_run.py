@@ -8,7 +8,8 @@ import math
 import pickle
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from base import extension
 from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
 from base.base_metric import as_floats, unfit
+from base.batch_stream import Chunk
+from base.device import plain_layers
 from base.distributed import Lost
 from base.random_state import random_state_kept
 from base.run_state import Sums
@@ -34,11 +37,18 @@ RANDOM = (random.Random, np.random.Generator, np.random.RandomState)
 """Generators, which have a state of their own."""
 IN_BUFFER = "keep it as a tensor in a buffer (register_buffer)"
 IN_STATE = "keep it by state_dict and load_state_dict"
+TAKES_STATE = "one whose load_state_dict takes what state_dict returns: tensors, plain values"
+OF_MODULES = vars(nn.Module()).keys()
+"""Attributes of all modules."""
+DRAWS = 4
+"""Other draws that have to give the same loss, where it is said to draw nothing (assumed: teacher
+forcing of nine characters in ten draws nothing for two texts once in a hundred times)."""
 
 
-@torch.no_grad()
 def dry_run(trainer: Any) -> None:
-    """Try network, loss, metrics and `extra_metrics` on two samples.
+    """Try network, loss, metrics, `extra_metrics` and a step on two samples; then put all back.
+
+    A run that goes on is only warned of what a new one is refused for.
 
     Args:
         trainer: a `BaseTrainer`, which calls this.
@@ -46,41 +56,129 @@ def dry_run(trainer: Any) -> None:
     Raises:
         UserError: naming what does not do what it has to.
     """
-    # Where they keep a state, that of the run stays as it is: what a trainer counts with is copied.
-    shared = [one for one in vars(trainer).values() if not isinstance(one, PLAIN + RANDOM)]
-    shared += [trainer.metrics, trainer.valid_metrics]
-    with trying("trainer", trainer, "one whose numbers, tensors and lists can be copied"):
-        trial = copy.deepcopy(trainer, {id(one): one for one in shared})
-    with trying("loss", trainer.loss, "one that can be copied"):
-        loss = copy.deepcopy(trainer.loss)
-    batch, *alone = _two_samples(trainer)
-    precision = ""
+    try:
+        with random_state_kept(), _put_back(trainer), torch.no_grad():
+            _try_parts(trainer)
+    except UserError as error:
+        if trainer.state.source is None:
+            raise
+        log.warning("a new run would be refused: %s", error)
+
+
+def _try_parts(trainer: Any) -> None:
+    """Try the parts of a run, which may change what `_put_back` puts back."""
+    batch, precision = _two_samples(trainer), ""
     if trainer.settings.precision != "float32":
         precision = "; not all of torch has trainer.args.precision other than float32"
-    with random_state_kept():
-        output = _tried_network(trial, batch, precision)
-        losses = _tried_loss(loss, output, batch)
-        values = _tried_metrics(trial, output, batch)
-        sums = Sums(losses.sum().item(), len(batch), batch.points)
-        with trying("trainer", trainer, "a trainer"):
-            values |= sums.losses(loss.name)
-            extra = as_floats(trial.extra_metrics(values, sums), trainer)
-        if again := extra.keys() & values.keys():
-            expected = f"one whose extra_metrics have names of their own, not {min(again)!r}"
-            raise ConfigFault("trainer", type(trainer).__name__, expected)
-        if extension.defines(trainer, trainer.loss, *trainer.model.modules()):
-            together = _losses(trial, trial.evaluated_model, batch)
-            _compare_padded(trial, together, alone)
-            _compare_rebuilt(trial, together, batch)
-            if trainer.settings.truncate is not None:
-                _try_chunks(trial, loss, batch)
-            _try_step(trainer, trial, loss, batch)
-            try_state("loss", loss, copy.deepcopy(trainer.loss))
-            try_state("trainer", trial, copy.copy(trainer))
+    output = _tried_network(trainer, batch, precision)
+    losses = _tried_loss(trainer.loss, output, batch)
+    values = _tried_metrics(trainer, output, batch)
+    sums = Sums(losses.sum().item(), len(batch), batch.points)
+    with trying("trainer", trainer, "a trainer"):
+        values |= sums.losses(trainer.loss.name)
+        extra = as_floats(trainer.extra_metrics(values, sums), trainer)
+    if again := extra.keys() & values.keys():
+        expected = f"one whose extra_metrics have names of their own, not {min(again)!r}"
+        raise ConfigFault("trainer", type(trainer).__name__, expected)
+    if _has_user_parts(trainer):
+        _compare_padded(trainer, batch)
+        _compare_rebuilt(trainer, batch)
+        if trainer.settings.truncate is not None:
+            _try_chunks(trainer, batch)
+        _try_step(trainer, batch)
+        for name, part in trainer.checkpoint.stateful.items():
+            try_state(_block(name), part, part)
 
 
-def _two_samples(trainer: Any) -> list[Batch]:
-    """Return a batch of two samples, of different lengths if there are such, and one of each."""
+def _has_user_parts(trainer: Any) -> bool:
+    return extension.defines(trainer, trainer.loss, *trainer.model.modules())
+
+
+@contextmanager
+def _put_back(trainer: Any) -> Iterator[None]:
+    """Put back afterwards what has a state, as a checkpoint does, and plain attributes.
+
+    Raises:
+        ConfigFault: if a part does not take back what its `state_dict` returned.
+    """
+    parts = trainer.optimizer_step.stateful | trainer.checkpoint.stateful
+    parts |= {f"metrics.{number}": metric for number, metric in enumerate(trainer.metrics)}
+    modules = {name: part for name, part in vars(trainer).items() if isinstance(part, nn.Module)}
+    unkept = {name: part for name, part in modules.items() if part not in parts.values()}
+    parts |= unkept
+    states = {}
+    for name, part in parts.items():
+        with trying(_block(name), part, TAKES_STATE):
+            states[name] = copy.deepcopy(part.state_dict())
+    modules = [part for part in parts.values() if isinstance(part, nn.Module)]
+    buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
+    owners = [trainer, trainer.loss, *filter(extension.defines, trainer.model.modules())]
+    plain = [(owner, _plain_attributes(owner, trainer)) for owner in owners]
+    try:
+        yield
+    finally:
+        trainer.optimizer_step.optimizer.zero_grad(set_to_none=True)
+        for owner, before in plain:
+            _put_back_attributes(owner, before, warns=_has_user_parts(trainer))
+        for buffer, before in buffers:
+            buffer.data.copy_(before)
+        changed = [name for name, part in parts.items() if _differ(states[name], part.state_dict())]
+        for name in changed:
+            parts[name].load_state_dict(states[name])
+    if not trainer.state_dict():
+        for name in unkept.keys() & {*changed}:
+            _warn_of_loss(trainer, name, f"keep it by self.keep({name!r}, ...)")
+    for name in changed:
+        if _differ(states[name], parts[name].state_dict()):
+            raise _state_is_lost(_block(name), parts[name])
+
+
+def _block(name: str) -> str:
+    """Return the key in a config of what has a state and this name."""
+    is_block = name in ("loss", "optimizer", "lr_scheduler") or name.startswith("metrics.")
+    return name if is_block else "trainer"
+
+
+def _plain_attributes(owner: Any, trainer: Any) -> dict[str, Any]:
+    """Return copies of the numbers, tensors and lists that a part has as attributes."""
+    shared = [one for one in vars(trainer).values() if not isinstance(one, PLAIN + RANDOM)]
+    shared += [trainer.metrics, trainer.valid_metrics]
+    plain = {
+        name: value
+        for name, value in vars(owner).items()
+        if name not in OF_MODULES and isinstance(value, PLAIN + RANDOM)
+    }
+    with trying("trainer", owner, "one whose numbers, tensors and lists can be copied"):
+        return copy.deepcopy(plain, {id(one): one for one in shared})
+
+
+def _put_back_attributes(owner: Any, before: dict[str, Any], *, warns: bool) -> None:
+    """Put back what `_plain_attributes` returned; warn of what changed and no checkpoint has."""
+    is_module = isinstance(owner, nn.Module)
+    keeps_state = not is_module and owner.state_dict()
+    for name in sorted(vars(owner).keys() - OF_MODULES):
+        value = vars(owner)[name]
+        is_new = name not in before and isinstance(value, PLAIN + RANDOM)
+        if not (is_new or (name in before and _differ(before[name], value))):
+            continue
+        if is_new:
+            delattr(owner, name)
+        else:
+            vars(owner)[name] = before[name]
+        if warns and extension.defines(owner) and not keeps_state:
+            _warn_of_loss(owner, name, IN_BUFFER if is_module else IN_STATE)
+
+
+def _warn_of_loss(owner: Any, name: str, remedy: str) -> None:
+    log.warning(
+        "%s.%s changes in a step and is not in a checkpoint, so that a resumed run would "
+        "have that of a new one: %s",
+        *(type(owner).__name__, name, remedy),
+    )
+
+
+def _two_samples(trainer: Any) -> Batch:
+    """Return a batch of two samples, of different lengths if there are such."""
     loader, lengths = trainer.train_loader, trainer.train_loader.batch_sampler.lengths
     other = int(np.argmax(lengths != lengths[0]))  # The first that differs, 0 if none does.
     first, again, second = (loader.dataset[0, number] for number in (0, 0, other))
@@ -90,13 +188,12 @@ def _two_samples(trainer: Any) -> list[Batch]:
             "transforms without a state, that draw from generator: a sample drawn twice differs"
         )
         raise ConfigFault("data_loader.args.augmentation", kinds, expected)
-    batches = [loader.collate_fn(some) for some in ([first, second], [first], [second])]
-    return [batch.to(trainer.device) for batch in batches]
+    return loader.collate_fn([first, second]).to(trainer.device)
 
 
 def _tried_network(trainer: Any, batch: Batch, precision: str) -> Any:
     """Return what the network makes of a batch, which is of the right type and can be used."""
-    model = trainer.evaluated_model.eval()
+    model, before = trainer.evaluated_model.eval(), copy.deepcopy(batch)
     with trying("trainer", trainer, "one whose forward_batch takes a model, a batch and a state"):
         inspect.signature(trainer.forward_batch).bind(model, batch, None)
     wanted = f"a network that {trainer.task}"
@@ -105,6 +202,10 @@ def _tried_network(trainer: Any, batch: Batch, precision: str) -> Any:
     if not isinstance(output, made := trainer.output_type):
         expected = f"a network whose forward returns the {made.__name__} of {made.__module__}"
         raise ConfigFault("arch", type(model).__name__, expected)
+    for name, value in vars(before).items():
+        if _differ(value, vars(batch)[name]):
+            expected = f"one whose forward_batch changes nothing of the batch, as {name}, in place"
+            raise ConfigFault("trainer", type(trainer).__name__, expected)
     wanted = f"a network that can {trainer.use.split()[0]}"
     hint = f"; trainer.args.samples = 0 leaves out this trial{precision}"
     with trying("arch", model, wanted, hint):
@@ -145,34 +246,66 @@ def _tried_metrics(trainer: Any, output: Any, batch: Batch) -> dict[str, float]:
 
 def _losses(trainer: Any, model: nn.Module, batch: Batch) -> Tensor:
     """Return the loss of each sequence as it is now: from call to call a loss may warm up."""
-    loss = copy.deepcopy(trainer.loss)
+    with trying("loss", trainer.loss, "one that can be copied"):
+        loss = copy.deepcopy(trainer.loss)
     with random_state_kept():
         return loss(trainer.forward_batch(model, batch, None), batch).double().cpu()
 
 
-def _compare_padded(trainer: Any, together: Tensor, alone: list[Batch]) -> None:
-    """Refuse a loss that counts, or a network that sees, what pads the shorter of two sequences."""
-    apart = torch.cat([_losses(trainer, trainer.evaluated_model, one) for one in alone])
-    if not _are_equal(together, apart):
-        row, is_own = int((together - apart).abs().argmax()), extension.defines(trainer.loss)
+def _compare_padded(trainer: Any, batch: Batch) -> None:
+    """Refuse a loss that counts, or a network that sees, what pads sequences."""
+    padded = _with_empty_steps(batch)
+    _compare_losses(trainer, trainer.evaluated_model.eval(), batch, padded)
+    model = trainer.model.train()
+    for module in model.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.eval()
+    first = _losses(trainer, model, batch)
+    for _ in range(DRAWS):
+        torch.rand(1)  # The next loss is of other random numbers.
+        if not torch.equal(first, _losses(trainer, model, batch)):
+            return  # What is drawn depends on the number of steps.
+    _compare_losses(trainer, model, batch, padded)
+
+
+def _compare_losses(trainer: Any, model: nn.Module, batch: Batch, padded: Batch) -> None:
+    """Refuse a loss or network for which padding makes a difference."""
+    without, beside = (_losses(trainer, model, one) for one in (batch, padded))
+    if not _are_equal(without, beside):
+        row, is_own = int((without - beside).abs().argmax()), extension.defines(trainer.loss)
         key, part = ("loss", trainer.loss) if is_own else ("arch", trainer.model)
         expected = (
-            "one with which a sequence has the same loss by itself and beside a longer one: "
-            "neither loss nor network sees padding (batch.mask is False there), and validation "
-            f"draws nothing at random: {apart[row]:.5g} and {together[row]:.5g}"
+            "one with which a sequence has the same loss with empty steps behind it, as beside a "
+            "longer one: neither loss nor network sees padding (batch.mask is False there), and "
+            f"validation draws nothing at random: {without[row]:.5g} and {beside[row]:.5g}"
         )
+        if model.training:
+            expected += " in training, as with BatchNorm"
         raise ConfigFault(key, type(part).__name__, expected)
 
 
-def _compare_rebuilt(trainer: Any, losses: Tensor, batch: Batch) -> None:
+def _with_empty_steps(batch: Batch) -> Batch:
+    """Return a batch with further padding of points and texts."""
+
+    def longer(values: Tensor | None) -> Tensor | None:
+        if values is None:
+            return None
+        count = values.shape[1] // 2 + 1
+        return torch.cat([values, values.new_zeros(len(values), count, *values.shape[2:])], 1)
+
+    names = ("inputs", "targets", "text")
+    return replace(batch, **{name: longer(getattr(batch, name)) for name in names})
+
+
+def _compare_rebuilt(trainer: Any, batch: Batch) -> None:
     """Refuse a network that a checkpoint does not hold whole."""
     if trainer.rebuild is None:
         return
-    model = trainer.evaluated_model
-    with random_state_kept():
+    model = trainer.evaluated_model.eval()
+    with trying("arch", model, "a network that can be made again"):
         rebuilt = trainer.rebuild().to(trainer.device).eval()
     rebuilt.load_state_dict(model.state_dict())
-    if not _are_equal(losses, _losses(trainer, rebuilt, batch)):
+    if not _are_equal(_losses(trainer, model, batch), _losses(trainer, rebuilt, batch)):
         expected = (
             "a network of parameters and buffers alone: it is another one when it is made again "
             "with those of a checkpoint, as of layers in a plain list"
@@ -184,47 +317,37 @@ def _are_equal(one: Tensor, other: Tensor) -> bool:
     return torch.allclose(one, other, TOLERANCE, TOLERANCE, equal_nan=True)
 
 
-def _try_chunks(trainer: Any, loss: BaseLoss, batch: Batch) -> None:
+def _try_chunks(trainer: Any, batch: Batch) -> None:
     """Warn if a chunk gives the same whatever came before it."""
     model, chunk = trainer.evaluated_model, batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
     with trying("trainer", trainer, "one whose forward_batch takes the state of the chunk before"):
         first = trainer.forward_batch(model, chunk, None)
         second = trainer.forward_batch(model, chunk, first.state)
-    if torch.equal(loss(first, chunk), loss(second, chunk)):
+    if torch.equal(trainer.loss(first, chunk), trainer.loss(second, chunk)):
         what = "makes no use of the state: each chunk begins anew (trainer.args.truncate)"
         log.warning("%s.forward_batch %s", type(trainer).__name__, what)
 
 
-def _try_step(trainer: Any, trial: Any, loss: BaseLoss, batch: Batch) -> None:
-    """Try the gradient of a step, and warn of what it changes that is not saved.
-
-    Args:
-        trainer: of the run, which stays as it is.
-        trial, loss: copies of it and of its loss.
-        batch: two samples.
-    """
-    with trying("arch", trainer.model, "a network that can be copied"):
-        model = copy.deepcopy(trainer.model)
-    with trying("loss", loss, "one with a gradient"), torch.enable_grad():
-        with trial.autocast():
-            output = trial.forward_batch(model.train(), batch, None)
-        loss(output, batch).sum().backward()
-    if all(weight.grad is None or not weight.grad.any() for weight in model.parameters()):
-        expected = "one with a gradient: it depends on no weight of the network"
-        raise ConfigFault("loss", type(loss).__name__, expected)
-    pairs = [(trainer, trial), (trainer.loss, loss)]
-    for before, after in [*pairs, *zip(trainer.model.modules(), model.modules(), strict=True)]:
-        is_module = isinstance(before, nn.Module)
-        keeps_own = not is_module and before.state_dict()
-        names = vars(after).keys() - vars(nn.Module()).keys() if extension.defines(before) else ()
-        for name in () if keeps_own else sorted(names):
-            if not _differ(getattr(before, name, None), vars(after)[name]):
-                continue
-            log.warning(
-                "%s.%s changes in a step and is not in a checkpoint, so that a resumed run would "
-                "have that of a new one: %s",
-                *(type(before).__name__, name, IN_BUFFER if is_module else IN_STATE),
-            )
+def _try_step(trainer: Any, batch: Batch) -> None:
+    """Try the gradient of a loss, and a step."""
+    model, loss = trainer.model.train(), trainer.loss
+    layers = plain_layers() if trainer.plain_layers else nullcontext()
+    with layers, torch.enable_grad():
+        # In pairs, each sample is one of its person's, as for a contrastive loss.
+        pairs = batch.map(lambda values: values.repeat_interleave(2, 0))
+        with trying("loss", loss, "one with a gradient"):
+            with trainer.autocast():
+                output = trainer.forward_batch(model, pairs, None)
+            loss(output, pairs).sum().backward()
+        if all(weight.grad is None or not weight.grad.any() for weight in model.parameters()):
+            expected = "one with a gradient: it depends on no weight of the network"
+            raise ConfigFault("loss", type(loss).__name__, expected)
+        expected = "one whose step takes chunks, and returns Sums and the norm of the gradient"
+        with trying("trainer", trainer, expected):
+            trainer.optimizer_step.start(0)
+            sums, norm = trainer.step([Chunk(batch, float(len(batch)))])
+            sums.all_reduced()
+            float(norm)
 
 
 def _differ(before: Any, after: Any) -> bool:
@@ -233,13 +356,19 @@ def _differ(before: Any, after: Any) -> bool:
         return pickle.dumps(before) != pickle.dumps(after)
     if before is after or not isinstance(before, PLAIN):
         return False
-    try:
-        torch.testing.assert_close(after, before, rtol=0, atol=0, equal_nan=True)
-    except AssertionError:
+    if not isinstance(after, type(before)):
         return True
-    except (TypeError, ValueError):  # as of strings
-        return repr(before) != repr(after)
-    return False
+    if isinstance(before, dict):
+        return before.keys() != after.keys() or any(_differ(before[k], after[k]) for k in before)
+    if isinstance(before, list | tuple):
+        return len(before) != len(after) or any(map(_differ, before, after))
+    if isinstance(before, Tensor | np.ndarray):
+        try:
+            torch.testing.assert_close(after, before, rtol=0, atol=0, equal_nan=True)
+        except AssertionError:
+            return True
+        return False
+    return repr(before) != repr(after)  # NaN is NaN.
 
 
 def try_state(key: str, part: Any, fresh: Any) -> None:
@@ -248,21 +377,25 @@ def try_state(key: str, part: Any, fresh: Any) -> None:
     Args:
         key: of the part in a config.
         part: whose state it is.
-        fresh: another one, that takes it.
+        fresh: another one, that takes it; or the same.
     """
-    expected = "one whose load_state_dict takes what state_dict returns: tensors, plain values"
-    with trying(key, part, expected):
+    with trying(key, part, TAKES_STATE):
         file = io.BytesIO()
         torch.save(part.state_dict(), file)
         file.seek(0)
         try:
             saved = torch.load(file, weights_only=True)
         except pickle.UnpicklingError:
-            raise ConfigFault(key, type(part).__name__, expected) from None
+            raise ConfigFault(key, type(part).__name__, TAKES_STATE) from None
         fresh.load_state_dict(saved)
         lost = _differ(part.state_dict(), fresh.state_dict())
     if lost:
-        raise ConfigFault(key, type(part).__name__, f"{expected}; afterwards it has another state")
+        raise _state_is_lost(key, part)
+
+
+def _state_is_lost(key: str, part: Any) -> ConfigFault:
+    expected = f"{TAKES_STATE}; afterwards it has another state"
+    return ConfigFault(key, type(part).__name__, expected)
 
 
 @contextmanager

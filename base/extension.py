@@ -104,8 +104,9 @@ def options() -> str:
 
 def missing(modules: Mapping[str, str]) -> str:
     """Describe the modules of a checkpoint that are not loaded; "" if none."""
+    remedy = "--module FILE loads it (in Python: load(..., modules=[FILE]))"
     return "; ".join(
-        f"the module {name}.py (SHA-256 {digest[:12]}...) is not loaded: --module FILE loads it"
+        f"the module {name}.py (SHA-256 {digest[:12]}...) is not loaded: {remedy}"
         for name, digest in modules.items()
         if name not in _loaded and "/" not in name
     )

@@ -34,7 +34,7 @@ class OptimizerStep:
     """Makes the steps of an optimiser, and holds all that they depend on except the data.
 
     A step: `start`; inside `noisy()` any number of forward passes, each followed by `backward` of
-    a summed loss; then `step`.
+    a summed loss; then `reduce`, `clip` and, if the norm is finite, `update`.
 
     Args:
         parts: of the run: the network, its optimiser and the schedule of that.
@@ -61,6 +61,13 @@ class OptimizerStep:
     def evaluated_model(self) -> nn.Module:
         """The network with the weights to evaluate with: their average, if there is one."""
         return self.model if self.average is None else self.average.module
+
+    @property
+    def stateful(self) -> dict[str, Any]:
+        """What a step changes, by name; each has a `state_dict`."""
+        parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer}
+        parts["lr_scheduler"] = self.lr_scheduler
+        return {name: part for name, part in parts.items() if part is not None}
 
     @property
     def learning_rate(self) -> float:
@@ -94,42 +101,26 @@ class OptimizerStep:
         """Add the gradient of a summed loss."""
         loss.backward()
 
-    def step(self, divisor: int) -> float:
-        """Update the weights, their average and the schedule.
-
-        A gradient that is not finite changes nothing.
-
-        Args:
-            divisor: of the summed gradient.
-
-        Returns:
-            the norm of the gradient before clipping.
-        """
-        norm = self._clip(divisor)
-        if math.isfinite(norm):
-            self._update()
-            if self.average is not None:
-                self.average.update_parameters(self.model)
-            if self.settings.schedule_by == "batch":
-                step_schedule(self.lr_scheduler)
-        return norm
-
-    def _clip(self, divisor: int) -> float:
-        """Complete the gradient, which is summed over all processes here; clip it if it is finite.
-
-        Args and returns: as `step`.
-        """
+    def reduce(self, divisor: float) -> None:
+        """Sum the gradient over all processes, and divide it; all processes call this together."""
         distributed.all_reduce_gradients(self.weights)
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         torch._foreach_div_(gradients, float(divisor))
+
+    def clip(self) -> float:
+        """Clip the gradient if it is finite; return its norm before that."""
+        gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         total = nn.utils.get_total_norm(gradients)
         norm = float(total)
         if math.isfinite(norm):
             nn.utils.clip_grads_with_norm_(self.weights, self.clip_norm, total)
         return norm
 
-    def _update(self) -> None:
-        """Update the weights by the clipped gradient; a warm-up lowers the rates of this step."""
+    def update(self) -> None:
+        """Update the weights by their gradient, and then their average and the schedule.
+
+        A warm-up lowers the rates of this step.
+        """
         groups = self.optimizer.param_groups
         rates = [group["lr"] for group in groups]
         for group in groups:
@@ -137,6 +128,10 @@ class OptimizerStep:
         self.optimizer.step()
         for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+        if self.settings.schedule_by == "batch":
+            step_schedule(self.lr_scheduler)
 
     def end_epoch(self, value: float | None) -> None:
         """Advance a schedule that steps by epochs; `value` is what ReduceLROnPlateau looks at."""

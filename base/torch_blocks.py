@@ -80,6 +80,8 @@ def arguments(cls: type) -> Arguments:
             defaults=found.defaults | DERIVED_ARGUMENTS.get(cls.__name__, {}),
             construct=_construct if is_optimizer else _schedule,
         )
+    elif issubclass(cls, LRScheduler):  # A user's own may have torch's `last_epoch`.
+        found.supplied[:] = [name for name in found.supplied if name != "last_epoch"]
     # The project's own hand on what they are given.
     return replace(found, is_watched=cls in extension.classes())
 

@@ -52,11 +52,11 @@ class TrainingCheckpoint:
         state: of the run, filled by `load`.
         optimizer_step: whose state is saved as well.
         stream: of the data that a position is in.
-        stateful: by name, what has a `state_dict` of its own, such as the loss.
         last_loss: returns the loss per point of the present weights on the data of the last step;
             None before any.
 
     Attributes:
+        stateful: by name, what else has a `state_dict`, such as the loss.
         changes: what the config has had and has, by key, where that differs since the checkpoint
             that the run was resumed from.
     """
@@ -68,12 +68,12 @@ class TrainingCheckpoint:
         state: RunState,
         optimizer_step: OptimizerStep,
         stream: BatchStream,
-        stateful: Mapping[str, Any],
         last_loss: Callable[[], float | None],
     ) -> None:
         self.run, self.header, self.settings = parts.run, parts.checkpoint_header, settings
         self.state, self.optimizer_step, self.stream = state, optimizer_step, stream
-        self.stateful, self.last_loss = stateful, last_loss
+        self.last_loss = last_loss
+        self.stateful: dict[str, Any] = {}
         self.changes: dict[str, list[Any]] = {}
         self._last_save = time.monotonic()
         # That of the last checkpoint, and of the best one written here.

@@ -93,13 +93,16 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
     path = chosen.file(network.path, ".json")
     make_room(path, "--output" if chosen.output else "scores")
     data = data_of(network, chosen.split, chosen.search.overrides)
-    score = score_reading if isinstance(network, model.Reader) else score_points
-    scores = score(network, data, chosen)
+    scores: dict[str, Any] = {}
+    if isinstance(network, model.Reader):
+        scores = score_reading(network, data, chosen)
+    elif isinstance(network, model.Writer):
+        scores = score_points(network, data, chosen)
     scores |= score_own(network, data, chosen, known=scores)
     record = {"split": chosen.split, "checkpoint": str(network.path), "options": chosen.given}
     write_json(path, record | scores)
     print(path)
-    main = next(name for name in options.MAIN_SCORES if name in scores)
+    main = next((name for name in options.MAIN_SCORES if name in scores), next(iter(scores)))
     value = "none" if scores[main] is None else f"{scores[main]:.4f}"
     return {"checkpoint": str(network.path), "split": chosen.split, main: value}
 
@@ -111,7 +114,7 @@ def score_own(
     known: Container[str],
 ) -> dict[str, float]:
     """Return and print what else a validation of the training logs, where a loss, a metric or the
-    trainer is of the user's own; nothing in other networks."""
+    trainer is of the user's own, or the network neither writes nor reads; else nothing."""
     import torch
 
     from base import extension
@@ -122,7 +125,8 @@ def score_own(
 
     config, scored = config_of(network, chosen.search.overrides), network.model
     blocks = [config.config["loss"], config.config["trainer"], *config.config["metrics"]]
-    if not {cls.__name__ for cls in extension.classes()} & {one["type"] for one in blocks}:
+    has_own = {cls.__name__ for cls in extension.classes()} & {one["type"] for one in blocks}
+    if isinstance(network, model.Writer | model.Reader) and not has_own:
         return {}
     loader = data.loader(chosen.split)
     parts = TrainingParts(

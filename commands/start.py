@@ -181,7 +181,9 @@ def resumed(arguments: argparse.Namespace, run: RunFolder | None) -> Start:
     weights = _find(arguments.resume, resumed=True)
     stored = weights.content["config"]
     config = ConfigParser.from_checkpoint(stored, weights.path, arguments.overrides)
-    run = run or _new_run(config, arguments)
+    if run is None:
+        run = _new_run(config, arguments)
+        log.info("%s: a new run goes on from it, in %s", weights.path, run.models)
     return Start(config, run, weights, True, Path(arguments.resume).is_dir())
 
 

@@ -4,7 +4,7 @@ The record of its training is not used here, so that a network writes and reads 
 that trained it do not exist. Only its own class must.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ from utils.checks import ABSENT, CheckpointError, ConfigFault, shown
 from utils.normalisation import Normalisation
 
 
-def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
+def load(
+    path: str | Path, device: str = "auto", *, modules: Sequence[str | Path] = ()
+) -> TrainedNetwork:
     """Make the network of a checkpoint ready for use; nothing but the file is needed.
 
     Args:
@@ -36,13 +38,16 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
             hand, for what it made of that; the name of a pretrained network, such as
             "conditional"; or the id of a run in saved/models.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        modules: Python files with the user's own classes that it was trained with, which are run.
 
     Returns:
         a `Writer`, a `Reader`, or, for a network of another kind, a `TrainedNetwork`.
 
     Raises:
-        UserError: if there is no such device or checkpoint, or the checkpoint is not valid.
+        UserError: if there is no such device, module or checkpoint, or the checkpoint is not valid.
     """
+    for module in modules:
+        extension.load_module(module)
     place = resolve_device(device)
     if (hand := resolve_checkpoint(path) / HAND_FILE).exists():
         path = hand

@@ -77,7 +77,7 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Json:
         _check(values)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise NotJSON(place, ABSENT, f"not JSON: {error.msg}") from None
+        raise NotJSON(place, ABSENT, f"not JSON: {_syntax_fault(error)}") from None
     except RecursionError:
         raise ConfigFault("", ABSENT, TOO_DEEP) from None
     except ValueError as error:  # Python's limit on the digits of a whole number.
@@ -85,17 +85,28 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Json:
     return values
 
 
-def _check(value: Json, depth: int = MAX_DEPTH) -> None:
+def _syntax_fault(error: json.JSONDecodeError) -> str:
+    """Return what breaks the syntax, in plain words where it is what other formats have."""
+    before, after = error.doc[: error.pos].rstrip(), error.doc[error.pos :].lstrip()
+    if after.startswith(("//", "/*", "#")):
+        return "JSON has no comments"
+    if before.endswith(",") and after[:1] in ("}", "]"):
+        return "no comma stands behind the last value"
+    return error.msg
+
+
+def _check(value: Json, key: str = "", depth: int = MAX_DEPTH) -> None:
     """Raise a ConfigFault for a number or a string that is none, or for too deep a nesting."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigFault(str(value), ABSENT, "no finite number")
+        raise ConfigFault(key or str(value), value if key else ABSENT, "no finite number")
     if isinstance(value, str) and (found := NO_TEXT.search(value)):
-        raise ConfigFault("", ABSENT, f"a string holds {found[0]!a}, which is no character")
+        raise ConfigFault(key, ABSENT, f"a string holds {found[0]!a}, which is no character")
     if isinstance(value, dict | list):
         if depth == 0:
             raise ConfigFault("", ABSENT, TOO_DEEP)
-        for child in (*value, *value.values()) if isinstance(value, dict) else value:
-            _check(child, depth - 1)
+        for name, child in value.items() if isinstance(value, dict) else enumerate(value):
+            _check(name, key, depth - 1)
+            _check(child, f"{key}.{name}" if key else str(name), depth - 1)
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from own_steps import Critic, Sam
 from tiny_run import VALID, ChunkTrainer, go_on, make, resumed, trained
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -36,6 +37,8 @@ KINDS = {
         **{"schedule_by": "epoch", "scheduler": lambda optimizer, _: plateau(optimizer)},
     },
     "more-processes-than-samples": {"loader": {"batch_size": 1}, "epochs": 1},
+    "sharpness-aware": {"trainer": Sam, "weight_noise": "fixed"},
+    "critic": {"trainer": Critic, "loader": {"batch_size": 1}, "epochs": 2},
 }
 KINDS = {kind: NO_DROPOUT | options for kind, options in KINDS.items()}
 

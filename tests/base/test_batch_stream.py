@@ -94,16 +94,17 @@ def test_a_state_is_cut_from_its_graph_and_carried_to_the_next_chunk_alone():
     one = stream(truncate=4, batch_size=13)
     assert one.load()
     (chunk,) = one.chunks()
-    on = chunk.batch.lengths[0] > 0 and one._group[0].lengths > 4
+    on = one._group[0].lengths > 4
+    assert torch.equal(chunk.goes_on, on) and 0 < on.sum() < 13
     state = {"hidden": torch.arange(26.0, requires_grad=True).reshape(13, 2) * 2}
-    one.carry(0, state)
+    one.carry(0, chunk.goes_on, state)
     one.advance()
     assert one.load()
     (chunk,) = one.chunks()
     assert torch.equal(chunk.state["hidden"], state["hidden"][on])
     assert not chunk.state["hidden"].requires_grad and 0 < len(chunk.batch) < 13
     # What is not finite is not carried over.
-    one.carry(0, {"hidden": torch.full((len(chunk.batch), 2), torch.nan)})
+    one.carry(0, chunk.goes_on, {"hidden": torch.full((len(chunk.batch), 2), torch.nan)})
     assert one.state.carried == [None]
 
 
@@ -113,7 +114,7 @@ def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog)
     ((batch),) = first._group
     rows = (batch.lengths > 4).nonzero().flatten()
     assert len(rows) > 0
-    first.carry(0, {"hidden": torch.arange(float(len(batch)))})
+    first.carry(0, batch.lengths > 4, {"hidden": torch.arange(float(len(batch)))})
     first.advance()
     assert place(first) == (0, 0, 1) and first.layout["batches"] == 5
 
@@ -125,5 +126,5 @@ def test_it_resumes_within_a_batch_and_restarts_it_where_the_data_differ(caplog)
     first.state.carry(0, {"hidden": torch.zeros(len(rows) - 1)})
     other = stream(truncate=4, resumed=first)
     assert other.load() and place(other) == (0, 0, 0)
-    assert next(other.chunks()).state is None
+    assert other.chunks()[0].state is None
     assert caplog.messages == ["the data have changed since file.pth: restarting a batch"]

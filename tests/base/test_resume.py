@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from own_steps import Critic, Sam
 from tiny_run import (
     EVERYTHING,
     ChunkTrainer,
@@ -63,6 +64,8 @@ KINDS = {
     "a state of its own": {"trainer": Warming},
     "worker": {"loader": {"num_workers": 1}, "epochs": 2},
     "all at once": EVERYTHING | {"clip_norm": 1.0},
+    "sharpness-aware": {"trainer": Sam, "truncate": 4, "ema_decay": 0.8},
+    "critic": {"trainer": Critic, "accumulate": 2, "weight_noise": "fixed"},
 }
 
 

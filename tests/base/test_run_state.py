@@ -122,7 +122,9 @@ def steps(update, count):
         update.start(number)
         with update.noisy():
             update.backward(SquaredError()(update.model(batch.inputs), batch).sum())
-        assert math.isfinite(update.step(batch.points))
+        update.reduce(batch.points)
+        assert math.isfinite(update.clip())
+        update.update()
         update.end_epoch(1.0 + number)
 
 

@@ -155,6 +155,10 @@ class ChunkTrainer(GenerationTrainer):
     def draw(self, epoch: int, step: int) -> None:
         pass
 
+    def is_training(self) -> bool:
+        """Whether the trial before the run is over."""
+        return hasattr(self.run_log, "events")
+
 
 def make(
     saved: Path,
@@ -290,7 +294,7 @@ def stopped_at(base: type[BaseTrainer], step: int) -> type[BaseTrainer]:
 
     class Stopped(base):
         def forward_batch(self, model, batch, state=None):
-            if model is self.model and model.training and self.progress.step == step:
+            if self.is_training() and model.training and self.progress.step == step:
                 os.kill(os.getpid(), signal.SIGINT)
             return super().forward_batch(model, batch, state)
 

@@ -22,11 +22,12 @@ def test_values_come_back_as_they_are(tmp_path):
     ("text", "key", "message"),
     [
         ('{"a": {"b": 1, "c": 2, "b": 3}}', "b", "stands twice in one object"),
-        ("[NaN]", "nan", "no finite number"),
-        ("[-1e999]", "-inf", "no finite number"),
+        ("NaN", "nan", "no finite number"),
+        ('{"optimizer": {"lr": NaN}}', "optimizer.lr", "no finite number"),
+        ('{"a": [0, -1e400]}', "a.1", "no finite number"),
         ("9" * 5000, "", "4300 digits"),
         ('"\\ud800"', "", "holds '\\ud800', which is no character"),
-        ('{"a": "b\\u0000c"}', "", "holds '\\x00', which is no character"),
+        ('{"a": "b\\u0000c"}', "a", "holds '\\x00', which is no character"),
         ('{"a\\\\\\u0000": 1}', "", "holds '\\x00', which is no character"),
         ("[" * 17 + "]" * 17, "", "nested more than 16 deep"),
         ("[" * 100_000 + "]" * 100_000, "", "nested more than 16 deep"),
@@ -39,6 +40,22 @@ def test_what_the_standard_forbids_or_no_config_needs_is_refused(text, key, mess
     assert not isinstance(error.value, strict_json.NotJSON)
     assert error.value.key == key
     assert message in error.value.expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": 1, // one\n"b": 2}', "line 1, column 10: not JSON: JSON has no comments"),
+        ('# a\n{}', "line 1, column 1: not JSON: JSON has no comments"),
+        ('{"a": [1, 2,]}', "not JSON: no comma stands behind the last value"),
+        ('{"a": 1,\n}', "not JSON: no comma stands behind the last value"),
+        ('{"a" 1}', "line 1, column 6: not JSON: Expecting ':' delimiter"),
+    ],
+)
+def test_what_other_formats_have_is_named(text, message):
+    with pytest.raises(strict_json.NotJSON) as error:
+        strict_json.loads(text)
+    assert message in str(error.value)
 
 
 def test_names_of_files_that_are_no_text_are_values():

@@ -23,10 +23,10 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from base.device import are_layers_plain
 from model.layers.kernels.build import SWITCH as KERNELS_SWITCH
-from model.layers.kernels.library import Results
+from model.layers.kernels.library import Results, refuse_second_derivative
 from model.layers.kernels.loop import CHUNK, PLACES, Loop, Sizes, TorchSteps, Window, align
 
 SWITCH = "ONLINE_HANDWRITING_GRAPHS"
@@ -95,6 +95,7 @@ def available(device: torch.device) -> bool:
         device.type == "cuda"
         and os.environ.get(SWITCH) != "0"
         and "graphs" not in _refused
+        and not are_layers_plain()
         and not torch.cuda.is_current_stream_capturing()
     )
 
@@ -310,11 +311,11 @@ class _Recurrence(torch.autograd.Function):
         return results
 
     @staticmethod
-    @once_differentiable
     def backward(
         ctx, d_hiddens: Tensor, d_windows: Tensor | None, d_cell: Tensor, d_kappa: Tensor | None, _
     ) -> tuple[Tensor | None, ...]:
         weight, one_hot, window_weight, window_bias, *saved = ctx.saved_tensors
+        refuse_second_derivative(windowed=one_hot is not None)
         loop, joint = ctx.loop, saved[0]
         size, columns = loop.sizes.cells, weight.shape[1]
         parts = None

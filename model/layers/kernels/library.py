@@ -11,7 +11,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from base.device import are_layers_plain
 from model.layers.kernels.build import build
+from utils.checks import UserError
 
 Results = tuple[Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None]
 """Hidden states `(T, B, H)`, windows `(T, B, A)`, the last cell state `(B, H)` and kappa
@@ -64,7 +66,19 @@ def kernels(bfloat16: bool) -> ctypes.CDLL | None:
 def available(device: torch.device, dtype: torch.dtype) -> bool:
     """Return whether the kernels run on `device` with products of `dtype`."""
     fits = device.type == "cpu" and dtype in (torch.float32, torch.bfloat16)
+    fits = fits and not are_layers_plain()
     return fits and kernels(dtype == torch.bfloat16) is not None
+
+
+def refuse_second_derivative(windowed: bool) -> None:
+    """Raise a UserError in the backward pass of a layer if that is to be differentiated again."""
+    if torch.is_grad_enabled():  # As `create_graph=True` makes it.
+        layer = "WindowedLayer" if windowed else "RecurrentLayer"
+        raise UserError(
+            f"{layer}: it is compiled, and has no second derivative (create_graph=True); "
+            "plain_layers = True in the class of the trainer replaces it by operations of torch, "
+            "as base.device.plain_layers() does elsewhere"
+        )
 
 
 def raise_failure(failure: int) -> None:

@@ -18,7 +18,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from model.layers.kernels import library
 from model.layers.kernels.library import Results, address
@@ -124,10 +123,10 @@ class _Recurrence(torch.autograd.Function):
         return hiddens, windows, cells[-1].clone(), kappas[-1].clone(), phis
 
     @staticmethod
-    @once_differentiable
     def backward(
         ctx, d_hiddens: Tensor, d_windows: Tensor, d_cell: Tensor, d_kappa: Tensor, _
     ) -> tuple[Tensor | None, ...]:
+        library.refuse_second_derivative(windowed=ctx.layer["components"] > 0)
         weight, window_weight, text, text_lengths, *saved = ctx.saved_tensors
         joint, gates, cells, kappas, exponentials = saved
         (steps, batch, _), dtype, size = gates.shape, gates.dtype, cells.shape[2]

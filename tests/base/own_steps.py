@@ -1,0 +1,52 @@
+"""Trainers with steps of their own, for the tiny network."""
+
+import re
+from pathlib import Path
+
+import torch
+from tiny_run import ChunkTrainer
+from torch import Tensor, nn
+
+from base import distributed
+
+PAGE = (Path(__file__).parents[2] / "docs" / "extend.md").read_text(encoding="utf-8")
+
+
+def of_page(name: str) -> type[ChunkTrainer]:
+    """Return a trainer of docs/extend.md, whose base is the tiny network's."""
+    (block,) = re.findall(rf"```python\n((?:(?!```).)*class {name}\(.*?)```", PAGE, re.DOTALL)
+    space = {"GenerationTrainer": ChunkTrainer, "torch": torch, "nn": nn}
+    exec(block, space)
+    return space[name]
+
+
+class Critic(ChunkTrainer):
+    """What the network predicts is changed by a critic that has an optimiser of its own."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        torch.manual_seed(distributed.rank())  # The weights of the main process count.
+        self.critic = self.keep("critic", nn.Linear(3, 1))
+        optimizer = torch.optim.Adam(self.critic.parameters(), lr=0.02)
+        self.critic_optimizer = self.keep("critic_optimizer", optimizer)
+
+    def forward_batch(self, model, batch, state=None):
+        output = super().forward_batch(model, batch, state)
+        output.prediction = output.prediction + 0.1 * self.critic(output.prediction)
+        return output
+
+    def critic_losses(self, targets: Tensor) -> Tensor:
+        return (self.critic(targets) - 1.0).square()
+
+    def step(self, chunks):
+        sums, norm = super().step(chunks)
+        divisor = self.divisor(chunks)
+        self.critic_optimizer.zero_grad()
+        for chunk in filter(None, chunks):
+            losses = self.critic_losses(chunk.batch.targets[chunk.batch.mask])
+            (losses.sum() / divisor).backward()
+        self.critic_optimizer.step()
+        return sums, norm
+
+
+Sam = of_page("SamTrainer")

@@ -1,0 +1,233 @@
+"""Steps of a trainer's own: what they compute, and what the trial before a run leaves of them."""
+
+import copy
+import math
+
+import pytest
+import torch
+from own_steps import Critic, Sam
+from tiny_run import (
+    ONE_STEP,
+    TRAIN,
+    ChunkTrainer,
+    SquaredError,
+    TinyModel,
+    error_of,
+    go_on,
+    make,
+    rows,
+    same,
+    stopped_at,
+    trained,
+    weights,
+)
+from torch import nn
+
+from base import base_trainer
+from base.checkpoint import checkpoints, load_checkpoint
+from base.dry_run import dry_run
+from utils.checks import ConfigFault
+
+WHOLE = {"loader": {"batch_size": len(TRAIN)}, **ONE_STEP}
+
+
+def test_a_sharpness_aware_step_is_the_one_of_the_paper(tmp_path):
+    trainer = make(tmp_path, trainer=Sam, lr=0.1, radius=0.2, **WHOLE)
+    model = copy.deepcopy(trainer.model)
+    trainer.train()
+
+    def gradient(of):
+        total, points = error_of(of, TRAIN)
+        return torch.autograd.grad(total / points, [*of.parameters()])
+
+    first = gradient(model)
+    length = math.sqrt(sum(float(part.square().sum()) for part in first))
+    worst = copy.deepcopy(model)
+    with torch.no_grad():
+        for weight, part in zip(worst.parameters(), first, strict=True):
+            weight.add_(part, alpha=0.2 / length)
+    second = gradient(worst)
+    with torch.no_grad():
+        for weight, part in zip(model.parameters(), second, strict=True):
+            weight.sub_(part, alpha=0.1)
+    for name, weight in model.state_dict().items():
+        torch.testing.assert_close(trainer.model.state_dict()[name], weight, rtol=1e-5, atol=1e-6)
+    assert not same(weights(trainer), worst.state_dict())
+
+
+def test_a_kept_optimiser_drops_what_is_not_finite(tmp_path, caplog):
+    class Broken(Critic):
+        def critic_losses(self, targets):
+            factor = math.inf if self.progress.step == 1 else 1.0
+            return factor * super().critic_losses(targets)
+
+    trainer = make(tmp_path, trainer=Broken, epochs=1, steps_per_epoch=3)
+    trainer.train()
+    assert "step 2: the gradient of critic_optimizer is not finite" in caplog.text
+    assert all(bool(weight.isfinite().all()) for weight in trainer.critic.parameters())
+    (state,) = {int(one["step"]) for one in trainer.critic_optimizer.state.values()}
+    assert state == 2
+
+
+def test_each_part_is_kept_under_a_name_of_its_own(tmp_path):
+    class Twice(Critic):
+        def __init__(self, *parts, **options):
+            super().__init__(*parts, **options)
+            self.keep("critic", nn.Linear(1, 1))
+
+    with pytest.raises(ConfigFault, match=r"one that keeps each part .* not two as 'critic'"):
+        make(tmp_path, trainer=Twice)
+
+
+class Counting(nn.Module):
+    """Counts calls in a buffer that is saved, and in one that is not."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("unsaved", torch.zeros(1), persistent=False)
+
+    def count(self):
+        self.calls += 1
+        self.unsaved += 1
+
+
+class Counted(Critic):
+    """Counts its steps in a module and in a plain number."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        self.counting, self.number = Counting(), 0
+
+    def step(self, chunks):
+        self.counting.count()
+        self.number += 1
+        return super().step(chunks)
+
+    def state_dict(self):
+        return {"counting": self.counting.state_dict(), "number": self.number}
+
+    def load_state_dict(self, state):
+        self.counting.load_state_dict(state["counting"])
+        self.number = state["number"]
+
+
+def test_the_trial_before_a_run_changes_nothing_of_it(tmp_path, monkeypatch):
+    options = {"trainer": Counted, "weight_noise": "fixed", "ema_decay": 0.9, "warmup_steps": 3}
+    tried = trained(tmp_path, "tried", **options)
+    assert tried.counting.calls == tried.counting.unsaved == tried.number == tried.progress.step
+
+    make(tmp_path, "again", **options | {"trainer": stopped_at(Counted, 7)}).train()
+    again, _ = go_on(tmp_path, "again", **options)
+    assert again.counting.calls == again.number == again.progress.step
+
+    with monkeypatch.context() as patch:
+        patch.setattr(base_trainer, "dry_run", lambda _: None)
+        untried = trained(tmp_path, "untried", **options)
+    for other in (tried, again):
+        assert same(weights(other), weights(untried))
+        assert same(other.critic.state_dict(), untried.critic.state_dict())
+        assert [row["valid_error"] for row in rows(other)] == [
+            row["valid_error"] for row in rows(untried)
+        ]
+
+
+def test_a_network_that_is_not_kept_is_named(tmp_path, caplog):
+    class Unkept(Critic):
+        def keep(self, name, part):
+            return part
+
+    trainer = make(tmp_path, trainer=Unkept)
+    before = copy.deepcopy(trainer.critic.state_dict())
+    dry_run(trainer)
+    assert "Unkept.critic changes in a step and is not in a checkpoint" in caplog.text
+    assert "self.keep('critic', ...)" in caplog.text
+    assert same(before, trainer.critic.state_dict())
+
+
+def test_a_run_that_goes_on_is_warned_and_not_refused(tmp_path, monkeypatch, caplog):
+    make(tmp_path, trainer=stopped_at(ChunkTrainer, 3)).train()
+    # As with a weight that rises from 0 in training: what the trial sees depends on the epoch.
+    monkeypatch.setattr(SquaredError, "__call__", of_all_points)
+    again, _ = go_on(tmp_path)
+    assert again.is_complete and "a new run would be refused: loss" in caplog.text
+    with pytest.raises(ConfigFault, match="neither loss nor network sees padding"):
+        trained(tmp_path, "new")
+
+
+def of_all_points(_, output, batch):
+    return (output.prediction - batch.targets).square().sum((1, 2))
+
+
+class Contrastive(SquaredError):
+    """How near a line is to others than itself; without another row of the same, nothing."""
+
+    def __call__(self, output, batch):
+        means = (output.prediction * batch.mask[..., None]).sum(1) / batch.lengths[:, None]
+        is_same = batch.index[:, None] == batch.index
+        nearness = torch.exp(-(means[:, None] - means).square().sum(-1)).masked_fill(is_same, 0.0)
+        return nearness.sum(1).masked_fill(is_same.sum(1) == 1, 0.0)
+
+
+def test_a_loss_may_compare_the_rows_of_a_batch(tmp_path):
+    trainer = make(tmp_path)
+    trainer.loss = trainer.checkpoint.stateful["loss"] = Contrastive()
+    dry_run(trainer)
+
+
+class Normed(TinyModel):
+    """Normalises its inputs by the mean over a batch, padding included."""
+
+    def __init__(self):
+        super().__init__(0.5)
+        self.norm = nn.BatchNorm1d(3, affine=False)
+
+    def forward(self, inputs, text=None, text_lengths=None, state=None):
+        return super().forward(self.norm(inputs.transpose(1, 2)).transpose(1, 2), None, None, state)
+
+
+def test_a_norm_over_padding_is_found_in_training(tmp_path):
+    trainer = make(tmp_path)
+    trainer.model.__class__, trainer.model.norm = Normed, Normed().norm
+    with pytest.raises(ConfigFault, match=r"sees padding .* in training, as with BatchNorm"):
+        dry_run(trainer)
+    assert trainer.model.norm.num_batches_tracked == 0
+
+
+def test_a_batch_is_not_changed_in_place(tmp_path):
+    class Shifting(ChunkTrainer):
+        def forward_batch(self, model, batch, state=None):
+            batch.targets += 1.0
+            return super().forward_batch(model, batch, state)
+
+    with pytest.raises(ConfigFault, match=r'"Shifting": .* changes nothing of the batch.*targets'):
+        make(tmp_path, trainer=Shifting).train()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["forward_batch", "loader"])
+def test_an_error_of_the_user_s_code_leaves_what_the_run_had(tmp_path, monkeypatch, place):
+    def fails(trainer, *_):
+        if trainer.is_training() and trainer.progress.step == 4:
+            raise KeyError("of my own")
+
+    class Failing(ChunkTrainer):
+        def forward_batch(self, model, batch, state=None):
+            fails(self)
+            return super().forward_batch(model, batch, state)
+
+    trainer = make(tmp_path, trainer=Failing if place == "forward_batch" else ChunkTrainer)
+    expected = (KeyError, "of my own")
+    if place == "loader":
+        collate = trainer.train_loader.collate_fn
+        monkeypatch.setattr(
+            trainer.train_loader, "collate_fn", lambda items: fails(trainer) or collate(items)
+        )
+        expected = (base_trainer.TrainingFailed, r"KeyError: 'of my own' \(.*test_step.py, line")
+    with pytest.raises(expected[0], match=expected[1]):
+        trainer.train()
+    (newest, *_) = checkpoints(trainer.run.models)
+    assert load_checkpoint(newest)["step"] == 4
+    again, _ = go_on(tmp_path)
+    assert again.is_complete
+    assert rows(again)[-1]["step"] == str(3 * math.ceil(len(TRAIN) / 3))
