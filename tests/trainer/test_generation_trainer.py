@@ -16,10 +16,11 @@ from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
 from model import SSE, NegativeLogLikelihood, PredictionNetwork, SquaredError, SynthesisNetwork
 from model.generation.options import Sampling
+from model.layers.kernels import library
 from tests.tiny_config import DATASET
 from trainer import GenerationTrainer
 from trainer.scores import evaluate
-from utils.checks import ConfigFault, DataError
+from utils.checks import ConfigFault, DataError, UserError
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,7 @@ def make(
     canonical=None,
     head="mixture",
     ends=False,
+    kind=GenerationTrainer,
     **options,
 ):
     options = {"epochs": 1, "samples": 0, "tensorboard": False} | options
@@ -67,7 +69,7 @@ def make(
         torch.device("cpu"),
         header,
     )
-    return GenerationTrainer(parts, **options)
+    return kind(parts, **options)
 
 
 def row(made):
@@ -247,3 +249,34 @@ def test_texts_that_do_not_fit(tmp_path, data, text, sample_text, match):
         made.train()
     assert caught.value.key == "trainer.args.sample_text"
     assert not list(tmp_path.iterdir())
+
+
+class PenaltyTrainer(GenerationTrainer):
+    """Adds the squared gradient with respect to the inputs to the loss."""
+
+    def add_gradients(self, chunks, **options):
+        self.norms = [*getattr(self, "norms", []), self.penalty(chunks[0].batch)]
+        return super().add_gradients(chunks, **options)
+
+    def penalty(self, batch):
+        batch = replace(batch, inputs=batch.inputs.clone().requires_grad_())
+        output = self.forward_batch(self.model, batch)
+        nats = self.loss(output, batch).sum()
+        (gradient,) = torch.autograd.grad(nats, batch.inputs, create_graph=True)
+        penalty = gradient.square().mean()
+        penalty.backward()
+        return penalty.item()
+
+
+class PlainPenaltyTrainer(PenaltyTrainer):
+    plain_layers = True
+
+
+@pytest.mark.skipif(library.kernels(False) is None, reason="there is no C compiler")
+def test_a_penalty_on_a_gradient_needs_plain_layers(tmp_path, data):
+    with pytest.raises(UserError, match=r"no second derivative .*plain_layers = True in the class"):
+        make(tmp_path, data, kind=PenaltyTrainer).train()
+    assert not list(tmp_path.iterdir())
+    made = make(tmp_path, data, kind=PlainPenaltyTrainer, steps_per_epoch=3)
+    made.train()
+    assert len(made.norms) == 3 and all(norm > 0 for norm in made.norms)

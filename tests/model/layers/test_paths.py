@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch import nn
 
+from base.device import plain_layers
 from model.layers.cells import clip_gradient
 from model.layers.kernels import build, library
 from model.layers.recurrent import RecurrentLayer
 from model.layers.window import WindowedLayer
+from utils.checks import UserError
 
 COMPILED = library.kernels(False) is not None
 needs_compiler = pytest.mark.skipif(not COMPILED, reason="there is no C compiler")
@@ -295,3 +297,24 @@ def test_gru_cells_on_a_cpu_compute_in_float32(window):
     expected = layer(*inputs)[0]
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(layer(*inputs)[0], expected)
+
+
+@needs_compiler
+@pytest.mark.parametrize("window", [False, True])
+def test_plain_layers_are_differentiated_twice_and_compiled_ones_refuse_it(window):
+    layer, (inputs, *others) = case(**SIZES["odd"], window=window)
+
+    def second_derivative(layer, inputs, *others):
+        inputs = inputs.clone().requires_grad_()
+        (first,) = torch.autograd.grad(layer(inputs, *others)[0].sum(), inputs, create_graph=True)
+        return torch.autograd.grad(first.square().sum(), inputs)[0]
+
+    name = type(layer).__name__
+    with pytest.raises(UserError, match=rf"^{name}: .* no second derivative .*plain_layers = True"):
+        second_derivative(layer, inputs, *others)
+    with plain_layers():
+        plain = second_derivative(layer, inputs, *others)
+    *text, state = others
+    exact = {key: value.double() for key, value in state.items()}
+    exact = second_derivative(copy.deepcopy(layer).double(), inputs.double(), *text, exact)
+    torch.testing.assert_close(plain.double(), exact, rtol=1e-4, atol=1e-5)
