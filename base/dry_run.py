@@ -102,9 +102,11 @@ def _put_back(trainer: Any) -> Iterator[None]:
         ConfigFault: if a part does not take back what its `state_dict` returned.
     """
     parts = trainer.optimizer_step.stateful | trainer.checkpoint.stateful
-    parts |= {f"metrics.{number}": metric for number, metric in enumerate(trainer.metrics)}
-    modules = {name: part for name, part in vars(trainer).items() if isinstance(part, nn.Module)}
-    unkept = {name: part for name, part in modules.items() if part not in parts.values()}
+    unkept = {
+        name: part
+        for name, part in vars(trainer).items()
+        if isinstance(part, nn.Module) and not any(part is kept for kept in parts.values())
+    }
     parts |= unkept
     states = {}
     for name, part in parts.items():
@@ -112,7 +114,8 @@ def _put_back(trainer: Any) -> Iterator[None]:
             states[name] = copy.deepcopy(part.state_dict())
     modules = [part for part in parts.values() if isinstance(part, nn.Module)]
     buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
-    owners = [trainer, trainer.loss, *filter(extension.defines, trainer.model.modules())]
+    owners = [trainer, trainer.loss, *trainer.metrics]
+    owners += filter(extension.defines, trainer.model.modules())
     plain = [(owner, _plain_attributes(owner, trainer)) for owner in owners]
     try:
         yield
@@ -124,7 +127,8 @@ def _put_back(trainer: Any) -> Iterator[None]:
             buffer.data.copy_(before)
         changed = [name for name, part in parts.items() if _differ(states[name], part.state_dict())]
         for name in changed:
-            parts[name].load_state_dict(states[name])
+            with trying(_block(name), parts[name], TAKES_STATE):
+                parts[name].load_state_dict(copy.deepcopy(states[name]))
     if not trainer.state_dict():
         for name in unkept.keys() & {*changed}:
             _warn_of_loss(trainer, name, f"keep it by self.keep({name!r}, ...)")
@@ -135,8 +139,7 @@ def _put_back(trainer: Any) -> Iterator[None]:
 
 def _block(name: str) -> str:
     """Return the key in a config of what has a state and this name."""
-    is_block = name in ("loss", "optimizer", "lr_scheduler") or name.startswith("metrics.")
-    return name if is_block else "trainer"
+    return name if name in ("loss", "optimizer", "lr_scheduler") else "trainer"
 
 
 def _plain_attributes(owner: Any, trainer: Any) -> dict[str, Any]:
@@ -387,8 +390,8 @@ def try_state(key: str, part: Any, fresh: Any) -> None:
             saved = torch.load(file, weights_only=True)
         except pickle.UnpicklingError:
             raise ConfigFault(key, type(part).__name__, TAKES_STATE) from None
-        fresh.load_state_dict(saved)
-        lost = _differ(part.state_dict(), fresh.state_dict())
+        fresh.load_state_dict(copy.deepcopy(saved))  # Which torch's CyclicLR changes.
+        lost = _differ(saved, fresh.state_dict())
     if lost:
         raise _state_is_lost(key, part)
 

@@ -231,3 +231,13 @@ def test_an_error_of_the_user_s_code_leaves_what_the_run_had(tmp_path, monkeypat
     again, _ = go_on(tmp_path)
     assert again.is_complete
     assert rows(again)[-1]["step"] == str(3 * math.ceil(len(TRAIN) / 3))
+
+
+def test_a_cyclic_schedule_is_put_back(tmp_path):
+    def cyclic(optimizer, _):
+        return torch.optim.lr_scheduler.CyclicLR(optimizer, 0.01, 0.05, cycle_momentum=False)
+
+    trainer = make(tmp_path, scheduler=cyclic)
+    before = copy.deepcopy(trainer.lr_scheduler.state_dict())
+    dry_run(trainer)
+    assert trainer.lr_scheduler.state_dict() == before
