@@ -174,6 +174,18 @@ def test_more_epochs_of_a_finished_run(workplace, capsys):
     assert "finished after epoch 4" in capsys.readouterr().out
 
 
+def test_a_copied_run_goes_on_as_a_new_one_and_says_where(workplace, capsys):
+    assert run("-c", "config.json", "--run-id", "a") == 0
+    shutil.copytree(MODELS / "a", "copy")
+    capsys.readouterr()
+    assert run("-r", "copy", "--run-id", "b", "--epochs", "3") == 0
+    before, told, _ = capsys.readouterr().out.partition(
+        f"copy/checkpoint-epoch2.pth: a new run goes on from it, in {MODELS / 'b'}"
+    )
+    assert told and "epoch 3" not in before
+    assert (MODELS / "b" / "checkpoint-epoch3.pth").exists() and len(os.listdir("copy")) > 5
+
+
 def test_a_state_that_does_not_fit_goes_back_to_the_one_before(workplace, capsys):
     """Unless just this file is to go on."""
     every = ["-o", "trainer.args.save_minutes=0", "-o", "trainer.args.keep_last=null"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import experiments
+import model
 import train
 from base import extension
 from base.checkpoint import load_checkpoint
@@ -88,6 +89,10 @@ def test_code_is_loaded_by_the_command_line_alone(workplace, monkeypatch, capsys
         assert not Path("out").exists()
     else:
         assert experiments.main(write) == 0 and list(Path("out").glob("*.svg"))
+        forget(monkeypatch)
+    network = model.load("saved/models/my/a", "cpu", modules=["my_parts.py"])
+    assert type(network.model).__name__ == (own or "SynthesisNetwork")
+    forget(monkeypatch)
     # Its config is of use only with it.
     with pytest.raises(UserError, match=r"module my_parts\.py .* is not loaded: --module FILE"):
         experiments.main(["evaluate", *run])
@@ -106,6 +111,14 @@ class Warm(JumpsFirst):
 
     def load_state_dict(self, state):
         self.calls = state["calls"]
+
+
+class Halving(torch.optim.lr_scheduler.LRScheduler):
+    def __init__(self, optimizer, total_steps, last_epoch=-1):
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self):
+        return [rate / 2**self.last_epoch for rate in self.base_lrs]
 
 
 class Listed(EvenPace):
@@ -133,6 +146,11 @@ def test_a_loss_is_evaluated_with_its_state(more):
     logged = load_checkpoint(run / "checkpoint-epoch1.pth")["metrics"]["valid_jumps_first"]
     (found,) = (run / "evaluations").glob("*.json")
     assert json.loads(found.read_text())["jumps_first"] == pytest.approx(logged)
+
+
+def test_a_schedule_may_have_the_arguments_of_torch_s(more):
+    schedule = '{"type": "Halving"}'
+    assert train.main(["-c", "my.json", "--prepare", "-o", f"lr_scheduler={schedule}", *more]) == 0
 
 
 def test_a_network_that_a_checkpoint_does_not_hold_is_refused(more, capsys):
