@@ -260,9 +260,12 @@ class ConfigParser:
             if "named_by" in accepted:
                 Override("", f"{key}.named_by", "content").set_in(self.config)
 
-    def build_model(self, normalisation: Normalisation, alphabet: Alphabet | None) -> BaseModel:
-        """Build the network, which gets the alphabet if it needs one."""
-        return self.build("arch", normalisation=normalisation, alphabet=alphabet)
+    def build_model(
+        self, normalisation: Normalisation, alphabet: Alphabet | None, extras: Any = ABSENT
+    ) -> BaseModel | None:
+        """Build the network, which gets the alphabet and the shapes of extras if it takes these;
+        None if it takes extras and their shapes are `ABSENT`."""
+        return self.build("arch", normalisation=normalisation, alphabet=alphabet, extras=extras)
 
     def _refuse(self, faults: Sequence[ConfigFault]) -> None:
         """Raise the ConfigError of faults, if any, with the options or files that they are of."""
@@ -342,13 +345,17 @@ class ConfigParser:
             made = binder.make(BLOCKS[key], self.config.get(key, ABSENT), key, supplied)
             return made if len(binder.faults) == before else ABSENT
 
+        known = {"normalisation": TRIAL_NORMALISATION, "alphabet": TRIAL_ALPHABET}
         with torch.device("meta"):
-            network = make("arch", normalisation=TRIAL_NORMALISATION, alphabet=TRIAL_ALPHABET)
+            network = make("arch", **known, extras=ABSENT)
+        network = ABSENT if network is None else network  # It takes extras, which the data tell.
         make("data_loader")
         optimizer = make("optimizer", params=torch_blocks.trial_weights())
         steps = torch_blocks.TRIAL_STEPS
         schedule = make("lr_scheduler", optimizer=optimizer, steps=None, total_steps=steps)
         loss, metrics = make("loss", model=network), make("metrics", model=network)
+        if loss is None or (metrics is not ABSENT and None in metrics):  # They take the network.
+            loss = ABSENT
         trainer, self._defaults = make("trainer", parts=ABSENT), binder.defaults
         kind = str(children(self.config.get("trainer")).get("type"))
         try:
@@ -394,6 +401,7 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
         normalisation=model.normalisation,
         alphabet=model.alphabet if model.needs_text else None,
         features=model.features,
+        extras=model.extras,
     )
 
 

@@ -79,7 +79,7 @@ def prepare(arguments: argparse.Namespace) -> int:
 def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
     """Return the data of a training, with their units and alphabet; of a run that goes on they are
     those that it has seen, unless `new_data` are accepted."""
-    features, config, weights = start.model_on_meta().features, start.config, start.weights
+    model, config, weights = start.model_on_meta(), start.config, start.weights
     seed, normalisation = config.settings.seed, None
     seed_all(seed)
     if start.resumed or (weights and config.settings.keep_normalisation):
@@ -96,12 +96,14 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
             config.set_dataset_arguments(fitted)
         else:
             loaded = settings.dataset.load()
+        model = start.model_on_meta(loaded.extras) if model is None else model
         data = settings.for_network(
             loaded,
             seed=seed,
             normalisation=normalisation,
             alphabet=alphabet,
-            features=features,
+            features=model.features,
+            extras=model.extras,
             extends_alphabet=weights is not None and not start.resumed,
         )
     start.check_data(loaded, new_data)
@@ -115,7 +117,8 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
 def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     """Return the trainer of the config's network, which has the weights to begin or go on with."""
     config, loaded, train_loader = start.config, data.loaded, data.training_loader()
-    model = config.build_model(data.normalisation, data.alphabet)
+    build_model = partial(config.build_model, data.normalisation, data.alphabet, data.extras)
+    model = build_model()
     if start.weights and not start.resumed:
         load_weights(model, start.state_dict_for(model), start.weights.path)
     steps = config.settings.planned_steps(len(train_loader))
@@ -123,6 +126,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         "config": config.stored,
         "alphabet": data.alphabet.characters if model.needs_text else None,
         "normalisation": data.normalisation.to_dict(),
+        **({"extras": {name: [*one] for name, one in data.extras.items()}} if data.extras else {}),
         "dataset": {
             "canonical": loaded.canonical,
             "quantisation_step": loaded.quantisation_step,
@@ -145,7 +149,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         run=start.run,
         device=device,
         checkpoint_header=header,
-        rebuild=partial(config.build_model, data.normalisation, data.alphabet),
+        rebuild=build_model,
         config=config.resolved,
         weights_from=start.weights and start.weights.path,
     )

@@ -4,7 +4,7 @@ import math
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -45,6 +45,15 @@ class Batch:
     """`(batch,)` int64, the characters of each text."""
     index: Tensor
     """`(batch,)` int64, the places of its samples in their list."""
+    hand: Tensor | None = None
+    """`(batch,)` int64, in whose hands they are: numbers of the hands of all samples that were
+    loaded, which tell hands apart; -1 where unknown, as where none are given."""
+    extras: dict[str, Tensor] = field(default_factory=dict)
+    """`(batch, ...)` float32 each, what else is told of the samples, by name."""
+
+    def __post_init__(self) -> None:
+        if self.hand is None:
+            self.hand = torch.full_like(self.index, -1)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """Return the batch with all its tensors on `device`."""
@@ -64,6 +73,8 @@ class Batch:
             text=self.text[rows],
             text_lengths=self.text_lengths[rows],
             index=self.index[rows],
+            hand=self.hand[rows],
+            extras={name: value[rows] for name, value in self.extras.items()},
         )
 
     @property
@@ -82,7 +93,9 @@ class Batch:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         """Return the batch after a change of each of its tensors."""
-        return Batch(*(value if value is None else change(value) for value in vars(self).values()))
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        extras = {name: change(value) for name, value in self.extras.items()}
+        return replace(self, **{name: change(one) for name, one in tensors.items()}, extras=extras)
 
 
 def padded(

@@ -4,7 +4,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -13,9 +13,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from base.base_model import ExtraShapes
 from base.base_transform import BaseTransform
 from utils.alphabet import Alphabet, nfc, table
-from utils.checks import FormerNames, UserError
+from utils.checks import DataError, FormerNames, UserError
 
 SPLITS = ("train", "valid", "test")
 
@@ -39,6 +40,9 @@ class Sample:
     """Whether a sequence ends with its last point, rather than being cut."""
     missing: np.ndarray | None = None
     """How many points are missing before each point, `(points,)` uint8; None if none is."""
+    extras: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """What else a network is told of it: float32 arrays by name, each of one shape in all samples
+    of a dataset."""
 
     def of(self, name: str) -> "Sample":
         """Return it under another name."""
@@ -86,12 +90,26 @@ class Loaded:
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
-        """A hash of each split: of the names, texts and lengths of its samples, in order."""
+        """A hash of each split: of names, texts, lengths and extras of its samples, in order."""
         hashes = {}
         for split, part in self.samples.items():
             content = repr([(sample.name, sample.text, len(sample.ink)) for sample in part])
-            hashes[split] = hashlib.sha256(content.encode()).hexdigest()[:16]
+            digest = hashlib.sha256(content.encode())
+            for name, values in stacked(part).items():
+                digest.update(name.encode() + values.tobytes())
+            hashes[split] = digest.hexdigest()[:16]
         return hashes
+
+    @cached_property
+    def extras(self) -> ExtraShapes:
+        """The shapes of the samples' extras, by name; raises a DataError if they differ."""
+        return ExtraShapes({name: one.shape[1:] for name, one in stacked(self.used).items()})
+
+    @cached_property
+    def hands(self) -> dict[str, int]:
+        """The number of each hand that is known, in the order of their names."""
+        names = {sample.hand for sample in self.used} - {""}
+        return {name: number for number, name in enumerate(sorted(names))}
 
     def character_counts(self) -> dict[str, int]:
         """Return the counts of each character in the texts of all splits, the rare ones first.
@@ -176,6 +194,21 @@ def changed(
 ) -> dict[str, list[Sample]]:
     """Return the samples of each split after a change, which may drop or divide a sample."""
     return {split: [*chain.from_iterable(map(change, part))] for split, part in samples.items()}
+
+
+def stacked(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
+    """Return the extras of samples by name, `(samples, ...)` float32 each.
+
+    Raises:
+        DataError: naming a sample that has not those of the first, or of other shapes.
+    """
+    shapes = [ExtraShapes({name: one.extras[name].shape for name in one.extras}) for one in samples]
+    for sample, own in zip(samples, shapes, strict=True):
+        if own != shapes[0]:
+            first = f"{samples[0].name}, the first, has {shapes[0]}"
+            raise DataError(f"{sample.name} has {own}, but {first}")
+    names = sorted(shapes[0]) if samples else ()
+    return {name: np.stack([one.extras[name] for one in samples]) for name in names}
 
 
 def counts_of(samples: Mapping[str, Sequence[Sample]]) -> list[str]:

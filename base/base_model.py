@@ -1,12 +1,57 @@
-"""The interface of networks."""
+"""The interface of networks, and what their sequences are told."""
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from base.base_data_loader import Batch
+from utils.checks import DataError, UserError, short
+
+_LATENT = 3  # keeps the draws of a latent apart from those of a line's points
+
+
+class ExtraShapes(dict[str, tuple[int, ...]]):
+    """The shapes of extras by name: of arrays of fixed sizes that a network is told."""
+
+    def __init__(self, shapes: Mapping[str, Sequence[int]]) -> None:
+        super().__init__({name: tuple(shape) for name, shape in shapes.items()})
+
+    def __missing__(self, name: str) -> NoReturn:
+        where = "the samples, or what it kept as `extras`"
+        raise DataError(f"the network takes the extra {name!r}; {where}, have {self}")
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} of shape {shape}" for name, shape in self.items()) or "no extras"
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What the sequences of a batch are told once, where they begin."""
+
+    extras: Mapping[str, Tensor]
+    """By name, `(batch, ...)` each."""
+    seeds: Sequence[int] | None = None
+    """Of what is drawn for each sequence as a whole: in writing those of the lines, in validation
+    their places. None in training, where a network draws from torch's own generators."""
+
+    @property
+    def generators(self) -> list[torch.Generator] | None:
+        """New generators on the CPU, one for each sequence, each time in the same state."""
+        if self.seeds is None:
+            return None
+        draws = [np.random.default_rng([seed, _LATENT]) for seed in self.seeds]
+        return [torch.Generator().manual_seed(int(one.integers(2**63))) for one in draws]
+
+    def __getitem__(self, rows: Sequence[int]) -> "Given":
+        """Return what some of the sequences are told."""
+        extras = {name: value[list(rows)] for name, value in self.extras.items()}
+        return Given(extras, None if self.seeds is None else [self.seeds[row] for row in rows])
 
 
 class BaseModel(nn.Module, ABC):
@@ -22,17 +67,53 @@ class BaseModel(nn.Module, ABC):
     head: str
     """What its output stands for, if losses and metrics have to fit it."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if len(inspect.signature(cls.initial_state).parameters) < 3:
+            now = "initial_state(self, batch, given=None)"
+            raise UserError(f"{cls.__name__}.initial_state lacks the argument `given`: {now}")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.extras = ExtraShapes({})  # that its sequences are told
+
     @abstractmethod
     def forward(self, *inputs: Any) -> Any:
         """Compute the output of the network; each class states its shapes."""
 
-    def initial_state(self, batch: int) -> dict[str, Tensor]:
+    def initial_state(self, batch: int, given: Given | None = None) -> dict[str, Tensor]:
         """Return the state before the first step, each tensor with `batch` as first dimension.
 
         A dimension of 0 grows from call to call. Empty for a network that sees its inputs as a
-        whole.
+        whole. Nothing is told of sequences without `given`, as by `told` without extras.
         """
         return {}
+
+    def begin(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the state in which the sequences of a batch begin; in validation what is drawn for
+        one depends on its place alone."""
+        seeds = None if self.training else batch.index.tolist()
+        return self.initial_state(len(batch), Given(batch.extras, seeds))
+
+    def told(
+        self, batch: int, extras: Mapping[str, Any] = {}, seeds: Sequence[int] | None = None
+    ) -> Given:
+        """Return what sequences are told: extras by name, the same for all or a row for each, and
+        zeros for others.
+
+        Raises:
+            UserError: naming what the network takes, if it takes no such extra.
+        """
+        zeros = next(self.parameters()).new_zeros
+        values = {name: zeros(batch, *shape) for name, shape in self.extras.items()}
+        for name, value in extras.items():
+            try:
+                numbers = torch.tensor(np.asarray(value, np.float32))
+                values[name].copy_(numbers.reshape(-1, *self.extras[name]))
+            except (KeyError, TypeError, ValueError, RuntimeError):
+                what = f"the extra {name} = {short(value)} does not fit"
+                raise UserError(f"{what}: {type(self).__name__} takes {self.extras}") from None
+        return Given(values, seeds)
 
     @property
     def features(self) -> Callable[[np.ndarray], np.ndarray] | None:

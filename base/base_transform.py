@@ -1,6 +1,7 @@
 """The interface of changes to the ink before it reaches a network."""
 
-from typing import ClassVar, Literal
+import inspect
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -18,9 +19,17 @@ class BaseTransform:
 
     random: ClassVar[bool] = False
     acts_on: ClassVar[Literal["ink", "inputs", "picture"]] = "ink"
+    takes_epoch: ClassVar[bool] = False
+    """Whether `change` has an argument `epoch`, the pass over the data from 0: in augmentation."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.takes_epoch = "epoch" in inspect.signature(cls.change).parameters
+        if cls.takes_epoch and not cls.random:
+            raise UserError(f"{cls.__name__}.change takes `epoch`, which only augmentation has")
 
     def __call__(
-        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+        self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator, **place: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return new `(ink, missing)`, leaving the given arrays as they are.
 
@@ -28,9 +37,10 @@ class BaseTransform:
             ink: `(points, 3)` float32, source units (normalised units if it acts on inputs).
             missing: `(points,)` uint8, the points missing before each point.
             generator: the source of randomness.
+            place: `epoch`, where it takes that.
         """
         ink = ink.copy()
-        if self.change(ink, generator) is not None:
+        if self.change(ink, generator, **place) is not None:
             name = type(self).__name__
             raise UserError(f"{name}.change returns something: it has to alter the ink it is given")
         return ink, missing

@@ -41,6 +41,7 @@ class Checkpoint(TypedDict, total=False):
     state_dict: dict[str, Tensor]
     normalisation: dict[str, list[float]]
     alphabet: list[str] | None  # None for a network without text
+    extras: dict[str, list[Count]]  # their shapes; only of a network that takes extras
     # The record of its training.
     dataset: dict[str, Any]  # its units
     versions: dict[str, str]

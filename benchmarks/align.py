@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from base.base_dataset import BaseDataset
+from base.base_dataset import BaseDataset, stacked
 from benchmarks.measures import main
 from commands import options
 from data_loader import ComposedDataset
@@ -67,7 +67,9 @@ def run(arguments: argparse.Namespace) -> None:
         )
     check_forms(dataset, samples)
     inks = [sample.ink for sample in samples]
-    counts = align(aligner.model, inks, texts, progress=True)
+    told = {name: stacked(samples)[name] for name in aligner.model.extras}
+    how = {"extras": told} if told else {}
+    counts = align(aligner.model, inks, texts, progress=True, **how)
     read = reader.read_lines(inks, progress=True)
     lines = {}
     for sample, text, points, hypothesis in zip(samples, texts, counts, read, strict=True):

@@ -33,7 +33,7 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--reader", metavar="CHECKPOINT", help=judge)
     add_texts(parser)
     options.add_style(parser)
-    options.add_shared(parser, "--pen-sharpness")
+    options.add_shared(parser, "--pen-sharpness", "--extra")
     add, kind, at = parser.add_argument, number(float, 0, 100), "biases to write at"
     at += " (default: %(default)s)"
     add("--biases", type=kind, nargs="+", default=BIASES, metavar="B", help=at)
@@ -101,6 +101,7 @@ def run(arguments: argparse.Namespace) -> None:
     primer = load_primer(PrimerFile(style), writer)[0] if style else None
     tries = (arguments.tries or PageOptions.tries) if proofreader else 1
     sampling = sampling_of(writer, None, arguments.pen_sharpness, arguments.steps)
+    sampling = replace(sampling, extras=dict(arguments.extras))
     numbers = range(arguments.seed, arguments.seed + len(texts))
     seeds = [n + sample * SAMPLE_SEED_STRIDE for sample in range(samples) for n in numbers]
     texts, kinds = texts * samples, kinds * samples
@@ -122,6 +123,7 @@ def run(arguments: argparse.Namespace) -> None:
         "reader": str(reader.path),
         "seed": arguments.seed,
         "pen_sharpness": sampling.pen_sharpness,
+        **({"extras": sampling.extras} if sampling.extras else {}),
         "proofreader": proofreader and str(proofreader.path),
         "tries": tries,
         "style": style and str(style),

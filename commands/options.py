@@ -80,6 +80,14 @@ def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[s
     return value(checks.number(kind, low, high))
 
 
+def extra(text: str) -> tuple[str, list[float]]:
+    """Return the name and the numbers of a value of --extra."""
+    name, _, values = text.partition("=")
+    if not (name and values):
+        raise UserError(f"{text!r}: NAME=NUMBER,NUMBER is accepted")
+    return name, [*map(checks.number(float, -1e6, 1e6), values.split(","))]
+
+
 SHARED: dict[str, dict[str, Any]] = {
     "--device": {
         "type": value(device_name),
@@ -106,6 +114,15 @@ SHARED: dict[str, dict[str, Any]] = {
         "metavar": "S",
         "help": "how much the bias also sharpens when the pen is lifted; 0: not at all, as in the "
         f"paper (default: {Sampling.pen_sharpness:g})",
+    },
+    "--extra": {
+        "dest": "extras",
+        "type": value(extra),
+        "action": "append",
+        "default": [],
+        "metavar": "NAME=NUMBER,NUMBER",
+        "help": "what a network that takes extras is told; may be given several times (default: "
+        "zeros)",
     },
     "--skip-unknown": {
         "action": "store_true",

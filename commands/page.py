@@ -54,7 +54,7 @@ def add_options(parser: Parser) -> None:
     add = parser.add_argument
     add("file", nargs="?", metavar="FILE", help="file of the text, in UTF-8; - for standard input")
     add("--text", action="append", help="paragraph, instead of FILE; may be given several times")
-    options.add_shared(parser, "--bias", "--pen-sharpness")
+    options.add_shared(parser, "--bias", "--pen-sharpness", "--extra")
     options.add_seed(parser, "seed of the first line, incremented for each further one")
     options.add_shared(parser, "--skip-unknown")
     options.add_output(parser, KINDS)
@@ -150,7 +150,7 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
     """
     require(arguments, rewrite="report")
     own = ("rewrite", "report", "device", "modules", "output", "dpi")
-    names = {"file": "FILE", "resume": "-r", "pen": "--pen-width"}
+    names = {"file": "FILE", "resume": "-r", "pen": "--pen-width", "extras": "--extra"}
     names |= {"reader": "--proofread", "proofread": "--no-proofread"}
     add_options(parser := Parser())
     usual = vars(parser.parse([]))
@@ -193,6 +193,7 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
         ),
         primer=primer if arguments.primer else None,
         tries=arguments.tries or PageOptions.tries,
+        extras=dict(arguments.extras),
     )
 
 

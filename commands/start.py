@@ -17,20 +17,21 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from base import distributed, extension
 from base.base_dataset import Loaded
-from base.base_model import BaseModel
+from base.base_model import BaseModel, ExtraShapes
 from base.checkpoint import CheckpointFile, check_weights, find_checkpoint, newest_checkpoint
 from base.run_folder import SAVED, RunFolder
 from model.loading import naming_incompatibilities
 from parse_config import TRIAL_ALPHABET, TRIAL_NORMALISATION, ConfigError, ConfigParser
 from utils import config_file
 from utils.alphabet import Alphabet
-from utils.checks import CheckpointError, ConfigFault, DataError, UserError
+from utils.checks import ABSENT, CheckpointError, ConfigFault, DataError, UserError
 from utils.override import children
 
 log = logging.getLogger(__name__)
@@ -73,15 +74,19 @@ class Start:
             return weights
         return model.extend_state_dict(weights, self.alphabet and len(self.alphabet))
 
-    def model_on_meta(self) -> BaseModel:
-        """Return the network without memory for its weights, before any data loads.
+    def model_on_meta(self, extras: Any = ABSENT) -> BaseModel | None:
+        """Return the network without memory for its weights, before any data loads; None if it
+        takes extras that neither they nor its weights have told.
 
         Raises:
             CheckpointError: if the weights of the checkpoint do not fit.
         """
+        if self.weights is not None and "extras" in self.weights.content:
+            extras = ExtraShapes(self.weights.content["extras"])
+        alphabet = self.alphabet or TRIAL_ALPHABET
         with torch.device("meta"):
-            model = self.config.build_model(TRIAL_NORMALISATION, self.alphabet or TRIAL_ALPHABET)
-        if self.weights is not None:
+            model = self.config.build_model(TRIAL_NORMALISATION, alphabet, extras)
+        if model is not None and self.weights is not None:
             arch, path = self.weights.content["config"].get("arch"), self.weights.path
             with naming_incompatibilities(arch, self.config.config["arch"], path):
                 check_weights(model, self.state_dict_for(model, "meta"), path)

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def add_options(parser: Parser) -> None:
         help="text for a conditional network to write; may be given several times "
         f"(default: what it knows of {PANGRAM!r})",
     )
-    options.add_shared(parser, "--skip-unknown", "--bias", "--pen-sharpness")
+    options.add_shared(parser, "--skip-unknown", "--bias", "--pen-sharpness", "--extra")
     options.add_lines(
         parser,
         samples="lines per text (default: 1), or lines without a text "
@@ -70,6 +70,7 @@ class Lines:
         num_samples: lines of each text; None for what is usual.
         seed: of the first line of each text.
         bias, pen_sharpness, steps: of the sampling; None for what is usual.
+        extras: what the network is told.
         skip_unknown: whether characters that the network does not know are left out.
         primer: whose hand is continued; None for hands of the network's own.
         output: where files go.
@@ -83,11 +84,17 @@ class Lines:
     bias: float | None
     pen_sharpness: float | None
     steps: int | None
+    extras: Mapping[str, list[float]]
     skip_unknown: bool
     primer: PrimerFile | None
     output: options.Output
     inkml: bool
     show: list[str]
+
+    def sampling(self, writer: "model.Writer") -> Sampling:
+        """Return how points are drawn."""
+        usual = sampling_of(writer, self.bias, self.pen_sharpness, self.steps)
+        return replace(usual, extras=self.extras)
 
     def texts(self, writer: "model.Writer") -> list[str] | None:
         """Return the texts to write; None for a network that takes none."""
@@ -127,7 +134,7 @@ def check(arguments: argparse.Namespace, primer: PrimerFile | None) -> None:
 def run(arguments: argparse.Namespace) -> None:
     primer = options.primer_file(arguments)
     check(arguments, primer)
-    chosen = options.taken(Lines, arguments, primer=primer)
+    chosen = options.taken(Lines, arguments, primer=primer, extras=dict(arguments.extras))
     networks, named = options.taken(Networks, arguments), arguments.resume
     named = named or [network_of(primer and primer.path)]
     writers = [networks.writer(name) for name in named]
@@ -149,8 +156,7 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
         check_pictures(writer, chosen.show)
     from handwriting.hand import write_lines
 
-    sampling = sampling_of(writer, chosen.bias, chosen.pen_sharpness, chosen.steps)
-    texts, output = chosen.texts(writer), chosen.output
+    sampling, texts, output = chosen.sampling(writer), chosen.texts(writer), chosen.output
     primer = None
     if chosen.primer:
         from handwriting.primers import load_primer
@@ -180,8 +186,7 @@ def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lin
 
     count = chosen.num_samples or ROW
     seeds = range(chosen.seed, chosen.seed + count)
-    how = chosen.bias, chosen.pen_sharpness, chosen.steps
-    jobs = [(writer, chosen.texts(writer), sampling_of(writer, *how)) for writer in writers]
+    jobs = [(writer, chosen.texts(writer), chosen.sampling(writer)) for writer in writers]
     chosen.output.make()
     rows, captions = [], []
     for name, (writer, texts, sampling) in zip(names, jobs, strict=True):

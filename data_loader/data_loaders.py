@@ -9,6 +9,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch.utils.data import Dataset
 
 from base import distributed, extension
@@ -16,6 +17,7 @@ from base.base_data_loader import BaseDataLoader, Batch, padded
 from base.base_dataset import BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from utils.alphabet import Alphabet, describe, nfc
+from utils.binding import NOTHING
 from utils.checks import ConfigFault, DataError, Range
 from utils.files import read_lines
 from utils.normalisation import Normalisation
@@ -27,8 +29,9 @@ _SAMPLE = 1  # keeps the draws of a sample apart from those of an epoch's order
 
 Features = Callable[..., np.ndarray]
 """From ink to the inputs of a network, see `BaseModel`."""
-Item = tuple[np.ndarray, np.ndarray | None, np.ndarray, int]
-"""Inputs, targets unless the inputs are features, characters, and place in the list."""
+Item = tuple[np.ndarray, np.ndarray | None, np.ndarray, int, int, Mapping[str, np.ndarray]]
+"""Inputs, targets unless the inputs are features, characters, place in the list, number of the hand
+or -1, and extras."""
 
 
 def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
@@ -51,7 +54,7 @@ def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
 
 def collate(items: list[Item]) -> Batch:
     """Return samples as one padded batch."""
-    inputs, targets, text, index = zip(*items, strict=True)
+    inputs, targets, text, index, hand, extras = zip(*items, strict=True)
     inputs, lengths = padded(inputs)
     text, text_lengths = padded(text)
     return Batch(
@@ -61,6 +64,10 @@ def collate(items: list[Item]) -> Batch:
         text=text,
         text_lengths=text_lengths,
         index=torch.tensor(index, dtype=torch.int64),
+        hand=torch.tensor(hand, dtype=torch.int64),
+        extras={
+            name: torch.from_numpy(np.stack([own[name] for own in extras])) for name in extras[0]
+        },
     )
 
 
@@ -158,6 +165,7 @@ class HandwritingDataLoader:
         normalisation: Normalisation | None = None,
         alphabet: Alphabet | None = None,
         features: Features | None = None,
+        extras: Mapping[str, tuple[int, ...]] = NOTHING,
         extends_alphabet: bool = False,
     ) -> "Data":
         """Return what the dataset loaded, ready for a network.
@@ -168,13 +176,15 @@ class HandwritingDataLoader:
             normalisation: None computes it from the training split after preprocessing.
             alphabet: None takes the characters of the texts of all splits.
             features: makes the network's inputs of ink; None: normalised points.
+            extras: those that the network takes.
             extends_alphabet: whether characters that the given alphabet lacks are appended to it,
                 for fine-tuning, or are an error.
 
         Raises:
             DataError: if the training split is empty, a sample has fewer than two points, also
                 after preprocessing, or a character is neither in the given alphabet nor among
-                `characters`, and is not to extend the alphabet.
+                `characters`, and is not to extend the alphabet; if samples differ in extras, or
+                lack those that the network takes.
             ConfigFault: if an augmentation acts on pictures, and the network sees none.
         """
         for transform in self.augmentation:
@@ -187,12 +197,14 @@ class HandwritingDataLoader:
                 f"{len(short)} samples have fewer than two points of three numbers to predict: "
                 f"{short[0].name} is the first"
             )
+        if not extras.items() <= loaded.extras.items():
+            raise DataError(f"the network takes {extras}; the samples have {loaded.extras}")
         alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
         trains = normalisation is None or len(loaded.samples) > 1
         training = self._training(loaded.split("train")) if trains else []
         if normalisation is None:
             normalisation = Normalisation.fit(sample.ink for sample in training)
-        return Data(self, loaded, training, seed, normalisation, alphabet, features, new)
+        return Data(self, loaded, training, seed, normalisation, alphabet, features, extras, new)
 
     def _alphabet(
         self, loaded: Loaded, former: Alphabet | None, extends: bool
@@ -248,6 +260,7 @@ class Data:
     normalisation: Normalisation
     alphabet: Alphabet
     features: Features | None
+    extras: Mapping[str, tuple[int, ...]]
     new_characters: Mapping[str, int]
     """The counts in all splits of characters that were appended to the alphabet, the rare first."""
 
@@ -310,34 +323,38 @@ class Items(Dataset):
             seed = int(np.random.default_rng([data.seed, epoch, index]).integers(2**32))
             random.seed(seed)
             np.random.seed(seed)
-        ink, missing = self._augmented("ink", sample.ink, sample.gaps, generator)
+        told = index, data.loaded.hands.get(sample.hand, -1), sample.extras
+        ink, missing = self._augmented("ink", sample.ink, sample.gaps, epoch, generator)
         text = data.alphabet.encode(sample.text)
         if data.features is not None:
             if any(transform.acts_on == "inputs" for transform in self.augmentation):
                 # Only then: to normalised units and back, an offset of 0 becomes one of 1e-8.
                 inputs = data.normalisation.apply(ink)
-                inputs, _ = self._augmented("inputs", inputs, missing, generator)
+                inputs, _ = self._augmented("inputs", inputs, missing, epoch, generator)
                 ink = data.normalisation.invert(inputs)
             arguments: dict[str, float] = {}
             for transform in self.augmentation:
                 if transform.acts_on == "picture":
                     arguments |= transform.arguments(generator)
-            return data.features(ink, **arguments), None, text, index
+            return data.features(ink, **arguments), None, text, *told
         inputs, targets = map(data.normalisation.apply, (ink[:-1], ink[1:]))
-        inputs, _ = self._augmented("inputs", inputs, missing[:-1], generator)
+        inputs, _ = self._augmented("inputs", inputs, missing[:-1], epoch, generator)
         # The fourth column: whatever became of the points, the last one is the last.
         inputs, targets = (np.pad(part, ((0, 0), (0, 1))) for part in (inputs, targets))
         targets[-1, 3] = sample.ends
-        return inputs, targets, text, index
+        return inputs, targets, text, *told
 
     def _augmented(
-        self, part: str, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator
+        self, part: str, ink: np.ndarray, missing: np.ndarray, epoch: int, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return ink and missing points after the augmentation that acts on this part."""
         for transform in self.augmentation:
             if transform.acts_on == part:
-                ink, missing = transform(ink, missing, generator)
+                place = {"epoch": epoch} if transform.takes_epoch else {}
+                ink, missing = transform(ink, missing, generator, **place)
                 fault = "" if np.isfinite(ink).all() else "makes points that are not finite"
+                if self._has_own and part == "ink" and not np.isin(ink[:, 2], (0, 1)).all():
+                    fault = "leaves an end of stroke, the third number, that is neither 0 nor 1"
                 if len(ink) != len(missing) or len(ink) <= (part == "ink"):
                     fault = f"returns {len(ink)} points, and how many miss before {len(missing)}"
                 if self._has_own and fault:

@@ -43,7 +43,8 @@ class Hand:
         writer: takes a text.
         primer: a line of the hand.
         reader: proofreads; None for no proofreading.
-        sampling: how points are drawn.
+        sampling: how points are drawn; what a network draws for a line as a whole is the same in
+            all lines, words and tries: by `latent_seed`, or else by the seed 0.
         tries: most times a word is written.
         slant: degrees from upright to the right; None for the hand's own.
         progress: show a progress bar of the lines that are written together.
@@ -66,6 +67,7 @@ class Hand:
     def __post_init__(self) -> None:
         ink, text = self.primer
         self.primer = ink, text.rstrip()  # the space comes with what follows
+        self.sampling = replace(self.sampling, latent_seed=self.sampling.latent_seed or 0)
         sizes = self.writer.model.needs_text and self.primer[1] and self.sampling.bias > 0
         if sizes and self.calibration is None and self.sampling.stretch is None:
             self.calibration = calibrated(self.writer, self.primer, self.sampling)

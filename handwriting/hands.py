@@ -47,7 +47,8 @@ class Hands:
             named = None if options.style in (OWN, USUAL) else style(options.style)
             writer = self._load(network_of(options.primer.path if options.primer else named))
         self.writer = self._writers[writer.path] = writer
-        self.sampling = sampling_of(writer, options.bias, options.pen_sharpness)
+        usual = sampling_of(writer, options.bias, options.pen_sharpness)
+        self.sampling = replace(usual, extras=options.extras, latent_seed=options.seed)
 
     @cached_property
     def reader(self) -> Reader | None:

@@ -1,7 +1,7 @@
 """The legibility of a writer, judged by a recogniser."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -110,6 +110,7 @@ def read_back(
         )
     known, _ = known_only(writer.model.alphabet, texts, skip=True)
     if proofreader:
+        sampling = replace(sampling, latent_seed=seeds[0])
         sample = primer or own_hand(writer, proofreader, seeds[0], sampling)
         hand = Hand(writer, sample, proofreader, sampling, tries, progress=progress)
         found = hand.write_words(known, seeds)

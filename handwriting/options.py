@@ -3,10 +3,11 @@
 Does not import torch, so that a wrong value is refused at once.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from base.pretrained import style_file
 from handwriting.layout import Align
@@ -48,6 +49,7 @@ class PageOptions:
         style: the name of a style, its file, `OWN` or `USUAL`.
         primer: ink that is continued instead.
         bias, pen_sharpness: see `Sampling`; None for the usual ones.
+        extras: see `Sampling`.
         seed: of the first line, incremented for each further one.
         size: x-height; None for `HEIGHT`, on a ruling less where rows would touch, or as high as
             one of three or four lines asks for.
@@ -72,6 +74,7 @@ class PageOptions:
     primer: PrimerFile | None = None
     bias: float | None = None
     pen_sharpness: float | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict, hash=False)
     seed: int = 0
     size: float | None = None
     slant: float | None = None

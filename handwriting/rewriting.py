@@ -51,6 +51,8 @@ def save_report(path: str | PathLike[str], pages: Pages) -> None:
     names = ("text", "tries", "hypothesis", "errors", "doubt", "faults", "second", "looks_like")
     each = [{name: getattr(one, name) for name in names} for one in pages.proofread]
     kept = {**asdict(pages.origin), "pages": [*map(asdict, pages)]}
+    extras = pages.origin.options.extras.items()
+    kept["options"]["extras"] = {name: np.asarray(value).tolist() for name, value in extras}
     plain = json.loads(json.dumps(kept, default=_text))
     write_json(path, {"doubts": pages.doubts, "each": each, **plain}, indent=1)
 

@@ -13,7 +13,7 @@ import torch
 
 import model
 from base import extension
-from base.base_model import BaseModel
+from base.base_model import BaseModel, ExtraShapes
 from base.checkpoint import HAND_FILE, Checkpoint, check_weights, find_checkpoint, load_weights
 from base.device import resolve_device
 from base.pretrained import resolve_checkpoint
@@ -88,20 +88,21 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
 
     Raises:
         CheckpointError: if the weights do not fit, which is checked before any memory is
-            allocated (a few bytes of config can describe gigabytes), or the alphabet is missing.
+            allocated (a few bytes of config can describe gigabytes), or alphabet or extras lack.
         ConfigFault: if there is no such class, or an argument does not fit.
     """
     binder = Binder(lambda base: networks() if base is BaseModel else {})
     normalisation = Normalisation.from_dict(checkpoint["normalisation"])
     characters, arch = checkpoint["alphabet"], checkpoint["config"].get("arch")
     alphabet = Alphabet(characters) if characters else ABSENT
-    supplied = {"normalisation": normalisation, "alphabet": alphabet}
+    extras = ExtraShapes(checkpoint["extras"]) if "extras" in checkpoint else ABSENT
+    supplied = {"normalisation": normalisation, "alphabet": alphabet, "extras": extras}
     with torch.device("meta"):
         sketch = binder.make(BaseModel, arch, "arch", supplied)
     for fault in binder.faults:
         raise fault
     if sketch is None:
-        raise CheckpointError(f"{path}: it lacks the alphabet that its network needs")
+        raise CheckpointError(f"{path}: it lacks the alphabet or the extras that its network needs")
     check_weights(sketch, checkpoint["state_dict"], path)
     return binder.make(BaseModel, arch, "arch", supplied)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -34,11 +35,12 @@ class Writer(TrainedNetwork):
         *,
         seed: int = 0,
         primer: Primer | None = None,
-        **changes: float,
+        **changes: Any,
     ) -> Line:
         """Write one line, as `write_lines` does several: the same seed gives the same line.
 
-        `changes` are of the sampling, such as `bias=0.5`.
+        `changes` are of the sampling, such as `bias=0.5`, or `extras={"mood": [0.2, 0.4]}` for a
+        network that takes a `mood`.
         """
         texts = None if text is None else [text]
         sampling = replace(sampling, **changes)
@@ -59,13 +61,14 @@ class Writer(TrainedNetwork):
         Args:
             texts: what to write, one for each seed; None for a network without a text.
             seeds: one for each line.
-            sampling: how points are drawn.
+            sampling: how points are drawn, and what the network is told.
             primer: whose hand is continued; a steady pen writes smaller than it, which a
                 `handwriting.Hand` makes up for.
             progress: show a progress bar.
 
         Raises:
-            UserError: if a text is missing or too long, or has characters unknown to the network.
+            UserError: if a text is missing or too long, or has characters unknown to the network,
+                or that takes no such extras.
             DataError: if the primer is no ink.
         """
         if self.model.needs_text != (texts is not None):

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from base.base_data_loader import BaseDataLoader, Batch
+from base.base_dataset import Sample, stacked
 from base.base_trainer import BaseTrainer
 from base.run_state import Sums
 from data_loader.data_loaders import check_texts
@@ -86,7 +88,8 @@ class GenerationTrainer(BaseTrainer):
     def forward_batch(
         self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
     ) -> Output:
-        """Run `model` on a batch."""
+        """Run `model` on a batch, which it is told of where its sequences begin."""
+        state = model.begin(batch) if state is None else state
         return model(batch.inputs, batch.text, batch.text_lengths, state)
 
     def extra_metrics(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
@@ -113,14 +116,17 @@ class GenerationTrainer(BaseTrainer):
             return
         model, text, texts = self.evaluated_model, (None, None), None
         if model.needs_text:
-            text, texts = (batch.text, batch.text_lengths), (2 * self._texts())[:2]
+            text, texts = (batch.text, batch.text_lengths), (2 * self._texts()[0])[:2]
             self._check_attention(output, batch.text)
         if not hasattr(model, "output"):
             expected = "a network with `output`, the layer that `output_layer` makes"
             raise ConfigFault("arch", type(model).__name__, expected)
         sample(model, [0, 1], texts, Sampling(max_steps=PERIOD + 1))
-        inputs = batch.inputs[:, :PERIOD]
-        whole, state, ends = model(inputs, *text), None, []
+        inputs, state, ends = batch.inputs[:, :PERIOD], model.begin(batch), []
+        if any(not torch.equal(value, state[name]) for name, value in model.begin(batch).items()):
+            what = "draws from others than given.generators: one seed will write different lines"
+            log.warning("%s.initial_state %s", type(model).__name__, what)
+        whole = model(inputs, *text, state)
         for points in inputs.split(1, 1):
             output = model(points, *text, state)
             model(points, *text, state)  # A state that is kept in the network moves on once more.
@@ -139,12 +145,12 @@ class GenerationTrainer(BaseTrainer):
         """Write `samples` lines with the network, as pictures in the log."""
         if not self.samples:
             return
-        texts = self._texts() if self.model.needs_text else None
+        texts, extras = self._texts() if self.model.needs_text else (None, {})
         lines = sample(
             self.evaluated_model,
             range(self.seed, self.seed + self.samples),
             texts,
-            Sampling(self.sample_bias, max_steps=self.sample_steps),
+            Sampling(self.sample_bias, max_steps=self.sample_steps, extras=extras),
         )
         figure = lines_figure([line.ink for line in lines], texts)
         write_png(self.run.log / f"samples-epoch{epoch}.png", figure)
@@ -159,14 +165,18 @@ class GenerationTrainer(BaseTrainer):
             ended = sum(line.ended for line in lines)
             log.info("%d of %d lines ended on their own", ended, len(lines))
 
-    def _texts(self) -> list[str]:
-        """Return the texts of the samples: those given or, if null, those of lines."""
-        texts = self.sample_text
+    def _texts(self) -> tuple[list[str], dict[str, np.ndarray]]:
+        """Return the texts that are drawn, and what the network is told of each: the texts given,
+        of which it is told nothing, or, if null, those of lines."""
+        texts, lines = self.sample_text, []
         if texts is None:
             loaders = filter(None, [self.valid_loader, self.train_loader])
-            texts = list(islice(chain.from_iterable(map(self._known, loaders)), self.samples))
-        return [texts[number % len(texts)] for number in range(self.samples)]
+            lines = list(islice(chain.from_iterable(map(self._known, loaders)), self.samples))
+            texts = [line.text for line in lines]
+        told = stacked((lines * self.samples)[: self.samples])
+        extras = {name: told[name] for name in self.model.extras if lines}
+        return (texts * self.samples)[: self.samples], extras
 
-    def _known(self, loader: BaseDataLoader) -> Iterator[str]:
-        """Yield the texts of the samples of a loader that have one."""
-        return (sample.text for sample in loader.dataset.samples if sample.text.strip())
+    def _known(self, loader: BaseDataLoader) -> Iterator[Sample]:
+        """Return the samples of a loader that have a text."""
+        return (sample for sample in loader.dataset.samples if sample.text.strip())

@@ -81,7 +81,7 @@ def evaluate(
     sse, sums, sequences, points = SSE(), Counter(), 0, 0
     for batch in tqdm(loader, "evaluating", leave=False, unit="batch", disable=None):
         batch = batch.to(device)
-        output = model(batch.inputs, batch.text, batch.text_lengths)
+        output = model(batch.inputs, batch.text, batch.text_lengths, model.begin(batch))
         sse.update(output, batch, scale)
         sequences += len(batch.lengths)
         points += batch.points

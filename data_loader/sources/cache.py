@@ -16,12 +16,15 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from base.base_dataset import stacked
 from data_loader.sources.parsing import Fault, Parsed, Sample
 from utils.checks import DataError
 from utils.files import atomic_write, check_writable
 
 FORMAT = 2
 STRINGS = ("text", "name", "writer", "group")
+EXTRA = "extra."
+"""Before the names of the extras, where samples have any."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +49,11 @@ def in_order(parsed: Parsed) -> Parsed:
 
 
 def pack(parsed: Parsed) -> dict[str, np.ndarray]:
-    """Return samples as a few arrays, one after the other, offsets as int16 where all fit that."""
+    """Return samples as a few arrays, one after the other, offsets as int16 where all fit that.
+
+    Raises:
+        DataError: if samples differ in their extras.
+    """
     samples = parsed.samples
     inks = np.concatenate([sample.ink for sample in samples])
     offsets = inks[:, :2]
@@ -64,6 +71,7 @@ def pack(parsed: Parsed) -> dict[str, np.ndarray]:
         "missing": np.concatenate(missing).astype(np.uint8),
         "lengths": np.array([len(sample.ink) for sample in samples]),
         "notes": np.frombuffer(notes.encode(), np.uint8),
+        **{f"{EXTRA}{name}": values for name, values in stacked(samples).items()},
     }
 
 
@@ -73,8 +81,12 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> Parsed:
     ink = np.column_stack([arrays["offsets"], arrays["ends"]]).astype(np.float32)
     stops = np.cumsum(arrays["lengths"])[:-1]
     inks, gaps = np.split(ink, stops), np.split(arrays["missing"], stops)
-    parts = zip(inks, gaps, *strings, strict=True)
-    samples = [Sample(ink, *words, missing=missing) for ink, missing, *words in parts]
+    extras = {name.removeprefix(EXTRA): arrays[name] for name in arrays if name.startswith(EXTRA)}
+    parts = enumerate(zip(inks, gaps, *strings, strict=True))
+    samples = [
+        Sample(ink, *words, missing=missing, extras={name: extras[name][n] for name in extras})
+        for n, (ink, missing, *words) in parts
+    ]
     return Parsed(samples, [Fault(*one) for one in faults])
 
 

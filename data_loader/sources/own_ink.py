@@ -16,9 +16,9 @@ import hashlib
 import os
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -41,6 +41,8 @@ SUFFIXES = (".json",)
 Stroke = Sequence[tuple[float, float]]
 Line = tuple[str, Sequence[Stroke], str]
 """A text, its strokes and who wrote it, both strings empty if unknown."""
+Extras = Mapping[str, Any]
+"""Numbers, or lists of them, by name; of the same sizes in all lines."""
 
 
 def sniff(head: bytes) -> bool:
@@ -66,9 +68,9 @@ def sample_of(line: object, y_grows_down: bool = True) -> Sample:
     Raises:
         Fault: if it is something else, or has too few points or too many.
     """
-    if not isinstance(line, tuple | list) or len(line) not in (2, 3):
-        raise Fault("not (text, strokes) or (text, strokes, writer)", repr(line)[:60])
-    text, strokes, writer = (*line, "")[:3]
+    if not isinstance(line, tuple | list) or len(line) not in (2, 3, 4):
+        raise Fault("not (text, strokes), with or without writer and extras", repr(line)[:60])
+    text, strokes, writer, extras = (*line, *("", {})[len(line) - 2 :])
     if not isinstance(text, str) or not isinstance(writer, str):
         raise Fault("a text or a writer that is not a string", repr((text, writer))[:60])
     if isinstance(strokes, str | bytes | dict) or not isinstance(strokes, Iterable):
@@ -85,7 +87,13 @@ def sample_of(line: object, y_grows_down: bool = True) -> Sample:
         if points.dtype.kind not in "iuf":
             raise Fault(wrong, "not all of them are numbers")
         positions.append(points.reshape(-1, 2) * (1.0, 1.0 if y_grows_down else -1.0))
-    return Sample(join_strokes(positions), clean_text(text), writer=writer)
+    try:
+        arrays = {name: np.asarray_chkfinite(extras[name], np.float32) for name in extras}
+    except (TypeError, ValueError):
+        raise Fault(
+            "extras that are not lists of finite numbers by name", repr(extras)[:60]
+        ) from None
+    return Sample(join_strokes(positions), clean_text(text), writer=writer, extras=arrays)
 
 
 def parse_json(content: bytes) -> list[Line]:
@@ -152,10 +160,11 @@ class OwnInk(DividedDataset):
         self.named_by = named_by
 
     @abstractmethod
-    def lines(self) -> Iterable[tuple[str, Sequence[Stroke]] | Line]:
-        """Yield the text of each line and its strokes, lists of (x, y); as a third who wrote it.
+    def lines(self) -> Iterable[tuple[str, Sequence[Stroke]] | Line | tuple[*Line, Extras]]:
+        """Yield the text of each line and its strokes, lists of (x, y); as a third who wrote it; as
+        a fourth what else a network is told of it, lists of numbers by name.
 
-        The text is empty if unknown. Called once, by `load`.
+        Text and writer are empty if unknown. Called once, by `load`.
         """
 
     def make(self) -> tuple[Parsed, None]:

@@ -3,7 +3,8 @@
 B: lines of a batch, T: steps, U: characters of a text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ def align(
     inks: Sequence[np.ndarray],
     texts: Sequence[str],
     *,
+    extras: Mapping[str, Any] = {},
     progress: bool = False,
 ) -> list[np.ndarray]:
     """Return how many points of each line belong to each character of its text, `(U,)` int64.
@@ -36,14 +38,17 @@ def align(
         inks: `(points, 3)` each, in the units of its training data, with more points than
             characters.
         texts: of the lines, in the network's alphabet.
+        extras: what the network is told, a row for each line.
         progress: show a progress bar.
     """
     found: list[np.ndarray] = [np.empty(0)] * len(inks)
     weight = model.output.weight
+    given = model.told(len(inks), extras, range(len(inks)))
     for numbers in by_length([len(ink) for ink in inks], "aligning", progress=progress):
         points, _ = padded([model.normalisation.apply(inks[number][:-1]) for number in numbers])
         codes = [model.alphabet.encode(texts[number]) for number in numbers]
-        attention = model(points.to(weight), *padded(codes, weight.device)).attention
+        state = model.initial_state(len(numbers), given[numbers])
+        attention = model(points.to(weight), *padded(codes, weight.device), state).attention
         for number, line in zip(numbers, attention.cpu().double().numpy(), strict=True):
             steps, characters = len(inks[number]) - 1, len(texts[number])
             found[number] = _points_of(line[:steps, : characters + 1])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from base.base_model import Given
 from utils.checks import UserError
 from utils.files import write_text
 from utils.ink import DOT_INK, to_points
@@ -29,6 +30,7 @@ class Line:
         bias: sharpening of the mixture at every step, `(points - 1,)` float32.
         title: the text as saved in files, without the primer's.
         description: how the line was made, such as the bias and the seed.
+        given: what the network was told of it.
     """
 
     ink: np.ndarray
@@ -39,6 +41,7 @@ class Line:
     bias: np.ndarray
     title: str = ""
     description: str = ""
+    given: Given | None = None
 
     @property
     def written(self) -> np.ndarray:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from base.base_model import BaseModel
+from base.base_model import BaseModel, Given
 from model.generation.compiled_stepper import CompiledStepper
 from model.generation.mixture import Mixture, NextPoint
 from model.generation.regression import PointEstimate
@@ -259,8 +259,8 @@ class _RecurrentNetwork(GenerationNetwork):
         fast = known and library.available(self.output.weight.device, matmul_dtype)
         return (CompiledStepper if fast else Stepper)(self, lines, matmul_dtype)
 
-    def initial_state(self, batch: int) -> dict[str, Tensor]:
-        """Return the state before the first step: zeros, `(batch, ...)` each."""
+    def initial_state(self, batch: int, given: Given | None = None) -> dict[str, Tensor]:
+        """Return the state before the first step: zeros. What a subclass adds is carried on."""
         zeros = self.output.weight.new_zeros
         return {
             f"{number}.{name}": zeros(batch, size)
@@ -278,7 +278,7 @@ class _RecurrentNetwork(GenerationNetwork):
         state = self.initial_state(len(inputs)) if state is None else state
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
         bound = self.clip_lstm_gradient
-        hiddens, carried, attention = [], {}, None
+        hiddens, carried, attention = [], dict(state), None
         for number, layer in enumerate(self.layers):
             own = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
             if isinstance(layer, WindowedLayer):

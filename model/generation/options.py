@@ -1,7 +1,9 @@
 """What a caller may choose of how a line is written."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +34,10 @@ class Sampling:
             network goes on from what it wrote. None: the network's own, and for a
             `handwriting.Hand` those that make lines as large as its primer; (1, 1): the paper.
         max_steps: limit on the steps of a line; None: enough for its text.
+        extras: what a network that takes extras is told: numbers by name; zeros for those that are
+            not named. In one call of `sample` there may be a row for each line.
+        latent_seed: of what a network draws for a line as a whole; None: the line's own seed. A
+            `handwriting.Hand` has one for all of its lines.
 
     Raises:
         UserError: if a value is out of range.
@@ -41,6 +47,8 @@ class Sampling:
     pen_sharpness: float = PEN_SHARPNESS
     stretch: tuple[float, float] | None = None
     max_steps: int | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    latent_seed: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("bias", "pen_sharpness"):

@@ -7,6 +7,7 @@ Shapes: B lines of a batch, T steps, U characters, I numbers of a point.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from base.base_data_loader import padded
+from base.base_model import Given
 from model.generation.line import Line
 from model.generation.networks import GenerationNetwork, Output
 from model.generation.options import Primer, Sampling
@@ -61,7 +63,7 @@ def sample(
         model: the network.
         seeds: one for each line.
         texts: what to write, one for each line, for a network that needs a text.
-        sampling: how points are drawn.
+        sampling: how points are drawn, and what the network is told.
         primer: whose hand is continued; its text is ignored by a network without a window. To keep
             the words apart, one of the texts needs a space where they meet.
         progress: show a progress bar.
@@ -69,7 +71,8 @@ def sample(
 
     Raises:
         UserError: if there are not as many texts as seeds, or an empty text; `DataError` if the
-            primer is no ink; `UserError` if the alphabet lacks a character.
+            primer is no ink; `UserError` if the alphabet lacks a character, or the network takes
+            no such extras.
     """
     if not seeds:
         return []
@@ -78,7 +81,9 @@ def sample(
     whole = _whole_texts(texts, len(seeds), primer_text) if model.needs_text else None
     limits = _limits(sampling.max_steps, texts if whole else [None] * len(seeds))
     max_steps, primer_length = max(limits), len(nfc(primer_text).rstrip()) if whole else 0
-    begin, start_phi = _begin(model, start, whole, primer_length, len(seeds), sampling)
+    latents = seeds if sampling.latent_seed is None else [sampling.latent_seed] * len(seeds)
+    given = model.told(len(seeds), sampling.extras, latents)
+    begin, start_phi = _begin(model, start, whole, primer_length, len(seeds), given, sampling)
     point, current = begin.point, begin.bias
     matmul_dtype = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = model.stepper(begin, matmul_dtype)
@@ -106,7 +111,8 @@ def sample(
                 stepper.keep(rows)
 
     primed, texts = 0 if primer is None else len(start), whole or [None] * len(seeds)
-    return _lines(model, stopping, points[..., :3], biases.float(), start, primed, texts)
+    lines = _lines(model, stopping, points[..., :3], biases.float(), start, primed, texts)
+    return [replace(line, given=given[[number]]) for number, line in enumerate(lines)]
 
 
 def _lines(
@@ -185,13 +191,14 @@ def _random_numbers(seeds: Sequence[int], device: torch.device) -> Iterator[tupl
 def predict(model: GenerationNetwork, line: Line) -> Output:
     """Return what a network says at each step of a line, `(1, steps, ...)`.
 
-    It sees the line as a whole, as it became, though it may have written it in parts.
+    It sees the line as a whole, as it became, though it may have written it in parts, and is told
+    what it was told then.
     """
     inputs = torch.from_numpy(model.normalisation.apply(line.ink[:-1]))[None]
     device, text = model.output.weight.device, (None, None)
     if line.text is not None:
         text = padded([model.alphabet.encode(line.text)], device)
-    return model(inputs.to(device), *text)
+    return model(inputs.to(device), *text, model.initial_state(1, line.given))
 
 
 def _begin(
@@ -200,6 +207,7 @@ def _begin(
     texts: Sequence[str] | None,
     primer_length: int,
     count: int,
+    given: Given,
     sampling: Sampling,
 ) -> tuple[WritingState, Tensor | None]:
     """Return the lines before their first step, and phi at the primer's, `(B, points - 1, U + 1)`.
@@ -213,18 +221,26 @@ def _begin(
         texts: the whole texts, the primer's included; None without.
         primer_length: characters of the primer's text, without blanks at its end; with 0 the
             primer may say any part of the whole.
+        given: what the network is told of each line.
     """
     weights = model.output.weight
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
     # The sequence continues, so the primer's last point does not end it.
     inputs = functional.pad(inputs, (0, model.input_size - 3))
-    whole = texts or [""] * count
-    different = [*dict.fromkeys(whole)]  # Lines of one text begin alike: D of them are enough.
+    state, phi = model.initial_state(count, given), None
+    values = [value.double().numpy(force=True) for value in state.values()]
+    whole = [
+        (text, *(value[n].tobytes() for value in values))
+        for n, text in enumerate(texts or [""] * count)
+    ]
+    different = [*dict.fromkeys(whole)]  # Lines that begin alike: D of them are enough.
+    first = [*map(whole.index, different)]
+    state = {name: value[first] for name, value in state.items()}
     inputs = inputs.expand(len(different), -1, -1)  # (D, points, I)
     text = lengths = None
     if texts is not None:
-        text, lengths = padded([model.alphabet.encode(one) for one in different], weights.device)
-    state, phi = model.initial_state(len(different)), None
+        codes = [model.alphabet.encode(one) for one, *_ in different]
+        text, lengths = padded(codes, weights.device)
     if len(start) > 1:  # the last point is the first step's
         output = model(inputs[:, :-1], text, lengths, state)
         state, phi = output.state, output.attention
@@ -239,5 +255,5 @@ def _begin(
             }
     bias = weights.new_full((len(different),), sampling.bias)
     lines = WritingState(inputs[:, -1], state, bias, text, lengths, sampling)
-    rows = torch.tensor([different.index(one) for one in whole])
+    rows = torch.tensor([*map(different.index, whole)])
     return lines[rows], None if phi is None else phi[rows]

@@ -41,7 +41,7 @@ def write(
     primer: Primer | None = None,
     progress: bool = False,
 ) -> list[Line]:
-    """Write lines, many at a time, and long ones in parts.
+    """Write lines, many at a time, and long ones in parts, all of which are told the same.
 
     Args:
         model: the network, whose `longest` says which texts are long.
@@ -70,7 +70,9 @@ def write(
         hand = primer if has_text else (line.ink, first)
         if line.ended and len(hand[0]) > 1:
             part_seeds = [(seed + PART_SEED_STRIDE * k) % SEEDS for k in range(1, len(others) + 1)]
-            following = sample(model, part_seeds, others, sampling, primer=hand, progress=progress)
+            latent = seed if sampling.latent_seed is None else sampling.latent_seed
+            same = replace(sampling, latent_seed=latent)
+            following = sample(model, part_seeds, others, same, primer=hand, progress=progress)
         lines[number] = _limited(_joined(line, following, others, hand[0]), sampling.max_steps)
     return lines
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from base.base_data_loader import BaseDataLoader
+from base.base_data_loader import BaseDataLoader, Batch
 
 
 class Noise(Dataset):
@@ -84,3 +84,20 @@ def test_workers_outlive_the_signals_that_end_a_run():
         os.kill(worker.pid, signal.SIGTERM)
     taken += list(batches)
     assert taken == list(Loader(lengths, batch_size=2))
+
+
+def test_hands_and_extras_go_with_their_rows():
+    lengths, text = torch.tensor([9, 4, 7]), torch.tensor([[1], [2], [3]])
+    batch = Batch(
+        *torch.randn(2, 3, 9, 4), lengths, text, torch.ones(3, dtype=torch.int64), lengths * 10,
+        torch.tensor([5, -1, 6]), {"mood": torch.arange(6.0).reshape(3, 2)},
+    )  # fmt: skip
+    chunk = batch.chunk(4, 4)
+    assert chunk.hand.tolist() == [5, 6] and chunk.lengths.tolist() == [4, 3]
+    assert chunk.extras["mood"].tolist() == [[0, 1], [4, 5]]
+    there = batch.to("meta")
+    *tensors, extras = vars(there).values()
+    assert {one.device.type for one in (*tensors, extras["mood"])} == {"meta"}
+    without = Batch(batch.inputs, None, *[lengths] * 4)
+    assert without.hand.tolist() == [-1] * 3 and without.extras == {}
+    assert without.to("meta").targets is None

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from base.base_dataset import Loaded, Sample
-from utils.checks import UserError
+from base.base_dataset import Loaded, Sample, stacked
+from utils.checks import DataError, UserError
 
 
 def loaded(texts, splits):
@@ -33,3 +33,56 @@ def test_a_split_is_known_by_the_names_texts_lengths_and_order_of_its_samples():
 def test_a_split_that_is_not_there_is_named():
     with pytest.raises(UserError, match="no split 'tset': there are train, valid, test"):
         loaded([], {}).split("tset")
+
+
+def told(*moods, **others):
+    ink = np.zeros((2, 3), dtype=np.float32)
+    return [
+        Sample(ink, "ab", f"n{n}", extras={"mood": np.float32(mood), **others})
+        for n, mood in enumerate(moods)
+    ]
+
+
+def test_extras_have_shapes_and_are_part_of_what_a_split_is_known_by():
+    plain = [Sample(one.ink, "ab", one.name) for one in told([1, 2], [3, 4])]
+    assert Loaded({"train": plain}, "").extras == {} == Loaded({}, "").extras
+    # As it was before there were any.
+    assert Loaded({"train": plain}, "").fingerprints == {"train": "0de790657a0ad474"}
+    first = Loaded({"train": told([1, 2], [3, 4]), "valid": []}, "")
+    assert first.extras == {"mood": (2,)}
+    others = [told([1, 2], [3, 5]), told([1, 2], [3, 4], age=np.float32(1)), plain]
+    marks = {Loaded({"train": one}, "").fingerprints["train"] for one in others}
+    assert len(marks | {first.fingerprints["train"]}) == 4
+    again = Loaded({"train": told([1, 2], [3, 4]), "valid": []}, "")
+    assert again.fingerprints == first.fingerprints
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (
+            told([1, 2], [1, 2, 3]),
+            r"n1 has mood of shape \(3,\), but n0, the first, has mood of sh",
+        ),
+        (told([1, 2], 3.0), r"n1 has mood of shape \(\), but n0"),
+        ([*told([1]), Sample(np.zeros((2, 3)), name="bare")], "bare has no extras, but n0, the"),
+        ([*told([1]), *told([1], age=np.float32(1))], "n0 has mood .*, age of shape .*, but n0"),
+    ],
+)
+def test_samples_that_differ_in_their_extras_are_named(samples, message):
+    with pytest.raises(DataError, match=message):
+        Loaded({"train": samples}, "").extras  # noqa: B018
+
+
+def test_extras_are_stacked_in_the_order_of_their_names():
+    found = stacked(told([1, 2], [3, 4], age=np.float32(7)))
+    assert [*found] == ["age", "mood"] and stacked([]) == {}
+    assert found["mood"].tolist() == [[1, 2], [3, 4]] and found["age"].tolist() == [7, 7]
+
+
+def test_hands_are_numbered_by_name_in_all_splits():
+    names = [("zoe", "f"), ("", "form"), ("ann", ""), ("", "")]
+    samples = [Sample(np.zeros((2, 3)), writer=one, group=group) for one, group in names]
+    assert Loaded({"train": samples[:1], "valid": samples[1:]}, "").hands == {
+        **{"ann": 0, "form": 1, "zoe": 2}
+    }

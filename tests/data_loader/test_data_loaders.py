@@ -1,11 +1,12 @@
 import random
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
 import torch
 
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
+from base.base_model import ExtraShapes
 from base.base_transform import BaseTransform
 from data_loader import (
     CutLongSteps,
@@ -78,7 +79,7 @@ def rows(batches):
 
 def same(first, second):
     return len(first) == len(second) and all(
-        one is other is None or torch.equal(one, other)
+        one == other if not torch.is_tensor(one) else torch.equal(one, other)
         for a, b in zip(first, second, strict=True)
         for one, other in zip(astuple(a), astuple(b), strict=True)
     )
@@ -218,7 +219,8 @@ def test_a_transform_of_ones_own_may_use_the_generators_of_all():
 @pytest.mark.parametrize(
     ("does", "message"),
     [
-        (lambda ink, gaps: (ink * np.float32(np.nan), gaps), "makes points that are not"),
+        (lambda ink, gaps: (ink * np.float32([np.nan, 1, 1]), gaps), "makes points that are not"),
+        (lambda ink, gaps: (ink * np.float32([1, 1, 0.5]), gaps), "leaves an end of stroke, the"),
         (lambda ink, gaps: (ink[:1], gaps[:1]), "returns 1 points, and how"),
         (lambda ink, gaps: (ink[:5], gaps[:6]), "returns 5 points, and how"),
     ],
@@ -268,6 +270,74 @@ def test_workers_and_position_give_the_same_batches():
     workers.batch_sampler.start_at(2, 3)
     assert same(list(workers), epochs[2][3:])
     assert same(list(others.loader("valid")), list(plain.loader("valid")))
+
+
+class Told(Toy):
+    """Of four hands, one unknown; each sample is told its number."""
+
+    def __init__(self):
+        super().__init__()
+        for number, sample in enumerate(self.samples):
+            told = {"number": np.float32([number, 1])}
+            writer = ("bob", "ann", "", "eve")[number % 4]
+            self.samples[number] = replace(sample, writer=writer, extras=told)
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_batches_have_the_hands_and_extras_of_their_samples(num_workers):
+    made = data(dataset=Told(), num_workers=num_workers, preprocessing=[FillMissing()])
+    for loader in (made.training_loader(), made.loader("valid")):
+        samples, found = loader.dataset.samples, list(loader)
+        for batch in found:
+            assert batch.extras["number"].dtype == torch.float32
+            own = [samples[index] for index in batch.index.tolist()]
+            numbers = [int(one.name.removeprefix("sample")) for one in own]
+            assert batch.extras["number"].tolist() == [[number, 1] for number in numbers]
+            assert batch.hand.tolist() == [(1, 0, -1, 2)[number % 4] for number in numbers]
+        assert sum(map(len, found)) == len(samples)
+    assert next(iter(data().training_loader())).extras == {}
+
+
+def test_extras_that_a_network_takes_have_to_be_there():
+    loaded, settings = Told().load(), HandwritingDataLoader(dataset=Told())
+    assert settings.for_network(loaded, seed=0, extras={"number": (2,)}).extras == {"number": (2,)}
+    for extras in ({"number": (3,)}, {"number": (2,), "age": ()}):
+        with pytest.raises(DataError, match=r"; the samples have number of shape \(2,\)"):
+            settings.for_network(loaded, seed=0, extras=ExtraShapes(extras))
+    loaded.samples["valid"].append(replace(loaded.samples["valid"][0], extras={}, name="odd"))
+    with pytest.raises(DataError, match="odd has no extras, but"):
+        settings.for_network(replace(loaded), seed=0)
+
+
+class Growing(BaseTransform):
+    random = True
+
+    def change(self, ink, generator, epoch):
+        ink[:, 0] += 100 * epoch + generator.random()
+
+
+def test_augmentation_that_asks_for_the_epoch_gets_it_in_workers_and_after_a_resumption():
+    plain, others = (
+        data(UNIT, augmentation=[Growing(), Scale()], num_workers=count) for count in (0, 2)
+    )
+    loader, workers = plain.training_loader(), others.training_loader()
+    epochs = [list(loader) for _ in range(3)]
+    assert same(list(workers), epochs[0])
+    workers.batch_sampler.start_at(2, 3)
+    assert same(list(workers), epochs[2][3:])
+    dataset = data(UNIT, augmentation=[Growing()]).training_loader().dataset
+    first, later = (dataset[epoch, 1][1][:, 0] for epoch in (0, 4))
+    assert (np.abs(later - first - 400) <= 1).all()
+
+
+def test_only_augmentation_has_an_epoch():
+    with pytest.raises(
+        UserError, match=r"Fixed\.change takes `epoch`, which only augmentation has"
+    ):
+
+        class Fixed(BaseTransform):
+            def change(self, ink, generator, epoch):
+                pass
 
 
 def test_features_are_of_ink_with_the_noise_on_inputs():

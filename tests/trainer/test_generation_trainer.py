@@ -17,6 +17,7 @@ from logger.metrics_csv import read_rows
 from model import SSE, NegativeLogLikelihood, PredictionNetwork, SquaredError, SynthesisNetwork
 from model.generation.options import Sampling
 from model.layers.kernels import library
+from tests.moody import Moods, Moody
 from tests.tiny_config import DATASET
 from trainer import GenerationTrainer
 from trainer.scores import evaluate
@@ -40,7 +41,8 @@ def make(
     canonical=None,
     head="mixture",
     ends=False,
-    kind=GenerationTrainer,
+    kind=None,
+    trainer=GenerationTrainer,
     **options,
 ):
     options = {"epochs": 1, "samples": 0, "tensorboard": False} | options
@@ -48,7 +50,9 @@ def make(
     arguments = dict(hidden_size=8, num_layers=2, num_mixtures=2, min_scale=0.01)
     arguments |= {"head": head, "end_of_sequence": ends}
     loss = {"mixture": NegativeLogLikelihood, "regression": SquaredError}[head]
-    if text:
+    if kind:
+        model = kind(data.normalisation, data.alphabet, data.extras, num_windows=2, **arguments)
+    elif text:
         model = SynthesisNetwork(data.normalisation, data.alphabet, num_windows=2, **arguments)
     else:
         model = PredictionNetwork(data.normalisation, **arguments)
@@ -69,7 +73,7 @@ def make(
         torch.device("cpu"),
         header,
     )
-    return kind(parts, **options)
+    return trainer(parts, **options)
 
 
 def row(made):
@@ -108,7 +112,7 @@ def test_samples_without_a_text_are_not_written(tmp_path, data):
         loaded = replace(data.loaded, samples=samples)
         return replace(data, loaded=loaded, training=samples["train"])
 
-    assert make(tmp_path, with_texts("a"), samples=2)._texts() == ["a", "a"]
+    assert make(tmp_path, with_texts("a"), samples=2)._texts() == (["a", "a"], {})
     for train, split in ((" ", "train"), ("a", "valid")):
         made = make(tmp_path, with_texts(train))
         first = data.loaded.split(split)[0].name
@@ -117,6 +121,40 @@ def test_samples_without_a_text_are_not_written(tmp_path, data):
         made.state.source = tmp_path / "former.pth"  # whose run went on in spite of it
         with pytest.raises(DataError) if train == " " else nullcontext():
             made.check()
+
+
+@pytest.fixture(scope="module")
+def moods():
+    told = HandwritingDataLoader(dataset=Moods(), batch_size=2)
+    loaded = told.dataset.load()
+    return told.for_network(loaded, seed=1, extras=loaded.extras)
+
+
+def test_what_is_drawn_is_told_what_its_lines_are(tmp_path, moods):
+    made = make(tmp_path, moods, kind=Moody, samples=10)
+    texts, extras = made._texts()
+    lines = [*moods.loaded.split("valid"), *moods.training][:10]
+    assert texts == [line.text for line in lines]
+    assert extras["mood"].tolist() == [line.extras["mood"].tolist() for line in lines]
+    made.train()
+    assert [path.name for path in made.run.log.glob("samples*")] == ["samples-epoch1.png"]
+    made.sample_text = ["zag"]
+    assert made._texts() == (["zag"] * 10, {})
+    plain = make(tmp_path, moods, samples=2)  # a network that takes none
+    assert plain._texts() == ([line.text for line in lines[:2]], {})
+
+
+def test_a_latent_that_ignores_its_seed_is_warned_of(tmp_path, moods, caplog):
+    class Careless(Moody):
+        def initial_state(self, batch, given=None):
+            return super().initial_state(batch, None)
+
+    batch = next(iter(moods.loader("valid")))
+    for kind, count in ((Moody, 0), (Careless, 1)):
+        made = make(tmp_path, moods, kind=kind, samples=1)
+        made.dry_run(batch, made.forward_batch(made.model.eval(), batch))
+        said = "Careless.initial_state draws from others than given.generators"
+        assert caplog.text.count(said) == count
 
 
 @pytest.mark.parametrize("reduction", ["point", "sequence"])
@@ -168,11 +206,12 @@ def test_a_network_that_cannot_write_is_told_before_the_first_epoch(
 
     class Own(SynthesisNetwork if text else PredictionNetwork):
         def forward(self, inputs, text=None, text_lengths=None, state=None):
-            if fault == "a state to itself":
-                state = state and self.kept
+            goes_on = any(value.any() for value in state.values())
+            if fault == "a state to itself" and goes_on:
+                state = self.kept
             output = super().forward(inputs, text, text_lengths, state)
             self.kept = output.state
-            if fault == "cannot go on" and state is not None:
+            if fault == "cannot go on" and goes_on:
                 raise KeyError("hidden")
             if fault == "a state of one row":
                 output.state["steps"] = torch.ones(1)
@@ -275,8 +314,8 @@ class PlainPenaltyTrainer(PenaltyTrainer):
 @pytest.mark.skipif(library.kernels(False) is None, reason="there is no C compiler")
 def test_a_penalty_on_a_gradient_needs_plain_layers(tmp_path, data):
     with pytest.raises(UserError, match=r"no second derivative .*plain_layers = True in the class"):
-        make(tmp_path, data, kind=PenaltyTrainer).train()
+        make(tmp_path, data, trainer=PenaltyTrainer).train()
     assert not list(tmp_path.iterdir())
-    made = make(tmp_path, data, kind=PlainPenaltyTrainer, steps_per_epoch=3)
+    made = make(tmp_path, data, trainer=PlainPenaltyTrainer, steps_per_epoch=3)
     made.train()
     assert len(made.norms) == 3 and all(norm > 0 for norm in made.norms)

@@ -1,6 +1,7 @@
 import logging
 import os
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -40,6 +41,23 @@ def test_samples_come_back_as_they_were_sorted_by_name(tmp_path):
         assert (line.text, line.writer, line.group) == ("naïve “text”", "ann", "form1")
     assert np.load(file)["offsets"].dtype == np.int16
     assert make(tmp_path, key={"n": 1})[-1] != file
+
+
+def test_extras_come_back_and_are_in_the_file_only_where_there_are_any(tmp_path):
+    told = [
+        replace(one, extras={"mood": np.float32([n, 0.1]), "age": np.float32(n)})
+        for n, one in enumerate(SAMPLES)
+    ]
+    make(tmp_path, read=lambda: Parsed(told))
+    (dot, line), file = (lambda parsed, file: (parsed.samples, file))(
+        *make(tmp_path, read=forbidden)
+    )
+    assert dot.extras["mood"].tolist() == np.float32([1, 0.1]).tolist() and line.extras["age"] == 0
+    assert {one.dtype for one in line.extras.values()} == {np.dtype(np.float32)}
+    assert {*np.load(file)} - {*pack(Parsed(SAMPLES))} == {"extra.mood", "extra.age"}
+    assert unpack(pack(Parsed(SAMPLES))).samples[0].extras == {}
+    with pytest.raises(DataError, match="a has no extras, but b, the first, has mood"):
+        pack(Parsed([told[0], SAMPLES[1]]))
 
 
 @pytest.mark.parametrize("offset", [0.1, 1e9, 65000.5, 40000.0])

@@ -60,6 +60,21 @@ def test_a_line_keeps_its_name():
     assert dataset_of(lines).report.startswith("Mine: 36 lines, named by their numbers\n")
 
 
+def test_a_fourth_item_is_what_else_is_told_and_changes_no_name():
+    lines = [(f"text {n}", STROKES, "", {"mood": [n, 0.5], "age": n}) for n in range(20)]
+    loaded, plain = dataset_of(lines), dataset_of([line[:2] for line in lines])
+    assert loaded.extras == {"age": (), "mood": (2,)} and plain.extras == {}
+    sample = in_order(loaded)[3]
+    assert sample.extras["mood"].tolist() == [3, 0.5] and sample.extras["age"].dtype == np.float32
+    named = [{one.name for one in dataset_of(some, named_by="content").used}
+             for some in (lines, [line[:3] for line in lines])]  # fmt: skip
+    assert named[0] == named[1] and loaded.fingerprints != plain.fingerprints
+    with pytest.raises(
+        DataError, match=r"has mood of shape \(3,\), but .*, the first, has mood of"
+    ):
+        dataset_of([*lines, ("a", STROKES, "", {"mood": [1, 2, 3]})]).extras  # noqa: B018
+
+
 def test_y_may_grow_upwards(monkeypatch):
     monkeypatch.setattr(OwnInk, "y_grows_down", False)
     dataset = dataset_of([("a", STROKES)] * 9)
@@ -69,7 +84,7 @@ def test_y_may_grow_upwards(monkeypatch):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("text", r"not \(text, strokes\) or \(text, strokes, writer\) \('text'\)"),
+        ("text", r"not \(text, strokes\), with or without writer and extras \('text'\)"),
         ((1, STROKES), "a text or a writer that is not a string"),
         (("a", "b"), "strokes that are not a list"),
         (("a", [[(0, 0), (1, "x")]]), r"stroke 0 is not a list of \(x, y\)"),
@@ -77,6 +92,11 @@ def test_y_may_grow_upwards(monkeypatch):
         (("a", [[(0, 0)], [(1, 2), (3,)]]), "stroke 1 is not a list of"),
         (("a", [[(0, 0), (1, float("nan"))]]), "a non-number among the points"),
         (("a", [[(0, 0)]]), "a single point"),
+        (("a", STROKES, "", {}, 1), r"not \(text, strokes\), with or without writer and extras"),
+        (("a", STROKES, "", [1.0]), r"extras that are not lists of finite numbers by name \(\[1"),
+        (("a", STROKES, "", {"mood": "x"}), r"extras that are not .* \({'mood': 'x'}"),
+        (("a", STROKES, "", {"mood": [1, None]}), "extras that are not lists of finite numbers"),
+        (("a", STROKES, "", {"mood": [float("inf")]}), "extras that are not lists of finite numb"),
         (("a\x00", STROKES), "control characters"),
     ],
 )

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
+from base.base_model import Given
 from model.generation.aligning import align
 from utils import batches
 from utils.alphabet import Alphabet
@@ -18,7 +19,13 @@ class Planted:
     normalisation = Normalisation((0.0, 0.0), (1.0, 1.0))
     output = torch.nn.Linear(1, 1)
 
-    def __call__(self, points, codes, lengths):
+    def told(self, batch, extras, seeds):
+        return Given({}, seeds)
+
+    def initial_state(self, batch, given):
+        return {}
+
+    def __call__(self, points, codes, lengths, state):
         phi = torch.zeros(*points.shape[:2], codes.shape[1] + 1)
         phi += 0.01 * torch.rand(phi.shape, generator=torch.Generator().manual_seed(1))
         phi[:, :, 1] += 0.02

@@ -1,0 +1,146 @@
+"""A network of a user's own that is told extras and draws a latent, through the real scripts."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import experiments
+import train
+from base import extension
+from base.checkpoint import load_checkpoint, save_checkpoint, to_share
+from model import load
+from tests import moody
+from tests.same_run import differences, rows_of
+from tests.tiny_config import CONFIG, changed
+
+SIZES = {"hidden_size": 12, "num_layers": 2, "num_mixtures": 2, "num_windows": 2, "min_scale": 0.5}
+ARCH = {"type": "Moody", "args": SIZES}
+ARGS = {"truncate": 7, "steps_per_epoch": 9, "samples": 2, "sample_text": None, "sample_steps": 20}
+CHANGES = {
+    "name": "moody",
+    "arch": ARCH,
+    "data_loader.args": {"dataset": {"type": "Moods"}, "batch_size": 8},
+    "lr_scheduler": None,
+    "trainer.args": CONFIG["trainer"]["args"] | ARGS,
+}
+RESUMED = ["-r", "saved/models/moody/whole", "--epochs", "3"]
+MODULE = ["--module", "parts.py", "-d", "cpu"]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with the parts, their config, and a run of two epochs."""
+    folder = tmp_path_factory.mktemp("moody")
+    shutil.copy(moody.__file__, folder / "parts.py")
+    (folder / "c.json").write_text(json.dumps(changed(CONFIG, CHANGES)))
+    with pytest.MonkeyPatch.context() as patch:
+        forget(patch, folder)
+        assert train.main([*MODULE, "-c", "c.json", "--run-id", "whole"]) == 0
+        forget(patch, folder)
+    return folder
+
+
+def forget(patch, folder):
+    """Be a process in a folder that has loaded no module of a user's."""
+    patch.chdir(folder)
+    patch.setattr(extension, "_loaded", {})
+    patch.setattr(sys, "path", [path for path in sys.path if path != str(folder)])
+    sys.modules.pop("parts", None)
+
+
+@pytest.fixture
+def workplace(trained, monkeypatch, logging_restored):
+    forget(monkeypatch, trained)
+    yield trained
+    forget(monkeypatch, trained)
+
+
+def run(name):
+    return Path("saved/models/moody") / name
+
+
+def test_a_run_that_is_stopped_in_the_middle_of_its_sequences_ends_as_if_it_was_not(workplace):
+    """Each epoch ends within a batch, whose sequences go on with what they were told."""
+    assert train.main([*MODULE, "-c", "c.json", "--run-id", "halves", "--epochs", "1"]) == 0
+    halfway = load_checkpoint(run("halves") / "checkpoint-epoch1.pth")
+    (state,) = halfway["training"]["states"]
+    assert state["told"].shape[1:] == (4,) and len(state["told"].unique(dim=0)) > 1
+    assert train.main([*MODULE, "-r", str(run("halves")), "--epochs", "2"]) == 0
+    whole, halves = (
+        load_checkpoint(run(name) / "checkpoint-epoch2.pth") for name in ("whole", "halves")
+    )
+    assert whole["extras"] == {"mood": [2]}
+    found = differences(whole["training"], halves["training"])
+    assert not found and not differences(whole["state_dict"], halves["state_dict"])
+    assert rows_of(run("whole") / "metrics.csv") == rows_of(run("halves") / "metrics.csv")
+
+
+def test_evaluate_tells_what_training_did(workplace):
+    scores = ["evaluate", *MODULE, "-r", str(run("whole")), "--output", "scores"]
+    for _ in range(2):
+        assert experiments.main(scores) == 0
+        (file,) = Path("scores").iterdir()
+        found = json.loads(file.read_text())["log_loss"]
+        logged = load_checkpoint(run("whole") / "checkpoint-epoch2.pth")["metrics"]
+        assert found == pytest.approx(logged["valid_log_loss"], rel=1e-5)
+
+
+def test_commands_write_what_they_are_told(workplace, capsys):
+    use, steps = ["-r", str(run("whole")), *MODULE], ["--steps", "30"]
+
+    def lines(name, *words):
+        command = ["write", *use, *steps, "--text", "zag", "--num-samples", "3"]
+        assert experiments.main([*command, "--output", name, *words]) == 0
+        return [path.read_bytes() for path in sorted(Path(name).glob("*-seed*.svg"))]
+
+    usual = lines("usual")
+    assert len(set(usual)) == 3 == len(usual)
+    assert lines("zeros", "--extra", "mood=0,0") == usual
+    moody = lines("moody", "--extra", "mood=0.5,1")
+    assert not set(moody) & set(usual)
+
+    def page(*words):
+        command = ["page", *use, "--text", "zag zig", "--no-proofread", "--seed", "4", *words]
+        assert experiments.main([*command, "--output", "page.svg"]) == 0
+        return Path("page.svg").read_bytes()
+
+    assert page() == page("--extra", "mood=0,0") != page("--extra", "mood=1,1")
+    judged = ["legibility", *use, *steps, "--text", "zag", "--biases", "1", "--output", "judged"]
+    assert experiments.main([*judged, "--extra", "mood=0.5,1"]) == 0
+    assert json.loads(Path("judged/read_back.json").read_text())["extras"] == {"mood": [0.5, 1.0]}
+    capsys.readouterr()
+
+
+def test_a_file_to_share_writes_the_same_without_the_data(workplace):
+    extension.load_module("parts.py")
+    content = load_checkpoint(run("whole") / "checkpoint-epoch2.pth")
+    save_checkpoint("shared.pth", to_share(content))
+    writer = load("shared.pth", "cpu")
+    assert writer.model.extras == {"mood": (2,)}
+    how = dict(max_steps=30, seed=3, extras={"mood": [0.2, 0.4]})
+    line, again = writer.write("zag", **how), load("shared.pth", "cpu").write("zag", **how)
+    np.testing.assert_array_equal(line.ink, again.ink)
+    assert line.given.extras["mood"].tolist() == [[pytest.approx(0.2), pytest.approx(0.4)]]
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "message"),
+    [
+        (["-c", "c.json"], "Moodless", "takes the extra 'mood'; the samples, or what it kept as"),
+        ([*RESUMED, "--new-data"], "Wider", "(2,); the samples have mood of shape (3,)"),
+        (["-c", "c.json", *RESUMED[:2]], "Wider", "(2,); the samples have mood of shape (3,)"),
+        (RESUMED, "Moodless", "takes mood of shape (2,); the samples have no extras"),
+    ],
+)
+def test_data_without_these_extras_are_refused_before_the_training(
+    workplace, capsys, words, kind, message
+):
+    before = sorted(Path("saved").rglob("*"))
+    assert train.main([*MODULE, *words, "-o", f"data_loader.args.dataset.type={kind}"]) == 2
+    assert message in capsys.readouterr().err
+    assert sorted(Path("saved").rglob("*")) == before
