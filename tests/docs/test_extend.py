@@ -65,6 +65,10 @@ def test_the_page_s_file_does_all_that_its_commands_say(workplace):
         assert logged[f"valid_{name}"] == pytest.approx(checkpoint["metrics"][f"valid_{name}"])
     assert (run / "my_parts.py").read_text() == Path("my_parts.py").read_text()
 
+    (scored,) = Path("saved/models/hands/first/evaluations").glob("*.json")
+    logged = load_checkpoint(Path("saved/models/hands/first/checkpoint-epoch1.pth"))["metrics"]
+    assert json.loads(scored.read_text())["same_hand"] == pytest.approx(logged["valid_same_hand"])
+
     words = ["--module", "my_parts.py", "-d", "cpu"]
     assert train.main([*words, "-c", "my_reader.json", "--run-id", "a"]) == 0
     reader = ["-r", "saved/models/my_reader/a", *words]
