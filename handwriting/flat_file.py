@@ -6,6 +6,7 @@ The file is a line of JSON, the header, and after it the weights. The header has
 - `architecture`, `alphabet` and `normalisation`, as a checkpoint has them;
 - `sampling` of a writer: what `Sampling` has by default, the bounds of its mixture, and the usual
   size of what it writes; `features` of a reader;
+- `replacements` of a writer: what `page` writes for characters that are not in the alphabet;
 - `styles`: lines in whose hands it writes, see `style_of_web`;
 - `tensors`: name, type and shape of each, in their order; `bytes` of all, and their `sha256`.
 
@@ -31,6 +32,7 @@ from data_loader.sources.ink_files import mean_step
 from handwriting.calibration import calibrated
 from handwriting.networks import load_writer
 from handwriting.options import PrimerFile
+from handwriting.plain_text import replacements
 from handwriting.primers import load_primer
 from model import CTCNetwork, SynthesisNetwork, Writer
 from model.generation.options import Sampling
@@ -78,6 +80,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         tensors.append([name, "float32" if precise else "int8", *weights.shape])
     if isinstance(network, Writer):
         own = {"role": "writer", "sampling": _sampling(network)}
+        own["replacements"] = replacements(frozenset(model.alphabet.characters))
     else:
         features = {"spacing": model.spacing, "parts": model.parts}
         own = {"role": "reader", "features": features | {"count": num_features(model.parts)}}
@@ -85,7 +88,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         own["styles"] = {"hand": style_of_web(network, style)}
     header = {
         "format": FORMAT,
-        "name": network.name,
+        "name": network.path.parent.name if style else network.name,  # a hand has its run's
         "licence": network.licence or UNKNOWN_LICENCE,
         "architecture": network.record["config"]["arch"],
         "alphabet": "".join(model.alphabet.characters),

@@ -4,6 +4,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,6 +70,14 @@ def fit(text: str, known: Collection[str] | Alphabet) -> Fitted:
         reason = explain(fitted) or "the text is empty"
         raise UserError(f"there is nothing to write: {reason}")
     return fitted
+
+
+@cache
+def replacements(known: frozenset[str]) -> dict[str, str]:
+    """Return what `fit` writes for each visible character that a network does not know, where there
+    is something to write: for the page in the browser, which has no table of its own."""
+    visible = filter(str.isprintable, map(chr, range(0x110000)))
+    return {one: other for one in visible if one not in known and (other := _written(one, known))}
 
 
 def known_only(
@@ -139,7 +148,7 @@ def _joined(parts: Iterable[str | None]) -> str:
     return text.replace(_GAP, "")
 
 
-def _written(one: str, known: set[str], depth: int = DEPTH) -> str | None:
+def _written(one: str, known: set[str] | frozenset[str], depth: int = DEPTH) -> str | None:
     """Return how a character is written with known ones, or None if it cannot be."""
     if one in known:
         return one

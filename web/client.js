@@ -30,6 +30,9 @@ export class Client {
     });
   }
 
+  /** End the worker, whatever it does: what was asked is not answered. */
+  async stop() { (await this.#worker).terminate(); }
+
   /** Write a line after those that were begun before. Yields {ink} as it grows, and shrinks to
    * nothing where it is written again; the last one has {doubtful} too. Whoever stops iterating
    * stops it. */

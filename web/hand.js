@@ -5,9 +5,11 @@ import {bounds} from "./ink.js";
 import {toInkml} from "./inkml.js";
 import {Pad} from "./pen.js";
 import {penned} from "./sheet.js";
+import {editDistance} from "./text.js";
 
 const GOOD = 30; // lines from which a hand is learned well (docs/train.md)
 const FEW = 2; // times that a character is wanted
+const MISREAD = 0.5; // of a sentence's characters (measured, lab notebook: other sentences)
 const LETTER = 24; // px of a character's width on the sheet
 const CONTINUED = 40; // px of an x-height
 const DEVICES = {mouse: "a mouse", touch: "a finger"};
@@ -24,19 +26,19 @@ function sketch(picture, parts) {
   for (const stroke of parts) draw(context, stroke, 1.6 / scale);
 }
 
-export function startHand({client, say, keep, keepLine, strokes, lines}, sentences) {
+export function startHand({client, say, store}, sentences) {
   const canvas = find("#hand-pad"), scroll = find("#hand .scroll");
   let current, timer = 0;
 
-  const stateOf = (key) => lines.get(key)?.state;
-  const partsOf = (key) => (strokes.get(key) ?? []).map(({points}) => points);
-  const deviceOf = (key) => strokes.get(key)[0].pointer;
-  const recorded = () => [...lines.values()].sort((a, b) => a.when - b.when)
-    .map(({key}) => key).filter((key) => stateOf(key) === "done" && strokes.get(key)?.length);
+  const stateOf = (key) => store.get(key).state;
+  const partsOf = (key) => store.get(key).strokes.map(({points}) => points);
+  const deviceOf = (key) => store.get(key).strokes[0].pointer;
+  const recorded = () => store.all()
+    .filter(({state, strokes}) => state === "done" && strokes.length)
+    .sort((a, b) => a.when - b.when).map(({key}) => key);
 
-  const pad = new Pad(canvas, "#recording .tools", (appended) => {
-    strokes.set(current, pad.strokes);
-    keep(current, pad.strokes, appended);
+  const pad = new Pad(canvas, "#recording .tools", () => {
+    store.keep(current, {strokes: pad.strokes});
     find("#next").disabled = !pad.strokes.length;
     clearTimeout(timer);
     timer = setTimeout(follow, 500);
@@ -59,19 +61,27 @@ export function startHand({client, say, keep, keepLine, strokes, lines}, sentenc
     if (!key) return showLines();
     canvas.style.width = `max(100%, ${LETTER * (key.length + 2)}px)`;
     scroll.scrollLeft = 0;
-    pad.load(strokes.get(key) ?? []);
+    pad.load(store.get(key).strokes);
     find("#sentence").textContent = key;
     find("#next").disabled = !pad.strokes.length;
   }
 
   /** Leave a sentence in a state, and go on to one that is open, or else was skipped. */
-  function next(state) {
-    if (state) {
-      lines.set(current, {key: current, state, when: Date.now()});
-      keepLine(lines.get(current));
-    }
+  function next(key, state) {
+    if (key) store.keep(key, {state});
+    find("#problem").hidePopover();
     show(sentences.find((key) => !stateOf(key)) ??
       sentences.find((key) => stateOf(key) === "skipped"));
+  }
+
+  /** Go on, if the reader reads something like the sentence, or cannot be loaded; else ask. */
+  async function finish() {
+    const key = current, keep = () => next(key, "done");
+    const rows = await client.ask("read", {strokes: partsOf(key)}).catch(() => [{text: key}]);
+    const text = rows.map((row) => row.text).join(" ");
+    if (editDistance(text, key) <= MISREAD * key.length) return keep();
+    const error = new Error(`This reads “${text}” and not the sentence. Is it right anyway?`);
+    throw Object.assign(error, {remedy: ["Keep it", keep]});
   }
 
   function showProgress() {
@@ -97,7 +107,11 @@ export function startHand({client, say, keep, keepLine, strokes, lines}, sentenc
     for (const key of keys.toReversed()) {
       const picture = create("canvas", {role: "img", ariaLabel: key});
       find("#lines").append(create("li", {}, picture, create("small", {}, deviceOf(key)),
-        button("Write again", () => show(key))));
+        button("Write again", () => show(key)), " ", button("Delete", () => {
+          if (!confirm(`Delete “${key}”?`)) return;
+          store.keep(key, {state: "", strokes: []});
+          show();
+        })));
       sketch(picture, partsOf(key));
     }
   }
@@ -126,8 +140,8 @@ export function startHand({client, say, keep, keepLine, strokes, lines}, sentenc
     navigator.storage?.persist?.();
     next();
   };
-  find("#next").onclick = () => next("done");
-  find("#skip").onclick = () => next(stateOf(current) === "done" ? "done" : "skipped");
+  find("#next").onclick = finish;
+  find("#skip").onclick = () => next(current, stateOf(current) === "done" ? "done" : "skipped");
   find("#pause").onclick = () => show();
   find("#continue").onsubmit = goOn;
   find("#download").onclick = () => {

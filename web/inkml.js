@@ -1,5 +1,11 @@
 // InkML (W3C Ink Markup Language, Recommendation of 2011), written and read.
 
+const MAX_BYTES = 2 ** 26; // of a file, as in Python
+const MAX_POINTS = 20_000, MAX_SHEET = 100_000; // of a group, as in Python; of a file (assumed)
+const FARTHEST = 1e9; // from 0, as in Python from point to point
+const GROUP = /<(?:[\w.-]+:)?traceGroup\b/;
+const CHANNEL = /<(?:[\w.-]+:)?channel\b[^<>]*?\bname\s*=\s*["'](\w+)/g;
+const TRACE = /<(?:[\w.-]+:)?trace\b[^<>]*>([^<]*[^<\s][^<]*)/g;
 const ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"};
 
 /** The text of an element; of a written line, which has no characters that XML forbids. */
@@ -34,26 +40,31 @@ ${groups.join("")}</ink>
 `;
 }
 
-/** The strokes of InkML, in the file's units; an Error says what is wrong with it. */
-export function fromInkml(content, name) {
-  const root = new DOMParser().parseFromString(content, "application/xml").documentElement;
-  const all = (tag) => [...root.getElementsByTagNameNS("*", tag)];
-  if (root.localName !== "ink") throw new Error(`${name} is not InkML.`);
-  const channels = all("channel").map((channel) => channel.getAttribute("name").toUpperCase());
-  const names = channels.length ? channels : ["X", "Y"];
-  const [x, y, t, f] = ["X", "Y", "T", "F"].map((channel) => names.indexOf(channel));
-  let before = 0;
-  const strokes = all("trace").map((trace, number) => {
-    const stroke = trace.textContent.trim().split(",").map((point, i) => {
-      const values = point.trim().split(/\s+/).map(Number);
-      if ([values[x], values[y]].every(Number.isFinite))
+/** The strokes of an InkML file, in its units; an Error says what is wrong with it. */
+export async function fromInkml(file) {
+  const refuse = (reason, wrong) => { if (wrong) throw new Error(`${file.name} ${reason}.`); };
+  refuse(`has more than ${MAX_BYTES} bytes`, file.size > MAX_BYTES);
+  const text = (await file.text()).replace(/<!--.*?-->/gs, ""), strokes = [];
+  refuse("is not InkML", /<(?:[\w.-]+:)?([a-z]\w*)/i.exec(text)?.[1] !== "ink");
+  const channels = [...text.matchAll(CHANNEL)].map(([, name]) => name.toUpperCase());
+  if (!channels.length) channels.push("X", "Y");
+  const [x, y, t, f] = ["X", "Y", "T", "F"].map((channel) => channels.indexOf(channel));
+  let all = 0;
+  for (const group of text.split(GROUP)) {
+    let count = 0;
+    for (const [, content] of group.matchAll(TRACE)) {
+      const points = content.split(","), before = strokes.at(-1)?.at(-1)[2] ?? 0;
+      refuse(`has more than ${MAX_POINTS} points together`, (count += points.length) > MAX_POINTS);
+      refuse(`has more than ${MAX_SHEET} points`, (all += points.length) > MAX_SHEET);
+      strokes.push(points.map((point, i) => {
+        const values = point.trim().split(/\s+/).map(Number);
+        const fine = [values[x], values[y]].every((value) => Math.abs(value) <= FARTHEST);
+        refuse(`has a point that is not two numbers (“${point.trim().slice(0, 20)}”). ` +
+          "“experiments.py read” knows more kinds of InkML", !fine);
         return [values[x], values[y], values[t] ?? before + 80 + 18 * i, values[f] ?? 0.5];
-      throw new Error(`${name}: a point of trace ${number + 1} is not two numbers ` +
-        `(“${point.trim().slice(0, 20)}”). “experiments.py read” knows more kinds of InkML.`);
-    });
-    before = stroke.at(-1)[2];
-    return stroke;
-  });
-  if (!strokes.length) throw new Error(`${name} has no ink.`);
+      }));
+    }
+  }
+  refuse("has no ink", !strokes.length);
   return strokes;
 }

@@ -4,29 +4,24 @@ import {Client} from "./client.js";
 import {find} from "./dom.js";
 import {startHand} from "./hand.js";
 import {startRead} from "./read.js";
-import {everything, keep, keepLine} from "./store.js";
+import {claim, startStore} from "./store.js";
 import {startWrite} from "./write.js";
 
-/** Say what went wrong, until it is closed or something else does. */
+/** Say what went wrong, with a button for the error's `remedy`, [label, action], if it has one. */
 function complain(error) {
   if (error?.name === "AbortError") return;
+  const [textContent, onclick] = error.remedy ?? [];
   find("#problem p").textContent = error.message ?? String(error);
-  find("#problem").hidden = false;
+  Object.assign(find("#remedy"), {hidden: !onclick, textContent, onclick});
+  find("#problem").togglePopover(true);
 }
 
 function say(text) { find("#status").textContent = text; }
 
-/** Wait for what is being kept; what cannot be is said once, and stays on the page. */
-let refused = false;
-async function guarded(keeping) {
-  try {
-    await keeping;
-  } catch (error) {
-    const reason = error?.name === "QuotaExceededError" ? "is full" : "refuses to keep anything";
-    if (!refused) complain(new Error(`The browser's storage ${reason}: what you write is here ` +
-      "only until this page is closed. Save it before."));
-    refused = true;
-  }
+function refused(error) {
+  const reason = error?.name === "QuotaExceededError" ? "is full" : "refuses to keep anything";
+  complain(new Error(`The browser's storage ${reason}: what you write is here only until this ` +
+    "page is closed. Save it before."));
 }
 
 /** What was loaded before is there without network too: networks are kept if the service worker is
@@ -41,30 +36,32 @@ async function installOffline() {
 
 async function start() {
   const offline = installOffline().catch(() => {});
-  const [kept, sentences] = await Promise.all([
-    everything().catch(() => ({strokes: new Map(), lines: new Map()})),
-    fetch("sentences.txt").then((answer) => answer.text()),
-  ]);
+  const sentences = await fetch("sentences.txt").then((answer) => answer.text());
   find("#static").remove();
   find("#app").hidden = false;
-  find("#problem button").onclick = () => { find("#problem").hidden = true; };
   window.addEventListener("error", (event) => complain(event.error ?? event));
   window.addEventListener("unhandledrejection", (event) => {
     event.preventDefault(); // so what fails in an event of a control needs no word of its own
     complain(event.reason);
   });
-  const tools = {client: new Client(offline, complain), say, complain, ...kept,
-    keep: (...drawing) => guarded(keep(...drawing)), keepLine: (line) => guarded(keepLine(line))};
+  const store = startStore(refused), startClient = () => new Client(offline, complain);
+  const tools = {client: startClient(), startClient, store, say, complain};
   const parts = {write: startWrite(tools), read: startRead(tools),
     hand: startHand(tools, sentences.split("\n").filter(Boolean))};
-  let shown;
-  const open = () => {
+  let shown, claims = {};
+  const open = async () => {
     const [name, query] = location.hash.slice(1).split("?");
-    shown = name in parts ? name : "write";
+    const opened = shown = name in parts ? name : "write";
     for (const part of Object.keys(parts)) {
-      find(`#${part}`).hidden = part !== shown;
+      find(`#${part}`).hidden = true;
       find(`nav a[href="#${part}"]`).ariaCurrent = part === shown ? "page" : null;
     }
+    find("#taken").hidden = false; // is seen where this takes long
+    if (parts[opened].pad)
+      await (claims[opened] ??= claim(opened).then(store.reload).catch(() => {})); // `keep` tells
+    if (opened !== shown) return;
+    find("#taken").hidden = true;
+    find(`#${shown}`).hidden = false;
     parts[shown].open(query);
   };
   window.addEventListener("hashchange", open);

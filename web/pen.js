@@ -9,9 +9,8 @@ let penSeen = false; // then touch is the palm's
 
 /** Strokes {pointer, points} on a canvas, with undo and redo.
  *
- * `changed(appended)` is called after every change; `appended`: a stroke was added at the end.
- * Positions are CSS pixels from the canvas's corner at the size that it had when they were written:
- * a narrower canvas shows them smaller. */
+ * `changed` is called after every change. Positions are CSS pixels from the canvas's corner at the
+ * size that it had when they were written: a narrower canvas shows them smaller. */
 export class Pad {
   #states = [[]];
   #at = 0;
@@ -22,7 +21,7 @@ export class Pad {
 
   /** `tools` is the place of its buttons. */
   constructor(canvas, tools, changed) {
-    this.changed = (appended) => { this.#update(); changed(appended); };
+    this.changed = () => { this.#update(); changed(); };
     Object.assign(this, {canvas, scale: 1});
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
@@ -51,14 +50,14 @@ export class Pad {
   set(strokes, appended = false) {
     this.#states.splice(++this.#at, Infinity, strokes);
     if (!appended) this.#repaint();
-    this.changed(appended);
+    this.changed();
   }
 
   step(by) {
     if (!this.#states[this.#at + by]) return;
     this.#at += by;
     this.#repaint();
-    this.changed(false);
+    this.changed();
   }
 
   #update() {
@@ -108,7 +107,7 @@ export class Pad {
     if (type === "pointercancel" && pointer === "touch") return this.#drop();
     this.#live = null;
     if (!erases) this.set([...this.strokes, {pointer, points}], true);
-    else if (before !== this.strokes) this.changed(false);
+    else if (before !== this.strokes) this.changed();
   }
 
   #drop() {

@@ -2,19 +2,19 @@
 
 import {create, find, marked, save} from "./dom.js";
 import {bounds, moved} from "./ink.js";
-import {fromInkml, toInkml} from "./inkml.js";
+import {toInkml} from "./inkml.js";
 import {Pad} from "./pen.js";
 
 const PAUSE = 250; // ms after a stroke before it is read
 const SPACE = 120; // px left to write in below the last line
 const MOST = 4000; // px of the sheet's height
 
-export function startRead({client, keep, strokes}) {
-  const canvas = find("#read-pad"), shown = find("#text");
-  let timer = 0, reading = false;
+export function startRead({startClient, store}) {
+  const canvas = find("#read-pad"), shown = find("#text"), stop = find("#stop-read");
+  let timer = 0, client = startClient();
 
-  const pad = new Pad(canvas, "#read .buttons", (appended) => {
-    keep("", pad.strokes, appended);
+  const pad = new Pad(canvas, "#read .buttons", () => {
+    store.keep("", {strokes: pad.strokes});
     show();
   });
 
@@ -28,18 +28,23 @@ export function startRead({client, keep, strokes}) {
   }
 
   async function read() {
-    if (reading || pad.writing) return show();
-    reading = true;
-    try {
-      await client.ask("load", {role: "reader"});
-      const rows = await client.ask("read", {strokes: pad.parts});
-      shown.replaceChildren(...rows.flatMap(({text, doubtful}) =>
-        [...marked(text, doubtful), create("br")]));
-    } finally {
-      reading = false;
-    }
+    if (!stop.hidden || pad.writing) return show();
+    const rows = await answer("read", {strokes: pad.parts});
+    shown.replaceChildren(...rows.flatMap(({text, doubtful}) =>
+      [...marked(text, doubtful), create("br")]));
   }
 
+  /** The worker's answer; Stop ends the worker, which then does not answer. */
+  function answer(task, request) {
+    stop.hidden = false;
+    return client.ask(task, request).finally(() => { stop.hidden = true; });
+  }
+
+  stop.onclick = () => {
+    client.stop();
+    client = startClient();
+    stop.hidden = true;
+  };
   find("#copy-text").onclick = () => navigator.clipboard.writeText(shown.innerText.trim());
   find("#save-read").onclick = () => {
     const rows = [{text: "", strokes: pad.parts}]; // what was read is no truth
@@ -48,7 +53,7 @@ export function startRead({client, keep, strokes}) {
   find("#open-read").onchange = async ({target}) => {
     const [file] = target.files;
     target.value = "";
-    const found = fromInkml(await file.text(), file.name), {left, top, right} = bounds(found);
+    const found = await answer("open", {file}), {left, top, right} = bounds(found);
     const scale = Math.min(canvas.clientWidth - 32, 20 * (right - left)) / (right - left || 1);
     pad.set(moved(found, scale, 16 - scale * left, scale, 32 - scale * top)
       .map((points) => ({pointer: "file", points})));
@@ -57,8 +62,8 @@ export function startRead({client, keep, strokes}) {
   return {
     pad,
     open() {
-      if (pad.strokes.length || !strokes.has("")) return;
-      pad.load(strokes.get(""));
+      if (pad.strokes.length) return;
+      pad.load(store.get("").strokes);
       show();
     },
   };

@@ -135,11 +135,17 @@ ${group(look.colour, look.pen, drawn)}
 `;
 }
 
+const sheetsOf = (rows) => Object.values(Object.groupBy(rows, (row) => row.sheet));
+
+/** Sheets as elements of SVG. */
+export const toElements = (paper, rows, look) => sheetsOf(rows).map((own) => new DOMParser()
+  .parseFromString(toSvg(paper, own, look), "image/svg+xml").documentElement);
+
 /** Save sheets, in files with numbers where there are several. */
 export async function saveSheets(kind, paper, rows, look) {
-  const sheets = Object.values(Object.groupBy(rows, (row) => row.sheet));
+  const sheets = sheetsOf(rows), moving = kind === "animated" ? "-moving" : "";
   for (const [number, own] of sheets.entries()) {
-    const name = `handwriting${sheets.length > 1 ? `-${number + 1}` : ""}`;
+    const name = `handwriting${moving}${sheets.length > 1 ? `-${number + 1}` : ""}`;
     if (kind === "inkml")
       save(`${name}.inkml`, toInkml(own, "mm"), "application/inkml+xml");
     else if (kind !== "png")

@@ -1,7 +1,7 @@
-// What was written by hand, kept in the browser stroke by stroke (IndexedDB).
-//
-// A drawing has a key: the text of a line, or "" for the sheet of Read. What cannot be kept stays
-// in memory: `keep` then rejects, and says so.
+// What was written by hand, kept in the browser (IndexedDB). A drawing is one record {key, strokes,
+// state, when}, whose key is the text of a line, or "" for the sheet of Read.
+
+const STORES = ["lines", "strokes"]; // the latter once had a record for each stroke
 
 const settled = (request, done, failed) => new Promise((resolve, reject) => {
   request[done] = () => resolve(request.result);
@@ -16,30 +16,46 @@ async function open() {
   };
   return settled(request, "onsuccess", "onerror");
 }
-const opened = open();
-opened.catch(() => {}); // whoever uses it hears of it
 
-async function change(name, use) {
-  const transaction = (await opened).transaction(name, "readwrite", {durability: "strict"});
-  use(transaction.objectStore(name));
-  return settled(transaction, "oncomplete", "onabort");
+/** The drawings of the page. What cannot be kept stays in memory; `refused` hears why, once. */
+export function startStore(refused) {
+  const opened = open(), get = (key) => drawings.get(key) ?? {key, strokes: []};
+  let drawings = new Map(), keeps = true;
+  opened.catch(() => {}); // whoever uses it hears of it
+  return {
+    get,
+    all: () => [...drawings.values()],
+
+    /** Take over what other tabs have kept, unless what is here could not be. */
+    async reload() {
+      if (!keeps) return;
+      const transaction = (await opened).transaction(STORES);
+      const [lines, strokes] = await Promise.all(STORES.map((name) =>
+        settled(transaction.objectStore(name).getAll(), "onsuccess", "onerror")));
+      const former = Map.groupBy(strokes, ({key}) => key);
+      drawings = new Map([...former.keys()].map((key) => ({key})).concat(lines)
+        .map(({key, ...more}) => [key, {key, strokes: former.get(key) ?? [], ...more}]));
+    },
+
+    /** Keep what is new of a drawing. */
+    async keep(key, changes) {
+      const drawing = {...get(key), ...changes, when: Date.now()};
+      drawings.set(key, drawing);
+      try {
+        const database = await opened;
+        const transaction = database.transaction(STORES, "readwrite", {durability: "strict"});
+        transaction.objectStore("lines").put(drawing);
+        transaction.objectStore("strokes").delete(IDBKeyRange.bound([key, 0], [key, Infinity]));
+        await settled(transaction, "oncomplete", "onabort");
+      } catch (error) {
+        if (keeps) refused(error);
+        keeps = false;
+      }
+    },
+  };
 }
 
-/** Keep the strokes {pointer, points} of a drawing; `appended`: only the last of them is new. */
-export const keep = (key, strokes, appended) => change("strokes", (store) => {
-  const first = appended ? strokes.length - 1 : 0;
-  if (!appended) store.delete(IDBKeyRange.bound([key, 0], [key, Infinity]));
-  strokes.slice(first).forEach((stroke, n) => store.put({...stroke, key, index: first + n}));
+/** Wait until no other tab has a part of the page: this one then has it until it is closed. */
+export const claim = (part) => new Promise((resolve) => { // only secure origins have locks
+  navigator.locks?.request(part, () => new Promise(() => resolve())) ?? resolve();
 });
-
-/** Keep what is known of a line: {key, state, when}. */
-export const keepLine = (line) => change("lines", (store) => store.put(line));
-
-/** All lines by their keys, and the strokes of every drawing by its key. */
-export async function everything() {
-  const transaction = (await opened).transaction(["strokes", "lines"]);
-  const [strokes, lines] = await Promise.all(["strokes", "lines"].map((name) =>
-    settled(transaction.objectStore(name).getAll(), "onsuccess", "onerror")));
-  const known = new Map(lines.map((line) => [line.key, line]));
-  return {strokes: Map.groupBy(strokes, ({key}) => key), lines: known};
-}

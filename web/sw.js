@@ -1,6 +1,8 @@
 // Keeps what the page needs, so that it works again without network.
 
-const VERSION = "3";
+const VERSION = "4";
+const PATIENCE = 2000; // ms
+let patience = PATIENCE; // none with a server that hangs, until it answers
 const SHELL = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "engine.wasm",
   ...["client", "dom", "engine", "features", "hand", "ink", "inkml", "line", "main", "networks",
     "pen", "random", "read", "sheet", "stopping", "store", "text", "worker", "write",
@@ -16,18 +18,20 @@ self.addEventListener("activate", (event) => event.waitUntil((async () => {
   await Promise.all([...old.map((name) => caches.delete(name)), self.clients.claim()]);
 })()));
 
-/** What the server has now; without it what was kept. */
+/** What the server has now; what was kept, where it has nothing in time. */
 async function answer(request) {
   const cache = await caches.open(VERSION);
-  try {
-    const found = await fetch(request, {cache: "no-cache"});
+  const kept = await cache.match(request, {ignoreSearch: true});
+  const fetched = fetch(request, {cache: "no-cache"}).then((found) => {
+    patience = PATIENCE;
     if (found.ok) cache.put(request, found.clone()).catch(() => {}); // full, or cut off
     return found;
-  } catch (error) {
-    const kept = await cache.match(request, {ignoreSearch: true});
-    if (kept) return kept;
-    throw error;
-  }
+  });
+  if (!kept) return fetched;
+  const late = new Promise((resolve) => setTimeout(resolve, patience));
+  const found = await Promise.race([fetched.catch(() => kept), late]);
+  if (!found) patience = 0;
+  return found ?? kept;
 }
 
 self.addEventListener("fetch", (event) => {

@@ -5,14 +5,30 @@ const ALIKE = ["'’‘`", '"“”„', "-–—", "lI|", "Bß"]; // which nobo
 /** A text as it is written: in normal form C, without blanks around it or two between words. */
 export const plain = (text) => text.normalize("NFC").replace(/\s+/gu, " ").trim();
 
+/** A text of characters that a network knows, and what stands for each of the others: what `page`
+ * writes (`fit` in handwriting/plain_text.py), or nothing. Blanks of all kinds stay. */
+export function fit(text, {alphabet, replacements = {}}) {
+  const known = new Set(alphabet), changes = {};
+  const apart = (sign) => (known.has(sign) ? sign : ` ${sign}`); // 1½ is not 11/2
+  const fitted = text.normalize("NFC").replace(/(?<=\d)[¼-¾⅐-⅞]/gu, apart).replace(/\S/gu,
+    (sign) => (known.has(sign) ? sign : changes[sign] = replacements[sign] ?? ""));
+  return {text: fitted, changes};
+}
+
 /** The numbers of a text's characters. */
 export function encode(text, alphabet) {
-  const known = [...alphabet], numbers = [...text].map((character) => known.indexOf(character));
-  const unknown = new Set([...text].filter((_, i) => numbers[i] < 0));
-  if (!unknown.size) return numbers;
-  const shown = [...unknown].slice(0, 10).join(" ");
-  throw new Error(`The network cannot write ${shown}: leave that out.`);
+  const known = [...alphabet], unknown = new Set([...text].filter((one) => !known.includes(one)));
+  if (unknown.size) throw new Error(`The network cannot write ${[...unknown].join(" ")}.`);
+  return [...text].map((character) => known.indexOf(character));
 }
+
+/** How many characters to insert, delete or replace for one text to become another. */
+export const editDistance = (text, other) => [...text].reduce((before, character) => {
+  const costs = [before[0] + 1];
+  [...other].forEach((wanted, i) => costs.push(
+    Math.min(before[i] + (character !== wanted), before[i + 1] + 1, costs[i] + 1)));
+  return costs;
+}, [...other, ""].map((_, i) => i)).at(-1);
 
 /** The words of a text, [start, end] each. */
 export const wordsOf = (text) =>

@@ -3,6 +3,7 @@
 // is asked for: what else is asked meanwhile does not wait for its end.
 
 import {rowStarts} from "./ink.js";
+import {fromInkml} from "./inkml.js";
 import {writeLine} from "./line.js";
 import {parse, Reader, Writer} from "./networks.js";
 import {wordsOf} from "./text.js";
@@ -67,8 +68,12 @@ const tasks = {
 
   goOn: () => line.next().value,
 
+  /** The strokes of an InkML file. */
+  open: ({file}) => fromInkml(file),
+
   /** What each row of strokes says: {text, doubtful}. */
-  read({strokes}) {
+  async read({strokes}) {
+    await tasks.load({role: "reader"});
     const starts = strokes.length ? rowStarts(strokes) : [];
     return starts.map((first, number) => rowOf(strokes.slice(first, starts[number + 1])));
   },

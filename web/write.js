@@ -2,7 +2,8 @@
 
 import {button, create, find, fresh, marked} from "./dom.js";
 import {strokes} from "./ink.js";
-import {Paper, paint, saveSheets} from "./sheet.js";
+import {Paper, paint, saveSheets, toElements} from "./sheet.js";
+import {fit} from "./text.js";
 
 const MOST = 5000; // characters of a text
 const WIDTH = 1.25; // x-heights of a character, until a line was written (assumed)
@@ -126,12 +127,8 @@ export function startWrite({client, complain, say}) {
     job?.abort();
     const own = job = new AbortController();
     hurried = false;
+    frame ||= requestAnimationFrame(play);
     try {
-      say("Loading");
-      network = await client.ask("load", {role: "writer"});
-      find("#licence").textContent = `${network.name}: ${network.licence}`;
-      own.signal.throwIfAborted();
-      frame ||= requestAnimationFrame(play);
       await work(own.signal);
     } catch (error) {
       complain(error);
@@ -144,12 +141,35 @@ export function startWrite({client, complain, say}) {
     showDoubts();
   }
 
-  function write() {
-    const text = fields.text.value.normalize("NFC").trimEnd(), size = Number(fields.size.value);
-    if (text.length > MOST)
-      return complain(new Error(`A text here has at most ${MOST} characters, this one ` +
-        `${text.length}: “experiments.py page” writes longer ones.`));
+  /** The text. If the network cannot write all of it, an Error names the signs, and has as its
+   * `remedy` a button that replaces them or leaves them out. */
+  function writable() {
+    const {text, changes} = fit(fields.text.value, network), signs = Object.keys(changes);
+    if (text.trim() && !signs.length) return text;
+    const code = (sign) => sign.codePointAt().toString(16).toUpperCase().padStart(4, "0");
+    const shown = (sign) => (/[\p{C}\p{M}]/u.test(sign) ? `U+${code(sign)}` : sign) +
+      (changes[sign] && ` (${changes[sign]} instead)`);
+    const listed = `The network cannot write ${signs.map(shown).join(", ")}.`;
+    const error = new Error(signs.length ? listed : "The text is blank.");
+    if (text.trim()) error.remedy = ["Replace or leave out", () => {
+      fields.text.value = fit(fields.text.value, network).text;
+      write();
+    }];
+    throw error;
+  }
+
+  /** Write the text, if all of it can be written: else the sheets stay as they are. */
+  async function write() {
     if (!form.reportValidity()) return;
+    if (fields.text.textLength > MOST)
+      throw new Error(`A text here has at most ${MOST} characters, this one ` +
+        `${fields.text.textLength}: “experiments.py page” writes longer ones.`);
+    say("Loading");
+    network = await client.ask("load", {role: "writer"}).finally(() => say(""));
+    find("#licence").textContent = `${network.name}: ${network.licence}`;
+    fields.style[0].textContent = network.name === "writer" ? "Its own" : network.name;
+    const text = writable().trimEnd(), size = Number(fields.size.value);
+    find("#problem").hidePopover();
     history.replaceState(null, "", chosen());
     [rows, sheets] = [[], []];
     find("#sheets").replaceChildren();
@@ -179,10 +199,16 @@ export function startWrite({client, complain, say}) {
   find("#stop").onclick = () => job?.abort();
   find("#learned").onchange = async ({target: {files: [file]}}) => {
     const bytes = await file.arrayBuffer();
-    const {name} = await client.ask("load", {role: "writer", bytes, name: file.name});
+    await client.ask("load", {role: "writer", bytes, name: file.name});
     fields.style.value = "";
-    fields.style.selectedOptions[0].textContent = name;
     write();
+  };
+  find("#print").onclick = () => print();
+  window.onbeforeprint = () => {
+    const style = new CSSStyleSheet(), own = find("#write").hidden ? [] : rows;
+    style.replaceSync(`@page sheet { size: ${paper?.width}mm ${paper?.height}mm; margin: 0; }`);
+    document.adoptedStyleSheets = [style];
+    find("#printed").replaceChildren(...toElements(paper, own, look()));
   };
   find("#link").onclick = async () => {
     history.replaceState(null, "", chosen());

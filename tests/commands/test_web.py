@@ -83,7 +83,7 @@ def test_a_port_that_is_taken_is_one_error(networks):
 
 def test_a_learned_hand_is_what_the_page_writes_with(networks, serve, tmp_path, monkeypatch):
     run, listen, opened = tmp_path / "run", web._listen, []
-    save(run / "hand.pth", "SynthesisNetwork", end_of_sequence=True)
+    save(run / "hand.pth", "SynthesisNetwork", "own_hand", end_of_sequence=True)
     monkeypatch.setattr(flat_file, "make_missing", lambda folder: [])
     monkeypatch.setattr(web, "_listen", lambda port, learned: listen(0, learned))
     monkeypatch.setattr(web.ThreadingHTTPServer, "serve_forever", lambda server: None)
@@ -96,6 +96,7 @@ def test_a_learned_hand_is_what_the_page_writes_with(networks, serve, tmp_path, 
     assert len(opened) == 1
     header = json.loads(web.HAND.read_bytes().partition(b"\n")[0])
     assert header["styles"]["hand"]["text"] == "abc"
+    assert header["name"] == "run"  # which whoever learned the hand chose
 
 
 def test_the_hand_stands_for_the_writer_where_it_was_learned(networks, serve):

@@ -55,6 +55,7 @@ def test_the_header_says_how_to_read_the_weights(made):
     assert shapes == {name: one.shape for name, one in network.model.state_dict().items()}
     assert header["sampling"]["min_scales"] == network.model.min_scales.tolist()
     assert header["sampling"]["x_height"] > 0 and "styles" not in header
+    assert header["replacements"]["½"] == "1/2" and "a" not in header["replacements"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from handwriting.plain_text import explain, fit
+from handwriting.plain_text import explain, fit, replacements
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 
@@ -133,6 +133,12 @@ def test_a_known_text_stays_as_it_is():
 )
 def test_only_known_characters_are_written(text, known, fitted):
     assert fit(text, known) == fitted
+
+
+def test_the_table_of_replacements_is_what_single_characters_are_written_as():
+    table = replacements(frozenset("a1/2 "))
+    assert table["½"] == "1/2" and table["ä"] == "a" and not {"a", "😀", "\u0302"} & {*table}
+    assert all(fit(f"a{one}", "a1/2 ").text == f"a{other}" for one, other in table.items())
 
 
 def test_random_unicode_is_written_or_named():

@@ -47,6 +47,16 @@ const tasks = {
     });
   },
 
+  async fit({ texts, ...network }) {
+    const { fit } = await import(new URL("text.js", web));
+    return texts.map((text) => fit(text, network).text);
+  },
+
+  async distances({ pairs }) {
+    const { editDistance } = await import(new URL("text.js", web));
+    return pairs.map(([one, other]) => editDistance(one, other));
+  },
+
   rows: ({ inks }) => inks.map(rowStarts),
 
   async read({ network, inks }) {

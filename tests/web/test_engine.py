@@ -1,14 +1,17 @@
 """The engine of the page computes what Python does, and so it does when it is compiled anew."""
 
+import random
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
 import torch
+from rapidfuzz.distance import Levenshtein
 
 from data_loader import EmbeddedDataset
 from handwriting import flat_file
+from handwriting.plain_text import fit, replacements
 from model import load, sample
 from model.generation.options import Sampling
 from model.generation.sampling import predict
@@ -120,6 +123,31 @@ def test_rows_begin_where_python_says():
     inks.append(from_strokes([*strokes(inks[0]), *below]))
     starts = engine("rows", inks=[[one.tolist() for one in strokes(ink)] for ink in inks])
     assert starts == [row_starts(ink) for ink in inks] and len(starts[-1]) == 2
+
+
+def random_texts(chance, count):
+    """Return texts of signs from all of Unicode, mostly of those that somebody types."""
+    pools = [range(0x20, 0x7F), range(0xA0, 0x250), range(0x300, 0x2FFF), range(0xF900, 0x1F700)]
+    every = [[chr(code) for code in pool if not 0xD800 <= code < 0xE000] for pool in pools]
+    return ["".join(chance.choice(chance.choice(every)) for _ in range(40)) for _ in range(count)]
+
+
+@pytest.mark.parametrize("alphabet", ["".join(map(chr, range(32, 127))), "aeé½’ 12/"])
+def test_what_is_written_instead_of_unknown_signs_is_what_python_writes(alphabet):
+    texts = ["1½ cups – “naïve” €5 ﬁne² Łódź\u00ad a\u0302", *random_texts(random.Random(4), 200)]
+    table = replacements(frozenset(alphabet))
+    fitted = engine("fit", texts=[f"a {text}" for text in texts], alphabet=alphabet,
+                    replacements=table)  # fmt: skip
+    for text, written in zip(texts, fitted, strict=True):
+        assert written.split() == fit(f"a {text}", alphabet).text.split()
+
+
+def test_edit_distances_are_those_of_rapidfuzz():
+    texts = ["", "a", *random_texts(random.Random(5), 6)]
+    texts += [text[:30] + "new" for text in texts]
+    pairs = [(one, other) for one in texts for other in texts]
+    expected = [Levenshtein.distance(*pair) for pair in pairs]
+    assert engine("distances", pairs=pairs) == expected
 
 
 @pytest.mark.skipif(not (shutil.which("clang") and shutil.which("wasm-ld")), reason=NO_CLANG)

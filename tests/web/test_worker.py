@@ -97,8 +97,7 @@ def test_what_goes_wrong_is_one_clear_message(page, tmp_path):
         "is a writer, and a reader is needed": dict(READER, name="networks/writer.bin"),
     }
     others = {
-        "The reader is not loaded": dict(task="read", strokes=[[[0, 0]]]),
-        "The network cannot write 🎉 ש: leave": write("a 🎉 ש"),
+        "The network cannot write 🎉 ש": write("a 🎉 ש"),
         "There is no style wild": write("a", style="wild"),
     }
     answers = ask(page, *loading.values(), WRITER, *others.values())
