@@ -87,7 +87,7 @@ def _try_parts(trainer: Any) -> None:
             _try_chunks(trainer, batch)
         _try_step(trainer, batch)
         for name, part in trainer.checkpoint.stateful.items():
-            try_state(_block(name), part, part)
+            try_state(_block(name), part)
 
 
 def _has_user_parts(trainer: Any) -> bool:
@@ -120,7 +120,8 @@ def _put_back(trainer: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        trainer.optimizer_step.optimizer.zero_grad(set_to_none=True)
+        for module in modules:
+            module.zero_grad()
         for owner, before in plain:
             _put_back_attributes(owner, before, warns=_has_user_parts(trainer))
         for buffer, before in buffers:
@@ -133,8 +134,7 @@ def _put_back(trainer: Any) -> Iterator[None]:
         for name in unkept.keys() & {*changed}:
             _warn_of_loss(trainer, name, f"keep it by self.keep({name!r}, ...)")
     for name in changed:
-        if _differ(states[name], parts[name].state_dict()):
-            raise _state_is_lost(_block(name), parts[name])
+        _check_state(_block(name), parts[name], states[name])
 
 
 def _block(name: str) -> str:
@@ -374,14 +374,8 @@ def _differ(before: Any, after: Any) -> bool:
     return repr(before) != repr(after)  # NaN is NaN.
 
 
-def try_state(key: str, part: Any, fresh: Any) -> None:
-    """Raise a ConfigFault if a checkpoint cannot keep the state of a part.
-
-    Args:
-        key: of the part in a config.
-        part: whose state it is.
-        fresh: another one, that takes it; or the same.
-    """
+def try_state(key: str, part: Any) -> None:
+    """Raise a ConfigFault if a checkpoint cannot keep the state of a part, whose key this is."""
     with trying(key, part, TAKES_STATE):
         file = io.BytesIO()
         torch.save(part.state_dict(), file)
@@ -390,15 +384,15 @@ def try_state(key: str, part: Any, fresh: Any) -> None:
             saved = torch.load(file, weights_only=True)
         except pickle.UnpicklingError:
             raise ConfigFault(key, type(part).__name__, TAKES_STATE) from None
-        fresh.load_state_dict(copy.deepcopy(saved))  # Which torch's CyclicLR changes.
-        lost = _differ(saved, fresh.state_dict())
-    if lost:
-        raise _state_is_lost(key, part)
+        part.load_state_dict(copy.deepcopy(saved))  # Which torch's CyclicLR changes.
+    _check_state(key, part, saved)
 
 
-def _state_is_lost(key: str, part: Any) -> ConfigFault:
-    expected = f"{TAKES_STATE}; afterwards it has another state"
-    return ConfigFault(key, type(part).__name__, expected)
+def _check_state(key: str, part: Any, loaded: dict[str, Any]) -> None:
+    """Raise a ConfigFault if a part has another state than it has loaded."""
+    if _differ(loaded, part.state_dict()):
+        expected = f"{TAKES_STATE}; afterwards it has another state"
+        raise ConfigFault(key, type(part).__name__, expected)
 
 
 @contextmanager

@@ -109,7 +109,7 @@ def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
             raise ConfigFault("lr_scheduler", type(schedule).__name__, expected)
     for key, part in (("optimizer", optimizer), ("lr_scheduler", schedule)):
         if part is not None:
-            try_state(key, part, part)
+            try_state(key, part)
 
 
 def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> None:

@@ -143,6 +143,7 @@ def test_a_network_that_is_not_kept_is_named(tmp_path, caplog):
     assert "Unkept.critic changes in a step and is not in a checkpoint" in caplog.text
     assert "self.keep('critic', ...)" in caplog.text
     assert same(before, trainer.critic.state_dict())
+    assert all(weight.grad is None for weight in trainer.critic.parameters())
 
 
 def test_a_run_that_goes_on_is_warned_and_not_refused(tmp_path, monkeypatch, caplog):
