@@ -46,14 +46,9 @@ class Batch:
     index: Tensor
     """`(batch,)` int64, the places of its samples in their list."""
     hand: Tensor | None = None
-    """`(batch,)` int64, in whose hands they are: numbers of the hands of all samples that were
-    loaded, which tell hands apart; -1 where unknown, as where none are given."""
+    """`(batch,)` int64, in whose hands they are, numbered by name; -1 where that is unknown."""
     extras: dict[str, Tensor] = field(default_factory=dict)
     """`(batch, ...)` float32 each, what else is told of the samples, by name."""
-
-    def __post_init__(self) -> None:
-        if self.hand is None:
-            self.hand = torch.full_like(self.index, -1)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """Return the batch with all its tensors on `device`."""
@@ -73,7 +68,7 @@ class Batch:
             text=self.text[rows],
             text_lengths=self.text_lengths[rows],
             index=self.index[rows],
-            hand=self.hand[rows],
+            hand=None if self.hand is None else self.hand[rows],
             extras={name: value[rows] for name, value in self.extras.items()},
         )
 

@@ -121,8 +121,8 @@ SHARED: dict[str, dict[str, Any]] = {
         "action": "append",
         "default": [],
         "metavar": "NAME=NUMBER,NUMBER",
-        "help": "what a network that takes extras is told; may be given several times (default: "
-        "zeros)",
+        "help": "what a network is told that takes extras; may be given several times "
+        "(default: zeros)",
     },
     "--skip-unknown": {
         "action": "store_true",

@@ -30,8 +30,7 @@ _SAMPLE = 1  # keeps the draws of a sample apart from those of an epoch's order
 Features = Callable[..., np.ndarray]
 """From ink to the inputs of a network, see `BaseModel`."""
 Item = tuple[np.ndarray, np.ndarray | None, np.ndarray, int, int, Mapping[str, np.ndarray]]
-"""Inputs, targets unless the inputs are features, characters, place in the list, number of the hand
-or -1, and extras."""
+"""Inputs, targets unless the inputs are features, characters, place in the list, hand, extras."""
 
 
 def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:

@@ -43,8 +43,7 @@ class Hand:
         writer: takes a text.
         primer: a line of the hand.
         reader: proofreads; None for no proofreading.
-        sampling: how points are drawn; what a network draws for a line as a whole is the same in
-            all lines, words and tries: by `latent_seed`, or else by the seed 0.
+        sampling: how points are drawn; all lines, words and tries have its `latent_seed`, or 0.
         tries: most times a word is written.
         slant: degrees from upright to the right; None for the hand's own.
         progress: show a progress bar of the lines that are written together.

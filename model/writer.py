@@ -67,8 +67,7 @@ class Writer(TrainedNetwork):
             progress: show a progress bar.
 
         Raises:
-            UserError: if a text is missing or too long, or has characters unknown to the network,
-                or that takes no such extras.
+            UserError: if a text is missing or too long, or has characters unknown to the network.
             DataError: if the primer is no ink.
         """
         if self.model.needs_text != (texts is not None):

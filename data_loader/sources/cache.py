@@ -23,8 +23,7 @@ from utils.files import atomic_write, check_writable
 
 FORMAT = 2
 STRINGS = ("text", "name", "writer", "group")
-EXTRA = "extra."
-"""Before the names of the extras, where samples have any."""
+EXTRA = "extra."  # before the names of the arrays of extras, where there are any
 
 logger = logging.getLogger(__name__)
 
@@ -49,11 +48,7 @@ def in_order(parsed: Parsed) -> Parsed:
 
 
 def pack(parsed: Parsed) -> dict[str, np.ndarray]:
-    """Return samples as a few arrays, one after the other, offsets as int16 where all fit that.
-
-    Raises:
-        DataError: if samples differ in their extras.
-    """
+    """Return samples as a few arrays, one after the other, offsets as int16 where all fit that."""
     samples = parsed.samples
     inks = np.concatenate([sample.ink for sample in samples])
     offsets = inks[:, :2]

@@ -90,9 +90,8 @@ def sample_of(line: object, y_grows_down: bool = True) -> Sample:
     try:
         arrays = {name: np.asarray_chkfinite(extras[name], np.float32) for name in extras}
     except (TypeError, ValueError):
-        raise Fault(
-            "extras that are not lists of finite numbers by name", repr(extras)[:60]
-        ) from None
+        wrong = "extras that are not lists of finite numbers by name"
+        raise Fault(wrong, repr(extras)[:60]) from None
     return Sample(join_strokes(positions), clean_text(text), writer=writer, extras=arrays)
 
 

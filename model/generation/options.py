@@ -34,10 +34,9 @@ class Sampling:
             network goes on from what it wrote. None: the network's own, and for a
             `handwriting.Hand` those that make lines as large as its primer; (1, 1): the paper.
         max_steps: limit on the steps of a line; None: enough for its text.
-        extras: what a network that takes extras is told: numbers by name; zeros for those that are
-            not named. In one call of `sample` there may be a row for each line.
-        latent_seed: of what a network draws for a line as a whole; None: the line's own seed. A
-            `handwriting.Hand` has one for all of its lines.
+        extras: what a network that takes extras is told: numbers by name, or in one call of
+            `sample` a row for each line; zeros for those that are not named.
+        latent_seed: of what is drawn for a line as a whole; None: the line's own seed.
 
     Raises:
         UserError: if a value is out of range.

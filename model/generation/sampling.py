@@ -71,8 +71,7 @@ def sample(
 
     Raises:
         UserError: if there are not as many texts as seeds, or an empty text; `DataError` if the
-            primer is no ink; `UserError` if the alphabet lacks a character, or the network takes
-            no such extras.
+            primer is no ink; `UserError` if the network lacks a character, or takes no such extra.
     """
     if not seeds:
         return []
@@ -83,7 +82,7 @@ def sample(
     max_steps, primer_length = max(limits), len(nfc(primer_text).rstrip()) if whole else 0
     latents = seeds if sampling.latent_seed is None else [sampling.latent_seed] * len(seeds)
     given = model.told(len(seeds), sampling.extras, latents)
-    begin, start_phi = _begin(model, start, whole, primer_length, len(seeds), given, sampling)
+    begin, start_phi = _begin(model, start, whole, primer_length, given, sampling)
     point, current = begin.point, begin.bias
     matmul_dtype = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
     stepper = model.stepper(begin, matmul_dtype)
@@ -191,8 +190,7 @@ def _random_numbers(seeds: Sequence[int], device: torch.device) -> Iterator[tupl
 def predict(model: GenerationNetwork, line: Line) -> Output:
     """Return what a network says at each step of a line, `(1, steps, ...)`.
 
-    It sees the line as a whole, as it became, though it may have written it in parts, and is told
-    what it was told then.
+    It sees it as a whole, as it became, though it may have written it in parts, told the same.
     """
     inputs = torch.from_numpy(model.normalisation.apply(line.ink[:-1]))[None]
     device, text = model.output.weight.device, (None, None)
@@ -206,7 +204,6 @@ def _begin(
     start: np.ndarray,
     texts: Sequence[str] | None,
     primer_length: int,
-    count: int,
     given: Given,
     sampling: Sampling,
 ) -> tuple[WritingState, Tensor | None]:
@@ -227,12 +224,11 @@ def _begin(
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
     # The sequence continues, so the primer's last point does not end it.
     inputs = functional.pad(inputs, (0, model.input_size - 3))
-    state, phi = model.initial_state(count, given), None
+    count, phi = len(given.seeds), None
+    state = model.initial_state(count, given)
     values = [value.double().numpy(force=True) for value in state.values()]
-    whole = [
-        (text, *(value[n].tobytes() for value in values))
-        for n, text in enumerate(texts or [""] * count)
-    ]
+    begins = [[row.tobytes() for row in value] for value in values]
+    whole = [*zip(texts or [""] * count, *begins, strict=True)]
     different = [*dict.fromkeys(whole)]  # Lines that begin alike: D of them are enough.
     first = [*map(whole.index, different)]
     state = {name: value[first] for name, value in state.items()}

@@ -99,5 +99,5 @@ def test_hands_and_extras_go_with_their_rows():
     *tensors, extras = vars(there).values()
     assert {one.device.type for one in (*tensors, extras["mood"])} == {"meta"}
     without = Batch(batch.inputs, None, *[lengths] * 4)
-    assert without.hand.tolist() == [-1] * 3 and without.extras == {}
+    assert without.hand is None and without.extras == {}
     assert without.to("meta").targets is None

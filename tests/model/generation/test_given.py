@@ -122,8 +122,6 @@ def test_lines_are_aligned_by_what_is_told_of_them(network):
 
 def test_a_network_of_ones_own_is_written_with_by_its_forward(network):
     """Not by the compiled loop, which knows nothing of what it adds."""
-    begin, _ = module._begin(
-        network, np.zeros((1, 3)), ["ab"], 0, 1, network.told(1, {}, [1]), SHORT
-    )
+    begin, _ = module._begin(network, np.zeros((1, 3)), ["ab"], 0, network.told(1, {}, [1]), SHORT)
     assert type(network.stepper(begin, torch.float32)) is Stepper
     assert begin.state["told"].shape == (1, 4)
