@@ -68,7 +68,7 @@ class Hand:
         self.primer = ink, text.rstrip()  # the space comes with what follows
         sizes = self.writer.model.needs_text and self.primer[1] and self.sampling.bias > 0
         if sizes and self.calibration is None and self.sampling.stretch is None:
-            self.calibration = calibrated(self.writer, self.primer, self.sampling)
+            self.calibration = calibrated(self.writer, self.primer, self.sampling, self.progress)
 
     @cached_property
     def shape(self) -> HandShape:

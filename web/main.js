@@ -60,7 +60,7 @@ async function start() {
   let shown;
   const open = () => {
     const [name, query] = location.hash.slice(1).split("?");
-    shown = name in parts ? name : "write";
+    shown = Object.hasOwn(parts, name) ? name : "write";
     for (const part of Object.keys(parts)) {
       find(`#${part}`).hidden = part !== shown;
       find(`nav a[href="#${part}"]`).ariaCurrent = part === shown ? "page" : null;
