@@ -29,8 +29,8 @@ help:
 	@echo "               SEED=N chooses other trials"
 	@echo "make sanitize  test the compiled kernels under address and undefined-behaviour sanitizers,"
 	@echo "               for AVX-512 and AVX2 (about 10 minutes)"
-	@echo "make web       compile the engine of the page in web/, and make its networks; the page:"
-	@echo "               python experiments.py web"
+	@echo "make web       compile the engine of the page, measure its styles, make its networks;"
+	@echo "               the page: python experiments.py web"
 	@echo "make web-test  test the page in Chromium and its engine in Node.js (about 2 minutes)"
 	@echo "make lint      check style, format and import directions"
 
@@ -122,9 +122,15 @@ ENGINE ?= web/engine.wasm
 KERNELS := $(addprefix model/layers/kernels/,products.c lstm.c sampling.c)
 EXPORTS := calloc mark release pack linear forward write_lines
 
-web: $(ENGINE) .venv/installed
-	@PYTHONPATH=. .venv/bin/python -c \
-		'from handwriting import flat_file; flat_file.make_missing("web/networks")'
+FLAT := PYTHONPATH=. .venv/bin/python -c
+
+web: $(ENGINE) web/styles.json .venv/installed
+	@$(FLAT) 'from commands import web; from handwriting import flat_file; \
+		flat_file.make_missing(web.NETWORKS)'
+
+# The hands of writer as the page continues them: shipped, as they take minutes without a compiler.
+web/styles.json: saved/pretrained/writer.pth $(wildcard saved/styles/*.json) | .venv/installed
+	@$(FLAT) 'from handwriting import flat_file; flat_file.save_styles("$@")'
 
 $(ENGINE): web/engine.c $(KERNELS) model/layers/kernels/step.h $(wildcard web/libc/*.h)
 	clang --target=wasm32 -msimd128 -mbulk-memory -O3 -std=gnu11 -nostdlib -nostdlibinc \

@@ -4,9 +4,12 @@ import argparse
 import re
 import sys
 import webbrowser
+from collections.abc import Mapping
 from functools import partial
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from commands.options import Parser, ink_of, number
 from utils.checks import UserError
@@ -14,8 +17,9 @@ from utils.checks import UserError
 PORT = 8753
 """Always the same one, as a browser keeps what one recorded by address and port."""
 FOLDER = Path(__file__).resolve().parents[1] / "web"
-NETWORKS = FOLDER / "networks"
-HAND = NETWORKS / "hand.bin"
+NETWORKS = [FOLDER / "networks" / name for name in ("writer.bin", "reader.bin")]
+TYPES = {".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm"}
+"""Of files by their endings: the system's own table may lack these."""
 POLICY = re.compile('"Content-Security-Policy" content="([^"]+)"')
 
 
@@ -36,31 +40,40 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    with _listen(arguments.port, bool(arguments.hand)) as server:
+    with TemporaryDirectory() as folder:
         from handwriting import flat_file
 
-        print("getting the networks and styles of the page ready", flush=True)
+        files = page_files()
         for path in flat_file.make_missing(NETWORKS):
             print(f"{path}  ({path.stat().st_size / 2**20:.1f} MiB)")
         if arguments.hand:
             from handwriting.networks import load_writer
 
             writer = load_writer(arguments.hand, "cpu")
-            flat_file.save(HAND, writer, ink_of(writer, "--hand"))
-            print(f"{HAND}  (the hand of {writer.path})")
-        address = f"http://127.0.0.1:{server.server_port}/"
-        print(f"{address}  (Ctrl-C ends it)", flush=True)
-        webbrowser.open(address)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:  # which is how it ends
-            print()
+            files["/networks/writer.bin"] = hand = Path(folder, "hand.bin")
+            print(f"measuring the hand of {writer.path}", flush=True)
+            flat_file.save(hand, writer, ink_of(writer, "--hand"))
+        with _listen(arguments.port, files) as server:
+            address = f"http://127.0.0.1:{server.server_port}/"
+            print(f"{address}  (Ctrl-C ends it)", flush=True)
+            webbrowser.open(address)
+            try:
+                server.serve_forever()
+            except KeyboardInterrupt:  # which is how it ends
+                print()
 
 
-def _listen(port: int, learned: bool) -> ThreadingHTTPServer:
-    """Return what serves the page; `learned` says whether it writes as a learned hand."""
+def page_files() -> dict[str, Path]:
+    """Return the files of the page by their addresses."""
+    paths = [*filter(Path.is_file, FOLDER.iterdir()), *NETWORKS]
+    addresses = {f"/{path.relative_to(FOLDER).as_posix()}": path for path in paths}
+    return addresses | {"/": FOLDER / "index.html"}
+
+
+def _listen(port: int, files: Mapping[str, Path]) -> ThreadingHTTPServer:
+    """Return what serves files by their addresses."""
     try:
-        return _Server(("127.0.0.1", port), partial(_Page, learned=learned))
+        return _Server(("127.0.0.1", port), partial(_Page, files))
     except OSError as error:
         reason = f"{error.strerror}; choose another one with --port"
         raise UserError(f"--port {port}: cannot be served ({reason})") from None
@@ -74,20 +87,32 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Page(SimpleHTTPRequestHandler):
-    """Answers with the files of the page; the hand that was learned stands for the writer."""
+    """Answers with the files of the page."""
 
-    def __init__(self, *connection: object, learned: bool) -> None:
-        self.learned = learned
-        super().__init__(*connection, directory=str(FOLDER))
+    extensions_map = TYPES
+
+    def __init__(self, files: Mapping[str, Path], *connection: object) -> None:
+        self.files = files
+        super().__init__(*connection)
 
     def translate_path(self, path: str) -> str:
-        file = super().translate_path(path)
-        return str(HAND) if self.learned and Path(file) == NETWORKS / "writer.bin" else file
+        return str(self.files.get(path.partition("?")[0], ""))  # where no file is
+
+    def send_head(self) -> object:
+        """Refuse who asks another host, whose name may lead here as well (DNS rebinding)."""
+        port, host = self.server.server_port, self.headers.get("Host", "")
+        host = host if ":" in host else f"{host}:80"
+        if host not in (f"127.0.0.1:{port}", f"localhost:{port}"):
+            return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+        del self.headers["If-Modified-Since"]  # of a hand, which is newer than the writer's file
+        return super().send_head()
 
     def end_headers(self) -> None:
         policy = POLICY.search((FOLDER / "index.html").read_text(encoding="utf-8"))[1]
-        self.send_header("Content-Security-Policy", " ".join(policy.split()))
-        self.send_header("Cache-Control", "no-cache")  # ask whether a file has changed
+        policy = f"{' '.join(policy.split())}; frame-ancestors 'none'"
+        self.send_header("Content-Security-Policy", policy)
+        self.send_header("Cache-Control", "no-cache")  # a file may have changed
+        self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
     def log_message(self, *_: object) -> None:

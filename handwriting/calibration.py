@@ -53,7 +53,9 @@ class Calibration(NamedTuple):
         return replace(line, ink=ink)
 
 
-def calibrated(writer: Writer, primer: Primer, sampling: Sampling) -> Calibration:
+def calibrated(
+    writer: Writer, primer: Primer, sampling: Sampling, progress: bool = False
+) -> Calibration:
     """Return how a writer continues a hand as wide and as high as it is.
 
     The lines that are written have the primer's own text, so that widths compare. The second
@@ -63,6 +65,7 @@ def calibrated(writer: Writer, primer: Primer, sampling: Sampling) -> Calibratio
         writer: takes a text.
         primer: a line of the hand.
         sampling: of what it will write; its stretch and limit are not used.
+        progress: show a progress bar of each round.
     """
     ink, text = primer
     usual = writer.model.stretch_at(sampling.bias)
@@ -73,7 +76,9 @@ def calibrated(writer: Writer, primer: Primer, sampling: Sampling) -> Calibratio
     gain, before, excess = np.full(2, GAIN), None, np.zeros(2)
     for _ in range(ROUNDS):
         trial = replace(sampling, stretch=tuple(np.exp(stretch).tolist()), max_steps=None)
-        lines = writer.write_lines([text] * LINES, range(LINES), trial, primer=primer)
+        lines = writer.write_lines(
+            [text] * LINES, range(LINES), trial, primer=primer, progress=progress
+        )
         excess = np.log(_ratios(lines, wanted))
         if before is not None:
             moved = stretch - before[0]

@@ -1,6 +1,6 @@
 """One flat file of a network, for the engine of `web/`, which computes the same.
 
-The file is a line of JSON, the header, and after it the weights. The header has
+The file is a line of JSON, the header; the weights; and the SHA-256 of both. The header has
 
 - `format`, `role` ("writer" or "reader"), `name`, `licence`;
 - `architecture`, `alphabet` and `normalisation`, as a checkpoint has them;
@@ -8,23 +8,27 @@ The file is a line of JSON, the header, and after it the weights. The header has
   size of what it writes; `features` of a reader;
 - `replacements` of a writer: what `page` writes for characters that are not in the alphabet;
 - `styles`: lines in whose hands it writes, see `style_of_web`;
-- `tensors`: name, type and shape of each, in their order; `bytes` of all, and their `sha256`.
+- `tensors`: name, type and shape of each, in their order.
 
 Those of type "int8" are matrices whose rows are scaled: first a float32 for each row, then the
-int8, which are to be multiplied by it. The others are float32. Numbers are little-endian.
+int8, which are to be multiplied by it. The others are float32. Numbers are little-endian. In the
+former format the header has the `sha256` of the weights, with which the file ends.
 """
 
 import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 
+from base import distributed
 from base.checkpoint import FORMAT as CHECKPOINT_FORMAT
 from base.device import resolve_device
 from base.pretrained import network_of, pretrained, styles
@@ -40,23 +44,43 @@ from model.loading import load as load_network
 from model.loading import restored
 from model.trained_network import TrainedNetwork
 from utils import strict_json
-from utils.checks import CheckpointError, ConfigFault, UserError
+from utils.binding import Binder
+from utils.checks import ABSENT, CheckpointError, ConfigFault, Range, UserError
 from utils.files import atomic_write, open_file, write_text
 from utils.hand_measures import baseline, levelled
 from utils.ink import x_height
-from utils.ink_features import num_features
+from utils.override import children
 
-FORMAT = "online-handwriting/1"
-ENDING, STYLES = ".bin", "styles.json"
+FORMER_FORMAT, FORMAT = "online-handwriting/1", "online-handwriting/2"
+DIGEST_BYTES = hashlib.sha256().digest_size
 FLOATS, BYTES = np.dtype("<f4"), np.dtype(np.int8)
 LARGEST = 127
 """Of int8."""
 PRECISE = ("output.weight", "window.weight", "weight_input")
 """Ends of the names of matrices that stay float32: in 8 bits these, a tenth of the file, cost most
 of the log-loss (measured, lab notebook: the networks of the page)."""
-MAX_HEADER = 2**20
-"""Bytes of a header (assumed: the usual ones have 10,000, of which most are a style)."""
+MAX_HEADER, MAX_BYTES = 2**20, 2**29
+"""Bytes of a header (assumed: the usual ones have 10,000, of which most are a style) and of a file,
+which takes up to four times as many in memory."""
 UNKNOWN_LICENCE = "that of the lines with which it was trained"
+
+Size = Annotated[int, Range(1, 2**53 - 1)]  # whole numbers of JavaScript end there
+Kind, Pair = Literal["float32", "int8"], tuple[float, float]
+Tensor = tuple[str, Kind, Size] | tuple[str, Kind, Size, Size] | tuple[str, Kind, Size, Size, Size]
+KEYS: list[tuple[Any, str]] = [
+    (Literal["writer", "reader"], "role"),
+    (str, "name licence alphabet architecture.type styles.hand.text"),
+    (Pair, "normalisation.mean normalisation.std sampling.min_scales styles.hand.stretch"),
+    (float, "sampling.bias sampling.pen_sharpness sampling.stretch sampling.max_correlation"),
+    (float, "sampling.x_height sampling.step sampling.baseline features.spacing"),
+    (float, "styles.hand.x_height"),
+    (list[float], "styles.hand.ink"),
+    (Size | None, "sampling.longest"),
+    (Size, "features.parts"),
+    (list[Tensor], "tensors"),
+]
+"""Annotations of the header's values, each with the dotted keys that have it; web/networks.js has
+the same."""
 
 
 def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -> None:
@@ -82,8 +106,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         own = {"role": "writer", "sampling": _sampling(network)}
         own["replacements"] = replacements(frozenset(model.alphabet.characters))
     else:
-        features = {"spacing": model.spacing, "parts": model.parts}
-        own = {"role": "reader", "features": features | {"count": num_features(model.parts)}}
+        own = {"role": "reader", "features": {"spacing": model.spacing, "parts": model.parts}}
     if style:
         own["styles"] = {"hand": style_of_web(network, style)}
     header = {
@@ -95,11 +118,9 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         "normalisation": model.normalisation.to_dict(),
         **own,
         "tensors": tensors,
-        "bytes": len(payload),
-        "sha256": hashlib.sha256(payload).hexdigest(),
     }
-    line = json.dumps(header, ensure_ascii=False).encode() + b"\n"
-    atomic_write(path, lambda file: file.write(line + payload))
+    content = json.dumps(header, ensure_ascii=False).encode() + b"\n" + payload
+    atomic_write(path, lambda file: file.write(content + hashlib.sha256(content).digest()))
 
 
 def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
@@ -154,28 +175,26 @@ def check_known(network: TrainedNetwork) -> None:
         )
 
 
-def make_missing(folder: str | Path) -> list[Path]:
-    """Make what the page needs, two networks and the styles of one, where the folder lacks it or
-    has it of an older checkpoint.
-
-    Returns:
-        the files that were made.
-    """
-    folder, made = Path(folder), []
-    folder.mkdir(exist_ok=True)
-    for name in ("writer", "reader"):
-        path = folder / f"{name}{ENDING}"
-        newest = is_flat_file(path) and path.stat().st_mtime >= pretrained()[name].stat().st_mtime
-        if not newest:
-            save(path, load_network(name, "cpu"))
+def make_missing(paths: Sequence[Path]) -> list[Path]:
+    """Make the flat files of pretrained networks, each named like its file, where they are missing
+    or of an older checkpoint. Return those that were made; a bar shows how many are there."""
+    made = []
+    for path in distributed.bar(paths, "networks", unit=" files", leave=False):
+        source = pretrained()[path.stem]
+        if not is_flat_file(path) or path.stat().st_mtime < source.stat().st_mtime:
+            path.parent.mkdir(exist_ok=True)
+            save(path, load_network(source, "cpu"))
             made.append(path)
-    if not (path := folder / STYLES).exists() or folder / f"writer{ENDING}" in made:
-        writer, usual = load_writer("writer", "cpu"), network_of(None)
-        own = [(name, file) for name, file in styles().items() if network_of(file) == usual]
-        found = {name: style_of_web(writer, file) for name, file in own}
-        write_text(path, json.dumps(found, ensure_ascii=False))
-        made.append(path)
     return made
+
+
+def save_styles(path: str | Path) -> None:
+    """Write the styles of `writer` as JSON, by name, for the page; see `style_of_web`."""
+    writer, usual = load_writer("writer", "cpu"), network_of(None)
+    own = [(name, file) for name, file in styles().items() if network_of(file) == usual]
+    files = distributed.bar(own, "measuring styles", unit=" styles")
+    found = {name: style_of_web(writer, file) for name, file in files}
+    write_text(path, json.dumps(found, ensure_ascii=False))
 
 
 def style_of_web(writer: Writer, file: Path) -> dict[str, Any]:
@@ -183,7 +202,7 @@ def style_of_web(writer: Writer, file: Path) -> dict[str, Any]:
     writer's units; and the `stretch` with which lines become as large as it, see `calibration`."""
     (ink, text), _ = load_primer(PrimerFile(file), writer)
     height = x_height(ink)
-    stretch = calibrated(writer, (ink, text), Sampling()).stretch
+    stretch = calibrated(writer, (ink, text), Sampling(), progress=True).stretch
     points = (ink / np.array([height, height, 1.0])).round(4)
     return {
         "text": text,
@@ -227,15 +246,48 @@ def _parts(path: str | Path) -> tuple[Mapping[str, Any], bytes]:
     """
     try:
         with open_file(path) as file:
-            line, payload = file.readline(MAX_HEADER), file.read()
+            line = file.readline(MAX_HEADER)
+            header = _header(line, path)
+            is_former, size = header["format"] == FORMER_FORMAT, _num_bytes(header["tensors"])
+            end = len(line) + size + (0 if is_former else DIGEST_BYTES)
+            is_whole = os.fstat(file.fileno()).st_size == end <= MAX_BYTES
+            content = file.read() if is_whole else b""
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+    payload = content[:size]
+    digest = hashlib.sha256(payload if is_former else line + payload).hexdigest()
+    if not is_whole or digest != (header.get("sha256") if is_former else content[size:].hex()):
+        raise CheckpointError(f"{path}: damaged or incomplete; export it again")
+    return header, payload
+
+
+def _header(line: bytes, path: str | Path) -> Mapping[str, Any]:
+    """Return the header of a file from its first line, with all that its role needs.
+
+    Raises:
+        CheckpointError: if it is none, or names a key that is missing or has another value.
+    """
     try:
         header = strict_json.loads(line.decode())
     except (UnicodeDecodeError, ConfigFault):
         header = None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
+    if not isinstance(header, dict) or header.get("format") not in (FORMER_FORMAT, FORMAT):
         raise CheckpointError(f"{path}: no network in the format {FORMAT}; export it again")
-    if hashlib.sha256(payload).hexdigest() != header["sha256"]:
-        raise CheckpointError(f"{path}: damaged or incomplete; export it again")
-    return header, payload
+    other = "features" if header.get("role") == "writer" else "sampling"
+    unused = {other} | ({"styles"} - header.keys())
+    binder = Binder(lambda _: {})
+    for kind, keys in KEYS:
+        for key in keys.split():
+            names = key.split(".")
+            value = reduce(lambda holder, name: children(holder).get(name, ABSENT), names, header)
+            if names[0] not in unused:
+                binder.make(kind, value, key)
+    for fault in binder.faults:
+        raise CheckpointError(f"{path}: {fault}; export it again")
+    return header
+
+
+def _num_bytes(tensors: Sequence[Sequence[Any]]) -> int:
+    """Return the bytes of tensors: each float32 has 4, each int8 one and each of its rows 4."""
+    sizes = [(kind, shape[0], math.prod(shape[1:])) for _, kind, *shape in tensors]
+    return sum(m * (4 + n if kind == "int8" else 4 * n) for kind, m, n in sizes)

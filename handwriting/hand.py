@@ -69,7 +69,7 @@ class Hand:
         self.sampling = replace(self.sampling, latent_seed=self.sampling.latent_seed or 0)
         sizes = self.writer.model.needs_text and self.primer[1] and self.sampling.bias > 0
         if sizes and self.calibration is None and self.sampling.stretch is None:
-            self.calibration = calibrated(self.writer, self.primer, self.sampling)
+            self.calibration = calibrated(self.writer, self.primer, self.sampling, self.progress)
 
     @cached_property
     def shape(self) -> HandShape:

@@ -24,7 +24,7 @@ from model.trained_network import TrainedNetwork
 from model.writer import Writer
 from utils.alphabet import Alphabet
 from utils.binding import Binder, arguments_of, by_name
-from utils.checks import ABSENT, CheckpointError, ConfigFault, shown
+from utils.checks import ABSENT, CheckpointError, ConfigFault, DataError, shown
 from utils.normalisation import Normalisation
 
 
@@ -65,7 +65,7 @@ def restored(checkpoint: Checkpoint, path: Path, place: torch.device) -> Trained
     """
     try:
         network = _build(checkpoint, path)
-    except ConfigFault as fault:
+    except (ConfigFault, DataError) as fault:
         lacking = extension.missing(checkpoint.get("modules", {}))
         raise CheckpointError("; ".join(filter(None, (f"{path}: {fault}", lacking)))) from None
     load_weights(network, checkpoint["state_dict"], path)

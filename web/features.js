@@ -6,6 +6,9 @@ const MAX_POINTS = 20_000;
 const DETAIL = 3; // factor on what is a third as large as other features
 const FAR = 8; // x-heights beyond which positions and jumps grow only logarithmically
 
+/** How many a point has. */
+export const numFeatures = (parts) => 10 + (parts > 1 ? 2 * parts : 0);
+
 /** The features of each point. */
 export function features(strokes, {spacing, parts}) {
   const height = xHeight(strokes), paths = strokes.map(pathAlong);

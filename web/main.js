@@ -51,7 +51,7 @@ async function start() {
   let shown, claims = {};
   const open = async () => {
     const [name, query] = location.hash.slice(1).split("?");
-    const opened = shown = name in parts ? name : "write";
+    const opened = shown = Object.hasOwn(parts, name) ? name : "write";
     for (const part of Object.keys(parts)) {
       find(`#${part}`).hidden = true;
       find(`nav a[href="#${part}"]`).ariaCurrent = part === shown ? "page" : null;

@@ -2,43 +2,88 @@
 // that reads. They compute what Python's do; see model/generation and model/recognition.
 
 import {Kernels, padded} from "./engine.js";
-import {features} from "./features.js";
+import {features, numFeatures} from "./features.js";
 import {sum} from "./ink.js";
 import {TorchRandom} from "./random.js";
 import {Stopping} from "./stopping.js";
 
-const FORMAT = "online-handwriting/1";
+const FORMER_FORMAT = "online-handwriting/1", FORMAT = "online-handwriting/2";
+const DIGEST_BYTES = 32, MAX_HEADER = 2 ** 20;
+const INPUTS = 4; // of a writer: an offset in x and y, the end of a stroke, the end of the line
 const PERIOD = 16; // steps of a call, after which resting pens are looked for
 const BLOCK = 256; // steps for which random numbers are drawn at once
 const PEN_PIVOT = -1.5; // log-odds of ends that a bias leaves as they are
 const KERNEL = 5, STRIDE = 2; // of the convolution
 const GATES = [0, 1, 3, 2]; // torch has an LSTM's candidate before its output gate
 
-/** Return the header of a file and its tensors by name, each as a list of rows. */
+const isText = (value) => typeof value === "string", isNumber = Number.isFinite;
+const isSize = (value) => Number.isSafeInteger(value) && value > 0;
+const areNumbers = (value) => Array.isArray(value) && value.every(isNumber);
+const isTensor = (value) => Array.isArray(value) && isText(value[0]) &&
+  ["float32", "int8"].includes(value[1]) && [3, 4, 5].includes(value.length) &&
+  value.slice(2).every(isSize);
+// What the values of a header are, each with the keys that have it, as in handwriting/flat_file.py.
+const KEYS = [
+  [(value) => value === "writer" || value === "reader", "role"],
+  [isText, "name licence alphabet architecture.type styles.hand.text"],
+  [(value) => areNumbers(value) && value.length === 2,
+    "normalisation.mean normalisation.std sampling.min_scales styles.hand.stretch"],
+  [isNumber, "sampling.bias sampling.pen_sharpness sampling.stretch sampling.max_correlation"],
+  [isNumber, "sampling.x_height sampling.step sampling.baseline features.spacing"],
+  [isNumber, "styles.hand.x_height"],
+  [areNumbers, "styles.hand.ink"],
+  [(value) => value === null || isSize(value), "sampling.longest"],
+  [isSize, "features.parts"],
+  [(value) => Array.isArray(value) && value.every(isTensor), "tensors"],
+];
+
+const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** Return the header of a file and its tensors by name, for `rowsOf`. */
 export async function parse(bytes, name) {
-  const refused = (what) => new Error(`${name} is ${what}: export it again.`);
-  const end = bytes.indexOf(10), payload = bytes.slice(end + 1), tensors = {};
-  let header = null, at = 0;
+  const refused = (what) => new Error(`${name}: ${what}; export it again.`);
+  const start = bytes.subarray(0, MAX_HEADER).indexOf(10) + 1;
+  let header = null;
   try {
-    header = JSON.parse(new TextDecoder().decode(bytes.subarray(0, Math.max(end, 0))));
+    header = JSON.parse(new TextDecoder("utf-8", {fatal: true}).decode(bytes.subarray(0, start)));
   } catch { /* then it has none */ }
-  if (header?.format !== FORMAT) throw refused("no network of this version of the page");
-  let whole = payload.length === header.bytes;
-  if (globalThis.crypto?.subtle) { // which only secure origins have
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", payload));
-    const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    whole = hex === header.sha256;
-  }
-  if (!whole) throw refused("damaged or incomplete");
-  const take = (Kind, size) => new Kind(payload.slice(at, (at += size)).buffer);
+  const isFormer = header?.format === FORMER_FORMAT;
+  if (!isFormer && header?.format !== FORMAT) throw refused(`no network in the format ${FORMAT}`);
+  const other = header.role === "writer" ? "features" : "sampling";
+  const unused = [other, "styles" in header || "styles"];
+  for (const [fits, keys] of KEYS)
+    for (const key of keys.split(" ")) {
+      const names = key.split("."), value = names.reduce((holder, part) => holder?.[part], header);
+      if (!unused.includes(names[0]) && !fits(value)) throw refused(`${key} is missing or wrong`);
+    }
+  const tensors = {};
+  let end = start;
   for (const [tensor, kind, count, ...others] of header.tensors) {
-    const columns = others.reduce((all, one) => all * one, 1);
-    const scales = kind === "int8" && take(Float32Array, 4 * count);
-    tensors[tensor] = Array.from({length: count}, (_, row) => scales
-      ? new Float32Array(take(Int8Array, columns)).map((value) => value * scales[row])
-      : take(Float32Array, 4 * columns));
+    const columns = others.reduce((all, size) => all * size, 1);
+    const size = kind === "int8" ? count * (4 + columns) : 4 * count * columns;
+    tensors[tensor] = {kind, count, columns, content: bytes.subarray(end, end += size)};
   }
+  let isWhole = bytes.length === end + (isFormer ? 0 : DIGEST_BYTES);
+  if (isWhole && globalThis.crypto?.subtle) { // which only secure origins have
+    const content = bytes.subarray(isFormer ? start : 0, end);
+    const digest = hex(new Uint8Array(await crypto.subtle.digest("SHA-256", content)));
+    isWhole = digest === (isFormer ? header.sha256 : hex(bytes.subarray(end)));
+  }
+  if (!isWhole) throw refused("damaged or incomplete");
   return {header, tensors};
+}
+
+/** The rows of a tensor: so many, of so many numbers. */
+function rowsOf(tensors, name, count, columns) {
+  const tensor = tensors[name];
+  if (tensor?.count !== count || tensor.columns !== columns)
+    throw new Error(`The network's ${name} is missing or has another shape; export it again.`);
+  let at = 0;
+  const take = (Kind, size) => new Kind(tensor.content.slice(at, at += size).buffer);
+  const scales = tensor.kind === "int8" && take(Float32Array, 4 * count);
+  return Array.from({length: count}, (_, row) => scales
+    ? new Float32Array(take(Int8Array, columns)).map((value) => value * scales[row])
+    : take(Float32Array, 4 * columns));
 }
 
 /** A layer of LSTM cells, packed; the weights are of the hidden state first. */
@@ -46,12 +91,12 @@ const layer = (kernels, rows, bias) => ({size: rows.length / 4, width: rows[0].l
   weights: kernels.pack(rows, 4), bias: kernels.alloc(bias.length, bias)});
 
 /** The same of a layer of torch, whose gates and inputs, ranges of them, have another order. */
-function torchLayer(kernels, tensors, name, order = [[0]]) {
-  const [incoming, hidden, bias, other] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
-    .map((kind) => {
-      const rows = tensors[`${name}.layer.${kind}_l0`], size = rows.length / 4;
-      return GATES.flatMap((gate) => rows.slice(gate * size, (gate + 1) * size));
-    });
+function torchLayer(kernels, tensors, name, [size, inputs], order = [[0]]) {
+  const columns = {weight_ih: inputs, weight_hh: size, bias_ih: 1, bias_hh: 1};
+  const [incoming, hidden, bias, other] = Object.keys(columns).map((kind) => {
+    const rows = rowsOf(tensors, `${name}.layer.${kind}_l0`, 4 * size, columns[kind]);
+    return GATES.flatMap((gate) => rows.slice(gate * size, (gate + 1) * size));
+  });
   const seen = incoming.map((row) => order.flatMap((range) => [...row.subarray(...range)]));
   const rows = hidden.map((row, i) => [...row, ...seen[i]]);
   return layer(kernels, rows, bias.map(([value], i) => value + other[i][0]));
@@ -61,16 +106,23 @@ function torchLayer(kernels, tensors, name, order = [[0]]) {
  * line begins with `begin`, and `write` draws it, once or several times. */
 export class Writer {
   constructor(module, {header, tensors}) {
-    const kernels = new Kernels(module), of = (name) => tensors[`layers.0.${name}`];
-    const own = ["hidden", "window", "input"].map((name) => of(`weight_${name}`));
-    const [size, vocabSize, inputs] = own.map(([row]) => row.length);
-    Object.assign(this, {header, kernels, size, vocabSize, inputs, tensors});
+    const kernels = new Kernels(module), vocabSize = [...header.alphabet].length, inputs = INPUTS;
+    const of = (name, ...shape) => rowsOf(tensors, `layers.0.${name}`, ...shape);
+    const size = tensors["layers.0.weight_hidden"]?.columns;
+    const own = Object.entries({hidden: size, window: vocabSize, input: inputs})
+      .map(([name, columns]) => of(`weight_${name}`, 4 * size, columns));
+    Object.assign(this, {header, kernels, size, vocabSize, inputs});
     const first = own[0].map((_, i) => own.flatMap((rows) => [...rows[i]]));
-    this.layers = [layer(kernels, first, of("bias").map(([value]) => value))];
+    this.layers = [layer(kernels, first, of("bias", 4 * size, 1).map(([value]) => value))];
     const below = inputs + vocabSize, order = [[below], [inputs, below], [0, inputs]];
     for (let number = 1; `layers.${number}.layer.bias_ih_l0` in tensors; number++)
-      this.layers.push(torchLayer(kernels, tensors, `layers.${number}`, order));
-    this.window = kernels.linear(of("window.weight"), of("window.bias"));
+      this.layers.push(
+        torchLayer(kernels, tensors, `layers.${number}`, [size, below + size], order));
+    const windows = 3 * Math.floor(tensors["layers.0.window.bias"]?.count / 3);
+    const outputs = 6 * Math.floor(tensors["output.bias"]?.count / 6) + 2;
+    this.window = kernels.linear(of("window.weight", windows, size), of("window.bias", windows, 1));
+    this.output = [rowsOf(tensors, "output.weight", outputs, this.layers.length * size),
+      rowsOf(tensors, "output.bias", outputs, 1)];
     this.top = kernels.c.mark();
   }
 
@@ -168,11 +220,11 @@ export class Writer {
 
   /** The output layer, whose expected offsets are `stretch` times as large (mixture.stretched). */
   #output(stretch) {
-    const {mean, std} = this.header.normalisation, weights = this.tensors["output.weight"];
+    const {mean, std} = this.header.normalisation, [weights, biases] = this.output;
     const mixtures = Math.floor(weights.length / 6);
     const axis = (row) => Math.floor((row - 1) / mixtures) - 1; // 0 and 1 are the offsets'
     const factors = weights.map((_, row) => stretch[axis(row)] ?? 1);
-    const bias = this.tensors["output.bias"].map(([value], row) => {
+    const bias = biases.map(([value], row) => {
       const zero = mean[axis(row)] / std[axis(row)] || 0;
       return [factors[row] * (value + zero) - zero];
     });
@@ -183,22 +235,26 @@ export class Writer {
 /** Reads a line: Python's CTCNetwork of LSTM cells. */
 export class Reader {
   constructor(module, {header, tensors}) {
-    const kernels = new Kernels(module), {count} = header.features;
-    Object.assign(this, {header, kernels, alphabet: [...header.alphabet]});
+    const kernels = new Kernels(module), count = numFeatures(header.features.parts);
+    const alphabet = [...header.alphabet], classes = alphabet.length + 1;
+    Object.assign(this, {header, kernels, alphabet, count});
+    const channels = tensors["convolution.bias"]?.count;
+    const size = tensors["layers.0.forward_rnn.layer.weight_hh_l0"]?.columns;
     // The points that a frame sees lie one after the other.
-    const kernel = tensors["convolution.weight"].map((row) =>
+    const kernel = rowsOf(tensors, "convolution.weight", channels, KERNEL * count).map((row) =>
       row.map((_, i) => row[(i % count) * KERNEL + Math.floor(i / count)]));
-    this.convolution = kernels.linear(kernel, tensors["convolution.bias"]);
+    this.convolution = kernels.linear(kernel, rowsOf(tensors, "convolution.bias", channels, 1));
     this.layers = [];
-    for (let number = 0; `layers.${number}.forward_rnn.layer.bias_ih_l0` in tensors; number++)
+    for (let n = 0; n === 0 || `layers.${n}.forward_rnn.layer.bias_ih_l0` in tensors; n++)
       this.layers.push(["forward", "backward"].map((way) =>
-        torchLayer(kernels, tensors, `layers.${number}.${way}_rnn`)));
-    this.labels = kernels.linear(tensors["labels.weight"], tensors["labels.bias"]);
+        torchLayer(kernels, tensors, `layers.${n}.${way}_rnn`, [size, n ? 2 * size : channels])));
+    this.labels = kernels.linear(rowsOf(tensors, "labels.weight", classes, 2 * size),
+      rowsOf(tensors, "labels.bias", classes, 1));
   }
 
   /** The log-probabilities of each frame of strokes; the blank is the last class. */
   logProbs(strokes) {
-    const points = features(strokes, this.header.features), {count} = this.header.features;
+    const points = features(strokes, this.header.features), {count} = this;
     const frames = Math.ceil(points.length / STRIDE);
     const seen = new Float32Array((STRIDE * (frames - 1) + KERNEL) * count);
     points.forEach((point, i) => seen.set(point, ((KERNEL >> 1) + i) * count));

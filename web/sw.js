@@ -6,7 +6,7 @@ let patience = PATIENCE; // none with a server that hangs, until it answers
 const SHELL = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "engine.wasm",
   ...["client", "dom", "engine", "features", "hand", "ink", "inkml", "line", "main", "networks",
     "pen", "random", "read", "sheet", "stopping", "store", "text", "worker", "write",
-  ].map((name) => `${name}.js`)];
+  ].map((name) => `${name}.js`), "styles.json"];
 
 self.addEventListener("install", (event) => {
   self.skipWaiting();

@@ -37,11 +37,10 @@ function network(role) {
 
 /** The style of a name: of the network itself, or a shipped one; a learned hand is its own. */
 async function styleOf(name) {
-  const own = network("writer").header.styles ?? {};
-  if (!name) return own.hand ?? null;
-  const style = own[name] ?? (await tasks.styles())[name];
-  if (!style) throw new Error(`There is no style ${name}.`);
-  return style;
+  if (!name) return network("writer").header.styles?.hand ?? null;
+  const known = await tasks.styles();
+  if (!Object.hasOwn(known, name)) throw new Error(`There is no style ${name}.`);
+  return known[name];
 }
 
 const tasks = {
@@ -57,7 +56,7 @@ const tasks = {
   },
 
   styles: async () =>
-    styles ??= JSON.parse(new TextDecoder().decode(await fetchBytes("networks/styles.json"))),
+    styles ??= JSON.parse(new TextDecoder().decode(await fetchBytes("styles.json"))),
 
   async begin({text, options}) {
     const style = options.primer ? null : await styleOf(options.style);

@@ -7,6 +7,7 @@ Shapes: B lines of a batch, T steps, U characters, I numbers of a point.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
 
@@ -23,6 +24,7 @@ from model.generation.networks import GenerationNetwork, Output
 from model.generation.options import Primer, Sampling
 from model.generation.stepper import PERIOD, WritingState
 from model.generation.stopping import Stopping
+from model.layers.kernels import library
 from utils.alphabet import nfc
 from utils.checks import UserError
 from utils.ink import check_ink
@@ -39,7 +41,21 @@ MIN_STEPS, STEPS_PER_CHARACTER = 100, 40
 22 points per character)."""
 
 
+@contextmanager
+def _few_threads() -> Iterator[None]:
+    """Within, torch has one thread where no compiled loop writes: at each small operation several
+    wait for each other, on a busy machine most of the time (measured, lab notebook: the speed of
+    writing)."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if library.kernels(bfloat16=False) is None else threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 @torch.inference_mode()
+@_few_threads()
 def sample(
     model: GenerationNetwork,
     seeds: Sequence[int],

@@ -1,109 +1,208 @@
 """The page is served on this machine alone, and writes as a learned hand where asked."""
 
 import json
+import os
 import shutil
 import threading
 import time
+from email.utils import formatdate
 from http.client import HTTPConnection
 
 import pytest
 
 import experiments
+from base import distributed
 from commands import web
 from handwriting import flat_file
+from handwriting.calibration import calibrated
+from model import load
 from tests.commands.networks import save, use
 from utils.checks import UserError
 from utils.style_file import write_style
 
 
 @pytest.fixture
-def networks(tmp_path, monkeypatch):
-    """The page's folder of networks is another one."""
-    folder = tmp_path / "networks"
-    folder.mkdir()
+def folder(tmp_path, monkeypatch):
+    """The page's folder is another one."""
+    (tmp_path / "networks").mkdir()
     shutil.copy(web.FOLDER / "index.html", tmp_path)
     monkeypatch.setattr(web, "FOLDER", tmp_path)
-    monkeypatch.setattr(web, "NETWORKS", folder)
-    monkeypatch.setattr(web, "HAND", folder / "hand.bin")
-    return folder
+    monkeypatch.setattr(web, "NETWORKS", [tmp_path / "networks" / "writer.bin"])
+    return tmp_path
 
 
 @pytest.fixture
 def serve(request):
     """Serve the page on a free port, and return how to get what is at a path."""
 
-    def start(learned=False):
-        server = web._listen(0, learned)
+    def start(files=None):
+        server = web._listen(0, web.page_files() if files is None else files)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         request.addfinalizer(server.server_close)
         request.addfinalizer(server.shutdown)
 
-        def get(path, leaves=False):
+        def get(path, leaves=False, method="GET", host=None, **headers):
             connection = HTTPConnection("127.0.0.1", server.server_port)
-            connection.request("GET", path)
+            connection.putrequest(method, path, skip_host=host is not None)
+            for name, value in headers.items() | ({("Host", host)} if host else set()):
+                connection.putheader(name.replace("_", "-"), value)
+            connection.endheaders()
             if leaves:
                 return connection.close()
             answer = connection.getresponse()
             return answer, answer.read()
 
         assert server.server_address[0] == "127.0.0.1"
+        get.port = server.server_port
         return get
 
     return start
 
 
-def test_the_page_is_served_with_its_policy(serve):
+def test_the_page_is_served_with_its_policy_and_right_types(serve):
     get = serve()
-    for path, kind in {"/": "html", "/main.js": "javascript", "/engine.wasm": "wasm"}.items():
+    kinds = {
+        "/": "text/html",
+        "/main.js?again": "text/javascript",
+        "/style.css": "text/css",
+        "/engine.wasm": "application/wasm",
+        "/styles.json": "application/json",
+    }
+    for path, kind in kinds.items():
         answer, content = get(path)
-        assert answer.status == 200 and kind in answer.headers["Content-Type"] and content
-        policy = answer.headers["Content-Security-Policy"]
+        assert answer.status == 200 and answer.headers["Content-Type"] == kind and content
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        policy = answer.headers["Content-Security-Policy"].removesuffix("; frame-ancestors 'none'")
+        assert policy != answer.headers["Content-Security-Policy"]  # a page cannot say that
         assert "default-src 'self'" in policy and "'wasm-unsafe-eval'" in policy
         assert policy in " ".join(get("/")[1].decode().split())  # the page says the same
-    assert get("/../README.md")[0].status == get("/%2e%2e/README.md")[0].status == 404
 
 
-def test_a_browser_that_leaves_is_no_error(networks, serve, capfd):
-    """It closes its connection while it is sent more than fits in one buffer."""
-    (networks / "large").write_bytes(bytes(2**24))
+def test_nothing_is_served_but_the_files_that_were_there_at_the_start(folder, serve, capfd):
+    (folder / "networks" / "writer.bin").write_bytes(b"the writer")
+    (folder / "networks" / "hand.bin").write_bytes(b"of an earlier version")
     get = serve()
-    get("/networks/large", leaves=True)
+    (folder / "later.js").write_text("later")
+    assert get("/networks/writer.bin")[1] == b"the writer"
+    answer, content = get("/", method="HEAD")
+    assert answer.status == 200 and int(answer.headers["Content-Length"]) > 1000 and not content
+    paths = ["/networks/hand.bin", "/later.js", "/networks", "/networks/", "/libc/", "/.",
+             "/%00", "/index.html%00", "/../README.md", "/%2e%2e/README.md", "//[", "*",
+             "/" + "a" * 5000]  # fmt: skip
+    for path in paths:
+        answer, _ = get(path)
+        assert answer.status == 404 and answer.headers["X-Content-Type-Options"] == "nosniff", path
+    assert capfd.readouterr().err == ""
+
+
+def test_who_asks_another_host_is_refused(serve):
+    """As the page of one may come to lead here, by its name (DNS rebinding)."""
+    get = serve()
+    for host in (f"127.0.0.1:{get.port}", f"localhost:{get.port}"):
+        assert get("/", host=host)[0].status == 200
+    names = [
+        "evil.example",
+        f"127.0.0.1.evil.example:{get.port}",
+        "localhost:80",
+        "127.0.0.1:",
+        ":",
+    ]
+    for host in [*names, f"evil.example:{get.port}", "127.0.0.1", "localhost", f"[::1]:{get.port}"]:
+        answer, content = get("/", host=host)
+        assert answer.status == 421 and b"Handwriting" not in content, host
+
+
+def test_a_browser_that_leaves_is_no_error(folder, serve, capfd):
+    """It closes its connection while it is sent more than fits in one buffer."""
+    (folder / "large").write_bytes(bytes(2**24))
+    get = serve()
+    get("/large", leaves=True)
     get("/")  # By its answer the one before has been begun.
     while any("process_request" in thread.name for thread in threading.enumerate()):
         time.sleep(0.01)
     assert capfd.readouterr().err == ""
 
 
-def test_a_port_that_is_taken_is_one_error(networks):
-    with web._listen(0, False) as server, pytest.raises(UserError) as told:
+def test_a_port_that_is_taken_is_one_error(folder, monkeypatch):
+    monkeypatch.setattr(flat_file, "make_missing", lambda paths: [])
+    with web._listen(0, {}) as server, pytest.raises(UserError) as told:
         experiments.main(["web", "--port", str(server.server_port)])
     assert str(told.value).startswith(f"--port {server.server_port}: cannot be served (")
     assert str(told.value).endswith("choose another one with --port)")
 
 
-def test_a_learned_hand_is_what_the_page_writes_with(networks, serve, tmp_path, monkeypatch):
-    run, listen, opened = tmp_path / "run", web._listen, []
-    save(run / "hand.pth", "SynthesisNetwork", "own_hand", end_of_sequence=True)
-    monkeypatch.setattr(flat_file, "make_missing", lambda folder: [])
-    monkeypatch.setattr(web, "_listen", lambda port, learned: listen(0, learned))
+@pytest.fixture
+def start(folder, monkeypatch):
+    """Run the command up to where it would serve, on a free port; return what it would."""
+    listen, served = web._listen, []
+
+    def begin(*words):
+        assert experiments.main(["web", *words]) == 0
+        return served.pop()
+
+    def listening(port, files):
+        served.append({path: file.read_bytes() for path, file in files.items()})
+        return listen(0, files)
+
+    monkeypatch.setattr(web, "_listen", listening)
     monkeypatch.setattr(web.ThreadingHTTPServer, "serve_forever", lambda server: None)
-    monkeypatch.setattr(web.webbrowser, "open", opened.append)
+    monkeypatch.setattr(web.webbrowser, "open", lambda address: None)
+    return begin
+
+
+def test_a_learned_hand_is_what_the_page_writes_with_this_time(
+    start, folder, tmp_path, monkeypatch
+):
+    run = tmp_path / "run"
+    network = save(run / "hand.pth", "SynthesisNetwork", end_of_sequence=True)
+    flat_file.save(writer := folder / "networks" / "writer.bin", load(network, "cpu"))
+    shipped = writer.read_bytes()
     with pytest.raises(UserError, match=r"--hand: .*hand\.pth learned no hand: beside it is no"):
-        experiments.main(["web", "--hand", str(run)])
+        start("--hand", str(run))
     ink = [[0, 0, 0], [3, -40, 0], [9, 40, 0], [8, -30, 0], [9, 33, 0], [5, -20, 1]]
     write_style(run / "hand.json", ink, "abc", "hand", None)
-    experiments.main(["web", "--hand", str(run)])
-    assert len(opened) == 1
-    header = json.loads(web.HAND.read_bytes().partition(b"\n")[0])
+    bars = []
+    monkeypatch.setattr(
+        flat_file,
+        "calibrated",
+        lambda *given, progress: bars.append(progress) or calibrated(*given),
+    )
+    files = start("--hand", str(run))
+    assert bars == [True]
+    header = json.loads(files["/networks/writer.bin"].partition(b"\n")[0])
     assert header["styles"]["hand"]["text"] == "abc"
     assert header["name"] == "run"  # which whoever learned the hand chose
+    assert start()["/networks/writer.bin"] == shipped
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.parent != run]
+    assert not any(b'"abc"' in path.read_bytes() for path in kept)
 
 
-def test_the_hand_stands_for_the_writer_where_it_was_learned(networks, serve):
-    (networks / "writer.bin").write_bytes(b"the shipped one")
-    web.HAND.write_bytes(b"the hand")
-    assert serve()("/networks/writer.bin")[1] == b"the shipped one"
-    assert serve(learned=True)("/networks/writer.bin")[1] == b"the hand"
+def test_a_browser_that_has_a_hand_gets_the_older_file_of_the_writer(folder, serve):
+    """After `--hand`, from the same address."""
+    (folder / "networks" / "writer.bin").write_bytes(b"the writer")
+    later = formatdate(time.time() + 1000, usegmt=True)
+    answer, content = serve()("/networks/writer.bin", If_Modified_Since=later)
+    assert answer.status == 200 and content == b"the writer"
+
+
+@pytest.mark.slow
+def test_networks_are_made_once_before_the_port_opens_and_a_bar_shows_it(
+    start, folder, monkeypatch, capsys
+):
+    events, listen = [], web._listen
+    monkeypatch.setattr(web, "_listen", lambda *given: events.append("open") or listen(*given))
+    monkeypatch.setattr(
+        distributed, "bar", lambda items, *given, **more: events.append("bar") or iter(items)
+    )
+    shutil.rmtree(folder / "networks")
+    assert b"non-commercial" in start()["/networks/writer.bin"]
+    assert events == ["bar", "open"]
+    assert "writer.bin  (4." in capsys.readouterr().out
+    start()
+    assert "writer.bin" not in capsys.readouterr().out
+    os.utime(web.NETWORKS[0], (0, 0))  # as if its checkpoint had come later
+    start()
+    assert "writer.bin" in capsys.readouterr().out
 
 
 def test_a_flat_file_is_exported_by_its_ending(tmp_path, capsys):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from handwriting.calibration import BOUNDS, calibrated
+from handwriting.calibration import BOUNDS, ROUNDS, calibrated
 from handwriting.hand import Hand
 from model.generation.line import Line
 from model.generation.options import Sampling
@@ -20,11 +20,12 @@ class Shrinking:
 
     def __init__(self, sample, shrunk, powers):
         self.sample, self.shrunk, self.powers = sample, np.array(shrunk), np.array(powers)
-        self.stretches = []
+        self.stretches, self.bars = [], []
         self.model = SimpleNamespace(stretch_at=lambda bias: (1.0 + 0.01 * bias, 1.0))
 
-    def write_lines(self, texts, seeds, sampling, *, primer):
+    def write_lines(self, texts, seeds, sampling, *, primer, progress):
         self.stretches.append(sampling.stretch)
+        self.bars.append(progress)
         ink = self.sample.copy()
         ink[:, :2] *= self.shrunk * np.array(sampling.stretch) ** self.powers
         return [Line(ink, 0, None, text, True, np.zeros(len(ink) - 1)) for text in texts]
@@ -43,6 +44,9 @@ def test_the_stretch_makes_up_for_what_lines_lack_as_far_as_it_may(sample):
     np.testing.assert_allclose(grown * found.rest, 1.0, atol=0.05)
     assert found.rest[1] == pytest.approx(1.0, abs=0.01)
     assert writer.stretches[0] == (1.005, 1.0)
+    assert not any(writer.bars)
+    calibrated(writer, (sample, TEXT), Sampling(0.5), progress=True)
+    assert all(writer.bars[ROUNDS:]) and len(writer.bars) == 2 * ROUNDS
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,18 @@
 
 import hashlib
 import json
-import os
 
 import numpy as np
 import pytest
 import torch
 
+from base.pretrained import network_of, styles
 from handwriting import flat_file
+from handwriting.options import PrimerFile
+from handwriting.primers import load_primer
 from model import load
-from tests.commands.networks import NORMALISATION, save
+from tests.commands.networks import NORMALISATION, ROOT, save
+from tests.flat_files import cases
 from utils.checks import CheckpointError, UserError
 
 WRITER = dict(end_of_sequence=True, longest=30)
@@ -49,8 +52,7 @@ def test_the_header_says_how_to_read_the_weights(made):
     network, path = made
     header, payload = parts_of(path)
     assert (header["role"], header["name"]) == ("writer", "mine")
-    assert header["bytes"] == len(payload)
-    assert header["sha256"] == hashlib.sha256(payload).hexdigest()
+    assert payload[-32:] == hashlib.sha256(path.read_bytes()[:-32]).digest()
     shapes = {name: tuple(shape) for name, _, *shape in header["tensors"]}
     assert shapes == {name: one.shape for name, one in network.model.state_dict().items()}
     assert header["sampling"]["min_scales"] == network.model.min_scales.tolist()
@@ -76,31 +78,72 @@ def test_what_the_page_cannot_compute_is_refused(arch, options, tmp_path):
     assert not (tmp_path / "a.bin").exists()
 
 
-def test_damaged_files_are_refused(made, tmp_path):
+def test_a_file_is_taken_or_refused_as_the_page_does(tmp_path):
+    """See tests/web/test_worker.py."""
+    path = tmp_path / "a.bin"
+    for case in cases(tmp_path):
+        path.write_bytes(case.content)
+        if case.error is None:
+            assert flat_file.load(path, "cpu"), case.name
+            continue
+        with pytest.raises(CheckpointError) as refused:
+            flat_file.load(path, "cpu")
+        message = str(refused.value)
+        assert message.startswith(f"{path}: ") and case.error in message, (case.name, message)
+
+
+def test_what_is_no_flat_file_is_told_from_one(made, tmp_path, monkeypatch):
     _, path = made
-    content = path.read_bytes()
-    for wrong in (content[:-1], content[:-1] + b"\x7f", b"", b"{}\n", b"\xff\n", content[1:]):
-        path.write_bytes(wrong)
-        with pytest.raises(CheckpointError, match=r"a\.bin: .*export it again"):
-            flat_file.load(path)
-        assert not flat_file.is_flat_file(path)
+    size = len(path.read_bytes())
+    for most, is_taken in {size: True, size - 1: False}.items():
+        monkeypatch.setattr(flat_file, "MAX_BYTES", most)
+        assert flat_file.is_flat_file(path) == is_taken
+    monkeypatch.undo()
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not flat_file.is_flat_file(path)
     with pytest.raises(CheckpointError, match="cannot be read"):
         flat_file.load(tmp_path / "none.bin")
 
 
-@pytest.mark.slow
-def test_what_the_page_lacks_is_made_once(tmp_path, monkeypatch):
-    from base.pretrained import styles
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("alphabet", "aa", "1 characters stand twice"),
+        ("normalisation", {"mean": [0, 0], "std": [1, 0]}, "both must be above 0"),
+        ("architecture", {"type": "SynthesisNetwork", "args": {"hidden_size": 10**9}}, "hidden_s"),
+    ],
+)
+def test_what_no_network_is_made_of_is_refused_with_the_name_of_the_file(key, value, message, made):
+    _, path = made
+    line, _, weights = path.read_bytes()[:-32].partition(b"\n")
+    content = json.dumps(json.loads(line) | {key: value}).encode() + b"\n" + weights
+    path.write_bytes(content + hashlib.sha256(content).digest())
+    with pytest.raises(CheckpointError) as refused:
+        flat_file.load(path, "cpu")
+    assert str(refused.value).startswith(f"{path}: ") and message in str(refused.value)
 
+
+STYLES = json.loads((ROOT / "web/styles.json").read_text())
+
+
+def test_the_page_has_the_styles_of_its_writer():
+    """Remade by `make web`: their ink is that of saved/styles as the writer continues it."""
+    own = {name: file for name, file in styles().items() if network_of(file) == network_of(None)}
+    assert STYLES.keys() == own.keys()
+    writer = load("writer", "cpu")
+    for name, style in STYLES.items():
+        (ink, text), _ = load_primer(PrimerFile(own[name]), writer)
+        assert style["text"] == text and 1 < np.ptp(style["ink"][1::3]) < 9
+        points = np.reshape(style["ink"], (-1, 3)) * [style["x_height"], style["x_height"], 1]
+        np.testing.assert_allclose(points, ink, atol=0.02)
+        assert all(0.97 <= factor <= 1.03 for factor in style["stretch"])
+
+
+@pytest.mark.slow
+def test_the_styles_of_the_page_stretch_as_the_writer_needs(tmp_path, monkeypatch):
     one = {name: file for name, file in styles().items() if name in ("slanted", "joined")}
     monkeypatch.setattr(flat_file, "styles", lambda: one)
-    made = flat_file.make_missing(tmp_path / "networks")
-    assert sorted(path.name for path in made) == ["reader.bin", "styles.json", "writer.bin"]
-    assert flat_file.make_missing(tmp_path / "networks") == []
-    os.utime(made[1], (0, 0))  # as if its checkpoint had come later
-    assert flat_file.make_missing(tmp_path / "networks") == [made[1]]
-    (name, style), *others = json.loads(made[-1].read_text()).items()
+    flat_file.save_styles(tmp_path / "styles.json")
+    (name, style), *others = json.loads((tmp_path / "styles.json").read_text()).items()
     assert name == "slanted" and not others  # the other one is of another network
-    heights = np.reshape(style["ink"], (-1, 3))[:, 1].cumsum()
-    assert style["text"] and 1 < np.ptp(heights) < 9 and len(style["stretch"]) == 2
-    assert "non-commercial research only" in parts_of(made[0])[0]["licence"]
+    assert style == STYLES[name] | {"stretch": pytest.approx(STYLES[name]["stretch"], abs=1e-3)}

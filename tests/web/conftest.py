@@ -57,7 +57,6 @@ def site(tmp_path_factory):
     (folder / "networks").mkdir()
     for name in ("writer.bin", "reader.bin"):
         (folder / "networks" / name).write_bytes(b"a network")
-    (folder / "networks" / "styles.json").write_text(json.dumps({"round": canned}))
     with served(folder) as address:
         yield address, folder
 

@@ -16,7 +16,7 @@ const tasks = {
     const writer = await open(Writer, network);
     const [outputs, phi] = [[], []];
     writer.begin([0, 0, 0], text, 0, { bias: 0, stretch: [1, 1] });
-    const count = writer.tensors["output.bias"].length;
+    const count = writer.output[1].length;
     for (const point of points) {
       writer.run(1);
       writer.place(point);
@@ -56,6 +56,10 @@ const tasks = {
     const { editDistance } = await import(new URL("text.js", web));
     return pairs.map(([one, other]) => editDistance(one, other));
   },
+
+  /** What is said of each file: null if nothing. */
+  load: ({ files }) => Promise.all(files.map(([role, path]) =>
+    open(role === "reader" ? Reader : Writer, path).then(() => null, ({ message }) => message))),
 
   rows: ({ inks }) => inks.map(rowStarts),
 

@@ -17,6 +17,7 @@ from model.generation.options import Sampling
 from model.generation.sampling import predict
 from model.recognition.encoder import GREEDY
 from tests.commands.networks import save
+from tests.flat_files import cases
 from tests.web.conftest import ROOT, needs_node, node
 from utils.ink import from_strokes, row_starts, strokes
 
@@ -67,6 +68,23 @@ def check_teacher_forced(writer, path, wasm=COMMITTED):
     np.testing.assert_allclose(answer["outputs"], expected.flatten(), atol=1e-4)
     np.testing.assert_allclose(answer["phi"], output.attention.flatten(), atol=1e-4)
     assert np.ptp(answer["outputs"]) > 0.5
+
+
+def test_a_file_is_taken_or_refused_as_python_does(tmp_path):
+    """See tests/handwriting/test_flat_file.py."""
+    files, requests = cases(tmp_path), []
+    for number, case in enumerate(files):
+        path = tmp_path / f"{number}.bin"
+        path.write_bytes(case.content)
+        requests.append([case.role, str(path)])
+    for case, (_, path), answer in zip(
+        files, requests, engine("load", files=requests), strict=True
+    ):
+        if case.error is None:
+            assert answer is None, (case.name, answer)
+        else:
+            assert case.error in answer, (case.name, answer)
+            assert answer.startswith((f"{path}: ", "The network's ")), answer
 
 
 @pytest.mark.parametrize("of", [WRITER, pytest.param("writer", marks=pytest.mark.slow)])

@@ -136,6 +136,14 @@ def test_a_link_holds_all_that_was_chosen_and_hostile_ones_do_no_harm(page, site
     assert page.locator("img").count() == 0
 
 
+@pytest.mark.parametrize("name", ["constructor", "toString", "__proto__?text=a", "read?x", "%00"])
+def test_an_address_that_names_no_part_shows_one(page, site, name):
+    page.goto(f"{site[0]}#{name}")
+    page.wait_for_selector("main section:not([hidden])")
+    assert page.locator("main section:not([hidden])").count() == 1
+    assert page.is_hidden("#problem")
+
+
 def test_strokes_come_out_as_points_and_are_undone_and_erased(page, site, tmp_path):
     page.goto(f"{site[0]}#read")
     draw(page, "#read-pad")

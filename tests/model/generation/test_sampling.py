@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from model import PredictionNetwork, SynthesisNetwork, sample
+from model.generation import sampling
 from model.generation.options import Sampling
 from model.generation.sampling import BLOCK, _begin
 from model.generation.stepper import PERIOD
+from model.layers.kernels import library
 from utils.alphabet import Alphabet
 from utils.checks import DataError, UserError
 from utils.normalisation import Normalisation
@@ -71,6 +73,29 @@ def test_the_limit_of_a_line_is_that_of_its_own_text(synthesis):
         (alone,) = sample(still, [seed], [text], Sampling(bias=0.0))
         assert not line.ended and len(line.ink) == 101 + 40 * len(text)
         np.testing.assert_allclose(line.ink, alone.ink, atol=1e-3)
+
+
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_without_compiled_kernels_one_thread_writes(synthesis, monkeypatch, is_compiled):
+    """With several it takes up to 20 times as long where others compute as well."""
+    compiled, before, threads = library.kernels(False), torch.get_num_threads(), []
+    if is_compiled and compiled is None:
+        pytest.skip("there is no C compiler that compiles the kernels")
+    monkeypatch.setattr(library, "kernels", lambda bfloat16: compiled if is_compiled else None)
+    stopping = sampling.Stopping
+    monkeypatch.setattr(
+        sampling,
+        "Stopping",
+        lambda *given: threads.append(torch.get_num_threads()) or stopping(*given),
+    )
+    try:
+        torch.set_num_threads(3)
+        sample(synthesis, [0], ["abc"], Sampling(max_steps=5))
+        with pytest.raises(UserError):
+            sample(synthesis, [0], [""])
+        assert (threads, torch.get_num_threads()) == ([3 if is_compiled else 1], 3)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_primer_is_continued(synthesis):
