@@ -220,7 +220,7 @@ export function startWrite({client, complain, say}) {
   client.ask("styles").then((styles) => {
     const {value, options: [own]} = fields.style;
     fields.style.replaceChildren(own, ...Object.keys(styles).map((name) => new Option(name)));
-    fields.style.value = value in styles ? value : "";
+    fields.style.value = Object.hasOwn(styles, value) ? value : "";
   }).catch(() => {}); // the network's own hand needs none
 
   return {
@@ -230,7 +230,7 @@ export function startWrite({client, complain, say}) {
       // Until the names of the styles are here.
       if (given.get("style")) fields.style.append(new Option(given.get("style")));
       for (const [name, value] of [...initial, ...given])
-        if (fields.namedItem(name)) fields[name].value = value;
+        if (initial.has(name)) fields[name].value = value;
       for (const select of form.querySelectorAll("select"))
         if (!select.value) select.selectedIndex = 0;
       write();
