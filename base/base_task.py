@@ -5,6 +5,7 @@ import logging
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import torch
@@ -15,6 +16,7 @@ from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
+from base.device import plain_layers
 from base.dry_run import trying
 from base.run_state import Sums
 from base.training_parts import TrainingParts, TrainingSettings
@@ -159,6 +161,10 @@ class BaseTask(FormerNames, ABC):
     def resume_argument(self) -> str:
         """The run's folder, and the user's modules, as a command line has them."""
         return f"{shlex.quote(str(self.run.models))}{extension.options()}"
+
+    def layers(self) -> AbstractContextManager[None]:
+        """Return a context in which layers are those that `plain_layers` asks for."""
+        return plain_layers() if self.plain_layers else nullcontext()
 
     def autocast(self) -> torch.autocast:
         """Return a context in which products are of the run's precision."""

@@ -22,7 +22,6 @@ from base.base_metric import as_floats, computed
 from base.base_task import BaseTask
 from base.batch_stream import BatchStream, Chunk, loaded
 from base.checkpoint import Checkpoint, checkpoints
-from base.device import plain_layers
 from base.dry_run import dry_run, trying
 from base.monitor import Monitor
 from base.not_finite import cause_of_gradient, cause_of_loss, watched
@@ -323,7 +322,7 @@ class BaseTrainer(BaseTask):
         self.model.train()
         self.optimizer_step.start(self.progress.step)
         chunks, rate = stream.chunks(), self.optimizer_step.learning_rate
-        with plain_layers() if self.plain_layers else nullcontext():
+        with self.layers():
             sums, norm = self.step(chunks)
         sums = sums.all_reduced()
         if math.isfinite(norm):

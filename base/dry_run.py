@@ -8,20 +8,20 @@ import math
 import pickle
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from base import extension
 from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
 from base.base_metric import as_floats, unfit
 from base.batch_stream import Chunk
-from base.device import plain_layers
 from base.distributed import Lost
 from base.random_state import random_state_kept
 from base.run_state import Sums
@@ -81,10 +81,13 @@ def _try_parts(trainer: Any) -> None:
         expected = f"one whose extra_metrics have names of their own, not {min(again)!r}"
         raise ConfigFault("trainer", type(trainer).__name__, expected)
     if _has_user_parts(trainer):
-        _compare_padded(trainer, batch)
+        # In pairs, each sample is one of its person's, as for a contrastive loss.
+        pairs = batch.map(lambda values: values.repeat_interleave(2, 0))
+        _compare_padded(trainer, pairs)
         _compare_rebuilt(trainer, batch)
         if trainer.settings.truncate is not None:
             _try_chunks(trainer, batch)
+        _try_gradient(trainer, pairs)
         _try_step(trainer, batch)
         for name, part in trainer.checkpoint.stateful.items():
             try_state(_block(name), part)
@@ -105,7 +108,8 @@ def _put_back(trainer: Any) -> Iterator[None]:
     unkept = {
         name: part
         for name, part in vars(trainer).items()
-        if isinstance(part, nn.Module) and not any(part is kept for kept in parts.values())
+        if isinstance(part, nn.Module | Optimizer)
+        and not any(part is kept for kept in parts.values())
     }
     parts |= unkept
     states = {}
@@ -158,17 +162,20 @@ def _plain_attributes(owner: Any, trainer: Any) -> dict[str, Any]:
 def _put_back_attributes(owner: Any, before: dict[str, Any], *, warns: bool) -> None:
     """Put back what `_plain_attributes` returned; warn of what changed and no checkpoint has."""
     is_module = isinstance(owner, nn.Module)
-    keeps_state = not is_module and owner.state_dict()
+    changed, state = {}, {} if is_module else copy.deepcopy(owner.state_dict())
     for name in sorted(vars(owner).keys() - OF_MODULES):
         value = vars(owner)[name]
-        is_new = name not in before and isinstance(value, PLAIN + RANDOM)
-        if not (is_new or (name in before and _differ(before[name], value))):
-            continue
-        if is_new:
+        if name not in before and isinstance(value, PLAIN + RANDOM):
+            changed[name] = value
             delattr(owner, name)
-        else:
+        elif name in before and _differ(before[name], value):
+            changed[name] = value
             vars(owner)[name] = before[name]
-        if warns and extension.defines(owner) and not keeps_state:
+    if state and changed:  # What comes back with it is kept.
+        owner.load_state_dict(state)
+    for name, value in changed.items():
+        is_kept = state and not _differ(value, getattr(owner, name, None))
+        if warns and extension.defines(owner) and not is_kept:
             _warn_of_loss(owner, name, IN_BUFFER if is_module else IN_STATE)
 
 
@@ -205,15 +212,20 @@ def _tried_network(trainer: Any, batch: Batch, precision: str) -> Any:
     if not isinstance(output, made := trainer.output_type):
         expected = f"a network whose forward returns the {made.__name__} of {made.__module__}"
         raise ConfigFault("arch", type(model).__name__, expected)
-    for name, value in vars(before).items():
-        if _differ(value, vars(batch)[name]):
-            expected = f"one whose forward_batch changes nothing of the batch, as {name}, in place"
-            raise ConfigFault("trainer", type(trainer).__name__, expected)
+    _check_unchanged(trainer, before, batch)
     wanted = f"a network that can {trainer.use.split()[0]}"
     hint = f"; trainer.args.samples = 0 leaves out this trial{precision}"
     with trying("arch", model, wanted, hint):
         trainer.dry_run(batch, output)
     return output
+
+
+def _check_unchanged(trainer: Any, before: Batch, batch: Batch) -> None:
+    """Raise a ConfigFault if a batch is not what it was before."""
+    for name, value in vars(before).items():
+        if _differ(value, vars(batch)[name]):
+            expected = f"one that changes nothing of a batch in place, as its {name}"
+            raise ConfigFault("trainer", type(trainer).__name__, expected)
 
 
 def _tried_loss(loss: BaseLoss, output: Any, batch: Batch) -> Tensor:
@@ -251,8 +263,10 @@ def _losses(trainer: Any, model: nn.Module, batch: Batch) -> Tensor:
     """Return the loss of each sequence as it is now: from call to call a loss may warm up."""
     with trying("loss", trainer.loss, "one that can be copied"):
         loss = copy.deepcopy(trainer.loss)
-    with random_state_kept():
-        return loss(trainer.forward_batch(model, batch, None), batch).double().cpu()
+    wanted = "one whose forward_batch works in training as in validation"
+    gradients = torch.set_grad_enabled(model.training)
+    with random_state_kept(), trainer.layers(), gradients, trying("trainer", trainer, wanted):
+        return loss(trainer.forward_batch(model, batch, None), batch).detach().double().cpu()
 
 
 def _compare_padded(trainer: Any, batch: Batch) -> None:
@@ -331,26 +345,28 @@ def _try_chunks(trainer: Any, batch: Batch) -> None:
         log.warning("%s.forward_batch %s", type(trainer).__name__, what)
 
 
-def _try_step(trainer: Any, batch: Batch) -> None:
-    """Try the gradient of a loss, and a step."""
+def _try_gradient(trainer: Any, batch: Batch) -> None:
+    """Refuse a loss without a gradient."""
     model, loss = trainer.model.train(), trainer.loss
-    layers = plain_layers() if trainer.plain_layers else nullcontext()
-    with layers, torch.enable_grad():
-        # In pairs, each sample is one of its person's, as for a contrastive loss.
-        pairs = batch.map(lambda values: values.repeat_interleave(2, 0))
-        with trying("loss", loss, "one with a gradient"):
-            with trainer.autocast():
-                output = trainer.forward_batch(model, pairs, None)
-            loss(output, pairs).sum().backward()
-        if all(weight.grad is None or not weight.grad.any() for weight in model.parameters()):
-            expected = "one with a gradient: it depends on no weight of the network"
-            raise ConfigFault("loss", type(loss).__name__, expected)
-        expected = "one whose step takes chunks, and returns Sums and the norm of the gradient"
-        with trying("trainer", trainer, expected):
-            trainer.optimizer_step.start(0)
-            sums, norm = trainer.step([Chunk(batch, float(len(batch)))])
-            sums.all_reduced()
-            float(norm)
+    with trying("loss", loss, "one with a gradient"), trainer.layers(), torch.enable_grad():
+        with trainer.autocast():
+            output = trainer.forward_batch(model, batch, None)
+        loss(output, batch).sum().backward()
+    if all(weight.grad is None or not weight.grad.any() for weight in model.parameters()):
+        expected = "one with a gradient: it depends on no weight of the network"
+        raise ConfigFault("loss", type(loss).__name__, expected)
+
+
+def _try_step(trainer: Any, batch: Batch) -> None:
+    """Make a step."""
+    before = copy.deepcopy(batch)
+    trainer.optimizer_step.start(0)
+    expected = "one whose step takes chunks, and returns Sums and the norm of the gradient"
+    with trying("trainer", trainer, expected), trainer.layers(), torch.enable_grad():
+        sums, norm = trainer.step([Chunk(batch, float(len(batch)))])
+        sums.all_reduced()
+        float(norm)
+    _check_unchanged(trainer, before, batch)
 
 
 def _differ(before: Any, after: Any) -> bool:

@@ -132,7 +132,7 @@ def test_the_trial_before_a_run_changes_nothing_of_it(tmp_path, monkeypatch):
         ]
 
 
-def test_a_network_that_is_not_kept_is_named(tmp_path, caplog):
+def test_networks_and_optimisers_that_are_not_kept_are_named(tmp_path, caplog):
     class Unkept(Critic):
         def keep(self, name, part):
             return part
@@ -140,8 +140,9 @@ def test_a_network_that_is_not_kept_is_named(tmp_path, caplog):
     trainer = make(tmp_path, trainer=Unkept)
     before = copy.deepcopy(trainer.critic.state_dict())
     dry_run(trainer)
-    assert "Unkept.critic changes in a step and is not in a checkpoint" in caplog.text
-    assert "self.keep('critic', ...)" in caplog.text
+    for name in ("critic", "critic_optimizer"):
+        assert f"Unkept.{name} changes in a step and is not in a checkpoint" in caplog.text
+        assert f"self.keep('{name}', ...)" in caplog.text
     assert same(before, trainer.critic.state_dict())
     assert all(weight.grad is None for weight in trainer.critic.parameters())
 
@@ -190,20 +191,45 @@ class Normed(TinyModel):
 def test_a_norm_over_padding_is_found_in_training(tmp_path):
     trainer = make(tmp_path)
     trainer.model.__class__, trainer.model.norm = Normed, Normed().norm
-    with pytest.raises(ConfigFault, match=r"sees padding .* in training, as with BatchNorm"):
-        dry_run(trainer)
-    assert trainer.model.norm.num_batches_tracked == 0
+    for loss in (SquaredError(), Contrastive()):
+        trainer.loss = trainer.checkpoint.stateful["loss"] = loss
+        with pytest.raises(ConfigFault, match=r"sees padding .* in training, as with BatchNorm"):
+            dry_run(trainer)
+        assert trainer.model.norm.num_batches_tracked == 0
 
 
-def test_a_batch_is_not_changed_in_place(tmp_path):
+@pytest.mark.parametrize("place", ["forward_batch", "step"])
+def test_a_batch_is_not_changed_in_place(tmp_path, place):
     class Shifting(ChunkTrainer):
         def forward_batch(self, model, batch, state=None):
-            batch.targets += 1.0
+            batch.targets += place == "forward_batch"
             return super().forward_batch(model, batch, state)
 
-    with pytest.raises(ConfigFault, match=r'"Shifting": .* changes nothing of the batch.*targets'):
+        def step(self, chunks):
+            chunks[0].batch.targets[0] += place == "step"
+            return super().step(chunks)
+
+    with pytest.raises(ConfigFault, match=r'"Shifting": .* changes nothing of a batch .*targets'):
         make(tmp_path, trainer=Shifting).train()
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_state_lacks_is_named(tmp_path, caplog):
+    class Forgetful(Counted):
+        def step(self, chunks):
+            self.forgotten = getattr(self, "forgotten", 0) + 1
+            return super().step(chunks)
+
+        def keep(self, name, part):
+            return part if name == "critic_optimizer" else super().keep(name, part)
+
+    trainer = make(tmp_path, trainer=Forgetful)
+    trainer.forgotten = 7
+    dry_run(trainer)
+    assert "Forgetful.forgotten changes in a step" in caplog.text
+    assert "Forgetful.number changes" not in caplog.text
+    assert (trainer.forgotten, trainer.number) == (7, 0)
+    assert not trainer.critic_optimizer.state
 
 
 @pytest.mark.parametrize("place", ["forward_batch", "loader"])

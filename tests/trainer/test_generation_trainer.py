@@ -302,13 +302,19 @@ class PenaltyTrainer(GenerationTrainer):
         output = self.forward_batch(self.model, batch)
         nats = self.loss(output, batch).sum()
         (gradient,) = torch.autograd.grad(nats, batch.inputs, create_graph=True)
-        penalty = gradient.square().mean()
+        penalty = 0.01 * gradient.square().mean()
         penalty.backward()
         return penalty.item()
 
 
 class PlainPenaltyTrainer(PenaltyTrainer):
     plain_layers = True
+
+    def forward_batch(self, model, batch, state=None):
+        """As where the penalty is a term of the loss: it is computed in the trial as well."""
+        if model.training and not batch.inputs.requires_grad:
+            self.penalty(batch)
+        return super().forward_batch(model, batch, state)
 
 
 @pytest.mark.skipif(library.kernels(False) is None, reason="there is no C compiler")
