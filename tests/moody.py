@@ -5,6 +5,8 @@ from torch import nn
 
 from base.base_model import ExtraShapes
 from data_loader.sources.own_ink import OwnInk
+from model.generation.loss import NegativeLogLikelihood
+from model.generation.metrics import SSE
 from model.generation.networks import SynthesisNetwork
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
@@ -33,6 +35,18 @@ class Moody(SynthesisNetwork):
         state = self.initial_state(len(inputs)) if state is None else state
         seen = self.points_seen(inputs) + self.shift(state["told"])[:, None]
         return super().forward(seen, text, text_lengths, state)
+
+
+class OfNetwork(NegativeLogLikelihood):
+    def __init__(self, model, *, reduction: str = "point"):
+        super().__init__(reduction=reduction)
+        self.size = model.size
+
+
+class SizeOf(SSE):
+    def __init__(self, model):
+        super().__init__()
+        self.size = model.size
 
 
 def moody(**shapes):

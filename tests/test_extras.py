@@ -16,6 +16,7 @@ from model import load
 from tests import moody
 from tests.same_run import differences, rows_of
 from tests.tiny_config import CONFIG, changed
+from utils.checks import UserError
 
 SIZES = {"hidden_size": 12, "num_layers": 2, "num_mixtures": 2, "num_windows": 2, "min_scale": 0.5}
 ARCH = {"type": "Moody", "args": SIZES}
@@ -144,3 +145,24 @@ def test_data_without_these_extras_are_refused_before_the_training(
     assert train.main([*MODULE, *words, "-o", f"data_loader.args.dataset.type={kind}"]) == 2
     assert message in capsys.readouterr().err
     assert sorted(Path("saved").rglob("*")) == before
+
+
+def test_a_loss_and_a_metric_may_know_the_network_that_the_data_complete(workplace):
+    words = [
+        *MODULE,
+        "-c",
+        "c.json",
+        "--run-id",
+        "own",
+        "--epochs",
+        "1",
+        "-o",
+        "loss.type=OfNetwork",
+    ]
+    assert train.main([*words, "-o", 'metrics=[{"type": "SizeOf"}]']) == 0
+
+
+def test_evaluate_refuses_data_without_these_extras(workplace):
+    lacking = ["-o", "data_loader.args.dataset.type=Moodless"]
+    with pytest.raises(UserError, match=r"takes mood of shape \(2,\); the samples have no extras"):
+        experiments.main(["evaluate", *MODULE, *RESUMED[:2], *lacking])

@@ -288,6 +288,7 @@ def test_batches_have_the_hands_and_extras_of_their_samples(num_workers):
     made = data(dataset=Told(), num_workers=num_workers, preprocessing=[FillMissing()])
     for loader in (made.training_loader(), made.loader("valid")):
         samples, found = loader.dataset.samples, list(loader)
+        loader.close()  # Else a failure would wait for the workers.
         for batch in found:
             assert batch.extras["number"].dtype == torch.float32
             own = [samples[index] for index in batch.index.tolist()]
@@ -321,10 +322,11 @@ def test_augmentation_that_asks_for_the_epoch_gets_it_in_workers_and_after_a_res
         data(UNIT, augmentation=[Growing(), Scale()], num_workers=count) for count in (0, 2)
     )
     loader, workers = plain.training_loader(), others.training_loader()
-    epochs = [list(loader) for _ in range(3)]
-    assert same(list(workers), epochs[0])
+    epochs, found = [list(loader) for _ in range(3)], list(workers)
     workers.batch_sampler.start_at(2, 3)
-    assert same(list(workers), epochs[2][3:])
+    later = list(workers)
+    workers.close()
+    assert same(found, epochs[0]) and same(later, epochs[2][3:])
     dataset = data(UNIT, augmentation=[Growing()]).training_loader().dataset
     first, later = (dataset[epoch, 1][1][:, 0] for epoch in (0, 4))
     assert (np.abs(later - first - 400) <= 1).all()

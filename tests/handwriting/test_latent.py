@@ -60,6 +60,13 @@ def test_lines_without_a_primer_have_latents_of_their_own(writer):
     sampling = Sampling(extras=MOOD, max_steps=20)
     read_back(writer, reader, ["ab", "ab"], [3, 4], sampling)
     assert seeds(writer) == {3, 4}
+    writer.told.clear()
+    reader.path, other = writer.path, writer.path.with_name("other.pth")
+    other.touch()
+    proofread = lambda inks, *_: [("", 9.0)] * len(inks)  # noqa: E731
+    proofreader = SimpleNamespace(proofread=proofread, path=other)
+    read_back(writer, reader, ["ab"], [3], sampling, proofreader=proofreader, tries=2)
+    assert seeds(writer) == {3}  # that of the line that is chosen as the hand, too
 
 
 def test_a_page_has_the_latent_of_its_seed_also_where_a_word_is_written_again(writer, tmp_path):
