@@ -5,7 +5,6 @@ and schedules. `utils.binding` describes how values are bound to constructors.
 """
 
 import copy
-import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,7 +33,7 @@ from model.loading import TrainedNetwork
 from utils import config_file, strict_json
 from utils.alphabet import Alphabet
 from utils.binding import NOTHING, Annotation, Binder, arguments_of, by_name
-from utils.checks import ABSENT, ConfigFault, UserError, hint, shown
+from utils.checks import ABSENT, ConfigFault, UserError, hint, listed, shown
 from utils.files import PLAIN_NAME, user_cache
 from utils.normalisation import Normalisation
 from utils.override import Override, children, differences, nested, without
@@ -58,9 +57,6 @@ PACKAGES = (data_loader, model, trainer)
 # name beside the data.)
 CACHE = "cache"
 
-MAX_CHARACTERS = 1900
-"""Of the faults that a message lists (assumed: a screen)."""
-
 ADJUSTABLE = {
     *("data_loader.args.num_workers", "data_loader.args.pin_memory", "trainer.args.epochs"),
     *("trainer.args.log_steps", "trainer.args.tensorboard", "trainer.args.anomaly"),
@@ -76,7 +72,7 @@ TRIAL_ALPHABET = Alphabet([" "])
 
 
 class ConfigError(UserError):
-    """All faults of a config; the message lists the first, up to `MAX_CHARACTERS`.
+    """All faults of a config; the message lists them as `checks.listed` does.
 
     Args:
         source: where the config is from: the file, or `checkpoint FILE`.
@@ -88,12 +84,7 @@ class ConfigError(UserError):
         if len(faults) == 1:
             super().__init__(f"{faults[0]}" if faults[0].source else f"{source}: {faults[0]}")
             return
-        lines = [f"{source}: {len(faults)} faults", *map(str, faults)]
-        ends = itertools.accumulate(map(len, lines))
-        fitting = sum(end < MAX_CHARACTERS for end in ends)
-        if fitting < len(lines):
-            lines[fitting:] = [f"and {len(lines) - fitting} more"]
-        super().__init__("\n  ".join(lines))
+        super().__init__(listed(source, [*map(str, faults)]))
 
 
 class ConfigParser:

@@ -270,8 +270,8 @@ class Output:
         self.file = self.path if kind in kinds and not is_folder else None
         self.folder = self.path.parent if self.file else self.path
         if kind[1:].isalpha() and not (is_folder or self.file):
-            wanted = f"as a file only {', '.join(kinds)} can be written" if kinds else "not a file"
-            raise UserError(f"{path}: a folder is needed, {wanted}")
+            file = f", or a file that ends in {', '.join(kinds)}" if kinds else ", not a file"
+            raise UserError(f"{path}: a folder is needed{file}")
 
     def make(self) -> None:
         """Make the folder, and see that it can be written, before there is work to lose."""

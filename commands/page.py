@@ -18,7 +18,7 @@ from utils.files import make_room, read_text
 from utils.page.page import Pen
 from utils.page.saving import DPI, KINDS
 
-ALIGNED = "alignment: left, right, centred, justified, center (default: %(default)s)"
+ALIGNED = "alignment: left, right, centred (or centre, center), justified (default: %(default)s)"
 DOUBTFUL = "doubtful"
 """What is named instead of words that --rewrite writes again: all those that are doubtful."""
 MAX_BYTES = 500_000
@@ -95,8 +95,6 @@ def add_paper(parser: Parser) -> None:
     add("--margins", type=value(margins), metavar="TOP,RIGHT,BOTTOM,LEFT", help=margin)
     add("--ruling", choices=RULINGS, help="kind of paper (default: plain)")
     add("--ruling-spacing", type=number(float, 1, 100), metavar="MM", help=spacing)
-    squares = "write each digit, and each sign of arithmetic, in a square of --ruling squared"
-    add("--squares", action="store_true", help=squares)
     fit = "use the largest size, from half of --size, at which the text fits on SHEETS, or on one; "
     fit += "without --size, short lines become as wide as the sheet"
     add("--fit", nargs="?", const=1, type=number(int, 1, 1000), metavar="SHEETS", help=fit)
@@ -135,8 +133,6 @@ def check(arguments: argparse.Namespace) -> None:
     if (arguments.file is None) == (arguments.text is None):
         raise UserError("give a text to write: either FILE or --text")
     require(arguments, ruling_spacing="ruling", tries="proofread", report="proofread")
-    if arguments.squares and arguments.ruling != "squared":
-        raise UserError("--squares is for --ruling squared, which is not given")
     options.check_readable(arguments.primer)
     if arguments.reader:
         resolve_checkpoint(arguments.reader)

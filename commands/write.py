@@ -12,7 +12,7 @@ import model
 from base.pretrained import network_of
 from commands import options
 from commands.options import Networks, Parser, require
-from handwriting.networks import sampling_of
+from handwriting.networks import sampling_of, warning
 from handwriting.options import PrimerFile
 from model.generation.options import Sampling
 from utils.alphabet import PANGRAM
@@ -163,6 +163,8 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
 
         primer, described = load_primer(chosen.primer, writer, chosen.skip_unknown)
         print(f"in the hand of {described}")
+    if texts and (hardly := warning(writer.path, "".join(texts))):
+        print(hardly)
     output.make()
     samples = chosen.num_samples or (LINES if not (texts or output.file) else 1)
     seeds = range(chosen.seed, chosen.seed + samples)

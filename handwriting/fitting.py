@@ -7,6 +7,7 @@ from handwriting import layout
 from handwriting.layout import Paragraph
 from handwriting.options import PageOptions
 from handwriting.setting import LINE_HEIGHT, Setting
+from utils.checks import UserError
 
 STEPS = 40
 """Sizes that are tried up to the usual one, and from there to twice as much (assumed)."""
@@ -15,9 +16,13 @@ SIZES_TRIED = [step / STEPS for step in range(STEPS, STEPS // 2 - 1, -1)]
 
 
 def set_to_fit(setting: Setting, options: PageOptions) -> tuple[list[Paragraph], list[str]]:
-    """Return paragraphs of the size that is asked for, and sentences on what does not fit."""
+    """Return paragraphs of the size that is asked for, and sentences on what does not fit.
+
+    Raises:
+        UserError: if no size fits on the sheets.
+    """
     usual, sheets, notes = options.usual_size, options.fit, []
-    sized = options.size or options.squares or setting.paper.letter
+    sized = options.size or setting.paper.letter
     follows = not (setting.spreads or sized or options.line_height)
 
     def rows(paragraphs: Sequence[Paragraph]) -> list[int]:
@@ -53,7 +58,11 @@ def set_to_fit(setting: Setting, options: PageOptions) -> tuple[list[Paragraph],
             default=usual,
         )
     if size is None:
-        notes.append(f"there is no size from {usual:g} to {usual / 2:g} mm at which it fits")
+        reason = f"there is no size from {usual:g} to {usual / 2:g} mm at which the text fits"
+        if sheets:
+            raise UserError(f"--fit {sheets}: {reason}; give more sheets, larger paper, smaller "
+                            "margins or a smaller --size")  # fmt: skip
+        notes.append(reason)
     elif size != usual:
         notes.append(f"size {size:g}: the largest that fits")
     paragraphs = setting.paragraphs((size or usual) / usual)

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from itertools import takewhile
 
-from utils.checks import UserError, hint, short
+from utils.checks import UserError, hint, listed, short
 
 FENCE = "---"
 """The line before and the line behind front matter."""
+AS_TEXT = f"for {FENCE} as text, put an empty line behind it"
+"""What an error advises."""
 
 ALIASES = {"color": "colour"}
 """Other names of keys."""
@@ -17,23 +19,26 @@ Keys = Mapping[str, Callable[[str], object]]
 """The keys of front matter, and what takes the value of each, or raises a UserError."""
 
 
-def paragraphs(lines: list[str], source: str, keys: Keys) -> list[tuple[Values, str]]:
+def paragraphs(
+    lines: list[str], source: str, keys: Keys, check: Callable[[Values], object]
+) -> list[tuple[Values, str]]:
     """Return the lines of a text, each with the values of the front matter before it.
 
     Front matter is one or more lines `key: value`, or none, between two lines `---`. It stands for
     what follows up to the next. A line `---` before an empty line, or with an empty line before the
-    next `---`, is text.
+    next `---`, is text, unless a line with one of the keys follows.
 
     Args:
         lines: of the text.
         source: where it is from, for errors.
         keys: that are accepted.
+        check: raises a UserError of values that do not go together.
 
     Raises:
-        UserError: if what stands between the lines `---` is not front matter, with the line's
-            number.
+        UserError: naming all faults of front matter, with the numbers of their lines.
     """
     found: list[tuple[Values, str]] = []
+    faults: list[str] = []
     values: Values = {}
     numbered = iter(enumerate(lines, 1))
     for number, line in numbered:
@@ -42,30 +47,46 @@ def paragraphs(lines: list[str], source: str, keys: Keys) -> list[tuple[Values, 
             block = [one.rstrip() for one in takewhile(str.strip, lines[number:])]
         if FENCE in block:
             block = block[: block.index(FENCE)]
-            values = _values(block, number + 1, source, keys)
+            values, own = _values(block, number, keys, check)
+            faults += own
             for _ in (*block, FENCE):
                 next(numbered)
         else:
+            if any(colon and name in keys for name, colon, _ in map(_parts, block)):
+                faults.append(f"line {number}: no line {FENCE} ends this front matter; {AS_TEXT}")
             found.append((values, line))
+    if faults:
+        raise UserError(listed(source, faults) if faults[1:] else f"{source}, {faults[0]}")
     return found
 
 
-def _values(lines: list[str], first: int, source: str, keys: Keys) -> Values:
-    """Return the values of lines of front matter, the number of the first of which is `first`."""
+def _parts(line: str) -> tuple[str, str, str]:
+    """Return the key of a line, its colon, or nothing, and its value."""
+    name, colon, value = map(str.strip, line.partition(":"))
+    return ALIASES.get(name, name), colon, value
+
+
+def _values(
+    lines: list[str], fence: int, keys: Keys, check: Callable[[Values], object]
+) -> tuple[Values, list[str]]:
+    """Return the values of lines of front matter behind a line of that number, and their faults."""
     found: Values = {}
-    for number, line in enumerate(lines, first):
-        name, colon, value = (part.strip() for part in line.partition(":"))
-        name = ALIASES.get(name, name)
+    faults = []
+    for number, line in enumerate(lines, fence + 1):
+        name, colon, value = _parts(line)
         try:
             if not colon:
                 raise UserError(
-                    f"{short(name)} is no front matter, where a line is `key: value`; for {FENCE} "
-                    "as text, put an empty line behind it"
+                    f"{short(name)} is no front matter, where a line is `key: value`; {AS_TEXT}"
                 )
             if name not in keys:
                 raise UserError(f"front matter knows no {short(name)}{hint(name, keys)}")
             found[name] = keys[name](value)
         except UserError as error:
             key = f"{name}: " if name in keys else ""
-            raise UserError(f"{source}, line {number}: {key}{error}") from None
-    return found
+            faults.append(f"line {number}: {key}{error}")
+    try:
+        check(found)
+    except UserError as error:
+        faults.insert(0, f"line {fence}: {error}")
+    return found, faults

@@ -5,7 +5,9 @@ from pathlib import Path
 import data_loader
 import model
 from base.licence import OPEN
+from base.pretrained import PRETRAINED, pretrained
 from model.generation.options import Sampling
+from utils import strict_json
 from utils.checks import UserError
 
 
@@ -40,6 +42,21 @@ PROOFREADERS = "proofreader, or open_reader where the writer is free for any use
 def usual_proofreader(writer: "model.Writer") -> str:
     """Return the pretrained network that proofreads what one writes: one that is as free."""
     return "open_reader" if writer.licence == OPEN else "proofreader"
+
+
+LETTERS = PRETRAINED / "letters.json"
+"""Of networks, the share of each letter beyond ASCII that is read in what they write (measured, lab
+notebook: letters that networks hardly know)."""
+
+
+def warning(path: Path, text: str) -> str:
+    """Return which letters of a text a pretrained network hardly knows, as fewer than half of them
+    are read, in a sentence; an empty one if it knows all, or is no pretrained network."""
+    name = next((name for name, file in pretrained().items() if file == path.resolve()), "")
+    shares = strict_json.read(LETTERS).get(name, {})
+    letters = [one for one in dict.fromkeys(text) if shares.get(one, 1.0) < 0.5]
+    hardly = f"{name} hardly knows {' '.join(letters)}: fewer than half of them can be read"
+    return hardly if letters else ""
 
 
 SECOND = "eye"

@@ -13,7 +13,7 @@ from base.pretrained import style_file
 from handwriting.layout import Align
 from handwriting.paper import Paper
 from handwriting.setting import HEIGHT, Look
-from handwriting.worksheet import DIGIT, Trace
+from handwriting.worksheet import Trace
 from utils.checks import UserError, number
 from utils.page.page import Pen
 
@@ -59,7 +59,6 @@ class PageOptions:
         line_height: at least; None in proportion to the size, and so that no rows touch.
         trace: how letters are drawn that somebody goes over with a pen: "light", or "dotted"; None
             for neither.
-        squares: whether each digit and sign of arithmetic stands in a square of the paper.
         fit: the sheets that the text is to fill at the largest size, from half of `size`; a short
             text whose size is not given becomes as wide as the sheet.
         proofread: whether every word is read back, and written again if it is misread.
@@ -84,7 +83,6 @@ class PageOptions:
     indent: float = 0.0
     line_height: float | None = None
     trace: Trace | None = None
-    squares: bool = False
     fit: int | None = None
     proofread: bool = True
     reader: str | Path | None = None
@@ -100,9 +98,7 @@ class PageOptions:
     @property
     def usual_size(self) -> float:
         """The x-height: as it is given, as the ruling asks for, or `HEIGHT`."""
-        return (
-            self.size or self.paper.letter or (DIGIT * self.paper.spacing * self.squares or HEIGHT)
-        )
+        return self.size or self.paper.letter or HEIGHT
 
 
 def style(text: str) -> str | Path:
@@ -136,7 +132,7 @@ OF_LOOK = {
     "slant": number(float, -45, 45),
     "colour": colour,
     "pen": number(float, 0.01, 10),
-    "align": partial(chosen, kind=Align, center="centred"),
+    "align": partial(chosen, kind=Align, centre="centred", center="centred"),
     "indent": number(float, 0, 500),
     "trace": partial(chosen, kind=Trace),
 }

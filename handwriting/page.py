@@ -1,7 +1,6 @@
 """From a text to pages in a hand: `write_page`."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from os import PathLike
@@ -11,12 +10,13 @@ from handwriting import front_matter, layout
 from handwriting.fitting import set_to_fit
 from handwriting.hands import Hands
 from handwriting.layout import Word
+from handwriting.networks import warning
 from handwriting.options import OF_LOOK, PageOptions
 from handwriting.paper import Paper
 from handwriting.passages import RAISED, Passage, write_passages
 from handwriting.plain_text import explain, fit, known_only, split
 from handwriting.proofreading import Proofread
-from handwriting.setting import LAST_COLUMN, Look, Setting, columns, line_height
+from handwriting.setting import LAST_COLUMN, Look, Setting, columns, kind_of, line_height
 from model.generation.writing import check_lengths
 from model.writer import Writer
 from utils.alphabet import Alphabet
@@ -139,39 +139,47 @@ def write_page(
         UserError: if the text is empty or too long, has characters that the network does not know
             or front matter with a fault; or if the size or the style does not fit.
     """
-    marked = read_text(text, source)
+    marked = read_text(text, source, options)
     hands = Hands(writer, options, device, progress)
     known = hands.writer.model.alphabet
     lines, notes = known_lines([line for _, line in marked], known, options.skip_unknown)
     looks = looks_of([values for values, _ in marked], lines, options)
     rows = [*map(columns, lines)]
     passages = [
-        [
-            Passage(hands.of(look), one, width_of(look, len(row), options.paper), options.squares)
-            for one in row
-        ]
+        [Passage(hands.of(look), one, width_of(look, len(row), options.paper)) for one in row]
         for look, row in zip(looks, rows, strict=True)
     ]
+    notes += warnings(chain.from_iterable(passages))
     words, proofread = write_words(passages, options.seed, progress)
     indents = [first.indent for first, *_ in passages]
-    setting = Setting(looks, indents, words, options.paper, options.line_height, options.squares)
+    kinds = [*map(kind_of, lines)]
+    setting = Setting(looks, kinds, indents, words, options.paper, options.line_height)
     paragraphs, on_fit = set_to_fit(setting, options)
-    sheets = layout.pages(paragraphs, options.paper)
-    pages = [Page(**vars(sheet)) for sheet in sheets]
+    pages = [Page(**vars(sheet)) for sheet in layout.pages(paragraphs, options.paper)]
+    if len(pages) > 1 and not options.fit:
+        notes.append(f"{len(pages)} sheets; --fit sets the text on one, where half of its "
+                     "size is enough")  # fmt: skip
     origin = Origin(options, looks, None if writer is None else str(writer.path))
     return Pages(pages, proofread, [*hands.notes, *notes, *on_fit], origin)
 
 
-def read_text(text: str, source: str) -> list[tuple[front_matter.Values, str]]:
+def read_text(
+    text: str, source: str, options: PageOptions
+) -> list[tuple[front_matter.Values, str]]:
     """Return the lines of a text, each with the values of the front matter before it.
 
     Raises:
-        UserError: if they are too many, or the front matter has a fault.
+        UserError: if they are too many, or the front matter has faults, or does not fit on the
+            paper.
     """
+
+    def check(values: front_matter.Values) -> None:
+        line_height(replace(options.look, **values), options.line_height, options.paper)
+
     lines = split(text)
     if len(lines) > MAX_LINES:
         raise UserError(f"{source}: {len(lines):,} lines; at most {MAX_LINES:,} are accepted")
-    return front_matter.paragraphs(lines, source, OF_LOOK)
+    return front_matter.paragraphs(lines, source, OF_LOOK, check)
 
 
 def known_lines(
@@ -183,10 +191,10 @@ def known_lines(
     Raises:
         UserError: if a character is not known, or nothing is left to write.
     """
-    raw = "\n".join(
-        re.sub(r"^ *\t[ \t]*(?=[^\t]*$)", lambda blanks: blanks[0].expandtabs(4), line)
-        for line in lines
-    )
+    raw, in_table = "", False
+    for line in lines:  # Tabs at its start are columns below a row of a table, else an indent.
+        in_table = kind_of(line) == "table" and (in_table or "\t" in line.lstrip())
+        raw += (line if in_table else line.expandtabs(4)) + "\n"
     raised = (sign for sign, plain in RAISED.items() if not alphabet.unknown(plain))
     fitted = fit(raw, {*alphabet.characters, "\t", *raised})
     if fitted.left_out and not skip_unknown:
@@ -213,6 +221,17 @@ def width_of(look: Look, num_columns: int, paper: Paper) -> float:
     """Return the width of a row in x-heights."""
     share = LAST_COLUMN if num_columns > 1 else 1.0
     return (paper.column - look.indent) / look.size * share
+
+
+def warnings(passages: Iterable[Passage]) -> list[str]:
+    """Return a sentence for each network that hardly knows some letters of what it is to write,
+    which no proofreader knows either."""
+    texts: dict[Path, str] = {}
+    for passage in passages:
+        path, reader, text = passage.hand.writer.path, passage.hand.reader, passage.text
+        unread = "".join(reader.model.alphabet.unknown(text)) if reader else text
+        texts[path] = texts.get(path, "") + unread
+    return [*filter(None, map(warning, texts, texts.values()))]
 
 
 def write_words(

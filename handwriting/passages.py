@@ -33,6 +33,11 @@ NARROWED = 0.85
 """How much narrower a word is made without a doubt whether it can be read (assumed)."""
 
 
+Part = tuple[str, float | None]
+"""A part of a word, and the room that is left behind it besides a usual blank, in x-heights; None
+where the word goes on."""
+
+
 @dataclass(frozen=True)
 class Passage:
     """A paragraph, and how it is written.
@@ -42,13 +47,11 @@ class Passage:
         text: without line ends, of characters that the hand's writer knows; blanks at its start
             are an indent.
         width: of a row in x-heights.
-        squares: whether each sign of what has no letters is written as a word.
     """
 
     hand: Hand
     text: str
     width: float = math.inf
-    squares: bool = False
 
     @property
     def indent(self) -> float:
@@ -68,17 +71,15 @@ class Passage:
         return cut([text.translate(str.maketrans(RAISED)) for text in written], LONGEST)
 
     @property
-    def parts(self) -> list[tuple[str, bool]]:
-        """Words, raised ones and what is drawn apart, each with whether a blank or the end
-        follows."""
+    def parts(self) -> list[Part]:
+        """Words, raised ones and what is drawn apart."""
         signs, parts = "".join(RAISED), []
-        for word in self.text.split():
+        for word, blanks in re.findall(r"(\S+)( *)", self.text):
             found = re.findall(
                 rf"{DRAWN.pattern}|[{signs}]+|(?:(?!{DRAWN.pattern})[^{signs}])+", word
             )
-            if self.squares and not DRAWN.search(word) and not any(map(str.isalpha, word)):
-                found = [*word]
-            parts += [(one, False) for one in found[:-1]] + [(found[-1], True)]
+            room = self.hand.shape.blank * max(len(blanks) - 1, 0)
+            parts += [(one, None) for one in found[:-1]] + [(found[-1], room)]
         return parts
 
 
@@ -121,28 +122,27 @@ def _written(
     return [line for _, line in sorted(found.items())]
 
 
-def with_drawn(
-    passage: Passage, one: Proofread, parts: deque[tuple[str, bool]]
-) -> Iterator[Proofread]:
+def with_drawn(passage: Passage, one: Proofread, parts: deque[Part]) -> Iterator[Proofread]:
     """Yield what is drawn before a word of a passage, and the word, raised if it is.
 
     Args:
         parts: of the passage, from there; those that are used are taken.
     """
-    own: list[tuple[str, bool]] = []
+    own: list[Part] = []
     for _ in one.text.split():
         yield from drawn_next(passage, parts)
         own.append(parts.popleft())
     yield with_raised(one, own)
 
 
-def drawn_next(passage: Passage, parts: deque[tuple[str, bool]]) -> Iterator[Proofread]:
+def drawn_next(passage: Passage, parts: deque[Part]) -> Iterator[Proofread]:
     """Take and yield those of the next parts of a passage that are drawn."""
     shape = passage.hand.shape
     while parts and DRAWN.fullmatch(parts[0][0]):
-        text, blank = parts.popleft()
+        text, room = parts.popleft()
         word = drawn(text, shape.blank, passage.room)
-        yield Proofread((replace(word, gap=shape.space * (blank and bool(word.text))),), text)
+        gap = 0.0 if room is None else shape.space + room
+        yield Proofread((replace(word, gap=gap),), text)
 
 
 def fit_line(passage: Passage, line: Sequence[Proofread]) -> list[Word]:
@@ -158,14 +158,15 @@ def fit_line(passage: Passage, line: Sequence[Proofread]) -> list[Word]:
     return words
 
 
-def with_raised(one: Proofread, parts: Sequence[tuple[str, bool]]) -> Proofread:
-    """Return a word raised if it is, and with no blank behind it if it has none."""
-    (text, _), (_, blank), words = parts[0], parts[-1], list(one.words)
+def with_raised(one: Proofread, parts: Sequence[Part]) -> Proofread:
+    """Return a word raised if it is, and with the room behind it that its last part has."""
+    (text, _), (_, room), words = parts[0], parts[-1], list(one.words)
     if len(parts) == 1 and text[0] in RAISED:
         for number, word in enumerate(words):
             ink = [RAISED_SIZE * stroke + (RAISED_GAP, -RAISED_BY) for stroke in word.strokes]
             width = RAISED_SIZE * word.width + 2 * RAISED_GAP
             words[number] = replace(word, strokes=tuple(ink), width=width, text=text)
-    if words and not blank:
-        words[-1] = replace(words[-1], gap=0.0)
+    if words:
+        gap = 0.0 if room is None else words[-1].gap + room
+        words[-1] = replace(words[-1], gap=gap)
     return replace(one, words=tuple(words))

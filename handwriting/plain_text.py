@@ -99,8 +99,7 @@ def known_only(
     names = ", ".join(map(describe, unknown))
     if unknown and not skip:
         hint = "" if skip is None else "; --skip-unknown leaves that out"
-        characters = "".join(alphabet.characters)
-        raise UserError(f"the network does not know {names}{hint}. It knows {characters!r}")
+        raise UserError(f"the network does not know {names}{hint}")
     left = ["".join(c for c in text if c not in unknown) for text in texts]
     for text, given in zip(left, texts, strict=True):
         if not text.strip():

@@ -164,7 +164,7 @@ def candidates(
     for text in texts:
         lines = [*islice(tried, CANDIDATES)]
         if text[0] in RAISED:
-            lines = [[with_raised(one, [(text, True)]) for one in line] for line in lines]
+            lines = [[with_raised(one, [(text, 0.0)]) for one in line] for line in lines]
         lines.sort(key=lambda line: max(one.wrong for one in line))
         found.append([*filter(None, (_joined(text, line) for line in lines))])
     return found

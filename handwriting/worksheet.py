@@ -1,34 +1,28 @@
-"""What stands on worksheets besides words: room to write, letters to go over, digits in squares."""
+"""What stands on worksheets besides words: lines to write on, and letters to go over."""
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Literal
 
 import numpy as np
 
-from handwriting.layout import Word, narrowed
+from handwriting.layout import Word
 from utils.ink import at_equal_steps, path_along
 
 Trace = Literal["light", "dotted"]
 """How letters are drawn that somebody goes over with a pen."""
-ROOM = "\ue000"
-"""Stands for a part of the room that tabs leave; no text has it."""
-TAB = 8
-"""Signs as wide as the room of a tab behind another (assumed, as in plain text)."""
-DRAWN = re.compile(rf"_{{3,}}|\.{{4,}}|{ROOM}+")
-"""What is drawn and not written: a line to write on, a dotted one, and room that tabs leave."""
+DRAWN = re.compile(r"_{3,}|\.{4,}")
+"""What is drawn and not written: a line to write on, and a dotted one."""
 INSET, DROP, STEP = 0.25, 0.1, 0.5
 """X-heights that a line to write on is shorter at each end than its room, lower than the baseline,
 and between its dots (assumed, by eye)."""
-WHITE, TRACE_STEP = 0.7, 0.4
-"""Share of white in the ink of light letters, and x-heights between the dots of dotted ones
-(assumed, by eye)."""
-DIGIT, RAISED = 0.44, 0.1
-"""X-height of digits in squares, and how far they stand above the lower side, in sides (assumed, by
-eye: digits are nearly twice as high)."""
+WHITE = 0.7
+"""Share of white in the ink of light letters (assumed, by eye)."""
+DOT, TRACE_STEP, APART = 0.11, 0.22, 0.16
+"""Width of the dots of dotted letters, how far apart they are along the pen's way, and from all
+others at least, in x-heights (by eye: at 0.18 and 0.4 the dots of an `a`, `e` or `p` merge)."""
 
 
 def drawn(text: str, sign: float, widest: float) -> Word:
@@ -41,8 +35,6 @@ def drawn(text: str, sign: float, widest: float) -> Word:
     """
     width = min(sign * len(text), widest)
     line = np.array([[INSET, DROP], [max(width - INSET, 2 * INSET), DROP]])
-    if text[0] == ROOM:
-        return Word((), width, 0.0)
     return Word((line,) if text[0] == "_" else dots(line, STEP), width, 0.0, text)
 
 
@@ -54,28 +46,17 @@ def dots(stroke: np.ndarray, step: float) -> tuple[np.ndarray, ...]:
 
 
 def traced(word: Word, trace: Trace | None) -> Word:
-    """Return a word in x-heights as it is drawn to be gone over."""
-    if trace != "dotted":
+    """Return a word in x-heights as it is drawn to be gone over; what is `DRAWN` stays."""
+    if trace != "dotted" or DRAWN.fullmatch(word.text):
         return word
-    return replace(word, strokes=tuple(chain(*(dots(one, TRACE_STEP) for one in word.strokes))))
+    strokes: list[np.ndarray] = []
+    for dot in chain(*(dots(one, TRACE_STEP) for one in word.strokes)):
+        if not strokes or np.hypot(*(np.concatenate(strokes) - dot).T).min() >= APART:
+            strokes.append(dot)
+    return replace(word, strokes=tuple(strokes))
 
 
 def lightened(colour: str) -> str:
     """Return the colour `#rrggbb` of light letters."""
     parts = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return "#" + "".join(f"{round(255 * WHITE + (1 - WHITE) * part):02x}" for part in parts)
-
-
-def squared(words: Sequence[Word], side: float) -> list[Word]:
-    """Return words that fill squares of that side: single signs each the middle of one, a line to
-    write on as many as it has signs, others as many as they need."""
-    found = []
-    for word in words:
-        if DRAWN.fullmatch(word.text):
-            word = narrowed(word, side * len(word.text))
-        squares = 1 if len(word.text) == 1 else max(math.ceil(word.width / side - 1e-6), 1)
-        left = (side - word.width) / 2 if squares == 1 else 0.0
-        strokes = tuple(one + np.array([left, -RAISED * side]) for one in word.strokes)
-        gap = max(round(word.gap / side), 1) * side if word.gap else 0.0
-        found.append(replace(word, strokes=strokes, width=squares * side, gap=gap))
-    return found

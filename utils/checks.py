@@ -6,13 +6,16 @@ import math
 import re
 import reprlib
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import accumulate
 from typing import Any, ClassVar, NamedTuple
 
 ABSENT = object()
 """In the place of a value that a config lacks, or of which a message would say nothing."""
 
+MAX_CHARACTERS = 1900
+"""Of the faults that a message lists (assumed: a screen)."""
 MAX_SHOWN, MAX_KEY, MAX_NAMES = 60, 200, 12
 """Characters of a value and of a key in a message, and names that it lists; assumed."""
 
@@ -121,6 +124,15 @@ def described(error: BaseException) -> str:
     own = [frame for frame in frames if "site-packages" not in frame.filename]
     place = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
     return f"{type(error).__name__}: {first_line(error)}{place}"
+
+
+def listed(source: str, faults: Sequence[str]) -> str:
+    """Return how many faults a source has and the first of them, a line each."""
+    lines = [f"{source}: {len(faults)} faults", *faults]
+    fitting = sum(end < MAX_CHARACTERS for end in accumulate(map(len, lines)))
+    if fitting < len(lines):
+        lines[fitting:] = [f"and {len(lines) - fitting} more"]
+    return "\n  ".join(lines)
 
 
 class FormerNames:

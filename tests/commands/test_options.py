@@ -54,7 +54,10 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
         (["wirte", "--text", "a"], "no command 'wirte'; did you mean write"),
         (["write", "--text", "a\n" * 10_000], "--text 'a\\na\\na\\n"),
         (["write", "--text", "a\nb"], "contains a line end, but becomes one line; `page` writes"),
-        (["write", "--output", "a.pdf"], "as a file only .svg, .png, .inkml can be written"),
+        (
+            ["write", "--output", "a.pdf"],
+            "a folder is needed, or a file that ends in .svg, .png, .inkml",
+        ),
         (["write", "--num-samples", "2", "--output", "a.svg"], "one line, but 2 lines are"),
         (["write", "--text", "a", "--text", "b", "--output", "a.svg"], "one line, but 2 lines are"),
         (["write", "a"], "unrecognized arguments: a; see `experiments.py write --help`"),
@@ -87,7 +90,7 @@ def test_two_dashes_are_a_value_of_no_option(option):
 
 def test_a_file_of_another_kind_is_no_folder(tmp_path):
     for path, kinds, message in (
-        ("hi.pdf", (".svg", ".png"), "as a file only .svg, .png can be written"),
+        ("hi.pdf", (".svg", ".png"), "a folder is needed, or a file that ends in .svg, .png"),
         ("hi.txt", (), "a folder is needed, not a file"),
     ):
         with pytest.raises(UserError, match=message):

@@ -79,7 +79,9 @@ def test_several_pages_of_standard_input_are_numbered(networks, tmp_path, monkey
     monkeypatch.setattr(sys, "stdin", stream)
     options = ("--paper", "100x60", "--line-height", 20)
     write_page(networks, "-", "--output", tmp_path / "out.json", *options)
-    shown = capsys.readouterr().out.split()
+    said = capsys.readouterr().out
+    assert "5 sheets; --fit sets the text on one, where half of its size is enough" in said
+    shown = said.split()
     files = sorted(tmp_path.glob("out*.json"))
     assert len(files) == 5 and files[0].name == "out-1.json"
     assert [word for word in shown if word.endswith(".json")] == [str(file) for file in files]
@@ -140,7 +142,9 @@ def test_a_text_fits_on_as_many_sheets_as_are_asked_for(tmp_path, capsys):
     assert [len(rows) for rows in two] == [5, 5] and "size 2.4: the largest that fits" in said
     large, small = (rows[0].strokes[0] for (rows, *_) in (four, two))
     np.testing.assert_allclose(0.6 * np.ptp(large, axis=0), np.ptp(small, axis=0), atol=0.01)
-    assert "there is no size from 4 to 2 mm" in sheets("--size", 4, "--fit")[1]
+    with pytest.raises(UserError, match="--fit 1: there is no size from 4 to 2 mm at which"):
+        sheets("--size", 4, "--fit")
+    assert [*tmp_path.glob("*/*")] == [*tmp_path.glob("[02]/*")]  # It wrote nothing.
     wide = ("--paper", "180x300", "--margins", 10)
     words = {"text": "ab\nab ab ab\n"}
     ((usual, _),), _ = sheets(*wide, **words)
@@ -154,11 +158,28 @@ def test_a_text_fits_on_as_many_sheets_as_are_asked_for(tmp_path, capsys):
     tall = {"text": "fly\n" * 4}
     assert "rows touch: a smaller --size" in sheets("--size", 4, "--line-height", 11, **tall)[1]
     assert "touch" not in sheets("--ruling", "ruled", "--ruling-spacing", 6, **tall)[1]
-    words = ("--color", "Navy", "--pen-width", 0.7, "--align", "center")
+    words = ("--color", "Navy", "--pen-width", 0.7, "--align", "centre")
     (rows,), _ = sheets(*words, text="ab")
     assert (rows[0].pen.width, rows[0].pen.colour) == (0.7, "#000080")
     x = np.concatenate(rows[0].strokes)[:, 0]
     assert x.min() + x.max() == pytest.approx(100, abs=0.01)
+
+
+def test_an_envelope_has_sender_and_recipient_in_their_places(tmp_path, capsys):
+    output, text = tmp_path / "a.json", Path(__file__).parents[2] / "docs" / "envelope.txt"
+    write_page({"-r": "open_writer"}, text, "--output", output, "--paper", "envelope")
+    places = [np.concatenate(row.strokes).mean(0) for row in rows_of(output)]
+    assert len(places) == 7 and "sheets" not in capsys.readouterr().out
+    assert all(x < 70 and y < 40 for x, y in places[:3])
+    assert all(x > 110 and y > 50 for x, y in places[3:])
+
+
+def test_a_network_that_hardly_knows_a_letter_says_so(tmp_path, capsys):
+    words = ("--text", "są", "--output", tmp_path / "a.svg")
+    write_page({"-r": "open_writer"}, *words)
+    assert "open_writer hardly knows ą: fewer" in capsys.readouterr().out
+    experiments.main(["write", "-r", "open_writer", "-d", "cpu", *map(str, words)])
+    assert "open_writer hardly knows ą: fewer" in capsys.readouterr().out
 
 
 def test_lists_columns_and_verses_hang(tmp_path):
@@ -197,14 +218,19 @@ def test_lists_columns_and_verses_hang(tmp_path):
         (["--text=---", "--text", "colour: rde", "--text=---"], "colour: 'rde': a colour as #rr"),
         (["--text=---", "--text", "align: up", "--text=---"], "align: 'up': one of left, right"),
         (["--text=---", "--text", "style: joinde", "--text=---"], "style: joinde: no such file"),
-        (["--text", "x", "--output", "x.doc"], "a folder is needed"),
+        (["--text", "x", "--output", "e.jpg"], "a folder is needed, or a file that ends in .svg"),
+        (["--text=---", "--text", "size: 99"], "--text, line 1: no line --- ends this front"),
+        (
+            ["--text=---\nsize: 99\n---\nx\n---\nindent: 99\nalign: up\n---"],
+            "3 faults\n  line 1: size 99: .*\n  line 5: indent 99: .*\n  line 7: align: 'up'",
+        ),
         (
             ["--text", "x", "--indent", "99"],
             "indent 99: at most 8[0-9.]+ mm, half",
         ),
         (["--text", "\n" * MAX_LINES + "a"], "--text: 5,001 lines; at most 5,000 are accepted"),
         (["--text", "☃"], "there is nothing to write"),
-        (["--text", "a ☃"], r"does not know '☃' \(U\+2603\); --skip-unknown leaves that out"),
+        (["--text", "a ☃"], r"does not know '☃' \(U\+2603\); --skip-unknown leaves that out$"),
         (["--text", "x", "--size", "99"], "lines 386.1 mm high, but there are"),
         (["--text", "x", "--line-height", "400"], "a smaller size or --line-h"),
         (["--text", "x", "--ruling-spacing", "7"], "--ruling-spacing is for --ruling"),

@@ -6,7 +6,8 @@ import pytest
 from handwriting import PageOptions
 from handwriting.fitting import set_to_fit
 from handwriting.layout import Word, set_rows
-from handwriting.setting import Setting
+from handwriting.setting import COLUMN_GAP, ROOM, Setting
+from utils.checks import UserError
 
 ROW = PageOptions().paper.column / PageOptions().usual_size
 """X-heights."""
@@ -23,7 +24,7 @@ def word(width):
         (0.85, 1, None, True, ""),
         (0.85, 3, None, False, "columns run on as text"),
         (0.85, 3, 1, True, "the largest that fits"),
-        (2.5, 3, 1, False, "columns run on as text"),
+        (1.8, 3, 1, False, "columns run on as text"),
     ],
 )
 def test_columns_stay_where_they_fit(first, last, fit, kept, said):
@@ -31,7 +32,7 @@ def test_columns_stay_where_they_fit(first, last, fit, kept, said):
     options = PageOptions(fit=fit, size=PageOptions().usual_size)
     tenth = word(0.1 * ROW - 1.0)
     cells = [[[word(first * ROW)], [tenth] * last], [[tenth], [tenth]]]
-    setting = Setting([options.look] * 2, [0.0] * 2, cells, options.paper, None)
+    setting = Setting([options.look] * 2, ["table"] * 2, [0.0] * 2, cells, options.paper, None)
     paragraphs, notes = set_to_fit(setting, options)
     assert [bool(one.lead) for one in paragraphs] == [kept] * 2
     assert any(said in note for note in notes) if said else not notes
@@ -42,7 +43,31 @@ def test_columns_stay_where_they_fit(first, last, fit, kept, said):
 def test_a_long_word_that_is_to_fit_stays_within_its_row(width, lead):
     options = PageOptions(fit=1)
     cells = [[lead, [word(width * ROW)]] if lead else [[word(width * ROW)]]]
-    paragraphs, _ = set_to_fit(Setting([options.look], [0.0], cells, options.paper, None), options)
+    setting = Setting([options.look], ["table"], [0.0], cells, options.paper, None)
+    paragraphs, _ = set_to_fit(setting, options)
     ((row, _),) = set_rows(paragraphs, options.paper)
     right = options.paper.width - options.paper.margins[1]
     assert 0.9 * right < max(stroke[:, 0].max() for stroke in row.strokes) <= right + 1e-6
+
+
+def test_cells_stand_in_their_columns_whatever_is_empty():
+    """Of a table with words two x-heights wide: what is behind the last tab may be wider."""
+    options = PageOptions(size=1.0)
+    ab, wide = [word(2.0)], [word(20.0)]
+    table = [[ab, wide, ab], [ab, [], ab], [[], [], ab], [ab, wide * 2], [ab], [ab, ab, [], ab]]
+    setting = Setting([options.look] * 6, ["table"] * 6, [0.0] * 6, table, options.paper, None)
+    rows = [row for row, _ in set_rows(set_to_fit(setting, options)[0], options.paper)]
+    starts = [0.0, 3.0 + COLUMN_GAP, 24.0 + 2 * COLUMN_GAP, 24.0 + ROOM + 3 * COLUMN_GAP]
+    found = [[stroke[0, 0] - options.paper.margins[3] for stroke in row.strokes] for row in rows]
+    first, second, third, fourth = starts
+    expected = [[first, second, third], [first, third], [third], [first, second, second + 21],
+                [first], [first, second, fourth]]  # fmt: skip
+    assert found == [pytest.approx(own) for own in expected]
+
+
+def test_what_does_not_fit_is_refused():
+    options = PageOptions(fit=1, size=50.0)
+    setting = Setting([options.look] * 9, ["text"] * 9, [0.0] * 9, [[[word(1.0)]]] * 9,
+                      options.paper, None)  # fmt: skip
+    with pytest.raises(UserError, match="--fit 1: there is no size from 50 to 25 mm at which the"):
+        set_to_fit(setting, options)

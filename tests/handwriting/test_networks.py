@@ -2,7 +2,8 @@
 
 import pytest
 
-from handwriting.networks import load_reader, load_writer, sampling_of
+from base.pretrained import pretrained
+from handwriting.networks import load_reader, load_writer, sampling_of, warning
 from model import Sampling, load
 from tests.commands.networks import save
 from utils.checks import UserError
@@ -23,3 +24,11 @@ def test_only_a_density_can_be_sharpened(tmp_path):
     plain = load(save(tmp_path / "b", "SynthesisNetwork", head="regression"), "cpu")
     with pytest.raises(UserError, match=r"regression head.*leave out --pen-sharpness"):
         sampling_of(plain, pen_sharpness=1.0)
+
+
+def test_letters_that_a_pretrained_network_hardly_knows_are_named(tmp_path):
+    text = "Łąka, łódź i jaźń: äöüß é"
+    said = "open_writer hardly knows ą ł ź ń: fewer than half of them can be read"
+    assert warning(pretrained()["open_writer"], text) == said
+    assert "ą" not in warning(pretrained()["writer"], text)
+    assert warning(tmp_path / "open_writer.pth", text) == ""

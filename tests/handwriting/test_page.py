@@ -2,16 +2,19 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from base.licence import OPEN, RESEARCH
+from base.pretrained import pretrained
 from handwriting import Hand, PageOptions, Paper, PrimerFile, load_primer, write_page
 from handwriting.hands import Hands
-from handwriting.page import looks_of, width_of
+from handwriting.page import looks_of, warnings, width_of
 from model import load
 from tests.commands.networks import save, use
+from utils.alphabet import Alphabet
 from utils.checks import UserError
 from utils.page.inkml import write_inkml
 
@@ -105,6 +108,22 @@ def test_a_page_goes_on_in_given_ink(writer, tmp_path):
     usual = PageOptions(primer=file, proofread=False, paper=HUGE)
     pages = [write_page("ab", writer, replace(usual, seed=seed), device="cpu") for seed in (0, 1)]
     assert len({one.proofread[0].words[0].width for one in pages}) == 2
+
+
+def test_letters_that_neither_writer_nor_proofreader_knows_are_named(writer):
+    passages = []
+    for reader in (None, writer):  # Whoever proofreads has an alphabet.
+        named = SimpleNamespace(path=pretrained()["open_writer"])
+        hand = SimpleNamespace(writer=named, reader=reader)
+        passages.append([SimpleNamespace(hand=hand, text=text) for text in ("ną", "łÉ b")])
+    reader = SimpleNamespace(model=SimpleNamespace(alphabet=Alphabet([*"ąłÉ"])))
+    hand = SimpleNamespace(writer=named, reader=reader)
+    assert (
+        warnings(passages[0])
+        == warnings(passages[1])
+        == ["open_writer hardly knows ą ł É: fewer than half of them can be read"]
+    )
+    assert warnings([SimpleNamespace(hand=hand, text="ną łÉ")]) == []
 
 
 def test_paper_by_its_name():

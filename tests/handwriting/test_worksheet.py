@@ -1,12 +1,11 @@
-"""Room to write, letters to go over, and digits in squares."""
+"""Room to write, and letters to go over."""
 
 import numpy as np
 import pytest
 
 from handwriting import PageOptions, Paper, write_page
-from handwriting.layout import Word
-from handwriting.setting import columns
-from handwriting.worksheet import DRAWN, ROOM, TAB, drawn, lightened, squared
+from handwriting.setting import columns, kind_of
+from handwriting.worksheet import APART, DOT, DRAWN, drawn, lightened
 from utils.checks import UserError
 
 
@@ -22,16 +21,17 @@ def test_what_is_drawn_is_as_wide_as_its_signs():
     dotted = drawn("." * 10, 0.5, 99.0).strokes
     assert {len(dot) for dot in dotted} == {1} and len(dotted) == 10  # at most half an x-height
     assert drawn("_" * 10, 0.5, 3.0).width == 3.0
-    assert drawn(ROOM * 4, 0.5, 99.0) == Word((), 2.0, 0.0)
     assert [bool(DRAWN.fullmatch(one)) for one in ("___", "....", "__", "...")] == [1, 1, 0, 0]
     assert lightened("#000000") == "#b2b2b2"
 
 
-def test_several_tabs_leave_room():
+def test_tabs_part_columns():
     assert columns("a\tb") == ["a", "b"] and columns("a \t b\t") == ["a", "b"]
-    assert columns("a\t\tb") == ["a", ROOM * TAB + "b"]
-    assert columns("\ta\tb") == [ROOM, "a", "b"]  # a row of a table whose first cell is empty
+    assert columns("a\t\tb") == columns("a\t \t b") == ["a", "", "b"]
+    assert columns("\ta\tb") == ["", "a", "b"]  # a row of a table whose first cell is empty
     assert columns("1. a\tb") == ["1.", " a", "b"] and columns("- a") == ["", " a"]
+    kinds = ["table", "table", "text", "empty", "numbers", "bullets", "text"]
+    assert [*map(kind_of, ("a\tb", "a\t", "a", " ", "1. a\tb", "• a\t", "-a"))] == kinds
 
 
 def test_lines_to_write_on_stand_among_the_words(writer):
@@ -48,43 +48,49 @@ def test_lines_to_write_on_stand_among_the_words(writer):
     assert lines.strokes[-1].shape == (1, 2) and plain.text == "It has letters."
 
 
-def test_room_of_tabs_is_no_word(writer):
-    near, far = rows_of(writer, "ab\tcd\n\nab\t\t\tcd")
-    assert far.text == "ab cd" and [number for number, _ in far.numbered()][-1] == 2
-    gap, wide = (min(one[:, 0].min() for one in row.strokes[-2:]) for row in (near, far))
-    assert wide - gap > 20.0
+def starts_of(row):
+    """Where its words begin."""
+    at = np.cumsum([0, *(word.strokes for word in row.words)])[:-1]
+    return [row.strokes[first][:, 0].min() for first in at]
+
+
+def test_empty_cells_keep_their_columns(writer):
+    """In a table a tab at the start of a line is one, too; elsewhere it is an indent."""
+    table = "Item\tQty\tPrice\nTotal\t\t18.49\nGlue\t \t4.99\n\t\t0.60\nEnd\t2\t1\n\n\t\tFirst"
+    head, total, glue, rest, end, indent = map(starts_of, rows_of(writer, table))
+    assert len(head) == len(end) == 3 and len(rest) == len(indent) == 1
+    assert [total[1], glue[1], rest[0], end[2]] == pytest.approx([head[2]] * 4, abs=2.0)
+    assert end[1] == pytest.approx(head[1], abs=2.0) and indent[0] < head[2] - 5.0
+    near, far = map(starts_of, rows_of(writer, "ab\tcd\n\nab\t\t\tcd"))
+    assert far[1] - near[1] > 2 * 8 * 2.2
+
+
+def test_several_blanks_leave_as_much_room(writer):
+    (near,), (far,), (line,) = (rows_of(writer, f"ab{blanks}cd{blanks}____{blanks}ef")
+                                for blanks in (" ", " " * 7, " " * 2))  # fmt: skip
+    assert near.text == far.text == "ab cd ____ ef"
+    apart = np.diff([starts_of(row) for row in (near, far, line)], axis=0)[:, 1:]
+    blanks = np.diff(np.insert(apart, 0, 0.0, axis=1), axis=1)
+    assert blanks[0] == pytest.approx([blanks[0, 0]] * 3) and blanks[0, 0] > 6 * 2.2
+    assert blanks[1] == pytest.approx(-5 / 6 * blanks[0])
 
 
 def test_letters_are_drawn_to_be_gone_over(writer):
-    text = "ab\n---\ntrace: dotted\n---\nab\n---\ntrace: light\n---\nab"
+    text = "bear\n---\ntrace: dotted\n---\nbear ____\n---\ntrace: light\n---\nbear"
     solid, dots, light = rows_of(writer, text, colour="#000000")
-    assert {len(one) for one in dots.strokes} == {1} and len(dots.strokes) > 20
-    assert dots.words[0].strokes == len(dots.strokes)
-    apart = np.hypot(*np.diff(np.concatenate(dots.strokes), axis=0).T)
-    assert np.median(apart) < 0.4 * 2.2 + 0.01
+    *dotted, line = dots.strokes
+    assert {len(one) for one in dotted} == {1} and len(dotted) > 50 and len(line) == 2
+    assert dots.words[0].strokes == len(dotted)
+    points, size = np.concatenate(dotted), dots.size
+    apart = np.hypot(*(points[:, None] - points).T) + 99.0 * np.eye(len(points))
+    assert apart.min() >= APART * size - 1e-6 and apart.min(0).max() < 0.3 * size
+    assert dots.pen.width == round(DOT * size, 2) < APART * size  # they stay apart
+    ink = np.concatenate(solid.strokes)
+    assert (points.min(0), points.max(0) - points.min(0))[1] == pytest.approx(np.ptp(ink, 0), abs=1)
     assert (solid.pen.colour, light.pen.colour) == ("#000000", "#b2b2b2")
     assert max(map(len, light.strokes)) > 5
     with pytest.raises(UserError, match="trace: 'bold': one of light, dotted"):
         write_page("---\ntrace: bold\n---\na", writer)
-
-
-def test_each_digit_stands_in_a_square(writer):
-    paper = Paper.of(ruling="squared", spacing=7.0)
-    (row,) = rows_of(writer, "12 + 345 = ab", paper=paper, squares=True)
-    assert row.text == "12 + 345 = ab" and row.size == pytest.approx(0.44 * 7)
-    assert [word.text for word in row.words] == [*"12+345=", "ab"]
-    at, places = 0, []
-    for word in row.words[:-1]:
-        x = np.concatenate(row.strokes[at : at + word.strokes])[:, 0]
-        places.append((x.min() + x.max()) / 2 / 7.0 - 25.0 / 7.0)
-        at += word.strokes
-    assert np.mod(places, 1.0) == pytest.approx(0.5, abs=0.01)  # the grid begins at the margin
-    squares = np.floor(places)
-    assert squares[:2].tolist() == [0.0, 1.0] and np.diff(squares)[3:5].tolist() == [1.0, 1.0]
-    (one,) = squared([Word((), 4.5, 0.0, "abc")], 2.0)
-    assert (one.width, one.gap) == (6.0, 0.0)
-    (line,) = squared([drawn("___", 1.3, 99.0)], 2.0)
-    assert line.width == 6.0 and line.strokes[0][:, 0] == pytest.approx([0.38, 5.62], abs=0.01)
 
 
 @pytest.mark.parametrize(
