@@ -50,10 +50,9 @@ def in_order(parsed: Parsed) -> Parsed:
 def pack(parsed: Parsed) -> dict[str, np.ndarray]:
     """Return samples as a few arrays, one after the other, offsets as int16 where all fit that."""
     samples = parsed.samples
-    inks = np.concatenate([sample.ink for sample in samples])
-    offsets = inks[:, :2]
-    small = (np.abs(offsets) < 2**15).all() and (offsets == np.rint(offsets)).all()
-    missing = [np.zeros(len(s.ink)) if s.missing is None else s.missing for s in samples]
+    offsets = [sample.ink[:, :2] for sample in samples]
+    small = all((np.abs(o) < 2**15).all() and (o == np.rint(o)).all() for o in offsets)
+    dtype = np.int16 if small else np.float32
     # Names of files may hold undecodable bytes.
     strings = [
         [getattr(s, what).encode(errors="backslashreplace").decode() for s in samples]
@@ -61,9 +60,9 @@ def pack(parsed: Parsed) -> dict[str, np.ndarray]:
     ]
     notes = json.dumps([strings, [one.args for one in parsed.left_out]])
     return {
-        "offsets": offsets.astype(np.int16 if small else np.float32),
-        "ends": inks[:, 2] > 0,
-        "missing": np.concatenate(missing).astype(np.uint8),
+        "offsets": np.concatenate(offsets, dtype=dtype, casting="unsafe"),
+        "ends": np.concatenate([sample.ink[:, 2] > 0 for sample in samples]),
+        "missing": np.concatenate([sample.gaps for sample in samples]).astype(np.uint8),
         "lengths": np.array([len(sample.ink) for sample in samples]),
         "notes": np.frombuffer(notes.encode(), np.uint8),
         **{f"{EXTRA}{name}": values for name, values in stacked(samples).items()},
@@ -73,7 +72,8 @@ def pack(parsed: Parsed) -> dict[str, np.ndarray]:
 def unpack(arrays: Mapping[str, np.ndarray]) -> Parsed:
     """Return what was packed."""
     strings, faults = json.loads(arrays["notes"].tobytes())
-    ink = np.column_stack([arrays["offsets"], arrays["ends"]]).astype(np.float32)
+    columns = arrays["offsets"], arrays["ends"][:, None]
+    ink = np.concatenate(columns, axis=1, dtype=np.float32)
     stops = np.cumsum(arrays["lengths"])[:-1]
     inks, gaps = np.split(ink, stops), np.split(arrays["missing"], stops)
     extras = {name.removeprefix(EXTRA): arrays[name] for name in arrays if name.startswith(EXTRA)}

@@ -10,22 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from sys import getsizeof
+from typing import NoReturn, TypeVar
 
 from base import distributed
-from data_loader.sources.parsing import Fault
+from data_loader.sources.parsing import SAMPLE_BYTES, Budget, Fault
 from utils.checks import DataError
 from utils.files import open_file
 
 Value = TypeVar("Value")
 
 MEBIBYTE = 1 << 20
-MAX_BYTES = 64 * MEBIBYTE
-"""Limit on the bytes of a file or a member of an archive (assumed)."""
-MAX_UNPACKED = 4096 * MEBIBYTE
-"""Limit on the bytes of an archive, unpacked (assumed: the largest known has a tenth of that)."""
-MAX_MEMBERS = 500_000
-"""Limit on the members of an archive (assumed; MNIST strokes have 350,000)."""
+MAX_BYTES = 16 * MEBIBYTE
+"""Limit on the bytes of a file or a member of an archive (assumed; one of train_r01_v07 has 4)."""
 
 
 def read_file(file: Path, most: int = MAX_BYTES) -> bytes:
@@ -72,6 +69,7 @@ def parse_contents(
     files: Sequence[Path],
     wanted: re.Pattern[str],
     description: str,
+    budget: Budget,
 ) -> tuple[dict[str, Value], dict[str, Fault]]:
     """Return what is made of the contents of files by their names, without folders; and why others
     cannot be used.
@@ -81,12 +79,13 @@ def parse_contents(
         files: the files, or the one archive that holds them, which has another name.
         wanted: fits the names.
         description: of the progress bar.
+        budget: of the memory of an archive with what is parsed of it.
 
     Raises:
         DataError: if the archive is broken or too large, or two files have one name.
     """
     if len(files) == 1 and not wanted.fullmatch(files[0].name):
-        inside = members(files[0], wanted, description, MAX_UNPACKED)
+        inside = members(files[0], wanted, description, budget)
         found = ((PurePosixPath(path).name, read) for path, read in inside)
     else:
         bar = distributed.bar(files, description, unit=" files", delay=1)
@@ -97,26 +96,37 @@ def parse_contents(
         if name in values or name in faults:
             raise DataError(f'{name}: two files of that name; name the folder of one as "root"')
         try:
-            values[name] = parse(name, read())
+            value = values[name] = parse(name, read())
+            texts = value if isinstance(value, list) else ()
+            budget.spend(getsizeof(value) + sum(map(getsizeof, texts)))
         except Fault as fault:
-            faults[name] = fault
+            faults[name] = fault.within("")  # without the traceback, which holds the content
     return values, faults
 
 
 class _Header(tarfile.TarInfo):
-    """A header of an archive that refuses long names and the like, which could fill the memory."""
+    """A header of an archive that refuses what could fill the memory: very long names and the like,
+    and maps of sparse files."""
 
     @classmethod
     def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "_Header":
         header = super().frombuf(buf, encoding, errors)
-        if header.size > MEBIBYTE and header.type not in tarfile.REGULAR_TYPES:
+        if header.size > MEBIBYTE // 16 and header.type not in tarfile.REGULAR_TYPES:
             raise tarfile.ReadError(f"a header of {header.size:,} bytes")
         return header
+
+    def _proc_sparse(self, *_: object) -> NoReturn:
+        raise tarfile.ReadError("a sparse file")
+
+    _proc_gnusparse_10 = _proc_sparse
 
 
 _PACKERS = {
     b"\x1f\x8b": (gzip.open, lambda: zlib.decompressobj(zlib.MAX_WBITS | 16)),
-    b"\xfd7zXZ\x00": (lzma.open, lzma.LZMADecompressor),
+    b"\xfd7zXZ\x00": (
+        lzma.open,
+        partial(lzma.LZMADecompressor, memlimit=128 * MEBIBYTE),
+    ),  # xz -9: 64
 }
 """How files are unpacked that begin with this: as a whole, and piece by piece."""
 _BROKEN = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
@@ -138,20 +148,15 @@ def is_archive(head: bytes) -> bool:
 
 
 def members(
-    archive: Path, wanted: re.Pattern[str], description: str, most: int
+    archive: Path, wanted: re.Pattern[str], description: str, budget: Budget
 ) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Yield the paths of members whose names fit, and what returns the content of each.
 
     Nothing is extracted: members are read one by one, in memory, wherever their paths point.
 
     Raises:
-        DataError: if the archive is broken, or unpacks to more than `most` bytes.
+        DataError: if the archive is broken, or unpacks to more than the budget has.
     """
-
-    def check(unpacked: int) -> None:
-        if unpacked > most:
-            raise DataError(f"{archive}: more than {most:,} bytes unpacked; unpack it first")
-
     size = archive.stat().st_size
     bar = distributed.bar(what=description, total=size, unit="B", unit_scale=True)
     try:
@@ -166,12 +171,12 @@ def members(
             raw.seek(0)
             stream = unpack(raw) if unpack else raw
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
-                for number, member in enumerate(tar):
-                    if number >= MAX_MEMBERS:
-                        raise tarfile.ReadError(f"more than {MAX_MEMBERS:,} members")
+                end = 0
+                for member in tar:
                     tar.members = []  # else it keeps them all
-                    # Else tarfile looks for its end without a bound.
-                    check(stream.tell() + member.size)
+                    start, end = end, member.offset_data + member.size
+                    # Before tarfile looks for that end.
+                    budget.spend(SAMPLE_BYTES + end - start)
                     bar.update(raw.tell() - bar.n)
                     name = PurePosixPath(member.name).name
                     if member.isdir() or not wanted.fullmatch(name):
@@ -179,9 +184,9 @@ def members(
                     fits = member.isreg() and member.size <= MAX_BYTES
                     content = tar.extractfile(member).read() if fits else b""
                     yield member.name, partial(_checked, member, content)
-            while stream.read(MEBIBYTE):  # to the end, where the checksum stands
-                check(stream.tell())
-    except _BROKEN as error:
+            while rest := stream.read(MEBIBYTE):  # to the end, where the checksum stands
+                budget.spend(len(rest))
+    except (*_BROKEN, RecursionError) as error:  # of headers that belong to other headers
         raise DataError(f"{archive}: a broken archive ({error}); download it again") from None
 
 

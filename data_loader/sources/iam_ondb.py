@@ -30,6 +30,7 @@ from data_loader.sources.parsing import (
     decode,
     first_of,
     join_strokes,
+    memory,
     root_tag,
     xml_tree,
 )
@@ -89,9 +90,10 @@ def parse(path: Path) -> Parsed:
 
 def parse_database(stroke_files: Sequence[Path], text_files: Sequence[Path]) -> Parsed:
     """Return the lines of both halves of the database, each an archive or its files, paired."""
-    sources = (text_files, TEXT_FILE, "reading texts")
+    parsed = Parsed(budget=memory(stroke_files[0]))
+    sources = (text_files, TEXT_FILE, "reading texts", parsed.budget)
     of_form, faults = parse_contents(lambda name, content: _texts(content), *sources)
-    sources = (stroke_files, _LINE_FILE, "parsing IAM-OnDB")
+    sources = (stroke_files, _LINE_FILE, "parsing IAM-OnDB", parsed.budget)
     lines, broken = parse_contents(lambda name, content: _line(content), *sources)
     if not lines and not broken:
         raise DataError(f"{stroke_files[0]}: no line files such as a01-000u-01.xml in it")
@@ -100,7 +102,6 @@ def parse_database(stroke_files: Sequence[Path], text_files: Sequence[Path]) -> 
         form, number = _LINE_FILE.fullmatch(name).groups()
         numbers[form].append(int(number))
 
-    parsed = Parsed()
     for name, line in lines.items():
         form, number = _LINE_FILE.fullmatch(name).groups()
         file, there = f"{form}.txt", sorted(numbers[form])
@@ -120,7 +121,7 @@ def parse_database(stroke_files: Sequence[Path], text_files: Sequence[Path]) -> 
 def _line(document: bytes) -> Sample:
     """Return the line of an XML file, without its text."""
     root = xml_tree(document, _ROOT)
-    strokes = [list(stroke.iter("Point")) for stroke in root.iter("Stroke")]
+    strokes = [stroke.findall("Point") for stroke in root.iter("Stroke")]
     points = [
         " ".join(point.get(name, "") for name in ("x", "y", "time"))
         for stroke in strokes

@@ -23,7 +23,7 @@ from data_loader.sources import (
     unipen_collection,
 )
 from data_loader.sources.files import files_below
-from data_loader.sources.parsing import Fault, Parsed, Sample, left_out
+from data_loader.sources.parsing import Fault, Parsed, Sample, left_out, memory
 from data_loader.sources.unipen_collection import is_collection
 from data_loader.transforms.shaping import ResampleTime
 from utils.checks import DataError
@@ -78,7 +78,7 @@ def read_ink(path: str | os.PathLike[str]) -> list[Sample]:
             files = {file.relative_to(path).as_posix(): file for file in inks}
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
-    parsed = Parsed()
+    parsed = Parsed(budget=memory(path))
     for name, file in distributed.bar(files.items(), "reading ink", unit=" files", delay=1):
         with parsed.attempt(name):
             parsed.extend(parse(file).within(name))

@@ -17,14 +17,15 @@ import numpy as np
 
 from data_loader.sources.files import read_file
 from data_loader.sources.parsing import (
+    Budget,
     Fault,
     Parsed,
     Sample,
     check_points,
-    check_repeats,
     clean_text,
     count_missing,
     join_strokes,
+    memory,
     root_tag,
     xml_tree,
 )
@@ -38,7 +39,7 @@ WRITERS = ("writer", "writerID")
 
 _PLAIN = re.compile(r"[-+.0-9eE\s,]+", re.ASCII)
 _VALUE = re.compile(
-    r"\s*([!'\"]?)\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?|#[0-9A-Fa-f]{1,13}|[TF*])\s*"
+    r"\s*(?:([!'\"])\s*)?([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?|#[0-9A-Fa-f]{1,13}|[TF*])\s*"
 )
 
 
@@ -90,34 +91,32 @@ def parse(
     except UnicodeError as error:
         raise Fault(f"not {encoding} text", str(error)) from None
     form, groups = _format(root), [*_annotated(root)]
+    text, writer = _annotation(root, TRUTHS), _annotation(root, WRITERS)
     if level == "annotated":
-        level = "group" if len(groups) > 1 and not _annotation(root, TRUTHS) else "file"
+        level = "group" if len(groups) > 1 and not text else "file"
     if level == "file":
-        return Parsed([_sample(root, root, form, {})])
+        inner = root.findall("traceGroup")
+        if not text and len(inner) == 1:
+            text = _annotation(inner[0], TRUTHS)
+        # Views repeat what stands there anyway.
+        return Parsed([_sample([*root.iter("trace")], text, writer, form, memory())])
     if not groups:
         raise Fault("no traceGroup with a transcription")
     known = {_identity(trace): trace for trace in root.iter("trace")}
-    parsed, points = Parsed(), 0
+    parsed = Parsed(budget=Budget(200 * len(content), "it repeats the same points too often"))
     for number, group in enumerate(groups):
         with parsed.attempt(name := f"{number:04}"):
-            sample = _sample(group, root, form, known).of(name)
-            parsed.samples.append(sample)
-            points += len(sample.ink)
-        check_repeats(points, len(content))
+            traces, text = [*_traces(group, known)], _annotation(group, TRUTHS)
+            own_writer = _annotation(group, WRITERS) or writer
+            parsed.samples.append(_sample(traces, text, own_writer, form, parsed.budget).of(name))
     return parsed
 
 
-def _sample(group: Element, root: Element, form: _Format, known: dict[str, Element]) -> Sample:
-    """Return the ink, text and writer of a group, or of a whole file."""
-    text = _annotation(group, TRUTHS)
-    inner = root.findall("traceGroup")
-    if group is root and not text and len(inner) == 1:
-        text = _annotation(inner[0], TRUTHS)
+def _sample(traces: list[Element], text: str, writer: str, form: _Format, budget: Budget) -> Sample:
+    """Return the sample of traces; what they take meanwhile is spent of the budget (assumed)."""
     clean_text(text)
-    # In the whole file views repeat what stands there anyway.
-    traces = root.iter("trace") if group is root else _traces(group, known)
-    ink, missing = _ink([*traces], form)
-    writer = _annotation(group, WRITERS) or _annotation(root, WRITERS)
+    budget.spend(50 * sum(len(trace.text or "") for trace in traces))
+    ink, missing = _ink(traces, form)
     return Sample(ink, text, writer=writer, missing=missing)
 
 
@@ -150,14 +149,15 @@ def _annotation(element: Element, kinds: Sequence[str]) -> str:
 
 
 def _annotated(root: Element) -> Iterator[Element]:
-    """Yield the groups that have a transcription and stand in none that has one."""
+    """Yield the groups that have a transcription and stand in no annotation, nor in a group that
+    has one."""
     waiting = [*reversed(root)]
     while waiting:
         element = waiting.pop()
         # A view that holds others is a group.
         if element.tag in ("traceGroup", "traceView") and _annotation(element, TRUTHS):
             yield element
-        else:
+        elif element.tag != "annotation":  # whose text takes long if they are nested
             waiting += reversed(element)
 
 

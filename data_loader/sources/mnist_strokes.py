@@ -19,11 +19,13 @@ import numpy as np
 from base.base_dataset import changed
 from data_loader.sources.files import MEBIBYTE, is_archive, parse_contents, read_file
 from data_loader.sources.parsing import (
+    MAX_POINTS,
     Fault,
     Parsed,
     Sample,
     check_offsets,
     check_points,
+    memory,
 )
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.splits import draw
@@ -66,16 +68,16 @@ def parse(path: Path) -> Parsed:
 
 def parse_digits(files: Sequence[Path]) -> Parsed:
     """Return the digits in files or in an archive; the text of one without a class is empty."""
+    parsed = Parsed(budget=memory(files[0]))
 
     def parse_file(name: str, content: bytes) -> np.ndarray | int:
         return _ink(content) if name.endswith("-inputdata.txt") else _class(content)
 
-    read, faults = parse_contents(parse_file, files, _FILE, "reading digits")
+    read, faults = parse_contents(parse_file, files, _FILE, "reading digits", parsed.budget)
     names = [name for name in (*read, *faults) if name.endswith("-inputdata.txt")]
     digits = [name.removesuffix("-inputdata.txt") for name in names]
     if not digits:
         raise DataError(f"{files[0]}: no files such as trainimg-0-inputdata.txt in it")
-    parsed = Parsed()
     for digit in digits:
         ink, target = f"{digit}-inputdata.txt", f"{digit}-targetdata.txt"
         with parsed.attempt(digit):
@@ -93,6 +95,8 @@ def _rows(content: bytes, columns: int) -> np.ndarray:
     """Return the rows of a file of whole numbers, `(rows, columns)` int64."""
     if not content.strip():
         raise Fault("an empty file")
+    if (count := content.count(b"\n")) > MAX_POINTS:
+        check_points(count)
     try:
         table = np.loadtxt(io.BytesIO(content), dtype=np.int64, comments=None, ndmin=2)
     except ValueError as error:

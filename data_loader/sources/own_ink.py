@@ -23,8 +23,9 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 
 from base import distributed
-from data_loader.sources.files import read_file
+from data_loader.sources.files import MEBIBYTE, read_file
 from data_loader.sources.parsing import (
+    MAX_ELEMENTS,
     Fault,
     Parsed,
     Sample,
@@ -34,9 +35,10 @@ from data_loader.sources.parsing import (
 )
 from data_loader.sources.source import DividedDataset
 from utils import strict_json
-from utils.checks import ConfigFault, DataError, Range
+from utils.checks import ConfigFault, DataError, Range, short
 
 SUFFIXES = (".json",)
+MAX_JSON = 64 * MEBIBYTE  # assumed
 
 Stroke = Sequence[tuple[float, float]]
 Line = tuple[str, Sequence[Stroke], str]
@@ -52,7 +54,7 @@ def sniff(head: bytes) -> bool:
 
 def parse(path: Path) -> Parsed:
     """Return the lines in a JSON file."""
-    lines = parse_json(read_file(path))
+    lines = parse_json(read_file(path, MAX_JSON))
     if not lines:
         raise Fault("no lines")
     parsed = Parsed()
@@ -69,29 +71,27 @@ def sample_of(line: object, y_grows_down: bool = True) -> Sample:
         Fault: if it is something else, or has too few points or too many.
     """
     if not isinstance(line, tuple | list) or len(line) not in (2, 3, 4):
-        raise Fault("not (text, strokes), with or without writer and extras", repr(line)[:60])
+        raise Fault("not (text, strokes), with or without writer and extras", short(line))
     text, strokes, writer, extras = (*line, *("", {})[len(line) - 2 :])
     if not isinstance(text, str) or not isinstance(writer, str):
-        raise Fault("a text or a writer that is not a string", repr((text, writer))[:60])
+        raise Fault("a text or a writer that is not a string", short((text, writer)))
     if isinstance(strokes, str | bytes | dict) or not isinstance(strokes, Iterable):
-        raise Fault("strokes that are not a list", repr(strokes)[:60])
+        raise Fault("strokes that are not a list", short(strokes))
     positions = []
     for number, stroke in enumerate(strokes):
         wrong = f"stroke {number} is not a list of (x, y)"
         try:
-            points = np.asarray(stroke)
-        except (TypeError, ValueError) as error:
+            points = np.asarray(stroke, dtype=np.float64)  # of strings it would be huge
+        except (TypeError, ValueError, OverflowError) as error:
             raise Fault(wrong, str(error)) from None
         if points.size and (points.ndim != 2 or points.shape[1] != 2):
             raise Fault(wrong, f"shape {points.shape}")
-        if points.dtype.kind not in "iuf":
-            raise Fault(wrong, "not all of them are numbers")
         positions.append(points.reshape(-1, 2) * (1.0, 1.0 if y_grows_down else -1.0))
     try:
         arrays = {name: np.asarray_chkfinite(extras[name], np.float32) for name in extras}
     except (TypeError, ValueError):
         wrong = "extras that are not lists of finite numbers by name"
-        raise Fault(wrong, repr(extras)[:60]) from None
+        raise Fault(wrong, short(extras)) from None
     return Sample(join_strokes(positions), clean_text(text), writer=writer, extras=arrays)
 
 
@@ -103,6 +103,8 @@ def parse_json(content: bytes) -> list[Line]:
     Raises:
         Fault: if it is not JSON, or the lines are not as the head of this module shows them.
     """
+    if content.count(b"[") + content.count(b"{") > 10 * MAX_ELEMENTS:
+        raise Fault(f"more than {10 * MAX_ELEMENTS:,} lists and objects")
     try:
         values = strict_json.loads(decode(content), max_bytes=len(content))
     except ConfigFault as fault:
@@ -113,7 +115,7 @@ def parse_json(content: bytes) -> list[Line]:
     lines = []
     for number, line in enumerate(values if isinstance(values, list) else [values]):
         if not isinstance(line, dict) or "strokes" not in line:
-            detail = f"line {number} (from 0): {repr(line)[:40]}"
+            detail = f"line {number} (from 0): {short(line)}"
             raise Fault('a line that is not an object with "strokes"', detail)
         lines.append((line.get("text") or "", line["strokes"], line.get("writer") or ""))
     return lines
@@ -126,7 +128,7 @@ def json_lines(path: str | os.PathLike[str]) -> list[Line]:
         DataError: naming the file and what is wrong with it.
     """
     try:
-        return parse_json(read_file(Path(path)))
+        return parse_json(read_file(Path(path), MAX_JSON))
     except Fault as fault:
         raise fault.within(str(Path(path).absolute())) from None
 

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -21,12 +22,17 @@ from utils.ink import from_strokes
 FARTHEST = 1e9
 """The longest offset of ink: beyond it float32 has no fractions, and squares grow large;
 assumed."""
-MAX_POINTS = 20_000
-"""Limit on the points of a sample (assumed)."""
+MAX_POINTS, MAX_CHARACTERS = 20_000, 20_000
+"""Limits on the points of a sample, and on its text (assumed)."""
 MAX_DETAIL = 200
 """Characters of a fault's detail (assumed)."""
 MAX_ELEMENTS = 500_000
-"""Limit on the elements of an XML file (assumed)."""
+"""Limit on elements of XML, keywords of UNIPEN and stroke arrays; on lists and objects of JSON, and
+on the steps of a pickle, ten times as many (assumed)."""
+MAX_PARSED = 1_000_000_000
+"""Limit on the bytes of an archive, unpacked, with what is parsed of it (assumed: half of 2 GB)."""
+SAMPLE_BYTES, POINT_BYTES = 500, 13
+"""What a sample or a Fault takes besides its points and strings, and a point (measured)."""
 GAP = 2.5
 """Periods between two points after which others count as missing (assumed). The times of IAM-OnDB
 are given to 10 ms, so that two of its periods may be mere rounding: steps of 0.03 s are hardly
@@ -36,6 +42,8 @@ longer than others, 0.04 s and more are (measured)."""
 class Fault(DataError):
     """Why a sample or a file called `name` cannot be used: a reason that reports count by, and a
     detail."""
+
+    __slots__ = ("detail", "name", "reason")  # a file may have many
 
     def __init__(self, reason: str, detail: str = "", name: str = "") -> None:
         if len(detail) > MAX_DETAIL:  # It may quote the file.
@@ -56,6 +64,24 @@ def _joined(file: str, name: str, joint: str) -> str:
     return f"{file}{joint}{name}" if name else file
 
 
+class Budget:
+    """How much may still be parsed, in bytes or another unit, and why there is no more."""
+
+    def __init__(self, left: float, reason: str) -> None:
+        self._left, self._reason = left, reason
+
+    def spend(self, amount: float) -> None:
+        """Raise a Fault if less than that is left."""
+        self._left -= amount
+        if self._left < 0:
+            raise Fault(self._reason)
+
+
+def memory(place: str | Path = "it") -> Budget:
+    """Return the budget, in bytes, of a file or an archive with all that is parsed of it."""
+    return Budget(MAX_PARSED, f"more than {MAX_PARSED:,} bytes when {place} is parsed; divide it")
+
+
 @dataclass(frozen=True)
 class Parsed:
     """What is in a file, or in several."""
@@ -63,14 +89,21 @@ class Parsed:
     samples: list[Sample] = field(default_factory=list)
     left_out: list[Fault] = field(default_factory=list)
     """Why pieces of writing, or files, cannot be used."""
+    budget: Budget = field(default_factory=memory)  # of the memory that both take
 
     @contextmanager
     def attempt(self, name: str) -> Iterator[None]:
-        """Leave out the piece or file of this name if it raises a Fault within the context."""
+        """Leave out the piece or file of this name if it raises a Fault; spend what is added."""
+        samples, faults = len(self.samples), len(self.left_out)
         try:
             yield
         except Fault as fault:
             self.left_out.append(fault.within(name))
+        for sample in self.samples[samples:]:
+            characters = len(sample.name) + len(sample.text) + len(sample.writer)
+            self.budget.spend(SAMPLE_BYTES + 4 * characters + POINT_BYTES * len(sample.ink))
+        for fault in self.left_out[faults:]:
+            self.budget.spend(SAMPLE_BYTES + 4 * len(fault.name))
 
     def extend(self, other: "Parsed") -> None:
         """Add what is in another file."""
@@ -158,8 +191,10 @@ def clean_text(text: str) -> str:
     """Return a transcription on one line in NFC, without spaces around it.
 
     Raises:
-        Fault: if it contains control characters.
+        Fault: if it contains control characters, or more than `MAX_CHARACTERS`.
     """
+    if len(text) > MAX_CHARACTERS:
+        raise Fault(f"a transcription of more than {MAX_CHARACTERS:,} characters", f"{len(text):,}")
     text = nfc(" ".join(text.split()))
     if bad := next((c for c in text if unicodedata.category(c) in ("Cc", "Cs")), None):
         raise Fault("control characters in the transcription", repr(bad))
@@ -188,13 +223,6 @@ def check_points(count: int) -> None:
         raise Fault(f"more than {MAX_POINTS:,} points", f"{count:,}")
     if count < 2:
         raise Fault("a single point" if count else "no points")
-
-
-def check_repeats(points: int, size: int) -> None:
-    """Raise a Fault if a file of `size` bytes names the same points so often that it gives more
-    than that."""
-    if points > size:
-        raise Fault("it repeats the same points too often")
 
 
 def check_offsets(offsets: np.ndarray) -> None:

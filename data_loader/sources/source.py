@@ -15,6 +15,7 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded, changed, counts_of
 from data_loader.sources.cache import fingerprint, load_or_make
 from data_loader.sources.files import files_below, read_file
 from data_loader.sources.parsing import (
+    Budget,
     Fault,
     Parsed,
     Sample,
@@ -91,7 +92,7 @@ class SourceDataset(BaseDataset):
 
     def read(self, files: list[Path]) -> Parsed:
         """Return what is in the files."""
-        parsed = Parsed()
+        parsed = Parsed(budget=Budget(float("inf"), ""))  # no archives, which grow when unpacked
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
             name = file.relative_to(self._folder).as_posix()
             with parsed.attempt(name):

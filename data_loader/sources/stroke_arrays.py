@@ -8,6 +8,7 @@ knows what numpy's arrays are made of and nothing else.
 import io
 import math
 import pickle
+import pickletools
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,22 +17,27 @@ import numpy as np
 
 from data_loader.sources.files import MEBIBYTE, read_file
 from data_loader.sources.parsing import (
+    MAX_ELEMENTS,
+    Budget,
     Fault,
     Parsed,
     Sample,
     check_offsets,
     check_points,
-    check_repeats,
     clean_text,
     decode,
+    memory,
 )
 from data_loader.sources.source import DividedDataset
-from utils.checks import DataError, first_line
+from utils.checks import DataError, first_line, short
 
 SUFFIXES = (".npy",)
 NAMES = ("strokes-py3.npy", "strokes.npy")
 TEXTS = "sentences.txt"
-MAX_BYTES = 1024 * MEBIBYTE
+MAX_ARRAYS = 256 * MEBIBYTE  # assumed: all of IAM-OnDB takes 90
+
+_OPCODES = "\x80\x95(.N\x88\x89KMJ\x8aGt)\x85\x86\x87]aeqrhj\x94c\x93RbTUX\x8cBC"
+"""Of pickles of arrays: none of dictionaries, bytearrays or long numbers, which can be endless."""
 
 
 def sniff(head: bytes) -> bool:
@@ -46,12 +52,14 @@ def parse(path: Path, texts: str | None = TEXTS) -> Parsed:
         path: the file.
         texts: the name of a file with their transcriptions, which is used if it is beside it.
     """
-    content = read_file(path, MAX_BYTES)
+    content = read_file(path, MAX_ARRAYS)
     elements = load_arrays(content)
+    if len(elements) > MAX_ELEMENTS:
+        raise Fault(f"more than {MAX_ELEMENTS:,} lines")
     sentences: list[str | None] = [None] * len(elements)
     if texts is not None and (path.parent / texts).is_file():
         try:
-            written = decode(read_file(path.parent / texts, MAX_BYTES))
+            written = decode(read_file(path.parent / texts))
         except Fault as fault:
             raise fault.within(texts) from None
         sentences = list(written.rstrip().splitlines())
@@ -59,15 +67,13 @@ def parse(path: Path, texts: str | None = TEXTS) -> Parsed:
         counts = f"{len(sentences):,} lines for the {len(elements):,} lines of ink"
         raise Fault("texts that cannot be matched", counts, texts)
     digits = max(5, len(str(len(elements) - 1)))
-    parsed, points = Parsed(), 0
+    parsed = Parsed()
     for number, (element, text) in enumerate(zip(elements, sentences, strict=True)):
         with parsed.attempt(name := f"line-{number:0{digits}}"):
-            sample = Sample(_ink(element), clean_text(text or ""), name)
+            sample = Sample(_ink(element, parsed.budget), clean_text(text or ""), name)
             if text is not None and not sample.text:
                 raise Fault("an empty transcription")
             parsed.samples.append(sample)
-            points += len(sample.ink)
-        check_repeats(points, len(content))
     return parsed
 
 
@@ -82,11 +88,12 @@ class _Part:
     def __setstate__(self, state: tuple) -> None:
         self.state = state
 
-    def array(self) -> np.ndarray | list:
+    def array(self, budget: Budget) -> np.ndarray | list:
         """Return an array of numbers, or the elements of an object array of one dimension."""
         try:
             _, shape, kind, fortran, data = self.state
-            dtype = np.dtype(str(kind.args[0]))
+            budget.spend(len(data))  # each time that the file names it
+            dtype = np.dtype(kind.args[0][:3])
             if kind.state[1] in ("<", ">"):
                 dtype = dtype.newbyteorder(kind.state[1])
             if dtype.kind == "O" and isinstance(data, list) and shape == (len(data),):
@@ -120,14 +127,14 @@ def _numbers(data: bytes, dtype: np.dtype, shape: tuple, fortran: bool) -> np.nd
     """Return an array of numbers made of bytes."""
     if dtype.kind not in "biuf" or dtype.itemsize > 16:
         raise Fault("values that are not numbers", str(dtype))
-    if not all(type(n) is int and n >= 0 for n in shape):
-        raise Fault("an array of no shape", repr(shape)[:60])
+    if len(shape) > 3 or not all(type(n) is int and n >= 0 for n in shape):
+        raise Fault("an array of no shape", short(shape))
     if dtype.itemsize * math.prod(shape) != len(data):
         raise Fault("an array cut short", f"{len(data):,} bytes for the shape {shape}")
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def load_arrays(content: bytes) -> list[Element]:
+def load_arrays(content: bytes) -> list[Element] | np.ndarray:
     """Return the arrays in the content of a `.npy` file, unchecked, one for each line.
 
     Raises:
@@ -147,22 +154,27 @@ def load_arrays(content: bytes) -> list[Element]:
     except Exception as error:  # a header is Python's source, which can fail in any way
         raise Fault("not a .npy file of arrays", first_line(error)) from None
     if not dtype.hasobject:
-        return list(_numbers(content[stream.tell() :], dtype, shape, fortran))
+        return _numbers(memoryview(content)[stream.tell() :], dtype, shape, fortran)
     try:
+        start = stream.tell()
+        for number, (opcode, *_) in enumerate(pickletools.genops(stream)):
+            if opcode.code not in _OPCODES or number == 10 * MAX_ELEMENTS:
+                raise Fault("a pickle of too much, or of other things than arrays", opcode.name)
+        stream.seek(start)
         whole = _Unpickler(stream, encoding="latin1").load()
     except Fault:
         raise
     except Exception as error:  # a broken pickle can fail in any way
         raise Fault("a broken pickle, or one cut short", first_line(error)) from None
-    elements = whole.array() if isinstance(whole, _Part) else None
+    elements = whole.array(memory()) if isinstance(whole, _Part) else None
     if not isinstance(elements, list):
         raise Fault("no object array in the pickle")
     return elements
 
 
-def _ink(element: Element) -> np.ndarray:
+def _ink(element: Element, budget: Budget) -> np.ndarray:
     """Return the ink `(points, 3)` float32 of one element of a stroke array."""
-    array = element.array() if isinstance(element, _Part) else element
+    array = element.array(budget) if isinstance(element, _Part) else element
     if not isinstance(array, np.ndarray):
         raise Fault("not an array of numbers", type(array).__name__)
     if array.ndim != 2 or array.shape[1] != 3:

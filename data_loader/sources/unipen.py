@@ -19,7 +19,9 @@ from typing import NamedTuple
 import numpy as np
 
 from data_loader.sources.parsing import (
+    MAX_ELEMENTS,
     MAX_POINTS,
+    Budget,
     Fault,
     Parsed,
     Sample,
@@ -37,7 +39,8 @@ _KNOWN = re.compile(
 _SEGMENT = re.compile(
     r'\s*(\S+)\s+([^\s"]+)?(?:\s+([^\s"]+))?\s*(?:"((?:[^"\\]|\\.)*)")?', re.DOTALL
 )
-_DECLARATION = 4096  # characters of a segment's declaration that are read; assumed
+_DECLARATION = 4096  # characters of a declaration that are read; assumed
+_REPEATED = "segments that repeat the same components too often"
 _RANGE = re.compile(r"(\d{1,9})(?::(\d{1,9}))?(?:-(\d{1,9})(?::(\d{1,9}))?)?")
 _RESOLUTION = re.compile("([XY])_POINTS_PER_(INCH|MM)")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -96,7 +99,7 @@ class Document:
     """What ink is resampled to; None keeps the points as they are."""
 
     def __post_init__(self) -> None:
-        self._left = 10 * (sum(map(len, self.components)) + len(self.components))
+        self._repeats = Budget(10 * sum(len(one) + 1 for one in self.components), _REPEATED)
 
     def ink(self, ranges: list[Components]) -> np.ndarray:
         """Return the ink `(points, 3)` of components.
@@ -112,17 +115,15 @@ class Document:
                 there = f"{first}-{last} of {len(self.components)}"
                 raise Fault("a segment that names components that are not there", there)
             for index in range(first, last + 1):
+                self._repeats.spend(1 + len(self.components[index]))
                 if index in self.broken:
-                    raise self.broken[index]
+                    raise self.broken[index].within("")
                 start = first_point if index == first else 0
                 stop = last_point + 1 if index == last and last_point is not None else None
                 points = self.components[index][start:stop]
                 lifts = np.flatnonzero(np.diff(points[:, 2])) + 1
                 runs = [run[:, :2] for run in np.split(points, lifts) if run[:1, 2].any()]
                 strokes += [self._resampled(run, self.rates[index]) for run in runs]
-                self._left -= 1 + len(points)
-                if self._left < 0:
-                    raise Fault("segments that repeat the same components too often")
         return join_strokes(strokes)
 
     def _resampled(self, stroke: np.ndarray, rate: float) -> np.ndarray:
@@ -187,7 +188,9 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
     rates: list[float] = []
     columns, writer, down, lifts, rate = ["X", "Y"], "", False, 0, 0.0
     per_inch: dict[str, float] = {}
+    keywords = Budget(MAX_ELEMENTS, f"more than {MAX_ELEMENTS:,} keywords")
     for block in blocks:
+        keywords.spend(1)
         keyword, body = block.keyword, block.body
         # Descriptions mention keywords, too, at the beginning of a line.
         has_points = keyword in ("PEN_DOWN", "PEN_UP") and _number(body) is not None
@@ -198,7 +201,7 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
             try:
                 points = _points(block, columns)
             except Fault as fault:
-                points, broken[len(components)] = np.empty((0, 3)), fault
+                points, broken[len(components)] = np.empty((0, 3)), fault.within("")
             ratio = per_inch.get("Y", 1.0) / per_inch.get("X", 1.0)
             components.append(points * (ratio, 1, keyword == "PEN_DOWN"))
             rates.append(rate)
@@ -208,13 +211,13 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
             place = block.line, len(components), writer, block.part
             segments.append(Segment(level.upper(), named, quality, label, *place))
         elif keyword == "COMMENT" and segments:
-            segments[-1].comments.extend(body.split())
+            segments[-1].comments.extend(body[:_DECLARATION].split())
         elif keyword == "WRITER_ID":
-            writer = " ".join(body.split())
+            writer = " ".join(body[:_DECLARATION].split())
         elif keyword == "POINTS_PER_SECOND":
             rate = _number(body) or 0.0
         elif keyword == "COORD":
-            columns = body.upper().split()
+            columns = body[:_DECLARATION].upper().split()
             if not {"X", "Y"} <= set(columns):
                 raise Fault("columns without X or Y", f".COORD in {block.place()}")
         elif (unit := _RESOLUTION.fullmatch(keyword)) and (value := _number(body) or 0.0) > 0:
@@ -235,9 +238,9 @@ def _number(body: str) -> float | None:
 
 def _points(block: Block, columns: list[str]) -> np.ndarray:
     """Return the points `(n, 3)` of a component: x, y downwards, and whether the pen presses."""
+    if (lines := block.body.count("\n")) > MAX_POINTS + 1:
+        check_points(lines - 1)
     rows = [(n, row) for n, row in enumerate(block.body.split("\n")) if row.strip()]
-    if len(rows) > MAX_POINTS:
-        check_points(len(rows))
     values = []
     for number, row in rows:
         words = row.split()

@@ -1,12 +1,13 @@
 """The text of UNIPEN files: keywords and what stands behind them, and files that include others."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from data_loader.sources.files import read_file
-from data_loader.sources.parsing import Fault, decode
+from data_loader.sources.files import MAX_BYTES, read_file
+from data_loader.sources.parsing import Budget, Fault, decode
 
 INCLUDE = "include"
 MAX_INCLUDED = 100
@@ -29,18 +30,19 @@ class Block(NamedTuple):
         return f"line {self.line + after}" + f" of {self.included}" * bool(self.included)
 
 
-def blocks_of(parts: Mapping[str, str], include: Callable[[str], bytes]) -> Iterator[Block]:
+def blocks_of(parts: Iterable[tuple[str, str]], include: Callable[[str], bytes]) -> Iterator[Block]:
     """Yield the blocks of files, and of those that they include in their place, each once.
 
     Args:
-        parts: contents of the files by name.
+        parts: names and contents of the files.
         include: returns the content of a file that `.INCLUDE` names.
 
     Raises:
         Fault: if there is no keyword in a file, too many are included, or from `include`.
     """
     opened: set[str] = set()
-    for part, content in parts.items():
+    budget = Budget(4 * MAX_BYTES, f"more than {4 * MAX_BYTES:,} bytes included")
+    for part, content in parts:
         levels = [_blocks(part, "", content)]
         while levels:
             block = next(levels[-1], None)
@@ -53,18 +55,17 @@ def blocks_of(parts: Mapping[str, str], include: Callable[[str], bytes]) -> Iter
                 if len(opened) > MAX_INCLUDED:
                     raise Fault(f"more than {MAX_INCLUDED} included files", block.place())
                 if content := include(name):
+                    budget.spend(len(content))
                     levels.append(_blocks(part, name, decode_any(content)))
 
 
 def _blocks(part: str, included: str, content: str) -> Iterator[Block]:
-    marks = list(_KEYWORD.finditer(content))
-    if not marks and not included:
+    if not included and not _KEYWORD.search(content):
         raise Fault("no UNIPEN keyword in it")
     line, place = 1, 0
-    ends = [*(mark.start() for mark in marks[1:]), len(content)]
-    for mark, end in zip(marks, ends, strict=bool(marks)):
+    for mark, after in pairwise(chain(_KEYWORD.finditer(content), [None])):
         line += content.count("\n", place, mark.start())
-        place = mark.start()
+        place, end = mark.start(), after.start() if after else len(content)
         yield Block(part, included, line, mark[1], content[mark.end() : end])
 
 
@@ -81,7 +82,7 @@ def blocks_of_file(file: Path) -> Iterator[Block]:
     if there is one."""
     folders = (parent / INCLUDE for parent in file.absolute().parents)
     folder = next(filter(Path.is_dir, folders), None)
-    parts = {"": decode_any(read_file(file))}
+    parts = [("", decode_any(read_file(file)))]
     yield from blocks_of(parts, lambda name: read_included(folder, name) if folder else b"")
 
 

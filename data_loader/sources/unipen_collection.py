@@ -18,7 +18,7 @@ from base import distributed
 from base.base_dataset import changed
 from data_loader.sources import unipen
 from data_loader.sources.files import files_below, is_archive, members, read_file, unpacked
-from data_loader.sources.parsing import Fault, Parsed, Sample
+from data_loader.sources.parsing import Budget, Fault, Parsed, Sample, memory
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.unipen import Document, parse_level, read_document, segment_reader
 from data_loader.sources.unipen_blocks import (
@@ -33,9 +33,6 @@ from utils.ink import from_strokes, row_starts, strokes
 
 SUFFIXES = ()
 DATA, WORDS = "data", "7"
-MAX_COLLECTION = 1 << 30
-"""Limit on the bytes of an archive's files, which are kept in memory (assumed; train_r01_v07 has
-420 MB)."""
 MAX_HEAD = 1 << 20
 """Bytes at the beginning of an archive in which a keyword has to stand; assumed."""
 _EVERY = re.compile(".*", re.DOTALL)
@@ -55,7 +52,7 @@ def sniff(head: bytes) -> bool:
 
 def parse(path: Path) -> Parsed:
     """Return all that is in a collection."""
-    return parse_collection(open_collection(path), None)
+    return parse_collection(path, None)
 
 
 class Collection(NamedTuple):
@@ -87,9 +84,9 @@ def is_collection(path: Path) -> bool:
     return False
 
 
-def open_collection(path: Path) -> Collection:
+def open_collection(path: Path, budget: Budget) -> Collection:
     """Return the collection in a folder, or in an archive (.tar, .tar.gz, .tgz, .tar.xz), which is
-    not extracted.
+    not extracted; the budget is of its memory.
 
     Raises:
         DataError: if the archive is broken, too large, or something else.
@@ -101,7 +98,7 @@ def open_collection(path: Path) -> Collection:
             lambda name: read_file(path / name),
             lru_cache(_SHARED)(lambda name: read_included(path / INCLUDE, name)),
         )
-    packed = members(path, _EVERY, "reading UNIPEN", MAX_COLLECTION)
+    packed = members(path, _EVERY, "reading UNIPEN", budget)
     files = {name: content for member, content in packed if (name := _in_collection(member))}
     if not any(name.startswith(f"{DATA}/") for name in files):
         raise DataError(f"{path}: no folder {DATA}/ of a UNIPEN collection in it")
@@ -127,7 +124,7 @@ def by_size(category: str) -> tuple[int, str]:
 
 
 def parse_collection(
-    collection: Collection,
+    path: Path,
     categories: Sequence[str] | None,
     points_per_second: float | None = None,
 ) -> Parsed:
@@ -136,20 +133,22 @@ def parse_collection(
     Ink that stands in several categories is a sample of the first of them alone.
 
     Args:
+        path: see `open_collection`.
         categories: None for all: texts, then words, then characters.
         points_per_second: see `Document`.
     """
-    parsed = Parsed()
-    for path, files in distributed.bar(
+    parsed = Parsed(budget=memory(path))
+    collection = open_collection(path, parsed.budget)
+    for document, files in distributed.bar(
         collection.documents(), "parsing UNIPEN", unit=" files", delay=1
     ):
         order = categories or sorted(files, key=by_size)
         names = [files[category] for category in order if category in files]
-        with parsed.attempt(path):
-            parts = {name: decode_any(collection.read(name)) for name in names}
+        with parsed.attempt(document):
+            parts = ((name, decode_any(collection.read(name))) for name in names)
             blocks = blocks_of(parts, collection.include)
-            document = read_document(blocks, points_per_second)
-            parsed.extend(_longest(document, names, path))
+            read = read_document(blocks, points_per_second)
+            parsed.extend(_longest(read, names, document))
     return parsed
 
 
@@ -217,8 +216,8 @@ class UnipenDataset(DividedDataset):
     not learn, as it is hard to read.
 
     Args:
-        root: a file, a folder with files (also in folders below), the folder of a collection, or an
-            archive of one; files that are not UNIPEN are left out, and named.
+        root: a file, a folder with files (also in folders below), the folder of a collection, an
+            archive of one, or its folder; files that are not UNIPEN are left out, and named.
         level: the level of the segments that become samples, such as "DIGIT", "WORD" or "LINE";
             None takes the lines of a file, or else the level that has the fewest segments.
         writer_comment: which word of the comment after a segment names its writer, counted from
@@ -246,13 +245,19 @@ class UnipenDataset(DividedDataset):
     contributors: list[str] | None = None
     held_out: list[str] | None = None
 
+    def find(self) -> list[Path]:
+        files = super().find()
+        archives = [] if is_collection(self.path) else [*filter(is_collection, files)]
+        if len(archives) == 1:
+            self.path = archives[0]
+        return archives or files
+
     def read(self, files: list[Path]) -> Parsed:
         if is_collection(self.path):
-            collection = open_collection(self.path)
-            parsed = parse_collection(collection, self.categories, self.points_per_second)
+            parsed = parse_collection(self.path, self.categories, self.points_per_second)
             return parsed.require_text(_NO_LABEL)
         if archive := next(filter(is_collection, files), None):
-            raise DataError(f"{archive}: is an archive; give its path, not that of its folder")
+            raise DataError(f"{archive}: is one of several archives; give the path of one")
         return super().read(files)
 
     def _parse(self, name: str, file: Path) -> Parsed:

@@ -13,18 +13,20 @@ import pytest
 import data_loader
 from data_loader import IAMOnDBDataset, InkMLDataset, read_ink
 from data_loader.sources.files import MAX_BYTES, files_below, parse_contents
+from data_loader.sources.parsing import MAX_PARSED, Budget, Fault
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
 from tests.rights import without_rights
 from utils.checks import DataError
 
 WANTED = re.compile(r"\w+\.txt")
-TOO_LARGE = "more than 67,108,864 bytes (67,108,865)"
+TOO_LARGE = "more than 16,777,216 bytes (16,777,217)"
 SOURCES = [name for name in data_loader.__all__ if re.match("IAM|InkML|MNIST|Stroke|Unipen", name)]
 
 
-def unpacked(*files):
-    contents, faults = parse_contents(lambda name, content: content, files, WANTED, "")
+def unpacked(*files, left=MAX_PARSED):
+    budget = Budget(left, "too much")
+    contents, faults = parse_contents(lambda name, content: content, files, WANTED, "", budget)
     return contents | {name: str(fault) for name, fault in faults.items()}
 
 
@@ -52,14 +54,13 @@ def test_members_are_read_wherever_they_point_and_nothing_is_extracted(tmp_path,
         unpacked(pack(tmp_path / "a.tar.gz", {"a.txt": b"", "d/a.txt": b""}, mode))
 
 
-def test_a_small_archive_that_unpacks_to_much_ends_at_the_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr("data_loader.sources.files.MAX_UNPACKED", 1 << 20)
+def test_a_small_archive_that_unpacks_to_much_ends_at_the_limit(tmp_path):
     info = tarfile.TarInfo("a.txt")
     for info.size in (1 << 19, 1 << 28, 2**70):  # tarfile looks for the last one's end for years
         with gzip.open(tmp_path / "a.tar.gz", "wb", compresslevel=1) as stream:
             stream.write(info.tobuf(tarfile.GNU_FORMAT) + bytes(4 << 20))
-        with pytest.raises(DataError, match="1,048,576 bytes unpacked; unpack it first"):
-            unpacked(tmp_path / "a.tar.gz")
+        with pytest.raises(Fault, match="too much"):
+            unpacked(tmp_path / "a.tar.gz", left=1 << 20)
 
 
 def test_headers_that_would_fill_the_memory_are_refused(tmp_path):

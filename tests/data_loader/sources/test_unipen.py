@@ -144,7 +144,7 @@ def test_strokes_are_resampled_by_the_rate_of_their_tablet():
         f'{rate}.SEGMENT DIGIT 0 ? "{n}"\n{down([(x, 0) for x in places])}'
         for n, rate in enumerate(["", *(f".POINTS_PER_SECOND {r}\n" for r in (100, 25, 9600, 50))])
     )
-    document = read_document(blocks_of({"": content}, lambda name: b""), 50.0)
+    document = read_document(blocks_of([("", content)], lambda name: b""), 50.0)
     parsed = parse_level(document, "DIGIT")
     of_100, of_50 = ([*np.cumsum(one.ink[:, 0])] for one in parsed.samples)
     assert of_100 == places[::2] and of_50 == places
@@ -156,7 +156,7 @@ def test_strokes_are_resampled_by_the_rate_of_their_tablet():
 @pytest.mark.parametrize("component", [down(PIECES[0]), ".PEN_DOWN\n.PEN_UP\n8 8\n"])
 def test_segments_that_repeat_ink_fill_no_memory_and_take_no_time(component):
     content = component * 3000 + '.SEGMENT DIGIT 0-2999 ? "1"\n' * 20_000
-    document = read_document(blocks_of({"": content}, lambda name: b""))
+    document = read_document(blocks_of([("", content)], lambda name: b""))
     left_out = parse_level(document, "DIGIT").left_out
     reasons = {fault.reason for fault in left_out[20:]}
     assert reasons == {"segments that repeat the same components too often"}

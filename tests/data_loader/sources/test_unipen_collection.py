@@ -139,7 +139,15 @@ def test_files_that_include_each_other_are_opened_once(tmp_path):
 def test_an_archive_of_something_else_is_one_clear_error(tmp_path):
     with pytest.raises(DataError, match="no folder data/ of a UNIPEN collection in it"):
         dataset(packed(tmp_path, "gz", {"a.txt": "hello"}))
-    (tmp_path / "downloaded").mkdir()
-    packed(tmp_path / "downloaded", "xz")
-    with pytest.raises(DataError, match=r"downloaded/u\.txz: is an archive; give its path"):
-        dataset(tmp_path / "downloaded")
+
+
+def test_a_folder_that_holds_one_archive_means_that_archive(tmp_path):
+    root = put(tmp_path / "downloaded", {"below/README": "hello"})
+    archive = packed(root, "xz")
+    found = dataset(root, held_out=["art"])
+    assert [one.name for one in in_order(found)] == NAMES
+    assert found.report.startswith(f"UNIPEN in {archive}: 6 samples")
+    assert "by contributor: apa 2, apb 3, art 1" in found.report
+    packed(root, "gz")
+    with pytest.raises(DataError, match=r"u\.tgz: is one of several archives; give the path"):
+        dataset(root)
