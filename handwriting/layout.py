@@ -134,13 +134,10 @@ def break_rows(
 
 
 def _together(before: Word, after: Word) -> bool:
-    """Return whether two words stand in one row: without a blank, a number and its unit, a label
-    and its line to write on, a word and the dash behind it."""
-    label = before.text.endswith(":") and after.text.startswith("___")
+    """Return whether two words stand in one row: without a blank, a number and its unit, a word and
+    the dash behind it."""
     unit = after.text.rstrip(".,;:!?)") in UNITS and before.text[-1:].isdigit()
-    return (
-        before.gap == 0.0 or unit or label or (after.text in DASHES and before.text not in DASHES)
-    )
+    return before.gap == 0.0 or unit or (after.text in DASHES and before.text not in DASHES)
 
 
 def set_row(

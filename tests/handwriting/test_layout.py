@@ -38,11 +38,10 @@ def test_rows_are_broken_where_the_next_word_does_not_fit():
 
 
 def test_a_number_is_not_parted_from_its_unit_nor_a_dash_from_its_word():
-    texts = ["add", "3.5", "%,", "then", "12", "eggs", "thanks", "–", "Name", "Date:", "____"]
+    texts = ["add", "3.5", "%,", "then", "12", "eggs", "thanks", "–"]
     rows = break_rows([word(10, text=text) for text in texts], 24)
     assert [[one.text for one in row] for row in rows] == [
-        ["add"], ["3.5", "%,"], ["then", "12"], ["eggs"], ["thanks", "–"], ["Name"],
-        ["Date:", "____"],
+        ["add"], ["3.5", "%,"], ["then", "12"], ["eggs"], ["thanks", "–"],
     ]  # fmt: skip
     alone = break_rows([word(10, text="3"), word(10, text="kg")], 9)
     assert [len(row) for row in alone] == [1, 1]
