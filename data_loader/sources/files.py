@@ -14,7 +14,7 @@ from sys import getsizeof
 from typing import NoReturn, TypeVar
 
 from base import distributed
-from data_loader.sources.parsing import SAMPLE_BYTES, Budget, Fault
+from data_loader.sources.parsing import Budget, Fault
 from utils.checks import DataError
 from utils.files import open_file
 
@@ -175,8 +175,8 @@ def members(
                 for member in tar:
                     tar.members = []  # else it keeps them all
                     start, end = end, member.offset_data + member.size
-                    # Before tarfile looks for that end.
-                    budget.spend(SAMPLE_BYTES + end - start)
+                    # Before tarfile looks for that end; and some for the time of each member.
+                    budget.spend(200 + end - start)
                     bar.update(raw.tell() - bar.n)
                     name = PurePosixPath(member.name).name
                     if member.isdir() or not wanted.fullmatch(name):

@@ -38,7 +38,7 @@ from utils import strict_json
 from utils.checks import ConfigFault, DataError, Range, short
 
 SUFFIXES = (".json",)
-MAX_JSON = 64 * MEBIBYTE  # assumed
+MAX_JSON = 48 * MEBIBYTE  # assumed
 
 Stroke = Sequence[tuple[float, float]]
 Line = tuple[str, Sequence[Stroke], str]

@@ -280,4 +280,4 @@ def read_bomb(rng: random.Random, folder: Path) -> None:
     demand(spent <= SECONDS, f"{name}: {spent:.1f} s of processor time")
 
 
-FAMILIES = [Family("bombs", 100, read_bomb, 90.0)]
+FAMILIES = [Family("bombs", 60, read_bomb, 90.0)]

@@ -1,12 +1,19 @@
-"""Hostile files, read by a process that may take 2 GB of memory, and 30 s for each."""
+"""What is parsed is limited: of a file, of a whole archive, and of all that `read_ink` reads."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 
+from data_loader import InkMLDataset, read_ink
+from data_loader.sources.files import parse_contents
+from data_loader.sources.iam_ondb import parse_database
+from data_loader.sources.parsing import MAX_PARSED, Fault, memory
 from tests.campaign.bombs import BOMBS, MEMORY, SECONDS
-from tests.data_loader.archives import put
+from tests.data_loader import ink_formats
+from tests.data_loader.archives import pack, put
+from utils.checks import DataError
 
 READ = """
 import resource, sys, time
@@ -33,3 +40,96 @@ def test_no_bomb_takes_much_memory_or_time_and_each_ends_in_a_line(tmp_path):
     assert done.returncode == 0 and len(lines) == len(places), done.stdout + done.stderr
     for name, line in zip(BOMBS, lines, strict=True):
         assert float(line.split()[0]) < SECONDS, f"{name}: {line}"
+
+
+LONG = [[(n, n % 9) for n in range(400)]]
+
+
+DIGIT = ink_formats.mnist(LONG)
+
+
+def digits(root, count, content=DIGIT, name="s.tar.gz"):
+    return pack(root / name, {f"trainimg-{n}-inputdata.txt": content for n in range(count)})
+
+
+def collection(root, count):
+    line = ink_formats.unipen(["a"], LONG)
+    return pack(root / "u.tar.gz", {f"data/7/a/{n}": line for n in range(count)})
+
+
+def folder(root, count):
+    for number in range(count):
+        digits(root, 1, name=f"s{number}.tar.gz")
+    return root
+
+
+PLACES = {
+    "digits in an archive": digits,
+    "archives in a folder": folder,
+    "a collection in an archive": collection,
+    "own lines": lambda root, count: put(root, {"a.json": ink_formats.own([("a", LONG)] * count)}),
+    "stroke arrays": lambda root, count: put(root, {"a.npy": ink_formats.arrays([LONG] * count)}),
+}
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_what_is_parsed_counts_across_a_file_an_archive_and_a_folder(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr("data_loader.sources.parsing.MAX_PARSED", 200_000)
+    assert len(read_ink(PLACES[kind](tmp_path, 4))) == 4
+    with pytest.raises(DataError, match=r"more than 200,000 bytes when .* is parsed; divide it"):
+        read_ink(PLACES[kind](tmp_path, 60))
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.unp", "s.tar.gz"])
+def test_what_is_left_out_counts_as_well(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("data_loader.sources.parsing.MAX_PARSED", 200_000)
+    if name == "s.tar.gz":
+        digits(tmp_path, 150, b"1 1 0 0\n")
+    else:
+        content = (
+            ink_formats.own([("a", [])] * 800) if name == "a.json" else b".SEGMENT A 0\n" * 800
+        )
+        put(tmp_path, {name: content})
+    with pytest.raises(DataError, match=f"/{name}: more than 200,000 bytes when"):
+        read_ink(tmp_path / name)
+
+
+def test_the_texts_of_iam_ondb_count(tmp_path, monkeypatch):
+    monkeypatch.setattr("data_loader.sources.parsing.MAX_PARSED", 200_000)
+    texts = ["ab"] * 300  # 1 KB in the file, and 15 in memory
+    lines = {ink_formats.iam_name("a01-000", 1): ink_formats.iam()}
+    forms = {ink_formats.iam_name(f"a01-{n:03}"): ink_formats.iam_text(*texts) for n in range(20)}
+    strokes, text_file = pack(tmp_path / "s.tar.gz", lines), pack(tmp_path / "a.tar.gz", forms)
+    with pytest.raises(DataError, match=r"more than 200,000 bytes when .*s\.tar\.gz is parsed"):
+        parse_database([strokes], [text_file])
+
+
+def test_files_of_a_folder_do_not_count_for_a_dataset(tmp_path, monkeypatch):
+    monkeypatch.setattr("data_loader.sources.parsing.MAX_PARSED", 150_000)
+    put(tmp_path, {f"{n}.inkml": ink_formats.inkml(LONG) for n in range(30)})
+    assert len(InkMLDataset(root=str(tmp_path)).load().used) == 30
+    with pytest.raises(DataError, match=r"^more than 150,000 bytes when"):
+        read_ink(tmp_path)
+
+
+def test_as_many_members_as_mnist_has_are_read(tmp_path, monkeypatch):
+    """70,000 digits of five files each, here in proportion."""
+    count, target = 40, ink_formats.target(7, 45)
+    monkeypatch.setattr("data_loader.sources.parsing.MAX_PARSED", MAX_PARSED * count // 70_000)
+    files = {f"trainimg-{n}-inputdata.txt": ink_formats.mnist([LONG[0][:45]]) for n in range(count)}
+    files |= {f"trainimg-{n}-targetdata.txt": target for n in range(count)}
+    files |= {f"trainimg-{n}-{k}.txt": bytes(900) for n in range(count) for k in ("a", "b", "c")}
+    assert len(read_ink(pack(tmp_path / "sequences.tar.gz", files))) == count
+
+
+def test_a_fault_that_is_kept_holds_nothing_of_what_was_read(tmp_path):
+    """Its traceback would: the contents of all members that cannot be used."""
+    _, faults = parse_contents(_refuse, [digits(tmp_path, 3)], re.compile(".*txt"), "", memory())
+    assert [fault.__traceback__ or fault.__context__ for fault in faults.values()] == [None] * 3
+
+
+def _refuse(name, content):
+    try:
+        raise ValueError(content)
+    except ValueError:
+        raise Fault("not that") from None
