@@ -118,8 +118,8 @@ def _put_back(trainer: Any) -> Iterator[None]:
             states[name] = copy.deepcopy(part.state_dict())
     modules = [part for part in parts.values() if isinstance(part, nn.Module)]
     buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
-    owners = [trainer, trainer.loss, *trainer.metrics]
-    owners += filter(extension.defines, trainer.model.modules())
+    owners = [trainer, trainer.loss, *filter(extension.defines, trainer.model.modules())]
+    sums = [(metric, _plain_attributes(metric, trainer)) for metric in trainer.metrics]
     plain = [(owner, _plain_attributes(owner, trainer)) for owner in owners]
     try:
         yield
@@ -128,6 +128,8 @@ def _put_back(trainer: Any) -> Iterator[None]:
             module.zero_grad()
         for owner, before in plain:
             _put_back_attributes(owner, before, warns=_has_user_parts(trainer))
+        for metric, before in sums:
+            vars(metric).update(before)
         for buffer, before in buffers:
             buffer.data.copy_(before)
         changed = [name for name, part in parts.items() if _differ(states[name], part.state_dict())]
