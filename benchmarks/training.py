@@ -92,7 +92,7 @@ class Rival:
         total = 0
         for numbers in batches:
             lines = ((self.data.inks[i], self.data.texts[i], i) for i in numbers.tolist())
-            batch = collate([(ink[:-1], ink[1:], text, i) for ink, text, i in lines])
+            batch = collate([(ink[:-1], ink[1:], text, i, -1, {}) for ink, text, i in lines])
             points = batch.points
             (self.losses(batch.to(self.device)).sum() / points).backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), MAX_NORM)
