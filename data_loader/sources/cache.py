@@ -52,7 +52,6 @@ def pack(parsed: Parsed) -> dict[str, np.ndarray]:
     samples = parsed.samples
     offsets = [sample.ink[:, :2] for sample in samples]
     small = all((np.abs(o) < 2**15).all() and (o == np.rint(o)).all() for o in offsets)
-    dtype = np.int16 if small else np.float32
     # Names of files may hold undecodable bytes.
     strings = [
         [getattr(s, what).encode(errors="backslashreplace").decode() for s in samples]
@@ -60,7 +59,7 @@ def pack(parsed: Parsed) -> dict[str, np.ndarray]:
     ]
     notes = json.dumps([strings, [one.args for one in parsed.left_out]])
     return {
-        "offsets": np.concatenate(offsets, dtype=dtype, casting="unsafe"),
+        "offsets": np.concatenate(offsets, dtype="i2" if small else "f4", casting="unsafe"),
         "ends": np.concatenate([sample.ink[:, 2] > 0 for sample in samples]),
         "missing": np.concatenate([sample.gaps for sample in samples]).astype(np.uint8),
         "lengths": np.array([len(sample.ink) for sample in samples]),
@@ -72,8 +71,7 @@ def pack(parsed: Parsed) -> dict[str, np.ndarray]:
 def unpack(arrays: Mapping[str, np.ndarray]) -> Parsed:
     """Return what was packed."""
     strings, faults = json.loads(arrays["notes"].tobytes())
-    columns = arrays["offsets"], arrays["ends"][:, None]
-    ink = np.concatenate(columns, axis=1, dtype=np.float32)
+    ink = np.concatenate([arrays["offsets"], arrays["ends"][:, None]], axis=1, dtype="f4")
     stops = np.cumsum(arrays["lengths"])[:-1]
     inks, gaps = np.split(ink, stops), np.split(arrays["missing"], stops)
     extras = {name.removeprefix(EXTRA): arrays[name] for name in arrays if name.startswith(EXTRA)}

@@ -175,11 +175,12 @@ def members(
                 for member in tar:
                     tar.members = []  # else it keeps them all
                     start, end = end, member.offset_data + member.size
-                    # Before tarfile looks for that end; and some for the time of each member.
-                    budget.spend(200 + end - start)
-                    bar.update(raw.tell() - bar.n)
                     name = PurePosixPath(member.name).name
-                    if member.isdir() or not wanted.fullmatch(name):
+                    is_wanted = not member.isdir() and wanted.fullmatch(name)
+                    # Before tarfile looks for that end; others take time, and no memory.
+                    budget.spend(200 + (end - start) / (1 if is_wanted else 4))
+                    bar.update(raw.tell() - bar.n)
+                    if not is_wanted:
                         continue
                     fits = member.isreg() and member.size <= MAX_BYTES
                     content = tar.extractfile(member).read() if fits else b""

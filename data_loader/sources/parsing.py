@@ -9,7 +9,6 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -77,7 +76,7 @@ class Budget:
             raise Fault(self._reason)
 
 
-def memory(place: str | Path = "it") -> Budget:
+def memory(place: object = "it") -> Budget:
     """Return the budget, in bytes, of a file or an archive with all that is parsed of it."""
     return Budget(MAX_PARSED, f"more than {MAX_PARSED:,} bytes when {place} is parsed; divide it")
 

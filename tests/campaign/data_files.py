@@ -125,7 +125,8 @@ def damaged_text(rng: random.Random, content: bytes) -> bytes:
     elif kind == "part":  # lines and elements leave, change places, come twice, or come often
         parts = re.split(r"(?<=>)|(?<=\n)|(?<=,)", text)
         one, other = rng.randrange(len(parts)), rng.randrange(len(parts))
-        parts[one], parts[other] = parts[other], parts[one] * rng.choice((0, 1, 1, 2, 50, 20_000))
+        times = min(rng.choice((0, 1, 1, 2, 50, 20_000)), 10**8 // len(text))
+        parts[one], parts[other] = parts[other], parts[one] * times
         text = "".join(parts)
     elif kind == "piece":
         place = rng.randrange(len(text) + 1)
