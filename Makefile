@@ -111,7 +111,7 @@ sanitize: .venv/installed-dev
 lint: .venv/installed-dev
 	@.venv/bin/python -m ruff check
 	@.venv/bin/python -m ruff format --check
-	@.venv/bin/python .venv/bin/lint-imports
+	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 web-test: .venv/installed-dev
 	@.venv/bin/python -m pytest -q -n 0 tests/web tests/commands/test_web.py \

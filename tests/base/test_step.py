@@ -55,6 +55,27 @@ def test_a_sharpness_aware_step_is_the_one_of_the_paper(tmp_path):
     assert not same(weights(trainer), worst.state_dict())
 
 
+def test_a_further_pass_counts_and_carries_nothing(tmp_path):
+    class Again(ChunkTrainer):
+        def step(self, chunks):
+            self.add_gradients(chunks)
+            carried, sums = copy.deepcopy(self.state.carried), copy.deepcopy(self.metrics)
+            for weight in self.model.parameters():
+                weight.data.add_(0.1)
+            further = self.add_gradients(chunks, counts=False)[0]
+            assert further.points > 0
+            for before, after in zip(carried, self.state.carried, strict=True):
+                assert before is not None
+                assert same(before, after)
+            assert [vars(metric) for metric in self.metrics] == [vars(metric) for metric in sums]
+            passes.append(further)
+            return further, self.apply_gradients(chunks)
+
+    passes = []
+    make(tmp_path, trainer=Again, truncate=3, accumulate=2, epochs=1, steps_per_epoch=1).train()
+    assert len(passes) == 2  # The trial's step, and the run's.
+
+
 def test_a_kept_optimiser_drops_what_is_not_finite(tmp_path, caplog):
     class Broken(Critic):
         def critic_losses(self, targets):
