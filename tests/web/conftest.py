@@ -62,14 +62,8 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def profile(tmp_path_factory):
-    """The folder of the browser of the session."""
-    return tmp_path_factory.mktemp("profile")
-
-
-@pytest.fixture(scope="session")
-def start(profile):
-    """What starts the browser of the session; again where it was killed."""
+def start():
+    """What starts a browser with a profile's folder."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium: apt-get install chromium")
     sync_api = pytest.importorskip(
@@ -79,7 +73,6 @@ def start(profile):
     with sync_api.sync_playwright() as playwright:
         yield partial(
             playwright.chromium.launch_persistent_context,
-            profile,
             executable_path=CHROMIUM,
             args=switches.split(),
             reduced_motion="reduce",
@@ -88,7 +81,7 @@ def start(profile):
 
 
 @pytest.fixture(scope="session")
-def context(start):
-    context = start()
+def context(start, tmp_path_factory):
+    context = start(tmp_path_factory.mktemp("profile"))
     yield context
     context.close()

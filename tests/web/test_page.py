@@ -630,9 +630,10 @@ def _kill(profile):
 
 
 def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(
-    page, start, profile, site, tmp_path
+    start, site, tmp_path, tmp_path_factory
 ):
-    """The last test, as the browser is another one afterwards."""
+    profile = tmp_path_factory.mktemp("killed")
+    page = start(profile).pages[0]
     page.goto(f"{site[0]}#hand")
     page.click("#begin")
     for number in range(3):
@@ -642,7 +643,7 @@ def test_all_lines_of_my_hand_are_there_after_the_browser_was_killed(
     draw(page, "#hand-pad", ZIGZAG[:2])
     page.wait_for_timeout(300)
     _kill(profile)
-    again = start()
+    again = start(profile)
     page = again.pages[0]
     page.goto(f"{site[0]}#hand")
     page.wait_for_selector("#begin", state="visible")
