@@ -16,7 +16,7 @@ import torch
 from base.base_model import ExtraShapes
 from base.base_transform import BaseTransform
 from utils.alphabet import Alphabet, nfc, table
-from utils.checks import DataError, FormerNames, UserError
+from utils.checks import DataError, UserError
 
 SPLITS = ("train", "valid", "test")
 
@@ -132,7 +132,7 @@ class Loaded:
         return "\n".join(filter(None, [title, table(counts, new)]))
 
 
-class BaseDataset(FormerNames, ABC):
+class BaseDataset(ABC):
     """A source of samples of ink with their text, divided into `train`, `valid` and `test`.
 
     The constructor only takes options; `load` reads, parses or makes the samples.
@@ -141,8 +141,6 @@ class BaseDataset(FormerNames, ABC):
     x_height: ClassVar[float | None] = None
     """The x-height in source units, as `utils.ink.x_height` measures it in running text, for
     sources whose lines are not running text; None to measure it in the lines."""
-
-    former_names = dict.fromkeys(("prepare", "split_indices", "ink"), "load")
 
     @property
     def characters(self) -> str | None:

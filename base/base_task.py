@@ -20,7 +20,7 @@ from base.device import plain_layers
 from base.dry_run import trying
 from base.run_state import Sums
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import ConfigFault, FormerNames
+from utils.checks import ConfigFault
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ ROW = ("epoch", "step", "skipped_steps")
 """What a row of `metrics.csv` has beside the values of `logged_names` and `extra_metrics`."""
 
 
-class BaseTask(FormerNames, ABC):
+class BaseTask(ABC):
     """The parts and settings of a run, and what a subclass per task may override.
 
     Args:
@@ -49,15 +49,6 @@ class BaseTask(FormerNames, ABC):
     plain_layers: ClassVar[bool] = False
     """Whether steps use layers of torch operations alone, slower, instead of the compiled ones:
     these cannot be differentiated twice (`create_graph=True`), as for a penalty on a gradient."""
-
-    former_names: ClassVar[Mapping[str, str]] = {
-        "derived": "extra_metrics",
-        "rehearse": "dry_run",
-        "begin": "on_start",
-        "conclude": "on_end",
-        "run_part": "forward_batch",
-        "misfits": "incompatibilities",
-    }
 
     def __init__(self, parts: TrainingParts, settings: TrainingSettings) -> None:
         self.settings, self.epochs, self.seed = settings, settings.epochs, settings.seed

@@ -23,9 +23,7 @@ _NAMES = {
     ),
     "transforms.devices": "OtherDevice",
     "transforms.paper": "Crowd Pen",
-    "transforms.shaping": (
-        "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset UndoSlant"
-    ),
+    "transforms.shaping": "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset",
     "transforms.slips": "RemoveSlips",
     "transforms.smoothing": "Smooth",
     "united": "UnitedDataset",

@@ -6,10 +6,10 @@ import math
 import re
 import reprlib
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import accumulate
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 ABSENT = object()
 """In the place of a value that a config lacks, or of which a message would say nothing."""
@@ -133,19 +133,6 @@ def listed(source: str, faults: Sequence[str]) -> str:
     if fitting < len(lines):
         lines[fitting:] = [f"and {len(lines) - fitting} more"]
     return "\n  ".join(lines)
-
-
-class FormerNames:
-    """Refuses a subclass with a method of a former name: it would never be called."""
-
-    former_names: ClassVar[Mapping[str, str]] = {}
-    """Names that methods had, and those that have taken their place."""
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        for old, new in cls.former_names.items():
-            if hasattr(cls, old):
-                raise UserError(f"{cls.__name__}.{old} is never called: {new} has taken its place")
 
 
 def printable(text: str) -> str:

@@ -19,7 +19,7 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
 from base.base_transform import BaseTransform
 from data_loader.transforms.augmentation import Linear
 from utils.checks import ConfigFault, DataError, Range
-from utils.hand_measures import baseline_angle, slant
+from utils.hand_measures import baseline_angle
 from utils.ink import (
     at_equal_steps,
     from_strokes,
@@ -47,17 +47,6 @@ class LevelBaseline(Linear):
             angle = 0.0
         cosine, sine = math.cos(angle), math.sin(angle)
         return np.array([[cosine, sine], [-sine, cosine]])
-
-
-class UndoSlant(Linear):
-    """Shears a line so that its downstrokes are upright; level lines stay unchanged.
-
-    The inverse of `matrix` undoes it.
-    """
-
-    def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
-        lean = np.nan_to_num(slant(ink))
-        return np.array([[1.0, lean], [0.0, 1.0]])  # y grows downwards
 
 
 @dataclass(kw_only=True)

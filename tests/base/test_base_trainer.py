@@ -34,7 +34,7 @@ from tiny_run import (
 )
 from torch import nn
 
-from base.base_trainer import BaseTrainer, TrainingFailed
+from base.base_trainer import TrainingFailed
 from base.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
 from base.dry_run import dry_run
 from base.training_parts import TrainingSettings
@@ -478,9 +478,3 @@ def test_each_validation_is_of_its_own_epoch(tmp_path):
     last = float(rows(trainer)[-1]["valid_mean_prediction"])
     # The metric divides by points, of which each has three numbers.
     assert last == pytest.approx(3 * torch.cat(predictions).mean().item(), rel=1e-4)
-
-
-@pytest.mark.parametrize(("old", "new"), BaseTrainer.former_names.items())
-def test_a_method_of_an_old_name_is_refused_as_it_would_never_be_called(old, new):
-    with pytest.raises(UserError, match=rf"^Own\.{old} is never called: {new} has taken"):
-        type("Own", (ChunkTrainer,), {old: lambda *_: {}})

@@ -5,7 +5,8 @@ import pytest
 
 from data_loader.synthetic.corpus import held_out
 from data_loader.synthetic.embedded import EmbeddedDataset, write
-from utils.hand_measures import ring_area, too_wide, word_gaps
+from tests.data_loader.synthetic.hands import hand
+from utils.hand_measures import ring_area, slant, too_wide, word_gaps
 from utils.ink import from_strokes, strokes
 
 
@@ -16,6 +17,18 @@ def test_a_line_is_too_wide_for_its_text_by_a_point_far_off_alone():
         far = ink.copy()
         far[-1, 0] = 1e9
         assert too_wide(far, text) and not too_wide(ink, text)
+
+
+@pytest.mark.parametrize("lean", [-0.3, 0.0, 0.25, 0.6])
+def test_the_slant_of_a_line_is_that_of_its_hand(lean):
+    for seed in range(3):
+        upright, leaning = (
+            write("several words on a line", hand(slant=one), np.random.default_rng(seed), 75.0)
+            for one in (0.0, lean)
+        )
+        # Letters lean a little by themselves.
+        assert slant(leaning) - slant(upright) == pytest.approx(lean, abs=0.08)
+    assert np.isnan(slant(from_strokes([np.array([[0, 0], [5, 0]])])))
 
 
 def bar(x, width=0.0):

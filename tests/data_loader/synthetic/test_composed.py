@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from base.base_dataset import SPLITS
-from data_loader import ComposedDataset, ShapedDataset, UndoSlant
+from data_loader import ComposedDataset, LevelBaseline, ShapedDataset
 from data_loader.synthetic.alignment import Alignment
 from data_loader.synthetic.composed import share_of
 from tests.data_loader.synthetic.recorded import HANDS, Recorded
@@ -112,7 +112,7 @@ def test_a_split_alone_is_as_in_the_whole_without_what_only_training_needs(table
     def made(digits):
         options = {"alignment": str(table), "size": 2, "height": height, "digits": digits}
         inner = ComposedDataset(dataset=Recorded(), **options)
-        return ShapedDataset(dataset=inner, shaping=[UndoSlant()])
+        return ShapedDataset(dataset=inner, shaping=[LevelBaseline()])
 
     whole, lacking = made(None).load(), made(Missing())
     for split in ("valid", "test"):

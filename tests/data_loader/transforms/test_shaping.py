@@ -12,7 +12,6 @@ from data_loader.transforms.shaping import (
     ResampleTime,
     ScaleHeight,
     ShapedDataset,
-    UndoSlant,
     pieces,
 )
 from tests.data_loader.synthetic.hands import hand, turned
@@ -33,11 +32,6 @@ def shaped(transform, ink, missing=None):
     return result
 
 
-def lean(ink):
-    """Return how far the downstrokes of ink lean, as it is undone."""
-    return UndoSlant().matrix(ink, None)[0, 1]
-
-
 @pytest.mark.parametrize("degrees", [-20, -5, 0, 8, 25])
 def test_level_baseline_undoes_a_known_turn(degrees):
     for seed in range(3):
@@ -52,16 +46,6 @@ def test_level_baseline_undoes_a_known_turn(degrees):
 def test_level_baseline_leaves_what_has_none():
     for ink in (*(turned(line(text=text), 10) for text in "7a."), turned(line(), 50)):
         assert (shaped(LevelBaseline(), ink) == ink).all()
-
-
-@pytest.mark.parametrize("slant", [-0.3, 0.0, 0.25, 0.6])
-def test_undo_slant_finds_a_known_slant(slant):
-    for seed in range(3):
-        ink = line(seed, slant=slant)
-        own = lean(line(seed))  # letters lean a little by themselves
-        assert lean(ink) - own == pytest.approx(slant, abs=0.08)
-        assert lean(shaped(UndoSlant(), ink)) == pytest.approx(0, abs=0.02)
-    assert lean(from_strokes([np.array([[0, 0], [5, 0]])])) == 0
 
 
 SQUARE = from_strokes(
@@ -120,7 +104,7 @@ def source(**options):
 
 def test_a_shaped_dataset_shapes_all_splits():
     plain = source().load()
-    dataset = ShapedDataset(dataset=source(), shaping=[UndoSlant(), ScaleHeight(height=50.0)])
+    dataset = ShapedDataset(dataset=source(), shaping=[LevelBaseline(), ScaleHeight(height=50.0)])
     loaded = dataset.load()
     for split in ("train", "valid", "test"):
         for sample, own in zip(loaded.split(split), plain.split(split), strict=True):
@@ -128,7 +112,7 @@ def test_a_shaped_dataset_shapes_all_splits():
             assert (sample.text, sample.name, sample.writer) == (own.text, own.name, own.writer)
             assert len(sample.ink) == len(sample.missing)
     assert loaded.canonical is None
-    assert "shaped by UndoSlant, ScaleHeight" in loaded.report
+    assert "shaped by LevelBaseline, ScaleHeight" in loaded.report
 
 
 def test_a_dataset_split_at_a_length_can_be_joined():
