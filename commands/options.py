@@ -246,10 +246,11 @@ def check_readable(*paths: str | Path | None) -> None:
 # Output
 
 
-def add_seed(parser: Parser, meaning: str, default: int | None = 0) -> None:
-    """Add --seed; a default of None tells whether it is given."""
-    kind, usual = number(int, 0, 2**32), "" if default is None else " (default: %(default)s)"
-    parser.add_argument("--seed", type=kind, default=default, metavar="N", help=meaning + usual)
+def add_seed(parser: Parser, meaning: str) -> None:
+    """Add --seed."""
+    usual = " (default: %(default)s)"
+    kind = number(int, 0, 2**32)
+    parser.add_argument("--seed", type=kind, default=0, metavar="N", help=meaning + usual)
 
 
 class Output:

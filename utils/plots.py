@@ -256,7 +256,6 @@ def grid_figure(
     inks: Sequence[Sequence[np.ndarray]],
     rows: Sequence[str],
     columns: Sequence[str],
-    caption: str = "",
 ) -> Figure:
     """Return a figure of lines in rows and columns, such as hands by bias (paper, figures 16-21).
 
@@ -266,7 +265,6 @@ def grid_figure(
         inks: of each row, of each column: `(points, 3)`; without a point the place stays empty, but
             there is at least one line.
         rows, columns: their names.
-        caption: the text.
     """
     there = [ink for row in inks for ink in row if len(ink)]
     letter = float(np.median([x_height(ink) for ink in there]))
@@ -283,8 +281,7 @@ def grid_figure(
     pitch = max(extents([ink])[0, 0] * scale(ink) for ink in there) + GAP
     side = MARGIN + 0.8
     width = max(side + pitch * len(columns) - GAP, MIN_WIDTH)
-    canvas, y = Canvas(), MARGIN
-    y += canvas.caption(caption, MARGIN, y, width - MARGIN) + CAPTION_GAP
+    canvas, y = Canvas(), MARGIN + CAPTION_GAP
     for number, column in enumerate(columns):
         canvas.caption(column, side + number * pitch, y)
     y += LINE_HEIGHT + CAPTION_GAP

@@ -122,14 +122,14 @@ class Parsed:
         return Parsed([one for one in self.samples if one.text], self.left_out + lacking)
 
 
-def left_out(faults: Iterable[Fault], names: int = 3) -> list[str]:
+def left_out(faults: Iterable[Fault]) -> list[str]:
     """Return the number of samples left out for each reason, with the first few names."""
     by_reason: dict[str, list[str]] = {}
     for fault in faults:
         named = f"{fault.name} ({fault.detail})" if fault.detail else fault.name
         by_reason.setdefault(fault.reason, []).append(named)
     return [
-        f"{len(named):,} left out: {reason}: {printable(first_of(named, names))}"
+        f"{len(named):,} left out: {reason}: {printable(first_of(named))}"
         for reason, named in sorted(by_reason.items(), key=lambda item: -len(item[1]))
     ]
 
