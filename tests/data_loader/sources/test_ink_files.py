@@ -11,7 +11,7 @@ from data_loader.sources.ink_files import matched
 from data_loader.transforms.shaping import ResampleTime
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
-from tests.data_loader.ink_formats import INK, STROKES
+from tests.data_loader.ink_formats import INK
 from tests.loaded import in_order
 from utils.checks import DataError
 from utils.ink import strokes, x_height
@@ -19,51 +19,6 @@ from utils.ink import strokes, x_height
 
 def plain(samples):
     return [(one.name, one.ink.tolist(), one.text) for one in samples]
-
-
-SOUND = {
-    "InkML": (ink_formats.inkml(), "hello"),
-    "InkML with a byte order mark": (b"\xef\xbb\xbf" + ink_formats.inkml(), "hello"),
-    "InkML in UTF-16": (ink_formats.inkml().decode().encode("utf-16"), "hello"),
-    "IAM-OnDB": (ink_formats.iam(), ""),
-    "MNIST": (ink_formats.mnist(), ""),
-    "UNIPEN without segments": (b".VERSION 1.0\n" + ink_formats.unipen().split(b"\n", 1)[1], ""),
-    "own": (json.dumps({"strokes": STROKES, "text": "hello"}).encode(), "hello"),
-    "own without text": (b"\xef\xbb\xbf\n " + json.dumps({"strokes": STROKES}).encode(), ""),
-}
-
-
-@pytest.mark.parametrize("kind", SOUND)
-@pytest.mark.parametrize("name", ["sample", "sample.txt", "sample.npy"])
-def test_the_content_tells_the_format(tmp_path, kind, name):
-    content, text = SOUND[kind]
-    (tmp_path / name).write_bytes(content)
-    (sample,) = read_ink(tmp_path / name)
-    assert (sample.name, sample.text) == (name, text)
-    assert sample.ink.tolist() == INK and sample.ink.dtype == np.float32
-
-
-@pytest.mark.parametrize("kind", SOUND)
-def test_a_sample_of_too_many_points_is_refused(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr("data_loader.sources.parsing.MAX_POINTS", len(INK) - 1)
-    (tmp_path / "sample").write_bytes(SOUND[kind][0])
-    with pytest.raises(DataError, match=r"sample: more than 4 points \(5"):
-        read_ink(tmp_path / "sample")
-
-
-def test_files_of_many_samples_name_each(tmp_path):
-    files = {
-        "digits": ink_formats.unipen(["7", "", "2"]),
-        "lines.npy": ink_formats.arrays([STROKES, STROKES]),
-        "sentences.txt": "one\ntwo\n",
-        "mine.json": ink_formats.own([("a", STROKES), ("b", STROKES), ("", STROKES)]),
-    }
-    expected = [(f"digits:0000{n}", INK, text) for n, text in enumerate(("7", "", "2"))]
-    expected += [(f"lines.npy:line-0000{n}", INK, text) for n, text in enumerate(("one", "two"))]
-    expected += [(f"mine.json:0000{n}", INK, text) for n, text in enumerate(("a", "b", ""))]
-    assert plain(read_ink(put(tmp_path, files))) == expected
-    (tmp_path / "sentences.txt").unlink()
-    assert [one.text for one in read_ink(tmp_path / "lines.npy")] == ["", ""]
 
 
 def test_groups_of_inkml_are_samples_unless_the_whole_has_a_text(tmp_path):

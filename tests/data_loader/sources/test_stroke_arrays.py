@@ -128,28 +128,6 @@ def test_another_file_is_one_clear_line(tmp_path, content, message):
         prepared(write(tmp_path, content))
 
 
-BROKEN = {
-    "columns": (LINE[:, :2], r"an array that is not \(points, 3\) \(shape \(4, 2\)\)"),
-    "pen": (LINE + 2, "an end of stroke that is not 0 or 1"),
-    "nan": (LINE * np.nan, "a non-number among the points"),
-    "none": (None, r"not an array of numbers \(NoneType\)"),
-    "text": (np.array(["a"]), "values that are not numbers"),
-    "objects": (array_of([1, 2]), "not an array of numbers .list"),
-    "dot": (LINE[:1], "a single point"),
-    "far": (LINE * np.float32([1, 1e12, 1]), r"an offset longer than 1e\+09"),
-}
-
-
-@pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_line_is_named_and_left_out_or_an_error(tmp_path, kind):
-    element, reason = BROKEN[kind]
-    write(tmp_path, saved(array_of([LINE, element, *[LINE] * 4])))
-    with pytest.raises(DataError, match=f"^line-00001: {reason}"):
-        prepared(tmp_path, strict=True)
-    texts = [one.text for one in in_order(prepared(tmp_path))]
-    assert texts == [f"text {n}" for n in (0, 2, 3, 4, 5)]
-
-
 def test_a_pickle_that_names_one_array_many_times_fills_no_memory(tmp_path):
     line = np.zeros((10_000, 3), dtype=np.float32)
     write(tmp_path, saved(array_of([line] * 10_000)), texts="a\n" * 10_000)
@@ -165,8 +143,6 @@ def test_texts_that_do_not_fit_are_an_error(tmp_path):
     (tmp_path / "sentences.txt").unlink()
     with pytest.raises(DataError, match=r'sentences.txt does not exist: .* set "texts": null'):
         prepared(tmp_path)
-    with pytest.raises(DataError, match=r"has no strokes-py3\.npy or strokes\.npy"):
-        prepared(tmp_path.parent)
     assert [one.text for one in prepared(tmp_path, texts=None).used] == [""] * 6
     report = prepared(write(tmp_path, texts="a\n\nc\nd\ne\nf\n")).report
     assert "1 left out: an empty transcription: line-00001" in report

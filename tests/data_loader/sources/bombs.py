@@ -3,19 +3,14 @@
 import gzip
 import io
 import lzma
-import random
-import resource
 import struct
 import tarfile
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
-from tests.campaign.damage import MEBIBYTE, check_answer, peak, seconds
-from tests.campaign.frame import Family, demand, run
+from data_loader.sources.files import MEBIBYTE
 from tests.data_loader import ink_formats
-from tests.data_loader.archives import put
 
 MEMORY, SECONDS = 2 * 10**9, 30.0
 """What reading may take: bytes, and processor time."""
@@ -264,20 +259,3 @@ def segments_of_a_broken_component() -> Files:
 def a_writer_of_many_segments() -> Files:
     writer = b".WRITER_ID " + b"a" * 8_000_000 + b"\n"
     return {"data/7/a/b": writer + ink_formats.unipen("1" * 300), "include/x": b""}
-
-
-def read_bomb(rng: random.Random, folder: Path) -> None:
-    """One of them, in a folder, by the command."""
-    name = rng.choice(sorted(BOMBS))
-    print(name)
-    put(folder / "ink", BOMBS[name]())
-    answer = run(["experiments.py", "read", "ink", "--text", "-d", "cpu"])
-    check_answer(answer)
-    place = answer.output.find("error: ")
-    demand(answer.output.count("\n", place) <= 1, f"more than a line: {answer.output[place:]!a}")
-    memory, spent = peak(resource.RUSAGE_CHILDREN), seconds(resource.RUSAGE_CHILDREN)
-    demand(memory <= MEMORY, f"{name}: {memory >> 20} MiB of memory")
-    demand(spent <= SECONDS, f"{name}: {spent:.1f} s of processor time")
-
-
-FAMILIES = [Family("bombs", 60, read_bomb, 90.0)]
