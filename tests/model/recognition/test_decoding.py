@@ -72,24 +72,6 @@ def test_greedy_collapses_the_best_path():
     assert ctc_texts(log_probs, lengths, Search(4)) == beams
 
 
-def test_wide_beam_scores_are_those_of_torch_s_loss():
-    torch.manual_seed(1)
-    for frames, classes in ((1, 3), (5, 4), (6, 3)):
-        log_probs = random_log_probs(frames, classes, sharpness=2.0)
-        scores = scores_of(ctc_beam(log_probs.numpy(), Search(width=10_000), pruning=math.inf))
-        assert math.fsum(map(math.exp, scores.values())) == pytest.approx(1.0)
-        for text in scores:
-            loss = torch.nn.functional.ctc_loss(
-                log_probs[:, None],
-                torch.tensor([text], dtype=torch.long),
-                torch.tensor([frames]),
-                torch.tensor([len(text)]),
-                blank=classes - 1,
-                reduction="none",
-            )
-            assert scores[text] == pytest.approx(-loss.item(), rel=1e-9)
-
-
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 10_000])
 @pytest.mark.parametrize("weight", [0.0, 1.3])
 def test_a_beam_equals_a_plain_implementation(width, weight):
