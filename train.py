@@ -13,9 +13,10 @@ from functools import partial
 
 import torch
 
-from base import distributed, extension
+from base import distributed
 from base.base_trainer import BaseTrainer, TrainingFailed
 from base.checkpoint import load_weights
+from base.config import user_modules
 from base.device import resolve_device
 from base.dry_run import trying
 from base.licence import after_training
@@ -27,7 +28,7 @@ from commands.start import Start, resolve_start
 from data_loader.data_loaders import Data
 from logger.logger import setup_logging
 from utils.alphabet import table
-from utils.checks import CheckpointError, UserError
+from utils.checks import CheckpointError, ConfigFault, UserError, shown
 from utils.normalisation import Normalisation
 
 log = logging.getLogger("train")
@@ -41,7 +42,7 @@ def main(words: list[str] | None = None) -> int:
         with console.Interruptible(), distributed.started():
             setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
             for path in arguments.modules:
-                extension.load_module(path)
+                user_modules.load_module(path)
             if arguments.sweeps:
                 return sweep.train_all(arguments, train)
             return prepare(arguments) if arguments.prepare else train(arguments)
@@ -134,7 +135,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         },
         "licence": after_training(config.config, start.weights and start.weights.content),
         "versions": versions(device),
-        "modules": extension.versions(),
+        "modules": user_modules.versions(),
     }
     optimizer = config.build("optimizer", params=[*model.to(device).parameters()])
     schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps, total_steps=steps)
@@ -154,6 +155,10 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         weights_from=start.weights and start.weights.path,
     )
     trainer = config.build("trainer", parts=parts)
+    for name, value in vars(config.settings).items():  # By which data and schedule were made.
+        if (other := getattr(trainer.settings, name)) != value:
+            cause = f"{type(trainer).__name__} gives its base {shown(other)}"
+            raise ConfigFault(f"trainer.args.{name}", value, f"{cause}: name it as an argument")
     if not start.resumed:
         return trainer
     try:

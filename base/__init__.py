@@ -5,5 +5,6 @@ A run from outside to inside: `base_trainer` (loop, step, validation) trains the
 batches from `batch_stream` and its update from `optimizer_step` (schedule, average, noise).
 `run_state` is all that changes; `training_checkpoint` saves and restores that, `checkpoint` is the
 file, `run_folder` the folder with its lock, `run_log` what is logged. `dry_run` tries all parts on
-two samples before, `stop_request` ends a run, `distributed` adds up over processes.
+two samples before, `stop_request` ends a run, `distributed` adds up over processes. `config/` has
+what reads configs and makes the objects that they describe.
 """

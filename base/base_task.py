@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from base import distributed, extension
+from base import distributed
 from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
+from base.config import user_modules
 from base.device import plain_layers
 from base.dry_run import trying
 from base.run_state import Sums
@@ -151,7 +152,7 @@ class BaseTask(ABC):
     @property
     def resume_argument(self) -> str:
         """The run's folder, and the user's modules, as a command line has them."""
-        return f"{shlex.quote(str(self.run.models))}{extension.options()}"
+        return f"{shlex.quote(str(self.run.models))}{user_modules.options()}"
 
     def layers(self) -> AbstractContextManager[None]:
         """Return a context in which layers are those that `plain_layers` asks for."""

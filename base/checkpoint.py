@@ -15,15 +15,14 @@ from typing import Annotated, Any, NamedTuple, TypeAlias, TypedDict, get_type_hi
 import torch
 from torch import Tensor, nn
 
+from base.config.binder import Binder
 from base.pretrained import resolve_checkpoint
 from utils import strict_json
 from utils.alphabet import Alphabet
-from utils.binding import Binder
 from utils.checks import CheckpointError, Range, UserError, first_line, short
 from utils.files import atomic_write, open_file
 from utils.normalisation import Normalisation
-from utils.override import children, without
-from utils.strict_json import Config
+from utils.strict_json import Config, children, without
 
 FORMAT = 2
 """Version of the format; newer ones are refused."""

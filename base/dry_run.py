@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from base import extension
 from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
 from base.base_metric import as_floats, unfit
 from base.batch_stream import Chunk
+from base.config import user_modules
 from base.distributed import Lost
 from base.random_state import random_state_kept
 from base.run_state import Sums
@@ -94,7 +94,7 @@ def _try_parts(trainer: Any) -> None:
 
 
 def _has_user_parts(trainer: Any) -> bool:
-    return extension.defines(trainer, trainer.loss, *trainer.model.modules())
+    return user_modules.defines(trainer, trainer.loss, *trainer.model.modules())
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def _put_back(trainer: Any) -> Iterator[None]:
             states[name] = copy.deepcopy(part.state_dict())
     modules = [part for part in parts.values() if isinstance(part, nn.Module)]
     buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
-    owners = [trainer, trainer.loss, *filter(extension.defines, trainer.model.modules())]
+    owners = [trainer, trainer.loss, *filter(user_modules.defines, trainer.model.modules())]
     sums = [(metric, _plain_attributes(metric, trainer)) for metric in trainer.metrics]
     plain = [(owner, _plain_attributes(owner, trainer)) for owner in owners]
     try:
@@ -177,7 +177,7 @@ def _put_back_attributes(owner: Any, before: dict[str, Any], *, warns: bool) -> 
         owner.load_state_dict(state)
     for name, value in changed.items():
         is_kept = state and not _differ(value, getattr(owner, name, None))
-        if warns and extension.defines(owner) and not is_kept:
+        if warns and user_modules.defines(owner) and not is_kept:
             _warn_of_loss(owner, name, IN_BUFFER if is_module else IN_STATE)
 
 
@@ -291,7 +291,7 @@ def _compare_losses(trainer: Any, model: nn.Module, batch: Batch, padded: Batch)
     """Refuse a loss or network for which padding makes a difference."""
     without, beside = (_losses(trainer, model, one) for one in (batch, padded))
     if not _are_equal(without, beside):
-        row, is_own = int((without - beside).abs().argmax()), extension.defines(trainer.loss)
+        row, is_own = int((without - beside).abs().argmax()), user_modules.defines(trainer.loss)
         key, part = ("loss", trainer.loss) if is_own else ("arch", trainer.model)
         expected = (
             "one with which a sequence has the same loss with empty steps behind it, as beside a "

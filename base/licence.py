@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from utils.override import nested
+from utils.strict_json import nested
 
 OPEN = "CC BY 4.0"
 RESEARCH = "for non-commercial research only, as the IAM On-Line Handwriting Database"

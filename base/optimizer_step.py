@@ -17,9 +17,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from base import distributed
 from base.checkpoint import load_weights
-from base.torch_blocks import step_schedule
+from base.config.torch_parts import step_schedule
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.override import without
+from utils.strict_json import without
 
 log = logging.getLogger(__name__)
 

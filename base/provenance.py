@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from base import distributed, extension
+from base import distributed
+from base.config import user_modules
 from utils.files import atomic_write, errors_name, set_aside
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +34,7 @@ def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
     """
     code = checkout()
     diff = code["diff"] if code else b""
-    for name, content in {DIFF: diff, PACKAGES: packages(), **extension.sources()}.items():
+    for name, content in {DIFF: diff, PACKAGES: packages(), **user_modules.sources()}.items():
         path = folder / name
         if not content:
             continue
@@ -47,7 +48,7 @@ def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
         "versions": versions(device),
         "processes": distributed.world_size(),
         "threads": torch.get_num_threads(),
-        "modules": extension.versions(),
+        "modules": user_modules.versions(),
         "checkout": code and {**code, "diff": hashlib.sha256(diff).hexdigest() if diff else None},
     }
 

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from logger.metrics_csv import read_rows
 from utils import strict_json
 from utils.checks import first_line, for_terminal
-from utils.override import children, nested
+from utils.strict_json import children, nested
 
 SEED = "trainer.args.seed"
 Run = ChainMap[str, Any]

@@ -19,14 +19,13 @@ from base.checkpoint import (
     position,
     save_checkpoint,
 )
+from base.config.resumption import changes
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state, set_random_state
 from base.run_state import Progress, RunState
 from base.training_parts import TrainingParts, TrainingSettings
-from utils.checks import ABSENT, CheckpointError, first_line, shown
+from utils.checks import CheckpointError, first_line, shown
 from utils.files import link_or_copy, set_aside
-from utils.override import differences, nested
-from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +110,7 @@ class TrainingCheckpoint:
         log.info("resumed from %s: %d epochs complete, %d steps", source, done.epoch, done.step)
 
     def _load(self, checkpoint: Checkpoint, source: Path) -> None:
-        self.changes = _changes(checkpoint["config"], self.header["config"])
+        self.changes = changes(checkpoint["config"], self.header["config"])
         saved = checkpoint["training"]
         self.state.load_state_dict(saved, checkpoint["metrics"], source, self.stream.layout)
         done = (self.state.progress.epoch, self._schedule_steps(saved))
@@ -244,14 +243,3 @@ class TrainingCheckpoint:
         }
         if distributed.is_main():
             save_checkpoint(path, content)
-
-
-def _changes(before: Config, now: Config) -> dict[str, list[Any]]:
-    """Return the values of two configs that differ, by key, but for the places of data."""
-    pairs = differences(dict(nested(before)), dict(nested(now)))
-    plain = {key: [None if one is ABSENT else one for one in pair] for key, pair in pairs.items()}
-    return {
-        key: pair
-        for key, pair in plain.items()
-        if pair[0] != pair[1] and key.rpartition(".")[2] not in ("root", "cache")
-    }

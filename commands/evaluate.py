@@ -117,15 +117,15 @@ def score_own(
     trainer is of the user's own, or the network neither writes nor reads; else nothing."""
     import torch
 
-    from base import extension
     from base.checkpoint import load_checkpoint
+    from base.config import user_modules
     from base.run_folder import RunFolder
     from base.training_parts import TrainingParts
     from parse_config import config_of
 
     config, scored = config_of(network, chosen.search.overrides), network.model
     blocks = [config.config["loss"], config.config["trainer"], *config.config["metrics"]]
-    has_own = {cls.__name__ for cls in extension.classes()} & {one["type"] for one in blocks}
+    has_own = {cls.__name__ for cls in user_modules.classes()} & {one["type"] for one in blocks}
     if isinstance(network, model.Writer | model.Reader) and not has_own:
         return {}
     loader = data.loader(chosen.split)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import model
+from base.config.overrides import EXAMPLE, Override
 from base.pretrained import pretrained, resolve_checkpoint, styles
 from handwriting.networks import checked_reader, checked_writer
 from handwriting.options import OWN, USUAL, PageOptions, PrimerFile, style
@@ -20,7 +21,6 @@ from utils import checks
 from utils.alphabet import Alphabet
 from utils.checks import DEVICES, UserError, device_name
 from utils.files import make_room
-from utils.override import EXAMPLE, Override
 
 SHORTHANDS = {
     "--lr": ("optimizer.args.lr", "RATE", "learning rate", "0.001"),
@@ -228,10 +228,10 @@ class Networks:
 
     def load_modules(self) -> None:
         """Load the user's own classes."""
-        from base import extension
+        from base.config import user_modules
 
         for path in self.modules:
-            extension.load_module(path)
+            user_modules.load_module(path)
 
 
 def check_readable(*paths: str | Path | None) -> None:

@@ -4,11 +4,11 @@ import argparse
 from dataclasses import dataclass, replace
 
 import model
+from base.config.overrides import Override
 from commands.options import Parser, add_overrides, number, require, taken
 from utils.alphabet import describe, nfc
 from utils.checks import UserError
 from utils.files import read_lines
-from utils.override import Override
 
 LANGUAGE_WEIGHT = 0.7
 """Default of --language-weight (chosen with `recognition` on lines of `testset_v` and

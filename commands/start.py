@@ -22,17 +22,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from base import distributed, extension
+from base import distributed
 from base.base_dataset import Loaded
 from base.base_model import BaseModel, ExtraShapes
 from base.checkpoint import CheckpointFile, check_weights, find_checkpoint, newest_checkpoint
+from base.config import bases, user_modules
+from base.config.trial import TRIAL_ALPHABET, TRIAL_NORMALISATION
 from base.run_folder import SAVED, RunFolder
 from model.loading import naming_incompatibilities
-from parse_config import TRIAL_ALPHABET, TRIAL_NORMALISATION, ConfigError, ConfigParser
-from utils import config_file
+from parse_config import ConfigParser
 from utils.alphabet import Alphabet
-from utils.checks import ABSENT, CheckpointError, ConfigFault, DataError, UserError
-from utils.override import children
+from utils.checks import ABSENT, CheckpointError, ConfigError, ConfigFault, DataError, UserError
+from utils.strict_json import children
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +164,7 @@ def suggested_network(arguments: argparse.Namespace) -> str | None:
     """Return the pretrained network with which the data of a config suggests to begin that names no
     network; None if it has faults, which are told where it is read for the run."""
     with suppress(ConfigError, ConfigFault):
-        values = config_file.written_out(config_file.read(Path(arguments.config)))
+        values = bases.merged(bases.read(Path(arguments.config)))
         if "type" not in children(children(values).get("arch")):
             arch = _find("writer").content["config"]["arch"]  # any: the dataset is asked
             config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
@@ -223,6 +224,6 @@ def _find(place: str | Path, *, resumed: bool = False) -> CheckpointFile:
             "training from its weights"
         )
     if resumed:
-        extension.check(content.get("modules", {}), path)
-        extension.warn_of_changes(content.get("modules", {}), path)
+        user_modules.check(content.get("modules", {}), path)
+        user_modules.warn_of_changes(content.get("modules", {}), path)
     return weights

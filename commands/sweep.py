@@ -9,13 +9,12 @@ import re
 from collections.abc import Callable
 
 from base import distributed
+from base.config.overrides import Override
 from base.run_folder import RunInUse
 from base.stop_request import TrainingFailed
 from commands.start import resolve_start
-from parse_config import ConfigError
 from utils import strict_json
-from utils.checks import UserError
-from utils.override import Override
+from utils.checks import ConfigError, UserError
 
 log = logging.getLogger(__name__)
 

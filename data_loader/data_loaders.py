@@ -12,13 +12,13 @@ import torch
 from numpy.random import Generator
 from torch.utils.data import Dataset
 
-from base import distributed, extension
+from base import distributed
 from base.base_data_loader import BaseDataLoader, Batch, padded
 from base.base_dataset import BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
+from base.config import user_modules
 from utils.alphabet import Alphabet, describe, nfc
-from utils.binding import NOTHING
-from utils.checks import ConfigFault, DataError, Range
+from utils.checks import NOTHING, ConfigFault, DataError, Range
 from utils.files import read_lines
 from utils.normalisation import Normalisation
 from utils.pictures import ink_picture, likely_columns
@@ -312,7 +312,7 @@ class Items(Dataset):
     @cached_property
     def _has_own(self) -> bool:
         """Whether the augmentation has a class of the user's own."""
-        return extension.defines(*self.augmentation)
+        return user_modules.defines(*self.augmentation)
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
         epoch, index = key

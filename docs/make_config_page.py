@@ -12,11 +12,11 @@ from collections import defaultdict
 from pathlib import Path
 from typing import get_args
 
-from base import torch_blocks
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
+from base.config import torch_parts
+from base.config.signatures import owners
 from parse_config import BLOCKS, choices, config_binder
-from utils.binding import owners
 
 PAGE = Path(__file__).with_name("config.md")
 MARK = "<!-- made by docs/make_config_page.py -->\n"
@@ -79,7 +79,7 @@ def filled(page: str) -> str:
     for number, section in enumerate(sections):
         annotation = SECTIONS[section.partition("\n")[0]]
         base, *_ = get_args(annotation) or (annotation,)
-        classes = [cls for cls in choices(base).values() if not torch_blocks.offers(cls)]
+        classes = [cls for cls in choices(base).values() if cls not in torch_parts.offered()]
         lines = [f"{section.partition(MARK)[0]}{MARK}"]
         for cls in classes:
             first = inspect.getdoc(cls).partition("\n\n")[0]

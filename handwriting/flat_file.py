@@ -30,6 +30,7 @@ import torch
 
 from base import distributed
 from base.checkpoint import FORMAT as CHECKPOINT_FORMAT
+from base.config.binder import Binder
 from base.device import resolve_device
 from base.pretrained import network_of, pretrained, styles
 from data_loader.sources.ink_files import mean_step
@@ -44,12 +45,11 @@ from model.loading import load as load_network
 from model.loading import restored
 from model.trained_network import TrainedNetwork
 from utils import strict_json
-from utils.binding import Binder
 from utils.checks import ABSENT, CheckpointError, ConfigFault, Range, UserError
 from utils.files import atomic_write, open_file, write_text
 from utils.hand_measures import baseline, levelled
 from utils.ink import x_height
-from utils.override import children
+from utils.strict_json import children
 
 FORMER_FORMAT, FORMAT = "online-handwriting/1", "online-handwriting/2"
 DIGEST_BYTES = hashlib.sha256().digest_size

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.files import atomic_write, errors_name
-from utils.override import nested
-from utils.strict_json import Config
+from utils.strict_json import Config, nested
 
 HPARAMS = "events.out.tfevents.0000000000.hparams"
 """The file of the values for the HPARAMS tab. TensorBoard shows those that it reads first, in the

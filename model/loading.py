@@ -12,9 +12,11 @@ from typing import Any
 import torch
 
 import model
-from base import extension
 from base.base_model import BaseModel, ExtraShapes
 from base.checkpoint import HAND_FILE, Checkpoint, check_weights, find_checkpoint, load_weights
+from base.config import user_modules
+from base.config.binder import Binder
+from base.config.signatures import arguments_of, by_name
 from base.device import resolve_device
 from base.pretrained import resolve_checkpoint
 from model.generation.networks import GenerationNetwork
@@ -23,7 +25,6 @@ from model.recognition.encoder import Recogniser
 from model.trained_network import TrainedNetwork
 from model.writer import Writer
 from utils.alphabet import Alphabet
-from utils.binding import Binder, arguments_of, by_name
 from utils.checks import ABSENT, CheckpointError, ConfigFault, DataError, shown
 from utils.normalisation import Normalisation
 
@@ -47,7 +48,7 @@ def load(
         UserError: if there is no such device, module or checkpoint, or the checkpoint is not valid.
     """
     for module in modules:
-        extension.load_module(module)
+        user_modules.load_module(module)
     place = resolve_device(device)
     if (hand := resolve_checkpoint(path) / HAND_FILE).exists():
         path = hand
@@ -66,12 +67,12 @@ def restored(checkpoint: Checkpoint, path: Path, place: torch.device) -> Trained
     try:
         network = _build(checkpoint, path)
     except (ConfigFault, DataError) as fault:
-        lacking = extension.missing(checkpoint.get("modules", {}))
+        lacking = user_modules.missing(checkpoint.get("modules", {}))
         raise CheckpointError("; ".join(filter(None, (f"{path}: {fault}", lacking)))) from None
     load_weights(network, checkpoint["state_dict"], path)
     kinds = {GenerationNetwork: Writer, Recogniser: Reader}
     kind = next((kinds[base] for base in kinds if isinstance(network, base)), TrainedNetwork)
-    extension.warn_of_changes(checkpoint.get("modules", {}), path)
+    user_modules.warn_of_changes(checkpoint.get("modules", {}), path)
     heavy = ("state_dict", "training")
     record = {name: value for name, value in checkpoint.items() if name not in heavy}
     return kind(network.to(place).eval(), path, place, record)
@@ -80,7 +81,7 @@ def restored(checkpoint: Checkpoint, path: Path, place: torch.device) -> Trained
 def networks() -> dict[str, type[BaseModel]]:
     """Return by name the classes of networks: the project's and those of the user's modules."""
     offered = [getattr(model, name) for name in model.__all__]
-    return by_name(offered + extension.classes(), BaseModel)
+    return by_name(offered + user_modules.classes(), BaseModel)
 
 
 def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
@@ -101,7 +102,7 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
         sketch = binder.make(BaseModel, arch, "arch", supplied)
     for fault in binder.faults:
         raise fault
-    if sketch is None:
+    if sketch is ABSENT:
         raise CheckpointError(f"{path}: it lacks the alphabet or the extras that its network needs")
     check_weights(sketch, checkpoint["state_dict"], path)
     return binder.make(BaseModel, arch, "arch", supplied)

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from base.checkpoint import load_checkpoint
+from base.config import bases
+from base.config.overrides import Override
+from base.config.trial import TRIAL_NORMALISATION
 from base.pretrained import pretrained
-from parse_config import TRIAL_NORMALISATION, ConfigError, ConfigParser, Override
-from utils import config_file
+from parse_config import ConfigParser
 from utils.alphabet import Alphabet
-from utils.override import nested
+from utils.checks import ConfigError
+from utils.strict_json import nested
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.json"))
@@ -18,7 +21,7 @@ CONFIGS = sorted((ROOT / "configs").glob("*.json"))
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_config_is_sound_and_named_like_its_file(path):
-    given = config_file.written_out(config_file.read(path))
+    given = bases.merged(bases.read(path))
     if "type" in (given["arch"] or {}):
         config = ConfigParser.from_file(path)
         assert config.stored == given

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import train
-from base import extension
+from base.config import user_modules
 from data_loader import EmbeddedDataset
 from parse_config import ConfigParser
 from utils.ink import strokes
@@ -25,7 +25,7 @@ def blocks(kind):
 @pytest.fixture
 def my_ink(tmp_path, monkeypatch, logging_restored):
     """The module of the page, in the place and with the data that it speaks of."""
-    monkeypatch.setattr(extension, "_loaded", {})
+    monkeypatch.setattr(user_modules, "_loaded", {})
     monkeypatch.setattr(sys, "path", list(sys.path))
     (source,) = [block for block in blocks("python") if "class MyInk" in block]
     assert len([line for line in source.split("\n") if line.strip()]) <= 10

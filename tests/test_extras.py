@@ -10,8 +10,8 @@ import pytest
 
 import experiments
 import train
-from base import extension
 from base.checkpoint import load_checkpoint, save_checkpoint, to_share
+from base.config import user_modules
 from model import load
 from tests import moody
 from tests.same_run import differences, rows_of
@@ -49,7 +49,7 @@ def trained(tmp_path_factory):
 def forget(patch, folder):
     """Be a process in a folder that has loaded no module of a user's."""
     patch.chdir(folder)
-    patch.setattr(extension, "_loaded", {})
+    patch.setattr(user_modules, "_loaded", {})
     patch.setattr(sys, "path", [path for path in sys.path if path != str(folder)])
     sys.modules.pop("parts", None)
 
@@ -118,7 +118,7 @@ def test_commands_write_what_they_are_told(workplace, capsys):
 
 
 def test_a_file_to_share_writes_the_same_without_the_data(workplace):
-    extension.load_module("parts.py")
+    user_modules.load_module("parts.py")
     content = load_checkpoint(run("whole") / "checkpoint-epoch2.pth")
     save_checkpoint("shared.pth", to_share(content))
     writer = load("shared.pth", "cpu")

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 import experiments
 import train
-from base import extension
 from base.checkpoint import load_checkpoint, load_weights
+from base.config import user_modules
 from data_loader.sources.own_ink import OwnInk
 from model import PredictionNetwork, SynthesisNetwork
 from tests.tiny_config import CONFIG
@@ -138,7 +138,7 @@ def config_of(texts):
 def workplace(tmp_path, monkeypatch, logging_restored):
     """An empty folder in which the scripts run, and `Mine` among the datasets."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(extension, "classes", lambda: [Mine])
+    monkeypatch.setattr(user_modules, "classes", lambda: [Mine])
     return tmp_path
 
 

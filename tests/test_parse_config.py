@@ -10,22 +10,16 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 import model
-from base import extension
 from base.base_loss import BaseLoss
-from base.torch_blocks import trial_weights
+from base.config import user_modules
+from base.config.overrides import Override
+from base.config.trial import TRIAL_ALPHABET, TRIAL_NORMALISATION
 from model import SynthesisNetwork
 from model.generation.loss import NegativeLogLikelihood
 from model.generation.networks import GenerationNetwork
-from parse_config import (
-    TRIAL_ALPHABET,
-    TRIAL_NORMALISATION,
-    ConfigError,
-    ConfigParser,
-    Override,
-    choices,
-)
+from parse_config import ConfigParser, choices
 from tests import tiny_config
-from utils.checks import UserError
+from utils.checks import ConfigError, UserError
 
 CONFIG = json.loads((Path(__file__).parents[1] / "configs" / "iam_conditional.json").read_text())
 CONFIG["optimizer"] = {"type": "Adam", "args": {"lr": 0.01, "betas": [0, 0.999]}}
@@ -146,7 +140,7 @@ def test_a_class_of_ones_own_has_a_name_of_its_own(monkeypatch):
     class PredictionNetwork(model.PredictionNetwork):
         pass
 
-    monkeypatch.setattr(extension, "classes", lambda: [PredictionNetwork])
+    monkeypatch.setattr(user_modules, "classes", lambda: [PredictionNetwork])
     expected = r"test_parse_config\.py: model\.generation\.networks has a PredictionNetwork, too"
     with pytest.raises(UserError, match=expected):
         parsed(CONFIG)
@@ -245,6 +239,12 @@ class Forgetful(SynthesisNetwork):
         super().__init__(normalisation, alphabet, clip_lstm_gradient=bound and bound + 1)
 
 
+class Stretched(SynthesisNetwork):
+    def __init__(self, normalisation, alphabet, *, stretch: float = 0.1, **options):
+        fixed = {"stretch": stretch / 2, "end_of_sequence": True, "dropout": 0.3}
+        super().__init__(normalisation, alphabet, **fixed, **options)
+
+
 class Unbounded(SynthesisNetwork):
     def __init__(self, normalisation, alphabet, *, channels: int = 1, **options):
         super().__init__(normalisation, alphabet, **options)
@@ -325,7 +325,7 @@ class Unsaved(Stuck):
 def test_a_part_of_ones_own_that_cannot_be_used_is_a_fault_before_data_loads(
     monkeypatch, key, cls, message
 ):
-    monkeypatch.setattr(extension, "classes", lambda: [cls])
+    monkeypatch.setattr(user_modules, "classes", lambda: [cls])
     assert message in only_fault(changed(key, {"type": cls.__name__}))
 
 
@@ -341,8 +341,19 @@ def test_a_part_of_ones_own_that_cannot_be_used_is_a_fault_before_data_loads(
     ],
 )
 def test_a_class_of_ones_own_that_is_not_sound_is_a_fault(monkeypatch, cls, args, message):
-    monkeypatch.setattr(extension, "classes", lambda: [cls])
+    monkeypatch.setattr(user_modules, "classes", lambda: [cls])
     assert message in only_fault(changed("arch", {"type": cls.__name__, "args": args}))
+
+
+def test_what_a_class_gives_its_base_is_a_default_where_the_object_keeps_it(monkeypatch):
+    """Its own argument may be another one than that of the base."""
+    monkeypatch.setattr(user_modules, "classes", lambda: [Stretched])
+    config = parsed(changed("arch", {"type": "Stretched", "args": {"stretch": 0.2}}))
+    args = config.resolved["arch"]["args"]
+    assert (args["stretch"], args["end_of_sequence"]) == (0.2, True)
+    assert args["dropout"] == 0.0, "a layer keeps it in another form"
+    both = {"type": "Stretched", "args": {"dropout": 0.5}}
+    assert "multiple values for keyword argument 'dropout'" in only_fault(changed("arch", both))
 
 
 def test_where_files_are_written_is_said_on_the_command_line_only():
@@ -424,7 +435,7 @@ def test_what_works_is_offered_and_nothing_else(base, some, none):
 def schedule_of(block: dict[str, Any], steps: int) -> tuple[Optimizer, LRScheduler]:
     """Return the config's optimiser and a schedule of it."""
     config = parsed(changed("lr_scheduler", block), "trainer.args.schedule_by=epoch")
-    optimizer = config.build("optimizer", params=trial_weights())
+    optimizer = config.build("optimizer", params=[torch.nn.Parameter(torch.ones(2, 2))])
     return optimizer, config.build("lr_scheduler", optimizer=optimizer, steps=steps)
 
 

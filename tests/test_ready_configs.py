@@ -15,13 +15,13 @@ import torch
 import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import load_checkpoint
+from base.config import bases
 from logger.metrics_csv import read_rows
 from model import load
 from model.reader import Reader
 from model.writer import Writer
 from parse_config import choices, config_binder
 from tests import small_sources
-from utils import config_file
 from utils.ink import from_strokes
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,7 @@ def workplace(tmp_path, monkeypatch, logging_restored):
 
 def smaller(path: Path) -> list[str]:
     """Write small data for a config, and return the options that shrink the rest to fit it."""
-    config = config_file.written_out(config_file.read(path))
+    config = bases.merged(bases.read(path))
     dataset = config["data_loader"]["args"]["dataset"]
     data = small_sources.of_block(dataset)
     options = {f"data_loader.args.dataset.args.{name}": value for name, value in data.items()}
@@ -89,7 +89,7 @@ def test_a_ready_config_trains_and_resumes_and_its_checkpoint_can_be_used(path, 
 
 def check_epochs(path: Path, rows: list[dict[str, float]], count: int) -> None:
     """Check that so many epochs of two or more steps were made, by the config's schedule."""
-    config = config_file.written_out(config_file.read(path))
+    config = bases.merged(bases.read(path))
     loss = next(name for name in rows[0] if name.endswith("_per_point")).removesuffix("_per_point")
     names = [loss, f"valid_{loss}", f"{loss}_per_point", f"valid_{loss}_per_point"]
     if monitor := config["trainer"]["args"].get("monitor"):

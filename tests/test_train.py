@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import train
-from base import extension
 from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint
+from base.config import user_modules
 from commands import sweep, train_options
 from data_loader.synthetic.embedded import EmbeddedDataset
 from tests.same_run import differences, rows_of
@@ -74,7 +74,7 @@ def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, monkeypatch):
     own += "    def __init__(self, *supplied, bucket=4, **options):\n"
     own += "        super().__init__(*supplied, bucket=bucket, **{'batch_size': 2, **options})\n"
     Path("my_loader.py").write_text(own)
-    monkeypatch.setattr(extension, "_loaded", {})
+    monkeypatch.setattr(user_modules, "_loaded", {})
     monkeypatch.setattr(sys, "path", list(sys.path))
     changes = {"data_loader.type": "Loader", "data_loader.args.batch_size": ...}
     config = changed(CONFIG, changes | {"optimizer": {"type": "Adam"}})
@@ -96,6 +96,31 @@ def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, monkeypatch):
     again = ["-c", "config.json", *words, "a", "--lr", "0.01", "--start-or-resume", "-o"]
     assert run(*again, "data_loader.args.batch_size=2") == 0
     assert run(*again, "data_loader.args.batch_size=3") == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            "clip_norm=1.0, **options",
+            "clip_norm = null: Mine gives its base 1.0: name it as an arg",
+        ),
+        (
+            "epochs=options['epochs']",
+            "seed = 4: Mine does not hand it on: super().__init__(..., **",
+        ),
+        ("", 'trainer.type = "Mine": its constructor ended in TypeError'),
+    ],
+)
+def test_a_trainer_hands_on_its_options(workplace, monkeypatch, capsys, call, message):
+    own = "from trainer import GenerationTrainer\n\nclass Mine(GenerationTrainer):\n"
+    own += "    def __init__(self, *supplied, **options):\n"
+    Path("my_trainer.py").write_text(f"{own}        super().__init__(*supplied, {call})\n")
+    monkeypatch.setattr(user_modules, "_loaded", {})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "my_trainer", raising=False)
+    words = ["-c", "config.json", "--module", "my_trainer.py", "-o", "trainer.type=Mine"]
+    assert message in refused(capsys, *words)
 
 
 def test_start_or_resume(workplace, capsys):

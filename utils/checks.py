@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 ABSENT = object()
 """In the place of a value that a config lacks, or of which a message would say nothing."""
+NOTHING: Mapping[str, Any] = {}
 
 MAX_CHARACTERS = 1900
 """Of the faults that a message lists (assumed: a screen)."""
@@ -69,6 +70,21 @@ class ConfigFault(UserError):
         key = key if len(key) <= MAX_KEY else f"{key[: MAX_KEY - 3]}..."
         value = "" if self.value is ABSENT else f" = {shown(self.value)}"
         return ": ".join(filter(None, (self.source, f"{key}{value}", self.expected)))
+
+
+class ConfigError(UserError):
+    """All faults of a config; the message lists them as `listed` does.
+
+    Args:
+        source: the origin of the config: the file, or `checkpoint FILE`.
+        faults: what is wrong; those of command-line options have these as their source.
+    """
+
+    def __init__(self, source: str, faults: Sequence[ConfigFault]) -> None:
+        self.faults = faults
+        first, *others = map(str, faults)
+        alone = first if faults[0].source else f"{source}: {first}"
+        super().__init__(listed(source, [first, *others]) if others else alone)
 
 
 class DataError(UserError):

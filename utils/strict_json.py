@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -82,6 +83,29 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Json:
         raise ConfigFault("", ABSENT, TOO_DEEP) from None
     except ValueError as error:  # Python's limit on the digits of a whole number.
         raise ConfigFault("", ABSENT, str(error)) from None
+    return values
+
+
+def children(holder: Json) -> dict[str, Json]:
+    """Return the values of an object or a list, by name or index as in a dotted key."""
+    if isinstance(holder, list):
+        return {str(index): child for index, child in enumerate(holder)}
+    return holder if isinstance(holder, dict) else {}
+
+
+def nested(values: Json, key: str = "") -> Iterator[tuple[str, Json]]:
+    """Yield all values within others, however deep, with their dotted keys."""
+    for name, child in children(values).items():
+        yield f"{key}{name}", child
+        yield from nested(child, f"{key}{name}.")
+
+
+def without(values: Json, unwanted: Callable[[str, Json], bool]) -> Json:
+    """Return the values of a config without those that are unwanted by their names and values."""
+    if isinstance(values, list):
+        return [without(v, unwanted) for v in values if not unwanted("", v)]
+    if isinstance(values, dict):
+        return {k: without(v, unwanted) for k, v in values.items() if not unwanted(k, v)}
     return values
 
 

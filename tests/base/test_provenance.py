@@ -8,7 +8,8 @@ from importlib import metadata
 
 import pytest
 
-from base import extension, provenance
+from base import provenance
+from base.config import user_modules
 from base.run_folder import RunFolder
 
 
@@ -62,16 +63,16 @@ def test_a_start_names_the_commit_and_what_differs_from_it(project, tmp_path, mo
 
 
 def test_a_copy_of_each_module_is_kept_and_a_change_is_said(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(extension, "_loaded", {})
+    monkeypatch.setattr(user_modules, "_loaded", {})
     monkeypatch.setattr(sys, "path", list(sys.path))
     file, run, before = tmp_path / "my_code.py", RunFolder("words", "a", tmp_path), None
     for text in ("a = 1\n", "a = 2\n"):
         file.write_text(text)
         sys.modules.pop("my_code", None)
-        extension.load_module(file)
+        user_modules.load_module(file)
         modules = start_of(run)["modules"]
         assert modules == {"my_code": hashlib.sha256(text.encode()).hexdigest()}
-        extension.warn_of_changes(before or modules, "x.pth")
+        user_modules.warn_of_changes(before or modules, "x.pth")
         before = before or modules
     del sys.modules["my_code"]
     kept = [run.models / name for name in ("my_code.py.former-1", "my_code.py")]

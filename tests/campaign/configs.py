@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from parse_config import ConfigError, ConfigParser
+from base.config.bases import merged, read
+from parse_config import ConfigParser
 from tests.campaign import tiny
 from tests.campaign.damage import (
     check_answer,
@@ -21,7 +22,7 @@ from tests.campaign.damage import (
 )
 from tests.campaign.frame import ROOT, Family, demand, run
 from utils.alphabet import Alphabet
-from utils.config_file import read, written_out
+from utils.checks import ConfigError
 from utils.normalisation import Normalisation
 
 CONFIGS = sorted((ROOT / "configs").glob("*.json"))
@@ -31,9 +32,9 @@ ENCODINGS = ("utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-
 
 def broken_values(rng: random.Random) -> Any:
     """Return a ready config with one to three things wrong in it."""
-    config = written_out(read(rng.choice(CONFIGS)))
+    config = merged(read(rng.choice(CONFIGS)))
     if rng.random() < 0.15:  # a block of another one
-        other = written_out(read(rng.choice(CONFIGS)))
+        other = merged(read(rng.choice(CONFIGS)))
         name = rng.choice(BLOCKS)
         config[rng.choice((name, name, rng.choice(BLOCKS)))] = other[name]
         if rng.random() < 0.5:

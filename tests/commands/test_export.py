@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from base.checkpoint import load_checkpoint, save_checkpoint, to_share
+from base.config.overrides import Override
 from model import load
 from parse_config import config_of as config_of_network
 from tests.commands.networks import config_of, save, use
 from utils.checks import UserError
-from utils.override import Override
 
 
 def test_an_export_is_small_and_writes_like_the_checkpoint(conditional, tmp_path, capsys):

@@ -1,6 +1,6 @@
 """The page of the keys is that of the constructors, and leaves no key unexplained."""
 
-from base.torch_blocks import DERIVED_ARGUMENTS, NOT_OFFERED
+from base.config.torch_parts import DERIVED_ARGUMENTS, NOT_OFFERED
 from docs.make_config_page import PAGE, SECTIONS, filled, meanings, tables
 
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ import pytest
 import experiments
 import model
 import train
-from base import extension
 from base.checkpoint import load_checkpoint
+from base.config import user_modules
 from logger.metrics_csv import read_rows
 from utils.checks import UserError
 
@@ -26,7 +26,7 @@ def blocks(kind):
 
 def forget(monkeypatch):
     """Be a process that has loaded no module of a user's."""
-    monkeypatch.setattr(extension, "_loaded", {})
+    monkeypatch.setattr(user_modules, "_loaded", {})
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(Path.cwd())])
     sys.modules.pop("my_parts", None)
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from utils.binding import Binder, arguments_of
+from base.config.binder import Binder
 from utils.checks import Range
 
 
@@ -16,13 +16,6 @@ class Pen:
 class Desk:
     def __init__(self, owner, *, pens: list[Pen] = (), pen: Pen | None = None) -> None:
         self.owner, self.pens, self.pen = owner, pens, pen
-
-
-class Chest(Desk):
-    """Gives the class it comes from what it needs itself, and hands on the options alone."""
-
-    def __init__(self, place, *, drawers: int = 3, **options: Any) -> None:
-        super().__init__(f"{place} with {drawers}", **options)
 
 
 class BigDesk(Desk):
@@ -101,30 +94,10 @@ class Stool(Table):
         super().__init__(*supplied, wood=wood, **options)
 
 
-class Small(Desk):
-    def __init__(self, *, height: "NowhereDefined" = 1) -> None: ...  # noqa: F821
-
-
-@pytest.mark.parametrize(
-    ("cls", "arguments"),
-    [
-        (BigDesk, (["owner"], ["drawers", "pens", "pen"], {"pens": (), "pen": None})),
-        (Chest, (["place"], ["drawers", "pens", "pen"], {"drawers": 3, "pens": (), "pen": None})),
-        (Small, ([], ["height"], {"height": 1})),
-        (Table, (["place"], ["legs", "wood"], {"wood": "oak"})),
-        (Stool, (["place"], ["wood", "legs"], {"wood": "beech"})),
-    ],
-)
-def test_a_constructor_takes_what_it_passes_on_as_well(cls, arguments):
-    found = arguments_of(cls)
-    assert (found.supplied, list(found.accepted), found.defaults) == arguments
-    assert found.accepted.get("height", Any) is Any  # what cannot be resolved accepts anything
-
-
 def test_a_dataclass_of_options_is_checked_and_keeps_what_it_was_given():
-    made = Binder(lambda base: {"Stool": Stool} if base is Table else {})
-    stool = made.make(Table, {"type": "Stool", "args": {"legs": 4}}, "seat", {"place": "here"})
-    assert (stool.place, stool.legs, made.faults) == ("here", Legs(legs=4, wood="beech"), [])
-    assert made.defaults == {"seat.args.wood": "beech"}
-    made.make(Table, {"type": "Stool", "args": {"legs": 0}}, "seat", {"place": "here"})
-    assert str(made.faults[0]) == "seat.args.legs = 0: a whole number at least 1"
+    binder = Binder(lambda base: {"Stool": Stool} if base is Table else {})
+    stool = binder.make(Table, {"type": "Stool", "args": {"legs": 4}}, "seat", {"place": "here"})
+    assert (stool.place, stool.legs, binder.faults) == ("here", Legs(legs=4, wood="beech"), [])
+    assert binder.defaults == {"seat.args.wood": "beech"}
+    binder.make(Table, {"type": "Stool", "args": {"legs": 0}}, "seat", {"place": "here"})
+    assert str(binder.faults[0]) == "seat.args.legs = 0: a whole number at least 1"

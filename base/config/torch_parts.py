@@ -1,4 +1,4 @@
-"""Torch's optimisers and schedules as blocks of a config: which, with what arguments.
+"""Torch's optimisers and schedules as parts of a config: which, with what arguments.
 
 Their constructors are made for programs: some arguments come from the run, and their errors
 do not name the offending value.
@@ -10,13 +10,12 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import torch
-from torch import nn
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from base import extension
+from base.config import user_modules
+from base.config.signatures import Annotation, Arguments, arguments_of
 from base.dry_run import try_state, trying
-from utils.binding import Annotation, Arguments, arguments_of
 from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
@@ -62,39 +61,31 @@ def offered() -> list[type]:
     ]
 
 
-def offers(cls: type) -> bool:
-    """Return whether a class is torch's."""
-    return cls.__module__.startswith("torch.")
-
-
 def arguments(cls: type) -> Arguments:
     """Return the arguments of a class's constructor; torch's with bounds and what is derived."""
-    found, is_optimizer = arguments_of(cls), issubclass(cls, Optimizer)
-    if offers(cls):
-        found = arguments_of(cls, FROM_PROGRAM)
-        for name in found.accepted.keys() & TORCH_RANGES.keys():
-            found.accepted[name] = _bounded(found.accepted[name], TORCH_RANGES[name])
-        found = replace(
-            found,
+    if cls in offered():
+        arguments, is_optimizer = arguments_of(cls, FROM_PROGRAM), issubclass(cls, Optimizer)
+        for name in arguments.accepted.keys() & TORCH_RANGES.keys():
+            arguments.accepted[name] = _bounded(arguments.accepted[name], TORCH_RANGES[name])
+        return replace(
+            arguments,
             supplied=["params"] if is_optimizer else ["optimizer", "steps"],
-            defaults=found.defaults | DERIVED_ARGUMENTS.get(cls.__name__, {}),
+            defaults=arguments.defaults | DERIVED_ARGUMENTS.get(cls.__name__, {}),
             construct=_construct if is_optimizer else _schedule,
         )
-    elif issubclass(cls, LRScheduler):  # A user's own may have torch's `last_epoch`.
-        found.supplied[:] = [name for name in found.supplied if name != "last_epoch"]
-    # The project's own hand on what they are given.
-    return replace(found, is_watched=cls in extension.classes())
-
-
-def trial_weights() -> list[nn.Parameter]:
-    """Return what an optimiser is tried on: one small weight."""
-    return [nn.Parameter(torch.ones(2, 2))]
+    arguments = arguments_of(cls)
+    if cls in user_modules.classes():  # The project's classes hand on what they get.
+        owners = arguments.owners.items()
+        arguments.handed_on = {n: owner for n, owner in owners if not user_modules.defines(owner)}
+    if issubclass(cls, LRScheduler):  # A user's class may have torch's `last_epoch`.
+        arguments.supplied[:] = [name for name in arguments.supplied if name != "last_epoch"]
+    return arguments
 
 
 def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
-    """Make a few steps of `trial_weights`; a ConfigFault says what fails."""
-    own = schedule is not None and extension.defines(schedule)
-    for step in range(TRIAL_STEPS if own else MADE_STEPS):
+    """Make a few steps of an optimiser; a ConfigFault says what fails."""
+    is_users = schedule is not None and user_modules.defines(schedule)
+    for step in range(TRIAL_STEPS if is_users else MADE_STEPS):
         for group in optimizer.param_groups:
             for weight in group["params"]:
                 weight.grad = torch.ones_like(weight)

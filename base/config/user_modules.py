@@ -12,17 +12,15 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 
 from utils.checks import CheckpointError, UserError, first_line
 from utils.files import open_file
 
 log = logging.getLogger(__name__)
 
-_loaded: dict[str, tuple[ModuleType, bytes]] = {}
-"""By name: the module, and the content of its file."""
-_imported: dict[str, bytes] = {}
-"""What they import from their folders, as `my_loss/helper`: the contents of these files."""
+_loaded: dict[str, bytes] = {}
+"""The contents of the files by the names of their modules; of what these import from their folders
+as `my_loss/helper`."""
 
 
 def load_module(path: str | Path) -> None:
@@ -51,22 +49,24 @@ def load_module(path: str | Path) -> None:
     sys.path.append(folder)  # Worker processes find the module by its name.
     before = set(sys.modules)
     try:
-        _loaded[name] = importlib.import_module(name), content
+        importlib.import_module(name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever the user's code raises
         sys.path.remove(folder)
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise UserError(f"--module {path}: it does not load: {reason}") from error
+    _loaded[name] = content
     for other in sys.modules.keys() - before - {name}:
         file = Path(getattr(sys.modules[other], "__file__", None) or "")
         if file.suffix == ".py" and Path(folder) in file.parents and file.is_file():
-            _imported[f"{name}/{other}"] = file.read_bytes()
+            _loaded[f"{name}/{other}"] = file.read_bytes()
 
 
 def defines(*objects: object) -> bool:
-    """Return whether one of them is of a class that neither PyTorch nor the project has."""
-    packages = {type(one).__module__.partition(".")[0] for one in objects}
+    """Return whether one of them is, or has, a class that neither PyTorch nor the project has."""
+    kinds = (each if isinstance(each, type) else type(each) for each in objects)
+    packages = {cls.__module__.partition(".")[0] for cls in kinds}
     return not packages <= {"torch", "base", "data_loader", "model", "trainer"}
 
 
@@ -74,31 +74,27 @@ def classes() -> list[type]:
     """Return the classes that the loaded modules define."""
     return [
         value
-        for module, _ in _loaded.values()
-        for value in vars(module).values()
-        if inspect.isclass(value) and value.__module__ == module.__name__
+        for name in _loaded
+        if "/" not in name
+        for value in vars(sys.modules[name]).values()
+        if inspect.isclass(value) and value.__module__ == name
     ]
 
 
 def versions() -> dict[str, str]:
     """Return the SHA-256 of the file of each loaded module, by name, and of the files of their
     folders that these import, as `my_loss/helper`; for a checkpoint."""
-    return {name: hashlib.sha256(content).hexdigest() for name, content in _files().items()}
+    return {name: hashlib.sha256(content).hexdigest() for name, content in _loaded.items()}
 
 
 def sources() -> dict[str, bytes]:
     """Return what was loaded, by the names of the files, for the folder of a run."""
-    return {f"{name.rpartition('/')[2]}.py": content for name, content in _files().items()}
-
-
-def _files() -> dict[str, bytes]:
-    """Return the contents of all files that were loaded, by the names of `versions`."""
-    return {name: content for name, (_, content) in _loaded.items()} | _imported
+    return {f"{name.rpartition('/')[2]}.py": content for name, content in _loaded.items()}
 
 
 def options() -> str:
     """Return the options that load these modules again, each after a space."""
-    files = [str(module.__file__) for module, _ in _loaded.values()]
+    files = [str(sys.modules[name].__file__) for name in _loaded if "/" not in name]
     return "".join(f" --module {shlex.quote(file)}" for file in files)
 
 

@@ -1,0 +1,77 @@
+"""What is wrong with a config, before any data loads: its parts are made, as far as they can be."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import torch
+
+from base.base_task import logged_names
+from base.base_trainer import BaseTrainer
+from base.config.binder import Binder
+from base.config.overrides import CACHE, Override, option_of, with_defaults
+from base.config.signatures import Annotation
+from base.config.torch_parts import TRIAL_STEPS, make_steps
+from base.training_parts import TrainingSettings
+from utils.alphabet import Alphabet
+from utils.checks import ABSENT, ConfigFault, hint
+from utils.files import PLAIN_NAME
+from utils.normalisation import Normalisation
+from utils.strict_json import Config, children, nested
+
+TRIAL_NORMALISATION = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0))
+TRIAL_ALPHABET = Alphabet([" "])
+"""A network is checked with these while those of the data are not known."""
+
+
+def key_faults(config: Config, keys: list[str], overrides: list[Override]) -> list[ConfigFault]:
+    """Return the faults of a config's keys, of its name, and of places where files are written."""
+    unknown = [item for item in config.items() if item[0] not in keys]
+    faults = [ConfigFault(*item, f"unknown key{hint(item[0], keys)}") for item in unknown]
+    name = config.get("name", ABSENT)
+    if not (isinstance(name, str) and PLAIN_NAME.fullmatch(name)):
+        expected = "letters, digits, '_', '-' and '.', beginning with a letter or digit"
+        faults.append(ConfigFault("name", name, f"{expected}, up to 100"))
+    for key, value in nested(config):
+        if key.rpartition(".")[2] == CACHE and value is not None and not option_of(key, overrides):
+            expected = f"says where files are written: accepted only as -o {key}=FOLDER"
+            faults.append(ConfigFault(key, ABSENT, expected))
+    return faults
+
+
+def try_parts(
+    config: Config, blocks: Mapping[str, Annotation], binder: Binder
+) -> TrainingSettings | None:
+    """Make the parts of a config, whose faults `binder` has then; return the trainer's settings.
+
+    The trainer, which needs the data, is not made. On the device "meta" the weights of a network
+    take neither time nor memory; optimiser and schedule make steps of small weights.
+    """
+
+    def make(key: str, **supplied: Any) -> Any:
+        return binder.make(blocks[key], config.get(key, ABSENT), key, supplied)
+
+    units, settings = {"normalisation": TRIAL_NORMALISATION, "alphabet": TRIAL_ALPHABET}, None
+    with torch.device("meta"):
+        network = make("arch", **units, extras=ABSENT)
+    make("data_loader")
+    optimizer = make("optimizer", params=[torch.nn.Parameter(torch.ones(2, 2))])
+    schedule = make("lr_scheduler", optimizer=optimizer, steps=None, total_steps=TRIAL_STEPS)
+    loss, metrics = make("loss", model=network), make("metrics", model=network)
+    make("trainer", parts=ABSENT)
+    is_sound = not any(fault.key.startswith("trainer") for fault in binder.faults)
+    try:
+        trainer = binder.choices(BaseTrainer).get(str(children(config.get("trainer")).get("type")))
+        if trainer and ABSENT not in (network, loss, metrics):
+            binder.faults += trainer.incompatibilities(network, loss, metrics)
+        logged = None if ABSENT in (loss, metrics) else logged_names(loss, metrics, True)
+        if is_sound:
+            args = with_defaults(config, binder.defaults)["trainer"].get("args", {})
+            names = args.keys() & {field.name for field in fields(TrainingSettings)}
+            settings = TrainingSettings(**{name: args[name] for name in names})
+            binder.faults += settings.validate(schedule, logged)
+        if not binder.faults:
+            make_steps(optimizer, schedule)
+    except ConfigFault as fault:
+        binder.faults.append(fault)
+    return settings
