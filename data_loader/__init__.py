@@ -28,6 +28,7 @@ _NAMES = {
     ),
     "transforms.slips": "RemoveSlips",
     "transforms.smoothing": "Smooth",
+    "told_hands": "ToldHandsDataset",
     "united": "UnitedDataset",
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}

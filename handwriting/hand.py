@@ -51,6 +51,8 @@ class Hand:
         calibration: how lines become as large as the primer, and how far apart words are; measured
             unless given, where the primer has a text and the sampling a bias and no stretch of its
             own.
+        continues: whether lines go on from the primer; a writer that is told the hand writes each
+            by itself, and the primer only says what words are shaped by.
     """
 
     writer: Writer
@@ -62,13 +64,14 @@ class Hand:
     progress: bool = False
     second: Reader | None = None
     calibration: Calibration | None = None
+    continues: bool = True
 
     def __post_init__(self) -> None:
         ink, text = self.primer
         self.primer = ink, text.rstrip()  # the space comes with what follows
         self.sampling = replace(self.sampling, latent_seed=self.sampling.latent_seed or 0)
         sizes = self.writer.model.needs_text and self.primer[1] and self.sampling.bias > 0
-        if sizes and self.calibration is None and self.sampling.stretch is None:
+        if self.continues and sizes and self.calibration is None and self.sampling.stretch is None:
             self.calibration = calibrated(self.writer, self.primer, self.sampling, self.progress)
 
     @cached_property
@@ -83,8 +86,9 @@ class Hand:
         sampling = self.sampling
         if self.calibration is not None:
             sampling = replace(sampling, stretch=self.calibration.stretch)
+        primer = self.primer if self.continues else None
         lines = self.writer.write_lines(
-            texts, seeds, sampling, primer=self.primer, progress=self.progress
+            texts, seeds, sampling, primer=primer, progress=self.progress
         )
         return lines if self.calibration is None else [*map(self.calibration.scaled, lines)]
 

@@ -6,13 +6,16 @@ import numpy as np
 
 import data_loader
 from base.base_dataset import Sample
+from base.pretrained import style_values
 from data_loader.sources.ink_files import matched
 from handwriting.options import PrimerFile
 from handwriting.plain_text import known_only
+from model.generation.hand_encoder import DESCRIPTOR, told
 from model.generation.options import Primer
 from model.generation.writing import check_lengths
+from model.recognition.hand_descriptor import HandDescriptor
 from model.writer import Writer
-from utils.checks import UserError
+from utils.checks import DataError, UserError, short
 
 
 def load_primer(
@@ -66,6 +69,36 @@ def _text_of(
     except UserError as error:
         raise UserError(f"{file.path}: {error}") from None
     return text, left_out
+
+
+def hand_of(path: Path) -> np.ndarray:
+    """Return what a network is told of the hand of a file of ink, or of a folder, `(L, D + 1)`: the
+    numbers that a style has, or what its lines look like.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    values = style_values(path)
+    if "hand" not in values:
+        return told(*descriptor_of(path))
+    try:
+        return told(np.asarray_chkfinite(values["hand"], np.float32))
+    except ValueError:
+        fits = f"{DESCRIPTOR} numbers are accepted"
+        raise DataError(f"{path}: hand = {short(values['hand'])}: {fits}") from None
+
+
+def descriptor_of(path: Path, number: int | None = None) -> tuple[np.ndarray, float]:
+    """Return the descriptor of the hand of lines of ink `(D,)`, and its weight.
+
+    Args:
+        path: a file, or a folder.
+        number: the line that counts; None for all.
+    """
+    samples = data_loader.read_ink(path)
+    chosen = samples if number is None else [samples[number]]
+    total = HandDescriptor.load().describe([sample.ink for sample in chosen]).sum(0)
+    return total[:-1] / total[-1], float(total[-1])
 
 
 def sample_of(path: Path, number: int, option: str) -> tuple[Sample, str]:
