@@ -83,7 +83,7 @@ def hand_of(path: Path) -> np.ndarray:
         return told(*descriptor_of(path))
     try:
         return told(np.asarray_chkfinite(values["hand"], np.float32))
-    except ValueError:
+    except (TypeError, ValueError):
         fits = f"{DESCRIPTOR} numbers are accepted"
         raise DataError(f"{path}: hand = {short(values['hand'])}: {fits}") from None
 

@@ -262,7 +262,6 @@ class _RecurrentNetwork(GenerationNetwork):
                 raise ConfigFault("hand_size", hand_size, "null: GRU cells are told no hand")
             self.hand_encoder = HandEncoder(hand_size, hand_noise, untold)
             gates = num_layers * 4 * hidden_size
-            self.hand_scale = math.sqrt(hand_size)
             self.hand_gates = nn.Linear(hand_size + 1, gates, bias=False)
             nn.init.zeros_(self.hand_gates.weight)
             self.extras = ExtraShapes({"hand": (LINES, DESCRIPTOR + 1), "composed": (1,)})
@@ -290,7 +289,7 @@ class _RecurrentNetwork(GenerationNetwork):
             # In writing line by line, so that a line does not depend on the others, bit for bit.
             rows = extras["hand"].split(batch if self.training else 1)
             vectors = torch.cat([self.hand_encoder(lines) for lines in rows])
-            state["hand"] = torch.cat((vectors, extras["composed"]), 1) / self.hand_scale
+            state["hand"] = torch.cat((vectors, extras["composed"]), 1)
         return state
 
     def told_gates(self, hand: Tensor | None) -> Sequence[Tensor | None]:

@@ -6,7 +6,7 @@ import torch
 
 from base.base_model import Given
 from model import PredictionNetwork, SynthesisNetwork
-from model.generation.hand_encoder import DESCRIPTOR, FEW, LINES, HandEncoder, told
+from model.generation.hand_encoder import DESCRIPTOR, FEW, LINES, SPAN, HandEncoder, told
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault
 from utils.normalisation import Normalisation
@@ -28,7 +28,7 @@ def test_a_hand_is_the_weighted_mean_of_its_lines():
     total = hands.double().sum(1)
     for hand, vector in zip(total[:2], encoder(hands)[:2], strict=True):
         mean = hand[:-1] / (hand[-1] + FEW)
-        torch.testing.assert_close(vector, encoder.layers(mean.float()[None])[0])
+        torch.testing.assert_close(vector, SPAN * encoder.layers(mean.float()[None])[0])
     assert encoder(hands)[2].tolist() == [0.0] * 5
     alone = torch.zeros(3, LINES, DESCRIPTOR + 1)
     alone[:, 0] = total.float()
@@ -98,7 +98,8 @@ def test_hands_are_drawn_from_those_of_the_training():
     for _ in range(3000):
         hands = 1.0 + torch.randn(16, 3) @ mixing.t() + 0.1 * torch.randn(16, DESCRIPTOR)
         rows = torch.stack([torch.from_numpy(told(hand.numpy())) for hand in hands])
-        encoder(rows)
+        with torch.autocast("cpu", torch.bfloat16):
+            encoder(rows)
     drawn = torch.from_numpy(np.array([encoder.draw(seed) for seed in range(500)]))
     covariance = mixing @ mixing.t() + 0.01 * torch.eye(DESCRIPTOR)
     assert (encoder.mean - 1.0).abs().max() < 0.6
