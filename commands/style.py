@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
     if not PLAIN_NAME.fullmatch(arguments.name):
         raise UserError(f"--name {arguments.name}: letters, digits, -, _ and . are accepted")
     options.check_readable(arguments.ink)
-    from handwriting.primers import descriptor_of, sample_of
+    from data_loader import read_ink
+    from handwriting.primers import described, sample_of
     from utils.hand_measures import too_wide
     from utils.style_file import write_style
 
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     make_room(path, "--output")
     if path.exists():
         raise UserError(f"{path} is there already: choose another name, or delete it first")
-    hand, _ = descriptor_of(arguments.ink, arguments.number)
+    lines = [one] if arguments.number is not None else read_ink(arguments.ink)
+    hand, _ = described([line.ink for line in lines])
     write_style(path, one.ink, text, arguments.name, hand.tolist(), arguments.resume)
     print(f"{path}  ({len(one.ink)} points, {text!r})")

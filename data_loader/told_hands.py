@@ -21,8 +21,9 @@ LINES = 8
 class ToldHandsDataset(BaseDataset):
     """Another dataset, whose samples come with descriptors of other recorded lines of their hand.
 
-    These say nothing that the sample says: it may be made of them. The extra `hand` has for each of these its descriptor times its weight, and the weight, zeros
-    where there are fewer lines; the extra `composed` is 1 for lines that were not recorded.
+    These say nothing that the sample says, as it may be made of them. The extra `hand` has for
+    each its descriptor times its weight, and the weight, zeros where there are fewer lines; the
+    extra `composed` is 1 for lines that were not recorded. Samples that come with a hand keep it.
 
     Args:
         dataset: supplies the samples.
@@ -54,6 +55,8 @@ class ToldHandsDataset(BaseDataset):
         size = len(next(iter(table.values())))  # D + 1
 
         def told(number: int, sample: Sample) -> Sample:
+            if "hand" in sample.extras:
+                return sample
             others = [
                 line.name for line in hands.get(sample.hand, ()) if line.text not in sample.text
             ]

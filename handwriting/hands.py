@@ -93,21 +93,17 @@ class Hands:
                 look.slant,
                 self._progress,
                 self.second,
-                continues=file is None and options.primer is not None or not writer.is_told,
             )
         return self._hands[key]
 
     def _told(self, file: Path | None, writer: Writer) -> Sampling:
-        """Return how a writer draws points in the hand of a style, or of its own."""
-        if not writer.is_told:
+        """Return how a writer draws points in the hand of a style, or of its own; one that is told
+        no hand, or is to go on from a primer, as it does usually."""
+        if not writer.is_told or (file is None and self._options.primer):
             return self.sampling
         if file not in self._vectors:
-            primer = self._options.primer
-            if file or primer:
-                rows = hand_of(file or primer.path)
-            else:
-                rows = told(writer.model.hand_encoder.draw(self._options.seed))
-            self._vectors[file] = rows
+            own = writer.model.hand_encoder.draw(self._options.seed)
+            self._vectors[file] = hand_of(file) if file else told(own)
         extras = {"hand": self._vectors[file]} | self.sampling.extras
         return replace(self.sampling, extras=extras)
 

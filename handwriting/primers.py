@@ -1,5 +1,6 @@
 """Ink of a file as a primer: in the units of a network's data, with its text."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ def hand_of(path: Path) -> np.ndarray:
     """
     values = style_values(path)
     if "hand" not in values:
-        return told(*descriptor_of(path))
+        return told(*described([sample.ink for sample in data_loader.read_ink(path)]))
     try:
         return told(np.asarray_chkfinite(values["hand"], np.float32))
     except (TypeError, ValueError):
@@ -88,16 +89,9 @@ def hand_of(path: Path) -> np.ndarray:
         raise DataError(f"{path}: hand = {short(values['hand'])}: {fits}") from None
 
 
-def descriptor_of(path: Path, number: int | None = None) -> tuple[np.ndarray, float]:
-    """Return the descriptor of the hand of lines of ink `(D,)`, and its weight.
-
-    Args:
-        path: a file, or a folder.
-        number: the line that counts; None for all.
-    """
-    samples = data_loader.read_ink(path)
-    chosen = samples if number is None else [samples[number]]
-    total = HandDescriptor.load().describe([sample.ink for sample in chosen]).sum(0)
+def described(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Return the descriptor of the hand of lines `(points, 3)`, `(D,)`, and its weight."""
+    total = HandDescriptor.load().describe(lines).sum(0)
     return total[:-1] / total[-1], float(total[-1])
 
 

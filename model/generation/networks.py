@@ -327,7 +327,6 @@ class _RecurrentNetwork(GenerationNetwork):
         raw = self.output(torch.cat([self.dropout(hidden) for hidden in hiddens], -1))
         return Output(self.predict(raw.transpose(0, 1)), carried, attention)
 
-
     def extend_state_dict(
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:

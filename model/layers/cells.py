@@ -51,7 +51,7 @@ def clip_gradient(value: Tensor, bound: float | None) -> Tensor:
 
 
 def each_row(bias: Tensor, told: Tensor | None, batch: int) -> Tensor:
-    """Return the bias `(G)` of each of the sequences `(B, G)`, with what they are told, `(B, G)`."""
+    """Return the bias of each sequence, `(B, G)`: `(G)`, and what it is told, `(B, G)`."""
     return bias.expand(batch, -1) if told is None else bias + told
 
 

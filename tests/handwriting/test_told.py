@@ -65,14 +65,14 @@ def test_a_style_is_told_and_not_continued(writer, tmp_path):
     assert all(not ink[0].any() for ink in first)
 
 
-def test_ink_that_is_to_be_continued_is_and_tells_its_hand(writer, tmp_path):
+def test_ink_that_is_to_be_continued_is(writer, tmp_path):
     write_inkml(tmp_path / "mine.inkml", wave(), "abc")
     primer = PrimerFile(tmp_path / "mine.inkml", scale=1.0)
     options = PageOptions(paper=PAPER, proofread=False, primer=primer)
     hand = Hands(writer, options, "cpu", progress=False).of(options.look)
     (line,) = hand.write_lines(["ab"], [3])
     assert line.primed == len(wave())
-    np.testing.assert_array_equal(hand.sampling.extras["hand"], hand_of(primer.path))
+    assert "hand" not in hand.sampling.extras
 
 
 def test_the_hand_of_some_lines_is_what_all_of_them_look_like(tmp_path):

@@ -88,7 +88,7 @@ def test_a_network_that_was_told_nothing_goes_on_with_hands():
 
 
 def test_grus_are_told_no_hand():
-    with pytest.raises(ConfigFault, match="hand_size.*GRU cells are told no hand"):
+    with pytest.raises(ConfigFault, match=r"hand_size.*GRU cells are told no hand"):
         PredictionNetwork(UNIT, hidden_size=8, cell="GRU", hand_size=4)
 
 

@@ -326,8 +326,7 @@ def test_plain_layers_are_differentiated_twice_and_compiled_ones_refuse_it(windo
 @pytest.mark.parametrize("bound", [None, 0.05])
 def test_what_rows_are_told_is_a_bias_of_their_own(dtype, compiled, tolerance, window, bound):
     layer, arguments = case(**SIZES["odd"], window=window)
-    inputs, *text, state = arguments
-    told = torch.randn(inputs.shape[1], 20)
+    told = torch.randn(arguments[0].shape[1], 20)
     wide = dtype == torch.float64
 
     def result(layer, arguments, told):
