@@ -1,6 +1,7 @@
 """Ink of a file as a primer: in the units of a network's data, with its text."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from data_loader.sources.ink_files import matched
 from handwriting.options import PrimerFile
 from handwriting.plain_text import known_only
 from model.generation.hand_encoder import DESCRIPTOR, told
-from model.generation.options import Primer
+from model.generation.options import Primer, Sampling
 from model.generation.writing import check_lengths
 from model.recognition.hand_descriptor import HandDescriptor
 from model.writer import Writer
@@ -87,6 +88,14 @@ def hand_of(path: Path) -> np.ndarray:
     except (TypeError, ValueError):
         fits = f"{DESCRIPTOR} numbers are accepted"
         raise DataError(f"{path}: hand = {short(values['hand'])}: {fits}") from None
+
+
+def in_hand_of(sampling: Sampling, path: Path | None, writer: Writer) -> Sampling:
+    """Return how a writer draws points in the hand of a file, if it is told hands, and there is a
+    file."""
+    if path is None or not writer.is_told:
+        return sampling
+    return replace(sampling, extras={"hand": hand_of(path)} | dict(sampling.extras))
 
 
 def described(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
