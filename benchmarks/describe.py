@@ -19,7 +19,9 @@ from base.base_dataset import Sample
 from benchmarks.hand_space import discriminant
 from benchmarks.measures import main
 from commands import options
+from data_loader import ToldHandsDataset
 from data_loader.synthetic.composed import COMPOSED
+from handwriting.networks import load_reader
 from model.generation.hand_encoder import DESCRIPTOR
 from model.recognition.hand_descriptor import BATCH, FILE, HandDescriptor, weights_of
 from parse_config import ConfigParser
@@ -58,6 +60,8 @@ def fit(descriptor: HandDescriptor, samples: Sequence[Sample]) -> None:
     owners = np.repeat(np.arange(len(hands)), [len(hand) for hand in hands])
     space = discriminant(together, owners, together.std(axis=0) + 1e-6, DESCRIPTOR)
     projection = space.projection / np.sqrt(space.between + 1.0)
+    lacking = DESCRIPTOR - projection.shape[1]  # where there are few hands
+    projection = np.pad(projection, ((0, 0), (0, lacking)))
     descriptor.load_state_dict(
         descriptor.state_dict()
         | {"mean": torch.from_numpy(space.mean), "projection": torch.from_numpy(projection)}
@@ -69,11 +73,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Make the descriptor, if that is asked for, describe the lines, and save the table."""
     make_room(arguments.output, "--output")
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
-    dataset = getattr(loader.dataset, "dataset", loader.dataset)
-    loaded = dataset.load()
+    dataset = loader.dataset
+    loaded = (dataset.dataset if isinstance(dataset, ToldHandsDataset) else dataset).load()
     recorded = [sample for sample in loaded.used if not sample.name.startswith(COMPOSED)]
-    if arguments.fit:
-        network = options.taken(options.Networks, arguments).reader(arguments.fit).model
+    descriptor = HandDescriptor.load() if arguments.fit is None else None
+    if descriptor is None:
+        network = load_reader(arguments.fit, "cpu").model
         descriptor = HandDescriptor(
             network.convolution.out_channels, network.layers[0].hidden_size, DESCRIPTOR
         )
@@ -81,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
         training = set(loaded.split("train"))
         fit(descriptor.eval(), [sample for sample in recorded if sample in training])
         descriptor.save(FILE)
-    values = HandDescriptor.load().describe([sample.ink for sample in recorded])
+    values = descriptor.describe([sample.ink for sample in recorded])
     names = np.array([sample.name for sample in recorded])
     atomic_write(
         arguments.output, lambda file: np.savez_compressed(file, names=names, values=values)

@@ -66,7 +66,7 @@ class ToldHandsDataset(BaseDataset):
             for row, place in enumerate(chosen):
                 rows[row] = table[others[place]]
             composed = np.float32([sample.name not in table])
-            return replace(sample, extras={"hand": rows, "composed": composed})
+            return replace(sample, extras={"hand": rows, "composed": composed, **sample.extras})
 
         places = {sample: number for number, sample in enumerate(loaded.used)}
         samples = changed(loaded.samples, lambda sample: [told(places[sample], sample)])
