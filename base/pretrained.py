@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from utils.checks import CheckpointError, ConfigFault, nearest
 from utils.strict_json import read
@@ -47,12 +48,17 @@ def network_of(style: Path | None) -> Path:
     Raises:
         CheckpointError: if there is none of this name.
     """
-    values = None
-    if style and style.suffix.lower() == ".json":
-        with suppress(ConfigFault):  # what it contains is said where it is read as ink
-            values = read(style)
-    named = values.get("network") if isinstance(values, dict) else None
+    named = style_values(style).get("network") if style else None
     return _named(str(named or "writer"), pretrained(), "pretrained network")
+
+
+def style_values(path: Path) -> Mapping[str, Any]:
+    """Return what a style's file says; nothing for ink of another kind."""
+    values = None
+    if path.suffix.lower() == ".json":
+        with suppress(ConfigFault):  # what it contains is said where it is read as ink
+            values = read(path)
+    return values if isinstance(values, dict) else {}
 
 
 def pretrained() -> dict[str, Path]:
@@ -65,12 +71,12 @@ def pretrained() -> dict[str, Path]:
 
 
 def style_file(name: str) -> Path:
-    """Return the file of a style: one that exists, or that of a name.
+    """Return the file of a style, or folder of ink: one that exists, or that of a name.
 
     Raises:
         CheckpointError: if there is none.
     """
-    return Path(name) if Path(name).is_file() else _named(name, styles(), "style")
+    return Path(name) if Path(name).exists() else _named(name, styles(), "style")
 
 
 def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     learned = networks.writer(arguments.resume)
     from base.run_folder import RunFolder
     from handwriting.hand import Hand, row_of
-    from handwriting.primers import load_primer
+    from handwriting.primers import in_hand_of, load_primer
     from parse_config import config_of
     from trainer import own_hand
     from utils.plots import lines_figure, write_png
@@ -50,11 +50,13 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.output.make()
     dataset = config_of(learned, arguments.overrides).build("data_loader").dataset
     loaded, _ = dataset.load_adapted(learned.path, None, learned.device, resumed=True)
-    primer, _ = load_primer(PrimerFile(folder.models / own_hand.SAMPLE), learned)
+    style = folder.models / own_hand.SAMPLE
+    primer, _ = load_primer(PrimerFile(style), learned)
     own = [sample for sample in loaded.split("valid") if sample.text != primer[1]][:SHOWN]
     texts = [*(sample.text for sample in own), *asked]
     seeds = range(arguments.seed, arguments.seed + len(texts))
     sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
+    sampling = in_hand_of(sampling, style, learned)
     reader = networks.reader(usual_proofreader(learned))
     earlier, now = (
         [row_of(line) for line in Hand(one, primer, reader, sampling).write_words(texts, seeds)]

@@ -95,13 +95,14 @@ def run(arguments: argparse.Namespace) -> None:
     reader = networks.reader(arguments.reader or usual_proofreader(writer))
     proofreader = arguments.proofread and networks.reader(arguments.proofread)
     from handwriting.legibility import read_back
-    from handwriting.primers import load_primer
+    from handwriting.primers import in_hand_of, load_primer
 
     output.make()
     primer = load_primer(PrimerFile(style), writer)[0] if style else None
     tries = (arguments.tries or PageOptions.tries) if proofreader else 1
     sampling = sampling_of(writer, None, arguments.pen_sharpness, arguments.steps)
     sampling = replace(sampling, extras=dict(arguments.extras))
+    sampling = in_hand_of(sampling, style, writer)
     numbers = range(arguments.seed, arguments.seed + len(texts))
     seeds = [n + sample * SAMPLE_SEED_STRIDE for sample in range(samples) for n in numbers]
     texts, kinds = texts * samples, kinds * samples
@@ -123,7 +124,7 @@ def run(arguments: argparse.Namespace) -> None:
         "reader": str(reader.path),
         "seed": arguments.seed,
         "pen_sharpness": sampling.pen_sharpness,
-        **({"extras": sampling.extras} if sampling.extras else {}),
+        **({"extras": dict(arguments.extras)} if arguments.extras else {}),
         "proofreader": proofreader and str(proofreader.path),
         "tries": tries,
         "style": style and str(style),

@@ -1,4 +1,4 @@
-"""Make the sample of a hand from ink."""
+"""Make a style from ink: a hand with a name."""
 
 import argparse
 from pathlib import Path
@@ -16,10 +16,10 @@ LONGEST = 4000
 def add_options(parser: Parser) -> None:
     add = parser.add_argument
     add("action", choices=("make",), help="make a style")
-    ink = "a line of the hand, in any format that `read` accepts"
-    add("--ink", type=Path, required=True, metavar="FILE", help=ink)
-    which = "number of the sample in the file, from 0 (default: %(default)s)"
-    add("--number", type=number(int, 0), default=0, metavar="N", help=which)
+    ink = "lines of the hand, a file in any format that `read` accepts, or a folder"
+    add("--ink", type=Path, required=True, metavar="PATH", help=ink)
+    which = "the only line that counts, from 0 (default: all, and words are shaped by the first)"
+    add("--number", type=number(int, 0), metavar="N", help=which)
     add("--text", help="text of the ink (default: the one in its file)")
     name = "name of the style, in letters, digits, -, _ and ., and first a letter or digit"
     add("--name", required=True, help=name)
@@ -30,15 +30,16 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Save a style: a line of ink in its own units, its text, and where it is from."""
+    """Save a style: a line of ink in its own units, its text, and what networks are told of it."""
     if not PLAIN_NAME.fullmatch(arguments.name):
         raise UserError(f"--name {arguments.name}: letters, digits, -, _ and . are accepted")
     options.check_readable(arguments.ink)
-    from handwriting.primers import sample_of
+    from data_loader import read_ink
+    from handwriting.primers import described, sample_of
     from utils.hand_measures import too_wide
     from utils.style_file import write_style
 
-    one, _ = sample_of(arguments.ink, arguments.number, "--number")
+    one, _ = sample_of(arguments.ink, arguments.number or 0, "--number")
     text = one.text if arguments.text is None else arguments.text
     if not text or not text.strip():
         raise UserError(f"{arguments.ink} contains no text for {one.name}: give it with --text")
@@ -51,5 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     make_room(path, "--output")
     if path.exists():
         raise UserError(f"{path} is there already: choose another name, or delete it first")
-    write_style(path, one.ink, text, arguments.name, arguments.resume)
+    lines = [one] if arguments.number is not None else read_ink(arguments.ink)
+    hand, _ = described([line.ink for line in lines])
+    write_style(path, one.ink, text, arguments.name, hand.tolist(), arguments.resume)
     print(f"{path}  ({len(one.ink)} points, {text!r})")

@@ -73,6 +73,7 @@ class Lines:
         extras: what the network is told.
         skip_unknown: whether characters that the network does not know are left out.
         primer: whose hand is continued; None for hands of the network's own.
+        style: its file, if it is a style, whose hand a network may be told.
         output: where files go.
         inkml: whether InkML is saved as well.
         show: pictures of the network beside each line.
@@ -87,6 +88,7 @@ class Lines:
     extras: Mapping[str, list[float]]
     skip_unknown: bool
     primer: PrimerFile | None
+    style: Path | None
     output: options.Output
     inkml: bool
     show: list[str]
@@ -134,7 +136,9 @@ def check(arguments: argparse.Namespace, primer: PrimerFile | None) -> None:
 def run(arguments: argparse.Namespace) -> None:
     primer = options.primer_file(arguments)
     check(arguments, primer)
-    chosen = options.taken(Lines, arguments, primer=primer, extras=dict(arguments.extras))
+    style = primer.path if primer and not arguments.primer else None
+    extras = dict(arguments.extras)
+    chosen = options.taken(Lines, arguments, primer=primer, style=style, extras=extras)
     networks, named = options.taken(Networks, arguments), arguments.resume
     named = named or [network_of(primer and primer.path)]
     writers = [networks.writer(name) for name in named]
@@ -159,9 +163,10 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
     sampling, texts, output = chosen.sampling(writer), chosen.texts(writer), chosen.output
     primer = None
     if chosen.primer:
-        from handwriting.primers import load_primer
+        from handwriting.primers import in_hand_of, load_primer
 
         primer, described = load_primer(chosen.primer, writer, chosen.skip_unknown)
+        sampling = in_hand_of(sampling, chosen.style, writer)
         print(f"in the hand of {described}")
     if texts and (hardly := warning(writer.path, "".join(texts))):
         print(hardly)

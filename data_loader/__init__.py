@@ -26,6 +26,7 @@ _NAMES = {
     "transforms.shaping": "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset",
     "transforms.slips": "RemoveSlips",
     "transforms.smoothing": "Smooth",
+    "told_hands": "ToldHandsDataset",
     "united": "UnitedDataset",
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}

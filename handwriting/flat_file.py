@@ -38,7 +38,7 @@ from handwriting.calibration import calibrated
 from handwriting.networks import load_writer
 from handwriting.options import PrimerFile
 from handwriting.plain_text import replacements
-from handwriting.primers import load_primer
+from handwriting.primers import hand_of, load_primer
 from model import CTCNetwork, SynthesisNetwork, Writer
 from model.generation.options import Sampling
 from model.loading import load as load_network
@@ -199,17 +199,27 @@ def save_styles(path: str | Path) -> None:
 
 def style_of_web(writer: Writer, file: Path) -> dict[str, Any]:
     """Return a style: its `text`; its `ink` in x-heights, three numbers a point; `x_height` in the
-    writer's units; and the `stretch` with which lines become as large as it, see `calibration`."""
+    writer's units; and the `stretch` with which lines become as large as it, see `calibration`, or
+    the vector that the writer is `told`."""
     (ink, text), _ = load_primer(PrimerFile(file), writer)
-    height = x_height(ink)
-    stretch = calibrated(writer, (ink, text), Sampling(), progress=True).stretch
+    height, stretch = x_height(ink), writer.model.stretch_at(Sampling().bias)
+    if not writer.is_told:
+        stretch = calibrated(writer, (ink, text), Sampling(), progress=True).stretch
     points = (ink / np.array([height, height, 1.0])).round(4)
     return {
+        **({"told": vector_of(writer, file)} if writer.is_told else {}),
         "text": text,
         "x_height": round(height, 4),
         "stretch": [round(factor, 5) for factor in stretch],
         "ink": points.flatten().tolist(),
     }
+
+
+def vector_of(writer: Writer, file: Path) -> list[float]:
+    """Return the vector of the hand of a style."""
+    model = writer.model
+    state = model.initial_state(1, model.told(1, {"hand": hand_of(file)}))
+    return [round(number, 5) for number in state["hand"][0].tolist()]
 
 
 def _scaled(weights: np.ndarray) -> bytes:

@@ -37,11 +37,12 @@ OWN_TEXT, OWN_TRIES = "It was a quiet evening by the sea", 24
 
 @dataclass(eq=False)
 class Hand:
-    """A writer that keeps to one hand.
+    """A writer that keeps to one hand: it is told the hand, or goes on from a line of it.
 
     Attributes:
         writer: takes a text.
-        primer: a line of the hand.
+        primer: a line of the hand, by which words are shaped, also where lines do not go on from it
+            as `sampling` tells the hand.
         reader: proofreads; None for no proofreading.
         sampling: how points are drawn; all lines, words and tries have its `latent_seed`, or 0.
         tries: most times a word is written.
@@ -68,8 +69,12 @@ class Hand:
         self.primer = ink, text.rstrip()  # the space comes with what follows
         self.sampling = replace(self.sampling, latent_seed=self.sampling.latent_seed or 0)
         sizes = self.writer.model.needs_text and self.primer[1] and self.sampling.bias > 0
-        if sizes and self.calibration is None and self.sampling.stretch is None:
+        if self._continues and sizes and self.calibration is None and self.sampling.stretch is None:
             self.calibration = calibrated(self.writer, self.primer, self.sampling, self.progress)
+
+    @property
+    def _continues(self) -> bool:
+        return "hand" not in self.sampling.extras
 
     @cached_property
     def shape(self) -> HandShape:
@@ -83,8 +88,9 @@ class Hand:
         sampling = self.sampling
         if self.calibration is not None:
             sampling = replace(sampling, stretch=self.calibration.stretch)
+        primer = self.primer if self._continues else None
         lines = self.writer.write_lines(
-            texts, seeds, sampling, primer=self.primer, progress=self.progress
+            texts, seeds, sampling, primer=primer, progress=self.progress
         )
         return lines if self.calibration is None else [*map(self.calibration.scaled, lines)]
 

@@ -4,6 +4,8 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from base.pretrained import network_of, style_of
 from handwriting.hand import Hand, own_hand
 from handwriting.networks import (
@@ -14,9 +16,10 @@ from handwriting.networks import (
     usual_proofreader,
 )
 from handwriting.options import OWN, USUAL, PageOptions, PrimerFile, style
-from handwriting.primers import load_primer
+from handwriting.primers import hand_of, load_primer
 from handwriting.setting import Look
-from model.generation.options import Primer
+from model.generation.hand_encoder import told
+from model.generation.options import Primer, Sampling
 from model.reader import Reader
 from model.writer import Writer
 
@@ -41,6 +44,7 @@ class Hands:
         self._one_for_all = writer is not None
         self._writers: dict[Path, Writer] = {}
         self._primers: dict[Path | None, Primer] = {}
+        self._vectors: dict[Path | None, np.ndarray] = {}
         self._hands: dict[tuple[Path | None, float, float | None], Hand] = {}
         self.notes: list[str] = []
         if writer is None:
@@ -84,13 +88,24 @@ class Hands:
                 writer,
                 self._primers[file],
                 reader,
-                replace(self.sampling, bias=bias),
+                replace(self._told(file, writer), bias=bias),
                 options.tries,
                 look.slant,
                 self._progress,
                 self.second,
             )
         return self._hands[key]
+
+    def _told(self, file: Path | None, writer: Writer) -> Sampling:
+        """Return how a writer draws points in the hand of a style, or of its own; one that is told
+        no hand, or is to go on from a primer, as it does usually."""
+        if not writer.is_told or (file is None and self._options.primer):
+            return self.sampling
+        if file not in self._vectors:
+            own = writer.model.hand_encoder.draw(self._options.seed)
+            self._vectors[file] = hand_of(file) if file else told(own)
+        extras = {"hand": self._vectors[file]} | self.sampling.extras
+        return replace(self.sampling, extras=extras)
 
     def _file_of(self, named: str | Path | None) -> Path | None:
         """Return the file of a style; None for the page's primer, or a hand of its own."""
@@ -101,7 +116,7 @@ class Hands:
     def _primer(self, file: Path | None, writer: Writer) -> Primer:
         given = PrimerFile(file) if file else self._options.primer
         if given is None:
-            return own_hand(writer, self.reader, self._options.seed, self.sampling)
+            return own_hand(writer, self.reader, self._options.seed, self._told(None, writer))
         primer, described = load_primer(given, writer, self._options.skip_unknown)
         self.notes.append(f"in the hand of {described}")
         return primer

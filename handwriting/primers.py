@@ -1,18 +1,23 @@
 """Ink of a file as a primer: in the units of a network's data, with its text."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 import data_loader
 from base.base_dataset import Sample
+from base.pretrained import style_values
 from data_loader.sources.ink_files import matched
 from handwriting.options import PrimerFile
 from handwriting.plain_text import known_only
-from model.generation.options import Primer
+from model.generation.hand_encoder import DESCRIPTOR, told
+from model.generation.options import Primer, Sampling
 from model.generation.writing import check_lengths
+from model.recognition.hand_descriptor import HandDescriptor
 from model.writer import Writer
-from utils.checks import UserError
+from utils.checks import DataError, UserError, short
 
 
 def load_primer(
@@ -66,6 +71,37 @@ def _text_of(
     except UserError as error:
         raise UserError(f"{file.path}: {error}") from None
     return text, left_out
+
+
+def hand_of(path: Path) -> np.ndarray:
+    """Return what a network is told of the hand of a file of ink, or of a folder, `(L, D + 1)`: the
+    numbers that a style has, or what its lines look like.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    values = style_values(path)
+    if "hand" not in values:
+        return told(*described([sample.ink for sample in data_loader.read_ink(path)]))
+    try:
+        return told(np.asarray_chkfinite(values["hand"], np.float32))
+    except (TypeError, ValueError):
+        fits = f"{DESCRIPTOR} numbers are accepted"
+        raise DataError(f"{path}: hand = {short(values['hand'])}: {fits}") from None
+
+
+def in_hand_of(sampling: Sampling, path: Path | None, writer: Writer) -> Sampling:
+    """Return how a writer draws points in the hand of a file, if it is told hands, and there is a
+    file."""
+    if path is None or not writer.is_told:
+        return sampling
+    return replace(sampling, extras={"hand": hand_of(path)} | dict(sampling.extras))
+
+
+def described(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Return the descriptor of the hand of lines `(points, 3)`, `(D,)`, and its weight."""
+    total = HandDescriptor.load().describe(lines).sum(0)
+    return total[:-1] / total[-1], float(total[-1])
 
 
 def sample_of(path: Path, number: int, option: str) -> tuple[Sample, str]:

@@ -28,6 +28,11 @@ class Writer(TrainedNetwork):
 
     model: GenerationNetwork
 
+    @property
+    def is_told(self) -> bool:
+        """Whether the network is told the hand in which it writes."""
+        return "hand" in self.model.extras
+
     def write(
         self,
         text: str | None = None,

@@ -1,7 +1,8 @@
-"""A style: a line of a hand with its text, as a JSON file that a network can be primed with."""
+"""A style: a hand with a name, as a JSON file: what networks are told of it, and a line of it."""
 
 import math
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from utils.files import write_json
 from utils.ink import strokes, x_height
 
 PRECISION = 3
-"""Decimals of a position, if the x-height were 1."""
+"""Decimals of a position, if the x-height were 1, and of a descriptor."""
 
 
 def write_style(
@@ -17,6 +18,7 @@ def write_style(
     ink: np.ndarray,
     text: str,
     name: str,
+    hand: Sequence[float],
     network: str | None = None,
 ) -> None:
     """Write a style.
@@ -26,6 +28,7 @@ def write_style(
         ink: the line `(points, 3)`, in its own units.
         text: what it says.
         name: of the style.
+        hand: its descriptor.
         network: pretrained network that is to write it; None for `writer`.
 
     Raises:
@@ -36,6 +39,7 @@ def write_style(
         "name": name,
         "text": text,
         **({"network": network} if network else {}),
+        "hand": [round(number, PRECISION) for number in hand],
         "strokes": [
             [[round(x, digits), round(y, digits)] for x, y in stroke.tolist()]
             for stroke in strokes(ink)

@@ -13,8 +13,9 @@ const CHUNK = 32; // points that are shown together
 const TAKEN_BACK = 56; // steps after the end of a line that it takes to find it (stopping.js)
 
 /** How a hand goes on: ink and text of a primer in the writer's units, its x-height, the angle and
- * the height of its baseline, and the stretch that a bias needs. */
+ * the height of its baseline, and the stretch that a bias needs; or that it is told, a vector. */
 function handOf({header: {sampling}}, {style, primer, bias}) {
+  if (style?.told) return {...handOf({header: {sampling}}, {bias}), told: style.told};
   const usual = (at) => [1 - sampling.stretch * Math.expm1(-2 * at), 1];
   if (!style && !primer) {
     const baseline = sampling.baseline * sampling.x_height, stretch = usual(bias);
@@ -55,7 +56,7 @@ function asUsual({strokes}, {x_height, step}) {
 export function* writeLine(writer, reader, given, {seed, bias, style, primer}) {
   const text = plain(given), hand = handOf(writer, {style, primer, bias});
   const whole = encode(hand.text ? `${hand.text} ${text}` : text, writer.header.alphabet);
-  writer.begin(hand.ink, whole, hand.text.length, {bias, stretch: hand.stretch});
+  writer.begin(hand.ink, whole, hand.text.length, {bias, ...hand});
   const limit = MIN_STEPS + STEPS_PER_CHARACTER * text.length;
   let best = null;
   for (let attempt = 0; best?.errors !== 0 && attempt < (reader ? TRIES : 1); attempt++) {

@@ -120,6 +120,9 @@ export class Writer {
         torchLayer(kernels, tensors, `layers.${number}`, [size, below + size], order));
     const windows = 3 * Math.floor(tensors["layers.0.window.bias"]?.count / 3);
     const outputs = 6 * Math.floor(tensors["output.bias"]?.count / 6) + 2;
+    const told = tensors["hand_gates.weight"];
+    this.handGates = told && rowsOf(tensors, "hand_gates.weight", 4 * size * this.layers.length,
+      told.columns);
     this.window = kernels.linear(of("window.weight", windows, size), of("window.bias", windows, 1));
     this.output = [rowsOf(tensors, "output.weight", outputs, this.layers.length * size),
       rowsOf(tensors, "output.bias", outputs, 1)];
@@ -127,12 +130,12 @@ export class Writer {
   }
 
   /** Begin a line after a primer's ink, the first `primed` characters of the text; without a primer
-   * after one point of zeros. See sampling._begin. */
-  begin(ink, text, primed, {bias, stretch}) {
+   * after one point of zeros. `told` is the vector of a hand. See sampling._begin. */
+  begin(ink, text, primed, {bias, stretch, told}) {
     const {kernels} = this, {mean, std} = this.header.normalisation;
     kernels.c.release(this.top); // of the line before
     this.text = text;
-    this.#allocate(bias, stretch);
+    this.#allocate(bias, stretch, told);
     for (let i = 0; i < ink.length; i += 3) {
       const [x, y] = [0, 1].map((axis) => (ink[i + axis] - mean[axis]) / std[axis]);
       if (i) this.run(1);
@@ -190,7 +193,7 @@ export class Writer {
   }
 
   /** Make room for a line, in the structure `Writing` of sampling.c; all states are zeros. */
-  #allocate(bias, stretch) {
+  #allocate(bias, stretch, told) {
     const {kernels, size, layers, vocabSize, text, inputs, window, header: {sampling}} = this;
     const count = layers.length, places = text.length + 1, components = window.count / 3;
     const widths = layers.map(({width}) => width), output = this.#output(stretch);
@@ -206,16 +209,26 @@ export class Writer {
     Object.assign(this, {kappas, joints, bias: own, raw, uniform, normal, points, phis});
     this.parity = 0;
     const list = (pointers) => kernels.structure([], [], pointers);
+    const biases = layers.map((layer, number) => told ? this.#toldBias(layer, number, told)
+      : layer.bias);
     this.writing = kernels.structure(
       [0, 1, count, size, vocabSize, components, places, Math.floor(output.count / 6), 1, 1,
         inputs - 3, 0],
       [...sampling.min_scales.map(Math.log), sampling.max_correlation, PEN_PIVOT,
         sampling.pen_sharpness],
-      [list(layers.map((one) => one.weights)), list(layers.map((one) => one.bias)),
+      [list(layers.map((one) => one.weights)), list(biases),
         kernels.structure(widths), list(joints), window.weights, output.weights, window.bias,
         output.bias, kernels.structure(text), kernels.structure([text.length]),
         kernels.alloc(count * size + 1), cells, kappas, kernels.alloc(padded(3 * components)),
         raw, own, uniform, normal, points, phis]);
+  }
+
+  /** The bias of a layer's gates with what a hand adds to them (SynthesisNetwork.told_gates). */
+  #toldBias({bias}, number, told) {
+    const count = 4 * this.size, own = this.kernels.floats(bias, count);
+    const rows = this.handGates.slice(number * count, (number + 1) * count);
+    return this.kernels.alloc(count, [...own].map((value, gate) =>
+      value + sum(told.map((part, i) => part * rows[gate][i]))));
   }
 
   /** The output layer, whose expected offsets are `stretch` times as large (mixture.stretched). */

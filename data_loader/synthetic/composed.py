@@ -28,6 +28,8 @@ LEAST_LINES = 3
 """Lines that a hand needs (assumed)."""
 Share = Annotated[float, Range(0, 1)]
 Strokes = Annotated[float, Range(0, 100)]
+COMPOSED = "composed-"
+"""With which the names of new lines begin."""
 MAX_TEXTS = 1000
 """Texts that are tried for a line before it is an error (assumed)."""
 
@@ -182,7 +184,7 @@ class ComposedDataset(ExtendedDataset):
                 text, path = self._side_by_side(bank, name, generator, number % 2 == 1)
             height = self.height or bank.hands[name].height
             ink = to_ink(path * (height, height, 1), grid)
-            lines.append(Sample(ink, text, f"composed-{number:06d}/{name}", group=name))
+            lines.append(Sample(ink, text, f"{COMPOSED}{number:06d}/{name}", group=name))
         return lines
 
     def _new(self, bank: Bank, name: str, generator: np.random.Generator) -> tuple[str, np.ndarray]:

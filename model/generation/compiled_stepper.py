@@ -16,7 +16,7 @@ from torch.nn import functional
 from base.base_model import BaseModel
 from model.generation.mixture import PEN_PIVOT, stretched
 from model.generation.stepper import PERIOD, Stepper, WritingState
-from model.layers.cells import reorder_gates
+from model.layers.cells import each_row, reorder_gates
 from model.layers.kernels import library
 from model.layers.kernels.library import address
 from model.layers.recurrent import RecurrentLayer
@@ -84,7 +84,6 @@ class CompiledStepper(Stepper):
         self.widths = [weight.shape[1] for weight, _ in gates]
         self.fixed |= dict(
             weights=[library.pack(weight.to(matmul_dtype).t(), groups=4) for weight, _ in gates],
-            gate_biases=[bias.float().clone() for _, bias in gates],
             widths=torch.tensor(self.widths),
             layers=len(gates),
             size=self.size,
@@ -98,6 +97,12 @@ class CompiledStepper(Stepper):
             pen=(PEN_PIVOT, lines.sampling.pen_sharpness),
         )
         self._begin(lines)
+        rows = lines.state["hand"].split(1) if "hand" in lines.state else [None] * len(self.bias)
+        told = zip(*map(network.told_gates, rows), strict=True)  # line by line, see initial_state
+        self.gate_biases = [
+            torch.cat([each_row(bias, row, 1).float() for row in layer])
+            for (_, bias), layer in zip(gates, told, strict=True)
+        ]
         self._allocate()
 
     def _begin(self, lines: WritingState) -> None:
@@ -144,6 +149,7 @@ class CompiledStepper(Stepper):
             parameters=rows(3 * self.components),
             raw=rows(self.outputs),
             bias=self.bias,
+            gate_biases=self.gate_biases,
             points=self.points,
             **of_text,
             **self.fixed,
@@ -167,6 +173,7 @@ class CompiledStepper(Stepper):
         """Drop all but some of the lines."""
         self.joints = [joint[:, rows] for joint in self.joints]
         self.cells, self.bias = self.cells[:, rows], self.bias[rows]
+        self.gate_biases = [bias[rows] for bias in self.gate_biases]
         if self.text is not None:
             self.text, self.text_lengths = self.text[rows], self.text_lengths[rows]
             self.kappas = self.kappas[rows]

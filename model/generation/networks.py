@@ -6,7 +6,7 @@ M components of the mixture, I numbers of a point.
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from base.base_model import BaseModel, Given
+from base.base_model import BaseModel, ExtraShapes, Given
 from model.generation.compiled_stepper import CompiledStepper
+from model.generation.hand_encoder import DESCRIPTOR, LINES, HandEncoder
 from model.generation.mixture import Mixture, NextPoint
 from model.generation.regression import PointEstimate
 from model.generation.stepper import Stepper, WritingState
@@ -25,7 +26,7 @@ from model.layers.kernels import library
 from model.layers.recurrent import INPUT_WEIGHTS, RecurrentLayer
 from model.layers.window import WindowedLayer
 from utils.alphabet import Alphabet
-from utils.checks import Range
+from utils.checks import ConfigFault, Range
 from utils.normalisation import Normalisation
 
 INPUT_SIZE = 3
@@ -220,6 +221,9 @@ class _RecurrentNetwork(GenerationNetwork):
             and the output layer see.
         clip_lstm_gradient: as `clip_output_gradient`, with respect to the gates of the LSTMs before
             squashing (the paper: 10).
+        hand_size: numbers of the vector of a hand that the network is told, see `HandEncoder`;
+            None: it is told none.
+        hand_noise, untold: as `HandEncoder` takes them.
     """
 
     point_weights = INPUT_WEIGHTS
@@ -235,6 +239,9 @@ class _RecurrentNetwork(GenerationNetwork):
         forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
         dropout: Annotated[float, Range(0.0, 0.95)] = 0.0,
         clip_lstm_gradient: Bound = None,
+        hand_size: Size | None = None,
+        hand_noise: Annotated[float, Range(0.0, 10.0)] = 0.3,
+        untold: Annotated[float, Range(0.0, 1.0)] = 0.33,
         **options: Any,
     ) -> None:
         super().__init__(normalisation, **options)
@@ -249,6 +256,15 @@ class _RecurrentNetwork(GenerationNetwork):
         self.layers, self.dropout = nn.ModuleList(layers), Dropout(dropout)
         self.clip_lstm_gradient = clip_lstm_gradient
         self.output = self.output_layer(num_layers * hidden_size)
+        self.hand_encoder = self.hand_gates = None
+        if hand_size is not None:
+            if cell == "GRU":
+                raise ConfigFault("hand_size", hand_size, "null: GRU cells are told no hand")
+            self.hand_encoder = HandEncoder(hand_size, hand_noise, untold)
+            gates = num_layers * 4 * hidden_size
+            self.hand_gates = nn.Linear(hand_size + 1, gates, bias=False)
+            nn.init.zeros_(self.hand_gates.weight)
+            self.extras = ExtraShapes({"hand": (LINES, DESCRIPTOR + 1), "composed": (1,)})
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
         """Return the compiled stepper, where that does what `forward` does.
@@ -260,13 +276,27 @@ class _RecurrentNetwork(GenerationNetwork):
         return (CompiledStepper if fast else Stepper)(self, lines, matmul_dtype)
 
     def initial_state(self, batch: int, given: Given | None = None) -> dict[str, Tensor]:
-        """Return the state before the first step: zeros. What a subclass adds is carried on."""
+        """Return the state before the first step: zeros, and the hand that is told. What a subclass
+        adds is carried on."""
         zeros = self.output.weight.new_zeros
-        return {
+        state = {
             f"{number}.{name}": zeros(batch, size)
             for number, layer in enumerate(self.layers)
             for name, size in layer.state_sizes.items()
         }
+        if self.hand_encoder is not None:
+            extras = (given or self.told(batch)).extras
+            # In writing line by line, so that a line does not depend on the others, bit for bit.
+            rows = extras["hand"].split(batch if self.training else 1)
+            vectors = torch.cat([self.hand_encoder(lines) for lines in rows])
+            state["hand"] = torch.cat((vectors, extras["composed"]), 1)
+        return state
+
+    def told_gates(self, hand: Tensor | None) -> Sequence[Tensor | None]:
+        """Return what a state's hand adds to the gates of each layer, `(B, 4 H)`; None without."""
+        if hand is None:
+            return [None] * len(self.layers)
+        return self.hand_gates(hand).chunk(len(self.layers), 1)
 
     def forward(
         self,
@@ -279,20 +309,30 @@ class _RecurrentNetwork(GenerationNetwork):
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
         bound = self.clip_lstm_gradient
         hiddens, carried, attention = [], dict(state), None
+        told = self.told_gates(state.get("hand"))
         for number, layer in enumerate(self.layers):
             own = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
             if isinstance(layer, WindowedLayer):
-                hidden, windows, phi, last = layer(seen, text, text_lengths, own, bound)
+                hidden, windows, phi, last = layer(
+                    seen, text, text_lengths, own, bound, told[number]
+                )
                 # The upper layers are not tied to the window step by step: they see it all at once.
                 seen = torch.cat((seen.to(windows), windows), -1)
                 attention = phi.transpose(0, 1)  # (B, T, U + 1)
             else:
                 below = [self.dropout(hiddens[-1]).to(seen.dtype)] if hiddens else []
-                hidden, last = layer(torch.cat([seen, *below], -1), own, bound)
+                hidden, last = layer(torch.cat([seen, *below], -1), own, bound, told[number])
             hiddens.append(hidden)  # (T, B, H)
             carried |= {f"{number}.{name}": value for name, value in last.items()}
         raw = self.output(torch.cat([self.dropout(hidden) for hidden in hiddens], -1))
         return Output(self.predict(raw.transpose(0, 1)), carried, attention)
+
+    def extend_state_dict(
+        self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
+    ) -> dict[str, Tensor]:
+        """Extend the weights of a network that may have been told no hands; see `BaseModel`."""
+        told = {name: value for name, value in self.state_dict().items() if name.startswith("hand")}
+        return super().extend_state_dict(told | dict(state_dict), vocab_size_before)
 
 
 class PredictionNetwork(_RecurrentNetwork):
@@ -348,5 +388,5 @@ class SynthesisNetwork(_RecurrentNetwork):
 
 
 OWN = {PredictionNetwork, SynthesisNetwork, RecurrentLayer, WindowedLayer, Dropout}
-OWN |= {nn.ModuleList, nn.Linear, nn.LSTM, nn.GRU}
+OWN |= {HandEncoder, nn.ModuleList, nn.Sequential, nn.Linear, nn.Tanh, nn.LSTM, nn.GRU}
 """The networks, and all modules in them, that the compiled stepper knows."""

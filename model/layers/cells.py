@@ -50,6 +50,11 @@ def clip_gradient(value: Tensor, bound: float | None) -> Tensor:
     return clipped
 
 
+def each_row(bias: Tensor, told: Tensor | None, batch: int) -> Tensor:
+    """Return the bias of each sequence, `(B, G)`: `(G)`, and what it is told, `(B, G)`."""
+    return bias.expand(batch, -1) if told is None else bias + told
+
+
 def reorder_gates(rows: Tensor) -> Tensor:
     """Return rows of torch's LSTM, which has the candidate before the output gate, in our order."""
     input_gate, forget_gate, candidate, output_gate = rows.chunk(4)

@@ -15,6 +15,7 @@ from torch.nn import functional
 from model.layers.cells import (
     clip_gradient,
     compute_dtype,
+    each_row,
     lstm_cell,
     reorder_gates,
     state_dtype,
@@ -73,7 +74,11 @@ class RecurrentLayer(nn.Module):
         return dict.fromkeys(names, self.hidden_size)
 
     def forward(
-        self, inputs: Tensor, state: dict[str, Tensor], bound: float | None = None
+        self,
+        inputs: Tensor,
+        state: dict[str, Tensor],
+        bound: float | None = None,
+        told: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Run the layer.
 
@@ -81,22 +86,28 @@ class RecurrentLayer(nn.Module):
             inputs: `(T, B, input_size)`.
             state: hidden (and cell), `(B, H)` each.
             bound: to which the gradient of an LSTM's gates is clamped at every step, or None.
+            told: what is added to an LSTM's gates at every step, in the order of `lstm_cell`,
+                `(B, 4 H)`; None: nothing.
 
         Returns:
             hidden states `(T, B, H)` and the state after the last step.
         """
         dtype, layer = compute_dtype(inputs), self.layer
         compiled = self.cell == "LSTM" and library.available(inputs.device, dtype)
-        if not compiled and (self.cell == "GRU" or bound is None):
+        if not compiled and (self.cell == "GRU" or (bound is None and told is None)):
             with torch_products(inputs) as inputs:
                 return self._by_torch(inputs, state)
         rows = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
-        weights, carried = [reorder_gates(part) for part in rows], (state["hidden"], state["cell"])
+        incoming, weight, bias = map(reorder_gates, rows)
+        carried = state["hidden"], state["cell"]
         if compiled:
+            weights = incoming, weight, each_row(bias, told, inputs.shape[1])
             hiddens, _, cell, *_ = lstm.run(dtype, bound, inputs, weights, carried)
         else:
-            incoming, weight, bias = (part.to(dtype) for part in weights)
+            incoming, weight, bias = (part.to(dtype) for part in (incoming, weight, bias))
             projected = functional.linear(inputs.to(dtype), incoming, bias)
+            if told is not None:
+                projected = projected + told.to(dtype)
             carried = carried[0], carried[1].to(state_dtype(dtype))
             replayed = cuda.run(projected, weight, *carried, bound)
             if replayed is None:

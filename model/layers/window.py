@@ -20,6 +20,7 @@ from torch.nn import functional
 from model.layers.cells import (
     clip_gradient,
     compute_dtype,
+    each_row,
     gru_cell,
     lstm_cell,
     state_dtype,
@@ -105,6 +106,7 @@ class WindowedLayer(nn.Module):
         text_lengths: Tensor,
         state: dict[str, Tensor],
         bound: float | None = None,
+        told: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
         """Run the layer.
 
@@ -114,6 +116,7 @@ class WindowedLayer(nn.Module):
             text_lengths: characters of each text, `(B,)`.
             state: hidden (and cell) `(B, H)`, window `(B, A)`, kappa `(B, K)`.
             bound: to which the gradient of an LSTM's gates is clamped at every step, or None.
+            told: see `RecurrentLayer`.
 
         Returns:
             hidden states `(T, B, H)`, windows `(T, B, A)`, phi `(T, B, U + 1)`, of which the last
@@ -121,7 +124,8 @@ class WindowedLayer(nn.Module):
         """
         dtype = compute_dtype(inputs)
         if self.cell == "LSTM" and library.available(inputs.device, dtype):
-            weights = self.weight_input, self.weight_hidden, self.bias
+            bias = each_row(self.bias, told, inputs.shape[1])
+            weights = self.weight_input, self.weight_hidden, bias
             parameters = self.weight_window, self.window.weight, self.window.bias
             results = lstm.run(
                 dtype,
@@ -139,6 +143,8 @@ class WindowedLayer(nn.Module):
             with torch_products(inputs) as inputs:
                 # One matrix product for all steps.
                 projected = functional.linear(inputs, self.weight_input, self.bias)  # (T, B, G)
+                if told is not None:
+                    projected = projected + told.to(projected)
                 results = self._replay(projected, one_hot, state, bound)
                 if results is None:
                     return self._loop(projected, one_hot, state, bound)

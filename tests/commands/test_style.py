@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 import experiments
 from data_loader.sources.ink_files import read_ink
@@ -96,3 +97,37 @@ def test_bad_options_are_refused(place, words, message):
     with pytest.raises(UserError, match=message):
         run(*words)
     assert not (place / "styles").exists()
+
+
+def test_a_network_that_is_told_hands_is_told_that_of_a_style(place):
+    make("mine")
+    values = json.loads((place / "styles/mine.json").read_text())
+    values["hand"] = [-number for number in values["hand"]]
+    (place / "styles/other.json").write_text(json.dumps(values))
+    network = save(place / "writer.pth", "SynthesisNetwork", hand_size=4)
+    content = torch.load(network, weights_only=True)
+    content["state_dict"]["hand_gates.weight"].normal_(std=3.0)
+    torch.save(content, network)
+    words = ("write", "-r", network, "-d", "cpu", "--text", "ab", "--steps", 30)
+    for style in ("mine", "other"):
+        assert run(*words, "--style", style, "--output", f"{style}.svg") == 0
+    assert (place / "mine.svg").read_text() != (place / "other.svg").read_text()
+    read = ("legibility", "-r", network, "-d", "cpu", "--text", "ab", "--steps", 30)
+    read += ("--reader", save(place / "reader.pth", "CTCNetwork"), "--style", "mine")
+    assert run(*read, "--output", "found") == 0
+    assert json.loads((place / "found/read_back.json").read_text())["style"].endswith("mine.json")
+
+
+def test_all_lines_of_a_folder_are_the_hand_of_a_style(place):
+    (place / "lines").mkdir()
+    t = np.linspace(0, 1, 120)
+    for number, height in enumerate((20.0, 60.0)):
+        wave = np.stack([300 * t, height * np.sin(75 * t)], axis=1)
+        write_inkml(place / f"lines/{number}.inkml", from_strokes([wave]), "mimi")
+    hands = {}
+    for name, words in {"all": (), "first": ("--number", 0), "second": ("--number", 1)}.items():
+        assert run("style", "make", "--ink", "lines", "--name", name, *words) == 0
+        hands[name] = np.array(json.loads((place / f"styles/{name}.json").read_text())["hand"])
+    assert not np.allclose(hands["first"], hands["second"], atol=0.05)
+    ratio = (hands["all"] - hands["first"]) / (hands["second"] - hands["first"])
+    assert 0.2 < np.median(ratio) < 0.8

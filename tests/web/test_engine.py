@@ -12,7 +12,9 @@ from rapidfuzz.distance import Levenshtein
 from data_loader import EmbeddedDataset
 from handwriting import flat_file
 from handwriting.plain_text import fit, replacements
+from handwriting.primers import hand_of
 from model import load, sample
+from model.generation.hand_encoder import DESCRIPTOR
 from model.generation.options import Sampling
 from model.generation.sampling import predict
 from model.recognition.encoder import GREEDY
@@ -20,6 +22,7 @@ from tests.commands.networks import save
 from tests.flat_files import cases
 from tests.web.conftest import ROOT, needs_node, node
 from utils.ink import from_strokes, row_starts, strokes
+from utils.style_file import write_style
 
 COMMITTED = ROOT / "web" / "engine.wasm"
 WRITER = dict(hidden_size=13, num_layers=2, num_mixtures=3, end_of_sequence=True, stretch=0.03)
@@ -117,6 +120,34 @@ def test_a_seed_writes_the_same_line_as_in_python(flat, of, primed):
         assert len(own) >= count
         np.testing.assert_allclose(written[:count], own[:count], atol=0.02)
         assert answer["ended"] == line.ended and len(written) == len(own)
+
+
+def test_a_hand_that_is_told_writes_the_same_line_as_in_python(tmp_path):
+    checkpoint = save(tmp_path / "a.pth", "SynthesisNetwork", **WRITER, hand_size=4)
+    content = torch.load(checkpoint, weights_only=True)
+    torch.manual_seed(0)
+    content["state_dict"]["hand_gates.weight"].normal_(std=4.0)
+    torch.save(content, checkpoint)
+    flat_file.save(tmp_path / "a.bin", load(checkpoint, "cpu"))
+    writer, style = flat_file.load(tmp_path / "a.bin", "cpu"), tmp_path / "style.json"
+    ink = from_strokes([np.array([(0.0, 0.0), (30.0, 90.0), (60.0, 0.0)])])
+    write_style(style, ink, "v", "a", [0.1 * number for number in range(DESCRIPTOR)])
+    sampling = Sampling(0.6, extras={"hand": hand_of(style)})
+    told, text = flat_file.style_of_web(writer, style)["told"], "Good night"
+    line, untold = writer.write(text, sampling, seed=7), writer.write(text, Sampling(0.6), seed=7)
+    (answer,) = engine(
+        "write",
+        network=str(tmp_path / "a.bin"),
+        primer=[0, 0, 0],
+        primed=0,
+        seeds=[7],
+        text=writer.model.alphabet.encode(text).tolist(),
+        sampling=dict(bias=0.6, stretch=writer.model.stretch_at(0.6), told=told),
+        limit=100 + 40 * len(text),
+    )
+    written = np.reshape(answer["ink"], (-1, 3))
+    np.testing.assert_allclose(written[:20], line.ink[1:21], atol=0.05)
+    assert np.abs(written[:20] - untold.ink[1:21]).max() > 0.5
 
 
 @pytest.mark.parametrize("of", [*READERS, pytest.param("reader", marks=pytest.mark.slow)])

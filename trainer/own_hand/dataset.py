@@ -7,7 +7,7 @@ that are composed of their characters.
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -25,6 +25,8 @@ from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from data_loader.transforms.slips import RemoveSlips
 from data_loader.transforms.smoothing import Smooth
 from handwriting.networks import usual_proofreader
+from handwriting.primers import described
+from model.generation.hand_encoder import told
 from model.generation.options import Primer
 from model.loading import load
 from model.reader import Reader
@@ -59,6 +61,8 @@ class HandLines(Loaded):
     """What was composed."""
     seed: int = field(kw_only=True)
     """Of what was chosen and composed."""
+    told: Mapping[str, np.ndarray] = field(kw_only=True)
+    """What a network that is told its hand is told, see `HandEncoder`; nothing for others."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -119,7 +123,7 @@ class HandDataset(BaseDataset):
                 "lines of a hand are for a trained network: train.py -c CONFIG -r CHECKPOINT"
             )
         samples = recorded(self.root, self.seed)
-        return self._lines(samples, [], self.x_height, self.step, splits)
+        return self._lines(samples, [], self.x_height, self.step, splits, is_told=False)
 
     def load_adapted(
         self, checkpoint: Path, alphabet: Alphabet | None, device: torch.device, *, resumed: bool
@@ -138,10 +142,10 @@ class HandDataset(BaseDataset):
         """
         samples = recorded(self.root, self.seed)
         if resumed:
-            names, new = load_practice(checkpoint.with_name(FILE))
+            names, new, is_told = load_practice(checkpoint.with_name(FILE))
             height, step = self.x_height, self.step
         else:
-            names, new, height, step = distributed.broadcast_object(
+            names, new, is_told, height, step = distributed.broadcast_object(
                 lambda: self._fitted(samples, alphabet, *networks(checkpoint, device))
             )
         by_name = {one.name: one for one in samples}
@@ -149,13 +153,15 @@ class HandDataset(BaseDataset):
             raise DataError(
                 f"{self.root}: lines with which the run began are no longer there: {first_of(lost)}"
             )
-        lines = self._lines([by_name[name] for name in names], new, height, step, SPLITS)
+        chosen = [by_name[name] for name in names]
+        lines = self._lines(chosen, new, height, step, SPLITS, is_told=is_told)
         return lines, {"x_height": height, "step": step}
 
     def _fitted(
         self, samples: Sequence[Sample], known: Alphabet | None, writer: Writer, reader: Reader
-    ) -> tuple[list[str], list[Primer], float, float]:
-        """Return the names of the lines to learn from, new lines, x-height and step.
+    ) -> tuple[list[str], list[Primer], bool, float, float]:
+        """Return the names of the lines to learn from, new lines, whether the writer is told the
+        hand, x-height and step.
 
         One of the two networks is the one that learns the hand.
         """
@@ -168,7 +174,7 @@ class HandDataset(BaseDataset):
         learned, _ = self.divided(len(samples))  # Held-out lines lend no letters.
         own = [(inks[k], samples[k].text) for k in learned]
         new = practice(own, known, writer, reader, self.lent, self.composed, self.seed)
-        return [one.name for one in samples], new, height, step
+        return [one.name for one in samples], new, writer.is_told, height, step
 
     def _lines(
         self,
@@ -177,15 +183,27 @@ class HandDataset(BaseDataset):
         height: float,
         step: float,
         splits: Collection[str],
+        *,
+        is_told: bool,
     ) -> HandLines:
         """Return the lines in the network's units: the person's, some of them again, new ones."""
         inks = to_network_units([(one.ink, one.text) for one in samples], height, step)
-        own = [Sample(ink, one.text, one.name) for ink, one in zip(inks, samples, strict=True)]
-        learned, held_out = ([own[k] for k in part] for part in self.divided(len(own)))
+        places, extras = self.divided(len(inks)), {}
+        if is_told:
+            hand = told(*described([inks[k] for k in places[0]]))
+            extras = {"hand": hand, "composed": np.zeros(1, np.float32)}
+        own = [
+            Sample(ink, one.text, one.name, extras=extras)
+            for ink, one in zip(inks, samples, strict=True)
+        ]
+        learned, held_out = ([own[k] for k in part] for part in places)
         # A repeated line has a place of its own, by which its augmentation is drawn.
         repeated = islice(cycle(learned), max(self.size - len(learned), 0))
         repeats = [line.of(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
-        composed = [Sample(ink, text, f"composed-{n:05}") for n, (ink, text) in enumerate(new)]
+        composed = [
+            Sample(ink, text, f"composed-{n:05}", extras=extras)
+            for n, (ink, text) in enumerate(new)
+        ]
         # With too few lines to hold any out, the training lines are validated on.
         judging = held_out or own
         parts = {"train": [*learned, *repeats, *composed], "valid": judging, "test": judging}
@@ -202,6 +220,7 @@ class HandDataset(BaseDataset):
             held_out=held_out,
             new=new,
             seed=self.seed,
+            told=extras,
         )
 
     def divided(self, count: int) -> tuple[list[int], list[int]]:
@@ -211,19 +230,23 @@ class HandDataset(BaseDataset):
         return sorted(order[held:]), sorted(order[:held])
 
 
-def save_practice(path: Path, names: Sequence[str], new: Sequence[Primer]) -> None:
-    """Save the names of the lines that are learned, and new lines, as .npz, whole or not at all."""
+def save_practice(
+    path: Path, names: Sequence[str], new: Sequence[Primer], is_told: bool = False
+) -> None:
+    """Save the names of the lines that are learned, new lines, and whether the hand is told, as
+    .npz, whole or not at all."""
     inks = [ink for ink, _ in new]
     arrays = {
         "names": np.array(names),
         "points": np.concatenate([*inks, np.empty((0, 3), dtype=np.float32)]),
         "lengths": np.array([len(ink) for ink in inks], dtype=np.int64),
         "texts": np.array([text for _, text in new], dtype=np.str_),
+        "told": np.array(is_told),
     }
     atomic_write(path, lambda file: np.savez_compressed(file, **arrays))
 
 
-def load_practice(path: Path) -> tuple[list[str], list[Primer]]:
+def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
     """Load what `save_practice` saved.
 
     Raises:
@@ -233,7 +256,8 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer]]:
         with np.load(path, allow_pickle=False) as file:
             inks = np.split(file["points"], np.cumsum(file["lengths"]))[:-1]
             new = list(zip(inks, file["texts"].tolist(), strict=True))
-            return file["names"].tolist(), new
+            is_told = "told" in file and bool(file["told"])  # of older runs none is
+            return file["names"].tolist(), new, is_told
     except Exception as error:  # np.load promises no particular kind
         raise DataError(
             f"{path}: the lines that the run composed cannot be read ({error}); "

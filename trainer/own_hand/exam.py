@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -13,6 +14,7 @@ from base.base_trainer import BaseTrainer
 from base.checkpoint import HAND_FILE, newest_checkpoint, save_checkpoint, to_share
 from data_loader.synthetic import corpus
 from handwriting.calibration import calibrated
+from handwriting.primers import described
 from model.generation.options import Primer, Sampling
 from model.loading import load
 from model.reader import Reader
@@ -52,6 +54,8 @@ texts written with each (assumed: of the lines of one person, first tries are mi
 17 %)."""
 
 State = Mapping[str, torch.Tensor]
+Extras = Mapping[str, np.ndarray]
+NOTHING: Extras = {}
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +78,7 @@ class _HandTrainer(BaseTrainer):
     def on_start(self) -> None:
         # So that a resumed run has the same lines.
         names = [line.name for line in self.lines.own]
-        save_practice(self.run.models / FILE, names, self.lines.new)
+        save_practice(self.run.models / FILE, names, self.lines.new, bool(self.lines.told))
 
     def progress_bar(self, total: int | None) -> "tqdm[Any]":
         return stage(PRACTISING, total * self.epochs, self.progress.step)
@@ -130,8 +134,9 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
         learned, seed = load(last, str(self.device)), self.lines.seed
         folder = last.parent
         own = [(line.ink, line.text) for line in self.lines.own]
-        sample = own[best_sample(learned, reader, own, seed)]
-        exam = Exam(learned, reader, sample, seed)
+        hand = self.lines.told
+        sample = own[best_sample(learned, reader, own, seed, hand)]
+        exam = Exam(learned, reader, sample, seed, hand)
         # What the training added, as the end of a sequence, is as it was learned.
         vocab_size, new = len(writer.model.alphabet), checkpoint["state_dict"]
         old = learned.model.extend_state_dict(writer.model.state_dict(), vocab_size)
@@ -145,7 +150,8 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
             return False
         content = checkpoint | {"state_dict": interpolated(old, new, share)}
         save_checkpoint(folder / HAND_FILE, to_share(content))
-        write_style(folder / SAMPLE, *sample, self.run.run_id)
+        numbers, _ = described([ink for ink, _ in own])
+        write_style(folder / SAMPLE, *sample, self.run.run_id, numbers.tolist())
         if share < 1:
             log.info("%.0f %% of what was learned is kept, so that it stays legible", 100 * share)
             log.info("%s has all of it: more like the hand, and less legible", last)
@@ -199,9 +205,15 @@ def interpolated(old: State, new: State, share: float) -> dict[str, torch.Tensor
     }
 
 
-def best_sample(network: Writer, reader: Reader, lines: Sequence[Primer], seed: int) -> int:
+def best_sample(
+    network: Writer,
+    reader: Reader,
+    lines: Sequence[Primer],
+    seed: int,
+    hand: Extras = NOTHING,
+) -> int:
     """Return the number of the line with which a network is best primed: of usual length, legible,
-    and such that what it then writes is legible, too."""
+    and such that what it then writes is legible, too, unless it is told the `hand`."""
     near = sorted(range(len(lines)), key=lambda k: abs(len(lines[k][1]) - STYLE_LENGTH))
     near = near[:PRIMERS_READ]
     hypotheses = reader.read_lines([lines[k][0] for k in near])
@@ -214,6 +226,8 @@ def best_sample(network: Writer, reader: Reader, lines: Sequence[Primer], seed: 
         pairs = [(line.written, text) for line, text in zip(written, texts, strict=True)]
         return cer[number] + misread(reader, pairs)
 
+    if hand:
+        return min(near, key=cer.get)
     return min(stage(CHOOSING, items=sorted(near, key=cer.get)[:PRIMERS_TRIED]), key=errors)
 
 
@@ -231,14 +245,17 @@ class Exam:
         reader: the recogniser that reads what is written.
         sample: a line of the hand.
         seed: of what was learned; the texts are other ones.
+        hand: what the network is told of the hand, instead of going on from the sample.
     """
 
-    def __init__(self, network: Writer, reader: Reader, sample: Primer, seed: int) -> None:
+    def __init__(
+        self, network: Writer, reader: Reader, sample: Primer, seed: int, hand: Extras = NOTHING
+    ) -> None:
         alphabet = network.model.alphabet
         known = {one: text for one, text in corpus.CARRIERS.items() if not alphabet.unknown(text)}
         self.characters = known  # Those of ASCII that it knows, and a word or two with each.
         self.texts = sample_texts(CHECK_LINES, alphabet, seed + 1)
-        self.sample, self.reader = sample, reader
+        self.sample, self.reader, self.hand = sample, reader, hand
 
     def score(
         self, network: Writer, read_before: Collection[str] = ()
@@ -253,11 +270,13 @@ class Exam:
             the characters that are read; those of `read_before` that are read with none of
             `CHECK_SEEDS` seeds; and the character error rate of all texts.
         """
-        stretch = calibrated(network, self.sample, SAMPLING).stretch
-        sampling = replace(SAMPLING, stretch=stretch)
+        primer, sampling = None, replace(SAMPLING, extras=self.hand)
+        if not self.hand:
+            stretch = calibrated(network, self.sample, SAMPLING).stretch
+            primer, sampling = self.sample, replace(SAMPLING, stretch=stretch)
 
         def hypotheses(texts: Sequence[str], seeds: Sequence[int]) -> list[str]:
-            lines = network.write_lines(texts, seeds, sampling, primer=self.sample)
+            lines = network.write_lines(texts, seeds, sampling, primer=primer)
             return self.reader.read_lines([line.written for line in lines])
 
         texts = [*self.characters.values(), *self.texts]

@@ -7,6 +7,7 @@ in that hand or, where these lack them too, drawn.
 
 import logging
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,7 +20,9 @@ from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.everyday import characters, everyday
 from data_loader.synthetic.paths import side_by_side, to_ink
 from handwriting.hand import write_lines
+from handwriting.primers import described
 from model.generation.aligning import align
+from model.generation.hand_encoder import told
 from model.generation.options import Primer, Sampling
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, read_in_place
@@ -73,7 +76,10 @@ def practice(
     primers.sort(key=lambda line: len(line[0]))
     primers = primers[: max(min(PRIMERS, len(lines) // 2), 1)]
     characters = [one for one in alphabet.characters if known is None or one in known]
-    borrowed = written(writer, reader, primers, characters, lent, seed)
+    inks = [ink for ink, _ in lines]
+    extras = {"hand": told(*described(inks))} if writer.is_told else {}
+    sampling = replace(SAMPLING, extras=extras)
+    borrowed = written(writer, reader, primers, characters, lent, seed, sampling)
     own, others = cut(writer, reader, lines), cut(writer, reader, borrowed)
     more = composed(own, others, reader, characters, count, seed)
     log.info("%d lines are composed, as far as they can be read", len(more))
@@ -105,6 +111,7 @@ def written(
     known: Collection[str],
     count: int,
     seed: int,
+    sampling: Sampling = SAMPLING,
 ) -> list[Primer]:
     """Return lines, and their texts, that a network writes in the hand of the primers in turn.
 
@@ -114,7 +121,7 @@ def written(
     for number, primer in enumerate(stage(WRITING, items=primers[:count])):
         part = slice(number, None, len(primers))
         seeds = range(seed, seed + count)[part]
-        lines = write_lines(writer, texts[part], seeds, SAMPLING, primer=primer)
+        lines = write_lines(writer, texts[part], seeds, sampling, primer=primer)
         hypotheses = reader.read_lines(lines)
         for line, text, hypothesis in zip(lines, texts[part], hypotheses, strict=True):
             allowed = max(1.0, MAX_CER * len(text))

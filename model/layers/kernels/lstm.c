@@ -15,7 +15,8 @@ typedef struct {
     /* Width of a row of `joint`, even: hidden state, window, inputs, and what lstm.py adds. */
     int64_t width;
     float bound; /* of the gradient of the gates; infinite if there is none */
-    const float *bias, *window_bias;
+    const float *bias; /* (batch, 4 size) */
+    const float *window_bias;
     const item *weights, *window_weights;                   /* packed for forward */
     const item *weights_backward, *window_weights_backward; /* packed for backward */
     const int64_t *text, *text_lengths; /* (batch, places - 1), (batch) */
@@ -37,11 +38,11 @@ static const int64_t *text_of(const Layer *layer, int64_t row) {
 static __attribute__((noinline)) void step_cells(const Layer *layer, int64_t step, int64_t row,
                                                  int64_t cell, const float *sums) {
     const int64_t size = layer->size, count = size - cell, at = step * layer->batch + row;
+    const float *bias = layer->bias + row * 4 * size + cell;
     vec gates[4];
 #pragma GCC unroll 4
     for (int gate = 0; gate < 4; gate++)
-        gates[gate] =
-            load(sums + gate * LANES) + load_some(layer->bias + gate * size + cell, count);
+        gates[gate] = load(sums + gate * LANES) + load_some(bias + gate * size, count);
     float *before = layer->cells + at * size + cell;
     vec state = load_some(before, count), hidden = lstm_step(gates, &state);
     store_some(before + layer->batch * size, state, count);

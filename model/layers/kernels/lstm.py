@@ -9,8 +9,8 @@ costs little compared with the steps of a batch.
 
 Shapes: B sequences of a batch, T steps, U characters, A characters of the alphabet, H cells,
 K components of the window, X numbers that come in at each step, J columns of the joint: what a
-step's product takes. These are the hidden state, the window, what comes in, a one, whose weights'
-gradient is that of the bias, and, where that makes the width even, a zero.
+step's product takes. These are the hidden state, the window, what comes in and, where that makes
+the width even, a zero.
 """
 
 import ctypes
@@ -18,6 +18,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from model.layers.kernels import library
 from model.layers.kernels.library import Results, address
@@ -74,14 +75,13 @@ class _Recurrence(torch.autograd.Function):
         vocab_size, components, places = window.shape[1], kappa.shape[1], text.shape[1] + 1
         start = size + vocab_size  # of the inputs among the columns of the joint
         end = start + num_inputs
-        ones = weight_input.new_zeros(4 * size, 1 + (end + 1) % 2)
-        weight = torch.cat((weight_hidden, weight_window, weight_input, ones), 1).to(dtype)
+        weight = torch.cat((weight_hidden, weight_window, weight_input), 1).to(dtype)
+        weight = functional.pad(weight, (0, end % 2))
         # Zeros: products take pairs, and the last one of an odd hidden state reaches into what
         # follows, which must be a number.
         joint = torch.zeros(steps + 1, batch, weight.shape[1], dtype=dtype)
         joint[0, :, :start] = torch.cat((hidden, window), 1)
         joint[:-1, :, start:end] = inputs
-        joint[:, :, end] = 1.0
         cells, kappas = torch.empty(steps + 1, batch, size), torch.empty(steps + 1, *kappa.shape)
         cells[0], kappas[0] = cell, kappa
         gates = torch.empty(steps, batch, 4 * size, dtype=dtype)
@@ -167,7 +167,7 @@ class _Recurrence(torch.autograd.Function):
             d_inputs,
             d_weight[:, start:end],
             d_weight[:, :size],
-            d_weight[:, end],
+            d_gates.sum(0, dtype=torch.float32),
             d_joint[:, :size],
             d_cell,
             d_weight[:, size:start],
@@ -194,7 +194,7 @@ def run(
         bound: to which the gradient of the gates is clamped at every step, or None.
         inputs: `(T, B, X)`, T at least 1.
         weights: from the inputs and the hidden state to input, forget and output gate and
-            candidate, `(4 H, X)` and `(4 H, H)`, and the bias, `(4 H)`.
+            candidate, `(4 H, X)` and `(4 H, H)`, and the bias of each sequence, `(B, 4 H)`.
         state: hidden and cell state before the first step, `(B, H)`.
         text: indices of the characters, `(B, U)` int64, padded with anything, and their number,
             `(B,)`; None without a window.

@@ -29,7 +29,7 @@ typedef struct {
     float pen[2];                         /* log-odds of ends that a bias leaves as they are, and
                                              how much it sharpens others */
     const item *const *weights;           /* of each layer, packed */
-    const float *const *gate_biases;      /* of each layer, (4 size) */
+    const float *const *gate_biases;      /* of each layer, (batch, 4 size) */
     const int64_t *widths;                /* of a row of each layer's joint, even */
     item *const *joints;                  /* (2, batch, width): hidden state, that of the layer
                                              below, window, point: of (3 + ends) numbers */
@@ -96,7 +96,7 @@ INLINE const int64_t *text_of(const Writing *w, int64_t row) {
 static __attribute__((noinline)) void step_cells(const Writing *w, int64_t layer, int64_t half,
                                                  int64_t row, int64_t cell, const float *sums) {
     const int64_t size = w->size, count = size - cell;
-    const float *bias = w->gate_biases[layer] + cell;
+    const float *bias = w->gate_biases[layer] + row * 4 * size + cell;
     float *carried = w->cells + (layer * w->batch + row) * size + cell;
     vec state = load_some(carried, count), hidden, gates[4];
 #pragma GCC unroll 4

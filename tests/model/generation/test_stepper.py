@@ -30,6 +30,7 @@ def _no_gradients():
 def make(cell="LSTM", layers=3, conditional=True, hidden=20, mixtures=3, **more):
     torch.manual_seed(1)
     more |= {"hidden_size": hidden, "num_layers": layers, "cell": cell, "num_mixtures": mixtures}
+    more["hand_size"] = 3 if cell == "LSTM" else None
     if conditional:
         window = {"num_windows": 2, "window_advance": 0.3}
         network = SynthesisNetwork(NORMALISATION, Alphabet("abcde"), **window, **more)
@@ -192,7 +193,7 @@ def test_what_a_user_computes_otherwise_is_written_so(of_layer):
         network = copy.deepcopy(usual)
         network.layers[1] = DoubledLayer("LSTM", 28, 20, 1.0)
     else:
-        sizes = {"hidden_size": 20, "num_mixtures": 3, "num_windows": 2}
+        sizes = {"hidden_size": 20, "num_mixtures": 3, "num_windows": 2, "hand_size": 3}
         network = LargerSynthesis(NORMALISATION, usual.alphabet, **sizes).eval()
         network.load_state_dict(usual.state_dict())
     lines, (uniform, normal) = begin(network, 3), numbers(5, 3)

@@ -1,6 +1,7 @@
 """Every way to run a layer against the paper's formulas in float64, differentiated by autograd."""
 
 import copy
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -318,3 +319,42 @@ def test_plain_layers_are_differentiated_twice_and_compiled_ones_refuse_it(windo
     exact = {key: value.double() for key, value in state.items()}
     exact = second_derivative(copy.deepcopy(layer).double(), inputs.double(), *text, exact)
     torch.testing.assert_close(plain.double(), exact, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("window", [True, False], ids=["window", "none"])
+@pytest.mark.parametrize(("dtype", "compiled", "tolerance"), PATHS)
+@pytest.mark.parametrize("bound", [None, 0.05])
+def test_what_rows_are_told_is_a_bias_of_their_own(dtype, compiled, tolerance, window, bound):
+    layer, arguments = case(**SIZES["odd"], window=window)
+    told = torch.randn(arguments[0].shape[1], 20)
+    wide = dtype == torch.float64
+
+    def result(layer, arguments, told):
+        told = told.detach().clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            hiddens, *_ = layer(*arguments, bound, told)
+        (gradient,) = torch.autograd.grad(hiddens.double().square().sum(), told)
+        return hiddens.detach().double(), gradient.double()
+
+    if wide:
+        layer, arguments, told = layer.double(), widened(arguments), told.double()
+    with nullcontext() if compiled else plain_layers():
+        hiddens, gradient = result(layer, arguments, told)
+    reference, wide_arguments = copy.deepcopy(layer).double(), widened(arguments)
+    for row in range(len(told)):
+        alone = copy.deepcopy(reference)
+        bias = alone.bias if window else alone.layer.bias_ih_l0
+        order = (0, 1, 2, 3) if window else (0, 1, 3, 2)
+        gates = told[row].double().chunk(4)
+        with torch.no_grad():
+            bias += torch.cat([gates[gate] for gate in order])
+        points, *letters, before = wide_arguments
+        cut = (
+            points[:, row : row + 1],
+            *(part[row : row + 1] for part in letters),
+            {name: value[row : row + 1] for name, value in before.items()},
+        )
+        nothing = torch.zeros(1, 20, dtype=torch.float64)
+        expected_hiddens, expected_gradient = result(alone, cut, nothing)
+        assert_close([hiddens[:, row]], [expected_hiddens[:, 0]], tolerance)
+        assert_close([gradient[row]], [expected_gradient[0]], 3 * tolerance)

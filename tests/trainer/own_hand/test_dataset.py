@@ -9,6 +9,7 @@ import pytest
 from data_loader.sources.ink_files import mean_step
 from data_loader.synthetic.embedded import EmbeddedDataset
 from data_loader.transforms.shaping import ResampleTime
+from model.recognition.hand_descriptor import HandDescriptor
 from trainer.own_hand import lines as selection
 from trainer.own_hand.dataset import FILE, HELD_OUT, HandDataset, save_practice, to_network_units
 from utils.alphabet import Alphabet
@@ -75,6 +76,20 @@ def test_new_lines_are_learned_and_not_validated_on(tmp_path, hand, lines):
     assert last.text == "abc" and np.array_equal(last.ink, ink)
     assert last not in loaded.split("valid") and last not in loaded.own
     assert "1 new ones" in loaded.report
+
+
+def test_a_network_that_is_told_its_hand_is_told_what_the_lines_look_like(tmp_path, hand, lines):
+    source, ink = hand(lines), np.array([[0, 0, 0], [5, 5, 1]], dtype=np.float32)
+    own = source.load()
+    assert not own.told and not any(line.extras for line in own.used)
+    names = [line.name for line in own.own]
+    save_practice(tmp_path / FILE, names, [(ink, "abc")], is_told=True)
+    loaded, _ = source.load_adapted(tmp_path / "a.pth", None, None, resumed=True)
+    learned, _ = source.divided(len(names))
+    rows = HandDescriptor.load().describe([own.own[k].ink for k in learned])
+    assert all(line.extras is loaded.told for line in loaded.used)
+    np.testing.assert_allclose(loaded.told["hand"].sum(0), rows.sum(0), rtol=1e-4, atol=1e-4)
+    assert loaded.told["composed"].tolist() == [0.0]
 
 
 def test_lines_of_any_unit_and_rate_come_out_alike(lines):

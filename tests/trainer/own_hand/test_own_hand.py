@@ -122,7 +122,7 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
     own = [loaded.own[k].text for k in KEPT]
     assert [text for _, text in seen[0]] == own
     save(loaded, tmp_path)
-    names, found = load_practice(tmp_path / dataset.FILE)
+    names, found, _ = load_practice(tmp_path / dataset.FILE)
     said = practice.sample_texts(8, networks[0].model.alphabet, 0)
     assert len(names) == 8 and 1 <= len(found) <= 8
     for number, (_, text) in enumerate(found):  # every other one with the line before it

@@ -1,0 +1,103 @@
+"""Describes the hand of each recorded line of a config's dataset, for `ToldHandsDataset`.
+
+With --fit the descriptor itself is made first: of the lowest layers of a reader, and of the axes on
+which the hands of the training differ most (linear discriminant analysis).
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from base.base_dataset import Sample
+from benchmarks.hand_space import discriminant
+from benchmarks.measures import main
+from commands import options
+from data_loader import ToldHandsDataset
+from data_loader.synthetic.composed import COMPOSED
+from handwriting.networks import load_reader
+from model.generation.hand_encoder import DESCRIPTOR
+from model.recognition.hand_descriptor import BATCH, FILE, HandDescriptor, weights_of
+from parse_config import ConfigParser
+from utils.files import atomic_write, make_room
+
+WEIGHT = 1.0
+"""What lines of a hand that are described together weigh in the fit (assumed: a line of 20
+characters)."""
+MOST, LEAST = 40, 3
+"""Such groups of a hand, at most and at least (assumed)."""
+
+
+def groups(samples: Iterable[Sample], weights: np.ndarray) -> Iterator[tuple[str, list[int]]]:
+    """Yield the hand and the places of samples of one hand that weigh enough together."""
+    open_groups, counts = defaultdict(list), defaultdict(int)
+    for place, sample in enumerate(samples):
+        group = open_groups[sample.hand]
+        group.append(place)
+        if weights[group].sum() >= WEIGHT and counts[sample.hand] < MOST:
+            counts[sample.hand] += 1
+            yield sample.hand, open_groups.pop(sample.hand)
+
+
+def fit(descriptor: HandDescriptor, samples: Sequence[Sample]) -> None:
+    """Set the axes of a descriptor to those on which the hands of samples differ most."""
+    parts = [
+        descriptor.moments([sample.ink for sample in samples[start : start + BATCH]])
+        for start in range(0, len(samples), BATCH)
+    ]
+    moments, weights = map(np.concatenate, zip(*parts, strict=True))
+    lines = defaultdict(list)
+    for hand, group in groups(samples, weights):
+        lines[hand].append(np.average(moments[group], axis=0, weights=weights[group]))
+    hands = [found for found in lines.values() if len(found) >= LEAST]
+    together = np.concatenate(hands)
+    owners = np.repeat(np.arange(len(hands)), [len(hand) for hand in hands])
+    space = discriminant(together, owners, together.std(axis=0) + 1e-6, DESCRIPTOR)
+    projection = space.projection / np.sqrt(space.between + 1.0)
+    lacking = DESCRIPTOR - projection.shape[1]  # where there are few hands
+    projection = np.pad(projection, ((0, 0), (0, lacking)))
+    descriptor.load_state_dict(
+        descriptor.state_dict()
+        | {"mean": torch.from_numpy(space.mean), "projection": torch.from_numpy(projection)}
+    )
+    print(f"{len(hands)} hands, {len(together):,} groups of lines")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Make the descriptor, if that is asked for, describe the lines, and save the table."""
+    make_room(arguments.output, "--output")
+    loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
+    dataset = loader.dataset
+    loaded = (dataset.dataset if isinstance(dataset, ToldHandsDataset) else dataset).load()
+    recorded = [sample for sample in loaded.used if not sample.name.startswith(COMPOSED)]
+    descriptor = HandDescriptor.load() if arguments.fit is None else None
+    if descriptor is None:
+        network = load_reader(arguments.fit, "cpu").model
+        descriptor = HandDescriptor(
+            network.convolution.out_channels, network.layers[0].hidden_size, DESCRIPTOR
+        )
+        descriptor.load_state_dict(weights_of(network), strict=False)
+        training = set(loaded.split("train"))
+        fit(descriptor.eval(), [sample for sample in recorded if sample in training])
+        descriptor.save(FILE)
+    values = descriptor.describe([sample.ink for sample in recorded])
+    names = np.array([sample.name for sample in recorded])
+    atomic_write(
+        arguments.output, lambda file: np.savez_compressed(file, names=names, values=values)
+    )
+    print(f"{arguments.output}  ({len(recorded):,} lines)")
+
+
+if __name__ == "__main__":
+    parser = options.Parser(description=__doc__)
+    parser.add_argument("config", type=Path, help="config whose recorded lines are described")
+    parser.add_argument("--fit", metavar="READER", help="make the descriptor anew, of this reader")
+    options.add_overrides(parser)
+    parser.add_argument("--output", type=Path, required=True, help="file of the descriptors")
+    main(run, parser)

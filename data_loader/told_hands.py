@@ -1,0 +1,84 @@
+"""Samples that come with what other lines of their hand look like."""
+
+import zipfile
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import numpy as np
+
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
+from base.base_transform import BaseTransform
+from utils.checks import DataError, Range, first_line
+from utils.files import open_file
+
+LINES = 8
+"""Lines of a hand that a sample comes with, at most."""
+
+
+@dataclass(kw_only=True, eq=False)
+class ToldHandsDataset(BaseDataset):
+    """Another dataset, whose samples come with descriptors of other recorded lines of their hand.
+
+    These say nothing that the sample says, as it may be made of them. The extra `hand` has for
+    each its descriptor times its weight, and the weight, zeros where there are fewer lines; the
+    extra `composed` is 1 for lines that were not recorded. Samples that come with a hand keep it.
+
+    Args:
+        dataset: supplies the samples.
+        descriptors: file that `benchmarks/describe.py` made of its recorded lines.
+        seed: of the choice of lines, where a hand has many.
+    """
+
+    dataset: BaseDataset
+    descriptors: str
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+
+    def preprocessing(self) -> list[BaseTransform]:
+        return self.dataset.preprocessing()
+
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        """Load the dataset, and what its samples are told.
+
+        Raises:
+            DataError: if the file of descriptors cannot be read, or fits no sample.
+        """
+        loaded = self.dataset.load(splits)
+        table = self._table()
+        hands = defaultdict(list)
+        for sample in loaded.used:
+            if sample.name in table:
+                hands[sample.hand].append(sample)
+        if not hands:
+            raise DataError(f"descriptors = {self.descriptors!r} has none of the samples")
+        size = len(next(iter(table.values())))  # D + 1
+
+        def told(number: int, sample: Sample) -> Sample:
+            if "hand" in sample.extras:
+                return sample
+            others = [
+                line.name for line in hands.get(sample.hand, ()) if line.text not in sample.text
+            ]
+            generator = np.random.default_rng([self.seed, number])
+            chosen = generator.permutation(len(others))[:LINES].tolist()
+            rows = np.zeros((LINES, size), np.float32)
+            for row, place in enumerate(chosen):
+                rows[row] = table[others[place]]
+            composed = np.float32([sample.name not in table])
+            return replace(sample, extras={"hand": rows, "composed": composed, **sample.extras})
+
+        places = {sample: number for number, sample in enumerate(loaded.used)}
+        samples = changed(loaded.samples, lambda sample: [told(places[sample], sample)])
+        return replace(loaded, samples=samples)
+
+    def _table(self) -> dict[str, np.ndarray]:
+        """Return the rows of lines by name, `(D + 1,)` float32 each; a DataError if there are none
+        to be read."""
+        try:
+            with open_file(self.descriptors) as stream, np.load(stream, allow_pickle=False) as file:
+                names, values = file["names"].tolist(), file["values"].astype(np.float32)
+            return dict(zip(names, values, strict=True))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            made = "benchmarks/describe.py makes a file of descriptors"
+            raise DataError(f"{self.descriptors}: {first_line(error)}; {made}") from None

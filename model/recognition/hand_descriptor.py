@@ -1,0 +1,111 @@
+"""The hand of a line in numbers, whatever its text, size and pen.
+
+Means over a line of what the lowest layers of a recogniser compute, and of its squares, along the
+axes on which hands differ most from line to line of one hand. The layers are frozen copies of those
+of `open_reader`, the axes are learned from the writers of UNIPEN (`benchmarks/describe.py`).
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from base.base_data_loader import padded
+from base.pretrained import PRETRAINED
+from model.recognition.encoder import KERNEL, STRIDE, BidirectionalLayer
+from utils.files import atomic_write
+from utils.ink_features import num_features, stroke_features
+
+FILE = PRETRAINED / "descriptor.npz"
+"""The descriptor that comes with the project."""
+PARTS = 3
+"""Of the features, see `stroke_features`: as `open_reader` has them."""
+FRAMES = 100.0
+"""Frames of a line that count as 1, some twenty characters (assumed)."""
+BATCH = 64
+"""Lines that are described at once."""
+
+
+class HandDescriptor(nn.Module):
+    """Describes the hands of lines.
+
+    Args:
+        channels: outputs of the convolution.
+        hidden_size: cells of each direction of the recurrent layer.
+        size: numbers of a descriptor, D.
+    """
+
+    def __init__(self, channels: int, hidden_size: int, size: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(num_features(PARTS), channels, KERNEL, STRIDE, KERNEL // 2)
+        self.layer = BidirectionalLayer("LSTM", channels, hidden_size, 1.0)
+        moments = 2 * (channels + 2 * hidden_size)
+        self.register_buffer("mean", torch.zeros(moments))
+        self.register_buffer("projection", torch.zeros(moments, size))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] = FILE) -> Self:
+        """Read a descriptor, as `save` writes it."""
+        with np.load(path) as file:
+            weights = {name: torch.tensor(file[name]).float() for name in file.files}
+        rows, size = weights["projection"].shape
+        channels = len(weights["convolution.bias"])
+        descriptor = cls(channels, (rows // 2 - channels) // 2, size)
+        descriptor.load_state_dict(weights)
+        return descriptor.eval()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the weights, the large ones in float16."""
+        weights = {name: value.numpy(force=True) for name, value in self.state_dict().items()}
+        small = {
+            name: value.astype(np.float16) if value.ndim > 1 else value
+            for name, value in weights.items()
+        }
+        atomic_write(path, lambda file: np.savez_compressed(file, **small))
+
+    @torch.inference_mode()
+    def moments(self, inks: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is projected of lines `(points, 3)` of any unit.
+
+        Returns:
+            means and mean squares over the frames, `(lines, moments)`, and the weights of the
+            lines, `(lines,)`, float32.
+        """
+        features = [stroke_features(ink, parts=PARTS) for ink in inks]
+        points, counts = padded(features, self.mean.device)
+        lengths = -(-counts // STRIDE)  # frames
+        frames = functional.gelu(self.convolution(points.float().transpose(1, 2)))  # (B, C, S)
+        frames = frames.permute(2, 0, 1)  # (S, B, C)
+        both = torch.cat((frames, self.layer(frames, lengths)), 2).double()
+        inside = torch.arange(len(frames), device=lengths.device)[:, None] < lengths
+        both = both * inside[..., None]
+        totals = torch.cat((both.sum(0), both.square().sum(0)), 1) / lengths[:, None]
+        return totals.float().numpy(force=True), (lengths / FRAMES).numpy(force=True)
+
+    def describe(self, inks: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the descriptors of lines `(points, 3)` of any unit, times their weights, and the
+        weights, `(lines, D + 1)` float32: the sum over lines describes them together."""
+        order = np.argsort([len(ink) for ink in inks], kind="stable")
+        rows = np.zeros((len(inks), self.projection.shape[1] + 1), np.float32)
+        for start in range(0, len(inks), BATCH):
+            chosen = order[start : start + BATCH]
+            moments, weights = self.moments([inks[number] for number in chosen])
+            along = (torch.from_numpy(moments).to(self.mean) - self.mean) @ self.projection
+            numbers = along.numpy(force=True)
+            rows[chosen] = np.c_[numbers, np.ones(len(chosen))] * weights[:, None]
+        return rows
+
+
+def weights_of(network: nn.Module) -> dict[str, Tensor]:
+    """Return the weights of the lowest layers of a recogniser, by the names of a descriptor."""
+    names = {"convolution.": "convolution.", "layers.0.": "layer."}
+    return {
+        new + name.removeprefix(old): value
+        for old, new in names.items()
+        for name, value in network.state_dict().items()
+        if name.startswith(old)
+    }
