@@ -248,9 +248,8 @@ def check_readable(*paths: str | Path | None) -> None:
 
 def add_seed(parser: Parser, meaning: str) -> None:
     """Add --seed."""
-    usual = " (default: %(default)s)"
-    kind = number(int, 0, 2**32)
-    parser.add_argument("--seed", type=kind, default=0, metavar="N", help=meaning + usual)
+    meaning += " (default: %(default)s)"
+    parser.add_argument("--seed", type=number(int, 0, 2**32), default=0, metavar="N", help=meaning)
 
 
 class Output:
