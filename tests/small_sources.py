@@ -16,6 +16,7 @@ from data_loader.synthetic.alignment import AlignedLine, Alignment
 from data_loader.synthetic.digits import embedded_digit
 from data_loader.synthetic.embedded import FontWriter
 from data_loader.synthetic.stroke_fonts import FONTS
+from model.generation.hand_encoder import DESCRIPTOR
 from parse_config import config_binder
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, pack_folders, put
@@ -182,6 +183,18 @@ def composed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     return changed | {"alignment": "alignment.npz"} | lifts
 
 
+def told_hands(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+    """Write the data of the dataset, and descriptors of its recorded lines."""
+    changed, block = of_parts(args, "dataset"), args["dataset"]
+    while "dataset" in block["args"]:
+        block = block["args"]["dataset"]
+    recorded = config_binder().make(BaseDataset, block, "").load().used
+    rows = np.random.default_rng(0).normal(size=(len(recorded), DESCRIPTOR + 1))
+    rows[:, -1] = 1.0
+    np.savez("hands.npz", names=[sample.name for sample in recorded], values=rows)
+    return changed | {"descriptors": "hands.npz"}
+
+
 def of_block(block: dict[str, Any]) -> dict[str, Any]:
     """Write the data of a dataset's block where it looks for it; return what its maker does.
 
@@ -221,6 +234,7 @@ MAKERS: dict[str, Maker] = {
     "PhrasesDataset": around("dataset", size=6),
     "ShapedDataset": around("dataset"),
     "StrokeArraysDataset": stroke_arrays,
+    "ToldHandsDataset": told_hands,
     "UnipenDataset": unipen,
     "UnitedDataset": around("dataset", "added"),
 }
