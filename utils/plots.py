@@ -6,9 +6,8 @@ Files are written atomically. Sizes on paper are assumed, by eye.
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from os import PathLike
-from typing import BinaryIO
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,7 +18,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.transforms import Bbox, TransformedBbox
 
-from utils.files import XML_FORBIDDEN, atomic_write
+from utils.files import atomic_write
 from utils.fonts import drawable
 from utils.hand_measures import baseline
 from utils.ink import bezier, bounds, pieces, to_points, x_height
@@ -457,23 +456,3 @@ def write_png(path: str | PathLike[str], figure: Figure, dpi: int = DPI) -> None
     """Write a figure as a PNG; `dpi` in pixels per inch."""
     figure.set_dpi(dpi)
     atomic_write(path, FigureCanvasAgg(figure).print_png)
-
-
-def write_pdf(path: str | PathLike[str], figures: Iterable[Figure], title: str = "") -> None:
-    """Write figures as the pages of a PDF, atomically; the same figures are the same bytes.
-
-    Args:
-        path: the file, whose folder exists.
-        figures: at least one; they are taken one by one and not kept.
-        title: in the file's metadata; none if empty.
-    """
-    # Imported here: a PNG needs no PDF backend, which takes long to load.
-    from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
-
-    def write(file: BinaryIO) -> None:
-        about = {"Title": XML_FORBIDDEN.sub("?", title) or None, "CreationDate": None}
-        with PdfPages(file, metadata=about) as pdf:
-            for figure in figures:
-                FigureCanvasPdf(figure).print_pdf(pdf)
-
-    atomic_write(path, write)

@@ -155,3 +155,9 @@ def to_json(page: Sheet) -> str:
 
 def _rounded(points: np.ndarray) -> list[object]:
     return (np.round(points, DECIMALS) + 0.0).tolist()  # no -0
+
+
+def decimal(value: float) -> str:
+    """Return a number in plain digits with at most `DECIMALS`."""
+    shown = f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
+    return "0" if shown == "-0" else shown

@@ -8,6 +8,7 @@ from utils.checks import UserError
 from utils.files import write_text
 from utils.page.inkml import page_to_inkml
 from utils.page.page import Sheet, to_json
+from utils.page.pdf import pdf_page, write_pdf
 from utils.page.svg import to_svg
 
 KINDS = (".svg", ".pdf", ".png", ".inkml", ".json")
@@ -35,15 +36,13 @@ def save_sheets(
     if kind not in KINDS:
         raise UserError(f"{path}: a page is saved as {', '.join(KINDS)}")
     if kind == ".pdf":
-        from utils.plots import page_figure, write_pdf  # slow to import
-
-        write_pdf(path, map(page_figure, sheets), path.stem)
+        write_pdf(path, map(pdf_page, sheets), path.stem)
         return [path]
     names = [f"{path.stem}-{count}{path.suffix}" for count in range(1, len(sheets) + 1)]
     paths = [path.with_name(name) for name in names] if len(sheets) > 1 else [path]
     for one, sheet in zip(paths, sheets, strict=True):
         if kind == ".png":
-            from utils.plots import page_figure, write_png
+            from utils.plots import page_figure, write_png  # slow to import
 
             write_png(one, page_figure(sheet), dpi)
         elif kind == ".svg":

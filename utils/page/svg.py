@@ -6,7 +6,7 @@ import numpy as np
 
 from utils.files import XML_FORBIDDEN
 from utils.page.layers import curves, layers
-from utils.page.page import DECIMALS, Row, Sheet
+from utils.page.page import Row, Sheet, decimal
 
 
 def to_svg(
@@ -29,7 +29,7 @@ def to_svg(
     Raises:
         UserError: if ink leaves the sheet.
     """
-    width, height = _number(page.width), _number(page.height)
+    width, height = decimal(page.width), decimal(page.height)
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         '<svg xmlns="http://www.w3.org/2000/svg" '
@@ -42,7 +42,7 @@ def to_svg(
         lines.append(f"<desc>{_escaped(description)}</desc>")
     for layer in layers(page):
         look = (
-            f'fill="none" stroke="{layer.pen.colour}" stroke-width="{_number(layer.pen.width)}" '
+            f'fill="none" stroke="{layer.pen.colour}" stroke-width="{decimal(layer.pen.width)}" '
             'stroke-linecap="round" stroke-linejoin="round"'
         )
         drawn = []
@@ -64,15 +64,9 @@ def _label(row: Row) -> str:
 def _path_data(segments: np.ndarray) -> str:
     """Return the `d` of a path along cubic segments `(segments, 4, 2)`, each from where the one
     before ends; at least one."""
-    x, y = map(_number, segments[0, 0].tolist())
+    x, y = map(decimal, segments[0, 0].tolist())
     rows = segments[:, 1:].reshape(-1, 6).tolist()
-    return f"M{x} {y}" + "".join("C" + " ".join(map(_number, row)) for row in rows)
-
-
-def _number(value: float) -> str:
-    """Return a number with at most `DECIMALS`."""
-    shown = f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
-    return "0" if shown == "-0" else shown
+    return f"M{x} {y}" + "".join("C" + " ".join(map(decimal, row)) for row in rows)
 
 
 def _escaped(text: str) -> str:

@@ -1,0 +1,244 @@
+"""PDF: pages as vectors, with invisible text where each word stands, for search and selection.
+
+A viewer finds and marks words by this text. It has a font of its own, whose glyphs draw nothing
+and are half as wide as the font is large; `ToUnicode` says which characters they stand for.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby, pairwise, zip_longest
+from os import PathLike
+from typing import BinaryIO
+
+import numpy as np
+
+from utils.files import XML_FORBIDDEN, atomic_write
+from utils.page.layers import curves, layers
+from utils.page.page import Pen, Row, Sheet, decimal
+
+POINT = 72 / 25.4
+"""Points, the unit of PDF, in a millimetre."""
+TEXT_SIZE = 1.4
+"""Size of a row's text in heights of its words, so that viewers see one line (measured: pdftotext
+gives the words of a page in order)."""
+MIN_BLANK = 0.1
+"""Width of the narrowest blank in sizes of the text (assumed)."""
+GLYPH_WIDTH = 0.5
+"""In sizes of the text: by it poppler guesses the size of fonts such as this one."""
+EM = 1000
+"""Units of the font in the size of a text, as usual."""
+GLYPH_BOX = (0, -200, 500, 800)
+"""Left, bottom, right and top of the glyph in these units, by which viewers mark what is selected
+(assumed)."""
+CODES = 255
+"""Characters of a font, whose codes are bytes from 1."""
+_CATALOG, _PAGES, _RESOURCES, _INFO, _GLYPH = range(1, 6)  # The numbers of objects.
+
+
+@dataclass(frozen=True)
+class BoxedWord:
+    """A word of a row with the box of its ink in millimetres, y downwards.
+
+    Attributes:
+        text: of it.
+        left, top, right, bottom: of its ink.
+        joined: whether the next word follows without a blank.
+    """
+
+    text: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    joined: bool = False
+
+
+@dataclass(frozen=True)
+class PdfPage:
+    """A page for a PDF: what is drawn, in millimetres from the top left corner, and its text.
+
+    Attributes:
+        width, height: of the page.
+        drawn: pens, each with the cubic curves `(segments, 4, 2)` that it draws, in order.
+        rows: the words of each row of text, from the left.
+    """
+
+    width: float
+    height: float
+    drawn: Sequence[tuple[Pen, Sequence[np.ndarray]]]
+    rows: Sequence[Sequence[BoxedWord]] = ()
+
+
+def pdf_page(sheet: Sheet) -> PdfPage:
+    """Return a sheet for a PDF.
+
+    Raises:
+        UserError: if ink leaves the sheet.
+    """
+    drawn = [(layer.pen, list(map(curves, layer.strokes))) for layer in layers(sheet)]
+    rows = [boxed_words(row) for row in sheet.rows if row.strokes and row.text]
+    return PdfPage(sheet.width, sheet.height, drawn, rows)
+
+
+def boxed_words(row: Row) -> list[BoxedWord]:
+    """Return the words of a row that has strokes; as one its text if its words are not known."""
+    if not row.words:
+        return [_boxed(row.text, row.strokes)]
+    stops = accumulate((word.strokes for word in row.words), initial=0)
+    return [
+        _boxed(word.text, row.strokes[start:stop], word.joined)
+        for word, (start, stop) in zip(row.words, pairwise(stops), strict=True)
+        if start < stop
+    ]
+
+
+def _boxed(text: str, strokes: Sequence[np.ndarray], joined: bool = False) -> BoxedWord:
+    points = np.concatenate(strokes)
+    return BoxedWord(text, *points.min(axis=0).tolist(), *points.max(axis=0).tolist(), joined)
+
+
+def write_pdf(path: str | PathLike[str], pages: Iterable[PdfPage], title: str = "") -> None:
+    """Write pages as a PDF, atomically; the same pages are the same bytes.
+
+    Args:
+        path: the file, whose folder exists.
+        pages: at least one; they are taken one by one and not kept.
+        title: in the file's metadata; none if empty.
+    """
+    atomic_write(path, lambda file: _Document(file).write(pages, title))
+
+
+class _Document:
+    """The objects of a PDF, all of them dictionaries, written to a file as they come."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._starts: dict[int, int] = {}  # Of each object by its number, in bytes.
+        self._next = _GLYPH + 1
+        self._codes: dict[str, int] = {}  # Of each character of the text, from 0.
+
+    def write(self, pages: Iterable[PdfPage], title: str) -> None:
+        """Write the whole file."""
+        self._file.write(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n")
+        numbers = [self._page(page) for page in pages]
+        kids = " ".join(f"{number} 0 R" for number in numbers)
+        self._put(f"/Type/Pages/Count {len(numbers)}/Kids[{kids}]", number=_PAGES)
+        fonts = "".join(f"/F{number} {font} 0 R" for number, font in enumerate(self._fonts()))
+        self._put(f"/Font<<{fonts}>>", number=_RESOURCES)
+        self._put("", f"{EM * GLYPH_WIDTH:g} 0 {' '.join(map(str, GLYPH_BOX))} d1", _GLYPH)
+        named = f"/Title<FEFF{_utf16(XML_FORBIDDEN.sub('?', title))}>" if title else ""
+        self._put(named, number=_INFO)
+        self._put(f"/Type/Catalog/Pages {_PAGES} 0 R", number=_CATALOG)
+        start, size = self._file.tell(), len(self._starts) + 1
+        places = "".join(f"{self._starts[number]:010} 00000 n \n" for number in range(1, size))
+        self._file.write(
+            f"xref\n0 {size}\n0000000000 65535 f \n{places}"
+            f"trailer\n<</Size {size}/Root {_CATALOG} 0 R/Info {_INFO} 0 R>>\n"
+            f"startxref\n{start}\n%%EOF\n".encode()
+        )
+
+    def _put(self, entries: str, stream: str = "", number: int = 0) -> int:
+        """Write an object, the next where no number is given, and return its number."""
+        if not number:
+            number, self._next = self._next, self._next + 1
+        self._starts[number] = self._file.tell()
+        content = f"<<{entries}>>".encode()
+        if stream:
+            packed = zlib.compress(stream.encode(), 9)
+            head = f"<<{entries}/Filter/FlateDecode/Length {len(packed)}>>stream\n".encode()
+            content = head + packed + b"\nendstream"
+        self._file.write(b"%d 0 obj\n%b\nendobj\n" % (number, content))
+        return number
+
+    def _page(self, page: PdfPage) -> int:
+        width, height = (decimal(POINT * side) for side in (page.width, page.height))
+        # Millimetres from the top left corner, y downwards; round ends and corners.
+        lines = [f"{POINT:.6f} 0 0 {-POINT:.6f} 0 {height} cm 1 J 1 j"]
+        for pen, strokes in page.drawn:
+            lines.append(f"{_colour(pen.colour)} RG {decimal(pen.width)} w")
+            lines += [*map(_path, strokes), "S"]
+        lines += ["BT 3 Tr", *(part for row in page.rows for part in self._row(row)), "ET"]
+        content = self._put("", "\n".join(lines))
+        return self._put(
+            f"/Type/Page/Parent {_PAGES} 0 R/MediaBox[0 0 {width} {height}]"
+            f"/Resources {_RESOURCES} 0 R/Contents {content} 0 R"
+        )
+
+    def _row(self, words: Sequence[BoxedWord]) -> Iterator[str]:
+        """Yield what writes a row: on one baseline, each word as wide as its ink, but before the
+        next, and each blank up to the next word."""
+        words = [word for word in words if word.text]
+        if not words:
+            return
+        size = TEXT_SIZE * float(np.median([word.bottom - word.top for word in words])) or 1.0
+        baseline = float(np.median([word.bottom for word in words]))
+        least = MIN_BLANK * size
+        for word, after in zip_longest(words, words[1:]):
+            right = word.right
+            if after:
+                right = after.left if word.joined else min(right, after.left - least)
+            right = max(right, word.left + least)
+            yield from self._stretched(word.text, word.left, right, size, baseline)
+            if after and not word.joined:
+                stop = max(after.left, right + least)
+                yield from self._stretched(" ", right, stop, size, baseline)
+
+    def _stretched(
+        self, text: str, left: float, right: float, size: float, baseline: float
+    ) -> Iterator[str]:
+        codes = [self._codes.setdefault(c, len(self._codes)) for c in XML_FORBIDDEN.sub("?", text)]
+        percent = 100 * (right - left) / (GLYPH_WIDTH * size * len(codes))
+        yield f"{decimal(percent)} Tz 1 0 0 -1 {decimal(left)} {decimal(baseline)} Tm"
+        for font, run in groupby(codes, lambda code: code // CODES):
+            shown = bytes(code % CODES + 1 for code in run).hex()
+            yield f"/F{font} {decimal(size)} Tf <{shown}> Tj"
+
+    def _fonts(self) -> Iterator[int]:
+        """Write the fonts, and yield their numbers."""
+        characters = list(self._codes)
+        for start in range(0, len(characters), CODES):
+            part = characters[start : start + CODES]
+            names = [f"/g{code}" for code in range(1, len(part) + 1)]
+            glyphs = "".join(f"{name} {_GLYPH} 0 R" for name in names)
+            widths = f"{EM * GLYPH_WIDTH:g} " * len(part)
+            yield self._put(
+                f"/Type/Font/Subtype/Type3/FontBBox[{' '.join(map(str, GLYPH_BOX))}]"
+                f"/FontMatrix[{1 / EM} 0 0 {1 / EM} 0 0]/Resources<<>>/CharProcs<<{glyphs}>>"
+                f"/Encoding<</Type/Encoding/Differences[1{''.join(names)}]>>"
+                f"/FirstChar 1/LastChar {len(part)}/Widths[{widths}]"
+                f"/ToUnicode {self._put('', _to_unicode(part))} 0 R"
+            )
+
+
+def _to_unicode(characters: Sequence[str]) -> str:
+    """Return the CMap of a font from its codes, from 1, to characters."""
+    lines = [f"<{code:02x}> <{_utf16(c)}>" for code, c in enumerate(characters, 1)]
+    blocks = [lines[start : start + 100] for start in range(0, len(lines), 100)]  # as PDF demands
+    return "\n".join(
+        [
+            "/CIDInit /ProcSet findresource begin 12 dict begin begincmap",
+            "/CIDSystemInfo <</Registry(Adobe)/Ordering(UCS)/Supplement 0>> def",
+            "/CMapName /Adobe-Identity-UCS def /CMapType 2 def",
+            "1 begincodespacerange <00> <ff> endcodespacerange",
+            *("\n".join([f"{len(block)} beginbfchar", *block, "endbfchar"]) for block in blocks),
+            "endcmap CMapName currentdict /CMap defineresource pop end end",
+        ]
+    )
+
+
+def _utf16(text: str) -> str:
+    return text.encode("utf-16-be").hex()
+
+
+def _colour(colour: str) -> str:
+    """Return the parts of `#rrggbb`, 0 to 1."""
+    return " ".join(decimal(part / 255) for part in bytes.fromhex(colour[1:]))
+
+
+def _path(segments: np.ndarray) -> str:
+    """Return a path along cubic segments `(segments, 4, 2)`, each from where the one before ends;
+    at least one."""
+    rows = segments[:, 1:].reshape(-1, 6).tolist()
+    curves_to = "".join(f"{' '.join(map(decimal, row))} c\n" for row in rows)
+    return f"{' '.join(map(decimal, segments[0, 0].tolist()))} m\n{curves_to}"
