@@ -1,5 +1,7 @@
 """Rows of small pages: words drawn as zigzags of one x-height, with dots and ascenders."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ LETTER = 8.0
 
 def letter(x, y, height=X_HEIGHT):
     """A letter as three strokes of the pen without a lift, with its baseline at y."""
-    corners = np.array([(0, 0), (2, -height), (4, 0), (6, -height)]) + (x, y)
+    corners = np.array([(x, y), (x + 2, y - height), (x + 4, y), (x + 6, y - height)])
     at = np.linspace(0, 3, 13)
     return np.column_stack([np.interp(at, range(4), axis) for axis in corners.T])
 
@@ -30,7 +32,8 @@ def row(y, words=(4, 3, 5, 4), x=0.0, slope=0.0):
             else:
                 parts.append(letter(x, line))
             if number % 3 == 1:
-                parts.append(np.array([(x + 3, line - 1.6 * X_HEIGHT)] * 2) + [(0, 0), (0.5, 0)])
+                top = line - 1.6 * X_HEIGHT
+                parts.append(np.array([(x + 3, top), (x + 3.5, top)]))
             x += LETTER
         x += LETTER
     return parts
@@ -40,7 +43,7 @@ def page(*rows):
     """The strokes of rows, and the numbers of each."""
     parts = [part for one in rows for part in one]
     ends = np.cumsum([0, *map(len, rows)])
-    return parts, [[*range(a, b)] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return parts, [[*range(a, b)] for a, b in pairwise(ends)]
 
 
 def found(parts):
