@@ -1,0 +1,338 @@
+"""How whole pages are divided into rows and read: forms of IAM-OnDB, whose lines keep their places
+on the whiteboard, as they are and changed, and UNIPEN's texts of several rows.
+
+Of each page it counts the strokes in their row, whether all its rows are whole and in order, and
+the character error rate, beside that of the same rows when they are given.
+"""
+
+import argparse
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from base.base_dataset import Sample
+from benchmarks.measures import main
+from benchmarks.pens import HELD_OUT
+from commands import options
+from commands.options import Parser
+from data_loader import IAMOnDBDataset, UnipenDataset
+from data_loader.sources.files import parse_contents
+from data_loader.sources.parsing import memory
+from model.reader import Reader
+from model.recognition.error_rates import rates
+from notes.rows import find_rows
+from utils.hand_measures import baseline_of, gaps
+from utils.ink import from_strokes, strokes, x_height
+
+MARK_ABOVE, MARK_WIDTH = 0.6, 1.5
+"""X-heights above the baseline where the lower end of a dot or bar is, and its width at most
+(assumed)."""
+SHAPES, SHAPE_HEIGHTS = 4, (7.0, 14.0)
+"""Shapes of a drawing, and their heights in x-heights (assumed)."""
+DRAWING_GAP, COLUMN_GAP = 3.0, 4.0
+"""X-heights between the text and a drawing, and between columns (assumed)."""
+_LINE_FILE = re.compile(r"[a-z]\d\d-\d{3}[a-z]?-\d+\.xml")
+_FIRST_POINT = re.compile(rb'<Point x="(-?\d+)" y="(-?\d+)"')
+
+
+class NotesPage(NamedTuple):
+    """A page with its rows."""
+
+    strokes: list[np.ndarray]
+    """`(n, 2)` each, in the order in which they were written."""
+    rows: list[list[int]]
+    """The strokes of each row, in the order in which the row was written; others are no prose."""
+    texts: list[str]
+
+    def written_in(self, order: Sequence[int]) -> "NotesPage":
+        """Return the page as if its strokes had been written in another order."""
+        place = {number: n for n, number in enumerate(order)}
+        rows = [[place[number] for number in row] for row in self.rows]
+        return NotesPage([self.strokes[number] for number in order], rows, self.texts)
+
+    def row(self, number: int) -> list[np.ndarray]:
+        """Return the strokes of a row."""
+        return [self.strokes[one] for one in self.rows[number]]
+
+
+Change = Callable[[NotesPage, np.random.Generator], NotesPage]
+
+
+def page_of(rows: Iterable[tuple[list[np.ndarray], str]]) -> NotesPage:
+    """Return the page of rows, each strokes and text, written one after the other."""
+    page = NotesPage([], [], [])
+    for parts, text in rows:
+        page.rows.append([*range(len(page.strokes), len(page.strokes) + len(parts))])
+        page.strokes.extend(parts)
+        page.texts.append(text)
+    return page
+
+
+def forms(root: str, task: str, cache: str | None = None) -> list[NotesPage]:
+    """Return the forms of a task of IAM-OnDB as pages; a scribble makes a form none."""
+    splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
+    dataset = IAMOnDBDataset(root=root, cache=cache, splits=splits, strict=False)
+    split = next(name for name, sets in splits.items() if task in sets)
+    files = [file for file in dataset.find() if "ascii" not in str(file)]
+
+    def start(name: str, content: bytes) -> np.ndarray:
+        return np.array(_FIRST_POINT.search(content).groups(), np.float64)
+
+    starts, _ = parse_contents(start, files, _LINE_FILE, "reading places", memory(files[0]))
+    rows = defaultdict(list)
+    for sample in dataset.load([split]).split(split):
+        parts = [part + starts[f"{sample.name}.xml"] for part in strokes(sample.ink)]
+        rows[sample.group].append((parts, sample.text))
+    return [page_of(page) for page in rows.values() if not any("#" in text for _, text in page)]
+
+
+def turned(degrees: float) -> Change:
+    """Return the change by turning clockwise."""
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    turn = np.array([[cosine, sine], [-sine, cosine]])
+    return lambda page, _: page._replace(strokes=[part @ turn for part in page.strokes])
+
+
+def shuffled(page: NotesPage, generator: np.random.Generator) -> NotesPage:
+    """Return a page whose rows were written in another order."""
+    rows = [page.rows[number] for number in generator.permutation(len(page.rows))]
+    return page.written_in([number for row in rows for number in row])
+
+
+def late_marks(page: NotesPage, _: np.random.Generator) -> NotesPage:
+    """Return a page whose dots and bars were written last."""
+    late = []
+    for number, row in enumerate(page.rows):
+        parts = page.row(number)
+        height = x_height(from_strokes(parts))
+        line = baseline_of(parts) - MARK_ABOVE * height
+        is_mark = [p[:, 1].max() < line and np.ptp(p[:, 0]) < MARK_WIDTH * height for p in parts]
+        late += [one for one, mark in zip(row, is_mark, strict=True) if mark]
+    return page.written_in([*sorted({*range(len(page.strokes))} - {*late}), *late])
+
+
+def added_words(page: NotesPage, generator: np.random.Generator) -> NotesPage:
+    """Return a page of which a word in every second row was written last."""
+    late = []
+    for number, row in enumerate(page.rows):
+        words = words_of(page.row(number), page.texts[number])
+        if number % 2 and len(words) > 2:
+            late += [row[place] for place in words[generator.integers(1, len(words) - 1)]]
+    return page.written_in([*sorted({*range(len(page.strokes))} - {*late}), *late])
+
+
+def words_of(parts: Sequence[np.ndarray], text: str) -> list[list[int]]:
+    """Return the strokes of each word of a row, by its widest gaps."""
+    between, order = gaps(parts, 0.0)
+    count = len(text.split()) - 1
+    cuts = np.sort(np.argsort(between)[len(between) - count :]) + 1
+    return [sorted(word.tolist()) for word in np.split(order, cuts)]
+
+
+def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: float) -> Change:
+    """Return the change of the sizes of rows, and of the distances between them."""
+
+    def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
+        scales, moved, y = sizes(len(page.rows), generator), list(page.strokes), 0.0
+        lines = [baseline_of(page.row(number)) for number in range(len(page.rows))]
+        for number, row in enumerate(page.rows):
+            if number:
+                near = (scales[number] + scales[number - 1]) / 2
+                y += distance * near * (lines[number] - lines[number - 1])
+            origin = np.array([min(part[:, 0].min() for part in page.row(number)), lines[number]])
+            for one in row:
+                scaled = (page.strokes[one] - origin) * scales[number]
+                moved[one] = scaled + np.array([origin[0], lines[0] + y])
+        return page._replace(strokes=moved)
+
+    return change
+
+
+def beside(page: NotesPage, other: NotesPage, gap: float) -> NotesPage:
+    """Return a page with another one to its right, `gap` x-heights away, which was written next."""
+    height = x_height(from_strokes(page.strokes))
+    points, others = np.concatenate(page.strokes), np.concatenate(other.strokes)
+    shift = points[:, 0].max() - others[:, 0].min() + gap * height
+    move = np.array([shift, points[:, 1].min() - others[:, 1].min()])
+    rows = [[len(page.strokes) + number for number in row] for row in other.rows]
+    strokes_of_both = [*page.strokes, *(part + move for part in other.strokes)]
+    return NotesPage(strokes_of_both, [*page.rows, *rows], [*page.texts, *other.texts])
+
+
+def with_drawing(shapes: Sequence[np.ndarray]) -> Change:
+    """Return the change by a drawing of some digits, one over the other, that are as high as rows,
+    beside the text."""
+
+    def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
+        height, drawn, y = x_height(from_strokes(page.strokes)), [], 0.0
+        for number in generator.integers(len(shapes), size=SHAPES):
+            shape = strokes(shapes[number])
+            size = np.ptp(np.concatenate(shape)[:, 1])
+            factor = height * generator.uniform(*SHAPE_HEIGHTS) / size
+            low = min(part[:, 1].min() for part in shape)
+            drawn += [(part - np.array([0, low])) * factor + np.array([0, y]) for part in shape]
+            y += 0.9 * size * factor
+        return beside(page, NotesPage(drawn, [], []), DRAWING_GAP)
+
+    return change
+
+
+def underlined(page: NotesPage, generator: np.random.Generator) -> NotesPage:
+    """Return a page with a line under a word of every second row, written after the word's row."""
+    return _with_lines(page, generator, -0.6, 2)
+
+
+def crossed_out(page: NotesPage, generator: np.random.Generator) -> NotesPage:
+    """Return a page with a word more at the end of every second row, which is crossed out."""
+    return _with_lines(page, generator, 0.5, 2)
+
+
+def _with_lines(
+    page: NotesPage, generator: np.random.Generator, above: float, every: int
+) -> NotesPage:
+    """Return a page with lines at a height over the baseline; through words that are copied from
+    the row, or under its own."""
+    parts, rows = [], []
+    for number, texts in enumerate(page.texts):
+        row = page.row(number)
+        rows.append([*range(len(parts), len(parts) + len(row))])
+        parts += row
+        words = words_of(row, texts)
+        word = max(words, key=lambda word: np.ptp(np.concatenate([row[n] for n in word])[:, 0]))
+        if number % every == 0:
+            height = x_height(from_strokes(row))
+            ink = [row[place] for place in word]
+            if above > 0:
+                end = max(part[:, 0].max() for part in row)
+                move = end + 1.5 * height - min(part[:, 0].min() for part in ink)
+                ink = [part + np.array([move, 0]) for part in ink]
+                parts += ink
+            points, line = np.concatenate(ink), baseline_of(ink)
+            x = np.linspace(points[:, 0].min() - height, points[:, 0].max() + height, 40)
+            wave = np.cumsum(generator.normal(0, 0.02 * height, len(x)))
+            parts.append(np.column_stack([x, line - above * height + wave]))
+    return NotesPage(parts, rows, page.texts)
+
+
+def measured(
+    pages: Sequence[NotesPage], read: Callable[[list[np.ndarray]], list[str]]
+) -> dict[str, float]:
+    """Return in per cent: strokes in their row, pages whole, CER, and that of given rows."""
+    right = total = whole = 0
+    pairs: dict[str, list[tuple[str, str]]] = {"cer": [], "given": []}
+    for page in pages:
+        rows, _ = find_rows(page.strokes)
+        found, true = [{*row.strokes} for row in rows], [{*row} for row in page.rows]
+        for row in true:
+            best = max(found, key=lambda one: len(one & row), default=set())
+            if max(true, key=lambda one: len(one & best)) is row:
+                right += len(row & best)
+        total += sum(map(len, true))
+        whole += found == true
+        for name, orders in (("cer", [row.strokes for row in rows]), ("given", page.rows)):
+            inks = [from_strokes([page.strokes[number] for number in row]) for row in orders]
+            pairs[name].append((" ".join(page.texts), " ".join(read(inks))))
+    errors = {name: 100 * rates(both)["cer"] for name, both in pairs.items()}
+    return {"strokes": 100 * right / total, "pages": 100 * whole / len(pages)} | errors
+
+
+def remembered(reader: Reader) -> Callable[[list[np.ndarray]], list[str]]:
+    """Return a function that reads, and reads nothing twice."""
+    texts: dict[bytes, str] = {}
+
+    def read(inks: list[np.ndarray]) -> list[str]:
+        new = {ink.tobytes(): ink for ink in inks if ink.tobytes() not in texts}
+        texts.update(zip(new, reader.read_lines([*new.values()]), strict=True))
+        return [texts[ink.tobytes()] for ink in inks]
+
+    return read
+
+
+def whole(samples: Sequence[Sample]) -> str:
+    """Return how many lines stay one row, with all of their strokes."""
+    kept = 0
+    for sample in samples:
+        parts = strokes(sample.ink)
+        rows, _ = find_rows(parts)
+        kept += len(rows) == 1 and len(rows[0].strokes) == len(parts)
+    return f"{kept:,} of {len(samples):,} ({kept / len(samples):.2%})"
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the table of pages, and how many single lines stay whole."""
+    read = remembered(options.taken(options.Networks, arguments).reader(arguments.resume))
+    pages = forms(arguments.data, arguments.task, arguments.cache)
+    pages = pages[:: max(1, len(pages) // arguments.pages)][: arguments.pages]
+    changes = dict(CHANGES)
+    if arguments.digits:
+        changes["a drawing beside the text"] = with_drawing(
+            digits(arguments.digits, arguments.cache)
+        )
+    print(f"{len(pages)} pages of {arguments.task}, {sum(len(p.rows) for p in pages)} rows")
+    print(f"{'':<34}{'strokes':>9}{'pages':>8}{'CER':>8}{'given':>8}")
+    for name, change in changes.items():
+        made = [change(page, np.random.default_rng(n)) for n, page in enumerate(pages)]
+        report(name, measured(made, read))
+    both = [beside(page, pages[n - 1], COLUMN_GAP) for n, page in enumerate(pages)]
+    report("two forms as columns", measured(both, read))
+    if arguments.unipen:
+        source = UnipenDataset(
+            root=arguments.unipen,
+            cache=arguments.cache,
+            held_out=list(HELD_OUT),
+            leave_out="unipen_misfits",
+        )
+        samples = [s for s in source.load(["test"]).split("test") if len(s.text) > 1]
+        print(f"single samples of UNIPEN kept whole: {whole(samples)}")
+    lines = [Sample(from_strokes(page.row(n))) for page in pages for n in range(len(page.rows))]
+    print(f"single lines of {arguments.task} kept whole: {whole(lines)}")
+
+
+def report(name: str, found: dict[str, float]) -> None:
+    """Print a row of the table."""
+    print(f"{name:<34}{found['strokes']:>9.2f}{found['pages']:>8.1f}", end="")
+    print(f"{found['cer']:>8.2f}{found['given']:>8.2f}", flush=True)
+
+
+def digits(root: str, cache: str | None) -> list[np.ndarray]:
+    """Return recorded pen digits."""
+    source = UnipenDataset(root=root, cache=cache)
+    return [sample.ink for sample in source.load(["test"]).split("test")]
+
+
+def same(count: int, _: np.random.Generator) -> np.ndarray:
+    """Return the sizes of rows that stay as they are."""
+    return np.ones(count)
+
+
+CHANGES: dict[str, Change] = {
+    "as they are": lambda page, _: page,
+    "turned 5 degrees": turned(5),
+    "turned 15 degrees": turned(15),
+    "rows written in another order": shuffled,
+    "dots and bars written last": late_marks,
+    "rows a quarter closer": pitched(same, 0.75),
+    "rows at half the distance": pitched(same, 0.5),
+    "rows of sizes 0.6 to 1.6": pitched(lambda count, gen: gen.uniform(0.6, 1.6, count), 1),
+    "words added when the page was full": added_words,
+    "underlined words": underlined,
+    "crossed-out words": crossed_out,
+}
+
+if __name__ == "__main__":
+    parser = Parser(description=" ".join(__doc__.split()))
+    options.add_network(parser, default="reader")
+    parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
+    parser.add_argument("--task", default="testset_f", help="task file whose forms are read")
+    parser.add_argument("--pages", type=int, default=100, help="forms, evenly chosen")
+    parser.add_argument("--unipen", help="folder or archive of UNIPEN: its single lines")
+    parser.add_argument("--digits", help="folder of pen digits: drawings beside the text")
+    parser.add_argument("--cache", help="folder for the parsed data (default: beside the data)")
+    main(run, parser)

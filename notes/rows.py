@@ -1,0 +1,347 @@
+"""From the strokes of a page to rows of prose: level, split, attach.
+
+The page is levelled and divided into columns at white bands. Within a column the pen's way is cut
+into runs, which join rows, the heaviest first; stray marks then go to the nearest ink. Drawings,
+underlines and crossed-out words are told first, and are in no row. Lengths are in x-heights.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, permutations
+from typing import TypeAlias
+
+import numpy as np
+
+from notes.writing_order import writing_order
+from utils.hand_measures import baseline_of, is_straight
+from utils.ink import (
+    from_strokes,
+    path_along,
+    turned_back,
+    vertical_segments,
+    weighted_median,
+    x_height,
+)
+
+DRAWING, UNDERLINE, CROSSED_OUT = "drawing", "underline", "crossed out"
+"""Kinds of strokes that are in no row; a crossed-out word includes what crosses it out."""
+
+# Telling apart what is no prose, in x-heights (measured on every fourth form of trainset, 31,484
+# strokes: 2 are taller, 2 as straight and long, and none is a scribble).
+TALLEST = 6.0
+LONGEST_BAR, FLATTEST, DETOUR = 6.0, 0.25, 1.2
+SWING, SWINGS = 2.0, 3
+TOUCHING = 0.7
+"""X-heights from a drawing within which strokes written next to it are part of it (assumed)."""
+LOW, HIGH, FAR_BAR = 0.65, 1.0, 2.5
+"""X-heights from the middle of words down to where a line crosses them out, and up to where it is
+the bar of a `t`; and where it belongs to none (assumed)."""
+
+# Skew: moves that tell the direction of rows, in strokes and x-heights, and their prior weight.
+STEPS, SHORTEST, FARTHEST = 15, 6.0, 30.0  # measured, lab notebook: rows of pages
+PRIOR = 60.0  # x-heights of moves at 0 (assumed)
+WINDOWS = np.radians([60, 20, 8])  # around the last estimate, one a pass (assumed)
+
+# Columns.
+BAND, LEAN = 2.0, 6  # width in x-heights, and degrees (measured, lab notebook: rows of pages)
+COLUMN_HEIGHT = 5.0  # x-heights, at least (assumed)
+WIDE_BAND, TALL_BAND = 8.0, 12.0  # x-heights of one that the pen may cross often (assumed)
+CROSSINGS, ROW_PITCH = 0.7, 3.5  # how often it may cross another one, by row; x-heights (assumed)
+
+# Runs: how far the pen goes back and down, only up or down, or only ahead or back.
+BACK, DROP, JUMP, AHEAD = 4.0, 1.2, 2.2, 10.0  # x-heights (measured, lab notebook: rows of pages)
+
+# Rows.
+MARK = 0.6  # x-heights of the height of a dot or bar, at most (measured)
+HEAVY, SHORT = 6.0, 2.5  # x-heights of ink of a row, and of a short one by itself (assumed)
+ROW, APART = 1.0, 2.3  # x-heights from the row that a run joins, and that a short one is off
+STIFFNESS, LEVELLING = 30.0, 300.0  # x-heights of a row that bends; its prior at level (assumed)
+STEP, NEXT_STEP, OVERLAP = 1.3, 1.8, 0.2  # between halves of a row (measured on testset_v)
+ABOVE, BELOW, OFF_ROW = 1.4, 0.6, 4.0  # where marks are, by the middle (measured on testset_v)
+JUST_BEFORE = 0.7  # x-heights by which the row of the stroke before is nearer (measured)
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A row of prose."""
+
+    strokes: list[int]
+    """Numbers of its strokes in the order in which they are to be read."""
+    baseline: np.ndarray
+    """Both ends of its baseline, left and right, `(2, 2)`."""
+    x_height: float
+    """In the unit of the strokes."""
+
+
+def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[Row], dict[int, str]]:
+    """Return the rows of prose of a page, in the order of reading, and the kind of each stroke that
+    is in none, by its number.
+
+    Args:
+        strokes: `(n, 2)` each with n >= 1, in any unit, y downwards, in the order of writing.
+    """
+    if not strokes:
+        return [], {}
+    parts = [np.asarray(stroke, dtype=np.float64) for stroke in strokes]
+    page = _Block(parts, np.arange(len(parts)))
+    kinds = _drawings(page)
+    scribbles = [n for n in range(len(parts)) if n not in kinds and _is_scribble(page.parts[n])]
+    bars = [n for n in range(len(parts)) if n not in kinds and _is_bar(page.parts[n])]
+    rows = _all_rows(parts, {*kinds, *scribbles, *bars})
+    marks = {number for number in bars if _bar_over(page, rows, number)[1] < -HIGH}
+    if marks:
+        bars = [number for number in bars if number not in marks]
+        rows = _all_rows(parts, {*kinds, *scribbles, *bars})
+    for number in [*scribbles, *bars]:
+        covered, below = _bar_over(page, rows, number)
+        if number in scribbles or below < LOW:
+            kinds |= dict.fromkeys([*covered, number], CROSSED_OUT)
+        else:
+            kinds[number] = UNDERLINE
+    left = ((block, row[[n not in kinds for n in row]]) for block, row in rows)
+    kept = [_row(block, block.local(row)) for block, row in left if len(row)]
+    return kept, dict(sorted(kinds.items()))
+
+
+class _Block:
+    """Strokes of a page or column, level and in x-heights.
+
+    Attributes:
+        numbers: of its strokes on the page, rising, `(strokes,)`.
+        parts: the strokes, `(n, 2)` each.
+        left, top, right, bottom: of the strokes, `(strokes,)`.
+        x, y: middle of the strokes' width, mean of their points' heights, `(strokes,)`.
+        weight: length of ink, and a little more for a dot, `(strokes,)`.
+    """
+
+    def __init__(self, strokes: Sequence[np.ndarray], numbers: np.ndarray) -> None:
+        self.numbers, parts = numbers, [strokes[number] for number in numbers]
+        self.unit = x_height(from_strokes(parts))
+        self.angle = _skew(parts, self.unit)
+        self.parts = [turned_back(part, self.angle) / self.unit for part in parts]
+        self.left, self.top = np.array([part.min(axis=0) for part in self.parts]).T
+        self.right, self.bottom = np.array([part.max(axis=0) for part in self.parts]).T
+        self.x = (self.left + self.right) / 2
+        self.y = np.array([part[:, 1].mean() for part in self.parts])
+        steps = [np.diff(part, axis=0) for part in self.parts]
+        self.weight = np.array([0.1 + np.hypot(*step.T).sum() for step in steps])
+
+    def local(self, numbers: Sequence[int]) -> np.ndarray:
+        """Return where strokes of the page are in this block."""
+        return np.searchsorted(self.numbers, np.sort(numbers))
+
+    def middle(self, row: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """Return the height of a row's middle at places along it, `(places,)`; rows may bend."""
+        x, y = self.x[row], self.y[row]
+        near = np.exp(-0.5 * ((x - at[:, None]) / STIFFNESS) ** 2) + 1e-6
+        weight = self.weight[row] * near
+        total = weight.sum(axis=1)
+        mean_x, mean_y = (weight @ x) / total, (weight @ y) / total
+        away = x - mean_x[:, None]
+        covariance = (weight * away * (y - mean_y[:, None])).sum(axis=1)
+        slope = covariance / ((weight * away**2).sum(axis=1) + LEVELLING)
+        return mean_y + slope * np.clip(at - mean_x, -STIFFNESS, STIFFNESS)
+
+
+Placed: TypeAlias = tuple[_Block, np.ndarray]
+"""A column, and the strokes of a row of it, by their numbers on the page."""
+
+
+def _skew(parts: Sequence[np.ndarray], unit: float) -> float:
+    """Return the angle of rows in radians: the median of moves ahead, weighted by length."""
+    centres = np.array([(part.min(axis=0) + part.max(axis=0)) / 2 for part in parts]) / unit
+    moves = [centres[step:] - centres[:-step] for step in range(1, min(STEPS + 1, len(parts)))]
+    x, y = np.concatenate([np.zeros((1, 2)), *moves]).T
+    lengths = np.hypot(x, y)
+    kept = (x > 0) & (lengths > SHORTEST) & (lengths < FARTHEST)
+    angles, lengths, angle = np.arctan2(y, x)[kept], lengths[kept], 0.0
+    for window in WINDOWS:
+        near = np.abs(angles - angle) < window
+        angle = weighted_median(np.append(angles[near], 0.0), np.append(lengths[near], PRIOR))
+    return angle
+
+
+def _drawings(page: _Block) -> dict[int, str]:
+    """Return the strokes of drawings: tall ones, and what touches them and was written next."""
+    drawn = set(np.flatnonzero(page.bottom - page.top > TALLEST).tolist())
+    ink = [page.parts[number] for number in sorted(drawn)]
+    reach = np.concatenate(ink) if ink else np.empty((0, 2))
+    for order in (range(len(page.parts)), reversed(range(len(page.parts)))):
+        before = -2
+        for number in order:
+            follows = number not in drawn and abs(number - before) == 1
+            if follows and _distance(page.parts[number], reach).min() < TOUCHING:
+                drawn.add(number)
+            before = number if number in drawn else before
+    return dict.fromkeys(drawn, DRAWING)
+
+
+def _distance(part: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return how far points `(n, 2)` are from a stroke, by some eight points of it, `(n,)`."""
+    some = part[:: max(1, len(part) // 8)]
+    return np.hypot(*(some[:, None] - points).transpose(2, 0, 1)).min(axis=0)
+
+
+def _is_bar(part: np.ndarray) -> bool:
+    """Return whether a stroke is a long line along the row."""
+    width, height = np.ptp(part, axis=0)
+    is_long = width > LONGEST_BAR and height < FLATTEST * width
+    return bool(is_long and is_straight([part]) and path_along(part)[-1] < DETOUR * width)
+
+
+def _is_scribble(part: np.ndarray) -> bool:
+    """Return whether a stroke goes to and fro along the row, as no letters do."""
+    swings = vertical_segments(from_strokes([part[:, ::-1]]))[:, 3]
+    return np.count_nonzero(swings < -SWING) >= SWINGS
+
+
+def _bar_over(page: _Block, rows: Sequence[Placed], number: int) -> tuple[list[int], float]:
+    """Return the strokes of a row that lie over, under or behind a long one, and how far below
+    their middle it is; it is below all where it is near none."""
+    inside = (page.x > page.left[number]) & (page.x < page.right[number])
+    covered = [row[inside[row]] for _, row in rows if inside[row].any()]
+    below = [page.y[number] - np.average(page.y[c], weights=page.weight[c]) for c in covered]
+    just_before = [JUST_BEFORE * (number - 1 in row) for _, row in rows if inside[row].any()]
+    away = np.abs(below) - just_before
+    if not len(away) or away.min() > FAR_BAR:
+        return [], np.inf
+    return covered[away.argmin()].tolist(), below[away.argmin()]
+
+
+def _all_rows(strokes: Sequence[np.ndarray], left_out: set[int]) -> list[Placed]:
+    """Return the rows of all columns, without some strokes."""
+    prose = np.array([n for n in range(len(strokes)) if n not in left_out], int)
+    return [row for block in _columns(strokes, prose) for row in _rows(block)]
+
+
+def _columns(strokes: Sequence[np.ndarray], numbers: np.ndarray) -> Iterator[_Block]:
+    """Yield the columns of a page from left to right."""
+    if not len(numbers):
+        return
+    block = _Block(strokes, numbers)
+    is_left = _left_of_band(block)
+    if is_left is None:
+        yield block
+    else:
+        yield from _columns(strokes, numbers[is_left])
+        yield from _columns(strokes, numbers[~is_left])
+
+
+def _left_of_band(block: _Block) -> np.ndarray | None:
+    """Return which strokes are to the left of the widest white band between columns, if any.
+
+    Rows that go on across a band make it none: there the pen crosses it twice a row.
+    """
+    widest, best = BAND, None
+    for lean in np.tan(np.radians(np.arange(-LEAN, LEAN + 1))):
+        across = [part @ (1.0, -lean) for part in block.parts]
+        left, right = np.array([(one.min(), one.max()) for one in across]).T
+        order = np.argsort(left)
+        widths = left[order][1:] - np.maximum.accumulate(right[order])[:-1]
+        for place in np.flatnonzero(widths > widest):
+            is_left = np.zeros(len(left), bool)
+            is_left[order[: place + 1]] = True
+            sides = (is_left, ~is_left)
+            height = min(np.ptp([block.top[side], block.bottom[side]]) for side in sides)
+            crossings = np.count_nonzero(np.diff(is_left))
+            often = crossings > max(3, CROSSINGS * height / ROW_PITCH)
+            wide = widths[place] > WIDE_BAND and height > TALL_BAND
+            if height >= COLUMN_HEIGHT and (wide or not often) and widths[place] > widest:
+                widest, best = widths[place], is_left
+    return best
+
+
+def _rows(block: _Block) -> list[Placed]:
+    """Return the rows of a column from top to bottom."""
+    rows, strays = _joined(block, _runs(block))
+    rows = _attached(block, _merged(block, rows), strays)
+    rows.sort(key=lambda row: np.average(block.y[row], weights=block.weight[row]))
+    return [(block, block.numbers[row]) for row in rows]
+
+
+def _runs(block: _Block) -> list[np.ndarray]:
+    """Return the strokes between far moves of the pen."""
+    starts, front = [0], block.right[0]
+    for number in range(1, len(block.parts)):
+        run = slice(starts[-1], number)
+        usual = np.average(block.y[run], weights=block.weight[run])
+        down = np.abs(block.y[number] - (usual, block.y[number - 1])).min()
+        back = front - block.left[number]
+        if down > JUMP or abs(back) > AHEAD or (back > BACK and down > DROP):
+            starts.append(number)
+            front = block.right[number]
+        front = max(front, block.right[number])
+    return [np.arange(*ends) for ends in pairwise([*starts, len(block.parts)])]
+
+
+def _joined(block: _Block, runs: list[np.ndarray]) -> tuple[list[np.ndarray], list[int]]:
+    """Return rows of runs, the heaviest first, and the strokes of light runs."""
+    letters = np.where(block.bottom - block.top > MARK, block.weight, 0.0)
+    rows: list[np.ndarray] = []
+    strays: list[int] = []
+    for run in sorted(runs, key=lambda run: -letters[run].sum()):
+        weight, x, y = block.weight[run], block.x[run], block.y[run]
+        away = [np.average(np.abs(block.middle(row, x) - y), weights=weight) for row in rows]
+        nearest, ink = min(away, default=np.inf), letters[run].sum()
+        if ink >= HEAVY and nearest < ROW:
+            best = int(np.argmin(away))
+            rows[best] = np.union1d(rows[best], run)
+        elif ink >= HEAVY or not rows or (ink > SHORT and nearest > APART):
+            rows.append(run)
+        else:
+            strays.extend(run.tolist())
+    return rows, sorted(strays)
+
+
+def _merged(block: _Block, rows: list[np.ndarray]) -> list[np.ndarray]:
+    """Return rows of which those are joined that go on each other."""
+    while pairs := [
+        (step, a, b)
+        for a, b in permutations(range(len(rows)), 2)
+        if (step := _step(block, rows[a], rows[b])) < 1
+    ]:
+        _, a, b = min(pairs)
+        rows[a] = np.union1d(rows[a], rows[b])
+        del rows[b]
+    return rows
+
+
+def _step(block: _Block, first: np.ndarray, second: np.ndarray) -> float:
+    """Return the step from a row to what may be its right half, over the largest that can be."""
+    start, end = block.left[second].min(), block.right[first].max()
+    widths = [np.ptp([block.left[row], block.right[row]]) for row in (first, second)]
+    if block.left[first].min() > start or end - start > OVERLAP * min(widths):
+        return np.inf
+    at = np.array([(min(end, block.right[second].max()) + start) / 2])
+    step = np.abs(block.middle(first, at) - block.middle(second, at))[0]
+    return float(step / (NEXT_STEP if second[0] == first[-1] + 1 else STEP))
+
+
+def _attached(block: _Block, rows: list[np.ndarray], strays: list[int]) -> list[np.ndarray]:
+    """Return rows with stray strokes, each in the row of the nearest ink, where marks can be."""
+    owner = np.full(len(block.parts), -1)
+    for number, row in enumerate(rows):
+        owner[row] = number
+    ink = [np.concatenate([block.parts[one] for one in row]) for row in rows]
+    for stray in strays:
+        cost = np.array([_distance(block.parts[stray], points).min() for points in ink])
+        if stray and owner[stray - 1] >= 0:
+            cost[owner[stray - 1]] -= JUST_BEFORE
+        at = block.x[stray : stray + 1]
+        off = np.array([block.y[stray] - block.middle(row, at)[0] for row in rows])
+        cost += OFF_ROW * (np.maximum(off - BELOW, 0) + np.maximum(-off - ABOVE, 0))
+        owner[stray] = cost.argmin()
+    return [np.flatnonzero(owner == number) for number in range(len(rows))]
+
+
+def _row(block: _Block, row: np.ndarray) -> Row:
+    """Return a row of a column with its order, baseline and x-height."""
+    ends = np.array([block.left[row].min(), block.right[row].max()])
+    middle = block.middle(row, ends)
+    slope = np.diff(middle)[0] / max(np.ptp(ends), 1.0)
+    level = [block.parts[one] - (0.0, 1.0) * (slope * block.parts[one][:, :1]) for one in row]
+    height = x_height(from_strokes(level))
+    order = writing_order([part / height for part in level], block.numbers[row])
+    line = np.column_stack([ends, baseline_of(level) + slope * ends]) * block.unit
+    numbers = block.numbers[row][order]
+    return Row(numbers.tolist(), turned_back(line, -block.angle), height * block.unit)

@@ -1,0 +1,181 @@
+"""Rows of small pages: words drawn as zigzags of one x-height, with dots and ascenders."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from notes.rows import CROSSED_OUT, DRAWING, UNDERLINE, find_rows
+from notes.writing_order import writing_order
+from utils.ink import from_strokes, strokes
+
+X_HEIGHT = 10.0
+LETTER = 8.0
+
+
+def letter(x, y, height=X_HEIGHT):
+    """A letter as three strokes of the pen without a lift, with its baseline at y."""
+    corners = np.array([(x, y), (x + 2, y - height), (x + 4, y), (x + 6, y - height)])
+    at = np.linspace(0, 3, 13)
+    return np.column_stack([np.interp(at, range(4), axis) for axis in corners.T])
+
+
+def row(y, words=(4, 3, 5, 4), x=0.0, slope=0.0):
+    """A row of words of so many letters; every fourth has an ascender, every third a dot, which is
+    written after its letter."""
+    parts = []
+    for count in words:
+        for number in range(count):
+            line = y + slope * x
+            if number % 4 == 2:
+                parts.append(letter(x, line, 1.9 * X_HEIGHT))
+            else:
+                parts.append(letter(x, line))
+            if number % 3 == 1:
+                top = line - 1.6 * X_HEIGHT
+                parts.append(np.array([(x + 3, top), (x + 3.5, top)]))
+            x += LETTER
+        x += LETTER
+    return parts
+
+
+def page(*rows):
+    """The strokes of rows, and the numbers of each."""
+    parts = [part for one in rows for part in one]
+    ends = np.cumsum([0, *map(len, rows)])
+    return parts, [[*range(a, b)] for a, b in pairwise(ends)]
+
+
+def found(parts):
+    return [one.strokes for one in find_rows(parts)[0]]
+
+
+@pytest.mark.parametrize("degrees", [-15, 0, 5, 15])
+@pytest.mark.parametrize("unit", [0.01, 1, 300])
+def test_rows_of_a_page_turned_and_of_any_unit(degrees, unit):
+    parts, rows = page(row(0), row(35), row(70), row(105))
+    angle = np.radians(degrees)
+    turn = unit * np.array([(np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))])
+    assert found([part @ turn for part in parts]) == rows
+
+
+def test_a_row_has_its_baseline_and_x_height():
+    parts, _ = page(row(100, slope=0.05), row(140, slope=0.05))
+    (first, second), kinds = find_rows(parts)
+    assert kinds == {}
+    right = max(part[:, 0].max() for part in parts)
+    np.testing.assert_allclose(first.baseline, [(0, 100), (right, 100 + 0.05 * right)], atol=1.5)
+    np.testing.assert_allclose(second.baseline[:, 1] - first.baseline[:, 1], 40, atol=1)
+    assert first.x_height == pytest.approx(X_HEIGHT, rel=0.1)
+
+
+def test_rows_in_another_order_of_writing_are_read_from_top_to_bottom():
+    parts, rows = page(row(0), row(35), row(70))
+    order = [*rows[2], *rows[0], *rows[1]]
+    expected = [[order.index(number) for number in one] for one in rows]
+    assert found([parts[number] for number in order]) == expected
+
+
+def test_dots_at_the_end_of_the_page_go_behind_their_letters():
+    parts, rows = page(row(0), row(35), row(70))
+    late = [n for n, part in enumerate(parts) if len(part) == 2]
+    order = [n for n in range(len(parts)) if n not in late] + late
+    read = found([parts[number] for number in order])
+    assert [[order[number] for number in one] for one in read] == rows
+
+
+def test_a_word_that_was_added_goes_to_its_place():
+    parts, rows = page(row(0), row(35), row(70))
+    late = rows[1][5:8]
+    order = [n for n in range(len(parts)) if n not in late] + late
+    read = found([parts[number] for number in order])
+    assert [[order[number] for number in one] for one in read] == rows
+
+
+def test_columns_are_read_one_after_the_other():
+    height = [0, 35, 70]
+    parts, rows = page(*(row(y) for y in height), *(row(y, x=220) for y in height))
+    assert found(parts) == rows
+
+
+def test_rows_with_a_wide_gap_are_no_columns():
+    """The pen crosses the gap twice a row, as in a table."""
+    parts, rows = page(*(row(y, (3,)) + row(y, (3,), x=80) for y in (0, 35, 70, 105)))
+    assert found(parts) == rows
+
+
+def test_a_single_row_is_one_even_with_a_gap():
+    parts, rows = page(row(0, (3, 4)) + row(0, (4, 3), x=160))
+    assert found(parts) == rows
+
+
+def test_a_short_last_row_is_a_row():
+    parts, rows = page(row(0), row(35), row(70, (1,)))
+    assert found(parts) == rows
+
+
+def test_a_drawing_beside_the_text_is_in_no_row():
+    parts, rows = page(row(0), row(35), row(70))
+    angle = np.linspace(0, 2 * np.pi, 60)
+    circle = np.column_stack([220 + 40 * np.cos(angle), 40 + 45 * np.sin(angle)])
+    eye = np.array([(182, 40), (185, 40)])  # touches the circle
+    read, kinds = find_rows([*parts, circle, eye])
+    assert [one.strokes for one in read] == rows
+    assert kinds == {len(parts): DRAWING, len(parts) + 1: DRAWING}
+
+
+@pytest.mark.parametrize(("above", "kind"), [(-0.5, UNDERLINE), (0.5, CROSSED_OUT)])
+def test_lines_under_words_and_through_them(above, kind):
+    parts, rows = page(row(0), row(35), row(70))
+    word = [n for n in rows[1] if 38 < parts[n][:, 0].mean() < 66]
+    line = np.linspace((36, 35 - above * X_HEIGHT), (100, 35 - above * X_HEIGHT), 20)
+    read, kinds = find_rows([*parts, line])
+    covered = [n for n in rows[1] if 36 < np.ptp(parts[n][:, 0]) / 2 + parts[n][:, 0].min() < 100]
+    assert word and set(word) <= set(covered)
+    if kind == UNDERLINE:
+        assert [one.strokes for one in read] == rows and kinds == {len(parts): UNDERLINE}
+    else:
+        rest = [n for n in rows[1] if n not in covered]
+        assert [one.strokes for one in read] == [rows[0], rest, rows[2]]
+        assert kinds == dict.fromkeys([*covered, len(parts)], CROSSED_OUT)
+
+
+def test_a_scribble_crosses_out_what_is_behind_it():
+    parts, rows = page(row(0), row(35), row(70))
+    x = np.tile(np.concatenate([np.linspace(36, 100, 9), np.linspace(100, 36, 9)]), 4)
+    scribble = np.column_stack([x, np.linspace(26, 34, len(x))])
+    read, kinds = find_rows([*parts, scribble])
+    assert [one.strokes for one in read][::2] == rows[::2]
+    assert {*read[1].strokes} | {n for n in kinds if n < len(parts)} == {*rows[1]}
+    assert {*kinds.values()} == {CROSSED_OUT} and len(kinds) > 5
+
+
+def test_pages_of_little_ink():
+    assert find_rows([]) == ([], {})
+    assert found([np.zeros((1, 2))]) == [[0]]
+    assert found([np.zeros((1, 2)), np.array([(50.0, 0.0)])]) == [[0, 1]]
+
+
+def test_writing_order_keeps_what_was_written_in_time():
+    parts = [part / X_HEIGHT for part in row(0)]
+    assert writing_order(parts, range(len(parts))) == [*range(len(parts))]
+
+
+def test_writing_order_of_halves_written_the_wrong_way_round():
+    parts = [part / X_HEIGHT for part in row(0, (4, 4))]
+    half = len(parts) // 2
+    turned = parts[half:] + parts[:half]
+    numbers = [*range(half), *range(40, 40 + half)]
+    order = writing_order(turned, numbers)
+    assert [(one + half) % len(parts) for one in order] == [*range(len(parts))]
+
+
+def test_no_stroke_is_lost():
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        parts, _ = page(*(row(y) for y in np.cumsum(generator.uniform(8, 40, 5))))
+        parts = [parts[n] for n in generator.permutation(len(parts))]
+        rows, kinds = find_rows(parts)
+        numbers = [n for one in rows for n in one.strokes] + [*kinds]
+        assert sorted(numbers) == [*range(len(parts))]
+        assert len(strokes(from_strokes(parts))) == len(parts)
