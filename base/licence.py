@@ -10,7 +10,10 @@ RESEARCH = "for non-commercial research only, as the IAM On-Line Handwriting Dat
 RESEARCH_DATA = {"IAMOnDBDataset", "iam_ondb"}
 """Values in a config: the source, or the alignment of its lines."""
 OPEN_DATA = {"EmbeddedDataset", "MNISTStrokesDataset", "UnipenDataset"}
-COMBINING = {"ComposedDataset", "MixedDataset", "PhrasesDataset", "ShapedDataset", "UnitedDataset"}
+COMBINING = {
+    *("ComposedDataset", "MixedDataset", "PhrasesDataset", "ShapedDataset", "ToldHandsDataset"),
+    "UnitedDataset",
+}
 """Datasets of the lines of others."""
 
 

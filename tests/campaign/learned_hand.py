@@ -48,7 +48,7 @@ def give_hand() -> None:
 def without_reader() -> None:
     """Let a tiny network, which nobody can read, learn a hand in the programs of this trial."""
     exam.networks = dataset.networks = lambda path, device: (load(path, str(device)), None)
-    HandDataset._fitted = lambda _, lines, *__: ([one.name for one in lines], [], 10.0, 2.0)
+    HandDataset._fitted = lambda _, lines, *__: ([one.name for one in lines], [], False, 10.0, 2.0)
     exam.best_sample = lambda *_: 0
     exam.Exam.score = lambda *_: (set(), [], 0.0)
 

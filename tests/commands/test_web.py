@@ -16,6 +16,7 @@ from commands import web
 from handwriting import flat_file
 from handwriting.calibration import calibrated
 from model import load
+from model.generation.hand_encoder import DESCRIPTOR
 from tests.commands.networks import save, use
 from utils.checks import UserError
 from utils.style_file import write_style
@@ -160,7 +161,7 @@ def test_a_learned_hand_is_what_the_page_writes_with_this_time(
     with pytest.raises(UserError, match=r"--hand: .*hand\.pth learned no hand: beside it is no"):
         start("--hand", str(run))
     ink = [[0, 0, 0], [3, -40, 0], [9, 40, 0], [8, -30, 0], [9, 33, 0], [5, -20, 1]]
-    write_style(run / "hand.json", ink, "abc", "hand", None)
+    write_style(run / "hand.json", ink, "abc", "hand", [0.0] * DESCRIPTOR)
     bars = []
     monkeypatch.setattr(
         flat_file,
