@@ -167,8 +167,7 @@ def beside(page: NotesPage, other: NotesPage, gap: float) -> NotesPage:
 
 
 def with_drawing(shapes: Sequence[np.ndarray]) -> Change:
-    """Return the change by a drawing of some digits, one over the other, that are as high as rows,
-    beside the text."""
+    """Return the change by a drawing beside the text: some large digits, one over the other."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         height, drawn, y = x_height(from_strokes(page.strokes)), [], 0.0

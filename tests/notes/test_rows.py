@@ -46,6 +46,12 @@ def page(*rows):
     return parts, [[*range(a, b)] for a, b in pairwise(ends)]
 
 
+def turned(parts, degrees):
+    angle = np.radians(degrees)
+    turn = np.array([(np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))])
+    return [part @ turn for part in parts]
+
+
 def found(parts):
     return [one.strokes for one in find_rows(parts)[0]]
 
@@ -53,10 +59,8 @@ def found(parts):
 @pytest.mark.parametrize("degrees", [-15, 0, 5, 15])
 @pytest.mark.parametrize("unit", [0.01, 1, 300])
 def test_rows_of_a_page_turned_and_of_any_unit(degrees, unit):
-    parts, rows = page(row(0), row(35), row(70), row(105))
-    angle = np.radians(degrees)
-    turn = unit * np.array([(np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))])
-    assert found([part @ turn for part in parts]) == rows
+    parts, rows = page(*(row(y, 3 * (4, 3, 5, 4)) for y in (0, 30, 60, 90)))
+    assert found([unit * part for part in turned(parts, degrees)]) == rows
 
 
 def test_a_row_has_its_baseline_and_x_height():
@@ -92,10 +96,11 @@ def test_a_word_that_was_added_goes_to_its_place():
     assert [[order[number] for number in one] for one in read] == rows
 
 
-def test_columns_are_read_one_after_the_other():
-    height = [0, 35, 70]
-    parts, rows = page(*(row(y) for y in height), *(row(y, x=220) for y in height))
-    assert found(parts) == rows
+@pytest.mark.parametrize("degrees", [0, 15])
+def test_columns_are_read_one_after_the_other(degrees):
+    height = [0, 35, 70, 105, 140]
+    parts, rows = page(*(row(y) for y in height), *(row(y, x=190) for y in height))
+    assert found(turned(parts, degrees)) == rows
 
 
 def test_rows_with_a_wide_gap_are_no_columns():
