@@ -102,8 +102,8 @@ class Hands:
         if not writer.is_told or (file is None and self._options.primer):
             return self.sampling
         if file not in self._vectors:
-            own = writer.model.hand_encoder.draw(self._options.seed)
-            self._vectors[file] = hand_of(file) if file else told(own)
+            encoder, seed = writer.model.hand_encoder, self._options.seed
+            self._vectors[file] = hand_of(file) if file else told(encoder.draw(seed))
         extras = {"hand": self._vectors[file]} | self.sampling.extras
         return replace(self.sampling, extras=extras)
 

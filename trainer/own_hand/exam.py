@@ -25,7 +25,7 @@ from trainer.own_hand.dataset import FILE, HandLines, networks, save_practice
 from trainer.own_hand.practice import sample_texts
 from trainer.own_hand.stages import CHOOSING, EXAMINING, PRACTISING, stage
 from trainer.recognition_trainer import RecognitionTrainer
-from utils.checks import ConfigFault
+from utils.checks import NOTHING, ConfigFault
 from utils.style_file import write_style
 
 SAMPLING, CHECK_SEEDS = Sampling(bias=0.75), 3
@@ -55,7 +55,6 @@ texts written with each (assumed: of the lines of one person, first tries are mi
 
 State = Mapping[str, torch.Tensor]
 Extras = Mapping[str, np.ndarray]
-NOTHING: Extras = {}
 
 log = logging.getLogger(__name__)
 
