@@ -1,9 +1,10 @@
+"""Pages that the benchmark of rows makes, and what it measures."""
+
 import numpy as np
 import pytest
 
-from benchmarks.pages import CHANGES, beside, forms, late_marks, measured, page_of, words_of
+from benchmarks.pages import CHANGES, beside, late_marks, measured, page_of, words_of
 from tests.notes.test_rows import row
-from tests.shared_data import DATA
 
 
 def drawn():
@@ -49,15 +50,3 @@ def test_pages_beside_each_other_do_not_touch():
     page = beside(drawn(), drawn(), 4)
     ends = [np.concatenate(page.row(n))[:, 0] for n in (0, 3)]
     assert ends[0].max() < ends[1].min() and len(page.texts) == 6
-
-
-@pytest.mark.slow
-def test_forms_of_the_database_keep_their_places(real_cache):
-    if not (DATA / "iam_ondb").is_dir():
-        pytest.skip(f"no iam_ondb in {DATA} (HANDWRITING_DATA names another folder)")
-    pages = forms(str(DATA / "iam_ondb"), "testset_v", str(real_cache))[:30]
-    for page in pages:
-        middles = [np.concatenate(page.row(n))[:, 1].mean() for n in range(len(page.rows))]
-        assert middles == sorted(middles)
-    found = measured(pages, lambda inks: [""] * len(inks))
-    assert found["strokes"] > 99.5 and found["pages"] >= 90
