@@ -2,7 +2,7 @@
 
 import zipfile
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -15,6 +15,8 @@ from utils.files import open_file
 
 LINES = 8
 """Lines of a hand that a sample comes with, at most."""
+SHORTEST = 4
+"""Characters of a recorded line that another one is not made of by chance (assumed)."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -23,7 +25,8 @@ class ToldHandsDataset(BaseDataset):
 
     These say nothing that the sample says, as it may be made of them. The extra `hand` has for
     each its descriptor times its weight, and the weight, zeros where there are fewer lines; the
-    extra `composed` is 1 for lines that were not recorded. Samples that come with a hand keep it.
+    extra `composed` is 0 for what was recorded, line by line, and else the share that was not.
+    Samples that come with a hand keep it.
 
     Args:
         dataset: supplies the samples.
@@ -65,8 +68,10 @@ class ToldHandsDataset(BaseDataset):
             rows = np.zeros((LINES, size), np.float32)
             for row, place in enumerate(chosen):
                 rows[row] = table[others[place]]
-            composed = np.float32([sample.name not in table])
-            return replace(sample, extras={"hand": rows, "composed": composed, **sample.extras})
+            said = [line.text for line in hands.get(sample.hand, ()) if line.text in sample.text]
+            share = 0.0 if sample.name in table else composed_share(sample.text, said)
+            extras = {"hand": rows, "composed": np.float32([share])}
+            return replace(sample, extras=extras | dict(sample.extras))
 
         places = {sample: number for number, sample in enumerate(loaded.used)}
         samples = changed(loaded.samples, lambda sample: [told(places[sample], sample)])
@@ -82,3 +87,11 @@ class ToldHandsDataset(BaseDataset):
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             made = "benchmarks/describe.py makes a file of descriptors"
             raise DataError(f"{self.descriptors}: {first_line(error)}; {made}") from None
+
+
+def composed_share(text: str, recorded: Iterable[str]) -> float:
+    """Return the share of a text, blanks left out, that is in none of the recorded texts in it."""
+    rest = text
+    for line in sorted(recorded, key=len, reverse=True):
+        rest = rest.replace(line, "", 1) if len(line) >= SHORTEST else rest
+    return len(rest.replace(" ", "")) / max(len(text.replace(" ", "")), 1)

@@ -28,6 +28,8 @@ SAMPLES = [
     sample("sat on", "a2", "ann"),
     sample("a mat", "a3", "ann"),
     sample("the cat sat on", "composed-1", "ann"),
+    sample("the cat a new", "composed-2", "ann"),
+    sample("a dog", "composed-3", "ann"),
     sample("the cat", "b1", "bob"),
     sample("alone", "c1", "eve"),
     *(sample(f"line {number:02d}", f"d{number}", "dan") for number in range(20)),
@@ -64,9 +66,14 @@ def test_a_sample_is_told_other_lines_of_its_hand(tmp_path):
 def test_a_line_of_several_is_told_none_of_them(tmp_path):
     found, number = load(tmp_path)
     assert told(found["composed-1"]) == [number["a3"]]
-    flags = {name: float(one.extras["composed"][0]) for name, one in found.items()}
-    assert flags.pop("composed-1") == 1.0
-    assert not any(flags.values())
+
+
+def test_lines_of_recorded_ones_are_recorded(tmp_path):
+    found, _ = load(tmp_path)
+    shares = {name: float(one.extras["composed"][0]) for name, one in found.items()}
+    assert shares.pop("composed-2") == pytest.approx(4 / 10)  # "a new" of ten letters
+    assert shares.pop("composed-3") == 1.0
+    assert not any(shares.values())
 
 
 def test_the_same_lines_are_told_each_time(tmp_path):
