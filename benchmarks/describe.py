@@ -23,7 +23,7 @@ from data_loader import ToldHandsDataset
 from data_loader.synthetic.composed import COMPOSED
 from handwriting.networks import load_reader
 from model.generation.hand_encoder import DESCRIPTOR
-from model.recognition.hand_descriptor import BATCH, FILE, HandDescriptor, weights_of
+from model.recognition.hand_descriptor import FILE, HandDescriptor, weights_of
 from parse_config import ConfigParser
 from utils.files import atomic_write, make_room
 
@@ -45,13 +45,14 @@ def groups(samples: Iterable[Sample], weights: np.ndarray) -> Iterator[tuple[str
             yield sample.hand, open_groups.pop(sample.hand)
 
 
-def fit(descriptor: HandDescriptor, samples: Sequence[Sample]) -> None:
-    """Set the axes of a descriptor to those on which the hands of samples differ most."""
-    parts = [
-        descriptor.moments([sample.ink for sample in samples[start : start + BATCH]])
-        for start in range(0, len(samples), BATCH)
-    ]
-    moments, weights = map(np.concatenate, zip(*parts, strict=True))
+def fitted(reader: str, samples: Sequence[Sample]) -> HandDescriptor:
+    """Return a descriptor of the lowest layers of a reader, along the axes on which the hands of
+    samples differ most."""
+    network = load_reader(reader, "cpu").model
+    sizes = network.convolution.out_channels, network.layers[0].hidden_size
+    descriptor = HandDescriptor(*sizes, DESCRIPTOR).eval()
+    descriptor.load_state_dict(weights_of(network), strict=False)
+    moments, weights = descriptor.moments([sample.ink for sample in samples], progress=True)
     lines = defaultdict(list)
     for hand, group in groups(samples, weights):
         lines[hand].append(np.average(moments[group], axis=0, weights=weights[group]))
@@ -62,11 +63,10 @@ def fit(descriptor: HandDescriptor, samples: Sequence[Sample]) -> None:
     projection = space.projection / np.sqrt(space.between + 1.0)
     lacking = DESCRIPTOR - projection.shape[1]  # where there are few hands
     projection = np.pad(projection, ((0, 0), (0, lacking)))
-    descriptor.load_state_dict(
-        descriptor.state_dict()
-        | {"mean": torch.from_numpy(space.mean), "projection": torch.from_numpy(projection)}
-    )
+    axes = {"mean": torch.from_numpy(space.mean), "projection": torch.from_numpy(projection)}
+    descriptor.load_state_dict(descriptor.state_dict() | axes)
     print(f"{len(hands)} hands, {len(together):,} groups of lines")
+    return descriptor
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -76,17 +76,14 @@ def run(arguments: argparse.Namespace) -> None:
     dataset = loader.dataset
     loaded = (dataset.dataset if isinstance(dataset, ToldHandsDataset) else dataset).load()
     recorded = [sample for sample in loaded.used if not sample.name.startswith(COMPOSED)]
-    descriptor = HandDescriptor.load() if arguments.fit is None else None
-    if descriptor is None:
-        network = load_reader(arguments.fit, "cpu").model
-        descriptor = HandDescriptor(
-            network.convolution.out_channels, network.layers[0].hidden_size, DESCRIPTOR
-        )
-        descriptor.load_state_dict(weights_of(network), strict=False)
+    if arguments.fit:
         training = set(loaded.split("train"))
-        fit(descriptor.eval(), [sample for sample in recorded if sample in training])
+        learned = [sample for sample in recorded if sample in training]
+        descriptor = fitted(arguments.fit, learned)
         descriptor.save(FILE)
-    values = descriptor.describe([sample.ink for sample in recorded])
+    else:
+        descriptor = HandDescriptor.load()
+    values = descriptor.describe([sample.ink for sample in recorded], progress=True)
     names = np.array([sample.name for sample in recorded])
     atomic_write(
         arguments.output, lambda file: np.savez_compressed(file, names=names, values=values)

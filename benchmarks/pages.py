@@ -57,6 +57,10 @@ class NotesPage(NamedTuple):
         rows = [[place[number] for number in row] for row in self.rows]
         return NotesPage([self.strokes[number] for number in order], rows, self.texts)
 
+    def written_last(self, late: Sequence[int]) -> "NotesPage":
+        """Return the page as if some of its strokes had been written after all others."""
+        return self.written_in([*sorted({*range(len(self.strokes))} - {*late}), *late])
+
     def row(self, number: int) -> list[np.ndarray]:
         """Return the strokes of a row."""
         return [self.strokes[one] for one in self.rows[number]]
@@ -115,7 +119,7 @@ def late_marks(page: NotesPage, _: np.random.Generator) -> NotesPage:
         line = baseline_of(parts) - MARK_ABOVE * height
         is_mark = [p[:, 1].max() < line and np.ptp(p[:, 0]) < MARK_WIDTH * height for p in parts]
         late += [one for one, mark in zip(row, is_mark, strict=True) if mark]
-    return page.written_in([*sorted({*range(len(page.strokes))} - {*late}), *late])
+    return page.written_last(late)
 
 
 def added_words(page: NotesPage, generator: np.random.Generator) -> NotesPage:
@@ -125,7 +129,7 @@ def added_words(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         words = words_of(page.row(number), page.texts[number])
         if number % 2 and len(words) > 2:
             late += [row[place] for place in words[generator.integers(1, len(words) - 1)]]
-    return page.written_in([*sorted({*range(len(page.strokes))} - {*late}), *late])
+    return page.written_last(late)
 
 
 def words_of(parts: Sequence[np.ndarray], text: str) -> list[list[int]]:

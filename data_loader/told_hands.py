@@ -60,16 +60,17 @@ class ToldHandsDataset(BaseDataset):
         def told(number: int, sample: Sample) -> Sample:
             if "hand" in sample.extras:
                 return sample
-            others = [
-                line.name for line in hands.get(sample.hand, ()) if line.text not in sample.text
-            ]
+            said, others = [], []
+            for line in hands.get(sample.hand, ()):
+                (said if line.text in sample.text else others).append(line)
             generator = np.random.default_rng([self.seed, number])
             chosen = generator.permutation(len(others))[:LINES].tolist()
             rows = np.zeros((LINES, size), np.float32)
             for row, place in enumerate(chosen):
-                rows[row] = table[others[place]]
-            said = [line.text for line in hands.get(sample.hand, ()) if line.text in sample.text]
-            share = 0.0 if sample.name in table else composed_share(sample.text, said)
+                rows[row] = table[others[place].name]
+            share = 0.0
+            if sample.name not in table:
+                share = composed_share(sample.text, [line.text for line in said])
             extras = {"hand": rows, "composed": np.float32([share])}
             return replace(sample, extras=extras | dict(sample.extras))
 

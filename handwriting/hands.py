@@ -4,8 +4,6 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from base.pretrained import network_of, style_of
 from handwriting.hand import Hand, own_hand
 from handwriting.networks import (
@@ -16,7 +14,7 @@ from handwriting.networks import (
     usual_proofreader,
 )
 from handwriting.options import OWN, USUAL, PageOptions, PrimerFile, style
-from handwriting.primers import hand_of, load_primer
+from handwriting.primers import in_hand_of, load_primer, telling
 from handwriting.setting import Look
 from model.generation.hand_encoder import told
 from model.generation.options import Primer, Sampling
@@ -44,7 +42,6 @@ class Hands:
         self._one_for_all = writer is not None
         self._writers: dict[Path, Writer] = {}
         self._primers: dict[Path | None, Primer] = {}
-        self._vectors: dict[Path | None, np.ndarray] = {}
         self._hands: dict[tuple[Path | None, float, float | None], Hand] = {}
         self.notes: list[str] = []
         if writer is None:
@@ -99,13 +96,10 @@ class Hands:
     def _told(self, file: Path | None, writer: Writer) -> Sampling:
         """Return how a writer draws points in the hand of a style, or of its own; one that is told
         no hand, or is to go on from a primer, as it does usually."""
-        if not writer.is_told or (file is None and self._options.primer):
-            return self.sampling
-        if file not in self._vectors:
-            encoder, seed = writer.model.hand_encoder, self._options.seed
-            self._vectors[file] = hand_of(file) if file else told(encoder.draw(seed))
-        extras = {"hand": self._vectors[file]} | self.sampling.extras
-        return replace(self.sampling, extras=extras)
+        if file is None and writer.is_told and not self._options.primer:
+            own = writer.model.hand_encoder.draw(self._options.seed)
+            return telling(self.sampling, told(own))
+        return in_hand_of(self.sampling, file, writer)
 
     def _file_of(self, named: str | Path | None) -> Path | None:
         """Return the file of a style; None for the page's primer, or a hand of its own."""

@@ -95,7 +95,12 @@ def in_hand_of(sampling: Sampling, path: Path | None, writer: Writer) -> Samplin
     file."""
     if path is None or not writer.is_told:
         return sampling
-    return replace(sampling, extras={"hand": hand_of(path)} | dict(sampling.extras))
+    return telling(sampling, hand_of(path))
+
+
+def telling(sampling: Sampling, hand: np.ndarray) -> Sampling:
+    """Return how a writer draws points that is told a hand, `(L, D + 1)`."""
+    return replace(sampling, extras={"hand": hand} | dict(sampling.extras))
 
 
 def described(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:

@@ -97,11 +97,15 @@ class CompiledStepper(Stepper):
             pen=(PEN_PIVOT, lines.sampling.pen_sharpness),
         )
         self._begin(lines)
-        rows = lines.state["hand"].split(1) if "hand" in lines.state else [None] * len(self.bias)
-        told = zip(*map(network.told_gates, rows), strict=True)  # line by line, see initial_state
+        told = network.told_gates(None)
+        if "hand" in lines.state:  # Line by line, see `initial_state`.
+            rows = map(network.told_gates, lines.state["hand"].split(1))
+            told = [torch.cat(layer) for layer in zip(*rows, strict=True)]
+        batch = len(self.bias)
+        biases = [each_row(gate[1], layer, batch) for gate, layer in zip(gates, told, strict=True)]
+        # Copies, too, with a row for each line.
         self.gate_biases = [
-            torch.cat([each_row(bias, row, 1).float() for row in layer])
-            for (_, bias), layer in zip(gates, told, strict=True)
+            bias.float().clone(memory_format=torch.contiguous_format) for bias in biases
         ]
         self._allocate()
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 from base.base_data_loader import padded
 from base.pretrained import PRETRAINED
 from model.recognition.encoder import KERNEL, STRIDE, BidirectionalLayer
+from utils.batches import by_length
 from utils.files import atomic_write
 from utils.ink_features import num_features, stroke_features
 
@@ -26,8 +27,6 @@ PARTS = 3
 """Of the features, see `stroke_features`: as `open_reader` has them."""
 FRAMES = 100.0
 """Frames of a line that count as 1, some twenty characters (assumed)."""
-BATCH = 64
-"""Lines that are described at once."""
 
 
 class HandDescriptor(nn.Module):
@@ -67,14 +66,25 @@ class HandDescriptor(nn.Module):
         }
         atomic_write(path, lambda file: np.savez_compressed(file, **small))
 
-    @torch.inference_mode()
-    def moments(self, inks: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Return what is projected of lines `(points, 3)` of any unit.
+    def moments(
+        self, inks: Sequence[np.ndarray], *, progress: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is projected of lines `(points, 3)` of any unit; a bar shows the progress.
 
         Returns:
             means and mean squares over the frames, `(lines, moments)`, and the weights of the
             lines, `(lines,)`, float32.
         """
+        moments = np.zeros((len(inks), len(self.mean)), np.float32)
+        weights = np.zeros(len(inks), np.float32)
+        lengths = [len(ink) for ink in inks]
+        for numbers in by_length(lengths, "describing lines", progress=progress):
+            moments[numbers], weights[numbers] = self._moments([inks[k] for k in numbers])
+        return moments, weights
+
+    @torch.inference_mode()
+    def _moments(self, inks: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the `moments` of the lines of a batch."""
         features = [stroke_features(ink, parts=PARTS) for ink in inks]
         points, counts = padded(features, self.mean.device)
         lengths = -(-counts // STRIDE)  # frames
@@ -86,18 +96,13 @@ class HandDescriptor(nn.Module):
         totals = torch.cat((both.sum(0), both.square().sum(0)), 1) / lengths[:, None]
         return totals.float().numpy(force=True), (lengths / FRAMES).numpy(force=True)
 
-    def describe(self, inks: Sequence[np.ndarray]) -> np.ndarray:
+    @torch.inference_mode()
+    def describe(self, inks: Sequence[np.ndarray], *, progress: bool = False) -> np.ndarray:
         """Return the descriptors of lines `(points, 3)` of any unit, times their weights, and the
         weights, `(lines, D + 1)` float32: the sum over lines describes them together."""
-        order = np.argsort([len(ink) for ink in inks], kind="stable")
-        rows = np.zeros((len(inks), self.projection.shape[1] + 1), np.float32)
-        for start in range(0, len(inks), BATCH):
-            chosen = order[start : start + BATCH]
-            moments, weights = self.moments([inks[number] for number in chosen])
-            along = (torch.from_numpy(moments).to(self.mean) - self.mean) @ self.projection
-            numbers = along.numpy(force=True)
-            rows[chosen] = np.c_[numbers, np.ones(len(chosen))] * weights[:, None]
-        return rows
+        moments, weights = self.moments(inks, progress=progress)
+        along = (torch.from_numpy(moments).to(self.mean) - self.mean) @ self.projection
+        return np.c_[along.numpy(force=True) * weights[:, None], weights]
 
 
 def weights_of(network: nn.Module) -> dict[str, Tensor]:

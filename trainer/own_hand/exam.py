@@ -217,6 +217,8 @@ def best_sample(
     near = near[:PRIMERS_READ]
     hypotheses = reader.read_lines([lines[k][0] for k in near])
     cer = {k: error_rate(lines[k][1], one) for k, one in zip(near, hypotheses, strict=True)}
+    if hand:
+        return min(near, key=cer.get)
     texts = sample_texts(PRIMER_TEXTS, network.model.alphabet, seed + 2)
     sampling = replace(SAMPLING, stretch=network.model.stretch_at(SAMPLING.bias))
 
@@ -225,8 +227,6 @@ def best_sample(
         pairs = [(line.written, text) for line, text in zip(written, texts, strict=True)]
         return cer[number] + misread(reader, pairs)
 
-    if hand:
-        return min(near, key=cer.get)
     return min(stage(CHOOSING, items=sorted(near, key=cer.get)[:PRIMERS_TRIED]), key=errors)
 
 
