@@ -217,7 +217,8 @@ def test_a_chunk_works_in_its_buffers_alone(windowed):
 
 
 def run_layers(device, steps, bound, dtype=torch.float64, batch=2, places=3, autocast=False):
-    """Values and gradients of both kinds of layers; the upper one sees the lower one's results."""
+    """Values and gradients of both kinds of layers, each row told something; the upper one sees the
+    lower one's results."""
     torch.manual_seed(6)
     lower = WindowedLayer("LSTM", 3, 5, 1.0, 4, 2, 0.1).to(device, dtype)
     upper = RecurrentLayer("LSTM", 5, 6, 1.0).to(device, dtype)
@@ -231,11 +232,13 @@ def run_layers(device, steps, bound, dtype=torch.float64, batch=2, places=3, aut
         }
         for layer in (lower, upper)
     ]
+    told = [torch.randn(batch, size, dtype=dtype).to(device).requires_grad_() for size in (20, 24)]
     with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=autocast):
-        hidden, window, phi, last = lower(inputs, text, lengths, states[0], bound)
-        above, end = upper(hidden.to(inputs.dtype), states[1], 1e6 if bound is None else bound)
+        hidden, window, phi, last = lower(inputs, text, lengths, states[0], bound, told[0])
+        bound = 1e6 if bound is None else bound
+        above, end = upper(hidden.to(inputs.dtype), states[1], bound, told[1])
     results = [hidden, window, phi, *(last[name] for name in sorted(last)), above, *end.values()]
-    leaves = [inputs, *states[0].values(), *states[1].values()]
+    leaves = [inputs, *states[0].values(), *states[1].values(), *told]
     leaves += [*lower.parameters(), *upper.parameters()]
     return values_and_gradients(results, dict(enumerate(leaves)))
 
