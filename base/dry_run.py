@@ -281,7 +281,8 @@ def _compare_padded(trainer: Any, batch: Batch) -> None:
             module.eval()
     first = _losses(trainer, model, batch)
     for _ in range(DRAWS):
-        torch.rand(1)  # The next loss is of other random numbers.
+        torch.rand(1)  # The next loss is of other random numbers, on a GPU as well.
+        torch.rand(1, device=trainer.device)
         if not torch.equal(first, _losses(trainer, model, batch)):
             return  # What is drawn depends on the number of steps.
     _compare_losses(trainer, model, batch, padded)
