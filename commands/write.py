@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 
 import model
-from base.pretrained import network_of
 from commands import options
 from commands.options import Networks, Parser, require
-from handwriting.networks import sampling_of, warning
 from handwriting.options import PrimerFile
+from handwriting.styles import network_of
 from model.generation.options import Sampling
 from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
@@ -95,6 +94,8 @@ class Lines:
 
     def sampling(self, writer: "model.Writer") -> Sampling:
         """Return how points are drawn."""
+        from model.writer import sampling_of
+
         usual = sampling_of(writer, self.bias, self.pen_sharpness, self.steps)
         return replace(usual, extras=self.extras)
 
@@ -159,6 +160,7 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
 
         check_pictures(writer, chosen.show)
     from handwriting.hand import write_lines
+    from model.writer import warning
 
     sampling, texts, output = chosen.sampling(writer), chosen.texts(writer), chosen.output
     primer = None

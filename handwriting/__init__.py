@@ -12,7 +12,6 @@ _HOMES = {
     "PrimerFile": "options",
     "load_primer": "primers",
     "load_report": "rewriting",
-    "read": "networks",
     "rewrite": "rewriting",
     "save_report": "rewriting",
     "step_figures": "inspection",
