@@ -156,7 +156,7 @@ def run(arguments: argparse.Namespace) -> None:
 def write(writer: "model.Writer", chosen: Lines) -> None:
     """Write lines, and save each of them and a picture of all."""
     if chosen.show:
-        from handwriting.inspection import check_pictures
+        from model.generation.inspection import check_pictures
 
         check_pictures(writer, chosen.show)
     from handwriting.hand import write_lines
@@ -233,7 +233,7 @@ def save(
             raise UserError(f"--output {file}: nothing was written after the primer")
         # A line of one point ended at once: there is no step to show.
         if len(line.ink) > 1 and chosen.show:
-            from handwriting.inspection import step_figures
+            from model.generation.inspection import step_figures
             from utils.plots import write_png
 
             figures = step_figures(writer, line, chosen.show, sampling.pen_sharpness)

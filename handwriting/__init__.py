@@ -14,7 +14,6 @@ _HOMES = {
     "load_report": "rewriting",
     "rewrite": "rewriting",
     "save_report": "rewriting",
-    "step_figures": "inspection",
     "write_page": "page",
 }
 __all__ = list(_HOMES)
