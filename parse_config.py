@@ -22,14 +22,13 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
-from base.checkpoint import HAND_FILE
 from base.config import bases, resumption, torch_parts, user_modules
 from base.config.binder import Binder
 from base.config.overrides import CACHE, Override, find_datasets, option_of, root_key, with_defaults
 from base.config.signatures import Annotation, by_name
 from base.config.trial import key_faults, try_parts
 from data_loader.data_loaders import Data
-from model.loading import TrainedNetwork
+from model.loading import HAND_FILE, TrainedNetwork
 from utils import strict_json
 from utils.alphabet import Alphabet
 from utils.checks import ABSENT, NOTHING, ConfigError, ConfigFault, UserError

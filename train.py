@@ -19,7 +19,6 @@ from base.checkpoint import load_weights
 from base.config import user_modules
 from base.device import resolve_device
 from base.dry_run import trying
-from base.licence import after_training
 from base.provenance import versions
 from base.random_state import seed_all
 from base.training_parts import TrainingParts
@@ -27,8 +26,10 @@ from commands import sweep, train_options
 from commands.start import Start, resolve_start
 from data_loader.data_loaders import Data
 from logger.logger import setup_logging
+from model.trained_network import licence_of
 from utils.alphabet import table
 from utils.checks import CheckpointError, ConfigFault, UserError, shown
+from utils.licences import combined
 from utils.normalisation import Normalisation
 
 log = logging.getLogger("train")
@@ -123,6 +124,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     if start.weights and not start.resumed:
         load_weights(model, start.state_dict_for(model), start.weights.path)
     steps = config.settings.planned_steps(len(train_loader))
+    former = {licence_of(start.weights.content)} if start.weights else set()
     header = {
         "config": config.stored,
         "alphabet": data.alphabet.characters if model.needs_text else None,
@@ -133,7 +135,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
             "quantisation_step": loaded.quantisation_step,
             "fingerprints": loaded.fingerprints,
         },
-        "licence": after_training(config.config, start.weights and start.weights.content),
+        "licence": combined(data.settings.dataset.licences() | former),
         "versions": versions(device),
         "modules": user_modules.versions(),
     }

@@ -61,16 +61,10 @@ class Batch:
     def chunk(self, start: int, steps: int) -> "Batch":
         """Return so many time steps of the sequences that have any from `start` on."""
         rows, part = self.lengths > start, slice(start, start + steps)
-        return Batch(
-            inputs=self.inputs[rows, part],
-            targets=self.targets[rows, part],
-            lengths=(self.lengths[rows] - start).clamp(max=steps),
-            text=self.text[rows],
-            text_lengths=self.text_lengths[rows],
-            index=self.index[rows],
-            hand=None if self.hand is None else self.hand[rows],
-            extras={name: value[rows] for name, value in self.extras.items()},
-        )
+        batch = self.map(lambda values: values[rows])
+        lengths = (batch.lengths - start).clamp(max=steps)
+        inputs, targets = batch.inputs[:, part], batch.targets[:, part]
+        return replace(batch, inputs=inputs, targets=targets, lengths=lengths)
 
     @property
     def points(self) -> int:

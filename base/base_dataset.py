@@ -141,6 +141,8 @@ class BaseDataset(ABC):
     x_height: ClassVar[float | None] = None
     """The x-height in source units, as `utils.ink.x_height` measures it in running text, for
     sources whose lines are not running text; None to measure it in the lines."""
+    licence: ClassVar[str | None] = None
+    """What the use of its data is bound to, see `utils.licences`; None if that is unknown."""
 
     @property
     def characters(self) -> str | None:
@@ -149,6 +151,11 @@ class BaseDataset(ABC):
         A source that knows them has the same alphabet for any size and seed.
         """
         return None
+
+    def licences(self) -> set[str | None]:
+        """Return the licences of its data: those of the datasets that it combines, or its own."""
+        parts = [part for part in vars(self).values() if isinstance(part, BaseDataset)]
+        return set().union(*(part.licences() for part in parts)) if parts else {self.licence}
 
     def preprocessing(self) -> list[BaseTransform]:
         """Return the default preprocessing for training on this source."""

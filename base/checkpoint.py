@@ -45,7 +45,7 @@ class Checkpoint(TypedDict, total=False):
     dataset: dict[str, Any]  # its units
     versions: dict[str, str]
     modules: dict[str, str]  # the user's own: name and SHA-256
-    licence: str | None  # None if unknown; see `base.licence`
+    licence: str | None  # None if unknown; see `utils.licences`
     metrics: dict[str, float]  # of the last epoch
     epoch: Count  # complete ones
     step: Count  # of the optimiser, of the whole run
@@ -63,8 +63,6 @@ class CheckpointFile(NamedTuple):
 NEEDED = {"format", "config", "state_dict", "normalisation"}
 
 BEST = "model_best.pth"
-HAND_FILE = "hand.pth"
-"""In the folder of a run that learned a hand: the network that is made of it, to use and share."""
 SHOWN = 5
 """Maximum number of files or weights that an error lists."""
 

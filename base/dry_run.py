@@ -119,8 +119,8 @@ def _put_back(trainer: Any) -> Iterator[None]:
     modules = [part for part in parts.values() if isinstance(part, nn.Module)]
     buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
     owners = [trainer, trainer.loss, *filter(user_modules.defines, trainer.model.modules())]
-    sums = [(metric, _plain_attributes(metric, trainer)) for metric in trainer.metrics]
     plain = [(owner, _plain_attributes(owner, trainer)) for owner in owners]
+    sums = copy.deepcopy([vars(metric) for metric in trainer.metrics])
     try:
         yield
     finally:
@@ -128,7 +128,7 @@ def _put_back(trainer: Any) -> Iterator[None]:
             module.zero_grad()
         for owner, before in plain:
             _put_back_attributes(owner, before, warns=_has_user_parts(trainer))
-        for metric, before in sums:
+        for metric, before in zip(trainer.metrics, sums, strict=True):
             vars(metric).update(before)
         for buffer, before in buffers:
             buffer.data.copy_(before)
@@ -139,8 +139,6 @@ def _put_back(trainer: Any) -> Iterator[None]:
     if not trainer.state_dict():
         for name in unkept.keys() & {*changed}:
             _warn_of_loss(trainer, name, f"keep it by self.keep({name!r}, ...)")
-    for name in changed:
-        _check_state(_block(name), parts[name], states[name])
 
 
 def _block(name: str) -> str:
@@ -404,12 +402,7 @@ def try_state(key: str, part: Any) -> None:
         except pickle.UnpicklingError:
             raise ConfigFault(key, type(part).__name__, TAKES_STATE) from None
         part.load_state_dict(copy.deepcopy(saved))  # Which torch's CyclicLR changes.
-    _check_state(key, part, saved)
-
-
-def _check_state(key: str, part: Any, loaded: dict[str, Any]) -> None:
-    """Raise a ConfigFault if a part has another state than it has loaded."""
-    if _differ(loaded, part.state_dict()):
+    if _differ(saved, part.state_dict()):
         expected = f"{TAKES_STATE}; afterwards it has another state"
         raise ConfigFault(key, type(part).__name__, expected)
 

@@ -21,8 +21,8 @@ from benchmarks.measures import main
 from commands import options
 from data_loader import ToldHandsDataset
 from data_loader.synthetic.composed import COMPOSED
-from handwriting.networks import load_reader
 from model.generation.hand_encoder import DESCRIPTOR
+from model.loading import load_reader
 from model.recognition.hand_descriptor import FILE, HandDescriptor, weights_of
 from parse_config import ConfigParser
 from utils.files import atomic_write, make_room

@@ -23,10 +23,11 @@ from data_loader.synthetic import corpus
 from data_loader.synthetic.everyday import CHARACTERS, characters, everyday
 from data_loader.synthetic.templates import Draws
 from handwriting.hand import Hand, row_of
-from handwriting.networks import SECOND, usual_proofreader
+from handwriting.options import SECOND
 from handwriting.proofreading import Proofread
 from model import Reader
 from model.generation.options import Primer, Sampling
+from model.writer import usual_proofreader
 from parse_config import ConfigParser
 from utils.alphabet import Alphabet
 from utils.files import atomic_write, make_room, write_text

@@ -24,7 +24,6 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_dataset import Sample
-from base.checkpoint import HAND_FILE
 from base.run_folder import RunFolder
 from benchmarks import hand_likeness
 from benchmarks.measures import likelihoods, main
@@ -34,6 +33,7 @@ from data_loader.synthetic.corpus import held_out
 from handwriting.hand import write_lines
 from model import load
 from model.generation.options import Primer, Sampling
+from model.loading import HAND_FILE
 from model.reader import Reader
 from model.recognition.error_rates import rates
 from model.writer import Writer

@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from data_loader.synthetic.corpus import held_out
 from handwriting import flat_file
-from handwriting.networks import load_writer
 from model.generation.sampling import predict
+from model.loading import load_writer
 from model.writer import Writer
 
 TEXT, LINES, SENTENCES = "The quick brown fox jumps over it", 15, 100

@@ -159,7 +159,7 @@ def score_points(
     chosen: Evaluation,
 ) -> dict[str, object]:
     """Score a network on the points of a split; print and return the scores, and their units."""
-    from trainer.scores import UNITS, evaluate
+    from model.scores import UNITS, evaluate
 
     loaded, scored = data.loaded, network.model
     scores = evaluate(
@@ -198,7 +198,7 @@ def score_reading(
 ) -> dict[str, object]:
     """Score a recogniser on a split; print and return the rates, and draw the worst lines."""
     from model.recognition.transcribing import score
-    from trainer.scores import read_split
+    from model.scores import read_split
     from utils.plots import lines_figure, write_png
 
     search, samples = chosen.search.search(reader), data.samples(chosen.split)

@@ -6,7 +6,6 @@ import numpy as np
 
 from commands import options
 from commands.options import Networks, Parser
-from handwriting.networks import sampling_of, usual_proofreader
 from handwriting.options import PrimerFile
 from utils.checks import UserError
 
@@ -35,6 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     from base.run_folder import RunFolder
     from handwriting.hand import Hand, row_of
     from handwriting.primers import in_hand_of, load_primer
+    from model.writer import sampling_of, usual_proofreader
     from parse_config import config_of
     from trainer import own_hand
     from utils.plots import lines_figure, write_png

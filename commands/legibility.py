@@ -9,11 +9,10 @@ from typing import Any
 
 import handwriting
 import model
-from base.pretrained import network_of
 from commands import options
 from commands.options import Networks, Parser, number, require
-from handwriting.networks import PROOFREADERS, sampling_of, usual_proofreader
-from handwriting.options import OWN, PageOptions, PrimerFile
+from handwriting.options import OWN, PROOFREADERS, PageOptions, PrimerFile
+from handwriting.styles import network_of
 from utils.checks import UserError
 from utils.files import read_lines, write_json
 
@@ -92,11 +91,12 @@ def run(arguments: argparse.Namespace) -> None:
     writer = networks.writer(arguments.resume or network_of(style), of_texts=True)
     if given or name not in ("plain", "characters", *EVERYDAY):
         texts = options.without_unknown(writer.model.alphabet, texts, arguments.skip_unknown)
-    reader = networks.reader(arguments.reader or usual_proofreader(writer))
-    proofreader = arguments.proofread and networks.reader(arguments.proofread)
     from handwriting.legibility import read_back
     from handwriting.primers import in_hand_of, load_primer
+    from model.writer import sampling_of, usual_proofreader
 
+    reader = networks.reader(arguments.reader or usual_proofreader(writer))
+    proofreader = arguments.proofread and networks.reader(arguments.proofread)
     output.make()
     primer = load_primer(PrimerFile(style), writer)[0] if style else None
     tries = (arguments.tries or PageOptions.tries) if proofreader else 1

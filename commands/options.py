@@ -12,10 +12,10 @@ from typing import Any, NoReturn, TypeVar
 
 import model
 from base.config.overrides import EXAMPLE, Override
-from base.pretrained import pretrained, resolve_checkpoint, styles
-from handwriting.networks import checked_reader, checked_writer
+from base.pretrained import pretrained, resolve_checkpoint
 from handwriting.options import OWN, USUAL, PageOptions, PrimerFile, style
 from handwriting.plain_text import known_only
+from handwriting.styles import styles
 from model.generation.options import Sampling
 from utils import checks
 from utils.alphabet import Alphabet
@@ -175,7 +175,7 @@ def add_network(
     """Add -r, whose number of values may be given, and the options of every command.
 
     Args:
-        of_style: None stands for the network of the style (`base.pretrained.network_of`).
+        of_style: None stands for the network of the style (`handwriting.styles.network_of`).
     """
     usual = " (default: that of the style, else writer)" if of_style else ""
     usual = " (default: %(default)s)" if default else usual
@@ -220,10 +220,14 @@ class Networks:
 
     def writer(self, path: str | Path, *, of_texts: bool = False) -> "model.Writer":
         """Load a network that writes, one that takes a text if `of_texts`."""
+        from model.loading import checked_writer
+
         return checked_writer(self.load(path), of_texts=of_texts)
 
     def reader(self, path: str | Path) -> "model.Reader":
         """Load a network that reads."""
+        from model.loading import checked_reader
+
         return checked_reader(self.load(path))
 
     def load_modules(self) -> None:

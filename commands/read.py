@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     with redirect_stdout(messages):
         reader = options.taken(Networks, arguments).reader(arguments.resume)
     from data_loader import read_ink
-    from handwriting.reading import misgiving
+    from model.recognition.readability import misgiving
     from model.recognition.transcribing import Transcription, score
     from utils.plots import lines_figure, write_png
 

@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from base.pretrained import STYLES, pretrained
+from base.pretrained import pretrained
 from commands import options
 from commands.options import Parser, number
+from handwriting.styles import STYLES, write_style
 from utils.checks import UserError
 from utils.files import PLAIN_NAME, make_room
 
@@ -37,7 +38,6 @@ def run(arguments: argparse.Namespace) -> None:
     from data_loader import read_ink
     from handwriting.primers import described, sample_of
     from utils.hand_measures import too_wide
-    from utils.style_file import write_style
 
     one, _ = sample_of(arguments.ink, arguments.number or 0, "--number")
     text = one.text if arguments.text is None else arguments.text

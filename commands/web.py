@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
         for path in flat_file.make_missing(NETWORKS):
             print(f"{path}  ({path.stat().st_size / 2**20:.1f} MiB)")
         if arguments.hand:
-            from handwriting.networks import load_writer
+            from model.loading import load_writer
 
             writer = load_writer(arguments.hand, "cpu")
             files["/networks/writer.bin"] = hand = Path(folder, "hand.bin")

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 
 import model
-from base.pretrained import network_of
 from commands import options
 from commands.options import Networks, Parser, require
-from handwriting.networks import sampling_of, warning
 from handwriting.options import PrimerFile
+from handwriting.styles import network_of
 from model.generation.options import Sampling
 from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
@@ -95,6 +94,8 @@ class Lines:
 
     def sampling(self, writer: "model.Writer") -> Sampling:
         """Return how points are drawn."""
+        from model.writer import sampling_of
+
         usual = sampling_of(writer, self.bias, self.pen_sharpness, self.steps)
         return replace(usual, extras=self.extras)
 
@@ -155,10 +156,11 @@ def run(arguments: argparse.Namespace) -> None:
 def write(writer: "model.Writer", chosen: Lines) -> None:
     """Write lines, and save each of them and a picture of all."""
     if chosen.show:
-        from handwriting.inspection import check_pictures
+        from model.generation.inspection import check_pictures
 
         check_pictures(writer, chosen.show)
     from handwriting.hand import write_lines
+    from model.writer import warning
 
     sampling, texts, output = chosen.sampling(writer), chosen.texts(writer), chosen.output
     primer = None
@@ -231,7 +233,7 @@ def save(
             raise UserError(f"--output {file}: nothing was written after the primer")
         # A line of one point ended at once: there is no step to show.
         if len(line.ink) > 1 and chosen.show:
-            from handwriting.inspection import step_figures
+            from model.generation.inspection import step_figures
             from utils.plots import write_png
 
             figures = step_figures(writer, line, chosen.show, sampling.pen_sharpness)

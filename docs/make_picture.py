@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from handwriting import PageOptions, Paper, step_figures, write_page
-from model import load
+from handwriting import PageOptions, Paper, write_page
+from model import load, step_figures
 from utils.plots import CAPTION, GREY, INCH, page_figure, to_pixels, write_png
 
 FOLDER = Path(__file__).parent

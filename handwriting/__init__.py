@@ -12,10 +12,8 @@ _HOMES = {
     "PrimerFile": "options",
     "load_primer": "primers",
     "load_report": "rewriting",
-    "read": "networks",
     "rewrite": "rewriting",
     "save_report": "rewriting",
-    "step_figures": "inspection",
     "write_page": "page",
 }
 __all__ = list(_HOMES)

@@ -32,17 +32,17 @@ from base import distributed
 from base.checkpoint import FORMAT as CHECKPOINT_FORMAT
 from base.config.binder import Binder
 from base.device import resolve_device
-from base.pretrained import network_of, pretrained, styles
+from base.pretrained import pretrained
 from data_loader.sources.ink_files import mean_step
 from handwriting.calibration import calibrated
-from handwriting.networks import load_writer
 from handwriting.options import PrimerFile
 from handwriting.plain_text import replacements
 from handwriting.primers import hand_of, load_primer
+from handwriting.styles import network_of, styles
 from model import CTCNetwork, SynthesisNetwork, Writer
 from model.generation.options import Sampling
 from model.loading import load as load_network
-from model.loading import restored
+from model.loading import load_writer, restored
 from model.trained_network import TrainedNetwork
 from utils import strict_json
 from utils.checks import ABSENT, CheckpointError, ConfigFault, Range, UserError

@@ -4,22 +4,16 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from base.pretrained import network_of, style_of
 from handwriting.hand import Hand, own_hand
-from handwriting.networks import (
-    SECOND,
-    load_reader,
-    load_writer,
-    sampling_of,
-    usual_proofreader,
-)
-from handwriting.options import OWN, USUAL, PageOptions, PrimerFile, style
+from handwriting.options import OWN, SECOND, USUAL, PageOptions, PrimerFile, style
 from handwriting.primers import in_hand_of, load_primer, telling
 from handwriting.setting import Look
+from handwriting.styles import network_of, style_of
 from model.generation.hand_encoder import told
 from model.generation.options import Primer, Sampling
+from model.loading import load_reader, load_writer
 from model.reader import Reader
-from model.writer import Writer
+from model.writer import Writer, sampling_of, usual_proofreader
 
 
 class Hands:

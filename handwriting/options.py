@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from base.pretrained import style_file
 from handwriting.layout import Align
 from handwriting.paper import Paper
 from handwriting.setting import HEIGHT, Look
+from handwriting.styles import style_file
 from handwriting.worksheet import Trace
 from utils.checks import UserError, number
 from utils.page.page import Pen
@@ -20,6 +20,12 @@ from utils.page.page import Pen
 OWN, USUAL = "own", "usual"
 """Styles that are no file: a hand of the network's own, another with each seed; the one beside a
 network that learned a hand, the usual one of a pretrained network, else the network's own."""
+
+PROOFREADERS = "proofreader, or open_reader where the writer is free for any use"
+"""What `usual_proofreader` returns, for help."""
+SECOND = "eye"
+"""The pretrained network that is asked about what the proofreader reads: of pictures, and free for
+any use."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from handwriting import front_matter, layout
 from handwriting.fitting import set_to_fit
 from handwriting.hands import Hands
 from handwriting.layout import Word
-from handwriting.networks import warning
 from handwriting.options import OF_LOOK, PageOptions
 from handwriting.paper import Paper
 from handwriting.passages import RAISED, Passage, write_passages
@@ -18,7 +17,7 @@ from handwriting.plain_text import explain, fit, known_only, split
 from handwriting.proofreading import Proofread
 from handwriting.setting import LAST_COLUMN, Look, Setting, columns, kind_of, line_height
 from model.generation.writing import check_lengths
-from model.writer import Writer
+from model.writer import Writer, warning
 from utils.alphabet import Alphabet
 from utils.checks import UserError, short
 from utils.page.page import RowWord, Sheet

@@ -8,10 +8,10 @@ import numpy as np
 
 import data_loader
 from base.base_dataset import Sample
-from base.pretrained import style_values
 from data_loader.sources.ink_files import matched
 from handwriting.options import PrimerFile
 from handwriting.plain_text import known_only
+from handwriting.styles import style_values
 from model.generation.hand_encoder import DESCRIPTOR, told
 from model.generation.options import Primer, Sampling
 from model.generation.writing import check_lengths

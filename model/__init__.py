@@ -26,6 +26,7 @@ _HOMES = {
     "Writer": "writer",
     "load": "loading",
     "sample": "generation.sampling",
+    "step_figures": "generation.inspection",
 }
 __all__ = list(_HOMES)
 __getattr__ = importer(

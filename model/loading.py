@@ -13,7 +13,7 @@ import torch
 
 import model
 from base.base_model import BaseModel, ExtraShapes
-from base.checkpoint import HAND_FILE, Checkpoint, check_weights, find_checkpoint, load_weights
+from base.checkpoint import Checkpoint, check_weights, find_checkpoint, load_weights
 from base.config import user_modules
 from base.config.binder import Binder
 from base.config.signatures import arguments_of, by_name
@@ -25,8 +25,11 @@ from model.recognition.encoder import Recogniser
 from model.trained_network import TrainedNetwork
 from model.writer import Writer
 from utils.alphabet import Alphabet
-from utils.checks import ABSENT, CheckpointError, ConfigFault, DataError, shown
+from utils.checks import ABSENT, CheckpointError, ConfigFault, DataError, UserError, shown
 from utils.normalisation import Normalisation
+
+HAND_FILE = "hand.pth"
+"""In the folder of a run that learned a hand: the network that is made of it, to use and share."""
 
 
 def load(
@@ -54,6 +57,30 @@ def load(
         path = hand
     path, checkpoint = find_checkpoint(path)
     return restored(checkpoint, path, place)
+
+
+def load_writer(path: str | Path, device: str = "auto") -> Writer:
+    """Load a network that writes texts; see `load`."""
+    return checked_writer(load(path, device), of_texts=True)
+
+
+def load_reader(path: str | Path, device: str = "auto") -> Reader:
+    """Load a network that reads; see `load`."""
+    return checked_reader(load(path, device))
+
+
+def checked_writer(network: TrainedNetwork, *, of_texts: bool) -> Writer:
+    """Return a network that writes; raise a UserError if it does not, or takes no text."""
+    if isinstance(network, Writer) and (network.model.needs_text or not of_texts):
+        return network
+    raise _unfit(network, "writes texts" if of_texts else "writes")
+
+
+def checked_reader(network: TrainedNetwork) -> Reader:
+    """Return a network that reads; raise a UserError if it does not."""
+    if isinstance(network, Reader):
+        return network
+    raise _unfit(network, "reads")
 
 
 def restored(checkpoint: Checkpoint, path: Path, place: torch.device) -> TrainedNetwork:
@@ -106,6 +133,11 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
         raise CheckpointError(f"{path}: it lacks the alphabet or the extras that its network needs")
     check_weights(sketch, checkpoint["state_dict"], path)
     return binder.make(BaseModel, arch, "arch", supplied)
+
+
+def _unfit(network: TrainedNetwork, does: str) -> UserError:
+    kind = type(network.model).__name__
+    return UserError(f"{network.path} contains a {kind}; a network that {does} is needed")
 
 
 @contextmanager

@@ -7,8 +7,17 @@ import torch
 
 from base.base_model import BaseModel
 from base.checkpoint import Checkpoint
-from base.licence import RESEARCH, licence
 from utils.files import PLAIN_NAME
+from utils.licences import OPEN, RESEARCH, combined
+from utils.strict_json import nested
+
+FORMER_LICENCES = {
+    **dict.fromkeys(("IAMOnDBDataset", "iam_ondb"), RESEARCH),
+    **dict.fromkeys(("EmbeddedDataset", "MNISTStrokesDataset", "UnipenDataset"), OPEN),
+    # What these add to the lines of others is open.
+    **dict.fromkeys(("ComposedDataset", "MixedDataset", "PhrasesDataset", "ShapedDataset"), OPEN),
+}
+"""The licences of what a config names, for checkpoints that lack theirs."""
 
 
 @dataclass(repr=False)
@@ -37,11 +46,22 @@ class TrainedNetwork:
 
     @property
     def licence(self) -> str | None:
-        """What the use of its weights is bound to, see `base.licence`; None if that is unknown."""
-        return licence(self.record)
+        """What the use of its weights is bound to, see `utils.licences`; None if unknown."""
+        return licence_of(self.record)
 
     @property
     def name(self) -> str:
         """The name of its experiment, used to name files."""
         name = self.record["config"].get("name")
         return name if isinstance(name, str) and PLAIN_NAME.fullmatch(name) else self.path.stem
+
+
+def licence_of(checkpoint: Checkpoint) -> str | None:
+    """Return the licence of the network in a checkpoint, or in the record of a trained network: as
+    it says or, in an older one, as its config does; None if that is unknown."""
+    if "licence" in checkpoint:
+        return checkpoint["licence"]
+    values = (value for _, value in nested(checkpoint["config"].get("data_loader")))
+    named = {value for value in values if isinstance(value, str)}
+    sources = {name for name in named if name in FORMER_LICENCES or name.endswith("Dataset")}
+    return combined({FORMER_LICENCES.get(name) for name in sources})

@@ -4,22 +4,29 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from base.pretrained import PRETRAINED, pretrained
 from model.generation.line import Line
 from model.generation.networks import GenerationNetwork
 from model.generation.options import Primer, Sampling
 from model.generation.sampling import sample
 from model.generation.writing import check_lengths, write
 from model.trained_network import TrainedNetwork
+from utils import strict_json
 from utils.alphabet import PANGRAM, nfc
 from utils.checks import UserError
+from utils.licences import OPEN
 
 OWN_LINES, OWN_STEPS = 8, 300
 """Lines that a network writes for comparison with a primer, and their steps (measured, lab
 notebook: constants)."""
+LETTERS = PRETRAINED / "letters.json"
+"""Of networks, the share of each letter beyond ASCII that is read in what they write (measured, lab
+notebook: letters that networks hardly know)."""
 
 
 @dataclass(repr=False)
@@ -121,3 +128,39 @@ class Writer(TrainedNetwork):
         """Return a text with a space before it where it would run into the primer's last word."""
         apart = not (primer and primer[1] and text) or text[0].isspace()
         return text if apart or self.model.alphabet.unknown(" ") else f" {text}"
+
+
+def sampling_of(
+    writer: Writer,
+    bias: float | None = None,
+    pen_sharpness: float | None = None,
+    max_steps: int | None = None,
+) -> Sampling:
+    """Return how points are drawn; None for what is usual.
+
+    Raises:
+        UserError: if a bias is for a writer without a density that it could sharpen.
+    """
+    values = {"bias": bias, "pen_sharpness": pen_sharpness}
+    given = {name: value for name, value in values.items() if value is not None}
+    if given and not writer.model.has_density:
+        raise UserError(
+            f"{writer.path} contains a network with a regression head, which has no density to "
+            f"sharpen: leave out --{next(iter(given)).replace('_', '-')}"
+        )
+    return Sampling(**given, max_steps=max_steps)
+
+
+def usual_proofreader(writer: Writer) -> str:
+    """Return the pretrained network that proofreads what one writes: one that is as free."""
+    return "open_reader" if writer.licence == OPEN else "proofreader"
+
+
+def warning(path: Path, text: str) -> str:
+    """Return which letters of a text a pretrained network hardly knows, as fewer than half of them
+    are read, in a sentence; an empty one if it knows all, or is no pretrained network."""
+    name = next((name for name, file in pretrained().items() if file == path.resolve()), "")
+    shares = strict_json.read(LETTERS).get(name, {})
+    letters = [one for one in dict.fromkeys(text) if shares.get(one, 1.0) < 0.5]
+    hardly = f"{name} hardly knows {' '.join(letters)}: fewer than half of them can be read"
+    return hardly if letters else ""

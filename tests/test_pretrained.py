@@ -18,9 +18,9 @@ from logger.metrics_csv import read_rows
 from model import load
 from model.generation.options import Sampling
 from model.recognition.error_rates import rates
+from model.scores import evaluate
 from parse_config import ConfigParser
 from tests.shared_data import prepared
-from trainer.scores import evaluate
 
 pytestmark = pytest.mark.slow
 

@@ -1,4 +1,4 @@
-// What a reader sees of strokes: utils/ink_features.py, whose constants these are.
+// What a reader sees of strokes: model/recognition/ink_features.py, whose constants these are.
 
 import {atEqualSteps, bounds, moved, pathAlong, sum, xHeight} from "./ink.js";
 

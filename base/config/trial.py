@@ -6,8 +6,7 @@ from typing import Any
 
 import torch
 
-from base.base_task import logged_names
-from base.base_trainer import BaseTrainer
+from base.base_trainer import BaseTrainer, logged_names
 from base.config.binder import Binder
 from base.config.overrides import CACHE, Override, option_of, with_defaults
 from base.config.signatures import Annotation

@@ -37,6 +37,7 @@ from data_loader.sources.parsing import (
 from data_loader.sources.source import SourceDataset, Splits
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from utils.checks import ConfigFault, DataError
+from utils.licences import RESEARCH
 
 SUFFIXES = (".xml",)
 SITE = "https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database"
@@ -182,6 +183,7 @@ class IAMOnDBDataset(SourceDataset):
     """
 
     title = "IAM-OnDB"
+    licence = RESEARCH
     unit = "lines"
     canonical = (41.95, 37.12)  # standard deviations over the complete training set, uncut
 

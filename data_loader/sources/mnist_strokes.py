@@ -33,6 +33,7 @@ from data_loader.synthetic.digits import embedded_digits
 from data_loader.synthetic.paths import side_by_side, to_ink, to_path
 from utils.checks import ConfigFault, DataError, Range, first_line
 from utils.files import open_file
+from utils.licences import OPEN
 
 ARCHIVES = ("sequences.tar.gz", "sequences.tgz", "sequences.tar")
 SUFFIXES = ("-inputdata.txt", ".gz", ".tgz", ".tar")
@@ -164,6 +165,7 @@ class MNISTStrokesDataset(DividedDataset):
     """
 
     title = "MNIST stroke sequences"
+    licence = OPEN
     file_names = _FILE
     quantisation_step = 1.0
 

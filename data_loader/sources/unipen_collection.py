@@ -30,6 +30,7 @@ from data_loader.sources.unipen_blocks import (
 )
 from utils.checks import ConfigFault, DataError, Range
 from utils.ink import from_strokes, row_starts, strokes
+from utils.licences import OPEN
 
 SUFFIXES = ()
 DATA, WORDS = "data", "7"
@@ -235,6 +236,7 @@ class UnipenDataset(DividedDataset):
     """
 
     title = "UNIPEN"
+    licence = OPEN
     parsed_by = ("level", "writer_comment", "points_per_second", "categories")
 
     root: str = "data/unipen"

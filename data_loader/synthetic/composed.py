@@ -23,6 +23,7 @@ from data_loader.synthetic.extended import ExtendedDataset, joined
 from data_loader.synthetic.paths import side_by_side, to_ink
 from utils.alphabet import nfc
 from utils.checks import ConfigFault, DataError, Range
+from utils.licences import RESEARCH
 
 LEAST_LINES = 3
 """Lines that a hand needs (assumed)."""
@@ -91,6 +92,10 @@ class ComposedDataset(ExtendedDataset):
             raise ConfigFault("plain", self.plain, f"shares of at most 1 together: {shares}")
         if self.forms[0] >= self.forms[1]:
             raise ConfigFault("forms", self.forms, "two bounds, such as [0.0, 0.7]")
+
+    def licences(self) -> set[str | None]:
+        # The table of that name was made of the lines of IAM-OnDB.
+        return super().licences() | ({RESEARCH} if self.alignment == "iam_ondb" else set())
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the dataset, compose the lines, and bring those recorded to the height.

@@ -14,6 +14,7 @@ from data_loader.synthetic.paths import from_strokes, to_ink
 from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, OTHERS, X_HEIGHT, Glyph, glyph
 from utils.alphabet import WRONG
 from utils.checks import ConfigFault, Range
+from utils.licences import OPEN
 
 GRID = 1 / 64
 """Spacing, in units, that points are rounded to: machines differ by far less (about 1e-10), and
@@ -275,6 +276,7 @@ class EmbeddedDataset(BaseDataset):
     """
 
     x_height = 95.0
+    licence = OPEN
     """Measured, the median over plain lines in all fonts (82 to 101 in each); signs are higher."""
 
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0

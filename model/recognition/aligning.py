@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from model.recognition.encoder import STRIDE, RecognitionNetwork
+from model.recognition.ink_features import rows_of_features
 from utils.batches import by_length
-from utils.ink_features import rows_of_features
 from utils.monotonic import best_monotonic_path
 
 

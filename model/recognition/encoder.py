@@ -1,9 +1,9 @@
 """What the recognition networks share: from features to encodings of frames, and their labels.
 
-The features of `utils.ink_features` go through a convolution that halves their number, and then
-through a network's own layers, such as a stack of bidirectional recurrent ones
-(`RecurrentEncoder`). The network of `pictures` sees no movement. Padding has no effect: the output
-for a line does not depend on the others of the batch.
+The features of `ink_features` go through a convolution that halves their number, and then through a
+network's own layers, such as a stack of bidirectional recurrent ones (`RecurrentEncoder`). The
+network of `pictures` sees no movement. Padding has no effect: the output for a line does not depend
+on the others of the batch.
 
 Shapes: B lines of a batch, N points, S frames, U characters, C characters of the alphabet,
 F features, H cells, D numbers per frame.
@@ -26,9 +26,9 @@ from model.layers.cells import state_dtype
 from model.layers.dropout import Dropout
 from model.layers.recurrent import RecurrentLayer
 from model.recognition.decoding import GREEDY, Search, ctc_texts
+from model.recognition.ink_features import SPACING, num_features, stroke_features
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, Range
-from utils.ink_features import SPACING, num_features, stroke_features
 from utils.normalisation import Normalisation
 
 Size = Annotated[int, Range(1, 8192)]
@@ -215,7 +215,7 @@ class Recogniser(BaseModel):
 
 
 class RecognitionNetwork(Recogniser):
-    """A recogniser that sees the movement of the pen: the features of `utils.ink_features`, and a
+    """A recogniser that sees the movement of the pen: the features of `ink_features`, and a
     convolution over them that halves their number.
 
     A subclass says in `encode_frames` what its layers compute.

@@ -17,9 +17,9 @@ from torch.nn import functional
 from base.base_data_loader import padded
 from base.pretrained import PRETRAINED
 from model.recognition.encoder import KERNEL, STRIDE, BidirectionalLayer
+from model.recognition.ink_features import num_features, stroke_features
 from utils.batches import by_length
 from utils.files import atomic_write
-from utils.ink_features import num_features, stroke_features
 
 FILE = PRETRAINED / "descriptor.npz"
 """The descriptor that comes with the project."""

@@ -19,9 +19,9 @@ from base.base_data_loader import padded
 from model.layers.cells import state_dtype
 from model.recognition.decoding import Search, attention_texts
 from model.recognition.encoder import RecurrentEncoder, Size, Transcript, log_softmax
+from model.recognition.ink_features import SPACING
 from utils.alphabet import Alphabet
 from utils.checks import Range
-from utils.ink_features import SPACING
 from utils.normalisation import Normalisation
 
 

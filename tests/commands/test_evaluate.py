@@ -12,13 +12,13 @@ from commands import search_options
 from data_loader import EmbeddedDataset
 from experiments import parser_of
 from model import load
+from model import scores as library
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
 from model.recognition.transcribing import Transcription
 from parse_config import data_of
 from tests import small_sources
 from tests.commands.networks import ALPHABET, DATA, READERS, evaluate, names, save, use
-from trainer import scores as library
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 
@@ -181,7 +181,7 @@ def test_the_worst_lines_are_those_of_the_last_search(checkpoints, data, tmp_pat
         for name, of_search in pairs.items()
     }
     drawn = []
-    monkeypatch.setattr("trainer.scores.read_split", lambda *_, **__: found)
+    monkeypatch.setattr("model.scores.read_split", lambda *_, **__: found)
     monkeypatch.setattr("utils.plots.lines_figure", lambda inks, said: drawn.extend(said))
     monkeypatch.setattr("utils.plots.write_png", lambda path, figure: None)
     evaluate(checkpoints["CTCNetwork"], tmp_path, "--beam", 2)

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 import experiments
-from base.pretrained import pretrained, style_of, styles
+from base.pretrained import pretrained
 from commands.page import MAX_BYTES, options_of
 from handwriting.page import MAX_LINES
+from handwriting.styles import style_of, styles
 from utils.checks import UserError
 
 

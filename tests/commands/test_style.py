@@ -19,7 +19,7 @@ from utils.page.inkml import write_inkml
 def place(tmp_path, monkeypatch):
     """A folder of styles of its own, and ink to make one of."""
     folder = tmp_path / "styles"
-    monkeypatch.setattr("base.pretrained.STYLES", folder)
+    monkeypatch.setattr("handwriting.styles.STYLES", folder)
     monkeypatch.setattr("commands.style.STYLES", folder)
     t = np.linspace(0, 1, 120)
     wave = np.stack([300 * t - 40 * np.sin(75 * t), 50 * np.sin(75 * t)], axis=1)

@@ -15,11 +15,11 @@ from base import distributed
 from commands import web
 from handwriting import flat_file
 from handwriting.calibration import calibrated
+from handwriting.styles import write_style
 from model import load
 from model.generation.hand_encoder import DESCRIPTOR
 from tests.commands.networks import save, use
 from utils.checks import UserError
-from utils.style_file import write_style
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from base.pretrained import network_of, styles
 from handwriting import flat_file
 from handwriting.options import PrimerFile
 from handwriting.primers import load_primer
+from handwriting.styles import network_of, styles
 from model import load
 from tests.commands.networks import NORMALISATION, ROOT, save
 from tests.flat_files import cases

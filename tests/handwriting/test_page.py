@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from base.licence import OPEN, RESEARCH
 from base.pretrained import pretrained
 from handwriting import Hand, PageOptions, Paper, PrimerFile, load_primer, write_page
 from handwriting.hands import Hands
@@ -16,6 +15,7 @@ from model import load
 from tests.commands.networks import save, use
 from utils.alphabet import Alphabet
 from utils.checks import UserError
+from utils.licences import OPEN, RESEARCH
 from utils.page.inkml import write_inkml
 
 HUGE = Paper(5000.0, 5000.0, (1000.0,) * 4)

@@ -10,6 +10,7 @@ import torch
 from handwriting import PageOptions, Paper, PrimerFile
 from handwriting.hands import Hands
 from handwriting.primers import hand_of
+from handwriting.styles import write_style
 from model import load
 from model.generation.hand_encoder import DESCRIPTOR, LINES
 from model.recognition.hand_descriptor import HandDescriptor
@@ -17,7 +18,6 @@ from tests.commands.networks import save
 from utils.checks import DataError
 from utils.ink import from_strokes
 from utils.page.inkml import write_inkml
-from utils.style_file import write_style
 
 PAPER = Paper(5000.0, 5000.0, (1000.0,) * 4)
 T = np.linspace(0, 1, 200)

@@ -6,13 +6,13 @@ import pytest
 import model
 from model import sample
 from model.generation.options import Sampling
-from model.loading import load, naming_incompatibilities
+from model.loading import load, load_reader, load_writer, naming_incompatibilities
 from model.reader import Reader
 from model.recognition.encoder import Search
 from model.writer import Writer
 from tests.commands.networks import NETWORKS, network, save
 from utils.alphabet import Alphabet
-from utils.checks import CheckpointError
+from utils.checks import CheckpointError, UserError
 
 ALPHABET = Alphabet("abc ")
 GONE = {"type": "GoneWithItsMaker", "args": {"anything": 1}}
@@ -94,3 +94,11 @@ def test_a_run_is_loaded_by_its_id(tmp_path, monkeypatch):
         load("both", "cpu")
     with pytest.raises(CheckpointError, match="none: no such file or folder, nor a pretrained"):
         load("none", "cpu")
+
+
+def test_a_network_of_another_kind_is_refused(tmp_path):
+    alone = save(tmp_path / "alone", "PredictionNetwork")
+    with pytest.raises(UserError, match="a PredictionNetwork; a network that writes texts is nee"):
+        load_writer(alone, "cpu")
+    with pytest.raises(UserError, match="a PredictionNetwork; a network that reads is needed"):
+        load_reader(alone, "cpu")

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from base.pretrained import pretrained
 from model import load
 from model.generation.options import Sampling
 from model.generation.sampling import predict
 from model.generation.writing import LONGEST, LONGEST_PRIMER
+from model.writer import sampling_of, warning
 from tests.commands.networks import save
 from utils.checks import UserError
 
@@ -52,3 +54,20 @@ def test_what_is_predicted_of_a_line_is_what_it_was_written_by(tmp_path):
             output = writer.model(torch.tensor(point, dtype=torch.float32)[None, None], state=state)
         state = output.state
         torch.testing.assert_close(mean, output.prediction[0].mean[0], rtol=1e-4, atol=1e-5)
+
+
+def test_only_a_density_can_be_sharpened(tmp_path):
+    writer = load(save(tmp_path / "a", "SynthesisNetwork"), "cpu")
+    assert sampling_of(writer, bias=2.0) == Sampling(2.0)
+    assert sampling_of(writer, max_steps=9) == Sampling(max_steps=9)
+    plain = load(save(tmp_path / "b", "SynthesisNetwork", head="regression"), "cpu")
+    with pytest.raises(UserError, match=r"regression head.*leave out --pen-sharpness"):
+        sampling_of(plain, pen_sharpness=1.0)
+
+
+def test_letters_that_a_pretrained_network_hardly_knows_are_named(tmp_path):
+    text = "Łąka, łódź i jaźń: äöüß é"
+    said = "open_writer hardly knows ą ł ź ń: fewer than half of them can be read"
+    assert warning(pretrained()["open_writer"], text) == said
+    assert "ą" not in warning(pretrained()["writer"], text)
+    assert warning(tmp_path / "open_writer.pth", text) == ""

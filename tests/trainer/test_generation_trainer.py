@@ -17,10 +17,10 @@ from logger.metrics_csv import read_rows
 from model import SSE, NegativeLogLikelihood, PredictionNetwork, SquaredError, SynthesisNetwork
 from model.generation.options import Sampling
 from model.layers.kernels import library
+from model.scores import evaluate
 from tests.moody import Moods, Moody
 from tests.tiny_config import DATASET
 from trainer import GenerationTrainer
-from trainer.scores import evaluate
 from utils.checks import ConfigFault, DataError, UserError
 
 

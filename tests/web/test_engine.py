@@ -13,6 +13,7 @@ from data_loader import EmbeddedDataset
 from handwriting import flat_file
 from handwriting.plain_text import fit, replacements
 from handwriting.primers import hand_of
+from handwriting.styles import write_style
 from model import load, sample
 from model.generation.hand_encoder import DESCRIPTOR
 from model.generation.options import Sampling
@@ -22,7 +23,6 @@ from tests.commands.networks import save
 from tests.flat_files import cases
 from tests.web.conftest import ROOT, needs_node, node
 from utils.ink import from_strokes, row_starts, strokes
-from utils.style_file import write_style
 
 COMMITTED = ROOT / "web" / "engine.wasm"
 WRITER = dict(hidden_size=13, num_layers=2, num_mixtures=3, end_of_sequence=True, stretch=0.03)

@@ -24,13 +24,12 @@ from data_loader.sources.parsing import first_of
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from data_loader.transforms.slips import RemoveSlips
 from data_loader.transforms.smoothing import Smooth
-from handwriting.networks import usual_proofreader
 from handwriting.primers import described
 from model.generation.hand_encoder import told
 from model.generation.options import Primer
 from model.loading import load
 from model.reader import Reader
-from model.writer import Writer
+from model.writer import Writer, usual_proofreader
 from trainer.own_hand.lines import JOINED, lifts_per_letter, recorded, usable
 from trainer.own_hand.practice import practice
 from trainer.own_hand.stages import READING, stage
@@ -101,6 +100,10 @@ class HandDataset(BaseDataset):
     def kept(self) -> list[str]:
         """The names of the lines that are kept."""
         return [*filter(None, map(str.strip, self.keep.split(",")))]
+
+    def licences(self) -> set[str | None]:
+        """Return none: a person's own lines bind nobody else."""
+        return set()
 
     def usual_network(self) -> str | None:
         """Return the one of `networks` that suits the hand, by how often the pen is lifted."""

@@ -11,12 +11,13 @@ import torch
 from tqdm import tqdm
 
 from base.base_trainer import BaseTrainer
-from base.checkpoint import HAND_FILE, newest_checkpoint, save_checkpoint, to_share
+from base.checkpoint import newest_checkpoint, save_checkpoint, to_share
 from data_loader.synthetic import corpus
 from handwriting.calibration import calibrated
 from handwriting.primers import described
+from handwriting.styles import write_style
 from model.generation.options import Primer, Sampling
-from model.loading import load
+from model.loading import HAND_FILE, load
 from model.reader import Reader
 from model.recognition.error_rates import error_rate, is_read, rates
 from model.writer import Writer
@@ -26,7 +27,6 @@ from trainer.own_hand.practice import sample_texts
 from trainer.own_hand.stages import CHOOSING, EXAMINING, PRACTISING, stage
 from trainer.recognition_trainer import RecognitionTrainer
 from utils.checks import NOTHING, ConfigFault
-from utils.style_file import write_style
 
 SAMPLING, CHECK_SEEDS = Sampling(bias=0.75), 3
 """Of what is written before and after; seeds tried for a character that is not read at first."""

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from model.recognition.aligning import _points_of
+from model.recognition.ink_features import rows_of_features, stroke_features
 from utils.ink import from_strokes
-from utils.ink_features import rows_of_features, stroke_features
 
 
 def labels(frames, spikes, classes):

@@ -10,10 +10,10 @@ from torch import nn
 
 from base.base_data_loader import padded
 from model.recognition.encoder import Search
+from model.recognition.ink_features import stroke_features
 from model.recognition.networks import AttentionNetwork, CTCNetwork
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault
-from utils.ink_features import stroke_features
 from utils.normalisation import Normalisation
 
 NORMALISATION = Normalisation((3.0, -1.0), (20.0, 30.0))

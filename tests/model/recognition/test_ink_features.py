@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from model.recognition.ink_features import NUM_FEATURES, SPACING, num_features, stroke_features
 from utils.ink import from_strokes, x_height
-from utils.ink_features import NUM_FEATURES, SPACING, num_features, stroke_features
 
 
 def wave(points: int, speed: float = 1.0) -> np.ndarray:

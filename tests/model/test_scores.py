@@ -9,7 +9,7 @@ from torch import distributions
 
 from base.base_data_loader import Batch
 from model import PredictionNetwork
-from trainer.scores import evaluate
+from model.scores import evaluate
 from utils.checks import UserError
 from utils.normalisation import Normalisation
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from base.pretrained import styles
 from data_loader.sources.ink_files import read_ink
-from handwriting.networks import load_reader
-from handwriting.reading import has_rows, misgiving
+from handwriting.styles import styles
+from model.loading import load_reader
+from model.recognition.readability import has_rows, misgiving
 from tests.shared_data import DATA
 from utils.ink import from_strokes, strokes
 

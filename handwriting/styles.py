@@ -1,0 +1,108 @@
+"""Styles, hands with a name: JSON files of what networks are told of a hand, and a line of it.
+
+Does not import torch, so that an unknown name is refused at once.
+"""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from base.pretrained import PRETRAINED, named, pretrained
+from utils.checks import ConfigFault
+from utils.files import write_json
+from utils.ink import strokes, x_height
+from utils.strict_json import read
+
+STYLES = PRETRAINED.with_name("styles")
+"""Samples of hands, `NAME.json`: ink and its text."""
+
+USUAL_STYLES = {"writer": "slanted", "joined": "joined", "open_writer": "open_round"}
+"""The styles in which pages by pretrained networks are written (chosen by eye)."""
+
+PRECISION = 3
+"""Decimals of a position, if the x-height were 1, and of a descriptor."""
+
+
+def styles() -> dict[str, Path]:
+    """Return the files of the styles by name."""
+    return {file.stem: file for file in sorted(STYLES.glob("*.json"))}
+
+
+def style_file(name: str) -> Path:
+    """Return the file of a style, or folder of ink: one that exists, or that of a name.
+
+    Raises:
+        CheckpointError: if there is none.
+    """
+    return Path(name) if Path(name).exists() else named(name, styles(), "style")
+
+
+def style_of(path: Path) -> Path | None:
+    """Return the style in which a network's pages are written: the line beside one that learned a
+    hand, that of `USUAL_STYLES` for a pretrained one; None for others."""
+    beside = path.with_suffix(".json")
+    if beside.is_file() and b'"strokes"' in beside.read_bytes():
+        return beside
+    known = pretrained()
+    usual = [style for name, style in USUAL_STYLES.items() if path.resolve() == known.get(name)]
+    return styles().get(*usual) if usual else None
+
+
+def network_of(style: Path | None) -> Path:
+    """Return the pretrained network that writes a style: the one that its file names as `network`,
+    else `writer`.
+
+    Raises:
+        CheckpointError: if there is none of this name.
+    """
+    network = style_values(style).get("network") if style else None
+    return named(str(network or "writer"), pretrained(), "pretrained network")
+
+
+def style_values(path: Path) -> Mapping[str, Any]:
+    """Return what a style's file says; nothing for ink of another kind."""
+    values = None
+    if path.suffix.lower() == ".json":
+        with suppress(ConfigFault):  # what it contains is said where it is read as ink
+            values = read(path)
+    return values if isinstance(values, dict) else {}
+
+
+def write_style(
+    path: str | os.PathLike[str],
+    ink: np.ndarray,
+    text: str,
+    name: str,
+    hand: Sequence[float],
+    network: str | None = None,
+) -> None:
+    """Write a style.
+
+    Args:
+        path: the file, which `read_ink` reads.
+        ink: the line `(points, 3)`, in its own units.
+        text: what it says.
+        name: of the style.
+        hand: its descriptor.
+        network: pretrained network that is to write it; None for `writer`.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    digits = PRECISION - math.floor(math.log10(x_height(ink)))
+    values = {
+        "name": name,
+        "text": text,
+        **({"network": network} if network else {}),
+        "hand": [round(number, PRECISION) for number in hand],
+        "strokes": [
+            [[round(x, digits), round(y, digits)] for x, y in stroke.tolist()]
+            for stroke in strokes(ink)
+        ],
+    }
+    write_json(path, values, indent=None)

@@ -1,0 +1,13 @@
+"""What data, and the weights of networks that learned from them, may be used for."""
+
+from collections.abc import Set
+
+OPEN = "CC BY 4.0"
+RESEARCH = "for non-commercial research only, as the IAM On-Line Handwriting Database"
+
+
+def combined(licences: Set[str | None]) -> str | None:
+    """Return the licence of what is made of things under some licences; None if it is unknown."""
+    if RESEARCH in licences:
+        return RESEARCH
+    return next(iter(licences)) if len(licences) == 1 else None
