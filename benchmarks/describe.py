@@ -20,7 +20,7 @@ from benchmarks.hand_space import discriminant
 from benchmarks.measures import main
 from commands import options
 from data_loader import ToldHandsDataset
-from data_loader.synthetic.composed import COMPOSED
+from data_loader.synthetic.composed import COMPOSED, PIECE
 from model.generation.hand_encoder import DESCRIPTOR
 from model.loading import load_reader
 from model.recognition.hand_descriptor import FILE, HandDescriptor, weights_of
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
     dataset = loader.dataset
     loaded = (dataset.dataset if isinstance(dataset, ToldHandsDataset) else dataset).load()
-    recorded = [sample for sample in loaded.used if not sample.name.startswith(COMPOSED)]
+    recorded = [sample for sample in loaded.used if not sample.name.startswith((COMPOSED, PIECE))]
     if arguments.fit:
         training = set(loaded.split("train"))
         learned = [sample for sample in recorded if sample in training]

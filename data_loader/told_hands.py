@@ -2,7 +2,7 @@
 
 import zipfile
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -17,6 +17,9 @@ LINES = 8
 """Lines of a hand that a sample comes with, at most."""
 SHORTEST = 4
 """Characters of a recorded line that another one is not made of by chance (assumed)."""
+JOINED = 0.65
+"""Strokes per character below which the letters of a hand join (measured, lab notebook: joined
+hands)."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -31,11 +34,14 @@ class ToldHandsDataset(BaseDataset):
     Args:
         dataset: supplies the samples.
         descriptors: file that `benchmarks/describe.py` made of its recorded lines.
+        joined: how many times recorded lines, and pieces of them, of hands whose letters join are
+            learned from, as few hands do.
         seed: of the choice of lines, where a hand has many.
     """
 
     dataset: BaseDataset
     descriptors: str
+    joined: Annotated[int, Range(1, 100)] = 1
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
 
     def preprocessing(self) -> list[BaseTransform]:
@@ -62,7 +68,8 @@ class ToldHandsDataset(BaseDataset):
                 return sample
             said, others = [], []
             for line in hands.get(sample.hand, ()):
-                (said if line.text in sample.text else others).append(line)
+                alike = line.text in sample.text or sample.text in line.text
+                (said if alike else others).append(line)
             generator = np.random.default_rng([self.seed, number])
             chosen = generator.permutation(len(others))[:LINES].tolist()
             rows = np.zeros((LINES, size), np.float32)
@@ -76,6 +83,15 @@ class ToldHandsDataset(BaseDataset):
 
         places = {sample: number for number, sample in enumerate(loaded.used)}
         samples = changed(loaded.samples, lambda sample: [told(places[sample], sample)])
+        if "train" in samples and self.joined > 1:
+            lifts = {hand: strokes_per_character(lines) for hand, lines in hands.items()}
+            more = [
+                sample.of(f"{sample.name}+{time}")
+                for sample in samples["train"]
+                if lifts.get(sample.hand, JOINED) < JOINED and not sample.extras["composed"].any()
+                for time in range(1, self.joined)
+            ]
+            samples = samples | {"train": samples["train"] + more}
         return replace(loaded, samples=samples)
 
     def _table(self) -> dict[str, np.ndarray]:
@@ -90,8 +106,17 @@ class ToldHandsDataset(BaseDataset):
             raise DataError(f"{self.descriptors}: {first_line(error)}; {made}") from None
 
 
-def composed_share(text: str, recorded: Iterable[str]) -> float:
-    """Return the share of a text, blanks left out, that is in none of the recorded texts in it."""
+def strokes_per_character(lines: Iterable[Sample]) -> float:
+    """Return how many strokes lines have for each of their characters but blanks."""
+    strokes = sum(int(line.ink[:, 2].sum()) for line in lines)
+    return strokes / max(sum(len(line.text.replace(" ", "")) for line in lines), 1)
+
+
+def composed_share(text: str, recorded: Sequence[str]) -> float:
+    """Return the share of a text, blanks left out, that is in none of the recorded texts in it; 0
+    for a piece of one of them."""
+    if any(text in line for line in recorded):
+        return 0.0
     rest = text
     for line in sorted(recorded, key=len, reverse=True):
         rest = rest.replace(line, "", 1) if len(line) >= SHORTEST else rest

@@ -1,7 +1,7 @@
 """A recorded dataset, and new lines in its hands: texts as people write them."""
 
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Annotated
@@ -15,7 +15,7 @@ from data_loader.synthetic.alignment import Alignment
 from data_loader.synthetic.bank import check_forms, hands
 from data_loader.synthetic.composing import Bank
 from data_loader.synthetic.corpus import Draws
-from data_loader.synthetic.cutting import Parts, measured_lines, parts_of
+from data_loader.synthetic.cutting import CutLine, Parts, measured_lines, parts_of
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.european import european
 from data_loader.synthetic.everyday import characters, everyday
@@ -28,9 +28,10 @@ from utils.licences import RESEARCH
 LEAST_LINES = 3
 """Lines that a hand needs (assumed)."""
 Share = Annotated[float, Range(0, 1)]
-Strokes = Annotated[float, Range(0, 100)]
 COMPOSED = "composed-"
 """With which the names of new lines begin."""
+PIECE = "piece-"
+"""With which the names of pieces of recorded lines begin."""
 MAX_TEXTS = 1000
 """Texts that are tried for a line before it is an error (assumed)."""
 
@@ -63,8 +64,11 @@ class ComposedDataset(ExtendedDataset):
             alignment measures them, in all splits; those that cannot be measured, or of which a
             recogniser misread more than a quarter, are left out.
         longest: if given, with `height`, recorded lines with more characters are cut between words.
-        lifts: if given, bounds on the strokes per character of the hands whose lines are cut and,
-            with `height`, kept, in all splits. Below 0.65 letters join.
+        pieces: if given, with `height`, the training has recorded lines also cut between words into
+            pieces of at most so many characters, as whose first letters a network has only what it
+            is told to know the hand by.
+        lifts: if given, strokes per character below which a hand is not composed in: its letters
+            join, and what is set together of single ones does not. Below 0.65 letters join.
         scarce: characters that were written less often than this are drawn as well.
         seed: seed of the choice of texts, hands and pieces.
 
@@ -82,7 +86,8 @@ class ComposedDataset(ExtendedDataset):
     forms: tuple[Share, Share] = (0.0, 1.0)
     height: Annotated[float, Range(1e-3, 1e6)] | None = None
     longest: Annotated[int, Range(8, 100_000)] | None = None
-    lifts: tuple[Strokes, Strokes] | None = None
+    pieces: Annotated[int, Range(1, 100_000)] | None = None
+    lifts: Annotated[float, Range(0, 100)] = 0.0
     scarce: Annotated[int, Range(1, 1_000_000)] = 60
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
 
@@ -120,25 +125,30 @@ class ComposedDataset(ExtendedDataset):
             f"{self.size:,} lines composed of {len(bank.names):,} forms, "
             f"{characters:,} characters cut out and read, and {self.long:,} of several lines"
         )
+        if self.height is not None and self.pieces is not None:
+            train = (lines.get(sample, ()) for sample in main.split("train"))
+            made += (pieces := self._pieces(chain.from_iterable(train)))
+            summary += f", {len(pieces):,} pieces of recorded lines"
         return joined(recorded, made, summary)
 
+    def _pieces(self, lines: Iterable[tuple[Sample, CutLine]]) -> list[Sample]:
+        """Return pieces of lines that are longer, such as "piece-0/a01-000u-01"."""
+        scale, pieces = (self.height, self.height, 1), []
+        for sample, line in lines:
+            parts = parts_of(sample, line, self.pieces)
+            for number, (part, cut) in enumerate(parts if len(parts) > 1 else ()):
+                name = f"{PIECE}{number}/{sample.name}"
+                pieces.append(replace(part, ink=to_ink(cut.path * scale), name=name))
+        return pieces
+
     def _measured(self, samples: list[Sample]) -> dict[Sample, Parts]:
-        """Return the parts of samples that can be measured, of hands within `lifts`."""
+        """Return the parts of samples that can be measured."""
         table = Alignment.load(self.alignment)
         bar = distributed.bar(samples, "measuring", unit=" lines", leave=False, delay=1)
         longest = None if self.height is None else self.longest
-        lines = {
+        return {
             sample: parts_of(sample, line, longest) for sample, line in measured_lines(bar, table)
         }
-        if self.lifts is None:
-            return lines
-        check_forms(self.dataset, lines)
-        low, high = self.lifts
-        found = hands(chain.from_iterable(lines.values()))
-        kept = {name for name, hand in found.items() if low <= hand.lifts < high}
-        if lines and not kept:
-            raise DataError(f"lifts = {self.lifts}: none of {len(found):,} hands is within")
-        return {sample: parts for sample, parts in lines.items() if sample.hand in kept}
 
     def _levelled(self, main: Loaded, lines: Mapping[Sample, Parts]) -> Loaded:
         """Return the measured lines brought to the height; the others are left out."""
@@ -168,12 +178,14 @@ class ComposedDataset(ExtendedDataset):
         chosen = {
             name: hand
             for name, hand in sorted(found.items())
-            if len(hand.lines) >= LEAST_LINES and low <= share_of(name) < high
+            if len(hand.lines) >= LEAST_LINES
+            and low <= share_of(name) < high
+            and hand.lifts >= self.lifts
         }
         if not chosen:
             raise DataError(
-                f"forms = {self.forms}: none of the {len(found):,} forms within these bounds has "
-                f"{LEAST_LINES} lines that the alignment fits"
+                f"forms = {self.forms}, lifts = {self.lifts:g}: none of the {len(found):,} forms "
+                f"within these bounds has {LEAST_LINES} lines that the alignment fits"
             )
         return Bank(chosen, drawer, self.scarce)
 

@@ -1,5 +1,7 @@
 """What samples are told of their hands: by other lines, which say nothing that they say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,12 +38,12 @@ SAMPLES = [
 ]
 
 
-def load(tmp_path, **options):
-    names = [one.name for one in SAMPLES if not one.name.startswith("composed")]
+def load(tmp_path, samples=SAMPLES, **options):
+    names = [one.name for one in samples if not one.name.startswith(("composed", "piece"))]
     rows = np.arange(len(names), dtype=np.float32)[:, None] + [0.0, 1000.0, 1.0]
     np.savez(tmp_path / "hands.npz", names=names, values=rows)
     dataset = ToldHandsDataset(
-        dataset=Given(SAMPLES), descriptors=str(tmp_path / "hands.npz"), **options
+        dataset=Given(samples), descriptors=str(tmp_path / "hands.npz"), **options
     )
     loaded = dataset.load(["train"]).samples["train"]
     return {one.name: one for one in loaded}, dict(zip(names, rows[:, 0], strict=True))
@@ -74,6 +76,30 @@ def test_lines_of_recorded_ones_are_recorded(tmp_path):
     assert shares.pop("composed-2") == pytest.approx(4 / 10)  # "a new" of ten letters
     assert shares.pop("composed-3") == 1.0
     assert not any(shares.values())
+
+
+def test_a_piece_of_a_line_is_recorded_and_told_others(tmp_path):
+    found, number = load(tmp_path, [*SAMPLES, sample("at on", "piece-0/a2", "ann")])
+    piece = found["piece-0/a2"]
+    assert told(piece) == [number["a1"], number["a3"]] and not piece.extras["composed"].any()
+
+
+def test_hands_that_join_count_more(tmp_path):
+    def inked(text, name, hand, strokes):
+        ink = np.zeros((20, 3), np.float32)
+        ink[:strokes, 2] = 1
+        return replace(sample(text, name, hand), ink=ink)
+
+    samples = [
+        inked("nine letters", "a1", "ann", 5),
+        inked("and four", "a2", "ann", 5),  # 10 of 18: 0.56
+        inked("as many as", "b1", "bob", 6),  # 6 of 8
+        inked("new", "composed-1", "ann", 1),
+    ]
+    found, _ = load(tmp_path, samples, joined=3)
+    more = {"a1+1", "a1+2", "a2+1", "a2+2"}
+    assert set(found) == more | {one.name for one in samples}
+    assert told(found["a1+1"]) == told(found["a1"])
 
 
 def test_the_same_lines_are_told_each_time(tmp_path):

@@ -133,17 +133,17 @@ def test_only_forms_within_bounds_are_cut(table):
         assert found == {form for form in HANDS if bounds[0] <= shares[form] < bounds[1]}
 
 
-def test_only_hands_within_bounds_of_strokes_per_character_are_kept(table):
+def test_hands_whose_letters_join_are_not_composed_in(table):
     strokes, letters = Counter(), Counter()
     for line in Recorded().lines():
         strokes[line.group] += line.ink[:, 2].sum()
         letters[line.group] += len(line.text.replace(" ", ""))
     lifts = {form: strokes[form] / letters[form] for form in strokes}
     middle = float(np.median(list(lifts.values())))
-    few = composed(table, height=100.0, lifts=(0.0, middle))
-    assert {line.group for line in few.used} == {form for form in lifts if lifts[form] < middle}
-    with pytest.raises(DataError, match=r"lifts = \(0\.0, 0\.01\): none of \d+ hands"):
-        composed(table, lifts=(0.0, 0.01))
+    found = {line.group for line in new_lines(composed(table, lifts=middle))}
+    assert found == {form for form in HANDS if lifts[form] >= middle} != set(HANDS)
+    with pytest.raises(DataError, match=r"lifts = 99: none of the \d+ forms"):
+        composed(table, lifts=99.0)
 
 
 def test_recorded_lines_are_brought_level_and_to_a_height(tmp_path):
@@ -183,6 +183,22 @@ def test_recorded_lines_are_cut_between_words(table):
             # The same points, wherever the part begins.
             np.testing.assert_allclose(to_points(part.ink), points - points[:1], atol=1e-2)
             assert part.ink[-1, 2] == 1
+
+
+def test_the_training_has_pieces_of_recorded_lines_as_well(table):
+    """The same as lines that are cut so, but for their names."""
+    cut = composed(table, height=50.0, size=1, longest=16).split("train")
+    made = composed(table, height=50.0, size=1, pieces=16)
+    pieces = {line.name: line for line in made.split("train") if line.name.startswith("piece-")}
+    whole = [line.name for line in composed(table, height=50.0, size=1).used]
+    assert [line.name for line in made.used if line.name not in pieces] == whole
+    parts = [line for line in cut if line.name.count("/") == 1 and not line.name.startswith("comp")]
+    assert len(parts) == len(pieces) > len(HANDS)
+    for part in parts:
+        name, number = part.name.split("/")
+        piece = pieces[f"piece-{number}/{name}"]
+        assert (piece.text, piece.hand) == (part.text, part.hand)
+        assert np.array_equal(piece.ink, part.ink)
 
 
 def test_lines_that_cannot_be_measured_are_left_out_where_a_height_is_asked_for(table, tmp_path):
