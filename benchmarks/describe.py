@@ -25,6 +25,7 @@ from model.generation.hand_encoder import DESCRIPTOR
 from model.loading import load_reader
 from model.recognition.hand_descriptor import FILE, HandDescriptor, weights_of
 from parse_config import ConfigParser
+from utils.checks import UserError
 from utils.files import atomic_write, make_room
 
 WEIGHT = 1.0
@@ -71,10 +72,14 @@ def fitted(reader: str, samples: Sequence[Sample]) -> HandDescriptor:
 
 def run(arguments: argparse.Namespace) -> None:
     """Make the descriptor, if that is asked for, describe the lines, and save the table."""
-    make_room(arguments.output, "--output")
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
-    dataset = loader.dataset
-    loaded = (dataset.dataset if isinstance(dataset, ToldHandsDataset) else dataset).load()
+    dataset, output = loader.dataset, arguments.output
+    if isinstance(dataset, ToldHandsDataset):
+        dataset, output = dataset.dataset, output or Path(dataset.descriptors)
+    elif output is None:
+        raise UserError(f"{arguments.config} tells no hands: say with --output where to save")
+    make_room(output, "--output")
+    loaded = dataset.load()
     recorded = [sample for sample in loaded.used if not sample.name.startswith((COMPOSED, PIECE))]
     if arguments.fit:
         training = set(loaded.split("train"))
@@ -85,10 +90,8 @@ def run(arguments: argparse.Namespace) -> None:
         descriptor = HandDescriptor.load()
     values = descriptor.describe([sample.ink for sample in recorded], progress=True)
     names = np.array([sample.name for sample in recorded])
-    atomic_write(
-        arguments.output, lambda file: np.savez_compressed(file, names=names, values=values)
-    )
-    print(f"{arguments.output}  ({len(recorded):,} lines)")
+    atomic_write(output, lambda file: np.savez_compressed(file, names=names, values=values))
+    print(f"{output}  ({len(recorded):,} lines)")
 
 
 if __name__ == "__main__":
@@ -96,5 +99,6 @@ if __name__ == "__main__":
     parser.add_argument("config", type=Path, help="config whose recorded lines are described")
     parser.add_argument("--fit", metavar="READER", help="make the descriptor anew, of this reader")
     options.add_overrides(parser)
-    parser.add_argument("--output", type=Path, required=True, help="file of the descriptors")
+    where = "file of the descriptors (default: the one that the config names)"
+    parser.add_argument("--output", type=Path, help=where)
     main(run, parser)

@@ -14,6 +14,7 @@ from model.generation.options import Primer, Sampling
 from model.loading import load_reader, load_writer
 from model.reader import Reader
 from model.writer import Writer, sampling_of, usual_proofreader
+from utils.checks import UserError
 
 
 class Hands:
@@ -35,8 +36,8 @@ class Hands:
         self._options, self._device, self._progress = options, device, progress
         self._one_for_all = writer is not None
         self._writers: dict[Path, Writer] = {}
-        self._primers: dict[Path | None, Primer] = {}
-        self._hands: dict[tuple[Path | None, float, float | None], Hand] = {}
+        self._primers: dict[str | Path | None, Primer] = {}
+        self._hands: dict[tuple[str | Path | None, float, float | None], Hand] = {}
         self.notes: list[str] = []
         if writer is None:
             named = None if options.style in (OWN, USUAL) else style(options.style)
@@ -87,7 +88,7 @@ class Hands:
             )
         return self._hands[key]
 
-    def _told(self, file: Path | None, writer: Writer) -> Sampling:
+    def _told(self, file: str | Path | None, writer: Writer) -> Sampling:
         """Return how a writer draws points in the hand of a style, or of its own; one that is told
         no hand, or is to go on from a primer, as it does usually."""
         if file is None and writer.is_told and not self._options.primer:
@@ -95,16 +96,19 @@ class Hands:
             return telling(self.sampling, told(own))
         return in_hand_of(self.sampling, file, writer)
 
-    def _file_of(self, named: str | Path | None) -> Path | None:
-        """Return the file of a style; None for the page's primer, or a hand of its own."""
+    def _file_of(self, named: str | Path | None) -> str | Path | None:
+        """Return the file of a style, or a mix of styles; None for the page's primer, or a hand of
+        its own."""
         if named == OWN or (named == USUAL and self._options.primer):
             return None
-        return style_of(self.writer.path) if named == USUAL else Path(style(str(named)))
+        return style_of(self.writer.path) if named == USUAL else style(str(named))
 
-    def _primer(self, file: Path | None, writer: Writer) -> Primer:
-        given = PrimerFile(file) if file else self._options.primer
-        if given is None:
-            return own_hand(writer, self.reader, self._options.seed, self._told(None, writer))
+    def _primer(self, file: str | Path | None, writer: Writer) -> Primer:
+        given = PrimerFile(file) if isinstance(file, Path) else self._options.primer
+        if isinstance(file, str) and not writer.is_told:
+            raise UserError(f"{writer.path} is told no hand, and mixes none: name one style")
+        if given is None or isinstance(file, str):
+            return own_hand(writer, self.reader, self._options.seed, self._told(file, writer))
         primer, described = load_primer(given, writer, self._options.skip_unknown)
         self.notes.append(f"in the hand of {described}")
         return primer

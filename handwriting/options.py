@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from handwriting.layout import Align
 from handwriting.paper import Paper
 from handwriting.setting import HEIGHT, Look
-from handwriting.styles import style_file
+from handwriting.styles import shares_of
 from handwriting.worksheet import Trace
 from utils.checks import UserError, number
 from utils.page.page import Pen
@@ -108,8 +108,11 @@ class PageOptions:
 
 
 def style(text: str) -> str | Path:
-    """Return the value of a style: `OWN`, `USUAL` or a file."""
-    return text if text in (OWN, USUAL) else style_file(text)
+    """Return the value of a style: `OWN`, `USUAL`, a file, or a mix of several as it stands."""
+    if text in (OWN, USUAL):
+        return text
+    files = [*shares_of(text)]
+    return files[0] if len(files) == 1 else text
 
 
 def colour(text: str) -> str:

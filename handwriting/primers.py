@@ -11,7 +11,7 @@ from base.base_dataset import Sample
 from data_loader.sources.ink_files import matched
 from handwriting.options import PrimerFile
 from handwriting.plain_text import known_only
-from handwriting.styles import style_values
+from handwriting.styles import shares_of, style_values
 from model.generation.hand_encoder import DESCRIPTOR, told
 from model.generation.options import Primer, Sampling
 from model.generation.writing import check_lengths
@@ -73,13 +73,18 @@ def _text_of(
     return text, left_out
 
 
-def hand_of(path: Path) -> np.ndarray:
-    """Return what a network is told of the hand of a file of ink, or of a folder, `(L, D + 1)`: the
-    numbers that a style has, or what its lines look like.
+def hand_of(style: str | Path) -> np.ndarray:
+    """Return what a network is told of a hand, `(L, D + 1)`: of a style, of a mix of styles, or of
+    a file or folder of ink.
 
     Raises:
         UserError: if it cannot be read.
     """
+    return sum(share * _hand_of_file(file) for file, share in shares_of(style).items())
+
+
+def _hand_of_file(path: Path) -> np.ndarray:
+    """Return the numbers that a style has, or what its lines look like; see `hand_of`."""
     values = style_values(path)
     if "hand" not in values:
         return told(*described([sample.ink for sample in data_loader.read_ink(path)]))
@@ -90,12 +95,12 @@ def hand_of(path: Path) -> np.ndarray:
         raise DataError(f"{path}: hand = {short(values['hand'])}: {fits}") from None
 
 
-def in_hand_of(sampling: Sampling, path: Path | None, writer: Writer) -> Sampling:
-    """Return how a writer draws points in the hand of a file, if it is told hands, and there is a
-    file."""
-    if path is None or not writer.is_told:
+def in_hand_of(sampling: Sampling, style: str | Path | None, writer: Writer) -> Sampling:
+    """Return how a writer draws points in a hand, see `hand_of`, if it is told hands, and one is
+    named."""
+    if style is None or not writer.is_told:
         return sampling
-    return telling(sampling, hand_of(path))
+    return telling(sampling, hand_of(style))
 
 
 def telling(sampling: Sampling, hand: np.ndarray) -> Sampling:

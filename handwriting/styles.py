@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from base.pretrained import PRETRAINED, named, pretrained
-from utils.checks import ConfigFault
+from utils.checks import ConfigFault, UserError
 from utils.files import write_json
 from utils.ink import strokes, x_height
 from utils.strict_json import read
@@ -42,6 +42,28 @@ def style_file(name: str) -> Path:
     return Path(name) if Path(name).exists() else named(name, styles(), "style")
 
 
+def shares_of(style: str | Path) -> dict[Path, float]:
+    """Return the files of a style, and how much of it each is, 1 together: one file, or those of a
+    mix such as "flowing:0.3,upright:0.7".
+
+    Raises:
+        CheckpointError: if there is no style of a name.
+        UserError: if it is no such list.
+    """
+    if Path(style).exists() or ":" not in str(style):
+        return {style_file(str(style)): 1.0}
+    parts = [part.strip().rpartition(":") for part in str(style).split(",")]
+    try:
+        shares = {name: float(share) for name, _, share in parts}
+        total = sum(shares.values())
+        if min(shares.values()) <= 0 or not math.isfinite(total) or len(shares) < len(parts):
+            raise ValueError
+    except ValueError:
+        wanted = "styles with their shares, such as flowing:0.3,upright:0.7"
+        raise UserError(f"{style}: a style is accepted, or {wanted}") from None
+    return {style_file(name): share / total for name, share in shares.items()}
+
+
 def style_of(path: Path) -> Path | None:
     """Return the style in which a network's pages are written: the line beside one that learned a
     hand, that of `USUAL_STYLES` for a pretrained one; None for others."""
@@ -53,15 +75,19 @@ def style_of(path: Path) -> Path | None:
     return styles().get(*usual) if usual else None
 
 
-def network_of(style: Path | None) -> Path:
+def network_of(style: str | Path | None) -> Path:
     """Return the pretrained network that writes a style: the one that its file names as `network`,
     else `writer`.
 
     Raises:
         CheckpointError: if there is none of this name.
+        UserError: if styles of several networks are mixed.
     """
-    network = style_values(style).get("network") if style else None
-    return named(str(network or "writer"), pretrained(), "pretrained network")
+    files = shares_of(style) if style else ()
+    networks = {str(style_values(file).get("network") or "writer") for file in files} or {"writer"}
+    if len(networks) > 1:
+        raise UserError(f"{style}: {' and '.join(sorted(networks))} write these, and mix no hands")
+    return named(*networks, pretrained(), "pretrained network")
 
 
 def style_values(path: Path) -> Mapping[str, Any]:

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from handwriting import PageOptions, Paper, PrimerFile
+from handwriting import PageOptions, Paper, PrimerFile, styles
 from handwriting.hands import Hands
 from handwriting.primers import hand_of
-from handwriting.styles import write_style
+from handwriting.styles import network_of, write_style
 from model import load
 from model.generation.hand_encoder import DESCRIPTOR, LINES
 from model.recognition.hand_descriptor import HandDescriptor
 from tests.commands.networks import save
-from utils.checks import DataError
+from utils.checks import DataError, UserError
 from utils.ink import from_strokes
 from utils.page.inkml import write_inkml
 
@@ -63,6 +63,45 @@ def test_a_style_is_told_and_not_continued(writer, tmp_path):
     # What the line of the style looks like is for the words, not for the network.
     assert same(first, lines(writer, style=style(tmp_path, "c", 1, wave(height=20.0))))
     assert all(not ink[0].any() for ink in first)
+
+
+def test_styles_are_mixed(writer, tmp_path):
+    paths = [style(tmp_path, name, seed) for seed, name in enumerate("ab")]
+    mix = f"{paths[0]}:1,{paths[1]}:3"
+    first, second = (hand_of(path) for path in paths)
+    np.testing.assert_allclose(hand_of(mix), 0.25 * first + 0.75 * second)
+    hands = Hands(writer, PageOptions(style=mix, proofread=False), "cpu", progress=False)
+    hand = hands.of(hands._options.look)
+    np.testing.assert_allclose(hand.sampling.extras["hand"], hand_of(mix))
+    assert len(hand.primer[0]) > 1  # a line that the network wrote in it, to shape words by
+
+
+@pytest.mark.parametrize(
+    ("mix", "message"),
+    [
+        ("{a}:0.3,{b}", "styles with their shares, such as"),
+        ("{a}:0.3,{b}:0", "styles with their shares"),
+        ("{a}:1,{a}:2", "styles with their shares"),
+        ("{a}:nan", "styles with their shares"),
+        ("{a}:1,absent:1", "absent"),
+        ("{a}:1,open:1", "open_writer and writer write these"),
+    ],
+)
+def test_a_mix_that_is_none_is_refused(tmp_path, monkeypatch, mix, message):
+    names = {name: style(tmp_path, name, 0) for name in "ab"}
+    monkeypatch.chdir(tmp_path)
+    write_style(tmp_path / "open", wave(), "abc", "open", [0.0] * DESCRIPTOR, "open_writer")
+    (tmp_path / "open").rename(tmp_path / "open.json")
+    monkeypatch.setattr(styles, "STYLES", tmp_path)
+    with pytest.raises(UserError, match=message):
+        network_of(mix.format(**names))
+
+
+def test_a_network_that_is_told_no_hand_mixes_none(tmp_path):
+    untold = load(save(tmp_path / "untold.pth", "SynthesisNetwork"), "cpu")
+    mix = ",".join(f"{style(tmp_path, name, 0)}:1" for name in "ab")
+    with pytest.raises(UserError, match="is told no hand, and mixes none"):
+        lines(untold, style=mix)
 
 
 def test_ink_that_is_to_be_continued_is(writer, tmp_path):

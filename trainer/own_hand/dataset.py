@@ -19,7 +19,7 @@ import torch
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
-from data_loader.sources.ink_files import mean_step, read_ink
+from data_loader.sources.ink_files import mean_step
 from data_loader.sources.parsing import first_of
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from data_loader.transforms.slips import RemoveSlips
@@ -30,7 +30,7 @@ from model.generation.options import Primer
 from model.loading import load
 from model.reader import Reader
 from model.writer import Writer, usual_proofreader
-from trainer.own_hand.lines import JOINED, lifts_per_letter, recorded, usable
+from trainer.own_hand.lines import recorded, usable
 from trainer.own_hand.practice import practice
 from trainer.own_hand.stages import READING, stage
 from utils.alphabet import Alphabet
@@ -82,8 +82,7 @@ class HandDataset(BaseDataset):
         seed: chooses the lines that are held out, and those used of too many.
         keep: names of lines, with commas between them, that are learned from even where what is
             read of them is not their text.
-        networks: with which a training begins that names none: the first for a hand whose letters
-            stand apart, the last for one that joins them.
+        network: with which a training begins that names none.
     """
 
     root: str
@@ -94,7 +93,7 @@ class HandDataset(BaseDataset):
     lent: Annotated[int, Range(0, 10_000)] = 72
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
     keep: str = ""
-    networks: list[str] | None = None
+    network: str | None = None
 
     @property
     def kept(self) -> list[str]:
@@ -106,13 +105,7 @@ class HandDataset(BaseDataset):
         return set()
 
     def usual_network(self) -> str | None:
-        """Return the one of `networks` that suits the hand, by how often the pen is lifted."""
-        if not self.networks:
-            return None
-        lifts = lifts_per_letter(read_ink(self.root))
-        network = self.networks[0 if lifts > JOINED else -1]
-        log.info("%.2f strokes for each letter: %s learns the hand", lifts, network)
-        return network
+        return self.network
 
     def load(self, splits: Collection[str] = SPLITS) -> HandLines:
         """Return the lines in the units that the config says.

@@ -40,11 +40,6 @@ ORIENTATIONS = {
 }
 """How ink may be oriented, and the matrices that correct it; 30 degrees stand for any slope, as a
 recogniser reads what is nearly level."""
-JOINED = 0.7
-"""Strokes for each letter below which a hand joins its letters (of 775 forms of IAM-OnDB's training
-set one in seven has fewer; between what `writer` and `joined` write, lab notebook: learning a
-hand)."""
-
 log = logging.getLogger(__name__)
 
 
@@ -74,13 +69,6 @@ def recorded(root: str, seed: int) -> list[Sample]:
         chosen = rng.choice(len(samples), MAX_LINES, replace=False)
         samples = [samples[index] for index in sorted(chosen.tolist())]
     return _enough(root, samples)
-
-
-def lifts_per_letter(samples: Sequence[Sample]) -> float:
-    """Return the strokes of lines for each character that is no blank; 1 without any."""
-    texts = [one for one in samples if one.text]
-    letters = sum(len("".join(one.text.split())) for one in texts)
-    return sum(int((one.ink[:, 2] > 0.5).sum()) for one in texts) / letters if letters else 1.0
 
 
 def usable(

@@ -2,7 +2,6 @@
 
 import json
 import re
-from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -166,15 +165,6 @@ def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, fitted, c
     assert [line.name[-1] for line in kept.own] == ["0", *"23456"]
     with pytest.raises(DataError, match=r"no line b\.json to keep; there are hand\.json:00000"):
         fitted(hand(change, lent=0, composed=0, keep="b.json"))
-
-
-def test_a_hand_that_joins_its_letters_begins_with_the_network_that_does(hand):
-    def joined(lines):
-        return [one | {"strokes": [[*chain(*one["strokes"])]]} for one in lines]
-
-    networks = ["apart", "joins"]
-    assert [hand(networks=networks).usual_network(), hand().usual_network()] == ["apart", None]
-    assert hand(joined, networks=networks).usual_network() == "joins"
 
 
 def test_a_spoilt_line_is_no_sample(networks, lines, monkeypatch):
