@@ -15,8 +15,10 @@ FEW = 0.25
 """Weight of nothing known, by which a hand of few letters is told less clearly (assumed)."""
 SURE = 8.0
 """Weight of a hand whose descriptor is known (assumed: as lines of 160 characters)."""
-MOMENTUM = 0.002
-"""Share of a batch in what is known of all hands (assumed: of the last thousands of lines)."""
+HANDS = 256
+"""Hands of the training that are kept, to draw others from (assumed)."""
+SHARES = (0.3, 0.7)
+"""Bounds of the share of each of two hands in one that is drawn of them (assumed)."""
 SPAN = 3.0
 """Largest number of a vector (measured: of a tenth of that a network learned little)."""
 HIDDEN = 128
@@ -35,7 +37,7 @@ class HandEncoder(nn.Module):
         untold: share of the lines that are told nothing.
 
     Attributes:
-        mean, covariance: of the hands of the training, `(D,)` and `(D, D)`.
+        hands: descriptors of lines that were learned last, `(HANDS, D)`; before any was, normal.
     """
 
     def __init__(self, size: int, noise: float, untold: float) -> None:
@@ -44,8 +46,8 @@ class HandEncoder(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(DESCRIPTOR, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, size), nn.Tanh()
         )
-        self.register_buffer("mean", torch.zeros(DESCRIPTOR))
-        self.register_buffer("covariance", torch.eye(DESCRIPTOR))
+        generator = torch.Generator().manual_seed(0)
+        self.register_buffer("hands", torch.randn(HANDS, DESCRIPTOR, generator=generator))
 
     def forward(self, lines: Tensor) -> Tensor:
         """Return the vectors `(B, V)` of hands, zeros where there is no line.
@@ -55,7 +57,7 @@ class HandEncoder(nn.Module):
                 are 0 are of no line.
         """
         if self.training:
-            self._learn(lines.sum(1))
+            self._keep(lines.sum(1))
             # Of each row as many as a number that is drawn, those of the smallest draws.
             draws = torch.rand(lines.shape[:2], device=lines.device)
             order = draws.argsort(1).argsort(1)
@@ -71,20 +73,25 @@ class HandEncoder(nn.Module):
         return vectors * told
 
     @torch.no_grad()
-    def _learn(self, totals: Tensor) -> None:
-        """Move the distribution of all hands towards those of a batch, `(B, D + 1)`."""
-        known = totals[totals[:, -1] > 0]
-        if len(known) > 1:
-            hands = known[:, :-1] / known[:, -1:]
-            self.mean.lerp_(hands.mean(0), MOMENTUM)
-            apart = (hands - self.mean)[:, :, None]  # (B, D, 1)
-            self.covariance.lerp_((apart * apart.mT).mean(0), MOMENTUM)
+    def _keep(self, totals: Tensor) -> None:
+        """Keep the hands of a batch, `(B, D + 1)`, in the place of others."""
+        known = totals[totals[:, -1] > 0][:HANDS]
+        places = torch.randperm(HANDS, device=totals.device)[: len(known)]
+        self.hands[places] = (known[:, :-1] / known[:, -1:]).to(self.hands)
 
     def draw(self, seed: int) -> np.ndarray:
-        """Return the descriptor of a hand that nobody has, `(D,)`: another one with each seed."""
-        normal = np.random.default_rng(seed).normal(size=DESCRIPTOR)
-        root = np.linalg.cholesky(self.covariance.double().numpy(force=True))
-        return self.mean.double().numpy(force=True) + root @ normal
+        """Return the descriptor of a hand that nobody has, `(D,)`: another one with each seed.
+
+        It lies between two hands and, as such a mean is more usual than either, is moved away from
+        the middle of all until it is as unusual as they are.
+        """
+        generator, hands = np.random.default_rng(seed), self.hands.double().numpy(force=True)
+        middle = hands.mean(axis=0)
+        first, second = hands[generator.choice(len(hands), 2, replace=False)] - middle
+        share = generator.uniform(*SHARES)
+        between = share * first + (1 - share) * second
+        unusual = (np.linalg.norm(first) + np.linalg.norm(second)) / 2
+        return middle + between * (unusual / np.linalg.norm(between))
 
 
 def told(descriptor: np.ndarray, weight: float = SURE) -> np.ndarray:
