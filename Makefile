@@ -21,7 +21,8 @@ help:
 	@echo "make demo      write a letter, train a small network and write with it (about 5 minutes)"
 	@echo "make digits    train a network for each digit, and draw them (about 10 minutes);"
 	@echo "               DATA=FOLDER has the MNIST stroke sequences, DATA=null generates digits"
-	@echo "make writer       train a writer that is told hands; make open_writer: on open data (hours)"
+	@echo "make writer    train a writer that is told the hand (hours without a GPU)"
+	@echo "make open_writer  train a writer on open data, then thrice on its best words (some 13 hours)"
 	@echo "make eye       train a reader of pictures (about 5 hours; docs/data.md names its data)"
 	@echo "make test      run all tests, in parallel (about 5 minutes on 2 cores)"
 	@echo "make quick     run the fast tests (about a minute)"
@@ -68,9 +69,25 @@ digits: .venv/installed
 	done
 	@.venv/bin/python experiments.py write -r $(DIGITS)/[0-9]/model_best.pth
 
-writer open_writer: .venv/installed
-	@.venv/bin/python benchmarks/describe.py configs/$@.json
-	@.venv/bin/python train.py -c configs/$@.json
+writer: .venv/installed
+	@.venv/bin/python benchmarks/describe.py configs/writer.json
+	@.venv/bin/python train.py -c configs/writer.json
+
+LEGIBLE := .venv/bin/python benchmarks/legible.py configs/open_writer.json
+AGAIN := .venv/bin/python train.py -c configs/open_writer_again.json
+ROUND = {"type": "StrokeArraysDataset", "args": {"root": "data/legible/$(1)"}}
+
+open_writer: .venv/installed
+	@.venv/bin/python train.py -c configs/open_writer.json --run-id composed
+	@$(LEGIBLE) -r saved/models/open_writer/composed --output data/legible/1
+	@$(AGAIN) -r saved/models/open_writer/composed --run-id once \
+		-o 'data_loader.args.dataset.args.added=$(call ROUND,1)'
+	@$(LEGIBLE) -r saved/models/open_writer_again/once --hands 292 --seed 1 --output data/legible/2
+	@$(AGAIN) -r saved/models/open_writer_again/once --run-id twice
+	@$(LEGIBLE) -r saved/models/open_writer_again/twice --hands 480 --lines 56 --signs 0.25 --seed 2 \
+		--output data/legible/3
+	@$(AGAIN) -r saved/models/open_writer_again/twice --run-id thrice --lr 0.0012 --epochs 2 \
+		-o 'data_loader.args.dataset.args.dataset=$(call ROUND,3)'
 
 # Of all characters at once it learns blanks alone: strings of digits come first.
 EYE := .venv/bin/python train.py -c configs/eye.json

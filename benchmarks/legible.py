@@ -1,0 +1,147 @@
+"""Lines by a writer, in many hands, of words that can be read: what it learns from once more.
+
+It continues recorded lines, proofreads as on a page, and keeps the words that both readers accept
+(rejection sampling, as in Gulcehre et al. 2023, "Reinforced self-training for language modeling").
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from base.base_dataset import Sample
+from benchmarks.measures import main
+from commands import options
+from data_loader.sources.stroke_arrays import NAMES, TEXTS
+from data_loader.synthetic import corpus
+from data_loader.synthetic.everyday import CHARACTERS, characters, everyday
+from data_loader.synthetic.templates import Draws
+from handwriting.hand import Hand, row_of
+from handwriting.options import SECOND
+from handwriting.proofreading import Proofread
+from model import Reader
+from model.generation.options import Primer, Sampling
+from model.writer import usual_proofreader
+from parse_config import ConfigParser
+from utils.alphabet import Alphabet
+from utils.files import atomic_write, make_room, write_text
+
+PRIMER = range(8, 41)
+"""Characters of a line that is continued (assumed)."""
+LONGEST = 60
+"""Characters of the longest text, and from which lines are not joined further (assumed)."""
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the lines, and save them after each hand."""
+    networks = options.taken(options.Networks, arguments)
+    writer = networks.writer(arguments.resume, of_texts=True)
+    reader, second = networks.reader(usual_proofreader(writer)), networks.reader(SECOND)
+    make_room(arguments.output / NAMES[-1], "--output")
+    loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
+    recorded = loader.dataset.load(["train"]).split("train")
+    alphabets = [network.model.alphabet for network in (writer, reader, second)]
+    found: list[tuple[np.ndarray, str]] = []
+    primers = legible(recorded, reader, np.random.default_rng(arguments.seed))
+    for number, primer in enumerate(tqdm([*islice(primers, arguments.hands)], unit="hands")):
+        generator = np.random.default_rng([arguments.seed, number])
+        texts = new_texts(Draws(generator), alphabets, arguments.signs)
+        texts = [*islice(texts, arguments.lines)]
+        hand = Hand(writer, primer, reader, Sampling(bias=arguments.bias), second=second)
+        found += lines_of(hand, texts, arguments.seed + number * arguments.lines, generator)
+        save(found, arguments.output)
+    print(f"{arguments.output}  ({len(found):,} lines)")
+
+
+def legible(
+    samples: Iterable[Sample], reader: Reader, generator: np.random.Generator
+) -> Iterator[Primer]:
+    """Yield lines that are read without an error, one of each hand in turn."""
+    chosen = [one for one in samples if len(one.text) in PRIMER and any(map(str.islower, one.text))]
+    chosen = [chosen[k] for k in generator.permutation(len(chosen))]
+    read = reader.read_lines([one.ink for one in chosen], progress=True)
+    of_hand: dict[str, list[Primer]] = {}
+    for one, text in zip(chosen, read, strict=True):
+        if text == one.text:
+            of_hand.setdefault(one.hand, []).append((one.ink, one.text))
+    while of_hand:
+        for hand in list(of_hand):
+            yield of_hand[hand].pop()
+            if not of_hand[hand]:
+                del of_hand[hand]
+
+
+def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iterator[str]:
+    """Yield texts of the training split that all networks know: a share of `signs` as `with_sign`
+    makes them, of the others half what people write, the rest sentences, and letters, digits and
+    signs in any order."""
+    others = 1.0 - signs
+    while True:
+        kind = draws.number()
+        if kind < 0.25 * others:
+            text = characters(draws)
+        elif kind < 0.5 * others:
+            text = corpus.line(draws, 0, 10, 45, 0.0)
+        elif kind < others:
+            text = everyday(draws)
+        else:
+            text = with_sign(draws)
+        if len(text) <= LONGEST and not any(known.unknown(text) for known in alphabets):
+            yield text
+
+
+def with_sign(draws: Draws) -> str:
+    """Return one to six characters of a kind and a sign beside or among them, such as `ab/c`."""
+    kind = draws.pick(CHARACTERS[:3])
+    before = "".join(draws.pick(kind) for _ in range(draws.between(1, 3)))
+    after = "".join(draws.pick(kind) for _ in range(draws.between(0, 3)))
+    return before + draws.pick(CHARACTERS[3]) + after
+
+
+def lines_of(
+    hand: Hand, texts: list[str], seed: int, generator: np.random.Generator
+) -> Iterator[tuple[np.ndarray, str]]:
+    """Yield what is legible of texts in a hand, as ink in its units and text: half of the lines
+    alone, the others with those that follow, as what continues a primer."""
+    groups: list[list[Proofread]] = [[]]
+    for line in hand.write_words(texts, range(seed, seed + len(texts))):
+        groups[-1] += [one for one in line if one.accepted]
+        if generator.random() < 0.5 or len(said(groups[-1])) > LONGEST:
+            groups.append([])
+    for words in groups:
+        if len(text := said(words)) > 1:
+            yield row_of(words) * np.float32([hand.shape.letter, hand.shape.letter, 1]), text
+
+
+def said(words: Iterable[Proofread]) -> str:
+    """Return the text of words."""
+    return " ".join(one.text for one in words)
+
+
+def save(lines: list[tuple[np.ndarray, str]], folder: Path) -> None:
+    """Write lines as stroke arrays, whose y grows upwards."""
+    arrays = np.empty(len(lines), dtype=object)
+    for number, (ink, _) in enumerate(lines):
+        arrays[number] = ink[:, [2, 0, 1]] * np.float32([1, 1, -1])
+    atomic_write(folder / NAMES[-1], lambda file: np.save(file, arrays))
+    write_text(folder / TEXTS, "".join(f"{text}\n" for _, text in lines))
+
+
+if __name__ == "__main__":
+    parser = options.Parser(description=__doc__)
+    parser.add_argument("config", type=Path, help="config whose recorded lines are continued")
+    options.add_network(parser, default="open_writer")
+    options.add_overrides(parser)
+    parser.add_argument("--hands", type=int, default=188, help="how many")
+    parser.add_argument("--lines", type=int, default=96, help="texts in each")
+    parser.add_argument("--signs", type=float, default=0.0, help="share of short texts with a sign")
+    parser.add_argument("--bias", type=float, default=0.5, help="see experiments.py write")
+    parser.add_argument("--seed", type=int, default=0, help="of texts, primers and lines")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the stroke arrays")
+    main(run, parser)
