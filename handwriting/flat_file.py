@@ -37,7 +37,7 @@ from data_loader.sources.ink_files import mean_step
 from handwriting.calibration import calibrated
 from handwriting.options import PrimerFile
 from handwriting.plain_text import replacements
-from handwriting.primers import hand_of, load_primer
+from handwriting.primers import load_primer, told_of
 from handwriting.styles import network_of, styles
 from model import CTCNetwork, SynthesisNetwork, Writer
 from model.generation.options import Sampling
@@ -218,7 +218,7 @@ def style_of_web(writer: Writer, file: Path) -> dict[str, Any]:
 def vector_of(writer: Writer, file: Path) -> list[float]:
     """Return the vector of the hand of a style."""
     model = writer.model
-    state = model.initial_state(1, model.told(1, {"hand": hand_of(file)}))
+    state = model.initial_state(1, model.told(1, told_of(file)))
     return [round(number, 5) for number in state["hand"][0].tolist()]
 
 

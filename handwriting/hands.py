@@ -6,7 +6,7 @@ from pathlib import Path
 
 from handwriting.hand import Hand, own_hand
 from handwriting.options import OWN, SECOND, USUAL, PageOptions, PrimerFile, style
-from handwriting.primers import in_hand_of, load_primer, telling
+from handwriting.primers import in_hand_of, load_primer
 from handwriting.setting import Look
 from handwriting.styles import network_of, style_of
 from model.generation.hand_encoder import told
@@ -92,8 +92,8 @@ class Hands:
         """Return how a writer draws points in the hand of a style, or of its own; one that is told
         no hand, or is to go on from a primer, as it does usually."""
         if file is None and writer.is_told and not self._options.primer:
-            own = writer.model.hand_encoder.draw(self._options.seed)
-            return telling(self.sampling, told(own))
+            own = {"hand": told(writer.model.hand_encoder.draw(self._options.seed))}
+            return replace(self.sampling, extras=own | dict(self.sampling.extras))
         return in_hand_of(self.sampling, file, writer)
 
     def _file_of(self, named: str | Path | None) -> str | Path | None:

@@ -73,39 +73,40 @@ def _text_of(
     return text, left_out
 
 
-def hand_of(style: str | Path) -> np.ndarray:
-    """Return what a network is told of a hand, `(L, D + 1)`: of a style, of a mix of styles, or of
-    a file or folder of ink.
+def told_of(style: str | Path) -> dict[str, np.ndarray]:
+    """Return what a network is told of a style, of a mix of styles, or of a file or folder of ink:
+    its `hand`, `(L, D + 1)`, and how much it writes as in the lines that are `composed`, `(1,)`.
 
     Raises:
         UserError: if it cannot be read.
     """
-    return sum(share * _hand_of_file(file) for file, share in shares_of(style).items())
+    parts = [(share, _told_of_file(file)) for file, share in shares_of(style).items()]
+    return {name: sum(share * values[name] for share, values in parts) for name in parts[0][1]}
 
 
-def _hand_of_file(path: Path) -> np.ndarray:
-    """Return the numbers that a style has, or what its lines look like; see `hand_of`."""
+def _told_of_file(path: Path) -> dict[str, np.ndarray]:
+    """Return the numbers that a style has, or what its lines look like; see `told_of`."""
     values = style_values(path)
     if "hand" not in values:
-        return told(*described([sample.ink for sample in data_loader.read_ink(path)]))
+        hand = told(*described([sample.ink for sample in data_loader.read_ink(path)]))
+        return {"hand": hand, "composed": np.zeros(1, np.float32)}
     try:
-        return told(np.asarray_chkfinite(values["hand"], np.float32))
+        hand = told(np.asarray_chkfinite(values["hand"], np.float32))
     except (TypeError, ValueError):
         fits = f"{DESCRIPTOR} numbers are accepted"
         raise DataError(f"{path}: hand = {short(values['hand'])}: {fits}") from None
+    composed = values.get("composed", 0.0)
+    if not isinstance(composed, int | float) or not 0 <= composed <= 1:
+        raise DataError(f"{path}: composed = {short(composed)}: a number from 0 to 1 is accepted")
+    return {"hand": hand, "composed": np.float32([composed])}
 
 
 def in_hand_of(sampling: Sampling, style: str | Path | None, writer: Writer) -> Sampling:
-    """Return how a writer draws points in a hand, see `hand_of`, if it is told hands, and one is
+    """Return how a writer draws points in a hand, see `told_of`, if it is told hands, and one is
     named."""
     if style is None or not writer.is_told:
         return sampling
-    return telling(sampling, hand_of(style))
-
-
-def telling(sampling: Sampling, hand: np.ndarray) -> Sampling:
-    """Return how a writer draws points that is told a hand, `(L, D + 1)`."""
-    return replace(sampling, extras={"hand": hand} | dict(sampling.extras))
+    return replace(sampling, extras=told_of(style) | dict(sampling.extras))
 
 
 def described(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:

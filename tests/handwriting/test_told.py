@@ -9,7 +9,7 @@ import torch
 
 from handwriting import PageOptions, Paper, PrimerFile, styles
 from handwriting.hands import Hands
-from handwriting.primers import hand_of
+from handwriting.primers import told_of
 from handwriting.styles import network_of, write_style
 from model import load
 from model.generation.hand_encoder import DESCRIPTOR, LINES
@@ -68,11 +68,16 @@ def test_a_style_is_told_and_not_continued(writer, tmp_path):
 def test_styles_are_mixed(writer, tmp_path):
     paths = [style(tmp_path, name, seed) for seed, name in enumerate("ab")]
     mix = f"{paths[0]}:1,{paths[1]}:3"
-    first, second = (hand_of(path) for path in paths)
-    np.testing.assert_allclose(hand_of(mix), 0.25 * first + 0.75 * second)
+    values = json.loads(paths[1].read_text()) | {"composed": 0.8}
+    paths[1].write_text(json.dumps(values))
+    first, second = (told_of(path) for path in paths)
+    for name in ("hand", "composed"):
+        np.testing.assert_allclose(told_of(mix)[name], 0.25 * first[name] + 0.75 * second[name])
+    assert told_of(mix)["composed"] == pytest.approx(0.6)
     hands = Hands(writer, PageOptions(style=mix, proofread=False), "cpu", progress=False)
     hand = hands.of(hands._options.look)
-    np.testing.assert_allclose(hand.sampling.extras["hand"], hand_of(mix))
+    np.testing.assert_allclose(hand.sampling.extras["hand"], told_of(mix)["hand"])
+    np.testing.assert_allclose(hand.sampling.extras["composed"], told_of(mix)["composed"])
     assert len(hand.primer[0]) > 1  # a line that the network wrote in it, to shape words by
 
 
@@ -118,7 +123,7 @@ def test_the_hand_of_some_lines_is_what_all_of_them_look_like(tmp_path):
     inks = [wave(), wave(lean=0.5), wave(height=14.0, lean=-0.3)]
     for number, ink in enumerate(inks):
         write_inkml(tmp_path / f"{number}.inkml", ink, "abc")
-    told, rows = hand_of(tmp_path), HandDescriptor.load().describe(inks)
+    told, rows = told_of(tmp_path)["hand"], HandDescriptor.load().describe(inks)
     assert told.shape == (LINES, DESCRIPTOR + 1)
     np.testing.assert_allclose(told.sum(0), rows.sum(0), rtol=1e-4, atol=1e-4)
     assert np.ptp(rows[:, :-1] / rows[:, -1:], axis=0).max() > 0.3  # they differ
@@ -135,10 +140,18 @@ def test_each_seed_has_a_hand_of_its_own(writer):
     assert not np.allclose(told[0]["hand"], told[1]["hand"])
 
 
-@pytest.mark.parametrize("numbers", [[1.0, 2.0], ["a"] * DESCRIPTOR, {}])
-def test_a_style_whose_hand_is_something_else_is_refused(writer, tmp_path, numbers):
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        *(
+            ({"hand": bad}, f"hand = .*{DESCRIPTOR} numbers")
+            for bad in ([1.0, 2.0], ["a"] * 64, {})
+        ),
+        *(({"composed": bad}, "composed = .*from 0 to 1") for bad in (1.5, "1", None)),
+    ],
+)
+def test_a_style_whose_hand_is_something_else_is_refused(tmp_path, changed, message):
     path = style(tmp_path, "a", 1)
-    values = json.loads(path.read_text()) | {"hand": numbers}
-    path.write_text(json.dumps(values))
-    with pytest.raises(DataError, match=rf"a\.json: hand = .*{DESCRIPTOR} numbers"):
-        hand_of(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    with pytest.raises(DataError, match=rf"a\.json: {message}"):
+        told_of(path)
