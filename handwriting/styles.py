@@ -21,7 +21,7 @@ from utils.strict_json import read
 STYLES = PRETRAINED.with_name("styles")
 """Samples of hands, `NAME.json`: ink and its text."""
 
-USUAL_STYLES = {"writer": "slanted", "joined": "joined", "open_writer": "open_round"}
+USUAL_STYLES = {"writer": "slanted", "open_writer": "open_round"}
 """The styles in which pages by pretrained networks are written (chosen by eye)."""
 
 PRECISION = 3

@@ -124,8 +124,8 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
     names, found, _ = load_practice(tmp_path / dataset.FILE)
     said = practice.sample_texts(8, networks[0].model.alphabet, 0)
     assert len(names) == 8 and 1 <= len(found) <= 8
-    for number, (_, text) in enumerate(found):  # every other one with the line before it
-        assert text in said if number % 2 == 0 else any(text.startswith(one) for one in own)
+    for _, text in found:  # alone, or behind a line of the person
+        assert text in said or any(text.startswith(one) for one in own)
 
 
 @pytest.mark.parametrize(
