@@ -1,10 +1,23 @@
 """Pages of ink, as note programs save them: what was written, in the order of writing."""
 
+import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from data_loader.sources.files import MEBIBYTE
+from data_loader.sources.parsing import FARTHEST, Fault
+
+MAX_BYTES = 64 * MEBIBYTE
+"""Limit on a file, unpacked (assumed)."""
+MAX_STROKES, MAX_POINTS = 500_000, 10_000_000
+"""Limits on the strokes and points of a file (assumed: three hundred dense pages)."""
+MARGIN = 0.05
+"""Around the ink of a page whose size is unknown, in its longer sides (assumed)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -13,7 +26,8 @@ class PageStroke:
 
     Attributes:
         points: where the pen was, `(points, 2)` float64, in the page's units, y downwards.
-        tool: "pen", "highlighter", "shape" (drawn with a tool for lines and figures), or "eraser".
+        tool: "pen", "highlighter", "shape" (drawn with a tool for lines and figures), or "eraser"
+            (which covers what is below).
         colour: as `#rrggbb`.
         width: of the line, in the page's units, if the file says it.
     """
@@ -56,3 +70,65 @@ class InkPage:
     background: Path | None = None
     background_page: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+
+
+def page_around(
+    strokes: Iterable[PageStroke],
+    typed: Iterable[TypedText] = (),
+    sheet: Sequence[float] | None = None,
+    **others: Any,
+) -> InkPage:
+    """Return a page that is large enough for what is on it, which is moved onto it.
+
+    Args:
+        strokes, typed: what is on it, anywhere.
+        sheet: left, top, right and bottom of the least page; without one the ink gets a margin.
+        others: what else an `InkPage` has.
+    """
+    strokes, typed = tuple(strokes), tuple(typed)
+    places = [stroke.points for stroke in strokes]
+    places += [np.array([[text.x, text.y], [text.x, text.y + text.size]]) for text in typed]
+    places.append(np.reshape(sheet if sheet is not None else (), (-1, 2)))
+    corners = np.array([(p.min(axis=0), p.max(axis=0)) for p in places if len(p)])
+    corners = corners.reshape(-1, 2, 2) if len(corners) else np.zeros((1, 2, 2))
+    low, high = corners[:, 0].min(axis=0), corners[:, 1].max(axis=0)
+    margin = 0.0 if sheet is not None else MARGIN * max(high - low) or 1.0
+    left, top = (low - margin).tolist()
+    return InkPage(
+        *(high - low + 2 * margin).tolist(),
+        tuple(PageStroke(s.points - (left, top), s.tool, s.colour, s.width) for s in strokes),
+        typed=tuple(TypedText(t.text, t.x - left, t.y - top, t.size) for t in typed),
+        **others,
+    )
+
+
+def check_pages(pages: Sequence[InkPage]) -> None:
+    """Raise a Fault if pages have too much ink, or none, or sizes or places that are none."""
+    strokes = [stroke for page in pages for stroke in page.strokes]
+    if not strokes and not any(page.typed for page in pages):
+        names = sum((page.left_out for page in pages), Counter())
+        raise Fault("no strokes", ", ".join(f"{count:,} {name}" for name, count in names.items()))
+    if len(strokes) > MAX_STROKES:
+        raise Fault(f"more than {MAX_STROKES:,} strokes", f"{len(strokes):,}")
+    if (count := sum(len(stroke.points) for stroke in strokes)) > MAX_POINTS:
+        raise Fault(f"more than {MAX_POINTS:,} points", f"{count:,}")
+    texts = [number for page in pages for t in page.typed for number in (t.x, t.y, t.size)]
+    for values in (*(stroke.points for stroke in strokes), np.array(texts)):
+        if not np.all(np.abs(values) <= FARTHEST):
+            raise Fault(f"a place that is no number, or beyond {FARTHEST:.6g}")
+    if not all(0 < size <= FARTHEST for page in pages for size in (page.width, page.height)):
+        raise Fault("a page without a width and a height")
+
+
+def hex_colour(text: str) -> str:
+    """Return a colour of SVG or CSS as `#rrggbb`, without its opacity; black for what is none."""
+    text = text.strip().lower()
+    if text.startswith("rgb"):
+        parts = re.findall(r"(\d{1,9}(?:\.\d{1,9})?)(%?)", text)[:3]
+        shades = [float(part) * (2.55 if percent else 1) for part, percent in parts]
+        text = "#" + "".join(f"{min(round(shade), 255):02x}" for shade in shades)
+    if not re.fullmatch(r"#[0-9a-f]{6}([0-9a-f]{2})?", text):
+        from matplotlib.colors import is_color_like, to_hex
+
+        text = to_hex(text) if is_color_like(text) and text != "none" else "#000000"
+    return text[:7]

@@ -42,8 +42,8 @@ def test_a_line_is_read_from_its_svg(tmp_path):
     ("svg", "reason"),
     [
         ('<path d="M1 1C1 2 3 4 5 6"/>', "that write or page did not draw"),
-        ('<path aria-label="a" d="m1 1h3"/>', "not of absolute cubic curves"),
-        ('<path aria-label="a" d="M1 1C1 2"/>', "not of absolute cubic curves"),
+        ('<path aria-label="a" d="m1 1h3x2"/>', r"a path that is not valid \(x2\)"),
+        ('<path aria-label="a" d="M1 1C1 2"/>', r"a path that is not valid \(C1 2\)"),
     ],
 )
 def test_other_svg_is_refused(tmp_path, svg, reason):
