@@ -1,0 +1,31 @@
+"""Words are found in what was read, and in what else it may be."""
+
+import pytest
+
+from notes.searching import search
+from tests.notes.pages import note
+
+
+@pytest.mark.parametrize(
+    ("query", "places"),
+    [
+        ("kennedy", [(1, 2, 1)]),
+        ("(KENNEDY)", [(1, 2, 1)]),
+        ("kemnedi", [(1, 2, 1)]),  # two edits
+        ("renuedy", [(1, 2, 1)]),  # another reading
+        ("kemmedi", []),  # three
+        ("sajd", [(1, 2, 2)]),
+        ("aid", []),  # short words stand as they are
+        ("kennedy said", [(1, 2, 1)]),
+        ("said kennedy", []),
+        ("ŁÓDŹ", [(1, 1, 1)]),
+        ("7", [(1, 1, 2)]),
+    ],
+)
+def test_words_are_found(query, places):
+    assert [hit[:3] for hit in search(query, note())] == places
+
+
+def test_a_hit_has_the_confidence_of_its_least_sure_word():
+    (hit,) = search("kennedy said", note())
+    assert hit.confidence == 0.5 and hit.row.text == "Kennedy said"
