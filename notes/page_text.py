@@ -8,7 +8,7 @@ from notes.ink_page import InkPage
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom in the page's units, y downwards."""
-SURE = 0.9
+SURE = 0.85
 """Least confidence of a word without a question mark (measured, lab notebook: sure words)."""
 
 
