@@ -120,6 +120,14 @@ def check_pages(pages: Sequence[InkPage]) -> None:
         raise Fault("a page without a width and a height")
 
 
+def number(text: str) -> float:
+    """Return a number of a file, or raise a Fault."""
+    try:
+        return float(text)
+    except ValueError:
+        raise Fault("a size or a place that is no number", text[:40]) from None
+
+
 def hex_colour(text: str) -> str:
     """Return a colour of SVG or CSS as `#rrggbb`, without its opacity; black for what is none."""
     text = text.strip().lower()

@@ -49,14 +49,14 @@ def parse(path: Path) -> list[InkPage]:
     for element in elements:
         kind = {"freedraw": "stroke"}.get(kind := element.get("type"), kind)
         if element.get("isDeleted"):
-            left_out[f"erased {short(kind)[:40]}"] += 1
+            left_out[f"erased {kind}"[:40]] += 1
         elif kind == "text":
             place = (_number(element, name) for name in ("x", "y", "fontSize"))
             typed.append(TypedText(str(element.get("text", "")), *place))
         elif kind in ("stroke", "line", "arrow", *_FIGURES):
             strokes.append(_stroke(element))
         else:
-            left_out[short(kind)[:40]] += 1
+            left_out[str(kind)[:40]] += 1
     return [page_around(strokes, typed, unit=PIXEL, left_out=left_out)]
 
 

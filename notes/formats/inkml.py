@@ -9,8 +9,8 @@ import numpy as np
 
 from data_loader.sources.files import read_file
 from data_loader.sources.inkml import UNITS, formats, identity, is_drawn, points_of
-from data_loader.sources.parsing import Fault, xml_tree
-from notes.ink_page import MAX_BYTES, InkPage, PageStroke, hex_colour, page_around
+from data_loader.sources.parsing import xml_tree
+from notes.ink_page import MAX_BYTES, InkPage, PageStroke, hex_colour, number, page_around
 
 
 def parse(path: Path) -> list[InkPage]:
@@ -39,7 +39,7 @@ def parse(path: Path) -> list[InkPage]:
     sheet = None
     if all(size):
         scale = _scale(UNITS.get(area.get("units", "")), unit)
-        sheet = (0.0, 0.0, *(scale * _number(side) for side in size))
+        sheet = (0.0, 0.0, *(scale * number(side) for side in size))
     return [page_around(strokes, sheet=sheet, unit=unit)]
 
 
@@ -55,13 +55,6 @@ def _stroke(points: np.ndarray, brush: Sequence[Element], unit: float | None) ->
     width = None
     if "width" in values:
         scale = _scale(UNITS.get(properties["width"].get("units", "")), unit)
-        width = scale * _number(values["width"])
+        width = scale * number(values["width"])
     tool = "highlighter" if values.get("rasterOp") == "maskPen" else "pen"  # as Windows has it
     return PageStroke(points, tool, hex_colour(values.get("color", "")), width)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise Fault("a size that is no number", text[:40]) from None
