@@ -17,6 +17,7 @@ from data_loader.sources.parsing import FARTHEST, Fault
 MAX_PATH = 1 << 22
 """Characters of a path (assumed)."""
 
+_PATH = re.compile(r"[MZLHVCSQTA\d.,eE+\s-]*", re.ASCII | re.IGNORECASE)
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?"
 _LENGTH = re.compile(rf"\s*({_NUMBER})\s*(px|pt|pc|in|cm|mm|)\s*", re.ASCII)
 _PIXELS = {"": 1, "px": 1, "pt": 96 / 72, "pc": 16, "in": 96, "cm": 96 / 2.54, "mm": 96 / 25.4}
@@ -98,6 +99,8 @@ def path_curves(data: str) -> list[np.ndarray]:
         raise Fault(f"a path of more than {MAX_PATH:,} characters", f"{len(data):,}")
     pen = RecordingPen()
     try:
+        if not _PATH.fullmatch(data):
+            raise ValueError
         parse_path(data, pen)
     except Exception:  # Whatever breaks at what is no path.
         raise Fault("a path that is not valid", data[:40]) from None

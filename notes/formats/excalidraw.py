@@ -76,16 +76,14 @@ def _stroke(element: dict[str, Json]) -> PageStroke:
     if len(points) and (angle := _number(element, "angle")):
         middle = (points.min(axis=0) + points.max(axis=0)) / 2
         points = turned_back(points - middle, -angle) + middle
-    tool = "shape"
-    if kind == "freedraw":
-        clear = element.get("opacity") is not None and _number(element, "opacity") < CLEAR
-        tool = "highlighter" if clear else "pen"
+    tool = "highlighter" if _number(element, "opacity", 100) < CLEAR else "pen"
+    tool = tool if kind == "freedraw" else "shape"
     colour = hex_colour(str(element.get("strokeColor", "")))
     return PageStroke(points, tool, colour, _number(element, "strokeWidth"))
 
 
-def _number(element: dict[str, Json], name: str) -> float:
-    value = element.get(name, 0)
+def _number(element: dict[str, Json], name: str, default: float = 0) -> float:
+    value = element.get(name, default)
     if not isinstance(value, int | float) or abs(value) > FARTHEST:
         raise Fault(f"a value of {name} that is no number, or too large", short(value))
     return float(value)
