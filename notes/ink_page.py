@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,18 +86,19 @@ def page_around(
         others: what else an `InkPage` has.
     """
     strokes, typed = tuple(strokes), tuple(typed)
-    places = [stroke.points for stroke in strokes]
-    places += [np.array([[text.x, text.y], [text.x, text.y + text.size]]) for text in typed]
-    places.append(np.reshape(sheet if sheet is not None else (), (-1, 2)))
-    corners = np.array([(p.min(axis=0), p.max(axis=0)) for p in places if len(p)])
-    corners = corners.reshape(-1, 2, 2) if len(corners) else np.zeros((1, 2, 2))
-    low, high = corners[:, 0].min(axis=0), corners[:, 1].max(axis=0)
-    margin = 0.0 if sheet is not None else MARGIN * max(high - low) or 1.0
-    left, top = (low - margin).tolist()
+    corners = np.zeros((0, 2)) if sheet is None else np.reshape(sheet, (2, 2))
+    texts = np.reshape(
+        [(text.x, text.y + down) for text in typed for down in (0, text.size)], (-1, 2)
+    )
+    points = np.concatenate([corners, texts, *(stroke.points for stroke in strokes)])
+    points = points if len(points) else np.zeros((1, 2))
+    low, size = points.min(axis=0), np.ptp(points, axis=0)
+    margin = (MARGIN * size.max() or 1.0) if sheet is None else 0.0
+    left, top = low - margin
     return InkPage(
-        *(high - low + 2 * margin).tolist(),
-        tuple(PageStroke(s.points - (left, top), s.tool, s.colour, s.width) for s in strokes),
-        typed=tuple(TypedText(t.text, t.x - left, t.y - top, t.size) for t in typed),
+        *(size + 2 * margin).tolist(),
+        tuple(replace(stroke, points=stroke.points - (left, top)) for stroke in strokes),
+        typed=tuple(replace(text, x=text.x - left, y=text.y - top) for text in typed),
         **others,
     )
 
@@ -118,6 +119,14 @@ def check_pages(pages: Sequence[InkPage]) -> None:
             raise Fault(f"a place that is no number, or beyond {FARTHEST:.6g}")
     if not all(0 < size <= FARTHEST for page in pages for size in (page.width, page.height)):
         raise Fault("a page without a width and a height")
+
+
+def number(text: str) -> float:
+    """Return a number of a file, or raise a Fault."""
+    try:
+        return float(text)
+    except ValueError:
+        raise Fault("a size or a place that is no number", text[:40]) from None
 
 
 def hex_colour(text: str) -> str:

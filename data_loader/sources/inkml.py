@@ -144,9 +144,7 @@ def formats(root: Element) -> dict[Element, Format]:
         elif element.tag == "trace":
             context = current if context is None else context
             if context not in by_context:
-                declared = _trace_format(context, named)
-                several = root.iter("traceFormat") if declared is None else [declared]
-                by_context[context] = _only([_format(form) for form in several])
+                by_context[context] = _format(_declaring(context, named, root))
             by_trace[element] = by_context[context]
         else:
             is_defined = is_defined or element.tag == "definitions"
@@ -154,34 +152,41 @@ def formats(root: Element) -> dict[Element, Format]:
     return by_trace
 
 
-def _only(forms: list[Format]) -> Format:
-    if len(set(map(repr, forms))) > 1:  # their channels have an order
-        raise Fault("several different traceFormats, and no context that names one")
-    return forms[0] if forms else Format({"X": 1, "Y": 1}, 2, None)
-
-
-def _trace_format(context: Element | None, named: dict[str, Element]) -> Element | None:
-    """Return the traceFormat of a context, which may be in what it refers to."""
+def _declaring(context: Element | None, named: dict[str, Element], root: Element) -> Element:
+    """Return what holds the traceFormat of a context: it, what it refers to, or the document."""
     for _ in range(MAX_REFERENCES):
         if context is None:
-            return None
-        if (form := next(context.iter("traceFormat"), None)) is not None:
-            return form
+            break
+        if next(context.iter("traceFormat"), None) is not None:
+            return context
         keys = ("traceFormatRef", "inkSourceRef", "contextRef")
         names = [context.get(key, "").removeprefix("#") for key in keys]
         context = next((named[name] for name in names if name in named), None)
-    return None
+    return root
 
 
-def _format(declared: Element) -> Format:
-    regular = declared.findall("channel")
-    channels = [*regular, *declared.findall("intermittentChannels/channel")]
-    names = [channel.get("name", "").upper() for channel in channels]
-    signs = [-1 if channel.get("orientation") == "-ve" else 1 for channel in channels]
-    if not {"X", "Y"} <= set(names[: len(regular)]):
-        raise Fault("a traceFormat without the channels X and Y")
-    unit = UNITS.get(regular[names.index("X")].get("units", ""))
-    return Format(dict(zip(names, signs, strict=True)), len(regular), len(channels), unit)
+def _format(holder: Element) -> Format:
+    """Return the one format that an element declares, or else the usual one."""
+    forms = []
+    for declared in holder.iter("traceFormat"):
+        regular = declared.findall("channel")
+        channels = [*regular, *declared.findall("intermittentChannels/channel")]
+        names = [channel.get("name", "").upper() for channel in channels]
+        signs = [-1 if channel.get("orientation") == "-ve" else 1 for channel in channels]
+        if not {"X", "Y"} <= set(names[: len(regular)]):
+            raise Fault("a traceFormat without the channels X and Y")
+        unit = UNITS.get(regular[names.index("X")].get("units", ""))
+        for item in holder.iter("channelProperty"):
+            steps = re.fullmatch(r"[1-9]\d{0,8}", item.get("value", ""))
+            length = UNITS.get(item.get("units", "").removeprefix("1/"))
+            if (item.get("channel"), item.get("name")) == ("X", "resolution") and steps and length:
+                unit = length / int(steps[0])
+        forms.append(
+            Format(dict(zip(names, signs, strict=True)), len(regular), len(channels), unit)
+        )
+    if len(set(map(repr, forms))) > 1:  # their channels have an order
+        raise Fault("several different traceFormats, and no context that names one")
+    return forms[0] if forms else Format({"X": 1, "Y": 1}, 2, None)
 
 
 def _annotation(element: Element, kinds: Sequence[str]) -> str:

@@ -4,6 +4,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from data_loader.sources.files import files_below
 from data_loader.sources.ink_files import UNKNOWN, note_program, read_head
 from data_loader.sources.parsing import Fault, root_tag
@@ -28,7 +30,8 @@ def read_pages(path: Path) -> list[InkPage]:
             neither strokes nor typed text: which file, and why.
     """
     try:
-        pages = [_without_empty_strokes(page) for page in _parse(path)]
+        with np.errstate(over="ignore", invalid="ignore"):  # What is not finite is refused.
+            pages = [_without_empty_strokes(page) for page in _parse(path)]
         check_pages(pages)
     except Fault as fault:
         if fault.reason == UNKNOWN:

@@ -49,14 +49,14 @@ def parse(path: Path) -> list[InkPage]:
     for element in elements:
         kind = {"freedraw": "stroke"}.get(kind := element.get("type"), kind)
         if element.get("isDeleted"):
-            left_out[f"erased {short(kind)[:40]}"] += 1
+            left_out[f"erased {kind}"[:40]] += 1
         elif kind == "text":
             place = (_number(element, name) for name in ("x", "y", "fontSize"))
             typed.append(TypedText(str(element.get("text", "")), *place))
         elif kind in ("stroke", "line", "arrow", *_FIGURES):
             strokes.append(_stroke(element))
         else:
-            left_out[short(kind)[:40]] += 1
+            left_out[str(kind)[:40]] += 1
     return [page_around(strokes, typed, unit=PIXEL, left_out=left_out)]
 
 
@@ -76,16 +76,14 @@ def _stroke(element: dict[str, Json]) -> PageStroke:
     if len(points) and (angle := _number(element, "angle")):
         middle = (points.min(axis=0) + points.max(axis=0)) / 2
         points = turned_back(points - middle, -angle) + middle
-    tool = "shape"
-    if kind == "freedraw":
-        clear = element.get("opacity") is not None and _number(element, "opacity") < CLEAR
-        tool = "highlighter" if clear else "pen"
+    tool = "highlighter" if _number(element, "opacity", 100) < CLEAR else "pen"
+    tool = tool if kind == "freedraw" else "shape"
     colour = hex_colour(str(element.get("strokeColor", "")))
     return PageStroke(points, tool, colour, _number(element, "strokeWidth"))
 
 
-def _number(element: dict[str, Json], name: str) -> float:
-    value = element.get(name, 0)
+def _number(element: dict[str, Json], name: str, default: float = 0) -> float:
+    value = element.get(name, default)
     if not isinstance(value, int | float) or abs(value) > FARTHEST:
         raise Fault(f"a value of {name} that is no number, or too large", short(value))
     return float(value)

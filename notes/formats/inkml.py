@@ -1,7 +1,6 @@
 """InkML as a page: traces of any context and group, with their brushes."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -9,8 +8,8 @@ import numpy as np
 
 from data_loader.sources.files import read_file
 from data_loader.sources.inkml import UNITS, formats, identity, is_drawn, points_of
-from data_loader.sources.parsing import Fault, xml_tree
-from notes.ink_page import MAX_BYTES, InkPage, PageStroke, hex_colour, page_around
+from data_loader.sources.parsing import xml_tree
+from notes.ink_page import MAX_BYTES, InkPage, PageStroke, hex_colour, number, page_around
 
 
 def parse(path: Path) -> list[InkPage]:
@@ -19,7 +18,8 @@ def parse(path: Path) -> list[InkPage]:
     forms = formats(root)
     brushes = {f"#{identity(brush)}": brush for brush in root.iter("brush")}
     unit = next((form.unit for form in forms.values() if form.unit), None)
-    strokes: list[PageStroke] = []
+    parts: list[list[np.ndarray]] = []
+    looks: list[Element | None] = []
     waiting: list[tuple[Element, Element | None]] = [(root, None)]
     while waiting:
         element, inherited = waiting.pop()
@@ -27,19 +27,21 @@ def parse(path: Path) -> list[InkPage]:
         waiting += ((child, brush) for child in reversed(element))
         if element not in forms or not is_drawn(element):
             continue
-        points, _ = points_of(element, forms[element], f"trace {len(strokes) + 1}")
-        points *= _scale(forms[element].unit, unit)
-        if strokes and element.get("continuation") in ("middle", "end"):
-            points = np.concatenate([strokes[-1].points, points])
-            strokes[-1] = replace(strokes[-1], points=points)
-        else:
-            strokes.append(_stroke(points, [] if brush is None else brush, unit))
+        if not parts or element.get("continuation") not in ("middle", "end"):
+            parts.append([])
+            looks.append(brush)
+        points, _ = points_of(element, forms[element], f"trace {len(parts)}")
+        parts[-1].append(points * _scale(forms[element].unit, unit))
+    strokes = (
+        _stroke(np.concatenate(part), [] if brush is None else brush, unit)
+        for part, brush in zip(parts, looks, strict=True)
+    )
     area = next(root.iter("activeArea"), Element("activeArea"))
     size = [area.get(name) for name in ("width", "height")]
     sheet = None
     if all(size):
         scale = _scale(UNITS.get(area.get("units", "")), unit)
-        sheet = (0.0, 0.0, *(scale * _number(side) for side in size))
+        sheet = (0.0, 0.0, *(scale * number(side) for side in size))
     return [page_around(strokes, sheet=sheet, unit=unit)]
 
 
@@ -50,18 +52,8 @@ def _scale(unit: float | None, page_unit: float | None) -> float:
 
 def _stroke(points: np.ndarray, brush: Sequence[Element], unit: float | None) -> PageStroke:
     """Return a stroke of a brush, whose elements are its properties."""
-    properties = {item.get("name"): item for item in brush}
-    values = {name: item.get("value", "") for name, item in properties.items()}
-    width = None
-    if "width" in values:
-        scale = _scale(UNITS.get(properties["width"].get("units", "")), unit)
-        width = scale * _number(values["width"])
+    values = {item.get("name"): item.get("value", "") for item in brush}
+    units = {item.get("name"): UNITS.get(item.get("units", "")) for item in brush}
+    width = number(values["width"]) * _scale(units["width"], unit) if "width" in values else None
     tool = "highlighter" if values.get("rasterOp") == "maskPen" else "pen"  # as Windows has it
     return PageStroke(points, tool, hex_colour(values.get("color", "")), width)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise Fault("a size that is no number", text[:40]) from None

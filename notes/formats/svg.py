@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -12,7 +13,15 @@ import numpy as np
 from data_loader.sources.files import read_file
 from data_loader.sources.parsing import xml_tree
 from data_loader.sources.svg_shapes import Shape, flattened, pixels, shapes
-from notes.ink_page import MAX_BYTES, InkPage, PageStroke, TypedText, hex_colour, page_around
+from notes.ink_page import (
+    MARGIN,
+    MAX_BYTES,
+    InkPage,
+    PageStroke,
+    TypedText,
+    hex_colour,
+    page_around,
+)
 
 POINTS = 72 / 96
 """Points (1/72 inch) of a pixel (CSS)."""
@@ -55,11 +64,10 @@ def _sheet(root: Element, drawn: Sequence[Shape]) -> tuple[np.ndarray, float | N
     except ValueError:
         left = top = 0.0
         across, down = width, height
-    if not (across > 0 and down > 0):  # nor where one is not known
-        ink = np.concatenate(
-            [np.zeros((1, 2)), *(c.reshape(-1, 2) for s in drawn for c in s.curves)]
-        )
-        return np.concatenate([ink.min(axis=0), ink.max(axis=0)]), POINTS
+    if not (across > 0 and down > 0):
+        ink = np.concatenate([c.reshape(-1, 2) for s in drawn for c in s.curves] or [np.eye(2)])
+        margin = MARGIN * np.ptp(ink, axis=0).max()
+        return np.concatenate([ink.min(axis=0) - margin, ink.max(axis=0) + margin]), POINTS
     unit = POINTS * width / across
     return np.array([left, top, left + across, top + down]), unit if unit > 0 else None
 
@@ -69,7 +77,7 @@ def _why_not(shape: Shape, sheet: np.ndarray) -> str:
     style, corners = shape.style, sheet.reshape(2, 2)
     edge = EDGE * (corners[1] - corners[0])
     if not shape.curves:
-        return {"use": "repeated shape"}.get(shape.element.tag, shape.element.tag[:40])
+        return "repeated shape" if shape.element.tag == "use" else shape.element.tag[:40]
     if style.get("display") == "none" or style.get("visibility") in ("hidden", "collapse"):
         return "hidden shape"
     ends = np.stack([[part[0, 0], part[-1, 3]] for part in shape.curves])  # (parts, 2, 2)
@@ -86,51 +94,57 @@ def _why_not(shape: Shape, sheet: np.ndarray) -> str:
 
 
 def _strokes(shape: Shape, tolerance: float) -> Iterator[PageStroke]:
-    style, scale = shape.style, math.sqrt(abs(np.linalg.det(shape.matrix[:, :2])))
-    opacity = min(_number(style.get(name, ""), 1) for name in ("opacity", "stroke-opacity"))
+    style = shape.style
+    opacity = min(_length(style.get(name, ""), 1) for name in ("opacity", "stroke-opacity"))
     tool = "highlighter" if opacity < CLEAR else "pen"
     if shape.element.tag not in _FREEHAND or style.get("fill", "black") not in _NONE:
         tool = "shape"
-    width = scale * _number(style.get("stroke-width", ""), 1)
+    width = _scale(shape) * _length(style.get("stroke-width", ""), 1)
     for part in shape.curves:
         yield PageStroke(flattened(part, tolerance), tool, hex_colour(style["stroke"]), width)
 
 
-def _number(text: str, default: float) -> float:
+def _typed(shape: Shape) -> TypedText:
+    """Return a text, which begins at its first line's foot."""
+    places = (
+        [number for e in shape.element.iter() if math.isfinite(number := pixels(e.get(axis, "")))]
+        for axis in "xy"
+    )
+    x, y = (place[0] if place else 0.0 for place in places)
+    size = _length(shape.style.get("font-size", ""), 16)
+    text = " ".join(" ".join(shape.element.itertext()).split())
+    return TypedText(text, *shape.matrix.transformPoint((x, y - size)), size * _scale(shape))
+
+
+def _length(text: str, default: float) -> float:
     number = pixels(text)
     return number if math.isfinite(number) else default
 
 
-def _typed(shape: Shape) -> TypedText:
-    """Return a text; its place is that of its first line's foot."""
-    element = shape.element
-    x, y = (
-        next((number for e in element.iter() if math.isfinite(number := pixels(e.get(a, "")))), 0)
-        for a in "xy"
-    )
-    size = _number(shape.style.get("font-size", ""), 16)
-    left, top = shape.matrix @ (x, y - size, 1)
-    text = " ".join(" ".join(element.itertext()).split())
-    return TypedText(text, float(left), float(top), size * abs(float(shape.matrix[1, 1])))
+def _scale(shape: Shape) -> float:
+    a, b, c, d, *_ = shape.matrix
+    return math.sqrt(abs(a * d - b * c))
 
 
 def _joined(strokes: Sequence[PageStroke]) -> list[PageStroke]:
-    """Return strokes of which those are joined that begin where the one before ends, as programs
-    write the parts of a stroke that differ in width."""
+    """Return strokes of which those are joined that begin where the one before ends: programs
+    divide a stroke where its width changes."""
     joined: list[list[PageStroke]] = []
     for stroke in strokes:
         last = joined[-1][-1] if joined else None
-        looks = (last.tool, last.colour) if last else ()
-        if looks == (stroke.tool, stroke.colour) and (last.points[-1] == stroke.points[0]).all():
+        if (
+            last
+            and (last.tool, last.colour) == (stroke.tool, stroke.colour)
+            and np.array_equal(last.points[-1], stroke.points[0])
+        ):
             joined[-1].append(stroke)
         else:
             joined.append([stroke])
     return [
-        PageStroke(
-            np.concatenate([parts[0].points, *(part.points[1:] for part in parts[1:])]),
-            parts[0].tool,
-            parts[0].colour,
-            max(part.width for part in parts),
+        replace(
+            parts[0],
+            points=np.concatenate([parts[0].points[:1], *(part.points[1:] for part in parts)]),
+            width=max(part.width for part in parts),
         )
         for parts in joined
     ]

@@ -10,7 +10,7 @@ import numpy as np
 
 from data_loader.sources.files import read_file, unpacked
 from data_loader.sources.parsing import Fault, xml_tree
-from notes.ink_page import MAX_BYTES, InkPage, PageStroke, TypedText, hex_colour
+from notes.ink_page import MAX_BYTES, InkPage, PageStroke, TypedText, hex_colour, number
 
 MAX_VALUES = 400_000
 """Limit on the numbers of a stroke (assumed)."""
@@ -34,11 +34,11 @@ def parse(path: Path) -> list[InkPage]:
         if background.get("type") == "pixmap":
             page.left_out["background image"] += 1
         if background.get("type") == "pdf":
-            number = re.match(r"\d{1,9}", background.get("pageno", ""))
+            listed = re.match(r"\d{1,9}", background.get("pageno", ""))
             if pdf is None or not pdf.is_file():
                 page.left_out["background PDF that is missing"] += 1
-            elif number:
-                page = replace(page, background=pdf, background_page=max(int(number[0]) - 1, 0))
+            elif listed:
+                page = replace(page, background=pdf, background_page=max(int(listed[0]) - 1, 0))
         pages.append(page)
     return pages
 
@@ -63,13 +63,13 @@ def _page(element: Element) -> InkPage:
             case "stroke":
                 strokes.append(_stroke(item))
             case "text":
-                place = (_number(item.get(name, "")) for name in ("x", "y", "size"))
+                place = (number(item.get(name, "")) for name in ("x", "y", "size"))
                 typed.append(TypedText(item.text or "", *place))
             case "teximage":
                 left_out["formula"] += 1
             case _:
                 left_out[item.tag[:40]] += 1
-    size = (_number(element.get(name, "")) for name in ("width", "height"))
+    size = (number(element.get(name, "")) for name in ("width", "height"))
     return InkPage(*size, tuple(strokes), 1.0, tuple(typed), left_out=left_out)
 
 
@@ -86,12 +86,5 @@ def _stroke(item: Element) -> PageStroke:
     if tool not in ("highlighter", "eraser"):
         is_drawn = "fill" in item.attrib or (len(steps) and steps.min() > LONG)
         tool = "shape" if is_drawn else "pen"
-    width = _number(item.get("width", "").partition(" ")[0])
+    width = number(item.get("width", "").partition(" ")[0])
     return PageStroke(points, tool, hex_colour(item.get("color", "")), width)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise Fault("a size or a place that is no number", text[:40]) from None
