@@ -19,6 +19,11 @@ from utils.page.page import Pen, Row, Sheet
 from utils.page.pdf import POINT, BoxedWord, Drawn, PdfPage, straight, write_pages, write_pdf
 from utils.page.saving import save_sheets
 
+SHEET_WIDTH = 210.0
+"""Millimetres of the width of a page whose unit is unknown (assumed: A4)."""
+LINE_GAP = 5.0
+"""Millimetres between lines of a hand (assumed)."""
+
 
 def save(notes: Sequence[Note], path: Path) -> list[Path]:
     """Save notes in one file, or as InkML in one a page, and return the files.

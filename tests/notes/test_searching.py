@@ -11,11 +11,12 @@ from tests.notes.pages import note
     [
         ("kennedy", [(1, 2, 1)]),
         ("(KENNEDY)", [(1, 2, 1)]),
-        ("kemnedi", [(1, 2, 1)]),  # two edits
+        ("kemnedy", [(1, 2, 1)]),  # an edit, of a word that is unsure
+        ("kennedyes", [(1, 2, 1)]),  # two of a longer one
         ("renuedy", [(1, 2, 1)]),  # another reading
-        ("kemmedi", []),  # three
-        ("sajd", [(1, 2, 2)]),
-        ("aid", []),  # short words stand as they are
+        ("kemnedi", []),
+        ("renuedi", []),
+        ("saids", []),  # a word that is sure stands as it is
         ("kennedy said", [(1, 2, 1)]),
         ("said kennedy", []),
         ("ŁÓDŹ", [(1, 1, 1)]),
