@@ -8,6 +8,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -25,7 +26,7 @@ MAX_PAGE = 8 * MEBIBYTE
 ENDLESS = re.compile(rb"[\x80-\xff]{20000}")
 """A number that takes long to read (assumed: texts without a byte below 128 are shorter)."""
 WIDTH, HEIGHT, DPI = 1404, 1872, 226
-"""Of the screen in pixels, and pixels per inch (reMarkable 2)."""
+"""Of the screen in pixels, unless a page says others, and pixels per inch (reMarkable 2)."""
 
 # Typed text, in pixels (as the program rmc has it): from its place to above its first line, from
 # line to line by their style, and where ink at both ends of the text is.
@@ -40,6 +41,10 @@ COLOURS = (
     "#7d7d7d", "#ffed75", "#a1d87d", "#8bd0e5", "#b782cd", "#f7e851",
 )  # fmt: skip
 
+MAX_FOLDERS = 100
+"""Limit on the folders that a document is in (assumed)."""
+
+_NAME = re.compile(r"[-\w]{1,100}")
 _HEADER = b"reMarkable .lines file, version="
 
 
@@ -62,9 +67,10 @@ def title(path: Path) -> str | None:
     tablet; None if it was thrown away."""
     names: list[str] = []
     place: object = path.stem
-    while place and len(names) < 100:
-        file = path.with_name(f"{place}.metadata")
-        values = json_values(read_file(file)) if file.is_file() else {}
+    while isinstance(place, str) and _NAME.fullmatch(place) and len(names) < MAX_FOLDERS:
+        values: Any = {}
+        with suppress(Fault):  # It has none.
+            values = json_values(read_file(path.with_name(f"{place}.metadata")))
         if place == "trash" or not isinstance(values, dict) or values.get("deleted"):
             return None
         names.insert(0, str(values.get("visibleName") or place))
@@ -82,7 +88,7 @@ def _listed(values: Any) -> list[tuple[str, int | None]]:
             numbers = values.get("redirectionPageMap") or range(len(values["pages"]))
             listed = [*zip(values["pages"], numbers, strict=True)]
         return [
-            (re.fullmatch(r"[-\w]{1,100}", name)[0], int(n) if n is not None and n >= 0 else None)
+            (_NAME.fullmatch(name)[0], int(n) if n is not None and n >= 0 else None)
             for name, n in listed
         ]
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -91,9 +97,8 @@ def _listed(values: Any) -> list[tuple[str, int | None]]:
 
 def _page(content: bytes) -> InkPage:
     """Return the page of a file, or an empty one."""
-    sheet, unit = (-WIDTH / 2, 0.0, WIDTH / 2, HEIGHT), 72 / DPI
     if not content:
-        return page_around((), sheet=sheet, unit=unit)
+        return page_around((), sheet=(0.0, 0.0, WIDTH, HEIGHT), unit=72 / DPI)
     if not content.startswith(_HEADER + b"6"):
         version = content[len(_HEADER) :][:1].decode("ascii", "replace")
         raise Fault("a page of a tablet with older software", f"version {version}; 6 is read")
@@ -117,7 +122,9 @@ def _page(content: bytes) -> InkPage:
         raise
     except Exception as error:  # The library raises whatever breaks.
         raise Fault("a broken page of a tablet", f"{type(error).__name__}: {error}") from None
-    return page_around(strokes, typed, sheet, unit=unit, left_out=+left_out)
+    width, height = getattr(tree.scene_info, "paper_size", None) or (WIDTH, HEIGHT)
+    sheet = (-width / 2, 0.0, width / 2, height)
+    return page_around(strokes, typed, sheet, unit=72 / DPI, left_out=+left_out)
 
 
 def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:

@@ -170,12 +170,16 @@ def test_a_tablets_documents_are_told_by_their_titles(tmp_path):
         "d.pdf": b"%PDF",
         "old.content": json.dumps({"pages": ["p1"]}),
         "old.metadata": json.dumps({"visibleName": "Old", "parent": "trash"}),
+        "e.content": "{}",
+        "e.metadata": json.dumps({"visibleName": "Odd", "parent": "../x"}),
+        "f.content": "{}",
         "loose/p3.rm": rm(),
         "note.xopp": xopp(),
     }
     put(tmp_path, files)
     files = note_files(tmp_path)
-    expected = {"2026/Diary": "d.content", "loose/p3.rm": "loose/p3.rm", "note.xopp": "note.xopp"}
+    expected = {"2026/Diary": "d.content", "2026": "f.content", "Odd": "e.content"}
+    expected |= {"loose/p3.rm": "loose/p3.rm", "note.xopp": "note.xopp"}
     assert files == {name: tmp_path / file for name, file in expected.items()}
     pages = read_pages(files["2026/Diary"])
     assert [len(page.typed) for page in pages] == [2, 1, 0]
@@ -187,7 +191,12 @@ def test_ink_of_a_tablet_keeps_to_the_line_that_it_was_written_at(tmp_path):
     pytest.importorskip("rmscene", reason="rmscene is not installed")
     from rmscene import CrdtId, CrdtSequenceItem, LwwValue
     from rmscene.scene_items import Group
-    from rmscene.scene_stream import SceneGroupItemBlock, SceneTreeBlock, TreeNodeBlock
+    from rmscene.scene_stream import (
+        SceneGroupItemBlock,
+        SceneInfo,
+        SceneTreeBlock,
+        TreeNodeBlock,
+    )
 
     def group(number, is_visible, **anchor):
         own, none = CrdtId(0, number), CrdtId(0, 0)
@@ -200,12 +209,15 @@ def test_ink_of_a_tablet_keeps_to_the_line_that_it_was_written_at(tmp_path):
 
     at = {"anchor_id": CrdtId(1, 18), "anchor_type": 2, "anchor_threshold": 0.0}
     moved = group(40, True, **at, anchor_origin_x=226.0)
-    content = rm(*moved, *group(41, False), rm_line(60, PEN[1]), text="a\nb")
+    layer, yes = (LwwValue(CrdtId(0, 0), value) for value in (CrdtId(0, 11), True))
+    info = SceneInfo(layer, yes, yes, (1620, 2160))
+    content = rm(info, *moved, *group(41, False), rm_line(60, PEN[1]), text="a\nb")
     (page,) = pages_of(tmp_path, "a.rm", content)
     anchored, plain = (stroke.points for stroke in page.strokes)
     second = page.typed[1]
     assert second.text == "b" and second.y < (anchored - plain)[0, 1] < second.y + 2 * second.size
     assert (anchored - plain)[:, 0] == pytest.approx(226) and page.left_out == {"hidden layer": 1}
+    assert (page.width, page.height) == (1620, 2160)
 
 
 # What `read` takes.
