@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -65,7 +66,8 @@ class Library:
             with suppress(OSError):  # such as a full disk: it is read again the next time
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_json(path, text.to_json(), indent=None)
-        return replace(text, rows=tuple(map(self._corrected, text.rows)))
+        left_out = dict(page.left_out + Counter(text.left_out))  # the file's are not of the ink
+        return PageText(tuple(map(self._corrected, text.rows)), left_out)
 
     def correct(self, note: Note, place: tuple[int, int, int], text: str) -> None:
         """Keep what a word says; an empty text if it is none.

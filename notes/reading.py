@@ -21,14 +21,14 @@ TYPED_WIDTH = 0.5
 
 
 def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageText:
-    """Return what a page says; all of its rows are read together.
+    """Return what the ink and the typed texts of a page say; all rows are read together.
 
     Raises:
         UserError: see `Reader.read_words`.
     """
     pens = [number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"]
     found, kinds = find_rows([page.strokes[number].points for number in pens])
-    left_out = page.left_out + Counter(kinds.values())
+    left_out = Counter(kinds.values())
     left_out += Counter(stroke.tool for stroke in page.strokes if stroke.tool != "pen")
     numbers = [[pens[stroke] for stroke in row.strokes] for row in found]
     strokes = [[page.strokes[number].points for number in row] for row in numbers]

@@ -208,7 +208,7 @@ def _over_pdfs(pages: Sequence[tuple[InkPage, PageText]], title: str) -> Any:
     try:
         import pypdf
     except ImportError:
-        raise UserError("pages over a PDF need pypdf: pip install pypdf") from None
+        raise UserError("pages over a PDF need pypdf: python -m pip install pypdf") from None
     content, writer, sources = BytesIO(), pypdf.PdfWriter(), {}
     write_pages(content, (_pdf_page(*page) for page in pages), title)
     for over, (page, _) in zip(pypdf.PdfReader(content).pages, pages, strict=True):

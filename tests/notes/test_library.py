@@ -1,6 +1,7 @@
 """What was read and corrected is kept, and known again by its ink."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -33,6 +34,13 @@ def test_a_page_is_read_once_by_each_reader(read, tmp_path):
     for file in (tmp_path / "kept" / "pages").rglob("*.json"):
         file.write_text('{"rows": [')  # damaged: it is read again
     assert library.text_of(written_page()) == first and len(pages) == 4
+
+
+def test_what_a_file_leaves_out_is_not_kept_with_the_ink(read):
+    pages, library = read
+    library.text_of(written_page())
+    text = library.text_of(written_page(left_out=Counter({"image": 2})))
+    assert text.left_out == {"image": 2, "highlighter": 1} and len(pages) == 1
 
 
 def test_a_page_is_read_where_nothing_can_be_kept(read, tmp_path):
