@@ -79,11 +79,11 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         for note in read:
             if output:
-                place = output.folder / f"{note.name}.pdf"
+                place = output.folder / f"{_inside(note.name)}.pdf"
                 place.parent.mkdir(parents=True, exist_ok=True)
-                print(*notes.save([note], place), sep="\n")
+                tqdm.write("\n".join(map(str, notes.save([note], place))))
             else:
-                print(f"# {note.name}\n" * (len(files) > 1) + notes.as_text([note]))
+                tqdm.write(f"# {note.name}\n" * (len(files) > 1) + notes.as_text([note]))
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -99,6 +99,8 @@ def check(arguments: argparse.Namespace) -> None:
             raise UserError(f"{saved}: would replace the notes; name another file")
     if arguments.correct and path.is_dir():
         raise UserError(f"--correct is for a file; {path} is a folder")
+    if arguments.search is not None and not arguments.search.split():
+        raise UserError("--search: no words")
     if arguments.lines:
         make_room(arguments.lines, "--lines")
     for place, _ in arguments.correct:
@@ -126,7 +128,9 @@ def _library(networks: Networks, path: str, chosen: SearchOptions) -> "notes.Lib
 def _read(
     library: "notes.Library", files: Mapping[str, Path], *, only: bool
 ) -> "Iterator[notes.Note]":
-    """Yield notes; what cannot be read is said, and raised where there is only one file."""
+    """Yield notes, and say what they leave out; what cannot be read is said as well, and raised
+    where there is only one file."""
+    left_out: Counter[str] = Counter()
     for name, file in tqdm(files.items(), "notes", unit="file", disable=only or None):
         try:
             note = library.note(name, file, progress=True)
@@ -135,14 +139,20 @@ def _read(
                 raise
             tqdm.write(f"left out: {error}", sys.stderr)
             continue
-        left_out = sum((Counter(text.left_out) for _, text in note.pages), Counter())
-        if left_out:
-            shown = ", ".join(f"{kind}: {count}" for kind, count in left_out.items())
-            tqdm.write(f"{name}: in no row are {shown}", sys.stderr)
+        for _, text in note.pages:
+            left_out.update(text.left_out)
         yield note
+    if left_out:
+        shown = ", ".join(f"{kind}: {count}" for kind, count in left_out.items())
+        print(f"in no row are {shown}", file=sys.stderr)
 
 
 def _print_hits(note: "notes.Note", words: str) -> None:
     for hit in notes.search(words, note):
         place = f"{hit.page}:{hit.number}:{hit.word}"
-        print(f"{note.name}\t{place}\t{hit.confidence:.2f}\t{hit.row.marked}")
+        tqdm.write(f"{note.name}\t{place}\t{hit.confidence:.2f}\t{hit.row.marked}")
+
+
+def _inside(name: str) -> Path:
+    """Return the name of a note as a path that leads out of no folder; a tablet's may have any."""
+    return Path(*(part for part in name.split("/") if part not in ("", ".", "..")))

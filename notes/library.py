@@ -14,6 +14,7 @@ from tqdm import tqdm
 from notes.formats import read_pages
 from notes.ink_page import InkPage
 from notes.page_text import Note, PageRow, PageText, PageWord
+from utils.alphabet import nfc
 from utils.checks import UserError
 from utils.files import user_cache, write_json
 
@@ -88,6 +89,7 @@ class Library:
         if not row.ink:
             raise UserError(f"{':'.join(map(str, place))}: this row was typed, not written")
         path, (left, right) = self._corrections(row), _span(row, word)
+        text = " ".join(nfc(text).split())
         others = [c for c in _read(path) if _common((left, right), c[:2]) < SAME_WORD]
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, [*others, [left, right, text]], indent=None)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pypdf import PdfReader
 
+from commands.notes import _inside
 from data_loader import read_ink
 from tests.commands.networks import ROOT, use
 from utils.checks import UserError
@@ -73,6 +74,10 @@ def test_a_folder_is_read_to_a_folder_and_what_is_broken_is_said(tmp_path, capsy
         use("notes", tmp_path / "notes" / "b.xopp")
 
 
+def test_the_name_of_a_note_leads_out_of_no_folder():
+    assert str(_inside("../a/./b//c")) == "a/b/c" and str(_inside("/etc/x")) == "etc/x"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -82,6 +87,7 @@ def test_a_folder_is_read_to_a_folder_and_what_is_broken_is_said(tmp_path, capsy
         (("a.inkml", "--output", "a.inkml"), "would replace the notes"),
         (("a.inkml", "--lines", "a.inkml"), "would replace the notes"),
         (("a.inkml", "--output", "a.png"), "a folder is needed, or a file that ends in .pdf"),
+        (("a.inkml", "--search", " "), "--search: no words"),
         (("empty",), "empty: no notes in this folder"),
         (("a.inkml", "-r", "eye"), "a network that sees the movement of the pen is needed"),
     ],

@@ -56,7 +56,7 @@ def test_a_corrected_word_is_right_from_then_on(read):
         return Note("a", [(page, library.text_of(page))])
 
     library.correct(note(written_page()), (1, 2, 1), "Vauxhall")
-    library.correct(note(written_page()), (1, 2, 1), "Vauxhall Road")  # the last counts
+    library.correct(note(written_page()), (1, 2, 1), " Vauxhall\nRoad")  # the last counts
     library.correct(note(written_page()), (1, 2, 2), "")
     for page in (written_page(), written_page(shift=30)):  # the row may move
         text = library.text_of(page)
