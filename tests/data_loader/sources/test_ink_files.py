@@ -62,8 +62,8 @@ def test_nothing_of_use_is_an_error(tmp_path):
     with pytest.raises(DataError, match=message):
         read_ink(tmp_path)
     # Nor is what is zipped and no tar archive a broken one.
-    (tmp_path / "note.gz").write_bytes(gzip.compress(b"to be bought: milk" * 99))
-    for name in ("note", "note.gz"):
+    (tmp_path / "note.bin").write_bytes(gzip.compress(b"to be bought: milk" * 99))
+    for name in ("note", "note.bin"):
         message = rf"/{name}: no ink in a known format; what is read: InkML, a"
         with pytest.raises(DataError, match=message):
             read_ink(tmp_path / name)
