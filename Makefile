@@ -169,4 +169,5 @@ comma := ,
 
 .venv/installed-dev: .venv/installed requirements-dev.txt requirements-plot.txt
 	@.venv/bin/python -m pip install -r requirements-dev.txt
+	@.venv/bin/python -m pip install --no-deps rmscene==0.8.0  # it asks for an older packaging
 	@touch $@

@@ -23,6 +23,7 @@ COMMANDS = (
     "style",
     "hand",
     "read",
+    "notes",
     "evaluate",
     "legibility",
     "export",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from rapidfuzz.distance import Levenshtein
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -22,12 +23,20 @@ from benchmarks.measures import main
 from benchmarks.pens import HELD_OUT
 from commands import options
 from commands.options import Parser
+from commands.search_options import LANGUAGE_WEIGHT
 from data_loader import IAMOnDBDataset, UnipenDataset
 from data_loader.sources.files import parse_contents
 from data_loader.sources.parsing import memory
 from model.reader import Reader
+from model.recognition.decoding import GREEDY, Search
 from model.recognition.error_rates import rates
+from model.recognition.language_model import CharacterLanguageModel
+from notes.ink_page import InkPage, PageStroke
+from notes.page_text import PageText
+from notes.reading import read_page
 from notes.rows import find_rows
+from notes.searching import is_near, plain
+from utils.files import read_lines
 from utils.hand_measures import baseline_of, gaps
 from utils.ink import from_strokes, strokes, x_height
 
@@ -268,11 +277,69 @@ def whole(samples: Sequence[Sample]) -> str:
     return f"{kept:,} of {len(samples):,} ({kept / len(samples):.2%})"
 
 
+def plain_words(text: str) -> list[str]:
+    """Return the words of a transcription; some have a blank before a mark, which is none."""
+    text = re.sub(r"\s+([,.;:!?)\]]+)", r"\1", text)
+    text = re.sub(r"(\w) ?' ?(s|ll|t|re|ve|d|m)\b", r"\1'\2", text)
+    return re.sub(r"([(\[])\s+", r"\1", text).split()
+
+
+def sure_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
+    """Return shares in per cent: of words that are sure; of these, and of all, that are right."""
+    sure, right = [], []
+    for page, text in pages:
+        words = [word for row in text.rows for word in row.words]
+        is_right = np.zeros(len(words), bool)
+        true = plain_words(" ".join(page.texts))
+        for block in Levenshtein.opcodes([word.text for word in words], true):
+            is_right[block.src_start : block.src_end] = block.tag == "equal"
+        sure += [word.is_sure for word in words]
+        right += is_right.tolist()
+    of_sure = np.array(right)[np.array(sure)].mean()
+    return {
+        "sure": 100 * np.mean(sure),
+        "of these right": 100 * of_sure,
+        "right": 100 * np.mean(right),
+    }
+
+
+def found_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
+    """Return shares in per cent, if each word of three letters and more is looked for on all pages:
+    of pages with it that are found, and of found pages that are without it."""
+    true = [{*map(plain, plain_words(" ".join(page.texts)))} for page, _ in pages]
+    read = [{word for row in text.rows for word in row.words} for _, text in pages]
+    hits = total = false = 0
+    for wanted in {word for words in true for word in words if word.isalpha() and len(word) > 2}:
+        for words, on_page in zip(true, read, strict=True):
+            is_found = any(is_near(wanted, word) for word in on_page)
+            total += wanted in words
+            hits += is_found and wanted in words
+            false += is_found and wanted not in words
+    return {"found": 100 * hits / total, "false": 100 * false / (hits + false)}
+
+
+def report_words(pages: Sequence[NotesPage], reader: Reader, search: Search) -> None:
+    """Print how sure words are, how many of the sure ones are right, and how many are found."""
+    inks = [InkPage(1, 1, (*map(PageStroke, page.strokes),)) for page in pages]
+    read = [(page, read_page(ink, reader, search)) for page, ink in zip(pages, inks, strict=True)]
+    for name, share in {**sure_words(read), **found_words(read)}.items():
+        print(f"words, {name}: {share:.1f} %", flush=True)
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Print the table of pages, and how many single lines stay whole."""
-    read = remembered(options.taken(options.Networks, arguments).reader(arguments.resume))
+    reader = options.taken(options.Networks, arguments).reader(arguments.resume)
+    read = remembered(reader)
     pages = forms(arguments.data, arguments.task, arguments.cache)
     pages = pages[:: max(1, len(pages) // arguments.pages)][: arguments.pages]
+    search = GREEDY
+    if arguments.language_model:
+        texts = read_lines(arguments.language_model)
+        model = CharacterLanguageModel(texts, reader.model.alphabet)
+        search = Search(16, model, LANGUAGE_WEIGHT)
+    report_words(pages, reader, search)
+    if arguments.words:
+        return
     changes = dict(CHANGES)
     if arguments.digits:
         changes["a drawing beside the text"] = with_drawing(
@@ -335,6 +402,9 @@ if __name__ == "__main__":
     parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
     parser.add_argument("--task", default="testset_f", help="task file whose forms are read")
     parser.add_argument("--pages", type=int, default=100, help="forms, evenly chosen")
+    parser.add_argument("--words", action="store_true", help="measure words alone")
+    lines = "text whose lines make a language model for the words: beam search"
+    parser.add_argument("--language-model", metavar="FILE", help=lines)
     parser.add_argument("--unipen", help="folder or archive of UNIPEN: its single lines")
     parser.add_argument("--digits", help="folder of pen digits: drawings beside the text")
     parser.add_argument("--cache", help="folder for the parsed data (default: beside the data)")

@@ -80,6 +80,15 @@ def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[s
     return value(checks.number(kind, low, high))
 
 
+def place(text: str) -> tuple[int, int, int]:
+    """Return the numbers of a page, a row and a word."""
+    numbers = text.split(":")
+    if len(numbers) != 3 or not all(one.isdecimal() for one in numbers):
+        raise UserError(f"{text!r}: the numbers of a page, a row and a word, such as 1:8:3")
+    page, row, word = map(int, numbers)
+    return page, row, word
+
+
 def extra(text: str) -> tuple[str, list[float]]:
     """Return the name and the numbers of a value of --extra."""
     name, _, values = text.partition("=")

@@ -27,14 +27,10 @@ MAX_BYTES = 500_000
 
 def place(text: str) -> tuple[int, int, int] | str:
     """Return a value of --rewrite: the numbers of a page, a row and a word, or `DOUBTFUL`."""
-    numbers = text.split(":")
-    if text == DOUBTFUL:
-        return text
-    if len(numbers) != 3 or not all(one.isdecimal() for one in numbers):
-        example = "the numbers of a page, a row and a word, such as 1:8:3"
-        raise UserError(f"{text!r}: {example}, or {DOUBTFUL}")
-    page, row, word = map(int, numbers)
-    return page, row, word
+    try:
+        return text if text == DOUBTFUL else options.place(text)
+    except UserError as error:
+        raise UserError(f"{error}, or {DOUBTFUL}") from None
 
 
 def margins(text: str) -> tuple[float, float, float, float]:

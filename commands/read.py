@@ -28,15 +28,16 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     chosen = search_options.options_of(arguments)
     options.check_readable(*arguments.paths)
+    from data_loader import read_ink
+
+    samples = [sample for path in arguments.paths for sample in read_ink(path)]
     messages = sys.stderr if arguments.text else sys.stdout
     with redirect_stdout(messages):
         reader = options.taken(Networks, arguments).reader(arguments.resume)
-    from data_loader import read_ink
     from model.recognition.readability import misgiving
     from model.recognition.transcribing import Transcription, score
     from utils.plots import lines_figure, write_png
 
-    samples = [sample for path in arguments.paths for sample in read_ink(path)]
     inks = [one.ink for one in samples]
     if not arguments.text:
         arguments.output.make()

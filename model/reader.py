@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.generation.line import Line
-from model.recognition.encoder import GREEDY, Recogniser, Search
+from model.recognition.encoder import GREEDY, Recogniser, RecognitionNetwork, Search
 from model.recognition.transcribing import read_each_way, read_with_doubts
+from model.recognition.words import InkWord, read_words
 from model.trained_network import TrainedNetwork
+from utils.checks import UserError
 
 
 @dataclass(repr=False)
@@ -33,6 +35,18 @@ class Reader(TrainedNetwork):
         """Return the texts of lines of ink; see `read`."""
         arrays = [ink.written if isinstance(ink, Line) else ink for ink in inks]
         return read_each_way(self.model, arrays, {"": search}, progress=progress)[""]
+
+    def read_words(
+        self, inks: Sequence[np.ndarray], search: Search = GREEDY, *, progress: bool = False
+    ) -> list[list[InkWord]]:
+        """Return the words of lines of ink; see `read`.
+
+        Raises:
+            UserError: if the network sees pictures, in which words have no place.
+        """
+        if not isinstance(self.model, RecognitionNetwork):
+            raise UserError(f"{self}: a network that sees the movement of the pen is needed")
+        return read_words(self.model, inks, search, progress=progress)
 
     def proofread(
         self,

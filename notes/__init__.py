@@ -1,0 +1,24 @@
+"""From pages of ink to text: rows, words, search, and files that can be searched.
+
+library = notes.Library.of_user(lambda page: notes.read_page(page, reader), "reader")
+note = library.note("diary", Path("diary.xopp"))
+notes.save([note], Path("diary.pdf"))
+"""
+
+from utils.lazy import importer
+
+_HOMES = {
+    "InkPage": "ink_page",
+    "Library": "library",
+    "Note": "page_text",
+    "PageText": "page_text",
+    "as_text": "saving",
+    "note_files": "formats",
+    "read_page": "reading",
+    "read_pages": "formats",
+    "save": "saving",
+    "save_lines": "saving",
+    "search": "searching",
+}
+__all__ = list(_HOMES)
+__getattr__ = importer(__name__, _HOMES)

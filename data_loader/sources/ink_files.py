@@ -22,7 +22,7 @@ from data_loader.sources import (
     unipen,
     unipen_collection,
 )
-from data_loader.sources.files import files_below
+from data_loader.sources.files import files_below, unpacked
 from data_loader.sources.parsing import Fault, Parsed, Sample, left_out, memory
 from data_loader.sources.unipen_collection import is_collection
 from data_loader.transforms.shaping import ResampleTime
@@ -44,8 +44,13 @@ MAX_HAND_RATIO = 2.0
 """Factor by which a hand may differ from usual in size or speed: on IAM-OnDB 98 of 100 lines have
 x-heights of 0.49 to 2.1 times the median, and steps of 0.58 to 1.8 (measured)."""
 
-_UNKNOWN = "no ink in a known format"
+UNKNOWN = "no ink in a known format"
 _HEAD = 1 << 16  # bytes by which a format is recognised; assumed
+_NOTES = re.compile(
+    rb"(?P<xournalpp><xournal\b)|(?P<remarkable>\AreMarkable \.lines file)|"
+    rb'(?P<excalidraw>"type"\s*:\s*"excalidraw|^excalidraw-plugin:)',
+    re.MULTILINE,
+)
 _BESIDE = re.compile(r"(?:train|test)(?:img-\d+-(?:targetdata|points)|labels)\.txt|sentences\.txt")
 """Names of files without ink that belong to others."""
 
@@ -96,7 +101,7 @@ def _why_nothing(path: Path, faults: list[Fault]) -> str:
         parts = [f"{path}: no ink there", "; ".join(left_out(faults))]
         return f"{': '.join(filter(None, parts))}; what is read: {ACCEPTED}"
     others = f", and {len(faults) - 1:,} more" * (len(faults) > 1)
-    accepted = f"; what is read: {ACCEPTED}" * (faults[0].reason == _UNKNOWN)
+    accepted = f"; what is read: {ACCEPTED}" * (faults[0].reason == UNKNOWN)
     return f"{path}{str(faults[0]).removeprefix(path.name)}{others}{accepted}"
 
 
@@ -108,6 +113,24 @@ def parse(path: Path) -> Parsed:
     """
     if path.is_dir():
         return unipen_collection.parse(path)
+    head = read_head(path)
+    if note_program(head):
+        raise Fault("pages of notes, which `experiments.py notes` reads")
+    by_content = (one for one in FORMATS if one.sniff(head))
+    by_name = (one for one in FORMATS if path.name.lower().endswith(one.SUFFIXES))
+    known = next(by_content, None) or next(by_name, None)
+    if known is None:
+        raise Fault(UNKNOWN)
+    try:
+        return known.parse(path)
+    except Fault:
+        raise
+    except DataError as error:  # of an archive; it names the file
+        raise Fault(str(error).removeprefix(f"{path}: ")) from None
+
+
+def read_head(path: Path) -> bytes:
+    """Return how a file begins, by which its format is told."""
     try:
         with open_file(path) as stream:
             head = stream.read(_HEAD)
@@ -115,17 +138,14 @@ def parse(path: Path) -> Parsed:
         raise Fault("a file that cannot be read", error.strerror or str(error)) from None
     if not head.strip():
         raise Fault("an empty file")
-    by_content = (one for one in FORMATS if one.sniff(head))
-    by_name = (one for one in FORMATS if path.name.lower().endswith(one.SUFFIXES))
-    known = next(by_content, None) or next(by_name, None)
-    if known is None:
-        raise Fault(_UNKNOWN)
-    try:
-        return known.parse(path)
-    except Fault:
-        raise
-    except DataError as error:  # of an archive; it names the file
-        raise Fault(str(error).removeprefix(f"{path}: ")) from None
+    return head
+
+
+def note_program(head: bytes) -> str:
+    """Return the program whose notes are in a file that begins with `head`: "xournalpp",
+    "remarkable" or "excalidraw"; an empty string if there are none."""
+    match = _NOTES.search(unpacked(head, _HEAD))
+    return match.lastgroup or "" if match else ""
 
 
 def _is_beside(file: Path) -> bool:

@@ -36,6 +36,10 @@ SUFFIXES = (".inkml",)
 TRUTHS = ("truth", "label", "normalizedLabel", "transcription")
 """Types of annotations that hold a transcription, the preferred one first, in any case."""
 WRITERS = ("writer", "writerID")
+MAX_REFERENCES = 10
+"""How far a context may refer to others (assumed)."""
+UNITS = {"pt": 1.0, "in": 72.0, "mm": 72 / 25.4, "cm": 72 / 2.54, "himetric": 72 / 2540, "px": 0.75}
+"""Points (1/72 inch) in a unit of length."""
 
 _PLAIN = re.compile(r"[-+.0-9eE\s,]+", re.ASCII)
 _VALUE = re.compile(
@@ -56,7 +60,7 @@ class _State(NamedTuple):
     acceleration: float = 0.0
 
 
-class _Format(NamedTuple):
+class Format(NamedTuple):
     """The channels of a trace."""
 
     signs: dict[str, int]
@@ -64,6 +68,8 @@ class _Format(NamedTuple):
     least: int
     """How many are mandatory."""
     most: int | None
+    unit: float | None = None
+    """Points (1/72 inch) in a unit of X, if known."""
 
 
 def sniff(head: bytes) -> bool:
@@ -90,7 +96,7 @@ def parse(
         root = xml_tree(content if encoding is None else content.decode(encoding), "ink")
     except UnicodeError as error:
         raise Fault(f"not {encoding} text", str(error)) from None
-    form, groups = _format(root), [*_annotated(root)]
+    forms, groups = formats(root), [*_annotated(root)]
     text, writer = _annotation(root, TRUTHS), _annotation(root, WRITERS)
     if level == "annotated":
         level = "group" if len(groups) > 1 and not text else "file"
@@ -99,42 +105,88 @@ def parse(
         if not text and len(inner) == 1:
             text = _annotation(inner[0], TRUTHS)
         # Views repeat what stands there anyway.
-        return Parsed([_sample([*root.iter("trace")], text, writer, form, memory())])
+        return Parsed([_sample([*root.iter("trace")], text, writer, forms, memory())])
     if not groups:
         raise Fault("no traceGroup with a transcription")
-    known = {_identity(trace): trace for trace in root.iter("trace")}
+    known = {identity(trace): trace for trace in root.iter("trace")}
     parsed = Parsed(budget=Budget(200 * len(content), "it repeats the same points too often"))
     for number, group in enumerate(groups):
         with parsed.attempt(name := f"{number:04}"):
             traces, text = [*_traces(group, known)], _annotation(group, TRUTHS)
             own_writer = _annotation(group, WRITERS) or writer
-            parsed.samples.append(_sample(traces, text, own_writer, form, parsed.budget).of(name))
+            parsed.samples.append(_sample(traces, text, own_writer, forms, parsed.budget).of(name))
     return parsed
 
 
-def _sample(traces: list[Element], text: str, writer: str, form: _Format, budget: Budget) -> Sample:
+def _sample(
+    traces: list[Element], text: str, writer: str, forms: dict[Element, Format], budget: Budget
+) -> Sample:
     """Return the sample of traces; what they take meanwhile is spent of the budget (assumed)."""
     clean_text(text)
     budget.spend(50 * sum(len(trace.text or "") for trace in traces))
-    ink, missing = _ink(traces, form)
+    ink, missing = _ink(traces, forms)
     return Sample(ink, text, writer=writer, missing=missing)
 
 
-def _format(root: Element) -> _Format:
-    """Return the one format of all traces."""
+def formats(root: Element) -> dict[Element, Format]:
+    """Return the format of each trace: that of the context which it or its group names, or else of
+    the last context before it, or else the only one of the document."""
+    named = {identity(element): element for element in root.iter() if identity(element)}
+    by_context: dict[Element | None, Format] = {}
+    by_trace: dict[Element, Format] = {}
+    current: Element | None = None
+    waiting: list[tuple[Element, Element | None, bool]] = [(root, None, False)]
+    while waiting:
+        element, inherited, is_defined = waiting.pop()
+        context = named.get(element.get("contextRef", "").removeprefix("#"), inherited)
+        if element.tag == "context" and not is_defined:
+            current = element
+        elif element.tag == "trace":
+            context = current if context is None else context
+            if context not in by_context:
+                by_context[context] = _format(_declaring(context, named, root))
+            by_trace[element] = by_context[context]
+        else:
+            is_defined = is_defined or element.tag == "definitions"
+            waiting += ((child, context, is_defined) for child in reversed(element))
+    return by_trace
+
+
+def _declaring(context: Element | None, named: dict[str, Element], root: Element) -> Element:
+    """Return what holds the traceFormat of a context: it, what it refers to, or the document."""
+    for _ in range(MAX_REFERENCES):
+        if context is None:
+            break
+        if next(context.iter("traceFormat"), None) is not None:
+            return context
+        keys = ("traceFormatRef", "inkSourceRef", "contextRef")
+        names = [context.get(key, "").removeprefix("#") for key in keys]
+        context = next((named[name] for name in names if name in named), None)
+    return root
+
+
+def _format(holder: Element) -> Format:
+    """Return the one format that an element declares, or else the usual one."""
     forms = []
-    for declared in root.iter("traceFormat"):
+    for declared in holder.iter("traceFormat"):
         regular = declared.findall("channel")
         channels = [*regular, *declared.findall("intermittentChannels/channel")]
         names = [channel.get("name", "").upper() for channel in channels]
         signs = [-1 if channel.get("orientation") == "-ve" else 1 for channel in channels]
         if not {"X", "Y"} <= set(names[: len(regular)]):
             raise Fault("a traceFormat without the channels X and Y")
-        form = _Format(dict(zip(names, signs, strict=True)), len(regular), len(channels))
-        forms.append(form)
+        unit = UNITS.get(regular[names.index("X")].get("units", ""))
+        for item in holder.iter("channelProperty"):
+            steps = re.fullmatch(r"[1-9]\d{0,8}", item.get("value", ""))
+            length = UNITS.get(item.get("units", "").removeprefix("1/"))
+            if (item.get("channel"), item.get("name")) == ("X", "resolution") and steps and length:
+                unit = length / int(steps[0])
+        forms.append(
+            Format(dict(zip(names, signs, strict=True)), len(regular), len(channels), unit)
+        )
     if len(set(map(repr, forms))) > 1:  # their channels have an order
-        raise Fault("several different traceFormats")
-    return forms[0] if forms else _Format({"X": 1, "Y": 1}, 2, None)
+        raise Fault("several different traceFormats, and no context that names one")
+    return forms[0] if forms else Format({"X": 1, "Y": 1}, 2, None)
 
 
 def _annotation(element: Element, kinds: Sequence[str]) -> str:
@@ -175,27 +227,29 @@ def _traces(group: Element, known: dict[str, Element]) -> Iterator[Element]:
             yield known[name]
 
 
-def _identity(trace: Element) -> str:
+def identity(trace: Element) -> str:
     return trace.get(f"{_XML}id", trace.get("id", ""))
 
 
-def _ink(traces: list[Element], form: _Format) -> tuple[np.ndarray, np.ndarray | None]:
+def _ink(
+    traces: list[Element], forms: dict[Element, Format]
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the ink `(points, 3)` of traces, and the missing points if there are times."""
-    down = (trace for trace in traces if trace.get("type", "penDown").lower() != "penup")
-    traces = [trace for trace in down if (trace.text or "").strip()]
+    traces = [trace for trace in traces if is_drawn(trace)]
     check_points(sum(trace.text.count(",") + 1 for trace in traces))
-    tables = [_values(trace.text, form, f"trace {n}") for n, trace in enumerate(traces, 1)]
-    width = min(table.shape[1] for table in tables)
-    columns = np.concatenate([table[:, :width] for table in tables]).T
-    signed = zip(form.signs.items(), columns, strict=False)
-    channels = {name: sign * column for (name, sign), column in signed}
-    stops = np.cumsum([len(table) for table in tables])
-    points = np.stack([channels["X"], channels["Y"]], axis=1)
-    ink = join_strokes(np.split(points, stops[:-1]))
-    times, missing = channels.get("T"), None
-    if times is not None and (ink[:-1, 2] == 0).any():
-        period = float(np.median(np.diff(times)[ink[:-1, 2] == 0]))
-        missing = count_missing(times, ink[:, 2], period) if period > 0 else None
+    first = forms[traces[0]].unit
+    strokes, times = [], []
+    for number, trace in enumerate(traces, 1):
+        form = forms[trace]
+        points, time = points_of(trace, form, f"trace {number}")
+        strokes.append(points * (form.unit / first if form.unit and first else 1))
+        times.append(time)
+    stops = np.cumsum([len(stroke) for stroke in strokes])
+    ink, missing = join_strokes(strokes), None
+    if all(time is not None for time in times) and (ink[:-1, 2] == 0).any():
+        clock = np.concatenate(times)
+        period = float(np.median(np.diff(clock)[ink[:-1, 2] == 0]))
+        missing = count_missing(clock, ink[:, 2], period) if period > 0 else None
     for trace, start, stop in zip(traces, [0, *stops], stops, strict=False):
         continuation = trace.get("continuation", "")
         if continuation in ("middle", "end") and start:
@@ -204,7 +258,20 @@ def _ink(traces: list[Element], form: _Format) -> tuple[np.ndarray, np.ndarray |
     return ink, missing
 
 
-def _values(content: str, form: _Format, place: str) -> np.ndarray:
+def is_drawn(trace: Element) -> bool:
+    """Return whether a trace has points that are ink."""
+    return trace.get("type", "penDown").lower() != "penup" and bool((trace.text or "").strip())
+
+
+def points_of(trace: Element, form: Format, place: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the points `(n, 2)` of a trace, y downwards, and their times if it has any."""
+    columns = _values(trace.text, form, place).T
+    signed = zip(form.signs.items(), columns, strict=False)
+    channels = {name: sign * column for (name, sign), column in signed}
+    return np.stack([channels["X"], channels["Y"]], axis=1), channels.get("T")
+
+
+def _values(content: str, form: Format, place: str) -> np.ndarray:
     """Return the values of a trace, `(points, channels)` float64."""
     points = content.split(",")
     try:

@@ -103,13 +103,7 @@ def parse_json(content: bytes) -> list[Line]:
     Raises:
         Fault: if it is not JSON, or the lines are not as the head of this module shows them.
     """
-    if content.count(b"[") + content.count(b"{") > 10 * MAX_ELEMENTS:
-        raise Fault(f"more than {10 * MAX_ELEMENTS:,} lists and objects")
-    try:
-        values = strict_json.loads(decode(content), max_bytes=len(content))
-    except ConfigFault as fault:
-        said = filter(None, (fault.key, fault.expected))
-        raise Fault("broken JSON", ": ".join(said)) from None
+    values = json_values(content)
     if isinstance(values, dict) and isinstance(values.get("rows"), list):
         values = values["rows"]  # of a page that `write` saved
     lines = []
@@ -119,6 +113,17 @@ def parse_json(content: bytes) -> list[Line]:
             raise Fault('a line that is not an object with "strokes"', detail)
         lines.append((line.get("text") or "", line["strokes"], line.get("writer") or ""))
     return lines
+
+
+def json_values(content: bytes) -> strict_json.Json:
+    """Return the values of a JSON file; a Fault is raised if it is none, or has too many."""
+    if content.count(b"[") + content.count(b"{") > 10 * MAX_ELEMENTS:
+        raise Fault(f"more than {10 * MAX_ELEMENTS:,} lists and objects")
+    try:
+        return strict_json.loads(decode(content), max_bytes=len(content))
+    except ConfigFault as fault:
+        said = filter(None, (fault.key, fault.expected))
+        raise Fault("broken JSON", ": ".join(said)) from None
 
 
 def json_lines(path: str | os.PathLike[str]) -> list[Line]:

@@ -1,6 +1,5 @@
 """Lines and pages in SVG as `utils.page.svg` writes it: their rows, without pauses."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,9 @@ from data_loader.sources.parsing import (
     root_tag,
     xml_tree,
 )
+from data_loader.sources.svg_shapes import shapes
 
 SUFFIXES = (".svg",)
-
-_PATH = re.compile(r"M[-\d. ]+(C[-\d. ]+)+", re.ASCII)
 _LABEL = "aria-label"
 
 
@@ -28,18 +26,16 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(path: Path) -> Parsed:
-    """Return the rows in a file, from the top."""
-    root = xml_tree(read_file(path), "svg")
+    """Return the rows in a file, from the top; points are where the curves begin and end."""
     rows: list[tuple[str, list[np.ndarray]]] = []
-    for layer in root.findall("g"):
-        for number, element in enumerate(layer.findall("path")):
-            if _LABEL in element.attrib:
-                rows.append((element.attrib[_LABEL], []))
-            elif not number:
-                break  # the printed ruling
-            rows[-1][1].append(_stroke(element.get("d", "")))
+    for shape in shapes(xml_tree(read_file(path), "svg")):
+        if _LABEL in shape.element.attrib:
+            rows.append((shape.element.attrib[_LABEL], []))
+        if rows and not shape.is_ruling:
+            rows[-1][1].extend(np.concatenate([part[:1, 0], part[:, 3]]) for part in shape.curves)
+    rows = [row for row in rows if row[1]]
     if not rows:
-        raise Fault("an SVG that write or page did not draw")
+        raise Fault("an SVG that write or page did not draw; `experiments.py notes` reads others")
     rows.sort(key=lambda row: float(np.concatenate(row[1])[:, 1].mean()))
     parsed = Parsed()
     for number, (text, strokes) in enumerate(rows):
@@ -47,15 +43,3 @@ def parse(path: Path) -> Parsed:
             ink = join_strokes(strokes)
             parsed.samples.append(Sample(ink, clean_text(text)).of(name))
     return parsed
-
-
-def _stroke(path: str) -> np.ndarray:
-    """Return where the curves of a path begin and end, `(n, 2)`."""
-    try:
-        if not _PATH.fullmatch(path):
-            raise ValueError
-        first, *curves = (part.split() for part in re.split("[MC]", path)[1:])
-        points = np.array([[*first] * 3, *curves], dtype=np.float64)
-    except ValueError:
-        raise Fault("a path that is not of absolute cubic curves", path[:40]) from None
-    return points[:, 4:].reshape(-1, 2)

@@ -39,36 +39,51 @@ def align(
         output = model(*model.batched(features))
         log_probs, lengths = output.ctc_log_probs.cpu().double().numpy(), output.lengths.tolist()
         for number, line, frames in zip(numbers, log_probs, lengths, strict=True):
-            rows = rows_of_features(inks[number], model.spacing)
-            # The middle of each frame, in rows of the ink.
-            step = model.points_per_frame
-            middles = np.arange(frames) * step + (step - STRIDE) // 2
-            rows = rows[np.minimum(middles, len(rows) - 1)]
-            codes = model.alphabet.encode(texts[number])
-            found[number] = _points_of(line[:frames], codes, rows, len(inks[number]))
+            rows = rows_of_frames(model, inks[number], frames)
+            path = likeliest_path(line[:frames], model.alphabet.encode(texts[number]))
+            found[number] = points_of(path, len(texts[number]), rows, len(inks[number]))
     return found
 
 
-def _points_of(
-    log_probs: np.ndarray, codes: np.ndarray, rows: np.ndarray, points: int
-) -> np.ndarray:
-    """Return the points of each character, `(U,)`.
+def rows_of_frames(model: RecognitionNetwork, ink: np.ndarray, frames: int) -> np.ndarray:
+    """Return where on the ink the middle of each frame lies, in its rows, `(S,)`."""
+    rows, step = rows_of_features(ink, model.spacing), model.points_per_frame
+    middles = np.arange(frames) * step + (step - STRIDE) // 2
+    return rows[np.minimum(middles, len(rows) - 1)]
+
+
+def likeliest_path(log_probs: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
+    """Return what each frame is of on the likeliest path, `(S,)`: 2 n + 1 for character n, 2 n for
+    the blank before it; None if there are too few frames for the text.
 
     Args:
         log_probs: `(S, C + 1)`, the blank last.
         codes: of the text, `(U,)`.
-        rows: where on the ink each frame lies, `(S,)`.
-        points: of the ink.
     """
-    characters = len(codes)
-    states = np.full(2 * characters + 1, log_probs.shape[1] - 1)
+    states = np.full(2 * len(codes) + 1, log_probs.shape[1] - 1)
     states[1::2] = codes
     optional = np.arange(len(states)) % 2 == 0
     optional[2:-1:2] = codes[1:] != codes[:-1]  # only a blank tells a character from the same again
-    if len(log_probs) < np.count_nonzero(~optional):  # too few frames: evenly
+    if len(log_probs) < np.count_nonzero(~optional):
+        return None
+    return best_monotonic_path(log_probs[:, states], optional)
+
+
+def points_of(
+    path: np.ndarray | None, characters: int, rows: np.ndarray, points: int
+) -> np.ndarray:
+    """Return the points of each character, `(U,)`; evenly many without a path.
+
+    Args:
+        path: see `likeliest_path`.
+        characters: of the text.
+        rows: where on the ink each frame lies, `(S,)`.
+        points: of the ink.
+    """
+    if path is None:
         return np.diff(np.linspace(0, points, characters + 1).round().astype(np.int64))
-    path = best_monotonic_path(log_probs[:, states], optional)
-    middles = np.array([rows[path == state].mean() for state in range(1, len(states), 2)])
+    states = range(1, 2 * characters + 1, 2)
+    middles = np.array([rows[path == state].mean() for state in states])
     edges = np.rint((middles[1:] + middles[:-1]) / 2).astype(np.int64)
     # Each has a point at least.
     edges = np.maximum.accumulate(np.concatenate([[0], edges]) - np.arange(characters))

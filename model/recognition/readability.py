@@ -10,6 +10,8 @@ DOUBT, PRIOR = 0.28, 3.0
 BACK, DOWN = 0.5, 1.0
 """Share of the width that the lifted pen goes back, and x-heights that it goes down meanwhile,
 where another row begins (measured, as above)."""
+BARS = 3
+"""How often it does so within a character, such as = or E, at most (assumed)."""
 
 
 def misgiving(ink: np.ndarray, text: str, doubt: float) -> str:
@@ -19,16 +21,16 @@ def misgiving(ink: np.ndarray, text: str, doubt: float) -> str:
         ink: `(points, 3)`.
         text, doubt: as `Reader.proofread` returned them.
     """
-    if len(text) > 1 and has_rows(ink):  # an = alone has bars
-        return "it seems to have several rows; one at a time is read"
+    if row_breaks(ink) > (0 if len(text) > 1 else BARS):
+        return "it seems to have several rows, and one is read; `experiments.py notes` reads pages"
     if not text or doubt > DOUBT * (len(text) + PRIOR):
         return "a script that the network does not know, or ink that is turned or mirrored?"
     return ""
 
 
-def has_rows(ink: np.ndarray) -> bool:
-    """Return whether the lifted pen goes back and down as from the end of a row to the next."""
+def row_breaks(ink: np.ndarray) -> int:
+    """Return how often the lifted pen goes back and down as from the end of a row to the next."""
     left, _, right, _ = bounds(ink)
     lifted = ink[1:][ink[:-1, 2] > 0.5]
     back = lifted[:, 0] < -BACK * (right - left)
-    return bool((back & (lifted[:, 1] > DOWN * x_height(ink))).any())
+    return int((back & (lifted[:, 1] > DOWN * x_height(ink))).sum())

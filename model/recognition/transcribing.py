@@ -14,7 +14,7 @@ from model.recognition.loss import ctc_nats, decoder_nats
 from utils.batches import BATCH_SIZE, by_length
 
 
-def _batches(
+def batches(
     model: Recogniser,
     inks: Sequence[np.ndarray],
     progress: bool,
@@ -46,10 +46,10 @@ def read_each_way(
         progress: show a progress bar.
     """
     read = {name: [""] * len(inks) for name in searches}
-    for numbers, *batch in _batches(model, inks, progress):
+    for numbers, *batch in batches(model, inks, progress):
         encoded, lengths = model.encode(*batch)
         for name, search in searches.items():
-            found = _decoded(model, encoded, lengths, search)
+            found = decoded(model, encoded, lengths, search)
             for number, text in zip(numbers, found, strict=True):
                 read[name][number] = text
     return read
@@ -79,9 +79,9 @@ def read_with_doubts(
         height: x-height in the unit of the inks; None: as it is measured of each.
     """
     found, alphabet = [("", 0.0)] * len(inks), model.alphabet
-    for numbers, *batch in _batches(model, inks, progress, height):
+    for numbers, *batch in batches(model, inks, progress, height):
         encoded, frames = model.encode(*batch)
-        read = _decoded(model, encoded, frames, search)
+        read = decoded(model, encoded, frames, search)
         told = [[text] for text in read] if spellings is None else [spellings[n] for n in numbers]
         known = [[one for one in some if one and not alphabet.unknown(one)] for some in told]
         rows = [(row, text) for row, some in enumerate(known) for text in some or [""]]
@@ -102,7 +102,7 @@ def read_with_doubts(
     return found
 
 
-def _decoded(model: Recogniser, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
+def decoded(model: Recogniser, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
     """Return the texts of lines; fewer at once with a beam, which multiplies what a decoder
     holds."""
     texts, batch_size = [], max(1, BATCH_SIZE // search.width)

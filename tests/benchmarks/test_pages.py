@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from benchmarks.pages import CHANGES, beside, late_marks, measured, page_of, words_of
+from benchmarks.pages import (
+    CHANGES,
+    beside,
+    found_words,
+    late_marks,
+    measured,
+    page_of,
+    plain_words,
+    sure_words,
+    words_of,
+)
+from notes.page_text import PageRow, PageText, PageWord
 from tests.notes.test_rows import row
 
 
@@ -50,3 +61,17 @@ def test_pages_beside_each_other_do_not_touch():
     page = beside(drawn(), drawn(), 4)
     ends = [np.concatenate(page.row(n))[:, 0] for n in (0, 3)]
     assert ends[0].max() < ends[1].min() and len(page.texts) == 6
+
+
+def test_transcriptions_with_blanks_before_marks_are_joined():
+    assert plain_words('"He \' s here , ( or\nthere ) ."') == ["\"He's", "here,", "(or", 'there)."']
+
+
+def test_what_is_measured_of_words_is_worked_by_hand():
+    page = drawn()  # four two more words
+    words = [("four", 0.99), ("too", 0.9), ("more", 0.5), ("swords", 0.6)]
+    row = PageRow(tuple(PageWord(text, (0, 0, 1, 1), sure) for text, sure in words), (0,), "a")
+    read = [(page, PageText((row,))), (page._replace(texts=["too"]), PageText(()))]
+    assert sure_words(read) == {"sure": 50, "of these right": 50, "right": 50}
+    # Of four, two, more, words and too, two is not found and too is not there; words has an edit.
+    assert found_words(read) == {"found": 60, "false": 25}

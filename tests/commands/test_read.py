@@ -1,5 +1,6 @@
 """Ink files are read."""
 
+import gzip
 import re
 
 import pytest
@@ -37,6 +38,16 @@ def test_ink_files_are_read_and_drawn(checkpoints, data, tmp_path, capsys, arch)
     assert any(f"cer {cer:.4f}" in line for line in printed)
     assert printed[-1].endswith("(4 of 4 lines)") and names(tmp_path / "new") == ["page.png"]
     assert Image.open(tmp_path / "new" / "page.png").width > 100
+
+
+def test_notes_are_sent_to_their_command_before_a_network_is_loaded(checkpoints, tmp_path, capsys):
+    (tmp_path / "a.xopp").write_bytes(gzip.compress(b"<xournal/>"))
+    (tmp_path / "a.json").write_text('{"type": "excalidraw", "elements": []}')
+    (tmp_path / "a.svg").write_text("<svg><path d='M1 1h3'/></svg>")
+    for name in ("a.xopp", "a.json", "a.svg"):
+        with pytest.raises(UserError, match=rf"/{name}: .*`experiments\.py notes` reads"):
+            use("read", tmp_path / name, "-r", checkpoints["CTCNetwork"])
+    assert capsys.readouterr().out == ""
 
 
 def test_the_text_alone_is_printed(checkpoints, data, tmp_path, capsys):

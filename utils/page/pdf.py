@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise, zip_longest
 from os import PathLike
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 
@@ -34,6 +34,8 @@ GLYPH_BOX = (0, -200, 500, 800)
 CODES = 255
 """Characters of a font, whose codes are bytes from 1."""
 _CATALOG, _PAGES, _RESOURCES, _INFO, _GLYPH = range(1, 6)  # The numbers of objects.
+
+Drawn: TypeAlias = Sequence[tuple[Pen, Sequence[np.ndarray]]]
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,16 @@ class PdfPage:
         width, height: of the page.
         drawn: pens, each with the cubic curves `(segments, 4, 2)` that it draws, in order.
         rows: the words of each row of text, from the left.
+        highlighted: as `drawn`, under it; what lies below shines through.
+        filled: outlines as such curves, which are filled with black.
     """
 
     width: float
     height: float
-    drawn: Sequence[tuple[Pen, Sequence[np.ndarray]]]
+    drawn: Drawn
     rows: Sequence[Sequence[BoxedWord]] = ()
+    highlighted: Drawn = ()
+    filled: Sequence[np.ndarray] = ()
 
 
 def pdf_page(sheet: Sheet) -> PdfPage:
@@ -106,7 +112,12 @@ def write_pdf(path: str | PathLike[str], pages: Iterable[PdfPage], title: str = 
         pages: at least one; they are taken one by one and not kept.
         title: in the file's metadata; none if empty.
     """
-    atomic_write(path, lambda file: _Document(file).write(pages, title))
+    atomic_write(path, lambda file: write_pages(file, pages, title))
+
+
+def write_pages(file: BinaryIO, pages: Iterable[PdfPage], title: str = "") -> None:
+    """Write pages as a PDF to an open file; see `write_pdf`."""
+    _Document(file).write(pages, title)
 
 
 class _Document:
@@ -125,7 +136,8 @@ class _Document:
         kids = " ".join(f"{number} 0 R" for number in numbers)
         self._put(f"/Type/Pages/Count {len(numbers)}/Kids[{kids}]", number=_PAGES)
         fonts = "".join(f"/F{number} {font} 0 R" for number, font in enumerate(self._fonts()))
-        self._put(f"/Font<<{fonts}>>", number=_RESOURCES)
+        modes = "".join(f"/{mode}<</BM/{mode}>>" for mode in ("Multiply", "Normal"))
+        self._put(f"/Font<<{fonts}>>/ExtGState<<{modes}>>", number=_RESOURCES)
         self._put("", f"{EM * GLYPH_WIDTH:g} 0 {' '.join(map(str, GLYPH_BOX))} d1", _GLYPH)
         named = f"/Title<FEFF{_utf16(XML_FORBIDDEN.sub('?', title))}>" if title else ""
         self._put(named, number=_INFO)
@@ -155,9 +167,10 @@ class _Document:
         width, height = (decimal(POINT * side) for side in (page.width, page.height))
         # Millimetres from the top left corner, y downwards; round ends and corners.
         lines = [f"{POINT:.6f} 0 0 {-POINT:.6f} 0 {height} cm 1 J 1 j"]
-        for pen, strokes in page.drawn:
-            lines.append(f"{_colour(pen.colour)} RG {decimal(pen.width)} w")
-            lines += [*map(_path, strokes), "S"]
+        if page.highlighted:
+            lines += ["/Multiply gs", *_strokes(page.highlighted), "/Normal gs"]
+        lines += _strokes(page.drawn)
+        lines += [*map(_path, page.filled), "f"] if page.filled else []
         lines += ["BT 3 Tr", *(part for row in page.rows for part in self._row(row)), "ET"]
         content = self._put("", "\n".join(lines))
         return self._put(
@@ -234,6 +247,20 @@ def _utf16(text: str) -> str:
 def _colour(colour: str) -> str:
     """Return the parts of `#rrggbb`, 0 to 1."""
     return " ".join(decimal(part / 255) for part in bytes.fromhex(colour[1:]))
+
+
+def _strokes(drawn: Drawn) -> Iterator[str]:
+    """Yield what draws strokes, pen by pen."""
+    for pen, strokes in drawn:
+        yield f"{_colour(pen.colour)} RG {decimal(pen.width)} w"
+        yield from map(_path, strokes)
+        yield "S"
+
+
+def straight(points: np.ndarray) -> np.ndarray:
+    """Return the lines through points `(n, 2)` as cubic segments `(n - 1, 4, 2)`."""
+    start, end = points[:-1, None], points[1:, None]
+    return start + (end - start) * np.linspace(0, 1, 4)[:, None]
 
 
 def _path(segments: np.ndarray) -> str:

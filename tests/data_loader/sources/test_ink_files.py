@@ -61,9 +61,9 @@ def test_nothing_of_use_is_an_error(tmp_path):
     message = r"no ink there: 1 left out: no ink in a known format: note; what is read: InkML"
     with pytest.raises(DataError, match=message):
         read_ink(tmp_path)
-    # Nor is what is zipped and no tar archive a broken one, such as a note of Xournal++.
-    (tmp_path / "note.xopp").write_bytes(gzip.compress(b"<?xml version='1.0'?><xournal/>" * 99))
-    for name in ("note", "note.xopp"):
+    # Nor is what is zipped and no tar archive a broken one.
+    (tmp_path / "note.bin").write_bytes(gzip.compress(b"to be bought: milk" * 99))
+    for name in ("note", "note.bin"):
         message = rf"/{name}: no ink in a known format; what is read: InkML, a"
         with pytest.raises(DataError, match=message):
             read_ink(tmp_path / name)

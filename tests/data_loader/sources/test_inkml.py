@@ -65,6 +65,35 @@ def test_channels_as_declared(tmp_path):
     assert ink == INK[:3]
 
 
+@pytest.mark.parametrize("way", ["named", "of the group", "referred to", "the last one"])
+def test_each_trace_has_the_channels_and_the_unit_of_its_context(tmp_path, way):
+    """The second trace has y first, in thousandths of a centimetre; the first is in millimetres."""
+    unit = '<channel name="{}" units="{}"/>'
+    plain = f"<traceFormat>{unit.format('X', 'mm')}{unit.format('Y', 'mm')}</traceFormat>"
+    turned = f"<traceFormat>{unit.format('Y', 'cm')}{unit.format('X', 'cm')}</traceFormat>"
+    fine = '<channelProperty channel="X" name="resolution" value="1000" units="1/cm"/>'
+    source = (
+        f'<inkSource xml:id="s">{turned}<channelProperties>{fine}</channelProperties></inkSource>'
+    )
+    reference = ' inkSourceRef="#s"/>' if way == "referred to" else f">{source}</context>"
+    second = f'<context xml:id="b"{reference}'
+    body = "<trace{}>10 20, 13 24, 12 30</trace>{}<trace{}>2800 2200, 2900 2200</trace>"
+    first_context = f'<context xml:id="a">{plain}</context>'
+    if way == "the last one":
+        content = document(first_context + body.format("", second, ""))
+    else:
+        defined = (
+            f"<definitions>{first_context}{source * (way == 'referred to')}{second}</definitions>"
+        )
+        named, group = ' contextRef="#a"', "<traceGroup>"
+        if way == "of the group":
+            named, group = "", f"<traceGroup{named}>"
+        traces = body.format(named, "", ' contextRef="#b"')
+        content = document(f"{defined}{group}{traces}</traceGroup>")
+    ink, text = first(tmp_path, content)
+    assert text == "hello" and ink == pytest.approx(np.array(INK))
+
+
 def test_a_channel_of_time_tells_missing_points(tmp_path):
     body = "<trace>0 0 0, 1 0 10, 2 0 20, 3 0 60, 4 0 70</trace><trace>9 9 900, 9 8 910</trace>"
     sample = sample_of(tmp_path, document(body, extra=channels(*"XYT")))

@@ -30,6 +30,16 @@ def test_the_rows_of_a_page_are_read_from_its_svg(tmp_path):
     assert len(found[2].ink) == 30 + 2
 
 
+def test_the_rows_are_read_after_another_program_has_moved_them(tmp_path):
+    """Inkscape writes relative curves, and moves a layer by a transformation."""
+    path = '<path aria-label="a" d="m 1,2 c 1,0 2,1 3,3 l 4 0 0 4"/>'
+    moved = f'<svg><g transform="translate(5) rotate(90)">{path}</g></svg>'
+    (tmp_path / "a.svg").write_text(moved)
+    (sample,) = read_ink(tmp_path / "a.svg")
+    assert sample.text == "a"
+    assert sample.ink == pytest.approx(np.array([[0, 0, 0], [-3, 3, 0], [0, 4, 0], [-4, 0, 1]]))
+
+
 def test_a_line_is_read_from_its_svg(tmp_path):
     ink = from_strokes([WAVE, WAVE[:5]])
     (tmp_path / "line.svg").write_text(to_svg(page_of_line(ink)))
@@ -42,8 +52,8 @@ def test_a_line_is_read_from_its_svg(tmp_path):
     ("svg", "reason"),
     [
         ('<path d="M1 1C1 2 3 4 5 6"/>', "that write or page did not draw"),
-        ('<path aria-label="a" d="m1 1h3"/>', "not of absolute cubic curves"),
-        ('<path aria-label="a" d="M1 1C1 2"/>', "not of absolute cubic curves"),
+        ('<path aria-label="a" d="m1 1h3x2"/>', r"a path that is not valid \(m1 1h3x2"),
+        ('<path aria-label="a" d="M1 1C1 2"/>', r"a path that is not valid \(M1 1C1 2"),
     ],
 )
 def test_other_svg_is_refused(tmp_path, svg, reason):

@@ -6,9 +6,11 @@ import pytest
 from data_loader.sources.ink_files import read_ink
 from handwriting.styles import styles
 from model.loading import load_reader
-from model.recognition.readability import has_rows, misgiving
+from model.recognition.readability import misgiving, row_breaks
 from tests.shared_data import DATA
 from utils.ink import from_strokes, strokes
+
+BAR_AND_STEM = np.array([[0.0, 20.0], [30.0, 20.0]]), np.array([[60.0, 0.0], [60.0, 20.0]])
 
 
 def misgivings(reader, inks):
@@ -38,7 +40,14 @@ def test_rows_turned_ink_and_other_scripts_are_named():
     assert [why.partition(";")[0][:26] for why in whys] == [
         "it seems to have several r", *["a script that the network "] * 2,
     ]  # fmt: skip
-    assert not any(map(has_rows, inks))
+    assert not any(map(row_breaks, inks))
+
+
+def test_a_page_is_one_even_if_a_single_character_is_read_of_it():
+    rows = [stroke + np.array([0, 40 * n]) for n in range(10) for stroke in BAR_AND_STEM]
+    assert "`experiments.py notes` reads pages" in misgiving(from_strokes(rows), "N", 0.0)
+    bars = [np.array([[0.0, y], [20.0, y]]) for y in (0, 10, 20, 30)]
+    assert not misgiving(from_strokes(bars[:2]), "=", 0.0) + misgiving(from_strokes(bars), "E", 0.0)
 
 
 def test_another_script_is_named():

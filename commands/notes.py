@@ -1,0 +1,158 @@
+"""Read pages of notes: as text, as PDFs that can be searched, or to find words in them."""
+
+import argparse
+import hashlib
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
+from functools import cache
+from pathlib import Path
+
+from tqdm import tqdm
+
+import model
+import notes
+from base.pretrained import resolve_checkpoint
+from commands import options, search_options
+from commands.options import Networks, Parser
+from commands.search_options import SearchOptions
+from utils.checks import DataError, UserError
+from utils.files import make_room
+
+KINDS = (".pdf", ".txt", ".md", ".json", ".inkml")
+"""Suffixes of what notes are saved as."""
+
+
+def add_options(parser: Parser) -> None:
+    options.add_network(parser, default="reader")
+    parser.add_argument(
+        "path",
+        type=Path,
+        metavar="PATH",
+        help="file of Xournal++, reMarkable, Excalidraw, SVG, InkML or what `read` takes, or a "
+        "folder of them; pages that were read before are not read again",
+    )
+    either = parser.add_mutually_exclusive_group()
+    words = (
+        "print where these words, or what may be them, stand side by side: file, page:row:word, "
+    )
+    words += "how sure that is, from 0 to 1, and the row"
+    either.add_argument("--search", metavar="WORDS", help=words)
+    lines = "save the corrected rows as InkML, from which configs/own_hand_reader.json learns"
+    either.add_argument("--lines", type=Path, metavar="FILE", help=lines)
+    parser.add_argument(
+        "--correct",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("PAGE:ROW:WORD", "TEXT"),
+        help="say what a word of a file is, from now on (an empty TEXT: it is none); may be given "
+        "several times",
+    )
+    search_options.add_options(parser)
+    options.add_output(either, KINDS, default=None)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    chosen, path = search_options.options_of(arguments), arguments.path
+    check(arguments)
+    files = notes.note_files(path) if path.is_dir() else {path.name: path}
+    if not files:
+        raise UserError(f"{path}: no notes in this folder")
+    output, lines = arguments.output, arguments.lines
+    if output:
+        output.make()
+    library = _library(options.taken(Networks, arguments), arguments.resume, chosen)
+    if arguments.correct:
+        note = library.note(path.name, path, progress=True)
+        for place, text in arguments.correct:
+            library.correct(note, options.place(place), text)
+    read = _read(library, files, only=not path.is_dir())
+    if arguments.search:
+        for note in read:
+            _print_hits(note, arguments.search)
+    elif lines:
+        print(f"{lines}  ({notes.save_lines(read, lines)} lines)")
+    elif output and output.file:
+        print(*notes.save([*read], output.file), sep="\n")
+    else:
+        for note in read:
+            if output:
+                place = output.folder / f"{_inside(note.name)}.pdf"
+                place.parent.mkdir(parents=True, exist_ok=True)
+                tqdm.write("\n".join(map(str, notes.save([note], place))))
+            else:
+                tqdm.write(f"# {note.name}\n" * (len(files) > 1) + notes.as_text([note]))
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Refuse what would replace the notes, and what is not there.
+
+    Raises:
+        UserError: saying what.
+    """
+    path, output = arguments.path, arguments.output
+    options.check_readable(path)
+    for saved in filter(None, (arguments.lines, output and output.file)):
+        if saved.exists() and saved.samefile(path):
+            raise UserError(f"{saved}: would replace the notes; name another file")
+    if arguments.correct and path.is_dir():
+        raise UserError(f"--correct is for a file; {path} is a folder")
+    if arguments.search is not None and not arguments.search.split():
+        raise UserError("--search: no words")
+    if arguments.lines:
+        make_room(arguments.lines, "--lines")
+    for place, _ in arguments.correct:
+        options.place(place)
+
+
+def _library(networks: Networks, path: str, chosen: SearchOptions) -> "notes.Library":
+    """Return the library of what a network reads, which is loaded when a page is new."""
+
+    @cache
+    def reader() -> "tuple[model.Reader, model.Search]":
+        with redirect_stdout(sys.stderr):
+            loaded = networks.reader(path)
+            return loaded, chosen.search(loaded)
+
+    checkpoint = resolve_checkpoint(path)
+    content = (reader()[0].path if checkpoint.is_dir() else checkpoint).read_bytes()
+    text = chosen.language_model
+    if text not in (None, "train"):
+        content += Path(text).read_bytes()
+    name = f"{hashlib.sha256(content).hexdigest()} {chosen}"
+    return notes.Library.of_user(lambda page: notes.read_page(page, *reader()), name)
+
+
+def _read(
+    library: "notes.Library", files: Mapping[str, Path], *, only: bool
+) -> "Iterator[notes.Note]":
+    """Yield notes, and say what they leave out; what cannot be read is said as well, and raised
+    where there is only one file."""
+    left_out: Counter[str] = Counter()
+    for name, file in tqdm(files.items(), "notes", unit="file", disable=only or None):
+        try:
+            note = library.note(name, file, progress=True)
+        except DataError as error:
+            if only:
+                raise
+            tqdm.write(f"left out: {error}", sys.stderr)
+            continue
+        for _, text in note.pages:
+            left_out.update(text.left_out)
+        yield note
+    if left_out:
+        shown = ", ".join(f"{kind}: {count}" for kind, count in left_out.items())
+        print(f"in no row are {shown}", file=sys.stderr)
+
+
+def _print_hits(note: "notes.Note", words: str) -> None:
+    for hit in notes.search(words, note):
+        place = f"{hit.page}:{hit.number}:{hit.word}"
+        tqdm.write(f"{note.name}\t{place}\t{hit.confidence:.2f}\t{hit.row.marked}")
+
+
+def _inside(name: str) -> Path:
+    """Return the name of a note as a path that leads out of no folder; a tablet's may have any."""
+    return Path(*(part for part in name.split("/") if part not in ("", ".", "..")))

@@ -1,0 +1,59 @@
+"""InkML as a page: traces of any context and group, with their brushes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from data_loader.sources.files import read_file
+from data_loader.sources.inkml import UNITS, formats, identity, is_drawn, points_of
+from data_loader.sources.parsing import xml_tree
+from notes.ink_page import MAX_BYTES, InkPage, PageStroke, hex_colour, number, page_around
+
+
+def parse(path: Path) -> list[InkPage]:
+    """Return the page of a file: the active area of its first source, or what its ink takes."""
+    root = xml_tree(read_file(path, MAX_BYTES), "ink")
+    forms = formats(root)
+    brushes = {f"#{identity(brush)}": brush for brush in root.iter("brush")}
+    unit = next((form.unit for form in forms.values() if form.unit), None)
+    parts: list[list[np.ndarray]] = []
+    looks: list[Element | None] = []
+    waiting: list[tuple[Element, Element | None]] = [(root, None)]
+    while waiting:
+        element, inherited = waiting.pop()
+        brush = brushes.get(element.get("brushRef", ""), inherited)
+        waiting += ((child, brush) for child in reversed(element))
+        if element not in forms or not is_drawn(element):
+            continue
+        if not parts or element.get("continuation") not in ("middle", "end"):
+            parts.append([])
+            looks.append(brush)
+        points, _ = points_of(element, forms[element], f"trace {len(parts)}")
+        parts[-1].append(points * _scale(forms[element].unit, unit))
+    strokes = (
+        _stroke(np.concatenate(part), [] if brush is None else brush, unit)
+        for part, brush in zip(parts, looks, strict=True)
+    )
+    area = next(root.iter("activeArea"), Element("activeArea"))
+    size = [area.get(name) for name in ("width", "height")]
+    sheet = None
+    if all(size):
+        scale = _scale(UNITS.get(area.get("units", "")), unit)
+        sheet = (0.0, 0.0, *(scale * number(side) for side in size))
+    return [page_around(strokes, sheet=sheet, unit=unit)]
+
+
+def _scale(unit: float | None, page_unit: float | None) -> float:
+    """Return the page's units in a unit, where both are known; else 1."""
+    return unit / page_unit if unit and page_unit else 1.0
+
+
+def _stroke(points: np.ndarray, brush: Sequence[Element], unit: float | None) -> PageStroke:
+    """Return a stroke of a brush, whose elements are its properties."""
+    values = {item.get("name"): item.get("value", "") for item in brush}
+    units = {item.get("name"): UNITS.get(item.get("units", "")) for item in brush}
+    width = number(values["width"]) * _scale(units["width"], unit) if "width" in values else None
+    tool = "highlighter" if values.get("rasterOp") == "maskPen" else "pen"  # as Windows has it
+    return PageStroke(points, tool, hex_colour(values.get("color", "")), width)

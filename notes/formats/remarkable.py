@@ -1,0 +1,181 @@
+"""Pages of reMarkable's tablets: `.rm` files of version 6, and documents of such pages.
+
+A document lies in the tablet's folder as `UUID.content`, which lists its pages, `UUID.metadata`,
+which has its name, a folder `UUID` with an `.rm` file for each page, and maybe `UUID.pdf`.
+"""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_loader.sources.files import MEBIBYTE, read_file
+from data_loader.sources.own_ink import json_values
+from data_loader.sources.parsing import MAX_CHARACTERS, Fault
+from notes.ink_page import InkPage, PageStroke, TypedText, page_around
+
+MAX_PAGE = 8 * MEBIBYTE
+"""Limit on the bytes of a page (assumed: of half a million points)."""
+ENDLESS = re.compile(rb"[\x80-\xff]{20000}")
+"""A number that takes long to read (assumed: texts without a byte below 128 are shorter)."""
+WIDTH, HEIGHT, DPI = 1404, 1872, 226
+"""Of the screen in pixels, unless a page says others, and pixels per inch (reMarkable 2)."""
+
+# Typed text, in pixels (as the program rmc has it): from its place to above its first line, from
+# line to line by their style, and where ink at both ends of the text is.
+TOP, PITCH = -88.0, 70.0
+PITCHES = {2: 150.0, 4: 35.0, 5: 35.0, 6: 35.0, 7: 35.0}
+ENDS = {(0, 0xFFFFFFFFFFFE): 270.0, (0, 0xFFFFFFFFFFFF): 700.0}
+
+# Numbers of pens (the last is the shader), and colours by their numbers (assumed, by eye).
+HIGHLIGHTERS, ERASERS = (5, 18, 23), (6, 8)
+COLOURS = (
+    "#000000", "#7d7d7d", "#ffffff", "#ffeb00", "#00c853", "#ff5ca8", "#0050c8", "#d90707",
+    "#7d7d7d", "#ffed75", "#a1d87d", "#8bd0e5", "#b782cd", "#f7e851",
+)  # fmt: skip
+
+MAX_FOLDERS = 100
+"""Limit on the folders that a document is in (assumed)."""
+
+_NAME = re.compile(r"[-\w]{1,100}")
+_HEADER = b"reMarkable .lines file, version="
+
+
+def parse(path: Path) -> list[InkPage]:
+    """Return the page of an `.rm` file, or the pages of a document by its `.content` file."""
+    if path.suffix != ".content":
+        return [_page(read_file(path, MAX_PAGE))]
+    pdf, pages = path.with_suffix(".pdf"), []
+    for name, number in _listed(json_values(read_file(path))):
+        file = path.with_suffix("") / f"{name}.rm"
+        page = _page(read_file(file, MAX_PAGE) if file.is_file() else b"")
+        if number is not None and pdf.is_file():
+            page = replace(page, background=pdf, background_page=number)
+        pages.append(page)
+    return pages
+
+
+def title(path: Path) -> str | None:
+    """Return the name of the document of a `.content` file with the folders that it is in on the
+    tablet; None if it was thrown away."""
+    names: list[str] = []
+    place: object = path.stem
+    while isinstance(place, str) and _NAME.fullmatch(place) and len(names) < MAX_FOLDERS:
+        values: Any = {}
+        with suppress(Fault):  # It has none.
+            values = json_values(read_file(path.with_name(f"{place}.metadata")))
+        if place == "trash" or not isinstance(values, dict) or values.get("deleted"):
+            return None
+        names.insert(0, str(values.get("visibleName") or place))
+        place = values.get("parent")
+    return "/".join(names)
+
+
+def _listed(values: Any) -> list[tuple[str, int | None]]:
+    """Return the names of a document's pages, and which page of a PDF each is, if any."""
+    try:
+        if "cPages" in values:
+            pages = [p for p in values["cPages"]["pages"] if not p.get("deleted", {}).get("value")]
+            listed = [(page["id"], page.get("redir", {}).get("value")) for page in pages]
+        else:
+            numbers = values.get("redirectionPageMap") or range(len(values["pages"]))
+            listed = [*zip(values["pages"], numbers, strict=True)]
+        return [
+            (_NAME.fullmatch(name)[0], int(n) if n is not None and n >= 0 else None)
+            for name, n in listed
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise Fault("a document that does not list its pages") from None
+
+
+def _page(content: bytes) -> InkPage:
+    """Return the page of a file, or an empty one."""
+    if not content:
+        return page_around((), sheet=(0.0, 0.0, WIDTH, HEIGHT), unit=72 / DPI)
+    if not content.startswith(_HEADER + b"6"):
+        version = content[len(_HEADER) :][:1].decode("ascii", "replace")
+        raise Fault("a page of a tablet with older software", f"version {version}; 6 is read")
+    if ENDLESS.search(content):
+        raise Fault("a broken page of a tablet", "a number without an end")
+    try:
+        import rmscene
+    except ImportError:
+        advice = "install it: python -m pip install --no-deps rmscene packaging"
+        raise Fault("a page of a tablet, which takes rmscene", advice) from None
+    logging.getLogger("rmscene").setLevel(logging.CRITICAL)  # What it cannot read is counted.
+    left_out: Counter[str] = Counter()
+    try:
+        blocks = [*rmscene.read_blocks(BytesIO(content))]
+        left_out["unknown block"] += sum(isinstance(b, rmscene.UnreadableBlock) for b in blocks)
+        tree = rmscene.SceneTree()
+        rmscene.build_tree(tree, blocks)
+        typed, places = _typed(tree.root_text) if tree.root_text else ([], dict(ENDS))
+        strokes = [*_strokes(tree.root, places, {id(tree.root)}, left_out)]
+    except Fault:
+        raise
+    except Exception as error:  # The library raises whatever breaks.
+        raise Fault("a broken page of a tablet", f"{type(error).__name__}: {error}") from None
+    width, height = getattr(tree.scene_info, "paper_size", None) or (WIDTH, HEIGHT)
+    sheet = (-width / 2, 0.0, width / 2, height)
+    return page_around(strokes, typed, sheet, unit=72 / DPI, left_out=+left_out)
+
+
+def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
+    """Return the lines of a text, and how far down the ink is that was written at a character."""
+    from rmscene.text import TextDocument
+
+    items = text.items.sequence_items()
+    # Deleted ones are numbers in the file, which the library makes lists of.
+    if sum(item.deleted_length + len(str(item.value)) for item in items) > 50 * MAX_CHARACTERS:
+        raise Fault("too long a typed text")
+    typed, places, y = [], dict(ENDS), text.pos_y + TOP
+    for paragraph in TextDocument.from_scene_item(text).contents:
+        y += PITCHES.get(int(paragraph.style.value), PITCH)
+        if str(paragraph).strip():
+            typed.append(TypedText(str(paragraph), text.pos_x, y - PITCH / 2, PITCH / 2))
+        letters = [
+            paragraph.start_id,
+            *(letter for part in paragraph.contents for letter in part.i),
+        ]
+        places |= {(letter.part1, letter.part2): y for letter in letters}
+    return typed, places
+
+
+def _strokes(
+    group: Any, places: dict[tuple[int, int], float], seen: set[int], left_out: Counter[str]
+) -> Iterator[PageStroke]:
+    """Yield the strokes of a layer or another group, where they are on the page."""
+    from rmscene.scene_items import Group, Line
+
+    shift = np.zeros(2)
+    if group.anchor_id is not None:
+        anchor = group.anchor_id.value
+        shift[:] = group.anchor_origin_x.value, places.get((anchor.part1, anchor.part2), 0.0)
+    for item in group.children.values():
+        if item is None:
+            left_out["erased stroke"] += 1
+        elif isinstance(item, Line):
+            points = np.array([(p.x, p.y) for p in item.points], np.float64).reshape(-1, 2)
+            tool = "highlighter" if item.tool in HIGHLIGHTERS else "pen"
+            tool = "eraser" if item.tool in ERASERS else tool
+            colour = COLOURS[item.color]
+            if item.color_rgba:
+                colour = "#{:02x}{:02x}{:02x}".format(*item.color_rgba)
+            width = float(np.mean([p.width for p in item.points] or [0])) / 4
+            yield PageStroke(points + shift, tool, colour, width)
+        elif isinstance(item, Group) and id(item) not in seen:
+            seen.add(id(item))
+            if not item.visible.value:
+                left_out["hidden layer"] += 1
+                continue
+            for stroke in _strokes(item, places, seen, left_out):
+                yield replace(stroke, points=stroke.points + shift)
+        elif not isinstance(item, Group):
+            left_out["marked text"] += 1

@@ -1,0 +1,90 @@
+"""Notes of Xournal++ and Xournal: packed XML with pages of layers, in points (1/72 inch)."""
+
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from data_loader.sources.files import read_file, unpacked
+from data_loader.sources.parsing import Fault, xml_tree
+from notes.ink_page import MAX_BYTES, InkPage, PageStroke, TypedText, hex_colour, number
+
+MAX_VALUES = 400_000
+"""Limit on the numbers of a stroke (assumed)."""
+LONG = 30.0
+"""Points (1/72 inch) of each step of a stroke that a ruler drew, at least (assumed: a pen is told
+every few milliseconds)."""
+
+
+def parse(path: Path) -> list[InkPage]:
+    """Return the pages of a file."""
+    content = unpacked(read_file(path, MAX_BYTES), MAX_BYTES)
+    if len(content) == MAX_BYTES:
+        raise Fault(f"more than {MAX_BYTES:,} bytes when it is unpacked")
+    pages: list[InkPage] = []
+    pdf = None
+    for element in xml_tree(content, "xournal").findall("page"):
+        background = element.find("background")
+        background = Element("background") if background is None else background
+        pdf = _pdf(background, path) or pdf  # The first page names it for all.
+        page = _page(element)
+        if background.get("type") == "pixmap":
+            page.left_out["background image"] += 1
+        if background.get("type") == "pdf":
+            listed = re.match(r"\d{1,9}", background.get("pageno", ""))
+            if pdf is None or not pdf.is_file():
+                page.left_out["background PDF that is missing"] += 1
+            elif listed:
+                page = replace(page, background=pdf, background_page=max(int(listed[0]) - 1, 0))
+        pages.append(page)
+    return pages
+
+
+def _pdf(background: Element, path: Path) -> Path | None:
+    """Return the PDF that a background names: beside the note where it has moved with it."""
+    if background.get("type") != "pdf" or not (name := background.get("filename")):
+        return None
+    if background.get("domain") == "attach":
+        return path.with_name(f"{path.name}.{Path(name).name}")
+    places = (path.parent / name, path.parent / name.replace("\\", "/").rpartition("/")[2])
+    return next((place for place in places if place.is_file()), places[0])
+
+
+def _page(element: Element) -> InkPage:
+    """Return a page without its background."""
+    strokes: list[PageStroke] = []
+    typed: list[TypedText] = []
+    left_out = Counter[str]()
+    for item in (item for layer in element.findall("layer") for item in layer):
+        match item.tag:
+            case "stroke":
+                strokes.append(_stroke(item))
+            case "text":
+                place = (number(item.get(name, "")) for name in ("x", "y", "size"))
+                typed.append(TypedText(item.text or "", *place))
+            case "teximage":
+                left_out["formula"] += 1
+            case _:
+                left_out[item.tag[:40]] += 1
+    size = (number(element.get(name, "")) for name in ("width", "height"))
+    return InkPage(*size, tuple(strokes), 1.0, tuple(typed), left_out=left_out)
+
+
+def _stroke(item: Element) -> PageStroke:
+    text = item.text or ""
+    if text.count(" ") > MAX_VALUES:
+        raise Fault(f"a stroke of more than {MAX_VALUES // 2:,} points")
+    try:
+        points = np.array(text.split(), np.float64).reshape(-1, 2)
+    except ValueError:
+        raise Fault("a stroke that is not x and y of points", text.strip()[:40]) from None
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    tool = item.get("tool", "pen")
+    if tool not in ("highlighter", "eraser"):
+        is_drawn = "fill" in item.attrib or (len(steps) and steps.min() > LONG)
+        tool = "shape" if is_drawn else "pen"
+    width = number(item.get("width", "").partition(" ")[0])
+    return PageStroke(points, tool, hex_colour(item.get("color", "")), width)

@@ -1,0 +1,78 @@
+"""Pages of ink are read."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import numpy as np
+
+from model.reader import Reader
+from model.recognition.decoding import GREEDY, Search
+from model.recognition.words import InkWord
+from notes.confidence import confidence
+from notes.ink_page import InkPage, TypedText
+from notes.page_text import PageRow, PageText, PageWord
+from notes.rows import find_rows
+from utils.ink import from_strokes
+
+TYPED_WIDTH = 0.5
+"""Width of a typed character in sizes of the font (assumed)."""
+
+
+def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageText:
+    """Return what the ink and the typed texts of a page say; all rows are read together.
+
+    Raises:
+        UserError: see `Reader.read_words`.
+    """
+    pens = [number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"]
+    found, kinds = find_rows([page.strokes[number].points for number in pens])
+    left_out = Counter(kinds.values())
+    left_out += Counter(stroke.tool for stroke in page.strokes if stroke.tool != "pen")
+    numbers = [[pens[stroke] for stroke in row.strokes] for row in found]
+    strokes = [[page.strokes[number].points for number in row] for row in numbers]
+    inks = [from_strokes(row) for row in strokes]
+    rows = []
+    for of_row, parts, ink, words in zip(
+        numbers, strokes, inks, reader.read_words(inks, search), strict=True
+    ):
+        if words:
+            places = np.concatenate(parts)
+            digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
+            read = tuple(map(partial(_page_word, places), words))
+            rows.append(PageRow(read, tuple(of_row), digest))
+        else:
+            left_out["unread row"] += 1
+    return PageText(tuple(_with_typed(rows, page.typed)), dict(left_out))
+
+
+def _page_word(places: np.ndarray, word: InkWord) -> PageWord:
+    """Return a word of a row whose points are at places `(points, 2)`."""
+    points = places[word.points]
+    box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+    return PageWord(word.text, box, confidence(word.probability), word.alternatives)
+
+
+def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:
+    """Return rows with those of typed texts, each before the first row below it."""
+    for text in typed:
+        for number, line in enumerate(text.text.splitlines()):
+            if line.strip():
+                row = PageRow((*_typed_words(text, number, line),))
+                middle = (row.box[1] + row.box[3]) / 2
+                below = (n for n, one in enumerate(rows) if (one.box[1] + one.box[3]) / 2 > middle)
+                rows.insert(next(below, len(rows)), row)
+    return rows
+
+
+def _typed_words(text: TypedText, number: int, line: str) -> Iterator[PageWord]:
+    """Yield the words of a line of a typed text."""
+    top, start = text.y + number * text.size, 0
+    for word in line.split():
+        start = line.index(word, start)
+        left, right = (
+            text.x + TYPED_WIDTH * text.size * place for place in (start, start + len(word))
+        )
+        start += len(word)
+        yield PageWord(word, (left, top, right, top + text.size))

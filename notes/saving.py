@@ -1,0 +1,235 @@
+"""Notes as files: a PDF that can be searched, text, Markdown, JSON, or InkML with texts."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from notes.ink_page import InkPage, PageStroke
+from notes.page_text import Note, PageRow, PageText
+from utils.checks import UserError
+from utils.files import atomic_write, write_text
+from utils.page.layers import curves
+from utils.page.page import Pen, Row, Sheet
+from utils.page.pdf import POINT, BoxedWord, Drawn, PdfPage, straight, write_pages, write_pdf
+from utils.page.saving import save_sheets
+
+SHEET_WIDTH = 210.0
+"""Millimetres of the width of a page whose unit is unknown (assumed: A4)."""
+LINE_GAP = 5.0
+"""Millimetres between lines of a hand (assumed)."""
+
+
+def save(notes: Sequence[Note], path: Path) -> list[Path]:
+    """Save notes in one file, or as InkML in one a page, and return the files.
+
+    Raises:
+        UserError: if a PDF that notes annotate cannot be used.
+        OSError: if a file cannot be written.
+    """
+    kind, pages = path.suffix.lower(), [page for note in notes for page in note.pages]
+    if kind == ".inkml":
+        return save_sheets([_sheet(*page) for page in pages], path)
+    if kind == ".pdf":
+        if any(page.background for page, _ in pages):
+            atomic_write(path, _over_pdfs(pages, path.stem).write)
+        else:
+            write_pdf(path, (_pdf_page(*page) for page in pages), path.stem)
+    else:
+        write_text(path, {".txt": as_text, ".md": as_markdown, ".json": as_json}[kind](notes))
+    return [path]
+
+
+def save_lines(notes: Iterable[Note], path: Path) -> int:
+    """Save the rows that a hand can be learned from as InkML, and return how many there are.
+
+    Raises:
+        UserError: if there is none.
+    """
+    rows, width, bottom = [], 0.0, LINE_GAP
+    for page, text in (page for note in notes for page in note.pages):
+        for row in text.rows:
+            if row.is_learnable:
+                parts = _written(page, row).strokes
+                low, high = np.min([p.min(axis=0) for p in parts], axis=0), _high(parts)
+                moved = tuple(part - low + (LINE_GAP, bottom) for part in parts)
+                rows.append(Row(moved, row.text))
+                width, bottom = max(width, high[0] - low[0]), bottom + high[1] - low[1] + LINE_GAP
+    if not rows:
+        raise UserError(f"{path}: no row whose words are all sure has a corrected one")
+    save_sheets([Sheet(width + 2 * LINE_GAP, bottom, tuple(rows))], path)
+    return len(rows)
+
+
+# Text
+
+
+def as_text(notes: Sequence[Note]) -> str:
+    """Return the text of notes: a row a line, and an empty one between pages."""
+    pages = (text for note in notes for _, text in note.pages)
+    return "\n\n".join("\n".join(row.marked for row in text.rows) for text in pages) + "\n"
+
+
+def as_markdown(notes: Sequence[Note]) -> str:
+    """Return notes as Markdown with a heading for each file and page."""
+    parts = []
+    for note in notes:
+        parts.append(f"# {_escaped(note.name)}")
+        for number, (_, text) in enumerate(note.pages, 1):
+            parts.append(f"## Page {number}")
+            parts.append("\\\n".join(_escaped(row.marked) for row in text.rows))
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """Return a line in which Markdown sees no marks."""
+    text = re.sub(r"([\\`*_\[\]<>~|#])", r"\\\1", text)
+    return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", text)
+
+
+def as_json(notes: Sequence[Note]) -> str:
+    """Return notes as JSON; boxes are left, top, right and bottom in the unit of their page, in
+    which a point (1/72 inch) has `unit`."""
+    values = {"format": "text of notes", "version": 1, "notes": [*map(_note_values, notes)]}
+    return json.dumps(values, ensure_ascii=False, indent=1) + "\n"
+
+
+def _note_values(note: Note) -> dict[str, Any]:
+    pages = []
+    for page, text in note.pages:
+        rows = [
+            {"text": row.text, "box": row.box, "words": [*map(vars, row.words)]}
+            for row in text.rows
+        ]
+        size = {"width": page.width, "height": page.height, "unit": page.unit}
+        pages.append({**size, "rows": rows, "left_out": text.left_out})
+    return {"name": note.name, "pages": pages}
+
+
+# Pages
+
+
+def _millimetres(page: InkPage) -> float:
+    """Return the millimetres of a page's unit."""
+    return page.unit / POINT if page.unit else SHEET_WIDTH / page.width
+
+
+def _pen(page: InkPage, stroke: PageStroke) -> Pen:
+    width = _millimetres(page) * stroke.width if stroke.width else Pen.width
+    return Pen(width, stroke.colour)
+
+
+def _written(page: InkPage, row: PageRow) -> Row:
+    """Return a row in millimetres."""
+    strokes = [page.strokes[number] for number in row.strokes]
+    moved = tuple(_millimetres(page) * stroke.points for stroke in strokes)
+    return Row(moved, row.text, _pen(page, strokes[0]))
+
+
+def _high(parts: Iterable[np.ndarray]) -> np.ndarray:
+    return np.max([part.max(axis=0) for part in parts], axis=0)
+
+
+def _sheet(page: InkPage, text: PageText) -> Sheet:
+    """Return the pen's ink of a page with the texts of rows, on a sheet that is large enough."""
+    rows = [row for row in text.rows if row.strokes]
+    pens = {number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"}
+    left = pens - {number for row in rows for number in row.strokes}
+    rows += [PageRow((), (number,)) for number in sorted(left)]
+    written = [_written(page, row) for row in rows]
+    size = _millimetres(page) * np.array([page.width, page.height])
+    parts = [np.zeros((1, 2)), *(stroke for row in written for stroke in row.strokes)]
+    low = np.min([part.min(axis=0) for part in parts], axis=0)
+    moved = [
+        Row(tuple(stroke - low for stroke in row.strokes), row.text, row.pen) for row in written
+    ]
+    return Sheet(*np.maximum(size, _high(parts) - low).tolist(), tuple(moved))
+
+
+def _pdf_page(page: InkPage, text: PageText) -> PdfPage:
+    """Return a page for a PDF: highlighters under the ink, typed texts, and the words."""
+    scale = _millimetres(page)
+    marked = [stroke for stroke in page.strokes if stroke.tool == "highlighter"]
+    others = [stroke for stroke in page.strokes if stroke.tool != "highlighter"]
+    rows = [
+        [BoxedWord(word.text, *(scale * side for side in word.box)) for word in row.words]
+        for row in text.rows
+    ]
+    size = scale * page.width, scale * page.height
+    return PdfPage(*size, _drawn(page, others), rows, _drawn(page, marked), [*_outlines(page)])
+
+
+def _drawn(page: InkPage, strokes: Iterable[PageStroke]) -> Drawn:
+    """Return what is drawn of strokes, pen by pen in their order."""
+    scale, drawn = _millimetres(page), []
+    for pen, some in groupby(strokes, lambda stroke: _pen(page, stroke)):
+        drawn.append((pen, [_curve(stroke, scale) for stroke in some]))
+    return drawn
+
+
+def _curve(stroke: PageStroke, scale: float) -> np.ndarray:
+    """Return a stroke as cubic segments, straight ones where it is a line or a figure."""
+    points = scale * stroke.points
+    is_figure = stroke.tool == "shape" and np.ptp(points, axis=0).any()
+    return straight(points) if is_figure else curves(points)
+
+
+def _outlines(page: InkPage) -> Iterator[np.ndarray]:
+    """Yield the outlines of typed texts."""
+    if not page.typed:
+        return
+    from matplotlib.font_manager import FontProperties  # slow to import
+    from matplotlib.textpath import TextPath
+
+    from utils.fonts import drawable
+
+    for text in page.typed:
+        for number, line in enumerate(text.text.splitlines(), 1):
+            shown, fonts = drawable(line)
+            # A large one, whose curves are divided finely.
+            path = TextPath((0, 0), shown, 100, prop=FontProperties(family=fonts), usetex=False)
+            corner = text.x, text.y + 0.9 * number * text.size
+            for outline in path.to_polygons():
+                turned = outline * (1, -1) * text.size / 100
+                yield straight(_millimetres(page) * (turned + corner))
+
+
+def _over_pdfs(pages: Sequence[tuple[InkPage, PageText]], title: str) -> Any:
+    """Return the pages of a PDF, each over the page that it annotates.
+
+    Raises:
+        UserError: if pypdf is not installed, or a PDF that is annotated cannot be used.
+    """
+    try:
+        import pypdf
+    except ImportError:
+        raise UserError("pages over a PDF need pypdf: python -m pip install pypdf") from None
+    content, writer, sources = BytesIO(), pypdf.PdfWriter(), {}
+    write_pages(content, (_pdf_page(*page) for page in pages), title)
+    for over, (page, _) in zip(pypdf.PdfReader(content).pages, pages, strict=True):
+        path, number = page.background, page.background_page
+        if path is None:
+            writer.add_page(over)
+            continue
+        try:
+            if path not in sources:
+                sources[path] = pypdf.PdfReader(path)
+            source = sources[path]
+            if source.is_encrypted:
+                raise UserError(f"{path}: this PDF is encrypted; annotate one without a password")
+            if number >= len(source.pages):
+                raise UserError(f"{path}: has {len(source.pages)} pages, not {number + 1}")
+            below = writer.add_page(source.pages[number])
+            below.transfer_rotation_to_content()
+            left, bottom = below.cropbox.lower_left
+            shift = pypdf.Transformation().translate(float(left), float(bottom))
+            below.merge_transformed_page(over, shift)
+        except (OSError, pypdf.errors.PyPdfError) as error:
+            raise UserError(f"{path}: cannot be put under the notes ({error})") from None
+    writer.add_metadata({"/Title": title})
+    return writer

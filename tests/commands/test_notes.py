@@ -1,0 +1,100 @@
+"""Notes are read, saved, searched and corrected, from files to files."""
+
+import gzip
+import os
+
+import numpy as np
+import pytest
+from pypdf import PdfReader
+
+from commands.notes import _inside
+from data_loader import read_ink
+from tests.commands.networks import ROOT, use
+from utils.checks import UserError
+from utils.ink import strokes
+
+LINES = ROOT / "docs" / "sample-lines"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "online-handwriting" / "notes"
+
+
+def xopp(path, lines):
+    """Write a page of Xournal++ with lines of ink, one below the other."""
+    drawn = []
+    for number, line in enumerate(lines):
+        for stroke in strokes(line.ink):
+            points = 0.25 * stroke + (40, 100 + 90 * number)
+            points = np.repeat(points, 2, axis=0) if len(points) == 1 else points
+            numbers = " ".join(f"{value:.3f}" for value in points.ravel())
+            drawn.append(f'<stroke tool="pen" color="#3333ccff" width="1.41">{numbers}</stroke>')
+    page = f'<page width="800" height="600"><layer>{"".join(drawn)}</layer></page>'
+    path.write_bytes(gzip.compress(f'<xournal fileversion="4">{page}</xournal>'.encode()))
+    return path
+
+
+@pytest.mark.slow
+def test_a_diary_is_read_saved_searched_and_corrected(tmp_path, cache, capsys):
+    lines = read_ink(LINES)[:4]
+    (tmp_path / "notes").mkdir()
+    diary = xopp(tmp_path / "notes" / "diary.xopp", lines)
+    use("notes", diary)
+    read = capsys.readouterr().out.splitlines()
+    for line, row in zip(lines, read, strict=False):
+        assert sum(word in line.text.split() for word in row.split()) > len(line.text.split()) / 2
+    pages = [*(cache / "pages").rglob("*.json")]
+    assert len(pages) == 1 and os.listdir(tmp_path / "notes") == ["diary.xopp"]
+
+    use("notes", diary, "--output", tmp_path / "diary.pdf")
+    (page,) = PdfReader(tmp_path / "diary.pdf").pages
+    assert page.extract_text().split() == " ".join(read).replace("(?)", "").split()
+
+    use("notes", tmp_path / "notes", "--search", "quick brown")
+    found = capsys.readouterr().out.splitlines()[-1].split("\t")
+    assert found[:2] == ["diary.xopp", "1:1:2"] and 0 < float(found[2]) < 1
+
+    use("notes", diary, "--correct", "1:1:2", "slow", "--output", tmp_path / "texts.md")
+    assert "slow" in (tmp_path / "texts.md").read_text().splitlines()[4]
+    assert len([*(cache / "pages").rglob("*.json")]) == 1  # read once in all
+
+
+@pytest.mark.slow
+def test_a_folder_is_read_to_a_folder_and_what_is_broken_is_said(tmp_path, capsys):
+    (tmp_path / "notes" / "2026").mkdir(parents=True)
+    xopp(tmp_path / "notes" / "2026" / "a.xopp", read_ink(LINES)[:1])
+    (tmp_path / "notes" / "b.xopp").write_bytes(gzip.compress(b"<xournal><page"))
+    use("notes", tmp_path / "notes", "--output", tmp_path / "out")
+    printed = capsys.readouterr()
+    assert printed.out.split() == [str(tmp_path / "out" / "2026" / "a.xopp.pdf")]
+    assert "left out: " in printed.err and "b.xopp" in printed.err
+    with pytest.raises(UserError, match=r"b\.xopp"):
+        use("notes", tmp_path / "notes" / "b.xopp")
+
+
+def test_the_name_of_a_note_leads_out_of_no_folder():
+    assert str(_inside("../a/./b//c")) == "a/b/c" and str(_inside("/etc/x")) == "etc/x"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("nowhere.xopp",), "nowhere.xopp: cannot be read"),
+        ((".", "--correct", "1:1:1", "x"), "--correct is for a file"),
+        (("a.inkml", "--correct", "1:1", "x"), "'1:1': the numbers of a page, a row and a word"),
+        (("a.inkml", "--output", "a.inkml"), "would replace the notes"),
+        (("a.inkml", "--lines", "a.inkml"), "would replace the notes"),
+        (("a.inkml", "--output", "a.png"), "a folder is needed, or a file that ends in .pdf"),
+        (("a.inkml", "--search", " "), "--search: no words"),
+        (("empty",), "empty: no notes in this folder"),
+        (("a.inkml", "-r", "eye"), "a network that sees the movement of the pen is needed"),
+    ],
+)
+def test_what_does_not_fit_is_said(tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.inkml").write_bytes((LINES / "line-1.inkml").read_bytes())
+    with pytest.raises(UserError, match=message):
+        use("notes", *words)

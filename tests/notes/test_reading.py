@@ -1,0 +1,56 @@
+"""A page is read without what is no prose, and with what was typed where it stands."""
+
+import numpy as np
+
+from model.recognition.words import InkWord
+from notes.confidence import confidence
+from notes.ink_page import InkPage, PageStroke, TypedText
+from notes.reading import read_page
+from tests.notes.test_rows import row
+
+
+class Words:
+    """A reader for which a row is two words: its first stroke, and all others."""
+
+    def read_words(self, inks, _):
+        self.lengths = [len(ink) for ink in inks]
+        stops = [int(np.flatnonzero(ink[:, 2])[0]) + 1 for ink in inks]
+        return [
+            [
+                InkWord("a", np.arange(stop), 0.5, ("o",)),
+                InkWord("b", np.arange(stop, len(ink)), 1.0, ()),
+            ]
+            for ink, stop in zip(inks, stops, strict=True)
+        ]
+
+
+def test_words_have_their_place_on_the_page():
+    first, second = row(0), row(70)
+    marker = PageStroke(np.array([[0.0, 0], [90, 0]]), "highlighter")
+    circle = 40 * np.exp(1j * np.linspace(0, 6, 60)) - 200  # far left
+    drawing = PageStroke(np.column_stack([circle.real, 3 * circle.imag]))
+    strokes = (marker, *map(PageStroke, first), drawing, *map(PageStroke, second))
+    between = float(np.mean([np.concatenate(part)[:, 1].mean() for part in (first, second)]))
+    typed = (TypedText("two words\nmore", 300, between, 2),)
+    reader = Words()
+    text = read_page(InkPage(500, 500, strokes, typed=typed), reader)
+    assert reader.lengths == [sum(map(len, part)) for part in (first, second)]
+    assert [one.text for one in text.rows] == ["a b", "two words", "more", "a b"]
+    assert text.left_out == {"highlighter": 1, "drawing": 1}
+    upper, typed_row, _, lower = text.rows
+    assert upper.strokes[0] == 1 and min(lower.strokes) > max(upper.strokes) + 1
+    assert upper.ink == lower.ink and not typed_row.ink  # the same ink, wherever it lies
+    word = upper.words[0]
+    points = strokes[upper.strokes[0]].points
+    assert word.box == (*points.min(axis=0), *points.max(axis=0))
+    assert (word.confidence, word.alternatives) == (confidence(0.5), ("o",))
+    everything = np.concatenate(first)
+    assert upper.box == (*everything.min(axis=0), *everything.max(axis=0))
+    # The second typed word begins after four characters of half the size.
+    assert typed_row.words[1].box == (304, between, 309, between + 2)
+
+
+def test_confidence_grows_with_the_probability_and_is_never_a_persons():
+    values = [confidence(float(p)) for p in np.linspace(0, 1, 50)]
+    assert values == sorted(values) and 0 <= values[0] < 0.01 and values[-1] == 0.9999
+    assert confidence(0.5) == 0.3682  # by hand: 1 / (1 + e^0.54)

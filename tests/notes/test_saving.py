@@ -1,0 +1,118 @@
+"""Notes as files, read back by pypdf, poppler's peers and the project's own readers."""
+
+import json
+
+import numpy as np
+import pytest
+from pypdf import PdfReader, PdfWriter
+
+from data_loader import read_ink
+from notes.formats import read_pages
+from notes.page_text import Note, PageRow, PageText, PageWord
+from notes.saving import save, save_lines
+from tests.notes.pages import note, text_of, written_page
+from utils.checks import UserError
+
+
+def operations(page):
+    return [(name.decode(), values) for values, name in page.get_contents().operations]
+
+
+def test_a_pdf_has_the_ink_in_its_colours_and_the_words_where_they_stand(tmp_path):
+    save([note()], tmp_path / "a.pdf")
+    (page,) = PdfReader(tmp_path / "a.pdf", strict=True).pages
+    assert [float(side) for side in page.mediabox[2:]] == pytest.approx([595.28, 841.89], abs=0.01)
+    places = {}
+
+    def visit(text, _, matrix, *__):
+        if text.strip():
+            places[text.strip()] = matrix[4] * 72 / 25.4
+
+    assert page.extract_text(visitor_text=visit).split() == ["Łódź", "7", "Kennedy", "said"]
+    assert places["Kennedy"] == pytest.approx(50, abs=0.1)
+    done = operations(page)
+    assert [values for name, values in done if name == "gs"] == [["/Multiply"], ["/Normal"]]
+    colours = [[*map(float, values)] for name, values in done if name == "RG"]
+    assert colours == [[1, 1, 0], [pytest.approx(2 / 3, abs=0.001), 0, 0], [0, 0, 0]]
+    widths = [float(values[0]) * 72 / 25.4 for name, values in done if name == "w"]
+    assert widths == pytest.approx([16, 1.5, 2], abs=0.01)
+    assert sum(name == "f" for name, _ in done) == 1  # the typed text is seen
+
+
+def background(path, password=None):
+    writer = PdfWriter()
+    writer.add_blank_page(300, 200)
+    page = writer.add_blank_page(595.28, 841.89)
+    page.cropbox.lower_left = (10, 20)
+    if password:
+        writer.encrypt(password)
+    writer.write(path)
+    return path
+
+
+def test_notes_lie_over_the_pdf_that_they_annotate(tmp_path):
+    below = background(tmp_path / "below.pdf")
+    pages = [written_page(background=below, background_page=1), written_page()]
+    save([Note("a", [(page, text_of(page)) for page in pages])], tmp_path / "a.pdf")
+    over, alone = PdfReader(tmp_path / "a.pdf").pages
+    assert "Kennedy" in over.extract_text() and "Kennedy" in alone.extract_text()
+    assert [float(x) for x in over.cropbox.lower_left] == [10, 20]
+    matrices = [[*map(float, values)] for name, values in operations(over) if name == "cm"]
+    assert [1, 0, 0, 1, 10, 20] in matrices
+
+
+@pytest.mark.parametrize(
+    ("password", "page", "message"),
+    [("secret", 0, "below.pdf: this PDF is encrypted"), (None, 2, "below.pdf: has 2 pages, not 3")],
+)
+def test_a_pdf_that_cannot_lie_under_notes_is_named(tmp_path, password, page, message):
+    below = background(tmp_path / "below.pdf", password)
+    with pytest.raises(UserError, match=message):
+        save([note(background=below, background_page=page)], tmp_path / "a.pdf")
+    below.unlink()
+    with pytest.raises(UserError, match="cannot be put under the notes"):
+        save([note(background=below)], tmp_path / "a.pdf")
+    assert not (tmp_path / "a.pdf").exists()
+
+
+def test_texts_mark_what_is_unsure(tmp_path):
+    row = PageRow((PageWord("-_*", (0, 0, 1, 1)), PageWord("3", (2, 0, 3, 1))), (0,), "c")
+    notes = [note(), Note("b", [(written_page(), PageText((row,)))])]
+    save(notes, tmp_path / "a.txt")
+    assert (tmp_path / "a.txt").read_text() == "Łódź 7\nKennedy(?) said\n\n-_* 3\n"
+    save(notes, tmp_path / "a.md")
+    assert (tmp_path / "a.md").read_text().split("\n\n") == [
+        "# diary",
+        "## Page 1",
+        "Łódź 7\\\nKennedy(?) said",
+        "# b",
+        "## Page 1",
+        "\\-\\_\\* 3\n",
+    ]
+    save(notes, tmp_path / "a.json")
+    first, _ = json.loads((tmp_path / "a.json").read_text())["notes"]
+    word = first["pages"][0]["rows"][1]["words"][0]
+    assert (word["text"], word["confidence"], word["alternatives"]) == ("Kennedy", 0.5, ["Renuedy"])
+    assert word["box"] == pytest.approx([50, 92, 90, 108], abs=0.1)
+    assert first["pages"][0]["left_out"] == {"highlighter": 1}
+
+
+def test_inkml_has_the_pens_ink_with_its_text(tmp_path):
+    moved = written_page(shift=-80)  # off the page
+    save([Note("a", [(moved, text_of(moved))])], tmp_path / "a.inkml")
+    (page,) = read_pages(tmp_path / "a.inkml")
+    assert [stroke.colour for stroke in page.strokes] == ["#aa0000"] * 2
+    gap = page.strokes[1].points[0] - page.strokes[0].points[0]
+    assert gap * page.unit == pytest.approx([70, 0], abs=0.01)
+    (sample,) = read_ink(tmp_path / "a.inkml")
+    assert sample.text == "Kennedy said"
+
+
+def test_lines_of_a_hand_are_rows_that_a_person_corrected(tmp_path):
+    page = written_page()
+    known = [(page, text_of(page, confidences=pair)) for pair in ((1, 0.99), (1, 0.5), (0.99,) * 2)]
+    assert save_lines([Note("a", known)], tmp_path / "a.inkml") == 1
+    (sample,) = read_ink(tmp_path / "a.inkml")
+    assert sample.text == "Kennedy said" and np.count_nonzero(sample.ink[:, 2]) == 2
+    with pytest.raises(UserError, match="has a corrected one"):
+        save_lines([Note("a", known[1:])], tmp_path / "b.inkml")
