@@ -20,10 +20,7 @@ FLAGS = (
     # The last one is not among those of "undefined". What one reports ends the process.
     "-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all"
 )
-VARIANTS = {
-    "AVX-512": ("avx512f", "", 16),
-    "AVX2": ("avx2", "-mno-avx512f", 8),
-}
+VARIANTS = {"AVX-512": ("avx512f", "", 16), "AVX2": ("avx2", "-mno-avx512f", 8)}
 """For each the ability of a processor that it needs, its option, and the lanes of a vector."""
 
 TESTS = (

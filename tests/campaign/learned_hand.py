@@ -71,6 +71,4 @@ def in_exam(rng: random.Random, folder: Path) -> None:
     check_tidy(folder)
 
 
-FAMILIES = [
-    Family("late signals in the exam of a hand", 15, in_exam),
-]
+FAMILIES = [Family("late signals in the exam of a hand", 15, in_exam)]

@@ -46,10 +46,7 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
     [
         (["evaluate"], "required: -r/--resume; see `experiments.py evaluate --help`"),
         (["write", "--num-samples", "2.5"], "whole number from 1"),
-        (
-            ["evaluate", "-r", "x", "--num-samples", "3"],
-            "unrecognized arguments: --num-sam",
-        ),
+        (["evaluate", "-r", "x", "--num-samples", "3"], "unrecognized arguments: --num-sam"),
         (["write", "-d", "gpu"], f"-d/--device: device 'gpu': {DEVICES} is accepted"),
         (["wirte", "--text", "a"], "no command 'wirte'; did you mean write"),
         (["write", "--text", "a\n" * 10_000], "--text 'a\\na\\na\\n"),

@@ -224,10 +224,7 @@ def test_lists_columns_and_verses_hang(tmp_path):
             ["--text=---\nsize: 99\n---\nx\n---\nindent: 99\nalign: up\n---"],
             "3 faults\n  line 1: size 99: .*\n  line 5: indent 99: .*\n  line 7: align: 'up'",
         ),
-        (
-            ["--text", "x", "--indent", "99"],
-            "indent 99: at most 8[0-9.]+ mm, half",
-        ),
+        (["--text", "x", "--indent", "99"], "indent 99: at most 8[0-9.]+ mm, half"),
         (["--text", "\n" * MAX_LINES + "a"], "--text: 5,001 lines; at most 5,000 are accepted"),
         (["--text", "☃"], "there is nothing to write"),
         (["--text", "a ☃"], r"does not know '☃' \(U\+2603\); --skip-unknown leaves that out$"),
