@@ -51,10 +51,7 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
         (["wirte", "--text", "a"], "no command 'wirte'; did you mean write"),
         (["write", "--text", "a\n" * 10_000], "--text 'a\\na\\na\\n"),
         (["write", "--text", "a\nb"], "contains a line end, but becomes one line; `page` writes"),
-        (
-            ["write", "--output", "a.pdf"],
-            "a folder is needed, or a file that ends in .svg, .png, .inkml",
-        ),
+        (["write", "--output", "a.pdf"], "a folder is needed, or a file that ends in .svg, .png"),
         (["write", "--num-samples", "2", "--output", "a.svg"], "one line, but 2 lines are"),
         (["write", "--text", "a", "--text", "b", "--output", "a.svg"], "one line, but 2 lines are"),
         (["write", "a"], "unrecognized arguments: a; see `experiments.py write --help`"),

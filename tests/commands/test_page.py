@@ -89,14 +89,6 @@ def test_several_pages_of_standard_input_are_numbered(networks, tmp_path, monkey
     assert rows == ["ab"] * 10
 
 
-def test_a_word_wider_than_the_line_is_made_narrower(tmp_path):
-    output, text = tmp_path / "out.json", "a " + "b" * 30
-    write_page({"-r": "writer"}, "--text", text, "--output", output, "--paper", "70x150")
-    rows = rows_of(output)
-    assert [row.text for row in rows] == text.split()
-    assert max(stroke[:, 0].max() for row in rows for stroke in row.strokes) < 63.1
-
-
 HUGE = ("--paper", "5000x5000", "--margins", 1000, "--line-height", 30)
 
 

@@ -123,6 +123,15 @@ class Halving(torch.optim.lr_scheduler.LRScheduler):
 
     def get_lr(self):
         return [rate / 2**self.last_epoch for rate in self.base_lrs]
+
+
+class Listed(EvenPace):
+    def __init__(self, normalisation, alphabet, **options):
+        super().__init__(normalisation, alphabet, **options)
+        self.layers = [nn.Linear(self.output.out_features, self.output.out_features)]
+
+    def predict(self, numbers):
+        return super().predict(self.layers[0](numbers))
 """
 
 
@@ -146,3 +155,9 @@ def test_a_loss_is_evaluated_with_its_state(more):
 def test_a_schedule_may_have_the_arguments_of_torch_s(more):
     schedule = '{"type": "Halving"}'
     assert train.main(["-c", "my.json", "--prepare", "-o", f"lr_scheduler={schedule}", *more]) == 0
+
+
+def test_a_network_that_a_checkpoint_does_not_hold_is_refused(more, capsys):
+    assert train.main(["-c", "my.json", "-o", "arch.type=Listed", *more]) == 2
+    assert 'Listed": a network of parameters and buffers alone' in capsys.readouterr().err
+    assert not Path("saved").exists()
