@@ -16,11 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def run(
-    name: str,
-    *words: str,
-    stdout: int | None,
-    stderr: int | None,
-    encoding: str = "utf-8",
+    name: str, *words: str, stdout: int | None, stderr: int | None, encoding: str = "utf-8"
 ) -> int:
     """Run a script as `python NAME WORDS...` does, and return its exit status.
 

@@ -20,10 +20,7 @@ FLAGS = (
     # The last one is not among those of "undefined". What one reports ends the process.
     "-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all"
 )
-VARIANTS = {
-    "AVX-512": ("avx512f", "", 16),
-    "AVX2": ("avx2", "-mno-avx512f", 8),
-}
+VARIANTS = {"AVX-512": ("avx512f", "", 16), "AVX2": ("avx2", "-mno-avx512f", 8)}
 """For each the ability of a processor that it needs, its option, and the lanes of a vector."""
 
 TESTS = (
@@ -34,26 +31,6 @@ TESTS = (
 OPTIONS = "--capture=sys", "-k", "not other_processors"
 """Reports must reach the terminal, though the process ends with them. The test that is left out
 compiles for other processors, as the variants do, and takes long here."""
-
-PLANTED = """
-#include <stdint.h>
-#include <stdlib.h>
-int fault(int kind) {
-    volatile int32_t count = 4, most = INT32_MAX; /* so that no compiler sees what comes */
-    int32_t *numbers = calloc(count, sizeof(int32_t));
-    if (kind == 1) return numbers[count];
-    if (kind == 2) return most + count;
-    return 0;
-}
-"""
-REPORTS = {0: "", 1: "heap-buffer-overflow", 2: "signed integer overflow"}
-"""What is said of each fault; of none, nothing."""
-
-FAULT = (
-    "import runpy, sys; from pathlib import Path; "
-    "build = runpy.run_path('model/layers/kernels/build.py')['build']; "
-    "build(Path(sys.argv[1]), ()).fault(int(sys.argv[2]))"
-)
 
 COMPILE = """
 import sys
@@ -92,19 +69,6 @@ def environment() -> dict[str, str] | None:
 def run(variables: dict[str, str], *words: str, **options) -> subprocess.CompletedProcess:
     """Run Python at the root of the project."""
     return subprocess.run([sys.executable, *words], cwd=ROOT, env=variables, **options)
-
-
-def unnoticed(variables: dict[str, str], folder: Path) -> list[int]:
-    """Return which of the planted faults go unnoticed (0: what is no fault does not)."""
-    source = folder / "planted.c"
-    source.write_text(PLANTED)
-    variables = {**variables, "XDG_CACHE_HOME": str(folder)}
-    missed = []
-    for kind, said in REPORTS.items():
-        done = run(variables, "-c", FAULT, str(folder), str(kind), capture_output=True, text=True)
-        if (done.returncode == 0) != (kind == 0) or said not in done.stderr:
-            missed.append(kind)
-    return missed
 
 
 def main() -> int:

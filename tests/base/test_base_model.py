@@ -55,9 +55,6 @@ def test_extras_that_a_network_does_not_take_are_refused(extras, match):
         moody().told(2, extras)
     with pytest.raises(UserError, match="PredictionNetwork takes no extras"):
         PredictionNetwork(NORMALISATION, hidden_size=4).told(2, extras)
-
-
-def test_an_extra_that_there_is_not_is_named():
     with pytest.raises(DataError, match=r"takes the extra 'age'; the samples.* have mood of shape"):
         ExtraShapes({"mood": [2]})["age"]
 
@@ -83,19 +80,3 @@ def test_a_state_that_is_told_nothing_of_its_sequences_is_refused():
         class Old(SynthesisNetwork):
             def initial_state(self, batch):
                 return super().initial_state(batch)
-
-
-def test_what_a_network_adds_to_its_state_stays_there():
-    network, inputs = moody(), torch.randn(2, 6, 3)
-    text, lengths = torch.tensor([[1, 2], [3, 0]]), torch.tensor([2, 1])
-    state = network.initial_state(2, network.told(2, {"mood": [1.0, 2.0]}, [1, 2]))
-    whole = network(inputs, text, lengths, state)
-    assert torch.equal(whole.state["told"], state["told"])
-    part = network(inputs[:, :4], text, lengths, state)
-    rest = network(inputs[:, 4:], text, lengths, part.state)
-    logits = (whole.prediction.end_logits[:, 4:], rest.prediction.end_logits)
-    torch.testing.assert_close(*logits)
-    other = state | {"told": -state["told"]}
-    assert not torch.isclose(
-        network(inputs, text, lengths, other).prediction.end_logits, whole.prediction.end_logits
-    ).any()

@@ -67,6 +67,7 @@ def test_moving_average(tmp_path):
 
 def test_weight_noise_is_on_the_weights_of_each_step(tmp_path):
     options = dict(optimizer="SGD", dropout=0.0, steps_per_epoch=2, epochs=1, lr=0.0)
+    options |= dict(weight_noise="fixed", weight_noise_std=0.3, accumulate=2)
     seen = []
 
     class Watching(ChunkTrainer):
@@ -75,14 +76,7 @@ def test_weight_noise_is_on_the_weights_of_each_step(tmp_path):
                 seen.append(weights(self))
             return super().forward_batch(model, batch, state)
 
-    trainer = make(
-        tmp_path,
-        trainer=Watching,
-        weight_noise="fixed",
-        weight_noise_std=0.3,
-        accumulate=2,
-        **options,
-    )
+    trainer = make(tmp_path, trainer=Watching, **options)
     before = weights(trainer)
     trainer.train()
     # One draw a step, the same for all its batches; without a learning rate the means stay.

@@ -173,8 +173,7 @@ def test_more_epochs_stretch_the_schedule(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changed",
-    [{"loader": {"batch_size": 1}}, {"accumulate": 2}, {"steps_per_epoch": 8}],
+    "changed", [{"loader": {"batch_size": 1}}, {"accumulate": 2}, {"steps_per_epoch": 8}]
 )
 @pytest.mark.parametrize("stop", [9, 11])
 def test_steps_of_another_size_keep_the_place_in_the_schedule(tmp_path, changed, stop):

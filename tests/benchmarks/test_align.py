@@ -62,9 +62,7 @@ def test_what_a_reader_reads_is_noted(lines, checkpoints, monkeypatch, tmp_path)
     texts[1] = texts[1][:-1]
     reader, loaded, output = Reads(texts), options.Networks.load, tmp_path / "table.npz"
     monkeypatch.setattr(
-        options.Networks,
-        "load",
-        lambda self, path: reader if path == "any" else loaded(self, path),
+        options.Networks, "load", lambda self, path: reader if path == "any" else loaded(self, path)
     )
     run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
         "--reader", "any", "--not-text", crossed_out)  # fmt: skip

@@ -20,10 +20,8 @@ def hand(number):
 
 
 def lines(rate=75.0):
-    return [
-        write(text, hand(number), np.random.default_rng(number), rate)
-        for number, text in enumerate(TEXTS)
-    ]
+    generators = map(np.random.default_rng, range(len(TEXTS)))
+    return [write(text, hand(n), next(generators), rate) for n, text in enumerate(TEXTS)]
 
 
 def measured(inks):

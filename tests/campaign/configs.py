@@ -12,14 +12,7 @@ import torch
 from base.config.bases import merged, read
 from parse_config import ConfigParser
 from tests.campaign import tiny
-from tests.campaign.damage import (
-    check_answer,
-    check_message,
-    damaged,
-    files_in,
-    place_in,
-    spoil,
-)
+from tests.campaign.damage import check_answer, check_message, damaged, files_in, place_in, spoil
 from tests.campaign.frame import ROOT, Family, demand, run
 from utils.alphabet import Alphabet
 from utils.checks import ConfigError

@@ -1,6 +1,5 @@
 """A signal while what was learned of a hand is saved: the program finishes as it says."""
 
-import json
 import random
 import shlex
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.campaign.tiny import (
     undisturbed,
     write,
 )
+from tests.data_loader import ink_formats
 from tests.same_run import differences
 from trainer.own_hand import HandDataset, dataset, exam
 from utils.ink import strokes
@@ -35,11 +35,8 @@ def give_hand() -> None:
     """Put a network, and lines of a hand for it, into the working directory."""
     use.give()
     loaded = EmbeddedDataset(**tiny_config.DATASET).load(["train"])
-    lines = [
-        {"text": line.text, "strokes": [one.tolist() for one in strokes(line.ink)]}
-        for line in loaded.split("train")
-    ]
-    Path("hand.json").write_text(json.dumps(lines))
+    lines = [(line.text, strokes(line.ink)) for line in loaded.split("train")]
+    Path("hand.json").write_bytes(ink_formats.own(lines))
     hand = {"type": "HandDataset", "args": {"root": "hand.json", "size": 4}}
     learning = {"data_loader.args.dataset": hand, "trainer.type": "OwnHandTrainer"}
     write(Path("config.json"), changed(CONFIG, WRITER | learning))
@@ -71,6 +68,4 @@ def in_exam(rng: random.Random, folder: Path) -> None:
     check_tidy(folder)
 
 
-FAMILIES = [
-    Family("late signals in the exam of a hand", 15, in_exam),
-]
+FAMILIES = [Family("late signals in the exam of a hand", 15, in_exam)]

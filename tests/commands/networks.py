@@ -35,13 +35,11 @@ def config_of(arch, name, dataset=EMBEDDED, **options):
     _, arguments, loss = NETWORKS[arch]
     reads, regression = arch in READERS, options.get("head") == "regression"
     monitored = {"monitor": None} if reads or regression else {}
+    data = {"dataset": dataset, "batch_size": 2}
     return {
         "name": name,
         "arch": {"type": arch, "args": arguments | options},
-        "data_loader": {
-            "type": "HandwritingDataLoader",
-            "args": {"dataset": dataset, "batch_size": 2},
-        },
+        "data_loader": {"type": "HandwritingDataLoader", "args": data},
         "optimizer": {"type": "Adam", "args": {"lr": 0.001}},
         "lr_scheduler": None,
         "loss": {"type": "SquaredError" if regression else loss, "args": {}},

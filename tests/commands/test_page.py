@@ -90,14 +90,6 @@ def test_several_pages_of_standard_input_are_numbered(networks, tmp_path, monkey
     assert rows == ["ab"] * 10
 
 
-def test_a_word_wider_than_the_line_is_made_narrower(tmp_path):
-    output, text = tmp_path / "out.json", "a " + "b" * 30
-    write_page({"-r": "writer"}, "--text", text, "--output", output, "--paper", "70x150")
-    rows = rows_of(output)
-    assert [row.text for row in rows] == text.split()
-    assert max(stroke[:, 0].max() for row in rows for stroke in row.strokes) < 63.1
-
-
 HUGE = ("--paper", "5000x5000", "--margins", 1000, "--line-height", 30)
 
 
@@ -225,10 +217,7 @@ def test_lists_columns_and_verses_hang(tmp_path):
             ["--text=---\nsize: 99\n---\nx\n---\nindent: 99\nalign: up\n---"],
             "3 faults\n  line 1: size 99: .*\n  line 5: indent 99: .*\n  line 7: align: 'up'",
         ),
-        (
-            ["--text", "x", "--indent", "99"],
-            "indent 99: at most 8[0-9.]+ mm, half",
-        ),
+        (["--text", "x", "--indent", "99"], "indent 99: at most 8[0-9.]+ mm, half"),
         (["--text", "\n" * MAX_LINES + "a"], "--text: 5,001 lines; at most 5,000 are accepted"),
         (["--text", "☃"], "there is nothing to write"),
         (["--text", "a ☃"], r"does not know '☃' \(U\+2603\); --skip-unknown leaves that out$"),

@@ -98,11 +98,7 @@ def test_what_does_not_fit_is_refused(conditional, unconditional, ink, tmp_path)
     out.mkdir()
     for checkpoint, words, message in (
         (conditional, [silent], r"silent\.inkml contains no text for .* --primer-text"),
-        (
-            conditional,
-            [loud],
-            r"inkml: the network does not know 'Ü' \(U\+00DC\); --skip-unknown",
-        ),
+        (conditional, [loud], r"inkml: the network does not know 'Ü' \(U\+00DC\); --skip-unknown"),
         (conditional, [tmp_path / "no"], r"no: cannot be read \(No such"),
         (unconditional, [silent, "--primer-text", "a"], "without text: no --primer-text"),
     ):

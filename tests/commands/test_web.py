@@ -101,14 +101,9 @@ def test_who_asks_another_host_is_refused(serve):
     get = serve()
     for host in (f"127.0.0.1:{get.port}", f"localhost:{get.port}"):
         assert get("/", host=host)[0].status == 200
-    names = [
-        "evil.example",
-        f"127.0.0.1.evil.example:{get.port}",
-        "localhost:80",
-        "127.0.0.1:",
-        ":",
-    ]
-    for host in [*names, f"evil.example:{get.port}", "127.0.0.1", "localhost", f"[::1]:{get.port}"]:
+    names = ["evil.example", f"127.0.0.1.evil.example:{get.port}", "localhost:80", "127.0.0.1:"]
+    names += [f"evil.example:{get.port}", ":", "127.0.0.1", "localhost", f"[::1]:{get.port}"]
+    for host in names:
         answer, content = get("/", host=host)
         assert answer.status == 421 and b"Handwriting" not in content, host
 

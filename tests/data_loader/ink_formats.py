@@ -114,5 +114,9 @@ def unipen(labels=("7",), strokes=STROKES):
 
 
 def own(lines=(("hello", STROKES),)):
-    """Return lines of your own."""
-    return json.dumps([{"text": text, "strokes": strokes} for text, strokes in lines]).encode()
+    """Return lines of your own, each a text and lists or arrays of points."""
+    values = [
+        {"text": text, "strokes": [np.asarray(stroke).tolist() for stroke in strokes]}
+        for text, strokes in lines
+    ]
+    return json.dumps(values).encode()

@@ -63,11 +63,7 @@ def test_a_sample_is_told_other_lines_of_its_hand(tmp_path):
     assert len(set(many)) == LINES
     assert number["d7"] not in many
     assert told(found["d8"]) != many  # of many lines others are drawn for each
-
-
-def test_a_line_of_several_is_told_none_of_them(tmp_path):
-    found, number = load(tmp_path)
-    assert told(found["composed-1"]) == [number["a3"]]
+    assert told(found["composed-1"]) == [number["a3"]]  # none of the lines that it consists of
 
 
 def test_lines_of_recorded_ones_are_recorded(tmp_path):

@@ -51,11 +51,7 @@ def test_the_stretch_makes_up_for_what_lines_lack_as_far_as_it_may(sample):
 
 @pytest.mark.parametrize(
     ("points", "text"),
-    [
-        ([[0, 0], [9, 0], [20, 0]], "minus"),
-        ([[0, 0], [3, 40]], "I"),
-        ([[0, 0]], "dot"),
-    ],
+    [([[0, 0], [9, 0], [20, 0]], "minus"), ([[0, 0], [3, 40]], "I"), ([[0, 0]], "dot")],
 )
 def test_of_flat_ink_or_a_letter_no_size_is_taken(sample, points, text):
     primer = from_strokes([np.array(points)]), text

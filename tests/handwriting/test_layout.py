@@ -77,24 +77,6 @@ def test_justified_rows_end_at_the_margin_by_wider_blanks():
         assert strokes[-2][-1, 0] == pytest.approx(36)
 
 
-def test_words_keep_their_order_and_shape_over_pages():
-    """60 words of growing widths: read from the pages, they are the same in the same order."""
-    words = [word(5.0 + k / 7, text=str(k)) for k in range(60)]
-    paper = Paper(100, 60, (5, 10, 5, 10))
-    found = list(pages([Paragraph(words, 10.0)], paper))
-    assert len(found) > 1
-    rows = [row for page in found for row in page.rows]
-    assert " ".join(row.text for row in rows) == " ".join(map(str, range(60)))
-    widths = [np.ptp(s[:, 0]) for row in rows for s in row.strokes if len(s) > 1]
-    np.testing.assert_allclose(widths, [one.width for one in words])
-    for page in found:
-        assert [row.strokes[0][0, 1] for row in page.rows] == [
-            15.0 + 10 * k for k in range(len(page.rows))
-        ]
-        x = np.concatenate([stroke[:, 0] for row in page.rows for stroke in row.strokes])
-        assert x.min() >= 10 - 1e-9 and x.max() <= 90 + 1e-9
-
-
 def test_empty_lines_and_indents_are_kept():
     paragraphs = [
         Paragraph([word(10)], 10.0, indent=7.0, first_indent=4.0),

@@ -78,10 +78,7 @@ def test_a_dot_is_not_taken_from_the_sign_that_it_is():
         # It runs on from the letter before, and ends too early.
         (
             np.array([(-0.5, 0.0), (-0.3, -0.8), (0.05, -0.8), (-0.2, -1.6)]),
-            [
-                np.array([(-0.5, 0.0), (-0.3, -0.8), (0.05, -0.8), (-0.2, -1.6)]),
-                line(0.05, 0.25),
-            ],
+            [np.array([(-0.5, 0.0), (-0.3, -0.8), (0.05, -0.8), (-0.2, -1.6)]), line(0.05, 0.25)],
         ),
     ],
 )

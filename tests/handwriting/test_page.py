@@ -4,11 +4,10 @@ import json
 from dataclasses import replace
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from base.pretrained import pretrained
-from handwriting import Hand, PageOptions, Paper, PrimerFile, load_primer, write_page
+from handwriting import PageOptions, Paper, write_page
 from handwriting.hands import Hands
 from handwriting.page import looks_of, warnings, width_of
 from model import load
@@ -16,7 +15,6 @@ from tests.commands.networks import save, use
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 from utils.licences import OPEN, RESEARCH
-from utils.page.inkml import write_inkml
 
 HUGE = Paper(5000.0, 5000.0, (1000.0,) * 4)
 """An untrained network draws far and wide."""
@@ -93,21 +91,6 @@ def test_a_hand_is_made_once_for_each_style_bias_and_slant(writer):
     assert one.primer[0] is other.primer[0] is third.primer[0]
     assert width_of(usual, 1, Paper()) == pytest.approx(165 / 2.0)
     assert width_of(usual, 2, Paper()) == pytest.approx(0.6 * 165 / 2.0)
-
-
-def test_a_page_goes_on_in_given_ink(writer, tmp_path):
-    ink = writer.write("ab", bias=2.0, seed=3).ink
-    write_inkml(tmp_path / "a.inkml", ink, "ab")
-    file = PrimerFile(tmp_path / "a.inkml", scale=1.0)
-    hand = Hands(writer, PageOptions(primer=file, proofread=False), "cpu", False).of(
-        PageOptions().look
-    )
-    primer, described = load_primer(file, writer)
-    np.testing.assert_array_equal(hand.primer[0], primer[0])
-    assert described == "a.inkml, 'ab'" and isinstance(hand, Hand)
-    usual = PageOptions(primer=file, proofread=False, paper=HUGE)
-    pages = [write_page("ab", writer, replace(usual, seed=seed), device="cpu") for seed in (0, 1)]
-    assert len({one.proofread[0].words[0].width for one in pages}) == 2
 
 
 def test_letters_that_neither_writer_nor_proofreader_knows_are_named(writer):

@@ -44,9 +44,6 @@ def test_squares_and_dots_meet_at_the_margins():
     assert down == {1.0 + 5 * k for k in range(20)}
     dots = Paper(100, 80, (12, 10, 10, 11), "dotted", 5.0).dots()
     assert len(dots) == 16 * 20 and {y for _, y in dots.tolist()} == across
-
-
-def test_no_dot_is_printed_on_the_edge_of_the_sheet():
-    """Where the margins are whole multiples of the spacing."""
+    # Where margins are whole multiples of the spacing, no dot is on the edge of the sheet.
     dots = Paper(100, 80, (10, 10, 10, 15), "dotted", 5.0).dots()
     assert dots.min() == 5.0 and len(dots) == 15 * 19

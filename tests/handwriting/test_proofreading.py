@@ -17,13 +17,7 @@ from handwriting.proofreading import (
     proofread,
     spellings,
 )
-from handwriting.shapes import (
-    CROSSED,
-    MISSING,
-    NO_RING,
-    SHAPE,
-    UNENDED,
-)
+from handwriting.shapes import CROSSED, MISSING, NO_RING, SHAPE, UNENDED
 from handwriting.words import HandShape
 from model import Line
 from utils.alphabet import Alphabet

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from base.pretrained import pretrained
 from handwriting import PageOptions, Paper, PrimerFile, styles
 from handwriting.hands import Hands
 from handwriting.primers import told_of
@@ -113,7 +114,8 @@ def test_ink_that_is_to_be_continued_is(writer, tmp_path):
     write_inkml(tmp_path / "mine.inkml", wave(), "abc")
     primer = PrimerFile(tmp_path / "mine.inkml", scale=1.0)
     options = PageOptions(paper=PAPER, proofread=False, primer=primer)
-    hand = Hands(writer, options, "cpu", progress=False).of(options.look)
+    usual = replace(writer, path=pretrained()["writer"])  # which has a usual hand
+    hand = Hands(usual, options, "cpu", progress=False).of(options.look)
     (line,) = hand.write_lines(["ab"], [3])
     assert line.primed == len(wave())
     assert "hand" not in hand.sampling.extras

@@ -54,17 +54,6 @@ def starts_of(row):
     return [row.strokes[first][:, 0].min() for first in at]
 
 
-def test_empty_cells_keep_their_columns(writer):
-    """In a table a tab at the start of a line is one, too; elsewhere it is an indent."""
-    table = "Item\tQty\tPrice\nTotal\t\t18.49\nGlue\t \t4.99\n\t\t0.60\nEnd\t2\t1\n\n\t\tFirst"
-    head, total, glue, rest, end, indent = map(starts_of, rows_of(writer, table))
-    assert len(head) == len(end) == 3 and len(rest) == len(indent) == 1
-    assert [total[1], glue[1], rest[0], end[2]] == pytest.approx([head[2]] * 4, abs=2.0)
-    assert end[1] == pytest.approx(head[1], abs=2.0) and indent[0] < head[2] - 5.0
-    near, far = map(starts_of, rows_of(writer, "ab\tcd\n\nab\t\t\tcd"))
-    assert far[1] - near[1] > 2 * 8 * 2.2
-
-
 def test_several_blanks_leave_as_much_room(writer):
     (near,), (far,), (line,) = (rows_of(writer, f"ab{blanks}cd{blanks}____{blanks}ef")
                                 for blanks in (" ", " " * 7, " " * 2))  # fmt: skip

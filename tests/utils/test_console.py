@@ -12,7 +12,7 @@ import pytest
 from tests import forked_script
 from tests.commands.networks import save
 from tests.data_loader import ink_formats
-from tests.tiny_config import CONFIG
+from tests.tiny_config import CONFIG, changed
 
 pytestmark = pytest.mark.slow
 
@@ -168,12 +168,9 @@ def test_files_are_used_under_names_that_are_no_text(workplace, run):
     for number in range(12):
         ink = ink_formats.inkml([[(0, 0), (number, 4), (9, 7)]], "ab")
         Path(data, f"{ODD}{number}.inkml").write_bytes(ink)
-    args = CONFIG["trainer"]["args"] | {"tensorboard": True, "samples": 1}
     dataset = {"type": "InkMLDataset", "args": {"root": "elsewhere"}}
-    config = CONFIG | {
-        "data_loader": CONFIG["data_loader"] | {"args": {"dataset": dataset, "batch_size": 2}},
-        "trainer": CONFIG["trainer"] | {"args": args},
-    }
+    changes = {"trainer.args.tensorboard": True, "trainer.args.samples": 1}
+    config = changed(CONFIG, changes | {"data_loader.args.dataset": dataset})
     Path(f"c{ODD}.json").write_text(json.dumps(config))
     root = f"data_loader.args.dataset.args.root={data}"
     words = ("-c", f"c{ODD}.json", "-o", root, "-d", "cpu", "--run-id", "a")

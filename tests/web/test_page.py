@@ -256,16 +256,12 @@ def test_what_is_doubtful_is_marked_and_what_goes_wrong_is_one_message(page, sit
     assert page.inner_text("#doubts mark") == "doubt"
     page.click("#doubts button")
     page.wait_for_selector("#doubts mark")
-    messages = {
-        "x" * 100_000: "A text here has at most 5000 characters, this one 100000",
-        "👩‍👩‍👧 €": "The network cannot write 👩, U+200D, 👧, €.",
-    }
-    for text, message in messages.items():
-        page.fill("[name=text]", text)
-        page.click("#compose .main")
-        page.wait_for_function(
-            "(text) => document.querySelector('#problem').innerText.includes(text)", arg=message
-        )
+    page.fill("[name=text]", "x" * 100_000)
+    page.click("#compose .main")
+    page.wait_for_function(
+        "(text) => document.querySelector('#problem').innerText.includes(text)",
+        arg="A text here has at most 5000 characters, this one 100000",
+    )
     write(page, "But this can, and in rows that are no longer than what the network learned")
     rows = page.get_attribute(".sheet", "aria-label").split("\n")
     assert len(rows) > 1 and max(map(len, rows)) <= 40
@@ -299,7 +295,7 @@ def test_a_text_is_checked_before_the_sheet_is_touched(page, site):
     assert page.input_value("[name=text]") == "ok line\nHello  1/2 world, 1 1/2 \nlast"
     for blank, said in {
         " \n\t ": "The text is blank.",
-        "😀": "The network cannot write 😀.",
+        "👩‍👩‍👧 €": "The network cannot write 👩, U+200D, 👧, €.",
     }.items():
         page.fill("[name=text]", blank)
         page.click("#compose .main")
@@ -426,14 +422,6 @@ def test_a_file_of_ink_is_read(page, reading_site):
     page.goto(f"{reading_site}#read")
     page.set_input_files("#open-read", ROOT / "docs/sample-lines/line-1.inkml")
     shows(page, "The quick brown fox jumped over it")
-
-
-@pytest.mark.parametrize("part", ["read", "hand"])
-def test_a_sentence_says_what_a_part_is_for(page, site, part):
-    page.goto(f"{site[0]}#{part}")
-    page.wait_for_selector(f"#{part}", state="visible")
-    text = " ".join(page.inner_text(f"#{part} > p:first-child").split())
-    assert re.fullmatch(r"Write .{40,}\.", text)
 
 
 def ink_file(path, *groups):
@@ -591,7 +579,7 @@ def test_every_control_has_a_name_contrast_and_room_on_a_phone(page, site):
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         unnamed = page.evaluate("""() =>
             [...document.querySelectorAll("button, a, input, select, textarea")]
-                .filter((one) => one.checkVisibility())
+                .filter((one) => one.checkVisibility({visibilityProperty: true}))
                 .filter((one) => !(one.ariaLabel || one.innerText || one.labels?.[0]?.innerText))
                 .map((one) => one.outerHTML)""")
         assert unnamed == []
@@ -601,6 +589,9 @@ def test_every_control_has_a_name_contrast_and_room_on_a_phone(page, site):
                 !one.matches("button, a, input, select, textarea, section, nav, ul, ol, output"))
             .map((one) => one.outerHTML)""")
         assert misnamed == []
+        if part != "write":  # A sentence says what it is for.
+            text = " ".join(page.inner_text(f"#{part} > p:first-child").split())
+            assert re.fullmatch(r"Write .{40,}\.", text)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         colours = page.evaluate("""() => ["--text", "--quiet", "--desk", "--accent", "--on-accent",

@@ -1,7 +1,6 @@
 import zlib
 
 import numpy as np
-import pytest
 
 from data_loader.synthetic.accents import MADE, accented
 from data_loader.synthetic.bank import BankHand
@@ -30,47 +29,30 @@ SHAPES = {
 """Upright characters; all others are arches."""
 
 
-def piece(one, slant=0.0, step=0.1):
+def piece(one, slant=0.0):
     high = 2.0 if one in TALL else 1.0
     shape = SHAPES.get(one, [[(0, 0), (0, -high), (0.7, -high), (0.7, 0)]])
     strokes = []
     for corners in shape:
         corners = np.array(corners, dtype=float)
         path = path_along(corners)
-        strokes.append(at_equal_steps(corners, path, max(1, round(path[-1] / step))))
+        strokes.append(at_equal_steps(corners, path, max(1, round(path[-1] / 0.1))))
     return Piece(one, from_left(leaning(from_strokes(strokes), slant)))
 
 
-def hand(slant=0.0, step=0.1):
+def hand(slant=0.0):
     """A hand that has written a line of an `l`, all lifted and read."""
-    paths = [moved(piece("l", slant, step).path, k) for k in range(4)]
+    paths = [moved(piece("l", slant).path, k) for k in range(4)]
     owner, yes = np.repeat(range(4), list(map(len, paths))), np.ones(4, dtype=bool)
     return BankHand([CutLine("llll", np.concatenate(paths), owner, np.full(4, LIFT), yes, yes, 1)])
 
 
-def make(one, seed=0, slant=0.0, step=0.1):
+def make(one, seed=0, slant=0.0):
     """A character, and its upright strokes."""
     generator = np.random.default_rng(seed)
-    made = accented(one, lambda letter: piece(letter, slant, step), hand(slant, step), generator)
+    made = accented(one, lambda letter: piece(letter, slant), hand(slant), generator)
     assert made is not None, one
     return made, to_strokes(leaning(made.path, -slant))
-
-
-@pytest.mark.parametrize("slant", [-0.2, 0.0, 0.5])
-@pytest.mark.parametrize("step", [0.06, 0.2])
-def test_all_letters_and_signs_are_made_with_plausible_sizes(slant, step):
-    assert set(LETTERS + SIGNS) == MADE
-    for seed, one in enumerate(LETTERS + SIGNS):
-        made, strokes = make(one, seed, slant, step)
-        assert made.text == one and not made.closes
-        assert np.isfinite(made.path).all() and made.path[-1, 2]
-        assert made.path[:, 0].min() == pytest.approx(0)
-        assert all(len(stroke) >= 2 for stroke in strokes)
-        points = np.concatenate(strokes)
-        (left, top), (right, bottom) = points.min(0), points.max(0)
-        assert -3.1 < top < bottom < 1.4 and right - left < 3
-        if one in LETTERS:
-            assert top < -0.85 and bottom > -0.2, one
 
 
 def test_i_and_j_lose_their_dot_under_a_mark_only():
@@ -92,6 +74,7 @@ def test_what_cannot_be_made_is_none():
 
 
 def test_all_are_drawn_as_they_were():
+    assert set(LETTERS + SIGNS) == MADE
     made = [make(one, seed, slant=0.2)[0] for seed, one in enumerate(LETTERS + SIGNS)]
     path = np.concatenate([one.path for one in made])
     assert zlib.crc32(np.rint(path[:, :2] * 1024).astype("<i4").tobytes()) == 1674336037

@@ -33,15 +33,6 @@ def test_splits_share_no_line_and_no_sentence(monkeypatch):
         assert not set(whole[one]) & set(whole[other])
 
 
-@pytest.mark.parametrize(("low", "high"), [(2, 8), (12, 18), (80, 86)])
-def test_lines_keep_to_their_bounds_and_break_between_words(low, high):
-    draws = corpus.Draws(np.random.default_rng(5))
-    lines = [corpus.line(draws, split, low, high, 0.2) for split in range(3) for _ in range(40)]
-    assert low <= min(map(len, lines)) and max(map(len, lines)) <= high
-    assert len(set(map(len, lines))) > 3
-    assert all(line == line.strip() and "  " not in line for line in lines)
-
-
 def test_bounds_that_no_line_meets_are_an_error():
     draws = corpus.Draws(np.random.default_rng(0))
     with pytest.raises(DataError, match="no line of 5 to 4 characters"):

@@ -10,14 +10,14 @@ from utils.checks import ConfigFault
 
 @pytest.fixture(scope="module")
 def loaded():
-    return EmbeddedDataset(size=600, valid_size=80, test_size=60).load()
+    return EmbeddedDataset(size=60, valid_size=60, test_size=60).load()
 
 
 def test_ink_has_the_format_of_the_project(loaded):
     last = [loaded.split(split)[-1].name for split in SPLITS]
-    assert last == ["train-000599", "valid-000079", "test-000059"]
-    assert loaded.report.startswith("EmbeddedDataset: 740 samples\n")
-    for ink in (sample.ink for sample in loaded.used[::7]):
+    assert last == ["train-000059", "valid-000059", "test-000059"]
+    assert loaded.report.startswith("EmbeddedDataset: 180 samples\n")
+    for ink in (sample.ink for sample in loaded.used[::3]):
         assert ink.dtype == np.float32 and ink.shape == (len(ink), 3)
         assert ink[0, :2].tolist() == [0, 0] and ink[-1, 2] == 1
         assert np.isin(ink[:, 2], (0, 1)).all()

@@ -11,7 +11,6 @@ from model.generation import sampling as module
 from model.generation.aligning import align
 from model.generation.options import Sampling
 from model.generation.sampling import predict
-from model.generation.stepper import Stepper
 from model.generation.writing import write
 from tests.moody import NORMALISATION, moody
 
@@ -118,10 +117,3 @@ def test_lines_are_aligned_by_what_is_told_of_them(network):
     assert rows == {tuple(row) for row in moods.tolist()}
     again = align(network, ink, ["abc"] * 3, extras={"mood": moods})
     assert all((one == other).all() for one, other in zip(found, again, strict=True))
-
-
-def test_a_network_of_ones_own_is_written_with_by_its_forward(network):
-    """Not by the compiled loop, which knows nothing of what it adds."""
-    begin, _ = module._begin(network, np.zeros((1, 3)), ["ab"], 0, network.told(1, {}, [1]), SHORT)
-    assert type(network.stepper(begin, torch.float32)) is Stepper
-    assert begin.state["told"].shape == (1, 4)

@@ -31,11 +31,8 @@ def test_rows_turned_ink_and_other_scripts_are_named():
     assert not any(misgivings(reader, inks))
     (line, *_) = inks
     height = float(np.ptp(line[:, 1].cumsum()))
-    others = [
-        below(line, 1.2 * height),
-        line * np.float32([-1, 1, 1]),
-        line * np.float32([1, -1, 1]),
-    ]
+    mirrored, upside_down = line * np.float32([-1, 1, 1]), line * np.float32([1, -1, 1])
+    others = [below(line, 1.2 * height), mirrored, upside_down]
     whys = misgivings(reader, others)
     assert [why.partition(";")[0][:26] for why in whys] == [
         "it seems to have several r", *["a script that the network "] * 2,

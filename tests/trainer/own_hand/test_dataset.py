@@ -1,6 +1,5 @@
 """Lines of one person: which are used, brought to a network's units, learned and held out."""
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +9,7 @@ from data_loader.sources.ink_files import mean_step
 from data_loader.synthetic.embedded import EmbeddedDataset
 from data_loader.transforms.shaping import ResampleTime
 from model.recognition.hand_descriptor import HandDescriptor
+from tests.data_loader import ink_formats
 from trainer.own_hand import lines as selection
 from trainer.own_hand.dataset import FILE, HELD_OUT, HandDataset, save_practice, to_network_units
 from utils.alphabet import Alphabet
@@ -30,11 +30,9 @@ def hand(tmp_path):
     """A dataset of lines, in units of a network."""
 
     def made(lines, **options):
-        values = [
-            {"text": text, "strokes": [one.tolist() for one in strokes(ink)]} for ink, text in lines
-        ]
-        (tmp_path / "hand.json").write_text(json.dumps(values))
-        return HandDataset(root=str(tmp_path / "hand.json"), x_height=100.0, step=20.0, **options)
+        path = tmp_path / "hand.json"
+        path.write_bytes(ink_formats.own([(text, strokes(ink)) for ink, text in lines]))
+        return HandDataset(root=str(path), x_height=100.0, step=20.0, **options)
 
     return made
 

@@ -18,6 +18,7 @@ from data_loader.sources.ink_files import read_ink
 from data_loader.synthetic import corpus
 from data_loader.synthetic.embedded import EmbeddedDataset
 from model import SynthesisNetwork, load
+from tests.data_loader import ink_formats
 from trainer.own_hand import HandDataset, OwnHandTrainer, dataset, exam, practice
 from trainer.own_hand.dataset import load_practice, save_practice
 from utils.checks import DataError
@@ -34,10 +35,8 @@ KEPT, HELD = [0, 1, 3, 4, 5, 7], [2, 6]
 def lines():
     """Eight lines of one invented writer, as JSON holds them."""
     source = EmbeddedDataset(seed=7, size=8, valid_size=1, test_size=1, writers=1)
-    return [
-        {"text": line.text, "strokes": [one.tolist() for one in strokes(line.ink)]}
-        for line in source.load(["train"]).split("train")
-    ]
+    lines = source.load(["train"]).split("train")
+    return json.loads(ink_formats.own([(line.text, strokes(line.ink)) for line in lines]))
 
 
 @pytest.fixture(scope="module")
@@ -170,10 +169,8 @@ def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, fitted, c
 def test_a_spoilt_line_is_no_sample(networks, lines, monkeypatch):
     """However near its length is to the usual one."""
     monkeypatch.setattr(exam, "PRIMER_TEXTS", 2)
-    pairs = [
-        (from_strokes([np.array(part) for part in one["strokes"]]), one["text"])
-        for one in lines[:4]
-    ]
+    inks = [from_strokes([np.array(part) for part in line["strokes"]]) for line in lines[:4]]
+    pairs = [(ink, line["text"]) for ink, line in zip(inks, lines, strict=False)]
     nearest = min(range(4), key=lambda k: abs(len(pairs[k][1]) - exam.STYLE_LENGTH))
     half = len(pairs[nearest][0]) // 2
     pairs[nearest] = pairs[nearest][0][:half], pairs[nearest][1]

@@ -32,11 +32,8 @@ def composed(forms, reader, count=10, lent="leaning"):
 def test_new_texts_are_of_the_hands_own_strokes(forms):
     """A stroke of a composed line is one of the hand's, moved, where no letter was joined or lent:
     this hand and its lender write in print, and the lender leans."""
-    lines = [
-        one
-        for number, one in enumerate(composed(forms, reading()))
-        if number % practice.CONTINUE_EVERY
-    ]
+    found = enumerate(composed(forms, reading()))
+    lines = [line for number, line in found if number % practice.CONTINUE_EVERY]
     height = float(np.median([line.height for line in forms["plain"]]))
 
     def shapes(parts):

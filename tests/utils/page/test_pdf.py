@@ -112,11 +112,8 @@ def test_any_number_of_characters_is_found(tmp_path):
 def test_a_row_is_searched_by_its_words_or_as_a_whole(tmp_path):
     words = (RowWord("10", 1, joined=True), RowWord("-", 0), RowWord("a b", 1))
     strokes = (LINE, LINE + np.array([40.0, 0]))
-    rows = (
-        Row(strokes, "10a b", words=words),
-        Row((LINE + np.array([0.0, 40]),), "all of it"),
-        Row(()),
-    )
+    below = Row((LINE + np.array([0.0, 40]),), "all of it")
+    rows = (Row(strokes, "10a b", words=words), below, Row(()))
     found = written(saved(tmp_path / "a.pdf", pdf_page(Sheet(210, 297, rows))).pages[0])
     assert [text for text, *_ in found] == ["10", "a b", "all of it"]
     assert [math.floor(left) for _, left, *_ in found] == [20, 60, 20]
