@@ -35,7 +35,6 @@ from base.checkpoint import Checkpoint, checkpoints
 from base.config import user_modules
 from base.device import plain_layers
 from base.dry_run import dry_run, trying
-from base.monitor import Monitor
 from base.not_finite import cause_of_gradient, cause_of_loss, watched
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state_kept
@@ -99,7 +98,6 @@ class BaseTrainer(ABC):
         self.lr_scheduler = parts.lr_scheduler
         self.run, self.device, self.header = parts.run, parts.device, parts.checkpoint_header
         self.rebuild = parts.rebuild
-        self.monitor = Monitor(self.settings)
         self.state = RunState(self.metrics)
         self._stop = StopRequest(self.settings.time_limit_minutes)
         self.optimizer_step = OptimizerStep(parts, self.settings)
@@ -320,7 +318,7 @@ class BaseTrainer(ABC):
         epoch = self.progress.epoch
         if self.is_complete:
             reason = "all epochs are done" if epoch >= self.epochs else "early stopping"
-            best = self.monitor.describe(self.progress)
+            best = self.settings.describe_best(self.progress)
             log.info("finished after epoch %d: %s; %s", epoch, reason, best)
             self.run.keep_last(self.settings.keep_last and 1)
 
@@ -345,9 +343,9 @@ class BaseTrainer(ABC):
 
     @property
     def is_complete(self) -> bool:
-        """Whether all epochs are done, or the run has stopped early."""
-        all_done = self.progress.epoch >= self.epochs
-        return all_done or self.monitor.out_of_patience(self.progress)
+        """Whether all epochs are done, or the last `early_stop` were no better than one before."""
+        now, patience = self.progress, self.settings.early_stop
+        return now.epoch >= self.epochs or (patience is not None and now.not_improved >= patience)
 
     def should_stop(self) -> bool:
         """Return whether no further epoch is to be trained now."""
@@ -426,9 +424,9 @@ class BaseTrainer(ABC):
             return
         # Before the epoch ends, as what is sound is told by its last step.
         epoch, reason = self.progress.epoch + 1, self.checkpoint.reason_not_to_save()
-        judged = self.monitor.judge(self.progress, values, sound=reason is None)
+        judged = self.settings.judge(self.progress, values, sound=reason is None)
         sums, improved = self.state.end_epoch(values, judged), judged.best_epoch == epoch
-        self.optimizer_step.end_epoch(values.get(self.monitor.name))
+        self.optimizer_step.end_epoch(values.get(self.settings.monitored[1]))
         if distributed.is_main():
             if reason is None:
                 self.evaluated_model.eval()
