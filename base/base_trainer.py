@@ -17,7 +17,6 @@ from contextlib import (
     suppress,
 )
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import torch
@@ -31,7 +30,7 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, as_floats, computed
 from base.base_model import BaseModel
 from base.batch_stream import BatchStream, Chunk, loaded
-from base.checkpoint import Checkpoint, checkpoints
+from base.checkpoint import checkpoints
 from base.config import user_modules
 from base.device import plain_layers
 from base.dry_run import dry_run, trying
@@ -51,7 +50,6 @@ Kept = TypeVar("Kept")
 
 ROW = ("epoch", "step", "skipped_steps")
 """What a row of `metrics.csv` has beside the values of `logged_names` and `extra_metrics`."""
-ADVICE = "A smaller learning rate, clip_norm, or float32 may help"
 
 
 class BaseTrainer(ABC):
@@ -246,10 +244,6 @@ class BaseTrainer(ABC):
         if isinstance(part, Optimizer):
             part.register_step_pre_hook(partial(self._complete_gradients, name))
         return part
-
-    def resume(self, checkpoint: Checkpoint, source: Path) -> None:
-        """Resume from a checkpoint; see `TrainingCheckpoint.load`."""
-        self.checkpoint.load(checkpoint, source)
 
     def train(self) -> int | None:
         """Train to the end, or until a signal or the time limit; then log what to do next.
@@ -562,7 +556,7 @@ class BaseTrainer(ABC):
     def _backward(self, loss: Tensor) -> None:
         """Add the gradient of a summed loss; if `anomaly`, torch says what of it is not finite."""
         try:
-            self.optimizer_step.backward(loss)
+            loss.backward()
         except RuntimeError as error:
             if self.settings.anomaly and "returned nan" in str(error):
                 self._report(f"in the backward pass, {first_line(error)}")
@@ -605,7 +599,8 @@ class BaseTrainer(ABC):
 
     def _failure(self, what: str) -> TrainingFailed:
         """Return the error with which a run ends that diverged."""
-        return TrainingFailed(f"{what}; {self.checkpoint.last_sound()}. {ADVICE}")
+        advice = "A smaller learning rate, clip_norm, or float32 may help"
+        return TrainingFailed(f"{what}; {self.checkpoint.last_sound()}. {advice}")
 
     @torch.no_grad()
     def validate(self) -> dict[str, float] | None:
