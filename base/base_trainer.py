@@ -48,9 +48,6 @@ log = logging.getLogger(__name__)
 
 Kept = TypeVar("Kept")
 
-ROW = ("epoch", "step", "skipped_steps")
-"""What a row of `metrics.csv` has beside the values of `logged_names` and `extra_metrics`."""
-
 
 class BaseTrainer(ABC):
     """Trains a network; a subclass per task defines `forward_batch`.
@@ -264,7 +261,7 @@ class BaseTrainer(ABC):
             if isinstance(part, nn.Module):
                 distributed.broadcast_tensors([*part.parameters(), *part.buffers()])
         with self._session():
-            while not self.should_stop():
+            while not (self.is_complete or self._stop.requested):
                 values = self.run_epoch()
                 self.commit(values)
         return self._stop.signal
@@ -340,10 +337,6 @@ class BaseTrainer(ABC):
         """Whether all epochs are done, or the last `early_stop` were no better than one before."""
         now, patience = self.progress, self.settings.early_stop
         return now.epoch >= self.epochs or (patience is not None and now.not_improved >= patience)
-
-    def should_stop(self) -> bool:
-        """Return whether no further epoch is to be trained now."""
-        return self.is_complete or self._stop.requested
 
     def run_epoch(self) -> dict[str, float] | None:
         """Make the remaining steps of an epoch, and validate.
@@ -571,10 +564,7 @@ class BaseTrainer(ABC):
             log.warning("%s, so that the step is left out", why)
 
     def _count(self, sums: Sums, norm: float, rate: float, seconds: float) -> None:
-        """Count and log a step; end the run if too many in a row were skipped.
-
-        Args: as of `RunState.count`.
-        """
+        """Count and log a step (`RunState.count`); end the run if too many in a row are skipped."""
         self.state.count(sums, norm, rate, seconds)
         if self.progress.skipped_in_row >= self.settings.max_skipped:
             reason = self.checkpoint.reason_not_to_save()
@@ -671,7 +661,8 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
             another value has.
     """
     names: list[str] = []
-    valid, others = [], {*ROW, *Sums().rates()}
+    # What else a row of metrics.csv has.
+    valid, others = [], {"epoch", "step", "skipped_steps", *Sums().rates()}
     for key, part in [("loss", loss), *((f"metrics.{n}", one) for n, one in enumerate(metrics))]:
         with trying(key, part, "one with a name"):
             own = [*Sums().losses(loss.name)] if part is loss else [*part.names]

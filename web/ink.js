@@ -46,7 +46,7 @@ export function bounds(parts) {
     [left, top] = [Math.min(left, x), Math.min(top, y)];
     [right, bottom] = [Math.max(right, x), Math.max(bottom, y)];
   }
-  return {left, top, right, bottom};
+  return {left, top, right, bottom, width: right - left, height: bottom - top};
 }
 
 /** Parts of strokes between turning points in y: {x, y, dx, dy} each, dy not 0. */
@@ -77,21 +77,21 @@ function weightedMedian(values, weights) {
 export function xHeight(parts) {
   const heights = verticalSegments(parts).map(({dy}) => Math.abs(dy));
   if (heights.length) return weightedMedian(heights, heights);
-  const {left, top, right, bottom} = bounds(parts);
-  return Math.max(right - left, bottom - top) || 1;
+  const {width, height} = bounds(parts);
+  return Math.max(width, height) || 1;
 }
 
 /** The angle of the baseline in radians, positive where it falls to the right; 0 where a line is
  * too short to tell. */
 export function baselineAngle(parts) {
-  const letter = xHeight(parts), {left, right} = bounds(parts);
+  const letter = xHeight(parts);
   let low = verticalSegments(parts).filter(({dy}) => dy > FLAT * letter);
   const every = Math.max(1, Math.ceil(low.length / 400)); // all pairs would be too many
   low = low.filter((_, i) => i % every === 0).map(({x, y, dx, dy}) => [x + dx, y + dy]);
   const slopes = low.flatMap(([x, y], first) => low.slice(first + 1)
     .filter(([x2]) => Math.abs(x2 - x) > 0.5 * LEAST_WIDTH * letter)
     .map(([x2, y2]) => (y2 - y) / (x2 - x)));
-  if (slopes.length < 3 || right - left < LEAST_WIDTH * letter) return 0;
+  if (slopes.length < 3 || bounds(parts).width < LEAST_WIDTH * letter) return 0;
   return Math.atan(median(slopes));
 }
 
@@ -111,9 +111,9 @@ export function baseline(parts) {
  * most of the tall strokes stand. */
 export function baselineOf(parts, text) {
   if (/\p{Ll}/u.test(text)) return baseline(parts);
-  const boxes = parts.map((part) => bounds([part])), high = ({top, bottom}) => bottom - top;
-  const tall = boxes.filter((box) => high(box) >= TALL * Math.max(...boxes.map(high)));
-  return median(tall.map(({bottom}) => bottom));
+  const boxes = parts.map((part) => bounds([part]));
+  const tallest = Math.max(...boxes.map(({height}) => height));
+  return median(boxes.filter(({height}) => height >= TALL * tallest).map(({bottom}) => bottom));
 }
 
 /** How far downstrokes of level strokes lean to the right, x over y; 0 without any. */

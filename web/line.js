@@ -9,7 +9,8 @@ const TRIES = 6, TRY_SEED_STRIDE = 1_000_000_007, SEEDS = 2 ** 32; // as Python'
 const MIN_STEPS = 100, STEPS_PER_CHARACTER = 40; // of a line
 const PRIMER_POINTS = 3000; // the most that are continued
 const HAND_RATIO = 2; // by which a hand may differ from usual in size or speed
-// Letters and digits that tell half of how high a line lies, of its x-height, and of its slope.
+// Letters and digits that tell half of how high a line lies, of its x-height (by eye: that of
+// capitals and digits alone is theirs), and of its slope.
 const LINE_PRIOR = 1, HEIGHT_PRIOR = 8, TURN_PRIOR = 2;
 const CHUNK = 32; // points that are shown together
 const TAKEN_BACK = 56; // steps after the end of a line that it takes to find it (stopping.js)

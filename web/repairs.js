@@ -10,11 +10,6 @@ const share = (of, at) => of.filter((one) => one === at).length / of.length;
 const smallest = (items, valueOf) =>
   items.reduce((best, one) => (valueOf(one) < valueOf(best) ? one : best), items[0]);
 
-function extentOf(part) {
-  const {left, top, right, bottom} = bounds([part]);
-  return {width: right - left, height: bottom - top, top, right};
-}
-
 /** Strokes with a corner in each 5 of a text, by which people tell it from an S: its bar and stem
  * become straight. `peaks` has the numbers of the characters that the points of each stroke are of;
  * downstrokes lean by `lean` to the right, x over y. */
@@ -24,7 +19,7 @@ export function withCorners(parts, peaks, text, lean) {
   for (const [at, character] of [...text].entries()) {
     const own = [...parts.keys()].filter((k) => character === "5" && share(peaks[k], at) > SHARE);
     if (!own.length) continue;
-    const body = smallest(own, (k) => -extentOf(parts[k]).height);
+    const body = smallest(own, (k) => -bounds([parts[k]]).height);
     const bar = barOfFive(parts, peaks, body, at);
     const drawn = withCorner(parts[body], parts[bar] ?? [], lean);
     if (!drawn || !(share(peaks[body].slice(0, drawn.next), at) > SHARE)) continue;
@@ -38,10 +33,10 @@ export function withCorners(parts, peaks, text, lean) {
 /** The number of the stroke that is the bar of a 5, flat and at the upper end of its body;
  * undefined if that begins with it. */
 function barOfFive(parts, peaks, body, at) {
-  const [[x, y]] = parts[body], {height} = extentOf(parts[body]);
+  const [[x, y]] = parts[body], {height} = bounds([parts[body]]);
   const apart = (k) => Math.min(...parts[k].map(([a, b]) => Math.hypot(a - x, b - y)));
   return smallest([...parts.keys()].filter((k) => {
-    const bar = extentOf(parts[k]), middle = sum(parts[k].map(([, b]) => b)) / parts[k].length;
+    const bar = bounds([parts[k]]), middle = sum(parts[k].map(([, b]) => b)) / parts[k].length;
     return k !== body && Math.abs(median(peaks[k]) - at) <= 1 &&
       bar.height < Math.min(bar.width, WAIST * height) &&
       Math.abs(middle - y) < WAIST * height && bar.right > x && apart(k) <= LEAST_BAR * height;
@@ -51,11 +46,11 @@ function barOfFive(parts, peaks, body, at) {
 /** Bar and stem of a 5, straight, and the number of the `next` point of its body; null if it has
  * another shape. */
 function withCorner(body, bar, lean) {
-  const {height, top} = extentOf([...bar, ...body]);
+  const {height, top} = bounds([bar, body]);
   const low = body.findIndex(([, y]) => y > top + DOWN * height);
   if (low < 0 || body[0][1] > top + WAIST * height) return null;
   const turn = smallest([...body.keys()].slice(0, low), (i) => body[i][0] + lean * body[i][1]);
-  const {right} = extentOf([...bar, ...body.slice(0, turn + 1)]), [x, y] = body[turn];
+  const {right} = bounds([bar, body.slice(0, turn + 1)]), [x, y] = body[turn];
   const corner = [x + lean * (y - top), top + BAR_TILT * height];
   const waist = [x + lean * (y - top - WAIST * height), top + WAIST * height];
   const tip = [Math.max(right, corner[0] + LEAST_BAR * height), top];

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from base.device import are_layers_plain
+from base.device import layers_are_plain
 from model.layers.kernels.build import build
 from utils.checks import UserError
 
@@ -29,7 +29,7 @@ def kernels(bfloat16: bool) -> ctypes.CDLL | None:
 def available(device: torch.device, dtype: torch.dtype) -> bool:
     """Return whether the kernels run on `device` with products of `dtype`."""
     fits = device.type == "cpu" and dtype in (torch.float32, torch.bfloat16)
-    fits = fits and not are_layers_plain()
+    fits = fits and not layers_are_plain.get()
     return fits and kernels(dtype == torch.bfloat16) is not None
 
 
