@@ -125,7 +125,7 @@ web-test: .venv/installed-dev
 # clang and wasm-ld (Debian: clang, lld) compile the kernels for the page.
 ENGINE ?= web/engine.wasm
 KERNELS := $(addprefix model/layers/kernels/,products.c lstm.c sampling.c)
-EXPORTS := calloc mark release pack linear forward write_lines
+EXPORTS := calloc mark release pack linear forward write_lines Layer_fields Writing_fields
 
 FLAT := PYTHONPATH=. .venv/bin/python -c
 

@@ -164,7 +164,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     if not start.resumed:
         return trainer
     try:
-        trainer.resume(start.weights.content, start.weights.path)
+        trainer.checkpoint.load(start.weights.content, start.weights.path)
     except CheckpointError as error:
         if (older := start.older()) is None:
             raise

@@ -17,7 +17,6 @@ from contextlib import (
     suppress,
 )
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import torch
@@ -31,11 +30,10 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, as_floats, computed
 from base.base_model import BaseModel
 from base.batch_stream import BatchStream, Chunk, loaded
-from base.checkpoint import Checkpoint, checkpoints
+from base.checkpoint import checkpoints
 from base.config import user_modules
 from base.device import plain_layers
 from base.dry_run import dry_run, trying
-from base.monitor import Monitor
 from base.not_finite import cause_of_gradient, cause_of_loss, watched
 from base.optimizer_step import OptimizerStep
 from base.random_state import random_state_kept
@@ -49,10 +47,6 @@ from utils.checks import ConfigFault, NotFinite, first_line
 log = logging.getLogger(__name__)
 
 Kept = TypeVar("Kept")
-
-ROW = ("epoch", "step", "skipped_steps")
-"""What a row of `metrics.csv` has beside the values of `logged_names` and `extra_metrics`."""
-ADVICE = "A smaller learning rate, clip_norm, or float32 may help"
 
 
 class BaseTrainer(ABC):
@@ -99,7 +93,6 @@ class BaseTrainer(ABC):
         self.lr_scheduler = parts.lr_scheduler
         self.run, self.device, self.header = parts.run, parts.device, parts.checkpoint_header
         self.rebuild = parts.rebuild
-        self.monitor = Monitor(self.settings)
         self.state = RunState(self.metrics)
         self._stop = StopRequest(self.settings.time_limit_minutes)
         self.optimizer_step = OptimizerStep(parts, self.settings)
@@ -249,10 +242,6 @@ class BaseTrainer(ABC):
             part.register_step_pre_hook(partial(self._complete_gradients, name))
         return part
 
-    def resume(self, checkpoint: Checkpoint, source: Path) -> None:
-        """Resume from a checkpoint; see `TrainingCheckpoint.load`."""
-        self.checkpoint.load(checkpoint, source)
-
     def train(self) -> int | None:
         """Train to the end, or until a signal or the time limit; then log what to do next.
 
@@ -272,7 +261,7 @@ class BaseTrainer(ABC):
             if isinstance(part, nn.Module):
                 distributed.broadcast_tensors([*part.parameters(), *part.buffers()])
         with self._session():
-            while not self.should_stop():
+            while not (self.is_complete or self._stop.requested):
                 values = self.run_epoch()
                 self.commit(values)
         return self._stop.signal
@@ -320,7 +309,7 @@ class BaseTrainer(ABC):
         epoch = self.progress.epoch
         if self.is_complete:
             reason = "all epochs are done" if epoch >= self.epochs else "early stopping"
-            best = self.monitor.describe(self.progress)
+            best = self.settings.describe_best(self.progress)
             log.info("finished after epoch %d: %s; %s", epoch, reason, best)
             self.run.keep_last(self.settings.keep_last and 1)
 
@@ -345,13 +334,9 @@ class BaseTrainer(ABC):
 
     @property
     def is_complete(self) -> bool:
-        """Whether all epochs are done, or the run has stopped early."""
-        all_done = self.progress.epoch >= self.epochs
-        return all_done or self.monitor.out_of_patience(self.progress)
-
-    def should_stop(self) -> bool:
-        """Return whether no further epoch is to be trained now."""
-        return self.is_complete or self._stop.requested
+        """Whether all epochs are done, or the last `early_stop` were no better than one before."""
+        now, patience = self.progress, self.settings.early_stop
+        return now.epoch >= self.epochs or (patience is not None and now.not_improved >= patience)
 
     def run_epoch(self) -> dict[str, float] | None:
         """Make the remaining steps of an epoch, and validate.
@@ -426,9 +411,9 @@ class BaseTrainer(ABC):
             return
         # Before the epoch ends, as what is sound is told by its last step.
         epoch, reason = self.progress.epoch + 1, self.checkpoint.reason_not_to_save()
-        judged = self.monitor.judge(self.progress, values, sound=reason is None)
+        judged = self.settings.judge(self.progress, values, sound=reason is None)
         sums, improved = self.state.end_epoch(values, judged), judged.best_epoch == epoch
-        self.optimizer_step.end_epoch(values.get(self.monitor.name))
+        self.optimizer_step.end_epoch(values.get(self.settings.monitored[1]))
         if distributed.is_main():
             if reason is None:
                 self.evaluated_model.eval()
@@ -564,7 +549,7 @@ class BaseTrainer(ABC):
     def _backward(self, loss: Tensor) -> None:
         """Add the gradient of a summed loss; if `anomaly`, torch says what of it is not finite."""
         try:
-            self.optimizer_step.backward(loss)
+            loss.backward()
         except RuntimeError as error:
             if self.settings.anomaly and "returned nan" in str(error):
                 self._report(f"in the backward pass, {first_line(error)}")
@@ -579,10 +564,7 @@ class BaseTrainer(ABC):
             log.warning("%s, so that the step is left out", why)
 
     def _count(self, sums: Sums, norm: float, rate: float, seconds: float) -> None:
-        """Count and log a step; end the run if too many in a row were skipped.
-
-        Args: as of `RunState.count`.
-        """
+        """Count and log a step (`RunState.count`); end the run if too many in a row are skipped."""
         self.state.count(sums, norm, rate, seconds)
         if self.progress.skipped_in_row >= self.settings.max_skipped:
             reason = self.checkpoint.reason_not_to_save()
@@ -607,7 +589,8 @@ class BaseTrainer(ABC):
 
     def _failure(self, what: str) -> TrainingFailed:
         """Return the error with which a run ends that diverged."""
-        return TrainingFailed(f"{what}; {self.checkpoint.last_sound()}. {ADVICE}")
+        advice = "A smaller learning rate, clip_norm, or float32 may help"
+        return TrainingFailed(f"{what}; {self.checkpoint.last_sound()}. {advice}")
 
     @torch.no_grad()
     def validate(self) -> dict[str, float] | None:
@@ -678,7 +661,8 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
             another value has.
     """
     names: list[str] = []
-    valid, others = [], {*ROW, *Sums().rates()}
+    # What else a row of metrics.csv has.
+    valid, others = [], {"epoch", "step", "skipped_steps", *Sums().rates()}
     for key, part in [("loss", loss), *((f"metrics.{n}", one) for n, one in enumerate(metrics))]:
         with trying(key, part, "one with a name"):
             own = [*Sums().losses(loss.name)] if part is loss else [*part.names]

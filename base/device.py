@@ -10,23 +10,19 @@ import torch
 from base import distributed
 from utils.checks import UserError, device_name
 
-_plain: ContextVar[bool] = ContextVar("plain_layers", default=False)
+layers_are_plain: ContextVar[bool] = ContextVar("layers_are_plain", default=False)
+"""Whether this is inside `plain_layers`."""
 
 
 @contextmanager
 def plain_layers() -> Iterator[None]:
     """Inside, layers are made of torch operations that can be differentiated more than once."""
-    token = _plain.set(True)
+    token = layers_are_plain.set(True)
     try:
         with torch.backends.cudnn.flags(enabled=False):
             yield
     finally:
-        _plain.reset(token)
-
-
-def are_layers_plain() -> bool:
-    """Return whether this is inside `plain_layers`."""
-    return _plain.get()
+        layers_are_plain.reset(token)
 
 
 def resolve_device(name: str) -> torch.device:

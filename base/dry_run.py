@@ -119,8 +119,8 @@ def _put_back(trainer: Any) -> Iterator[None]:
     modules = [part for part in parts.values() if isinstance(part, nn.Module)]
     buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
     owners = [trainer, trainer.loss, *filter(user_modules.defines, trainer.model.modules())]
+    sums = [(metric, _plain_attributes(metric, trainer)) for metric in trainer.metrics]
     plain = [(owner, _plain_attributes(owner, trainer)) for owner in owners]
-    sums = copy.deepcopy([vars(metric) for metric in trainer.metrics])
     try:
         yield
     finally:
@@ -128,7 +128,7 @@ def _put_back(trainer: Any) -> Iterator[None]:
             module.zero_grad()
         for owner, before in plain:
             _put_back_attributes(owner, before, warns=_has_user_parts(trainer))
-        for metric, before in zip(trainer.metrics, sums, strict=True):
+        for metric, before in sums:
             vars(metric).update(before)
         for buffer, before in buffers:
             buffer.data.copy_(before)

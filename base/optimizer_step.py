@@ -33,8 +33,8 @@ PLATEAU = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
 class OptimizerStep:
     """Makes the steps of an optimiser, and holds all that they depend on except the data.
 
-    A step: `start`; inside `noisy()` any number of forward passes, each followed by `backward` of
-    a summed loss; then `reduce`, `clip` and, if the norm is finite, `update`.
+    A step: `start`; inside `noisy()` any number of forward passes, each followed by `backward()`
+    of a summed loss; then `reduce`, `clip` and, if the norm is finite, `update`.
 
     Args:
         parts: of the run: the network, its optimiser and the schedule of that.
@@ -96,10 +96,6 @@ class OptimizerStep:
         finally:
             with torch.no_grad():
                 torch._foreach_copy_(weights, before)
-
-    def backward(self, loss: Tensor) -> None:
-        """Add the gradient of a summed loss."""
-        loss.backward()
 
     def reduce(self, divisor: float) -> None:
         """Sum the gradient over all processes, and divide it; all processes call this together."""

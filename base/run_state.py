@@ -82,16 +82,6 @@ class Sums:
         *totals, skipped = distributed.all_reduce_sum(totals)
         return Sums(*totals, skipped=skipped)
 
-    def count(self, norm: float, rate: float, seconds: float) -> None:
-        """Count a step, as `RunState.count`."""
-        self.seconds += seconds
-        if math.isfinite(norm):
-            self.steps += 1
-            self.gradient_norm += norm
-            self.learning_rate = rate
-        else:
-            self.skipped += 1
-
     @property
     def loss_per_point(self) -> float:
         """NaN where nothing was counted."""
@@ -157,12 +147,16 @@ class RunState:
     def count(self, step: Sums, norm: float, rate: float, seconds: float) -> None:
         """Count a step by its sums, the norm of its gradient, its learning rate and the time it
         took. Where the norm is not finite it was skipped; what was summed counts all the same."""
-        progress, first = self.progress, self.progress.first_loss
-        self.sums.add(step.loss, step.sequences, step.points)
-        self.sums.count(norm, rate, seconds)
-        if not math.isfinite(norm):
+        progress, first, sums = self.progress, self.progress.first_loss, self.sums
+        skipped = not math.isfinite(norm)
+        sums.add(step.loss, step.sequences, step.points, skipped)
+        sums.seconds += seconds
+        if skipped:
             self.progress = replace(progress, skipped_in_row=progress.skipped_in_row + 1)
             return
+        sums.steps += 1
+        sums.gradient_norm += norm
+        sums.learning_rate = rate
         self.progress = replace(
             progress,
             step=progress.step + 1,
@@ -178,7 +172,7 @@ class RunState:
     # What an epoch changes.
 
     def end_epoch(self, values: Mapping[str, float], judged: Progress) -> Sums:
-        """Complete an epoch of these values, and return its sums; `judged` is as of `Monitor`."""
+        """Complete an epoch of these values, as the settings have judged it; return its sums."""
         sums, self.sums, self.values = self.sums, Sums(), dict(values)
         epoch, data_pass = judged.epoch + 1, judged.data_pass
         self.progress = replace(judged, epoch=epoch, epoch_steps=0, epoch_pass=data_pass)

@@ -1,8 +1,8 @@
 """What a run is made of, and its settings."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +16,7 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.checkpoint import Checkpoint
 from base.run_folder import RunFolder
+from base.run_state import Progress
 from utils.checks import ConfigFault, Range
 from utils.strict_json import Config
 
@@ -105,6 +106,25 @@ class TrainingSettings:
         empty string and None if nothing is monitored."""
         mode, _, name = (self.monitor or "").partition(" ")
         return mode, name or None
+
+    def judge(self, now: Progress, values: Mapping[str, float], sound: bool) -> Progress:
+        """Return the progress with the best epoch: the present one if it is sound and better."""
+        mode, name = self.monitored
+        if name is None:
+            return now
+        value, sign = values[name], -1.0 if mode == "max" else 1.0
+        limit = math.inf if now.best is None else sign * now.best
+        if sound and math.isfinite(value) and sign * value < limit:
+            return replace(now, best=value, best_epoch=now.epoch + 1, not_improved=0)
+        return replace(now, not_improved=now.not_improved + 1)
+
+    def describe_best(self, now: Progress) -> str:
+        """Return in words which epoch was best."""
+        if self.monitor is None:
+            return "nothing was monitored"
+        if now.best is None:
+            return f"no epoch had a finite {self.monitored[1]}"
+        return f"best {self.monitor}: {now.best:.6g} in epoch {now.best_epoch}"
 
     def planned_steps(self, batches: int) -> int:
         """Return the steps of a schedule in a whole run, given the batches of a pass over the data.

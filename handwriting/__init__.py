@@ -17,6 +17,5 @@ _HOMES = {
     "write_page": "page",
 }
 __all__ = list(_HOMES)
-__getattr__ = importer(
-    __name__, _HOMES
-)  # So that a wrong option is refused before torch is imported.
+# So that a wrong option is refused before torch is imported.
+__getattr__ = importer(__name__, _HOMES)

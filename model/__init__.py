@@ -29,6 +29,5 @@ _HOMES = {
     "step_figures": "generation.inspection",
 }
 __all__ = list(_HOMES)
-__getattr__ = importer(
-    __name__, _HOMES
-)  # So that writing does not import what only training needs.
+# So that writing does not import what only training needs.
+__getattr__ = importer(__name__, _HOMES)

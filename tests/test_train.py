@@ -13,13 +13,14 @@ import torch
 
 import train
 from base.base_trainer import BaseTrainer
-from base.checkpoint import checkpoints, load_checkpoint
+from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from base.config import user_modules
 from commands import sweep, train_options
 from data_loader.synthetic.embedded import EmbeddedDataset
 from tests.same_run import differences, rows_of
 from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError
+from utils.licences import OPEN, RESEARCH
 
 ROOT = Path(__file__).parents[1]
 MODELS = Path("saved/models/tiny")
@@ -62,6 +63,7 @@ def test_a_run_leaves_what_the_readme_says(workplace, capsys):
     assert Path("saved/log/tiny/a").is_dir()
     checkpoint = load_checkpoint(MODELS / "a" / "checkpoint-epoch2.pth")
     assert checkpoint["config"] == CONFIG and checkpoint["alphabet"] is None
+    assert checkpoint["licence"] == OPEN
     fingerprints = checkpoint["dataset"].pop("fingerprints")
     assert fingerprints.keys() == {"train", "valid", "test"}
     assert checkpoint["dataset"] == {"canonical": None, "quantisation_step": None}
@@ -232,12 +234,14 @@ def test_fine_tuning(workplace, capsys):
     Path("other.json").write_text(json.dumps(other))
     # Without a learning rate the weights stay those it started from.
     words = ["-c", "other.json", "-r", str(MODELS / "a"), "--lr", "0", "-o", "lr_scheduler=null"]
-    assert run(*words, "--run-id", "b") == 0
     paths = [MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "ab"]
+    save_checkpoint(paths[0], load_checkpoint(paths[0]) | {"licence": RESEARCH})
+    assert run(*words, "--run-id", "b") == 0
     assert same(*paths)
     first, tuned = map(load_checkpoint, paths)
     assert first["normalisation"] != tuned["normalisation"]
     assert tuned["step"] == 6  # a new run, from its first epoch on
+    assert tuned["licence"] == RESEARCH  # though its data are open
     capsys.readouterr()
     misfit = [*words, "--run-id", "d", "-o", "arch.args.hidden_size=7"]
     assert refused(capsys, *misfit, "--prepare") == refused(capsys, *misfit)  # before any data

@@ -5,7 +5,29 @@ export const padded = (count) => Math.ceil(count / LANES) * LANES;
 
 /** An instance of engine.wasm. Pointers are numbers; matrices are lists of rows. */
 export class Kernels {
-  constructor(module) { this.c = new WebAssembly.Instance(module).exports; }
+  constructor(module) {
+    this.c = new WebAssembly.Instance(module).exports;
+    this.layouts = {Layer: this.#layout("Layer"), Writing: this.#layout("Writing")};
+  }
+
+  /** Of each field of a structure of C the kind of its numbers and its place; and the `size`. */
+  #layout(name) {
+    const bytes = new Uint8Array(this.c.memory.buffer, this.c[`${name}_fields`]());
+    const declared = new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
+    const fields = {};
+    let size = 0;
+    for (const declaration of declared.split(";")) {
+      const Kind = declaration.includes("*") ? Uint32Array
+        : declaration.includes("int64_t") ? BigInt64Array : Float32Array;
+      const width = Kind.BYTES_PER_ELEMENT;
+      for (const [, field, count = 1] of declaration.matchAll(/(\w+)(?:\[(\d+)\])?(?=,|$)/g)) {
+        const place = Math.ceil(size / width) * width;
+        fields[field] = {Kind, place};
+        size = place + width * count;
+      }
+    }
+    return {fields, size};
+  }
 
   /** A view of numbers, which is lost where the memory grows. */
   floats(pointer, count) { return new Float32Array(this.c.memory.buffer, pointer, count); }
@@ -24,18 +46,19 @@ export class Kernels {
     return pointer;
   }
 
-  /** A structure of C: integers of 8 bytes, then numbers and pointers of 4. */
-  structure(integers, numbers = [], pointers = []) {
-    const place = this.alloc(2 * integers.length + numbers.length + pointers.length);
-    this.integers(place, integers);
-    const after = place + 8 * integers.length, {buffer} = this.c.memory;
-    this.floats(after, numbers.length).set(numbers);
-    new Uint32Array(buffer, after + 4 * numbers.length, pointers.length).set(pointers);
-    return place;
+  /** Fill fields of a structure of C, by default of a new one, whose others are 0. */
+  structure(name, values, pointer = this.alloc(this.layouts[name].size / 4)) {
+    for (const [field, value] of Object.entries(values)) {
+      const {Kind, place} = this.layouts[name].fields[field];
+      this.list(Kind, [value].flat(), pointer + place);
+    }
+    return pointer;
   }
 
-  integers(pointer, values) {
-    new BigInt64Array(this.c.memory.buffer, pointer, values.length).set(values.map(BigInt));
+  list(Kind, values, pointer = this.alloc(values.length * Kind.BYTES_PER_ELEMENT / 4)) {
+    const numbers = Kind === BigInt64Array ? values.map(BigInt) : values;
+    new Kind(this.c.memory.buffer, pointer, values.length).set(numbers);
+    return pointer;
   }
 
   /** Call a kernel that returns 0, or 1 without memory. */

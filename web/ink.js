@@ -5,10 +5,12 @@
 // offset in x and y, and 1 where a stroke ends.
 
 const FLAT = 0.3; // x-heights up to which a way up or down counts as flat
-const NARROWEST = 4; // x-heights of a line whose slope can be told
+const LEAST_WIDTH = 4; // x-heights of a line whose slope can be told
+const STEEP = 0.5, MAX_LEAN = 50; // x-heights and degrees of downstrokes that tell a lean
+const TALL = 0.6; // least height of a tall stroke over that of the tallest
 
 export const sum = (values) => values.reduce((all, value) => all + value, 0);
-const median = (values) => {
+export const median = (values) => {
   const sorted = Float64Array.from(values).sort(), middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 };
@@ -44,7 +46,7 @@ export function bounds(parts) {
     [left, top] = [Math.min(left, x), Math.min(top, y)];
     [right, bottom] = [Math.max(right, x), Math.max(bottom, y)];
   }
-  return {left, top, right, bottom};
+  return {left, top, right, bottom, width: right - left, height: bottom - top};
 }
 
 /** Parts of strokes between turning points in y: {x, y, dx, dy} each, dy not 0. */
@@ -75,21 +77,21 @@ function weightedMedian(values, weights) {
 export function xHeight(parts) {
   const heights = verticalSegments(parts).map(({dy}) => Math.abs(dy));
   if (heights.length) return weightedMedian(heights, heights);
-  const {left, top, right, bottom} = bounds(parts);
-  return Math.max(right - left, bottom - top) || 1;
+  const {width, height} = bounds(parts);
+  return Math.max(width, height) || 1;
 }
 
 /** The angle of the baseline in radians, positive where it falls to the right; 0 where a line is
  * too short to tell. */
 export function baselineAngle(parts) {
-  const letter = xHeight(parts), {left, right} = bounds(parts);
+  const letter = xHeight(parts);
   let low = verticalSegments(parts).filter(({dy}) => dy > FLAT * letter);
   const every = Math.max(1, Math.ceil(low.length / 400)); // all pairs would be too many
   low = low.filter((_, i) => i % every === 0).map(({x, y, dx, dy}) => [x + dx, y + dy]);
   const slopes = low.flatMap(([x, y], first) => low.slice(first + 1)
-    .filter(([x2]) => Math.abs(x2 - x) > 0.5 * NARROWEST * letter)
+    .filter(([x2]) => Math.abs(x2 - x) > 0.5 * LEAST_WIDTH * letter)
     .map(([x2, y2]) => (y2 - y) / (x2 - x)));
-  if (slopes.length < 3 || right - left < NARROWEST * letter) return 0;
+  if (slopes.length < 3 || bounds(parts).width < LEAST_WIDTH * letter) return 0;
   return Math.atan(median(slopes));
 }
 
@@ -103,6 +105,23 @@ export function baseline(parts) {
   const least = FLAT * xHeight(parts);
   const ways = verticalSegments(parts).filter(({dy}) => Math.abs(dy) > least);
   return ways.length ? median(ways.map(({y, dy}) => y + Math.max(dy, 0))) : bounds(parts).bottom;
+}
+
+/** The same of strokes of a text: without small letters, whose turning points tell it, that on which
+ * most of the tall strokes stand. */
+export function baselineOf(parts, text) {
+  if (/\p{Ll}/u.test(text)) return baseline(parts);
+  const boxes = parts.map((part) => bounds([part]));
+  const tallest = Math.max(...boxes.map(({height}) => height));
+  return median(boxes.filter(({height}) => height >= TALL * tallest).map(({bottom}) => bottom));
+}
+
+/** How far downstrokes of level strokes lean to the right, x over y; 0 without any. */
+export function slant(parts) {
+  const letter = xHeight(parts), most = Math.tan(MAX_LEAN * Math.PI / 180);
+  const down = verticalSegments(parts).filter(({dx, dy}) =>
+    dy > STEEP * letter && Math.abs(dx) <= most * dy);
+  return weightedMedian(down.map(({dx, dy}) => -dx / dy), down.map(({dy}) => dy)) ?? 0;
 }
 
 /** The numbers of the strokes with which rows of writing begin, the first of them 0. */

@@ -2,18 +2,22 @@
 // Python does more carefully, with single words, is in handwriting/.
 
 import * as shapes from "./ink.js";
+import {withCorners} from "./repairs.js";
 import {encode, misread, plain} from "./text.js";
 
 const TRIES = 6, TRY_SEED_STRIDE = 1_000_000_007, SEEDS = 2 ** 32; // as Python's
 const MIN_STEPS = 100, STEPS_PER_CHARACTER = 40; // of a line
 const PRIMER_POINTS = 3000; // the most that are continued
 const HAND_RATIO = 2; // by which a hand may differ from usual in size or speed
-const LINE_PRIOR = 8, TURN_PRIOR = 2; // characters that tell half of a line's height and slope
+// Letters and digits that tell half of how high a line lies, of its x-height (by eye: that of
+// capitals and digits alone is theirs), and of its slope.
+const LINE_PRIOR = 1, HEIGHT_PRIOR = 8, TURN_PRIOR = 2;
 const CHUNK = 32; // points that are shown together
 const TAKEN_BACK = 56; // steps after the end of a line that it takes to find it (stopping.js)
 
 /** How a hand goes on: ink and text of a primer in the writer's units, its x-height, the angle and
- * the height of its baseline, and the stretch that a bias needs; or that it is told, a vector. */
+ * the height of its baseline, how far it leans, and the stretch that a bias needs; or that it is
+ * told, a vector. */
 function handOf({header: {sampling}}, {style, primer, bias}) {
   if (style?.told) return {...handOf({header: {sampling}}, {bias}), told: style.told};
   const usual = (at) => [1 - sampling.stretch * Math.expm1(-2 * at), 1];
@@ -24,12 +28,12 @@ function handOf({header: {sampling}}, {style, primer, bias}) {
   const size = style?.x_height;
   const parts = primer ? asUsual(primer, sampling)
     : shapes.moved(shapes.strokes(style.ink), size, 0, size, 0);
-  const angle = shapes.baselineAngle(parts);
-  const baseline = shapes.baseline(shapes.turnedBack(parts, angle));
+  const angle = shapes.baselineAngle(parts), turned = shapes.turnedBack(parts, angle);
+  const baseline = shapes.baseline(turned), lean = shapes.slant(turned);
   const stretch = usual(bias).map((now, axis) =>
     primer ? now : style.stretch[axis] * now / usual(sampling.bias)[axis]);
   const text = plain((primer ?? style).text), ink = shapes.fromStrokes(parts);
-  return {ink, text, letter: shapes.xHeight(parts), angle, baseline, stretch};
+  return {ink, text, letter: shapes.xHeight(parts), angle, baseline, lean, stretch};
 }
 
 /** Strokes of any device as if they were the network's: of its size, and its points' distances. */
@@ -92,12 +96,17 @@ function* handedOn(lines, hand, text) {
     const sure = ink.length - 3 * TAKEN_BACK;
     if (sure >= shown + 3 * CHUNK) yield upTo(sure);
   }
-  const {steps, ended} = turn.value;
+  const {steps, ended, peaks} = turn.value;
   ink.length = 3 * (steps + Number(!hand.text));
   if (!ink.length) ink.push(0, 0, 0); // a dot, where a text was complete at once
   ink[ink.length - 1] = 1; // the pen leaves the paper
   if (ink.length > shown) yield upTo(ink.length);
-  return {parts: straightened(level(), hand, text), ended};
+  if (!hand.text) peaks.unshift(peaks[0]); // the window at a step is for the next point
+  let parts = level(), first = 0;
+  const whole = hand.text ? `${hand.text} ${text}` : text, lean = hand.lean ?? shapes.slant(parts);
+  const own = parts.map((part) => peaks.slice(first, first += part.length));
+  parts = withCorners(parts, own, whole, lean);
+  return {parts: straightened(parts, hand, text), ended};
 }
 
 /** The strokes of a line in x-heights, from its left edge and the baseline. */
@@ -107,12 +116,14 @@ const placed = (parts, {letter, baseline, left}) =>
 /** The same of a whole line: the measures of its hand are changed by its own as far as so many
  * characters tell (handwriting/words.py). */
 function straightened(given, hand, text) {
-  const characters = text.replaceAll(" ", "").length, [x, y] = given[0][0];
-  const share = characters / (characters + (hand.text ? LINE_PRIOR : 0));
-  const angle = shapes.baselineAngle(given) * characters / (characters + TURN_PRIOR);
+  const characters = text.match(/[\p{L}\p{N}]/gu)?.length ?? 0, [x, y] = given[0][0];
+  const told = (prior) => characters / (characters + prior);
+  const angle = told(TURN_PRIOR) * shapes.baselineAngle(given);
   const turned = shapes.turnedBack(shapes.moved(given, 1, -x, 1, -y), angle);
   const parts = shapes.moved(turned, 1, x, 1, y);
-  const baseline = hand.baseline + share * (shapes.baseline(parts) - hand.baseline);
-  const letter = hand.letter * (shapes.xHeight(parts) / hand.letter) ** share;
+  const believed = (prior) => (hand.text ? told(prior) : 1);
+  const baseline = hand.baseline +
+    believed(LINE_PRIOR) * (shapes.baselineOf(parts, text) - hand.baseline);
+  const letter = hand.letter * (shapes.xHeight(parts) / hand.letter) ** believed(HEIGHT_PRIOR);
   return placed(parts, {letter, baseline, left: shapes.bounds(parts).left});
 }

@@ -152,7 +152,8 @@ export class Writer {
   }
 
   /** Draw the points of the line. Yields the ink of some steps at a time, and returns {steps,
-   * ended}: how many of them count, and whether the line is complete. */
+   * ended, peaks}: how many of them count, whether the line is complete, and the characters at the
+   * window's peak. */
   *write(seed, limit) {
     const {kernels, inputs, start, text} = this, {mean, std} = this.header.normalisation;
     kernels.floats(...this.state).set(start.state);
@@ -173,12 +174,11 @@ export class Writer {
       on = stopping.feed(points, phis.map((phi) => phi.indexOf(Math.max(...phi))));
       yield points.flatMap(([x, y, end]) => [x * std[0] + mean[0], y * std[1] + mean[1], end]);
     }
-    return stopping.end();
+    return {...stopping.end(), peaks: stopping.steps.map(({peak}) => peak)};
   }
 
   run(steps) {
-    this.kernels.integers(this.writing, [steps]);
-    this.kernels.integers(this.writing + 8 * 11, [this.parity]);
+    this.kernels.structure("Writing", {steps, parity: this.parity}, this.writing);
     this.kernels.run("write_lines", this.writing);
     this.parity = (this.parity + steps) % 2;
   }
@@ -208,19 +208,23 @@ export class Writer {
     kernels.floats(own, 1)[0] = bias;
     Object.assign(this, {kappas, joints, bias: own, raw, uniform, normal, points, phis});
     this.parity = 0;
-    const list = (pointers) => kernels.structure([], [], pointers);
+    const pointers = (values) => kernels.list(Uint32Array, values);
+    const integers = (values) => kernels.list(BigInt64Array, values);
     const biases = layers.map((layer, number) => told ? this.#toldBias(layer, number, told)
       : layer.bias);
-    this.writing = kernels.structure(
-      [0, 1, count, size, vocabSize, components, places, Math.floor(output.count / 6), 1, 1,
-        inputs - 3, 0],
-      [...sampling.min_scales.map(Math.log), sampling.max_correlation, PEN_PIVOT,
-        sampling.pen_sharpness],
-      [list(layers.map((one) => one.weights)), list(biases),
-        kernels.structure(widths), list(joints), window.weights, output.weights, window.bias,
-        output.bias, kernels.structure(text), kernels.structure([text.length]),
-        kernels.alloc(count * size + 1), cells, kappas, kernels.alloc(padded(3 * components)),
-        raw, own, uniform, normal, points, phis]);
+    this.writing = kernels.structure("Writing", {
+      batch: 1, layers: count, size, vocab_size: vocabSize, components, places,
+      mixtures: Math.floor(output.count / 6), lstm: 1, threads: 1, ends: inputs - 3,
+      log_min_scales: sampling.min_scales.map(Math.log), max_correlation: sampling.max_correlation,
+      pen: [PEN_PIVOT, sampling.pen_sharpness],
+      weights: pointers(layers.map((one) => one.weights)), gate_biases: pointers(biases),
+      widths: integers(widths), joints: pointers(joints),
+      window_weights: window.weights, window_bias: window.bias,
+      output_weights: output.weights, output_bias: output.bias,
+      text: integers(text), text_lengths: integers([text.length]),
+      hiddens: kernels.alloc(count * size + 1), cells, kappas,
+      parameters: kernels.alloc(padded(3 * components)), raw, bias: own, uniform, normal, points,
+      phis});
   }
 
   /** The bias of a layer's gates with what a hand adds to them (SynthesisNetwork.told_gates). */
@@ -311,7 +315,7 @@ export class Reader {
     });
   }
 
-  /** The hidden states of a layer over all steps of inputs; the structure is `Layer` of lstm.c. */
+  /** The hidden states of a layer over all steps of inputs, see `Layer` of lstm.c. */
   #states({size, width, weights, bias}, inputs) {
     const {kernels} = this, steps = inputs.length;
     return kernels.within(() => {
@@ -320,9 +324,9 @@ export class Reader {
           .map((count) => kernels.alloc(count));
       inputs.forEach((row, step) =>
         kernels.floats(joint + 4 * (step * width + size), row.length).set(row));
-      kernels.run("forward", kernels.structure(
-        [steps, 1, size, inputs[0].length, 0, 0, 1, 1, width], [Infinity],
-        [bias, 0, weights, 0, 0, 0, 0, lengths, joint, gates, cells, 0, 0, phis]));
+      kernels.run("forward", kernels.structure("Layer", {
+        steps, batch: 1, size, inputs: inputs[0].length, places: 1, threads: 1, width,
+        bound: Infinity, bias, weights, text_lengths: lengths, joint, gates, cells, phis}));
       return kernels.rows(joint + 4 * width, steps, size, width);
     });
   }

@@ -1,11 +1,11 @@
 // Keeps what the page needs, so that it works again without network.
 
-const VERSION = "4";
+const VERSION = "5";
 const PATIENCE = 2000; // ms
 let patience = PATIENCE; // none with a server that hangs, until it answers
 const SHELL = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "engine.wasm",
   ...["client", "dom", "engine", "features", "hand", "ink", "inkml", "line", "main", "networks",
-    "pen", "random", "read", "sheet", "stopping", "store", "text", "worker", "write",
+    "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text", "worker", "write",
   ].map((name) => `${name}.js`), "styles.json"];
 
 self.addEventListener("install", (event) => {

@@ -145,7 +145,8 @@ class CompiledStepper(Stepper):
             return torch.empty(batch, count + -count % lanes)
 
         self.writing = library.structure(
-            library.Writing,
+            self.library,
+            "Writing",
             batch=batch,
             joints=self.joints,
             hiddens=torch.zeros(batch, width, dtype=self.matmul_dtype),

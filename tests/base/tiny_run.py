@@ -212,7 +212,7 @@ def make(
     )
     made = trainer(parts, **options)
     if checkpoint is not None:
-        made.resume(checkpoint, source)
+        made.checkpoint.load(checkpoint, source)
     return made
 
 

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 
 const web = new URL("../../web/", import.meta.url);
 const request = JSON.parse(readFileSync(0, "utf8"));
-const { rowStarts, strokes } = await import(new URL("ink.js", web));
+const { baselineOf, rowStarts, slant, strokes } = await import(new URL("ink.js", web));
 const { parse, Reader, Writer } = await import(new URL("networks.js", web));
 const module = new WebAssembly.Module(readFileSync(request.wasm));
 const bytes = (path) => new Uint8Array(readFileSync(path));
@@ -62,6 +62,31 @@ const tasks = {
     open(role === "reader" ? Reader : Writer, path).then(() => null, ({ message }) => message))),
 
   rows: ({ inks }) => inks.map(rowStarts),
+
+  async corners({ cases }) {
+    const { withCorners } = await import(new URL("repairs.js", web));
+    return cases.map((one) => withCorners(...one));
+  },
+
+  /** The ink of a line whose points a stand-in for a network draws. */
+  async line({ ink, peaks, text, style }) {
+    const { writeLine } = await import(new URL("line.js", web));
+    const sampling = { stretch: 0, x_height: 10, baseline: 0 };
+    const writer = {
+      header: { sampling, alphabet: "45 omn" },
+      begin() {},
+      *write() {
+        yield ink;
+        return { steps: ink.length / 3, ended: true, peaks };
+      },
+    };
+    const lines = writeLine(writer, null, text, { seed: 0, bias: 0, style });
+    for (let turn; !(turn = lines.next()).done || ((ink = turn.value.ink), false););
+    return [...ink];
+  },
+
+  /** How far strokes lean, and where their baseline is. */
+  measures: ({ cases }) => cases.map(([parts, text]) => [slant(parts), baselineOf(parts, text)]),
 
   async read({ network, inks }) {
     const reader = await open(Reader, network);

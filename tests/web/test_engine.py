@@ -10,7 +10,8 @@ import torch
 from rapidfuzz.distance import Levenshtein
 
 from data_loader import EmbeddedDataset
-from handwriting import flat_file
+from handwriting import flat_file, words
+from handwriting.marks import with_corners
 from handwriting.plain_text import fit, replacements
 from handwriting.primers import hand_of
 from handwriting.styles import write_style
@@ -22,6 +23,7 @@ from model.recognition.encoder import GREEDY
 from tests.commands.networks import save
 from tests.flat_files import cases
 from tests.web.conftest import ROOT, needs_node, node
+from utils.hand_measures import baseline, slant
 from utils.ink import from_strokes, row_starts, strokes
 
 COMMITTED = ROOT / "web" / "engine.wasm"
@@ -31,6 +33,10 @@ READERS = [
     dict(hidden_size=8, num_layers=1, channels=8),
 ]
 NO_CLANG = "clang or wasm-ld is not installed: apt-get install clang lld"
+
+UPPER = [(8, 1), (6, 0), (3, 0), (1, 1), (1, 3)]
+DIGIT = np.array([*UPPER, (3, 4.5), (6, 5), (8, 7), (4, 10), (0, 9)])
+"""A 5 like an S, 10 high."""
 
 pytestmark = needs_node
 
@@ -179,6 +185,59 @@ def random_texts(chance, count):
     pools = [range(0x20, 0x7F), range(0xA0, 0x250), range(0x300, 0x2FFF), range(0xF900, 0x1F700)]
     every = [[chr(code) for code in pool if not 0xD800 <= code < 0xE000] for pool in pools]
     return ["".join(chance.choice(chance.choice(every)) for _ in range(40)) for _ in range(count)]
+
+
+def test_a_5_has_the_corner_that_python_gives_it():
+    """Of every shape, with a bar of its own or none, beside ink of other letters."""
+    random, cases = np.random.default_rng(3), []
+    for number in range(40):
+        ink = DIGIT @ random.normal(np.eye(2), 0.2) + random.normal(0, 0.4, DIGIT.shape)
+        parts = [[ink], [ink[3:], ink[3::-1]], [ink, np.add(ink[:3], (9, 0))]][number % 3]
+        numbers = [random.choice([1, 2], len(part), p=[0.8, 0.2]) for part in parts]
+        cases.append((parts, numbers, "254", random.normal(0, 0.2)))
+    answers = engine(
+        "corners",
+        cases=[
+            [[part.tolist() for part in parts], [of.tolist() for of in numbers], text, lean]
+            for parts, numbers, text, lean in cases
+        ],
+    )
+    drawn = 0
+    for case, answer in zip(cases, answers, strict=True):
+        expected, _ = with_corners(*case)
+        assert len(answer) == len(expected)
+        for part, own in zip(answer, expected, strict=True):
+            np.testing.assert_allclose(part, own, atol=1e-9)
+        drawn += len(expected[0]) != len(case[0][0]) or len(expected) != len(case[0])
+    assert 10 < drawn < 40
+
+
+def test_a_line_has_corners_where_the_window_says_that_its_5_are():
+    ink = np.diff([(0, 0), *DIGIT], axis=0)
+    ink = np.pad(ink, ((0, 0), (0, 1))).flatten().tolist()
+    for at, count in ((0, 1 + len(DIGIT)), (1, 7 + len(DIGIT[5:]))):
+        line = engine("line", ink=ink, peaks=[at] * len(DIGIT), text="45")
+        assert len(line) // 3 == count
+
+
+def test_a_short_line_lies_on_the_line_of_its_hand():
+    """It was drawn half an x-height lower: of four letters a fifth of that is left."""
+    ink = from_strokes([np.array([(5 * n, -10 * (n % 2)) for n in range(9)])])
+    primer = (ink / (10, 10, 1)).flatten().tolist()
+    style = dict(text="mm", ink=primer, x_height=10, stretch=[1, 1])
+    ink[0, :2] = 5, 5  # from the end of the primer
+    line = engine("line", ink=ink.flatten().tolist(), peaks=[4] * 9, text="moon", style=style)
+    assert baseline(np.float32(line).reshape(-1, 3)) == pytest.approx(0.1, abs=0.02)
+
+
+def test_lean_and_baseline_are_those_that_python_measures():
+    loaded = EmbeddedDataset(size=4, valid_size=1, test_size=1, seed=2).load().split("train")
+    cases = [(strokes(one.ink), text) for one in loaded for text in (one.text, "2055")]
+    plain = [[[part.tolist() for part in parts], text] for parts, text in cases]
+    answers = engine("measures", cases=plain)
+    for (parts, text), (lean, base) in zip(cases, answers, strict=True):
+        np.testing.assert_allclose(lean, slant(from_strokes(parts)), atol=1e-3)
+        np.testing.assert_allclose(base, words._base([parts], text), atol=1e-2)
 
 
 @pytest.mark.parametrize("alphabet", ["".join(map(chr, range(32, 127))), "aeé½’ 12/"])

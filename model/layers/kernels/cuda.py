@@ -24,7 +24,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import Tensor
 
-from base.device import are_layers_plain
+from base.device import layers_are_plain
 from model.layers.kernels.build import SWITCH as KERNELS_SWITCH
 from model.layers.kernels.library import Results, refuse_second_derivative
 from model.layers.kernels.loop import CHUNK, PLACES, Loop, Sizes, TorchSteps, Window, align
@@ -95,7 +95,7 @@ def available(device: torch.device) -> bool:
         device.type == "cuda"
         and os.environ.get(SWITCH) != "0"
         and "graphs" not in _refused
-        and not are_layers_plain()
+        and not layers_are_plain.get()
         and not torch.cuda.is_current_stream_capturing()
     )
 

@@ -5,56 +5,19 @@ Shapes: as in `lstm`.
 
 import ctypes
 import functools
+import re
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from base.device import are_layers_plain
+from base.device import layers_are_plain
 from model.layers.kernels.build import build
 from utils.checks import UserError
 
 Results = tuple[Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None]
 """Hidden states `(T, B, H)`, windows `(T, B, A)`, the last cell state `(B, H)` and kappa
 `(B, K)`, and phi `(T, B, U + 1)`."""
-
-_INTEGERS, _FLOAT, _ADDRESSES = ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
-
-
-S = TypeVar("S", bound=ctypes.Structure)
-
-
-def _fields(*fields: tuple[type, str]) -> list[tuple[str, type]]:
-    return [(name, kind) for kind, names in fields for name in names.split()]
-
-
-class Layer(ctypes.Structure):
-    """`Layer` of lstm.c."""
-
-    _fields_ = _fields(
-        (_INTEGERS, "steps batch size inputs vocab_size components places threads width"),
-        (_FLOAT, "bound"),
-        (_ADDRESSES, "bias window_bias weights window_weights"),
-        (_ADDRESSES, "weights_backward window_weights_backward text text_lengths"),
-        (_ADDRESSES, "joint gates cells kappas exponentials phis"),
-        (_ADDRESSES, "d_hiddens d_windows d_inputs d_gates d_parameters d_cell d_kappa d_joint"),
-    )
-
-
-class Writing(ctypes.Structure):
-    """`Writing` of sampling.c."""
-
-    _fields_ = _fields(
-        (_INTEGERS, "steps batch layers size vocab_size components places mixtures lstm threads"),
-        (_INTEGERS, "ends parity"),
-        (_FLOAT * 2, "log_min_scales"),
-        (_FLOAT, "max_correlation"),
-        (_FLOAT * 2, "pen"),
-        (_ADDRESSES, "weights gate_biases widths joints window_weights output_weights window_bias"),
-        (_ADDRESSES, "output_bias text text_lengths hiddens cells kappas parameters raw bias"),
-        (_ADDRESSES, "uniform normal points phis"),
-    )
 
 
 @functools.cache
@@ -66,7 +29,7 @@ def kernels(bfloat16: bool) -> ctypes.CDLL | None:
 def available(device: torch.device, dtype: torch.dtype) -> bool:
     """Return whether the kernels run on `device` with products of `dtype`."""
     fits = device.type == "cpu" and dtype in (torch.float32, torch.bfloat16)
-    fits = fits and not are_layers_plain()
+    fits = fits and not layers_are_plain.get()
     return fits and kernels(dtype == torch.bfloat16) is not None
 
 
@@ -100,17 +63,32 @@ def address(tensor: Tensor) -> int:
     return tensor.data_ptr()
 
 
-def structure(kind: type[S], **values: Tensor | list[Tensor] | float | tuple | None) -> S:
+@functools.cache
+def layout(library: ctypes.CDLL, name: str) -> type[ctypes.Structure]:
+    """Return the type of a structure that C declares by `STRUCTURE` of step.h."""
+    declared = getattr(library, f"{name}_fields")
+    declared.restype, fields = ctypes.c_char_p, []
+    for declaration in filter(None, declared().decode().split(";")):
+        kind = {"int64_t": ctypes.c_int64, "float": ctypes.c_float}.get(declaration.split()[0])
+        kind = ctypes.c_void_p if "*" in declaration else kind
+        for field, count in re.findall(r"(\w+)(?:\[(\d+)\])?(?=,|$)", declaration):
+            fields.append((field, kind * int(count) if count else kind))
+    return type(name, (ctypes.Structure,), {"_fields_": fields})
+
+
+def structure(
+    library: ctypes.CDLL, name: str, **values: Tensor | list[Tensor] | float | tuple | None
+) -> ctypes.Structure:
     """Return a structure of C. A tensor stands for the address of its data, a list of tensors for
     that of an array of their addresses; they live as long as the structure does."""
-    made, arrays = kind(), []
-    for name, value in values.items():
+    made, arrays = layout(library, name)(), []
+    for field, value in values.items():
         if isinstance(value, Tensor):
             value = address(value)
         elif isinstance(value, list):
             arrays.append((ctypes.c_void_p * len(value))(*map(address, value)))
             value = ctypes.addressof(arrays[-1])
-        setattr(made, name, value)
+        setattr(made, field, value)
     made.kept = values, arrays
     return made
 

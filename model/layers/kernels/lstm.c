@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-typedef struct {
+STRUCTURE(Layer,
     int64_t steps, batch, size, inputs, vocab_size, components, places, threads;
     /* Width of a row of `joint`, even: hidden state, window, inputs, and what lstm.py adds. */
     int64_t width;
@@ -28,7 +28,7 @@ typedef struct {
     item *d_inputs; /* or null */
     item *d_gates, *d_parameters; /* the latter in rows of even width, padded with zero */
     float *d_cell, *d_kappa, *d_joint;
-} Layer;
+)
 
 static const int64_t *text_of(const Layer *layer, int64_t row) {
     return layer->text + row * (layer->places - 1);
@@ -238,5 +238,3 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
 int forward(const Layer *layer) { RUN(forward_rows) }
 
 int backward(const Layer *layer) { RUN(backward_rows) }
-
-int layer_bytes(void) { return sizeof(Layer); }

@@ -26,9 +26,9 @@ from model.layers.kernels.library import Results, address
 
 def _call(name: str, dtype: torch.dtype, **values: Tensor | float | None) -> None:
     """Call `forward` or `backward` of lstm.c, see `library.structure`."""
-    layer = library.structure(library.Layer, threads=torch.get_num_threads(), **values)
-    function = getattr(library.kernels(dtype == torch.bfloat16), name)
-    library.raise_failure(function(ctypes.byref(layer)))
+    compiled = library.kernels(dtype == torch.bfloat16)
+    layer = library.structure(compiled, "Layer", threads=torch.get_num_threads(), **values)
+    library.raise_failure(getattr(compiled, name)(ctypes.byref(layer)))
 
 
 def gather(left: Tensor, right: Tensor) -> Tensor:

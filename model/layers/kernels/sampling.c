@@ -20,7 +20,7 @@
 #include <sched.h>
 #endif
 
-typedef struct {
+STRUCTURE(Writing,
     int64_t steps, batch, layers, size, vocab_size, components, places, mixtures, lstm, threads;
     int64_t ends;                         /* 1 where points have a fourth number, their end */
     int64_t parity;                       /* which half of the joints holds the next step's */
@@ -42,7 +42,7 @@ typedef struct {
     float *parameters, *raw;              /* (batch, 3 components), (batch, columns_of), padded */
     const float *bias, *uniform, *normal; /* (batch), (steps, batch, 2) twice */
     float *points, *phis;                 /* (steps, batch, 3 + ends), (steps, batch, places) */
-} Writing;
+)
 
 /* Teams -------------------------------------------------------------------------------------- */
 
@@ -262,5 +262,3 @@ int write_lines(const Writing *w) {
     free(teams);
     return failed;
 }
-
-int writing_bytes(void) { return sizeof(Writing); }

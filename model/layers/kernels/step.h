@@ -13,6 +13,13 @@
 #include <immintrin.h>
 #endif
 
+/* A structure that Python and JavaScript fill; they read there which fields it has, and compute
+ * where these lie: their pointers have other sizes. */
+#define STRUCTURE(NAME, ...)                                 \
+    typedef struct { __VA_ARGS__ } NAME;                     \
+    const char *NAME##_fields(void) { return #__VA_ARGS__; } \
+    int NAME##_bytes(void) { return sizeof(NAME); }
+
 /* Products of bfloat16 on the matrix unit of recent processors; see products.c. */
 #if BFLOAT16 && defined(__AVX512F__) && defined(__AMX_BF16__) && defined(__linux__)
 #define MATRIX_UNIT 1

@@ -22,14 +22,23 @@ def test_the_kernels_are_for_the_cpu_and_two_dtypes():
 
 def test_structures_have_the_same_size_in_c():
     compiled = library.kernels(False)
-    assert compiled.layer_bytes() == ctypes.sizeof(library.Layer)
-    assert compiled.writing_bytes() == ctypes.sizeof(library.Writing)
+    assert compiled.Layer_bytes() == ctypes.sizeof(library.layout(compiled, "Layer"))
+    assert compiled.Writing_bytes() == ctypes.sizeof(library.layout(compiled, "Writing"))
+
+
+def test_a_structure_has_the_fields_that_c_declares():
+    writing = library.layout(library.kernels(False), "Writing")
+    assert [writing.steps.offset, writing.batch.offset] == [0, 8]
+    assert (writing.pen.size, writing.pen.offset) == (8, writing.max_correlation.offset + 4)
+    assert writing.weights.offset == writing.pen.offset + 12  # An address begins at eight bytes.
+    assert writing.gate_biases.offset == writing.weights.offset + 8
 
 
 def test_tensors_live_as_long_as_the_structure_that_has_their_addresses():
     tensors = [torch.ones(3), torch.ones(2)]
     alive = list(map(weakref.ref, tensors))
-    made = library.structure(library.Writing, text=tensors.pop(), joints=[tensors.pop()])
+    compiled = library.kernels(False)
+    made = library.structure(compiled, "Writing", text=tensors.pop(), joints=[tensors.pop()])
     assert all(one() is not None for one in alive)
     del made
     assert all(one() is None for one in alive)

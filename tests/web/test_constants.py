@@ -1,0 +1,66 @@
+"""The constants of the page's JavaScript are those of Python."""
+
+import re
+
+import pytest
+
+from handwriting import flat_file, hand, marks, options, proofreading, words
+from model.generation import mixture, sampling, stepper, stopping, writing
+from model.recognition import encoder, ink_features
+from tests.web.conftest import ROOT
+from utils import hand_measures
+
+HOMES = {
+    "features": {
+        "MAX_POINTS": ink_features.MAX_POINTS,
+        "DETAIL": ink_features._DETAIL,
+        "FAR": ink_features._FAR,
+    },
+    "ink": {
+        **{name: getattr(hand_measures, name) for name in ("FLAT", "LEAST_WIDTH", "MAX_LEAN")},
+        "TALL": words.TALL,
+    },
+    "line": {
+        "TRIES": options.PageOptions.tries,
+        "TRY_SEED_STRIDE": hand.TRY_SEED_STRIDE,
+        "SEEDS": writing.SEEDS,
+        "MIN_STEPS": sampling.MIN_STEPS,
+        "STEPS_PER_CHARACTER": sampling.STEPS_PER_CHARACTER,
+        "PRIMER_POINTS": writing.PRIMER_POINTS,
+        "LINE_PRIOR": words.LINE_PRIOR,
+        "TURN_PRIOR": words.TURN_PRIOR,
+    },
+    "networks": {
+        **{name: getattr(flat_file, name) for name in ("FORMER_FORMAT", "FORMAT", "MAX_HEADER")},
+        "DIGEST_BYTES": flat_file.DIGEST_BYTES,
+        "PERIOD": stepper.PERIOD,
+        "BLOCK": sampling.BLOCK,
+        "PEN_PIVOT": mixture.PEN_PIVOT,
+        "KERNEL": encoder.KERNEL,
+        "STRIDE": encoder.STRIDE,
+    },
+    "repairs": {
+        name: getattr(marks, name)
+        for name in ("SHARE", "POINTS", "BAR_TILT", "LEAST_BAR", "WAIST", "DOWN")
+    },
+    "stopping": {"REST": stopping.REST, "LONGEST_FINISH": stopping.LONGEST_FINISH},
+    "text": {"ALIKE": [*proofreading.ALIKE]},
+}
+"""By file the constants that Python has as well."""
+OF_THE_PAGE = {
+    "ink": {"STEEP"},  # which Python has in the function `slant`
+    "line": {"HAND_RATIO", "HEIGHT_PRIOR", "CHUNK", "TAKEN_BACK"},
+    "networks": {"INPUTS", "GATES", "KEYS"},
+}
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_constants_are_those_of_python(name):
+    source = (ROOT / "web" / f"{name}.js").read_text()
+    stated = {}
+    for line in re.findall(r"^const ([A-Z].*?)(?: //.*)?$", source, re.MULTILINE):
+        for one in re.split(r", (?=[A-Z_]+ = )", line.rstrip(";")):
+            stated.update([one.split(" = ", 1)])
+    own = OF_THE_PAGE.get(name, set())
+    assert {key: eval(value) for key, value in stated.items() if key not in own} == HOMES[name]
+    assert stated.keys() >= own

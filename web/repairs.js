@@ -1,0 +1,62 @@
+// What is drawn again of a written line: handwriting/marks.py, whose constants these are.
+
+import {bounds, median, sum} from "./ink.js";
+
+const SHARE = 0.5; // of a stroke's points at which the window is at its letter
+const POINTS = 4; // of a straight way that is drawn
+const BAR_TILT = 0.05, LEAST_BAR = 0.3, WAIST = 0.4, DOWN = 0.55; // in heights of a 5
+
+const share = (of, at) => of.filter((one) => one === at).length / of.length;
+const smallest = (items, valueOf) =>
+  items.reduce((best, one) => (valueOf(one) < valueOf(best) ? one : best), items[0]);
+
+/** Strokes with a corner in each 5 of a text, by which people tell it from an S: its bar and stem
+ * become straight. `peaks` has the numbers of the characters that the points of each stroke are of;
+ * downstrokes lean by `lean` to the right, x over y. */
+export function withCorners(parts, peaks, text, lean) {
+  [parts, peaks] = [[...parts], [...peaks]];
+  const bars = new Set();
+  for (const [at, character] of [...text].entries()) {
+    const own = [...parts.keys()].filter((k) => character === "5" && share(peaks[k], at) > SHARE);
+    if (!own.length) continue;
+    const body = smallest(own, (k) => -bounds([parts[k]]).height);
+    const bar = barOfFive(parts, peaks, body, at);
+    const drawn = withCorner(parts[body], parts[bar] ?? [], lean);
+    if (!drawn || !(share(peaks[body].slice(0, drawn.next), at) > SHARE)) continue;
+    parts[body] = [...drawn.ways, ...parts[body].slice(drawn.next)];
+    peaks[body] = [...drawn.ways.map(() => at), ...peaks[body].slice(drawn.next)];
+    bars.add(bar);
+  }
+  return parts.filter((_, k) => !bars.has(k));
+}
+
+/** The number of the stroke that is the bar of a 5, flat and at the upper end of its body;
+ * undefined if that begins with it. */
+function barOfFive(parts, peaks, body, at) {
+  const [[x, y]] = parts[body], {height} = bounds([parts[body]]);
+  const apart = (k) => Math.min(...parts[k].map(([a, b]) => Math.hypot(a - x, b - y)));
+  return smallest([...parts.keys()].filter((k) => {
+    const bar = bounds([parts[k]]), middle = sum(parts[k].map(([, b]) => b)) / parts[k].length;
+    return k !== body && Math.abs(median(peaks[k]) - at) <= 1 &&
+      bar.height < Math.min(bar.width, WAIST * height) &&
+      Math.abs(middle - y) < WAIST * height && bar.right > x && apart(k) <= LEAST_BAR * height;
+  }), apart);
+}
+
+/** Bar and stem of a 5, straight, and the number of the `next` point of its body; null if it has
+ * another shape. */
+function withCorner(body, bar, lean) {
+  const {height, top} = bounds([bar, body]);
+  const low = body.findIndex(([, y]) => y > top + DOWN * height);
+  if (low < 0 || body[0][1] > top + WAIST * height) return null;
+  const turn = smallest([...body.keys()].slice(0, low), (i) => body[i][0] + lean * body[i][1]);
+  const {right} = bounds([bar, body.slice(0, turn + 1)]), [x, y] = body[turn];
+  const corner = [x + lean * (y - top), top + BAR_TILT * height];
+  const waist = [x + lean * (y - top - WAIST * height), top + WAIST * height];
+  const tip = [Math.max(right, corner[0] + LEAST_BAR * height), top];
+  const next = body.findIndex(([, height], i) => i > turn && height > waist[1]);
+  return {ways: [...straight(tip, corner), ...straight(corner, waist).slice(1)], next};
+}
+
+const straight = (from, to) => Array.from({length: POINTS}, (_, i) =>
+  from.map((start, axis) => start + (to[axis] - start) * i / (POINTS - 1)));
