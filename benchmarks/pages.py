@@ -28,12 +28,10 @@ from data_loader.sources.parsing import memory
 from model.reader import Reader
 from model.recognition.error_rates import rates
 from notes.rows import find_rows
-from utils.hand_measures import baseline_of, gaps
+from utils.delayed_strokes import are_marks
+from utils.hand_measures import baseline, baseline_of, gaps, levelled
 from utils.ink import from_strokes, strokes, x_height
 
-MARK_ABOVE, MARK_WIDTH = 0.6, 1.5
-"""X-heights above the baseline where the lower end of a dot or bar is, and its width at most
-(assumed)."""
 SHAPES, SHAPE_HEIGHTS = 4, (7.0, 14.0)
 """Shapes of a drawing, and their heights in x-heights (assumed)."""
 DRAWING_GAP, COLUMN_GAP = 3.0, 4.0
@@ -114,10 +112,8 @@ def late_marks(page: NotesPage, _: np.random.Generator) -> NotesPage:
     """Return a page whose dots and bars were written last."""
     late = []
     for number, row in enumerate(page.rows):
-        parts = page.row(number)
-        height = x_height(from_strokes(parts))
-        line = baseline_of(parts) - MARK_ABOVE * height
-        is_mark = [p[:, 1].max() < line and np.ptp(p[:, 0]) < MARK_WIDTH * height for p in parts]
+        ink, _ = levelled(from_strokes(page.row(number)))
+        is_mark = are_marks(strokes(ink), baseline(ink), x_height(ink))
         late += [one for one, mark in zip(row, is_mark, strict=True) if mark]
     return page.written_last(late)
 

@@ -22,7 +22,7 @@ from model.recognition.encoder import GREEDY
 from tests.commands.networks import save
 from tests.flat_files import cases
 from tests.web.conftest import ROOT, needs_node, node
-from utils.ink import from_strokes, row_starts, strokes
+from utils.ink import from_strokes, row_starts, strokes, x_height
 
 COMMITTED = ROOT / "web" / "engine.wasm"
 WRITER = dict(hidden_size=13, num_layers=2, num_mixtures=3, end_of_sequence=True, stretch=0.03)
@@ -156,6 +156,8 @@ def test_a_reader_reads_ink_as_python_does(flat, of):
     arguments = dict(seed=8, size=10, valid_size=1, test_size=1, writers=3, max_characters=25)
     inks = [one.ink for one in EmbeddedDataset(**arguments).load(["train"]).split("train")]
     inks += [np.float32([[0, 0, 1]]), np.float32([[0, 0, 0], [9, 0, 1]])]  # a dot and a bar
+    late = sorted(strokes(inks[0]), key=lambda part: np.ptp(part[:, 1]) < 0.6 * x_height(inks[0]))
+    inks.append(from_strokes(late))
     answers = engine("read", network=str(path), inks=[ink.flatten().tolist() for ink in inks])
     for ink, answer in zip(inks, answers, strict=True):
         transcript = reader.model.read([ink], GREEDY)
