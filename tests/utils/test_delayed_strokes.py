@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from data_loader import EmbeddedDataset
+from model.recognition.ink_features import stroke_features
 from utils.delayed_strokes import are_marks, undelayed
 from utils.hand_measures import baseline
 from utils.ink import from_strokes, strokes, x_height
-from utils.ink_features import stroke_features
 
 X_HEIGHT = 10.0
 
