@@ -29,7 +29,7 @@ from model.reader import Reader
 from model.recognition.error_rates import rates
 from notes.rows import find_rows
 from utils.delayed_strokes import are_marks
-from utils.hand_measures import baseline, baseline_of, gaps, levelled
+from utils.hand_measures import baseline_of, gaps
 from utils.ink import from_strokes, strokes, x_height
 
 SHAPES, SHAPE_HEIGHTS = 4, (7.0, 14.0)
@@ -112,9 +112,8 @@ def late_marks(page: NotesPage, _: np.random.Generator) -> NotesPage:
     """Return a page whose dots and bars were written last."""
     late = []
     for number, row in enumerate(page.rows):
-        ink, _ = levelled(from_strokes(page.row(number)))
-        is_mark = are_marks(strokes(ink), baseline(ink), x_height(ink))
-        late += [one for one, mark in zip(row, is_mark, strict=True) if mark]
+        ink = from_strokes(page.row(number))
+        late += np.array(row)[are_marks(ink, x_height(ink))].tolist()
     return page.written_last(late)
 
 

@@ -19,16 +19,11 @@ BEFORE = 0.25
 quotation mark before a word does, the dot of an `i` that leans back does not)."""
 
 
-def are_marks(parts: list[np.ndarray], line: float, height: float) -> np.ndarray:
-    """Return which strokes of a level row are marks over letters, `(strokes,)` bool.
-
-    Args:
-        parts: the strokes, `(n, 2)` each.
-        line: y of the baseline.
-        height: the x-height.
-    """
-    above, widest = line - MARK_ABOVE * height, MARK_WIDTH * height
-    return np.array([part[:, 1].max() < above and np.ptp(part[:, 0]) < widest for part in parts])
+def are_marks(ink: np.ndarray, height: float) -> np.ndarray:
+    """Return which strokes of a row are marks over letters, `(strokes,)` bool; see `undelayed`."""
+    level, _ = levelled(ink)
+    above, widest = baseline(level) - MARK_ABOVE * height, MARK_WIDTH * height
+    return np.array([p[:, 1].max() < above and np.ptp(p[:, 0]) < widest for p in strokes(level)])
 
 
 def undelayed(ink: np.ndarray, height: float, late: float = LATE) -> list[np.ndarray]:
@@ -46,9 +41,7 @@ def undelayed(ink: np.ndarray, height: float, late: float = LATE) -> list[np.nda
     is_late = np.maximum.accumulate(right) - right >= late * height
     if not is_late.any():
         return written
-    level, _ = levelled(ink)
-    parts = strokes(level)
-    is_mark = are_marks(parts, baseline(level), height)
+    parts, is_mark = strokes(levelled(ink)[0]), are_marks(ink, height)
     letters = np.flatnonzero(~is_mark)
     if not len(letters):
         return written

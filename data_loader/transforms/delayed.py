@@ -9,7 +9,6 @@ from numpy.random import Generator
 from base.base_transform import BaseTransform
 from utils.checks import Range
 from utils.delayed_strokes import are_marks, undelayed
-from utils.hand_measures import baseline, levelled
 from utils.ink import from_strokes, strokes, x_height
 
 Share = Annotated[float, Range(0, 1)]
@@ -37,9 +36,8 @@ class DelayMarks(BaseTransform):
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        level, _ = levelled(ink)
         height, parts = x_height(ink), strokes(ink)
-        is_mark = are_marks(strokes(level), baseline(level), height)
+        is_mark = are_marks(ink, height)
         if not is_mark.any() or is_mark.all():
             return ink, missing
         if generator.random() < self.moved:

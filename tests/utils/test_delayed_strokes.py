@@ -6,7 +6,6 @@ import pytest
 from data_loader import EmbeddedDataset
 from model.recognition.ink_features import stroke_features
 from utils.delayed_strokes import are_marks, undelayed
-from utils.hand_measures import baseline
 from utils.ink import from_strokes, strokes, x_height
 
 X_HEIGHT = 10.0
@@ -38,11 +37,10 @@ def turned(degrees, parts):
 
 
 def test_marks_are_above_the_line():
-    parts = list(PARTS.values())
-    found = are_marks(parts, 0.0, X_HEIGHT)
+    found = are_marks(from_strokes([*PARTS.values()]), X_HEIGHT)
     assert [name for name, mark in zip(NAMES, found, strict=True) if mark] == [*MARKS]
     wide = np.array([(0.0, -12.0), (26.0, -12.0)])  # as a line through the row is
-    assert not are_marks([wide], 0.0, X_HEIGHT).any()
+    assert not are_marks(from_strokes([*PARTS.values(), wide]), X_HEIGHT)[-1]
 
 
 def order_of(names, degrees=0):
@@ -81,7 +79,7 @@ def test_a_recogniser_sees_little_else_of_marks_written_last():
     near, far = [], []
     for sample in EmbeddedDataset(**options).load(["train"]).split("train"):
         parts, height = strokes(sample.ink), x_height(sample.ink)
-        is_mark = are_marks(parts, baseline(sample.ink), height)  # these lines are level
+        is_mark = are_marks(sample.ink, height)
         late = from_strokes([parts[number] for number in np.argsort(is_mark, kind="stable")])
         for found, undelays in ((near, True), (far, False)):
             seen = stroke_features(sample.ink, undelays=undelays)
