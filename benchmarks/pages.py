@@ -36,13 +36,11 @@ from notes.page_text import PageText
 from notes.reading import read_page
 from notes.rows import find_rows
 from notes.searching import is_near, plain
+from utils.delayed_strokes import are_marks
 from utils.files import read_lines
 from utils.hand_measures import baseline_of, gaps
 from utils.ink import from_strokes, strokes, x_height
 
-MARK_ABOVE, MARK_WIDTH = 0.6, 1.5
-"""X-heights above the baseline where the lower end of a dot or bar is, and its width at most
-(assumed)."""
 SHAPES, SHAPE_HEIGHTS = 4, (7.0, 14.0)
 """Shapes of a drawing, and their heights in x-heights (assumed)."""
 DRAWING_GAP, COLUMN_GAP = 3.0, 4.0
@@ -123,11 +121,8 @@ def late_marks(page: NotesPage, _: np.random.Generator) -> NotesPage:
     """Return a page whose dots and bars were written last."""
     late = []
     for number, row in enumerate(page.rows):
-        parts = page.row(number)
-        height = x_height(from_strokes(parts))
-        line = baseline_of(parts) - MARK_ABOVE * height
-        is_mark = [p[:, 1].max() < line and np.ptp(p[:, 0]) < MARK_WIDTH * height for p in parts]
-        late += [one for one, mark in zip(row, is_mark, strict=True) if mark]
+        ink = from_strokes(page.row(number))
+        late += np.array(row)[are_marks(ink, x_height(ink))].tolist()
     return page.written_last(late)
 
 

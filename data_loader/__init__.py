@@ -21,6 +21,7 @@ _NAMES = {
     "transforms.augmentation": (
         "CutLongSteps FillMissing InputNoise Rotate Scale Slant Stretch Warp"
     ),
+    "transforms.delayed": "DelayMarks",
     "transforms.devices": "OtherDevice",
     "transforms.paper": "Crowd Pen",
     "transforms.shaping": "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset",

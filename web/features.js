@@ -1,17 +1,25 @@
-// What a reader sees of strokes: model/recognition/ink_features.py, whose constants these are.
+// What a reader sees of strokes: model/recognition/ink_features.py and utils/delayed_strokes.py,
+// whose constants these are.
 
-import {atEqualSteps, bounds, moved, pathAlong, sum, xHeight} from "./ink.js";
+import {
+  atEqualSteps, baseline, baselineAngle, bounds, moved, pathAlong, sum, turnedBack, xHeight,
+} from "./ink.js";
 
 const MAX_POINTS = 20_000;
 const DETAIL = 3; // factor on what is a third as large as other features
 const FAR = 8; // x-heights beyond which positions and jumps grow only logarithmically
+const LATE = 5; // x-heights by which a late mark ends behind the ink before it
+const MARK_ABOVE = 0.6, MARK_WIDTH = 2.5; // x-heights: of marks, above the baseline, and at most
+const ACROSS = 4; // how much more a distance along the row counts than one across it
+const BEFORE = 0.25; // x-heights between a mark and the letter behind it, before which it comes
 
 /** How many a point has. */
 export const numFeatures = (parts) => 10 + (parts > 1 ? 2 * parts : 0);
 
 /** The features of each point. */
-export function features(strokes, {spacing, parts}) {
-  const height = xHeight(strokes), paths = strokes.map(pathAlong);
+export function features(written, {spacing, parts}) {
+  const height = xHeight(written), strokes = undelayed(written, height);
+  const paths = strokes.map(pathAlong);
   const distance = Math.max(spacing * height, sum(paths.map((path) => path.at(-1))) / MAX_POINTS);
   const counts = paths.map((path) => Math.ceil(path.at(-1) / distance));
   const fine = strokes.map((part, i) => atEqualSteps(part, paths[i], parts * counts[i]));
@@ -38,6 +46,32 @@ export function features(strokes, {spacing, parts}) {
     before = part.at(-1);
     return found;
   });
+}
+
+/** The strokes of a row, its late marks next to the letters that they are nearest. */
+function undelayed(strokes, height) {
+  let front = -Infinity;
+  const late = strokes.map((part) => {
+    const {right} = bounds([part]);
+    front = Math.max(front, right);
+    return front - right >= LATE * height;
+  });
+  if (!late.includes(true)) return strokes;
+  const level = turnedBack(strokes, baselineAngle(strokes));
+  const above = baseline(level) - MARK_ABOVE * height;
+  const all = level.map((part, number) => {
+    const {left, top, right, bottom} = bounds([part]), x = (left + right) / 2;
+    const isMark = bottom < above && right - left < MARK_WIDTH * height;
+    return {number, part, place: number, left, x, y: (top + bottom) / 2, isMark};
+  });
+  const letters = all.filter(({isMark}) => !isMark);
+  for (const mark of all.filter(({number, isMark}) => isMark && late[number] && letters.length)) {
+    const apart = letters.map(({part}) => part.reduce((least, [x, y]) =>
+      Math.min(least, Math.hypot(ACROSS * (x - mark.x), y - mark.y)), Infinity));
+    const {place, left} = letters[apart.indexOf(Math.min(...apart))];
+    mark.place = place + (mark.x < left - BEFORE * height ? -0.5 : 0.5);
+  }
+  return all.sort((a, b) => a.place - b.place || a.x - b.x).map(({number}) => strokes[number]);
 }
 
 /** Cosine and sine of the way from a point to another; zeros where they are the same. */

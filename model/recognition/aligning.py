@@ -35,7 +35,7 @@ def align(
     """
     found: list[np.ndarray] = [np.empty(0)] * len(inks)
     for numbers in by_length([len(ink) for ink in inks], "aligning", progress=progress):
-        features = [model.features(inks[number]) for number in numbers]
+        features = [model.features(inks[number], undelays=False) for number in numbers]
         output = model(*model.batched(features))
         log_probs, lengths = output.ctc_log_probs.cpu().double().numpy(), output.lengths.tolist()
         for number, line, frames in zip(numbers, log_probs, lengths, strict=True):

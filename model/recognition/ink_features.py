@@ -6,6 +6,7 @@ nor the sampling rate of a digitiser, nor the speed of a hand, changes them.
 
 import numpy as np
 
+from utils.delayed_strokes import undelayed
 from utils.ink import at_equal_steps, path_along, strokes, x_height
 
 SPACING = 0.35
@@ -32,7 +33,12 @@ def num_features(parts: int) -> int:
 
 
 def stroke_features(
-    ink: np.ndarray, spacing: float = SPACING, parts: int = 1, height: float | None = None
+    ink: np.ndarray,
+    spacing: float = SPACING,
+    parts: int = 1,
+    height: float | None = None,
+    *,
+    undelays: bool = True,
 ) -> np.ndarray:
     """Return the features of ink of any unit and sampling rate.
 
@@ -61,6 +67,7 @@ def stroke_features(
         spacing: above 0.
         parts: at least 1.
         height: the x-height in the ink's unit; None: as it is measured of the ink.
+        undelays: whether late dots, bars and accents come right after their letters.
 
     Returns:
         `(points, num_features(parts))` float32.
@@ -69,7 +76,7 @@ def stroke_features(
         DataError: if the ink is empty or contains anything but finite numbers.
     """
     height = height or x_height(ink)
-    found = _equal_steps(ink, spacing * height)
+    found = _equal_steps(undelayed(ink, height) if undelays else strokes(ink), spacing * height)
     fine = [at_equal_steps(stroke, path, parts * count) for stroke, path, count in found]
     places = [points[::parts] for points in fine]
     counts = np.array([len(place) for place in places])
@@ -107,7 +114,8 @@ def stroke_features(
 
 
 def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
-    """Return where on the ink each point of `stroke_features` lies, `(points,)` float64.
+    """Return where on the ink each point of `stroke_features` that does not undelay lies,
+    `(points,)` float64.
 
     2.5 is half way between the rows 2 and 3 of the ink.
 
@@ -115,7 +123,7 @@ def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
         ink, spacing: as `stroke_features` takes them.
     """
     rows, start = [], 0
-    for _, path, count in _equal_steps(ink, spacing * x_height(ink)):
+    for _, path, count in _equal_steps(strokes(ink), spacing * x_height(ink)):
         own = np.arange(start, start + len(path), dtype=np.float64)
         places = np.linspace(0, path[-1], count + 1)
         rows.append(np.interp(places, path, own) if count else own[:1])
@@ -123,10 +131,11 @@ def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
     return np.concatenate(rows)
 
 
-def _equal_steps(ink: np.ndarray, spacing: float) -> list[tuple[np.ndarray, np.ndarray, int]]:
+def _equal_steps(
+    pieces: list[np.ndarray], spacing: float
+) -> list[tuple[np.ndarray, np.ndarray, int]]:
     """Return each stroke, the path along it, and the number of equal steps of it that are at most
     `spacing` long, as far as `MAX_POINTS` allows."""
-    pieces = strokes(ink)
     paths = [path_along(piece) for piece in pieces]
     distance = max(spacing, sum(path[-1] for path in paths) / MAX_POINTS)
     counts = [int(np.ceil(path[-1] / distance)) for path in paths]

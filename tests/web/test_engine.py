@@ -23,8 +23,9 @@ from model.recognition.encoder import GREEDY
 from tests.commands.networks import save
 from tests.flat_files import cases
 from tests.web.conftest import ROOT, needs_node, node
+from utils.delayed_strokes import are_marks, undelayed
 from utils.hand_measures import baseline, slant
-from utils.ink import from_strokes, row_starts, strokes
+from utils.ink import from_strokes, row_starts, strokes, x_height
 
 COMMITTED = ROOT / "web" / "engine.wasm"
 WRITER = dict(hidden_size=13, num_layers=2, num_mixtures=3, end_of_sequence=True, stretch=0.03)
@@ -162,6 +163,11 @@ def test_a_reader_reads_ink_as_python_does(flat, of):
     arguments = dict(seed=8, size=10, valid_size=1, test_size=1, writers=3, max_characters=25)
     inks = [one.ink for one in EmbeddedDataset(**arguments).load(["train"]).split("train")]
     inks += [np.float32([[0, 0, 1]]), np.float32([[0, 0, 0], [9, 0, 1]])]  # a dot and a bar
+    for ink in inks[:10]:
+        last = np.argsort(are_marks(ink, x_height(ink)), kind="stable")
+        inks.append(from_strokes([strokes(ink)[number] for number in last]))
+    late = [len(undelayed(ink, x_height(ink))[-1]) != len(strokes(ink)[-1]) for ink in inks]
+    assert sum(late) > 2
     answers = engine("read", network=str(path), inks=[ink.flatten().tolist() for ink in inks])
     for ink, answer in zip(inks, answers, strict=True):
         transcript = reader.model.read([ink], GREEDY)

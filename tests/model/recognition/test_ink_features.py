@@ -36,7 +36,7 @@ def test_features_hardly_depend_on_sampling_rate_and_speed():
 @pytest.mark.parametrize("spacing", [SPACING, 0.1])
 def test_points_are_equally_far_apart_and_keep_the_ends_of_strokes(spacing):
     ink = wave(800)
-    features = stroke_features(ink, spacing)
+    features = stroke_features(ink, spacing, undelays=False)
     height = x_height(ink)
     starts, ends = features[:, 4] == 1, features[:, 5] == 1
     assert starts.sum() == ends.sum() == 3
@@ -89,7 +89,7 @@ def test_parts_of_the_way_between_points_show_what_falls_between_them():
 def test_a_jump_back_is_a_delayed_stroke():
     bar = np.stack([np.linspace(0, 100, 50), np.tile([0.0, 10.0], 25)], 1)
     dot = np.array([[40.0, -20.0]])
-    features = stroke_features(from_strokes([bar, dot]))
+    features = stroke_features(from_strokes([bar, dot]), undelays=False)
     height = x_height(from_strokes([bar, dot]))
     assert features[-1, 9] == pytest.approx(8 * np.arcsinh(60 / height / 8), rel=1e-5)
     jump = np.array([-60.0, -30.0]) / height
