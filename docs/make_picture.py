@@ -14,12 +14,15 @@ from model import load, step_figures
 from utils.plots import CAPTION, GREY, INCH, page_figure, to_pixels, write_png
 
 FOLDER = Path(__file__).parent
-HANDS = ("flowing", "joined", "narrow", "round", "slanted", "backward", "tall", "wide")
+HANDS = (
+    *("flowing", "plain", "rolling", "backward", "linked", "wide", "joined"),
+    *("narrow", "tall", "round", "quick", "slanted"),
+)
 DESK = "#f3f0e9"
 """Colour behind the parts, light enough for ink and seen on white and on black (by eye)."""
-DPI, WIDTH, HEIGHT, GAP = 144, 260.0, 200.0, 6.0
+DPI, WIDTH, HEIGHT, GAP = 144, 260.0, 236.0, 6.0
 """Pixels per inch, and millimetres of the picture and between its parts (by eye)."""
-LEFT, TOP = 122.0, 86.0
+LEFT, TOP = 122.0, 122.0
 """Width of the left part and height of the upper right one, in millimetres."""
 
 
@@ -38,7 +41,7 @@ def parts() -> dict[str, tuple[tuple[float, float, float, float], np.ndarray]]:
     slides = step_figures(network, line, ["window"])["window"]
     return {
         "a page": (page, written(letter, page, style="flowing", size=2.2, seed=203)),
-        "hands": (hands, written(each, hands, size=2.7, line_height=8.8, seed=1)),
+        "hands": (hands, written(each, hands, size=2.4, line_height=8.4, seed=1)),
         "the window over the text": (window, to_pixels(slides, DPI)),
     }
 

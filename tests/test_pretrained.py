@@ -14,6 +14,8 @@ from base.pretrained import PRETRAINED, pretrained
 from data_loader import EmbeddedDataset, HandwritingDataLoader, IAMOnDBDataset
 from data_loader.synthetic.everyday import held_out_everyday
 from handwriting.legibility import read_back
+from handwriting.primers import in_hand_of
+from handwriting.styles import style_file
 from logger.metrics_csv import read_rows
 from model import load
 from model.generation.options import Sampling
@@ -75,16 +77,17 @@ def test_the_recogniser_reads_writers_and_a_device_that_it_never_saw():
 
 
 def test_the_writer_for_use_writes_what_people_write():
-    """Every fifth of the 200 everyday texts at bias 0.75, read by the judge.
+    """Every fifth of the 200 everyday texts in `slanted` at bias 0.75, read by the judge.
 
-    Measured: 4 of 695 characters misread; clustering 1.2, of all 200.
+    Measured: 9 of 695 characters misread; clustering 1.2, of all 200.
     """
     texts = [text for _, text in held_out_everyday()][::5]
     writer, judge = (load(name, "cpu") for name in ("writer", "judge"))
-    result = read_back(writer, judge, texts, range(len(texts)), Sampling(0.75))
+    sampling = in_hand_of(Sampling(0.75), style_file("slanted"), writer)
+    result = read_back(writer, judge, texts, range(len(texts)), sampling)
     found = result.rates
-    published = card(r"twenty\): character errors \|[^|]*\| \*\*[\d.]+, ([\d.]+) %") / 100
-    hold(found["cer"], 4 / 695, published, found["characters"], 1.2)
+    published = card(r"five seeds each: character errors \|[^|]*\| \*\*[\d.]+, ([\d.]+) %") / 100
+    hold(found["cer"], 9 / 695, published, found["characters"], 1.2)
     assert result.complete >= 0.95
 
 

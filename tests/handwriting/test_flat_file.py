@@ -141,7 +141,7 @@ def test_the_page_has_the_styles_of_its_writer():
 
 @pytest.mark.slow
 def test_the_styles_of_the_page_stretch_as_the_writer_needs(tmp_path, monkeypatch):
-    one = {name: file for name, file in styles().items() if name in ("slanted", "joined")}
+    one = {name: file for name, file in styles().items() if name in ("slanted", "open_round")}
     monkeypatch.setattr(flat_file, "styles", lambda: one)
     flat_file.save_styles(tmp_path / "styles.json")
     (name, style), *others = json.loads((tmp_path / "styles.json").read_text()).items()
