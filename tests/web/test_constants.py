@@ -8,13 +8,17 @@ from handwriting import flat_file, hand, marks, options, proofreading, words
 from model.generation import mixture, sampling, stepper, stopping, writing
 from model.recognition import encoder, ink_features
 from tests.web.conftest import ROOT
-from utils import hand_measures
+from utils import delayed_strokes, hand_measures
 
 HOMES = {
     "features": {
         "MAX_POINTS": ink_features.MAX_POINTS,
         "DETAIL": ink_features._DETAIL,
         "FAR": ink_features._FAR,
+        **{
+            name: getattr(delayed_strokes, name)
+            for name in ("LATE", "MARK_ABOVE", "MARK_WIDTH", "ACROSS", "BEFORE")
+        },
     },
     "ink": {
         **{name: getattr(hand_measures, name) for name in ("FLAT", "LEAST_WIDTH", "MAX_LEAN")},

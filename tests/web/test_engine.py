@@ -13,7 +13,7 @@ from data_loader import EmbeddedDataset
 from handwriting import flat_file, words
 from handwriting.marks import with_corners
 from handwriting.plain_text import fit, replacements
-from handwriting.primers import hand_of
+from handwriting.primers import told_of
 from handwriting.styles import write_style
 from model import load, sample
 from model.generation.hand_encoder import DESCRIPTOR
@@ -139,7 +139,7 @@ def test_a_hand_that_is_told_writes_the_same_line_as_in_python(tmp_path):
     writer, style = flat_file.load(tmp_path / "a.bin", "cpu"), tmp_path / "style.json"
     ink = from_strokes([np.array([(0.0, 0.0), (30.0, 90.0), (60.0, 0.0)])])
     write_style(style, ink, "v", "a", [0.1 * number for number in range(DESCRIPTOR)])
-    sampling = Sampling(0.6, extras={"hand": hand_of(style)})
+    sampling = Sampling(0.6, extras=told_of(style))
     told, text = flat_file.style_of_web(writer, style)["told"], "Good night"
     line, untold = writer.write(text, sampling, seed=7), writer.write(text, Sampling(0.6), seed=7)
     (answer,) = engine(
