@@ -23,6 +23,7 @@ from benchmarks.measures import (
 from commands import options
 from data_loader.synthetic.corpus import held_out
 from handwriting.legibility import read_back
+from model.generation.hand_encoder import told
 from model.generation.options import Sampling
 from model.writer import Writer
 from parse_config import data_of
@@ -53,11 +54,18 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) -> Measured:
-    """Return the measures of sentences, each with a seed of its own."""
+    """Return the measures of sentences, each with a seed of its own; in a hand of its own, too, if
+    the writer is told hands."""
     count = arguments.num_samples
     texts = options.without_unknown(writer.model.alphabet, held_out(count), skip=True)
     seeds = range(arguments.seed, arguments.seed + count)
-    lines = writer.write_lines(texts, seeds, Sampling(bias), progress=True)
+    if writer.is_told:
+        draw = writer.model.hand_encoder.draw
+        hands = [Sampling(bias, extras={"hand": told(draw(seed))}) for seed in seeds]
+        one_each = zip(texts, seeds, hands, strict=True)
+        lines = [writer.write_lines([text], [seed], hand)[0] for text, seed, hand in one_each]
+    else:
+        lines = writer.write_lines(texts, seeds, Sampling(bias), progress=True)
     return [measure(line.ink, text) for line, text in zip(lines, texts, strict=True)]
 
 
