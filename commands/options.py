@@ -229,15 +229,17 @@ class Networks:
 
     def writer(self, path: str | Path, *, of_texts: bool = False) -> "model.Writer":
         """Load a network that writes, one that takes a text if `of_texts`."""
+        network = self.load(path)
         from model.loading import checked_writer
 
-        return checked_writer(self.load(path), of_texts=of_texts)
+        return checked_writer(network, of_texts=of_texts)
 
     def reader(self, path: str | Path) -> "model.Reader":
         """Load a network that reads."""
+        network = self.load(path)
         from model.loading import checked_reader
 
-        return checked_reader(self.load(path))
+        return checked_reader(network)
 
     def load_modules(self) -> None:
         """Load the user's own classes."""

@@ -107,7 +107,8 @@ def restored(checkpoint: Checkpoint, path: Path, place: torch.device) -> Trained
 
 def networks() -> dict[str, type[BaseModel]]:
     """Return by name the classes of networks: the project's and those of the user's modules."""
-    offered = [getattr(model, name) for name in model.__all__]
+    # Functions are left out, as the module of one of them imports matplotlib.
+    offered = [getattr(model, name) for name in model.__all__ if name[0].isupper()]
     return by_name(offered + user_modules.classes(), BaseModel)
 
 

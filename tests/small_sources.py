@@ -179,7 +179,7 @@ def composed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
         counts = evenly(len(sample.ink), sample.text)
         lines[sample.name] = AlignedLine(counts, every, every, 0)
     Alignment(lines).save(Path("alignment.npz"))
-    lifts = {"lifts": [0.0, 9.0]} if args.get("lifts") else {}
+    lifts = {"lifts": None} if args.get("lifts") else {}
     return changed | {"alignment": "alignment.npz"} | lifts
 
 

@@ -87,7 +87,7 @@ class ComposedDataset(ExtendedDataset):
     height: Annotated[float, Range(1e-3, 1e6)] | None = None
     longest: Annotated[int, Range(8, 100_000)] | None = None
     pieces: Annotated[int, Range(1, 100_000)] | None = None
-    lifts: Annotated[float, Range(0, 100)] = 0.0
+    lifts: Annotated[float, Range(0, 100)] | None = None
     scarce: Annotated[int, Range(1, 1_000_000)] = 60
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
 
@@ -180,11 +180,11 @@ class ComposedDataset(ExtendedDataset):
             for name, hand in sorted(found.items())
             if len(hand.lines) >= LEAST_LINES
             and low <= share_of(name) < high
-            and hand.lifts >= self.lifts
+            and hand.lifts >= (self.lifts or 0.0)
         }
         if not chosen:
             raise DataError(
-                f"forms = {self.forms}, lifts = {self.lifts:g}: none of the {len(found):,} forms "
+                f"forms = {self.forms}, lifts = {self.lifts}: none of the {len(found):,} forms "
                 f"within these bounds has {LEAST_LINES} lines that the alignment fits"
             )
         return Bank(chosen, drawer, self.scarce)

@@ -121,7 +121,7 @@ def steps(update, count):
         batch = next(iter(TinyLoader()))
         update.start(number)
         with update.noisy():
-            update.backward(SquaredError()(update.model(batch.inputs), batch).sum())
+            SquaredError()(update.model(batch.inputs), batch).sum().backward()
         update.reduce(batch.points)
         assert math.isfinite(update.clip())
         update.update()

@@ -142,7 +142,7 @@ def test_hands_whose_letters_join_are_not_composed_in(table):
     middle = float(np.median(list(lifts.values())))
     found = {line.group for line in new_lines(composed(table, lifts=middle))}
     assert found == {form for form in HANDS if lifts[form] >= middle} != set(HANDS)
-    with pytest.raises(DataError, match=r"lifts = 99: none of the \d+ forms"):
+    with pytest.raises(DataError, match=r"lifts = 99\.0: none of the \d+ forms"):
         composed(table, lifts=99.0)
 
 
