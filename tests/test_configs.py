@@ -41,7 +41,8 @@ def test_a_config_is_sound_and_named_like_its_file(path):
 def test_data_names_the_folder_of_the_dataset_that_others_join():
     path, data = ROOT / "configs" / "writer.json", Override("--data", None, "elsewhere")
     parser = ConfigParser.from_file(path, [data])
-    composed = parser.config["data_loader"]["args"]["dataset"]["args"]["dataset"]["args"]
+    told = parser.config["data_loader"]["args"]["dataset"]["args"]
+    composed = told["dataset"]["args"]["dataset"]["args"]
     assert composed["dataset"]["args"]["root"] == "elsewhere"
     assert composed["digits"]["args"]["root"] == "data/unipen_digits"
     joined = {"dataset": {"type": "EmbeddedDataset"}, "added": {"type": "ComposedDataset"}}
