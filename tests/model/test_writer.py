@@ -69,5 +69,5 @@ def test_letters_that_a_pretrained_network_hardly_knows_are_named(tmp_path):
     text = "Łąka, łódź i jaźń: äöüß é"
     said = "open_writer hardly knows ą ł ź ń: fewer than half of them can be read"
     assert warning(pretrained()["open_writer"], text) == said
-    assert "ą" not in warning(pretrained()["writer"], text)
+    assert "ź" not in warning(pretrained()["writer"], text)
     assert warning(tmp_path / "open_writer.pth", text) == ""
