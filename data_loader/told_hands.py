@@ -2,7 +2,7 @@
 
 import zipfile
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
 from base.base_transform import BaseTransform
 from utils.checks import DataError, Range, first_line
 from utils.files import open_file
+from utils.hand_measures import strokes_per_character
 
 LINES = 8
 """Lines of a hand that a sample comes with, at most."""
@@ -84,7 +85,10 @@ class ToldHandsDataset(BaseDataset):
         places = {sample: number for number, sample in enumerate(loaded.used)}
         samples = changed(loaded.samples, lambda sample: [told(places[sample], sample)])
         if "train" in samples and self.joined > 1:
-            lifts = {hand: strokes_per_character(lines) for hand, lines in hands.items()}
+            lifts = {
+                hand: strokes_per_character((line.ink, line.text) for line in lines)
+                for hand, lines in hands.items()
+            }
             more = [
                 sample.of(f"{sample.name}+{time}")
                 for sample in samples["train"]
@@ -104,12 +108,6 @@ class ToldHandsDataset(BaseDataset):
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             made = "benchmarks/describe.py makes a file of descriptors"
             raise DataError(f"{self.descriptors}: {first_line(error)}; {made}") from None
-
-
-def strokes_per_character(lines: Iterable[Sample]) -> float:
-    """Return how many strokes lines have for each of their characters but blanks."""
-    strokes = sum(int(line.ink[:, 2].sum()) for line in lines)
-    return strokes / max(sum(len(line.text.replace(" ", "")) for line in lines), 1)
 
 
 def composed_share(text: str, recorded: Sequence[str]) -> float:

@@ -4,7 +4,7 @@ What cannot be measured, mostly because a line is too short, is NaN.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -43,6 +43,16 @@ TURN = 0.8
 BENT = 0.1
 """How far a straight stroke bends, over the distance of its ends (of 120 `I` of `writer` in three
 styles 113 by at most 0.04, one by 0.06; the others are several strokes)."""
+
+
+def strokes_per_character(lines: Iterable[tuple[np.ndarray, str]]) -> float:
+    """Return how many strokes lines `(points, 3)` have for each character of their texts but
+    blanks."""
+    strokes, characters = 0, 0
+    for ink, text in lines:
+        strokes += int(ink[:, 2].sum())
+        characters += len(text.replace(" ", ""))
+    return strokes / max(characters, 1)
 
 
 def too_wide(ink: np.ndarray, text: str) -> bool:

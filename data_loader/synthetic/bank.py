@@ -23,6 +23,7 @@ from data_loader.synthetic.cutting import (
 )
 from data_loader.synthetic.paths import moved, overlap, side_by_side, steps_within, to_ink
 from utils.checks import DataError
+from utils.hand_measures import strokes_per_character
 from utils.ink import weighted_median
 
 HOOKED = frozenset("JQY")
@@ -116,9 +117,7 @@ class BankHand:
     @cached_property
     def lifts(self) -> float:
         """Strokes per character."""
-        characters = sum(len(line.text.replace(" ", "")) for line in self.lines)
-        strokes = sum(int(line.path[:, 2].sum()) for line in self.lines)
-        return strokes / max(characters, 1)
+        return strokes_per_character((line.path, line.text) for line in self.lines)
 
     @cached_property
     def gaps(self) -> np.ndarray:

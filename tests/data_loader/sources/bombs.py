@@ -4,6 +4,8 @@ import gzip
 import io
 import lzma
 import struct
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 
@@ -259,3 +261,31 @@ def segments_of_a_broken_component() -> Files:
 def a_writer_of_many_segments() -> Files:
     writer = b".WRITER_ID " + b"a" * 8_000_000 + b"\n"
     return {"data/7/a/b": writer + ink_formats.unipen("1" * 300), "include/x": b""}
+
+
+READ = """
+import resource, sys, time
+from pathlib import Path
+from {module} import {function}
+from utils.checks import UserError
+resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
+for place in sys.argv[2:]:
+    start = time.process_time()
+    try:
+        said = f"{{len({function}(Path(place)))}} read"
+    except UserError as error:
+        said = str(error)
+    print(f"{{time.process_time() - start:.1f}} {{said}}", flush=True)
+"""
+
+
+def check_bombs(module, function, places):
+    """Read files by the names of their bombs in `MEMORY`: each ends in a line, and in time."""
+    script = READ.format(module=module, function=function)
+    words = [sys.executable, "-c", script, str(MEMORY), *map(str, places.values())]
+    done = subprocess.run(words, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0 and len(lines) == len(places), done.stdout + done.stderr
+    for name, line in zip(places, lines, strict=True):
+        assert float(line.split()[0]) < SECONDS, f"{name}: {line}"
+    return done

@@ -4,8 +4,6 @@ are broken, hostile or empty. What only one of them has is in the tests of that 
 import json
 import random
 import re
-import subprocess
-import sys
 from functools import partial
 
 import numpy as np
@@ -24,7 +22,7 @@ from tests.campaign.damage import damaged
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, pack_folders, put
 from tests.data_loader.ink_formats import INK, STROKES, iam, inkml, mnist, rows, target, unipen
-from tests.data_loader.sources.bombs import BOMBS, MEMORY, SECONDS
+from tests.data_loader.sources.bombs import BOMBS, check_bombs
 from utils.checks import DataError
 
 # Sniffed and parsed.
@@ -207,31 +205,12 @@ def test_what_is_broken_is_named_and_left_out_or_stops_the_run(tmp_path, form, c
 
 # Hostile.
 
-READ = """
-import resource, sys, time
-from data_loader import read_ink
-from utils.checks import UserError
-resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
-for place in sys.argv[2:]:
-    start = time.process_time()
-    try:
-        said = f"{len(read_ink(place))} samples"
-    except UserError as error:
-        said = str(error)
-    print(f"{time.process_time() - start:.1f} {said}", flush=True)
-"""
-
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_no_bomb_takes_much_memory_or_time_and_each_ends_in_a_line(tmp_path):
-    places = [str(put(tmp_path / name, make())) for name, make in BOMBS.items()]
-    words = [sys.executable, "-c", READ, str(MEMORY), *places]
-    done = subprocess.run(words, capture_output=True, text=True)
-    lines = done.stdout.splitlines()
-    assert done.returncode == 0 and len(lines) == len(places), done.stdout + done.stderr
-    for name, line in zip(BOMBS, lines, strict=True):
-        assert float(line.split()[0]) < SECONDS, f"{name}: {line}"
+    places = {name: put(tmp_path / name, make()) for name, make in BOMBS.items()}
+    check_bombs("data_loader", "read_ink", places)
 
 
 ARCHIVE = {f"trainimg-{n}-inputdata.txt": mnist() for n in range(3)}
