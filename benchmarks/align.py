@@ -21,9 +21,9 @@ from data_loader import ComposedDataset
 from data_loader.synthetic.alignment import AlignedLine, Alignment
 from data_loader.synthetic.bank import check_forms, hands, verify_pieces
 from data_loader.synthetic.cutting import measured_lines
-from model.generation import aligning as by_window
+from model.generation import window_alignment as by_window
 from model.reader import Reader
-from model.recognition import aligning as by_ctc
+from model.recognition import ctc_alignment as by_ctc
 from model.recognition.error_rates import error_counts, read_in_place
 from model.trained_network import TrainedNetwork
 from model.writer import Writer

@@ -24,7 +24,7 @@ from commands import options
 from data_loader.synthetic.corpus import held_out
 from handwriting.legibility import read_back
 from model.generation.hand_encoder import told
-from model.generation.options import Sampling
+from model.generation.sampling_options import Sampling
 from model.writer import Writer
 from parse_config import data_of
 

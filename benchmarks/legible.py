@@ -26,7 +26,7 @@ from handwriting.hand import Hand, row_of
 from handwriting.options import SECOND
 from handwriting.proofreading import Proofread
 from model import Reader
-from model.generation.options import Primer, Sampling
+from model.generation.sampling_options import Primer, Sampling
 from model.writer import usual_proofreader
 from parse_config import ConfigParser
 from utils.alphabet import Alphabet

@@ -32,7 +32,7 @@ from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.synthetic.corpus import held_out
 from handwriting.hand import write_lines
 from model import load
-from model.generation.options import Primer, Sampling
+from model.generation.sampling_options import Primer, Sampling
 from model.loading import HAND_FILE
 from model.reader import Reader
 from model.recognition.error_rates import rates

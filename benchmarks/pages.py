@@ -25,8 +25,8 @@ from commands import options
 from commands.options import Parser
 from commands.search_options import LANGUAGE_WEIGHT
 from data_loader import IAMOnDBDataset, UnipenDataset
-from data_loader.sources.files import parse_contents
 from data_loader.sources.parsing import memory
+from data_loader.sources.untrusted_files import parse_contents
 from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from model.recognition.error_rates import rates

@@ -16,7 +16,7 @@ from base.pretrained import pretrained, resolve_checkpoint
 from handwriting.options import OWN, USUAL, PageOptions, PrimerFile, style
 from handwriting.plain_text import known_only
 from handwriting.styles import styles
-from model.generation.options import Sampling
+from model.generation.sampling_options import Sampling
 from utils import checks
 from utils.alphabet import Alphabet
 from utils.checks import DEVICES, UserError, device_name

@@ -13,7 +13,7 @@ from commands import options
 from commands.options import Networks, Parser, require
 from handwriting.options import PrimerFile
 from handwriting.styles import network_of
-from model.generation.options import Sampling
+from model.generation.sampling_options import Sampling
 from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
 from utils.ink import bounds, side_by_side

@@ -23,7 +23,7 @@ _NAMES = {
     ),
     "transforms.delayed": "DelayMarks",
     "transforms.devices": "OtherDevice",
-    "transforms.paper": "Crowd Pen",
+    "transforms.pen_and_spacing": "Crowd Pen",
     "transforms.shaping": "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset",
     "transforms.slips": "RemoveSlips",
     "transforms.smoothing": "Smooth",

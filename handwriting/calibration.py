@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from model.generation.line import Line
-from model.generation.options import Primer, Sampling
+from model.generation.sampling_options import Primer, Sampling
 from model.writer import Writer
 from utils.hand_measures import levelled, word_gaps
 from utils.ink import bounds, vertical_segments, x_height

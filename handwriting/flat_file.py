@@ -40,7 +40,7 @@ from handwriting.plain_text import replacements
 from handwriting.primers import load_primer, told_of
 from handwriting.styles import network_of, styles
 from model import CTCNetwork, SynthesisNetwork, Writer
-from model.generation.options import Sampling
+from model.generation.sampling_options import Sampling
 from model.loading import load as load_network
 from model.loading import load_writer, restored
 from model.trained_network import TrainedNetwork

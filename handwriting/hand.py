@@ -23,7 +23,7 @@ from handwriting.proofreading import (
 from handwriting.shapes import MISSING
 from handwriting.words import HandShape, level, place, shear, widen, words
 from model.generation.line import Line
-from model.generation.options import Primer, Sampling
+from model.generation.sampling_options import Primer, Sampling
 from model.generation.writing import SEEDS
 from model.reader import Reader
 from model.writer import Writer

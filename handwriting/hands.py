@@ -10,7 +10,7 @@ from handwriting.primers import in_hand_of, load_primer
 from handwriting.setting import Look
 from handwriting.styles import network_of, style_of
 from model.generation.hand_encoder import told
-from model.generation.options import Primer, Sampling
+from model.generation.sampling_options import Primer, Sampling
 from model.loading import load_reader, load_writer
 from model.reader import Reader
 from model.writer import Writer, sampling_of, usual_proofreader

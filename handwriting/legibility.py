@@ -9,7 +9,7 @@ from handwriting.hand import Hand, own_hand, row_of, write_lines
 from handwriting.options import PageOptions
 from handwriting.plain_text import known_only
 from handwriting.proofreading import UNENDED
-from model.generation.options import Primer, Sampling
+from model.generation.sampling_options import Primer, Sampling
 from model.reader import Reader
 from model.recognition.error_rates import missing_words
 from model.recognition.transcribing import Transcription, score

@@ -13,7 +13,7 @@ from handwriting.options import PrimerFile
 from handwriting.plain_text import known_only
 from handwriting.styles import shares_of, style_values
 from model.generation.hand_encoder import DESCRIPTOR, told
-from model.generation.options import Primer, Sampling
+from model.generation.sampling_options import Primer, Sampling
 from model.generation.writing import check_lengths
 from model.recognition.hand_descriptor import HandDescriptor
 from model.writer import Writer

@@ -26,7 +26,7 @@ from handwriting.marks import (
     without_touches,
 )
 from model.generation.line import Line
-from model.generation.options import Primer
+from model.generation.sampling_options import Primer
 from utils.hand_measures import (
     baseline,
     baseline_angle,

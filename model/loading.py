@@ -19,7 +19,7 @@ from base.config.binder import Binder
 from base.config.signatures import arguments_of, by_name
 from base.device import resolve_device
 from base.pretrained import resolve_checkpoint
-from model.generation.networks import GenerationNetwork
+from model.generation.generators import GenerationNetwork
 from model.reader import Reader
 from model.recognition.encoder import Recogniser
 from model.trained_network import TrainedNetwork

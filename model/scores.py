@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_dataset import Sample
+from model.generation.generators import GenerationNetwork
 from model.generation.metrics import SSE
 from model.generation.mixture import cross_entropy
-from model.generation.networks import GenerationNetwork
 from model.recognition.encoder import GREEDY, Recogniser, Search
 from model.recognition.transcribing import Transcription, read_each_way
 from utils.checks import UserError

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from base.pretrained import PRETRAINED, pretrained
+from model.generation.generators import GenerationNetwork
 from model.generation.line import Line
-from model.generation.networks import GenerationNetwork
-from model.generation.options import Primer, Sampling
 from model.generation.sampling import sample
+from model.generation.sampling_options import Primer, Sampling
 from model.generation.writing import check_lengths, write
 from model.trained_network import TrainedNetwork
 from utils import strict_json

@@ -9,15 +9,15 @@ from utils.lazy import importer
 
 _HOMES = {
     "InkPage": "ink_page",
-    "Library": "library",
+    "Library": "reading_cache",
     "Note": "page_text",
     "PageText": "page_text",
-    "as_text": "saving",
+    "as_text": "exporting",
     "note_files": "formats",
     "read_page": "reading",
     "read_pages": "formats",
-    "save": "saving",
-    "save_lines": "saving",
+    "save": "exporting",
+    "save_lines": "exporting",
     "search": "searching",
 }
 __all__ = list(_HOMES)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from data_loader.sources.files import MEBIBYTE
 from data_loader.sources.parsing import FARTHEST, Fault
+from data_loader.sources.untrusted_files import MEBIBYTE
 
 MAX_BYTES = 64 * MEBIBYTE
 """Limit on a file, unpacked (assumed)."""

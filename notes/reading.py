@@ -9,7 +9,7 @@ import numpy as np
 
 from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
-from model.recognition.words import InkWord
+from model.recognition.ink_words import InkWord
 from notes.confidence import confidence
 from notes.ink_page import InkPage, TypedText
 from notes.page_text import PageRow, PageText, PageWord

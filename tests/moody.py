@@ -5,9 +5,9 @@ from torch import nn
 
 from base.base_model import ExtraShapes
 from data_loader.sources.own_ink import OwnInk
+from model.generation.generators import SynthesisNetwork
 from model.generation.loss import NegativeLogLikelihood
 from model.generation.metrics import SSE
-from model.generation.networks import SynthesisNetwork
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
 

@@ -15,8 +15,8 @@ from base.config import user_modules
 from base.config.overrides import Override
 from base.config.trial import TRIAL_ALPHABET, TRIAL_NORMALISATION
 from model import SynthesisNetwork
+from model.generation.generators import GenerationNetwork
 from model.generation.loss import NegativeLogLikelihood
-from model.generation.networks import GenerationNetwork
 from parse_config import ConfigParser, choices
 from tests import tiny_config
 from utils.checks import ConfigError, UserError

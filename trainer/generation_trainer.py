@@ -14,10 +14,10 @@ from base.base_dataset import Sample, stacked
 from base.base_trainer import BaseTrainer
 from base.run_state import Sums
 from data_loader.data_loaders import check_texts
+from model.generation.generators import Output
 from model.generation.loss import NegativeLogLikelihood, SquaredError
-from model.generation.networks import Output
-from model.generation.options import Sampling
 from model.generation.sampling import predict, sample
+from model.generation.sampling_options import Sampling
 from model.generation.stepper import PERIOD
 from utils.checks import ConfigFault, Range
 from utils.normalisation import Normalisation

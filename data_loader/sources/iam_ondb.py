@@ -20,7 +20,6 @@ import numpy as np
 
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
-from data_loader.sources.files import files_below, parse_contents, read_file
 from data_loader.sources.parsing import (
     Fault,
     Parsed,
@@ -35,6 +34,7 @@ from data_loader.sources.parsing import (
     xml_tree,
 )
 from data_loader.sources.source import SourceDataset, Splits
+from data_loader.sources.untrusted_files import files_below, parse_contents, read_file
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from utils.checks import ConfigFault, DataError
 from utils.licences import RESEARCH

@@ -22,9 +22,9 @@ from data_loader.sources import (
     unipen,
     unipen_collection,
 )
-from data_loader.sources.files import files_below, unpacked
 from data_loader.sources.parsing import Fault, Parsed, Sample, left_out, memory
 from data_loader.sources.unipen_collection import is_collection
+from data_loader.sources.untrusted_files import files_below, unpacked
 from data_loader.transforms.shaping import ResampleTime
 from utils.checks import DataError
 from utils.files import open_file

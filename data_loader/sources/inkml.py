@@ -15,7 +15,6 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from data_loader.sources.files import read_file
 from data_loader.sources.parsing import (
     Budget,
     Fault,
@@ -30,6 +29,7 @@ from data_loader.sources.parsing import (
     xml_tree,
 )
 from data_loader.sources.source import DividedDataset
+from data_loader.sources.untrusted_files import read_file
 from utils.checks import ConfigFault
 
 SUFFIXES = (".inkml",)

@@ -23,7 +23,6 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 
 from base import distributed
-from data_loader.sources.files import MEBIBYTE, read_file
 from data_loader.sources.parsing import (
     MAX_ELEMENTS,
     Fault,
@@ -34,6 +33,7 @@ from data_loader.sources.parsing import (
     join_strokes,
 )
 from data_loader.sources.source import DividedDataset
+from data_loader.sources.untrusted_files import MEBIBYTE, read_file
 from utils import strict_json
 from utils.checks import ConfigFault, DataError, Range, short
 

@@ -13,7 +13,6 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, changed, counts_of
 from data_loader.sources.cache import fingerprint, load_or_make
-from data_loader.sources.files import files_below, read_file
 from data_loader.sources.parsing import (
     Budget,
     Fault,
@@ -25,6 +24,7 @@ from data_loader.sources.parsing import (
 )
 from data_loader.sources.splits import FRACTIONS, check_fractions, divide
 from data_loader.sources.splits import subset as choose
+from data_loader.sources.untrusted_files import files_below, read_file
 from utils.checks import ConfigFault, DataError, Range, printable
 from utils.files import user_cache
 

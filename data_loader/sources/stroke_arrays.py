@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from data_loader.sources.files import MEBIBYTE, read_file
 from data_loader.sources.parsing import (
     MAX_ELEMENTS,
     Budget,
@@ -29,6 +28,7 @@ from data_loader.sources.parsing import (
     memory,
 )
 from data_loader.sources.source import DividedDataset
+from data_loader.sources.untrusted_files import MEBIBYTE, read_file
 from utils.checks import DataError, first_line, short
 
 SUFFIXES = (".npy",)

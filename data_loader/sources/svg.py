@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from data_loader.sources.files import read_file
 from data_loader.sources.parsing import (
     Fault,
     Parsed,
@@ -15,6 +14,7 @@ from data_loader.sources.parsing import (
     xml_tree,
 )
 from data_loader.sources.svg_shapes import shapes
+from data_loader.sources.untrusted_files import read_file
 
 SUFFIXES = (".svg",)
 _LABEL = "aria-label"

@@ -6,8 +6,8 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from data_loader.sources.files import MAX_BYTES, read_file
 from data_loader.sources.parsing import Budget, Fault, decode
+from data_loader.sources.untrusted_files import MAX_BYTES, read_file
 
 INCLUDE = "include"
 MAX_INCLUDED = 100

@@ -17,7 +17,6 @@ from typing import Annotated, NamedTuple
 from base import distributed
 from base.base_dataset import changed
 from data_loader.sources import unipen
-from data_loader.sources.files import files_below, is_archive, members, read_file, unpacked
 from data_loader.sources.parsing import Budget, Fault, Parsed, Sample, memory
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.unipen import Document, parse_level, read_document, segment_reader
@@ -27,6 +26,13 @@ from data_loader.sources.unipen_blocks import (
     blocks_of_file,
     decode_any,
     read_included,
+)
+from data_loader.sources.untrusted_files import (
+    files_below,
+    is_archive,
+    members,
+    read_file,
+    unpacked,
 )
 from utils.checks import ConfigFault, DataError, Range
 from utils.ink import from_strokes, row_starts, strokes

@@ -10,7 +10,7 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from data_loader.synthetic.extended import ExtendedDataset, joined
-from data_loader.synthetic.words import word_numbers
+from data_loader.synthetic.word_numbers import word_numbers
 from utils.checks import ConfigFault, DataError, Range
 from utils.ink import to_points, x_height
 

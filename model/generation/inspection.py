@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from model.generation.density import density_map
 from model.generation.line import Line
-from model.generation.options import PEN_SHARPNESS
 from model.generation.sampling import predict
+from model.generation.sampling_options import PEN_SHARPNESS
 from model.writer import Writer
 from utils.checks import UserError
 from utils.plots import density_figure, weights_figure, window_figure

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
-from model.generation.networks import Output
+from model.generation.generators import Output
 from utils.checks import Range
 
 Reduction = Literal["sequence", "point"]

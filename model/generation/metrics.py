@@ -7,7 +7,7 @@ from torch import Tensor
 
 from base.base_data_loader import Batch
 from base.base_metric import BaseMetric
-from model.generation.networks import Output
+from model.generation.generators import Output
 
 
 class SSE(BaseMetric):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.generation.options import PEN_SHARPNESS
+from model.generation.sampling_options import PEN_SHARPNESS
 from utils.normalisation import Normalisation
 
 LIMIT = 1e4

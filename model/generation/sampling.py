@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 from base.base_data_loader import padded
 from base.base_model import Given
+from model.generation.generators import GenerationNetwork, Output
 from model.generation.line import Line
-from model.generation.networks import GenerationNetwork, Output
-from model.generation.options import Primer, Sampling
+from model.generation.sampling_options import Primer, Sampling
 from model.generation.stepper import PERIOD, WritingState
 from model.generation.stopping import Stopping
 from model.layers.kernels import library

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from base.base_model import BaseModel
-from model.generation.options import Sampling
+from model.generation.sampling_options import Sampling
 
 PERIOD = 16
 """Steps per call (assumed: few calls and checks for ended lines; a line runs half of it past its

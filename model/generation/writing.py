@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from model.generation.generators import GenerationNetwork
 from model.generation.line import Line
-from model.generation.networks import GenerationNetwork
-from model.generation.options import Primer, Sampling
 from model.generation.sampling import sample
+from model.generation.sampling_options import Primer, Sampling
 from utils.batches import BATCH_SIZE
 from utils.checks import UserError, short
 from utils.hand_measures import baseline

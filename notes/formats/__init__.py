@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_loader.sources.files import files_below
 from data_loader.sources.ink_files import UNKNOWN, note_program, read_head
 from data_loader.sources.parsing import Fault, root_tag
+from data_loader.sources.untrusted_files import files_below
 from notes.formats import excalidraw, inkml, plain, remarkable, svg, xournalpp
 from notes.ink_page import InkPage, check_pages
 

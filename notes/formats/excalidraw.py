@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_loader.sources.files import read_file
 from data_loader.sources.own_ink import json_values
 from data_loader.sources.parsing import FARTHEST, Fault
+from data_loader.sources.untrusted_files import read_file
 from notes.ink_page import MAX_BYTES, InkPage, PageStroke, TypedText, hex_colour, page_around
 from utils.checks import short
 from utils.ink import turned_back

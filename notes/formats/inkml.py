@@ -6,9 +6,9 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from data_loader.sources.files import read_file
 from data_loader.sources.inkml import UNITS, formats, identity, is_drawn, points_of
 from data_loader.sources.parsing import xml_tree
+from data_loader.sources.untrusted_files import read_file
 from notes.ink_page import MAX_BYTES, InkPage, PageStroke, hex_colour, number, page_around
 
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from data_loader.sources.files import MEBIBYTE, read_file
 from data_loader.sources.own_ink import json_values
 from data_loader.sources.parsing import MAX_CHARACTERS, Fault
+from data_loader.sources.untrusted_files import MEBIBYTE, read_file
 from notes.ink_page import InkPage, PageStroke, TypedText, page_around
 
 MAX_PAGE = 8 * MEBIBYTE

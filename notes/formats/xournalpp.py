@@ -8,8 +8,8 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from data_loader.sources.files import read_file, unpacked
 from data_loader.sources.parsing import Fault, xml_tree
+from data_loader.sources.untrusted_files import read_file, unpacked
 from notes.ink_page import MAX_BYTES, InkPage, PageStroke, TypedText, hex_colour, number
 
 MAX_VALUES = 400_000

@@ -7,8 +7,8 @@ from commands import search_options
 from commands.options import Output
 from data_loader.sources.ink_files import MAX_HAND_RATIO
 from experiments import COMMANDS, parser_of
-from model.generation.options import Sampling
 from model.generation.sampling import DEFAULT_STEPS
+from model.generation.sampling_options import Sampling
 from model.loading import load
 from tests.commands.networks import names
 from utils.checks import DEVICES, UserError

@@ -9,7 +9,7 @@ import pytest
 from handwriting.calibration import BOUNDS, ROUNDS, calibrated
 from handwriting.hand import Hand
 from model.generation.line import Line
-from model.generation.options import Sampling
+from model.generation.sampling_options import Sampling
 from utils.ink import bounds, from_strokes, x_height
 
 TEXT = "a line of a hand"

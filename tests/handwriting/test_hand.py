@@ -9,7 +9,7 @@ import pytest
 from handwriting.calibration import Calibration
 from handwriting.hand import OWN_TEXT, OWN_TRIES, TRY_SEED_STRIDE, own_hand
 from model import Line
-from model.generation.options import Sampling
+from model.generation.sampling_options import Sampling
 from utils.alphabet import Alphabet
 from utils.ink import from_strokes
 

@@ -10,7 +10,7 @@ from handwriting import PageOptions, load_report, rewrite, save_report, write_pa
 from handwriting.hand import Hand, write_lines
 from handwriting.legibility import read_back
 from model import Writer
-from model.generation.options import Sampling
+from model.generation.sampling_options import Sampling
 from tests.moody import moody
 from utils.ink import from_strokes
 

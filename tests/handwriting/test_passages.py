@@ -11,7 +11,7 @@ from handwriting.layout import Word, break_rows
 from handwriting.passages import Passage, fit_line, write_passages
 from handwriting.proofreading import Proofread
 from model import Writer
-from model.generation.options import Sampling
+from model.generation.sampling_options import Sampling
 
 
 def test_a_word_wider_than_a_row_is_made_narrower_and_named_if_that_is_much(hand):

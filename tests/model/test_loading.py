@@ -5,7 +5,7 @@ import pytest
 
 import model
 from model import sample
-from model.generation.options import Sampling
+from model.generation.sampling_options import Sampling
 from model.loading import load, load_reader, load_writer, naming_incompatibilities
 from model.reader import Reader
 from model.recognition.encoder import Search

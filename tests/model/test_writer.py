@@ -6,8 +6,8 @@ import torch
 
 from base.pretrained import pretrained
 from model import load
-from model.generation.options import Sampling
 from model.generation.sampling import predict
+from model.generation.sampling_options import Sampling
 from model.generation.writing import LONGEST, LONGEST_PRIMER
 from model.writer import sampling_of, warning
 from tests.commands.networks import save

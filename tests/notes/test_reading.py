@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.recognition.words import InkWord
+from model.recognition.ink_words import InkWord
 from notes.confidence import confidence
 from notes.ink_page import InkPage, PageStroke, TypedText
 from notes.reading import read_page

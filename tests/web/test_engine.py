@@ -17,8 +17,8 @@ from handwriting.primers import told_of
 from handwriting.styles import write_style
 from model import load, sample
 from model.generation.hand_encoder import DESCRIPTOR
-from model.generation.options import Sampling
 from model.generation.sampling import predict
+from model.generation.sampling_options import Sampling
 from model.recognition.encoder import GREEDY
 from tests.commands.networks import save
 from tests.flat_files import cases

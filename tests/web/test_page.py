@@ -16,8 +16,8 @@ import pypdf
 import pytest
 
 from data_loader import read_ink
-from data_loader.sources.files import MAX_BYTES
 from data_loader.sources.parsing import MAX_POINTS
+from data_loader.sources.untrusted_files import MAX_BYTES
 from handwriting import flat_file
 from model.loading import load
 from tests.web.conftest import ROOT, Quiet, served

@@ -26,7 +26,7 @@ from data_loader.transforms.slips import RemoveSlips
 from data_loader.transforms.smoothing import Smooth
 from handwriting.primers import described
 from model.generation.hand_encoder import told
-from model.generation.options import Primer
+from model.generation.sampling_options import Primer
 from model.loading import load
 from model.reader import Reader
 from model.writer import Writer, usual_proofreader

@@ -21,9 +21,9 @@ from data_loader.synthetic.everyday import characters, everyday
 from data_loader.synthetic.paths import side_by_side, to_ink
 from handwriting.hand import write_lines
 from handwriting.primers import described
-from model.generation.aligning import align
 from model.generation.hand_encoder import told
-from model.generation.options import Primer, Sampling
+from model.generation.sampling_options import Primer, Sampling
+from model.generation.window_alignment import align
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, read_in_place
 from model.writer import Writer

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from data_loader import InkMLDataset, read_ink
-from data_loader.sources.files import parse_contents
 from data_loader.sources.iam_ondb import parse_database
 from data_loader.sources.parsing import MAX_PARSED, Fault, memory
+from data_loader.sources.untrusted_files import parse_contents
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
 from utils.checks import DataError

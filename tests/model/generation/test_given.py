@@ -8,9 +8,9 @@ import torch
 
 from model import SynthesisNetwork, sample
 from model.generation import sampling as module
-from model.generation.aligning import align
-from model.generation.options import Sampling
 from model.generation.sampling import predict
+from model.generation.sampling_options import Sampling
+from model.generation.window_alignment import align
 from model.generation.writing import write
 from tests.moody import NORMALISATION, moody
 

@@ -10,8 +10,8 @@ import torch
 
 from model import PredictionNetwork, SynthesisNetwork, sample
 from model.generation import sampling
-from model.generation.options import Sampling
 from model.generation.sampling import BLOCK, _begin
+from model.generation.sampling_options import Sampling
 from model.generation.stepper import PERIOD
 from model.layers.kernels import library
 from utils.alphabet import Alphabet

@@ -7,7 +7,7 @@ import torch
 
 from model import PredictionNetwork, SynthesisNetwork
 from model.generation.compiled_stepper import CompiledStepper
-from model.generation.options import Sampling
+from model.generation.sampling_options import Sampling
 from model.generation.stepper import PERIOD, Stepper, WritingState
 from model.layers.kernels import library
 from model.layers.recurrent import RecurrentLayer

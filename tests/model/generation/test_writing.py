@@ -8,7 +8,7 @@ import torch
 
 from handwriting.words import words
 from model import Line, SynthesisNetwork, sample
-from model.generation.options import Sampling
+from model.generation.sampling_options import Sampling
 from model.generation.writing import (
     LONGEST,
     LONGEST_PRIMER,

@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from data_loader.transforms.shaping import ResampleTime
 from model.recognition.hand_descriptor import FRAMES, PARTS, HandDescriptor, weights_of
 from model.recognition.ink_features import stroke_features
-from model.recognition.networks import CTCNetwork
+from model.recognition.recognisers import CTCNetwork
 from tests.data_loader.synthetic.hands import line
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation

@@ -11,7 +11,7 @@ from torch import nn
 from base.base_data_loader import padded
 from model.recognition.encoder import Search
 from model.recognition.ink_features import stroke_features
-from model.recognition.networks import AttentionNetwork, CTCNetwork
+from model.recognition.recognisers import AttentionNetwork, CTCNetwork
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault
 from utils.normalisation import Normalisation

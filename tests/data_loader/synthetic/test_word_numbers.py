@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data_loader.synthetic.words import word_numbers
+from data_loader.synthetic.word_numbers import word_numbers
 from utils.ink import from_strokes
 
 

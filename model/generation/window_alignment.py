@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from base.base_data_loader import padded
-from model.generation.networks import GenerationNetwork
+from model.generation.generators import GenerationNetwork
 from utils.batches import by_length
 from utils.monotonic import best_monotonic_path
 

@@ -6,9 +6,9 @@ import torch
 from base.base_data_loader import padded
 from model.recognition.decoding import Search
 from model.recognition.loss import ctc_nats
-from model.recognition.pictures import PictureNetwork
+from model.recognition.picture_network import PictureNetwork
 from model.recognition.transcribing import read_with_doubts
-from tests.model.recognition.test_networks import ALPHABET, NORMALISATION, scribble
+from tests.model.recognition.test_recognisers import ALPHABET, NORMALISATION, scribble
 from utils.alphabet import Alphabet
 from utils.ink import from_strokes, strokes
 

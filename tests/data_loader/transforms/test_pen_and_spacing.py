@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from data_loader import EmbeddedDataset, HandwritingDataLoader
-from data_loader.transforms.paper import Crowd, Pen
+from data_loader.transforms.pen_and_spacing import Crowd, Pen
 from model import CTCNetwork, PictureNetwork
 from tests.data_loader.transforms.applied import applied
 from utils.alphabet import Alphabet

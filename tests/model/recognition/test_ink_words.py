@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.recognition.ink_features import rows_of_features
-from model.recognition.words import _words
+from model.recognition.ink_words import _words
 from utils.alphabet import Alphabet
 from utils.ink import from_strokes
 

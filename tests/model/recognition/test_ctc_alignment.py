@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from model.recognition.aligning import likeliest_path, points_of
+from model.recognition.ctc_alignment import likeliest_path, points_of
 from model.recognition.ink_features import rows_of_features, stroke_features
 from utils.ink import from_strokes
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from model.recognition.aligning import likeliest_path, points_of, rows_of_frames
+from model.recognition.ctc_alignment import likeliest_path, points_of, rows_of_frames
 from model.recognition.decoding import GREEDY, Search, ctc_beam
 from model.recognition.encoder import RecognitionNetwork, log_softmax
 from model.recognition.transcribing import batches, decoded

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from notes.library import Library
 from notes.page_text import Note
+from notes.reading_cache import Library
 from tests.notes.pages import text_of, written_page
 from utils.checks import UserError
 

@@ -7,9 +7,9 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from data_loader import read_ink
+from notes.exporting import save, save_lines
 from notes.formats import read_pages
 from notes.page_text import Note, PageRow, PageText, PageWord
-from notes.saving import save, save_lines
 from tests.notes.pages import note, text_of, written_page
 from utils.checks import UserError
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from base.base_model import Given
-from model.generation.aligning import align
+from model.generation.window_alignment import align
 from utils import batches
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
