@@ -23,7 +23,7 @@ from data_loader.synthetic import corpus
 from data_loader.synthetic.everyday import CHARACTERS, characters, everyday
 from data_loader.synthetic.templates import Draws
 from handwriting.hand import Hand, row_of
-from handwriting.options import SECOND
+from handwriting.page_options import SECOND
 from handwriting.proofreading import Proofread
 from model import Reader
 from model.generation.sampling_options import Primer, Sampling

@@ -6,7 +6,7 @@ import numpy as np
 
 from commands import options
 from commands.options import Networks, Parser
-from handwriting.options import PrimerFile
+from handwriting.page_options import PrimerFile
 from utils.checks import UserError
 
 SHOWN = 3

@@ -11,7 +11,7 @@ import handwriting
 import model
 from commands import options
 from commands.options import Networks, Parser, number, require
-from handwriting.options import OWN, PROOFREADERS, PageOptions, PrimerFile
+from handwriting.page_options import OWN, PROOFREADERS, PageOptions, PrimerFile
 from handwriting.styles import network_of
 from utils.checks import UserError
 from utils.files import read_lines, write_json

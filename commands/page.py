@@ -9,9 +9,9 @@ import handwriting
 from base.pretrained import resolve_checkpoint
 from commands import options
 from commands.options import Networks, Parser, number, require, value
-from handwriting.options import OF_LOOK, PROOFREADERS, SECOND, USUAL, PageOptions
+from handwriting.page_options import OF_LOOK, PROOFREADERS, SECOND, USUAL, PageOptions
 from handwriting.paper import RULINGS, SIZES, Paper, size_of
-from handwriting.setting import HEIGHT, LINE_HEIGHT
+from handwriting.paragraphs import HEIGHT, LINE_HEIGHT
 from handwriting.styles import USUAL_STYLES
 from utils.checks import UserError
 from utils.files import make_room, read_text

@@ -11,7 +11,7 @@ import numpy as np
 import model
 from commands import options
 from commands.options import Networks, Parser, require
-from handwriting.options import PrimerFile
+from handwriting.page_options import PrimerFile
 from handwriting.styles import network_of
 from model.generation.sampling_options import Sampling
 from utils.alphabet import PANGRAM

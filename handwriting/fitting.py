@@ -5,8 +5,8 @@ from itertools import takewhile
 
 from handwriting import layout
 from handwriting.layout import Paragraph
-from handwriting.options import PageOptions
-from handwriting.setting import LINE_HEIGHT, Setting
+from handwriting.page_options import PageOptions
+from handwriting.paragraphs import LINE_HEIGHT, Setting
 from utils.checks import UserError
 
 STEPS = 40

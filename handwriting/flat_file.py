@@ -34,10 +34,10 @@ from base.config.binder import Binder
 from base.device import resolve_device
 from base.pretrained import pretrained
 from data_loader.sources.ink_files import mean_step
-from handwriting.calibration import calibrated
-from handwriting.options import PrimerFile
-from handwriting.plain_text import replacements
+from handwriting.hand_shape import calibrated
+from handwriting.page_options import PrimerFile
 from handwriting.primers import load_primer, told_of
+from handwriting.source_text import replacements
 from handwriting.styles import network_of, styles
 from model import CTCNetwork, SynthesisNetwork, Writer
 from model.generation.sampling_options import Sampling

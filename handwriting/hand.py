@@ -8,9 +8,10 @@ from itertools import chain, islice
 
 import numpy as np
 
-from handwriting.calibration import Calibration, calibrated
+from handwriting.hand_shape import Calibration, calibrated
 from handwriting.layout import Word, set_row
-from handwriting.options import PageOptions
+from handwriting.line_faults import MISSING
+from handwriting.page_options import PageOptions
 from handwriting.proofreading import (
     ALIKE,
     Proofread,
@@ -20,8 +21,7 @@ from handwriting.proofreading import (
     proofread,
     spellings,
 )
-from handwriting.shapes import MISSING
-from handwriting.words import HandShape, level, place, shear, widen, words
+from handwriting.word_cutting import HandShape, level, place, shear, widen, words
 from model.generation.line import Line
 from model.generation.sampling_options import Primer, Sampling
 from model.generation.writing import SEEDS

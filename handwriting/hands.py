@@ -5,9 +5,9 @@ from functools import cached_property
 from pathlib import Path
 
 from handwriting.hand import Hand, own_hand
-from handwriting.options import OWN, SECOND, USUAL, PageOptions, PrimerFile, style
+from handwriting.page_options import OWN, SECOND, USUAL, PageOptions, PrimerFile, style
+from handwriting.paragraphs import Look
 from handwriting.primers import in_hand_of, load_primer
-from handwriting.setting import Look
 from handwriting.styles import network_of, style_of
 from model.generation.hand_encoder import told
 from model.generation.sampling_options import Primer, Sampling

@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Any
 
 from handwriting.hand import Hand, own_hand, row_of, write_lines
-from handwriting.options import PageOptions
-from handwriting.plain_text import known_only
+from handwriting.page_options import PageOptions
 from handwriting.proofreading import UNENDED
+from handwriting.source_text import known_only
 from model.generation.sampling_options import Primer, Sampling
 from model.reader import Reader
 from model.recognition.error_rates import missing_words

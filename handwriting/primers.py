@@ -9,8 +9,8 @@ import numpy as np
 import data_loader
 from base.base_dataset import Sample
 from data_loader.sources.ink_files import matched
-from handwriting.options import PrimerFile
-from handwriting.plain_text import known_only
+from handwriting.page_options import PrimerFile
+from handwriting.source_text import known_only
 from handwriting.styles import shares_of, style_values
 from model.generation.hand_encoder import DESCRIPTOR, told
 from model.generation.sampling_options import Primer, Sampling

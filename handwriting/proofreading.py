@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from itertools import islice, product
 
 from handwriting.layout import Word
-from handwriting.shapes import MISSING, SHAPE, UNENDED, faults_of_line, faults_of_words
-from handwriting.words import HandShape
+from handwriting.line_faults import MISSING, SHAPE, UNENDED, faults_of_line, faults_of_words
+from handwriting.word_cutting import HandShape
 from model.generation.line import Line
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, normalised

@@ -14,14 +14,14 @@ import numpy as np
 from handwriting.hand import Hand
 from handwriting.hands import Hands
 from handwriting.layout import Word, narrowed, scaled, set_row
-from handwriting.marks import extent
-from handwriting.options import PageOptions, PrimerFile
-from handwriting.page import Origin, Page, Pages, Place
+from handwriting.page_options import PageOptions, PrimerFile
+from handwriting.pages import Origin, Page, Pages, Place
 from handwriting.paper import Paper
-from handwriting.passages import NARROWED, RAISED, with_raised
+from handwriting.paragraphs import Look
 from handwriting.proofreading import Proofread
-from handwriting.setting import Look
-from handwriting.words import NARROWEST, WIDEST
+from handwriting.repairs import extent
+from handwriting.text_lines import NARROWED, RAISED, with_raised
+from handwriting.word_cutting import NARROWEST, WIDEST
 from handwriting.worksheet import traced
 from model.generation.writing import SEEDS
 from model.writer import Writer

@@ -6,7 +6,7 @@ import pytest
 from handwriting import PageOptions
 from handwriting.fitting import set_to_fit
 from handwriting.layout import Word, set_rows
-from handwriting.setting import COLUMN_GAP, ROOM, Setting
+from handwriting.paragraphs import COLUMN_GAP, ROOM, Setting
 from utils.checks import UserError
 
 ROW = PageOptions().paper.column / PageOptions().usual_size

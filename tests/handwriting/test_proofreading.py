@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from handwriting.layout import Word
+from handwriting.line_faults import CROSSED, MISSING, NO_RING, SHAPE, UNENDED
 from handwriting.proofreading import (
     Proofread,
     check_shapes,
@@ -17,8 +18,7 @@ from handwriting.proofreading import (
     proofread,
     spellings,
 )
-from handwriting.shapes import CROSSED, MISSING, NO_RING, SHAPE, UNENDED
-from handwriting.words import HandShape
+from handwriting.word_cutting import HandShape
 from model import Line
 from utils.alphabet import Alphabet
 from utils.ink import from_strokes

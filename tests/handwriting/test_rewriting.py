@@ -7,7 +7,7 @@ import pytest
 
 from handwriting import PageOptions, Paper, load_report, rewrite, save_report, write_page
 from handwriting.layout import Word
-from handwriting.page import Page
+from handwriting.pages import Page
 from handwriting.rewriting import exchanged, extent, target
 from model import load
 from tests.commands.networks import save

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from handwriting import flat_file, hand, marks, options, proofreading, words
+from handwriting import flat_file, hand, page_options, proofreading, repairs, word_cutting
 from model.generation import mixture, sampling, stepper, stopping, writing
 from model.recognition import encoder, ink_features
 from tests.web.conftest import ROOT
@@ -22,17 +22,17 @@ HOMES = {
     },
     "ink": {
         **{name: getattr(hand_measures, name) for name in ("FLAT", "LEAST_WIDTH", "MAX_LEAN")},
-        "TALL": words.TALL,
+        "TALL": word_cutting.TALL,
     },
     "line": {
-        "TRIES": options.PageOptions.tries,
+        "TRIES": page_options.PageOptions.tries,
         "TRY_SEED_STRIDE": hand.TRY_SEED_STRIDE,
         "SEEDS": writing.SEEDS,
         "MIN_STEPS": sampling.MIN_STEPS,
         "STEPS_PER_CHARACTER": sampling.STEPS_PER_CHARACTER,
         "PRIMER_POINTS": writing.PRIMER_POINTS,
-        "LINE_PRIOR": words.LINE_PRIOR,
-        "TURN_PRIOR": words.TURN_PRIOR,
+        "LINE_PRIOR": word_cutting.LINE_PRIOR,
+        "TURN_PRIOR": word_cutting.TURN_PRIOR,
     },
     "networks": {
         **{name: getattr(flat_file, name) for name in ("FORMER_FORMAT", "FORMAT", "MAX_HEADER")},
@@ -44,7 +44,7 @@ HOMES = {
         "STRIDE": encoder.STRIDE,
     },
     "repairs": {
-        name: getattr(marks, name)
+        name: getattr(repairs, name)
         for name in ("SHARE", "POINTS", "BAR_TILT", "LEAST_BAR", "WAIST", "DOWN")
     },
     "stopping": {"REST": stopping.REST, "LONGEST_FINISH": stopping.LONGEST_FINISH},

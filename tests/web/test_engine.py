@@ -10,10 +10,10 @@ import torch
 from rapidfuzz.distance import Levenshtein
 
 from data_loader import EmbeddedDataset
-from handwriting import flat_file, words
-from handwriting.marks import with_corners
-from handwriting.plain_text import fit, replacements
+from handwriting import flat_file, word_cutting
 from handwriting.primers import told_of
+from handwriting.repairs import with_corners
+from handwriting.source_text import fit, replacements
 from handwriting.styles import write_style
 from model import load, sample
 from model.generation.hand_encoder import DESCRIPTOR
@@ -243,7 +243,7 @@ def test_lean_and_baseline_are_those_that_python_measures():
     answers = engine("measures", cases=plain)
     for (parts, text), (lean, base) in zip(cases, answers, strict=True):
         np.testing.assert_allclose(lean, slant(from_strokes(parts)), atol=1e-3)
-        np.testing.assert_allclose(base, words._base([parts], text), atol=1e-2)
+        np.testing.assert_allclose(base, word_cutting._base([parts], text), atol=1e-2)
 
 
 @pytest.mark.parametrize("alphabet", ["".join(map(chr, range(32, 127))), "aeé½’ 12/"])

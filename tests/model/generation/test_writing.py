@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from handwriting.words import words
+from handwriting.word_cutting import words
 from model import Line, SynthesisNetwork, sample
 from model.generation.sampling_options import Sampling
 from model.generation.writing import (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from handwriting.marks import (
+from handwriting.repairs import (
     with_bars,
     with_clear_signs,
     with_corners,

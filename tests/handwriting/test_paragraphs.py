@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from handwriting import PageOptions, Paper, write_page
-from handwriting.setting import columns, kind_of
+from handwriting.paragraphs import columns, kind_of
 from handwriting.worksheet import APART, DOT, DRAWN, drawn, lightened
 from utils.checks import UserError
 

@@ -2,7 +2,7 @@
 
 A network writes lines as long as those that it was trained on. Here a text is cut into such lines
 at blanks, all are written in the hand of one primer and proofread, brought level, and cut into
-words again (`handwriting.words`): a page breaks its rows by the width of what was written
+words again (`handwriting.word_cutting`): a page breaks its rows by the width of what was written
 (`handwriting.layout`), and no line has to be written again to fit.
 """
 

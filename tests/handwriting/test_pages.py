@@ -9,7 +9,7 @@ import pytest
 from base.pretrained import pretrained
 from handwriting import PageOptions, Paper, write_page
 from handwriting.hands import Hands
-from handwriting.page import looks_of, warnings, width_of
+from handwriting.pages import looks_of, warnings, width_of
 from model import load
 from tests.commands.networks import save, use
 from utils.alphabet import Alphabet

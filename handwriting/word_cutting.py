@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from handwriting.layout import Word
-from handwriting.marks import (
+from handwriting.repairs import (
     LOW_MARK,
     extent,
     with_bars,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from handwriting.words import HandShape, closed, level, place, shear, usual_gap, widen, words
+from handwriting.word_cutting import HandShape, closed, level, place, shear, usual_gap, widen, words
 from model import Line
 from utils.ink import from_strokes
 

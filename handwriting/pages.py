@@ -10,12 +10,12 @@ from handwriting import front_matter, layout
 from handwriting.fitting import set_to_fit
 from handwriting.hands import Hands
 from handwriting.layout import Word
-from handwriting.options import OF_LOOK, PageOptions
+from handwriting.page_options import OF_LOOK, PageOptions
 from handwriting.paper import Paper
-from handwriting.passages import RAISED, Passage, write_passages
-from handwriting.plain_text import explain, fit, known_only, split
+from handwriting.paragraphs import LAST_COLUMN, Look, Setting, columns, kind_of, line_height
 from handwriting.proofreading import Proofread
-from handwriting.setting import LAST_COLUMN, Look, Setting, columns, kind_of, line_height
+from handwriting.source_text import explain, fit, known_only, split
+from handwriting.text_lines import RAISED, Passage, write_passages
 from model.generation.writing import check_lengths
 from model.writer import Writer, warning
 from utils.alphabet import Alphabet

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from handwriting.calibration import Calibration
 from handwriting.hand import OWN_TEXT, OWN_TRIES, TRY_SEED_STRIDE, own_hand
+from handwriting.hand_shape import Calibration
 from model import Line
 from model.generation.sampling_options import Sampling
 from utils.alphabet import Alphabet

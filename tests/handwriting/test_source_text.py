@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from handwriting.plain_text import explain, fit, replacements
+from handwriting.source_text import explain, fit, replacements
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 

@@ -8,8 +8,8 @@ import pytest
 
 from handwriting.hand import Hand
 from handwriting.layout import Word, break_rows
-from handwriting.passages import Passage, fit_line, write_passages
 from handwriting.proofreading import Proofread
+from handwriting.text_lines import Passage, fit_line, write_passages
 from model import Writer
 from model.generation.sampling_options import Sampling
 
@@ -36,7 +36,7 @@ def test_paragraphs_come_in_their_order_whatever_is_written_together(hand, monke
     passages = [Passage(one, text) for text in ("ab ba", "", "  b  ", "aa " * 30)]
     found = list(write_passages(passages, 3))
     assert len(found) == 4 and found[1] == ([], [])
-    monkeypatch.setattr("handwriting.passages.BATCH_SIZE", 1)
+    monkeypatch.setattr("handwriting.text_lines.BATCH_SIZE", 1)
     again = list(write_passages(passages, 3))
     assert all(same(one, other) for (one, _), (other, _) in zip(found, again, strict=True))
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from handwriting.layout import Word
-from handwriting.words import HandShape, characters
+from handwriting.word_cutting import HandShape, characters
 from model.generation.line import Line
 from utils.hand_measures import (
     is_straight,

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from handwriting.layout import Align
 from handwriting.paper import Paper
-from handwriting.setting import HEIGHT, Look
+from handwriting.paragraphs import HEIGHT, Look
 from handwriting.styles import shares_of
 from handwriting.worksheet import Trace
 from utils.checks import UserError, number
