@@ -15,8 +15,8 @@ from handwriting.paragraphs import HEIGHT, LINE_HEIGHT
 from handwriting.styles import USUAL_STYLES
 from utils.checks import UserError
 from utils.files import make_room, read_text
-from utils.page.page import Pen
-from utils.page.saving import DPI, KINDS
+from utils.page.layers import Pen
+from utils.page.page import DPI, KINDS
 
 ALIGNED = "alignment: left, right, centred (or centre, center), justified (default: %(default)s)"
 DOUBTFUL = "doubtful"

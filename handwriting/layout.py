@@ -13,7 +13,8 @@ import numpy as np
 
 from handwriting.paper import Paper
 from utils.ink import at_equal_steps, path_along
-from utils.page.page import Pen, Row, RowWord, Sheet
+from utils.page.layers import Pen, PlacedWord, Row
+from utils.page.page import Page
 
 PEN = Pen()
 Align = Literal["left", "right", "centred", "justified"]
@@ -189,7 +190,8 @@ def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[tuple[Ro
             whole = [*chain(*(own for _, own in lead), words)]
             text = "".join(word.text + " " * (word.gap > 0.0) for word in whole).rstrip()
             named = tuple(
-                RowWord(word.text, len(word.strokes), word.doubt, word.gap == 0.0) for word in whole
+                PlacedWord(word.text, len(word.strokes), word.doubt, word.gap == 0.0)
+                for word in whole
             )
             row = Row(moved, text, paragraph.pen, named, paragraph.line, paragraph.size)
             yield row, paragraph
@@ -237,7 +239,7 @@ def _step(above: float, height: float, paper: Paper) -> float:
     return paper.ruled(max(height, (above + height) / 2))
 
 
-def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Sheet]:
+def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
     """Yield the pages that paragraphs fill, one at a time; at least one.
 
     Below a paragraph of higher lines the first baseline is at the mean of both heights. Where the
@@ -276,10 +278,10 @@ def pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Sheet]:
     yield _page(sheet, paper)
 
 
-def _page(sheet: Sequence[tuple[Row, Paragraph, bool]], paper: Paper) -> Sheet:
+def _page(sheet: Sequence[tuple[Row, Paragraph, bool]], paper: Paper) -> Page:
     """Return rows as a page."""
     rows = []
     for row, _, _ in sheet:
         strokes = tuple(ink + np.array([0.0, row.baseline]) for ink in row.strokes)
         rows.append(replace(row, strokes=strokes))
-    return Sheet(paper.width, paper.height, tuple(rows), paper.rules(), paper.dots())
+    return Page(paper.width, paper.height, tuple(rows), paper.rules(), paper.dots())

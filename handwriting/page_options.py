@@ -15,7 +15,7 @@ from handwriting.paragraphs import HEIGHT, Look
 from handwriting.styles import shares_of
 from handwriting.worksheet import Trace
 from utils.checks import UserError, number
-from utils.page.page import Pen
+from utils.page.layers import Pen
 
 OWN, USUAL = "own", "usual"
 """Styles that are no file: a hand of the network's own, another with each seed; the one beside a

@@ -19,10 +19,9 @@ from handwriting.text_lines import RAISED, Passage, write_passages
 from model.generation.writing import check_lengths
 from model.writer import Writer, warning
 from utils.alphabet import Alphabet
-from utils.checks import UserError, short
-from utils.page.page import RowWord, Sheet
-from utils.page.saving import save_sheets
-from utils.page.svg import to_svg
+from utils.checks import UserError
+from utils.page.layers import PlacedWord
+from utils.page.page import DPI, Page, save_pages
 
 MAX_LINES = 5_000
 """Most lines of a text (assumed: so many empty ones are 170 pages of A4)."""
@@ -45,26 +44,6 @@ class Origin:
     options: PageOptions
     looks: Sequence[Look]
     network: str | None
-
-
-@dataclass(frozen=True, repr=False)
-class Page(Sheet):
-    """A written page: saves itself, and shows itself in a notebook."""
-
-    def __repr__(self) -> str:
-        return f"Page({self.width:g} x {self.height:g} mm, {short(self.text)})"
-
-    @property
-    def text(self) -> str:
-        """What it says, a line a row."""
-        return "\n".join(row.text for row in self.rows)
-
-    def save(self, path: str | PathLike[str], **how: object) -> None:
-        """Save the page as .svg, .pdf, .png, .inkml or .json; `how` as `save_sheets` takes it."""
-        save_sheets([self], path, **how)
-
-    def _repr_svg_(self) -> str:
-        return to_svg(self)
 
 
 class Pages(list[Page]):
@@ -99,20 +78,20 @@ class Pages(list[Page]):
         """Where these words are."""
         return [place for place, _ in self._doubted()]
 
-    def _doubted(self) -> Iterator[tuple[Place, RowWord]]:
+    def _doubted(self) -> Iterator[tuple[Place, PlacedWord]]:
         for page, sheet in enumerate(self, 1):
             for row, own in enumerate(sheet.rows, 1):
                 for number, word in own.numbered():
                     if word.doubt:
                         yield (page, row, number), word
 
-    def save(self, path: str | PathLike[str], **how: object) -> list[Path]:
+    def save(self, path: str | PathLike[str], *, dpi: int = DPI) -> list[Path]:
         """Save all pages, in one PDF or in numbered files of another format, and return the files;
-        `how` as `save_sheets` takes it."""
-        return save_sheets(self, path, **how)
+        see `save_pages`."""
+        return save_pages(self, path, dpi=dpi)
 
     def _repr_html_(self) -> str:
-        return "\n".join(map(to_svg, self))
+        return "\n".join(page.to_svg() for page in self)
 
 
 def write_page(
@@ -154,7 +133,7 @@ def write_page(
     kinds = [*map(kind_of, lines)]
     setting = Setting(looks, kinds, indents, words, options.paper, options.line_height)
     paragraphs, on_fit = set_to_fit(setting, options)
-    pages = [Page(**vars(sheet)) for sheet in layout.pages(paragraphs, options.paper)]
+    pages = [*layout.pages(paragraphs, options.paper)]
     if len(pages) > 1 and not options.fit:
         notes.append(f"{len(pages)} sheets; --fit sets the text on one, where half of its "
                      "size is enough")  # fmt: skip

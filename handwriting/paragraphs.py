@@ -17,7 +17,7 @@ from handwriting.layout import Align, Paragraph, Word, natural_width, scaled, sp
 from handwriting.paper import Paper
 from handwriting.worksheet import DOT, Trace, lightened, traced
 from utils.checks import UserError
-from utils.page.page import Pen
+from utils.page.layers import Pen
 
 HEIGHT = 2.2
 """Default x-height in mm (assumed: some 60 characters stand in a line of A4)."""

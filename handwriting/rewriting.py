@@ -28,7 +28,7 @@ from model.writer import Writer
 from utils import strict_json
 from utils.checks import ConfigFault, UserError
 from utils.files import read_text, write_json
-from utils.page.page import Pen, Row, RowWord
+from utils.page.layers import Pen, PlacedWord, Row
 
 CANDIDATES = 12
 """How often a word is written, twice as often as at first; the best is taken (assumed)."""
@@ -251,7 +251,7 @@ def _page(values: dict) -> Page:
         Row(**row | {
             "strokes": tuple(_points(stroke, 2) for stroke in row["strokes"]),
             "pen": Pen(**row["pen"]),
-            "words": tuple(RowWord(**word) for word in row["words"]),
+            "words": tuple(PlacedWord(**word) for word in row["words"]),
         })
         for row in values["rows"]
     ]  # fmt: skip

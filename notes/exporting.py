@@ -14,10 +14,9 @@ from notes.ink_page import InkPage, PageStroke
 from notes.page_text import Note, PageRow, PageText
 from utils.checks import UserError
 from utils.files import atomic_write, write_text
-from utils.page.layers import curves
-from utils.page.page import Pen, Row, Sheet
+from utils.page.layers import Pen, Row, curves
+from utils.page.page import Page, save_pages
 from utils.page.pdf import POINT, BoxedWord, Drawn, PdfPage, straight, write_pages, write_pdf
-from utils.page.saving import save_sheets
 
 SHEET_WIDTH = 210.0
 """Millimetres of the width of a page whose unit is unknown (assumed: A4)."""
@@ -34,7 +33,7 @@ def save(notes: Sequence[Note], path: Path) -> list[Path]:
     """
     kind, pages = path.suffix.lower(), [page for note in notes for page in note.pages]
     if kind == ".inkml":
-        return save_sheets([_sheet(*page) for page in pages], path)
+        return save_pages([_sheet(*page) for page in pages], path)
     if kind == ".pdf":
         if any(page.background for page, _ in pages):
             atomic_write(path, _over_pdfs(pages, path.stem).write)
@@ -62,7 +61,7 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
                 width, bottom = max(width, high[0] - low[0]), bottom + high[1] - low[1] + LINE_GAP
     if not rows:
         raise UserError(f"{path}: no row whose words are all sure has a corrected one")
-    save_sheets([Sheet(width + 2 * LINE_GAP, bottom, tuple(rows))], path)
+    save_pages([Page(width + 2 * LINE_GAP, bottom, tuple(rows))], path)
     return len(rows)
 
 
@@ -135,7 +134,7 @@ def _high(parts: Iterable[np.ndarray]) -> np.ndarray:
     return np.max([part.max(axis=0) for part in parts], axis=0)
 
 
-def _sheet(page: InkPage, text: PageText) -> Sheet:
+def _sheet(page: InkPage, text: PageText) -> Page:
     """Return the pen's ink of a page with the texts of rows, on a sheet that is large enough."""
     rows = [row for row in text.rows if row.strokes]
     pens = {number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"}
@@ -148,7 +147,7 @@ def _sheet(page: InkPage, text: PageText) -> Sheet:
     moved = [
         Row(tuple(stroke - low for stroke in row.strokes), row.text, row.pen) for row in written
     ]
-    return Sheet(*np.maximum(size, _high(parts) - low).tolist(), tuple(moved))
+    return Page(*np.maximum(size, _high(parts) - low).tolist(), tuple(moved))
 
 
 def _pdf_page(page: InkPage, text: PageText) -> PdfPage:

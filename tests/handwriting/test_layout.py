@@ -17,7 +17,7 @@ from handwriting.layout import (
     spread,
 )
 from handwriting.paper import Paper
-from utils.page.page import Pen
+from utils.page.layers import Pen
 
 
 def word(width, gap=2.0, text="w"):

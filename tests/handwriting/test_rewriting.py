@@ -12,7 +12,7 @@ from handwriting.rewriting import exchanged, extent, target
 from model import load
 from tests.commands.networks import save
 from utils.checks import UserError
-from utils.page.page import Row, RowWord
+from utils.page.layers import PlacedWord, Row
 
 ROW, COLUMNS, RAISED = ((10, 10), (24, 10), (38, 10)), ((10, 10), (40, 10)), ((10, 10), (20, 3))
 
@@ -38,7 +38,7 @@ ROW, COLUMNS, RAISED = ((10, 10), (24, 10), (38, 10)), ((10, 10), (40, 10)), ((1
 def test_a_word_takes_the_place_of_another(spans, number, widths, edge, expected):
     """The usual gap is 4 mm."""
     strokes = tuple(np.array([[left, 50.0], [left + width, 48.0]]) for left, width in spans)
-    words = tuple(RowWord("ab", 1, joined=spans is RAISED and not k) for k in range(len(spans)))
+    words = tuple(PlacedWord("ab", 1, joined=spans is RAISED and not k) for k in range(len(spans)))
     tried = [Word((np.array([[0.0, -1.0], [width, -2.0]]),), width, 0.0, "ab") for width in widths]
     row = Row(strokes, words=words, baseline=50.0)
     new = exchanged(row, number, tried, 4.0, edge)
@@ -100,7 +100,12 @@ def test_doubtful_words_stay_unless_a_better_one_is_written(networks_and_pages):
 
 def test_words_are_counted_between_blanks():
     """One of them is raised, and one stroke runs through two."""
-    words = (RowWord("10", 1, joined=True), RowWord("²", 1), RowWord("a b", 1), RowWord("c", 1))
+    words = (
+        PlacedWord("10", 1, joined=True),
+        PlacedWord("²", 1),
+        PlacedWord("a b", 1),
+        PlacedWord("c", 1),
+    )
     pages = [Page(9.0, 9.0, (Row((), "10² a b c", words=words),))]
     assert [target(pages, (1, 1, number)).word for number in (1, 2, 3, 4)] == [0, 2, 2, 3]
     for place in ((2, 1, 1), (1, 2, 1), (1, 1, 5), (0, 1, 1)):

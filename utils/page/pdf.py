@@ -14,8 +14,7 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 
 from utils.files import XML_FORBIDDEN, atomic_write
-from utils.page.layers import curves, layers
-from utils.page.page import Pen, Row, Sheet, decimal
+from utils.page.layers import Layer, Pen, Row, curves, decimal
 
 POINT = 72 / 25.4
 """Points, the unit of PDF, in a millimetre."""
@@ -76,15 +75,11 @@ class PdfPage:
     filled: Sequence[np.ndarray] = ()
 
 
-def pdf_page(sheet: Sheet) -> PdfPage:
-    """Return a sheet for a PDF.
-
-    Raises:
-        UserError: if ink leaves the sheet.
-    """
-    drawn = [(layer.pen, list(map(curves, layer.strokes))) for layer in layers(sheet)]
-    rows = [boxed_words(row) for row in sheet.rows if row.strokes and row.text]
-    return PdfPage(sheet.width, sheet.height, drawn, rows)
+def pdf_page(size: tuple[float, float], layers: Sequence[Layer], rows: Sequence[Row]) -> PdfPage:
+    """Return a page of that width and height for a PDF: what is drawn, and rows with their text."""
+    drawn = [(layer.pen, list(map(curves, layer.strokes))) for layer in layers]
+    words = [boxed_words(row) for row in rows if row.strokes and row.text]
+    return PdfPage(*size, drawn, words)
 
 
 def boxed_words(row: Row) -> list[BoxedWord]:

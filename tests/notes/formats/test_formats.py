@@ -28,8 +28,8 @@ from tests.notes.note_files import (
     xopp,
 )
 from utils.checks import DataError
-from utils.page.page import Row, Sheet, to_json
-from utils.page.svg import to_svg
+from utils.page.layers import Row
+from utils.page.page import Page
 
 BLUE, YELLOW, RED, BLACK = "#3333cc", "#ffff00", "#ff0000", "#000000"
 WRITTEN = [("pen", BLUE, points) for points in PEN] + [("highlighter", YELLOW, MARKER)]
@@ -221,7 +221,7 @@ def test_ink_of_a_tablet_keeps_to_the_line_that_it_was_written_at(tmp_path):
 
 # What `read` takes.
 
-PAGE = Sheet(100.0, 60.0, (Row((np.array([[10.0, 10], [20, 15], [30, 10]]),), "v"),))
+PAGE = Page(100.0, 60.0, (Row((np.array([[10.0, 10], [20, 15], [30, 10]]),), "v"),))
 
 
 @pytest.mark.parametrize(
@@ -231,8 +231,8 @@ PAGE = Sheet(100.0, 60.0, (Row((np.array([[10.0, 10], [20, 15], [30, 10]]),), "v
         (ink_formats.unipen(["1", "2", "3"]), 3),
         (ink_formats.own([("a", ink_formats.STROKES)] * 2), 2),
         (ink_formats.inkml(), 1),
-        (to_json(PAGE).encode(), 0.5),
-        (to_svg(PAGE).encode(), 0.5),
+        (PAGE.to_json().encode(), 0.5),
+        (PAGE.to_svg().encode(), 0.5),
     ],
 )
 def test_each_line_that_read_takes_is_a_row_of_a_page(tmp_path, content, size):
