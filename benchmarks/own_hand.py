@@ -30,7 +30,7 @@ from benchmarks.measures import likelihoods, main
 from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.synthetic.corpus import held_out
-from handwriting.hand import write_lines
+from handwriting.hands import write_lines
 from model import load
 from model.generation.sampling_options import Primer, Sampling
 from model.loading import HAND_FILE

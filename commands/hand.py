@@ -32,8 +32,9 @@ def run(arguments: argparse.Namespace) -> None:
     networks = options.taken(Networks, arguments)
     learned = networks.writer(arguments.resume)
     from base.run_folder import RunFolder
-    from handwriting.hand import Hand, row_of
+    from handwriting.hands import Hand
     from handwriting.primers import in_hand_of, load_primer
+    from handwriting.proofreading import row_ink, write_words
     from model.writer import sampling_of, usual_proofreader
     from parse_config import config_of
     from trainer import own_hand
@@ -52,22 +53,22 @@ def run(arguments: argparse.Namespace) -> None:
     loaded, _ = dataset.load_adapted(learned.path, None, learned.device, resumed=True)
     style = folder.models / own_hand.SAMPLE
     primer, _ = load_primer(PrimerFile(style), learned)
-    own = [sample for sample in loaded.split("valid") if sample.text != primer[1]][:SHOWN]
-    texts = [*(sample.text for sample in own), *asked]
+    samples = [sample for sample in loaded.split("valid") if sample.text != primer[1]][:SHOWN]
+    texts = [*(sample.text for sample in samples), *asked]
     seeds = range(arguments.seed, arguments.seed + len(texts))
     sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
     sampling = in_hand_of(sampling, style, learned)
     reader = networks.reader(usual_proofreader(learned))
     earlier, now = (
-        [row_of(line) for line in Hand(one, primer, reader, sampling).write_words(texts, seeds)]
-        for one in (former, learned)
+        [*map(row_ink, write_words(Hand(writer, primer, reader, sampling), texts, seeds))]
+        for writer in (former, learned)
     )
     drawn, to_x_heights = [], np.float32([1 / dataset.x_height, 1 / dataset.x_height, 1])
-    for sample, old, new in zip(own, earlier, now, strict=False):
+    for sample, old, new in zip(samples, earlier, now, strict=False):
         drawn.append((f"the person: {sample.text}", sample.ink * to_x_heights))
         drawn.append(("the network before", old))
         drawn.append(("the network now", new))
-    drawn += [("the network now", line) for line in now[len(own) :]]
+    drawn += [("the network now", line) for line in now[len(samples) :]]
     path = arguments.output.named(f"{folder.run_id}-hand.png")
     figure = lines_figure([ink for _, ink in drawn], [caption for caption, _ in drawn])
     write_png(path, figure)

@@ -9,9 +9,16 @@ import handwriting
 from base.pretrained import resolve_checkpoint
 from commands import options
 from commands.options import Networks, Parser, number, require, value
-from handwriting.page_options import OF_LOOK, PROOFREADERS, SECOND, USUAL, PageOptions
+from handwriting.page_options import (
+    HEIGHT,
+    LINE_HEIGHT,
+    OF_LOOK,
+    PROOFREADERS,
+    SECOND,
+    USUAL,
+    PageOptions,
+)
 from handwriting.paper import RULINGS, SIZES, Paper, size_of
-from handwriting.paragraphs import HEIGHT, LINE_HEIGHT
 from handwriting.styles import USUAL_STYLES
 from utils.checks import UserError
 from utils.files import make_room, read_text
@@ -212,7 +219,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         pages = handwriting.write_page(text, writer, chosen, source=source, **loading)
     arguments.output.make()
-    print(*pages.notes, *pages.save(path, dpi=dpi or DPI), sep="\n")
+    print(*pages.remarks, *pages.save(path, dpi=dpi or DPI), sep="\n")
     words = sum(len(row.words) for page in pages for row in page.rows)
     if not chosen.proofread:
         print(f"{words} words, not proofread")

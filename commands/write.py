@@ -159,7 +159,7 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
         from model.generation.inspection import check_pictures
 
         check_pictures(writer, chosen.show)
-    from handwriting.hand import write_lines
+    from handwriting.hands import write_lines
     from model.writer import warning
 
     sampling, texts, output = chosen.sampling(writer), chosen.texts(writer), chosen.output

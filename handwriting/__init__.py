@@ -3,7 +3,7 @@
 from utils.lazy import importer
 
 _HOMES = {
-    "Hand": "hand",
+    "Hand": "hands",
     "Legibility": "legibility",
     "Page": "pages",
     "PageOptions": "page_options",

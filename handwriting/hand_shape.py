@@ -1,12 +1,13 @@
-"""How much a pen is stretched so that what it writes is as wide and as high as its primer.
+"""What a hand looks like, and how much a pen is stretched so that lines in it are as large.
 
 A steady pen writes smaller than the hand that it continues, a little at each step, and goes on
 from what it wrote (`sampling.sample`); how much depends on the hand. So some lines are written,
-measured, and the stretch is corrected by what they lack.
+measured, and the stretch is corrected by what they lack. A network that is told the hand needs no
+such stretch.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,22 +15,85 @@ import numpy as np
 from model.generation.line import Line
 from model.generation.sampling_options import Primer, Sampling
 from model.writer import Writer
-from utils.hand_measures import levelled, word_gaps
-from utils.ink import bounds, vertical_segments, x_height
+from utils.hand_measures import baseline, high_marks, levelled, slant, word_gaps
+from utils.ink import bounds, strokes, vertical_segments, x_height
 
-LINES, ROUNDS = 8, 2
-"""Lines that are written at once, and how often (measured on 24 hands: widths are 20 % off in the
-median at first, 4 and 1.4 % after one and two corrections)."""
-GAIN, GAINS = 10.0, (5.0, 30.0)
-"""How many times more a line grows than the offsets of which it consists: the first guess, and the
-bounds of what is measured (measured on the same hands)."""
+LETTER_WIDTHS = dict.fromkeys(".,:;!'|1Iijl", 0.45) | dict.fromkeys("MWmw@%", 1.5)
+"""Widths of letters in those of the others (measured, roughly: words in ten styles)."""
+SPACE = 1.2
+"""Usual gap between words in x-heights, where the primer shows none (measured: lines of
+IAM-OnDB)."""
+LINES = 8
+"""Lines that are written at once (measured on 24 hands, as `ROUNDS`)."""
+ROUNDS = 2
+"""How often lines are written (measured on 24 hands: widths are 20 % off in the median at first, 4
+and 1.4 % after one and two corrections)."""
+GAIN = 10.0
+"""How many times more a line grows than the offsets of which it consists: the first guess (measured
+on the same hands)."""
+GAINS = (5.0, 30.0)
+"""Bounds of the same as it is measured (measured on the same hands)."""
 BOUNDS = (0.97, 1.03)
-"""Of both factors (by eye and by a recogniser, in the hand of a person unknown to `writer`: with
-1.05 lines differ by 15 % in width and long ones run away, with 1.025 by 9 %, and are read better;
-of the shipped styles `wide` needs 1.031)."""
-LETTERS, RESTS = 3, (0.5, 2.0)
-"""Letters and ways of the pen up or down from which a primer says how large a hand is, and the
-bounds of `rest` (assumed)."""
+"""Of both factors of the stretch (by eye and by a recogniser, in the hand of a person unknown to
+`writer`: with 1.05 lines differ by 15 % in width and long ones run away, with 1.025 by 9 %, and are
+read better)."""
+MIN_LETTERS = 3
+"""Letters and ways of the pen up or down from which a primer says how large a hand is (assumed)."""
+RESTS = (0.5, 2.0)
+"""Bounds of `Calibration.rest` (assumed)."""
+
+
+@dataclass(frozen=True)
+class HandShape:
+    """What a line of a hand says of the words that are to look like it.
+
+    Attributes:
+        letter: the x-height in the writer's units.
+        baseline: y of the baseline of the line turned level, in the writer's units.
+        angle: of the baseline before that, in radians.
+        lean: of downstrokes to the right, x over y.
+        space: the usual gap between words in x-heights.
+        blank: the mean width of a character in x-heights.
+        letter_width: of a usual letter in x-heights.
+        dotted: whether most of the hand's `i` have dots.
+    """
+
+    letter: float
+    baseline: float
+    angle: float
+    lean: float
+    space: float
+    blank: float
+    letter_width: float
+    dotted: bool = True
+
+    @classmethod
+    def of(cls, primer: Primer) -> "HandShape":
+        """Measure a line of the hand."""
+        ink, text = primer
+        level, angle = levelled(ink)
+        letter, gaps = x_height(ink), word_gaps(ink, text)
+        left, _, right, _ = bounds(ink)
+        width = (right - left) / letter
+        base = baseline(level)
+        above = [(stroke - (0.0, base)) / letter for stroke in strokes(level)]
+        blanks = float(gaps.sum()) if len(gaps) else SPACE * (len(text.split()) - 1)
+        return cls(
+            letter,
+            base,
+            angle,
+            float(np.nan_to_num(slant(level))),
+            float(np.median(gaps)) if len(gaps) else SPACE,
+            width / max(len(text), 1),
+            letter_width(width - blanks, text),
+            high_marks(above) >= sum(map(text.count, "ij")) / 2,
+        )
+
+
+def letter_width(width: float, text: str) -> float:
+    """Return the width of a usual letter of words that are so wide; always positive."""
+    letters = sum(LETTER_WIDTHS.get(letter, 1.0) for letter in text if letter != " ")
+    return max(width, 0.01) / max(letters, 1.0)
 
 
 class Calibration(NamedTuple):
@@ -37,9 +101,10 @@ class Calibration(NamedTuple):
 
     Attributes:
         stretch: of the offsets in x and y.
-        rest: by how much, in x and y, lines that are written with it have still to be scaled, to
-            be as wide and high as the hand.
-        space: the gap between words that it leaves in this hand, in x-heights; None if unknown.
+        rest: by how much, in x and y, lines that are written with the stretch have still to be
+            scaled, to be as wide and high as the hand.
+        space: the gap between words that the writer leaves in this hand, in x-heights; None if
+            unknown.
     """
 
     stretch: tuple[float, float]
@@ -69,7 +134,7 @@ def calibrated(
     """
     ink, text = primer
     usual = writer.model.stretch_at(sampling.bias)
-    if min(sum(map(str.isalnum, text)), len(vertical_segments(ink))) < LETTERS:
+    if min(sum(map(str.isalnum, text)), len(vertical_segments(ink))) < MIN_LETTERS:
         return Calibration(usual, (1.0, 1.0))
     wanted = _size(ink)
     stretch = np.log(usual)
@@ -108,6 +173,9 @@ def _ratios(lines: Sequence[Line], wanted: tuple[float, float]) -> tuple[float, 
     """Return the usual width and x-height of lines, over those that are wanted; 1 if unknown."""
     sizes = [*map(_size, _ended(lines))]
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.divide(np.reshape(sizes, (-1, 2)), wanted)
-    along, across = (one[np.isfinite(one) & (one > 0)] for one in found.T)
-    return tuple(float(np.median(one)) if len(one) else 1.0 for one in (along, across))
+        ratios = np.divide(np.reshape(sizes, (-1, 2)), wanted)
+    usual = []
+    for of_side in ratios.T:
+        measured = of_side[np.isfinite(of_side) & (of_side > 0)]
+        usual.append(float(np.median(measured)) if len(measured) else 1.0)
+    return tuple(usual)

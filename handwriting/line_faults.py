@@ -7,77 +7,103 @@ from itertools import pairwise
 
 import numpy as np
 
-from handwriting.layout import Word
-from handwriting.word_cutting import HandShape, characters
+from handwriting.hand_shape import HandShape
+from handwriting.repairs import LetterStrokes
+from handwriting.written_word import WrittenWord
 from model.generation.line import Line
-from utils.hand_measures import (
-    is_straight,
-    ring_area,
-    segments_cross,
-)
+from utils.hand_measures import is_straight, ring_area, segments_cross
 from utils.ink import bounds, x_height
 
-HIGHEST, BACK, WIDEST = 9.0, 3.0, 6.0
-"""Height of a line, way back of the pen beyond the width of a word, and width for each character,
-in x-heights, beyond which ink is not a line (assumed)."""
+MAX_HEIGHT = 9.0
+"""Height of a line in x-heights beyond which ink is not a line (assumed)."""
+MAX_WAY_BACK = 3.0
+"""The same of the pen's way back beyond the width of a word (assumed)."""
+MAX_CHARACTER_WIDTH = 6.0
+"""The same of the width for each character (assumed)."""
 
-UNENDED, MISSING, SHAPE = "never ended", "left out a word", "ink outside the line"
+UNENDED = "never ended"
+MISSING = "left out a word"
+SHAPE = "ink outside the line"
 """Faults of a line."""
-IN_PIECES, NO_RING = "a digit in pieces", "a 9 without a ring"
+IN_PIECES = "a digit in pieces"
+NO_RING = "a 9 without a ring"
 CROSSED = "a digit over another sign"
 """Faults of a word besides misread characters: what a reader of pictures takes to be right (lab
 notebook: a reader of pictures proofreads)."""
-WHOLE = 0.55
+WHOLE_HEIGHT = 0.55
 """Least height of the tallest stroke of a digit, but of a `4`, over that of the digits of its word
 (by eye: of 3,252 in six styles six have less, most of them rings with a tail, the others 0.6)."""
-RING = 0.065
+RING_AREA = 0.065
 """Least area that a `9` encloses over its height squared (by eye: of 811 in seven styles some 60
 have less, most of which are like a `1`, `5` or `7`)."""
-SIGN = 0.8
+SIGN_HEIGHT = 0.8
 """Least height in x-heights of a stroke that is no mere part of a sign (by eye)."""
 
+Character = tuple[str, list[np.ndarray]]
+"""A character and its strokes `(n, 2)`."""
 
-def faults_of_line(line: Line, words: Sequence[Word]) -> tuple[str, ...]:
+
+def faults_of_line(line: Line, words: Sequence[WrittenWord]) -> tuple[str, ...]:
     """Return what is wrong with a line as a whole, of which these are the words."""
-    wrong = {
+    faults = {
         UNENDED: not line.ended,
         MISSING: " ".join(word.text for word in words) != line.title,
         SHAPE: not _is_line(line),
     }
-    return tuple(name for name, true in wrong.items() if true)
+    return tuple(fault for fault, is_there in faults.items() if is_there)
 
 
 def faults_of_words(
-    line: Line, words: Sequence[Word], shape: HandShape
+    line: Line, words: Sequence[WrittenWord], shape: HandShape
 ) -> list[tuple[tuple[str, ...], bool]]:
     """Return what is wrong with each word of a line without a fault, and whether each of its `I` is
     a bare stroke."""
-    found, letters = [], iter(characters(line))
+    results, characters, start = [], _characters(line), 0
     for word in words:
-        own = [*zip(word.text, letters, strict=False)]
-        next(letters, None)  # the blank
-        tall = [(one, max(np.ptp(part[:, 1]) for part in ink))
-                for one, ink in own if one in "0123456789" and ink]  # fmt: skip
-        least = WHOLE * max((height for _, height in tall), default=0.0)
-        seen = {
-            IN_PIECES: any(height < least for one, height in tall if one != "4"),
-            NO_RING: any(ring_area(ink) < RING for one, ink in own if one == "9" and ink),
-            CROSSED: any(_cross(*both, SIGN * shape.letter) for both in pairwise(own)),
+        of_word = characters[start : start + len(word.text)]
+        start += len(word.text) + 1  # and the blank
+        heights = {}
+        for number, (sign, ink) in enumerate(of_word):
+            if sign in "0123456789" and ink:
+                heights[number] = max(np.ptp(stroke[:, 1]) for stroke in ink)
+        least = WHOLE_HEIGHT * max(heights.values(), default=0.0)
+        low = [number for number, height in heights.items() if height < least]
+        nines = [ink for sign, ink in of_word if sign == "9" and ink]
+        height = SIGN_HEIGHT * shape.letter
+        faults = {
+            IN_PIECES: any(of_word[number][0] != "4" for number in low),
+            NO_RING: any(ring_area(ink) < RING_AREA for ink in nines),
+            CROSSED: any(_cross(*both, height) for both in pairwise(of_word)),
         }
-        faults = tuple(name for name, true in seen.items() if true)
-        found.append((faults, all(is_straight(ink) for one, ink in own if one == "I")))
-    return found
+        is_bare = all(is_straight(ink) for sign, ink in of_word if sign == "I")
+        results.append((tuple(fault for fault, is_there in faults.items() if is_there), is_bare))
+    return results
 
 
-def _cross(
-    before: tuple[str, list[np.ndarray]], after: tuple[str, list[np.ndarray]], height: float
-) -> bool:
+def _characters(line: Line) -> list[Character]:
+    """Return the characters of a line's title, each with the strokes of which most points were
+    written while the window was at it."""
+    first = len(line.text) - len(line.title)
+    characters: list[Character] = [(sign, []) for sign in line.title]
+    for stroke, of_points in LetterStrokes.of(line).pairs():
+        at = int(np.bincount(of_points).argmax()) - first
+        if 0 <= at < len(characters):
+            characters[at][1].append(stroke)
+    return characters
+
+
+def _cross(before: Character, after: Character, height: float) -> bool:
     """Return whether strokes of that height of two characters cross, of which one is a digit."""
     if not (before[0].isdigit() or after[0].isdigit()):
         return False
-    both = [[part for part in ink if np.ptp(part[:, 1]) >= height] for _, ink in (before, after)]
-    ways = [[np.stack((part[:-1], part[1:]), 1) for part in parts] for parts in both]
-    return all(both) and bool(segments_cross(*map(np.concatenate, ways)).any())
+    segments = []
+    for _, ink in (before, after):
+        tall = [stroke for stroke in ink if np.ptp(stroke[:, 1]) >= height]
+        if not tall:
+            return False
+        ways = [np.stack((stroke[:-1], stroke[1:]), 1) for stroke in tall]
+        segments.append(np.concatenate(ways))
+    return bool(segments_cross(*segments).any())
 
 
 def _is_line(line: Line) -> bool:
@@ -92,7 +118,7 @@ def _is_line(line: Line) -> bool:
     longest = max(map(len, text.split()), default=1)
     back = float((np.maximum.accumulate(across) - across).max())
     return bool(
-        bottom - top <= HIGHEST * letter
-        and right - left <= WIDEST * letter * max(len(text), 2)
-        and back <= (BACK + 2.0 * longest) * letter
+        bottom - top <= MAX_HEIGHT * letter
+        and right - left <= MAX_CHARACTER_WIDTH * letter * max(len(text), 2)
+        and back <= (MAX_WAY_BACK + 2.0 * longest) * letter
     )

@@ -1,83 +1,106 @@
-"""Lines of a text as paragraphs of a page: lists, columns, verses.
+"""Lines of a text as paragraphs of a page: lists, columns, verses, and worksheets, with lines to
+write on and letters to go over.
 
 Lengths in millimetres, but those in x-heights that say so.
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import chain, groupby, zip_longest
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from handwriting.layout import Align, Paragraph, Word, natural_width, scaled, spread
+from handwriting.page_options import HEIGHT, Align, Look, Trace, line_height
 from handwriting.paper import Paper
-from handwriting.worksheet import DOT, Trace, lightened, traced
-from utils.checks import UserError
+from handwriting.written_word import WrittenWord, natural_width
+from utils.ink import at_equal_steps, path_along
 from utils.page.layers import Pen
 
-HEIGHT = 2.2
-"""Default x-height in mm (assumed: some 60 characters stand in a line of A4)."""
-LINE_HEIGHT = 3.9
-"""Default height of a line in x-heights, where rows do not touch (assumed: 8.5 mm at 2.2 mm)."""
+PEN = Pen()
 Kind = Literal["text", "empty", "bullets", "numbers", "table"]
 """What a line of a text may be; consecutive ones of a kind are set together."""
 LIST_MARK = re.compile(r" *([-*•–]|\d{1,3}[.)])(?= +\S)")
 """What an item of a list begins with."""
-BULLET = Word((np.array([[0.0, -0.42], [0.3, -0.46], [0.6, -0.45]]),), 0.6, 0.5, "-")
+BULLET = WrittenWord((np.array([[0.0, -0.42], [0.3, -0.46], [0.6, -0.45]]),), 0.6, 0.5, "-")
 """A short dash, for any sign that is no number (assumed, by eye)."""
-COLUMN_GAP, WIDEST_COLUMNS, LAST_COLUMN = 0.8, 0.75, 0.6
-"""X-heights between columns besides a blank, the share of a row up to which the last begins unless
-it fits beyond, and the share that a word in it has (assumed, by eye)."""
-ROOM = 8.0
+COLUMN_GAP = 0.8
+"""X-heights between columns besides a blank (assumed, by eye)."""
+MAX_COLUMNS = 0.75
+"""Fraction of a row up to which the last column begins unless it fits beyond (assumed, by eye)."""
+LAST_COLUMN = 0.6
+"""Fraction of a row that a word in the last column has (assumed, by eye)."""
+EMPTY_COLUMN = 8.0
 """X-heights of a column that is empty in all of its rows (assumed: a tab of plain text)."""
-VERSE_INDENT, LONGEST_VERSE = 5.0, 1.8
-"""X-heights by which what a verse has beyond a row is indented, and the rows of the longest
-(assumed, by eye)."""
+VERSE_INDENT = 5.0
+"""X-heights by which what a verse has beyond a row is indented (assumed, by eye)."""
+LONGEST_VERSE = 1.8
+"""Rows of the longest verse (assumed, by eye)."""
+
+FILL = re.compile(r"_{3,}|\.{4,}")
+"""What is drawn and not written: a line to write on, and a dotted one."""
+FILL_INSET = 0.25
+"""X-heights that a line to write on is shorter at each end than its room (assumed, by eye)."""
+FILL_DROP = 0.1
+"""X-heights that a line to write on is lower than the baseline (assumed, by eye)."""
+FILL_STEP = 0.5
+"""X-heights between the dots of a line to write on (assumed, by eye)."""
+LIGHT_WHITE = 0.7
+"""Fraction of white in the ink of light letters (assumed, by eye)."""
+TRACE_DOT = 0.11
+"""Width of the dots of dotted letters in x-heights (by eye, as the next two: at 0.18 and 0.4 the
+dots of an `a`, `e` or `p` merge)."""
+TRACE_STEP = 0.22
+"""X-heights between these dots along the pen's way (by eye)."""
+MIN_DOT_GAP = 0.16
+"""X-heights between each of these dots and all others at least (by eye)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """How a line of the text is written and looks on paper: what front matter may change.
+@dataclass(frozen=True)
+class Paragraph:
+    """Words that run on from row to row; without words an empty row.
 
     Attributes:
-        style, bias, slant: of the hand; see the options of `page`.
-        size: x-height.
-        colour, pen: of the ink, and its width; None in proportion to the size.
-        align, indent: between the margins, and of a paragraph's first row.
-        trace: see the options of `page`.
+        words: in order.
+        line_height: from baseline to baseline.
+        indent, first_indent: of all rows and, in addition, of the first one.
+        align: how rows lie between the margins.
+        pen: what the words are written with.
+        size: the x-height.
+        lead: words before the first row, such as other columns, and how far from the left margin.
+        line: number of the line of the text.
     """
 
-    style: Path | None = None
-    bias: float | None = None
-    slant: float | None = None
-    size: float
-    colour: str
-    pen: float | None
-    align: Align
+    words: Sequence[WrittenWord]
+    line_height: float
+    indent: float = 0.0
+    first_indent: float = 0.0
+    align: Align = "left"
+    pen: Pen = PEN
+    size: float = 1.0
+    lead: Sequence[tuple[float, Sequence[WrittenWord]]] = ()
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """A written line of the text.
+
+    Attributes:
+        number: of the line, from 0.
+        look: of the line.
+        kind: what it is.
+        indent: by blanks at its start, in x-heights.
+        columns: the words of each, in x-heights, as they are drawn on paper.
+    """
+
+    number: int
+    look: Look
+    kind: Kind
     indent: float
-    trace: Trace | None = None
-
-
-def line_height(look: Look, least: float | None, paper: Paper) -> float:
-    """Return the height of a line in mm: in proportion to its x-height, or at least --line-height.
-
-    Raises:
-        UserError: if there is no room for it, or for its indent, on the paper.
-    """
-    if look.indent > paper.column / 2:
-        most = f"{paper.column / 2:g} mm, half of what is between the margins"
-        raise UserError(f"indent {look.indent:g}: at most {most}")
-    height = paper.ruled(least) if least else paper.ruled(LINE_HEIGHT * look.size, nearest=True)
-    if height > (most := paper.bottom - paper.margins[0]):
-        raise UserError(
-            f"size {look.size:g}: with lines {height:g} mm high, but there are {most:g} mm "
-            "between the margins; a smaller size or --line-height, or larger paper, is needed"
-        )
-    return height
+    columns: Sequence[Sequence[WrittenWord]]
 
 
 def kind_of(line: str) -> Kind:
@@ -89,105 +112,127 @@ def kind_of(line: str) -> Kind:
 
 def columns(line: str) -> list[str]:
     """Return the columns of a line, of which most have one: the mark of an item of a list, blank if
-    it is no number, and what is between tabs, up to the last that is not empty."""
+    the mark is no number, and what is between tabs, up to the last that is not empty."""
     mark = LIST_MARK.match(line)
     cells = re.split(" *\t *", line[mark.end() if mark else 0 :].rstrip())
     return [mark[0].rstrip("-*•–"), *cells] if mark else cells
 
 
-def starts_of(rows: Sequence[Sequence[Sequence[Word]]]) -> list[float]:
-    """Return where columns begin, in x-heights: what has no tab behind it may be wider than its."""
+def starts_of(rows: Sequence[Sequence[Sequence[WrittenWord]]]) -> list[float]:
+    """Return where columns begin, in x-heights: a cell without a tab behind it may be wider than
+    its column."""
     starts = [0.0]
     for column in zip_longest(*(cells[:-1] for cells in rows), fillvalue=()):
-        width = max(map(natural_width, column)) or ROOM
+        width = max(map(natural_width, column)) or EMPTY_COLUMN
         starts.append(starts[-1] + width + COLUMN_GAP)
     return starts
 
 
-Line = tuple[Look, Kind, float, Sequence[Sequence[Word]], int]
-"""A line of a text: its look, its kind, its indent, the words of its columns, and its number."""
+def set_paragraphs(
+    lines: Sequence[TextLine], paper: Paper, least_height: float | None, factor: float = 1.0
+) -> list[Paragraph]:
+    """Return the lines of a text as paragraphs, all so many times as large as their looks say.
 
-
-@dataclass(frozen=True)
-class Setting:
-    """A written text, and how it is set on paper.
-
-    Attributes:
-        looks, kinds: one for each line of the text.
-        indents: of each, by blanks at its start, in x-heights.
-        words: of the columns of each, in x-heights.
-        paper: that it is set on.
-        line_height: at least, in mm; None: in proportion to the size, and so that no rows touch.
+    Args:
+        lines: of the text.
+        paper: that they are set on.
+        least_height: of a line; None: in proportion to its size.
+        factor: of all sizes.
     """
+    paragraphs: list[Paragraph] = []
+    for _, alike in groupby(lines, lambda line: (line.look, line.kind)):
+        paragraphs += _set_alike([*alike], paper, least_height, factor)
+    return paragraphs
 
-    looks: Sequence[Look]
-    kinds: Sequence[Kind]
-    indents: Sequence[float]
-    words: Sequence[Sequence[Sequence[Word]]]
-    paper: Paper
-    line_height: float | None
 
-    def paragraphs(self, factor: float = 1.0) -> list[Paragraph]:
-        """Return the lines of the text as paragraphs in millimetres, all so many times as large."""
-        numbers = range(len(self.looks))
-        lines = zip(self.looks, self.kinds, self.indents, self.drawn, numbers, strict=True)
-        groups = groupby(lines, lambda line: line[:2])
-        found = [one for _, group in groups for one in self._alike([*group], factor)]
-        return spread(found, self.paper) if self.spreads else found
-
-    @cached_property
-    def drawn(self) -> list[list[list[Word]]]:
-        """The words as they are drawn on paper."""
-        found = []
-        for look, row in zip(self.looks, self.words, strict=True):
-            found.append([[traced(word, look.trace) for word in words] for words in row])
-        return found
-
-    def keeps_columns(self, paragraphs: Sequence[Paragraph]) -> bool:
-        """Return whether the columns of its lines, of which these are the paragraphs, fit."""
-        return all(
-            paragraph.lead or len(own) == 1
-            for paragraph, own in zip(paragraphs, self.words, strict=True)
+def _set_alike(
+    lines: Sequence[TextLine], paper: Paper, least_height: float | None, factor: float
+) -> Iterator[Paragraph]:
+    """Yield lines of one look and kind as paragraphs, their columns aligned."""
+    look = lines[0].look
+    size = factor * look.size
+    row = (paper.column - look.indent) / size
+    cells, starts = _cells(lines, row)
+    pen = Pen(
+        look.pen or round(_pen_width(look, size), 2),  # as pens are
+        lightened(look.colour) if look.trace == "light" else look.colour,
+    )
+    height = line_height(replace(look, size=size), least_height, paper)
+    fills = [natural_width(of_line[-1]) / row for of_line in cells]
+    verses = look.align == "left" and sum(fill > 1 for fill in fills) < len(fills) / 2
+    for line, of_line, fill in zip(lines, cells, fills, strict=True):
+        *lead, last = [[word.scaled(size) for word in words] for words in of_line]
+        hang = VERSE_INDENT * size if verses and not lead and 1 < fill <= LONGEST_VERSE else 0.0
+        left = line.indent * size
+        yield Paragraph(
+            last,
+            height,
+            left + starts[len(of_line) - 1] * size + hang,
+            0.0 if lead else look.indent - hang,
+            look.align,
+            pen,
+            size,
+            [(left + x * size, words) for x, words in zip(starts, lead, strict=False)],
+            line.number,
         )
 
-    @property
-    def spreads(self) -> bool:
-        """Whether lines become as high as it takes, rather than letters smaller."""
-        return self.line_height is None and self.paper.ruling == "plain"
 
-    def _alike(self, lines: Sequence[Line], factor: float) -> Iterator[Paragraph]:
-        """Yield lines of one look and kind as paragraphs, their columns aligned."""
-        look, kind, *_ = lines[0]
-        size = factor * look.size
-        row = (self.paper.column - look.indent) / size
-        marks = [[traced(BULLET, look.trace)]] if kind == "bullets" else []
-        cells = [[*marks, *own[len(marks) :]] for _, _, _, own, _ in lines]
-        starts = starts_of(cells)
-        lasts = [starts[len(own) - 1] for own in cells]
-        if any(
-            start > WIDEST_COLUMNS * row and start + natural_width(own[-1]) > row
-            for start, own in zip(lasts, cells, strict=True)
-        ):  # as lines without columns
-            cells, lasts = [[[*chain.from_iterable(own)]] for own in cells], [0.0] * len(cells)
-        width = DOT * size if look.trace == "dotted" else Pen.width * (size / HEIGHT)
-        fills = [natural_width(own[-1]) / row for own in cells]
-        verses = look.align == "left" and sum(one > 1 for one in fills) < len(fills) / 2
-        rows = zip(lines, cells, lasts, fills, strict=True)
-        for (_, _, indent, _, number), own, start, fill in rows:
-            *lead, last = [[scaled(word, size) for word in words] for words in own]
-            hang = VERSE_INDENT * size if verses and not lead and 1 < fill <= LONGEST_VERSE else 0.0
-            left = indent * size
-            yield Paragraph(
-                last,
-                line_height(replace(look, size=size), self.line_height, self.paper),
-                left + start * size + hang,
-                0.0 if lead else look.indent - hang,
-                look.align,
-                Pen(
-                    look.pen or round(width, 2),  # as pens are
-                    lightened(look.colour) if look.trace == "light" else look.colour,
-                ),
-                size,
-                [(left + x * size, words) for x, words in zip(starts, lead, strict=False)],
-                number,
-            )
+def _cells(
+    lines: Sequence[TextLine], row: float
+) -> tuple[list[list[Sequence[WrittenWord]]], list[float]]:
+    """Return the columns of lines of one look and kind, and where they begin; lines without columns
+    where these do not fit in a row of that width.
+
+    Lengths in x-heights.
+    """
+    marks = [[traced(BULLET, lines[0].look.trace)]] if lines[0].kind == "bullets" else []
+    cells = [[*marks, *line.columns[len(marks) :]] for line in lines]
+    starts = starts_of(cells)
+    for of_line in cells:
+        start = starts[len(of_line) - 1]
+        if start > MAX_COLUMNS * row and start + natural_width(of_line[-1]) > row:
+            return [[[*chain.from_iterable(of_line)]] for of_line in cells], [0.0]
+    return cells, starts
+
+
+def _pen_width(look: Look, size: float) -> float:
+    return TRACE_DOT * size if look.trace == "dotted" else Pen.width * (size / HEIGHT)
+
+
+def fill_word(text: str, sign: float, widest: float) -> WrittenWord:
+    """Return what a `FILL` is drawn as, in x-heights, with no gap behind it.
+
+    Args:
+        text: the fill.
+        sign: width of each of its signs.
+        widest: most of its width.
+    """
+    width = min(sign * len(text), widest)
+    line = np.array([[FILL_INSET, FILL_DROP], [max(width - FILL_INSET, 2 * FILL_INSET), FILL_DROP]])
+    return WrittenWord((line,) if text[0] == "_" else dots(line, FILL_STEP), width, 0.0, text)
+
+
+def dots(stroke: np.ndarray, step: float) -> tuple[np.ndarray, ...]:
+    """Return strokes of one point each along a stroke, at most so far apart."""
+    path = path_along(stroke)
+    count = math.ceil(path[-1] / step)
+    return tuple((at_equal_steps(stroke, path, count) if count else stroke[:1])[:, None])
+
+
+def traced(word: WrittenWord, trace: Trace | None) -> WrittenWord:
+    """Return a word in x-heights as it is drawn to be gone over; a `FILL` stays."""
+    if trace != "dotted" or FILL.fullmatch(word.text):
+        return word
+    kept: list[np.ndarray] = []
+    for stroke in word.strokes:
+        for dot in dots(stroke, TRACE_STEP):
+            if not kept or np.hypot(*(np.concatenate(kept) - dot).T).min() >= MIN_DOT_GAP:
+                kept.append(dot)
+    return replace(word, strokes=tuple(kept))
+
+
+def lightened(colour: str) -> str:
+    """Return the colour `#rrggbb` of light letters."""
+    parts = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    white = 255 * LIGHT_WHITE
+    return "#" + "".join(f"{round(white + (1 - LIGHT_WHITE) * part):02x}" for part in parts)

@@ -9,191 +9,295 @@ import math
 import re
 import string
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
 
-LARGEST_DOT, DOT_ABOVE, ASIDE, LATE = 0.5, 0.6, 0.3, 4
-"""Size of the largest dot of an `i`, usual height above its letter, and how far aside it may stand,
-in x-heights; and how many characters before or behind the window may be when it is made (measured,
-lab notebook: dots and bars)."""
-STEM, HIGHEST, SHARE = 0.5, 1.3, 0.5
-"""Least height of a stem in x-heights, the most of an `i`, to which a `j` adds one, and the least
-share of its points at which the window is at its letter (by eye)."""
-BAR_HEIGHT, BAR_SIDE, STUB = 0.78, 0.25, 0.5
-"""Usual height of the bar of a `t` above the foot of its stem in x-heights, what it has on each
-side of the stem in widths of a letter, and as how much of that it is drawn on (measured, lab
-notebook: dots and bars)."""
+from handwriting.hand_shape import HandShape
+from handwriting.written_word import extent
+from model.generation.line import Line
+from utils.ink import strokes
+
+MAX_DOT = 0.5
+"""X-heights of the largest dot of an `i` (measured, lab notebook: dots and bars)."""
+DOT_HEIGHT = 0.6
+"""Usual x-heights of a dot above its letter (measured, lab notebook: dots and bars)."""
+MAX_DOT_ASIDE = 0.3
+"""X-heights that a dot may stand aside (measured, lab notebook: dots and bars)."""
+MAX_DELAY = 4
+"""Characters that the window may be before or behind when a dot is made (measured, lab notebook:
+dots and bars)."""
+MIN_STEM = 0.5
+"""Least height of a stem in x-heights (by eye)."""
+MAX_I_STEM = 1.3
+"""The most height of the stem of an `i` in x-heights, to which a `j` adds 1 (by eye)."""
+SHARE = 0.5
+"""Least fraction of the points of a stem at which the window is at its letter (by eye)."""
+BAR_HEIGHT = 0.78
+"""Usual height of the bar of a `t` above the foot of its stem in x-heights (measured, lab notebook:
+dots and bars)."""
+BAR_SIDE = 0.25
+"""What the bar of a `t` has on each side of the stem in widths of a letter (measured, lab notebook:
+dots and bars)."""
+MIN_BAR_SIDE = 0.5
+"""Fraction of `BAR_SIDE` below which a bar is drawn on (measured, lab notebook: dots and bars)."""
 POINTS = 4
 """Points of what is drawn on one side of a stem (assumed: a network makes some eight of a bar)."""
-FLAT, LOWEST, NEAR, TREMBLE = 1.2, 0.3, 0.3, 0.02
-"""Steepest way of the pen in a bar, height over width; least height of a bar above the foot of the
-stem, how far from it one may end that does not cross it, and by how much the pen may waver from
-point to point, in x-heights (by eye)."""
-BAR_TILT, LEAST_BAR, WAIST, DOWN = 0.05, 0.3, 0.4, 0.55
-"""In heights of a `5` that gets a corner: by how much its bar rises and how wide it is at least,
-where its stem ends, and where its belly has surely begun (by eye)."""
-STOP, FLOATING = 0.4, 0.12
-"""Most extent of a full stop in x-heights, and how far above the baseline it may stand (by eye)."""
-DOT = 0.15
+MAX_BAR_SLOPE = 1.2
+"""Steepest way of the pen in a bar, height over width (by eye)."""
+MIN_BAR_HEIGHT = 0.3
+"""Least height of a bar above the foot of the stem in x-heights (by eye)."""
+MAX_BAR_GAP = 0.3
+"""How far from the stem a bar may end that does not cross it, in x-heights (by eye)."""
+TREMBLE = 0.02
+"""By how much the pen may waver from point to point, in x-heights (by eye)."""
+BAR_TILT = 0.05
+"""By how much the bar of a `5` that gets a corner rises, in its heights (by eye)."""
+LEAST_BAR = 0.3
+"""Least width of the bar of a `5`, in its heights (by eye)."""
+WAIST = 0.4
+"""Where the stem of a `5` ends, in its heights (by eye)."""
+DOWN = 0.55
+"""Where the belly of a `5` has surely begun, in its heights (by eye)."""
+MAX_STOP = 0.4
+"""Most extent of a full stop in x-heights (by eye)."""
+MAX_STOP_HEIGHT = 0.12
+"""How far above the baseline a full stop may stand, in x-heights (by eye)."""
+MIN_DOT = 0.15
 """Least extent of a stroke in x-heights (by eye: the line of a pen is as wide, and a full stop that
 is no more than that is overlooked)."""
-LOW_MARK, WIDEST_MARK = 0.6, 0.4
-"""How high a full stop or comma reaches above the baseline in x-heights, and how wide it is (by
-eye, lab notebook: what people see)."""
-FREE, SHORTEST_COMMA = 0.3, 0.6
-"""The least room between a point within a word and the feet of what is beside it, and the least
-height of a comma, in x-heights (by eye: the line of a pen takes 0.15, and a shorter comma looks
-like a full stop)."""
+MARK_HEIGHT = 0.6
+"""How high a full stop or comma reaches above the baseline in x-heights (by eye, lab notebook: what
+people see)."""
+MARK_WIDTH = 0.4
+"""How wide a full stop or comma is in x-heights (by eye, lab notebook: what people see)."""
+MIN_POINT_GAP = 0.3
+"""The least room between a point within a word and the feet of what is beside it, in x-heights (by
+eye: the line of a pen takes 0.15)."""
+MIN_COMMA = 0.6
+"""The least height of a comma in x-heights (by eye: a shorter one looks like a full stop)."""
 
-PLAIN = {*string.ascii_letters, *string.digits} - {*"ij"}
+UNDOTTED = {*string.ascii_letters, *string.digits} - {*"ij"}
 """Characters without a dot."""
 
-Strokes = list[np.ndarray]
+
+@dataclass(frozen=True)
+class LetterStrokes:
+    """The strokes of a written line, with the character of each of their points.
+
+    Attributes:
+        text: of the line, behind that of its primer.
+        strokes: positions `(n, 2)`, in the order of writing.
+        characters: for each stroke the numbers in `text` of the characters that its points are of,
+            `(n,)`; what is written behind the text has its length.
+    """
+
+    text: str
+    strokes: list[np.ndarray]
+    characters: list[np.ndarray]
+
+    @classmethod
+    def of(cls, line: Line) -> "LetterStrokes":
+        """Return what was written of a line, by the window's peaks."""
+        written, peaks = strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
+        if not line.primed:
+            peaks = np.concatenate([peaks[:1], peaks])  # a step's window is for the next point
+        ends = np.cumsum([len(stroke) for stroke in written])[:-1]
+        return cls(line.text, written, np.split(peaks, ends))
+
+    def copy(self) -> "LetterStrokes":
+        """Return the same in lists of its own."""
+        return LetterStrokes(self.text, [*self.strokes], [*self.characters])
+
+    def pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield each stroke and the characters of its points."""
+        return zip(self.strokes, self.characters, strict=True)
+
+    def places(self, letters: str) -> list[int]:
+        """Return the numbers of the characters that are one of some letters."""
+        return [number for number, letter in enumerate(self.text) if letter in letters]
+
+    def selected(self, numbers: Iterable[int]) -> "LetterStrokes":
+        """Return the strokes of some numbers."""
+        numbers = [*numbers]
+        chosen = [self.strokes[k] for k in numbers], [self.characters[k] for k in numbers]
+        return LetterStrokes(self.text, *chosen)
+
+    def with_added(self, added: Sequence[tuple[int, int, np.ndarray]]) -> "LetterStrokes":
+        """Return the strokes with further ones, each given by the number of the stroke that it
+        stands behind, its character and its positions."""
+        letters = self.copy()
+        for number, at, stroke in sorted(added, key=itemgetter(0), reverse=True):
+            letters.strokes.insert(number + 1, stroke)
+            letters.characters.insert(number + 1, np.full(len(stroke), at))
+        return letters
 
 
-def with_dots(
-    parts: Strokes, peaks: Strokes, text: str, letter: float, lean: float
-) -> tuple[Strokes, Strokes]:
-    """Return strokes and the window's peaks, with a dot above each `i` and `j` that was written.
+def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
+    """Return letters in a hand: each `t` with a bar, each `5` with a corner, and in a hand that
+    makes dots each `i` with its dot, and without other touches of the pen."""
+    letters = with_bars(letters, shape.letter, shape.letter_width)
+    letters = with_corners(letters, shape.lean)
+    if shape.dotted:
+        letters = with_dots(letters, shape.letter, shape.lean)
+        letters = without_touches(letters, shape.letter)
+    return letters
+
+
+def with_dots(letters: LetterStrokes, height: float, lean: float) -> LetterStrokes:
+    """Return letters with a dot above each `i` and `j` that was written.
 
     Args:
-        parts: strokes `(n, 2)` of a line.
-        peaks: of each, the numbers in `text` of the characters that its points are of, `(n,)`.
-        text: of the line, behind that of its primer.
-        letter: the x-height.
+        letters: of a line.
+        height: the x-height.
         lean: of downstrokes to the right, x over y.
     """
-    parts, peaks, added = list(parts), list(peaks), []
+    letters, added = letters.copy(), []
     dots = [
-        k
-        for k, (part, of) in enumerate(zip(parts, peaks, strict=True))
-        if np.ptp(part, axis=0).max() <= LARGEST_DOT * letter
-        and f"{text} "[of[0]] not in string.punctuation
+        number
+        for number, (stroke, characters) in enumerate(letters.pairs())
+        if np.ptp(stroke, axis=0).max() <= MAX_DOT * height
+        and f"{letters.text} "[characters[0]] not in string.punctuation
     ]
-    for at in (k for k, one in enumerate(text) if one in "ij"):
-        stems = _stems(parts, peaks, at, letter, HIGHEST + (text[at] == "j"))
+    for at in letters.places("ij"):
+        stems = _stems(letters, at, height, MAX_I_STEM + (letters.text[at] == "j"))
         aside = {
-            k: [_aside(parts[k], stem, letter, lean) for stem in stems]
-            for k in dots
-            if stems and abs(peaks[k][0] - at) <= LATE
+            dot: [_aside(letters.strokes[dot], stem, height, lean) for stem in stems]
+            for dot in dots
+            if stems and abs(letters.characters[dot][0] - at) <= MAX_DELAY
         }
-        above = [k for k in aside if min(map(abs, aside[k])) <= ASIDE]
-        movable = [k for k in aside if aside[k][-1] < math.inf]
+        above = [dot for dot in aside if min(map(abs, aside[dot])) <= MAX_DOT_ASIDE]
+        movable = [dot for dot in aside if aside[dot][-1] < math.inf]
         if above or movable:
-            dot = min(above or movable, key=lambda k: abs(aside[k][-1]))
-            dots.remove(dot)
-            peaks[dot] = np.full_like(peaks[dot], at)
+            nearest = min(above or movable, key=lambda dot: abs(aside[dot][-1]))
+            dots.remove(nearest)
+            letters.characters[nearest] = np.full_like(letters.characters[nearest], at)
             if not above:
-                parts[dot] = parts[dot] - (aside[dot][-1] * letter, 0.0)
+                shift = aside[nearest][-1] * height, 0.0
+                letters.strokes[nearest] = letters.strokes[nearest] - shift
         elif stems:
-            place = stems[-1].points[0] + DOT_ABOVE * letter * np.array([lean, -1.0])
+            place = stems[-1].points[0] + DOT_HEIGHT * height * np.array([lean, -1.0])
             added.append((stems[-1].stroke, at, place[None]))
-    return _with(added, parts, peaks)
+    return letters.with_added(added)
 
 
-def _aside(dot: np.ndarray, stem: "Stem", letter: float, lean: float) -> float:
-    """Return how many x-heights a dot stands to the right of a stem, in the direction in which it
-    leans; infinity if it is not above it."""
-    x, y = (dot.mean(0) - stem.points[0]) / letter
-    return x + lean * y if -2.0 * DOT_ABOVE <= y <= 0.0 else math.inf
+def _aside(dot: np.ndarray, stem: "Stem", height: float, lean: float) -> float:
+    """Return how many x-heights a dot stands to the right of a stem, in the direction in which the
+    stem leans; infinity if the dot is not above it."""
+    x, y = (dot.mean(0) - stem.points[0]) / height
+    return x + lean * y if -2.0 * DOT_HEIGHT <= y <= 0.0 else math.inf
 
 
-def with_bars(
-    parts: Strokes, peaks: Strokes, text: str, letter: float, width: float
-) -> tuple[Strokes, Strokes]:
-    """Return strokes and the window's peaks, with a bar through each `t` that was written.
+def with_bars(letters: LetterStrokes, height: float, width: float) -> LetterStrokes:
+    """Return letters with a bar through each `t` that was written.
 
     Args:
-        parts, peaks, text, letter: as of `with_dots`.
+        letters: of a line.
+        height: the x-height.
         width: of a usual letter in x-heights.
     """
-    parts, peaks, added = list(parts), list(peaks), []
-    side = BAR_SIDE * width * letter
-    for at in (k for k, one in enumerate(text) if one == "t"):
-        if not (stems := _stems(parts, peaks, at, letter)):
+    letters, added = letters.copy(), []
+    side = BAR_SIDE * width * height
+    for at in letters.places("t"):
+        if not (stems := _stems(letters, at, height)):
             continue
         stem = max(stems, key=lambda stem: np.ptp(stem.points[:, 1]))
-        bar = max(_bars(parts, peaks, stem, at, letter), key=lambda bar: bar.reach, default=None)
-        if bar is None:
-            foot = stem.points[:, 1] - stem.points[-1, 1]
-            place = stem.points[np.abs(foot + BAR_HEIGHT * letter).argmin()]
-            added.append(
-                (stem.stroke, at, place + np.linspace((-side, 0.0), (side, 0.0), 2 * POINTS))
+        bar = max(_bars(letters, stem, at, height), key=lambda bar: bar.reach, default=None)
+        if bar is not None:
+            strokes, characters = letters.strokes, letters.characters
+            of_bar = strokes[bar.stroke], characters[bar.stroke]
+            strokes[bar.stroke], characters[bar.stroke], within = _drawn_on(
+                *of_bar, bar, at, side, height
             )
+            added += [(bar.stroke, at, way) for way in within]
             continue
-        part = parts[bar.stroke]
-        along, up = part[bar.right] - part[bar.left]
-        slope = up / max(along, TREMBLE * letter)
-        for end, sign in sorted([(bar.right, 1.0), (bar.left, -1.0)], reverse=True):
-            x = bar.cross + sign * side
-            if sign * (part[end, 0] - bar.cross) >= STUB * side:
-                continue
-            tip = x, part[end, 1] + slope * (x - part[end, 0])
-            way = np.linspace(part[end], tip, POINTS)
-            of = np.full(POINTS - 1, at)
-            if end == 0:
-                part = np.concatenate([way[:0:-1], part])
-                peaks[bar.stroke] = np.concatenate([of, peaks[bar.stroke]])
-            elif end == len(part) - 1:
-                part = np.concatenate([part, way[1:]])
-                peaks[bar.stroke] = np.concatenate([peaks[bar.stroke], of])
-            else:
-                added.append((bar.stroke, at, way))
-            parts[bar.stroke] = part
-    return _with(added, parts, peaks)
+        above_foot = stem.points[-1, 1] - stem.points[:, 1]
+        place = stem.points[np.abs(BAR_HEIGHT * height - above_foot).argmin()]
+        stroke = place + np.linspace((-side, 0.0), (side, 0.0), 2 * POINTS)
+        added.append((stem.stroke, at, stroke))
+    return letters.with_added(added)
 
 
-def with_corners(parts: Strokes, peaks: Strokes, text: str, lean: float) -> tuple[Strokes, Strokes]:
-    """Return strokes and the window's peaks, with a corner in each `5` that was written, by which
-    people tell it from an `S`: its bar and stem become straight.
+def _drawn_on(
+    stroke: np.ndarray, characters: np.ndarray, bar: "Bar", at: int, side: float, height: float
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Return a stroke whose bar is drawn on to so far on each side of its stem, the characters of
+    its points, and further strokes where an end of the bar lies within the stroke."""
+    within = []
+    along, up = stroke[bar.right] - stroke[bar.left]
+    slope = up / max(along, TREMBLE * height)
+    ends = [(bar.right, 1.0), (bar.left, -1.0)]
+    for end, sign in sorted(ends, reverse=True):  # the later first: the other's number stays right
+        x = bar.cross + sign * side
+        if sign * (stroke[end, 0] - bar.cross) >= MIN_BAR_SIDE * side:
+            continue
+        tip = x, stroke[end, 1] + slope * (x - stroke[end, 0])
+        way = np.linspace(stroke[end], tip, POINTS)
+        new = np.full(POINTS - 1, at)
+        if end == 0:
+            stroke = np.concatenate([way[:0:-1], stroke])
+            characters = np.concatenate([new, characters])
+        elif end == len(stroke) - 1:
+            stroke = np.concatenate([stroke, way[1:]])
+            characters = np.concatenate([characters, new])
+        else:
+            within.append(way)
+    return stroke, characters, within
+
+
+def with_corners(letters: LetterStrokes, lean: float) -> LetterStrokes:
+    """Return letters with a corner in each `5` that was written, by which people tell a `5` from an
+    `S`: its bar and stem become straight.
 
     Args:
-        parts, peaks, text, lean: as of `with_dots`.
+        letters: of a line.
+        lean: of downstrokes to the right, x over y.
     """
-    parts, peaks, bars = list(parts), list(peaks), set()
-    for at in (k for k, one in enumerate(text) if one == "5"):
-        own = [k for k, of in enumerate(peaks) if np.mean(of == at) > SHARE]
-        if not own:
+    letters, bars = letters.copy(), set()
+    for at in letters.places("5"):
+        written = [k for k, of in enumerate(letters.characters) if np.mean(of == at) > SHARE]
+        if not written:
             continue
-        body = max(own, key=lambda k: np.ptp(parts[k][:, 1]))
-        bar = _bar_of_five(parts, peaks, body, at)
-        top = parts[body][:0] if bar is None else parts[bar]
-        drawn = _with_corner(parts[body], top, lean)
-        if drawn and np.mean(peaks[body][: drawn[1]] == at) > SHARE:
-            new, kept = drawn
-            parts[body] = np.concatenate([new, parts[body][kept:]])
-            peaks[body] = np.concatenate([np.full(len(new), at), peaks[body][kept:]])
+        body = max(written, key=lambda k: np.ptp(letters.strokes[k][:, 1]))
+        bar = _bar_of_five(letters, body, at)
+        stroke, characters = letters.strokes[body], letters.characters[body]
+        top = stroke[:0] if bar is None else letters.strokes[bar]
+        corner = _with_corner(stroke, top, lean)
+        if corner and np.mean(characters[: corner[1]] == at) > SHARE:
+            straight, kept = corner
+            letters.strokes[body] = np.concatenate([straight, stroke[kept:]])
+            of_straight = np.full(len(straight), at)
+            letters.characters[body] = np.concatenate([of_straight, characters[kept:]])
             bars.add(bar)
-    left = [k for k in range(len(parts)) if k not in bars]
-    return [parts[k] for k in left], [peaks[k] for k in left]
+    return letters.selected(k for k in range(len(letters.strokes)) if k not in bars)
 
 
-def _bar_of_five(parts: Strokes, peaks: Strokes, body: int, at: int) -> int | None:
+def _bar_of_five(letters: LetterStrokes, body: int, at: int) -> int | None:
     """Return the number of the stroke that is the bar of a `5`: flat, as no quotation mark is, and
-    at the upper end of its body; None if that begins with it."""
-    (x, y), height = parts[body][0], np.ptp(parts[body][:, 1])
-    apart = [np.hypot(*(part - (x, y)).T).min() for part in parts]
-    flat = (
-        k
-        for k, part in enumerate(parts)
-        if k != body and abs(np.median(peaks[k]) - at) <= 1
-        if np.ptp(part[:, 1]) < min(np.ptp(part[:, 0]), WAIST * height)
-        if abs(part[:, 1].mean() - y) < WAIST * height and part[:, 0].max() > x
-        if apart[k] <= LEAST_BAR * height
-    )
-    return min(flat, key=apart.__getitem__, default=None)
+    at the upper end of the body; None if the body begins with its bar."""
+    (x, y), height = letters.strokes[body][0], np.ptp(letters.strokes[body][:, 1])
+    distances: dict[int, float] = {}
+    for number, (stroke, characters) in enumerate(letters.pairs()):
+        if number == body or abs(np.median(characters) - at) > 1:
+            continue
+        is_flat = np.ptp(stroke[:, 1]) < min(np.ptp(stroke[:, 0]), WAIST * height)
+        is_above = abs(stroke[:, 1].mean() - y) < WAIST * height and stroke[:, 0].max() > x
+        distance = np.hypot(*(stroke - (x, y)).T).min()
+        if is_flat and is_above and distance <= LEAST_BAR * height:
+            distances[number] = distance
+    return min(distances, key=distances.__getitem__, default=None)
 
 
 def _with_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.ndarray, int] | None:
     """Return bar and stem of a `5`, straight, and the number of the point of its body that is the
-    next; None if it has another shape.
+    next; None if the body has another shape.
 
     Args:
-        body: the stroke with its belly.
-        bar: of its own; without points if the body begins with it.
-        lean: as of `with_dots`.
+        body: the stroke with the belly.
+        bar: the stroke of the bar; without points if the body begins with the bar.
+        lean: of downstrokes to the right, x over y.
     """
     both = np.concatenate([bar, body])
     height, top = float(np.ptp(both[:, 1])), float(both[:, 1].min())
@@ -210,49 +314,45 @@ def _with_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
     return np.concatenate(ways), turn + 1 + int((body[turn + 1 :, 1] > waist[1]).argmax())
 
 
-def without_touches(
-    parts: Strokes, peaks: Strokes, text: str, letter: float
-) -> tuple[Strokes, Strokes]:
-    """Return strokes and the window's peaks, without touches of the pen in letters and digits that
-    have no dot, as some people make them where a letter begins; a sign beside it keeps its ink.
+def without_touches(letters: LetterStrokes, height: float) -> LetterStrokes:
+    """Return letters without touches of the pen in letters and digits that have no dot, as some
+    people make them where a letter begins; a sign beside such a touch keeps its ink, and so does a
+    line of touches alone.
 
     Args:
-        parts, peaks, text, letter: as `with_dots` returned and took them.
+        letters: as `with_dots` returned them.
+        height: the x-height.
     """
-    left = [
-        k
-        for k, part in enumerate(parts)
-        if np.ptp(part, axis=0).max() >= DOT * letter or _may_be_dot(k, peaks, text)
-    ] or range(len(parts))  # Of touches alone a line keeps its ink.
-    return [parts[k] for k in left], [peaks[k] for k in left]
+    kept = [
+        number
+        for number, stroke in enumerate(letters.strokes)
+        if np.ptp(stroke, axis=0).max() >= MIN_DOT * height or _may_be_dot(letters, number)
+    ]
+    return letters.selected(kept) if kept else letters
 
 
-def _may_be_dot(number: int, peaks: Strokes, text: str) -> bool:
+def _may_be_dot(letters: LetterStrokes, number: int) -> bool:
     """Return whether a small stroke is of a character that may have a dot, or of no character, or
     beside a sign without other ink, or an accent near it."""
-    first, last = int(peaks[number].min()), int(peaks[number].max()) + 1
-    if set(text[first:last]) - PLAIN or first >= len(text):
+    text, characters = letters.text, letters.characters
+    first, last = int(characters[number].min()), int(characters[number].max()) + 1
+    if set(text[first:last]) - UNDOTTED or first >= len(text):
         return True
-    if not text[max(first - LATE, 0) : last + LATE].isascii():
+    if not text[max(first - MAX_DELAY, 0) : last + MAX_DELAY].isascii():
         return True
-    beside = {at for at in (first - 1, last) if text[at : at + 1] not in {*PLAIN, *"ij ", ""}}
-    return bool(beside.difference(*peaks))
-
-
-def _with(
-    added: Sequence[tuple[int, int, np.ndarray]], parts: Strokes, peaks: Strokes
-) -> tuple[Strokes, Strokes]:
-    """Return strokes and peaks, and further ones of one character each, behind the strokes of those
-    numbers."""
-    for stroke, at, part in sorted(added, key=itemgetter(0), reverse=True):
-        parts.insert(stroke + 1, part)
-        peaks.insert(stroke + 1, np.full(len(part), at))
-    return parts, peaks
+    beside = {at for at in (first - 1, last) if text[at : at + 1] not in {*UNDOTTED, *"ij ", ""}}
+    return bool(beside.difference(*characters))
 
 
 class Bar(NamedTuple):
-    """What crosses a stem: the number of a stroke, of its points at the ends of the bar, the x of
-    the crossing, and how far it reaches to the side where it reaches less."""
+    """What crosses a stem.
+
+    Attributes:
+        stroke: number of the stroke.
+        left, right: numbers of its points at the ends of the bar.
+        cross: x of the crossing.
+        reach: how far the bar reaches to the side where it reaches less.
+    """
 
     stroke: int
     left: int
@@ -261,28 +361,30 @@ class Bar(NamedTuple):
     reach: float
 
 
-def _bars(parts: Strokes, peaks: Strokes, stem: "Stem", at: int, letter: float) -> Iterator[Bar]:
+def _bars(letters: LetterStrokes, stem: "Stem", at: int, height: float) -> Iterator[Bar]:
     """Yield the flat ways of the pen above the foot of a stem that cross it, or end near it and are
     a stroke of their own or of the same letter."""
-    height = np.maximum.accumulate(stem.points[:, 1])
-    for k, (part, of) in enumerate(zip(parts, peaks, strict=True)):
-        steps = np.abs(np.diff(part, axis=0))
-        flat = steps[:, 1] <= FLAT * steps[:, 0] + TREMBLE * letter
-        if k == stem.stroke:
+    stem_y = np.maximum.accumulate(stem.points[:, 1])
+    for number, (stroke, characters) in enumerate(letters.pairs()):
+        steps = np.abs(np.diff(stroke, axis=0))
+        flat = steps[:, 1] <= MAX_BAR_SLOPE * steps[:, 0] + TREMBLE * height
+        if number == stem.stroke:
             flat[max(stem.first - 1, 0) : stem.last + 1] = False
         edges = np.flatnonzero(np.diff(flat, prepend=False, append=False))
         for first, last in edges.reshape(-1, 2):
-            run = part[first : last + 1]
-            beside = run[:, 0] - np.interp(run[:, 1], height, stem.points[:, 0])
+            run = stroke[first : last + 1]
+            beside = run[:, 0] - np.interp(run[:, 1], stem_y, stem.points[:, 0])
             x, y = run[nearest := np.abs(beside).argmin()]
-            own = np.mean(of[first : last + 1] == at) > SHARE or np.ptp(part[:, 1]) <= letter / 3
+            is_of_letter = np.mean(characters[first : last + 1] == at) > SHARE
+            is_alone = is_of_letter or np.ptp(stroke[:, 1]) <= height / 3
             crosses = beside.min() <= 0.0 <= beside.max()
-            near = own and abs(beside[nearest]) <= NEAR * letter
-            high = height[0] - NEAR * letter < y < height[-1] - LOWEST * letter
-            if high and (crosses or near) and np.ptp(run[:, 0]) > letter / 8:
+            is_near = is_alone and abs(beside[nearest]) <= MAX_BAR_GAP * height
+            top, foot = stem_y[0] - MAX_BAR_GAP * height, stem_y[-1] - MIN_BAR_HEIGHT * height
+            is_high = top < y < foot
+            if is_high and (crosses or is_near) and np.ptp(run[:, 0]) > height / 8:
                 left, right = first + run[:, 0].argmin(), first + run[:, 0].argmax()
                 reach = min(-beside.min(), beside.max())
-                yield Bar(k, left, right, x - beside[nearest], reach)
+                yield Bar(number, left, right, x - beside[nearest], reach)
 
 
 class Stem(NamedTuple):
@@ -294,87 +396,80 @@ class Stem(NamedTuple):
     points: np.ndarray
 
 
-def _stems(
-    parts: Strokes, peaks: Strokes, at: int, letter: float, highest: float = math.inf
-) -> list[Stem]:
+def _stems(letters: LetterStrokes, at: int, height: float, highest: float = math.inf) -> list[Stem]:
     """Return the ways down, of at most so many x-heights, that may be the stem of a letter: the
-    window may be at it while the pen is at one before it."""
-    found = []
-    for k, (part, of) in enumerate(zip(parts, peaks, strict=True)):
-        if not np.any(of == at):
+    window may be at the letter while the pen is at the one before."""
+    stems = []
+    for number, (stroke, characters) in enumerate(letters.pairs()):
+        if not np.any(characters == at):
             continue
-        down = np.append(np.diff(part[:, 1]) >= -TREMBLE * letter, False)
+        down = np.append(np.diff(stroke[:, 1]) >= -TREMBLE * height, False)
         starts = np.flatnonzero(down & ~np.append(False, down[:-1]))
         ends = np.flatnonzero(~down & np.append(False, down[:-1]))
         for first, last in zip(starts, ends, strict=True):
-            high = (part[last, 1] - part[first, 1]) / letter
-            own = np.count_nonzero(of[first : last + 1] == at)
-            if STEM <= high <= highest and own >= SHARE * (last + 1 - first):
-                found.append(Stem(k, first, last, part[first : last + 1]))
-    return found
+            high = (stroke[last, 1] - stroke[first, 1]) / height
+            of_letter = np.count_nonzero(characters[first : last + 1] == at)
+            if MIN_STEM <= high <= highest and of_letter >= SHARE * (last + 1 - first):
+                stems.append(Stem(number, first, last, stroke[first : last + 1]))
+    return stems
+
+
+def repair_signs(strokes: Sequence[np.ndarray], text: str) -> list[np.ndarray]:
+    """Return the strokes of a word in x-heights, with full stops and commas that are told apart."""
+    strokes = [*strokes]
+    if text.endswith("."):
+        strokes = with_stop_on_line(strokes)
+    if text.endswith(","):
+        strokes = with_long_comma(strokes)
+    return with_free_points(strokes) if re.search(r"\w[.,]\w", text) else strokes
 
 
 def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
-    """Return a stroke in x-heights, a dot `DOT` high, as a pen leaves it."""
-    if np.ptp(stroke, axis=0).max() >= DOT:
+    """Return a stroke in x-heights, a dot `MIN_DOT` high, as a pen leaves it."""
+    if np.ptp(stroke, axis=0).max() >= MIN_DOT:
         return stroke
     middle = (stroke.min(0) + stroke.max(0)) / 2
-    return middle + np.array([[0.0, -DOT / 2], [0.0, DOT / 2]])
-
-
-def with_clear_signs(strokes: Sequence[np.ndarray], text: str) -> list[np.ndarray]:
-    """Return the strokes of a word in x-heights, with full stops and commas that are told apart."""
-    found = list(strokes)
-    if text.endswith("."):
-        found = with_stop_on_line(found)
-    if text.endswith(","):
-        found = with_long_comma(found)
-    return with_free_points(found) if re.search(r"\w[.,]\w", text) else found
+    return middle + np.array([[0.0, -MIN_DOT / 2], [0.0, MIN_DOT / 2]])
 
 
 def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the strokes of a word in x-heights that ends with full stops, which stand on the
     baseline."""
-    large = [stroke for stroke in strokes if np.ptp(stroke, axis=0).max() > STOP]
+    large = [stroke for stroke in strokes if np.ptp(stroke, axis=0).max() > MAX_STOP]
     end = extent(large)[1] if large else 0.0
-    found = list(strokes)
+    moved = [*strokes]
     for number, stroke in enumerate(strokes):
         if stroke[:, 0].mean() > end:
             low = stroke[:, 1].max()
-            found[number] = stroke - (0.0, low - min(max(low, -FLOATING), 0.0))
-    return found
+            moved[number] = stroke - (0.0, low - min(max(low, -MAX_STOP_HEIGHT), 0.0))
+    return moved
 
 
 def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the strokes of a word in x-heights that ends with a comma, which is long enough."""
     last = max(range(len(strokes)), key=lambda k: float(strokes[k][:, 0].mean()))
-    comma, found = strokes[last], list(strokes)
-    if comma[:, 1].min() > -LOW_MARK and np.ptp(comma[:, 0]) <= WIDEST_MARK:
+    comma, lengthened = strokes[last], [*strokes]
+    if comma[:, 1].min() > -MARK_HEIGHT and np.ptp(comma[:, 0]) <= MARK_WIDTH:
         top = comma[comma[:, 1].argmin()]
-        longer = max(SHORTEST_COMMA / max(np.ptp(comma[:, 1]), DOT), 1.0)
-        found[last] = top + (comma - top) * longer
-    return found
+        factor = max(MIN_COMMA / max(np.ptp(comma[:, 1]), MIN_DOT), 1.0)
+        lengthened[last] = top + (comma - top) * factor
+    return lengthened
 
 
 def with_free_points(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the strokes of a number or a web address in x-heights, a point or comma and what is
-    behind it moved to the right where a digit or letter is closer than `FREE`."""
-    feet = [stroke[stroke[:, 1] > -LOW_MARK] for stroke in strokes]
-    places = [float((foot if len(foot) else stroke)[:, 0].mean())
-              for foot, stroke in zip(feet, strokes, strict=True)]  # fmt: skip
-    moved, shift, reached, behind_mark = list(strokes), 0.0, -math.inf, False
+    behind it moved to the right where a digit or letter is closer than `MIN_POINT_GAP`."""
+    feet = [stroke[stroke[:, 1] > -MARK_HEIGHT] for stroke in strokes]
+    places = []
+    for foot, stroke in zip(feet, strokes, strict=True):
+        places.append(float((foot if len(foot) else stroke)[:, 0].mean()))
+    moved, shift, reached, behind_mark = [*strokes], 0.0, -math.inf, False
     for number in sorted(range(len(strokes)), key=places.__getitem__):
         if len(foot := feet[number]):
             left, right = extent([foot])
-            is_mark = len(foot) == len(strokes[number]) and right - left <= WIDEST_MARK
+            is_mark = len(foot) == len(strokes[number]) and right - left <= MARK_WIDTH
             if is_mark or behind_mark:
-                shift += max(FREE - (left + shift - reached), 0.0)
+                shift += max(MIN_POINT_GAP - (left + shift - reached), 0.0)
             reached, behind_mark = max(reached, right + shift), is_mark
         moved[number] = strokes[number] + (shift, 0.0)
     return moved
-
-
-def extent(strokes: Iterable[np.ndarray]) -> tuple[float, float]:
-    """Return how far left and right strokes reach."""
-    x = np.concatenate([*strokes])[:, 0]
-    return float(x.min()), float(x.max())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from handwriting.front_matter import paragraphs
+from handwriting.source_text import with_front_matter
 from utils.checks import UserError
 
 
@@ -22,7 +22,7 @@ def read(text):
         if values.get("size", 0) > 9:
             raise UserError(f"size {values['size']:g}: too large")
 
-    return paragraphs(text.split("\n"), "x", KEYS, check)
+    return with_front_matter(text.split("\n"), "x", KEYS, check)
 
 
 def test_front_matter_stands_for_what_follows_up_to_the_next():

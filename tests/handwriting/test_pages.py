@@ -64,7 +64,7 @@ def test_the_command_and_python_write_the_same_page(writer, tmp_path):
     write_page(text, writer, replace(options, seed=4), device="cpu").save(tmp_path / "c.json")
     assert (tmp_path / "c.json").read_text() != (tmp_path / "b.json").read_text()
     assert pages.doubts and all(one.startswith("page 1, row ") for one in pages.doubts)
-    assert any(one.startswith("CTCNetwork of ") for one in pages.notes)
+    assert any(one.startswith("CTCNetwork of ") for one in pages.remarks)
     assert {one.tries for one in pages.proofread} == {2}
 
 
