@@ -51,21 +51,22 @@ from utils.hand_measures import baseline, levelled
 from utils.ink import x_height
 from utils.strict_json import children
 
-FORMER_FORMAT, FORMAT = "online-handwriting/1", "online-handwriting/2"
+FORMER_FORMAT = "online-handwriting/1"
+FORMAT = "online-handwriting/2"
 DIGEST_BYTES = hashlib.sha256().digest_size
-FLOATS, BYTES = np.dtype("<f4"), np.dtype(np.int8)
-LARGEST = 127
-"""Of int8."""
+FLOATS = np.dtype("<f4")
+BYTES = np.dtype(np.int8)
+LARGEST = 127  # of int8
 PRECISE = ("output.weight", "window.weight", "weight_input")
 """Ends of the names of matrices that stay float32: in 8 bits these, a tenth of the file, cost most
 of the log-loss (measured, lab notebook: the networks of the page)."""
-MAX_HEADER, MAX_BYTES = 2**20, 2**29
-"""Bytes of a header (assumed: the usual ones have 10,000, of which most are a style) and of a file,
-which takes up to four times as many in memory."""
+MAX_HEADER = 2**20  # bytes (assumed: usual headers have 10,000, of which most are a style)
+MAX_BYTES = 2**29  # bytes of a file, which takes up to four times as many in memory (assumed)
 UNKNOWN_LICENCE = "that of the lines with which it was trained"
 
 Size = Annotated[int, Range(1, 2**53 - 1)]  # whole numbers of JavaScript end there
-Kind, Pair = Literal["float32", "int8"], tuple[float, float]
+Kind = Literal["float32", "int8"]
+Pair = tuple[float, float]
 Tensor = tuple[str, Kind, Size] | tuple[str, Kind, Size, Size] | tuple[str, Kind, Size, Size, Size]
 KEYS: list[tuple[Any, str]] = [
     (Literal["writer", "reader"], "role"),
@@ -103,12 +104,12 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         payload += weights.astype(FLOATS).tobytes() if precise else _scaled(weights)
         tensors.append([name, "float32" if precise else "int8", *weights.shape])
     if isinstance(network, Writer):
-        own = {"role": "writer", "sampling": _sampling(network)}
-        own["replacements"] = replacements(frozenset(model.alphabet.characters))
+        of_role = {"role": "writer", "sampling": _sampling(network)}
+        of_role["replacements"] = replacements(frozenset(model.alphabet.characters))
     else:
-        own = {"role": "reader", "features": {"spacing": model.spacing, "parts": model.parts}}
+        of_role = {"role": "reader", "features": {"spacing": model.spacing, "parts": model.parts}}
     if style:
-        own["styles"] = {"hand": style_of_web(network, style)}
+        of_role["styles"] = {"hand": style_of_web(network, style)}
     header = {
         "format": FORMAT,
         "name": network.path.parent.name if style else network.name,  # a hand has its run's
@@ -116,7 +117,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         "architecture": network.record["config"]["arch"],
         "alphabet": "".join(model.alphabet.characters),
         "normalisation": model.normalisation.to_dict(),
-        **own,
+        **of_role,
         "tensors": tensors,
     }
     content = json.dumps(header, ensure_ascii=False).encode() + b"\n" + payload
@@ -162,12 +163,12 @@ def is_flat_file(path: Path) -> bool:
 def check_known(network: TrainedNetwork) -> None:
     """Raise a UserError if the engine does not compute what a network does."""
     model = network.model
-    known = {getattr(module, "cell", "LSTM") for module in model.modules()} == {"LSTM"}
+    is_lstm = {getattr(module, "cell", "LSTM") for module in model.modules()} == {"LSTM"}
     if type(model) is SynthesisNetwork:
-        known = known and model.end_of_sequence and model.has_density
+        is_known = model.end_of_sequence and model.has_density
     else:
-        known = known and type(model) is CTCNetwork and not model.time_reductions
-    if not known:
+        is_known = type(model) is CTCNetwork and not model.time_reductions
+    if not (is_lstm and is_known):
         raise UserError(
             f"{network.path} contains a {type(model).__name__} that the page cannot compute: it "
             "takes a SynthesisNetwork with `end_of_sequence` and a mixture, or a CTCNetwork "
@@ -176,25 +177,24 @@ def check_known(network: TrainedNetwork) -> None:
 
 
 def make_missing(paths: Sequence[Path]) -> list[Path]:
-    """Make the flat files of pretrained networks, each named like its file, where they are missing
-    or of an older checkpoint. Return those that were made; a bar shows how many are there."""
-    made = []
+    """Make the flat files of pretrained networks, each named like its checkpoint, where they are
+    missing or of an older checkpoint, and return the new ones; a bar shows how many are there."""
+    new = []
     for path in distributed.bar(paths, "networks", unit=" files", leave=False):
         source = pretrained()[path.stem]
         if not is_flat_file(path) or path.stat().st_mtime < source.stat().st_mtime:
             path.parent.mkdir(exist_ok=True)
             save(path, load_network(source, "cpu"))
-            made.append(path)
-    return made
+            new.append(path)
+    return new
 
 
 def save_styles(path: str | Path) -> None:
     """Write the styles of `writer` as JSON, by name, for the page; see `style_of_web`."""
     writer, usual = load_writer("writer", "cpu"), network_of(None)
-    own = [(name, file) for name, file in styles().items() if network_of(file) == usual]
-    files = distributed.bar(own, "measuring styles", unit=" styles")
-    found = {name: style_of_web(writer, file) for name, file in files}
-    write_text(path, json.dumps(found, ensure_ascii=False))
+    files = {name: file for name, file in styles().items() if network_of(file) == usual}
+    values = {name: style_of_web(writer, file) for name, file in files.items()}
+    write_text(path, json.dumps(values, ensure_ascii=False))
 
 
 def style_of_web(writer: Writer, file: Path) -> dict[str, Any]:

@@ -20,27 +20,22 @@ from utils.ink import bounds, strokes, vertical_segments, x_height
 
 LETTER_WIDTHS = dict.fromkeys(".,:;!'|1Iijl", 0.45) | dict.fromkeys("MWmw@%", 1.5)
 """Widths of letters in those of the others (measured, roughly: words in ten styles)."""
-SPACE = 1.2
-"""Usual gap between words in x-heights, where the primer shows none (measured: lines of
-IAM-OnDB)."""
-LINES = 8
-"""Lines that are written at once (measured on 24 hands, as `ROUNDS`)."""
+SPACE = 1.2  # x-heights between words where the primer shows none (measured: lines of IAM-OnDB)
+LINES = 8  # that are written at once (measured on 24 hands, as `ROUNDS`)
 ROUNDS = 2
 """How often lines are written (measured on 24 hands: widths are 20 % off in the median at first, 4
 and 1.4 % after one and two corrections)."""
 GAIN = 10.0
 """How many times more a line grows than the offsets of which it consists: the first guess (measured
 on the same hands)."""
-GAINS = (5.0, 30.0)
-"""Bounds of the same as it is measured (measured on the same hands)."""
+GAINS = (5.0, 30.0)  # bounds of the same as it is measured (measured on the same hands)
 BOUNDS = (0.97, 1.03)
 """Of both factors of the stretch (by eye and by a recogniser, in the hand of a person unknown to
 `writer`: with 1.05 lines differ by 15 % in width and long ones run away, with 1.025 by 9 %, and are
 read better)."""
 MIN_LETTERS = 3
 """Letters and ways of the pen up or down from which a primer says how large a hand is (assumed)."""
-RESTS = (0.5, 2.0)
-"""Bounds of `Calibration.rest` (assumed)."""
+RESTS = (0.5, 2.0)  # bounds of `Calibration.rest` (assumed)
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,7 @@ TRY_SEED_STRIDE = 1_000_000_007
 """Difference between the seeds of two tries of a line: prime, and more than there are lines."""
 OWN_TEXT = "It was a quiet evening by the sea"
 """What a network writes as the sample of a hand of its own."""
-OWN_TRIES = 24
-"""How often a network writes `OWN_TEXT` at most (assumed)."""
+OWN_TRIES = 24  # how often a network writes `OWN_TEXT` at most (assumed)
 
 
 @dataclass(eq=False)

@@ -22,8 +22,7 @@ from utils.page.page import Page
 MAX_STRETCH = 2.0
 """How many times wider than usual a blank becomes in a justified line; beyond, the line stays
 ragged (assumed)."""
-MIN_SHRINK = 0.85
-"""How much narrower blanks may become so that one more word fits (assumed)."""
+MIN_SHRINK = 0.85  # of blanks, so that one more word fits (assumed)
 UNITS = {
     *("%", "‰", "€", "£", "$", "EUR", "C", "°C", "F", "°F", "h", "min", "s", "am", "pm"),
     *("kg", "g", "mg", "lb", "oz", "l", "ml", "cl", "dl", "L", "tsp", "tbsp"),
@@ -37,8 +36,7 @@ CLEARANCE = 0.15
 MAX_SPREAD = 1.5
 """How many times as far apart as usual rows are set so that they do not touch (assumed: beyond, it
 is one slip of the pen that would spread a whole page)."""
-STEPS = 40
-"""Sizes that are tried up to the usual one, and from there to twice as much (assumed)."""
+STEPS = 40  # sizes that are tried up to the usual one, and from there to twice as much (assumed)
 SIZES_TRIED = [step / STEPS for step in range(STEPS, STEPS // 2 - 1, -1)]
 """Sizes of a text that is made to fit, in usual ones (assumed: below half it is another page)."""
 

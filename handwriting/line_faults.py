@@ -14,12 +14,9 @@ from model.generation.line import Line
 from utils.hand_measures import is_straight, ring_area, segments_cross
 from utils.ink import bounds, x_height
 
-MAX_HEIGHT = 9.0
-"""Height of a line in x-heights beyond which ink is not a line (assumed)."""
-MAX_WAY_BACK = 3.0
-"""The same of the pen's way back beyond the width of a word (assumed)."""
-MAX_CHARACTER_WIDTH = 6.0
-"""The same of the width for each character (assumed)."""
+MAX_HEIGHT = 9.0  # x-heights beyond which ink is not a line (assumed)
+MAX_WAY_BACK = 3.0  # x-heights that the pen goes back beyond the width of a word (assumed)
+MAX_CHARACTER_WIDTH = 6.0  # x-heights for each character (assumed)
 
 UNENDED = "never ended"
 MISSING = "left out a word"
@@ -36,8 +33,7 @@ WHOLE_HEIGHT = 0.55
 RING_AREA = 0.065
 """Least area that a `9` encloses over its height squared (by eye: of 811 in seven styles some 60
 have less, most of which are like a `1`, `5` or `7`)."""
-SIGN_HEIGHT = 0.8
-"""Least height in x-heights of a stroke that is no mere part of a sign (by eye)."""
+SIGN_HEIGHT = 0.8  # least height in x-heights of a stroke that is no mere part of a sign (by eye)
 
 Character = tuple[str, list[np.ndarray]]
 """A character and its strokes `(n, 2)`."""

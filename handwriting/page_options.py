@@ -14,8 +14,7 @@ from handwriting.styles import fractions_of
 from utils.checks import UserError, number
 from utils.page.layers import Pen
 
-OWN = "own"
-"""The style that is a hand of the network's own, another with each seed."""
+OWN = "own"  # the style that is a hand of the network's own, another with each seed
 USUAL = "usual"
 """The style beside a network that learned a hand, the usual one of a pretrained network, else
 `OWN`."""
@@ -25,8 +24,7 @@ PROOFREADERS = "proofreader, or open_reader where the writer is free for any use
 SECOND = "eye"
 """The pretrained network that is asked about what the proofreader reads: of pictures, and free for
 any use."""
-HEIGHT = 2.2
-"""Default x-height in mm (assumed: some 60 characters stand in a line of A4)."""
+HEIGHT = 2.2  # default x-height in mm (assumed: some 60 characters stand in a line of A4)
 LINE_HEIGHT = 3.9
 """Default height of a line in x-heights, where rows do not touch (assumed: 8.5 mm at 2.2 mm)."""
 

@@ -36,10 +36,8 @@ ZONES = {"three-line": (4.0, (-2, -1, 0)), "four-line": (5.0, (-2, -1, 0, 1))}
 beside each, in x-heights (assumed: as high as the letters, above and below them, and twice as much
 from group to group)."""
 
-MAX_SMALL = 180.0
-"""Length of the shorter side below which margins are a tenth of it (assumed)."""
-MIN_COLUMN = 20.0
-"""Least width and height of what is left for writing (assumed)."""
+MAX_SMALL = 180.0  # length of the shorter side below which margins are a tenth of it (assumed)
+MIN_COLUMN = 20.0  # least width and height of what is left for writing (assumed)
 
 
 @dataclass(frozen=True)

@@ -26,36 +26,26 @@ LIST_MARK = re.compile(r" *([-*•–]|\d{1,3}[.)])(?= +\S)")
 """What an item of a list begins with."""
 BULLET = WrittenWord((np.array([[0.0, -0.42], [0.3, -0.46], [0.6, -0.45]]),), 0.6, 0.5, "-")
 """A short dash, for any sign that is no number (assumed, by eye)."""
-COLUMN_GAP = 0.8
-"""X-heights between columns besides a blank (assumed, by eye)."""
-MAX_COLUMNS = 0.75
-"""Fraction of a row up to which the last column begins unless it fits beyond (assumed, by eye)."""
-LAST_COLUMN = 0.6
-"""Fraction of a row that a word in the last column has (assumed, by eye)."""
+COLUMN_GAP = 0.8  # x-heights between columns besides a blank (assumed, by eye)
+MAX_COLUMNS = 0.75  # fraction of a row where the last column begins, unless it fits beyond (by eye)
+LAST_COLUMN = 0.6  # fraction of a row that a word in the last column has (assumed, by eye)
 EMPTY_COLUMN = 8.0
 """X-heights of a column that is empty in all of its rows (assumed: a tab of plain text)."""
-VERSE_INDENT = 5.0
-"""X-heights by which what a verse has beyond a row is indented (assumed, by eye)."""
-LONGEST_VERSE = 1.8
-"""Rows of the longest verse (assumed, by eye)."""
+VERSE_INDENT = 5.0  # x-heights by which what a verse has beyond a row is indented (assumed, by eye)
+LONGEST_VERSE = 1.8  # rows of the longest verse (assumed, by eye)
 
 FILL = re.compile(r"_{3,}|\.{4,}")
 """What is drawn and not written: a line to write on, and a dotted one."""
 FILL_INSET = 0.25
 """X-heights that a line to write on is shorter at each end than its room (assumed, by eye)."""
-FILL_DROP = 0.1
-"""X-heights that a line to write on is lower than the baseline (assumed, by eye)."""
-FILL_STEP = 0.5
-"""X-heights between the dots of a line to write on (assumed, by eye)."""
-LIGHT_WHITE = 0.7
-"""Fraction of white in the ink of light letters (assumed, by eye)."""
+FILL_DROP = 0.1  # x-heights that a line to write on is lower than the baseline (assumed, by eye)
+FILL_STEP = 0.5  # x-heights between the dots of a line to write on (assumed, by eye)
+LIGHT_WHITE = 0.7  # fraction of white in the ink of light letters (assumed, by eye)
 TRACE_DOT = 0.11
 """Width of the dots of dotted letters in x-heights (by eye, as the next two: at 0.18 and 0.4 the
 dots of an `a`, `e` or `p` merge)."""
-TRACE_STEP = 0.22
-"""X-heights between these dots along the pen's way (by eye)."""
-MIN_DOT_GAP = 0.16
-"""X-heights between each of these dots and all others at least (by eye)."""
+TRACE_STEP = 0.22  # x-heights between these dots along the pen's way (by eye)
+MIN_DOT_GAP = 0.16  # x-heights between each of these dots and all others (by eye)
 
 
 @dataclass(frozen=True)

@@ -36,20 +36,14 @@ from model.recognition.error_rates import error_counts
 from utils.alphabet import WRONG
 from utils.ink import DOT_INK, from_strokes
 
-MAX_DOUBT = 0.1
-"""Nats of doubt with which a word is good enough (by eye, lab notebook: the words of a page)."""
-MAX_DOUBT_OF_NUMBER = 0.01
-"""The same of a word with a digit, which nobody guesses (by eye, lab notebook: the words of a
-page)."""
-REPORTED_RATIO = 10.0
-"""How many times as much doubt is reported (by eye, lab notebook: the words of a page)."""
-UNSURE = 1.0
-"""Nats of a second reader's doubt from which it confirms nothing (assumed)."""
+MAX_DOUBT = 0.1  # nats (by eye: the words of a page)
+MAX_DOUBT_OF_NUMBER = 0.01  # nats with a digit, which nobody guesses (by eye: the words of a page)
+REPORTED_RATIO = 10.0  # limits of doubt from which doubt is reported (by eye: the words of a page)
+UNSURE = 1.0  # nats of a second reader's doubt from which it confirms nothing (assumed)
 UNCLEAR = 0.8
 """Nats of a second reader's doubt over which a word is written again (lab notebook: a reader of
 pictures proofreads)."""
-UNCLEAR_NUMBER = 0.4
-"""The same of a word with a digit (lab notebook: a reader of pictures proofreads)."""
+UNCLEAR_NUMBER = 0.4  # the same of a word with a digit (a reader of pictures proofreads)
 LONG = 8
 """Characters of a word beyond which all doubts but `UNSURE` may be larger in proportion (assumed: a
 web address is doubted at each character)."""

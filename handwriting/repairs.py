@@ -20,64 +20,37 @@ from handwriting.written_word import extent
 from model.generation.line import Line
 from utils.ink import strokes
 
-MAX_DOT = 0.5
-"""X-heights of the largest dot of an `i` (measured, lab notebook: dots and bars)."""
-DOT_HEIGHT = 0.6
-"""Usual x-heights of a dot above its letter (measured, lab notebook: dots and bars)."""
-MAX_DOT_ASIDE = 0.3
-"""X-heights that a dot may stand aside (measured, lab notebook: dots and bars)."""
-MAX_DELAY = 4
-"""Characters that the window may be before or behind when a dot is made (measured, lab notebook:
-dots and bars)."""
-MIN_STEM = 0.5
-"""Least height of a stem in x-heights (by eye)."""
-MAX_I_STEM = 1.3
-"""The most height of the stem of an `i` in x-heights, to which a `j` adds 1 (by eye)."""
-SHARE = 0.5
-"""Least fraction of the points of a stem at which the window is at its letter (by eye)."""
-BAR_HEIGHT = 0.78
-"""Usual height of the bar of a `t` above the foot of its stem in x-heights (measured, lab notebook:
-dots and bars)."""
-BAR_SIDE = 0.25
-"""What the bar of a `t` has on each side of the stem in widths of a letter (measured, lab notebook:
-dots and bars)."""
-MIN_BAR_SIDE = 0.5
-"""Fraction of `BAR_SIDE` below which a bar is drawn on (measured, lab notebook: dots and bars)."""
-POINTS = 4
-"""Points of what is drawn on one side of a stem (assumed: a network makes some eight of a bar)."""
-MAX_BAR_SLOPE = 1.2
-"""Steepest way of the pen in a bar, height over width (by eye)."""
-MIN_BAR_HEIGHT = 0.3
-"""Least height of a bar above the foot of the stem in x-heights (by eye)."""
-MAX_BAR_GAP = 0.3
-"""How far from the stem a bar may end that does not cross it, in x-heights (by eye)."""
-TREMBLE = 0.02
-"""By how much the pen may waver from point to point, in x-heights (by eye)."""
-BAR_TILT = 0.05
-"""By how much the bar of a `5` that gets a corner rises, in its heights (by eye)."""
-LEAST_BAR = 0.3
-"""Least width of the bar of a `5`, in its heights (by eye)."""
-WAIST = 0.4
-"""Where the stem of a `5` ends, in its heights (by eye)."""
-DOWN = 0.55
-"""Where the belly of a `5` has surely begun, in its heights (by eye)."""
-MAX_STOP = 0.4
-"""Most extent of a full stop in x-heights (by eye)."""
-MAX_STOP_HEIGHT = 0.12
-"""How far above the baseline a full stop may stand, in x-heights (by eye)."""
+# Where the lab notebook has measurements, its section is named: "dots and bars" and others.
+MAX_DOT = 0.5  # x-heights of the largest dot of an `i` (measured: dots and bars)
+DOT_HEIGHT = 0.6  # x-heights of a dot above its letter, usually (measured: dots and bars)
+MAX_DOT_ASIDE = 0.3  # x-heights that a dot may stand aside (measured: dots and bars)
+MAX_DELAY = 4  # characters between the window and a dot (measured: dots and bars)
+MIN_STEM = 0.5  # x-heights (by eye)
+MAX_I_STEM = 1.3  # x-heights of the stem of an `i`; a `j` adds 1 (by eye)
+SHARE = 0.5  # fraction of a stem's points at which the window is at its letter, at least (by eye)
+BAR_HEIGHT = 0.78  # x-heights of the bar of a `t` above the foot (measured: dots and bars)
+BAR_SIDE = 0.25  # letter widths of this bar beside the stem (measured: dots and bars)
+MIN_BAR_SIDE = 0.5  # of `BAR_SIDE`, below which a bar is drawn on (measured: dots and bars)
+POINTS = 4  # that are drawn on one side of a stem (assumed: a network makes some eight of a bar)
+MAX_BAR_SLOPE = 1.2  # height over width (by eye)
+MIN_BAR_HEIGHT = 0.3  # x-heights above the foot of the stem (by eye)
+MAX_BAR_GAP = 0.3  # x-heights from the stem to a bar that does not cross it (by eye)
+TREMBLE = 0.02  # x-heights by which the pen may waver from point to point (by eye)
+BAR_TILT = 0.05  # heights of a `5` by which its bar rises (by eye)
+LEAST_BAR = 0.3  # heights of a `5`: the width of its bar (by eye)
+WAIST = 0.4  # heights of a `5` where its stem ends (by eye)
+DOWN = 0.55  # heights of a `5` where its belly has surely begun (by eye)
+MAX_STOP = 0.4  # x-heights of a full stop (by eye)
+MAX_STOP_HEIGHT = 0.12  # x-heights of a full stop above the baseline (by eye)
 MIN_DOT = 0.15
 """Least extent of a stroke in x-heights (by eye: the line of a pen is as wide, and a full stop that
 is no more than that is overlooked)."""
-MARK_HEIGHT = 0.6
-"""How high a full stop or comma reaches above the baseline in x-heights (by eye, lab notebook: what
-people see)."""
-MARK_WIDTH = 0.4
-"""How wide a full stop or comma is in x-heights (by eye, lab notebook: what people see)."""
+MARK_HEIGHT = 0.6  # x-heights of a full stop or comma above the baseline (by eye: what people see)
+MARK_WIDTH = 0.4  # x-heights of a full stop or comma (by eye: what people see)
 MIN_POINT_GAP = 0.3
 """The least room between a point within a word and the feet of what is beside it, in x-heights (by
 eye: the line of a pen takes 0.15)."""
-MIN_COMMA = 0.6
-"""The least height of a comma in x-heights (by eye: a shorter one looks like a full stop)."""
+MIN_COMMA = 0.6  # x-heights of a comma (by eye: a shorter one looks like a full stop)
 
 UNDOTTED = {*string.ascii_letters, *string.digits} - {*"ij"}
 """Characters without a dot."""

@@ -30,10 +30,8 @@ from utils.page.page import Page
 
 CANDIDATES = 12
 """How often a word is written, twice as often as at first; the best is taken (assumed)."""
-FLUSH = 0.5
-"""Millimetres from the margin up to which the end of a row is at the margin (assumed)."""
-MAX_BYTES = 2**28
-"""Most bytes of a report (assumed: a page of A4 has half a megabyte)."""
+FLUSH = 0.5  # millimetres from the margin up to which the end of a row is at the margin (assumed)
+MAX_BYTES = 2**28  # most bytes of a report (assumed: a page of A4 has half a megabyte)
 
 
 class Target(NamedTuple):

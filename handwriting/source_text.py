@@ -18,12 +18,10 @@ from handwriting.paragraphs import kind_of
 from utils.alphabet import SHOWN, Alphabet, describe, nfc
 from utils.checks import UserError, hint, listed, short
 
-MAX_LINES = 5_000
-"""Most lines of a text (assumed: so many empty ones are 170 pages of A4)."""
+MAX_LINES = 5_000  # most lines of a text (assumed: so many empty ones are 170 pages of A4)
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
 """What is written small and raised, and as what."""
-FENCE = "---"
-"""The line before and the line behind front matter."""
+FENCE = "---"  # the line before and the line behind front matter
 AS_TEXT = f"for {FENCE} as text, put an empty line behind it"
 """What an error advises."""
 ALIASES = {"color": "colour"}
@@ -34,10 +32,8 @@ Values = dict[str, object]
 Keys = Mapping[str, Callable[[str], object]]
 """The keys of front matter, and what takes the value of each, or raises a UserError."""
 
-TAB = "    "
-"""A tab (assumed)."""
-MAX_DEPTH = 4
-"""Steps of replacements at most; assumed: ½ takes two."""
+TAB = "    "  # A tab (assumed)
+MAX_DEPTH = 4  # steps of replacements at most; assumed: ½ takes two
 
 _FILE = Path(__file__).with_name("similar_characters.json")
 _SIGNS = json.loads(_FILE.read_text("utf-8"))

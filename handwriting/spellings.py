@@ -11,8 +11,7 @@ ALIKE = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 SPELT = str.maketrans({sign: group[0] for group in ALIKE for sign in group} | {"…": "..."})
 BARE_I = ("l", "t", "k", "/")
 """What a reader takes an `I` for that is a bare stroke (lab notebook: the words of a page)."""
-MAX_SPELLINGS = 8
-"""Of a word: as many are read at once."""
+MAX_SPELLINGS = 8  # of a word: as many are read at once
 UNSEEN = "."
 """Signs at the end of a word that a second reader overlooks though they are there (lab notebook: a
 reader of pictures proofreads)."""

@@ -24,8 +24,7 @@ STYLES = PRETRAINED.with_name("styles")
 USUAL_STYLES = {"writer": "slanted", "open_writer": "open_round"}
 """The styles in which pages by pretrained networks are written (chosen by eye)."""
 
-PRECISION = 3
-"""Decimals of a position, if the x-height were 1, and of a descriptor."""
+PRECISION = 3  # decimals of a position, if the x-height were 1, and of a descriptor
 
 
 def styles() -> dict[str, Path]:

@@ -26,14 +26,10 @@ from utils.batches import BATCH_SIZE
 LONGEST = 32
 """Characters of a line that is written at once, unless a word is longer (by eye, `writer` in three
 styles: 24 and 40 look alike; in hands of people, which it knows less, lines of 40 vary more)."""
-RAISED_SIZE = 0.6
-"""How small what is `RAISED` is, as a factor (assumed, by eye)."""
-RAISED_BY = 0.9
-"""X-heights of a raised sign above the baseline (assumed, by eye)."""
-RAISED_GAP = 0.15
-"""X-heights between a raised sign and what is beside it (assumed, by eye)."""
-NARROWED = 0.85
-"""How much narrower a word is made without a doubt whether it can be read (assumed)."""
+RAISED_SIZE = 0.6  # how small what is `RAISED` is, as a factor (assumed, by eye)
+RAISED_BY = 0.9  # x-heights of a raised sign above the baseline (assumed, by eye)
+RAISED_GAP = 0.15  # x-heights between a raised sign and what is beside it (assumed, by eye)
+NARROWED = 0.85  # how much narrower a word is made without a doubt whether it can be read (assumed)
 
 
 class Part(NamedTuple):

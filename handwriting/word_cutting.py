@@ -35,23 +35,14 @@ TURN_PRIOR = 2.0
 """The same of its slant, which a few downstrokes show, and of the slope of its baseline (measured,
 `writer` in five styles: lines of 24 characters lean 3 to 6 degrees other than their primer, and 1.3
 other than each other; lab notebook: the lines of a page)."""
-WIDTH_PRIOR = 6.0
-"""The same of the width of its letters (measured, lab notebook: the lines of a page)."""
-MAX_WIDENED = 1.33
-"""By how much letters are widened or narrowed at most (assumed)."""
-TALL = 0.6
-"""Least height of a tall stroke over that of the tallest (assumed)."""
-MIN_GAP_RATIO = 0.8
-"""The least gap in usual ones (by eye: with 0.6 words run together in rows that are full)."""
-MAX_GAP_RATIO = 1.35
-"""The widest gap in usual ones (by eye: with 1.7 words look scattered)."""
-MIN_GAP = 1.0
-"""The least gap in x-heights (by eye, lab notebook: what people see)."""
-MAX_HOLE = 0.45
-"""The widest gap within a word in usual gaps between words (by eye, lab notebook: what people
-see)."""
-MAX_HOLE_BEFORE_MARK = 0.3
-"""The same before a full stop or comma (by eye, lab notebook: what people see)."""
+WIDTH_PRIOR = 6.0  # the same of the width of its letters (measured: the lines of a page)
+MAX_WIDENED = 1.33  # by how much letters are widened or narrowed at most (assumed)
+TALL = 0.6  # least height of a tall stroke over that of the tallest (assumed)
+MIN_GAP_RATIO = 0.8  # usual gaps (by eye: with 0.6 words run together in rows that are full)
+MAX_GAP_RATIO = 1.35  # usual gaps (by eye: with 1.7 words look scattered)
+MIN_GAP = 1.0  # x-heights (by eye: what people see)
+MAX_HOLE = 0.45  # usual gaps between words, within a word (by eye: what people see)
+MAX_HOLE_BEFORE_MARK = 0.3  # the same before a full stop or comma (by eye: what people see)
 
 Inks = list[list[np.ndarray]]
 """The strokes `(n, 2)` of each word of a line."""

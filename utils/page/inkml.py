@@ -13,10 +13,8 @@ from utils.page.layers import PERIOD, Row
 
 NAMESPACE = "http://www.w3.org/2003/InkML"
 
-LIFT = 0.08
-"""Seconds to lift the pen and set it down (assumed)."""
-AIR = 200.0
-"""Millimetres a second of the pen in the air (assumed)."""
+LIFT = 0.08  # seconds to lift the pen and set it down (assumed)
+AIR = 200.0  # millimetres a second of the pen in the air (assumed)
 
 
 def to_inkml(ink: np.ndarray, text: str = "") -> str:

@@ -10,14 +10,11 @@ import numpy as np
 
 from utils.ink import bezier
 
-INK = "#1b2a4e"
-"""Colour of ink (assumed, by eye)."""
+INK = "#1b2a4e"  # colour of ink (assumed, by eye)
 PEN_WIDTH = 0.12
 """Width of the pen's line in x-heights, where nothing else is asked for (assumed, by eye)."""
-PERIOD = 0.018
-"""Seconds from one point of the ink to the next (the mean of IAM-OnDB's recordings)."""
-DECIMALS = 3
-"""Of positions in millimetres: a thousandth, where a plotter steps by ten."""
+PERIOD = 0.018  # seconds from one point of the ink to the next (the mean of IAM-OnDB's recordings)
+DECIMALS = 3  # of positions in millimetres: a thousandth, where a plotter steps by ten
 DOT_LENGTH = 0.2
 """Millimetres of the short stroke that a dot is drawn as: plotting programs drop strokes of no
 length (vpype does). Assumed; half the width of a usual pen."""

@@ -20,14 +20,11 @@ from utils.page.layers import DECIMALS, DOTTED, PEN_WIDTH, PERIOD, RULING, Layer
 from utils.page.pdf import PdfPage, pdf_page, write_pdf
 from utils.page.svg import to_svg
 
-LETTER = 3.0
-"""X-height in millimetres of a line that is a page of its own (assumed, by eye)."""
-SLACK = 0.01
-"""Millimetres that ink may lie outside of the page, for rounding."""
+LETTER = 3.0  # X-height in millimetres of a line that is a page of its own (assumed, by eye)
+SLACK = 0.01  # millimetres that ink may lie outside of the page, for rounding
 KINDS = (".svg", ".pdf", ".png", ".inkml", ".json")
 """Suffixes of the formats."""
-DPI = 300
-"""Default pixels per inch of a PNG, as printers have."""
+DPI = 300  # default pixels per inch of a PNG, as printers have
 
 
 @dataclass(frozen=True, repr=False)

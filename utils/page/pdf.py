@@ -16,23 +16,23 @@ import numpy as np
 from utils.files import XML_FORBIDDEN, atomic_write
 from utils.page.layers import Layer, Pen, Row, curves, decimal
 
-POINT = 72 / 25.4
-"""Points, the unit of PDF, in a millimetre."""
+POINT = 72 / 25.4  # points, the unit of PDF, in a millimetre
 TEXT_SIZE = 1.4
 """Size of a row's text in heights of its words, so that viewers see one line (measured: pdftotext
 gives the words of a page in order)."""
-MIN_BLANK = 0.1
-"""Width of the narrowest blank in sizes of the text (assumed)."""
-GLYPH_WIDTH = 0.5
-"""In sizes of the text: by it poppler guesses the size of fonts such as this one."""
-EM = 1000
-"""Units of the font in the size of a text, as usual."""
+MIN_BLANK = 0.1  # width of the narrowest blank in sizes of the text (assumed)
+GLYPH_WIDTH = 0.5  # in sizes of the text: by it poppler guesses the size of fonts such as this one
+EM = 1000  # units of the font in the size of a text, as usual
 GLYPH_BOX = (0, -200, 500, 800)
 """Left, bottom, right and top of the glyph in these units, by which viewers mark what is selected
 (assumed)."""
-CODES = 255
-"""Characters of a font, whose codes are bytes from 1."""
-_CATALOG, _PAGES, _RESOURCES, _INFO, _GLYPH = range(1, 6)  # The numbers of objects.
+CODES = 255  # characters of a font, whose codes are bytes from 1
+# The numbers of objects.
+_CATALOG = 1
+_PAGES = 2
+_RESOURCES = 3
+_INFO = 4
+_GLYPH = 5
 
 Drawn: TypeAlias = Sequence[tuple[Pen, Sequence[np.ndarray]]]
 
