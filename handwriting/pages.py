@@ -6,8 +6,8 @@ from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 
-from handwriting.hands import Hands
 from handwriting.layout import fill_pages, set_to_fit
+from handwriting.page_hands import Hands
 from handwriting.page_options import Look, PageOptions, line_height
 from handwriting.paper import Paper
 from handwriting.paragraphs import LAST_COLUMN, TextLine, columns, kind_of, traced

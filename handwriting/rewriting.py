@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handwriting.hands import Hand, Hands
+from handwriting.hands import Hand
+from handwriting.page_hands import Hands
 from handwriting.page_options import Look, PageOptions, PrimerFile
 from handwriting.pages import Origin, Pages, Place
 from handwriting.paper import Paper

@@ -114,7 +114,7 @@ const placed = (parts, {letter, baseline, left}) =>
   shapes.moved(parts, 1 / letter, -left / letter, 1 / letter, -baseline / letter);
 
 /** The same of a whole line: the measures of its hand are changed by its own as far as so many
- * characters tell (handwriting/words.py). */
+ * characters tell (handwriting/word_cutting.py). */
 function straightened(given, hand, text) {
   const characters = text.match(/[\p{L}\p{N}]/gu)?.length ?? 0, [x, y] = given[0][0];
   const told = (prior) => characters / (characters + prior);

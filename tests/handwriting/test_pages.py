@@ -8,7 +8,7 @@ import pytest
 
 from base.pretrained import pretrained
 from handwriting import PageOptions, Paper, write_page
-from handwriting.hands import Hands
+from handwriting.page_hands import Hands
 from handwriting.pages import looks_of, warnings, width_of
 from model import load
 from tests.commands.networks import save, use
