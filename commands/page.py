@@ -148,8 +148,8 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
     defaults = vars(parser.parse([]))
     others = [
         names.get(name, f"--{name.replace('_', '-')}")
-        for name, value in vars(arguments).items()
-        if name not in allowed and value != defaults[name]
+        for name, chosen in vars(arguments).items()
+        if name not in allowed and chosen != defaults[name]
     ]
     if others:
         raise UserError(f"--rewrite takes these from --report: leave out {', '.join(others)}")

@@ -5,14 +5,15 @@ The file is a line of JSON, the header; the weights; and the SHA-256 of both. Th
 - `format`, `role` ("writer" or "reader"), `name`, `licence`;
 - `architecture`, `alphabet` and `normalisation`, as a checkpoint has them;
 - `sampling` of a writer: what `Sampling` has by default, the bounds of its mixture, and the usual
-  size of what it writes; `features` of a reader;
+  size of its lines; `features` of a reader;
 - `replacements` of a writer: what `page` writes for characters that are not in the alphabet;
-- `styles`: lines in whose hands it writes, see `style_of_web`;
+- `styles`: lines in whose hands a writer writes, see `style_of_web`;
 - `tensors`: name, type and shape of each, in their order.
 
 Those of type "int8" are matrices whose rows are scaled: first a float32 for each row, then the
-int8, which are to be multiplied by it. The others are float32. Numbers are little-endian. In the
-former format the header has the `sha256` of the weights, with which the file ends.
+int8, which are to be multiplied by their row's float32. The others are float32. Numbers are
+little-endian. In the former format the header has the `sha256` of the weights, with which the file
+ends.
 """
 
 import hashlib
@@ -90,7 +91,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
     Args:
         path: of the file.
         network: that the engine knows.
-        style: a line in whose hand it writes, as the style "hand".
+        style: file of a line in whose hand the network writes, as the style "hand".
 
     Raises:
         UserError: if the engine does not know the network.
@@ -125,7 +126,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
 
 
 def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
-    """Load the network of a flat file, as `model.load` loads that of a checkpoint.
+    """Load the network of a flat file, as `model.load` loads the network of a checkpoint.
 
     Raises:
         UserError: if the file is damaged, or not of this format.
@@ -199,8 +200,8 @@ def save_styles(path: str | Path) -> None:
 
 def style_of_web(writer: Writer, file: Path) -> dict[str, Any]:
     """Return a style: its `text`; its `ink` in x-heights, three numbers a point; `x_height` in the
-    writer's units; and the `stretch` with which lines become as large as it, see `calibration`, or
-    the vector that the writer is `told`."""
+    writer's units; and the `stretch` with which lines become as large as this line, see
+    `calibrated`, or the vector that the writer is `told`."""
     (ink, text), _ = load_primer(PrimerFile(file), writer)
     height, stretch = x_height(ink), writer.model.stretch_at(Sampling().bias)
     if not writer.is_told:
@@ -231,7 +232,7 @@ def _scaled(weights: np.ndarray) -> bytes:
 
 
 def _sampling(writer: Writer) -> dict[str, Any]:
-    """Return how a writer draws points, and the size of what it writes, in its units."""
+    """Return how a writer draws points, and the size of its lines, in its units."""
     model, usual = writer.model, Sampling()
     lines = [(ink, x_height(ink)) for ink in writer.reference_lines]
     return {
@@ -252,7 +253,7 @@ def _parts(path: str | Path) -> tuple[Mapping[str, Any], bytes]:
     """Return the header and the weights of a file.
 
     Raises:
-        CheckpointError: if it is damaged, or not of this format.
+        CheckpointError: if the file is damaged, or not of this format.
     """
     try:
         with open_file(path) as file:
@@ -275,7 +276,7 @@ def _header(line: bytes, path: str | Path) -> Mapping[str, Any]:
     """Return the header of a file from its first line, with all that its role needs.
 
     Raises:
-        CheckpointError: if it is none, or names a key that is missing or has another value.
+        CheckpointError: if the line is no header; names a key that is missing or has another value.
     """
     try:
         header = strict_json.loads(line.decode())

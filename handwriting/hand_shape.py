@@ -1,9 +1,9 @@
 """What a hand looks like, and how much a pen is stretched so that lines in it are as large.
 
 A steady pen writes smaller than the hand that it continues, a little at each step, and goes on
-from what it wrote (`sampling.sample`); how much depends on the hand. So some lines are written,
-measured, and the stretch is corrected by what they lack. A network that is told the hand needs no
-such stretch.
+from what it wrote (`sampling.sample`); how much smaller depends on the hand. So some lines are
+written and measured, and the stretch is corrected by what they lack. A network that is told the
+hand needs no such stretch.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from utils.hand_measures import baseline, high_marks, levelled, slant, word_gaps
 from utils.ink import bounds, strokes, vertical_segments, x_height
 
 LETTER_WIDTHS = dict.fromkeys(".,:;!'|1Iijl", 0.45) | dict.fromkeys("MWmw@%", 1.5)
-"""Widths of letters in those of the others (measured, roughly: words in ten styles)."""
+"""Widths of letters in widths of all others (measured, roughly: words in ten styles)."""
 SPACE = 1.2  # x-heights between words where the primer shows none (measured: lines of IAM-OnDB)
 LINES = 8  # that are written at once (measured on 24 hands, as `ROUNDS`)
 ROUNDS = 2
@@ -28,7 +28,7 @@ and 1.4 % after one and two corrections)."""
 GAIN = 10.0
 """How many times more a line grows than the offsets of which it consists: the first guess (measured
 on the same hands)."""
-GAINS = (5.0, 30.0)  # bounds of the same as it is measured (measured on the same hands)
+GAINS = (5.0, 30.0)  # bounds of this growth where it is measured (measured on the same hands)
 BOUNDS = (0.97, 1.03)
 """Of both factors of the stretch (by eye and by a recogniser, in the hand of a person unknown to
 `writer`: with 1.05 lines differ by 15 % in width and long ones run away, with 1.025 by 9 %, and are
@@ -124,7 +124,7 @@ def calibrated(
     Args:
         writer: takes a text.
         primer: a line of the hand.
-        sampling: of what it will write; its stretch and limit are not used.
+        sampling: of the lines to come; its stretch and limit are not used.
         progress: show a progress bar of each round.
     """
     ink, text = primer

@@ -1,4 +1,4 @@
-"""A hand: a writer that keeps to it."""
+"""A writer that keeps to one hand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,8 +35,7 @@ class Hand:
         progress: show a progress bar of the lines that are written together.
         second: is asked about what `reader` reads; None for no second reader.
         calibration: how lines become as large as the primer, and how far apart words are; measured
-            unless given, where the primer has a text and the sampling a bias and no stretch of its
-            own.
+            by default, where the primer has a text and the sampling a bias and no stretch.
     """
 
     writer: Writer
@@ -64,7 +63,7 @@ class Hand:
 
     @cached_property
     def shape(self) -> HandShape:
-        """What its words are made to look like."""
+        """What the hand's words are made to look like."""
         shape = HandShape.of(self.primer)
         space = self.calibration and self.calibration.space
         return replace(shape, space=space) if space else shape
@@ -90,7 +89,7 @@ def write_lines(
     primer: Primer | None = None,
     progress: bool = False,
 ) -> list[Line]:
-    """Write lines in the hand of a primer if there is one, else each in a hand of its own."""
+    """Write lines in the hand of the primer; without a primer each in a hand of its own."""
     if primer is None:
         return writer.write_lines(texts, seeds, sampling, progress=progress)
     return Hand(writer, primer, sampling=sampling, progress=progress).write_lines(texts, seeds)

@@ -32,10 +32,10 @@ UNITS = {
 DASHES = ("-", "–", "—")
 """What is not parted from the word before it."""
 CLEARANCE = 0.15
-"""X-heights from the ink of a row to that of the next, at least (assumed: seen as apart)."""
+"""X-heights between the ink of a row and of the next, at least (assumed: seen as apart)."""
 MAX_SPREAD = 1.5
-"""How many times as far apart as usual rows are set so that they do not touch (assumed: beyond, it
-is one slip of the pen that would spread a whole page)."""
+"""How many times as far apart as usual rows are set so that they do not touch (assumed: beyond, one
+slip of the pen would spread a whole page)."""
 STEPS = 40  # sizes that are tried up to the usual one, and from there to twice as much (assumed)
 SIZES_TRIED = [step / STEPS for step in range(STEPS, STEPS // 2 - 1, -1)]
 """Sizes of a text that is made to fit, in usual ones (assumed: below half it is another page)."""
@@ -123,7 +123,7 @@ def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[tuple[Ro
 
 
 def _row(strokes: Sequence[np.ndarray], words: Sequence[WrittenWord], paragraph: Paragraph) -> Row:
-    """Return placed strokes, which are those of words of a paragraph, as a row."""
+    """Return the placed strokes of words of a paragraph as a row."""
     text = "".join(word.text + " " * (word.gap > 0.0) for word in words).rstrip()
     placed = tuple(
         PlacedWord(word.text, len(word.strokes), word.doubt, word.gap == 0.0) for word in words
@@ -236,7 +236,7 @@ def set_to_fit(
     """
     paper, usual, sheets, remarks = options.paper, options.usual_size, options.fit, []
     is_sized = options.size or paper.letter
-    # Lines become as high as it takes on plain paper; else letters become smaller.
+    # Where rows would touch, lines become higher on plain paper; else letters become smaller.
     spreads = options.line_height is None and paper.ruling == "plain"
     shrinks = not (spreads or is_sized or options.line_height)
 

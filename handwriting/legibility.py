@@ -25,7 +25,7 @@ class Legibility:
     Attributes:
         transcriptions: of the lines that were written.
         lines_ended: whether each ended by the stopping rule.
-        tries: how often its words were written, together.
+        tries: how often the words of each line were written, together.
     """
 
     transcriptions: list[Transcription]
@@ -95,9 +95,9 @@ def read_back(
         sampling: as `Writer.write_lines` takes it.
         primer: a line whose hand is continued.
         proofreader: another recogniser than `reader`, which would choose what it reads well itself;
-            with one lines are written as on a page: in the hand of the primer, or else one of the
-            network's own, and each word again if it is misread.
-        tries: most times it writes a word.
+            with a proofreader lines are written as on a page: in the hand of the primer, or else a
+            hand of the network's own, and each misread word again.
+        tries: most times a word is written.
         progress: show progress bars.
 
     Raises:

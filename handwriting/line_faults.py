@@ -28,7 +28,7 @@ CROSSED = "a digit over another sign"
 """Faults of a word besides misread characters: what a reader of pictures takes to be right (lab
 notebook: a reader of pictures proofreads)."""
 WHOLE_HEIGHT = 0.55
-"""Least height of the tallest stroke of a digit, but of a `4`, over that of the digits of its word
+"""Least height of the tallest stroke of a digit, but of a `4`, over the tallest digit of its word
 (by eye: of 3,252 in six styles six have less, most of them rings with a tail, the others 0.6)."""
 RING_AREA = 0.065
 """Least area that a `9` encloses over its height squared (by eye: of 811 in seven styles some 60

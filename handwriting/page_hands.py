@@ -73,7 +73,7 @@ class Hands:
             self._primers[file] = self._primer(file, writer)
         alike = [hand for key, hand in self._hands.items() if key[:2] == (file, bias)]
         if (key := (file, bias, look.slant)) not in self._hands and alike:
-            self._hands[key] = replace(alike[0], slant=look.slant)  # as it is measured already
+            self._hands[key] = replace(alike[0], slant=look.slant)  # the same calibration
         elif key not in self._hands:
             self._hands[key] = Hand(
                 writer,

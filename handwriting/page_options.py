@@ -42,8 +42,8 @@ class PrimerFile:
         path: the file: a style, or any format that is read.
         text: of the ink; None for the one in the file.
         number: which sample of the file, from 0.
-        scale: from its units to those of the network's data; "auto" compares it with lines that the
-            network writes.
+        scale: from the file's units to the units of the network's data; "auto" compares the ink
+            with lines that the network writes.
     """
 
     path: Path
@@ -96,8 +96,8 @@ class PageOptions:
             for neither.
         fit: the sheets that the text is to fill at the largest size, from half of `size`; a short
             text whose size is not given becomes as wide as the sheet.
-        proofread: whether every word is read back, and written again if it is misread.
-        reader: the network that does so; None for the one that is as free as the writer.
+        proofread: whether every word is read back, and a misread word written again.
+        reader: the network that proofreads; None for a pretrained one, as free as the writer.
         tries: most times a word is written.
         skip_unknown: whether characters that the network does not know are left out; otherwise they
             are an error.

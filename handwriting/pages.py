@@ -44,7 +44,7 @@ class Pages(list[Page]):
     Attributes:
         proofread: the words, as they were written and read back.
         remarks: what was done that the text and the options did not say, a sentence each.
-        origin: what it takes to write a word again; see `rewriting.rewrite`.
+        origin: what a word is written again with; see `rewriting.rewrite`.
     """
 
     def __init__(

@@ -47,7 +47,7 @@ class Paper:
     Attributes:
         width, height: of the sheet.
         margins: top, right, bottom, left.
-        ruling: what is printed on it.
+        ruling: what is printed on the sheet.
         spacing: of the ruling.
     """
 
@@ -141,7 +141,7 @@ def size_of(name: str) -> tuple[float, float]:
     """Return the width and height of a sheet named `A4` or given as `210x297`.
 
     Raises:
-        UserError: if it is neither, or not between 40 mm and 5 m.
+        UserError: if the name is neither, or a side not between 40 mm and 5 m.
     """
     if (size := SIZES.get(name.lower())) is not None:
         return size

@@ -81,9 +81,9 @@ class TextLine:
     Attributes:
         number: of the line, from 0.
         look: of the line.
-        kind: what it is.
+        kind: how the line is set.
         indent: by blanks at its start, in x-heights.
-        columns: the words of each, in x-heights, as they are drawn on paper.
+        columns: the words of each column, in x-heights, as they are drawn on paper.
     """
 
     number: int

@@ -75,10 +75,10 @@ def _text_of(
 
 def told_of(style: str | Path) -> dict[str, np.ndarray]:
     """Return what a network is told of a style, of a mix of styles, or of a file or folder of ink:
-    its `hand`, `(L, D + 1)`, and how much it writes as in the lines that are `composed`, `(1,)`.
+    its `hand`, `(L, D + 1)`, and how much lines look like those that are `composed`, `(1,)`.
 
     Raises:
-        UserError: if it cannot be read.
+        UserError: if a file cannot be read.
     """
     parts = [(part, _told_of_file(file)) for file, part in fractions_of(style).items()]
     names = parts[0][1]

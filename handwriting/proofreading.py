@@ -2,7 +2,7 @@
 
 Graves 2013 draws each line once. Here words with a fault are drawn again with the next seed, and
 the best of their tries is kept. Within a line a recogniser reads from what stands around a word, as
-no reader of a number can; so it is shown one word at a time.
+no reader of a number can; so the recogniser is shown one word at a time.
 
 A second recogniser may be asked about what the first reads: one that sees a picture, as people do,
 and no movement. It does not share the habits by which the first reads what a person would not, or
@@ -39,7 +39,7 @@ from utils.ink import DOT_INK, from_strokes
 MAX_DOUBT = 0.1  # nats (by eye: the words of a page)
 MAX_DOUBT_OF_NUMBER = 0.01  # nats with a digit, which nobody guesses (by eye: the words of a page)
 REPORTED_RATIO = 10.0  # limits of doubt from which doubt is reported (by eye: the words of a page)
-UNSURE = 1.0  # nats of a second reader's doubt from which it confirms nothing (assumed)
+UNSURE = 1.0  # nats of doubt from which a second reader confirms nothing (assumed)
 UNCLEAR = 0.8
 """Nats of a second reader's doubt over which a word is written again (lab notebook: a reader of
 pictures proofreads)."""
@@ -64,8 +64,8 @@ class CheckedWord:
         doubt: minus the log-probability that the reader gives the text, in nats.
         faults: what else is wrong with the line or with the word.
         bare: whether each `I` is a bare stroke.
-        second: doubt of a second reader, in nats: 0 where only context tells what it reads from the
-            text; None if there is none, or it does not know the characters.
+        second: doubt of a second reader, in nats: 0 where only context tells what was read from the
+            text; None without a second reader, or where the characters are unknown to it.
         looks_like: what the second reader reads instead.
     """
 

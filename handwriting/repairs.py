@@ -18,7 +18,7 @@ import numpy as np
 from handwriting.hand_shape import HandShape
 from handwriting.written_word import extent
 from model.generation.line import Line
-from utils.ink import strokes
+from utils import ink
 
 # Where the lab notebook has measurements, its section is named: "dots and bars" and others.
 MAX_DOT = 0.5  # x-heights of the largest dot of an `i` (measured: dots and bars)
@@ -61,7 +61,7 @@ class LetterStrokes:
     """The strokes of a written line, with the character of each of their points.
 
     Attributes:
-        text: of the line, behind that of its primer.
+        text: of the line, the primer's first.
         strokes: positions `(n, 2)`, in the order of writing.
         characters: for each stroke the numbers in `text` of the characters that its points are of,
             `(n,)`; what is written behind the text has its length.
@@ -74,14 +74,14 @@ class LetterStrokes:
     @classmethod
     def of(cls, line: Line) -> "LetterStrokes":
         """Return what was written of a line, by the window's peaks."""
-        written, peaks = strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
+        written, peaks = ink.strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
         if not line.primed:
             peaks = np.concatenate([peaks[:1], peaks])  # a step's window is for the next point
         ends = np.cumsum([len(stroke) for stroke in written])[:-1]
         return cls(line.text, written, np.split(peaks, ends))
 
     def copy(self) -> "LetterStrokes":
-        """Return the same in lists of its own."""
+        """Return the letters in new lists, which may be changed."""
         return LetterStrokes(self.text, [*self.strokes], [*self.characters])
 
     def pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -36,7 +36,7 @@ MAX_BYTES = 2**28  # most bytes of a report (assumed: a page of A4 has half a me
 
 
 class Target(NamedTuple):
-    """A word of a page: the numbers of its page and row, and which of the row's it is, from 0."""
+    """A word of a page: the numbers of its page, row and word, each from 0."""
 
     page: int
     row: int
@@ -44,7 +44,7 @@ class Target(NamedTuple):
 
 
 def save_report(path: str | PathLike[str], pages: Pages) -> None:
-    """Save pages, what was read of their words, and what it takes to write one of them again."""
+    """Save pages, what was read of their words, and what a word is written again with."""
     names = ("text", "tries", "hypothesis", "errors", "doubt", "faults", "second", "looks_like")
     each = [{name: getattr(word, name) for name in names} for word in pages.proofread]
     values = {**asdict(pages.origin), "pages": [*map(asdict, pages)]}
@@ -58,7 +58,7 @@ def load_report(path: str | PathLike[str]) -> Pages:
     """Return the pages of a report, their points as they were.
 
     Raises:
-        UserError: if it cannot be read, or is no report of pages.
+        UserError: if the file cannot be read, or is no report of pages.
     """
     text = read_text(path)
     try:
@@ -147,7 +147,7 @@ def candidates(
     hand: Hand, texts: Sequence[str], draws: Sequence[np.random.Generator]
 ) -> list[list[WrittenWord]]:
     """Return `CANDIDATES` of each word that are that word, the best first: in x-heights, from its
-    ink's left edge, with what is doubtful of it.
+    ink's left edge, with what is doubtful of the word.
 
     Args:
         hand: that writes the words.
@@ -169,7 +169,7 @@ def candidates(
 
 
 def _as_one_word(text: str, line: Sequence[CheckedWord]) -> WrittenWord | None:
-    """Return what was written as one word; None if it is not that text."""
+    """Return a written line as one word; None if its words are not that text."""
     words = [word for checked in line for word in checked.words]
     if " ".join(word.text for word in words) != text:
         return None

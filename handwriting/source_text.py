@@ -1,6 +1,5 @@
-"""Text as people have it: its front matter, and lines that a network can write.
-
-Front matter are lines in a text that say how what follows is written.
+"""Text as people have it: front matter, lines that say how the text behind them is written, and
+lines that a network can write.
 """
 
 import json
@@ -46,12 +45,12 @@ _GAP = "\0"  # in the place of what is left out; no alphabet holds it
 
 
 class Fitted(NamedTuple):
-    """A text that a network can write, and what it took.
+    """A text that a network can write, and what was changed.
 
     Attributes:
         text: in NFC, of known characters and `\\n`.
-        changes: what was written for each character; nothing for a mark or an invisible one. Line
-            ends are not listed.
+        changes: what was written for each character; nothing for a mark or an invisible character.
+            Line ends are not listed.
         left_out: what has no replacement.
     """
 
@@ -117,8 +116,8 @@ def known_only(
     unknown = list(dict.fromkeys(c for text in texts for c in alphabet.unknown(text)))
     names = ", ".join(map(describe, unknown))
     if unknown and not skip:
-        hint = "" if skip is None else "; --skip-unknown leaves that out"
-        raise UserError(f"the network does not know {names}{hint}")
+        advice = "" if skip is None else "; --skip-unknown leaves that out"
+        raise UserError(f"the network does not know {names}{advice}")
     left = ["".join(c for c in text if c not in unknown) for text in texts]
     for text, fewer in zip(texts, left, strict=True):
         if not fewer.strip():
@@ -130,8 +129,8 @@ def explain(fitted: Fitted) -> str:
     """Return what was changed and left out in a sentence, or an empty string if nothing was."""
     sentences = []
     if fitted.changes:
-        listed = [f"{_plain(sign)} as {_plain(other)}" for sign, other in fitted.changes.items()]
-        sentences.append(f"written as others: {_listed(listed)}")
+        pairs = [f"{_plain(sign)} as {_plain(other)}" for sign, other in fitted.changes.items()]
+        sentences.append(f"written as others: {_listed(pairs)}")
     if fitted.left_out:
         sentences.append(f"left out: {_listed([*map(describe, fitted.left_out)])}")
     directions = set(map(unicodedata.bidirectional, fitted.left_out))

@@ -47,7 +47,7 @@ def fractions_of(style: str | Path) -> dict[Path, float]:
 
     Raises:
         CheckpointError: if there is no style of a name.
-        UserError: if it is no such list.
+        UserError: if the text is no such list.
     """
     if Path(style).exists() or ":" not in str(style):
         return {style_file(str(style)): 1.0}
@@ -112,11 +112,11 @@ def write_style(
 
     Args:
         path: the file, which `read_ink` reads.
-        ink: the line `(points, 3)`, in its own units.
-        text: what it says.
+        ink: a line `(points, 3)`, in any unit.
+        text: of the ink.
         name: of the style.
-        hand: its descriptor.
-        network: pretrained network that is to write it; None for `writer`.
+        hand: descriptor of the ink.
+        network: pretrained network that is to write in the style; None for `writer`.
 
     Raises:
         OSError: if the file cannot be written.

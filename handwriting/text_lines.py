@@ -1,6 +1,6 @@
 """Text in one hand, as words that a page can be laid out with.
 
-A network writes lines as long as those that it was trained on. Here a text is cut into such lines
+A network writes lines as long as the lines of its training. Here a text is cut into such lines
 at blanks, and all are written in the hand of one primer and proofread: a page breaks its rows by
 the width of what was written (`handwriting.layout`), and no line has to be written again to fit.
 """
@@ -100,8 +100,8 @@ def write_passages(
     """Yield the words of each passage, and as they were proofread; none for a passage
     without a word. A bar shows how many lines are written, if `progress`.
 
-    `BATCH_SIZE` lines are written at a time. What a line becomes does not depend on the others: it
-    has the seed that follows that of the line before.
+    `BATCH_SIZE` lines are written at a time. What a line becomes does not depend on the others: its
+    seed follows the seed of the line before.
     """
     jobs = [(passage.hand, text) for passage in passages for text in passage.lines]
     jobs = [(hand, text, number) for number, (hand, text) in enumerate(jobs, seed)]
@@ -114,7 +114,7 @@ def write_passages(
 
 
 def _written(jobs: Sequence[tuple[Hand, str, int]]) -> list[list[CheckedWord]]:
-    """Return lines in the order of their seeds, those of a hand written together."""
+    """Return lines in the order of their seeds; lines of a hand are written together."""
     texts: dict[Hand, dict[int, str]] = {}
     for hand, text, seed in jobs:
         texts.setdefault(hand, {})[seed] = text
@@ -170,7 +170,7 @@ def _fill(passage: Passage, part: Part) -> CheckedWord:
 
 
 def fit_line(passage: Passage, line: Sequence[CheckedWord]) -> list[WrittenWord]:
-    """Return the words of a line, those that are wider than a row made as narrow as that."""
+    """Return the words of a line; a word that is wider than a row is made as narrow as the row."""
     words: list[WrittenWord] = []
     for checked in line:
         for word in checked.words:

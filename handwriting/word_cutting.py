@@ -32,10 +32,10 @@ LINE_PRIOR = 1.0
 """Letters and digits of a line from which half of its measured height above the hand's baseline is
 believed (measured, lab notebook: words on their line)."""
 TURN_PRIOR = 2.0
-"""The same of its slant, which a few downstrokes show, and of the slope of its baseline (measured,
+"""The same of a line's slant, which a few downstrokes show, and of its baseline's slope (measured,
 `writer` in five styles: lines of 24 characters lean 3 to 6 degrees other than their primer, and 1.3
 other than each other; lab notebook: the lines of a page)."""
-WIDTH_PRIOR = 6.0  # the same of the width of its letters (measured: the lines of a page)
+WIDTH_PRIOR = 6.0  # the same of the width of letters (measured: the lines of a page)
 MAX_WIDENED = 1.33  # by how much letters are widened or narrowed at most (assumed)
 TALL = 0.6  # least height of a tall stroke over that of the tallest (assumed)
 MIN_GAP_RATIO = 0.8  # usual gaps (by eye: with 0.6 words run together in rows that are full)
@@ -79,7 +79,7 @@ def cut_words(letters: LetterStrokes, title: str) -> tuple[list[str], Inks]:
 
     Args:
         letters: of the line.
-        title: the end of their text that is cut, behind that of a primer.
+        title: the end of the line's text, behind the primer's.
     """
     words = [*re.finditer(r"\S+", title)]
     word_of = np.full(len(letters.text) + 1, -1)  # of each character; -1 at blanks

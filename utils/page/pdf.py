@@ -42,7 +42,7 @@ class BoxedWord:
     """A word of a row with the box of its ink in millimetres, y downwards.
 
     Attributes:
-        text: of it.
+        text: of the word.
         left, top, right, bottom: of its ink.
         joined: whether the next word follows without a blank.
     """
