@@ -6,18 +6,13 @@ from functools import cached_property
 
 from handwriting.hand_shape import Calibration, HandShape, calibrated
 from handwriting.page_options import PageOptions
-from handwriting.spellings import ALIKE, spellings
 from model.generation.line import Line
 from model.generation.sampling_options import Primer, Sampling
-from model.generation.writing import SEEDS
 from model.reader import Reader
 from model.writer import Writer
 
 TRY_SEED_STRIDE = 1_000_000_007
 """Difference between the seeds of two tries of a line: prime, and more than there are lines."""
-OWN_TEXT = "It was a quiet evening by the sea"
-"""What a network writes as the sample of a hand of its own."""
-OWN_TRIES = 24  # how often a network writes `OWN_TEXT` at most (assumed)
 
 
 @dataclass(eq=False)
@@ -93,25 +88,3 @@ def write_lines(
     if primer is None:
         return writer.write_lines(texts, seeds, sampling, progress=progress)
     return Hand(writer, primer, sampling=sampling, progress=progress).write_lines(texts, seeds)
-
-
-def own_hand(writer: Writer, reader: Reader | None, seed: int, sampling: Sampling) -> Primer:
-    """Return a line of a hand of the network's own, and its text: the primer of a `Hand`.
-
-    Where a reader chooses the line among several, they are written without a bias: with one, hands
-    are alike (measured, lab notebook: hands of a network's own).
-    """
-    sampling = replace(sampling, bias=0.0) if reader else sampling
-    alphabet = writer.model.alphabet
-    text = "".join(letter for letter in OWN_TEXT if letter in alphabet)
-    if not text.strip():
-        text = "".join(alphabet.characters).strip()[: len(OWN_TEXT)]
-    tries = range(OWN_TRIES if reader else 1)
-    seeds = [(seed + number * TRY_SEED_STRIDE) % SEEDS for number in tries]
-    lines = writer.write_lines([text] * len(seeds), seeds, sampling)
-    doubts = [0.0] * len(lines)
-    if reader:
-        inks, texts = [line.written for line in lines], [spellings(text)] * len(lines)
-        doubts = [doubt for _, doubt in reader.proofread(inks, texts, ALIKE)]
-    best = min(tries, key=lambda number: (not lines[number].ended, doubts[number]))
-    return lines[best].ink, text

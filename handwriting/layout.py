@@ -200,10 +200,8 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
         added = [(row, paragraph, begins)]
         if above and baseline + step > paper.bottom + 1e-6:
             if page:
-                ends = not begins and (current is None or not current[0].strokes)
-                kept = len(page) - ends
-                kept -= kept > 0 and not begins and page[kept - 1][-1]
-                kept = kept or len(page)
+                ends = current is None or not current[0].strokes
+                kept = len(page) if begins else _num_kept(page, ends)
                 added = [*page[kept:], *added]
                 yield _page(page[:kept], paper)
             page, baseline, above, first = [], paper.margins[0], 0.0, False
@@ -215,6 +213,20 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
             above = paragraph.line_height
         begins = False
     yield _page(page, paper)
+
+
+def _num_kept(page: Sequence[tuple[Row, Paragraph, bool]], ends: bool) -> int:
+    """Return how many rows stay on a full page if the next row goes on from its last: all where
+    none would stay, else those that leave no row alone.
+
+    Args:
+        page: the rows, and whether an empty row is above each.
+        ends: whether an empty row, or none, is below the next row.
+    """
+    kept = len(page) - ends  # The last row of a page goes with a row that would be alone.
+    if kept and page[kept - 1][-1]:  # A first row would be alone on the page.
+        kept -= 1
+    return kept or len(page)
 
 
 def _page(rows: Sequence[tuple[Row, Paragraph, bool]], paper: Paper) -> Page:

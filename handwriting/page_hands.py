@@ -4,16 +4,22 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from handwriting.hands import Hand, own_hand
+from handwriting.hands import TRY_SEED_STRIDE, Hand
 from handwriting.page_options import OWN, SECOND, USUAL, Look, PageOptions, PrimerFile, style
 from handwriting.primers import in_hand_of, load_primer
+from handwriting.proofreading import ALIKE, spellings
 from handwriting.styles import network_of, style_of
 from model.generation.hand_encoder import told
 from model.generation.sampling_options import Primer, Sampling
+from model.generation.writing import SEEDS
 from model.loading import load_reader, load_writer
 from model.reader import Reader
 from model.writer import Writer, sampling_of, usual_proofreader
 from utils.checks import UserError
+
+OWN_TEXT = "It was a quiet evening by the sea"
+"""What a network writes as the sample of a hand of its own."""
+OWN_TRIES = 24  # how often a network writes `OWN_TEXT` at most (assumed)
 
 
 class Hands:
@@ -116,3 +122,25 @@ class Hands:
         self._writers[path] = load_writer(path, self._device)
         self.remarks.append(str(self._writers[path]))
         return self._writers[path]
+
+
+def own_hand(writer: Writer, reader: Reader | None, seed: int, sampling: Sampling) -> Primer:
+    """Return a line of a hand of the network's own, and its text: the primer of a `Hand`.
+
+    Where a reader chooses the line among several, they are written without a bias: with one, hands
+    are alike (measured, lab notebook: hands of a network's own).
+    """
+    sampling = replace(sampling, bias=0.0) if reader else sampling
+    alphabet = writer.model.alphabet
+    text = "".join(letter for letter in OWN_TEXT if letter in alphabet)
+    if not text.strip():
+        text = "".join(alphabet.characters).strip()[: len(OWN_TEXT)]
+    tries = range(OWN_TRIES if reader else 1)
+    seeds = [(seed + number * TRY_SEED_STRIDE) % SEEDS for number in tries]
+    lines = writer.write_lines([text] * len(seeds), seeds, sampling)
+    doubts = [0.0] * len(lines)
+    if reader:
+        inks, texts = [line.written for line in lines], [spellings(text)] * len(lines)
+        doubts = [doubt for _, doubt in reader.proofread(inks, texts, ALIKE)]
+    best = min(tries, key=lambda number: (not lines[number].ended, doubts[number]))
+    return lines[best].ink, text

@@ -9,30 +9,24 @@ and no movement. It does not share the habits by which the first reads what a pe
 doubts what a person reads.
 """
 
+import re
+import unicodedata
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, islice, product
 
 import numpy as np
 
 from handwriting.hand_shape import HandShape
 from handwriting.hands import TRY_SEED_STRIDE, Hand
 from handwriting.line_faults import MISSING, SHAPE, UNENDED, faults_of_line, faults_of_words
-from handwriting.spellings import (
-    ALIKE,
-    UNSEEN,
-    folded,
-    spellings,
-    without_accents,
-    without_context,
-)
 from handwriting.word_cutting import written_words
 from handwriting.written_word import WrittenWord, strokes_in_row
 from model.generation.line import Line
 from model.generation.writing import SEEDS
 from model.reader import Reader
-from model.recognition.error_rates import error_counts
+from model.recognition.error_rates import error_counts, normalised
 from utils.alphabet import WRONG
 from utils.ink import DOT_INK, from_strokes
 
@@ -47,6 +41,15 @@ UNCLEAR_NUMBER = 0.4  # the same of a word with a digit (a reader of pictures pr
 LONG = 8
 """Characters of a word beyond which all doubts but `UNSURE` may be larger in proportion (assumed: a
 web address is doubted at each character)."""
+ALIKE = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
+"""Characters that nobody tells apart, each group spelt as its first."""
+SPELT = str.maketrans({sign: group[0] for group in ALIKE for sign in group} | {"…": "..."})
+BARE_I = ("l", "t", "k", "/")
+"""What a reader takes an `I` for that is a bare stroke (lab notebook: the words of a page)."""
+MAX_SPELLINGS = 8  # of a word: as many are read at once
+UNSEEN = "."
+"""Signs at the end of a word that a second reader overlooks though they are there (lab notebook: a
+reader of pictures proofreads)."""
 ALONE = str.maketrans("_~,'\"/!(", "--...lll")
 """Signs that only other ink, or their height in the line, tells apart, each as one of them."""
 
@@ -246,6 +249,32 @@ def keep_best(before: Sequence[CheckedWord], tried: Sequence[CheckedWord]) -> li
         kept = new if complete and (not old.tries or worst < old.wrong) else [old]
         best += [replace(word, tries=old.tries + 1) for word in kept]
     return best
+
+
+def spellings(text: str, bare: bool = False) -> list[str]:
+    """Return how a recogniser may spell a text, where each `I` may be a `bare` stroke: IAM-OnDB has
+    blanks before apostrophes."""
+    several = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I}
+    parts = re.split(r"('|\.\.\.|\0)", folded(text.replace("I", "\0") if bare else text))
+    ways = [several.get(part, (part,)) for part in parts]
+    return ["".join(way).strip() for way in islice(product(*ways), MAX_SPELLINGS)]
+
+
+def folded(text: str) -> str:
+    """Return a text with one character for all that are `ALIKE`."""
+    return normalised(text).translate(SPELT).replace(" '", "'")
+
+
+def without_accents(text: str) -> str:
+    """Return a text without the kinds of its accents, which small writing hardly shows."""
+    apart = unicodedata.normalize("NFD", folded(text))
+    return "".join("\u0301" if unicodedata.combining(sign) else sign for sign in apart)
+
+
+def without_context(text: str) -> str:
+    """Return a text without what only its context tells, blanks within a word, whether a letter is
+    a capital, and an `O` from a zero; and without what is `UNSEEN`."""
+    return folded(text).replace(" ", "").casefold().replace("0", "o").rstrip(UNSEEN)
 
 
 def row_ink(line: Sequence[CheckedWord]) -> np.ndarray:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from handwriting.hand_shape import Calibration
-from handwriting.hands import OWN_TEXT, OWN_TRIES, TRY_SEED_STRIDE, own_hand
+from handwriting.hands import TRY_SEED_STRIDE
+from handwriting.page_hands import OWN_TEXT, OWN_TRIES, own_hand
 from handwriting.proofreading import write_words
 from model import Line
 from model.generation.sampling_options import Sampling

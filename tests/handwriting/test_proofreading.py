@@ -16,8 +16,8 @@ from handwriting.proofreading import (
     judged,
     keep_best,
     proofread,
+    spellings,
 )
-from handwriting.spellings import spellings
 from handwriting.written_word import WrittenWord
 from model import Line
 from utils.alphabet import Alphabet

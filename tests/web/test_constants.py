@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from handwriting import flat_file, hands, page_options, repairs, spellings, word_cutting
+from handwriting import flat_file, hands, page_options, proofreading, repairs, word_cutting
 from model.generation import mixture, sampling, stepper, stopping, writing
 from model.recognition import encoder, ink_features
 from tests.web.conftest import ROOT
@@ -48,7 +48,7 @@ HOMES = {
         for name in ("SHARE", "POINTS", "BAR_TILT", "LEAST_BAR", "WAIST", "DOWN")
     },
     "stopping": {"REST": stopping.REST, "LONGEST_FINISH": stopping.LONGEST_FINISH},
-    "text": {"ALIKE": [*spellings.ALIKE]},
+    "text": {"ALIKE": [*proofreading.ALIKE]},
 }
 """By file the constants that Python has as well."""
 OF_THE_PAGE = {
