@@ -17,7 +17,7 @@ from utils.checks import UserError
 PORT = 8753
 """Always the same one, as a browser keeps what one recorded by address and port."""
 FOLDER = Path(__file__).resolve().parents[1] / "web"
-NETWORKS = [FOLDER / "networks" / name for name in ("writer.bin", "reader.bin")]
+NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("writer", "reader", "descriptor")]
 TYPES = {".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm"}
 """Of files by their endings: the system's own table may lack these."""
 POLICY = re.compile('"Content-Security-Policy" content="([^"]+)"')

@@ -107,8 +107,8 @@ export function baseline(parts) {
   return ways.length ? median(ways.map(({y, dy}) => y + Math.max(dy, 0))) : bounds(parts).bottom;
 }
 
-/** The same of strokes of a text: without small letters, whose turning points tell it, that on which
- * most of the tall strokes stand. */
+/** The y of the baseline of a text: where that has no small letters, whose turning points tell it,
+ * the line on which most of the tall strokes stand. */
 export function baselineOf(parts, text) {
   if (/\p{Ll}/u.test(text)) return baseline(parts);
   const boxes = parts.map((part) => bounds([part]));

@@ -1,12 +1,12 @@
 // Keeps what the page needs, so that it works again without network.
 
-const VERSION = "5";
+const VERSION = "6";
 const PATIENCE = 2000; // ms
 let patience = PATIENCE; // none with a server that hangs, until it answers
 const SHELL = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "engine.wasm",
-  ...["client", "dom", "engine", "features", "hand", "ink", "inkml", "line", "main", "networks",
-    "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text", "worker", "write",
-  ].map((name) => `${name}.js`), "styles.json"];
+  ...["client", "dom", "engine", "features", "flat_file", "hand", "ink", "inkml", "line", "main",
+    "networks", "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text", "worker",
+    "write"].map((name) => `${name}.js`)];
 
 self.addEventListener("install", (event) => {
   self.skipWaiting();

@@ -28,7 +28,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "networks").mkdir()
     shutil.copy(web.FOLDER / "index.html", tmp_path)
     monkeypatch.setattr(web, "FOLDER", tmp_path)
-    monkeypatch.setattr(web, "NETWORKS", [tmp_path / "networks" / "writer.bin"])
+    networks = [tmp_path / "networks" / name for name in ("writer.bin", "descriptor.bin")]
+    monkeypatch.setattr(web, "NETWORKS", networks)
     return tmp_path
 
 
@@ -67,7 +68,6 @@ def test_the_page_is_served_with_its_policy_and_right_types(serve):
         "/main.js?again": "text/javascript",
         "/style.css": "text/css",
         "/engine.wasm": "application/wasm",
-        "/styles.json": "application/json",
     }
     for path, kind in kinds.items():
         answer, content = get(path)
