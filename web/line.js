@@ -5,11 +5,15 @@ import * as shapes from "./ink.js";
 import {withCorners} from "./repairs.js";
 import {encode, misread, plain} from "./text.js";
 
-const TRIES = 6, TRY_SEED_STRIDE = 1_000_000_007, SEEDS = 2 ** 32; // as Python's
-const MIN_STEPS = 100, STEPS_PER_CHARACTER = 40; // of a line
-// Letters and digits that tell half of how high a line lies, of its x-height (by eye: that of
-// capitals and digits alone is theirs), and of its slope.
-const LINE_PRIOR = 1, HEIGHT_PRIOR = 8, TURN_PRIOR = 2;
+const TRIES = 6; // of a line that is misread, as in Python
+const TRY_SEED_STRIDE = 1_000_000_007; // from try to try, as in Python
+const SEEDS = 2 ** 32;
+const MIN_STEPS = 100; // of the limit on a line, for whatever text
+const STEPS_PER_CHARACTER = 40; // of the same
+// Letters and digits that tell half of what a line says of itself, beside its hand (by eye).
+const LINE_PRIOR = 1; // of its baseline
+const HEIGHT_PRIOR = 8; // of its x-height: that of capitals and digits alone is theirs
+const TURN_PRIOR = 2; // of its slope
 const CHUNK = 32; // points that are shown together
 const TAKEN_BACK = 56; // steps after the end of a line that it takes to find it (stopping.js)
 
@@ -55,8 +59,8 @@ export function* writeLine(networks, {text: typed, seed, bias, ...options}) {
   return best;
 }
 
-/** Yield a line as it is drawn, placed as far as that is known. Returns its strokes and whether it
- * is complete. */
+/** Yield a line as it is drawn, at its likely place. Returns its strokes and whether it is
+ * complete. */
 function* handedOn(lines, hand, text) {
   const ink = hand.text ? [] : [...hand.ink];
   const [x, y] = hand.text ? shapes.strokes(hand.ink).flat().at(-1) : [0, 0]; // where it begins

@@ -1,5 +1,5 @@
-// The networks of flat files: one that writes, one that reads, and one that describes hands. They
-// compute what Python's do; see model/generation and model/recognition.
+// The networks of flat files, which write, read and describe hands. They compute what Python's do;
+// see model/generation and model/recognition.
 
 import {Kernels, padded} from "./engine.js";
 import {features, numFeatures} from "./features.js";
@@ -12,12 +12,13 @@ const INPUTS = 4; // of a writer: an offset in x and y, the end of a stroke, the
 const PERIOD = 16; // steps of a call, after which resting pens are looked for
 const BLOCK = 256; // steps for which random numbers are drawn at once
 const PEN_PIVOT = -1.5; // log-odds of ends that a bias leaves as they are
-const KERNEL = 5, STRIDE = 2; // of the convolution
+const KERNEL = 5; // points that the convolution sees at once
+const STRIDE = 2; // points of a frame
 const GATES = [0, 1, 3, 2]; // torch has an LSTM's candidate before its output gate
-const FRAMES = 100; // of a line that count as 1
-const FEW = 0.25; // weight of nothing known, by which a hand of few letters is told less clearly
+const FRAMES = 100; // of a line whose weight is 1
+const FEW = 0.25; // weight of no line, by which a hand of few letters is told less clearly
 const SURE = 8; // weight of a hand that is drawn
-const SHARES = [0.3, 0.7]; // bounds of the fraction of each of two hands in one that is drawn
+const SHARES = [0.3, 0.7]; // bounds of the fraction of each of the two hands in a drawn hand
 const SPAN = 3; // largest number of a vector
 
 function concatenated(rows) {
@@ -227,10 +228,10 @@ class HandEncoder {
     const first = Math.floor(a * length), other = first + 1 + Math.floor(b * (length - 1));
     const fraction = SHARES[0] + c * (SHARES[1] - SHARES[0]);
     const middle = [...hands[0]].map((_, k) => sum(hands.map((hand) => hand[k])) / length);
-    const [one, two] = [first, other % length]
+    const [left, right] = [first, other % length]
       .map((number) => middle.map((value, k) => hands[number][k] - value));
-    const between = one.map((value, k) => fraction * value + (1 - fraction) * two[k]);
-    const unusual = (Math.hypot(...one) + Math.hypot(...two)) / 2 / Math.hypot(...between);
+    const between = left.map((value, k) => fraction * value + (1 - fraction) * right[k]);
+    const unusual = (Math.hypot(...left) + Math.hypot(...right)) / 2 / Math.hypot(...between);
     const hand = middle.map((value, k) => SURE * (value + unusual * between[k]));
     return this.vector([[...hand, SURE]]);
   }

@@ -21,7 +21,7 @@ export function startWrite({client, complain, say, store}) {
   const form = find("#options"), fields = form.elements, initial = new FormData(form);
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let paper, rows = [], sheets = [], job = null, network = null, hand = null;
-  let frame = 0, before = 0, hurried = false; // of the pen that one sees
+  let frame = 0, before = 0, hurried = false; // of the pen that is seen
 
   const look = () => ({pen: Number(fields.pen.value), colour: fields.colour.value});
   const ofSheet = (number) => rows.filter((row) => row.sheet === number);
@@ -224,10 +224,10 @@ export function startWrite({client, complain, say, store}) {
   };
   find("#print").onclick = () => print();
   window.onbeforeprint = () => {
-    const style = new CSSStyleSheet(), own = find("#write").hidden ? [] : rows;
+    const style = new CSSStyleSheet(), shown = find("#write").hidden ? [] : rows;
     style.replaceSync(`@page sheet { size: ${paper?.width}mm ${paper?.height}mm; margin: 0; }`);
     document.adoptedStyleSheets = [style];
-    find("#printed").replaceChildren(...toElements(paper, own, look()));
+    find("#printed").replaceChildren(...toElements(paper, shown, look()));
   };
   find("#link").onclick = async () => {
     history.replaceState(null, "", chosen());
