@@ -14,7 +14,6 @@ const DEVICES = {mouse: "a mouse", touch: "a finger"};
 
 /** Draw strokes as large as they fit on a canvas. */
 function sketch(picture, parts) {
-  if (!picture.clientWidth || !parts.length) return;
   const {left, top, right, bottom} = bounds(parts);
   const context = fresh(picture), {clientWidth: width, clientHeight: height} = picture;
   const scales = [(width - 24) / (right - left || 1), (height - 16) / (bottom - top || 1)];
@@ -29,9 +28,6 @@ export function startHand({client, store}, sentences) {
   let current, timer = 0;
 
   const stateOf = (key) => store.get(key).state;
-  const partsOf = (key) => store.get(key).strokes.map(({points}) => points);
-  const deviceOf = (key) => store.get(key).strokes[0].pointer;
-  const recorded = () => store.recorded().map(({key}) => key);
 
   const pad = new Pad(canvas, "#recording .tools", () => {
     store.keep(current, {strokes: pad.strokes});
@@ -73,7 +69,7 @@ export function startHand({client, store}, sentences) {
   /** Go on, if the reader reads something like the sentence, or cannot be loaded; else ask. */
   async function finish() {
     const key = current, keep = () => next(key, "done");
-    const rows = await client.ask("read", {strokes: partsOf(key)}).catch(() => [{text: key}]);
+    const rows = await client.ask("read", {strokes: pad.parts}).catch(() => [{text: key}]);
     const text = rows.map((row) => row.text).join(" ");
     if (editDistance(text, key) <= MISREAD * key.length) return keep();
     const error = new Error(`This reads “${text}” and not the sentence. Is it right anyway?`);
@@ -81,8 +77,9 @@ export function startHand({client, store}, sentences) {
   }
 
   function showProgress() {
-    const signs = new Set(sentences.join("").replaceAll(" ", "")), {length} = recorded();
-    const written = recorded().join("");
+    const signs = new Set(sentences.join("").replaceAll(" ", ""));
+    const lines = store.recorded(), {length} = lines;
+    const written = lines.map(({text}) => text).join("");
     const shown = [...signs].sort().map((sign) => [sign, written.split(sign).length - 1])
       .filter(([, times]) => times < FEW)
       .flatMap(([sign, times]) => [create("span", {className: times ? "seen" : ""}, sign), " "]);
@@ -94,22 +91,23 @@ export function startHand({client, store}, sentences) {
   }
 
   function showLines() {
-    const keys = recorded(), others = keys.map((key) => DEVICES[deviceOf(key)]).filter(Boolean);
+    const lines = store.recorded(), {length} = lines;
+    const others = lines.map(({device}) => DEVICES[device]).filter(Boolean);
     const devices = [...new Set(others)].join(" or ");
-    find("#learn").hidden = !keys.length;
-    find("#begin").textContent = keys.length ? "Go on" : "Begin";
-    find("#pointers").textContent = devices && `${others.length} of ${keys.length} lines are ` +
+    find("#learn").hidden = !length;
+    find("#begin").textContent = length ? "Go on" : "Begin";
+    find("#pointers").textContent = devices && `${others.length} of ${length} lines are ` +
       `written with ${devices}: the learned hand will look like that.`;
     find("#lines").replaceChildren();
-    for (const key of keys.toReversed()) {
-      const picture = create("canvas", {role: "img", ariaLabel: key});
-      find("#lines").append(create("li", {}, picture, create("small", {}, deviceOf(key)),
-        button("Write again", () => show(key)), " ", button("Delete", () => {
-          if (!confirm(`Delete “${key}”?`)) return;
-          store.keep(key, {state: "", strokes: []});
+    for (const {text, device, strokes} of lines.toReversed()) {
+      const picture = create("canvas", {role: "img", ariaLabel: text});
+      find("#lines").append(create("li", {}, picture, create("small", {}, device),
+        button("Write again", () => show(text)), " ", button("Delete", () => {
+          if (!confirm(`Delete “${text}”?`)) return;
+          store.keep(text, {state: "", strokes: []});
           show();
         })));
-      sketch(picture, partsOf(key));
+      sketch(picture, strokes);
     }
   }
 
@@ -120,9 +118,7 @@ export function startHand({client, store}, sentences) {
   find("#next").onclick = finish;
   find("#skip").onclick = () => next(current, stateOf(current) === "done" ? "done" : "skipped");
   find("#pause").onclick = () => show();
-  find("#download").onclick = () => {
-    const rows = recorded().map((key) => ({text: key, strokes: partsOf(key)}));
-    save("my_hand.inkml", toInkml(rows), "application/inkml+xml");
-  };
+  find("#download").onclick = () =>
+    save("my_hand.inkml", toInkml(store.recorded()), "application/inkml+xml");
   return {pad, open: () => show(current)};
 }

@@ -170,7 +170,7 @@ export function startWrite({client, complain, say, store}) {
     const style = fields.style.value, seed = Number(fields.seed.value);
     if (style !== MINE) return {style, seed};
     await store.reload().catch(() => {}); // `keep` tells
-    const lines = store.recorded().map(({strokes}) => strokes.map(({points}) => points));
+    const lines = store.recorded().map(({strokes}) => strokes);
     if (lines.length) return {lines};
     const error = new Error("Nothing of your hand is recorded here: four lines will do.");
     throw Object.assign(error, {remedy: ["Record", () => { location.hash = "#hand"; }]});
