@@ -3,7 +3,7 @@
 
 import * as shapes from "./ink.js";
 import {withCorners} from "./repairs.js";
-import {encode, misread, plain} from "./text.js";
+import {encode, misread} from "./text.js";
 
 const TRIES = 6; // of a line that is misread, as in Python
 const TRY_SEED_STRIDE = 1_000_000_007; // from try to try, as in Python
@@ -31,7 +31,7 @@ function handOf({header: {sampling}}, hand, bias) {
   const parts = shapes.moved(shapes.strokes(ink), size, 0, size, 0);
   const angle = shapes.baselineAngle(parts), turned = shapes.turnedBack(parts, angle);
   return {
-    ink: shapes.fromStrokes(parts), text: plain(hand.text), letter: shapes.xHeight(parts), angle,
+    ink: shapes.fromStrokes(parts), text: hand.text, letter: shapes.xHeight(parts), angle,
     baseline: shapes.baseline(turned), lean: shapes.slant(turned),
     stretch: stretch.map((factor, axis) =>
       hand.stretch ? factor * hand.stretch[axis] / usual(sampling.bias)[axis] : factor),
@@ -40,8 +40,8 @@ function handOf({header: {sampling}}, hand, bias) {
 
 /** Write a line until it is read right. Yields its {ink} as it grows, and none where it is written
  * again; returns its best try. It is not proofread if it ends before `networks` has a reader. */
-export function* writeLine(networks, {text: typed, seed, bias, ...options}) {
-  const {writer} = networks, text = plain(typed), hand = handOf(writer, options.hand, bias);
+export function* writeLine(networks, {text, seed, bias, ...options}) {
+  const {writer} = networks, hand = handOf(writer, options.hand, bias);
   const whole = encode(hand.text ? `${hand.text} ${text}` : text, writer.header.alphabet);
   writer.begin(hand.ink, whole, hand.text.length, {bias, ...hand});
   const limit = MIN_STEPS + STEPS_PER_CHARACTER * text.length;
@@ -51,10 +51,10 @@ export function* writeLine(networks, {text: typed, seed, bias, ...options}) {
     const lines = writer.write((seed + TRY_SEED_STRIDE * attempt) % SEEDS, limit);
     const {parts, ended} = yield* handedOn(lines, hand, text), {reader} = networks;
     const ink = shapes.fromStrokes(parts);
-    if (!reader) return {ink, text, doubtful: []};
+    if (!reader) return {ink, doubtful: []};
     const read = reader.read(parts).map(({character}) => character).join("");
     const {errors, doubtful} = misread(text, read), faults = errors + (ended ? 0 : text.length);
-    if (!best || faults < best.faults) best = {ink, text, doubtful, read, faults};
+    if (!best || faults < best.faults) best = {ink, doubtful, read, faults};
   }
   return best;
 }

@@ -2,9 +2,6 @@
 
 const ALIKE = ["'’‘`", '"“”„', "-–—", "lI|", "Bß"]; // which nobody tells apart
 
-/** A text as it is written: in normal form C, without blanks around it or two between words. */
-export const plain = (text) => text.normalize("NFC").replace(/\s+/gu, " ").trim();
-
 /** A text of characters that a network knows, and what stands for each of the others: what `page`
  * writes (`fit` in handwriting/plain_text.py), or nothing. Blanks of all kinds stay. */
 export function fit(text, {alphabet, replacements = {}}) {
@@ -16,11 +13,8 @@ export function fit(text, {alphabet, replacements = {}}) {
 }
 
 /** The numbers of a text's characters. */
-export function encode(text, alphabet) {
-  const signs = [...alphabet], unknown = new Set([...text].filter((sign) => !signs.includes(sign)));
-  if (unknown.size) throw new Error(`The network cannot write ${[...unknown].join(" ")}.`);
-  return [...text].map((character) => signs.indexOf(character));
-}
+export const encode = (text, alphabet) =>
+  [...text].map((character) => [...alphabet].indexOf(character));
 
 /** How many characters to insert, delete or replace for one text to become another. */
 export const editDistance = (text, other) => [...text].reduce((before, character) => {

@@ -55,15 +55,13 @@ def array(ink):
 
 
 def test_points_come_as_they_are_computed_and_are_those_of_the_line(page):
-    requests = [WRITER, write("one two"), write("one two", hand=PRIMER), write(" a  b " * 9)]
+    requests = [WRITER, write("one two"), write("one two", hand=PRIMER), write("a b " * 9)]
     for answers in ask(page, *requests)[1:]:
         done, *before = map(array, [answers[-1]["ink"], *(one["ink"] for one in answers[:-1])])
         assert len(before) > 1 and answers[-1]["doubtful"] == []
         for ink in before:
             assert (ink[:, 2] == done[: len(ink), 2]).all()
         assert len(before[-1]) == len(done) and done[-1, 2] == 1
-    done = answers[-1]
-    assert done["text"] == "a b a b a b a b a b a b a b a b a b"
 
 
 def test_a_misread_line_is_written_again_and_the_best_is_kept(page):
@@ -77,7 +75,7 @@ def test_while_a_line_is_written_another_is_begun_or_one_is_read(page):
     read = dict(task="read", strokes=[[[0, 0], [5, 9], [10, 0]]])
     _, _, begun, read, whole = ask(page, WRITER, READER, stopped, read, write("ab"))
     assert len(begun) == 2 and "doubtful" not in begun[-1]
-    assert set(read[0][0]) == {"text", "doubtful"} and whole[-1]["text"] == "ab"
+    assert set(read[0][0]) == {"text", "doubtful"} and "doubtful" in whole[-1]
 
 
 def test_what_goes_wrong_is_one_clear_message(page, tmp_path):
@@ -85,9 +83,8 @@ def test_what_goes_wrong_is_one_clear_message(page, tmp_path):
         "none.bin could not be loaded (404)": dict(WRITER, name="networks/none.bin"),
         "is a writer, and a reader is needed": dict(READER, name="networks/writer.bin"),
     }
-    others = {"The network cannot write 🎉 ש": write("a 🎉 ש")}
-    answers = ask(page, *loading.values(), WRITER, *others.values())
-    for message, (answer,) in zip([*loading, "", *others], answers, strict=True):
+    answers = ask(page, *loading.values())
+    for message, (answer,) in zip(loading, answers, strict=True):
         assert message in answer.get("error", "")
 
 
@@ -114,7 +111,7 @@ def test_the_hand_of_a_writer_is_a_line_or_a_vector(page):
     *hands, written = ask(page, told, *requests)[1:]
     first, again, other, mine = (hand for (hand,) in hands)
     assert first == again != other and len({*map(len, (first, other, mine))} | {7}) == 1
-    assert mine not in (first, other) and written[-1]["text"] == "ab"
+    assert mine not in (first, other) and written[-1]["ink"]
 
 
 @pytest.mark.slow
@@ -134,5 +131,5 @@ def test_the_shipped_networks_write_lines_as_a_page_needs_them(page):
         assert abs(x_height(level) - 1) < 0.25 and abs(np.degrees(angle)) < 3
         start = float(done["ink"][1])
         assert abs(baseline(level)) < 0.3 and done["doubtful"] == [] and abs(start) < 4
-        assert done["text"] == done["read"] == text
+        assert done["read"] == text
         assert judge.read(array(done["ink"])) == text
