@@ -55,15 +55,15 @@ const linearLayer = (kernels, tensors, name, count, columns) => kernels.linear(
  * line begins with `begin`, and `write` draws it, once or several times. */
 export class Writer {
   constructor(module, {header, tensors}) {
-    const kernels = new Kernels(module), vocabSize = [...header.alphabet].length, inputs = INPUTS;
+    const kernels = new Kernels(module), vocabSize = [...header.alphabet].length;
     const of = (name, ...shape) => rowsOf(tensors, `layers.0.${name}`, ...shape);
     const size = tensors["layers.0.weight_hidden"]?.columns;
-    const parts = Object.entries({hidden: size, window: vocabSize, input: inputs})
+    const parts = Object.entries({hidden: size, window: vocabSize, input: INPUTS})
       .map(([name, columns]) => of(`weight_${name}`, 4 * size, columns));
-    Object.assign(this, {header, kernels, size, vocabSize, inputs});
+    Object.assign(this, {header, kernels, size, vocabSize});
     const first = parts[0].map((_, i) => concatenated(parts.map((rows) => rows[i])));
     this.layers = [layer(kernels, first, of("bias", 4 * size, 1).map(([value]) => value))];
-    const below = inputs + vocabSize, order = [[below], [inputs, below], [0, inputs]];
+    const below = INPUTS + vocabSize, order = [[below], [INPUTS, below], [0, INPUTS]];
     for (let number = 1; `layers.${number}.layer.bias_ih_l0` in tensors; number++)
       this.layers.push(
         torchLayer(kernels, tensors, `layers.${number}`, [size, below + size], order));
@@ -92,7 +92,7 @@ export class Writer {
     for (let i = 0; i < ink.length; i += 3) {
       const [x, y] = [0, 1].map((axis) => (ink[i + axis] - mean[axis]) / std[axis]);
       if (i) this.run(1);
-      this.place([x, y, ink[i + 2], 0].slice(0, this.inputs));
+      this.place([x, y, ink[i + 2], 0]);
     }
     if (primed) {
       const phi = kernels.floats(this.phis, text.length + 1), half = sum(phi) / 2;
@@ -108,7 +108,7 @@ export class Writer {
    * ended, peaks}: how many of them count, whether the line is complete, and the characters at the
    * window's peak. */
   *write(seed, limit) {
-    const {kernels, inputs, start, text} = this, {mean, std} = this.header.normalisation;
+    const {kernels, start, text} = this, {mean, std} = this.header.normalisation;
     kernels.floats(...this.state).set(start.state);
     kernels.floats(this.bias, 1)[0] = start.bias;
     this.parity = start.parity;
@@ -121,7 +121,7 @@ export class Writer {
       [this.uniform, this.normal].forEach((place, i) =>
         kernels.floats(place, 2 * PERIOD).set(numbers[i].subarray(from, from + 2 * PERIOD)));
       this.run(steps);
-      const points = kernels.rows(this.points, steps, inputs);
+      const points = kernels.rows(this.points, steps, INPUTS);
       const phis = kernels.rows(this.phis, steps, text.length + 1);
       if (stopping.atRest(points)) kernels.floats(this.bias, 1)[0] /= 2;
       on = stopping.feed(points, phis.map((phi) => phi.indexOf(Math.max(...phi))));
@@ -141,13 +141,13 @@ export class Writer {
     this.point = point;
     this.layers.forEach(({width}, number) => {
       const before = this.parity * width + this.size * (number ? 2 : 1) + this.vocabSize;
-      this.kernels.floats(this.joints[number] + 4 * before, this.inputs).set(point);
+      this.kernels.floats(this.joints[number] + 4 * before, INPUTS).set(point);
     });
   }
 
   /** Make room for a line, in the structure `Writing` of sampling.c; all states are zeros. */
   #allocate(bias, stretch, told) {
-    const {kernels, size, layers, vocabSize, text, inputs, window, header: {sampling}} = this;
+    const {kernels, size, layers, vocabSize, text, window, header: {sampling}} = this;
     const count = layers.length, places = text.length + 1, components = window.count / 3;
     const widths = layers.map(({width}) => width), output = this.#output(stretch);
     // What a step changes lies together, so that it can be copied.
@@ -155,7 +155,7 @@ export class Writer {
     let end = kernels.alloc(sum(sizes));
     this.state = [end, sum(sizes)];
     const [cells, kappas, ...joints] = sizes.map((size) => (end += 4 * size) - 4 * size);
-    const sizesOfSteps = [padded(output.count), 2 * PERIOD, 2 * PERIOD, PERIOD * inputs];
+    const sizesOfSteps = [padded(output.count), 2 * PERIOD, 2 * PERIOD, PERIOD * INPUTS];
     const [raw, uniform, normal, points, phis] = [...sizesOfSteps, PERIOD * places]
       .map((size) => kernels.alloc(size));
     this.bias = kernels.alloc(1, [bias]);
@@ -174,7 +174,7 @@ export class Writer {
     }
     this.writing = kernels.structure("Writing", {
       batch: 1, layers: count, size, vocab_size: vocabSize, components, places,
-      mixtures: Math.floor(output.count / 6), lstm: 1, threads: 1, ends: inputs - 3,
+      mixtures: Math.floor(output.count / 6), lstm: 1, threads: 1, ends: 1,
       log_min_scales: sampling.min_scales.map(Math.log), max_correlation: sampling.max_correlation,
       pen: [PEN_PIVOT, sampling.pen_sharpness],
       weights: pointers(layers.map(({weights}) => weights)), gate_biases: pointers(biases),

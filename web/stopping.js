@@ -19,7 +19,7 @@ export class Stopping {
   /** Take the points (x, y, end of stroke, end of the line) of the next steps and the characters at
    * the window's peak. Returns whether the line goes on. */
   feed(points, peaks) {
-    this.steps.push(...points.map(([x, , , last = 0], i) =>
+    this.steps.push(...points.map(([x, , , last], i) =>
       ({peak: peaks[i], back: (x - this.still[0]) * this.onward < 0, last: last > 0.5})));
     this.up.push(...points.map((point) => point[2] > 0.5));
     const {length} = this.steps;

@@ -70,6 +70,13 @@ def test_a_misread_line_is_written_again_and_the_best_is_kept(page):
     assert answers[-1]["doubtful"] == [[0, 2], [3, 5]]
 
 
+def test_a_line_is_proofread_by_a_reader_that_came_before_its_end(page):
+    begun, go_on = write("Zz qx") | {"pieces": 1}, dict(task="goOn")
+    *_, answers = zip(*ask(page, WRITER, begun, READER, *[go_on] * 150)[3:], strict=True)
+    (done,) = [piece for piece in answers if piece and "doubtful" in piece]
+    assert done["doubtful"] == [[0, 2], [3, 5]]
+
+
 def test_while_a_line_is_written_another_is_begun_or_one_is_read(page):
     stopped = write("A longer line") | {"pieces": 2}
     read = dict(task="read", strokes=[[[0, 0], [5, 9], [10, 0]]])
