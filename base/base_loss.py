@@ -15,7 +15,7 @@ class BaseLoss(ABC):
     name: ClassVar[str]
     """The name of the loss in logs."""
     head: ClassVar[str | None] = None
-    """The `head` of the networks that the loss is for; None if a trainer need not look at it."""
+    """The `head` of the networks that the loss is for; None for any."""
 
     @abstractmethod
     def __call__(self, output: Any, batch: Batch) -> Tensor:
@@ -28,7 +28,7 @@ class BaseLoss(ABC):
     def state_dict(self) -> dict[str, Any]:
         """Return what the loss keeps from step to step, as tensors and plain values.
 
-        Of a loss that is a module these are its buffers.
+        A loss that is a module keeps its buffers.
         """
         return super().state_dict() if isinstance(self, nn.Module) else {}
 
