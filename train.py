@@ -86,16 +86,16 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
     model, config, weights = start.model_on_meta(), start.config, start.weights
     seed, normalisation = config.settings.seed, None
     seed_all(seed)
-    if start.resumed or (weights and config.settings.keep_normalisation):
+    if start.is_resumed or (weights and config.settings.keep_normalisation):
         normalisation = Normalisation.from_dict(weights.content["normalisation"])
     alphabet = start.alphabet
-    if not start.resumed:
+    if not start.is_resumed:
         config.name_by_content()
     settings = config.build("data_loader")
     with trying("data_loader.args.dataset", settings.dataset, "a dataset that loads samples"):
         if weights:
             loaded, fitted = settings.dataset.load_adapted(
-                weights.path, alphabet, device, resumed=start.resumed
+                weights.path, alphabet, device, resumed=start.is_resumed
             )
             config.set_dataset_arguments(fitted)
         else:
@@ -108,7 +108,7 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
             alphabet=alphabet,
             features=model.features,
             extras=model.extras,
-            extends_alphabet=weights is not None and not start.resumed,
+            extends_alphabet=weights is not None and not start.is_resumed,
         )
     start.check_data(loaded, new_data)
     log.info("%s", loaded.report)
@@ -123,7 +123,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
     config, train_loader = start.config, data.training_loader()
     build_model = partial(config.build_model, data.normalisation, data.alphabet, data.extras)
     model = build_model()
-    if start.weights and not start.resumed:
+    if start.weights and not start.is_resumed:
         load_weights(model, start.state_dict_for(model), start.weights.path)
     steps = config.settings.planned_steps(len(train_loader))
     optimizer = config.build("optimizer", params=[*model.to(device).parameters()])
@@ -149,7 +149,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         if (other := getattr(trainer.settings, name)) != value:
             cause = f"{type(trainer).__name__} gives its base {shown(other)}"
             raise ConfigFault(f"trainer.args.{name}", value, f"{cause}: name it as an argument")
-    if not start.resumed:
+    if not start.is_resumed:
         return trainer
     try:
         trainer.checkpoint.load(start.weights.content, start.weights.path)
