@@ -47,11 +47,7 @@ class BatchStream:
     """
 
     def __init__(
-        self,
-        parts: TrainingParts,
-        settings: TrainingSettings,
-        state: RunState,
-        stop: StopRequest,
+        self, parts: TrainingParts, settings: TrainingSettings, state: RunState, stop: StopRequest
     ) -> None:
         self.loader, self.device = parts.train_loader, parts.device
         self.accumulate, self.truncate = settings.accumulate, settings.truncate

@@ -162,12 +162,7 @@ class OptimizerStep:
         }
 
     def load_state_dict(
-        self,
-        state: State,
-        evaluated: Mapping[str, Tensor],
-        source: Path,
-        epochs: int,
-        steps: int,
+        self, state: State, evaluated: Mapping[str, Tensor], source: Path, epochs: int, steps: int
     ) -> None:
         """Restore a state that `state_dict` returned; settings stay as they are.
 

@@ -262,9 +262,7 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
 
 
 def grid_figure(
-    inks: Sequence[Sequence[np.ndarray]],
-    rows: Sequence[str],
-    columns: Sequence[str],
+    inks: Sequence[Sequence[np.ndarray]], rows: Sequence[str], columns: Sequence[str]
 ) -> Figure:
     """Return a figure of lines in rows and columns, such as hands by bias (paper, figures 16-21).
 

@@ -214,11 +214,7 @@ def interpolated(old: State, new: State, fraction: float) -> dict[str, torch.Ten
 
 
 def best_sample(
-    network: Writer,
-    reader: Reader,
-    lines: Sequence[Primer],
-    seed: int,
-    hand: Extras = NOTHING,
+    network: Writer, reader: Reader, lines: Sequence[Primer], seed: int, hand: Extras = NOTHING
 ) -> int:
     """Return the number of the best primer among lines of a hand: of usual length, legible, and,
     unless the network is told the `hand`, such that its continuations are legible."""
