@@ -1,6 +1,5 @@
 """The interface of networks, and what their sequences are told."""
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,12 +65,6 @@ class BaseModel(nn.Module, ABC):
     # Without a value, which would hide a layer of that name.
     head: str
     """The kind of the output, if losses and metrics have to fit it."""
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if len(inspect.signature(cls.initial_state).parameters) < 3:
-            signature = "initial_state(self, batch, given=None)"
-            raise UserError(f"{cls.__name__}.initial_state lacks the argument `given`: {signature}")
 
     def __init__(self) -> None:
         super().__init__()

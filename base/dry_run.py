@@ -222,7 +222,6 @@ def _tried_network(trainer: Any, batch: Batch, precision: str) -> Any:
 
 
 def _check_unchanged(trainer: Any, before: Batch, batch: Batch) -> None:
-    """Raise a ConfigFault if a batch has changed."""
     for name, value in vars(before).items():
         if _differ(value, vars(batch)[name]):
             expected = f"one that changes nothing of a batch in place, as its {name}"
@@ -230,7 +229,6 @@ def _check_unchanged(trainer: Any, before: Batch, batch: Batch) -> None:
 
 
 def _tried_loss(loss: BaseLoss, output: Any, batch: Batch) -> Tensor:
-    """Return the loss of each sequence of a batch."""
     expected, name = "one that returns a value for each sequence", type(loss).__name__
     with trying("loss", loss, expected):
         losses = loss(output, batch)
@@ -248,7 +246,6 @@ def _tried_loss(loss: BaseLoss, output: Any, batch: Batch) -> Tensor:
 
 
 def _tried_metrics(trainer: Any, output: Any, batch: Batch) -> dict[str, float]:
-    """Return the values of the metrics."""
     values: dict[str, float] = {}
     for number, metric in enumerate(copy.deepcopy(trainer.valid_metrics)):
         with trying(f"metrics.{number}", metric, "a metric"):
@@ -360,7 +357,6 @@ def _try_gradient(trainer: Any, batch: Batch) -> None:
 
 
 def _try_step(trainer: Any, batch: Batch) -> None:
-    """Make a step."""
     before = copy.deepcopy(batch)
     trainer.optimizer_step.start(0)
     expected = "one whose step takes chunks, and returns Sums and the norm of the gradient"

@@ -179,16 +179,17 @@ class RunFolder:
                 holds it.
             OSError: if the folders or files cannot be written.
         """
-        inside = resumed_from is not None and resumed_from.resolve().parent == self.models.resolve()
+        same_run = False
         if resumed_from is not None:
+            same_run = resumed_from.resolve().parent == self.models.resolve()
             origin = RunFolder.of(resumed_from)
             weights_from = origin and origin.first_weights()
-        if not inside:
+        if not same_run:
             self.require_new()
         for folder in (self.models, self.log):
             folder.mkdir(parents=True, exist_ok=True)
         self.hold()
-        if not inside:  # Another process may have been here in between.
+        if not same_run:  # Another process may have been here in between.
             self.require_new()
         for folder in (self.models, self.log):
             remove_temporary(folder)

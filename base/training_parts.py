@@ -102,7 +102,7 @@ class TrainingSettings:
 
     @property
     def monitored(self) -> tuple[str, str | None]:
-        """The direction, "min" or "max", and the name of the monitored value; "" and None if none."""
+        """The direction, "min" or "max", and the name of the monitored value; or "" and None."""
         mode, _, name = (self.monitor or "").partition(" ")
         return mode, name or None
 
