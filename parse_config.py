@@ -1,8 +1,8 @@
 """Reads a config, reports all its faults before any data loads, and builds objects from it.
 
-Types are looked up in closed lists: what the project's own packages export, and torch's optimisers
-and schedules. `base.config` has the parts: files and their bases, overrides, the binding of values
-to constructors, and what may differ where a run goes on.
+Types are looked up in closed lists: the exported classes of the project's packages, and torch's
+optimisers and schedules. `base.config` has the parts: files and their bases, overrides, the binding
+of values to constructors, and the differences that a resumed run may have.
 """
 
 import copy

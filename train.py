@@ -71,7 +71,7 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def prepare(arguments: argparse.Namespace) -> int:
-    """Prepare the data, and print what it has."""
+    """Prepare the data, and print its characters."""
     start = resolve_start(arguments)
     data = load_data(start, resolve_device(arguments.device), arguments.new_data)
     print(data.loaded.character_report(data.new_characters))

@@ -19,8 +19,10 @@ from utils.console import SIGNALS
 
 Item = TypeVar("Item")
 
-_ORDER = 2  # keeps the draws of an epoch's order apart from those of its samples
-_JITTER = 0.02  # assumed: see BucketBatchSampler; costs 0.5 % of padding at most
+_ORDER = 2
+"""Part of the seeds of epochs' orders, which makes them other seeds than those of samples."""
+_JITTER = 0.02
+"""Largest change of lengths before sorting, a fraction (assumed: adds at most 0.5 % padding)."""
 
 
 @dataclass

@@ -61,12 +61,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a dataset loaded."""
+    """The loaded samples of a dataset."""
 
     samples: Mapping[str, list[Sample]]
     """By split. Splits may share samples."""
     report: str
-    """The counts of each split, and what is left out and why, as lines of text."""
+    """The counts of each split, and of samples that are left out, as lines of text."""
     quantisation_step: float | None = None
     """Spacing, in source units, of the grid that points lie on; None if they lie on none."""
     canonical: tuple[float, float] | None = None
@@ -146,7 +146,7 @@ class BaseDataset(ABC):
 
     @property
     def characters(self) -> str | None:
-        """Characters that texts of this source may contain; None for those that occur.
+        """Characters that texts of this source may contain; None if any may.
 
         A source that knows them has the same alphabet for any size and seed.
         """

@@ -26,13 +26,13 @@ class BaseLoss(ABC):
         """Return the divisor of the gradient summed over `batch`."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the loss keeps from step to step, as tensors and plain values.
+        """Return the loss's state, which changes from step to step, as tensors and plain values.
 
         A loss that is a module keeps its buffers.
         """
         return super().state_dict() if isinstance(self, nn.Module) else {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on with what `state_dict` returned."""
+        """Go on with a state that `state_dict` returned."""
         if isinstance(self, nn.Module):
             super().load_state_dict(state)

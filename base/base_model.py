@@ -1,4 +1,4 @@
-"""The interface of networks, and what their sequences are told."""
+"""The interface of networks, and the further inputs of their sequences."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from base.base_data_loader import Batch
 from utils.checks import DataError, UserError, short
 
-_LATENT = 3  # of the seeds of latents, so that their draws are not those of a line's points
+_LATENT = 3
+"""Part of the seeds of latents, which makes them other seeds than those of a line's points."""
 
 
 class ExtraShapes(dict[str, tuple[int, ...]]):

@@ -98,7 +98,7 @@ class BaseTrainer(ABC):
         self._nonfinite: list[str] = []  # with `anomaly`: modules whose output was not finite
         self._is_trained = False
 
-    # What a task may override.
+    # For a task to override.
 
     def check(self) -> None:
         """Raise a ConfigFault if settings do not fit the network, data or device. Writes nothing.
@@ -213,10 +213,10 @@ class BaseTrainer(ABC):
     def keep(self, name: str, part: Kept) -> Kept:
         """Keep a further part of a subclass, such as a second network, and return the part.
 
-        The part is saved, resumed, and put back after the trial before a run. The weights of a
-        network are those of the main process from the start. An optimiser, in each of its steps,
-        first sums its gradients over all processes, which have to call it together, also where one
-        has no row of a batch; gradients that are not finite are dropped.
+        The part is saved, resumed, and put back after the trial before a run. A network begins with
+        the weights of the main process. An optimiser, in each of its steps, first sums its
+        gradients over all processes, which have to call it together, also where one has no row of a
+        batch; gradients that are not finite are dropped.
 
         Args:
             name: unique in the trainer.

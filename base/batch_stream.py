@@ -42,7 +42,7 @@ class BatchStream:
     Args:
         parts: of the run: the loader, and the device that batches go to.
         settings: of the run.
-        state: of the run, whose progress and carried states this moves on.
+        state: of the run; the stream moves on its progress and carried states.
         stop: receives a failure of the loader.
     """
 

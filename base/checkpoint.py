@@ -117,7 +117,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     The training state is checked when training resumes.
 
     Raises:
-        CheckpointError: naming the file and what is wrong with it.
+        CheckpointError: naming the file and its fault.
     """
     try:
         with open_file(path) as file:
@@ -165,7 +165,7 @@ def _checked(content: Any, size: int) -> Checkpoint:
         raise CheckpointError("state_dict: weights by name are needed")
     Normalisation.from_dict(content["normalisation"])
     Alphabet(content["alphabet"] or [])
-    # Strides can make a tensor many times as large as what is stored of it.
+    # Strides can make a tensor many times as large as its stored numbers.
     if sum(weight.nbytes for weight in weights.values()) > size:
         raise CheckpointError("its weights have more numbers than the file stores")
     return _migrated(content)

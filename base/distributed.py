@@ -141,7 +141,7 @@ def all_reduce_max(values: Sequence[float]) -> list[float]:
 
 
 def broadcast_object(make: Callable[[], Value]) -> Value:
-    """Return what `make` returns in the main process; it is called nowhere else."""
+    """Return the result of `make`, which the main process alone calls."""
     if world_size() == 1:
         return make()
     value = [make() if is_main() else None]

@@ -131,7 +131,7 @@ class OptimizerStep:
             step_schedule(self.lr_scheduler)
 
     def end_epoch(self, value: float | None) -> None:
-        """Advance a schedule that steps by epochs; `value` is what ReduceLROnPlateau looks at."""
+        """Advance a schedule that steps by epochs; `value` is for ReduceLROnPlateau."""
         if self.settings.schedule_by == "epoch":
             step_schedule(self.lr_scheduler, value)
 

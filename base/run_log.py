@@ -108,7 +108,7 @@ class RunLog:
             values: by name.
             progress: at the end of the epoch.
             seconds: that its steps took.
-            track: gets the row of metrics.csv; after an error of it the run goes on.
+            track: gets the row of metrics.csv; an error of `track` does not end the run.
         """
         epoch, epochs, skipped = progress.epoch, self.settings.epochs, values["skipped_steps"]
         with self._stop.catch_os_errors():
@@ -129,7 +129,7 @@ class RunLog:
         log.info("%s", "  ".join(words))
 
     def draw(self, draw: Callable[[int, int], None], epoch: int, step: int) -> None:
-        """Let `draw` make the pictures of an epoch; after an error of it the run goes on."""
+        """Let `draw` make the pictures of an epoch; an error of `draw` does not end the run."""
         with self._stop.catch_os_errors(), random_state_kept():
             try:
                 draw(epoch, step)

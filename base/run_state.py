@@ -147,7 +147,7 @@ class RunState:
     def count(self, step: Sums, norm: float, rate: float, seconds: float) -> None:
         """Count a step by its sums, the norm of its gradient, its learning rate and its duration.
 
-        A norm that is not finite is that of a skipped step, whose sums count all the same.
+        A step with a norm that is not finite was skipped; its sums count all the same.
         """
         progress, first, sums = self.progress, self.progress.first_loss, self.sums
         skipped = not math.isfinite(norm)

@@ -128,7 +128,7 @@ class TrainingSettings:
     def planned_steps(self, batches: int) -> int:
         """Return the steps of a schedule in a whole run, given the batches of a pass over the data.
 
-        `validate` refuses settings by which it is not known.
+        `validate` refuses settings with which the number is unknown.
         """
         if self.schedule_by == "epoch":
             return self.epochs

@@ -51,8 +51,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
     def parse(self, words: list[str] | None = None) -> argparse.Namespace:
-        """Parse a command line (None: that of the process), whose positional arguments may stand
-        between its options."""
+        """Parse words (None: the command line of the process); positional arguments may stand
+        between options."""
         words = sys.argv[1:] if words is None else words
         if empty := next((word for word in words if word[:1] == "-" and word[-3:] == "=--"), None):
             raise UserError(f"argument {empty[:-3]}: '--' is not a value")  # argparse takes none

@@ -186,7 +186,7 @@ def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
 
 
 def resumed(arguments: argparse.Namespace, run: RunFolder | None) -> Start:
-    """Resumed: `run` goes on. Branched, if that is None: a new run goes on from the checkpoint."""
+    """Resumed: `run` goes on. Branched, if `run` is None: a new run goes on from the checkpoint."""
     weights = _find(arguments.resume, resumed=True)
     stored = weights.content["config"]
     config = ConfigParser.from_checkpoint(stored, weights.path, arguments.overrides)

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class GenerationTrainer(BaseTrainer):
-    """Trains a network that predicts the next point, and draws what it writes after each epoch.
+    """Trains a network that predicts the next point, and draws lines of it after each epoch.
 
     Where the data has a canonical unit, `valid_log_loss_canonical` is logged as well: the same
     density in that unit, over the points as recorded. (With a regression head there is no density,

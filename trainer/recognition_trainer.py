@@ -24,7 +24,7 @@ SPARE = 5
 
 
 class RecognitionTrainer(BaseTrainer):
-    """Trains a recogniser, and draws what it reads after each epoch.
+    """Trains a recogniser, and draws lines and their readings after each epoch.
 
     Validation also reads the lines, by greedy decoding, so that the metric `ErrorRates` gives the
     error rates over the whole split. Its loss is under full teacher forcing.

@@ -2,8 +2,8 @@
 
 The same visible text can be typed in several ways, such as `é` as one character or as `e` and a
 combining accent. Texts are converted to Unicode's normal form C (NFC), which is unique: composed
-where there is a composed character. What has none, such as `x̂` or an emoji of several parts,
-stays a sequence of characters.
+where there is a composed character. Others, such as `x̂` or an emoji of several parts, stay
+sequences of characters.
 """
 
 import unicodedata

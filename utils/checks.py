@@ -45,7 +45,7 @@ class Range(NamedTuple):
 
 
 class UserError(Exception):
-    """An error that a user can correct: what was wrong, where, and what is accepted.
+    """An error that a user can correct: the fault, its place, and what would be accepted.
 
     The scripts print its message without a traceback and exit with status 2.
     """

@@ -1,7 +1,7 @@
 """Handling of interrupts, and of standard streams that cannot be written.
 
-The scripts import this first and slow modules after it. It imports only what Python has already
-loaded at its start: even `signal` would load other modules first, for its enumerations.
+The scripts import this module first and slow modules after it. It imports only modules that Python
+has already loaded at its start: even `signal` would load others first, for its enumerations.
 """
 
 import _signal as signal

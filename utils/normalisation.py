@@ -83,7 +83,7 @@ class Normalisation:
         return result.astype(np.float32)
 
     def nats_in(self, unit: tuple[float, float]) -> float:
-        """Return what is added to a point's nats when offsets are in another unit.
+        """Return the nats that a point gets in addition when offsets are in another unit.
 
         A density of offsets in units of s becomes one in units of c by the factor c / s along each
         axis, which adds ln(s / c) to the negative log-density.

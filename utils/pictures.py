@@ -13,8 +13,8 @@ FRAME = 4
 MARGIN = 2
 """Pixels between ink and the edge of a picture (assumed)."""
 PEN = 0.14
-"""X-heights of the pen's width (assumed: 0.4 mm beside small letters of 2.2 mm, which are 0.8 times
-what `x_height` measures in running text)."""
+"""X-heights of the pen's width (assumed: 0.4 mm beside small letters of 2.2 mm; `x_height` measures
+1.25 times as much in running text)."""
 LEAST_PEN = 1.0
 """Pixels of the pen's width, at least: a thinner pen fades (assumed)."""
 SHORT = 1.6
@@ -98,7 +98,7 @@ def raster(
     start = np.repeat(points, counts, axis=0) + number[:, None] * step
 
     reach = (width + blur) / 2
-    size = int(np.ceil(2 * reach + STEP)) + 1  # of a square of pixels around what a segment reaches
+    size = int(np.ceil(2 * reach + STEP)) + 1  # of a square of all pixels that a segment reaches
     padded = np.full((shape[0] + 2 * size, shape[1] + 2 * size), np.inf, dtype=np.float32)
     pixels = np.floor(start + step / 2 - size / 2).astype(np.int32)[..., None] + np.arange(size)
     away = (pixels + 0.5 - start[..., None]).astype(np.float32)  # (segments, 2, size)

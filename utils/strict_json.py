@@ -103,7 +103,7 @@ def nested(values: Json, key: str = "") -> Iterator[tuple[str, Json]]:
 
 
 def without(values: Json, unwanted: Callable[[str, Json], bool]) -> Json:
-    """Return the values of a config without those that are unwanted by their names and values."""
+    """Return the values of a config without the unwanted; `unwanted` takes names and values."""
     if isinstance(values, list):
         return [without(v, unwanted) for v in values if not unwanted("", v)]
     if isinstance(values, dict):

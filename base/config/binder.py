@@ -28,7 +28,8 @@ WORDS = {
     str: "a string",
     types.NoneType: "null",
 }
-MAX_INTEGER = 2**63 - 1  # What a tensor holds.
+MAX_INTEGER = 2**63 - 1
+"""The largest number in a tensor of integers."""
 OBJECT = 'an object {"type": ..., "args": {...}}'
 
 

@@ -73,7 +73,7 @@ class HandDataset(BaseDataset):
     Args:
         root: the file or the folder.
         x_height: x-height to which all lines are scaled, in units of the network; null
-            measures it in what the network writes.
+            measures it in lines that the network writes.
         step: mean distance from point to point within strokes, in the same units; null measures it
             likewise.
         size: lines of the hand in an epoch at least: fewer are repeated, each time augmented anew.
@@ -243,7 +243,7 @@ def save_practice(
 
 
 def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
-    """Load what `save_practice` saved.
+    """Load a file of `save_practice`.
 
     Raises:
         DataError: if the file is missing or broken.
