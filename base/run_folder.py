@@ -193,14 +193,7 @@ class RunFolder:
             self.require_new()
         for folder in (self.models, self.log):
             remove_temporary(folder)
-        before = self._starts()
-        messages = self.models / "train.log"
-        # A killed run could not record its end: the time is that of its last message.
-        if before and "ended" not in before[-1] and messages.exists():
-            last = local_time(at=messages.stat().st_mtime)
-            before[-1]["ended"] = {"time": last, "state": "stopped", "reason": "killed"}
-        for former in before:  # Starting over takes the config of the last start.
-            former.pop("config", None)
+        before = self._former_starts()
         start = {
             "started": local_time(),
             "resumed_from": None if resumed_from is None else str(resumed_from),
@@ -214,6 +207,17 @@ class RunFolder:
         self._record["runs"] = [*before, start]
         write_json(self.models / "run.json", self._record)
         return bool(before)
+
+    def _former_starts(self) -> list[dict[str, Any]]:
+        """Return the starts so far for the record of a new start."""
+        starts, messages = self._starts(), self.models / "train.log"
+        # A killed run could not record its end: the time is that of its last message.
+        if starts and "ended" not in starts[-1] and messages.exists():
+            last = local_time(at=messages.stat().st_mtime)
+            starts[-1]["ended"] = {"time": last, "state": "stopped", "reason": "killed"}
+        for start in starts:  # Starting over takes the config of the last start alone.
+            start.pop("config", None)
+        return starts
 
     def end(self, state: str, reason: str) -> None:
         """Record in `run.json` how the present start ended.

@@ -10,6 +10,7 @@ from collections import ChainMap, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from utils.checks import first_line, for_terminal
 from utils.strict_json import children, nested
 
 SEED = "trainer.args.seed"
+DEPTHS = ("", "*/", "*/*/", "*/*/*/")
+"""Patterns of the folders of runs below `saved`, or below a folder within it."""
 Run = ChainMap[str, Any]
 """A run, or the mean of several: values by column (a mean has the standard deviation of NAME as
 `NAME_std`), then the config by dotted key."""
@@ -28,12 +31,10 @@ Run = ChainMap[str, Any]
 
 def read_runs(folders: Sequence[str]) -> Iterator[Run]:
     """Yield the runs in folders, each once; one that cannot be read costs a warning."""
-    by_path = {
-        config.parent.resolve(): config.parent
-        for folder in map(Path, folders)
-        for depth in ("", "*/", "*/*/", "*/*/*/")
-        for config in sorted(folder.glob(f"{depth}config.json"))
-    }
+    by_path: dict[Path, Path] = {}
+    for folder, depth in product(map(Path, folders), DEPTHS):
+        for config in sorted(folder.glob(f"{depth}config.json")):
+            by_path[config.parent.resolve()] = config.parent
     for folder in by_path.values():
         try:
             yield read_run(folder)
