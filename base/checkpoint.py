@@ -219,10 +219,10 @@ def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None
             log.warning("skipped %s", cause)
         return CheckpointFile(path, content)
     runs = [run for place in ("*", "*/*", "models/*/*") for run in folder.glob(place)]
-    inside = sorted(str(run) for run in runs if checkpoints(run))
+    complete = sorted(str(run) for run in runs if checkpoints(run))
     raise CheckpointError(
         f"{folder}: no complete checkpoint found{listed(skipped)}"
-        + (f"; there are some in {', '.join(inside[-3:])}" if inside else "")
+        + (f"; there are some in {', '.join(complete[-3:])}" if complete else "")
     )
 
 

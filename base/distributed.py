@@ -109,10 +109,10 @@ def claim_message(message: str) -> bool:
     if _store is None:
         return True
     try:
-        anything, same = _store.add("messages", 1), _store.add(f"message {message}", 1)
+        messages, repeats = _store.add("messages", 1), _store.add(f"message {message}", 1)
     except RuntimeError:  # torchrun has exited too.
         return True
-    return anything == 1 if message.startswith(_LOST) else same == 1
+    return messages == 1 if message.startswith(_LOST) else repeats == 1
 
 
 @contextmanager

@@ -77,8 +77,8 @@ def _try_parts(trainer: Any) -> None:
     with trying("trainer", trainer, "a trainer"):
         values |= sums.losses(trainer.loss.name)
         extra = as_floats(trainer.extra_metrics(values, sums), trainer)
-    if again := extra.keys() & values.keys():
-        expected = f"one whose extra_metrics have names of their own, not {min(again)!r}"
+    if repeated := extra.keys() & values.keys():
+        expected = f"one whose extra_metrics have names of their own, not {min(repeated)!r}"
         raise ConfigFault("trainer", type(trainer).__name__, expected)
     if _has_user_parts(trainer):
         # In pairs, so that a contrastive loss finds two samples of each person.

@@ -120,8 +120,8 @@ def seed_means(runs: Sequence[Run]) -> Iterator[Run]:
     groups: defaultdict[str, dict[int, Run]] = defaultdict(dict)
     for run in runs:
         if run["state"] == "finished":
-            same = sorted((key, repr(run.get(key))) for key in run.maps[1].keys() - {SEED})
-            groups[repr(same)][run.get(SEED)] = run
+            settings = sorted((key, repr(run.get(key))) for key in run.maps[1].keys() - {SEED})
+            groups[repr(settings)][run.get(SEED)] = run
     for by_seed in groups.values():
         members = list(by_seed.values())
         if len(members) < 2:

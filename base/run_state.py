@@ -218,13 +218,13 @@ class RunState:
         before, now = saved["batches"], layout["batches"]
         if before != now:
             log.warning("a pass over the data has %d batches instead of %d", now, before)
-        same = all(saved[name] == value for name, value in layout.items())
+        same_layout = all(saved[name] == value for name, value in layout.items())
         progress = filled(Progress, saved["progress"])
         self.progress = replace(
             progress,
             epoch_pass=min(progress.epoch_pass, progress.data_pass),
             batch=min(progress.batch * now // before, now - 1),
-            chunk=progress.chunk if same else 0,
+            chunk=progress.chunk if same_layout else 0,
         )
         self.sums, self.values, self.source = filled(Sums, saved["sums"]), dict(values), source
         self._load_metrics(saved)

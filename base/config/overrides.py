@@ -62,12 +62,12 @@ class Override(NamedTuple):
         *parents, last = self.key.split(".")
         holder, place = values, ""
         for name in parents:
-            inside, place = children(holder), f"{place}{name}"
-            if name == "args" and "type" in inside:
-                inside.setdefault("args", {})
-            if name not in inside:
-                raise ConfigFault(place, ABSENT, f"no such key{hint(name, inside)}")
-            holder, place = inside[name], f"{place}."
+            values_here, place = children(holder), f"{place}{name}"
+            if name == "args" and "type" in values_here:
+                values_here.setdefault("args", {})
+            if name not in values_here:
+                raise ConfigFault(place, ABSENT, f"no such key{hint(name, values_here)}")
+            holder, place = values_here[name], f"{place}."
         if isinstance(holder, dict):
             holder[last] = value
         elif last in children(holder):
