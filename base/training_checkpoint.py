@@ -145,9 +145,8 @@ class TrainingCheckpoint:
                     log.warning("%s is not resumed; kept as %s", path, set_aside(path))
             measures = [key for key in self.changes if key.startswith(MEASURED_BY)]
             if measures and self.run.best.exists():
-                log.info(
-                    "best begins anew; the one before is %s", set_aside(self.run.best, "former")
-                )
+                former = set_aside(self.run.best, "former")
+                log.info("best begins anew; the one before is %s", former)
             # Also without the best checkpoint, or if another value is monitored now.
             had_best = progress.best_epoch is not None
             forgets_best = measures or (had_best and not self._find_best(source))
