@@ -136,13 +136,13 @@ def read_split(
     if search.language_model is not None:
         searches["language_model"] = search
     inks = [sample.ink for sample in samples]
-    found = read_each_way(model, inks, searches, progress=True)
+    texts_by_search = read_each_way(model, inks, searches, progress=True)
     return {
         name: [
             Transcription(sample.name, sample.ink, sample.text, text)
             for sample, text in zip(samples, texts, strict=True)
         ]
-        for name, texts in found.items()
+        for name, texts in texts_by_search.items()
     }
 
 

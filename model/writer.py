@@ -21,12 +21,13 @@ from utils.alphabet import PANGRAM, nfc
 from utils.checks import UserError
 from utils.licences import OPEN
 
-OWN_LINES, OWN_STEPS = 8, 300
-"""Lines that a network writes for comparison with a primer, and their steps (measured, lab
-notebook: constants)."""
+OWN_LINES = 8
+"""Lines that a network writes for comparison with a primer (measured, lab notebook: constants)."""
+OWN_STEPS = 300
+"""Steps of these lines (measured, lab notebook: constants)."""
 LETTERS = PRETRAINED / "letters.json"
-"""Of networks, the share of each letter beyond ASCII that is read in what they write (measured, lab
-notebook: letters that networks hardly know)."""
+"""By network, the fraction of each letter beyond ASCII that a reader reads in its lines (measured,
+lab notebook: letters that networks hardly know)."""
 
 
 @dataclass(repr=False)
@@ -102,9 +103,9 @@ class Writer(TrainedNetwork):
     @property
     def usual_text(self) -> str:
         """What is written where no text is given: what it knows of a pangram, or its alphabet."""
-        known = self.model.alphabet
-        text = "".join(one for one in PANGRAM if one in known).strip()
-        return text or "".join(known.characters)[:30]
+        alphabet = self.model.alphabet
+        text = "".join(character for character in PANGRAM if character in alphabet).strip()
+        return text or "".join(alphabet.characters)[:30]
 
     @cached_property
     def reference_lines(self) -> list[np.ndarray]:
@@ -142,13 +143,13 @@ def sampling_of(
         UserError: if a bias is for a writer without a density that it could sharpen.
     """
     values = {"bias": bias, "pen_sharpness": pen_sharpness}
-    given = {name: value for name, value in values.items() if value is not None}
-    if given and not writer.model.has_density:
+    chosen = {name: value for name, value in values.items() if value is not None}
+    if chosen and not writer.model.has_density:
         raise UserError(
             f"{writer.path} contains a network with a regression head, which has no density to "
-            f"sharpen: leave out --{next(iter(given)).replace('_', '-')}"
+            f"sharpen: leave out --{next(iter(chosen)).replace('_', '-')}"
         )
-    return Sampling(**given, max_steps=max_steps)
+    return Sampling(**chosen, max_steps=max_steps)
 
 
 def usual_proofreader(writer: Writer) -> str:
@@ -160,7 +161,7 @@ def warning(path: Path, text: str) -> str:
     """Return which letters of a text a pretrained network hardly knows, as fewer than half of them
     are read, in a sentence; an empty one if it knows all, or is no pretrained network."""
     name = next((name for name, file in pretrained().items() if file == path.resolve()), "")
-    shares = strict_json.read(LETTERS).get(name, {})
-    letters = [one for one in dict.fromkeys(text) if shares.get(one, 1.0) < 0.5]
+    fractions = strict_json.read(LETTERS).get(name, {})
+    letters = [letter for letter in dict.fromkeys(text) if fractions.get(letter, 1.0) < 0.5]
     hardly = f"{name} hardly knows {' '.join(letters)}: fewer than half of them can be read"
     return hardly if letters else ""

@@ -10,7 +10,7 @@ far as there are such, and a zero where that makes the width even.
 import ctypes
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from base.base_model import BaseModel
@@ -18,7 +18,7 @@ from model.generation.mixture import PEN_PIVOT, stretched
 from model.generation.stepper import PERIOD, Stepper, WritingState
 from model.layers.cells import each_row, reorder_gates
 from model.layers.kernels import library
-from model.layers.kernels.library import address
+from model.layers.kernels.library import address, round_up
 from model.layers.recurrent import RecurrentLayer
 from model.layers.window import WindowedLayer
 
@@ -40,15 +40,15 @@ def _gates(layer: WindowedLayer | RecurrentLayer, seen: tuple[int, int]) -> tupl
         hidden, bias = layer.weight_hidden, layer.bias
         candidate = getattr(layer, "bias_candidate", None)
     else:
-        own = layer.layer
-        point, window, below = own.weight_ih_l0.tensor_split((seen[0], sum(seen)), 1)
-        incoming, hidden = torch.cat((below, window, point), 1), own.weight_hh_l0
+        torchs = layer.layer
+        point, window, below = torchs.weight_ih_l0.tensor_split((seen[0], sum(seen)), 1)
+        incoming, hidden = torch.cat((below, window, point), 1), torchs.weight_hh_l0
         if layer.cell == "LSTM":
             incoming, hidden = reorder_gates(incoming), reorder_gates(hidden)
-            bias = reorder_gates(own.bias_ih_l0 + own.bias_hh_l0)
+            bias = reorder_gates(torchs.bias_ih_l0 + torchs.bias_hh_l0)
         else:
-            both, candidate = own.bias_hh_l0.split((2 * size, size))
-            bias = own.bias_ih_l0 + functional.pad(both, (0, size))
+            both, candidate = torchs.bias_hh_l0.split((2 * size, size))
+            bias = torchs.bias_ih_l0 + functional.pad(both, (0, size))
     if layer.cell == "GRU":
         both, last = hidden.split((2 * size, size))
         hidden = torch.cat((both, torch.zeros_like(last), last))
@@ -71,19 +71,20 @@ class CompiledStepper(Stepper):
         output = stretched(network.output, lines.stretch(network), network.normalisation)
         self.outputs, self.vocab_size, self.components = len(output.bias), 0, 0
 
-        def packed(layer: nn.Linear) -> Tensor:
-            return library.pack(layer.weight.to(matmul_dtype).t())
+        def packed(weight: Tensor, groups: int = 1) -> Tensor:
+            return library.pack(weight.to(matmul_dtype).t(), groups)
 
         # Copies: the weights may change while lines are written.
-        self.fixed = dict(output_weights=packed(output), output_bias=output.bias.float().clone())
+        output_bias = output.bias.float().clone()
+        self.fixed = dict(output_weights=packed(output.weight), output_bias=output_bias)
         if isinstance(first, WindowedLayer):
             self.vocab_size, self.components = first.vocab_size, first.components
-            self.fixed["window_weights"] = packed(first.window)
+            self.fixed["window_weights"] = packed(first.window.weight)
             self.fixed["window_bias"] = first.window.bias.float().clone()
         gates = [_gates(layer, (self.inputs, self.vocab_size)) for layer in network.layers]
         self.widths = [weight.shape[1] for weight, _ in gates]
         self.fixed |= dict(
-            weights=[library.pack(weight.to(matmul_dtype).t(), groups=4) for weight, _ in gates],
+            weights=[packed(weight, groups=4) for weight, _ in gates],
             widths=torch.tensor(self.widths),
             layers=len(gates),
             size=self.size,
@@ -96,20 +97,18 @@ class CompiledStepper(Stepper):
             max_correlation=network.max_correlation,
             pen=(PEN_PIVOT, lines.sampling.pen_sharpness),
         )
-        self._begin(lines)
+        self._copy_state(lines)
         told = network.told_gates(None)
         if "hand" in lines.state:  # Line by line, see `initial_state`.
             rows = map(network.told_gates, lines.state["hand"].split(1))
             told = [torch.cat(layer) for layer in zip(*rows, strict=True)]
-        batch = len(self.bias)
-        biases = [each_row(gate[1], layer, batch) for gate, layer in zip(gates, told, strict=True)]
-        # Copies, too, with a row for each line.
-        self.gate_biases = [
-            bias.float().clone(memory_format=torch.contiguous_format) for bias in biases
-        ]
+        self.gate_biases = []  # copies, too, with a row for each line
+        for (_, bias), told_layer in zip(gates, told, strict=True):
+            rows = each_row(bias, told_layer, len(self.bias)).float()
+            self.gate_biases.append(rows.clone(memory_format=torch.contiguous_format))
         self._allocate()
 
-    def _begin(self, lines: WritingState) -> None:
+    def _copy_state(self, lines: WritingState) -> None:
         """Copy the state of lines into what a step overwrites."""
         state = lines.state
         self.bias = lines.bias.to(torch.float32, copy=True)
@@ -132,7 +131,7 @@ class CompiledStepper(Stepper):
     def _allocate(self) -> None:
         """Allocate what a step overwrites, for the present number of lines."""
         batch, lanes = len(self.bias), self.library.lanes()
-        width = library.even(len(self.joints) * self.size)
+        width = round_up(len(self.joints) * self.size, 2)
         self.points, self.phis = torch.empty(PERIOD, batch, self.inputs), None
         of_text: dict[str, Tensor | int] = {}
         if self.text is not None:
@@ -141,9 +140,6 @@ class CompiledStepper(Stepper):
             of_text = dict(text=self.text, text_lengths=self.text_lengths, kappas=self.kappas)
             of_text |= dict(phis=self.phis, places=places)
 
-        def rows(count: int) -> Tensor:
-            return torch.empty(batch, count + -count % lanes)
-
         self.writing = library.structure(
             self.library,
             "Writing",
@@ -151,8 +147,8 @@ class CompiledStepper(Stepper):
             joints=self.joints,
             hiddens=torch.zeros(batch, width, dtype=self.matmul_dtype),
             cells=self.cells,
-            parameters=rows(3 * self.components),
-            raw=rows(self.outputs),
+            parameters=torch.empty(batch, round_up(3 * self.components, lanes)),
+            raw=torch.empty(batch, round_up(self.outputs, lanes)),
             bias=self.bias,
             gate_biases=self.gate_biases,
             points=self.points,

@@ -139,12 +139,8 @@ class GenerationNetwork(BaseModel):
         """
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
-        """Return what writes lines step by step, see `Stepper`; a subclass may know a faster one.
-
-        Args:
-            lines: the initial state.
-            matmul_dtype: of the matrix products.
-        """
+        """Return what writes lines step by step from an initial state, see `Stepper`; a subclass
+        may know a faster stepper."""
         return Stepper(self, lines, matmul_dtype)
 
     @property
@@ -190,13 +186,13 @@ class GenerationNetwork(BaseModel):
         If the end is new, its output has this network's initial weights, and the weights of a
         point's fourth number are zero: everything else stays unchanged. See `BaseModel`.
         """
-        extended, own = dict(state_dict), self.state_dict()
+        extended, initial = dict(state_dict), self.state_dict()
         rows = {name: extended.get(name) for name in ("output.weight", "output.bias")}
         if self.end_of_sequence and all(
-            isinstance(old, Tensor) and old.shape == own[name][:-1].shape
+            isinstance(old, Tensor) and old.shape == initial[name][:-1].shape
             for name, old in rows.items()
         ):
-            extended |= {name: torch.cat((old, own[name][-1:])) for name, old in rows.items()}
+            extended |= {name: torch.cat((old, initial[name][-1:])) for name, old in rows.items()}
             for name, old in extended.items():
                 if name.endswith(self.point_weights) and getattr(old, "ndim", 0) > 1:
                     point, others = old[:, :INPUT_SIZE], old[:, INPUT_SIZE:]
@@ -271,13 +267,14 @@ class _RecurrentNetwork(GenerationNetwork):
 
         A subclass, or a module that is none of the project's, may compute something else.
         """
-        known = {type(module) for module in self.modules()} <= OWN and self.has_density
-        fast = known and library.available(self.output.weight.device, matmul_dtype)
-        return (CompiledStepper if fast else Stepper)(self, lines, matmul_dtype)
+        modules, device = {type(module) for module in self.modules()}, self.output.weight.device
+        if modules <= COMPILED and self.has_density and library.available(device, matmul_dtype):
+            return CompiledStepper(self, lines, matmul_dtype)
+        return Stepper(self, lines, matmul_dtype)
 
     def initial_state(self, batch: int, given: Given | None = None) -> dict[str, Tensor]:
-        """Return the state before the first step: zeros, and the hand that is told. What a subclass
-        adds is carried on."""
+        """Return the state before the first step: zeros, and the hand that is told. `forward`
+        returns what a subclass adds unchanged."""
         zeros = self.output.weight.new_zeros
         state = {
             f"{number}.{name}": zeros(batch, size)
@@ -286,14 +283,14 @@ class _RecurrentNetwork(GenerationNetwork):
         }
         if self.hand_encoder is not None:
             extras = (given or self.told(batch)).extras
-            # In writing line by line, so that a line does not depend on the others, bit for bit.
+            # Writing encodes line by line: a line then does not depend on the others, bit for bit.
             rows = extras["hand"].split(batch if self.training else 1)
             vectors = torch.cat([self.hand_encoder(lines) for lines in rows])
             state["hand"] = torch.cat((vectors, extras["composed"]), 1)
         return state
 
     def told_gates(self, hand: Tensor | None) -> Sequence[Tensor | None]:
-        """Return what a state's hand adds to the gates of each layer, `(B, 4 H)`; None without."""
+        """Return what a hand adds to the gates of each layer, `(B, 4 H)`; None without a hand."""
         if hand is None:
             return [None] * len(self.layers)
         return self.hand_gates(hand).chunk(len(self.layers), 1)
@@ -308,24 +305,23 @@ class _RecurrentNetwork(GenerationNetwork):
         state = self.initial_state(len(inputs)) if state is None else state
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
         bound = self.clip_lstm_gradient
-        hiddens, carried, attention = [], dict(state), None
+        hiddens, last_state, attention = [], dict(state), None
         told = self.told_gates(state.get("hand"))
         for number, layer in enumerate(self.layers):
-            own = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
+            before = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
+            common = before, bound, told[number]
             if isinstance(layer, WindowedLayer):
-                hidden, windows, phi, last = layer(
-                    seen, text, text_lengths, own, bound, told[number]
-                )
+                hidden, windows, phi, last = layer(seen, text, text_lengths, *common)
                 # The upper layers are not tied to the window step by step: they see it all at once.
                 seen = torch.cat((seen.to(windows), windows), -1)
                 attention = phi.transpose(0, 1)  # (B, T, U + 1)
             else:
                 below = [self.dropout(hiddens[-1]).to(seen.dtype)] if hiddens else []
-                hidden, last = layer(torch.cat([seen, *below], -1), own, bound, told[number])
+                hidden, last = layer(torch.cat([seen, *below], -1), *common)
             hiddens.append(hidden)  # (T, B, H)
-            carried |= {f"{number}.{name}": value for name, value in last.items()}
+            last_state |= {f"{number}.{name}": value for name, value in last.items()}
         raw = self.output(torch.cat([self.dropout(hidden) for hidden in hiddens], -1))
-        return Output(self.predict(raw.transpose(0, 1)), carried, attention)
+        return Output(self.predict(raw.transpose(0, 1)), last_state, attention)
 
     def extend_state_dict(
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
@@ -381,12 +377,12 @@ class SynthesisNetwork(_RecurrentNetwork):
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
         """The weights with an index for each character, see `BaseModel`."""
         # The upper layers see the input, the window, and the layer below, in this order.
-        upper = range(1, len(self.layers))
-        return {"layers.0.weight_window": (1, 0)} | {
-            f"layers.{number}.layer.weight_ih_l0": (1, self.input_size) for number in upper
-        }
+        axes = {"layers.0.weight_window": (1, 0)}
+        for number in range(1, len(self.layers)):
+            axes[f"layers.{number}.layer.weight_ih_l0"] = (1, self.input_size)
+        return axes
 
 
-OWN = {PredictionNetwork, SynthesisNetwork, RecurrentLayer, WindowedLayer, Dropout}
-OWN |= {HandEncoder, nn.ModuleList, nn.Sequential, nn.Linear, nn.Tanh, nn.LSTM, nn.GRU}
+COMPILED = {PredictionNetwork, SynthesisNetwork, RecurrentLayer, WindowedLayer, Dropout}
+COMPILED |= {HandEncoder, nn.ModuleList, nn.Sequential, nn.Linear, nn.Tanh, nn.LSTM, nn.GRU}
 """The networks, and all modules in them, that the compiled stepper knows."""

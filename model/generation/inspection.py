@@ -1,4 +1,4 @@
-"""Pictures of what goes on inside a network that writes, after the figures of Graves 2013."""
+"""Pictures of the window and the mixture of a network that writes, as in the paper's figures."""
 
 from collections.abc import Collection
 
@@ -15,30 +15,30 @@ from utils.plots import density_figure, weights_figure, window_figure
 
 
 def check_pictures(writer: Writer, kinds: Collection[str]) -> None:
-    """Raise a UserError if a network lacks what `step_figures` is to show."""
+    """Raise a UserError if a network lacks a window or density that `step_figures` would show."""
     for kind in kinds:
+        fault = None
         if kind == "window" and not writer.model.needs_text:
-            lacks = "without text input, which has no window over a text"
+            fault = "without text input, which has no window over a text"
         elif kind != "window" and not writer.model.has_density:
-            lacks = "with a regression head, which has no density or weights"
-        else:
-            continue
-        raise UserError(f"{writer.path} contains a network {lacks}: leave out --show {kind}")
+            fault = "with a regression head, which has no density or weights"
+        if fault:
+            raise UserError(f"{writer.path} contains a network {fault}: leave out --show {kind}")
 
 
 def step_figures(
     writer: Writer, line: Line, kinds: Collection[str], pen_sharpness: float = PEN_SHARPNESS
 ) -> dict[str, Figure]:
-    """Return pictures of what happened step by step as a line was written, by their kind.
+    """Return pictures of the steps in which a line was written, by their kind.
 
     Args:
-        writer: the network that wrote it.
-        line: of two points at least.
+        writer: the network that wrote the line.
+        line: at least two points.
         kinds: "density", "window" and "weights", or some of them.
-        pen_sharpness: by which it was written.
+        pen_sharpness: that of the line's sampling.
 
     Raises:
-        UserError: if the network lacks what is to be shown.
+        UserError: see `check_pictures`.
     """
     check_pictures(writer, kinds)
     figures, output = {}, predict(writer.model, line)
@@ -46,8 +46,7 @@ def step_figures(
         attention = output.attention[0].float().cpu().numpy()
         figures["window"] = window_figure(attention, line.text, line.ink)
     if writer.model.has_density:
-        # As it was sharpened step by step.
-        bias = torch.from_numpy(line.bias).to(writer.device)
+        bias = torch.from_numpy(line.bias).to(writer.device)  # of each step
         mixture = output.prediction[0].biased(bias, pen_sharpness)
     if "density" in kinds:
         density, extent = density_map(mixture, line.ink, writer.model.normalisation)

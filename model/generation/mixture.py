@@ -47,20 +47,23 @@ class _ClampInwards(torch.autograd.Function):
 
 def clamp_inwards(value: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
     """Clamp `value` to `[low, high]`, letting through gradients that lead back inside."""
-    low, high = (
-        torch.as_tensor(bound, dtype=value.dtype, device=value.device) for bound in (low, high)
-    )
-    return _ClampInwards.apply(value, low, high)
+    kind = dict(dtype=value.dtype, device=value.device)
+    return _ClampInwards.apply(value, torch.as_tensor(low, **kind), torch.as_tensor(high, **kind))
+
+
+def limited(raw: Tensor) -> Tensor:
+    """Return a network's outputs within +-`LIMIT`, in float32 or better."""
+    return clamp_inwards(raw if raw.dtype == torch.float64 else raw.float(), -LIMIT, LIMIT)
 
 
 class NextPoint(ABC):
-    """A prediction of the next point, one class for each head: where strokes and sequences end.
+    """A prediction of the next point, one class for each head.
 
     Attributes:
         end_logits: log-odds of the end of a stroke, `(...)`.
         sequence_logits: log-odds that the sequence ends at the point, `(...)`; None if points have
             no fourth number.
-        has_density: whether it says how probable each offset is.
+        has_density: whether the class gives a probability density of the offset.
     """
 
     end_logits: Tensor
@@ -75,16 +78,16 @@ class NextPoint(ABC):
     @classmethod
     @abstractmethod
     def num_parameters(cls, num_mixtures: int) -> int:
-        """Return how many numbers of the output layer it takes, those of the sequence's end left
-        out; `num_mixtures` is that of the network."""
+        """Return how many numbers of the output layer a prediction takes, without the end of the
+        sequence; `num_mixtures` is the network's number of components."""
 
     @abstractmethod
     def point_scores(self, points: Tensor, noise: Tensor | None) -> dict[str, Tensor]:
-        """Return by name what `scores` takes the sums of, `(...)` each.
+        """Return the scores of points by name, `(...)` each, whose sums `scores` takes.
 
         Args:
-            points: normalised, `(..., 3)` or `(..., 4)`: those that were predicted.
-            noise: that dequantises their offsets, `(..., 2)`; None if they are not quantised.
+            points: the true points, normalised, `(..., 3)` or `(..., 4)`.
+            noise: dequantises the offsets, `(..., 2)`; None if they are not quantised.
         """
 
     @staticmethod
@@ -97,9 +100,9 @@ class NextPoint(ABC):
         Args:
             sums: of `point_scores`, over all points.
             sequences, points: their counts.
-            shift: nats that all points have more in the unit of the scores than in normalised ones.
-            cell: nats that a point has more in units of the quantisation step than in that of the
-                scores; None without a step.
+            shift: nats that all points gain from normalised units to the scores' unit.
+            cell: nats that a point gains from the scores' unit to units of the quantisation step;
+                None without a step.
         """
 
 
@@ -147,9 +150,7 @@ class Mixture(NextPoint):
             max_correlation: upper bound on the absolute correlation, below 1.
             end_of_sequence: whether there is an end of the sequence.
         """
-        raw = raw if raw.dtype == torch.float64 else raw.float()
-        raw = clamp_inwards(raw, -LIMIT, LIMIT)
-        ends = None
+        raw, ends = limited(raw), None
         if end_of_sequence:
             raw, ends = raw[..., :-1], -raw[..., -1]
         parts = raw[..., 1:].unflatten(-1, (6, -1))  # (..., 6, M)
@@ -336,9 +337,8 @@ def stretched(
     rows = slice(1 + count, 1 + 3 * count)
     pairs = zip(normalisation.mean, normalisation.std, strict=True)
     origin = [mean / deviation for mean, deviation in pairs]
-    factor, origin = (
-        output.bias.new_tensor(one).repeat_interleave(count) for one in (factors, origin)
-    )
+    factor = output.bias.new_tensor(factors).repeat_interleave(count)
+    origin = output.bias.new_tensor(origin).repeat_interleave(count)
     with torch.no_grad():
         stretched.weight[rows] *= factor[:, None]
         stretched.bias[rows] = factor * (stretched.bias[rows] + origin) - origin

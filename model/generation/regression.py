@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from model.generation.mixture import LIMIT, NextPoint, clamp_inwards, cross_entropy, draw_ends
+from model.generation.mixture import NextPoint, cross_entropy, draw_ends, limited
 from utils.normalisation import Normalisation
 
 
@@ -47,8 +47,7 @@ class PointEstimate(NextPoint):
             min_scale, max_correlation: not used.
             end_of_sequence: whether there is an end of the sequence.
         """
-        raw = raw if raw.dtype == torch.float64 else raw.float()
-        raw = clamp_inwards(raw, -LIMIT, LIMIT)
+        raw = limited(raw)
         return cls(-raw[..., 2], raw[..., :2], -raw[..., 3] if end_of_sequence else None)
 
     def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:

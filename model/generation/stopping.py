@@ -132,8 +132,8 @@ class Stopping:
             cut |= torch.minimum(stopped_at, reached) - ended_at > LONGEST_FINISH
             stopped_at = torch.where(cut, ended_at, stopped_at)
             self.text_passed_at[rows], self.stroke_ended_at[rows] = passed_at, ended_at
-            known = self.stopped_at[rows]
-            self.stopped_at[rows] = torch.where(known < self.never, known, stopped_at)
+            before = self.stopped_at[rows]
+            self.stopped_at[rows] = torch.where(before < self.never, before, stopped_at)
         if self.end_of_sequence:
             last = (points[..., 3] > 0.5) & inside[1:]  # (T, rows)
             if phi is not None:

@@ -41,18 +41,18 @@ def align(
         extras: what the network is told, a row for each line.
         progress: show a progress bar.
     """
-    found: list[np.ndarray] = [np.empty(0)] * len(inks)
+    counts: list[np.ndarray] = [np.empty(0)] * len(inks)
     weight = model.output.weight
-    given = model.told(len(inks), extras, range(len(inks)))
+    told = model.told(len(inks), extras, range(len(inks)))
     for numbers in by_length([len(ink) for ink in inks], "aligning", progress=progress):
         points, _ = padded([model.normalisation.apply(inks[number][:-1]) for number in numbers])
         codes = [model.alphabet.encode(texts[number]) for number in numbers]
-        state = model.initial_state(len(numbers), given[numbers])
+        state = model.initial_state(len(numbers), told[numbers])
         attention = model(points.to(weight), *padded(codes, weight.device), state).attention
         for number, line in zip(numbers, attention.cpu().double().numpy(), strict=True):
             steps, characters = len(inks[number]) - 1, len(texts[number])
-            found[number] = _points_of(line[:steps, : characters + 1])
-    return found
+            counts[number] = _points_of(line[:steps, : characters + 1])
+    return counts
 
 
 def _points_of(phi: np.ndarray) -> np.ndarray:

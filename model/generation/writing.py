@@ -1,7 +1,7 @@
 """Writing many lines, and lines that are longer than those that a network was trained on.
 
-A network may lose its way in these. It writes a longer text in parts, each in the hand of the same
-primer (the paper, section 5.5): the given one, or the first part.
+A network may lose its way in a long line, which is therefore written in parts, each in the hand of
+the same primer (the paper, section 5.5): the caller's primer, or the first part.
 """
 
 import math
@@ -25,9 +25,11 @@ PART_SEED_STRIDE = 10_000_019
 LONGEST = 1_000
 """Most characters of a line, and of a word on a page (measured: `writer` takes half a minute for
 such a word; assumed: nobody needs a longer one)."""
-LONGEST_PRIMER, PRIMER_POINTS = 200, 3_000
-"""Most characters and points of a primer (measured: 64 lines after one of 200 and 5,000 take 5 GB;
-a line of IAM-OnDB has some 30 and 628)."""
+LONGEST_PRIMER = 200
+"""Most characters of a primer (measured: 64 lines after a primer of 200 characters and 5,000 points
+take 5 GB; a line of IAM-OnDB has some 30)."""
+PRIMER_POINTS = 3_000
+"""Most points of a primer (measured as `LONGEST_PRIMER`; a line of IAM-OnDB has some 628)."""
 SEEDS = 2**32
 """Seeds are taken modulo this."""
 
@@ -59,7 +61,7 @@ def write(
     lines: list[Line] = []
     for start in range(0, len(seeds), BATCH_SIZE):
         batch = slice(start, start + BATCH_SIZE)
-        first = None if texts is None else [one[0] for one in parts[batch]]
+        first = None if texts is None else [part for part, *_ in parts[batch]]
         lines += sample(model, seeds[batch], first, sampling, primer=primer, progress=progress)
     for number, (seed, (first, *others)) in enumerate(zip(seeds, parts, strict=True)):
         if not others:
@@ -118,7 +120,7 @@ def _parts(text: str, longest: int | None) -> list[str]:
     if longest is None or len(text) <= longest:
         return [text]
     first, *others = cut(re.split(r"(?<=\S) (?=\s*\S)", text), longest // 2)
-    return [first, *(f" {one}" for one in others)]
+    return [first, *(f" {other}" for other in others)]
 
 
 def _joined(line: Line, following: Sequence[Line], texts: Sequence[str], hand: np.ndarray) -> Line:

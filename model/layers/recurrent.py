@@ -99,19 +99,19 @@ class RecurrentLayer(nn.Module):
                 return self._by_torch(inputs, state)
         rows = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
         incoming, weight, bias = map(reorder_gates, rows)
-        carried = state["hidden"], state["cell"]
+        hidden, cell = state["hidden"], state["cell"]
         if compiled:
             weights = incoming, weight, each_row(bias, told, inputs.shape[1])
-            hiddens, _, cell, *_ = lstm.run(dtype, bound, inputs, weights, carried)
+            hiddens, _, cell, *_ = lstm.run(dtype, bound, inputs, weights, (hidden, cell))
         else:
             incoming, weight, bias = (part.to(dtype) for part in (incoming, weight, bias))
             projected = functional.linear(inputs.to(dtype), incoming, bias)
             if told is not None:
                 projected = projected + told.to(dtype)
-            carried = carried[0], carried[1].to(state_dtype(dtype))
-            replayed = cuda.run(projected, weight, *carried, bound)
+            cell = cell.to(state_dtype(dtype))
+            replayed = cuda.run(projected, weight, hidden, cell, bound)
             if replayed is None:
-                hiddens, cell = run_lstm(projected, weight, *carried, bound)
+                hiddens, cell = run_lstm(projected, weight, hidden, cell, bound)
             else:
                 hiddens, _, cell, *_ = replayed
         # A copy, as the hidden states lie in a tensor that is large to be kept.
@@ -121,7 +121,9 @@ class RecurrentLayer(nn.Module):
         self, inputs: Tensor, state: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Run torch's own layer; see `forward`."""
-        carried = tuple(state[name].to(inputs.dtype)[None] for name in self.state_sizes)
-        hiddens, last = self.layer(inputs, carried if self.cell == "LSTM" else carried[0])
-        last = last if self.cell == "LSTM" else (last,)
-        return hiddens, {name: one[0] for name, one in zip(self.state_sizes, last, strict=True)}
+        states = tuple(state[name].to(inputs.dtype)[None] for name in self.state_sizes)
+        if self.cell == "LSTM":
+            hiddens, (hidden, cell) = self.layer(inputs, states)
+            return hiddens, {"hidden": hidden[0], "cell": cell[0]}
+        hiddens, hidden = self.layer(inputs, *states)
+        return hiddens, {"hidden": hidden[0]}

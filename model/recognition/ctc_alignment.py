@@ -33,7 +33,7 @@ def align(
         texts: of the lines, in the network's alphabet.
         progress: show a progress bar.
     """
-    found: list[np.ndarray] = [np.empty(0)] * len(inks)
+    counts: list[np.ndarray] = [np.empty(0)] * len(inks)
     for numbers in by_length([len(ink) for ink in inks], "aligning", progress=progress):
         features = [model.features(inks[number], undelays=False) for number in numbers]
         output = model(*model.batched(features))
@@ -41,8 +41,8 @@ def align(
         for number, line, frames in zip(numbers, log_probs, lengths, strict=True):
             rows = rows_of_frames(model, inks[number], frames)
             path = likeliest_path(line[:frames], model.alphabet.encode(texts[number]))
-            found[number] = points_of(path, len(texts[number]), rows, len(inks[number]))
-    return found
+            counts[number] = points_of(path, len(texts[number]), rows, len(inks[number]))
+    return counts
 
 
 def rows_of_frames(model: RecognitionNetwork, ink: np.ndarray, frames: int) -> np.ndarray:

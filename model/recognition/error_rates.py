@@ -29,6 +29,14 @@ class ErrorCounts(NamedTuple):
     word_errors: int
     words: int
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """The error rates of characters and words, by name."""
+        return {
+            "cer": _ratio(self.character_errors, self.characters),
+            "wer": _ratio(self.word_errors, self.words),
+        }
+
 
 def normalised(text: str) -> str:
     """Return `text` as it is compared: in NFC, without blanks before and after."""
@@ -63,9 +71,7 @@ def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
     """
     counts = [error_counts(reference, hypothesis) for reference, hypothesis in pairs]
     total = ErrorCounts(*map(sum, zip(*counts, strict=True))) if counts else ErrorCounts(0, 0, 0, 0)
-    return {
-        "cer": _ratio(total.character_errors, total.characters),
-        "wer": _ratio(total.word_errors, total.words),
+    return total.rates | {
         "sequences": len(counts),
         "characters": total.characters,
         "words": total.words,
@@ -77,7 +83,7 @@ def is_read(character: str, reference: str, hypothesis: str) -> bool:
     """Return whether every occurrence of a character in the reference was read, by one of the
     shortest alignments; blanks before and after do not count."""
     flags = read_in_place(reference := normalised(reference), hypothesis)
-    return all(flag for one, flag in zip(reference, flags, strict=True) if one == character)
+    return all(flag for other, flag in zip(reference, flags, strict=True) if other == character)
 
 
 def read_in_place(reference: str, hypothesis: str) -> np.ndarray:
@@ -144,11 +150,7 @@ class ErrorRates(BaseMetric):
 
     def compute(self) -> dict[str, float]:
         """Return the rates by name; nan where there is no reference."""
-        counts = ErrorCounts(*self._counts.tolist())
-        return {
-            "cer": _ratio(counts.character_errors, counts.characters),
-            "wer": _ratio(counts.word_errors, counts.words),
-        }
+        return ErrorCounts(*self._counts.tolist()).rates
 
 
 def _ratio(numerator: float, denominator: float) -> float:

@@ -21,10 +21,11 @@ MAX_POINTS = 20_000
 """Limit on the points of one sample, besides two for each stroke; longer ink is resampled at a
 wider spacing (assumed: 60 times a line of IAM-OnDB)."""
 
-# Factor on what is a third as large as other features (measured on IAM-OnDB).
 _DETAIL = 3.0
-# X-heights beyond which positions and jumps grow only logarithmically.
+"""Factor on the features of `parts`, a third as large as others (measured on IAM-OnDB)."""
+
 _FAR = 8.0
+"""X-heights beyond which positions and jumps grow only logarithmically (assumed)."""
 
 
 def num_features(parts: int) -> int:
@@ -76,8 +77,9 @@ def stroke_features(
         DataError: if the ink is empty or contains anything but finite numbers.
     """
     height = height or x_height(ink)
-    found = _equal_steps(undelayed(ink, height) if undelays else strokes(ink), spacing * height)
-    fine = [at_equal_steps(stroke, path, parts * count) for stroke, path, count in found]
+    pieces = undelayed(ink, height) if undelays else strokes(ink)
+    divided = _equal_steps(pieces, spacing * height)
+    fine = [at_equal_steps(stroke, path, parts * count) for stroke, path, count in divided]
     places = [points[::parts] for points in fine]
     counts = np.array([len(place) for place in places])
     points = np.concatenate(places) / height
@@ -104,11 +106,11 @@ def stroke_features(
     features[:, 6:NUM_FEATURES] = _FAR * np.arcsinh(features[:, 6:NUM_FEATURES] / _FAR)
     if parts > 1:
         later = features[:, 4] == 0.0
-        shares = []
-        for stroke, (_, path, count) in zip(fine, found, strict=True):
-            length = path[-1] / max(parts * count, 1)
-            shares.append((np.diff(stroke, axis=0) / (length or 1.0)).reshape(-1, parts, 2))
-        differences = np.concatenate(shares) - direction[later, None]
+        directions = []
+        for stroke, (_, path, count) in zip(fine, divided, strict=True):
+            length = path[-1] / max(parts * count, 1) or 1.0
+            directions.append((np.diff(stroke, axis=0) / length).reshape(-1, parts, 2))
+        differences = np.concatenate(directions) - direction[later, None]
         features[later, NUM_FEATURES:] = _DETAIL * differences.reshape(-1, 2 * parts)
     return features.astype(np.float32)
 
@@ -124,9 +126,9 @@ def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
     """
     rows, start = [], 0
     for _, path, count in _equal_steps(strokes(ink), spacing * x_height(ink)):
-        own = np.arange(start, start + len(path), dtype=np.float64)
+        stroke_rows = np.arange(start, start + len(path), dtype=np.float64)
         places = np.linspace(0, path[-1], count + 1)
-        rows.append(np.interp(places, path, own) if count else own[:1])
+        rows.append(np.interp(places, path, stroke_rows) if count else stroke_rows[:1])
         start += len(path)
     return np.concatenate(rows)
 

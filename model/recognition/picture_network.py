@@ -101,9 +101,10 @@ class PictureNetwork(encoder.Recogniser):
         # The channels of a pixel lie together: convolutions on a CPU are then twice as fast.
         seen = pictures.transpose(1, 2)[:, None].contiguous(memory_format=torch.channels_last)
         for convolution, (_, pool) in zip(self.convolutions, CONVOLUTIONS, strict=True):
-            found = convolution(seen)
-            found = functional.relu(found + seen if found.shape == seen.shape else found)
-            seen = functional.max_pool2d(found, pool)
+            output = convolution(seen)
+            if output.shape == seen.shape:
+                output = output + seen
+            seen = functional.max_pool2d(functional.relu(output), pool)
             columns = columns // pool[1]
             inside = torch.arange(seen.shape[3], device=seen.device) < columns[:, None]
             seen = seen * inside[:, None, None]  # (B, channels, rows / .., W / ..)

@@ -159,8 +159,8 @@ class AttentionNetwork(RecurrentEncoder):
             if position:
                 tokens = decoder_inputs[:, position]
                 if self.training and teacher_forcing_ratio < 1.0:
-                    own = torch.rand(tokens.shape, device=tokens.device) >= teacher_forcing_ratio
-                    tokens = torch.where(own, outputs[-1].argmax(-1), tokens)
+                    forced = torch.rand(tokens.shape, device=tokens.device) < teacher_forcing_ratio
+                    tokens = torch.where(forced, tokens, outputs[-1].argmax(-1))
             output, state, attention = self.step(tokens, state)
             outputs.append(output)
             attentions.append(attention.detach())

@@ -47,8 +47,8 @@ log = logging.getLogger(__name__)
 
 def _compilers() -> list[list[str]]:
     """Return the commands of the C compilers found."""
-    wanted = [one.split() for one in (os.environ.get("CC", ""), "cc", "gcc", "clang")]
-    return [command for command in wanted if command and shutil.which(command[0])]
+    commands = [name.split() for name in (os.environ.get("CC", ""), "cc", "gcc", "clang")]
+    return [command for command in commands if command and shutil.which(command[0])]
 
 
 def _processor() -> str:
@@ -62,10 +62,10 @@ def _processor() -> str:
 
 def _is_private(path: Path) -> bool:
     """Return whether nobody but the user can write a file or folder, or exchange one above it."""
-    status, above = path.stat(), [one.stat() for one in path.resolve().parents]
-    shared = status.st_mode & 0o022 or any(one.st_mode & 0o1002 == 0o002 for one in above)
+    status, above = path.stat(), [parent.stat() for parent in path.resolve().parents]
+    is_open = status.st_mode & 0o022 or any(up.st_mode & 0o1002 == 0o002 for up in above)
     owners = {status.st_uid, above[0].st_uid}
-    return os.name == "nt" or (owners == {os.getuid()} and not shared)
+    return os.name == "nt" or (owners == {os.getuid()} and not is_open)
 
 
 def _cache(stack: contextlib.ExitStack) -> Path:

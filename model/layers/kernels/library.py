@@ -81,21 +81,21 @@ def structure(
 ) -> ctypes.Structure:
     """Return a structure of C. A tensor stands for the address of its data, a list of tensors for
     that of an array of their addresses; they live as long as the structure does."""
-    made, arrays = layout(library, name)(), []
+    filled, arrays = layout(library, name)(), []
     for field, value in values.items():
         if isinstance(value, Tensor):
             value = address(value)
         elif isinstance(value, list):
             arrays.append((ctypes.c_void_p * len(value))(*map(address, value)))
             value = ctypes.addressof(arrays[-1])
-        setattr(made, field, value)
-    made.kept = values, arrays
-    return made
+        setattr(filled, field, value)
+    filled.kept = values, arrays
+    return filled
 
 
-def even(count: int) -> int:
-    """Return `count` rounded up: products of bfloat16 take pairs."""
-    return count + count % 2
+def round_up(count: int, multiple: int) -> int:
+    """Return `count` rounded up to a multiple: of 2 for products of bfloat16, which take pairs."""
+    return -(-count // multiple) * multiple
 
 
 def pack(matrix: Tensor, groups: int = 1) -> Tensor:
@@ -107,7 +107,8 @@ def pack(matrix: Tensor, groups: int = 1) -> Tensor:
     """
     library = kernels(matrix.dtype == torch.bfloat16)
     rows, columns = matrix.shape[0], matrix.shape[1] // groups
-    packed = matrix.new_empty(even(rows) * groups * (columns + -columns % library.lanes()))
+    width = groups * round_up(columns, library.lanes())
+    packed = matrix.new_empty(round_up(rows, 2) * width)
     values = (rows, groups, columns, address(matrix), *matrix.stride(), address(packed))
     library.pack(*map(ctypes.c_int64, values))
     return packed

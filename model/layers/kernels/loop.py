@@ -17,6 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from model.layers.kernels.library import round_up
+
 CHUNK = 32
 """Steps of a graph, S: few replays, and few wasted steps at the end (measured, lab
 notebook: CUDA graphs)."""
@@ -27,11 +29,6 @@ PLACES = 16
 ALIGNED = 8
 """Rows of matrices are padded to a multiple of this many numbers: in bfloat16 the 16 bytes that
 tensor cores need."""
-
-
-def align(count: int, multiple: int) -> int:
-    """Return `count` rounded up to a multiple."""
-    return -(-count // multiple) * multiple
 
 
 @dataclass
@@ -86,7 +83,7 @@ class Loop:
         def zeros(*shape: int, dtype: torch.dtype = precise) -> Tensor:
             return torch.zeros(shape, dtype=dtype, device=device)
 
-        width = align(size + vocab_size, ALIGNED)
+        width = round_up(size + vocab_size, ALIGNED)
         self.weight = zeros(4 * size, width, dtype=dtype)
         self.joint = zeros(CHUNK + 1, batch, width, dtype=dtype)
         self.gates = zeros(CHUNK, batch, 4 * size, dtype=dtype)
@@ -101,11 +98,9 @@ class Loop:
         self.hiddens, self.d_joint_hiddens = self.joint[..., :size], self.d_joint[..., :size]
         if places:
             end = size + vocab_size
-            self.windows, self.d_joint_windows = (
-                self.joint[..., size:end],
-                self.d_joint[..., size:end],
-            )
-            parameters = align(3 * components, ALIGNED)
+            self.windows = self.joint[..., size:end]
+            self.d_joint_windows = self.d_joint[..., size:end]
+            parameters = round_up(3 * components, ALIGNED)
             self.to_window = zeros(parameters, size, dtype=dtype)
             self.window_bias = zeros(3 * components)
             self.one_hot = zeros(batch, places, vocab_size)
@@ -142,8 +137,7 @@ class Loop:
 
     def capture(self, record: Callable[..., Callable[[], None]]) -> None:
         """Replace both functions by replays of their captures, see `cuda.record`."""
-        self.forward = record(self._forward, self._forward)
-        self.backward = record(self._backward, self._backward)
+        self.forward, self.backward = record(self._forward), record(self._backward)
 
     def load(self, weight: Tensor, bound: float | None, window: Window | None) -> None:
         """Copy the arguments that are the same at all steps into the buffers."""
@@ -241,14 +235,13 @@ class TorchSteps:
         self.d_window.copy_(loop.d_joint_windows[t + 1]).add_(loop.d_windows[t])
         torch.bmm(loop.one_hot, self.d_window[:, :, None], out=self.d_phi[:, :, None])
         torch.bmm(self.factors[t], self.d_phi[:, :, None], out=self.d_components[:, :, None])
-        own, moved = self.d_components.split((2 * components, components), 1)
-        torch.add(loop.d_kappas[t + 1], moved, out=loop.d_kappas[t])
+        d_curves, d_moved = self.d_components.split((2 * components, components), 1)
+        torch.add(loop.d_kappas[t + 1], d_moved, out=loop.d_kappas[t])
         parameters = loop.d_parameters[t]
-        parameters[:, : 2 * components].copy_(own)
+        parameters[:, : 2 * components].copy_(d_curves)  # alpha and beta
+        d_advance = parameters[:, 2 * components : 3 * components]
         advance = loop.exponentials[t, :, 2 * components :]
-        torch.mul(
-            loop.d_kappas[t], advance, out=parameters[:, 2 * components : 3 * components]
-        )  # eq. 60
+        torch.mul(loop.d_kappas[t], advance, out=d_advance)  # eq. 60
 
     def lstm_backward(self, t: int) -> None:
         """Compute the gradients of the gates, clamped, and of the cell state before step `t`.
