@@ -29,10 +29,12 @@ from utils.checks import UserError
 from utils.files import atomic_write, make_room
 
 WEIGHT = 1.0
-"""What lines of a hand that are described together weigh in the fit (assumed: a line of 20
+"""Least weight of lines of a hand that are described together in the fit (assumed: a line of 20
 characters)."""
-MOST, LEAST = 40, 3
-"""Such groups of a hand, at most and at least (assumed)."""
+MAX_GROUPS = 40
+"""Most groups of such lines of a hand (assumed)."""
+MIN_GROUPS = 3
+"""Least groups of such lines of a hand (assumed)."""
 
 
 def groups(samples: Iterable[Sample], weights: np.ndarray) -> Iterator[tuple[str, list[int]]]:
@@ -41,7 +43,7 @@ def groups(samples: Iterable[Sample], weights: np.ndarray) -> Iterator[tuple[str
     for place, sample in enumerate(samples):
         group = open_groups[sample.hand]
         group.append(place)
-        if weights[group].sum() >= WEIGHT and counts[sample.hand] < MOST:
+        if weights[group].sum() >= WEIGHT and counts[sample.hand] < MAX_GROUPS:
             counts[sample.hand] += 1
             yield sample.hand, open_groups.pop(sample.hand)
 
@@ -57,7 +59,7 @@ def fitted(reader: str, samples: Sequence[Sample]) -> HandDescriptor:
     lines = defaultdict(list)
     for hand, group in groups(samples, weights):
         lines[hand].append(np.average(moments[group], axis=0, weights=weights[group]))
-    hands = [found for found in lines.values() if len(found) >= LEAST]
+    hands = [hand for hand in lines.values() if len(hand) >= MIN_GROUPS]
     together = np.concatenate(hands)
     owners = np.repeat(np.arange(len(hands)), [len(hand) for hand in hands])
     space = discriminant(together, owners, together.std(axis=0) + 1e-6, DESCRIPTOR)

@@ -18,9 +18,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import hand_likeness
-from benchmarks.hand_features import BLOCKS, hand_features
-from benchmarks.hand_likeness import HandSpace
-from benchmarks.measures import likelihoods, main
+from benchmarks.hand_likeness import BLOCKS, HandSpace, hand_features, likelihoods
+from benchmarks.measures import main
 from benchmarks.own_hand import divided, recorded
 from commands.options import Parser
 from data_loader import IAMOnDBDataset
@@ -119,12 +118,10 @@ def run(arguments: argparse.Namespace) -> None:
     for count in KNOWN_BY:
         right, nats = [], []
         parts = [divided(person, count) for person in persons]
-        known, others = (
-            [space.embed([ink for ink, _ in lines]) for lines in side]
-            for side in zip(*parts, strict=True)
-        )
-        for number, lines in enumerate(others):
-            likely = likelihoods(lines, known, between)
+        enrolled = [space.embed([ink for ink, _ in lines]) for lines, _ in parts]
+        for number, (_, rest) in enumerate(parts):
+            lines = space.embed([ink for ink, _ in rest])
+            likely = likelihoods(lines, enrolled, between)
             right.append((likely.argmax(axis=1) == number).mean())
             nats.append((np.logaddexp.reduce(likely, axis=1) - likely[:, number]).mean())
         print(f"{count:>19} lines {np.mean(right):>12.1%} {np.mean(nats):>20.2f}")

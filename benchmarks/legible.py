@@ -47,29 +47,29 @@ def run(arguments: argparse.Namespace) -> None:
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
     recorded = loader.dataset.load(["train"]).split("train")
     alphabets = [network.model.alphabet for network in (writer, reader, second)]
-    found: list[tuple[np.ndarray, str]] = []
+    lines: list[tuple[np.ndarray, str]] = []
     primers = legible(recorded, reader, np.random.default_rng(arguments.seed))
     for number, primer in enumerate(tqdm([*islice(primers, arguments.hands)], unit="hands")):
         generator = np.random.default_rng([arguments.seed, number])
         texts = new_texts(Draws(generator), alphabets, arguments.signs)
         texts = [*islice(texts, arguments.lines)]
         hand = Hand(writer, primer, reader, Sampling(bias=arguments.bias), second=second)
-        found += lines_of(hand, texts, arguments.seed + number * arguments.lines, generator)
-        save(found, arguments.output)
-    print(f"{arguments.output}  ({len(found):,} lines)")
+        lines += lines_of(hand, texts, arguments.seed + number * arguments.lines, generator)
+        save(lines, arguments.output)
+    print(f"{arguments.output}  ({len(lines):,} lines)")
 
 
 def legible(
     samples: Iterable[Sample], reader: Reader, generator: np.random.Generator
 ) -> Iterator[Primer]:
     """Yield lines that are read without an error, one of each hand in turn."""
-    chosen = [one for one in samples if len(one.text) in PRIMER and any(map(str.islower, one.text))]
+    chosen = [s for s in samples if len(s.text) in PRIMER and any(map(str.islower, s.text))]
     chosen = [chosen[k] for k in generator.permutation(len(chosen))]
-    read = reader.read_lines([one.ink for one in chosen], progress=True)
+    read = reader.read_lines([sample.ink for sample in chosen], progress=True)
     of_hand: dict[str, list[Primer]] = {}
-    for one, text in zip(chosen, read, strict=True):
-        if text == one.text:
-            of_hand.setdefault(one.hand, []).append((one.ink, one.text))
+    for sample, text in zip(chosen, read, strict=True):
+        if text == sample.text:
+            of_hand.setdefault(sample.hand, []).append((sample.ink, text))
     while of_hand:
         for hand in list(of_hand):
             yield of_hand[hand].pop()
@@ -92,7 +92,7 @@ def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iter
             text = everyday(draws)
         else:
             text = with_sign(draws)
-        if len(text) <= LONGEST and not any(known.unknown(text) for known in alphabets):
+        if len(text) <= LONGEST and not any(alphabet.unknown(text) for alphabet in alphabets):
             yield text
 
 
@@ -111,7 +111,7 @@ def lines_of(
     alone, the others with those that follow, as what continues a primer."""
     groups: list[list[Proofread]] = [[]]
     for line in hand.write_words(texts, range(seed, seed + len(texts))):
-        groups[-1] += [one for one in line if one.accepted]
+        groups[-1] += [word for word in line if word.accepted]
         if generator.random() < 0.5 or len(said(groups[-1])) > LONGEST:
             groups.append([])
     for words in groups:
@@ -121,7 +121,7 @@ def lines_of(
 
 def said(words: Iterable[Proofread]) -> str:
     """Return the text of words."""
-    return " ".join(one.text for one in words)
+    return " ".join(word.text for word in words)
 
 
 def save(lines: list[tuple[np.ndarray, str]], folder: Path) -> None:

@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from base.base_dataset import Sample
 from base.run_folder import RunFolder
 from benchmarks import hand_likeness
-from benchmarks.measures import likelihoods, main
+from benchmarks.hand_likeness import likelihoods
+from benchmarks.measures import main
 from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.synthetic.corpus import held_out
@@ -47,9 +48,12 @@ person, most with some sixty lines. The first five were used to choose the recip
 enough lines to learn thirty."""
 EMBEDDED = 20
 """Invented writers, of whom the classifier has seen none."""
-ENROLLED, SENTENCES, BIAS = 20, 20, 0.75
-"""Lines by which a hand is known, and what is written or read of each."""
-
+ENROLLED = 20
+"""Lines by which a hand is enrolled."""
+SENTENCES = 20
+"""Lines of each hand that are written or read."""
+BIAS = 0.75
+"""Bias of the written lines."""
 Hand = list[list[Primer]]
 """Lines of a hand, by form."""
 
@@ -73,11 +77,11 @@ def invented() -> dict[str, Hand]:
 
 def lines_by(samples: Iterable[Sample], of: Callable[[Sample], str]) -> dict[str, list[Primer]]:
     """Return lines by what `of` says of each."""
-    found = defaultdict(list)
+    lines = defaultdict(list)
     for sample in samples:
         if "#" not in sample.text:  # a scribble in IAM-OnDB
-            found[of(sample)].append((sample.ink, sample.text))
-    return dict(sorted(found.items()))
+            lines[of(sample)].append((sample.ink, sample.text))
+    return dict(sorted(lines.items()))
 
 
 def divided(hand: Hand, count: int) -> tuple[list[Primer], list[Primer]]:
@@ -122,10 +126,10 @@ def measured(name: str, hand: Hand, arguments: Namespace) -> dict:
         if isinstance(before, Reader):
             inks, texts = zip(*rest[:SENTENCES], strict=True)
             networks = {"before": arguments.network, "now": str(run.models)}
-            found = {which: misread_of(inks, texts, one) for which, one in networks.items()}
+            results = {when: misread_of(inks, texts, path) for when, path in networks.items()}
         else:
-            found = written(before, run)
-        path.write_text(json.dumps(found))
+            results = written(before, run)
+        path.write_text(json.dumps(results))
     return json.loads(path.read_text())
 
 
@@ -136,8 +140,8 @@ def written(before: Writer, run: RunFolder) -> dict:
     texts, result = held_out(SENTENCES), {}
     for network, which in ((before, "before"), (after, "now")):
         for how, primer in (("alone", None), ("primed", (style.ink, style.text))):
-            made = write_lines(network, texts, range(SENTENCES), Sampling(BIAS), primer=primer)
-            inks = [one.written for one in made]
+            lines = write_lines(network, texts, range(SENTENCES), Sampling(BIAS), primer=primer)
+            inks = [line.written for line in lines]
             places = space.embed([ink for ink in inks if len(ink) > 9]).tolist()
             result[f"{which} {how}"] = {"places": places, "errors": misread_of(inks, texts)}
     return result
@@ -148,41 +152,43 @@ def run(arguments: Namespace) -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     hands = recorded(arguments.data) if arguments.data else invented()
     chosen = list(hands)[arguments.skip :][: arguments.hands]
-    found = [measured(name, hands[name], arguments) for name in chosen]
-    print(f"{len(found)} of {len(hands)} hands, {arguments.lines} lines each")
-    if "now" in found[0]:
-        before, now = (np.mean([one[which] for one in found]) for which in ("before", "now"))
+    results = [measured(name, hands[name], arguments) for name in chosen]
+    print(f"{len(results)} of {len(hands)} hands, {arguments.lines} lines each")
+    if "now" in results[0]:
+        before, now = (np.mean([hand[which] for hand in results]) for which in ("before", "now"))
         print(f"misread of {SENTENCES} other lines: {before:.1%} before, {now:.1%} now")
     else:
-        table(arguments, hands, found)
+        table(arguments, hands, results)
 
 
-def table(arguments: Namespace, hands: dict[str, Hand], found: list[dict]) -> None:
+def table(arguments: Namespace, hands: dict[str, Hand], results: list[dict]) -> None:
     """Print how like the hands and how legible lines are; of the rates also the extremes."""
     space = hand_likeness.load()
     between = space.between.astype(np.float64)
     rests = [divided(hand, arguments.lines)[1] for hand in hands.values()]
     places = [space.embed([ink for ink, _ in rest]) for rest in rests]
-    learned = slice(arguments.skip, arguments.skip + len(found))
+    learned = slice(arguments.skip, arguments.skip + len(results))
 
-    def share_assigned(written: list | None) -> str:
-        shares = []
+    def rate_assigned(written: list | None) -> str:
+        rates_by_enrolment = []
         for enrolment in zip(*map(enrolments, places), strict=True):
-            known, others = zip(*enrolment, strict=True)
-            lines = others[learned] if written is None else map(np.array, written)
-            likely = [likelihoods(one, known, between) for one in lines]
-            numbers = enumerate(likely, arguments.skip)
-            shares.append([(one.argmax(axis=1) == number).mean() for number, one in numbers])
-        shares = np.mean(shares, axis=0)
-        return f"{np.mean(shares):7.1%} ({min(shares):.0%} to {max(shares):.0%})"
+            enrolled, others = zip(*enrolment, strict=True)
+            hands_lines = others[learned] if written is None else map(np.array, written)
+            right = []
+            for number, lines in enumerate(hands_lines, arguments.skip):
+                likely = likelihoods(lines, enrolled, between)
+                right.append((likely.argmax(axis=1) == number).mean())
+            rates_by_enrolment.append(right)
+        right = np.mean(rates_by_enrolment, axis=0)
+        return f"{np.mean(right):7.1%} ({min(right):.0%} to {max(right):.0%})"
 
     print(f"{'assigned to the right hand':<51} {'misread':>8}")
     misread = np.mean([misread_of(*zip(*rest[:SENTENCES], strict=True)) for rest in rests[learned]])
-    print(f"{'other recorded lines':<28} {share_assigned(None):>22} {misread:8.1%}")
+    print(f"{'other recorded lines':<28} {rate_assigned(None):>22} {misread:8.1%}")
     for name in ("before alone", "before primed", "now alone", "now primed"):
-        misread = np.mean([one[name]["errors"] for one in found])
-        share = share_assigned([one[name]["places"] for one in found])
-        print(f"{name:<28} {share:>22} {misread:8.1%}")
+        misread = np.mean([hand[name]["errors"] for hand in results])
+        assigned = rate_assigned([hand[name]["places"] for hand in results])
+        print(f"{name:<28} {assigned:>22} {misread:8.1%}")
 
 
 if __name__ == "__main__":

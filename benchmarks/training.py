@@ -131,7 +131,7 @@ def run(arguments: Namespace) -> None:
             continue
         conditional = measure == "training_conditional"
         networks = {path: build(data, conditional, hidden) for path in paths}
-        rivals = {path: Rival(data, one, device, path) for path, one in networks.items()}
+        rivals = {path: Rival(data, network, device, path) for path, network in networks.items()}
 
         def speed(path: str, turn: int, rivals: dict[str, Rival] = rivals) -> float:
             start = time.perf_counter()

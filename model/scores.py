@@ -107,10 +107,7 @@ def evaluate(
 
 
 def read_split(
-    model: Recogniser,
-    samples: Iterable[Sample],
-    split: str,
-    search: Search = GREEDY,
+    model: Recogniser, samples: Iterable[Sample], split: str, search: Search = GREEDY
 ) -> dict[str, list[Transcription]]:
     """Read the labelled samples of a split.
 

@@ -1,10 +1,10 @@
-"""The stepper of the project's own networks on a CPU: the compiled loop of `kernels/sampling.c`.
+"""The stepper of the project's networks on a CPU: the compiled loop of `kernels/sampling.c`.
 
-It works on copies of the weights, packed once, and on buffers in the layout that C reads.
+The stepper works on copies of the weights, packed once, and on buffers in the layout that C reads.
 
-Shapes: B lines, T steps, U characters of a text, A of the alphabet, H cells, N layers, J columns of
-what a layer's product takes: its hidden state, that of the layer below, the window, the point, as
-far as there are such, and a zero where that makes the width even.
+Shapes: B lines, T steps, U characters of a text, A of the alphabet, H cells, J columns of a layer's
+joint: its hidden state, the hidden state of the layer below, the window and the point, as far as
+there are such, and a zero where the width would be odd.
 """
 
 import ctypes
@@ -24,15 +24,11 @@ from model.layers.window import WindowedLayer
 
 
 def _gates(layer: WindowedLayer | RecurrentLayer, seen: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return the weights `(4 H, J)` and the bias `(4 H)` of a layer's gates.
+    """Return the weights `(4 H, J)` and the bias `(4 H)` of the gates of LSTM or GRU cells, which
+    see a point and the window, of `seen` numbers.
 
-    The rows of an LSTM are those of its input, forget and output gates and of its candidate; of a
-    GRU those of its reset and update gates, then those of its candidate: of what comes in, and of
-    the hidden state after the reset gate.
-
-    Args:
-        layer: of LSTM or GRU cells.
-        seen: numbers of a point and characters of the alphabet.
+    The order of an LSTM's rows: input, forget and output gate, candidate. Of a GRU's: reset gate,
+    update gate, the candidate's part of the inputs, and its part of the hidden state.
     """
     size = layer.hidden_size
     if isinstance(layer, WindowedLayer):

@@ -19,8 +19,8 @@ def density_map(
 ) -> tuple[np.ndarray, tuple[float, float, float, float]]:
     """Add up, over all steps, the densities of the next position on the paper (paper, figure 10).
 
-    A component is left out further than four of its standard deviations from its mean, or where
-    its weight is below 1e-3; none is narrower than half a cell, so that none falls between cells.
+    Components count within four standard deviations, from a weight of 1e-3 on; each is at least
+    half a cell wide, so that none falls between cells.
 
     Args:
         mixture: of each step, leading dimensions `(steps,)`.

@@ -32,12 +32,10 @@ from utils.normalisation import Normalisation
 INPUT_SIZE = 3
 """Numbers per point, I: the offset in x and y, and the end of stroke. A network that predicts the
 end of the sequence has that as a fourth."""
-
 FIRST_END = 0.01
 """Initial probability that a sequence ends at a point (assumed: real ones have 30 to 2,000 points).
 From 0.5 training takes longer (measured on MNIST's sevens, after 300 steps of Adam at 0.003: 5.0
 nats per digit for its end, against 4.1)."""
-
 Head = Literal["mixture", "regression"]
 HEADS: dict[Head, type[NextPoint]] = {"mixture": Mixture, "regression": PointEstimate}
 

@@ -18,12 +18,11 @@ from model.generation.sampling_options import PEN_SHARPNESS
 from utils.normalisation import Normalisation
 
 LIMIT = 1e4
-"""Bound on every raw output of a network, so that all values and gradients stay finite. Means
-thus stay within 1e4 standard deviations (assumed: real offsets stay within 100)."""
-
+"""Bound on a network's outputs, which keeps all values and gradients finite, and means within 1e4
+standard deviations (assumed: real offsets stay within 100)."""
 PEN_PIVOT = -1.5
-"""Log-odds of ends that a bias leaves unchanged (a probability of 0.18), see `sharpen_ends`
-(measured, lab notebook: stopping and the pen)."""
+"""Log-odds of ends that a bias leaves unchanged: a probability of 0.18 (measured, lab notebook:
+stopping and the pen)."""
 
 
 class _ClampInwards(torch.autograd.Function):
@@ -296,9 +295,8 @@ def sharpen_ends(logits: Tensor, bias: Tensor, sharpness: float) -> Tensor:
     """Return the log-odds of ends under a bias, both `(...)`.
 
     The paper sharpens the offsets alone. But a probability of a few per cent at each point of a
-    letter lifts the pen within one letter in two, and where an end is due its probability is spread
-    over several points. So probabilities below that of `PEN_PIVOT` fall, and others rise. Without a
-    bias, or with a sharpness of 0, nothing changes.
+    letter lifts the pen within every other letter, and where an end is due its probability is
+    spread over several points. So log-odds below `PEN_PIVOT` fall, and others rise.
     """
     return logits + sharpness * bias * (logits - PEN_PIVOT)
 
@@ -306,9 +304,9 @@ def sharpen_ends(logits: Tensor, bias: Tensor, sharpness: float) -> Tensor:
 def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | None) -> Tensor:
     """Return the end of stroke, and that of the sequence if there is one, as 1 or 0.
 
-    One random number decides on both, so that the pen is lifted where a sequence ends, as in the
-    data, if the end of stroke is at least as likely. Drawn independently, last strokes would often
-    end without the sequence, a state that never occurs in training.
+    One random number decides on both: the pen is then lifted where a sequence ends, as in the data,
+    if the end of stroke is at least as likely. Independent draws would often end the last stroke
+    without the sequence, which never occurs in training.
 
     Args:
         uniform: `(..., 2)` as `Mixture.sample` takes them.

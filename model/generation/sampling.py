@@ -32,13 +32,10 @@ from utils.ink import check_ink
 BLOCK = 256
 """Steps for which a line's random numbers are drawn at once, a multiple of `PERIOD`. Another value
 gives other lines for the same seed."""
-
 DEFAULT_STEPS = 700
 """Steps of a line without a text (measured: a line of IAM-OnDB has about 628 points)."""
-
 MIN_STEPS = 100
 """Steps that any line with a text may take, besides those of its characters (assumed)."""
-
 STEPS_PER_CHARACTER = 40
 """Steps that a line may take for each character (measured: IAM-OnDB has about 22 points each)."""
 
@@ -140,16 +137,13 @@ def _lines(
     primed: int,
     texts: Sequence[str | None],
 ) -> list[Line]:
-    """Return what was written, up to where each line ends.
+    """Return the lines, up to where `stopping` finds their ends.
 
     Args:
-        model: the network.
-        stopping: knows where that is.
         points: normalised, `(steps, B, 3)`.
-        biases: of each point but the first, those of `start` included, `(points, B)`.
-        start: the points before, `(points, 3)`.
-        primed: how many of these are a primer's.
-        texts: of the whole lines; None without.
+        biases: of each point but the first, the points of `start` included, `(points, B)`.
+        start: the points before, `(points, 3)`, of which the first `primed` are a primer's.
+        texts: the whole texts, or None for each.
     """
     lines, points, biases = [], points.cpu().numpy(), biases.cpu().numpy()
     for number, (steps, ended) in enumerate(stopping.ends()):
@@ -167,7 +161,7 @@ def _lines(
 
 
 def _limits(most: int | None, texts: Sequence[str | None]) -> list[int]:
-    """Return the steps that lines may take: `most`, or by default what their texts need."""
+    """Return the most steps of each line: `most`, or by default enough for its text."""
     if most is not None:
         return [most] * len(texts)
     return [
@@ -177,11 +171,11 @@ def _limits(most: int | None, texts: Sequence[str | None]) -> list[int]:
 
 
 def _whole_texts(texts: Sequence[str] | None, count: int, primer_text: str) -> list[str]:
-    """Return texts with the primer's, as the alphabet has them, so that phi has an entry for each
+    """Return texts with the primer's text before them, in NFC: phi then has an entry for each
     character of `Line.text`.
 
     Raises:
-        UserError: if they are not `count`, or one is empty.
+        UserError: if there are not `count` texts, or a text is empty.
     """
     if texts is None or len(texts) != count:
         raise UserError(f"{count} seeds need as many texts")
@@ -230,8 +224,8 @@ def _begin(
     of a page), and a line would begin in the midst of a word.
 
     Args:
-        start: the primer's points, or one of zeros, `(points, 3)`.
-        texts: the whole texts, the primer's included; None without.
+        start: the primer's points, or a row of zeros, `(points, 3)`.
+        texts: the whole texts, the primer's included; None without texts.
         primer_length: characters of the primer's text, without blanks at its end; with 0 the
             window stays where it is.
         given: what the network is told of each line.

@@ -15,7 +15,6 @@ shipped writer at several; the higher, the more hands are alike)."""
 PEN_SHARPNESS = 3.0
 """Default of how much a bias sharpens the ends of strokes (measured, lab notebook: stopping and the
 pen)."""
-
 Primer = tuple[np.ndarray, str]
 """Ink `(points, 3)` in the units of the training data, whose hand is continued, and its text."""
 

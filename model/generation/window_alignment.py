@@ -29,9 +29,8 @@ def align(
 ) -> list[np.ndarray]:
     """Return how many points of each line belong to each character of its text, `(U,)` int64.
 
-    The network sees the recorded points (teacher forcing), and the path through its window's phi
-    (paper, eq. 46) is the likeliest that begins at the first character, ends at the last, and
-    skips none.
+    The network sees the recorded points (teacher forcing). The path is the likeliest through the
+    window's phi (paper, eq. 46) from the first character to the last that skips none.
 
     Args:
         model: a network with a window, in evaluation mode.

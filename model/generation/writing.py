@@ -100,10 +100,8 @@ def check_lengths(
 
 
 def cut(spoken: Sequence[str], longest: int) -> list[str]:
-    """Return words as lines of at most `longest` characters, of about equal lengths.
-
-    A longer word is a line of its own.
-    """
+    """Return words as lines of at most `longest` characters, of about equal lengths; a longer word
+    is a line of its own."""
     total = len(" ".join(spoken))
     aim = total / max(math.ceil(total / longest), 1)
     lines: list[str] = []
@@ -116,7 +114,7 @@ def cut(spoken: Sequence[str], longest: int) -> list[str]:
 
 
 def _parts(text: str, longest: int | None) -> list[str]:
-    """Return a text in the parts in which it is written; all but the first begin with a space."""
+    """Return the parts in which a text is written; all but the first begin with a space."""
     if longest is None or len(text) <= longest:
         return [text]
     first, *others = cut(re.split(r"(?<=\S) (?=\s*\S)", text), longest // 2)
@@ -124,15 +122,10 @@ def _parts(text: str, longest: int | None) -> list[str]:
 
 
 def _joined(line: Line, following: Sequence[Line], texts: Sequence[str], hand: np.ndarray) -> Line:
-    """Return a line with the parts that follow it, up to one that has not ended.
+    """Return a line with the parts that follow, up to a part that has not ended.
 
-    A part begins as far behind what is written as behind the hand, and continues its baseline.
-
-    Args:
-        line: the first part.
-        following: the others, primed with the hand.
-        texts: their own.
-        hand: ink `(points, 3)`.
+    A part, primed with the ink of a hand, `(points, 3)`, begins as far behind the line as behind
+    the hand, and continues the line's baseline. `texts` are those of the parts.
     """
     edge, _ = _from_end(hand)
     whole, characters = "".join((line.text, *texts)), len(line.text)
@@ -161,7 +154,7 @@ def _joined(line: Line, following: Sequence[Line], texts: Sequence[str], hand: n
 
 
 def _limited(line: Line, steps: int | None) -> Line:
-    """Return a line cut to a number of points that were written; None: as it is."""
+    """Return a line with at most `steps` written points; None for no limit."""
     if steps is None or len(line.ink) <= (line.primed or 1) + steps:
         return line
     ink = line.ink[: (line.primed or 1) + steps].copy()
@@ -171,8 +164,7 @@ def _limited(line: Line, steps: int | None) -> Line:
 
 
 def _from_end(ink: np.ndarray) -> tuple[float, float]:
-    """Return where the right edge and the baseline at the end of ink are, seen from its last
-    point."""
+    """Return x of ink's right edge and y of the baseline at its end, from its last point."""
     last, tail = to_points(ink)[-1], ink[-_quarter(ink) :]
     return bounds(ink)[2] - float(last[0]), baseline(tail) - float(to_points(tail)[-1, 1])
 

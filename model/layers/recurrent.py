@@ -1,9 +1,9 @@
 """A layer of LSTM or GRU cells over whole sequences, by the fastest kernels there are.
 
-That is `kernels.lstm` on a CPU with a C compiler, torch's own layer elsewhere, and, as that cannot
-clamp the gradient of the gates, `run_lstm` where this is wanted: the reference, a loop over the
-steps of `cells`, for which on CUDA the graphs of `kernels.cuda` stand in. In float64 no kernel of
-this project runs.
+LSTM cells run by `kernels.lstm` on a CPU with a C compiler. Elsewhere torch's layer runs, or, as
+torch cannot clamp the gradient of the gates, `run_lstm`: the reference, a loop over the steps of
+`cells`, which the graphs of `kernels.cuda` replace on CUDA. In float64 no kernel of this project
+runs on a CPU.
 
 Shapes: B sequences of a batch, T steps, H cells.
 """
@@ -86,7 +86,7 @@ class RecurrentLayer(nn.Module):
             inputs: `(T, B, input_size)`.
             state: hidden (and cell), `(B, H)` each.
             bound: to which the gradient of an LSTM's gates is clamped at every step, or None.
-            told: what is added to an LSTM's gates at every step, in the order of `lstm_cell`,
+            told: is added to an LSTM's gates at every step, in the order of `lstm_cell`,
                 `(B, 4 H)`; None: nothing.
 
         Returns:

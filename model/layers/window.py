@@ -1,11 +1,9 @@
 """The first hidden layer of the synthesis network, and its window over the text.
 
-`gaussian_window` is the window (the paper, eq. 46). The loop over the steps of the cells and the
-window in `WindowedLayer` is the reference, which autograd differentiates, and runs where nothing
-faster does (always in float64, and with GRU cells). Its gradient (eqs 56-60) is written out in the
-kernels: for a CPU with a C compiler in kernels/lstm.c, for CUDA in kernels/loop.py and, in Triton,
-in kernels/fused.py. What the layer is part of is in benchmarks/reference.py, the paper in one
-readable file.
+The reference is `WindowedLayer._loop`, which autograd differentiates. The loop runs where nothing
+faster does (always in float64, and with GRU cells). The kernels have its gradient (eqs 56-60): for
+a CPU with a C compiler kernels/lstm.c, for CUDA kernels/loop.py and, in Triton, kernels/fused.py.
+For the context see benchmarks/reference.py, the paper in one readable file.
 
 Shapes: B sequences of a batch, T steps, U characters of a text, A characters of the alphabet,
 H cells, K components of the window, G rows of the gates (4 H in an LSTM, 3 H in a GRU).
@@ -167,12 +165,12 @@ class WindowedLayer(nn.Module):
     def _loop(
         self, projected: Tensor, one_hot: Tensor, state: dict[str, Tensor], bound: float | None
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
-        """Run the layer step by step: the reference.
+        """Run the layer step by step, and return what `forward` does: the reference.
 
         Args:
-            projected: what the inputs contribute to the gates, with the bias, `(T, B, G)`.
-            one_hot: the text, see `one_hot_text`, `(B, U + 1, A)`.
-            state, bound: as `forward` takes them. Returns: as it does.
+            projected: the inputs' part of the gates, with the bias, `(T, B, G)`.
+            one_hot: see `one_hot_text`, `(B, U + 1, A)`.
+            state, bound: see `forward`.
         """
         positions = torch.arange(1, one_hot.shape[1] + 1, device=one_hot.device).to(one_hot)
         steps = []

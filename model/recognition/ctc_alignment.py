@@ -24,8 +24,8 @@ def align(
 ) -> list[np.ndarray]:
     """Return how many points of each line belong to each character of its text, `(U,)` int64.
 
-    The likeliest path of labels for the text gives each character some frames; what is between
-    those of two characters is divided between them.
+    The likeliest path of labels gives each character some frames; the points between the frames of
+    two characters are divided between the two.
 
     Args:
         model: in evaluation mode.
@@ -53,8 +53,8 @@ def rows_of_frames(model: RecognitionNetwork, ink: np.ndarray, frames: int) -> n
 
 
 def likeliest_path(log_probs: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
-    """Return what each frame is of on the likeliest path, `(S,)`: 2 n + 1 for character n, 2 n for
-    the blank before it; None if there are too few frames for the text.
+    """Return the state of each frame on the likeliest path, `(S,)`: 2 n + 1 for character n, 2 n
+    for the blank before that; None if there are too few frames for the text.
 
     Args:
         log_probs: `(S, C + 1)`, the blank last.

@@ -1,9 +1,8 @@
-"""What the recognition networks share: from features to encodings of frames, and their labels.
+"""The parts of recognition networks: from features to encodings of frames, and their labels.
 
-The features of `ink_features` go through a convolution that halves their number, and then through a
-network's own layers, such as a stack of bidirectional recurrent ones (`RecurrentEncoder`). The
-network of `pictures` sees no movement. Padding has no effect: the output for a line does not depend
-on the others of the batch.
+The features of `ink_features` go through a convolution that halves their number, and then through
+layers such as a stack of bidirectional recurrent layers (`RecurrentEncoder`). `picture_network`
+sees no movement. Padding has no effect: a line's output does not depend on the rest of the batch.
 
 Shapes: B lines of a batch, N points, S frames, U characters, C characters of the alphabet,
 F features, H cells, D numbers per frame.
@@ -37,12 +36,9 @@ Share = Annotated[float, Range(0.0, 0.95)]
 # Numbers of points measured or assumed below hold at the default `SPACING`.
 KERNEL = 5
 """Points that the convolution sees at once (assumed: about half a character)."""
-
 STRIDE = 2
-"""Points per frame (measured: lines of IAM-OnDB have 9 points per character, hardly ever below 6,
-so that every character has its frames, and CTC has one for the blank between repeated ones)."""
-
-
+"""Points per frame (measured: lines of IAM-OnDB have 9 points per character, hardly ever below 6:
+enough for a frame of each character, and of the blank between repeated characters)."""
 MASK_LENGTH = 10
 """Mean length in points of a masked stretch (measured: IAM-OnDB has 9 per character)."""
 
@@ -57,7 +53,7 @@ class Transcript:
         lengths: frames of each line, `(B,)`.
         decoder_log_probs: of each next character given those before, `(B, U + 1, C + 1)`, the end
             of the text last; None from a network without a decoder.
-        attention: the weights of the frames for each of these, `(B, U + 1, S)`; or None.
+        attention: the decoder's weights of the frames, `(B, U + 1, S)`; None without a decoder.
         hypotheses: the texts, if a search was requested; otherwise None.
     """
 

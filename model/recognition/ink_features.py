@@ -11,19 +11,14 @@ from utils.ink import at_equal_steps, path_along, strokes, x_height
 
 SPACING = 0.35
 """Default distance between points in x-heights (measured: IAM-OnDB then has about 10 points per
-character, against 22 as recorded). Smaller details, such as the tip of a brace, fall between them;
-`parts` of the path between points show these."""
-
+character, against 22 as recorded). `parts` show smaller details, such as the tip of a brace."""
 NUM_FEATURES = 10
 """Numbers per point without `parts`, see `stroke_features`."""
-
 MAX_POINTS = 20_000
 """Limit on the points of one sample, besides two for each stroke; longer ink is resampled at a
 wider spacing (assumed: 60 times a line of IAM-OnDB)."""
-
 _DETAIL = 3.0
 """Factor on the features of `parts`, a third as large as others (measured on IAM-OnDB)."""
-
 _FAR = 8.0
 """X-heights beyond which positions and jumps grow only logarithmically (assumed)."""
 
@@ -136,8 +131,8 @@ def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
 def _equal_steps(
     pieces: list[np.ndarray], spacing: float
 ) -> list[tuple[np.ndarray, np.ndarray, int]]:
-    """Return each stroke, the path along it, and the number of equal steps of it that are at most
-    `spacing` long, as far as `MAX_POINTS` allows."""
+    """Return each stroke, the path along the stroke, and the number of its equal steps, at most
+    `spacing` long as far as `MAX_POINTS` allows."""
     paths = [path_along(piece) for piece in pieces]
     distance = max(spacing, sum(path[-1] for path in paths) / MAX_POINTS)
     counts = [int(np.ceil(path[-1] / distance)) for path in paths]
@@ -145,11 +140,8 @@ def _equal_steps(
 
 
 def _height_above_line(points: np.ndarray) -> np.ndarray:
-    """Return how high points lie above the straight line of least squares through them all.
-
-    A line through ink that is less wide than high would follow the letters: for such ink heights
-    are relative to its middle.
-    """
+    """Return the heights of points above their straight line of least squares, or above the middle
+    of narrow ink: a line through ink less wide than high would follow the letters."""
     x, y = (points - points.mean(0)).T
     spread = (x * x).sum()
     if np.ptp(x) <= 2.0 * np.ptp(y):

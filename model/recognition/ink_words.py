@@ -1,5 +1,4 @@
-"""The words of lines that are read: where their ink is, how likely they are, and what else they
-may be.
+"""Reads the words of lines, with each word's ink, probability and other readings.
 
 S: frames of a line, C: characters of the alphabet.
 """
@@ -87,7 +86,7 @@ def _words(
 
 
 def _readings(model: RecognitionNetwork, log_probs: np.ndarray, text: str) -> tuple[str, ...]:
-    """Return what else the frames of a word may say."""
+    """Return other readings of the frames of a word."""
     readings = {}
     for hypothesis in ctc_beam(log_probs, ALTERNATIVES):
         reading = " ".join(model.alphabet.decode(hypothesis.indices).split())
@@ -104,8 +103,8 @@ def _word_of_character(text: str) -> np.ndarray:
 
 
 def _whole_strokes(ink: np.ndarray, words: np.ndarray, count: int) -> np.ndarray:
-    """Return the word of each point so that strokes are of one word, but for those that run through
-    several.
+    """Return the word of each point so that a stroke is of a single word, unless it runs through
+    several words.
 
     Args:
         ink: `(points, 3)`.

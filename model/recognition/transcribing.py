@@ -15,10 +15,7 @@ from utils.batches import BATCH_SIZE, by_length
 
 
 def batches(
-    model: Recogniser,
-    inks: Sequence[np.ndarray],
-    progress: bool,
-    height: float | None = None,
+    model: Recogniser, inks: Sequence[np.ndarray], progress: bool, height: float | None = None
 ) -> Iterator[tuple[list[int], Tensor, Tensor]]:
     """Yield numbers of lines of like lengths, their features and points; not those without ink."""
     for together in by_length([len(ink) for ink in inks], "reading", progress=progress):
@@ -66,16 +63,15 @@ def read_with_doubts(
     height: float | None = None,
     progress: bool = False,
 ) -> list[tuple[str, float]]:
-    """Return the texts of lines of ink, and the negative log-probabilities that they say what they
-    should, in nats.
+    """Return the text of each line of ink, and the doubt: the negative log-probability, in nats,
+    that the line says one of its spellings.
 
     Args:
         model, inks, progress: as for `read_each_way`.
-        spellings: the texts of each that say what it should; 0 is returned where all have
-            characters that the network does not know, and for ink without a point. None for what
-            is read.
+        spellings: the right texts of each line; None for the text that is read. The doubt is 0 if
+            all have characters that the network does not know, and for ink without a point.
         search: how to search for the text.
-        alike: characters that CTC takes for one, by the first of which texts are spelt.
+        alike: groups of characters with one probability under CTC; texts are spelt by the first.
         height: x-height in the unit of the inks; None: as it is measured of each.
     """
     results, alphabet = [("", 0.0)] * len(inks), model.alphabet
@@ -108,8 +104,7 @@ def read_with_doubts(
 
 
 def decoded(model: Recogniser, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
-    """Return the texts of lines; fewer at once with a beam, which multiplies what a decoder
-    holds."""
+    """Return the texts of lines; fewer at once with a beam, which takes more memory."""
     texts, batch_size = [], max(1, BATCH_SIZE // search.width)
     for first in range(0, len(lengths), batch_size):
         part = slice(first, first + batch_size)

@@ -27,21 +27,17 @@ from utils.files import remove_temporary, user_cache
 
 SWITCH = "ONLINE_HANDWRITING_KERNELS"
 """Environment variable; 0 turns the kernels off."""
-
 MORE_FLAGS = "ONLINE_HANDWRITING_CFLAGS"
 """Environment variable; further options for the compiler, between blanks. With -fsanitize the
 sanitizers' library must be loaded first: see tests/sanitize.py."""
-
 FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared")
 OPTIONAL_FLAGS: Sequence[tuple[str, ...]] = list(
     itertools.product(("-march=native", "-mcpu=native", "-fPIC"), ("-fopenmp", "-fPIC"))
 )
 """Tried in this order: not every compiler knows all of them. -fPIC, which is given anyway, stands
 for none. Without OpenMP one core does all."""
-
 TIMEOUT = 120.0
 """Seconds for one attempt to compile (assumed; measured: 1.8 with GCC 12)."""
-
 log = logging.getLogger(__name__)
 
 
@@ -61,7 +57,7 @@ def _processor() -> str:
 
 
 def _is_private(path: Path) -> bool:
-    """Return whether nobody but the user can write a file or folder, or exchange one above it."""
+    """Return whether only the user can write a file or folder, or exchange a folder above it."""
     status, above = path.stat(), [parent.stat() for parent in path.resolve().parents]
     is_open = status.st_mode & 0o022 or any(up.st_mode & 0o1002 == 0o002 for up in above)
     owners = {status.st_uid, above[0].st_uid}
@@ -69,8 +65,8 @@ def _is_private(path: Path) -> bool:
 
 
 def _cache(stack: contextlib.ExitStack) -> Path:
-    """Return the folder for compiled files, locked until `stack` ends; a temporary one that `stack`
-    removes if none can be kept, or if others could write there: what is in it is run."""
+    """Return the folder for compiled files, locked until `stack` ends; a temporary folder if no
+    file can be kept, or if others could write there: the files are run."""
     folder = user_cache() / "kernels"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

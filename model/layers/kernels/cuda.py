@@ -31,20 +31,16 @@ from model.layers.kernels.loop import CHUNK, PLACES, Loop, Sizes, TorchSteps, Wi
 
 SWITCH = "ONLINE_HANDWRITING_GRAPHS"
 """Environment variable; 0 turns graphs off."""
-
 LEAST = 8
 """A sequence of fewer steps is not worth the replay of a whole chunk (assumed)."""
-
 KEPT = 32
 """Loops that are kept, those used last (assumed: batches of two sizes, in training and validation,
 and texts of up to 250 characters; 10 to 20 MB each with 32 lines and 400 cells)."""
-
 log = logging.getLogger(__name__)
 
 
 _streams: dict[torch.device, torch.cuda.Stream] = {}
-"""On which graphs are recorded, one for each device, so that libraries set up their workspaces
-there once."""
+"""The stream of each device on which graphs are recorded: libraries set up workspaces once."""
 
 
 def record(function: Callable[[], None]) -> Callable[[], None]:
@@ -106,11 +102,8 @@ be of TF32)."""
 
 
 def _verify(loop: Loop) -> None:
-    """Raise a RuntimeError unless both passes agree with torch's operations.
-
-    A faulty capture, by some driver or compiler, must not train a network. Called once for every
-    capture, over random numbers; the buffers are zero again afterwards.
-    """
+    """Raise a RuntimeError unless both passes agree with torch's operations on random numbers: a
+    faulty capture must not train a network. The buffers are zero again afterwards."""
     reference = Loop(loop.sizes, loop.weight.dtype, loop.weight.device, TorchSteps)
     inputs = ["weight", "joint", "gates", "cells", "d_joint", "d_cells", "d_hiddens"]
     results = ["hiddens", "gates", "cells", "d_joint_hiddens", "d_gates", "d_cells"]
@@ -174,7 +167,7 @@ def _forward(
     window: Window | None,
     keep: bool,
 ) -> tuple[Results, tuple[Tensor | None, ...]]:
-    """Run the forward pass; return its results and what the backward pass needs, if to `keep`."""
+    """Return the results of the forward pass and, to `keep`, what the backward pass needs."""
     steps = len(projected)
     loop.load(weight, None, window)
     loop.hiddens[0].copy_(hidden)
@@ -228,12 +221,8 @@ def _backward(
     d_cell: Tensor,
     d_kappa: Tensor | None,
 ) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor, Tensor | None]]:
-    """Run the backward pass, for which `load` has been called.
-
-    Returns:
-        gradients of `projected`, `(T, B, 4 H)`, of the window's parameters and, before the
-        first step, of the joint `(B, J)`, the cell state and kappa.
-    """
+    """Return the gradients of `projected`, `(T, B, 4 H)`, of the window's parameters and, before
+    the first step, of the joint `(B, J)`, the cell state and kappa; `load` comes before."""
     _, gates, cells, exponentials, kappas = saved
     steps = len(gates)
     d_gates, d_parameters = torch.empty_like(gates), None
@@ -347,9 +336,9 @@ def run(
         loop: with the right sizes; by default one that is recorded.
 
     Returns:
-        see `Results`; phi has no gradient. Hidden states and windows are of the products' dtype,
-        that of `projected`, and lie within a larger tensor. None where this cannot be done here, or
-        is not worth it.
+        see `Results`; phi has no gradient. Hidden states and windows are of the dtype of
+        `projected`, and lie within a larger tensor. None where graphs cannot run, or a sequence is
+        too short for them.
     """
     if loop is None:
         if len(projected) < LEAST or not available(projected.device):

@@ -16,7 +16,6 @@ from model.layers.kernels.loop import PLACES, Loop
 
 CELLS = 256
 """Cells of one program of the LSTM's kernels (measured, lab notebook: CUDA graphs)."""
-
 CHARACTERS = 128
 """Characters of the alphabet per block of a program (assumed). Positions of a text come in blocks
 of PLACES."""

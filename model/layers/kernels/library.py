@@ -34,7 +34,7 @@ def available(device: torch.device, dtype: torch.dtype) -> bool:
 
 
 def refuse_second_derivative(windowed: bool) -> None:
-    """Raise a UserError in the backward pass of a layer if that is to be differentiated again."""
+    """Raise a UserError in a layer's backward pass that is to be differentiated again."""
     if torch.is_grad_enabled():  # As `create_graph=True` makes it.
         layer = "WindowedLayer" if windowed else "RecurrentLayer"
         raise UserError(
@@ -53,11 +53,7 @@ def raise_failure(failure: int) -> None:
 
 
 def address(tensor: Tensor) -> int:
-    """Return where a tensor's numbers lie in memory.
-
-    Raises:
-        ValueError: if that is not the CPU's.
-    """
+    """Return where a tensor's numbers lie; raise a ValueError if not in the CPU's memory."""
     if tensor.device.type != "cpu":
         raise ValueError(f"a tensor of shape {tuple(tensor.shape)} is on {tensor.device}, not cpu")
     return tensor.data_ptr()
@@ -79,8 +75,8 @@ def layout(library: ctypes.CDLL, name: str) -> type[ctypes.Structure]:
 def structure(
     library: ctypes.CDLL, name: str, **values: Tensor | list[Tensor] | float | tuple | None
 ) -> ctypes.Structure:
-    """Return a structure of C. A tensor stands for the address of its data, a list of tensors for
-    that of an array of their addresses; they live as long as the structure does."""
+    """Return a structure of C with the addresses of tensors, and of arrays of the addresses of
+    lists of tensors; the structure keeps all of them alive."""
     filled, arrays = layout(library, name)(), []
     for field, value in values.items():
         if isinstance(value, Tensor):

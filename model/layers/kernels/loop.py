@@ -22,10 +22,8 @@ from model.layers.kernels.library import round_up
 CHUNK = 32
 """Steps of a graph, S: few replays, and few wasted steps at the end (measured, lab
 notebook: CUDA graphs)."""
-
 PLACES = 16
 """Texts are padded to a multiple of this many positions, so that few graphs suffice (assumed)."""
-
 ALIGNED = 8
 """Rows of matrices are padded to a multiple of this many numbers: in bfloat16 the 16 bytes that
 tensor cores need."""
@@ -59,14 +57,13 @@ class Sizes(NamedTuple):
 
 
 class Loop:
-    """Buffers for a chunk of steps, and the functions that take them.
+    """Buffers for a chunk of steps, and the functions that compute these steps.
 
     Attributes:
-        forward, backward: do that for a chunk; `capture` replaces them by graphs.
+        forward, backward: compute a chunk; `capture` replaces them by graphs.
 
-    All buffers over time begin at the chunk's first step, and those of what is carried from step to
-    step have one more: index `t` is before step `t`. Both passes therefore leave what is carried
-    after (before) every step to be picked.
+    Buffers begin at the chunk's first step. Buffers of states have one entry more: index `t` is
+    the state before step `t`. So the states before and after every step can be read.
     """
 
     def __init__(
@@ -153,26 +150,6 @@ class Loop:
             self.one_hot[:, places:].zero_()  # an earlier text may have been longer
 
 
-def lstm_step(
-    gates: Tensor, cell: Tensor, next_cell: Tensor, hidden: Tensor, scratch: Tensor
-) -> None:
-    """Compute `cells.lstm_cell` in place, allocating nothing.
-
-    Args:
-        gates: as there, `(B, 4 H)`; afterwards with their activation functions applied.
-        cell: `(B, H)` before the step; `next_cell`, which may be `cell`, and `hidden`, `(B, H)`,
-            receive the results.
-        scratch: `(B, H)`.
-    """
-    size = cell.shape[1]
-    gates[:, : 3 * size].sigmoid_()
-    gates[:, 3 * size :].tanh_()
-    input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
-    torch.mul(forget_gate, cell, out=next_cell)
-    next_cell.addcmul_(input_gate, candidate)
-    torch.mul(output_gate, torch.tanh(next_cell, out=scratch), out=hidden)
-
-
 class TorchSteps:
     """The element-wise parts of the steps of a loop on its buffers, by torch's operations."""
 
@@ -192,18 +169,22 @@ class TorchSteps:
             self.positions = torch.arange(1, places + 1, device=like(()).device).to(loop.cells)
 
     def lstm(self, t: int) -> None:
-        """Compute the gates of step `t`, its cell state and hidden state."""
-        loop = self.loop
-        states = loop.cells[t], loop.cells[t + 1], loop.hiddens[t + 1]
-        lstm_step(loop.gates[t], *states, self.scratch)
+        """Compute the gates of step `t`, its cell state and hidden state; see `cells.lstm_cell`."""
+        loop, size, gates = self.loop, self.loop.sizes.cells, self.loop.gates[t]
+        gates[:, : 3 * size].sigmoid_()
+        gates[:, 3 * size :].tanh_()
+        input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
+        torch.mul(forget_gate, loop.cells[t], out=loop.cells[t + 1])
+        loop.cells[t + 1].addcmul_(input_gate, candidate)
+        torch.tanh(loop.cells[t + 1], out=self.scratch)
+        torch.mul(output_gate, self.scratch, out=loop.hiddens[t + 1])
 
     def window(self, t: int) -> None:
         """Move the window, whose parameters' products lie in `products`."""
         loop, following = self.loop, self.loop.kappas[t + 1]
         exponentials = loop.exponentials[t]
-        torch.add(
-            loop.products[:, : exponentials.shape[1]], loop.window_bias, out=exponentials
-        ).exp_()
+        products = loop.products[:, : exponentials.shape[1]]
+        torch.add(products, loop.window_bias, out=exponentials).exp_()
         alpha, beta, advance = exponentials.chunk(3, 1)
         torch.add(loop.kappas[t], advance, out=following)
         torch.sub(following[:, :, None], self.positions, out=self.gaussians)  # (B, K, P)
@@ -244,10 +225,7 @@ class TorchSteps:
         torch.mul(loop.d_kappas[t], advance, out=d_advance)  # eq. 60
 
     def lstm_backward(self, t: int) -> None:
-        """Compute the gradients of the gates, clamped, and of the cell state before step `t`.
-
-        It allocates nothing, so that it can be captured in a graph.
-        """
+        """Compute the gradients of the gates, clamped, and of the cell state before step `t`."""
         loop, size = self.loop, self.loop.sizes.cells
         gates, d_gates, d_cell = loop.gates[t], loop.d_gates[t], loop.d_cells[t]
         input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
@@ -257,9 +235,8 @@ class TorchSteps:
         torch.tanh(loop.cells[t + 1], out=self.scratch)
         torch.mul(self.d_hidden, self.scratch, out=d_gates[:, 2 * size : 3 * size])
         torch.addcmul(self.one, self.scratch, self.scratch, value=-1.0, out=self.scratch)
-        torch.addcmul(
-            loop.d_cells[t + 1], self.d_hidden.mul_(output_gate), self.scratch, out=d_cell
-        )
+        self.d_hidden.mul_(output_gate)
+        torch.addcmul(loop.d_cells[t + 1], self.d_hidden, self.scratch, out=d_cell)
         torch.mul(d_cell, candidate, out=d_gates[:, :size])
         torch.mul(d_cell, loop.cells[t], out=d_gates[:, size : 2 * size])
         torch.mul(d_cell, input_gate, out=d_gates[:, 3 * size :])
