@@ -1,7 +1,7 @@
-"""Which points of recorded lines belong to which characters: the table that new lines are cut by.
+"""Aligns the points of recorded lines with characters: the table by which new lines are composed.
 
-A network that writes follows the lines with its window, or a recogniser with CTC; a recogniser
-tells which characters can be read where they stand, and which when they are cut out.
+A network that writes aligns by its window, a recogniser by CTC; a second recogniser tells which
+characters can be read where they stand, and which when they are cut out.
 """
 
 import argparse

@@ -46,8 +46,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) -> measures.Measured:
-    """Return the measures of sentences, each with a seed of its own; in a hand of its own, too, if
-    the writer is told hands."""
+    """Return the measures of sentences, each with another seed, and in another hand if the writer
+    is told hands."""
     count = arguments.num_samples
     texts = options.without_unknown(writer.model.alphabet, held_out(count), skip=True)
     seeds = range(arguments.seed, arguments.seed + count)

@@ -1,6 +1,6 @@
 """Describes the hand of each recorded line of a config's dataset, for `ToldHandsDataset`.
 
-With --fit the descriptor itself is made first: of the lowest layers of a reader, and of the axes on
+With --fit a new descriptor is made first: of the lowest layers of a reader, and of the axes on
 which the hands of the training differ most (linear discriminant analysis).
 """
 
@@ -38,7 +38,7 @@ MIN_GROUPS = 3
 
 
 def groups(samples: Iterable[Sample], weights: np.ndarray) -> Iterator[tuple[str, list[int]]]:
-    """Yield the hand and the places of samples of one hand that weigh enough together."""
+    """Yield a hand and the places of some of its samples that weigh enough together."""
     open_groups, counts = defaultdict(list), defaultdict(int)
     for place, sample in enumerate(samples):
         group = open_groups[sample.hand]
@@ -73,7 +73,7 @@ def fitted(reader: str, samples: Sequence[Sample]) -> HandDescriptor:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Make the descriptor, if that is asked for, describe the lines, and save the table."""
+    """Make a new descriptor with --fit, describe the lines, and save the table."""
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
     dataset, output = loader.dataset, arguments.output
     if isinstance(dataset, ToldHandsDataset):

@@ -1,6 +1,6 @@
-"""Lines by a writer, in many hands, of words that can be read: what it learns from once more.
+"""Writes lines of words that can be read, in many hands, from which a writer learns once more.
 
-It continues recorded lines, proofreads as on a page, and keeps the words that both readers accept
+The writer continues recorded lines; of its words those that both readers of a page accept are kept
 (rejection sampling, as in Gulcehre et al. 2023, "Reinforced self-training for language modeling").
 """
 
@@ -78,9 +78,9 @@ def legible(
 
 
 def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iterator[str]:
-    """Yield texts of the training split that all networks know: a share of `signs` as `with_sign`
-    makes them, of the others half what people write, the rest sentences, and letters, digits and
-    signs in any order."""
+    """Yield texts of the training split that all networks know: a fraction of `signs` of
+    `with_sign`, half of the others everyday texts, the rest sentences, and characters in any order.
+    """
     others = 1.0 - signs
     while True:
         kind = draws.number()
@@ -107,8 +107,8 @@ def with_sign(draws: Draws) -> str:
 def lines_of(
     hand: Hand, texts: list[str], seed: int, generator: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, str]]:
-    """Yield what is legible of texts in a hand, as ink in its units and text: half of the lines
-    alone, the others with those that follow, as what continues a primer."""
+    """Yield the legible words of texts in a hand, as ink in its units and text: half of the lines
+    alone, the others joined with the lines that follow, which continue them."""
     groups: list[list[Proofread]] = [[]]
     for line in hand.write_words(texts, range(seed, seed + len(texts))):
         groups[-1] += [word for word in line if word.accepted]

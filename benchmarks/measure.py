@@ -54,8 +54,8 @@ class Data(NamedTuple):
 
     @classmethod
     def load(cls, root: str | None, lines: int, scale: float) -> "Data":
-        """Return real lines if there is a `root`, else embedded ones of such lengths, cut to a
-        share `scale` of these."""
+        """Return real lines if there is a `root`, else embedded lines of the same lengths, cut to a
+        fraction `scale`."""
         if root is None:
             kind, drawn = "embedded lines with IAM-OnDB's lengths", embedded(lines)
         else:
@@ -76,7 +76,7 @@ class Data(NamedTuple):
 
 
 def embedded(lines: int) -> list[tuple[np.ndarray, str]]:
-    """Return embedded lines, joined to one and cut to IAM-OnDB's lengths, and their texts."""
+    """Return embedded lines, concatenated and cut to IAM-OnDB's lengths, and their texts."""
     source = EmbeddedDataset(seed=SEED, size=2 * lines, min_characters=30, max_characters=60)
     samples = source.load().used
     ink = np.concatenate([sample.ink for sample in samples])
@@ -107,13 +107,13 @@ def precision_of(path: str) -> Literal["float32", "bfloat16"]:
 def alternate(
     speed: Callable[[str, int], float], paths: Sequence[str], rounds: int, name: str
 ) -> dict[str, list[float]]:
-    """Return what each path, or the reference, reaches in each round, taking turns in changing
-    order; a warm-up comes first.
+    """Return the speeds of each path, or the reference, in all rounds, after a warm-up. The paths
+    take turns in changing order.
 
     Args:
         speed: runs a path, given the number of the round, -1 for the warm-up.
-        paths, rounds: which, and how often.
-        name: of what is measured, for the progress bar.
+        paths, rounds: names of the paths, and the number of rounds.
+        name: of the measure, for the progress bar.
     """
     answers: dict[str, list[float]] = {path: [] for path in paths}
     for turn in tqdm(range(-1, rounds), name, leave=False):
@@ -141,12 +141,11 @@ def peak_memory(device: torch.device) -> int:
 
 
 class Row(NamedTuple):
-    """One line of the table.
+    """A line of the table: a measure by a path of ours, in a unit.
 
     Attributes:
-        measure, path, unit: what was measured, how ours ran, and in what.
         ours, reference: medians over the rounds.
-        ratio: of these.
+        ratio: of the medians.
         spread: the lowest and highest ratio of a round.
     """
 

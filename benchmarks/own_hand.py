@@ -1,11 +1,11 @@
 """How like the hands become that a network learns, and how legible they stay.
 
-Of each hand some lines are learned (`configs/own_hand.json`, or --config). `hand_likeness`, which
-took part in no training, knows each hand by lines of other forms than the learned ones, and says
-of each written line whose hand it is, as it does of recorded lines that are neither. As much hangs
-on these lines, that is done twice: known by the last ones, and by the first. A recogniser
-(--network reader, --config configs/own_hand_reader.json) reads lines before and after it. A folder
-keeps what was measured: a run that is stopped goes on.
+A network learns some lines of each hand (`configs/own_hand.json`, or --config). `hand_likeness`,
+which took part in no training, enrols each hand with lines of other forms, and assigns the written
+lines and the remaining recorded lines to hands. The result depends on the enrolled lines, so they
+are the last ones in one pass and the first ones in another. A recogniser (--network reader,
+--config configs/own_hand_reader.json) reads lines before and after it learns. A folder keeps the
+results, so that a run that was stopped goes on.
 """
 
 import json
@@ -43,11 +43,10 @@ from utils.ink import strokes
 
 ROOT = Path(__file__).resolve().parent.parent
 PERSONS = ROOT / "benchmarks" / "persons.txt"
-"""Forms of testset_v that were written one after the other, by the clock in the files: each line a
-person, most with some sixty lines. The first five were used to choose the recipe; the last six have
-enough lines to learn thirty."""
+"""Forms of testset_v written one after the other by the clock in the files: a person a line, most
+with some sixty lines. The first five were used to choose the recipe; the last six have thirty."""
 EMBEDDED = 20
-"""Invented writers, of whom the classifier has seen none."""
+"""Invented writers, all new to the classifier."""
 ENROLLED = 20
 """Lines by which a hand is enrolled."""
 SENTENCES = 20
@@ -76,7 +75,7 @@ def invented() -> dict[str, Hand]:
 
 
 def lines_by(samples: Iterable[Sample], of: Callable[[Sample], str]) -> dict[str, list[Primer]]:
-    """Return lines by what `of` says of each."""
+    """Return lines by the value of `of` for each."""
     lines = defaultdict(list)
     for sample in samples:
         if "#" not in sample.text:  # a scribble in IAM-OnDB
@@ -92,12 +91,12 @@ def divided(hand: Hand, count: int) -> tuple[list[Primer], list[Primer]]:
 
 
 def enrolments(rest: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return, for both ways to know a hand, the places of lines that make it known, and others."""
+    """Return, for both ways to enrol a hand, the places of its enrolled lines, and of others."""
     return [(rest[-ENROLLED:], rest[:-ENROLLED]), (rest[:ENROLLED], rest[ENROLLED:])]
 
 
 def learn(name: str, lines: Sequence[Primer], arguments: Namespace) -> RunFolder:
-    """Train on lines as a user would, unless that is done; return the run."""
+    """Train on lines as a user would, unless a run has done so; return the run."""
     run = RunFolder(arguments.config.stem, f"{arguments.output.name}-{name}")
     if (run.models / HAND_FILE).exists():
         return run
@@ -106,9 +105,9 @@ def learn(name: str, lines: Sequence[Primer], arguments: Namespace) -> RunFolder
     data = arguments.output / f"{name}.json"
     values = [{"text": text, "strokes": [s.tolist() for s in strokes(ink)]} for ink, text in lines]
     data.write_text(json.dumps(values))
-    words = ["-c", str(arguments.config), "-r", arguments.network, "--data", str(data)]
-    words += ["--run-id", run.run_id, "-o", "trainer.args.samples=0", *arguments.train]
-    subprocess.run([sys.executable, "train.py", *words], cwd=ROOT, check=True)
+    command = [sys.executable, "train.py", "-c", arguments.config, "-r", arguments.network]
+    command += ["--data", data, "--run-id", run.run_id, "-o", "trainer.args.samples=0"]
+    subprocess.run([*map(str, command), *arguments.train], cwd=ROOT, check=True)
     return run
 
 
@@ -118,7 +117,7 @@ def misread_of(inks: Sequence[np.ndarray], texts: Sequence[str], reader: str = "
 
 
 def measured(name: str, hand: Hand, arguments: Namespace) -> dict:
-    """Learn a hand; return how it is read or written before and after."""
+    """Learn a hand; return how the network reads or writes it before and after."""
     path = arguments.output / f"{name}-measured.json"
     if not path.exists():
         lines, rest = divided(hand, arguments.lines)
@@ -134,7 +133,7 @@ def measured(name: str, hand: Hand, arguments: Namespace) -> dict:
 
 
 def written(before: Writer, run: RunFolder) -> dict:
-    """Return where lines lie in the space of hands, and the errors of those that were written."""
+    """Return where written lines lie in the space of hands, and the share that is misread."""
     after, space = load(run.models / HAND_FILE, "cpu"), hand_likeness.load()
     (style,) = read_ink(run.models / own_hand.SAMPLE)
     texts, result = held_out(SENTENCES), {}
@@ -148,7 +147,7 @@ def written(before: Writer, run: RunFolder) -> dict:
 
 
 def run(arguments: Namespace) -> None:
-    """Measure all hands, and print what was found."""
+    """Measure all hands, and print the results."""
     arguments.output.mkdir(parents=True, exist_ok=True)
     hands = recorded(arguments.data) if arguments.data else invented()
     chosen = list(hands)[arguments.skip :][: arguments.hands]
@@ -162,7 +161,7 @@ def run(arguments: Namespace) -> None:
 
 
 def table(arguments: Namespace, hands: dict[str, Hand], results: list[dict]) -> None:
-    """Print how like the hands and how legible lines are; of the rates also the extremes."""
+    """Print how often lines are assigned to the right hand, with the extremes, and misread."""
     space = hand_likeness.load()
     between = space.between.astype(np.float64)
     rests = [divided(hand, arguments.lines)[1] for hand in hands.values()]

@@ -1,5 +1,5 @@
-"""How recognisers read other people and other devices than those of IAM-OnDB: error rates of
-IAM-OnDB's lines as they are and as other devices would record them, and of a UNIPEN collection."""
+"""Measures how recognisers read people and devices other than IAM-OnDB's: error rates on its lines,
+as recorded and as other devices would record them, and on a UNIPEN collection."""
 
 import argparse
 import sys

@@ -102,7 +102,7 @@ class Writer(TrainedNetwork):
 
     @property
     def usual_text(self) -> str:
-        """What is written where no text is given: what it knows of a pangram, or its alphabet."""
+        """The text of lines without a text: a pangram in the network's letters, or its alphabet."""
         alphabet = self.model.alphabet
         text = "".join(character for character in PANGRAM if character in alphabet).strip()
         return text or "".join(alphabet.characters)[:30]
@@ -153,13 +153,13 @@ def sampling_of(
 
 
 def usual_proofreader(writer: Writer) -> str:
-    """Return the pretrained network that proofreads what one writes: one that is as free."""
+    """Return the pretrained network, with an equally open licence, that proofreads a writer."""
     return "open_reader" if writer.licence == OPEN else "proofreader"
 
 
 def warning(path: Path, text: str) -> str:
-    """Return which letters of a text a pretrained network hardly knows, as fewer than half of them
-    are read, in a sentence; an empty one if it knows all, or is no pretrained network."""
+    """Return a sentence that names the letters of a text that a pretrained network hardly knows, as
+    fewer than half of them are read; empty if there are none, or for another network."""
     name = next((name for name, file in pretrained().items() if file == path.resolve()), "")
     fractions = strict_json.read(LETTERS).get(name, {})
     letters = [letter for letter in dict.fromkeys(text) if fractions.get(letter, 1.0) < 0.5]

@@ -30,12 +30,11 @@ from utils.checks import ConfigFault, Range
 from utils.normalisation import Normalisation
 
 INPUT_SIZE = 3
-"""Numbers per point, I: the offset in x and y, and the end of stroke. A network that predicts the
-end of the sequence has that as a fourth."""
+"""Numbers per point: the offset in x and y, and the end of stroke; the end of the sequence, if a
+network predicts it, is a fourth."""
 FIRST_END = 0.01
-"""Initial probability that a sequence ends at a point (assumed: real ones have 30 to 2,000 points).
-From 0.5 training takes longer (measured on MNIST's sevens, after 300 steps of Adam at 0.003: 5.0
-nats per digit for its end, against 4.1)."""
+"""Initial probability that a sequence ends at a point (assumed: real sequences have 30 to 2,000
+points; measured: from 0.5 on MNIST's sevens learn their end more slowly)."""
 Head = Literal["mixture", "regression"]
 HEADS: dict[Head, type[NextPoint]] = {"mixture": Mixture, "regression": PointEstimate}
 
@@ -63,11 +62,10 @@ class Output:
 class GenerationNetwork(BaseModel):
     """A network that predicts each next point from those before: what all generators share.
 
-    A subclass makes its layers and, by `output_layer`, an output layer for as many numbers as they
-    give at each step; its `forward` hands what this gives to `predict`. Offsets are in normalised
-    units throughout. With the regression head the prediction is one point instead of a density
-    (see `PointEstimate`), learned under `SquaredError`; `num_mixtures`, `min_scale` and
-    `max_correlation` then have no effect.
+    A subclass makes its layers and, by `output_layer`, an output layer; its `forward` hands the
+    output to `predict`. Offsets are in normalised units throughout. With the regression head the
+    prediction is a point instead of a density (see `PointEstimate`), learned under `SquaredError`;
+    `num_mixtures`, `min_scale` and `max_correlation` then have no effect.
 
     Args:
         normalisation: of the offsets; it turns `min_scale` into normalised units.
@@ -127,13 +125,12 @@ class GenerationNetwork(BaseModel):
         """Predict each next point.
 
         Args:
-            inputs: points up to each step, `(B, T, 3)` or `(B, T, 4)`, normalised. A network that
-                sees three numbers ignores the fourth; for one that sees four, a missing fourth is
-                0: a sequence has not ended before its next point.
+            inputs: points up to each step, `(B, T, 3)` or `(B, T, 4)`, normalised. A network of
+                three numbers ignores the fourth; a network of four takes a missing fourth for 0.
             text: indices of the characters, `(B, U)`; ignored by a network that needs none.
             text_lengths: characters of each text, `(B,)`.
-            state: as an earlier call returned it; None for `initial_state`. Tensors by name, of
-                any shape that begins with B; they may grow from call to call.
+            state: the state that an earlier call returned; None for `initial_state`. Tensors by
+                name, of any shape that begins with B; they may grow from call to call.
         """
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
@@ -181,8 +178,8 @@ class GenerationNetwork(BaseModel):
     ) -> dict[str, Tensor]:
         """Extend the weights of a network that may lack characters, or the end of the sequence.
 
-        If the end is new, its output has this network's initial weights, and the weights of a
-        point's fourth number are zero: everything else stays unchanged. See `BaseModel`.
+        A new end gets this network's initial output weights, and zero as weights of a point's
+        fourth number. See `BaseModel`.
         """
         extended, initial = dict(state_dict), self.state_dict()
         rows = {name: extended.get(name) for name in ("output.weight", "output.bias")}
@@ -261,10 +258,8 @@ class _RecurrentNetwork(GenerationNetwork):
             self.extras = ExtraShapes({"hand": (LINES, DESCRIPTOR + 1), "composed": (1,)})
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
-        """Return the compiled stepper, where that does what `forward` does.
-
-        A subclass, or a module that is none of the project's, may compute something else.
-        """
+        """Return the compiled stepper, if it computes this network's `forward`: not for a subclass,
+        nor with modules that are none of the project's."""
         modules, device = {type(module) for module in self.modules()}, self.output.weight.device
         if modules <= COMPILED and self.has_density and library.available(device, matmul_dtype):
             return CompiledStepper(self, lines, matmul_dtype)
@@ -336,7 +331,7 @@ class PredictionNetwork(_RecurrentNetwork):
         normalisation: see `GenerationNetwork`, as are the other arguments.
     """
 
-    # `window` of the class above is no option of a config.
+    # Without `window`, which is no option of a config.
     def __init__(self, normalisation: Normalisation, **options: Any) -> None:
         super().__init__(normalisation, **options)
 

@@ -109,8 +109,8 @@ class NextPoint(ABC):
 class Mixture(NextPoint):
     """A mixture of bivariate Gaussians for the offset, and a Bernoulli for the end of stroke.
 
-    If the network ends sequences (see `sequence_logits`) a point has a fourth number, 1 for the
-    last of its sequence, with a Bernoulli of its own.
+    If the network ends sequences, a point has a fourth number, 1 for the last of its sequence, with
+    a second Bernoulli.
 
     Attributes:
         end_logits, sequence_logits: see `NextPoint`.
@@ -216,14 +216,12 @@ class Mixture(NextPoint):
         return torch.logsumexp(log_weights + component, -1) - math.log(2.0 * math.pi)
 
     def log_prob(self, point: Tensor) -> Tensor:
-        """Return the log-probability of points: offset and end of stroke (the paper, eq. 26).
-
-        Includes the end of the sequence if the mixture has one.
+        """Return the log-probability of points: offset and ends (the paper, eq. 26).
 
         Args:
             point: `(..., 3)`: the offset in normalised units, and 1 or 0 for the end of stroke;
                 or `(..., 4)`: also 1 or 0 for the end of the sequence, required if the mixture
-                has one, ignored otherwise.
+                predicts it, ignored otherwise.
 
         Returns:
             `(...)`, in nats.
@@ -302,7 +300,7 @@ def sharpen_ends(logits: Tensor, bias: Tensor, sharpness: float) -> Tensor:
 
 
 def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | None) -> Tensor:
-    """Return the end of stroke, and that of the sequence if there is one, as 1 or 0.
+    """Draw the end of stroke and, if there are `sequence_logits`, of the sequence, as 1 or 0.
 
     One random number decides on both: the pen is then lifted where a sequence ends, as in the data,
     if the end of stroke is at least as likely. Independent draws would often end the last stroke
@@ -322,13 +320,8 @@ def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | Non
 def stretched(
     output: nn.Linear, factors: tuple[float, float], normalisation: Normalisation
 ) -> nn.Linear:
-    """Return an output layer whose mixture's means are offsets times `factors`.
-
-    Args:
-        output: gives the parameters that `Mixture.from_parameters` takes.
-        factors: of the means in x and y, in the units of the data.
-        normalisation: of the offsets.
-    """
+    """Return an output layer like `output`, which gives the parameters of a mixture, but whose
+    means in x and y, in the units of the data, are larger by `factors`."""
     if factors == (1.0, 1.0):
         return output
     stretched, count = copy.deepcopy(output), len(output.bias) // 6

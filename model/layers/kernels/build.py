@@ -1,11 +1,11 @@
 """Compilation of the kernels on first use, by the machine's C compiler.
 
-The first of $CC, cc, gcc and clang that compiles them is used, with the options in
-$ONLINE_HANDWRITING_CFLAGS last. The result is kept in $XDG_CACHE_HOME/online-handwriting/kernels
-(in ~/.cache if that is not set, in a temporary folder if others could write there), under a name
-made of the sources, their headers, the compiler with all options, the processor, and a checksum.
-Without a compiler, or with the environment variable ONLINE_HANDWRITING_KERNELS set to 0 (it turns
-off the Triton kernels of `fused` as well), everything runs in plain torch operations, slower.
+The compiler is the first of $CC, cc, gcc and clang that works, with the options in
+$ONLINE_HANDWRITING_CFLAGS last. $XDG_CACHE_HOME/online-handwriting/kernels keeps the result (in
+~/.cache by default, in a temporary folder if others could write there), under a name made of the
+sources, their headers, the compiler with all options, the processor, and a checksum. Without a
+compiler, or with ONLINE_HANDWRITING_KERNELS=0 (which turns off the Triton kernels of `fused` as
+well), plain torch operations replace the kernels, slower.
 """
 
 import contextlib
@@ -34,8 +34,8 @@ FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared")
 OPTIONAL_FLAGS: Sequence[tuple[str, ...]] = list(
     itertools.product(("-march=native", "-mcpu=native", "-fPIC"), ("-fopenmp", "-fPIC"))
 )
-"""Tried in this order: not every compiler knows all of them. -fPIC, which is given anyway, stands
-for none. Without OpenMP one core does all."""
+"""Combinations tried in this order, as not every compiler knows all options. -fPIC, which is always
+set, stands for no option. Without OpenMP a single core computes."""
 TIMEOUT = 120.0
 """Seconds for one attempt to compile (assumed; measured: 1.8 with GCC 12)."""
 log = logging.getLogger(__name__)

@@ -1,16 +1,15 @@
 """An LSTM layer, with or without a window over a text, on CUDA without launch overhead.
 
 A step of the layer is a few small operations, which Python would launch more slowly than the device
-executes them. So the steps, forward and backward, are taken CHUNK at a time by the functions of a
-`loop.Loop`. Each is captured once as a CUDA graph for every combination of sizes, and replayed for
-every chunk of a sequence, between copies of the chunk into the buffers and of the results out of
-them. The last, partial, chunk is padded with old contents, whose results are ignored. The weights'
-gradients are gathered over all steps into one product outside.
+executes them. So the functions of a `loop.Loop` take CHUNK steps at a time, forward and backward.
+Each function is captured once as a CUDA graph for every combination of sizes, and replayed for
+every chunk, between copies of the chunk into the buffers and of the results out of them. A last,
+partial chunk is padded with old contents, whose results are ignored. The weights' gradients are
+gathered over all steps into one product outside.
 
-ONLINE_HANDWRITING_GRAPHS=0 turns all of this off, and the loops of torch operations in
-`model.layers` take its place, as they do when a graph cannot be recorded (the log says so once).
-ONLINE_HANDWRITING_KERNELS=0 turns off only the Triton kernels. Calls are to be on one stream of a
-device, as they are in training. Where this has been run: lab notebook, CUDA graphs.
+With ONLINE_HANDWRITING_GRAPHS=0, or if a graph cannot be recorded (the log says so once), the loops
+of torch operations in `model.layers` run instead. ONLINE_HANDWRITING_KERNELS=0 turns off only the
+Triton kernels. Calls must be on one stream of a device. Where this ran: lab notebook, CUDA graphs.
 
 Shapes: T steps of a sequence, and those of `loop`.
 """
@@ -34,8 +33,8 @@ SWITCH = "ONLINE_HANDWRITING_GRAPHS"
 LEAST = 8
 """A sequence of fewer steps is not worth the replay of a whole chunk (assumed)."""
 KEPT = 32
-"""Loops that are kept, those used last (assumed: batches of two sizes, in training and validation,
-and texts of up to 250 characters; 10 to 20 MB each with 32 lines and 400 cells)."""
+"""Most loops that are kept (assumed: batches of two sizes, in training and validation, and texts of
+up to 250 characters; 10 to 20 MB each with 32 lines and 400 cells)."""
 log = logging.getLogger(__name__)
 
 

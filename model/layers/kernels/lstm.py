@@ -1,16 +1,14 @@
 """An LSTM layer, with or without a window over a text, by the compiled kernels of `lstm.c`.
 
 Products are of bfloat16 or float32; cell states and the window are float32. The results of a row
-do not depend, bit for bit, on what else is in the batch, nor on the number of threads.
+do not depend, bit for bit, on the rest of the batch, nor on the number of threads.
 
-Weights are packed in each call: there is no reliable sign that they have not changed (a fused
-optimiser on a CPU, or a write through `.data`, does not increment a tensor's version), and packing
-costs little compared with the steps of a batch.
+Weights are packed in each call, which costs little: there is no reliable sign that they are
+unchanged (a fused optimiser, or a write through `.data`, does not increment a tensor's version).
 
 Shapes: B sequences of a batch, T steps, U characters, A characters of the alphabet, H cells,
-K components of the window, X numbers that come in at each step, J columns of the joint: what a
-step's product takes. These are the hidden state, the window, what comes in and, where that makes
-the width even, a zero.
+K components of the window, X inputs of each step, J columns of the joint: hidden state, window,
+inputs and, where the width would be odd, a zero.
 """
 
 import ctypes
@@ -47,7 +45,7 @@ def gather(left: Tensor, right: Tensor) -> Tensor:
 
 
 class _Recurrence(torch.autograd.Function):
-    """The layer with its gradient, of what `run` takes; without a window A, K and U are 0.
+    """The layer with its gradient, of `run`'s arguments; without a window A, K and U are 0.
 
     Forward: the paper, eqs 7-11 without peepholes, and 46-53. Backward: eqs 56-60.
     """
