@@ -79,20 +79,14 @@ class CompiledStepper(Stepper):
             self.fixed["window_bias"] = first.window.bias.float().clone()
         gates = [_gates(layer, (self.inputs, self.vocab_size)) for layer in network.layers]
         self.widths = [weight.shape[1] for weight, _ in gates]
-        self.fixed |= dict(
-            weights=[packed(weight, groups=4) for weight, _ in gates],
-            widths=torch.tensor(self.widths),
-            layers=len(gates),
-            size=self.size,
-            vocab_size=self.vocab_size,
-            components=self.components,
-            mixtures=self.outputs // 6,
-            lstm=int(first.cell == "LSTM"),
-            ends=int(network.end_of_sequence),
-            log_min_scales=tuple(network.min_scales.log().tolist()),
-            max_correlation=network.max_correlation,
-            pen=(PEN_PIVOT, lines.sampling.pen_sharpness),
-        )
+        weights = [packed(weight, groups=4) for weight, _ in gates]
+        self.fixed |= dict(weights=weights, widths=torch.tensor(self.widths), layers=len(gates))
+        self.fixed |= dict(size=self.size, vocab_size=self.vocab_size, components=self.components)
+        self.fixed |= dict(lstm=int(first.cell == "LSTM"), ends=int(network.end_of_sequence))
+        log_min_scales = tuple(network.min_scales.log().tolist())
+        self.fixed |= dict(mixtures=self.outputs // 6, log_min_scales=log_min_scales)
+        self.fixed["max_correlation"] = network.max_correlation
+        self.fixed["pen"] = PEN_PIVOT, lines.sampling.pen_sharpness
         self._copy_state(lines)
         told = network.told_gates(None)
         if "hand" in lines.state:  # Line by line, see `initial_state`.
@@ -129,27 +123,20 @@ class CompiledStepper(Stepper):
         batch, lanes = len(self.bias), self.library.lanes()
         width = round_up(len(self.joints) * self.size, 2)
         self.points, self.phis = torch.empty(PERIOD, batch, self.inputs), None
-        of_text: dict[str, Tensor | int] = {}
+        states: dict[str, object] = dict(joints=self.joints, cells=self.cells, points=self.points)
         if self.text is not None:
             places = self.text.shape[1] + 1
             self.phis = torch.empty(PERIOD, batch, places)
-            of_text = dict(text=self.text, text_lengths=self.text_lengths, kappas=self.kappas)
-            of_text |= dict(phis=self.phis, places=places)
-
-        self.writing = library.structure(
-            self.library,
-            "Writing",
-            batch=batch,
-            joints=self.joints,
+            states |= dict(text=self.text, text_lengths=self.text_lengths, kappas=self.kappas)
+            states |= dict(phis=self.phis, places=places)
+        scratch = dict(
             hiddens=torch.zeros(batch, width, dtype=self.matmul_dtype),
-            cells=self.cells,
             parameters=torch.empty(batch, round_up(3 * self.components, lanes)),
             raw=torch.empty(batch, round_up(self.outputs, lanes)),
-            bias=self.bias,
-            gate_biases=self.gate_biases,
-            points=self.points,
-            **of_text,
-            **self.fixed,
+        )
+        biases = dict(bias=self.bias, gate_biases=self.gate_biases)
+        self.writing = library.structure(
+            self.library, "Writing", batch=batch, **states, **scratch, **biases, **self.fixed
         )
 
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
