@@ -30,13 +30,13 @@ INPUT_WEIGHTS = ("weight_input", "weight_ih_l0")
 def run_lstm(
     projected: Tensor, weight: Tensor, hidden: Tensor, cell: Tensor, bound: float | None
 ) -> tuple[Tensor, Tensor]:
-    """Return all hidden states `(T, B, H)` and the last cell state `(B, H)`.
+    """Return all hidden states `(T, B, H)` and the last cell state `(B, H)` of an LSTM.
 
     Args:
-        projected: what the inputs contribute to the gates, with the bias, `(T, B, 4 H)`.
+        projected: the inputs' part of the gates, with the bias, `(T, B, 4 H)`.
         weight: from the hidden state to the gates, `(4 H, H)`, of the dtype of `projected`.
         hidden, cell: `(B, H)` before the first step.
-        bound: to which the gradient of the gates is clamped at every step, or None.
+        bound: on the gradient of the gates at every step, or None.
     """
     hiddens, hidden = [], hidden.to(projected)
     for incoming in projected:
@@ -69,7 +69,7 @@ class RecurrentLayer(nn.Module):
 
     @property
     def state_sizes(self) -> dict[str, int]:
-        """Names and sizes of what the layer carries from step to step."""
+        """Names and sizes of the layer's states."""
         names = ("hidden", "cell") if self.cell == "LSTM" else ("hidden",)
         return dict.fromkeys(names, self.hidden_size)
 

@@ -45,10 +45,7 @@ class WindowedLayer(nn.Module):
     """The first hidden layer of the synthesis network with its window (the paper, eqs 46-53).
 
     Args:
-        cell: "LSTM" or "GRU".
-        input_size: numbers per step of the input.
-        hidden_size: cells, H.
-        forget_bias: starting value of the bias of an LSTM's forget gates.
+        cell, input_size, hidden_size, forget_bias: see `RecurrentLayer`.
         vocab_size: characters of the alphabet, A.
         components: Gaussians of the window, K.
         advance: characters that the window moves per step before training.
@@ -81,8 +78,8 @@ class WindowedLayer(nn.Module):
             self.bias_candidate = nn.Parameter(torch.zeros(hidden_size))
         self.window = nn.Linear(hidden_size, 3 * components)
         with torch.no_grad():
-            # The weights together make one, each Gaussian spans about a character, and the
-            # window moves at the pace of writing, so that the attention runs along from the start.
+            # The weights add up to 1, each Gaussian spans about a character, and the window moves
+            # at the pace of writing: attention follows the text from the start.
             self.window.weight.mul_(0.1)
             alpha, beta, log_advance = self.window.bias.chunk(3)
             alpha.fill_(-math.log(components))
@@ -91,7 +88,7 @@ class WindowedLayer(nn.Module):
 
     @property
     def state_sizes(self) -> dict[str, int]:
-        """Names and sizes of what the layer carries from step to step."""
+        """Names and sizes of the layer's states."""
         sizes = {"hidden": self.hidden_size}
         if self.cell == "LSTM":
             sizes["cell"] = self.hidden_size
@@ -117,8 +114,8 @@ class WindowedLayer(nn.Module):
             told: see `RecurrentLayer`.
 
         Returns:
-            hidden states `(T, B, H)`, windows `(T, B, A)`, phi `(T, B, U + 1)`, of which the last
-            position of a text is the one after its end, and the state after the last step.
+            hidden states `(T, B, H)`, windows `(T, B, A)`, phi `(T, B, U + 1)`, with a position
+            after the text's end, and the state after the last step.
         """
         dtype = compute_dtype(inputs)
         if self.cell == "LSTM" and library.available(inputs.device, dtype):

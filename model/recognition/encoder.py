@@ -66,14 +66,8 @@ class Transcript:
 
 
 class BidirectionalLayer(nn.Module):
-    """Two recurrent layers, one of which runs backwards from each line's own end.
-
-    Args:
-        cell: "LSTM" or "GRU".
-        input_size: numbers per frame of the input.
-        hidden_size: cells of each direction, H.
-        forget_bias: starting value of the bias of an LSTM's forget gates.
-    """
+    """Two recurrent layers of H cells each, the second backwards from each line's end; arguments as
+    those of `RecurrentLayer`."""
 
     def __init__(self, cell: str, input_size: int, hidden_size: int, forget_bias: float) -> None:
         super().__init__()
@@ -82,15 +76,8 @@ class BidirectionalLayer(nn.Module):
         self.hidden_size = hidden_size
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Run both directions.
-
-        Args:
-            inputs: `(S, B, input_size)`, padded with anything.
-            lengths: frames of each line, `(B,)`.
-
-        Returns:
-            `(S, B, 2 H)`; anything after a line's end.
-        """
+        """Return both directions, `(S, B, 2 H)`, of `inputs` `(S, B, input_size)` with `lengths`
+        frames, `(B,)`; padding is anything, here and there."""
         steps, batch = inputs.shape[:2]
         frame = torch.arange(steps, device=inputs.device)[:, None]
         source = torch.where(frame < lengths, lengths - 1 - frame, frame)  # (S, B)
@@ -144,7 +131,7 @@ class Recogniser(BaseModel):
         `height` may be given, the x-height of a word's ink that has too little of its own."""
 
     def batched(self, features: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-        """Return features of lines as one tensor `(B, points, F)`, and `(B,)` their points."""
+        """Return padded features of lines, `(B, points, F)`, and the points of each, `(B,)`."""
         weight = self.labels.weight
         points, lengths = padded(features, weight.device)
         return points.to(weight), lengths
@@ -178,8 +165,8 @@ class Recogniser(BaseModel):
             points: of each line, `(B,)`.
             text: the true texts as indices `(B, U)`; None for reading only.
             text_lengths: characters of each text, `(B,)`.
-            teacher_forcing_ratio: share of true characters among a decoder's inputs in training;
-                the others are its own predictions.
+            teacher_forcing_ratio: fraction of true characters among a decoder's inputs in training;
+                the others are its predictions.
             search: how to search for the text; None for no search.
         """
         encoded, lengths = self.encode(features, points)
@@ -281,8 +268,7 @@ class RecognitionNetwork(Recogniser):
         """Return features `(B, points, F)`, about `mask_ratio` of them set to zero in stretches."""
         batch, points, _ = features.shape
         stretch = max(1, round(MASK_LENGTH * SPACING / self.spacing))
-        # The probability that a stretch begins at a point is such that they cover `mask_ratio` of
-        # the points, but for overlaps.
+        # So probable that stretches cover `mask_ratio` of the points, but for overlaps.
         begins = torch.rand(batch, points, device=features.device) < self.mask_ratio / stretch
         lengths = torch.randint(1, 2 * stretch, (batch, points), device=features.device)
         places = torch.arange(points, device=features.device)
@@ -361,7 +347,7 @@ def without_padding(frames: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _merged_pairs(hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Concatenate each two frames of `(S, B, D)` to one; a missing second one is zero."""
+    """Concatenate each two frames of `(S, B, D)`; a missing second frame is zero."""
     hidden = without_padding(hidden.transpose(0, 1), lengths).transpose(0, 1)
     hidden = functional.pad(hidden, (0, 0, 0, 0, 0, len(hidden) % 2))
     return torch.cat((hidden[0::2], hidden[1::2]), -1), -(-lengths // 2)

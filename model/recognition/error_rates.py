@@ -1,11 +1,10 @@
 """Character and word error rates of recognised text, and which characters are confused.
 
-Errors are substitutions, insertions and deletions, the fewest that turn what was read into the
+Errors are the fewest substitutions, insertions and deletions that turn the hypothesis into the
 reference (Levenshtein). Rates are all errors over the total length of the reference, not means of
-lines' ratios, and may exceed 1. Characters are Unicode code points of the text in NFC, so that an
-accent counts the same however it was typed. Blanks before and after the text do not count, since
-ink does not show them; everything else does: blanks within, case, punctuation. Words are separated
-by blanks, and include punctuation.
+lines' ratios, and may exceed 1. Characters are Unicode code points in NFC. Blanks before and after
+a text do not count, since ink does not show them; blanks within, case and punctuation do. Words are
+separated by blanks, and include punctuation.
 """
 
 import math
@@ -99,9 +98,8 @@ def read_in_place(reference: str, hypothesis: str) -> np.ndarray:
 def missing_words(reference: str, hypothesis: str) -> list[str]:
     """Return the words of the reference that are missing from the hypothesis.
 
-    A word is missing if the reference without it is nearer to the hypothesis by the full length of
-    the word: all its characters are deletions then. A word that was misread, or merged with its
-    neighbour, is not missing.
+    A word is missing if all its characters are deletions: without the word the reference is nearer
+    to the hypothesis by the word's full length. Misread or merged words are not missing.
     """
     missing, left, place = [], normalised(reference).split(), 0
     hypothesis = " ".join(normalised(hypothesis).split())
@@ -136,9 +134,8 @@ class ErrorRates(BaseMetric):
         """Add one batch.
 
         Args:
-            output: with `hypotheses`, the texts that were read, and the `alphabet` of the batch's
-                texts; None for the former adds nothing.
-            batch: with the characters' numbers `text` `(batch, characters)`, padded with anything,
+            output: with the `alphabet` of the batch's texts, and `hypotheses`; None adds nothing.
+            batch: with indices of characters, `text` `(batch, characters)`, padded with anything,
                 and `text_lengths` `(batch,)`.
         """
         if output.hypotheses is None:

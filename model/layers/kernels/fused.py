@@ -1,10 +1,10 @@
 """The element-wise parts of a step of `loop.Loop` as Triton kernels: four, where torch has forty.
 
-Importing this needs Triton, which comes with torch for CUDA; nothing else here does. Where it has
-been run: lab notebook, CUDA graphs.
+Only this module needs Triton, which comes with torch for CUDA. Where it ran: lab notebook, CUDA
+graphs.
 
-Each output element is written by one program, and no program reads what another one writes, so that
-no order among them is assumed. Numbers are converted to the dtype of the states when loaded.
+Each output element is written by a single program, and no program reads another's output, so no
+order is assumed. Numbers are converted to the dtype of the states when loaded.
 
 Shapes: as in `loop`.
 """
@@ -17,8 +17,7 @@ from model.layers.kernels.loop import PLACES, Loop
 CELLS = 256
 """Cells of one program of the LSTM's kernels (measured, lab notebook: CUDA graphs)."""
 CHARACTERS = 128
-"""Characters of the alphabet per block of a program (assumed). Positions of a text come in blocks
-of PLACES."""
+"""Characters of the alphabet per block of a program (assumed)."""
 
 
 @triton.jit
