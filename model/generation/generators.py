@@ -77,7 +77,7 @@ class GenerationNetwork(BaseModel):
         end_of_sequence: whether a point has a fourth number, 1 for the last of its sequence, which
             the network sees and predicts, so that it ends its lines on its own.
         head: whether the output layer gives the parameters of a mixture or a single point.
-        stretch: share by which offsets along the line are stretched in writing (below 0:
+        stretch: fraction by which offsets along the line are stretched in writing (below 0:
             shortened), where a bias leaves no noise, so that letters become neither narrower nor
             wider along the line; a bias of b takes 1 - exp(-2 b) of it. Has no effect in training.
 
@@ -208,8 +208,8 @@ class _RecurrentNetwork(GenerationNetwork):
         num_layers: hidden layers.
         cell: kind of the cells.
         forget_bias: starting value of the bias of an LSTM's forget gates.
-        dropout: share of a hidden layer's outputs dropped, in training, from what the layer above
-            and the output layer see.
+        dropout: fraction of a hidden layer's outputs that the layer above and the output layer do
+            not see in training.
         clip_lstm_gradient: as `clip_output_gradient`, with respect to the gates of the LSTMs before
             squashing (the paper: 10).
         hand_size: numbers of the vector of a hand that the network is told, see `HandEncoder`;

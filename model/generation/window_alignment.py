@@ -15,7 +15,7 @@ from utils.batches import by_length
 from utils.monotonic import best_monotonic_path
 
 FLOOR = 1e-3
-"""Least share of the window at a character, so that no step forbids one (assumed)."""
+"""Least fraction of the window at a character, so that no step forbids one (assumed)."""
 
 
 @torch.inference_mode()

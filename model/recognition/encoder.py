@@ -31,7 +31,7 @@ from utils.checks import ConfigFault, Range
 from utils.normalisation import Normalisation
 
 Size = Annotated[int, Range(1, 8192)]
-Share = Annotated[float, Range(0.0, 0.95)]
+Fraction = Annotated[float, Range(0.0, 0.95)]
 
 # Numbers of points measured or assumed below hold at the default `SPACING`.
 KERNEL = 5
@@ -207,9 +207,9 @@ class RecognitionNetwork(Recogniser):
         normalisation: see `Recogniser`.
         alphabet: of the texts.
         channels: output channels of the convolution over the features.
-        dropout: share of the outputs of the convolution and of each layer that is dropped in
+        dropout: fraction of the outputs of the convolution and of each layer that is dropped in
             training.
-        mask_ratio: share of the points masked in training, in stretches of about a character, so
+        mask_ratio: fraction of the points masked in training, in stretches of about a character, so
             that the network learns to use the context (like SpecAugment, Park et al. 2019).
         spacing: distance between the points of the features, in x-heights. A smaller one shows more
             detail and gives more frames.
@@ -224,8 +224,8 @@ class RecognitionNetwork(Recogniser):
         alphabet: Alphabet,
         *,
         channels: Size = 64,
-        dropout: Share = 0.3,
-        mask_ratio: Share = 0.0,
+        dropout: Fraction = 0.3,
+        mask_ratio: Fraction = 0.0,
         spacing: Annotated[float, Range(0.02, 2.0)] = SPACING,
         parts: Annotated[int, Range(1, 16)] = 1,
     ) -> None:

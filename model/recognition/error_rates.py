@@ -65,7 +65,7 @@ def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
 
     Returns:
         `cer` and `wer`, errors over length (nan if there is none); `sequences`, `characters` and
-        `words`, the size of the reference; `line_accuracy`, the share of lines without an error
+        `words`, the size of the reference; `line_accuracy`, the fraction of lines without an error
         (nan without lines).
     """
     counts = [error_counts(reference, hypothesis) for reference, hypothesis in pairs]

@@ -53,7 +53,7 @@ def stroke_features(
     9: distance to the left of the rightmost point so far, in x-heights: delayed dots and bars.
 
     10, 11, 12, ...: with more than one of `parts`, into which the way from the point before is
-        divided by its length: three times what x and y of each part, in shares of its length,
+        divided by its length: three times what x and y of each part, in fractions of its length,
         differ from that direction; zeros where the way is straight, or where the stroke begins.
 
     The values of 6 to 9 grow logarithmically beyond some x-heights.

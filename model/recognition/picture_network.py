@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from model.layers.dropout import Dropout
 from model.recognition import encoder
-from model.recognition.encoder import BidirectionalLayer, Share, Size, without_padding
+from model.recognition.encoder import BidirectionalLayer, Fraction, Size, without_padding
 from utils.alphabet import Alphabet
 from utils.checks import Range
 from utils.normalisation import Normalisation
@@ -48,7 +48,7 @@ class PictureNetwork(encoder.Recogniser):
         num_layers: bidirectional layers of LSTM cells.
         hidden_size: cells of each direction, H.
         frame_size: numbers per frame, D, that the convolutions give.
-        dropout: share of the outputs of the convolutions and of each layer that is dropped in
+        dropout: fraction of the outputs of the convolutions and of each layer that is dropped in
             training.
     """
 
@@ -60,7 +60,7 @@ class PictureNetwork(encoder.Recogniser):
         num_layers: Annotated[int, Range(1, 16)] = 2,
         hidden_size: Size = 160,
         frame_size: Size = 160,
-        dropout: Share = 0.2,
+        dropout: Fraction = 0.2,
     ) -> None:
         super().__init__(normalisation, alphabet)
         self.convolutions, channels, rows = nn.ModuleList(), 1, ROWS
