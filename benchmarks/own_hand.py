@@ -124,8 +124,8 @@ def measured(name: str, hand: Hand, arguments: Namespace) -> dict:
         run, before = learn(name, lines, arguments), load(arguments.network, "cpu")
         if isinstance(before, Reader):
             inks, texts = zip(*rest[:SENTENCES], strict=True)
-            networks = {"before": arguments.network, "now": str(run.models)}
-            results = {when: misread_of(inks, texts, path) for when, path in networks.items()}
+            results = {"before": misread_of(inks, texts, arguments.network)}
+            results["now"] = misread_of(inks, texts, str(run.models))
         else:
             results = written(before, run)
         path.write_text(json.dumps(results))

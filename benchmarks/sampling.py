@@ -14,7 +14,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import measures, reference
-from benchmarks.measure import (
+from benchmarks.speed import (
     REFERENCE,
     SEED,
     alternate,

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_data_loader import Batch, BucketBatchSampler
 from benchmarks import measures, reference
-from benchmarks.measure import (
+from benchmarks.speed import (
     REFERENCE,
     SEED,
     Data,

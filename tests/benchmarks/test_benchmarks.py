@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.measure import LENGTHS, Data, rows_of
 from benchmarks.recurrence import VOCABULARY, Compiled
 from benchmarks.sampling import MEASURES as LINES
+from benchmarks.speed import LENGTHS, Data, rows_of
 from benchmarks.training import MEASURES
 from model.layers.recurrent import RecurrentLayer
 from model.layers.window import WindowedLayer
