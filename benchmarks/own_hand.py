@@ -32,7 +32,9 @@ from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.synthetic.corpus import held_out
 from handwriting.hand import write_lines
+from handwriting.primers import described
 from model import load
+from model.generation.hand_encoder import told
 from model.generation.sampling_options import Primer, Sampling
 from model.loading import HAND_FILE
 from model.reader import Reader
@@ -127,19 +129,28 @@ def measured(name: str, hand: Hand, arguments: Namespace) -> dict:
             results = {"before": misread_of(inks, texts, arguments.network)}
             results["now"] = misread_of(inks, texts, str(run.models))
         else:
-            results = written(before, run)
+            results = written(before, run, [ink for ink, _ in lines])
         path.write_text(json.dumps(results))
     return json.loads(path.read_text())
 
 
-def written(before: Writer, run: RunFolder) -> dict:
-    """Return where written lines lie in the space of hands, and the share that is misread."""
+def written(before: Writer, run: RunFolder, learned: Sequence[np.ndarray]) -> dict:
+    """Return where written lines lie in the space of hands, and the share that is misread.
+
+    The lines are written by the network alone, primed, or told the hand of the learned lines,
+    `(points, 3)` each.
+    """
     after, space = load(run.models / HAND_FILE, "cpu"), hand_likeness.load()
     (style,) = read_ink(run.models / own_hand.SAMPLE)
     texts, result = held_out(SENTENCES), {}
     for network, which in ((before, "before"), (after, "now")):
-        for how, primer in (("alone", None), ("primed", (style.ink, style.text))):
-            lines = write_lines(network, texts, range(SENTENCES), Sampling(BIAS), primer=primer)
+        ways = {"alone": {}, "primed": {"primer": (style.ink, style.text)}}
+        if network.is_told:
+            extras = {"hand": told(*described(learned)), "composed": np.zeros(1, np.float32)}
+            ways = {"told": {"sampling": Sampling(BIAS, extras=extras)}}
+        for how, options in ways.items():
+            options = {"sampling": Sampling(BIAS)} | options
+            lines = write_lines(network, texts, range(SENTENCES), **options)
             inks = [line.written for line in lines]
             places = space.embed([ink for ink in inks if len(ink) > 9]).tolist()
             result[f"{which} {how}"] = {"places": places, "errors": misread_of(inks, texts)}
@@ -184,7 +195,7 @@ def table(arguments: Namespace, hands: dict[str, Hand], results: list[dict]) -> 
     print(f"{'assigned to the right hand':<51} {'misread':>8}")
     misread = np.mean([misread_of(*zip(*rest[:SENTENCES], strict=True)) for rest in rests[learned]])
     print(f"{'other recorded lines':<28} {rate_assigned(None):>22} {misread:8.1%}")
-    for name in ("before alone", "before primed", "now alone", "now primed"):
+    for name in results[0]:
         misread = np.mean([hand[name]["errors"] for hand in results])
         assigned = rate_assigned([hand[name]["places"] for hand in results])
         print(f"{name:<28} {assigned:>22} {misread:8.1%}")
