@@ -39,7 +39,7 @@ HOMES = {
     },
     "networks": {
         **{name: getattr(hand_encoder, name) for name in ("FEW", "SURE", "SPAN")},
-        "SHARES": list(hand_encoder.SHARES),
+        "SHARES": list(hand_encoder.FRACTIONS),
         "FRAMES": hand_descriptor.FRAMES,
         "PERIOD": stepper.PERIOD,
         "BLOCK": sampling.BLOCK,
