@@ -31,11 +31,11 @@ from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
+from notes import searching
 from notes.ink_page import InkPage, PageStroke
-from notes.page_text import PageText
+from notes.page_text import Note, PageText, plain
 from notes.reading import read_page
 from notes.rows import find_rows
-from notes.searching import is_near, plain
 from utils.delayed_strokes import are_marks
 from utils.files import read_lines
 from utils.hand_measures import baseline_of, gaps
@@ -45,7 +45,10 @@ SHAPES, SHAPE_HEIGHTS = 4, (7.0, 14.0)
 """Shapes of a drawing, and their heights in x-heights (assumed)."""
 DRAWING_GAP, COLUMN_GAP = 3.0, 4.0
 """X-heights between the text and a drawing, and between columns (assumed)."""
+TASKS = ("trainset", "testset_v", "testset_t", "testset_f")
 _LINE_FILE = re.compile(r"[a-z]\d\d-\d{3}[a-z]?-\d+\.xml")
+EVERY = 5
+"""Of the words, sorted, one in so many is looked for."""
 _FIRST_POINT = re.compile(rb'<Point x="(-?\d+)" y="(-?\d+)"')
 
 
@@ -88,9 +91,9 @@ def page_of(rows: Iterable[tuple[list[np.ndarray], str]]) -> NotesPage:
 
 def forms(root: str, task: str, cache: str | None = None) -> list[NotesPage]:
     """Return the forms of a task of IAM-OnDB as pages; a scribble makes a form none."""
-    splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
+    first, second, *_ = (other for other in TASKS if other != task)
+    splits = {"train": [first], "valid": [second], "test": [task]}
     dataset = IAMOnDBDataset(root=root, cache=cache, splits=splits, strict=False)
-    split = next(name for name, sets in splits.items() if task in sets)
     files = [file for file in dataset.find() if "ascii" not in str(file)]
 
     def start(name: str, content: bytes) -> np.ndarray:
@@ -98,7 +101,7 @@ def forms(root: str, task: str, cache: str | None = None) -> list[NotesPage]:
 
     starts, _ = parse_contents(start, files, _LINE_FILE, "reading places", memory(files[0]))
     rows = defaultdict(list)
-    for sample in dataset.load([split]).split(split):
+    for sample in dataset.load(["test"]).split("test"):
         parts = [part + starts[f"{sample.name}.xml"] for part in strokes(sample.ink)]
         rows[sample.group].append((parts, sample.text))
     return [page_of(page) for page in rows.values() if not any("#" in text for _, text in page)]
@@ -298,18 +301,25 @@ def sure_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
     }
 
 
-def found_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
-    """Return shares in per cent, if each word of three letters and more is looked for on all pages:
-    of pages with it that are found, and of found pages that are without it."""
-    true = [{*map(plain, plain_words(" ".join(page.texts)))} for page, _ in pages]
-    read = [{word for row in text.rows for word in row.words} for _, text in pages]
+def words_with_parts(text: str) -> set[str]:
+    """Return the words of a transcription, without marks around them, and what stands between their
+    marks: a hyphen, an apostrophe."""
+    return {*map(plain, plain_words(text)), *re.findall(r"[^\W_]+", text.lower())}
+
+
+def found_words(pages: Sequence[tuple[NotesPage, PageText]], every: int = 1) -> dict[str, float]:
+    """Return shares in per cent, if words of three letters and more, or one of so many of them, are
+    looked for on all pages: of pages with a word that are found, and of found ones without it."""
+    true = [words_with_parts(" ".join(page.texts)) for page, _ in pages]
+    notes = [Note("", [(InkPage(1, 1, ()), text)]) for _, text in pages]
+    wanted = {word for words in true for word in words if word.isalpha() and len(word) > 2}
     hits = total = false = 0
-    for wanted in {word for words in true for word in words if word.isalpha() and len(word) > 2}:
-        for words, on_page in zip(true, read, strict=True):
-            is_found = any(is_near(wanted, word) for word in on_page)
-            total += wanted in words
-            hits += is_found and wanted in words
-            false += is_found and wanted not in words
+    for word in sorted(wanted)[::every]:
+        for words, note in zip(true, notes, strict=True):
+            is_found = any(searching.search(word, note))
+            total += word in words
+            hits += is_found and word in words
+            false += is_found and word not in words
     return {"found": 100 * hits / total, "false": 100 * false / (hits + false)}
 
 
@@ -317,7 +327,7 @@ def report_words(pages: Sequence[NotesPage], reader: Reader, search: Search) -> 
     """Print how sure words are, how many of the sure ones are right, and how many are found."""
     inks = [InkPage(1, 1, (*map(PageStroke, page.strokes),)) for page in pages]
     read = [(page, read_page(ink, reader, search)) for page, ink in zip(pages, inks, strict=True)]
-    for name, share in {**sure_words(read), **found_words(read)}.items():
+    for name, share in {**sure_words(read), **found_words(read, EVERY)}.items():
         print(f"words, {name}: {share:.1f} %", flush=True)
 
 

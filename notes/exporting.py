@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from notes.ink_page import InkPage, PageStroke
-from notes.page_text import Note, PageRow, PageText
+from notes.page_text import Note, PageRow, PageText, PageWord
 from utils.checks import UserError
 from utils.files import atomic_write, write_text
 from utils.page.layers import curves
@@ -103,12 +103,16 @@ def _note_values(note: Note) -> dict[str, Any]:
     pages = []
     for page, text in note.pages:
         rows = [
-            {"text": row.text, "box": row.box, "words": [*map(vars, row.words)]}
+            {"text": row.text, "box": row.box, "words": [*map(_word_values, row.words)]}
             for row in text.rows
         ]
         size = {"width": page.width, "height": page.height, "unit": page.unit}
         pages.append({**size, "rows": rows, "left_out": text.left_out})
     return {"name": note.name, "pages": pages}
+
+
+def _word_values(word: PageWord) -> dict[str, Any]:
+    return {name: value for name, value in vars(word).items() if name != "frames"}
 
 
 # Pages

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from notes.writing_order import writing_order
+from utils.delayed_strokes import LATE, are_marks, undelayed_order
 from utils.hand_measures import baseline_of, is_straight
 from utils.ink import (
     from_strokes,
@@ -339,9 +339,36 @@ def _row(block: _Block, row: np.ndarray) -> Row:
     ends = np.array([block.left[row].min(), block.right[row].max()])
     middle = block.middle(row, ends)
     slope = np.diff(middle)[0] / max(np.ptp(ends), 1.0)
-    level = [block.parts[one] - (0.0, 1.0) * (slope * block.parts[one][:, :1]) for one in row]
+    level = [
+        block.parts[number] - (0.0, 1.0) * (slope * block.parts[number][:, :1]) for number in row
+    ]
     height = x_height(from_strokes(level))
-    order = writing_order([part / height for part in level], block.numbers[row])
     line = np.column_stack([ends, baseline_of(level) + slope * ends]) * block.unit
-    numbers = block.numbers[row][order]
+    numbers = block.numbers[row][_writing_order(block.numbers[row], level, height)]
     return Row(numbers.tolist(), turned_back(line, -block.angle), height * block.unit)
+
+
+def _writing_order(numbers: np.ndarray, parts: Sequence[np.ndarray], height: float) -> np.ndarray:
+    """Return the places of a row's strokes in the order in which they would have been written if
+    nothing had been added later.
+
+    Args:
+        numbers: of the strokes on the page, rising; where some are missing another row was written.
+        parts: the strokes, level.
+        height: their x-height.
+    """
+    left, right = np.array([(part[:, 0].min(), part[:, 0].max()) for part in parts]).T
+    middle, front = (left + right) / 2, np.maximum.accumulate(right)
+    is_late = front - right > LATE * height
+    # What was written after strokes of other rows is late unless it goes on where the row ended.
+    for first in np.flatnonzero(np.diff(numbers) > 1) + 1:
+        is_late[first:] |= middle[first:] < front[first - 1]
+    is_mark = are_marks(from_strokes(parts), height)
+    order = np.flatnonzero(~is_late | is_mark).tolist()
+    for letter in np.flatnonzero(is_late & ~is_mark).tolist():
+        behind = (n for n, k in enumerate(order) if middle[k] > middle[letter] and not is_mark[k])
+        order.insert(next(behind, len(order)), letter)
+    if (is_late & is_mark).any():
+        ink = from_strokes([parts[place] for place in order])
+        return np.array(order)[undelayed_order(ink, height, late=0)]
+    return np.array(order)
