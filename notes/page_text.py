@@ -9,8 +9,8 @@ from notes.ink_page import InkPage
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom in the page's units, y downwards."""
 Frame: TypeAlias = Mapping[str, float]
-"""Characters that a frame of ink may be, "" for none, and by how many nats each is less likely than
-the likeliest one."""
+"""Symbols that a frame of ink may be, as `searching` has them, and by how many nats each is less
+likely than the likeliest one."""
 SURE = 0.85
 """Least confidence of a word without a question mark (measured, lab notebook: sure words)."""
 

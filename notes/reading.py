@@ -68,7 +68,7 @@ def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow
             if line.strip():
                 row = PageRow((*_typed_words(text, number, line),))
                 middle = (row.box[1] + row.box[3]) / 2
-                below = (n for n, one in enumerate(rows) if (one.box[1] + one.box[3]) / 2 > middle)
+                below = (n for n, r in enumerate(rows) if (r.box[1] + r.box[3]) / 2 > middle)
                 rows.insert(next(below, len(rows)), row)
     return rows
 

@@ -23,42 +23,61 @@ from utils.ink import (
     x_height,
 )
 
-DRAWING, UNDERLINE, CROSSED_OUT = "drawing", "underline", "crossed out"
+DRAWING = "drawing"
+UNDERLINE = "underline"
+CROSSED_OUT = "crossed out"
 """Kinds of strokes that are in no row; a crossed-out word includes what crosses it out."""
 
-# Telling apart what is no prose, in x-heights (measured on every third form of trainset: two of
-# 43,026 strokes are taken for a drawing, and none for a line or a scribble).
+# What is no prose, in x-heights (measured on every third form of trainset: two of 43,026 strokes
+# are taken for a drawing, and none for a line or a scribble).
 TALLEST = 6.0
-LONGEST_BAR, FLATTEST, DETOUR = 6.0, 0.25, 1.2
-SWING, SWINGS = 2.0, 3
-TOUCHING = 0.7
-"""X-heights from a drawing within which strokes written next to it are part of it (assumed)."""
-LOW, HIGH, FAR_BAR = 0.65, 1.0, 2.5
-"""X-heights from the middle of words down to where a line crosses them out, and up to where it is
-the bar of a `t`; and where it belongs to none (assumed)."""
+LONGEST_BAR = 6.0
+FLATTEST = 0.25  # height of a line over its width
+DETOUR = 1.2  # path of a line over its width
+SWING = 2.0
+SWINGS = 3  # of a scribble, to the left
+TOUCHING = 0.7  # of what belongs to a drawing that was written next to it (assumed)
+LOW = 0.65  # from the middle of words down to where a line crosses them out (assumed)
+HIGH = 1.0  # up to where a line is the bar of a `t` (assumed)
+FAR_BAR = 2.5  # from where on it belongs to none (assumed)
 
-# Skew: moves that tell the direction of rows, in strokes and x-heights, and their prior weight.
-STEPS, SHORTEST, FARTHEST = 15, 6.0, 30.0  # measured, lab notebook: rows of pages
+# Skew, by moves from stroke to stroke.
+STEPS = 15  # strokes of the longest move (measured, lab notebook: rows of pages)
+SHORTEST = 6.0  # x-heights (measured, lab notebook: rows of pages)
+FARTHEST = 30.0  # x-heights (measured, lab notebook: rows of pages)
 PRIOR = 60.0  # x-heights of moves at 0 (assumed)
 WINDOWS = np.radians([60, 20, 8])  # around the last estimate, one a pass (assumed)
 
 # Columns.
-BAND, LEAN = 2.0, 6  # width in x-heights, and degrees (measured, lab notebook: rows of pages)
+BAND = 2.0  # x-heights of the width of the white between them (measured, lab notebook)
+LEAN = 6  # degrees that it may lean (measured, lab notebook: rows of pages)
 COLUMN_HEIGHT = 5.0  # x-heights, at least (assumed)
-WIDE_BAND, TALL_BAND = 8.0, 12.0  # x-heights of one that the pen may cross often (assumed)
-CROSSINGS, ROW_PITCH = 0.7, 3.5  # how often it may cross another one, by row; x-heights (assumed)
+WIDE_BAND = 8.0  # x-heights of the width of white that the pen may cross often (assumed)
+TALL_BAND = 12.0  # x-heights of its height (assumed)
+CROSSINGS = 0.7  # how often in a row the pen may cross any other (assumed)
+ROW_PITCH = 3.5  # x-heights (assumed)
 
-# Runs: how far the pen goes back and down, only up or down, or only ahead or back.
-BACK, DROP, JUMP, AHEAD = 4.0, 1.2, 2.2, 10.0  # x-heights (measured, lab notebook: rows of pages)
+# Runs: how far the pen goes to begin another, in x-heights (measured, lab notebook: rows of pages).
+BACK = 4.0  # back, and
+DROP = 1.2  # up or down
+JUMP = 2.2  # up or down alone
+AHEAD = 10.0  # ahead or back alone
 
-# Rows.
-MARK = 0.6  # x-heights of the height of a dot or bar, at most (measured)
-HEAVY, SHORT = 6.0, 2.5  # x-heights of ink of a row, and of a short one by itself (assumed)
-ROW, APART = 1.0, 2.3  # x-heights from the row that a run joins, and that a short one is off
-STIFFNESS, LEVELLING = 30.0, 300.0  # x-heights of a row that bends; its prior at level (assumed)
-STEP, NEXT_STEP, OVERLAP = 1.3, 1.8, 0.2  # between halves of a row (measured on testset_v)
-ABOVE, BELOW, OFF_ROW = 1.4, 0.6, 4.0  # where marks are, by the middle (measured on testset_v)
-JUST_BEFORE = 0.7  # x-heights by which the row of the stroke before is nearer (measured)
+# Rows, in x-heights.
+MARK = 0.6  # of the height of a dot or bar, at most (measured)
+HEAVY = 6.0  # of ink of a row (assumed)
+SHORT = 2.5  # of ink of a row that is off all others (assumed)
+ROW = 1.0  # from the row that a run joins (measured, lab notebook: rows of pages)
+APART = 2.3  # from the rows that a short one is off (measured, lab notebook: rows of pages)
+STIFFNESS = 30.0  # along a row that bends (assumed)
+LEVELLING = 300.0  # of a row's prior at level (assumed)
+STEP = 1.3  # up or down between the halves of a row (measured on testset_v)
+NEXT_STEP = 1.8  # the same if they were written one after the other (measured on testset_v)
+OVERLAP = 0.2  # of the narrower half's width that both have (measured on testset_v)
+ABOVE = 1.4  # from a row's middle up to its highest marks (measured on testset_v)
+BELOW = 0.6  # from a row's middle down to its lowest marks (measured on testset_v)
+OFF_ROW = 4.0  # how much nearer ink is for each that a mark is beyond (measured on testset_v)
+JUST_BEFORE = 0.7  # by which the row of the stroke before is nearer (measured)
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +254,7 @@ def _left_of_band(block: _Block) -> np.ndarray | None:
     widest, best = BAND, None
     for lean in np.tan(np.radians(np.arange(-LEAN, LEAN + 1))):
         across = [part @ (1.0, -lean) for part in block.parts]
-        left, right = np.array([(one.min(), one.max()) for one in across]).T
+        left, right = np.array([(part.min(), part.max()) for part in across]).T
         order = np.argsort(left)
         widths = left[order][1:] - np.maximum.accumulate(right[order])[:-1]
         for place in np.flatnonzero(widths > widest):
@@ -322,7 +341,7 @@ def _attached(block: _Block, rows: list[np.ndarray], strays: list[int]) -> list[
     owner = np.full(len(block.parts), -1)
     for number, row in enumerate(rows):
         owner[row] = number
-    ink = [np.concatenate([block.parts[one] for one in row]) for row in rows]
+    ink = [np.concatenate([block.parts[number] for number in row]) for row in rows]
     for stray in strays:
         cost = np.array([_distance(block.parts[stray], points).min() for points in ink])
         if stray and owner[stray - 1] >= 0:

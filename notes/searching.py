@@ -7,7 +7,6 @@ R: rows, S: frames, Q: states of a query.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +26,8 @@ FAINT = 7.0
 search; with 12 it is the same, in five times the bytes)."""
 ABSENT = 10.0
 """Nats below the likeliest of a character that is left out (measured, lab notebook: search)."""
-BLANK = ""
-"""The frames between characters."""
+BLANK = "_"
+"""Stands for the frames between characters."""
 MARK = " "
 """Stands for all that is neither letter nor digit, and for the ends of a row."""
 
@@ -69,25 +68,33 @@ def kept_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Frame
         log_probs: `(S, C + 1)`, the blank last.
         characters: of the other C.
     """
-    names, frames = [*characters, BLANK], []
+    symbols, frames = [*map(_symbol, characters), BLANK], []
     for nats in log_probs.max(axis=1, keepdims=True) - log_probs:
-        frame = {names[n]: round(float(nats[n]), 1) for n in np.flatnonzero(nats < FAINT)}
+        frame: dict[str, float] = {}
+        for number in np.flatnonzero(nats < FAINT):
+            symbol, cost = symbols[number], round(float(nats[number]), 1)
+            frame[symbol] = min(cost, frame.get(symbol, FAINT))
         if frame != {BLANK: 0.0} or frames[-1:] != [frame]:
             frames.append(frame)
     return tuple(frames)
 
 
+def _symbol(character: str) -> str:
+    return character.lower() if character.isalnum() else MARK
+
+
 def _spotted(query: str, rows: Sequence[PageRow]) -> list[tuple[int, float]]:
     """Return for each row the word where a query most likely begins, and how likely it does."""
     # From right to left, so that a path ends where the query begins.
-    letters = [character if character.isalnum() else MARK for character in reversed(query)]
-    symbols = [MARK, *letters, MARK]
-    costs = [_costs(row, symbols)[::-1] for row in rows]
+    states = [MARK]
+    for symbol in [*map(_symbol, reversed(query)), MARK]:
+        # Marks may follow each other.
+        states += [BLANK + MARK if MARK in (states[-1], symbol) else BLANK, symbol]
+    costs = [_costs(row, states)[::-1] for row in rows]
     longest = max(map(len, costs))
     padded = [np.pad(c, ((0, longest - len(c)), (0, 0)), constant_values=ABSENT) for c in costs]
-    is_same = np.array([False, *(a == b for a, b in pairwise(symbols))])
     spotted = []
-    for row, cost in zip(rows, _path_costs(np.array(padded), is_same), strict=True):
+    for row, cost in zip(rows, _path_costs(np.array(padded), states), strict=True):
         stops = np.cumsum([len(word.frames) for word in row.words])
         begin = stops[-1] + 1 - cost.argmin()  # the frame after the mark before the query
         word = np.searchsorted(stops[:-1], begin, side="right")
@@ -96,40 +103,26 @@ def _spotted(query: str, rows: Sequence[PageRow]) -> list[tuple[int, float]]:
     return spotted
 
 
-def _costs(row: PageRow, symbols: Sequence[str]) -> np.ndarray:
-    """Return by how many nats symbols, and what is between them, are less likely than what was read
-    in each frame and at both ends of a row, `(S, Q)`."""
-    end: Frame = {MARK: 0.0}
-    frames = [end, *(frame for word in row.words for frame in word.frames), end]
-    columns = {symbol: column for column, symbol in enumerate(dict.fromkeys([*symbols, BLANK]))}
-    costs = np.full((len(frames), len(columns)), ABSENT)
-    for number, frame in enumerate(frames):
-        for character, cost in frame.items():
-            symbol = character.lower() if character.isalnum() or not character else MARK
-            if symbol in columns:
-                column = columns[symbol]
-                costs[number, column] = min(costs[number, column], cost)
-    blank, mark = costs[:, columns[BLANK]], costs[:, columns[MARK]]
-    states = [costs[:, columns[symbols[0]]]]
-    for symbol, following in pairwise(symbols):
-        # Marks may follow each other.
-        states.append(np.minimum(blank, mark) if MARK in (symbol, following) else blank)
-        states.append(costs[:, columns[following]])
-    return np.column_stack(states)
+def _costs(row: PageRow, states: Sequence[str]) -> np.ndarray:
+    """Return by how many nats states, each of one symbol or more, are less likely than the
+    likeliest symbol in each frame and at both ends of a row, `(S, Q)`."""
+    end, distinct, costs = {MARK: 0.0}, [*dict.fromkeys(states)], []
+    for frame in (end, *(frame for word in row.words for frame in word.frames), end):
+        costs.append([min(frame.get(s, ABSENT) for s in state) for state in distinct])
+    return np.array(costs)[:, [distinct.index(state) for state in states]]
 
 
-def _path_costs(costs: np.ndarray, is_same: np.ndarray) -> np.ndarray:
-    """Return the cost of the cheapest path of a query that ends in each frame, `(R, S)`.
+def _path_costs(costs: np.ndarray, states: Sequence[str]) -> np.ndarray:
+    """Return the cost of the cheapest path through states that ends in each frame, `(R, S)`.
 
     Args:
-        costs: of its states, symbols and what is between them in turn, `(R, S, Q)`.
-        is_same: whether a symbol is the one before, from which a blank tells it, `(symbols,)`.
+        costs: of the states, `(R, S, Q)`.
+        states: symbols, and what is between them in turn, which may be left out where they differ.
     """
-    rows, frames, states = costs.shape
-    path, ends = np.full((rows, states + 2), np.inf), np.empty((rows, frames))
-    skip_cost = np.zeros(states)
-    skip_cost[1::2] = np.inf
-    skip_cost[::2][is_same] = np.inf
+    rows, frames, count = costs.shape
+    path, ends = np.full((rows, count + 2), np.inf), np.empty((rows, frames))
+    may_skip = [n % 2 == 0 and n > 1 and states[n] != states[n - 2] for n in range(count)]
+    skip_cost = np.where(may_skip, 0.0, np.inf)
     for frame in range(frames):
         best = np.minimum(path[:, 2:], path[:, 1:-1])
         best = np.minimum(best, path[:, :-2] + skip_cost)

@@ -49,7 +49,7 @@ def test_words_have_their_place_on_the_page():
     points = strokes[upper.strokes[0]].points
     assert word.box == (*points.min(axis=0), *points.max(axis=0))
     assert (word.confidence, word.alternatives) == (confidence("a", 0.5), ("o",))
-    assert word.frames == ({"a": 0, "": 0.7},)  # log 2
+    assert word.frames == ({"a": 0, "_": 0.7},)  # log 2
     everything = np.concatenate(first)
     assert upper.box == (*everything.min(axis=0), *everything.max(axis=0))
     # The second typed word begins after four characters of half the size.
