@@ -1,5 +1,5 @@
 """How whole pages are divided into rows and read: forms of IAM-OnDB, whose lines keep their places
-on the whiteboard, as they are and changed, and UNIPEN's texts of several rows.
+on the whiteboard, as they are and changed, and single lines of theirs and of UNIPEN.
 
 Of each page it counts the strokes in their row, whether all its rows are whole and in order, and
 the character error rate, beside that of the same rows when they are given.
@@ -39,7 +39,7 @@ from notes.rows import find_rows
 from utils.delayed_strokes import are_marks
 from utils.files import read_lines
 from utils.hand_measures import baseline_of, gaps
-from utils.ink import from_strokes, row_starts, strokes, x_height
+from utils.ink import from_strokes, strokes, x_height
 
 SHAPES = 4
 """Shapes of a drawing (assumed)."""
@@ -434,19 +434,12 @@ def run(arguments: argparse.Namespace) -> None:
         )
         samples = [s for s in source.load(["test"]).split("test") if len(s.text) > 1]
         print(f"single samples of UNIPEN kept whole: {whole(samples)}")
-        report("UNIPEN's texts of several rows", measured(several_rows(samples), read))
 
 
 def report(name: str, measures: dict[str, float]) -> None:
     """Print a row of the table."""
     print(f"{name:<34}{measures['strokes']:>9.2f}{measures['pages']:>8.1f}", end="")
     print(f"{measures['cer']:>8.2f}{measures['given']:>8.2f}", flush=True)
-
-
-def several_rows(samples: Sequence[Sample]) -> list[NotesPage]:
-    """Return the samples that seem to have several rows as pages of one row."""
-    kept = [sample for sample in samples if len(row_starts(sample.ink)) > 1]
-    return [page_of([(strokes(sample.ink), sample.text)]) for sample in kept]
 
 
 def same(count: int, _: np.random.Generator) -> np.ndarray:
