@@ -39,7 +39,7 @@ from notes.rows import find_rows
 from utils.delayed_strokes import are_marks
 from utils.files import read_lines
 from utils.hand_measures import baseline_of, gaps
-from utils.ink import from_strokes, strokes, x_height
+from utils.ink import from_strokes, strokes, turned_back, x_height
 
 SHAPES = 4
 """Shapes of a drawing (assumed)."""
@@ -117,9 +117,8 @@ def forms(root: str, task: str, cache: str | None = None) -> list[NotesPage]:
 
 def turned(degrees: float) -> Change:
     """Return the change by turning clockwise."""
-    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    turn = np.array([[cosine, sine], [-sine, cosine]])
-    return lambda page, _: page._replace(strokes=[part @ turn for part in page.strokes])
+    angle = -np.radians(degrees)
+    return lambda page, _: page._replace(strokes=[turned_back(p, angle) for p in page.strokes])
 
 
 def shuffled(page: NotesPage, generator: np.random.Generator) -> NotesPage:

@@ -52,6 +52,8 @@ KEY = (word("I"), word("take,"), word("ramor", (4, "e", 0.5), confidence=0.3))
         ("ramot", []),
         ("ramor take", []),
         ("\N{SNOWMAN}", []),
+        (",", []),
+        ("-----", []),
     ],
 )
 def test_words_are_found_as_they_were_read_and_as_they_may_be(query, places):
