@@ -126,14 +126,15 @@ def _as_seen(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _readings(model: RecognitionNetwork, log_probs: np.ndarray, text: str) -> tuple[str, ...]:
     """Return what else the frames of a word may say."""
-    found = (model.alphabet.decode(one.indices) for one in ctc_beam(log_probs, ALTERNATIVES))
-    readings = dict.fromkeys(" ".join(reading.split()) for reading in found)
-    return tuple(one for one in readings if one and one != text)
+    hypotheses = ctc_beam(log_probs, ALTERNATIVES)
+    decoded_texts = (model.alphabet.decode(hypothesis.indices) for hypothesis in hypotheses)
+    readings = dict.fromkeys(" ".join(reading.split()) for reading in decoded_texts)
+    return tuple(reading for reading in readings if reading not in ("", text))
 
 
 def _word_of_character(text: str) -> np.ndarray:
     """Return the number of the word of each character; -1 for blanks."""
-    is_blank = np.array([one.isspace() for one in text], bool)
+    is_blank = np.array([character.isspace() for character in text], bool)
     starts = ~is_blank & np.append(True, is_blank[:-1])
     return np.where(is_blank, -1, np.cumsum(starts) - 1)
 
