@@ -52,9 +52,7 @@ WINDOWS = np.radians([60, 20, 8])  # around the last estimate, one a pass (assum
 BAND = 2.0  # x-heights of the width of the white between them (measured, lab notebook)
 LEAN = 6  # degrees that it may lean (measured, lab notebook: rows of pages)
 COLUMN_HEIGHT = 5.0  # x-heights, at least (assumed)
-WIDE_BAND = 8.0  # x-heights of the width of white that the pen may cross often (assumed)
-TALL_BAND = 12.0  # x-heights of its height (assumed)
-CROSSINGS = 0.7  # how often in a row the pen may cross any other (assumed)
+CROSSINGS = 0.7  # how often in a row the pen may cross one (assumed)
 ROW_PITCH = 3.5  # x-heights (assumed)
 
 # Runs: how far the pen goes to begin another, in x-heights (measured, lab notebook: rows of pages).
@@ -264,18 +262,31 @@ def _left_of_band(block: _Block) -> np.ndarray | None:
             height = min(np.ptp([block.top[side], block.bottom[side]]) for side in sides)
             crossings = np.count_nonzero(np.diff(is_left))
             often = crossings > max(3, CROSSINGS * height / ROW_PITCH)
-            wide = widths[place] > WIDE_BAND and height > TALL_BAND
-            if height >= COLUMN_HEIGHT and (wide or not often) and widths[place] > widest:
+            if height >= COLUMN_HEIGHT and not often and widths[place] > widest:
                 widest, best = widths[place], is_left
     return best
 
 
 def _rows(block: _Block) -> list[Placed]:
-    """Return the rows of a column from top to bottom."""
+    """Return the rows of a column from top to bottom, and behind them the notes in its margin."""
     rows, strays = _joined(block, _runs(block))
     rows = _attached(block, _merged(block, rows), strays)
     rows.sort(key=lambda row: np.average(block.y[row], weights=block.weight[row]))
+    divided = [_without_note(block, row) for row in rows]
+    rows = [row for row, _ in divided] + [note for _, note in divided if len(note)]
     return [(block, block.numbers[row]) for row in rows]
+
+
+def _without_note(block: _Block, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a row, and a note far to its right that was written later, after something else."""
+    order = row[np.argsort(block.left[row])]
+    fronts = np.maximum.accumulate(block.right[order])
+    place = 1 + int(np.argmax(block.left[order[1:]] - fronts[:-1])) if len(row) > 1 else 0
+    text, note = np.sort(order[:place]), np.sort(order[place:])
+    is_far = place and block.left[note].min() - fronts[place - 1] > BAND
+    if is_far and note[0] > text[-1] + 1 and block.weight[note].sum() > SHORT:
+        return text, note
+    return row, row[:0]
 
 
 def _runs(block: _Block) -> list[np.ndarray]:

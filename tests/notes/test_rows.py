@@ -108,6 +108,11 @@ def test_rows_with_a_wide_gap_are_no_columns():
     assert found(parts) == rows
 
 
+def test_a_note_in_the_margin_is_read_last():
+    parts, rows = page(row(0), row(35), row(70), row(38, (2,), x=190))
+    assert found(parts) == rows
+
+
 def test_a_single_row_is_one_even_with_a_gap():
     parts, rows = page(row(0, (3, 4)) + row(0, (4, 3), x=160))
     assert found(parts) == rows
