@@ -1,5 +1,4 @@
-"""The words of lines that are read: where their ink is, how likely they are, and what else they
-may be.
+"""Reads the words of lines, with each word's ink, probability and other readings.
 
 S: frames of a line, C: characters of the alphabet.
 """
@@ -19,11 +18,11 @@ from utils.delayed_strokes import undelayed_order
 from utils.ink import from_strokes, strokes, x_height
 
 ALTERNATIVES = Search(width=6)
-"""How other readings of a word are searched for: as many are looked at (assumed)."""
+"""The search for other readings of a word (width assumed)."""
 CERTAIN = 0.999
 """Least probability of a word that has no other readings (assumed)."""
 SHARED = 0.25
-"""Share of a stroke's points in a second word from which it is part of both (assumed)."""
+"""Fraction of a stroke's points beyond which a word has part in that stroke (assumed)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +31,11 @@ class InkWord:
 
     Attributes:
         text: of it.
-        points: of the line's ink that are of it, rising, `(n,)` int64, n >= 1.
-        probability: the product of those of its characters and of the blanks beside it, each where
-            it is likeliest.
-        alternatives: other readings of its ink, the likeliest first.
-        log_probs: of the frames of it and of what is behind it up to the next word, `(S, C + 1)`,
-            the blank last.
+        points: the word's points in the line's ink, rising, `(n,)` int64, n >= 1.
+        probability: product of the highest probabilities of its characters and adjacent blanks.
+        alternatives: other readings of the word's ink, the likeliest first.
+        log_probs: frames of the word and of what follows up to the next word, `(S, C + 1)`, the
+            blank last.
     """
 
     text: str
@@ -125,11 +123,13 @@ def _as_seen(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _readings(model: RecognitionNetwork, log_probs: np.ndarray, text: str) -> tuple[str, ...]:
-    """Return what else the frames of a word may say."""
-    hypotheses = ctc_beam(log_probs, ALTERNATIVES)
-    decoded_texts = (model.alphabet.decode(hypothesis.indices) for hypothesis in hypotheses)
-    readings = dict.fromkeys(" ".join(reading.split()) for reading in decoded_texts)
-    return tuple(reading for reading in readings if reading not in ("", text))
+    """Return other readings of the frames of a word."""
+    readings = {}
+    for hypothesis in ctc_beam(log_probs, ALTERNATIVES):
+        reading = " ".join(model.alphabet.decode(hypothesis.indices).split())
+        if reading and reading != text:
+            readings[reading] = None
+    return tuple(readings)
 
 
 def _word_of_character(text: str) -> np.ndarray:
@@ -140,8 +140,8 @@ def _word_of_character(text: str) -> np.ndarray:
 
 
 def _whole_strokes(ink: np.ndarray, words: np.ndarray, count: int) -> np.ndarray:
-    """Return the word of each point so that strokes are of one word, but for those that run through
-    several.
+    """Return the word of each point so that a stroke is of a single word, unless it runs through
+    several words.
 
     Args:
         ink: `(points, 3)`.
