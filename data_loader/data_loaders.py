@@ -65,7 +65,8 @@ def collate(items: list[Item]) -> Batch:
         index=torch.tensor(index, dtype=torch.int64),
         hand=torch.tensor(hand, dtype=torch.int64),
         extras={
-            name: torch.from_numpy(np.stack([own[name] for own in extras])) for name in extras[0]
+            name: torch.from_numpy(np.stack([of_sample[name] for of_sample in extras]))
+            for name in extras[0]
         },
     )
 
@@ -77,9 +78,10 @@ def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
     followed by a remedy.
     """
     counts, lacking = loaded.character_counts(), []
-    for one in reversed(alphabet.unknown("".join(counts))):
-        first = next(sample for sample in loaded.used if one in nfc(sample.text))
-        lacking.append(f"{describe(one)} {counts[one]} times, first in {first.name}")
+    for character in reversed(alphabet.unknown("".join(counts))):
+        first = next(sample for sample in loaded.used if character in nfc(sample.text))
+        count = counts[character]
+        lacking.append(f"{describe(character)} {count} times, first in {first.name}")
     if lacking:
         raise DataError(
             f"the alphabet lacks characters of the dataset's texts: {', '.join(lacking)}; leave "
@@ -191,7 +193,8 @@ class HandwritingDataLoader:
                 expected = "it belongs to a network that sees pictures, such as PictureNetwork"
                 raise ConfigFault("augmentation", type(transform).__name__, expected)
         shapes = {sample: np.shape(sample.ink) for sample in loaded.used}
-        if short := [one for one, shape in shapes.items() if shape[0] < 2 or shape[1:] != (3,)]:
+        short = [sample for sample, (n, *rest) in shapes.items() if n < 2 or rest != [3]]
+        if short:
             raise DataError(
                 f"{len(short)} samples have fewer than two points of three numbers to predict: "
                 f"{short[0].name} is the first"
@@ -209,23 +212,22 @@ class HandwritingDataLoader:
         self, loaded: Loaded, former: Alphabet | None, extends: bool
     ) -> tuple[Alphabet, dict[str, int]]:
         """Return the alphabet, and the counts of the characters by which it extends a former."""
-        own = self.characters and nfc(self.characters)
-        if own:
-            check_alphabet(loaded, Alphabet.from_texts([own]), "add them to `characters`")
-        known = own or self.dataset.characters
-        texts = [sample.text for sample in loaded.used] if known is None else [known]
+        chosen = self.characters and nfc(self.characters)
+        if chosen:
+            check_alphabet(loaded, Alphabet.from_texts([chosen]), "add them to `characters`")
+        possible = chosen or self.dataset.characters
+        texts = [sample.text for sample in loaded.used] if possible is None else [possible]
         if former is None:
             return Alphabet.from_texts(texts), {}
         if extends:
             alphabet, counts = former.extended(texts), loaded.character_counts()
-            new = alphabet.characters[len(former) :]
-            rare_first = sorted(new, key=lambda one: (counts.get(one, 0), one))
-            return alphabet, {one: counts.get(one, 0) for one in rare_first}
-        if own and (unknown := former.unknown(own)):
+            new = {new: counts.get(new, 0) for new in alphabet.characters[len(former) :]}
+            return alphabet, dict(sorted(new.items(), key=lambda item: (item[1], item[0])))
+        if chosen and (unknown := former.unknown(chosen)):
             lacking = ", ".join(map(describe, unknown))
             expected = f"characters of the checkpoint; it lacks {lacking}"
             raise ConfigFault("characters", self.characters, expected)
-        if not own:
+        if not chosen:
             remedy = "start a run from the checkpoint's weights, which gives them inputs of their"
             check_alphabet(loaded, former, f"{remedy} own")
         return former, {}

@@ -106,8 +106,8 @@ class ToldHandsDataset(BaseDataset):
                 names, values = file["names"].tolist(), file["values"].astype(np.float32)
             return dict(zip(names, values, strict=True))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            made = "benchmarks/describe.py makes a file of descriptors"
-            raise DataError(f"{self.descriptors}: {first_line(error)}; {made}") from None
+            remedy = "benchmarks/describe.py makes a file of descriptors"
+            raise DataError(f"{self.descriptors}: {first_line(error)}; {remedy}") from None
 
 
 def composed_share(text: str, recorded: Sequence[str]) -> float:

@@ -26,8 +26,8 @@ class UnitedDataset(BaseDataset):
 
     @property
     def characters(self) -> str | None:
-        known = [dataset.characters for dataset in self._both]
-        return None if None in known else "".join(dict.fromkeys("".join(known)))
+        characters = [dataset.characters for dataset in self._both]
+        return None if None in characters else "".join(dict.fromkeys("".join(characters)))
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         parts = [dataset.load(splits) for dataset in self._both]

@@ -35,11 +35,11 @@ def in_order(parsed: Parsed) -> Parsed:
         DataError: if no sample is left.
     """
     samples: dict[str, Sample] = {}
-    for one in parsed.samples:
-        samples.setdefault(one.name, one)
-    twice = [one.name for one in parsed.samples if samples[one.name] is not one]
-    faults = [*parsed.left_out, *(Fault("a name that another sample has", name=n) for n in twice)]
-    faults.sort(key=lambda one: one.name)
+    faults = list(parsed.left_out)
+    for sample in parsed.samples:
+        if samples.setdefault(sample.name, sample) is not sample:
+            faults.append(Fault("a name that another sample has", name=sample.name))
+    faults.sort(key=lambda fault: fault.name)
     if not samples:
         listed = ", ".join(map(str, faults[:3]))
         several = f"no sample can be used; {len(faults):,} are left out: "
@@ -57,7 +57,7 @@ def pack(parsed: Parsed) -> dict[str, np.ndarray]:
         [getattr(s, what).encode(errors="backslashreplace").decode() for s in samples]
         for what in STRINGS
     ]
-    notes = json.dumps([strings, [one.args for one in parsed.left_out]])
+    notes = json.dumps([strings, [fault.args for fault in parsed.left_out]])
     return {
         "offsets": np.concatenate(offsets, dtype="i2" if small else "f4", casting="unsafe"),
         "ends": np.concatenate([sample.ink[:, 2] > 0 for sample in samples]),
@@ -80,7 +80,7 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> Parsed:
         Sample(ink, *words, missing=missing, extras={name: extras[name][n] for name in extras})
         for n, (ink, missing, *words) in parts
     ]
-    return Parsed(samples, [Fault(*one) for one in faults])
+    return Parsed(samples, [Fault(*arguments) for arguments in faults])
 
 
 def fingerprint(files: Iterable[Path], root: Path) -> str:
@@ -112,13 +112,13 @@ def load_or_make(
     described = json.dumps({"format": FORMAT, "kind": kind, **key}, sort_keys=True)
     name = f"{kind}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
     for folder in folders:
-        if found := _load(folder / f"{name}.npz"):
-            return found, folder / f"{name}.npz"
+        if parsed := _load(folder / f"{name}.npz"):
+            return parsed, folder / f"{name}.npz"
     folder = _writable(folders)
     file = folder / f"{name}.npz"
     with FileLock(folder / f"{name}.lock"):
-        if found := _load(file):  # another process was faster
-            return found, file
+        if parsed := _load(file):  # another process was faster
+            return parsed, file
         for left in folder.glob(f".{name}.*.tmp"):  # of a process that was killed
             left.unlink(missing_ok=True)
         arrays = pack(in_order(read()))

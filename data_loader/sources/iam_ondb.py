@@ -222,10 +222,10 @@ class IAMOnDBDataset(SourceDataset):
 
     def _found(self, pattern: str) -> list[Path]:
         """Return files and folders that fit a pattern, the uppermost first."""
-        found: list[Path] = []
+        paths: list[Path] = []
         for above in ("", "*/", "*/*/"):
-            found += sorted(self.path.glob(f"{above}{pattern}"))
-        return [path for path in found if path.is_file() or path.is_dir()]
+            paths += sorted(self.path.glob(f"{above}{pattern}"))
+        return [path for path in paths if path.is_file() or path.is_dir()]
 
     def read(self, files: list[Path]) -> Parsed:
         return parse_database(self._strokes, self._texts)

@@ -108,11 +108,11 @@ def parse(
         return Parsed([_sample([*root.iter("trace")], text, writer, forms, memory())])
     if not groups:
         raise Fault("no traceGroup with a transcription")
-    known = {identity(trace): trace for trace in root.iter("trace")}
+    by_identity = {identity(trace): trace for trace in root.iter("trace")}
     parsed = Parsed(budget=Budget(200 * len(content), "it repeats the same points too often"))
     for number, group in enumerate(groups):
         with parsed.attempt(name := f"{number:04}"):
-            traces, text = [*_traces(group, known)], _annotation(group, TRUTHS)
+            traces, text = [*_traces(group, by_identity)], _annotation(group, TRUTHS)
             own_writer = _annotation(group, WRITERS) or writer
             parsed.samples.append(_sample(traces, text, own_writer, forms, parsed.budget).of(name))
     return parsed
@@ -213,7 +213,7 @@ def _annotated(root: Element) -> Iterator[Element]:
             waiting += reversed(element)
 
 
-def _traces(group: Element, known: dict[str, Element]) -> Iterator[Element]:
+def _traces(group: Element, by_identity: dict[str, Element]) -> Iterator[Element]:
     """Yield the traces of a group, those that views name by their identity among them."""
     for element in group.iter():
         name = element.get("traceDataRef", element.get("traceRef", "")).removeprefix("#")
@@ -222,9 +222,9 @@ def _traces(group: Element, known: dict[str, Element]) -> Iterator[Element]:
         elif element.tag == "traceView" and name:
             if "from" in element.attrib or "to" in element.attrib:
                 raise Fault("a part of a trace as a view, which is not read")
-            if name not in known:
+            if name not in by_identity:
                 raise Fault("a view of a trace that is not there", repr(name[:40]))
-            yield known[name]
+            yield by_identity[name]
 
 
 def identity(trace: Element) -> str:

@@ -60,7 +60,7 @@ def parse(path: Path) -> Parsed:
     parsed = parse_digits(files)
     if packed:
         for part in (parsed.samples, parsed.left_out):
-            part.sort(key=lambda one: (one.name[:5], len(one.name), one.name))
+            part.sort(key=lambda digit: (digit.name[:5], len(digit.name), digit.name))
         return parsed
     for fault in parsed.left_out:
         raise Fault(fault.reason, fault.detail)
@@ -202,12 +202,11 @@ class MNISTStrokesDataset(DividedDataset):
     def make(self) -> tuple[Parsed, Path | None]:
         if self.root is not None:
             return super().make()
-        written = embedded_digits(self.embedded_size)
-        made = [
+        samples = [
             Sample(ink, str(digit), f"{part}img-{number}", group=part)
-            for part, number, digit, ink in written
+            for part, number, digit, ink in embedded_digits(self.embedded_size)
         ]
-        return Parsed(sorted(made, key=lambda sample: sample.name)), None
+        return Parsed(sorted(samples, key=lambda sample: sample.name)), None
 
     def _headline(self, count: int) -> str:
         if self.root is None:
@@ -217,10 +216,11 @@ class MNISTStrokesDataset(DividedDataset):
     def _arranged(self, parts: Splits) -> tuple[Splits, list[str]]:
         notes = []
         if self.digit is not None:
-            parts = changed(parts, lambda one: [one] if one.text == str(self.digit) else [])
+            chosen = str(self.digit)
+            parts = changed(parts, lambda digit: [digit] if digit.text == chosen else [])
             notes.append(f"only the digit {self.digit}; the others are not used")
         if self.digits_per_line is None:
-            return changed(parts, lambda one: [line_of([one], [0], one.name)]), notes
+            return changed(parts, lambda digit: [line_of([digit], [0], digit.name)]), notes
         low, high = self.digits_per_line
         count = sum(map(len, parts.values()))
         notes.append(f"lines of {low} to {high} are set from {count:,} digits")
@@ -232,13 +232,12 @@ class MNISTStrokesDataset(DividedDataset):
         number = 0
         least, spread = self.gap[0], self.gap[1] - self.gap[0] + 1
         for turn in range(self.repeats):
-            order = sorted(digits, key=lambda one: draw(f"{split}:{turn}:{one.name}"))
+            order = sorted(digits, key=lambda digit: draw(f"{split}:{turn}:{digit.name}"))
             while len(order) >= low:
                 place = f"{split}:{turn}:{number}"
                 count = low + int((high - low + 1) * draw(f"count:{place}"))
                 chosen, order = order[:count], order[count:]
-                draws = (draw(f"gap:{place}:{n}") for n in range(len(chosen)))
-                gaps = [least + int(spread * one) for one in draws]
+                gaps = [least + int(spread * draw(f"gap:{place}:{n}")) for n in range(len(chosen))]
                 yield line_of(chosen, gaps, f"{split}-line-{number:06}")
                 number += 1
 

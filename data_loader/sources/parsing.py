@@ -21,8 +21,10 @@ from utils.ink import from_strokes
 FARTHEST = 1e9
 """The longest offset of ink: beyond it float32 has no fractions, and squares grow large;
 assumed."""
-MAX_POINTS, MAX_CHARACTERS = 20_000, 20_000
-"""Limits on the points of a sample, and on its text (assumed)."""
+MAX_POINTS = 20_000
+"""Points of a sample at most (assumed)."""
+MAX_CHARACTERS = 20_000
+"""Characters of a text at most (assumed)."""
 MAX_DETAIL = 200
 """Characters of a fault's detail (assumed)."""
 MAX_ELEMENTS = 500_000
@@ -30,8 +32,10 @@ MAX_ELEMENTS = 500_000
 on the steps of a pickle, ten times as many (assumed)."""
 MAX_PARSED = 1_000_000_000
 """Limit on the bytes of an archive, unpacked, with what is parsed of it (assumed: half of 2 GB)."""
-SAMPLE_BYTES, POINT_BYTES = 500, 13
-"""What a sample or a Fault takes besides its points and strings, and a point (measured)."""
+SAMPLE_BYTES = 500
+"""Bytes of a sample or a Fault besides its points and strings (measured)."""
+POINT_BYTES = 13
+"""Bytes of a point (measured)."""
 GAP = 2.5
 """Periods between two points after which others count as missing (assumed). The times of IAM-OnDB
 are given to 10 ms, so that two of its periods may be mere rounding: steps of 0.03 s are hardly
@@ -112,14 +116,14 @@ class Parsed:
     def within(self, file: str, joint: str = ":", **changes: str) -> "Parsed":
         """Return it under the name of the file, with other changes of the samples."""
         return Parsed(
-            [replace(one, name=_joined(file, one.name, joint), **changes) for one in self.samples],
+            [replace(s, name=_joined(file, s.name, joint), **changes) for s in self.samples],
             [fault.within(file, joint) for fault in self.left_out],
         )
 
     def require_text(self, reason: str) -> "Parsed":
         """Return it without the samples that have no text, which are left out."""
-        lacking = [Fault(reason, name=one.name) for one in self.samples if not one.text]
-        return Parsed([one for one in self.samples if one.text], self.left_out + lacking)
+        lacking = [Fault(reason, name=sample.name) for sample in self.samples if not sample.text]
+        return Parsed([s for s in self.samples if s.text], self.left_out + lacking)
 
 
 def left_out(faults: Iterable[Fault]) -> list[str]:

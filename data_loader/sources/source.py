@@ -195,10 +195,10 @@ class SourceDataset(BaseDataset):
         for line in filter(None, map(str.strip, listed)):
             word = line.split()[0]
             # Names may contain blanks and `#` themselves.
-            known = [name for name in (line, word, word.split("#")[0]) if name in names]
-            if known:
-                reason, _, _ = line.removeprefix(known[0]).partition(":")
-                out[known[0]] = reason.strip(" \t#")
+            name = next((name for name in (line, word, word.split("#")[0]) if name in names), None)
+            if name is not None:
+                reason, _, _ = line.removeprefix(name).partition(":")
+                out[name] = reason.strip(" \t#")
             elif not word.startswith("#"):
                 unknown.append(word)
         used = {sample.name for part in parts.values() for sample in part} & out.keys()
@@ -209,7 +209,7 @@ class SourceDataset(BaseDataset):
         if unknown:
             first = printable(first_of(unknown))
             notes.append(f"{len(unknown):,} names in {path} do not occur: {first}")
-        return changed(parts, lambda one: [] if one.name in out else [one]), notes
+        return changed(parts, lambda sample: [] if sample.name in out else [sample]), notes
 
     def _headline(self, count: int) -> str:
         """Return what the source is and where it lies, with the count of all its samples."""
@@ -232,8 +232,8 @@ class SourceDataset(BaseDataset):
 
 def _grid(samples: Iterable[Sample]) -> float | None:
     """Return the spacing of the grid that points lie on: 1 if all are whole numbers."""
-    whole = all((one.ink[:, :2] == np.rint(one.ink[:, :2])).all() for one in samples)
-    return 1.0 if whole else None
+    offsets = (sample.ink[:, :2] for sample in samples)
+    return 1.0 if all((part == np.rint(part)).all() for part in offsets) else None
 
 
 @dataclass(kw_only=True, eq=False)

@@ -99,7 +99,7 @@ class Document:
     """What ink is resampled to; None keeps the points as they are."""
 
     def __post_init__(self) -> None:
-        self._repeats = Budget(10 * sum(len(one) + 1 for one in self.components), _REPEATED)
+        self._repeats = Budget(10 * sum(len(points) + 1 for points in self.components), _REPEATED)
 
     def ink(self, ranges: list[Components]) -> np.ndarray:
         """Return the ink `(points, 3)` of components.

@@ -39,7 +39,10 @@ from utils.ink import from_strokes, row_starts, strokes
 from utils.licences import OPEN
 
 SUFFIXES = ()
-DATA, WORDS = "data", "7"
+DATA = "data"
+"""Folder of the categories."""
+WORDS = "7"
+"""The category of words."""
 MAX_HEAD = 1 << 20
 """Bytes at the beginning of an archive in which a keyword has to stand; assumed."""
 _EVERY = re.compile(".*", re.DOTALL)
@@ -164,23 +167,23 @@ def _longest(document: Document, names: Sequence[str], path: str) -> Parsed:
     contributor = path.partition("/")[0]
     family = contributor[:2] if contributor[:2] in _FAMILIES else contributor
     has_words = any(f"/{WORDS}/" in name for name in names)
-    taken: set[int] = set()  # components of segments of the files before
+    before: set[int] = set()  # components of segments of the files before
     parsed = Parsed()
     for file in names:
-        own = [segment for segment in document.segments if segment.part == file]
-        read = segment_reader(document, own)
+        segments = [segment for segment in document.segments if segment.part == file]
+        read = segment_reader(document, segments)
         used: set[int] = set()
-        for number, segment in enumerate(own):
+        for number, segment in enumerate(segments):
             with parsed.attempt(name := f"{file.removeprefix('data/')}:{number:05}"):
                 sample = read(number)
-                if segment.numbers <= taken:
+                if segment.numbers <= before:
                     raise Fault("ink that a longer sample has")
                 writer = f"{family}:{sample.writer or path}"
                 sample = replace(sample, name=name, writer=writer, group=contributor)
                 rows = _rows(sample, has_words) if segment.level == "TEXT" else [sample]
-                parsed.samples.extend(replace(one, text=untokenised(one.text)) for one in rows)
+                parsed.samples.extend(replace(row, text=untokenised(row.text)) for row in rows)
                 used |= segment.numbers
-        taken |= used
+        before |= used
     return parsed
 
 
@@ -276,8 +279,8 @@ class UnipenDataset(DividedDataset):
         if not (parsed.samples or parsed.left_out):
             raise Fault(f"no segments of the level {level}")
         if self.writer_comment is not None:  # each file numbers its own writers
-            own_writers = [replace(one, writer=f"{name}:{one.writer}") for one in parsed.samples]
-            parsed = replace(parsed, samples=own_writers)
+            samples = [replace(s, writer=f"{name}:{s.writer}") for s in parsed.samples]
+            parsed = replace(parsed, samples=samples)
         return parsed.require_text(_NO_LABEL).within(name, group=name)
 
     def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
@@ -295,4 +298,4 @@ class UnipenDataset(DividedDataset):
         if is_collection(self.path):
             kept = (f"{name} {count:,}" for name, count in sorted(counts.items()))
             notes.append(f"by contributor: {', '.join(kept)}")
-        return changed(parts, lambda one: [one] if one.group in used else []), notes
+        return changed(parts, lambda sample: [sample] if sample.group in used else []), notes

@@ -52,12 +52,12 @@ def files_below(root: Path, wanted: re.Pattern[str]) -> list[Path]:
     Raises:
         OSError: if one of the folders cannot be read.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for folder, folders, names in os.walk(root, onerror=_refuse):
         folders[:] = [f for f in folders if f != "cache" and not f.startswith(".")]
         shown = [name for name in names if not name.startswith(".")]
-        found += [Path(folder, name) for name in shown if wanted.fullmatch(name)]
-    return sorted(file for file in found if file.is_file())
+        files += [Path(folder, name) for name in shown if wanted.fullmatch(name)]
+    return sorted(file for file in files if file.is_file())
 
 
 def _refuse(error: OSError) -> None:
@@ -86,13 +86,13 @@ def parse_contents(
     """
     if len(files) == 1 and not wanted.fullmatch(files[0].name):
         inside = members(files[0], wanted, description, budget)
-        found = ((PurePosixPath(path).name, read) for path, read in inside)
+        readers = ((PurePosixPath(path).name, read) for path, read in inside)
     else:
         bar = distributed.bar(files, description, unit=" files", delay=1)
-        found = ((file.name, partial(read_file, file)) for file in bar)
+        readers = ((file.name, partial(read_file, file)) for file in bar)
     values: dict[str, Value] = {}
     faults: dict[str, Fault] = {}
-    for name, read in found:
+    for name, read in readers:
         if name in values or name in faults:
             raise DataError(f'{name}: two files of that name; name the folder of one as "root"')
         try:
@@ -123,10 +123,8 @@ class _Header(tarfile.TarInfo):
 
 _PACKERS = {
     b"\x1f\x8b": (gzip.open, lambda: zlib.decompressobj(zlib.MAX_WBITS | 16)),
-    b"\xfd7zXZ\x00": (
-        lzma.open,
-        partial(lzma.LZMADecompressor, memlimit=128 * MEBIBYTE),
-    ),  # xz -9: 64
+    # `xz -9` takes 64 MiB.
+    b"\xfd7zXZ\x00": (lzma.open, partial(lzma.LZMADecompressor, memlimit=128 * MEBIBYTE)),
 }
 """How files are unpacked that begin with this: as a whole, and piece by piece."""
 _BROKEN = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
@@ -162,9 +160,8 @@ def members(
     try:
         with bar, open(archive, "rb") as raw:
             head = raw.read(6)
-            unpack = next(
-                (one for mark, (one, _) in _PACKERS.items() if head.startswith(mark)), None
-            )
+            unpackers = [opener for mark, (opener, _) in _PACKERS.items() if head.startswith(mark)]
+            unpack = unpackers[0] if unpackers else None
             raw.seek(0 if unpack else max(0, size - 1024))
             if not unpack and raw.read().strip(b"\0"):
                 raise tarfile.ReadError("it does not end as tar archives do")

@@ -93,8 +93,8 @@ class ComposedDataset(ExtendedDataset):
 
     def __post_init__(self) -> None:
         if self.european + self.strings + self.plain > 1:
-            shares = f"european ({self.european:g}), strings ({self.strings:g}) and plain"
-            raise ConfigFault("plain", self.plain, f"shares of at most 1 together: {shares}")
+            three = f"european ({self.european:g}), strings ({self.strings:g}) and plain"
+            raise ConfigFault("plain", self.plain, f"shares of at most 1 together: {three}")
         if self.forms[0] >= self.forms[1]:
             raise ConfigFault("forms", self.forms, "two bounds, such as [0.0, 0.7]")
 
@@ -119,7 +119,7 @@ class ComposedDataset(ExtendedDataset):
         if drawer is None:
             return recorded
         bank = self._bank(main.split("train"), lines, drawer)
-        made = self._made(bank, recorded.quantisation_step)
+        new = self._composed(bank, recorded.quantisation_step)
         characters = sum(sum(counts.values()) for counts in bank.written.values())
         summary = (
             f"{self.size:,} lines composed of {len(bank.names):,} forms, "
@@ -127,9 +127,10 @@ class ComposedDataset(ExtendedDataset):
         )
         if self.height is not None and self.pieces is not None:
             train = (lines.get(sample, ()) for sample in main.split("train"))
-            made += (pieces := self._pieces(chain.from_iterable(train)))
+            pieces = self._pieces(chain.from_iterable(train))
+            new += pieces
             summary += f", {len(pieces):,} pieces of recorded lines"
-        return joined(recorded, made, summary)
+        return joined(recorded, new, summary)
 
     def _pieces(self, lines: Iterable[tuple[Sample, CutLine]]) -> list[Sample]:
         """Return pieces of lines that are longer, such as "piece-0/a01-000u-01"."""
@@ -158,7 +159,7 @@ class ComposedDataset(ExtendedDataset):
             for sample, parts in lines.items()
         }
         samples = changed(main.samples, lambda sample: level.get(sample, []))
-        lost = [sum(one not in level for one in part) for part in main.samples.values()]
+        lost = [sum(s not in level for s in part) for part in main.samples.values()]
         report = main.report
         if any(lost):
             counts = [f"{count:,} of {split}" for count, split in zip(lost, samples, strict=True)]
@@ -168,8 +169,8 @@ class ComposedDataset(ExtendedDataset):
     def _bank(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
         """Return the hands of the training lines among those that were measured."""
         check_forms(self.dataset, train)
-        found = hands(chain.from_iterable(lines.get(sample, ()) for sample in train))
-        if not found:
+        all_hands = hands(chain.from_iterable(lines.get(sample, ()) for sample in train))
+        if not all_hands:
             raise DataError(
                 f"alignment = {self.alignment!r} fits none of the {len(train):,} training lines: "
                 "names, texts or numbers of points are others, or a recogniser misread the lines"
@@ -177,19 +178,19 @@ class ComposedDataset(ExtendedDataset):
         low, high = self.forms
         chosen = {
             name: hand
-            for name, hand in sorted(found.items())
+            for name, hand in sorted(all_hands.items())
             if len(hand.lines) >= LEAST_LINES
             and low <= share_of(name) < high
             and hand.lifts >= (self.lifts or 0.0)
         }
         if not chosen:
             raise DataError(
-                f"forms = {self.forms}, lifts = {self.lifts}: none of the {len(found):,} forms "
+                f"forms = {self.forms}, lifts = {self.lifts}: none of the {len(all_hands):,} forms "
                 f"within these bounds has {LEAST_LINES} lines that the alignment fits"
             )
         return Bank(chosen, drawer, self.scarce)
 
-    def _made(self, bank: Bank, grid: float | None) -> list[Sample]:
+    def _composed(self, bank: Bank, grid: float | None) -> list[Sample]:
         """Return new lines, such as "composed-000017/a01-000u", whose group is their hand."""
         numbers, lines = range(self.size + self.long), []
         for number in distributed.bar(numbers, "composing", unit=" lines", leave=False, delay=1):

@@ -55,8 +55,8 @@ def sign(draws: Draws) -> str:
     At most 19 characters, and mostly fewer than 13.
     """
     lists = {"mark": "marks", "pair": "pairs", "word": "short"}
-    own = {name: draws.pick(LISTS[chosen]) for name, chosen in lists.items()}
-    return fill("{sign}", FIELDS | own, draws)
+    chosen = {name: draws.pick(LISTS[texts]) for name, texts in lists.items()}
+    return fill("{sign}", FIELDS | chosen, draws)
 
 
 def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
@@ -88,12 +88,12 @@ def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
 def held_out(count: int, low: int = 20, high: int = 40) -> list[str]:
     """Return distinct plain sentences of the test split, of `low` to `high` characters and the same
     every time; the first ones of a longer list are those of a shorter one."""
-    found: dict[str, None] = {}
-    numbers = itertools.count()
-    while len(found) < count:
-        draws = Draws(np.random.default_rng([2, next(numbers)]))
-        found.setdefault(line(draws, 2, low, high, 0.0))
-    return list(found)
+    sentences: dict[str, None] = {}
+    for number in itertools.count():
+        if len(sentences) == count:
+            return list(sentences)
+        draws = Draws(np.random.default_rng([2, number]))
+        sentences.setdefault(line(draws, 2, low, high, 0.0))
 
 
 CARRIERS = dict(read_pairs("carriers.txt"))

@@ -25,9 +25,10 @@ DELAYED_STROKES = frozenset("ijtfxTFEHAkK:;?!=\"%'")
 MAX_MISREAD = 0.25
 """Share of the characters of a line that may be misread (measured: 0.5 % of IAM-OnDB's training
 lines have more than 13 %; of lines that no reader was trained on more)."""
-MIN_TREND_LETTERS, MAX_TREND = 12, 1.4
-"""Small letters from which it is measured how the x-height grows or shrinks along a line, and the
-most that it is believed to differ from that of the whole (assumed)."""
+MIN_TREND_LETTERS = 12
+"""Small letters from which a trend of the x-height along a line is measured (assumed)."""
+MAX_TREND = 1.4
+"""Most that the x-height at a place may differ from the line's, as a factor (assumed)."""
 WIDEST = 3.5
 """Width of the widest character, in x-heights: what is wider has a stroke of another (assumed)."""
 LARGEST = {".": 0.45, ",": 1.2}
@@ -65,8 +66,10 @@ BEYOND = 0.3
 before (measured on 150 lines of stroke fonts with marks set behind their words: without this bound
 and `REACH` 126 of 6,665 other strokes, and 64 of 587 marks, went to a wrong letter; with them 6 and
 8)."""
-NONE, CUT, LIFT = 0, 1, 2
-"""What is between two characters: nothing clear, a place in a stroke, or a lift of the pen."""
+# What is between two characters.
+NONE = 0  # nothing clear
+CUT = 1  # a place in a stroke
+LIFT = 2  # a lift of the pen
 
 
 class Piece(NamedTuple):
@@ -108,7 +111,7 @@ class CutLine:
     fits: np.ndarray
     height: float
 
-    def own(self, character: int) -> np.ndarray:
+    def points_of(self, character: int) -> np.ndarray:
         """Return the points of a character, `(points, 3)`."""
         return self.path[self.owner == character]
 
@@ -131,10 +134,10 @@ class CutLine:
 
     def part(self, rows: np.ndarray, first: int, last: int) -> "CutLine":
         """Return the words from character `first` to `last`, with the points `rows`, as a line."""
-        own = slice(first, last + 1)
+        part = slice(first, last + 1)
         owner = np.where(self.owner[rows] < 0, -1, self.owner[rows] - first)
-        flags = self.boundaries[own], self.read[own], self.fits[own]
-        return CutLine(self.text[own], self._path(rows), owner, *flags, self.height)
+        flags = self.boundaries[part], self.read[part], self.fits[part]
+        return CutLine(self.text[part], self._path(rows), owner, *flags, self.height)
 
     def _path(self, rows: np.ndarray) -> np.ndarray:
         """Return some of the points as a path of their own."""
@@ -156,7 +159,7 @@ def measured(
         usual: the x-height of its hand, by which a line with too few small letters is measured,
             which counts as level; None if it is not known.
     """
-    path, letters = to_path(ink), np.array([one != " " for one in text])
+    path, letters = to_path(ink), np.array([character != " " for character in text])
     owner = np.repeat(np.arange(len(text)), aligned.counts)
     boxes = _boxes(path, owner, text, aligned.read, SMALL)
     if len(boxes) >= LEAST_SMALL:
@@ -191,8 +194,9 @@ def _boxes(
     path: np.ndarray, owner: np.ndarray, text: str, read: np.ndarray, kind: frozenset[str]
 ) -> np.ndarray:
     """Return left, top, right and bottom of the characters of a kind that were read, `(n, 4)`."""
-    own = [path[owner == k, :2] for k, one in enumerate(text) if one in kind and read[k]]
-    boxes = [(*points.min(0), *points.max(0)) for points in own if len(points) >= 4]
+    chosen = [k for k, character in enumerate(text) if character in kind and read[k]]
+    letters = [path[owner == k, :2] for k in chosen]
+    boxes = [(*points.min(0), *points.max(0)) for points in letters if len(points) >= 4]
     return np.reshape(boxes, (-1, 4))
 
 
@@ -243,16 +247,16 @@ def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray)
     strokes = [slice(*ends) for ends in pairwise([0, *last.tolist()])]
     typical = float(np.median(np.bincount(owner, minlength=len(text))[letters]))
     for stroke in strokes:
-        own = owner[stroke]
-        counts = np.bincount(own, minlength=len(text)) * letters
+        owners = owner[stroke]
+        counts = np.bincount(owners, minlength=len(text)) * letters
         keep = np.flatnonzero(counts >= max(2.0, PART * typical))
         if not len(keep):
-            one = counts.argmax() if counts.any() else _beside(path, owner, letters, stroke)
-            keep = np.array([one])
-        # What is left of the others goes to the next: the window moves on before the pen does.
-        own[:] = keep[np.minimum(np.searchsorted(keep, own), len(keep) - 1)]
-        for cut in np.flatnonzero(np.diff(own))[::-1].tolist():
-            own[cut + 1 : min(cut + 1 + round(LEAD * typical), len(own) - 1)] = own[cut]
+            nearest = counts.argmax() if counts.any() else _beside(path, owner, letters, stroke)
+            keep = np.array([nearest])
+        # The points of the others go to the next: the window moves on before the pen does.
+        owners[:] = keep[np.minimum(np.searchsorted(keep, owners), len(keep) - 1)]
+        for cut in np.flatnonzero(np.diff(owners))[::-1].tolist():
+            owners[cut + 1 : min(cut + 1 + round(LEAD * typical), len(owners) - 1)] = owners[cut]
     for stroke in strokes[1:]:
         if owner[stroke.start] == owner[stroke.stop - 1]:
             owner[stroke] = _completed(path, owner, text, stroke)
@@ -262,27 +266,27 @@ def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray)
 def _completed(path: np.ndarray, owner: np.ndarray, text: str, stroke: slice) -> int:
     """Return the character that a stroke of one belongs to: an earlier one that it completes, or
     the same; -1 if that is unclear."""
-    own = int(owner[stroke.start])
+    current = int(owner[stroke.start])
     before = owner[: stroke.start]
     x, y, _ = path.T
     middle = (x[stroke].min() + x[stroke].max()) / 2
     nearest, near = -1, np.inf
-    for one in range(max(0, own - 15), own):
-        if text[one] in DELAYED_STROKES and (before == one).any():
-            distance = abs(float(x[: stroke.start][before == one].mean()) - middle)
+    for earlier in range(max(0, current - 15), current):
+        if text[earlier] in DELAYED_STROKES and (before == earlier).any():
+            distance = abs(float(x[: stroke.start][before == earlier].mean()) - middle)
             if distance < near:
-                nearest, near = one, distance
-    others = owner == own
+                nearest, near = earlier, distance
+    others = owner == current
     others[stroke] = False
     reached = x[: stroke.start].max()
     if middle < reached - BACK and not others[: stroke.start].any():
         return nearest if near < REACH else -1
     flat = np.ptp(y[stroke]) < FLAT and y[stroke].mean() < -FLAT
     if not flat and (middle > reached + BEYOND or near >= REACH):
-        return own  # a letter; dots and bars may lie further to the right
+        return current  # a letter; dots and bars may lie further to the right
     if others.any() and near + NEARER < abs(float(x[others].mean()) - middle):
         return nearest
-    return own
+    return current
 
 
 def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
@@ -290,15 +294,15 @@ def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
     boundaries = np.full(len(text), NONE)
     rows = [np.flatnonzero(owner == k) for k in range(len(text))]
     unclear = path[owner == -1, 0]
-    for k, (own, following) in enumerate(pairwise(rows)):
-        if not len(own) or not len(following):
+    for k, (letter, following) in enumerate(pairwise(rows)):
+        if not len(letter) or not len(following):
             continue
         start = following[0]
         # Strokes that were completed later are within the span of neither.
         if (np.abs(unclear - path[start, 0]) < 3).any():
             continue
         if path[start - 1, 2]:
-            boundaries[k] = LIFT if own[0] < start else NONE
+            boundaries[k] = LIFT if letter[0] < start else NONE
         elif owner[start - 1] == k:
             # Within a stroke: in one place only.
             crossings = (owner[1:] == k + 1) & (owner[:-1] == k) & (path[:-1, 2] == 0)
@@ -331,7 +335,7 @@ def measured_lines(
     A line with too few small letters is measured by the others of its hand. Lines without an
     alignment, with more errors than `MAX_MISREAD`, or that cannot be measured, are left out.
     """
-    found, heights = [], defaultdict(list)
+    lines, heights = [], defaultdict(list)
     for sample in samples:
         text, ink = nfc(sample.text), sample.ink
         aligned = alignment.of(sample.name, len(ink), text)
@@ -339,9 +343,9 @@ def measured_lines(
             continue
         if line := measured(ink, text, aligned):
             heights[sample.hand].append(line.height)
-        found.append((sample, text, aligned, line))
-    usual = {hand: float(np.median(own)) for hand, own in heights.items() if hand}
-    for sample, text, aligned, line in found:
+        lines.append((sample, text, aligned, line))
+    usual = {hand: float(np.median(of_hand)) for hand, of_hand in heights.items() if hand}
+    for sample, text, aligned, line in lines:
         line = line or measured(sample.ink, text, aligned, usual.get(sample.hand))
         if line is not None:
             yield sample, line
@@ -378,7 +382,7 @@ def parts_of(sample: Sample, line: CutLine, longest: int | None) -> Parts:
     for number, (first, last) in enumerate(spans):
         rows = np.flatnonzero((line.owner[clear] >= first) & (line.owner[clear] <= last))
         part = line.part(rows, first, last)
-        name, text, gaps = f"{sample.name}/{number}", part.text, sample.gaps[rows]
-        one = replace(sample, ink=to_ink(part.path), text=text, name=name, missing=gaps)
-        parts.append((one, part))
+        name, ink, gaps = f"{sample.name}/{number}", to_ink(part.path), sample.gaps[rows]
+        piece = replace(sample, ink=ink, text=part.text, name=name, missing=gaps)
+        parts.append((piece, part))
     return parts

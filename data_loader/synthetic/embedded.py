@@ -20,8 +20,9 @@ GRID = 1 / 64
 """Spacing, in units, that points are rounded to: machines differ by far less (about 1e-10), and
 float32 adds such offsets without error."""
 
-# Part of a seed, so that no two random streams are the same.
-LINE_STREAM, WRITER_STREAM = 0, 1
+# Parts of seeds, so that no two random streams are the same.
+LINE_STREAM = 0
+WRITER_STREAM = 1
 
 # Coefficients of the speed law below (assumed; the steps they give are measured by the tests).
 STRAIGHT = 0.4
@@ -108,7 +109,7 @@ class FontWriter:
 
     def glyphs(self, text: str) -> list[Glyph]:
         """Return the glyphs of a text of printable ASCII."""
-        return [glyph(self.font, self.rounding, one, self.shapes.get(one)) for one in text]
+        return [glyph(self.font, self.rounding, sign, self.shapes.get(sign)) for sign in text]
 
 
 def letters(
@@ -122,9 +123,9 @@ def letters(
     Its glyphs are those of the writer, unless others are given.
     """
     glyphs = glyphs or writer.glyphs(text)
-    widths = np.array([one.width for one in glyphs])
-    leans = np.array([one.lean for one in glyphs])
-    of = np.repeat(np.arange(len(glyphs)), [len(one.path) for one in glyphs])
+    widths = np.array([glyph.width for glyph in glyphs])
+    leans = np.array([glyph.lean for glyph in glyphs])
+    of = np.repeat(np.arange(len(glyphs)), [len(glyph.path) for glyph in glyphs])
     # Of each letter: width, height, shift in x and y, slant, bend of stems and of bars, advance.
     normal = generator.standard_normal((8, len(glyphs)))
     normal = normal.clip(-2.5, 2.5) * writer.variation
@@ -132,11 +133,11 @@ def letters(
     normal[3, 1:] = 0.6 * (normal[3, 1:] + normal[3, :-1])
     wide, high = writer.aspect * (1 + 0.08 * normal[0]), 1 + 0.06 * normal[1]
     advance = widths * wide + writer.letter_space + 0.5 * normal[7]
-    blank = np.array([one == " " for one in text])
+    blank = np.array([character == " " for character in text])
     advance = np.where(blank, writer.word_space * (1 + 0.1 * normal[7]), advance)
     left = np.cumsum(advance) - advance + 0.3 * normal[2]
 
-    x, y, lift = np.concatenate([one.path for one in glyphs]).T
+    x, y, lift = np.concatenate([glyph.path for glyph in glyphs]).T
     y = y + (writer.ascender - 1) * np.minimum(y + X_HEIGHT, 0)
     y += (writer.descender - 1) * np.maximum(y, 0)
     across = (x - 0.5 * widths[of]) / X_HEIGHT
@@ -324,8 +325,8 @@ class EmbeddedDataset(BaseDataset):
         writer, glyphs = self.invent(place, number), None
         if self.damaged and split == "train" and draws.chance(self.damaged):
             glyphs = writer.glyphs(text)
-            text, paths = with_damage(text, [one.path for one in glyphs], generator)
-            glyphs = [one._replace(path=path) for one, path in zip(glyphs, paths, strict=True)]
+            text, paths = with_damage(text, [glyph.path for glyph in glyphs], generator)
+            glyphs = [g._replace(path=path) for g, path in zip(glyphs, paths, strict=True)]
         ink = write(text, writer, generator, self.rate, glyphs)
         return Sample(ink, text, f"{split}-{n:06d}", writer=f"{split}-writer-{number:03d}")
 
@@ -338,5 +339,5 @@ class EmbeddedDataset(BaseDataset):
     @property
     def characters(self) -> str:
         """All printable ASCII; without symbols and signs the characters of plain sentences."""
-        known = "".join(CHARACTERS) if self.symbols or self.signs else corpus.PLAIN
-        return known + WRONG * bool(self.damaged)
+        characters = "".join(CHARACTERS) if self.symbols or self.signs else corpus.PLAIN
+        return characters + WRONG * bool(self.damaged)

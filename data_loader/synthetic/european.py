@@ -10,7 +10,7 @@ from data_loader.synthetic.templates import Draws, fill, read_lists, split_of
 from utils.alphabet import nfc
 
 SMALL = nfc("àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿāăąćċčďđēėęěğġģħīįıķĺļľłńņňőœŕřśşšșťțūůűųźżž")
-LETTERS = SMALL + "".join(one.upper() for one in SMALL if one != "ı") + "İß"
+LETTERS = SMALL + SMALL.replace("ı", "").upper() + "İß"
 """The letters beyond ASCII, each in both cases: dotless `ı` is the small form of `I`, `İ` the
 capital of `i`, and `ß` is `SS` in capitals."""
 

@@ -18,9 +18,10 @@ _bar = partial(distributed.bar, unit="line", leave=False, delay=1)
 
 NEARBY = 4.0
 """X-heights from the seam of a joined line within which the vertical position is measured."""
-BLANK, CLOSE = (0.8, 1.8), (0.1, 0.5)
-"""Bounds on the gap between the parts of a joined line, in x-heights, with a blank between them or
-without; assumed."""
+BLANK = (0.8, 1.8)
+"""Bounds on the gap between two parts with a blank between them, in x-heights (assumed)."""
+CLOSE = (0.1, 0.5)
+"""Bounds on the gap between two parts without a blank, in x-heights (assumed)."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -67,8 +68,8 @@ class MixedDataset(ExtendedDataset):
     @property
     def characters(self) -> str | None:
         """Those of both datasets, if both know them."""
-        known = self.dataset.characters, self.added.characters
-        return None if None in known else "".join(dict.fromkeys("".join(known)))
+        characters = self.dataset.characters, self.added.characters
+        return None if None in characters else "".join(dict.fromkeys("".join(characters)))
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load both, and make the lines: scaled, joined, and cut.
@@ -79,18 +80,18 @@ class MixedDataset(ExtendedDataset):
         main = self.dataset.load(splits)
         if "train" not in splits:
             return main
-        own, grid = main.split("train"), main.quantisation_step
+        recorded, grid = main.split("train"), main.quantisation_step
         others = self.added.load(["train"]).split("train")
-        for dataset, lines in ((self.dataset, own), (self.added, others)):
+        for dataset, lines in ((self.dataset, recorded), (self.added, others)):
             if not lines:
                 raise DataError(f"{type(dataset).__name__}: the split 'train' is empty")
-        typical = _typical_height(self.dataset, own)
+        typical = _typical_height(self.dataset, recorded)
         factor = typical / _typical_height(self.added, others)
         lines = [_scaled(line, factor, grid) for line in others] if self.alone else []
         alone, generator = len(lines), np.random.default_rng(self.seed)
-        pairs, cut = self._pairs(own, others, typical, factor, grid, generator)
+        pairs, cut = self._pairs(recorded, others, typical, factor, grid, generator)
         lines += [pair.of(f"joined-{n}/{pair.name}") for n, pair in enumerate(pairs, alone)]
-        pieces = _bar(self._pieces(own, generator), "cutting lines", total=self.pieces)
+        pieces = _bar(self._pieces(recorded, generator), "cutting lines", total=self.pieces)
         for number, piece in enumerate(pieces, len(lines)):
             ink = _rounded(piece.ink, grid)
             lines.append(replace(piece, ink=ink, name=f"piece-{number}/{piece.name}"))
@@ -103,7 +104,7 @@ class MixedDataset(ExtendedDataset):
 
     def _pairs(
         self,
-        own: Sequence[Sample],
+        recorded: Sequence[Sample],
         others: Sequence[Sample],
         typical: float,
         factor: float,
@@ -117,10 +118,10 @@ class MixedDataset(ExtendedDataset):
             typical: the usual x-height of `own`.
         """
         lines, cut = [], 0
-        firsts = generator.choice(len(own), self.joined).tolist()
+        firsts = generator.choice(len(recorded), self.joined).tolist()
         seconds = generator.choice(len(others), self.joined).tolist()
         for first, second in _bar(list(zip(firsts, seconds, strict=True)), "joining lines"):
-            line = _anonymous(own[first])
+            line = _anonymous(recorded[first])
             # That of a dash or a dot cannot be measured.
             height = float(np.clip(x_height(line.ink), typical / 4, typical * 4))
             before = bool(generator.random() < 0.5)
@@ -148,7 +149,9 @@ class MixedDataset(ExtendedDataset):
             lines.append(pair)
         return lines, cut
 
-    def _pieces(self, own: Sequence[Sample], generator: np.random.Generator) -> Iterator[Sample]:
+    def _pieces(
+        self, recorded: Sequence[Sample], generator: np.random.Generator
+    ) -> Iterator[Sample]:
         """Yield `pieces` pieces of lines at random, one of each line before any second one.
 
         Raises:
@@ -157,8 +160,8 @@ class MixedDataset(ExtendedDataset):
         left = self.pieces
         while left:
             before = left
-            for number in generator.permutation(len(own)).tolist():
-                if left and (piece := _piece(_anonymous(own[number]), generator)):
+            for number in generator.permutation(len(recorded)).tolist():
+                if left and (piece := _piece(_anonymous(recorded[number]), generator)):
                     left -= 1
                     yield piece
             if left == before:

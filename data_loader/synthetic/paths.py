@@ -59,11 +59,11 @@ def leaning(path: np.ndarray, slant: float) -> np.ndarray:
 
 def side_by_side(paths: Sequence[np.ndarray], gap: float | Sequence[float]) -> np.ndarray:
     """Return paths as one, from edge to edge with a gap after each: the same, or one for each."""
-    found, right = [], 0.0
+    placed, right = [], 0.0
     for path, behind in zip(paths, np.broadcast_to(gap, len(paths)), strict=True):
-        found.append(moved(path, right - path[:, 0].min()))
-        right = found[-1][:, 0].max() + behind
-    return np.concatenate(found)
+        placed.append(moved(path, right - path[:, 0].min()))
+        right = placed[-1][:, 0].max() + behind
+    return np.concatenate(placed)
 
 
 def steps_within(path: np.ndarray) -> np.ndarray:
@@ -82,13 +82,12 @@ def at_speed(path: np.ndarray, factor: float) -> np.ndarray:
     1."""
     if 0.87 < factor < 1.15:
         return path
-    found = []
-    for stroke in to_strokes(path):
+    strokes = to_strokes(path)
+    for number, stroke in enumerate(strokes):
         if len(stroke) > 1:
             count = max(1, round((len(stroke) - 1) / factor))
-            stroke = at_equal_steps(stroke, np.arange(len(stroke), dtype=float), count)
-        found.append(stroke)
-    return from_strokes(found)
+            strokes[number] = at_equal_steps(stroke, np.arange(len(stroke), dtype=float), count)
+    return from_strokes(strokes)
 
 
 def overlap(left: np.ndarray, right: np.ndarray) -> float:

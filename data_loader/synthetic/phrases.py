@@ -65,14 +65,14 @@ class PhrasesDataset(ExtendedDataset):
 
     @property
     def characters(self) -> str | None:
-        known = self.dataset.characters
-        return known and known + WRONG * bool(self.damaged)
+        characters = self.dataset.characters
+        return characters and characters + WRONG * bool(self.damaged)
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         loaded = self.dataset.load(splits)
         if "train" in splits:
             loaded = joined(loaded, *self._made(loaded.split("train")))
-        words = changed(loaded.samples, lambda one: [one] if len(one.text) != 1 else [])
+        words = changed(loaded.samples, lambda sample: [] if len(sample.text) == 1 else [sample])
         return replace(loaded, samples=words)
 
     def _made(self, samples: list[Sample]) -> tuple[list[Sample], str]:
@@ -163,10 +163,10 @@ def _of_characters(
     for _ in range(generator.integers(*CHARACTERS)):
         others = signs if signs and generator.random() < 0.2 else samples
         chosen.append(others[generator.integers(len(others))])
-    paths = [_on_line(to_path(one.ink), one.text, capital) for one in chosen]
+    paths = [_on_line(to_path(sample.ink), sample.text, capital) for sample in chosen]
     height = X_HEIGHT * capital
     gaps = height * generator.uniform(*CLOSE, len(paths))
-    text = "".join(one.text for one in chosen)
+    text = "".join(sample.text for sample in chosen)
     if damaged:
         text, paths = with_damage(text, paths, generator)
     return text, to_ink(side_by_side(paths, gaps))

@@ -56,9 +56,9 @@ class Crowd(BaseTransform):
         if generator.random() >= self.share:
             return
         height = x_height(ink)
-        found, order = gaps(parts, 0.0)
-        within = (found > 0) & (found < WITHIN * height)
-        left = generator.uniform(-self.reach * height, np.where(within, found, 0.0))
+        widths, order = gaps(parts, 0.0)
+        within = (widths > 0) & (widths < WITHIN * height)
+        remaining = generator.uniform(-self.reach * height, np.where(within, widths, 0.0))
         shift = np.zeros(len(parts))
-        shift[order[1:]] = np.cumsum(np.where(within, left - found, 0.0))
+        shift[order[1:]] = np.cumsum(np.where(within, remaining - widths, 0.0))
         ink[1:, 0] += np.diff(np.repeat(shift, [len(part) for part in parts]))

@@ -199,14 +199,15 @@ class ShapedDataset(BaseDataset):
 
     def _counts(self, shaped: dict[Sample, list[Sample]]) -> Iterator[str]:
         """Yield what became of the samples, for the report."""
-        made = [piece for parts in shaped.values() for piece in parts]
+        pieces = [piece for parts in shaped.values() for piece in parts]
         if self.shaping:
             names = ", ".join(type(transform).__name__ for transform in self.shaping)
-            before, after = (sum(len(one.ink) for one in some) for some in (shaped, made))
+            before = sum(len(sample.ink) for sample in shaped)
+            after = sum(len(piece.ink) for piece in pieces)
             yield f"shaped by {names}: {before:,} points became {after:,}"
         if self.split_length is not None:
             cut = sum(len(parts) for parts in shaped.values() if len(parts) > 1)
             yield (
                 f"split at {self.split_length:,} steps: {len(shaped):,} samples became "
-                f"{len(made):,}, {cut:,} of them pieces without text"
+                f"{len(pieces):,}, {cut:,} of them pieces without text"
             )

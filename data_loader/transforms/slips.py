@@ -71,10 +71,10 @@ def glitches(points: np.ndarray, missing: np.ndarray, jump: float) -> np.ndarray
 
     Where points are missing the pen had time to move far: a step is its part in one period.
     """
-    found = np.zeros(len(points), dtype=bool)
+    is_glitch = np.zeros(len(points), dtype=bool)
     steps = np.hypot(*np.diff(points, axis=0).T) / (missing[1:] + 1.0)
     if not (steps >= jump).any():
-        return found
+        return is_glitch
     around = np.pad(steps, 1, constant_values=np.inf)
     for count in range(1, LONGEST_GLITCH + 1):
         out, home = steps[:-count], steps[count:]
@@ -82,8 +82,8 @@ def glitches(points: np.ndarray, missing: np.ndarray, jump: float) -> np.ndarray
         shorter = np.minimum(out, home)
         slow = np.maximum(around[: -count - 2], around[count + 2 :]) <= SLOW * shorter
         for start in np.flatnonzero((shorter >= jump) & (back <= BACK * shorter) & slow):
-            found[start + 1 : start + 1 + count] = True
-    return found
+            is_glitch[start + 1 : start + 1 + count] = True
+    return is_glitch
 
 
 def is_tap(stroke: np.ndarray, after: np.ndarray, size: float) -> bool:
