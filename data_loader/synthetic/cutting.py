@@ -364,8 +364,8 @@ def parts_of(sample: Sample, line: CutLine, longest: int | None) -> Parts:
         longest: most characters of a part, if its words are not longer; None does not cut.
 
     Returns:
-        the parts as samples, whose ink is in x-heights, and as lines; the line itself where it is
-        short enough.
+        the parts as samples, whose ink is in x-heights, and as lines, without those of which no
+        ink is clear; the line itself where it is short enough.
     """
     if longest is None or len(line.text) <= longest:
         return [(sample, line)]
@@ -381,6 +381,8 @@ def parts_of(sample: Sample, line: CutLine, longest: int | None) -> Parts:
     parts = []
     for number, (first, last) in enumerate(spans):
         rows = np.flatnonzero((line.owner[clear] >= first) & (line.owner[clear] <= last))
+        if len(rows) < 2:  # Its points were taken for those of other words.
+            continue
         part = line.part(rows, first, last)
         name, ink, gaps = f"{sample.name}/{number}", to_ink(part.path), sample.gaps[rows]
         piece = replace(sample, ink=ink, text=part.text, name=name, missing=gaps)
