@@ -201,7 +201,8 @@ class SourceDataset(BaseDataset):
                 out[name] = reason.strip(" \t#")
             elif not word.startswith("#"):
                 unknown.append(word)
-        used = {sample.name for part in parts.values() for sample in part} & out.keys()
+        in_splits = {sample.name for part in parts.values() for sample in part}
+        used = [name for name in out if name in in_splits]
         counts = Counter(map(out.__getitem__, used)).most_common(5)
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts if reason)
         reasons = f" ({reasons})" if reasons else ""
