@@ -12,10 +12,8 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
 from base.base_transform import BaseTransform
 from utils.checks import DataError, Range, first_line
 from utils.files import open_file
-from utils.hand_measures import strokes_per_character
+from utils.hand_measures import TOLD_LINES, strokes_per_character
 
-LINES = 8
-"""Lines of a hand that a sample comes with, at most."""
 SHORTEST = 4
 """Characters of a recorded line that another one is not made of by chance (assumed)."""
 JOINED = 0.65
@@ -72,8 +70,8 @@ class ToldHandsDataset(BaseDataset):
                 alike = line.text in sample.text or sample.text in line.text
                 (said if alike else others).append(line)
             generator = np.random.default_rng([self.seed, number])
-            chosen = generator.permutation(len(others))[:LINES].tolist()
-            rows = np.zeros((LINES, size), np.float32)
+            chosen = generator.permutation(len(others))[:TOLD_LINES].tolist()
+            rows = np.zeros((TOLD_LINES, size), np.float32)
             for row, place in enumerate(chosen):
                 rows[row] = table[others[place].name]
             share = 0.0

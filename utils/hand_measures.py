@@ -21,6 +21,8 @@ from utils.ink import (
     x_height,
 )
 
+TOLD_LINES = 8
+"""Lines of a hand that a network is told of it, at most (assumed: more tell little more)."""
 FLAT = 0.3
 """X-heights up to which a way up or down counts as flat (assumed)."""
 STEP = 0.1

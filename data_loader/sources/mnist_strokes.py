@@ -29,7 +29,7 @@ from data_loader.sources.parsing import (
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.splits import draw
 from data_loader.sources.untrusted_files import MEBIBYTE, is_archive, parse_contents, read_file
-from data_loader.synthetic.digits import embedded_digits
+from data_loader.synthetic.embedded import embedded_digits
 from data_loader.synthetic.paths import side_by_side, to_ink, to_path
 from utils.checks import ConfigFault, DataError, Range, first_line
 from utils.files import open_file

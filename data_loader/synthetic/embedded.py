@@ -1,6 +1,6 @@
 """Lines written by invented people with stroke fonts: data that any machine can generate."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -10,8 +10,16 @@ from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, counts_of
 from data_loader.synthetic import corpus
 from data_loader.synthetic.damage import with_damage
-from data_loader.synthetic.paths import from_strokes, to_ink
-from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, OTHERS, X_HEIGHT, Glyph, glyph
+from data_loader.synthetic.paths import from_strokes, to_ink, to_path, to_strokes
+from data_loader.synthetic.stroke_fonts import (
+    CHARACTERS,
+    FONTS,
+    OTHERS,
+    X_HEIGHT,
+    Glyph,
+    glyph,
+    resample,
+)
 from utils.alphabet import WRONG
 from utils.checks import ConfigFault, Range
 from utils.licences import OPEN
@@ -19,6 +27,9 @@ from utils.licences import OPEN
 GRID = 1 / 64
 """Spacing, in units, that points are rounded to: machines differ by far less (about 1e-10), and
 float32 adds such offsets without error."""
+
+DIGIT_SIZE = 28
+"""Pixels of an image's side; the digit fills the 20 in the middle, as in MNIST."""
 
 # Parts of seeds, so that no two random streams are the same.
 LINE_STREAM = 0
@@ -341,3 +352,37 @@ class EmbeddedDataset(BaseDataset):
         """All printable ASCII; without symbols and signs the characters of plain sentences."""
         characters = "".join(CHARACTERS) if self.symbols or self.signs else corpus.PLAIN
         return characters + WRONG * bool(self.damaged)
+
+
+def embedded_digit(digit: int, generator: np.random.Generator, writer: FontWriter) -> np.ndarray:
+    """Return a digit of an invented writer in the form of MNIST, `(points, 3)` float32.
+
+    Its longer side is 20 pixels, it lies in the middle of the image, and within strokes the pen
+    moves by one pixel at a time; the first row leads from the image's corner.
+    """
+    lines = to_strokes(to_path(write(str(digit), writer, generator, rate=75.0)))
+    points = np.concatenate(lines)
+    low, high = points.min(axis=0), points.max(axis=0)
+    scale = 20 / (high - low).max()
+    pixels = []
+    for line in lines:
+        line = (line - (low + high) / 2) * scale + DIGIT_SIZE / 2
+        grid = np.rint(resample(line, 0.25) if len(line) > 1 else line)
+        moves = (np.diff(grid, axis=0) != 0).any(axis=1)
+        pixels.append(grid[np.concatenate([[True], moves])])
+    ink = to_ink(from_strokes(pixels))
+    ink[0, :2] = pixels[0][0]
+    return ink
+
+
+def embedded_digits(size: int) -> Iterator[tuple[str, int, int, np.ndarray]]:
+    """Yield digits of "train", and a sixth as many more of "test": the part, the number in it, the
+    digit, and its ink."""
+    counts = {"train": size, "test": max(10, size // 6)}
+    for group, (part, count) in enumerate(counts.items()):
+        what = f"writing digits for {part}"
+        for n in distributed.bar(range(count), what, unit=" digits", delay=1):
+            generator = np.random.default_rng([0, group, n])
+            writer = FontWriter.invent(generator, list(FONTS))
+            digit = int(generator.integers(10))
+            yield part, n, digit, embedded_digit(digit, generator, writer)

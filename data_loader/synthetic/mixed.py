@@ -9,7 +9,7 @@ import numpy as np
 
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
-from data_loader.synthetic.extended import ExtendedDataset, joined
+from data_loader.synthetic.extended import ExtendedDataset, joined, united_characters
 from data_loader.synthetic.word_numbers import word_numbers
 from utils.checks import ConfigFault, DataError, Range
 from utils.ink import to_points, x_height
@@ -68,8 +68,7 @@ class MixedDataset(ExtendedDataset):
     @property
     def characters(self) -> str | None:
         """Those of both datasets, if both know them."""
-        characters = self.dataset.characters, self.added.characters
-        return None if None in characters else "".join(dict.fromkeys("".join(characters)))
+        return united_characters(self.dataset, self.added)
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load both, and make the lines: scaled, joined, and cut.
