@@ -25,7 +25,7 @@ from utils.pictures import ink_picture, likely_columns
 
 log = logging.getLogger(__name__)
 
-_SAMPLE = 1  # keeps the draws of a sample apart from those of an epoch's order
+_SAMPLE = 1  # Part of a seed: a sample draws other numbers than the order of an epoch.
 
 Features = Callable[..., np.ndarray]
 """From ink to the inputs of a network, see `BaseModel`."""
@@ -90,7 +90,7 @@ def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
 
 
 def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: str) -> None:
-    """Raise a DataError if a network, as described, cannot learn, as samples have no text."""
+    """Raise a DataError if samples have no text for `network`, as the message describes it."""
     for split, loader in (("train", train), ("valid", valid)):
         samples = loader.dataset.samples if loader else []
         if unlabelled := [sample for sample in samples if not sample.text.strip()]:
@@ -105,9 +105,9 @@ def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: st
 class HandwritingDataLoader:
     """The training split of a dataset in shuffled batches, and the others in order of length.
 
-    The points of its batches have four numbers, `(dx, dy, end_of_stroke, end_of_sequence)`, unless
-    the network computes features of the ink. The last one is 1 at the last point of a sample with
-    which its sequence ends, and 0 elsewhere.
+    The points of a batch have four numbers, `(dx, dy, end_of_stroke, end_of_sequence)`, unless the
+    network computes features of the ink. `end_of_sequence` is 1 at the last point of a sample that
+    is not cut there, and 0 elsewhere.
 
     Args:
         dataset: where ink and texts come from.
@@ -121,14 +121,14 @@ class HandwritingDataLoader:
         bucket: batches whose lines are sorted by length together: more leave less padding, fewer
             mix better.
         pin_memory: put batches into page-locked memory if there is a GPU.
-        characters: the alphabet as one string, instead of the characters of the dataset's texts:
-            the network then knows each, whether it occurs or not, and any other one is an error.
-            It is converted to NFC like texts, so that a combining mark must not follow a letter
-            that it combines with. None takes those of the texts.
-        left_out: a file with the name of a training sample in each line, which is left out, as
+        characters: all characters that the network knows, as one string; a text with another
+            character is an error. The string is converted to NFC like texts, so that a combining
+            mark must not follow a letter that it combines with. None takes the characters of the
+            dataset's texts.
+        left_out: a file with the names of training samples to leave out, one a line, as
             `benchmarks/damaged.py` writes it.
-        overfit: train on the first so many samples of the training split, without augmentation, and
-            validate on the same, to see that a network can learn them by heart; null for all.
+        overfit: number of samples, the first of the training split, to train and validate on
+            without augmentation, to see that a network can learn them by heart; null takes all.
 
     Raises:
         ConfigFault: if an augmentation is among the preprocessing, or the reverse; if
@@ -172,12 +172,12 @@ class HandwritingDataLoader:
         """Return what the dataset loaded, ready for a network.
 
         Args:
-            loaded: all splits or, where nothing is trained, the one that is asked for.
+            loaded: the samples of all splits or, where nothing is trained, of one.
             seed: of shuffling and augmentation.
             normalisation: None computes it from the training split after preprocessing.
             alphabet: None takes the characters of the texts of all splits.
             features: makes the network's inputs of ink; None: normalised points.
-            extras: those that the network takes.
+            extras: shapes of the extras that the network takes, by name.
             extends_alphabet: whether characters that the given alphabet lacks are appended to it,
                 for fine-tuning, or are an error.
 

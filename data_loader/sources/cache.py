@@ -1,8 +1,8 @@
 """Samples of any source, parsed once into a compact file and loaded from it after.
 
-The file, `KIND-DIGEST.npz`, is one that `numpy.load(allow_pickle=False)` opens; the digest is that
-of all the samples depend on. Samples are sorted by name, so that it does not depend on the order in
-which a source yields them.
+The file is called `KIND-DIGEST.npz`, where the digest covers all that the samples depend on, and
+`numpy.load(allow_pickle=False)` opens it. Samples are sorted by name, so that the file is the same
+in whatever order a source yields them.
 """
 
 import hashlib
@@ -96,9 +96,9 @@ def fingerprint(files: Iterable[Path], root: Path) -> str:
 def load_or_make(
     kind: str, folders: list[Path], key: Mapping[str, object], read: Callable[[], Parsed]
 ) -> tuple[Parsed, Path]:
-    """Return what is parsed for `key`, by `read` unless there is a cache of it, and the cache.
+    """Return the samples for `key`, and the file of their cache; without a file `read` parses them.
 
-    Of several processes one makes it, the others wait.
+    One of several processes parses, the others wait.
 
     Args:
         kind: the class of the source, as the beginning of the file's name.

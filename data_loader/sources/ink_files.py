@@ -129,7 +129,7 @@ def parse(path: Path) -> Parsed:
 
 
 def read_head(path: Path) -> bytes:
-    """Return how a file begins, by which its format is told."""
+    """Return the first bytes of a file, which tell its format."""
     try:
         with open_file(path) as stream:
             head = stream.read(_HEAD)
@@ -154,7 +154,7 @@ def _is_beside(file: Path) -> bool:
 
 
 def matched(ink: np.ndarray, like: Sequence[np.ndarray]) -> tuple[np.ndarray, float, float]:
-    """Return ink of one device as if recorded by that of `like`.
+    """Return ink of one device as if the device of `like` had recorded it.
 
     It is scaled to their x-height, and then resampled in time so that the points within strokes
     are as far apart as theirs. Either is done only if they differ by more than a factor of

@@ -3,8 +3,8 @@
 Of each digit there is `trainimg-N-inputdata.txt` (or `testimg-...`) with rows `dx dy end_of_stroke
 end_of_digit`, the first one from the image's upper left corner, and `...-targetdata.txt` with 14
 columns: the class as ten of which one is 1, then the next row. A row `0 0 1 x` lifts the pen where
-it is: here it makes the point before it the last of its stroke. What `trainlabels.txt`,
-`testlabels.txt` and the `-points.txt` files contain is there once more; they are not read.
+it is: here it makes the point before it the last of its stroke. `trainlabels.txt`,
+`testlabels.txt` and the `-points.txt` files repeat what these files say, and are not read.
 """
 
 import io
@@ -145,8 +145,8 @@ class MNISTStrokesDataset(DividedDataset):
     The texts are the digits. Training samples are those called `train...`, test samples those
     called `test...`; the validation split is taken from the training samples.
 
-    A digit ends with its last point, which its file must mark as its end: batches have it as the
-    end of the sequence, for a line that of its last digit.
+    The file of a digit must mark its last point as its end. That point, of a line the last digit's,
+    is the end of the sequence in batches.
 
     Args:
         root: the archive `sequences.tar.gz`, or a folder with it, or with the files in it (also
@@ -245,7 +245,7 @@ class MNISTStrokesDataset(DividedDataset):
 def line_of(digits: list[Sample], gaps: list[int], name: str) -> Sample:
     """Return digits as a line, with `gaps` before them, from edge to edge of the ink.
 
-    It has no writer and no group: nothing but the split is known, which is no form of one hand.
+    The line has no writer and no group, since its digits are by several hands.
     """
     ink = to_ink(side_by_side([to_path(digit.ink) for digit in digits], [*gaps[1:], 0]))
     return Sample(ink, "".join(digit.text for digit in digits), name)

@@ -146,9 +146,9 @@ class OwnInk(DividedDataset):
             hash of the writer, or of the line's name where the writer is unknown; None gives
             them 0.8, 0.1 and 0.1.
         split_seed: seed of that division.
-        named_by: what a line is named by: its content, so that lines in another order are in the
-            splits that they were in, and equal lines in one; or, for None, its number. New runs
-            set "content"; former ones go on with numbers.
+        named_by: "content" names a line by a hash of its content, so that lines in another order
+            stay in their splits, and equal lines share one; None names it by its number. New runs
+            set "content"; older runs go on with numbers.
     """
 
     unit = "lines"

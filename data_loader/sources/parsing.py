@@ -55,7 +55,7 @@ class Fault(DataError):
         self.reason, self.detail, self.name = reason, detail, name
 
     def within(self, file: str, joint: str = ":") -> "Fault":
-        """Return it under the name of a file, joined by its own if it has one."""
+        """Return the fault with the name of a file before its own name."""
         return Fault(self.reason, self.detail, _joined(file, self.name, joint))
 
     def __str__(self) -> str:
@@ -114,14 +114,14 @@ class Parsed:
         self.left_out.extend(other.left_out)
 
     def within(self, file: str, joint: str = ":", **changes: str) -> "Parsed":
-        """Return it under the name of the file, with other changes of the samples."""
+        """Return all with the name of the file before their own names, and samples changed."""
         return Parsed(
             [replace(s, name=_joined(file, s.name, joint), **changes) for s in self.samples],
             [fault.within(file, joint) for fault in self.left_out],
         )
 
     def require_text(self, reason: str) -> "Parsed":
-        """Return it without the samples that have no text, which are left out."""
+        """Return all but the samples without text, which are left out for that reason."""
         lacking = [Fault(reason, name=sample.name) for sample in self.samples if not sample.text]
         return Parsed([s for s in self.samples if s.text], self.left_out + lacking)
 

@@ -47,9 +47,9 @@ class SourceDataset(BaseDataset):
             be written, the user's folder for caches.
         subset: how many training samples to use; None uses all.
         subset_seed: seed of the choice of these.
-        leave_out: text file with the names of samples that are in no split, one a line; what
-            follows a name after a blank, or a line's `#`, is a comment, which is counted up to its
-            colon; or the name of a list that comes with the project. None leaves none out.
+        leave_out: text file with the names of samples to leave out, one a line, or the name of a
+            list that comes with the project. Text after a name and a blank, or after `#`, is a
+            comment; the report counts names by it, up to its colon. None leaves none out.
         strict: make a sample that is left out an error.
     """
 
@@ -58,12 +58,13 @@ class SourceDataset(BaseDataset):
     unit: ClassVar[str] = "samples"
     """The name of its samples in reports."""
     file_names: ClassVar[re.Pattern[str]] = re.compile(".*")
-    """Fits the names of its files in a folder."""
+    """Matches the names of the source's files in a folder."""
     parsed_by: ClassVar[tuple[str, ...]] = ()
     """The options, besides the files, on which the samples depend."""
     canonical: ClassVar[tuple[float, float] | None] = None
+    """See `Loaded`."""
     quantisation_step: ClassVar[float | None] = None
-    """See `Loaded`; for None it is found out."""
+    """See `Loaded`; None measures it."""
 
     root: str | None
     cache: str | None = None
@@ -76,10 +77,10 @@ class SourceDataset(BaseDataset):
         self.path = Path(self.root or "").expanduser()
 
     def find(self) -> list[Path]:
-        """Return the files to be read: the root, or those below it that are called as they should.
+        """Return the files to read: the root, or the files below it that `file_names` matches.
 
         Raises:
-            DataError: if there are none, saying which are expected.
+            DataError: if there is none, saying which are expected.
         """
         if self.path.is_file():
             return [self.path]
@@ -91,7 +92,7 @@ class SourceDataset(BaseDataset):
         return files
 
     def read(self, files: list[Path]) -> Parsed:
-        """Return what is in the files."""
+        """Parse the files."""
         parsed = Parsed(budget=Budget(float("inf"), ""))  # no archives, which grow when unpacked
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
             name = file.relative_to(self._folder).as_posix()
@@ -100,7 +101,7 @@ class SourceDataset(BaseDataset):
         return parsed
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        """Return what is in `file`; `name` is its path below the folder.
+        """Parse `file`, whose path below the folder is `name`.
 
         The `group` of a sample, if it has one, names its file or its split.
         """
@@ -147,7 +148,7 @@ class SourceDataset(BaseDataset):
         )
 
     def make(self) -> tuple[Parsed, Path | None]:
-        """Return what is in the source, parsed unless there is a cache, and the cache if any."""
+        """Return the parsed source, from its cache if there is one, and the cache's file if any."""
         try:
             if self.path.is_dir():
                 next(self.path.iterdir(), None)  # reads it
@@ -213,7 +214,7 @@ class SourceDataset(BaseDataset):
         return changed(parts, lambda sample: [] if sample.name in out else [sample]), notes
 
     def _headline(self, count: int) -> str:
-        """Return what the source is and where it lies, with the count of all its samples."""
+        """Return the first line of the report: the source, its place, its number of samples."""
         return f"{self.title} in {self.path}: {count:,} {self.unit}"
 
     def _report(self, parsed: Parsed, parts: Splits, notes: list[str]) -> str:
@@ -270,5 +271,5 @@ class DividedDataset(SourceDataset):
         return parts, notes
 
     def _unit(self, sample: Sample) -> str:
-        """Return what a sample without a writer is divided by."""
+        """Return a key of a sample without a writer; samples of one key are in one split."""
         return sample.name

@@ -45,9 +45,9 @@ def divide(
 ) -> tuple[dict[str, list[Sample]], list[str]]:
     """Divide samples into the splits of their source if it has any, otherwise by a hash.
 
-    A source does if the groups of its samples name training samples and others. A split that it
-    lacks is taken from its training samples, by hash of the writer, or of the name where the
-    writer is unknown or there are fewer writers than splits. Each sample is assigned
+    The source has splits if the groups of its samples name `train` and another split. A split that
+    the source lacks is taken from its training samples, by a hash of the writer, or of the name
+    where the writer is unknown or there are fewer writers than splits. Each sample is assigned
     independently, so adding samples moves none, and no writer is in two splits. The fractions hold
     on average over writers (or names).
 
@@ -55,7 +55,7 @@ def divide(
         samples: with unique names.
         fractions: of the splits, none negative, together 1.
         seed: of the division.
-        unit: returns what a sample without a writer is divided by: those of one stay together.
+        unit: returns a key of a sample without a writer; samples of one key stay together.
 
     Returns:
         the samples of each split, none only if there are too few, and notes for a report.
@@ -108,7 +108,7 @@ def _drawn_splits(
 
 
 def check_fractions(fractions: Mapping[str, float]) -> None:
-    """Raise a ConfigFault if `fractions` are not those of splits, together 1."""
+    """Raise a ConfigFault if `fractions` are not of `SPLITS`, or together not 1."""
     train, valid, test = (fractions.get(split, 0.0) for split in SPLITS)
     whole = abs(sum(fractions.values()) - 1) < 1e-6 and abs(train + valid + test - 1) < 1e-6
     if not whole or min(train, valid, test) < 0 or train == 0 or valid == 0:

@@ -34,15 +34,15 @@ _LAYER = "{http://www.inkscape.org/namespaces/inkscape}label"
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """What an element draws.
+    """An element of an SVG, and what it draws.
 
     Attributes:
-        element: such as a path; or an image or a text, which have no curves.
+        element: a path, a figure, or an image or a text, which have no curves.
         curves: of each connected part, cubic segments `(segments, 4, 2)` in the units of the
             outermost element, each from where the one before ends.
-        style: its properties, those that it inherits among them.
-        matrix: from its own units to those.
-        is_ruling: whether it is in a layer of Inkscape's that is called a ruling.
+        style: the element's properties, also the inherited ones.
+        matrix: from the element's units to the outermost element's.
+        is_ruling: whether the element is in a layer of Inkscape's whose name ends with "ruling".
     """
 
     element: Element
@@ -84,7 +84,7 @@ def shapes(root: Element) -> Iterator[Shape]:
 
 
 def pixels(length: str) -> float:
-    """Return a length in pixels (1/96 inch); NaN if it is a share of another, or none."""
+    """Return a length in pixels (1/96 inch); NaN if the text is a percentage, or no length."""
     match = _LENGTH.fullmatch(length)
     return float(match[1]) * _PIXELS[match[2]] if match else math.nan
 
@@ -102,7 +102,7 @@ def path_curves(data: str) -> list[np.ndarray]:
         if not _PATH.fullmatch(data):
             raise ValueError
         parse_path(data, pen)
-    except Exception:  # Whatever breaks at what is no path.
+    except Exception:  # The parser can fail in any way.
         raise Fault("a path that is not valid", data[:40]) from None
     parts: list[list[list[complex]]] = [[]]
     at = 0j
@@ -124,8 +124,8 @@ def path_curves(data: str) -> list[np.ndarray]:
 
 
 def flattened(curves: np.ndarray, tolerance: float) -> np.ndarray:
-    """Return the points `(n, 2)` of lines that are nowhere further than that from curves, which
-    begin and end at points (Wang's formula); at most 64 lines for each."""
+    """Return the points `(n, 2)` of a line that is nowhere further than `tolerance` from connected
+    curves (Wang's formula), with at most 64 steps for each curve."""
     bends = np.linalg.norm(np.diff(curves, n=2, axis=1), axis=2).max(axis=1)
     counts = np.ceil(np.sqrt(np.clip(0.75 * bends / tolerance, 1, 64**2))).astype(int)
     which = np.repeat(np.arange(len(curves)), counts)
@@ -137,7 +137,7 @@ def flattened(curves: np.ndarray, tolerance: float) -> np.ndarray:
 
 
 def _properties(text: str) -> dict[str, str]:
-    """Return those of a style that are used here."""
+    """Return the properties of a style that are used here."""
     pairs = (part.partition(":") for part in text.split(";"))
     values = ((name.strip(), value.strip()) for name, _, value in pairs)
     return {name: value for name, value in values if _PROPERTY.fullmatch(name)}

@@ -52,7 +52,7 @@ _SHARED = 64  # files kept that many others include; assumed
 _AFTER_OPENING = re.compile(r"((?:^| )[(\[]) ")
 _BEFORE_CLOSING = re.compile(r" ([.,;:!?)\]](?: |$))")
 _FAMILIES = ("ap", "at", "bb", "ce", "hp", "im")
-"""What the codes of contributors begin with whose writers' names mean the same persons."""
+"""Beginnings of contributors' codes; contributors who share one name the same persons alike."""
 
 
 def sniff(head: bytes) -> bool:
@@ -72,10 +72,13 @@ class Collection(NamedTuple):
     read: Callable[[str], bytes]
     """Returns the content of a file, or raises a Fault."""
     include: Callable[[str], bytes]
-    """Does so for a file that another one includes."""
+    """Returns the content of a file that another one includes, or raises a Fault."""
 
     def documents(self) -> list[tuple[str, dict[str, str]]]:
-        """Return what speaks of the same ink: `abm/ca0.dat`, and its files by category."""
+        """Return the documents by path, such as `abm/ca0.dat`, with their files by category.
+
+        All files of a document describe the same ink.
+        """
         documents: defaultdict[str, dict[str, str]] = defaultdict(dict)
         for name in self.names:
             top, category, *rest = name.split("/", 2)
@@ -129,7 +132,7 @@ def _in_collection(path: str) -> str:
 
 
 def by_size(category: str) -> tuple[int, str]:
-    """Return what sorts categories: texts before words, before characters."""
+    """Return a sort key of a category: texts before words, before characters."""
     return -int(re.match(r"\d*", category)[0] or 0), category
 
 
@@ -163,7 +166,7 @@ def parse_collection(
 
 
 def _longest(document: Document, names: Sequence[str], path: str) -> Parsed:
-    """Return the segments of files of the same ink, those of the first file before others."""
+    """Return the segments of a document, each piece of ink once: in the first file that has it."""
     contributor = path.partition("/")[0]
     family = contributor[:2] if contributor[:2] in _FAMILIES else contributor
     has_words = any(f"/{WORDS}/" in name for name in names)
@@ -199,7 +202,7 @@ def untokenised(text: str) -> str:
 
 
 def _rows(sample: Sample, has_words: bool) -> list[Sample]:
-    """Return a text, or its rows if it has several, one for each word, as lists have."""
+    """Return a text or, if each of its words is a row of a list, the rows."""
     words, starts = sample.text.split(), row_starts(sample.ink)
     if len(starts) == 1 or (len(words) == 1 and len(starts) == 2):  # a word may be underlined
         return [sample]

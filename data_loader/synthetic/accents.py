@@ -36,21 +36,21 @@ MARKS: Mapping[str, Sequence[Shape]] = {
     combining(name): variants for name, variants in TABLES["marks"].items()
 }
 """Ways of drawing the marks, drawn from what they stand on (or, below, hang from) at the origin.
-They and `SHAPES` are this project's own polylines, of what people write, in an upright hand."""
+The polylines of marks and of `SHAPES` are this project's own, of an upright hand."""
 SHAPES: Mapping[str, Sequence[Shape]] = TABLES["shapes"]
 """Ways of drawing letters and signs that have no base, for tall letters of two x-heights."""
 INSTEAD: Mapping[str, str] = {
     letter: combining(name) for name, letters in TABLES["instead"].items() for letter in letters
 }
-"""Marks of letters that are written otherwise than they decompose."""
+"""Marks of letters that people write with another mark than Unicode decomposes them into."""
 ALIKE: Mapping[str, str] = TABLES["alike"]
-"""Signs for which half of the hands write the one of ASCII."""
+"""Signs of ASCII that half of the hands write instead of another sign."""
 BARRED: Mapping[str, str] = TABLES["barred"]
 """Letters that have a stroke through another."""
 BANDS: Mapping[str, tuple[float, float]] = TABLES["bands"]
 """Between which heights, as shares of a letter's, the stroke passes in the middle of them."""
 PAIRS: Mapping[str, str] = TABLES["pairs"]
-"""Letters that are two; before the E of Æ stand a leg and a bar instead of A."""
+"""Letters that are made of two; Æ is an E with a leg and a bar in front of it."""
 FROM_SIGN: Mapping[str, str] = TABLES["from sign"]
 """Signs that are made of others, moved or turned."""
 BESIDE = combining("comma above right")
@@ -75,14 +75,14 @@ DOTS = (0.0, 0.12)
 """Extents of the short stroke that makes a dot (measured: half of the dots of `i` in IAM-OnDB's
 training lines, 0.04 to 0.11 wide and 0.04 to 0.14 high)."""
 EXTRA = 2.0
-"""Points of a short stroke beyond those of its length at the hand's speed, since the pen starts and
-ends slowly (measured in IAM-OnDB: 4 steps where the length is that of 1 to 4, 8 where it is 6)."""
+"""Points of a short stroke beyond its length over the hand's speed, since the pen starts and ends
+slowly (measured in IAM-OnDB: 4 steps where the length is 1 to 4 steps, 8 where it is 6)."""
 LOW_TOP = 1.45
-"""Height above which ink is that of a tall letter."""
+"""Height above which ink belongs to a tall letter, in x-heights."""
 
 
 class Unfit(Exception):
-    """A piece that a character cannot be made of."""
+    """Raised if a character cannot be made of a piece."""
 
 
 class AccentPen:
@@ -117,7 +117,7 @@ class AccentPen:
         return low + (high - low) * share
 
     def draw(self, variants: Sequence[Shape], wide: float = 1.0) -> np.ndarray:
-        """Return a shape around its origin, of several the one that the hand has."""
+        """Return the variant of a shape that the hand uses, around its origin."""
         shape = variants[int(self.habit.integers(len(variants)))]
         corners = np.concatenate([np.array(stroke) for stroke in shape])
         stray = 0.04 * min(float(np.hypot(*np.ptp(corners, axis=0))), 1.0)
@@ -281,7 +281,7 @@ class AccentPen:
         return Piece("Æ", np.concatenate([leg, path, bar]))
 
     def from_sign(self, character: str) -> Piece:
-        """Return a sign that is made of one of ASCII."""
+        """Return a sign that is made of a sign of ASCII."""
         count = 3 if character == "…" else 1
         pieces = [self.piece(FROM_SIGN[character]) for _ in range(count)]
         parts: list[np.ndarray] = []
@@ -303,7 +303,7 @@ class AccentPen:
     def make(self, character: str) -> Piece:
         """Return a character of `MADE`, upright."""
         if character in SHAPES:
-            tall = self.hand.tall - 1  # that of the shapes is 1
+            tall = self.hand.tall - 1  # The shapes reach one x-height above the x-height.
             variants = [
                 [[(x, y if y > -1 else -1 + (y + 1) * tall) for x, y in stroke] for stroke in shape]
                 for shape in SHAPES[character]
@@ -354,7 +354,7 @@ def accented(
         generator: of what varies.
 
     Returns:
-        None if it is no such character, or what `base` gives does not do: another try may.
+        None if it is no such character, or a piece of `base` is unusable: another try may succeed.
     """
     if character not in MADE:
         return None

@@ -37,12 +37,12 @@ further from it than 0.4 (measured)."""
 SMALL_STANDS = 0.2
 """How far small letters may stand from the baseline, in x-heights (assumed)."""
 HIGH = (0.9, 1.15)
-"""The height of capitals and digits over that of the hand's capitals (assumed); some capitals
-differ from small letters in that alone."""
+"""Bounds on the height of capitals and digits, over the hand's `tall` (assumed); some capitals
+differ from small letters in height alone."""
 SMALL_HIGH = (0.75, 1.3)
-"""The height of small letters (assumed)."""
+"""Bounds on the height of small letters, in x-heights (assumed)."""
 HANGS = (-0.3, 0.15)
-"""Between which heights commas begin (assumed)."""
+"""Bounds on the top of a comma, in x-heights below the baseline (assumed)."""
 CLOSE = frozenset(".,;:!?'\"-)")
 """Characters that stand close behind a word."""
 TRIED = 5
@@ -158,7 +158,7 @@ class BankHand:
                     yield line, k
 
     def _lifted(self, characters: frozenset[str]) -> Iterator[np.ndarray]:
-        """Yield the points of those of some characters after which the pen is lifted."""
+        """Yield the points of each copy of some characters after which the pen is lifted."""
         for line in self.lines:
             for k in np.flatnonzero(line.read & (line.boundaries == LIFT)).tolist():
                 if line.text[k] in characters:
@@ -221,7 +221,7 @@ def _apart(before: np.ndarray, after: np.ndarray) -> float:
 def _within(
     values: list[float], bounds: tuple[float, float], least: int, otherwise: tuple[float, ...]
 ) -> np.ndarray:
-    """Return the values within bounds, sorted; others if they are less than so many."""
+    """Return the values within bounds, sorted, or `otherwise` if they are fewer than `least`."""
     usable = np.sort([value for value in values if bounds[0] < value < bounds[1]])
     return usable if len(usable) >= least else np.array(otherwise)
 
@@ -254,7 +254,7 @@ def snap_to_baseline(piece: Piece, tall: float) -> Piece:
 
 
 def _back(bottom: float, most: float) -> float:
-    """Return how far something has to be moved to stand at most that far from the baseline."""
+    """Return the shift with which `bottom` is at most `most` from the baseline."""
     return float(np.clip(bottom, -most, most)) - bottom
 
 
@@ -286,7 +286,7 @@ def verify_pieces(
 ) -> tuple[int, int]:
     """Read characters cut out of each hand, and note in its lines which of them fit.
 
-    They fit if what was read is the text, whatever blanks it has.
+    A character fits if the text that is read, without blanks, is the text of its trial.
 
     Args:
         hands: whose characters are tried.
@@ -316,7 +316,7 @@ def check_forms(dataset: BaseDataset, samples: Iterable[Sample]) -> None:
 
 
 def hands(lines: Iterable[tuple[Sample, CutLine]]) -> dict[str, BankHand]:
-    """Return the hands of lines, each with its name; lines of no hand are of none."""
+    """Return the hands of lines by name; lines whose hand is unknown are left out."""
     by_hand: dict[str, list[CutLine]] = defaultdict(list)
     for sample, line in lines:
         if sample.hand:

@@ -29,9 +29,9 @@ LEAST_LINES = 3
 """Lines that a hand needs (assumed)."""
 Share = Annotated[float, Range(0, 1)]
 COMPOSED = "composed-"
-"""With which the names of new lines begin."""
+"""Beginning of the names of new lines."""
 PIECE = "piece-"
-"""With which the names of pieces of recorded lines begin."""
+"""Beginning of the names of pieces of recorded lines."""
 MAX_TEXTS = 1000
 """Texts that are tried for a line before it is an error (assumed)."""
 
@@ -51,8 +51,8 @@ class ComposedDataset(ExtendedDataset):
         alignment: file that `benchmarks/align.py` made for it, or the name of one that comes with
             the project, such as "iam_ondb".
         size: new lines.
-        long: further lines, each of two to four of one hand side by side: recorded ones, but of
-            every other one the last is new, as that of a text that continues a sample.
+        long: further lines, each of two to four lines of one hand side by side; they are recorded,
+            but the last of every other line is new, as in a text that continues a primer.
         european: share of the new lines with letters beyond ASCII.
         strings: share of them that are no words at all, so that every character comes beside every
             other sort.
@@ -65,10 +65,10 @@ class ComposedDataset(ExtendedDataset):
             recogniser misread more than a quarter, are left out.
         longest: if given, with `height`, recorded lines with more characters are cut between words.
         pieces: if given, with `height`, the training has recorded lines also cut between words into
-            pieces of at most so many characters, as whose first letters a network has only what it
-            is told to know the hand by.
-        lifts: if given, strokes per character below which a hand is not composed in: its letters
-            join, and what is set together of single ones does not. Below 0.65 letters join.
+            pieces of at most so many characters: at the first letters of a line a network knows the
+            hand only by what it is told.
+        lifts: if given, strokes per character below which no lines are composed in a hand: below
+            0.65 its letters join, and composed letters would not.
         scarce: characters that were written less often than this are drawn as well.
         seed: seed of the choice of texts, hands and pieces.
 

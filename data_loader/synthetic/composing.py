@@ -18,24 +18,24 @@ from data_loader.synthetic.paths import at_speed, from_left, moved, overlap
 # What a piece costs, in pieces, so that a word is written with as few and as fit ones as there are
 # (assumed, checked by eye).
 CUT_COST = 0.35
-"""If it was cut out of a stroke, at one end or both."""
+"""Cost of a piece that was cut out of a stroke, at one end or both."""
 UNJOINED_COST = 0.6
-"""If such an end will not meet another one: a stub of a stroke would be left."""
+"""Cost of a cut end that meets no other cut end: a stub of a stroke would be left."""
 BORROWED_COST = 1.5
-"""If another hand wrote it."""
+"""Cost of a piece that another hand wrote."""
 RANDOM_COST = 0.5
-"""The most that chance adds."""
+"""The largest cost that chance adds."""
 
 NUM_DONORS = 12
 """Hands among which the lender of a character is chosen, the nearest in style that wrote it."""
 GAP_QUANTILES = (0.1, 0.9)
-"""Quantiles of a hand's gaps between which new ones are drawn: some measured ones are mistakes."""
+"""Quantiles of a hand's gaps between which gaps are drawn: some measured gaps are mistakes."""
 BORROWED_GAP_QUANTILES = (0.25, 0.75)
-"""The same for gaps beside a character that another hand wrote."""
+"""Quantiles of gaps beside a character that another hand wrote."""
 LEAST_BLANK = 0.75
 """The least gap between words (assumed): hands that leave less are misread where words are new."""
 BESIDE_MARK = (0.05, 0.6)
-"""The same for gaps beside a mark within a word: the widest are of sentences, and would be read as
+"""Quantiles of gaps beside a mark within a word: the widest are of sentences, and would be read as
 blanks in numbers and addresses."""
 MAX_CHOICES = 12
 """Places of a piece among which chance chooses."""
@@ -55,8 +55,8 @@ class Bank:
 
     Args:
         hands: by name.
-        scarce: characters of which fewer were written are drawn as well, the more the fewer there
-            are.
+        scarce: characters that were written less often than this are drawn as well, the more often
+            the fewer there are.
         draw_glyph: draws what no hand wrote.
 
     Attributes:
@@ -96,7 +96,7 @@ class _Step(NamedTuple):
 
 
 class Composer:
-    """Writes in the hand of a name; what it did not write is always borrowed in the same way."""
+    """Writes in one hand; a character that the hand never wrote is always borrowed in one way."""
 
     def __init__(self, bank: Bank, name: str, generator: np.random.Generator) -> None:
         self.bank, self.name, self.generator = bank, name, generator
@@ -171,7 +171,7 @@ class Composer:
         return self._lenders[character]()
 
     def _lender(self, character: str) -> Callable[[], Piece | None]:
-        """Return what gives a character each time: a hand that wrote it, or `draw_glyph`."""
+        """Return a function that gives a character, of a hand that wrote it or of `draw_glyph`."""
         bank = self.bank
         number, counts = bank.names.index(self.name), bank.written.get(character, {})
         owners = [owner for owner in counts if owner != number]
@@ -186,7 +186,7 @@ class Composer:
         return lambda: bank.draw_glyph(character, self.hand, style_seed, self.generator)
 
     def _accented(self, character: str) -> Callable[[], Piece | None]:
-        """Return what makes a character that nobody wrote of the hand's own or borrowed letters."""
+        """Return a function that makes a character of letters of the hand, or of borrowed ones."""
         borrowing = Composer(self.bank, self.name, self.generator)
 
         def base_letter(letter: str) -> Piece | None:
@@ -205,7 +205,7 @@ class Composer:
         return make
 
     def _letter(self, character: str, hand: BankHand) -> Piece:
-        """Return a character of a hand: one that is not cut off, or not behind, or else any."""
+        """Return a copy of a character that is not cut off, or not behind it, or else any copy."""
         places = hand.pieces[character]
         places = [place for place in places if not place.closes] or places
         places = [place for place in places if not (place.opens or place.closes)] or places

@@ -40,7 +40,7 @@ FIELDS: Fields = {
     "open": "{",
     "close": "}",
     "capital": lambda draws: draws.pick(CAPITALS[draws.pick(string.ascii_uppercase)]),
-    # Those that look like a digit, or like two letters where their strokes stand apart.
+    # Capitals that look like a digit, or like two letters where their strokes stand apart.
     "capital like others": lambda draws: draws.pick(CAPITALS[draws.pick("OOIKLRY")]),
 }
 """What the fields of the templates stand for."""
@@ -86,8 +86,8 @@ def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
 
 
 def held_out(count: int, low: int = 20, high: int = 40) -> list[str]:
-    """Return distinct plain sentences of the test split, of `low` to `high` characters and the same
-    every time; the first ones of a longer list are those of a shorter one."""
+    """Return distinct plain sentences of the test split, of `low` to `high` characters, the same
+    every time; a longer list begins with a shorter one."""
     sentences: dict[str, None] = {}
     for number in itertools.count():
         if len(sentences) == count:

@@ -32,14 +32,14 @@ MAX_TREND = 1.4
 WIDEST = 3.5
 """Width of the widest character, in x-heights: what is wider has a stroke of another (assumed)."""
 LARGEST = {".": 0.45, ",": 1.2}
-"""Width and height of the largest of some marks, in the same way: 18 % of what is cut out of
-IAM-OnDB as a full stop is larger, often with the bar of a `t` (measured)."""
+"""Width and height of the largest of some marks, in x-heights: 18 % of what is cut out of IAM-OnDB
+as a full stop is larger, often with the bar of a `t` (measured)."""
 CAPITALS = frozenset("ABCDEFGHIKLMNOPRSTUVWXZ")
-"""Those that stand on the baseline in every hand."""
+"""Capitals that stand on the baseline in every hand."""
 SMALL_STANDING = SMALL | frozenset("bdhiklt")
 """Small letters that stand on the baseline."""
 STANDING = SMALL_STANDING | CAPITALS | frozenset("0123456789")
-"""All that stands on it."""
+"""All characters that stand on the baseline."""
 LEAST_SMALL = 4
 """Small letters that a line needs to be measured by itself (assumed)."""
 HIGH = (0.7, 4.5)
@@ -57,15 +57,16 @@ BACK = 0.9
 """How far the pen goes back, in x-heights, for a stroke that completes an earlier character; the
 window, which never goes back, has it as a part of a later one (assumed)."""
 REACH = 0.9
-"""Furthest distance of such a stroke from the middle of its character, in x-heights (assumed)."""
+"""Furthest distance of a stroke from the middle of an earlier character that it completes, in
+x-heights (assumed)."""
 FLAT = 0.5
 """Height under which, and distance above the baseline over which, in x-heights, a stroke is a dot
 or a bar that may lie anywhere to the right of its character (assumed)."""
 BEYOND = 0.3
-"""How far, in x-heights, the middle of any other such stroke may lie beyond all that was written
-before (measured on 150 lines of stroke fonts with marks set behind their words: without this bound
-and `REACH` 126 of 6,665 other strokes, and 64 of 587 marks, went to a wrong letter; with them 6 and
-8)."""
+"""How far, in x-heights, the middle of another stroke that completes a character may lie to the
+right of all earlier ones (measured on 150 lines of stroke fonts with marks set behind their words:
+without this bound and `REACH` 126 of 6,665 other strokes, and 64 of 587 marks, went to a wrong
+letter; with them 6 and 8)."""
 # What is between two characters.
 NONE = 0  # nothing clear
 CUT = 1  # a place in a stroke
@@ -148,7 +149,7 @@ class CutLine:
 
 
 def measured(
-    ink: np.ndarray, text: str, aligned: AlignedLine, usual: float | None = None
+    ink: np.ndarray, text: str, aligned: AlignedLine, hand_height: float | None = None
 ) -> CutLine | None:
     """Return a measured line; None if that cannot be done.
 
@@ -156,8 +157,8 @@ def measured(
         ink: `(points, 3)`, any unit.
         text: of the line.
         aligned: of the line.
-        usual: the x-height of its hand, by which a line with too few small letters is measured,
-            which counts as level; None if it is not known.
+        hand_height: the x-height of its hand, by which a line with too few small letters is
+            measured, which then counts as level; None if it is unknown.
     """
     path, letters = to_path(ink), np.array([character != " " for character in text])
     owner = np.repeat(np.arange(len(text)), aligned.counts)
@@ -169,11 +170,11 @@ def measured(
         rise, base = theil_sen(middles, bottom)
     else:
         bottoms = _boxes(path, owner, text, aligned.read, STANDING)[:, 3]
-        if usual is None or not len(bottoms):
+        if hand_height is None or not len(bottoms):
             return None
-        if not HIGH[0] <= np.ptp(path[:, 1]) / usual <= HIGH[1]:
+        if not HIGH[0] <= np.ptp(path[:, 1]) / hand_height <= HIGH[1]:
             return None
-        middles, heights, height = np.empty(0), np.empty(0), usual
+        middles, heights, height = np.empty(0), np.empty(0), hand_height
         rise, base = 0.0, float(np.median(bottoms))
     if height <= 0:
         return None
@@ -216,8 +217,8 @@ def normalise_height(
 ) -> np.ndarray:
     """Return points `(points, 2)` in x-heights, x from the left edge.
 
-    In a line with enough small letters it is the x-height there, which grows or shrinks along the
-    line, so that the line becomes even.
+    In a line with enough small letters each point is divided by the x-height at its place, which
+    may grow or shrink along the line, so that the line becomes even.
 
     Args:
         points: with the baseline at y = 0.
@@ -239,7 +240,7 @@ def normalise_height(
 
 
 def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray) -> np.ndarray:
-    """Return the character of each point, stroke by stroke, from that in the window, `(points,)`.
+    """Return the character of each point, `(points,)`, given the characters in the window.
 
     `letters` says which characters are no blanks, `(characters,)`.
     """
@@ -264,8 +265,8 @@ def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray)
 
 
 def _completed(path: np.ndarray, owner: np.ndarray, text: str, stroke: slice) -> int:
-    """Return the character that a stroke of one belongs to: an earlier one that it completes, or
-    the same; -1 if that is unclear."""
+    """Return the character of a stroke that is within one: the same, or an earlier character that
+    the stroke completes; -1 if that is unclear."""
     current = int(owner[stroke.start])
     before = owner[: stroke.start]
     x, y, _ = path.T
@@ -330,7 +331,7 @@ def _beside(path: np.ndarray, owner: np.ndarray, letters: np.ndarray, stroke: sl
 def measured_lines(
     samples: Iterable[Sample], alignment: Alignment
 ) -> Iterator[tuple[Sample, CutLine]]:
-    """Yield lines and their measured ones.
+    """Yield samples and their measured lines.
 
     A line with too few small letters is measured by the others of its hand. Lines without an
     alignment, with more errors than `MAX_MISREAD`, or that cannot be measured, are left out.
@@ -344,9 +345,9 @@ def measured_lines(
         if line := measured(ink, text, aligned):
             heights[sample.hand].append(line.height)
         lines.append((sample, text, aligned, line))
-    usual = {hand: float(np.median(of_hand)) for hand, of_hand in heights.items() if hand}
+    hand_heights = {hand: float(np.median(of_hand)) for hand, of_hand in heights.items() if hand}
     for sample, text, aligned, line in lines:
-        line = line or measured(sample.ink, text, aligned, usual.get(sample.hand))
+        line = line or measured(sample.ink, text, aligned, hand_heights.get(sample.hand))
         if line is not None:
             yield sample, line
 
@@ -364,8 +365,8 @@ def parts_of(sample: Sample, line: CutLine, longest: int | None) -> Parts:
         longest: most characters of a part, if its words are not longer; None does not cut.
 
     Returns:
-        the parts as samples, whose ink is in x-heights, and as lines, without those of which no
-        ink is clear; the line itself where it is short enough.
+        the parts as samples, whose ink is in x-heights, and as lines; parts without clear ink are
+        left out. A line that is short enough is its only part.
     """
     if longest is None or len(line.text) <= longest:
         return [(sample, line)]
@@ -381,7 +382,7 @@ def parts_of(sample: Sample, line: CutLine, longest: int | None) -> Parts:
     parts = []
     for number, (first, last) in enumerate(spans):
         rows = np.flatnonzero((line.owner[clear] >= first) & (line.owner[clear] <= last))
-        if len(rows) < 2:  # Its points were taken for those of other words.
+        if len(rows) < 2:  # Its ink was taken for other words.
             continue
         part = line.part(rows, first, last)
         name, ink, gaps = f"{sample.name}/{number}", to_ink(part.path), sample.gaps[rows]

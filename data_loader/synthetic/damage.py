@@ -1,7 +1,7 @@
 """Characters damaged until they are none, for a recogniser that says so.
 
-CTC chooses among characters: of ink that is none of them it says the likeliest. So one more label,
-`WRONG`, is learned on characters of which a stroke was dropped or shifted, or a part cut off.
+CTC reads ink that is no character as the likeliest character. So one more label, `WRONG`, is
+learned on characters of which a stroke was dropped or shifted, or a part cut off.
 """
 
 from collections.abc import Sequence
@@ -22,15 +22,15 @@ PIECES = 40
 SHIFT = (0.35, 0.7)
 """How far a stroke is shifted, in the larger of the character's width and height (assumed)."""
 TURNS = 1.5
-"""The least length of a character's path over its larger extent: a bare stroke, as of an `l`, has
-nothing to lose (assumed)."""
+"""Least length of the path of a character that is damaged, over its larger extent (assumed): a bare
+stroke, as of an `l`, has nothing to lose."""
 
 
 def with_damage(
     text: str, paths: Sequence[np.ndarray], generator: np.random.Generator
 ) -> tuple[str, list[np.ndarray]]:
-    """Return a text with `WRONG` for one of its characters, and the paths of all, that of this one
-    damaged; both as they were if it has no letter or digit that can be."""
+    """Return a text and the paths of its characters, one of them damaged and `WRONG` in the text;
+    both as they were if no letter or digit can be damaged."""
     paths = list(paths)
     for place in generator.permutation(len(text)).tolist():
         if text[place].isalnum() and (path := damaged(paths[place], generator)) is not None:

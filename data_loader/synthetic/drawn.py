@@ -17,13 +17,13 @@ from data_loader.synthetic.paths import at_speed, from_left, leaning, mean_step,
 from data_loader.synthetic.stroke_fonts import CHARACTERS, X_HEIGHT
 
 FONTS = ["print", "joined"]
-"""In which capitals and signs stand by themselves."""
+"""Fonts in which capitals and signs stand by themselves."""
 FONT_TALL = 1.5
 """Height of capitals in these fonts, in x-heights."""
 FONT_WIDTH = 0.8
 """Width of a small letter in these fonts, in x-heights."""
 DIGIT_HEIGHT = (0.8, 1.0)
-"""Bounds on the height of a digit over that of the hand's capitals (assumed)."""
+"""Bounds on the height of a digit over the height of the hand's capitals (assumed)."""
 
 
 class Drawer:

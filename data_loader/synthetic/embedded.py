@@ -39,9 +39,9 @@ WRITER_STREAM = 1
 STRAIGHT = 0.4
 """Curvature, per x-height, under which a line counts as straight: it bounds the speed."""
 REST = 2.0
-"""How many times slower than in motion, less 1, the pen is where it comes down and lifts."""
+"""Added slowness of the pen where it comes down and lifts, as a multiple of its slowness there."""
 REST_LENGTH = 0.12
-"""Length, in x-heights, over which it gets up to speed."""
+"""Length, in x-heights, over which the pen gets up to speed."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def letters(
 ) -> np.ndarray:
     """Return the path of the pen over a line of text, in font units, before it is deformed.
 
-    Its glyphs are those of the writer, unless others are given.
+    The writer draws the glyphs, unless `glyphs` are given.
     """
     glyphs = glyphs or writer.glyphs(text)
     widths = np.array([glyph.width for glyph in glyphs])
@@ -191,12 +191,12 @@ def deform(path: np.ndarray, writer: FontWriter, generator: np.random.Generator)
 
 
 def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
-    """Return the path that a pen's points at equal times have, from one in all detail.
+    """Return a path of points at equal times, from a path in all detail.
 
-    The speed follows the two-thirds power law (Lacquaniti, Terzuolo and Viviani 1983): it goes
-    with curvature to the power -1/3, here bounded on straight lines, and is less where the pen
-    comes down and lifts. The clock restarts with each stroke, whose last point is that of the last
-    tick before the lift.
+    The speed follows the two-thirds power law (Lacquaniti, Terzuolo and Viviani 1983): it is
+    proportional to the curvature to the power -1/3, here bounded on straight lines, and is less
+    where the pen comes down and lifts. The clock restarts with each stroke, whose last point is at
+    the last tick before the lift.
 
     Args:
         path: in font units.
@@ -287,8 +287,8 @@ class EmbeddedDataset(BaseDataset):
             given.
     """
 
-    x_height = 95.0
     licence = OPEN
+    x_height = 95.0
     """Measured, the median over plain lines in all fonts (82 to 101 in each); signs are higher."""
 
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0

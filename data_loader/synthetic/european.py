@@ -46,7 +46,7 @@ CARRIERS: Mapping[str, list[tuple[str, str]]] = {
     ]
     for letter in LETTERS
 }
-"""Words with each letter and their languages; those of a capital have it or its small form."""
+"""Words with each letter, or with the small form of a capital, and their languages."""
 
 
 def european(draws: Draws) -> str:

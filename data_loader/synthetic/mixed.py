@@ -1,4 +1,4 @@
-"""Lines of one dataset mixed with those of another, so that each supplies what the other lacks."""
+"""Lines of two datasets mixed, so that each supplies what the other lacks."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ CLOSE = (0.1, 0.5)
 class MixedDataset(ExtendedDataset):
     """A dataset whose training split is joined by the training lines of another.
 
-    Validation, test, units and preprocessing are those of `dataset`. The lines of `added` are
+    `dataset` supplies validation, test, units and preprocessing. The lines of `added` are
     scaled so that both have the same typical x-height, and rounded to the quantisation grid of
     `dataset` if it has one. Characters that are rare in a recorded set (such as `@`) can so be
     learned from synthetic lines; in joined lines also next to recorded hands.
@@ -67,7 +67,7 @@ class MixedDataset(ExtendedDataset):
 
     @property
     def characters(self) -> str | None:
-        """Those of both datasets, if both know them."""
+        """The characters of both datasets, if both know them."""
         return united_characters(self.dataset, self.added)
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
@@ -110,18 +110,18 @@ class MixedDataset(ExtendedDataset):
         grid: float | None,
         generator: np.random.Generator,
     ) -> tuple[list[Sample], int]:
-        """Return lines each made of one of `own` and one of `others`, and how many have a piece of
-        the first; see `_scaled` for the units.
+        """Return lines of both, side by side, and how many of them have a piece of a recorded line.
 
         Args:
-            typical: the usual x-height of `own`.
+            typical: the usual x-height of `recorded`.
+            factor: on the size of `others`.
         """
         lines, cut = [], 0
         firsts = generator.choice(len(recorded), self.joined).tolist()
         seconds = generator.choice(len(others), self.joined).tolist()
         for first, second in _bar(list(zip(firsts, seconds, strict=True)), "joining lines"):
             line = _anonymous(recorded[first])
-            # That of a dash or a dot cannot be measured.
+            # The x-height of a dash or a dot cannot be measured.
             height = float(np.clip(x_height(line.ink), typical / 4, typical * 4))
             before = bool(generator.random() < 0.5)
             gap = generator.uniform(*BLANK)
@@ -176,7 +176,7 @@ def _anonymous(line: Sample) -> Sample:
 
 
 def _scaled(line: Sample, factor: float, grid: float | None) -> Sample:
-    """Return a line that is added, with offsets in the units of those that it joins."""
+    """Return an added line in the units of the recorded lines."""
     line, ink = _anonymous(line), line.ink.copy()
     ink[:, :2] *= np.float32(factor)
     return replace(line, ink=_rounded(ink, grid), name=f"added/{line.name}")

@@ -78,8 +78,8 @@ def mean_step(path: np.ndarray) -> float:
 
 
 def at_speed(path: np.ndarray, factor: float) -> np.ndarray:
-    """Return a path with `factor` times fewer points, at equal times, or as it is if that is near
-    1."""
+    """Return a path with `factor` times fewer points, at equal times; the path itself if the factor
+    is near 1."""
     if 0.87 < factor < 1.15:
         return path
     strokes = to_strokes(path)

@@ -20,7 +20,7 @@ from utils.ink import x_height
 Key = TypeVar("Key")
 
 WORDS = (10, 45)
-"""Characters of a line of words (assumed: those of lines that people write)."""
+"""Characters of a line of words (assumed: as in lines that people write)."""
 CHARACTERS = (2, 8)
 """Characters of a line of single ones, as numbers and codes have them; assumed."""
 LEAST = 5
@@ -42,10 +42,9 @@ class _Hand:
 class PhrasesDataset(ExtendedDataset):
     """A dataset whose training split is joined by lines of its words and single characters.
 
-    What stands in a line is of one writer, as large as it was written. Words are level and have the
-    gaps of words between them, characters stand on one line like those of a number or a code.
-    Samples of a single character are no longer samples of their own, in any split: by itself nobody
-    tells an `o` from an `O`.
+    A line is by one writer, its parts as large as they were written. Words are level with gaps of
+    words between them; characters stand on one baseline, as in a number or a code. Single
+    characters are no longer samples by themselves, in any split: nobody tells an `o` from an `O`.
 
     Args:
         size: new lines.

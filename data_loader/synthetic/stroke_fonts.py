@@ -3,9 +3,8 @@
 The fonts were digitised by A. V. Hershey at the U.S. National Bureau of Standards. Of many three
 are used: `futural` (plain, one line), `cursive` (script, one line), and of `timesi` (italic, drawn
 with two lines) the one line a pen would take; some signs, and other shapes of signs, are this
-project's own. stroke_fonts.json has their coordinates: the baseline is y = 9, the top of small
-letters y = -5, that of capitals y = -12, y grows downwards; a unit is 1/14 of the height of a plain
-small letter.
+project's own. stroke_fonts.json has their coordinates: the baseline is y = 9, small letters reach
+to y = -5, capitals to y = -12, y grows downwards; a unit is 1/14 of a plain small letter's height.
 """
 
 import json

@@ -106,7 +106,7 @@ CLASSES = {
     "X": string.ascii_uppercase + string.digits,
     "x": string.ascii_letters + string.digits,
 }
-"""Characters that those of a mask stand for."""
+"""Characters that each character of a mask stands for."""
 
 
 def fill(template: str, fields: Fields, draws: Draws) -> str:

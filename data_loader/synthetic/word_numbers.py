@@ -7,13 +7,13 @@ import numpy as np
 from utils.ink import strokes
 
 CLEAR = 1.3
-"""How many times wider than any gap within a word those between words must be (measured: with
-`SLACK`, 68 % of the 5,355 lines of IAM-OnDB's `trainset` are cut, and of 250 pieces of `testset_f`
-that a recogniser read none had lost or gained a word)."""
+"""Least width of a gap between words over the widest within one (measured: with `SLACK`, 68 % of
+the 5,355 lines of IAM-OnDB's `trainset` are cut, and of 250 pieces of `testset_f` that a recogniser
+read none had lost or gained a word)."""
 SLACK = (1.0, 0.25)
-"""How far the width of a word may be from that of as many typical characters of its line: by these
-many characters, and this share of its own (assumed: an `i` is narrow, an `m` wide). Refuses lines
-whose widest gap is inside a word, as before a last dash."""
+"""Widths of typical characters by which the width of a word may differ from as many of them as it
+has: so many, and so many more for each character (assumed: an `i` is narrow, an `m` wide). Refuses
+lines whose widest gap is inside a word, as before a last dash."""
 
 
 def word_numbers(ink: np.ndarray, text: str) -> np.ndarray | None:

@@ -31,14 +31,14 @@ from utils.ink import (
 MAX_POINTS = 1_000_000
 """Maximum number of points of a resampled sample."""
 STEEPEST = 30.0
-"""Degrees of the steepest baseline that is believed (assumed)."""
+"""Degrees of the steepest baseline that is turned level (assumed)."""
 
 
 class LevelBaseline(Linear):
     """Rotates a line so that its baseline is level.
 
-    The baseline is that of `baseline_angle`. Ink that is too short for one (single letters, a
-    digit), or seems steeper than `STEEPEST`, stays unchanged. The inverse of `matrix` undoes it.
+    Ink that is too short for a `baseline_angle` (single letters, a digit), or seems steeper than
+    `STEEPEST`, stays unchanged. The inverse of `matrix` undoes the rotation.
     """
 
     def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
@@ -168,7 +168,7 @@ class ShapedDataset(BaseDataset):
 
     @property
     def characters(self) -> str | None:
-        """Those of the dataset."""
+        """The characters of the dataset."""
         return self.dataset.characters
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:

@@ -17,9 +17,9 @@ from utils.ink import strokes, x_height
 LONGEST_GLITCH = 3
 """Points of a glitch (measured: 51 of those in IAM-OnDB's trainset have one, 8 two, 3 three)."""
 BACK = 0.6
-"""How far apart the points before and after a glitch are at most, in its shorter jump (assumed)."""
+"""Largest distance of the points before and after a glitch, over its shorter jump (assumed)."""
 SLOW = 0.5
-"""How long the steps before and after a glitch are at most, in its shorter jump (assumed)."""
+"""Longest step before and after a glitch, over its shorter jump (assumed)."""
 
 
 @dataclass(kw_only=True)

@@ -60,7 +60,7 @@ class Smooth(BaseTransform):
 
 @functools.cache
 def fitted(window: int, order: int) -> np.ndarray:
-    """Return the matrix `(window, window)` from values to those of the polynomial fitted to them.
+    """Return the matrix `(window, window)` from values to values of the polynomial fitted to them.
 
     It is the projection onto polynomials, at equally spaced places; float64.
     """
