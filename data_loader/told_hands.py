@@ -83,10 +83,9 @@ class ToldHandsDataset(BaseDataset):
         places = {sample: number for number, sample in enumerate(loaded.used)}
         samples = changed(loaded.samples, lambda sample: [told(places[sample], sample)])
         if "train" in samples and self.joined > 1:
-            lifts = {
-                hand: strokes_per_character((line.ink, line.text) for line in lines)
-                for hand, lines in hands.items()
-            }
+            lifts = {}
+            for hand, lines in hands.items():
+                lifts[hand] = strokes_per_character((line.ink, line.text) for line in lines)
             more = [
                 sample.of(f"{sample.name}+{time}")
                 for sample in samples["train"]

@@ -75,11 +75,10 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> Parsed:
     stops = np.cumsum(arrays["lengths"])[:-1]
     inks, gaps = np.split(ink, stops), np.split(arrays["missing"], stops)
     extras = {name.removeprefix(EXTRA): arrays[name] for name in arrays if name.startswith(EXTRA)}
-    parts = enumerate(zip(inks, gaps, *strings, strict=True))
-    samples = [
-        Sample(ink, *words, missing=missing, extras={name: extras[name][n] for name in extras})
-        for n, (ink, missing, *words) in parts
-    ]
+    samples = []
+    for n, (ink, missing, *words) in enumerate(zip(inks, gaps, *strings, strict=True)):
+        of_sample = {name: extras[name][n] for name in extras}
+        samples.append(Sample(ink, *words, missing=missing, extras=of_sample))
     return Parsed(samples, [Fault(*arguments) for arguments in faults])
 
 

@@ -1,8 +1,9 @@
 """What all formats share: what is parsed and left out, XML, text, points and their limits.
 
 The module of a format has `SUFFIXES` of its files, `sniff(head)`, which tells the format by the
-first bytes of a file, and `parse(path, ...)`, which returns a `Parsed`. Names are those within the
-file, empty where the file is the sample. A `Fault` of the file as a whole is raised.
+first bytes of a file, and `parse(path, ...)`, which returns a `Parsed`. A sample is named by its
+place in the file, and has no name where the file is the sample. A `Fault` of the whole file is
+raised.
 """
 
 import unicodedata
@@ -19,8 +20,7 @@ from utils.checks import DataError, printable
 from utils.ink import from_strokes
 
 FARTHEST = 1e9
-"""The longest offset of ink: beyond it float32 has no fractions, and squares grow large;
-assumed."""
+"""Longest offset of ink (assumed: float32 has no fractions beyond, and squares grow large)."""
 MAX_POINTS = 20_000
 """Points of a sample at most (assumed)."""
 MAX_CHARACTERS = 20_000
@@ -114,14 +114,14 @@ class Parsed:
         self.left_out.extend(other.left_out)
 
     def within(self, file: str, joint: str = ":", **changes: str) -> "Parsed":
-        """Return all with the name of the file before their own names, and samples changed."""
+        """Return samples and faults with a file's name before their own, and samples changed."""
         return Parsed(
             [replace(s, name=_joined(file, s.name, joint), **changes) for s in self.samples],
             [fault.within(file, joint) for fault in self.left_out],
         )
 
     def require_text(self, reason: str) -> "Parsed":
-        """Return all but the samples without text, which are left out for that reason."""
+        """Return the same, but samples without text are left out for a reason."""
         lacking = [Fault(reason, name=sample.name) for sample in self.samples if not sample.text]
         return Parsed([s for s in self.samples if s.text], self.left_out + lacking)
 

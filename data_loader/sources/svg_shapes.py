@@ -58,12 +58,7 @@ def shapes(root: Element) -> Iterator[Shape]:
     Raises:
         Fault: if a path or a transformation is not valid.
     """
-    rules = {
-        name: _properties(body)
-        for sheet in root.iter("style")
-        for selector, _, body in (rule.partition("{") for rule in (sheet.text or "").split("}"))
-        for name in re.findall(r"\.([\w-]+)", selector)
-    }
+    rules = _class_rules(root)
     waiting = [(root, Transform(), {}, False)]
     while waiting:
         element, matrix, inherited, is_ruling = waiting.pop()
@@ -134,6 +129,17 @@ def flattened(curves: np.ndarray, tolerance: float) -> np.ndarray:
     weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
     points = sum(weight * curves[which, n] for n, weight in enumerate(weights))
     return np.concatenate([curves[:1, 0], points])
+
+
+def _class_rules(root: Element) -> dict[str, dict[str, str]]:
+    """Return the properties that style sheets give to each class."""
+    rules = {}
+    for sheet in root.iter("style"):
+        for rule in (sheet.text or "").split("}"):
+            selector, _, body = rule.partition("{")
+            for name in re.findall(r"\.([\w-]+)", selector):
+                rules[name] = _properties(body)
+    return rules
 
 
 def _properties(text: str) -> dict[str, str]:

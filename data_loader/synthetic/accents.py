@@ -300,14 +300,17 @@ class AccentPen:
             parts.append(path)
         return Piece(character, np.concatenate(parts))
 
+    def raised(self, stroke: Sequence[tuple[float, float]]) -> np.ndarray:
+        """Return a stroke that reaches as far above the x-height as the hand's tall letters."""
+        points = np.array(stroke, dtype=float)
+        y = points[:, 1]
+        points[:, 1] = np.where(y > -1, y, -1 + (y + 1) * (self.hand.tall - 1))
+        return points
+
     def make(self, character: str) -> Piece:
         """Return a character of `MADE`, upright."""
         if character in SHAPES:
-            tall = self.hand.tall - 1  # The shapes reach one x-height above the x-height.
-            variants = [
-                [[(x, y if y > -1 else -1 + (y + 1) * tall) for x, y in stroke] for stroke in shape]
-                for shape in SHAPES[character]
-            ]
+            variants = [list(map(self.raised, shape)) for shape in SHAPES[character]]
             return Piece(character, self.draw(variants, self.wide))
         if character == "Æ":
             return self.leg_and_e()

@@ -32,7 +32,8 @@ def word_numbers(ink: np.ndarray, text: str) -> np.ndarray | None:
         characters (`SLACK`), or where a script runs from right to left.
     """
     parts = strokes(ink)
-    lefts, rights = (np.array([edge(part[:, 0]) for part in parts]) for edge in (np.min, np.max))
+    lefts = np.array([part[:, 0].min() for part in parts])
+    rights = np.array([part[:, 0].max() for part in parts])
     lengths = np.array([len(word) for word in text.split()])
     if not 0 < len(lengths) <= len(parts):
         return None
