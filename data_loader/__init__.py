@@ -22,10 +22,9 @@ _NAMES = {
     "transforms.augmentation": (
         "CutLongSteps FillMissing InputNoise Rotate Scale Slant Stretch Warp"
     ),
+    "transforms.cleaning": "RemoveSlips Smooth",
     "transforms.devices": "Crowd DelayMarks OtherDevice Pen",
     "transforms.shaping": "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset",
-    "transforms.slips": "RemoveSlips",
-    "transforms.smoothing": "Smooth",
     "told_hands": "ToldHandsDataset",
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}

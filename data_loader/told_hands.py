@@ -10,7 +10,7 @@ import numpy as np
 
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
 from base.base_transform import BaseTransform
-from utils.checks import DataError, Range, first_line
+from utils.checks import DataError, Range, Seed, first_line
 from utils.files import open_file
 from utils.hand_measures import TOLD_LINES, strokes_per_character
 
@@ -41,7 +41,7 @@ class ToldHandsDataset(BaseDataset):
     dataset: BaseDataset
     descriptors: str
     joined: Annotated[int, Range(1, 100)] = 1
-    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    seed: Seed = 0
 
     def preprocessing(self) -> list[BaseTransform]:
         return self.dataset.preprocessing()

@@ -18,7 +18,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from data_loader.sources.parsing import (
 from data_loader.sources.source import DividedDataset
 from data_loader.sources.untrusted_files import MEBIBYTE, read_file
 from utils import strict_json
-from utils.checks import ConfigFault, DataError, Range, short
+from utils.checks import ConfigFault, DataError, Fraction, Seed, short
 
 SUFFIXES = (".json",)
 MAX_JSON = 48 * MEBIBYTE  # assumed
@@ -158,8 +158,8 @@ class OwnInk(DividedDataset):
     def __init__(
         self,
         *,
-        fractions: dict[str, Annotated[float, Range(0, 1)]] | None = None,
-        split_seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
+        fractions: dict[str, Fraction] | None = None,
+        split_seed: Seed = 0,
         named_by: Literal["content"] | None = None,
     ) -> None:
         super().__init__(root=type(self).__name__, fractions=fractions, split_seed=split_seed)

@@ -25,7 +25,7 @@ from data_loader.sources.parsing import (
 from data_loader.sources.splits import FRACTIONS, check_fractions, divide
 from data_loader.sources.splits import subset as choose
 from data_loader.sources.untrusted_files import files_below, read_file
-from utils.checks import ConfigFault, DataError, Range, printable
+from utils.checks import ConfigFault, DataError, Fraction, Range, Seed, printable
 from utils.files import user_cache
 
 LISTS = Path(__file__).parent / "lists"
@@ -256,8 +256,8 @@ class DividedDataset(SourceDataset):
         ConfigFault: if `fractions` do not fit.
     """
 
-    fractions: dict[str, Annotated[float, Range(0, 1)]] | None = None
-    split_seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    fractions: dict[str, Fraction] | None = None
+    split_seed: Seed = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()

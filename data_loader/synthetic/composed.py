@@ -22,12 +22,11 @@ from data_loader.synthetic.everyday import characters, everyday
 from data_loader.synthetic.extended import ExtendedDataset, joined
 from data_loader.synthetic.paths import side_by_side, to_ink
 from utils.alphabet import nfc
-from utils.checks import ConfigFault, DataError, Range
+from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
 from utils.licences import RESEARCH
 
 LEAST_LINES = 3
 """Lines that a hand needs (assumed)."""
-Share = Annotated[float, Range(0, 1)]
 COMPOSED = "composed-"
 """Beginning of the names of new lines."""
 PIECE = "piece-"
@@ -79,17 +78,17 @@ class ComposedDataset(ExtendedDataset):
     alignment: str
     size: Annotated[int, Range(1, 100_000)]
     long: Annotated[int, Range(0, 100_000)] = 0
-    european: Share = 0.15
-    strings: Share = 0.15
-    plain: Share = 0.1
+    european: Fraction = 0.15
+    strings: Fraction = 0.15
+    plain: Fraction = 0.1
     digits: BaseDataset | None = None
-    forms: tuple[Share, Share] = (0.0, 1.0)
+    forms: tuple[Fraction, Fraction] = (0.0, 1.0)
     height: Annotated[float, Range(1e-3, 1e6)] | None = None
     longest: Annotated[int, Range(8, 100_000)] | None = None
     pieces: Annotated[int, Range(1, 100_000)] | None = None
     lifts: Annotated[float, Range(0, 100)] | None = None
     scarce: Annotated[int, Range(1, 1_000_000)] = 60
-    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         if self.european + self.strings + self.plain > 1:

@@ -21,7 +21,7 @@ from data_loader.synthetic.stroke_fonts import (
     resample,
 )
 from utils.alphabet import WRONG
-from utils.checks import ConfigFault, Range
+from utils.checks import ConfigFault, Fraction, Range, Seed
 from utils.licences import OPEN
 
 GRID = 1 / 64
@@ -291,17 +291,17 @@ class EmbeddedDataset(BaseDataset):
     x_height = 95.0
     """Measured, the median over plain lines in all fonts (82 to 101 in each); signs are higher."""
 
-    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    seed: Seed = 0
     size: Annotated[int, Range(1, 100_000)] = 2000
     valid_size: Annotated[int, Range(1, 100_000)] = 200
     test_size: Annotated[int, Range(1, 100_000)] = 200
     writers: Annotated[int, Range(1, 1_000_000)] = 200
     min_characters: Annotated[int, Range(2, 200)] = 10
     max_characters: Annotated[int, Range(8, 250)] = 45
-    symbols: Annotated[float, Range(0, 1)] = 0.2
-    signs: Annotated[float, Range(0, 1)] = 0.0
-    shapes: Annotated[float, Range(0, 1)] = 0.0
-    damaged: Annotated[float, Range(0, 1)] = 0.0
+    symbols: Fraction = 0.2
+    signs: Fraction = 0.0
+    shapes: Fraction = 0.0
+    damaged: Fraction = 0.0
     fonts: list[Literal["print", "joined", "italic", "cursive", "mixed"]] | None = None
     rate: Annotated[float, Range(10, 500)] = 75.0
 

@@ -1,5 +1,6 @@
 """Lines of two datasets mixed, so that each supplies what the other lacks."""
 
+import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,9 +11,8 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from data_loader.synthetic.extended import ExtendedDataset, joined, united_characters
-from data_loader.synthetic.word_numbers import word_numbers
-from utils.checks import ConfigFault, DataError, Range
-from utils.ink import to_points, x_height
+from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
+from utils.ink import strokes, to_points, x_height
 
 _bar = partial(distributed.bar, unit="line", leave=False, delay=1)
 
@@ -22,6 +22,14 @@ BLANK = (0.8, 1.8)
 """Bounds on the gap between two parts with a blank between them, in x-heights (assumed)."""
 CLOSE = (0.1, 0.5)
 """Bounds on the gap between two parts without a blank, in x-heights (assumed)."""
+CLEAR = 1.3
+"""Least width of a gap between words over the widest within one (measured: with `SLACK`, 68 % of
+the 5,355 lines of IAM-OnDB's `trainset` are cut, and of 250 pieces of `testset_f` that a recogniser
+read none had lost or gained a word)."""
+SLACK = (1.0, 0.25)
+"""Widths of typical characters by which the width of a word may differ from as many of them as it
+has: so many, and so many more for each character (assumed: an `i` is narrow, an `m` wide). Refuses
+lines whose widest gap is inside a word, as before a last dash."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -56,10 +64,10 @@ class MixedDataset(ExtendedDataset):
     added: BaseDataset
     alone: bool = True
     joined: Annotated[int, Range(0, 100_000)] = 0
-    tight: Annotated[float, Range(0, 1)] = 0.0
-    short: Annotated[float, Range(0, 1)] = 0.0
+    tight: Fraction = 0.0
+    short: Fraction = 0.0
     pieces: Annotated[int, Range(0, 100_000)] = 0
-    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         if not self.alone and not self.joined:
@@ -252,3 +260,43 @@ def _typical_height(dataset: BaseDataset, lines: Sequence[Sample]) -> float:
         return dataset.x_height
     chosen = np.linspace(0, len(lines) - 1, min(len(lines), 300)).astype(int).tolist()
     return float(np.median([x_height(lines[number].ink) for number in chosen]))
+
+
+def word_numbers(ink: np.ndarray, text: str) -> np.ndarray | None:
+    """Return which word of its text each point of a line belongs to, `(points,)` from 0.
+
+    A text of n words is cut at the n - 1 widest gaps of its line, seen from above, so that a dot
+    or a bar set later belongs to the word it stands in.
+
+    Args:
+        ink: `(points, 3)`, a line from left to right, in any unit.
+        text: its words, with blanks between them.
+
+    Returns:
+        None where the words are not clearly separated: where a gap between them is less than
+        `CLEAR` times the widest within one, where a word is much wider or narrower than its
+        characters (`SLACK`), or where a script runs from right to left.
+    """
+    parts = strokes(ink)
+    lefts = np.array([part[:, 0].min() for part in parts])
+    rights = np.array([part[:, 0].max() for part in parts])
+    lengths = np.array([len(word) for word in text.split()])
+    if not 0 < len(lengths) <= len(parts):
+        return None
+    if any(unicodedata.bidirectional(character) in ("R", "AL") for character in text):
+        return None
+    order = np.argsort(lefts)
+    gaps = lefts[order][1:] - np.maximum.accumulate(rights[order])[:-1]
+    widest = np.argsort(-gaps)
+    between, within = np.split(widest, [len(lengths) - 1])
+    if (gaps[between] <= CLEAR * gaps[within].max(initial=0)).any():
+        return None
+    starts = np.sort(lefts[order][between + 1])
+    word = np.searchsorted(starts, lefts, side="right")
+    widths = np.array(
+        [rights[word == n].max() - lefts[word == n].min() for n in range(len(lengths))]
+    )
+    typical = widths.sum() / lengths.sum()
+    if (np.abs(widths - lengths * typical) > (SLACK[0] + SLACK[1] * lengths) * typical).any():
+        return None
+    return np.repeat(word, [len(part) for part in parts])

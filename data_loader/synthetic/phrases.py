@@ -14,7 +14,7 @@ from data_loader.synthetic.extended import ExtendedDataset, joined
 from data_loader.synthetic.mixed import BLANK, CLOSE, join
 from data_loader.synthetic.paths import moved, side_by_side, to_ink, to_path
 from utils.alphabet import WRONG
-from utils.checks import DataError, Range
+from utils.checks import DataError, Fraction, Range, Seed
 from utils.ink import x_height
 
 Key = TypeVar("Key")
@@ -58,9 +58,9 @@ class PhrasesDataset(ExtendedDataset):
     """
 
     size: Annotated[int, Range(1, 200_000)]
-    characters_share: Annotated[float, Range(0, 1)] = 0.2
-    damaged: Annotated[float, Range(0, 1)] = 0.0
-    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    characters_share: Fraction = 0.2
+    damaged: Fraction = 0.0
+    seed: Seed = 0
 
     @property
     def characters(self) -> str | None:

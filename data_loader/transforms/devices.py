@@ -8,15 +8,13 @@ import numpy as np
 from numpy.random import Generator
 
 from base.base_transform import BaseTransform
-from utils.checks import Range
+from utils.checks import Fraction, Range
 from utils.delayed_strokes import are_marks, undelayed
 from utils.hand_measures import gaps
 from utils.ink import at_equal_steps, from_strokes, strokes, x_height
 
 WITHIN = 0.5
 """Gaps between strokes that are less wide, in x-heights, are within a word (assumed)."""
-
-Share = Annotated[float, Range(0, 1)]
 
 
 @dataclass(kw_only=True)
@@ -36,12 +34,12 @@ class OtherDevice(BaseTransform):
     """
 
     random = True
-    share: Share = 0.5
+    share: Fraction = 0.5
     slower: Annotated[float, Range(1, 100)] = 8.0
     grid: Annotated[float, Range(1e-3, 1)] = 0.15
-    jitter: Annotated[float, Range(0, 1)] = 0.03
-    hooks: Share = 0.1
-    skips: Share = 0.03
+    jitter: Fraction = 0.03
+    hooks: Fraction = 0.1
+    skips: Fraction = 0.03
 
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: Generator
@@ -92,11 +90,11 @@ class DelayMarks(BaseTransform):
     """
 
     random = True
-    at_once: Share = 0.7
-    last: Share = 0.3
-    moved: Share = 0.4
+    at_once: Fraction = 0.7
+    last: Fraction = 0.3
+    moved: Fraction = 0.4
     distance: Annotated[float, Range(0, 10)] = 0.15
-    missing: Share = 0.05
+    missing: Fraction = 0.05
 
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: Generator
@@ -152,8 +150,8 @@ class Crowd(BaseTransform):
     """
 
     random = True
-    share: Share = 0.3
-    reach: Share = 0.1
+    share: Fraction = 0.3
+    reach: Fraction = 0.1
 
     def change(self, ink: np.ndarray, generator: Generator) -> None:
         parts = strokes(ink)
