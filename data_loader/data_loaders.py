@@ -251,7 +251,7 @@ class HandwritingDataLoader:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What a dataset loaded, ready for a network; see `HandwritingDataLoader.for_network`."""
+    """The samples of a dataset, ready for a network; see `HandwritingDataLoader.for_network`."""
 
     settings: HandwritingDataLoader
     loaded: Loaded

@@ -37,7 +37,7 @@ TRUTHS = ("truth", "label", "normalizedLabel", "transcription")
 """Types of annotations that hold a transcription, the preferred one first, in any case."""
 WRITERS = ("writer", "writerID")
 MAX_REFERENCES = 10
-"""How far a context may refer to others (assumed)."""
+"""Longest chain of contexts that refer to others (assumed)."""
 UNITS = {"pt": 1.0, "in": 72.0, "mm": 72 / 25.4, "cm": 72 / 2.54, "himetric": 72 / 2540, "px": 0.75}
 """Points (1/72 inch) in a unit of length."""
 
@@ -66,9 +66,9 @@ class Format(NamedTuple):
     signs: dict[str, int]
     """By the name of each, in order: 1, or -1 if its values grow to the left or upwards."""
     least: int
-    """How many values a point has at least."""
+    """Fewest values of a point."""
     most: int | None
-    """How many values a point has at most; None if that is unknown."""
+    """Most values of a point; None if that is unknown."""
     unit: float | None = None
     """Points (1/72 inch) in a unit of X, if known."""
 

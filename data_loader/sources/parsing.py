@@ -1,4 +1,4 @@
-"""What all formats share: what is parsed and left out, XML, text, points and their limits.
+"""Shared by all formats: results of parsing, reasons for failures, XML, text, points, limits.
 
 The module of a format has `SUFFIXES` of its files, `sniff(head)`, which tells the format by the
 first bytes of a file, and `parse(path, ...)`, which returns a `Parsed`. A sample is named by its
@@ -68,13 +68,13 @@ def _joined(file: str, name: str, joint: str) -> str:
 
 
 class Budget:
-    """How much may still be parsed, in bytes or another unit, and why there is no more."""
+    """An amount that may still be parsed, in bytes or another unit, and the reason of its end."""
 
     def __init__(self, left: float, reason: str) -> None:
         self._left, self._reason = left, reason
 
     def spend(self, amount: float) -> None:
-        """Raise a Fault if less than that is left."""
+        """Raise a Fault if less than `amount` is left."""
         self._left -= amount
         if self._left < 0:
             raise Fault(self._reason)
@@ -87,7 +87,7 @@ def memory(place: object = "it") -> Budget:
 
 @dataclass(frozen=True)
 class Parsed:
-    """What is in a file, or in several."""
+    """The samples of one file, or of several."""
 
     samples: list[Sample] = field(default_factory=list)
     left_out: list[Fault] = field(default_factory=list)

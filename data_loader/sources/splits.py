@@ -23,8 +23,8 @@ def draw(key: str, seed: int = 0) -> float:
 def subset(samples: Sequence[Sample], count: int, seed: int = 0) -> list[Sample]:
     """Return the `count` samples that a seed chooses, in their order.
 
-    They are those whose names draw the lowest numbers: the choice of fewer is part of the choice
-    of more, and does not depend on the order of the samples.
+    Samples whose names draw the lowest numbers are chosen: a smaller choice is part of a larger
+    one, and does not depend on the order of the samples.
     """
     drawn = sorted(samples, key=lambda sample: draw(f"name:{sample.name}", seed))
     chosen = set(drawn[:count])

@@ -71,7 +71,7 @@ class Segment:
     label: str
     line: int
     before: int
-    """How many components precede the segment in the file."""
+    """Number of components before the segment in the file."""
     writer: str
     part: str
     """The file of the document that declares the segment."""
@@ -85,7 +85,7 @@ class Segment:
 
 @dataclass
 class Document:
-    """What UNIPEN files say of the same ink."""
+    """The segments and components of UNIPEN files that describe the same ink."""
 
     segments: list[Segment]
     components: list[np.ndarray]
@@ -95,7 +95,7 @@ class Document:
     rates: list[float]
     """Points a second of each component; 0 where no file says it."""
     points_per_second: float | None = None
-    """What ink is resampled to; None keeps the points as they are."""
+    """Rate to which ink is resampled; None keeps the points as they are."""
 
     def __post_init__(self) -> None:
         self._repeats = Budget(10 * sum(len(points) + 1 for points in self.components), _REPEATED)

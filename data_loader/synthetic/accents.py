@@ -48,7 +48,7 @@ ALIKE: Mapping[str, str] = TABLES["alike"]
 BARRED: Mapping[str, str] = TABLES["barred"]
 """Letters that have a stroke through another."""
 BANDS: Mapping[str, tuple[float, float]] = TABLES["bands"]
-"""Between which heights, as shares of a letter's, the stroke passes in the middle of them."""
+"""Bounds on the height of a letter's bar, as fractions of the letter's height."""
 PAIRS: Mapping[str, str] = TABLES["pairs"]
 """Letters that are made of two; Æ is an E with a leg and a bar in front of it."""
 FROM_SIGN: Mapping[str, str] = TABLES["from sign"]

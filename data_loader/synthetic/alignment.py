@@ -1,6 +1,6 @@
 """A table of which points of recorded lines belong to which characters.
 
-It holds no ink and no text: names of lines, and numbers.
+The table holds no ink and no text, only names of lines and numbers.
 """
 
 import zipfile
@@ -16,7 +16,7 @@ from utils.files import atomic_write, open_file
 SHIPPED = Path(__file__).parent / "alignments"
 """Folder of the tables that come with the project."""
 BROKEN = (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-"""What numpy raises for a file that is broken, or another one."""
+"""Exceptions of numpy for a file that is broken, or in another format."""
 
 
 @dataclass(frozen=True)

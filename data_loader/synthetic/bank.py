@@ -31,11 +31,11 @@ HOOKED = frozenset("JQY")
 TALL = CAPITALS | frozenset("bdhkl")
 """Letters that begin at the height of capitals."""
 STANDS = 0.12
-"""How far capitals, digits and full stops may stand from the baseline, in x-heights (assumed).
-Where few small letters tell the baseline, as in numbers, a third of the digits of IAM-OnDB stand
-further from it than 0.4 (measured)."""
+"""Largest distance of capitals, digits and full stops from the baseline, in x-heights (assumed).
+Where few small letters tell the baseline, as in numbers, a third of the digits of IAM-OnDB are
+further from the baseline than 0.4 (measured)."""
 SMALL_STANDS = 0.2
-"""How far small letters may stand from the baseline, in x-heights (assumed)."""
+"""Largest distance of small letters from the baseline, in x-heights (assumed)."""
 HIGH = (0.9, 1.15)
 """Bounds on the height of capitals and digits, over the hand's `tall` (assumed); some capitals
 differ from small letters in height alone."""
@@ -94,7 +94,7 @@ class BankHand:
 
     @cached_property
     def slant(self) -> float:
-        """How far downstrokes lean to the right, x over y; the median, weighted by their height."""
+        """Lean of downstrokes to the right, x over y: the median, weighted by their height."""
         x, y = self._steps.T
         down = y > np.abs(x)
         return weighted_median(-x[down] / y[down], y[down]) if down.any() else 0.0

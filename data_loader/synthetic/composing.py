@@ -42,7 +42,7 @@ MAX_CHOICES = 12
 BLEND = 0.5
 """Length of path, in x-heights, over which a join is bent to meet."""
 MAX_OVERLAP = {True: 0.1, False: 0.45}
-"""How far letters may reach over each other, in x-heights, and less if one is a digit (assumed)."""
+"""Largest overlap of two characters in x-heights (assumed): whether one is a digit, and if not."""
 LEAST_GAP = 0.06
 """The least gap between pieces that do not join."""
 

@@ -43,7 +43,7 @@ FIELDS: Fields = {
     # Capitals that look like a digit, or like two letters where their strokes stand apart.
     "capital like others": lambda draws: draws.pick(CAPITALS[draws.pick("OOIKLRY")]),
 }
-"""What the fields of the templates stand for."""
+"""The meanings of the templates' fields."""
 SENTENCE = "{sentence}"
 SYMBOLS = "{noun={thing}}{first={first_name}}{last={last_name}}{symbols}"
 """Templates of a sentence of words, and of a line of numbers, addresses, formulas or code."""
@@ -62,8 +62,8 @@ def sign(draws: Draws) -> str:
 def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
     """Return the text of one line of running text, with `low` to `high` characters.
 
-    It begins with a sentence, sometimes in the middle of one, and breaks between words. Its
-    sentences, and the line itself, belong to `split`: so a text is in one split only.
+    The line begins with a sentence, or in the middle of one, and breaks between words. The line and
+    its sentences belong to `split`, so that a text is in one split only.
 
     Raises:
         DataError: if no such line is found, because `low` and `high` are too close.

@@ -48,14 +48,14 @@ PART = 0.35
 """Share of a typical character's points that makes a stretch of a stroke part of a character: the
 window moves on some points before or after the pen (assumed, checked by eye)."""
 LEAD = 0.3
-"""How far the window is ahead of the pen where a stroke runs on into the next character, in typical
-characters' points (measured: of 717 letters cut off at one end a reader reads 33, 48, 57, 54 % for
+"""Lead of the window over the pen where a stroke runs on into the next character, in points of a
+typical character (measured: of 717 letters cut off at one end a reader reads 33, 48, 57, 54 % for
 0, 0.15, 0.3, 0.45)."""
 NEARER = 0.15
-"""How much nearer, in x-heights, a stroke must be to an earlier character than to its own."""
+"""X-heights by which a stroke must be nearer to an earlier character than to its own."""
 BACK = 0.9
-"""How far the pen goes back, in x-heights, for a stroke that completes an earlier character; the
-window, which never goes back, has it as a part of a later one (assumed)."""
+"""X-heights that the pen goes back for a stroke that completes an earlier character; the window,
+which never goes back, counts the stroke to a later one (assumed)."""
 REACH = 0.9
 """Furthest distance of a stroke from the middle of an earlier character that it completes, in
 x-heights (assumed)."""
@@ -63,8 +63,8 @@ FLAT = 0.5
 """Height under which, and distance above the baseline over which, in x-heights, a stroke is a dot
 or a bar that may lie anywhere to the right of its character (assumed)."""
 BEYOND = 0.3
-"""How far, in x-heights, the middle of another stroke that completes a character may lie to the
-right of all earlier ones (measured on 150 lines of stroke fonts with marks set behind their words:
+"""X-heights by which the middle of another stroke that completes a character may lie to the right
+of all earlier strokes (measured on 150 lines of stroke fonts with marks set behind their words:
 without this bound and `REACH` 126 of 6,665 other strokes, and 64 of 587 marks, went to a wrong
 letter; with them 6 and 8)."""
 # What is between two characters.
@@ -353,7 +353,7 @@ def measured_lines(
 
 
 Parts = list[tuple[Sample, CutLine]]
-"""What a line is cut into, each as a sample and as a line."""
+"""The parts of a line, each as a sample and as a measured line."""
 
 
 def parts_of(sample: Sample, line: CutLine, longest: int | None) -> Parts:

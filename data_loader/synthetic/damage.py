@@ -20,7 +20,7 @@ CUT = (0.25, 0.5)
 PIECES = 40
 """Steps that the longest stroke is divided into (assumed)."""
 SHIFT = (0.35, 0.7)
-"""How far a stroke is shifted, in the larger of the character's width and height (assumed)."""
+"""Bounds on the shift of a stroke, over the larger extent of its character (assumed)."""
 TURNS = 1.5
 """Least length of the path of a character that is damaged, over its larger extent (assumed): a bare
 stroke, as of an `l`, has nothing to lose."""

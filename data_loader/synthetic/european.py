@@ -1,7 +1,7 @@
 """Texts with the letters of the languages of western and central Europe written in Latin script.
 
-They are words and short phrases of a small vocabulary for each language, without its grammar: what
-counts is which letters stand beside each other. All texts and constants are in NFC.
+The texts are words and short phrases of a small vocabulary for each language, without its grammar:
+they are made for the letters that stand beside each other. All are in NFC.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ VOCABULARY = read_lists("european.txt")
 """Words by language, names among them. Common ones, and whatever has the rare letters."""
 
 PHRASES = VOCABULARY.pop("phrases")
-"""What a text is made of; the words of one text are of one language."""
+"""Templates of texts; the words of one text are of one language."""
 
 
 def upper(text: str, language: str) -> str:

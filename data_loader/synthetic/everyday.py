@@ -46,7 +46,7 @@ FIELDS: Fields = {
     "first": corpus.LISTS["first_name"] + LISTS["first"],
     "plain": corpus.LISTS["last_name"] + LISTS["plain"],
 }
-"""What the fields of the templates stand for."""
+"""The meanings of the templates' fields."""
 
 TEMPLATES = read_lists("everyday.txt")
 """The templates of each kind."""

@@ -91,10 +91,10 @@ def at_speed(path: np.ndarray, factor: float) -> np.ndarray:
 
 
 def overlap(left: np.ndarray, right: np.ndarray) -> float:
-    """Return how far to the right `right` has to be moved for the two paths just to touch.
+    """Return the shift of `right` to the right with which the two paths just touch, in x-heights.
 
-    It is measured in horizontal bands, each widened by half of one; infinitely negative if they
-    have none in common. Lengths are in x-heights.
+    The shift is measured in horizontal bands, each widened by half a band; it is minus infinity if
+    the paths have no band in common.
     """
     edges, starts = _profile(left, np.fmax), _profile(right, np.fmin)
     common = np.isfinite(edges) & np.isfinite(starts)

@@ -38,7 +38,7 @@ TABLES = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-
 PLAIN: dict[str, Shape] = TABLES["plain"]
 """All characters, their strokes in the order in which people write them."""
 QUICK: dict[str, Shape] = PLAIN | TABLES["quick"]
-"""The same with as few pen lifts as in quick writing."""
+"""All characters with as few pen lifts as in quick writing."""
 OTHERS: list[list[dict[str, Shape]]] = TABLES["others"]
 """Other shapes that people give to characters: for each group of them, which a hand draws alike,
 those that it may have instead of the shapes above. Assumed, and checked by eye."""

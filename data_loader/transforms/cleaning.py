@@ -151,7 +151,7 @@ class Smooth(BaseTransform):
 def fitted(window: int, order: int) -> np.ndarray:
     """Return the matrix `(window, window)` from values to values of the polynomial fitted to them.
 
-    It is the projection onto polynomials, at equally spaced places; float64.
+    The matrix is the projection onto polynomials, at equally spaced places; float64.
     """
     # Places from -1 to 1 keep the powers well conditioned; the columns span all polynomials.
     basis, _ = np.linalg.qr(np.vander(np.linspace(-1, 1, window), order + 1))
