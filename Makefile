@@ -30,7 +30,7 @@ help:
 	@echo "               SEED=N chooses other trials"
 	@echo "make sanitize  test the compiled kernels under address and undefined-behaviour sanitizers,"
 	@echo "               for AVX-512 and AVX2 (about 10 minutes)"
-	@echo "make web       compile the engine of the page, measure its styles, make its networks;"
+	@echo "make web       compile the engine of the page and make its networks;"
 	@echo "               the page: python experiments.py web"
 	@echo "make web-test  test the page in Chromium and its engine in Node.js (about 2 minutes)"
 	@echo "make lint      check style, format and import directions"
@@ -127,15 +127,9 @@ ENGINE ?= web/engine.wasm
 KERNELS := $(addprefix model/layers/kernels/,products.c lstm.c sampling.c)
 EXPORTS := calloc mark release pack linear forward write_lines Layer_fields Writing_fields
 
-FLAT := PYTHONPATH=. .venv/bin/python -c
-
-web: $(ENGINE) web/styles.json .venv/installed
-	@$(FLAT) 'from commands import web; from handwriting import flat_file; \
-		flat_file.make_missing(web.NETWORKS)'
-
-# The hands of writer as the page continues them: shipped, as they take minutes without a compiler.
-web/styles.json: saved/pretrained/writer.pth $(wildcard saved/styles/*.json) | .venv/installed
-	@$(FLAT) 'from handwriting import flat_file; flat_file.save_styles("$@")'
+web: $(ENGINE) .venv/installed
+	@PYTHONPATH=. .venv/bin/python -c 'from commands import web; \
+		from handwriting import flat_file; flat_file.make_missing(web.NETWORKS)'
 
 $(ENGINE): web/engine.c $(KERNELS) model/layers/kernels/step.h $(wildcard web/libc/*.h)
 	clang --target=wasm32 -msimd128 -mbulk-memory -O3 -std=gnu11 -nostdlib -nostdlibinc \

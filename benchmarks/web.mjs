@@ -1,6 +1,7 @@
 // For web.py, in a browser: the steps of a line in a second, by the engine of web/.
 
-import { parse, Writer } from "../web/networks.js";
+import { parse } from "../web/flat_file.js";
+import { Writer } from "../web/networks.js";
 import { encode } from "../web/text.js";
 
 const BIAS = 0.75;

@@ -21,8 +21,13 @@ from model.generation.sampling import predict
 from model.loading import load_writer
 from model.writer import Writer
 
-TEXT, LINES, SENTENCES = "The quick brown fox jumps over it", 15, 100
-ROOT, SITE = Path(__file__).resolve().parent.parent, "http://localhost/"
+TEXT = "The quick brown fox jumps over it"
+LINES = 15
+"""Lines of the text that are timed."""
+SENTENCES = 100
+"""Sentences whose log-loss is compared."""
+ROOT = Path(__file__).resolve().parent.parent
+SITE = "http://localhost/"
 
 
 def in_python(writer: Writer, seed: int) -> float:
@@ -44,7 +49,7 @@ def measured(path: str, writer: Writer) -> np.ndarray:
         page = playwright.chromium.launch(**options).new_page()
         page.route("**/*", answer)
         page.goto(SITE + "web/icon.svg")
-        call = "async (given) => (await import('/benchmarks/web.mjs')).measure(...given)"
+        call = "async (line) => (await import('/benchmarks/web.mjs')).measure(...line)"
         rows = range(LINES)
         return np.array([(page.evaluate(call, [TEXT, n]), in_python(writer, n)) for n in rows])
 
@@ -72,5 +77,5 @@ if __name__ == "__main__":
     )
     texts = held_out(SENTENCES)
     written = writer.write_lines(texts, range(len(texts)))
-    losses = [log_loss(one, written) for one in (writer, quantised)]
+    losses = [log_loss(network, written) for network in (writer, quantised)]
     print("nats per point: {:.4f} in float32, {:.4f} in 8 bits".format(*losses))

@@ -15,11 +15,11 @@ from commands.options import Parser, ink_of, number
 from utils.checks import UserError
 
 PORT = 8753
-"""Always the same one, as a browser keeps what one recorded by address and port."""
+"""Always the same, as a browser keeps recorded lines by address and port."""
 FOLDER = Path(__file__).resolve().parents[1] / "web"
-NETWORKS = [FOLDER / "networks" / name for name in ("writer.bin", "reader.bin")]
+NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("writer", "reader", "descriptor")]
 TYPES = {".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm"}
-"""Of files by their endings: the system's own table may lack these."""
+"""Media types by the endings of files, as the system's table may lack them."""
 POLICY = re.compile('"Content-Security-Policy" content="([^"]+)"')
 
 

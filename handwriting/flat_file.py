@@ -2,17 +2,19 @@
 
 The file is a line of JSON, the header; the weights; and the SHA-256 of both. The header has
 
-- `format`, `role` ("writer" or "reader"), `name`, `licence`;
-- `architecture`, `alphabet` and `normalisation`, as a checkpoint has them;
+- `format`, `role` ("writer", "reader" or "descriptor", see `save_descriptor`), `name`, `licence`;
+- `architecture`, `alphabet` and `normalisation` of a writer or reader, as a checkpoint has them;
 - `sampling` of a writer: what `Sampling` has by default, the bounds of its mixture, and the usual
-  size of what it writes; `features` of a reader;
+  size of what it writes; `features` of the others;
 - `replacements` of a writer: what `page` writes for characters that are not in the alphabet;
-- `styles`: lines in whose hands it writes, see `style_of_web`;
+- `hands` of a writer that is told hands: by name the vectors of its styles, or the one that it
+  learned, "hand";
+- `styles` of another writer that learned a hand: its line, "hand", see `primer_of_web`;
 - `tensors`: name, type and shape of each, in their order.
 
-Those of type "int8" are matrices whose rows are scaled: first a float32 for each row, then the
-int8, which are to be multiplied by it. The others are float32. Numbers are little-endian. In the
-former format the header has the `sha256` of the weights, with which the file ends.
+Tensors of type "int8" are matrices whose rows are scaled: first a float32 for each row, then the
+int8, which are to be multiplied by it. Numbers are little-endian. In the former format the header
+has the `sha256` of the weights, with which the file ends.
 """
 
 import hashlib
@@ -21,6 +23,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,53 +36,71 @@ from base.checkpoint import FORMAT as CHECKPOINT_FORMAT
 from base.config.binder import Binder
 from base.device import resolve_device
 from base.pretrained import pretrained
-from data_loader.sources.ink_files import mean_step
 from handwriting.calibration import calibrated
 from handwriting.options import PrimerFile
 from handwriting.plain_text import replacements
 from handwriting.primers import load_primer, told_of
-from handwriting.styles import network_of, styles
+from handwriting.styles import STYLES, network_of, styles
 from model import CTCNetwork, SynthesisNetwork, Writer
+from model.generation.hand_encoder import told
+from model.generation.sampling import sample
 from model.generation.sampling_options import Sampling
 from model.loading import load as load_network
-from model.loading import load_writer, restored
+from model.loading import restored
+from model.recognition.hand_descriptor import FILE, PARTS, HandDescriptor
+from model.recognition.ink_features import SPACING
 from model.trained_network import TrainedNetwork
 from utils import strict_json
 from utils.checks import ABSENT, CheckpointError, ConfigFault, Range, UserError
-from utils.files import atomic_write, open_file, write_text
+from utils.files import atomic_write, open_file
 from utils.hand_measures import baseline, levelled
 from utils.ink import x_height
-from utils.strict_json import children
+from utils.strict_json import Config, children
 
 FORMER_FORMAT, FORMAT = "online-handwriting/1", "online-handwriting/2"
 DIGEST_BYTES = hashlib.sha256().digest_size
-FLOATS, BYTES = np.dtype("<f4"), np.dtype(np.int8)
+TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "int8": np.dtype(np.int8)}
 LARGEST = 127
 """Of int8."""
-PRECISE = ("output.weight", "window.weight", "weight_input")
-"""Ends of the names of matrices that stay float32: in 8 bits these, a tenth of the file, cost most
-of the log-loss (measured, lab notebook: the networks of the page)."""
+PRECISE = (
+    "output.weight",
+    "window.weight",
+    "weight_input",
+    "hand_encoder.layers.0.weight",
+    "hand_encoder.layers.2.weight",
+)
+"""Ends of the names of matrices in float16: in 8 bits the first three, a tenth of the weights, cost
+most of the log-loss (measured, lab notebook: the networks of the page)."""
+NUM_LINES = 8
+"""Lines by which the size of writing is measured (assumed)."""
 MAX_HEADER, MAX_BYTES = 2**20, 2**29
 """Bytes of a header (assumed: the usual ones have 10,000, of which most are a style) and of a file,
 which takes up to four times as many in memory."""
 UNKNOWN_LICENCE = "that of the lines with which it was trained"
 
 Size = Annotated[int, Range(1, 2**53 - 1)]  # whole numbers of JavaScript end there
-Kind, Pair = Literal["float32", "int8"], tuple[float, float]
+Kind, Pair = Literal["float32", "float16", "int8"], tuple[float, float]
 Tensor = tuple[str, Kind, Size] | tuple[str, Kind, Size, Size] | tuple[str, Kind, Size, Size, Size]
+UNUSED = {
+    "writer": {"features"},
+    "reader": {"sampling"},
+    "descriptor": {"licence", "alphabet", "architecture", "normalisation", "sampling"},
+}
+"""By role the keys of the header that it lacks, among those of `KEYS`."""
+OPTIONAL = {"hands", "styles"}
 KEYS: list[tuple[Any, str]] = [
-    (Literal["writer", "reader"], "role"),
+    (Literal["writer", "reader", "descriptor"], "role"),
     (str, "name licence alphabet architecture.type styles.hand.text"),
     (Pair, "normalisation.mean normalisation.std sampling.min_scales styles.hand.stretch"),
     (float, "sampling.bias sampling.pen_sharpness sampling.stretch sampling.max_correlation"),
-    (float, "sampling.x_height sampling.step sampling.baseline features.spacing"),
-    (float, "styles.hand.x_height"),
+    (float, "sampling.x_height sampling.baseline features.spacing styles.hand.x_height"),
     (list[float], "styles.hand.ink"),
+    (dict[str, list[float]], "hands"),
     (Size | None, "sampling.longest"),
     (Size, "features.parts"),
     (list[Tensor], "tensors"),
 ]
-"""Annotations of the header's values, each with the dotted keys that have it; web/networks.js has
+"""Annotations of the header's values, each with the dotted keys that have it; web/flat_file.js has
 the same."""
 
 
@@ -96,29 +117,51 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         OSError: if the file cannot be written.
     """
     check_known(network)
-    model, tensors, payload = network.model, [], b""
-    for name, value in model.state_dict().items():
-        weights = value.numpy(force=True)
-        precise = weights.ndim == 1 or name.endswith(PRECISE)
-        payload += weights.astype(FLOATS).tobytes() if precise else _scaled(weights)
-        tensors.append([name, "float32" if precise else "int8", *weights.shape])
-    if isinstance(network, Writer):
-        own = {"role": "writer", "sampling": _sampling(network)}
-        own["replacements"] = replacements(frozenset(model.alphabet.characters))
-    else:
-        own = {"role": "reader", "features": {"spacing": model.spacing, "parts": model.parts}}
-    if style:
-        own["styles"] = {"hand": style_of_web(network, style)}
+    model = network.model
     header = {
-        "format": FORMAT,
         "name": network.path.parent.name if style else network.name,  # a hand has its run's
         "licence": network.licence or UNKNOWN_LICENCE,
         "architecture": network.record["config"]["arch"],
         "alphabet": "".join(model.alphabet.characters),
         "normalisation": model.normalisation.to_dict(),
-        **own,
-        "tensors": tensors,
     }
+    if isinstance(network, Writer):
+        header |= {"role": "writer", "sampling": _sampling(network)}
+        header["replacements"] = replacements(frozenset(model.alphabet.characters))
+        if network.is_told:
+            files = {"hand": style} if style else styles_of(network)
+            header["hands"] = {name: vector_of(network, file) for name, file in files.items()}
+        elif style:
+            header["styles"] = {"hand": primer_of_web(network, style)}
+    else:
+        header |= {"role": "reader", "features": {"spacing": model.spacing, "parts": model.parts}}
+    _write(path, header, model.state_dict())
+
+
+def save_descriptor(path: str | Path) -> None:
+    """Write the flat file of what describes hands, atomically: the weights of a reader's lowest
+    layers, by a reader's names, and of the linear layer that makes the descriptor of the moments.
+    """
+    weights = HandDescriptor.load().state_dict()
+    mean, projection = weights.pop("mean"), weights.pop("projection")
+    layers = {name.replace("layer.", "layers.0.", 1): value for name, value in weights.items()}
+    linear = {"projection.weight": projection.T, "projection.bias": -mean @ projection}
+    features = {"spacing": SPACING, "parts": PARTS}
+    header = {"role": "descriptor", "name": "descriptor", "features": features}
+    _write(path, header, layers | linear, matrices="float16")
+
+
+def _write(
+    path: str | Path, header: Config, weights: Mapping[str, Tensor], matrices: Kind = "int8"
+) -> None:
+    """Write a flat file; `matrices` is the type of those that are not `PRECISE`."""
+    tensors, payload = [], b""
+    for name, value in weights.items():
+        kind = "float16" if name.endswith(PRECISE) else "float32" if value.ndim == 1 else matrices
+        rows = value.numpy(force=True)
+        payload += _scaled(rows) if kind == "int8" else rows.astype(TYPES[kind]).tobytes()
+        tensors.append([name, kind, *rows.shape])
+    header = {"format": FORMAT, **header, "tensors": tensors}
     content = json.dumps(header, ensure_ascii=False).encode() + b"\n" + payload
     atomic_write(path, lambda file: file.write(content + hashlib.sha256(content).digest()))
 
@@ -127,17 +170,19 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
     """Load the network of a flat file, as `model.load` loads that of a checkpoint.
 
     Raises:
-        UserError: if the file is damaged, or not of this format.
+        UserError: if the file is damaged, not of this format, or a descriptor.
     """
     header, payload = _parts(path)
+    if header["role"] == "descriptor":
+        raise CheckpointError(f"{path}: describes hands, and neither writes nor reads")
     weights, file = {}, io.BytesIO(payload)
 
     def take(kind: np.dtype, count: int) -> np.ndarray:
         return np.frombuffer(file.read(kind.itemsize * count), kind)
 
     for name, kind, *shape in header["tensors"]:
-        scales = take(FLOATS, shape[0])[:, None] if kind == "int8" else np.float32(1)
-        rows = take(BYTES if kind == "int8" else FLOATS, math.prod(shape)).reshape(shape[0], -1)
+        scales = take(TYPES["float32"], shape[0])[:, None] if kind == "int8" else np.float32(1)
+        rows = take(TYPES[kind], math.prod(shape)).reshape(shape[0], -1)
         weights[name] = torch.from_numpy((rows * scales).reshape(shape))
     checkpoint = {
         "format": CHECKPOINT_FORMAT,
@@ -176,38 +221,37 @@ def check_known(network: TrainedNetwork) -> None:
 
 
 def make_missing(paths: Sequence[Path]) -> list[Path]:
-    """Make the flat files of pretrained networks, each named like its file, where they are missing
-    or of an older checkpoint. Return those that were made; a bar shows how many are there."""
-    made = []
+    """Make the flat files of pretrained networks, and the descriptor's, each named like its file,
+    where they are missing or older than that or than a style. Return those that were made; a bar
+    shows how many are there."""
+    made, sources = [], pretrained() | {"descriptor": FILE}
     for path in distributed.bar(paths, "networks", unit=" files", leave=False):
-        source = pretrained()[path.stem]
-        if not is_flat_file(path) or path.stat().st_mtime < source.stat().st_mtime:
+        source = sources[path.stem]
+        newest = max(file.stat().st_mtime for file in (source, STYLES, *styles().values()))
+        if not is_flat_file(path) or path.stat().st_mtime < newest:
             path.parent.mkdir(exist_ok=True)
-            save(path, load_network(source, "cpu"))
+            if source == FILE:
+                save_descriptor(path)
+            else:
+                save(path, load_network(source, "cpu"))
             made.append(path)
     return made
 
 
-def save_styles(path: str | Path) -> None:
-    """Write the styles of `writer` as JSON, by name, for the page; see `style_of_web`."""
-    writer, usual = load_writer("writer", "cpu"), network_of(None)
-    own = [(name, file) for name, file in styles().items() if network_of(file) == usual]
-    files = distributed.bar(own, "measuring styles", unit=" styles")
-    found = {name: style_of_web(writer, file) for name, file in files}
-    write_text(path, json.dumps(found, ensure_ascii=False))
+def styles_of(network: TrainedNetwork) -> dict[str, Path]:
+    """Return the files of the styles that a network writes, by name."""
+    return {name: file for name, file in styles().items() if network_of(file) == network.path}
 
 
-def style_of_web(writer: Writer, file: Path) -> dict[str, Any]:
-    """Return a style: its `text`; its `ink` in x-heights, three numbers a point; `x_height` in the
-    writer's units; and the `stretch` with which lines become as large as it, see `calibration`, or
-    the vector that the writer is `told`."""
+def primer_of_web(writer: Writer, file: Path) -> Config:
+    """Return a style for a writer that is told no hand: its `text`; its `ink` in x-heights, three
+    numbers a point; `x_height` in the writer's units; and the `stretch` with which lines become as
+    large as it, see `calibrated`."""
     (ink, text), _ = load_primer(PrimerFile(file), writer)
-    height, stretch = x_height(ink), writer.model.stretch_at(Sampling().bias)
-    if not writer.is_told:
-        stretch = calibrated(writer, (ink, text), Sampling(), progress=True).stretch
+    stretch = calibrated(writer, (ink, text), Sampling(), progress=True).stretch
+    height = x_height(ink)
     points = (ink / np.array([height, height, 1.0])).round(4)
     return {
-        **({"told": vector_of(writer, file)} if writer.is_told else {}),
         "text": text,
         "x_height": round(height, 4),
         "stretch": [round(factor, 5) for factor in stretch],
@@ -225,15 +269,20 @@ def vector_of(writer: Writer, file: Path) -> list[float]:
 def _scaled(weights: np.ndarray) -> bytes:
     """Return the scales and the int8 of a matrix, or of more dimensions as one."""
     rows = weights.reshape(len(weights), -1)
-    scales = (np.abs(rows).max(1) / LARGEST).astype(FLOATS)
-    numbers = np.rint(rows / np.maximum(scales, 1e-30)[:, None]).astype(BYTES)
+    scales = (np.abs(rows).max(1) / LARGEST).astype(TYPES["float32"])
+    numbers = np.rint(rows / np.maximum(scales, 1e-30)[:, None]).astype(TYPES["int8"])
     return scales.tobytes() + numbers.tobytes()
 
 
 def _sampling(writer: Writer) -> dict[str, Any]:
-    """Return how a writer draws points, and the size of what it writes, in its units."""
-    model, usual = writer.model, Sampling()
-    lines = [(ink, x_height(ink)) for ink in writer.reference_lines]
+    """Return how a writer draws points, and the size of what it writes in hands of its own, in its
+    units."""
+    model, usual, seeds = writer.model, Sampling(), range(NUM_LINES)
+    if writer.is_told:
+        hands = np.stack([told(model.hand_encoder.draw(seed)) for seed in seeds])
+        usual = replace(usual, extras={"hand": hands})
+    lines = sample(model, seeds, [writer.usual_text] * NUM_LINES, usual)
+    sizes = [(line.ink, x_height(line.ink)) for line in lines if len(line.ink) > 1]
     return {
         "bias": usual.bias,
         "pen_sharpness": usual.pen_sharpness,
@@ -241,10 +290,9 @@ def _sampling(writer: Writer) -> dict[str, Any]:
         "longest": model.longest,
         "min_scales": model.min_scales.tolist(),
         "max_correlation": model.max_correlation,
-        "x_height": float(np.median([height for _, height in lines])),
-        "step": float(np.median([mean_step(ink) for ink, _ in lines])),
+        "x_height": float(np.median([height for _, height in sizes])),
         # Of the baseline below the first point, in x-heights.
-        "baseline": float(np.median([baseline(levelled(ink)[0]) / h for ink, h in lines])),
+        "baseline": float(np.median([baseline(levelled(ink)[0]) / h for ink, h in sizes])),
     }
 
 
@@ -283,8 +331,7 @@ def _header(line: bytes, path: str | Path) -> Mapping[str, Any]:
         header = None
     if not isinstance(header, dict) or header.get("format") not in (FORMER_FORMAT, FORMAT):
         raise CheckpointError(f"{path}: no network in the format {FORMAT}; export it again")
-    other = "features" if header.get("role") == "writer" else "sampling"
-    unused = {other} | ({"styles"} - header.keys())
+    unused = UNUSED.get(str(header.get("role")), set()) | (OPTIONAL - header.keys())
     binder = Binder(lambda _: {})
     for kind, keys in KEYS:
         for key in keys.split():
@@ -298,6 +345,8 @@ def _header(line: bytes, path: str | Path) -> Mapping[str, Any]:
 
 
 def _num_bytes(tensors: Sequence[Sequence[Any]]) -> int:
-    """Return the bytes of tensors: each float32 has 4, each int8 one and each of its rows 4."""
-    sizes = [(kind, shape[0], math.prod(shape[1:])) for _, kind, *shape in tensors]
-    return sum(m * (4 + n if kind == "int8" else 4 * n) for kind, m, n in sizes)
+    """Return the bytes of tensors: those of its numbers, and 4 for each row of int8."""
+    return sum(
+        math.prod(shape) * TYPES[kind].itemsize + (4 * shape[0] if kind == "int8" else 0)
+        for _, kind, *shape in tensors
+    )

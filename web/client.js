@@ -36,12 +36,12 @@ export class Client {
   /** Write a line after those that were begun before. Yields {ink} as it grows, and shrinks to
    * nothing where it is written again; the last one has {doubtful} too. Whoever stops iterating
    * stops it. */
-  async *write(text, options) {
+  async *write(options) {
     const before = this.#line, {promise, resolve} = Promise.withResolvers();
     this.#line = promise;
     await before;
     try {
-      await this.ask("begin", {text, options});
+      await this.ask("begin", options);
       for (let part = {}; !part.doubtful; yield part) part = await this.ask("goOn");
     } finally {
       resolve();

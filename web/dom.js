@@ -1,6 +1,8 @@
 // What the parts of the page share: elements, canvases, and how strokes look on them.
 
-const EXPONENT = 0.3, NARROWEST = 0.55, WIDEST = 1.3; // of the line's width, as in Python
+const EXPONENT = 0.3; // of speed, for the width of a line, as in Python
+const NARROWEST = 0.55; // times the usual width
+const WIDEST = 1.3; // times the usual width
 
 export const find = (selector) => document.querySelector(selector);
 
@@ -75,7 +77,7 @@ export function draw(context, stroke, width, {from = 0, usual = 0, pressed = fal
     context.lineWidth = width * factor;
     context.beginPath();
     context.moveTo(stroke[k][0], stroke[k][1]);
-    // A dot is a line of next to no length, whose round caps show; of one without any they do not.
+    // A dot is a line of next to no length: round caps show only where there is some.
     if (last) context.bezierCurveTo(...curve(stroke, k));
     else context.lineTo(stroke[0][0] + 0.01, stroke[0][1]);
     context.stroke();

@@ -80,10 +80,19 @@ export class Kernels {
     return target;
   }
 
-  /** An output layer, or a convolution, packed. */
+  /** A linear layer, packed; `bias` is a list of rows of one number, or empty. */
   linear(rows, bias) {
     const place = this.alloc(padded(rows.length), bias.flatMap(([value]) => value));
     return {count: rows.length, columns: rows[0].length, weights: this.pack(rows), bias: place};
+  }
+
+  /** The outputs of a linear layer for each row of inputs, `stride` after the one before. */
+  product({count, columns, weights, bias}, inputs, rows = 1, stride = columns) {
+    return this.within(() => {
+      const left = this.alloc(inputs.length, inputs), out = this.alloc(rows * padded(count));
+      this.c.linear(left, stride, rows, columns, weights, bias, count, out);
+      return this.rows(out, rows, count, padded(count));
+    });
   }
 
   /** What was allocated in `work` is freed at its end. */

@@ -9,8 +9,9 @@ const MAX_POINTS = 20_000;
 const DETAIL = 3; // factor on what is a third as large as other features
 const FAR = 8; // x-heights beyond which positions and jumps grow only logarithmically
 const LATE = 5; // x-heights by which a late mark ends behind the ink before it
-const MARK_ABOVE = 0.6, MARK_WIDTH = 2.5; // x-heights: of marks, above the baseline, and at most
-const ACROSS = 4; // how much more a distance along the row counts than one across it
+const MARK_ABOVE = 0.6; // x-heights of marks above the baseline, at least
+const MARK_WIDTH = 2.5; // x-heights, at most
+const ACROSS = 4; // how much more a distance along the row counts than a distance across it
 const BEFORE = 0.25; // x-heights between a mark and the letter behind it, before which it comes
 
 /** How many a point has. */
@@ -29,7 +30,7 @@ export function features(written, {spacing, parts}) {
   return scaled.flatMap((part, number) => {
     const ways = part.map((point, i) => direction(part[Math.max(i - 1, 0)], point));
     const piece = paths[number].at(-1) / Math.max(parts * counts[number], 1) || 1;
-    const found = part.map(([x, y], i) => {
+    const points = part.map(([x, y], i) => {
       const [cos, sin] = ways[i], end = i === part.length - 1, [cos2, sin2] = ways[i + 1] ?? [0, 0];
       const turn = i && !end ? [cos * cos2 + sin * sin2 - 1, cos * sin2 - sin * cos2] : [0, 0];
       const jump = i === 0 && before ? [x - before[0], y - before[1]] : [0, 0];
@@ -44,7 +45,7 @@ export function features(written, {spacing, parts}) {
       return [cos, sin, ...turn, Number(i === 0), Number(end), ...far, ...detail];
     });
     before = part.at(-1);
-    return found;
+    return points;
   });
 }
 

@@ -4,19 +4,16 @@ import {button, create, draw, find, fresh, save} from "./dom.js";
 import {bounds} from "./ink.js";
 import {toInkml} from "./inkml.js";
 import {Pad} from "./pen.js";
-import {penned} from "./sheet.js";
 import {editDistance} from "./text.js";
 
 const GOOD = 30; // lines from which a hand is learned well (docs/train.md)
 const FEW = 2; // times that a character is wanted
 const MISREAD = 0.5; // of a sentence's characters (measured, lab notebook: other sentences)
 const LETTER = 24; // px of a character's width on the sheet
-const CONTINUED = 40; // px of an x-height
 const DEVICES = {mouse: "a mouse", touch: "a finger"};
 
 /** Draw strokes as large as they fit on a canvas. */
 function sketch(picture, parts) {
-  if (!picture.clientWidth || !parts.length) return;
   const {left, top, right, bottom} = bounds(parts);
   const context = fresh(picture), {clientWidth: width, clientHeight: height} = picture;
   const scales = [(width - 24) / (right - left || 1), (height - 16) / (bottom - top || 1)];
@@ -26,16 +23,11 @@ function sketch(picture, parts) {
   for (const stroke of parts) draw(context, stroke, 1.6 / scale);
 }
 
-export function startHand({client, say, store}, sentences) {
+export function startHand({client, store}, sentences) {
   const canvas = find("#hand-pad"), scroll = find("#hand .scroll");
   let current, timer = 0;
 
   const stateOf = (key) => store.get(key).state;
-  const partsOf = (key) => store.get(key).strokes.map(({points}) => points);
-  const deviceOf = (key) => store.get(key).strokes[0].pointer;
-  const recorded = () => store.all()
-    .filter(({state, strokes}) => state === "done" && strokes.length)
-    .sort((a, b) => a.when - b.when).map(({key}) => key);
 
   const pad = new Pad(canvas, "#recording .tools", () => {
     store.keep(current, {strokes: pad.strokes});
@@ -77,7 +69,7 @@ export function startHand({client, say, store}, sentences) {
   /** Go on, if the reader reads something like the sentence, or cannot be loaded; else ask. */
   async function finish() {
     const key = current, keep = () => next(key, "done");
-    const rows = await client.ask("read", {strokes: partsOf(key)}).catch(() => [{text: key}]);
+    const rows = await client.ask("read", {strokes: pad.parts}).catch(() => [{text: key}]);
     const text = rows.map((row) => row.text).join(" ");
     if (editDistance(text, key) <= MISREAD * key.length) return keep();
     const error = new Error(`This reads “${text}” and not the sentence. Is it right anyway?`);
@@ -85,54 +77,37 @@ export function startHand({client, say, store}, sentences) {
   }
 
   function showProgress() {
-    const signs = new Set(sentences.join("").replaceAll(" ", "")), {length} = recorded();
-    const written = recorded().join("");
+    const signs = new Set(sentences.join("").replaceAll(" ", ""));
+    const lines = store.recorded(), {length} = lines;
+    const written = lines.map(({text}) => text).join("");
     const shown = [...signs].sort().map((sign) => [sign, written.split(sign).length - 1])
       .filter(([, times]) => times < FEW)
       .flatMap(([sign, times]) => [create("span", {className: times ? "seen" : ""}, sign), " "]);
     find("#rare").replaceChildren(...shown);
     find("#rare").parentElement.hidden = !shown.length;
+    find("#write-mine").hidden = !length;
     find("#lines-done").textContent = `${length} of ${GOOD}`;
     Object.assign(find("#lines-progress"), {max: GOOD, value: Math.min(length, GOOD)});
   }
 
   function showLines() {
-    const keys = recorded(), others = keys.map((key) => DEVICES[deviceOf(key)]).filter(Boolean);
+    const lines = store.recorded(), {length} = lines;
+    const others = lines.map(({device}) => DEVICES[device]).filter(Boolean);
     const devices = [...new Set(others)].join(" or ");
-    find("#continue").hidden = find("#learn").hidden = !keys.length;
-    find("#begin").textContent = keys.length ? "Go on" : "Begin";
-    find("#pointers").textContent = devices && `${others.length} of ${keys.length} lines are ` +
+    find("#learn").hidden = !length;
+    find("#begin").textContent = length ? "Go on" : "Begin";
+    find("#pointers").textContent = devices && `${others.length} of ${length} lines are ` +
       `written with ${devices}: the learned hand will look like that.`;
     find("#lines").replaceChildren();
-    for (const key of keys.toReversed()) {
-      const picture = create("canvas", {role: "img", ariaLabel: key});
-      find("#lines").append(create("li", {}, picture, create("small", {}, deviceOf(key)),
-        button("Write again", () => show(key)), " ", button("Delete", () => {
-          if (!confirm(`Delete “${key}”?`)) return;
-          store.keep(key, {state: "", strokes: []});
+    for (const {text, device, strokes} of lines.toReversed()) {
+      const picture = create("canvas", {role: "img", ariaLabel: text});
+      find("#lines").append(create("li", {}, picture, create("small", {}, device),
+        button("Write again", () => show(text)), " ", button("Delete", () => {
+          if (!confirm(`Delete “${text}”?`)) return;
+          store.keep(text, {state: "", strokes: []});
           show();
         })));
-      sketch(picture, partsOf(key));
-    }
-  }
-
-  /** Let the writer go on in the hand of the last line that a pen, or else anything, wrote. */
-  async function goOn(event) {
-    event.preventDefault();
-    const keys = recorded().toReversed(), picture = find("#continued");
-    const key = keys.find((one) => deviceOf(one) === "pen") ?? keys[0];
-    picture.hidden = false;
-    try {
-      const {sampling: {bias}} = await client.ask("load", {role: "writer"});
-      say("Writing");
-      const text = event.target.elements.text.value, primer = {strokes: partsOf(key), text: key};
-      const seed = Math.floor(Math.random() * 2 ** 32);
-      const options = {seed, bias, style: null, proofread: false, primer};
-      for await (const {ink} of client.write(text, options))
-        sketch(picture, penned(ink, 0, 0, CONTINUED));
-      picture.ariaLabel = text;
-    } finally {
-      say("");
+      sketch(picture, strokes);
     }
   }
 
@@ -143,10 +118,7 @@ export function startHand({client, say, store}, sentences) {
   find("#next").onclick = finish;
   find("#skip").onclick = () => next(current, stateOf(current) === "done" ? "done" : "skipped");
   find("#pause").onclick = () => show();
-  find("#continue").onsubmit = goOn;
-  find("#download").onclick = () => {
-    const rows = recorded().map((key) => ({text: key, strokes: partsOf(key)}));
-    save("my_hand.inkml", toInkml(rows), "application/inkml+xml");
-  };
+  find("#download").onclick = () =>
+    save("my_hand.inkml", toInkml(store.recorded()), "application/inkml+xml");
   return {pad, open: () => show(current)};
 }

@@ -6,7 +6,8 @@
 
 const FLAT = 0.3; // x-heights up to which a way up or down counts as flat
 const LEAST_WIDTH = 4; // x-heights of a line whose slope can be told
-const STEEP = 0.5, MAX_LEAN = 50; // x-heights and degrees of downstrokes that tell a lean
+const STEEP = 0.5; // x-heights of downstrokes that tell a lean, at least
+const MAX_LEAN = 50; // degrees of these, at most
 const TALL = 0.6; // least height of a tall stroke over that of the tallest
 
 export const sum = (values) => values.reduce((all, value) => all + value, 0);
@@ -16,14 +17,14 @@ export const median = (values) => {
 };
 
 export function strokes(ink) {
-  const found = [];
+  const parts = [];
   let x = 0, y = 0, begins = true;
   for (let i = 0; i < ink.length; i += 3) {
-    if (begins) found.push([]);
-    found.at(-1).push([(x += ink[i]), (y += ink[i + 1])]);
+    if (begins) parts.push([]);
+    parts.at(-1).push([(x += ink[i]), (y += ink[i + 1])]);
     begins = ink[i + 2] > 0.5;
   }
-  return found;
+  return parts;
 }
 
 /** Ink whose first offset is the position of the first point. */
@@ -51,20 +52,20 @@ export function bounds(parts) {
 
 /** Parts of strokes between turning points in y: {x, y, dx, dy} each, dy not 0. */
 function verticalSegments(parts) {
-  const found = [], extend = (segment, [x, y]) =>
+  const segments = [], extend = (segment, [x, y]) =>
     Object.assign(segment, {dx: x - segment.x, dy: y - segment.y});
   for (const part of parts) {
     let direction = 0;
     for (let i = 1; i < part.length; i++) {
       const [before, point] = [part[i - 1], part[i]], way = Math.sign(point[1] - before[1]);
       if (!way) continue;
-      if (direction) extend(found.at(-1), before);
-      if (way !== direction) found.push({x: before[0], y: before[1]});
-      extend(found.at(-1), point);
+      if (direction) extend(segments.at(-1), before);
+      if (way !== direction) segments.push({x: before[0], y: before[1]});
+      extend(segments.at(-1), point);
       direction = way;
     }
   }
-  return found;
+  return segments;
 }
 
 function weightedMedian(values, weights) {
@@ -107,8 +108,8 @@ export function baseline(parts) {
   return ways.length ? median(ways.map(({y, dy}) => y + Math.max(dy, 0))) : bounds(parts).bottom;
 }
 
-/** The same of strokes of a text: without small letters, whose turning points tell it, that on which
- * most of the tall strokes stand. */
+/** The y of the baseline of a text: where that has no small letters, whose turning points tell it,
+ * the line on which most of the tall strokes stand. */
 export function baselineOf(parts, text) {
   if (/\p{Ll}/u.test(text)) return baseline(parts);
   const boxes = parts.map((part) => bounds([part]));
@@ -129,13 +130,13 @@ export function rowStarts(parts) {
   const height = xHeight(parts), starts = [];
   let left, right, middles;
   parts.forEach((part, number) => {
-    const own = bounds([part]), middle = sum(part.map(([, y]) => y)) / part.length;
+    const box = bounds([part]), middle = sum(part.map(([, y]) => y)) / part.length;
     if (!number || (middle - median(middles) > 1.6 * height &&
-        own.left < left + 0.4 * (right - left) && own.right < right - height)) {
+        box.left < left + 0.4 * (right - left) && box.right < right - height)) {
       starts.push(number);
       [left, right, middles] = [Infinity, -Infinity, []];
     }
-    [left, right] = [Math.min(left, own.left), Math.max(right, own.right)];
+    [left, right] = [Math.min(left, box.left), Math.max(right, box.right)];
     middles.push(middle);
   });
   return starts;

@@ -1,7 +1,8 @@
 // InkML (W3C Ink Markup Language, Recommendation of 2011), written and read.
 
 const MAX_BYTES = 2 ** 24; // of a file, as in Python
-const MAX_POINTS = 20_000, MAX_SHEET = 100_000; // of a group, as in Python; of a file (assumed)
+const MAX_POINTS = 20_000; // of a group, as in Python
+const MAX_SHEET = 100_000; // points of a file (assumed)
 const FARTHEST = 1e9; // from 0, as in Python from point to point
 const GROUP = /<(?:[\w.-]+:)?traceGroup\b/;
 const CHANNEL = /<(?:[\w.-]+:)?channel\b[^<>]*?\bname\s*=\s*["'](\w+)/g;

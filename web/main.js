@@ -56,11 +56,11 @@ async function start() {
       find(`#${part}`).hidden = true;
       find(`nav a[href="#${part}"]`).ariaCurrent = part === shown ? "page" : null;
     }
-    find("#taken").hidden = false; // is seen where this takes long
+    find("#elsewhere").hidden = false; // is seen where this takes long
     if (parts[opened].pad)
       await (claims[opened] ??= claim(opened).then(store.reload).catch(() => {})); // `keep` tells
     if (opened !== shown) return;
-    find("#taken").hidden = true;
+    find("#elsewhere").hidden = true;
     find(`#${shown}`).hidden = false;
     parts[shown].open(query);
   };

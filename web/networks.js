@@ -1,89 +1,34 @@
-// The networks of the files that `experiments.py export NETWORK.bin` makes: one that writes and one
-// that reads. They compute what Python's do; see model/generation and model/recognition.
+// The networks of flat files, which write, read and describe hands. They compute what Python's do;
+// see model/generation and model/recognition.
 
 import {Kernels, padded} from "./engine.js";
 import {features, numFeatures} from "./features.js";
+import {rowsOf} from "./flat_file.js";
 import {sum} from "./ink.js";
 import {TorchRandom} from "./random.js";
 import {Stopping} from "./stopping.js";
 
-const FORMER_FORMAT = "online-handwriting/1", FORMAT = "online-handwriting/2";
-const DIGEST_BYTES = 32, MAX_HEADER = 2 ** 20;
 const INPUTS = 4; // of a writer: an offset in x and y, the end of a stroke, the end of the line
 const PERIOD = 16; // steps of a call, after which resting pens are looked for
 const BLOCK = 256; // steps for which random numbers are drawn at once
 const PEN_PIVOT = -1.5; // log-odds of ends that a bias leaves as they are
-const KERNEL = 5, STRIDE = 2; // of the convolution
+const KERNEL = 5; // points that the convolution sees at once
+const STRIDE = 2; // points of a frame
 const GATES = [0, 1, 3, 2]; // torch has an LSTM's candidate before its output gate
+const FRAMES = 100; // of a line whose weight is 1
+const FEW = 0.25; // weight of no line, by which a hand of few letters is told less clearly
+const SURE = 8; // weight of a hand that is drawn
+const SHARES = [0.3, 0.7]; // bounds of the fraction of each of the two hands in a drawn hand
+const SPAN = 3; // largest number of a vector
 
-const isText = (value) => typeof value === "string", isNumber = Number.isFinite;
-const isSize = (value) => Number.isSafeInteger(value) && value > 0;
-const areNumbers = (value) => Array.isArray(value) && value.every(isNumber);
-const isTensor = (value) => Array.isArray(value) && isText(value[0]) &&
-  ["float32", "int8"].includes(value[1]) && [3, 4, 5].includes(value.length) &&
-  value.slice(2).every(isSize);
-// What the values of a header are, each with the keys that have it, as in handwriting/flat_file.py.
-const KEYS = [
-  [(value) => value === "writer" || value === "reader", "role"],
-  [isText, "name licence alphabet architecture.type styles.hand.text"],
-  [(value) => areNumbers(value) && value.length === 2,
-    "normalisation.mean normalisation.std sampling.min_scales styles.hand.stretch"],
-  [isNumber, "sampling.bias sampling.pen_sharpness sampling.stretch sampling.max_correlation"],
-  [isNumber, "sampling.x_height sampling.step sampling.baseline features.spacing"],
-  [isNumber, "styles.hand.x_height"],
-  [areNumbers, "styles.hand.ink"],
-  [(value) => value === null || isSize(value), "sampling.longest"],
-  [isSize, "features.parts"],
-  [(value) => Array.isArray(value) && value.every(isTensor), "tensors"],
-];
-
-const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-
-/** Return the header of a file and its tensors by name, for `rowsOf`. */
-export async function parse(bytes, name) {
-  const refused = (what) => new Error(`${name}: ${what}; export it again.`);
-  const start = bytes.subarray(0, MAX_HEADER).indexOf(10) + 1;
-  let header = null;
-  try {
-    header = JSON.parse(new TextDecoder("utf-8", {fatal: true}).decode(bytes.subarray(0, start)));
-  } catch { /* then it has none */ }
-  const isFormer = header?.format === FORMER_FORMAT;
-  if (!isFormer && header?.format !== FORMAT) throw refused(`no network in the format ${FORMAT}`);
-  const other = header.role === "writer" ? "features" : "sampling";
-  const unused = [other, "styles" in header || "styles"];
-  for (const [fits, keys] of KEYS)
-    for (const key of keys.split(" ")) {
-      const names = key.split("."), value = names.reduce((holder, part) => holder?.[part], header);
-      if (!unused.includes(names[0]) && !fits(value)) throw refused(`${key} is missing or wrong`);
-    }
-  const tensors = {};
-  let end = start;
-  for (const [tensor, kind, count, ...others] of header.tensors) {
-    const columns = others.reduce((all, size) => all * size, 1);
-    const size = kind === "int8" ? count * (4 + columns) : 4 * count * columns;
-    tensors[tensor] = {kind, count, columns, content: bytes.subarray(end, end += size)};
+function concatenated(rows) {
+  const numbers = new Float32Array(sum(rows.map(({length}) => length)));
+  let end = 0;
+  for (const row of rows) {
+    numbers.set(row, end);
+    end += row.length;
   }
-  let isWhole = bytes.length === end + (isFormer ? 0 : DIGEST_BYTES);
-  if (isWhole && globalThis.crypto?.subtle) { // which only secure origins have
-    const content = bytes.subarray(isFormer ? start : 0, end);
-    const digest = hex(new Uint8Array(await crypto.subtle.digest("SHA-256", content)));
-    isWhole = digest === (isFormer ? header.sha256 : hex(bytes.subarray(end)));
-  }
-  if (!isWhole) throw refused("damaged or incomplete");
-  return {header, tensors};
-}
-
-/** The rows of a tensor: so many, of so many numbers. */
-function rowsOf(tensors, name, count, columns) {
-  const tensor = tensors[name];
-  if (tensor?.count !== count || tensor.columns !== columns)
-    throw new Error(`The network's ${name} is missing or has another shape; export it again.`);
-  let at = 0;
-  const take = (Kind, size) => new Kind(tensor.content.slice(at, at += size).buffer);
-  const scales = tensor.kind === "int8" && take(Float32Array, 4 * count);
-  return Array.from({length: count}, (_, row) => scales
-    ? new Float32Array(take(Int8Array, columns)).map((value) => value * scales[row])
-    : take(Float32Array, 4 * columns));
+  return numbers;
 }
 
 /** A layer of LSTM cells, packed; the weights are of the hidden state first. */
@@ -97,33 +42,41 @@ function torchLayer(kernels, tensors, name, [size, inputs], order = [[0]]) {
     const rows = rowsOf(tensors, `${name}.layer.${kind}_l0`, 4 * size, columns[kind]);
     return GATES.flatMap((gate) => rows.slice(gate * size, (gate + 1) * size));
   });
-  const seen = incoming.map((row) => order.flatMap((range) => [...row.subarray(...range)]));
-  const rows = hidden.map((row, i) => [...row, ...seen[i]]);
+  const rows = hidden.map((row, i) =>
+    concatenated([row, ...order.map((range) => incoming[i].subarray(...range))]));
   return layer(kernels, rows, bias.map(([value], i) => value + other[i][0]));
 }
+
+/** A linear layer, or a convolution, packed. */
+const linearLayer = (kernels, tensors, name, count, columns) => kernels.linear(
+  rowsOf(tensors, `${name}.weight`, count, columns), rowsOf(tensors, `${name}.bias`, count, 1));
 
 /** Writes a text: Python's SynthesisNetwork of LSTM cells that says itself where a line ends. A
  * line begins with `begin`, and `write` draws it, once or several times. */
 export class Writer {
   constructor(module, {header, tensors}) {
-    const kernels = new Kernels(module), vocabSize = [...header.alphabet].length, inputs = INPUTS;
+    const kernels = new Kernels(module), vocabSize = [...header.alphabet].length;
     const of = (name, ...shape) => rowsOf(tensors, `layers.0.${name}`, ...shape);
     const size = tensors["layers.0.weight_hidden"]?.columns;
-    const own = Object.entries({hidden: size, window: vocabSize, input: inputs})
+    const parts = Object.entries({hidden: size, window: vocabSize, input: INPUTS})
       .map(([name, columns]) => of(`weight_${name}`, 4 * size, columns));
-    Object.assign(this, {header, kernels, size, vocabSize, inputs});
-    const first = own[0].map((_, i) => own.flatMap((rows) => [...rows[i]]));
+    Object.assign(this, {header, kernels, size, vocabSize});
+    const first = parts[0].map((_, i) => concatenated(parts.map((rows) => rows[i])));
     this.layers = [layer(kernels, first, of("bias", 4 * size, 1).map(([value]) => value))];
-    const below = inputs + vocabSize, order = [[below], [inputs, below], [0, inputs]];
+    const below = INPUTS + vocabSize, order = [[below], [INPUTS, below], [0, INPUTS]];
     for (let number = 1; `layers.${number}.layer.bias_ih_l0` in tensors; number++)
       this.layers.push(
         torchLayer(kernels, tensors, `layers.${number}`, [size, below + size], order));
     const windows = 3 * Math.floor(tensors["layers.0.window.bias"]?.count / 3);
     const outputs = 6 * Math.floor(tensors["output.bias"]?.count / 6) + 2;
-    const told = tensors["hand_gates.weight"];
-    this.handGates = told && rowsOf(tensors, "hand_gates.weight", 4 * size * this.layers.length,
-      told.columns);
-    this.window = kernels.linear(of("window.weight", windows, size), of("window.bias", windows, 1));
+    const gates = tensors["hand_gates.weight"];
+    if (gates) {
+      const rows = rowsOf(tensors, "hand_gates.weight", 4 * size * this.layers.length,
+        gates.columns);
+      this.handGates = kernels.linear(rows, []);
+      this.handEncoder = new HandEncoder(kernels, tensors);
+    }
+    this.window = linearLayer(kernels, tensors, "layers.0.window", windows, size);
     this.output = [rowsOf(tensors, "output.weight", outputs, this.layers.length * size),
       rowsOf(tensors, "output.bias", outputs, 1)];
     this.top = kernels.c.mark();
@@ -139,7 +92,7 @@ export class Writer {
     for (let i = 0; i < ink.length; i += 3) {
       const [x, y] = [0, 1].map((axis) => (ink[i + axis] - mean[axis]) / std[axis]);
       if (i) this.run(1);
-      this.place([x, y, ink[i + 2], 0].slice(0, this.inputs));
+      this.place([x, y, ink[i + 2], 0]);
     }
     if (primed) {
       const phi = kernels.floats(this.phis, text.length + 1), half = sum(phi) / 2;
@@ -155,7 +108,7 @@ export class Writer {
    * ended, peaks}: how many of them count, whether the line is complete, and the characters at the
    * window's peak. */
   *write(seed, limit) {
-    const {kernels, inputs, start, text} = this, {mean, std} = this.header.normalisation;
+    const {kernels, start, text} = this, {mean, std} = this.header.normalisation;
     kernels.floats(...this.state).set(start.state);
     kernels.floats(this.bias, 1)[0] = start.bias;
     this.parity = start.parity;
@@ -168,7 +121,7 @@ export class Writer {
       [this.uniform, this.normal].forEach((place, i) =>
         kernels.floats(place, 2 * PERIOD).set(numbers[i].subarray(from, from + 2 * PERIOD)));
       this.run(steps);
-      const points = kernels.rows(this.points, steps, inputs);
+      const points = kernels.rows(this.points, steps, INPUTS);
       const phis = kernels.rows(this.phis, steps, text.length + 1);
       if (stopping.atRest(points)) kernels.floats(this.bias, 1)[0] /= 2;
       on = stopping.feed(points, phis.map((phi) => phi.indexOf(Math.max(...phi))));
@@ -188,51 +141,50 @@ export class Writer {
     this.point = point;
     this.layers.forEach(({width}, number) => {
       const before = this.parity * width + this.size * (number ? 2 : 1) + this.vocabSize;
-      this.kernels.floats(this.joints[number] + 4 * before, this.inputs).set(point);
+      this.kernels.floats(this.joints[number] + 4 * before, INPUTS).set(point);
     });
   }
 
   /** Make room for a line, in the structure `Writing` of sampling.c; all states are zeros. */
   #allocate(bias, stretch, told) {
-    const {kernels, size, layers, vocabSize, text, inputs, window, header: {sampling}} = this;
+    const {kernels, size, layers, vocabSize, text, window, header: {sampling}} = this;
     const count = layers.length, places = text.length + 1, components = window.count / 3;
     const widths = layers.map(({width}) => width), output = this.#output(stretch);
     // What a step changes lies together, so that it can be copied.
     const sizes = [count * size, components, ...widths.map((width) => 2 * width)];
     let end = kernels.alloc(sum(sizes));
     this.state = [end, sum(sizes)];
-    const [cells, kappas, ...joints] = sizes.map((one) => (end += 4 * one) - 4 * one);
-    const sizesOfSteps = [1, padded(output.count), ...Array(2).fill(2 * PERIOD), PERIOD * inputs];
-    const [own, raw, uniform, normal, points, phis] = [...sizesOfSteps, PERIOD * places]
-      .map((one) => kernels.alloc(one));
-    kernels.floats(own, 1)[0] = bias;
-    Object.assign(this, {kappas, joints, bias: own, raw, uniform, normal, points, phis});
+    const [cells, kappas, ...joints] = sizes.map((size) => (end += 4 * size) - 4 * size);
+    const sizesOfSteps = [padded(output.count), 2 * PERIOD, 2 * PERIOD, PERIOD * INPUTS];
+    const [raw, uniform, normal, points, phis] = [...sizesOfSteps, PERIOD * places]
+      .map((size) => kernels.alloc(size));
+    this.bias = kernels.alloc(1, [bias]);
+    Object.assign(this, {kappas, joints, raw, uniform, normal, points, phis});
     this.parity = 0;
     const pointers = (values) => kernels.list(Uint32Array, values);
     const integers = (values) => kernels.list(BigInt64Array, values);
-    const biases = layers.map((layer, number) => told ? this.#toldBias(layer, number, told)
-      : layer.bias);
+    const biases = layers.map(({bias}) => bias);
+    if (told) {
+      const [gates] = kernels.product(this.handGates, told);
+      biases.forEach((bias, number) => {
+        const values = kernels.floats(bias, 4 * size);
+        biases[number] = kernels.alloc(4 * size,
+          values.map((value, i) => value + gates[4 * size * number + i]));
+      });
+    }
     this.writing = kernels.structure("Writing", {
       batch: 1, layers: count, size, vocab_size: vocabSize, components, places,
-      mixtures: Math.floor(output.count / 6), lstm: 1, threads: 1, ends: inputs - 3,
+      mixtures: Math.floor(output.count / 6), lstm: 1, threads: 1, ends: 1,
       log_min_scales: sampling.min_scales.map(Math.log), max_correlation: sampling.max_correlation,
       pen: [PEN_PIVOT, sampling.pen_sharpness],
-      weights: pointers(layers.map((one) => one.weights)), gate_biases: pointers(biases),
+      weights: pointers(layers.map(({weights}) => weights)), gate_biases: pointers(biases),
       widths: integers(widths), joints: pointers(joints),
       window_weights: window.weights, window_bias: window.bias,
       output_weights: output.weights, output_bias: output.bias,
       text: integers(text), text_lengths: integers([text.length]),
       hiddens: kernels.alloc(count * size + 1), cells, kappas,
-      parameters: kernels.alloc(padded(3 * components)), raw, bias: own, uniform, normal, points,
-      phis});
-  }
-
-  /** The bias of a layer's gates with what a hand adds to them (SynthesisNetwork.told_gates). */
-  #toldBias({bias}, number, told) {
-    const count = 4 * this.size, own = this.kernels.floats(bias, count);
-    const rows = this.handGates.slice(number * count, (number + 1) * count);
-    return this.kernels.alloc(count, [...own].map((value, gate) =>
-      value + sum(told.map((part, i) => part * rows[gate][i]))));
+      parameters: kernels.alloc(padded(3 * components)), raw, bias: this.bias, uniform, normal,
+      points, phis});
   }
 
   /** The output layer, whose expected offsets are `stretch` times as large (mixture.stretched). */
@@ -245,18 +197,53 @@ export class Writer {
       const zero = mean[axis(row)] / std[axis(row)] || 0;
       return [factors[row] * (value + zero) - zero];
     });
-    return this.kernels.linear(weights.map((row, i) => row.map((one) => one * factors[i])), bias);
+    const rows = weights.map((row, i) => row.map((value) => value * factors[i]));
+    return this.kernels.linear(rows, bias);
   }
 }
 
-/** Reads a line: Python's CTCNetwork of LSTM cells. */
-export class Reader {
+/** Makes the vector of a hand that a writer is told: Python's HandEncoder. */
+class HandEncoder {
+  constructor(kernels, tensors) {
+    const {count, columns} = tensors["hand_encoder.hands"] ?? {};
+    const [hidden, size] = [0, 2].map((n) => tensors[`hand_encoder.layers.${n}.bias`]?.count);
+    this.product = kernels.product.bind(kernels);
+    this.hands = rowsOf(tensors, "hand_encoder.hands", count, columns);
+    this.layers = [linearLayer(kernels, tensors, "hand_encoder.layers.0", hidden, columns),
+      linearLayer(kernels, tensors, "hand_encoder.layers.2", size, hidden)];
+  }
+
+  /** The vector of a hand by its lines, as HandDescriptor describes them; none is composed. */
+  vector(lines) {
+    const total = lines[0].map((_, k) => sum(lines.map((line) => line[k])));
+    const weight = total.pop() + FEW;
+    const vector = this.layers.reduce((inputs, layer) =>
+      this.product(layer, inputs)[0].map(Math.tanh), total.map((value) => value / weight));
+    return [...vector.map((value) => SPAN * value), 0];
+  }
+
+  /** The vector of a hand that nobody has: another one with each seed. */
+  draw(seed) {
+    const {hands} = this, {length} = hands, [a, b, c] = new TorchRandom(seed).uniform(3);
+    const first = Math.floor(a * length), other = first + 1 + Math.floor(b * (length - 1));
+    const fraction = SHARES[0] + c * (SHARES[1] - SHARES[0]);
+    const middle = [...hands[0]].map((_, k) => sum(hands.map((hand) => hand[k])) / length);
+    const [left, right] = [first, other % length]
+      .map((number) => middle.map((value, k) => hands[number][k] - value));
+    const between = left.map((value, k) => fraction * value + (1 - fraction) * right[k]);
+    const unusual = (Math.hypot(...left) + Math.hypot(...right)) / 2 / Math.hypot(...between);
+    const hand = middle.map((value, k) => SURE * (value + unusual * between[k]));
+    return this.vector([[...hand, SURE]]);
+  }
+}
+
+/** The lowest layers of a recogniser of LSTM cells. */
+class StrokeEncoder {
   constructor(module, {header, tensors}) {
     const kernels = new Kernels(module), count = numFeatures(header.features.parts);
-    const alphabet = [...header.alphabet], classes = alphabet.length + 1;
-    Object.assign(this, {header, kernels, alphabet, count});
     const channels = tensors["convolution.bias"]?.count;
     const size = tensors["layers.0.forward_rnn.layer.weight_hh_l0"]?.columns;
+    Object.assign(this, {header, kernels, count, channels, size});
     // The points that a frame sees lie one after the other.
     const kernel = rowsOf(tensors, "convolution.weight", channels, KERNEL * count).map((row) =>
       row.map((_, i) => row[(i % count) * KERNEL + Math.floor(i / count)]));
@@ -265,54 +252,22 @@ export class Reader {
     for (let n = 0; n === 0 || `layers.${n}.forward_rnn.layer.bias_ih_l0` in tensors; n++)
       this.layers.push(["forward", "backward"].map((way) =>
         torchLayer(kernels, tensors, `layers.${n}.${way}_rnn`, [size, n ? 2 * size : channels])));
-    this.labels = kernels.linear(rowsOf(tensors, "labels.weight", classes, 2 * size),
-      rowsOf(tensors, "labels.bias", classes, 1));
   }
 
-  /** The log-probabilities of each frame of strokes; the blank is the last class. */
-  logProbs(strokes) {
-    const points = features(strokes, this.header.features), {count} = this;
+  /** The frames of strokes as the convolution, and then as each layer has them. */
+  encode(strokes) {
+    const points = features(strokes, this.header.features), {count, kernels} = this;
     const frames = Math.ceil(points.length / STRIDE);
     const seen = new Float32Array((STRIDE * (frames - 1) + KERNEL) * count);
     points.forEach((point, i) => seen.set(point, ((KERNEL >> 1) + i) * count));
-    let hidden = this.#product(this.convolution, seen, frames, STRIDE * count)
+    const convolved = kernels.product(this.convolution, seen, frames, STRIDE * count)
       .map((row) => row.map(gelu));
-    for (const [ahead, back] of this.layers) {
-      const backwards = this.#states(back, hidden.toReversed()).toReversed();
-      hidden = this.#states(ahead, hidden).map((row, i) => [...row, ...backwards[i]]);
-    }
-    const all = hidden.flat();
-    return this.#product(this.labels, all, frames, all.length / frames).map((row) => {
-      const largest = Math.max(...row);
-      const total = Math.log(sum(row.map((logit) => Math.exp(logit - largest))));
-      return row.map((logit) => logit - largest - total);
-    });
-  }
-
-  /** The characters of the likeliest path, with their probabilities. */
-  read(strokes) {
-    const found = [], blank = this.alphabet.length;
-    let before = blank;
-    for (const frame of strokes.length ? this.logProbs(strokes) : []) {
-      const best = frame.indexOf(Math.max(...frame)), probability = Math.exp(frame[best]);
-      if (best !== blank && best !== before)
-        found.push({character: this.alphabet[best], probability});
-      else if (best !== blank)
-        found.at(-1).probability = Math.max(found.at(-1).probability, probability);
-      before = best;
-    }
-    return found;
-  }
-
-  /** Of each `stride` inputs the outputs of an output layer, or a convolution. */
-  #product({count, columns, weights, bias}, inputs, frames, stride) {
-    const {kernels} = this;
-    return kernels.within(() => {
-      const left = kernels.alloc(inputs.length, inputs);
-      const out = kernels.alloc(frames * padded(count));
-      kernels.c.linear(left, stride, frames, columns, weights, bias, count, out);
-      return kernels.rows(out, frames, count, padded(count));
-    });
+    return this.layers.reduce((encoded, [ahead, back]) => {
+      const below = encoded.at(-1);
+      const backwards = this.#states(back, below.toReversed()).toReversed();
+      const states = this.#states(ahead, below);
+      return [...encoded, states.map((row, i) => concatenated([row, backwards[i]]))];
+    }, [convolved]);
   }
 
   /** The hidden states of a layer over all steps of inputs, see `Layer` of lstm.c. */
@@ -332,10 +287,66 @@ export class Reader {
   }
 }
 
+/** Describes the hand of lines: Python's HandDescriptor. */
+export class HandDescriptor extends StrokeEncoder {
+  constructor(module, file) {
+    super(module, file);
+    const moments = 2 * (this.channels + 2 * this.size);
+    this.projection = linearLayer(this.kernels, file.tensors, "projection",
+      file.tensors["projection.bias"]?.count, moments);
+  }
+
+  /** The descriptor of a line times its weight, and the weight. */
+  describe(strokes) {
+    const [convolved, hidden] = this.encode(strokes), {length} = convolved;
+    const frames = convolved.map((row, i) => [...row, ...hidden[i]]), weight = length / FRAMES;
+    const moments = [1, 2].flatMap((power) =>
+      frames[0].map((_, k) => sum(frames.map((frame) => frame[k] ** power)) / length));
+    const [descriptor] = this.kernels.product(this.projection, moments);
+    return [...descriptor.map((value) => value * weight), weight];
+  }
+}
+
+/** Reads a line: Python's CTCNetwork of LSTM cells. */
+export class Reader extends StrokeEncoder {
+  constructor(module, file) {
+    super(module, file);
+    this.alphabet = [...file.header.alphabet];
+    this.labels = linearLayer(this.kernels, file.tensors, "labels", this.alphabet.length + 1,
+      2 * this.size);
+  }
+
+  /** The log-probabilities of each frame of strokes; the blank is the last class. */
+  logProbs(strokes) {
+    const hidden = this.encode(strokes).at(-1);
+    return this.kernels.product(this.labels, concatenated(hidden), hidden.length).map((row) => {
+      const largest = Math.max(...row);
+      const total = Math.log(sum(row.map((logit) => Math.exp(logit - largest))));
+      return row.map((logit) => logit - largest - total);
+    });
+  }
+
+  /** The characters of the likeliest path, with their probabilities. */
+  read(strokes) {
+    const characters = [], blank = this.alphabet.length;
+    let before = blank;
+    for (const frame of strokes.length ? this.logProbs(strokes) : []) {
+      const best = frame.indexOf(Math.max(...frame)), probability = Math.exp(frame[best]);
+      if (best !== blank && best !== before)
+        characters.push({character: this.alphabet[best], probability});
+      else if (best !== blank)
+        characters.at(-1).probability = Math.max(characters.at(-1).probability, probability);
+      before = best;
+    }
+    return characters;
+  }
+}
+
 /** x Phi(x), by the approximation 7.1.26 of Abramowitz and Stegun: absolute error below 1.5e-7. */
 function gelu(x) {
   const t = 1 / (1 + 0.3275911 * Math.abs(x) * Math.SQRT1_2);
   const factors = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592];
-  const beyond = 0.5 * t * factors.reduce((all, one) => all * t + one, 0) * Math.exp(-x * x / 2);
+  const polynomial = factors.reduce((value, factor) => value * t + factor, 0);
+  const beyond = 0.5 * t * polynomial * Math.exp(-x * x / 2);
   return x * (x < 0 ? beyond : 1 - beyond);
 }

@@ -53,9 +53,9 @@ export function startRead({startClient, store}) {
   find("#open-read").onchange = async ({target}) => {
     const [file] = target.files;
     target.value = "";
-    const found = await answer("open", {file}), {left, top, right} = bounds(found);
+    const opened = await answer("open", {file}), {left, top, right} = bounds(opened);
     const scale = Math.min(canvas.clientWidth - 32, 20 * (right - left)) / (right - left || 1);
-    pad.set(moved(found, scale, 16 - scale * left, scale, 32 - scale * top)
+    pad.set(moved(opened, scale, 16 - scale * left, scale, 32 - scale * top)
       .map((points) => ({pointer: "file", points})));
   };
 

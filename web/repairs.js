@@ -2,13 +2,17 @@
 
 import {bounds, median, sum} from "./ink.js";
 
-const SHARE = 0.5; // of a stroke's points at which the window is at its letter
+const SHARE = 0.5; // fraction of a stroke's points at which the window is at its letter
 const POINTS = 4; // of a straight way that is drawn
-const BAR_TILT = 0.05, LEAST_BAR = 0.3, WAIST = 0.4, DOWN = 0.55; // in heights of a 5
+// In heights of a 5:
+const BAR_TILT = 0.05;
+const LEAST_BAR = 0.3;
+const WAIST = 0.4;
+const DOWN = 0.55;
 
-const share = (of, at) => of.filter((one) => one === at).length / of.length;
+const fraction = (of, at) => of.filter((number) => number === at).length / of.length;
 const smallest = (items, valueOf) =>
-  items.reduce((best, one) => (valueOf(one) < valueOf(best) ? one : best), items[0]);
+  items.reduce((best, item) => (valueOf(item) < valueOf(best) ? item : best), items[0]);
 
 /** Strokes with a corner in each 5 of a text, by which people tell it from an S: its bar and stem
  * become straight. `peaks` has the numbers of the characters that the points of each stroke are of;
@@ -17,12 +21,13 @@ export function withCorners(parts, peaks, text, lean) {
   [parts, peaks] = [[...parts], [...peaks]];
   const bars = new Set();
   for (const [at, character] of [...text].entries()) {
-    const own = [...parts.keys()].filter((k) => character === "5" && share(peaks[k], at) > SHARE);
-    if (!own.length) continue;
-    const body = smallest(own, (k) => -bounds([parts[k]]).height);
+    if (character !== "5") continue;
+    const numbers = [...parts.keys()].filter((k) => fraction(peaks[k], at) > SHARE);
+    if (!numbers.length) continue;
+    const body = smallest(numbers, (k) => -bounds([parts[k]]).height);
     const bar = barOfFive(parts, peaks, body, at);
     const drawn = withCorner(parts[body], parts[bar] ?? [], lean);
-    if (!drawn || !(share(peaks[body].slice(0, drawn.next), at) > SHARE)) continue;
+    if (!drawn || !(fraction(peaks[body].slice(0, drawn.next), at) > SHARE)) continue;
     parts[body] = [...drawn.ways, ...parts[body].slice(drawn.next)];
     peaks[body] = [...drawn.ways.map(() => at), ...peaks[body].slice(drawn.next)];
     bars.add(bar);

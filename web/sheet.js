@@ -138,18 +138,18 @@ ${group(look.colour, look.pen, drawn)}
 const sheetsOf = (rows) => Object.values(Object.groupBy(rows, (row) => row.sheet));
 
 /** Sheets as elements of SVG. */
-export const toElements = (paper, rows, look) => sheetsOf(rows).map((own) => new DOMParser()
-  .parseFromString(toSvg(paper, own, look), "image/svg+xml").documentElement);
+export const toElements = (paper, rows, look) => sheetsOf(rows).map((sheet) => new DOMParser()
+  .parseFromString(toSvg(paper, sheet, look), "image/svg+xml").documentElement);
 
 /** Save sheets, in files with numbers where there are several. */
 export async function saveSheets(kind, paper, rows, look) {
   const sheets = sheetsOf(rows), moving = kind === "animated" ? "-moving" : "";
-  for (const [number, own] of sheets.entries()) {
+  for (const [number, sheet] of sheets.entries()) {
     const name = `handwriting${moving}${sheets.length > 1 ? `-${number + 1}` : ""}`;
     if (kind === "inkml")
-      save(`${name}.inkml`, toInkml(own, "mm"), "application/inkml+xml");
+      save(`${name}.inkml`, toInkml(sheet, "mm"), "application/inkml+xml");
     else if (kind !== "png")
-      save(`${name}.svg`, toSvg(paper, own, look, kind === "animated"), "image/svg+xml");
+      save(`${name}.svg`, toSvg(paper, sheet, look, kind === "animated"), "image/svg+xml");
     else {
       const scale = DPI / 25.4;
       const canvas = new OffscreenCanvas(paper.width * scale, paper.height * scale);
@@ -157,7 +157,7 @@ export async function saveSheets(kind, paper, rows, look) {
       context.fillStyle = "#fff";
       context.fillRect(0, 0, canvas.width, canvas.height);
       context.scale(scale, scale);
-      paint(context, paper, look, own.map((row) => row.strokes));
+      paint(context, paper, look, sheet.map((row) => row.strokes));
       save(`${name}.png`, await canvas.convertToBlob(), "image/png");
     }
   }

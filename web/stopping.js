@@ -1,5 +1,5 @@
 // Where a written line ends: the rules of model/generation/stopping.py for one line of a network
-// that says itself where it ends; the constants are its own.
+// that says itself where it ends, with their constants.
 
 const REST = 0.1; // standard deviations within which a pen rests
 const LONGEST_FINISH = 40; // steps of a stroke once the window has passed the text
@@ -19,7 +19,7 @@ export class Stopping {
   /** Take the points (x, y, end of stroke, end of the line) of the next steps and the characters at
    * the window's peak. Returns whether the line goes on. */
   feed(points, peaks) {
-    this.steps.push(...points.map(([x, , , last = 0], i) =>
+    this.steps.push(...points.map(([x, , , last], i) =>
       ({peak: peaks[i], back: (x - this.still[0]) * this.onward < 0, last: last > 0.5})));
     this.up.push(...points.map((point) => point[2] > 0.5));
     const {length} = this.steps;
@@ -38,8 +38,8 @@ export class Stopping {
       this.still.every((still, axis) => Math.abs(point[axis] - still) <= REST));
   }
 
-  /** The steps after which the line ends and its current stroke has ended, Infinity if they are not
-   * known yet. */
+  /** The steps after which the line ends and its current stroke has ended, Infinity while the line
+   * goes on. */
   #stops() {
     const {text, steps, up, toLetter} = this, reached = Math.min(this.limit, steps.length);
     const first = (from, stop, holds) => {
@@ -52,8 +52,8 @@ export class Stopping {
     let stopped = first(ended, reached, (step) => up[step] && !delayed(step));
     if (Math.min(ended, reached) - passed > LONGEST_FINISH) stopped = ended = passed;
     else if (Math.min(stopped, reached) - ended > LONGEST_FINISH) stopped = ended;
-    const own = 1 + first(0, reached, (step) => steps[step].last &&
+    const said = 1 + first(0, reached, (step) => steps[step].last &&
       steps[step].peak >= text.length - 1);
-    return [Math.min(stopped, own), ended];
+    return [Math.min(stopped, said), ended];
   }
 }

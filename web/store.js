@@ -24,7 +24,12 @@ export function startStore(refused) {
   opened.catch(() => {}); // whoever uses it hears of it
   return {
     get,
-    all: () => [...drawings.values()],
+    /** The lines of My hand {text, device, strokes}, in the order in which they were finished. */
+    recorded: () => [...drawings.values()]
+      .filter(({state, strokes}) => state === "done" && strokes.length)
+      .sort((a, b) => a.when - b.when)
+      .map(({key, strokes}) => ({text: key, device: strokes[0].pointer,
+        strokes: strokes.map(({points}) => points)})),
 
     /** Take over what other tabs have kept, unless what is here could not be. */
     async reload() {

@@ -1,12 +1,12 @@
 // Keeps what the page needs, so that it works again without network.
 
-const VERSION = "5";
+const VERSION = "6";
 const PATIENCE = 2000; // ms
 let patience = PATIENCE; // none with a server that hangs, until it answers
 const SHELL = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "engine.wasm",
-  ...["client", "dom", "engine", "features", "hand", "ink", "inkml", "line", "main", "networks",
-    "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text", "worker", "write",
-  ].map((name) => `${name}.js`), "styles.json"];
+  ...["client", "dom", "engine", "features", "flat_file", "hand", "ink", "inkml", "line", "main",
+    "networks", "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text", "worker",
+    "write"].map((name) => `${name}.js`)];
 
 self.addEventListener("install", (event) => {
   self.skipWaiting();
@@ -22,16 +22,16 @@ self.addEventListener("activate", (event) => event.waitUntil((async () => {
 async function answer(request) {
   const cache = await caches.open(VERSION);
   const kept = await cache.match(request, {ignoreSearch: true});
-  const fetched = fetch(request, {cache: "no-cache"}).then((found) => {
+  const fetched = fetch(request, {cache: "no-cache"}).then((response) => {
     patience = PATIENCE;
-    if (found.ok) cache.put(request, found.clone()).catch(() => {}); // full, or cut off
-    return found;
+    if (response.ok) cache.put(request, response.clone()).catch(() => {}); // full, or cut off
+    return response;
   });
   if (!kept) return fetched;
   const late = new Promise((resolve) => setTimeout(resolve, patience));
-  const found = await Promise.race([fetched.catch(() => kept), late]);
-  if (!found) patience = 0;
-  return found ?? kept;
+  const fresh = await Promise.race([fetched.catch(() => kept), late]);
+  if (!fresh) patience = 0;
+  return fresh ?? kept;
 }
 
 self.addEventListener("fetch", (event) => {

@@ -2,25 +2,19 @@
 
 const ALIKE = ["'’‘`", '"“”„', "-–—", "lI|", "Bß"]; // which nobody tells apart
 
-/** A text as it is written: in normal form C, without blanks around it or two between words. */
-export const plain = (text) => text.normalize("NFC").replace(/\s+/gu, " ").trim();
-
 /** A text of characters that a network knows, and what stands for each of the others: what `page`
  * writes (`fit` in handwriting/plain_text.py), or nothing. Blanks of all kinds stay. */
 export function fit(text, {alphabet, replacements = {}}) {
-  const known = new Set(alphabet), changes = {};
-  const apart = (sign) => (known.has(sign) ? sign : ` ${sign}`); // 1½ is not 11/2
+  const signs = new Set(alphabet), changes = {};
+  const apart = (sign) => (signs.has(sign) ? sign : ` ${sign}`); // 1½ is not 11/2
   const fitted = text.normalize("NFC").replace(/(?<=\d)[¼-¾⅐-⅞]/gu, apart).replace(/\S/gu,
-    (sign) => (known.has(sign) ? sign : changes[sign] = replacements[sign] ?? ""));
+    (sign) => (signs.has(sign) ? sign : changes[sign] = replacements[sign] ?? ""));
   return {text: fitted, changes};
 }
 
 /** The numbers of a text's characters. */
-export function encode(text, alphabet) {
-  const known = [...alphabet], unknown = new Set([...text].filter((one) => !known.includes(one)));
-  if (unknown.size) throw new Error(`The network cannot write ${[...unknown].join(" ")}.`);
-  return [...text].map((character) => known.indexOf(character));
-}
+export const encode = (text, alphabet) =>
+  [...text].map((character) => [...alphabet].indexOf(character));
 
 /** How many characters to insert, delete or replace for one text to become another. */
 export const editDistance = (text, other) => [...text].reduce((before, character) => {
@@ -43,9 +37,9 @@ export function misread(text, read) {
   const seen = folded(read).split(" "), words = wordsOf(text);
   let at = 0;
   const doubtful = words.filter((span) => {
-    const found = seen.indexOf(folded(text.slice(...span)), at);
-    if (found >= 0) at = found + 1;
-    return found < 0;
+    const place = seen.indexOf(folded(text.slice(...span)), at);
+    if (place >= 0) at = place + 1;
+    return place < 0;
   });
   return {doubtful, errors: doubtful.length + Math.max(seen.length - words.length, 0)};
 }

@@ -1,19 +1,20 @@
 // The worker of the page: loads networks, and writes and reads with them. A request names one of
-// the `tasks`, and comes with a port for its answer. A line is written piece by piece, each of which
-// is asked for: what else is asked meanwhile does not wait for its end.
+// the `tasks`, and comes with a port for its answer. A line is written in pieces, each of which is
+// asked for, so that other requests need not wait for its end.
 
+import {parse} from "./flat_file.js";
 import {rowStarts} from "./ink.js";
 import {fromInkml} from "./inkml.js";
 import {writeLine} from "./line.js";
-import {parse, Reader, Writer} from "./networks.js";
+import {HandDescriptor, Reader, Writer} from "./networks.js";
 import {wordsOf} from "./text.js";
 
-const KINDS = {writer: Writer, reader: Reader};
+const KINDS = {writer: Writer, reader: Reader, descriptor: HandDescriptor};
 const SURE = 0.6; // probability of a character below which it is doubtful (assumed)
 
 const loading = {}, networks = {}; // by their roles
 const rows = new Map(); // that were read
-let line = null, styles = null;
+let line = null;
 
 async function fetchBytes(url) {
   const answer = await fetch(new URL(url, import.meta.url)).catch(() => null);
@@ -30,19 +31,6 @@ async function open(role, bytes, name) {
   return new KINDS[role](engine, file);
 }
 
-function network(role) {
-  if (!networks[role]) throw new Error(`The ${role} is not loaded yet.`);
-  return networks[role];
-}
-
-/** The style of a name: of the network itself, or a shipped one; a learned hand is its own. */
-async function styleOf(name) {
-  if (!name) return network("writer").header.styles?.hand ?? null;
-  const known = await tasks.styles();
-  if (!Object.hasOwn(known, name)) throw new Error(`There is no style ${name}.`);
-  return known[name];
-}
-
 const tasks = {
   /** The header of the network of a role, loaded once; bytes of a file replace it. */
   async load({role, bytes, name = `networks/${role}.bin`}) {
@@ -55,15 +43,17 @@ const tasks = {
     return networks[role].header;
   },
 
-  styles: async () =>
-    styles ??= JSON.parse(new TextDecoder().decode(await fetchBytes("styles.json"))),
-
-  async begin({text, options}) {
-    const style = options.primer ? null : await styleOf(options.style);
-    // The reader may still be on its way.
-    const reader = (options.proofread && networks.reader) || null;
-    line = writeLine(network("writer"), reader, text, {...options, style});
+  /** The hand for `begin`: by the strokes of its `lines`, or of a style's name; by a seed if it is
+   * neither; null if the writer is told none. */
+  async hand({lines, style, seed}) {
+    const {header: {hands, styles}, handEncoder} = networks.writer;
+    if (!hands) return styles?.hand ?? null;
+    if (!lines) return hands[style || "hand"] ?? handEncoder.draw(seed);
+    await tasks.load({role: "descriptor"});
+    return handEncoder.vector(lines.map((strokes) => networks.descriptor.describe(strokes)));
   },
+
+  begin(request) { line = writeLine(networks, request); },
 
   goOn: () => line.next().value,
 
@@ -81,7 +71,7 @@ const tasks = {
 function rowOf(strokes) {
   const key = JSON.stringify(strokes.map((points) => [points.length, points[0]]));
   if (rows.has(key)) return rows.get(key);
-  const characters = network("reader").read(strokes);
+  const characters = networks.reader.read(strokes);
   const text = characters.map(({character}) => character).join("");
   const unsure = (span) => characters.slice(...span).some(({probability}) => probability < SURE);
   rows.set(key, {text, doubtful: wordsOf(text).filter(unsure)});

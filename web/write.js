@@ -1,7 +1,6 @@
 // Write: a text becomes sheets of handwriting.
 
 import {button, create, find, fresh, marked} from "./dom.js";
-import {strokes} from "./ink.js";
 import {Paper, paint, saveSheets, toElements} from "./sheet.js";
 import {fit} from "./text.js";
 
@@ -9,6 +8,7 @@ const MOST = 5000; // characters of a text
 const WIDTH = 1.25; // x-heights of a character, until a line was written (assumed)
 const FULL = 0.95; // of a column that a line is expected to take (assumed)
 const SEEDS = 2 ** 32;
+const MINE = "My hand"; // a style, of the lines that were recorded
 
 /** How many words stand in a row of so many characters, at least one. */
 function fitting(words, most) {
@@ -17,11 +17,11 @@ function fitting(words, most) {
   return number;
 }
 
-export function startWrite({client, complain, say}) {
+export function startWrite({client, complain, say, store}) {
   const form = find("#options"), fields = form.elements, initial = new FormData(form);
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  let paper, rows = [], sheets = [], job = null, network = null;
-  let frame = 0, before = 0, hurried = false; // of the pen that one sees
+  let paper, rows = [], sheets = [], job = null, network = null, hand = null;
+  let frame = 0, before = 0, hurried = false; // of the pen that is seen
 
   const look = () => ({pen: Number(fields.pen.value), colour: fields.colour.value});
   const ofSheet = (number) => rows.filter((row) => row.sheet === number);
@@ -51,7 +51,7 @@ export function startWrite({client, complain, say}) {
 
   /** Show, frame by frame, what the pen has done by now. */
   function play(now) {
-    const row = rows.find((one) => !one.finished), context = sheets[row?.sheet]?.context;
+    const row = rows.find(({finished}) => !finished), context = sheets[row?.sheet]?.context;
     const passed = hurried || still.matches ? Infinity : Math.min(now - before, 100);
     if (context) row.play(context, look(), passed);
     before = now;
@@ -81,14 +81,12 @@ export function startWrite({client, complain, say}) {
     };
     restart();
     Object.assign(row, {seed: seed % SEEDS, doubtful: []});
-    // Without a style each seed has a hand of its own: later rows go on in that of the first.
-    const style = fields.style.value || null, first = rows[0];
-    const primer = !style && !network.styles?.hand && row !== first && first.ink.length
-      ? {strokes: strokes(first.ink), text: first.text} : null;
-    const bias = Number(fields.bias.value);
-    const options = {seed: row.seed, bias, style, primer, proofread: true};
+    // A network that is told no hand has one of its own with each seed: that of the first row.
+    const [first] = rows, primer = row !== first && first.ink.length ? first : null;
+    const options = {text: row.text, seed: row.seed, bias: Number(fields.bias.value),
+      hand: hand ?? (primer && {text: primer.text, ink: primer.ink})};
     client.ask("load", {role: "reader"}); // for the rows that end after it has come
-    for await (const {ink, doubtful = []} of client.write(row.text, options)) {
+    for await (const {ink, doubtful = []} of client.write(options)) {
       signal.throwIfAborted();
       if (!ink.length) restart(); // it was misread
       row.set(ink);
@@ -125,15 +123,15 @@ export function startWrite({client, complain, say}) {
   /** Do work that writes; what was being written before stops. */
   async function begin(work) {
     job?.abort();
-    const own = job = new AbortController();
+    const current = job = new AbortController();
     hurried = false;
     frame ||= requestAnimationFrame(play);
     try {
-      await work(own.signal);
+      await work(current.signal);
     } catch (error) {
       complain(error);
     }
-    if (job !== own) return;
+    if (job !== current) return;
     job = null;
     say("");
     rows = rows.filter((row) => row.strokes.length);
@@ -158,6 +156,26 @@ export function startWrite({client, complain, say}) {
     throw error;
   }
 
+  /** List the styles that the network knows; the value stays if it is one of them. */
+  function showStyles() {
+    const {value, options: [usual]} = fields.style, {hands} = network;
+    const names = hands ? [MINE, ...Object.keys(hands).filter((name) => name !== "hand")] : [];
+    usual.textContent = hands && !hands.hand ? "Its own" : network.name;
+    fields.style.replaceChildren(usual, ...names.map((name) => new Option(name)));
+    fields.style.value = names.includes(value) ? value : "";
+  }
+
+  /** What the worker needs to know of the hand that was chosen. */
+  async function chosenHand() {
+    const style = fields.style.value, seed = Number(fields.seed.value);
+    if (style !== MINE) return {style, seed};
+    await store.reload().catch(() => {}); // `keep` tells
+    const lines = store.recorded().map(({strokes}) => strokes);
+    if (lines.length) return {lines};
+    const error = new Error("Nothing of your hand is recorded here: four lines will do.");
+    throw Object.assign(error, {remedy: ["Record", () => { location.hash = "#hand"; }]});
+  }
+
   /** Write the text, if all of it can be written: else the sheets stay as they are. */
   async function write() {
     if (!form.reportValidity()) return;
@@ -167,8 +185,9 @@ export function startWrite({client, complain, say}) {
     say("Loading");
     network = await client.ask("load", {role: "writer"}).finally(() => say(""));
     find("#licence").textContent = `${network.name}: ${network.licence}`;
-    fields.style[0].textContent = network.name === "writer" ? "Its own" : network.name;
+    showStyles();
     const text = writable().trimEnd(), size = Number(fields.size.value);
+    hand = await client.ask("hand", await chosenHand());
     find("#problem").hidePopover();
     history.replaceState(null, "", chosen());
     [rows, sheets] = [[], []];
@@ -205,10 +224,10 @@ export function startWrite({client, complain, say}) {
   };
   find("#print").onclick = () => print();
   window.onbeforeprint = () => {
-    const style = new CSSStyleSheet(), own = find("#write").hidden ? [] : rows;
+    const style = new CSSStyleSheet(), shown = find("#write").hidden ? [] : rows;
     style.replaceSync(`@page sheet { size: ${paper?.width}mm ${paper?.height}mm; margin: 0; }`);
     document.adoptedStyleSheets = [style];
-    find("#printed").replaceChildren(...toElements(paper, own, look()));
+    find("#printed").replaceChildren(...toElements(paper, shown, look()));
   };
   find("#link").onclick = async () => {
     history.replaceState(null, "", chosen());
@@ -217,19 +236,12 @@ export function startWrite({client, complain, say}) {
     setTimeout(() => say(""), 2000);
   };
   new ResizeObserver(repaint).observe(find("#sheets"));
-  client.ask("styles").then((styles) => {
-    const {value, options: [own]} = fields.style;
-    fields.style.replaceChildren(own, ...Object.keys(styles).map((name) => new Option(name)));
-    fields.style.value = Object.hasOwn(styles, value) ? value : "";
-  }).catch(() => {}); // the network's own hand needs none
-
   return {
     open(query) {
       if (paper && !query) return;
-      const given = new URLSearchParams(query);
-      // Until the names of the styles are here.
-      if (given.get("style")) fields.style.append(new Option(given.get("style")));
-      for (const [name, value] of [...initial, ...given])
+      const values = new URLSearchParams(query), style = values.get("style");
+      if (style) fields.style.append(new Option(style)); // until the network is here
+      for (const [name, value] of values)
         if (initial.has(name)) fields[name].value = value;
       for (const select of form.querySelectorAll("select"))
         if (!select.value) select.selectedIndex = 0;

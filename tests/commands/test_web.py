@@ -28,7 +28,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "networks").mkdir()
     shutil.copy(web.FOLDER / "index.html", tmp_path)
     monkeypatch.setattr(web, "FOLDER", tmp_path)
-    monkeypatch.setattr(web, "NETWORKS", [tmp_path / "networks" / "writer.bin"])
+    networks = [tmp_path / "networks" / name for name in ("writer.bin", "descriptor.bin")]
+    monkeypatch.setattr(web, "NETWORKS", networks)
     return tmp_path
 
 
@@ -67,7 +68,6 @@ def test_the_page_is_served_with_its_policy_and_right_types(serve):
         "/main.js?again": "text/javascript",
         "/style.css": "text/css",
         "/engine.wasm": "application/wasm",
-        "/styles.json": "application/json",
     }
     for path, kind in kinds.items():
         answer, content = get(path)
@@ -183,7 +183,7 @@ def test_a_browser_that_has_a_hand_gets_the_older_file_of_the_writer(folder, ser
 
 @pytest.mark.slow
 def test_networks_are_made_once_before_the_port_opens_and_a_bar_shows_it(
-    start, folder, monkeypatch, capsys
+    start, folder, tmp_path, monkeypatch, capsys
 ):
     events, listen = [], web._listen
     monkeypatch.setattr(web, "_listen", lambda *given: events.append("open") or listen(*given))
@@ -198,7 +198,14 @@ def test_networks_are_made_once_before_the_port_opens_and_a_bar_shows_it(
     assert "writer.bin" not in capsys.readouterr().out
     os.utime(web.NETWORKS[0], (0, 0))  # as if its checkpoint had come later
     start()
-    assert "writer.bin" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "writer.bin" in said and "descriptor.bin" not in said
+    (tmp_path / "styles").mkdir()
+    os.utime(tmp_path / "styles", (later := time.time() + 100, later))  # a style was made
+    monkeypatch.setattr(flat_file, "STYLES", tmp_path / "styles")
+    start()
+    said = capsys.readouterr().out
+    assert "writer.bin" in said and "descriptor.bin" in said
 
 
 def test_a_flat_file_is_exported_by_its_ending(tmp_path, capsys):

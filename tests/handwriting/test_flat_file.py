@@ -9,10 +9,10 @@ import torch
 
 from handwriting import flat_file
 from handwriting.options import PrimerFile
-from handwriting.primers import load_primer
-from handwriting.styles import network_of, styles
+from handwriting.primers import load_primer, told_of
+from handwriting.styles import styles
 from model import load
-from tests.commands.networks import NORMALISATION, ROOT, save
+from tests.commands.networks import NORMALISATION, save
 from tests.flat_files import cases
 from utils.checks import CheckpointError, UserError
 
@@ -36,8 +36,10 @@ def test_the_weights_are_within_half_a_step_of_their_row(made):
     again = flat_file.load(path, "cpu")
     for name, weights in network.model.state_dict().items():
         loaded = again.model.state_dict()[name]
-        if weights.ndim == 1 or name.endswith(flat_file.PRECISE):
+        if weights.ndim == 1:
             assert torch.equal(loaded, weights)
+        elif name.endswith(flat_file.PRECISE):
+            assert torch.equal(loaded, weights.half().float())
         else:
             rows = weights.flatten(1)
             steps = rows.abs().amax(1, keepdim=True) / 127
@@ -123,27 +125,26 @@ def test_what_no_network_is_made_of_is_refused_with_the_name_of_the_file(key, va
     assert str(refused.value).startswith(f"{path}: ") and message in str(refused.value)
 
 
-STYLES = json.loads((ROOT / "web/styles.json").read_text())
-
-
-def test_the_page_has_the_styles_of_its_writer():
-    """Remade by `make web`: their ink is that of saved/styles as the writer continues it."""
-    own = {name: file for name, file in styles().items() if network_of(file) == network_of(None)}
-    assert STYLES.keys() == own.keys()
+def test_a_writer_that_is_told_hands_has_the_vectors_of_its_styles(tmp_path):
     writer = load("writer", "cpu")
-    for name, style in STYLES.items():
-        (ink, text), _ = load_primer(PrimerFile(own[name]), writer)
-        assert style["text"] == text and 1 < np.ptp(style["ink"][1::3]) < 9
-        points = np.reshape(style["ink"], (-1, 3)) * [style["x_height"], style["x_height"], 1]
-        np.testing.assert_allclose(points, ink, atol=0.02)
-        assert all(0.97 <= factor <= 1.03 for factor in style["stretch"])
+    flat_file.save(tmp_path / "a.bin", writer)
+    header, _ = parts_of(tmp_path / "a.bin")
+    files = {name: file for name, file in styles().items() if "open_" not in name}
+    assert header["hands"].keys() == files.keys() and len(files) == 12 and "styles" not in header
+    for name, vector in header["hands"].items():
+        state = writer.model.initial_state(1, writer.model.told(1, told_of(files[name])))
+        np.testing.assert_allclose(vector, state["hand"][0].detach(), atol=1e-5)
 
 
 @pytest.mark.slow
-def test_the_styles_of_the_page_stretch_as_the_writer_needs(tmp_path, monkeypatch):
-    one = {name: file for name, file in styles().items() if name in ("slanted", "open_round")}
-    monkeypatch.setattr(flat_file, "styles", lambda: one)
-    flat_file.save_styles(tmp_path / "styles.json")
-    (name, style), *others = json.loads((tmp_path / "styles.json").read_text()).items()
-    assert name == "slanted" and not others  # the other one is of another network
-    assert style == STYLES[name] | {"stretch": pytest.approx(STYLES[name]["stretch"], abs=1e-3)}
+def test_a_hand_that_another_writer_learned_is_its_line(tmp_path):
+    """With the stretch that this hand needs."""
+    file, writer = styles()["open_round"], load("open_writer", "cpu")
+    flat_file.save(tmp_path / "a.bin", writer, file)
+    header, _ = parts_of(tmp_path / "a.bin")
+    (ink, text), _ = load_primer(PrimerFile(file), writer)
+    hand = header["styles"]["hand"]
+    assert hand["text"] == text and 1 < np.ptp(hand["ink"][1::3]) < 9 and "hands" not in header
+    points = np.reshape(hand["ink"], (-1, 3)) * [hand["x_height"], hand["x_height"], 1]
+    np.testing.assert_allclose(points, ink, atol=0.02)
+    assert hand["stretch"] != [1, 1] and all(0.97 <= factor <= 1.03 for factor in hand["stretch"])

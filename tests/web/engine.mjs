@@ -5,7 +5,8 @@ import { readFileSync } from "node:fs";
 const web = new URL("../../web/", import.meta.url);
 const request = JSON.parse(readFileSync(0, "utf8"));
 const { baselineOf, rowStarts, slant, strokes } = await import(new URL("ink.js", web));
-const { parse, Reader, Writer } = await import(new URL("networks.js", web));
+const { parse } = await import(new URL("flat_file.js", web));
+const { HandDescriptor, Reader, Writer } = await import(new URL("networks.js", web));
 const module = new WebAssembly.Module(readFileSync(request.wasm));
 const bytes = (path) => new Uint8Array(readFileSync(path));
 const open = async (Kind, path) => new Kind(module, await parse(bytes(path), path));
@@ -36,6 +37,15 @@ const tasks = {
       for (; !turn.done; turn = lines.next()) ink.push(...turn.value);
       return { ink, ...turn.value };
     });
+  },
+
+  /** The descriptor of each line, the vector of them all, and those of hands that are drawn. */
+  async hand({ descriptor, network, lines, seeds }) {
+    const describer = await open(HandDescriptor, descriptor);
+    const { handEncoder } = await open(Writer, network);
+    const described = lines.map((line) => describer.describe(line));
+    const drawn = seeds.map((seed) => handEncoder.draw(seed));
+    return { described, vector: handEncoder.vector(described), drawn };
   },
 
   async random({ seeds, count }) {
@@ -69,7 +79,7 @@ const tasks = {
   },
 
   /** The ink of a line whose points a stand-in for a network draws. */
-  async line({ ink, peaks, text, style }) {
+  async line({ ink, peaks, text, hand }) {
     const { writeLine } = await import(new URL("line.js", web));
     const sampling = { stretch: 0, x_height: 10, baseline: 0 };
     const writer = {
@@ -80,7 +90,7 @@ const tasks = {
         return { steps: ink.length / 3, ended: true, peaks };
       },
     };
-    const lines = writeLine(writer, null, text, { seed: 0, bias: 0, style });
+    const lines = writeLine({ writer }, { text, seed: 0, bias: 0, hand });
     for (let turn; !(turn = lines.next()).done || ((ink = turn.value.ink), false););
     return [...ink];
   },

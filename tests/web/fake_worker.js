@@ -1,5 +1,5 @@
 // Stands in for the worker: answers with canned ink, in the manner of the true one.
-// fake.json: {ink, text} of a style. A text with "doubt" is doubtful.
+// fake.json: {ink, text}. A text with "doubt" is doubtful; in the hand of n lines x-heights are n/2.
 import {fromInkml} from "./inkml.js";
 
 const ALPHABET = String.fromCharCode(...Array.from({length: 95}, (_, i) => 32 + i));
@@ -13,14 +13,16 @@ const tasks = {
     bytes ??= await (await fetch(`networks/${role}.bin`)).arrayBuffer();
     if (bytes.byteLength < 8) throw new Error("The network file is cut off.");
     return {name, licence: "as it is", sampling: {bias: 0.75, longest: 40}, alphabet: ALPHABET,
-      replacements: {"½": "1/2"}};
+      replacements: {"½": "1/2"}, hands: name === role ? {round: []} : {hand: []}};
   },
-  styles: () => ({round: canned}),
-  begin({text}) {
+  hand: ({lines, style, seed}) => lines ?? [style, seed],
+  begin({text, hand}) {
     const share = Math.min(text.length / canned.text.length, 3), at = text.indexOf("doubt");
     const length = 3 * Math.floor(canned.ink.length / 3 * share);
     const ink = Float32Array.from({length}, (_, i) => canned.ink[i % canned.ink.length]);
     ink[length - 1] = 1;
+    for (let i = 0; i < length; i += 3)
+      ink.set(ink.slice(i, i + 2).map((value) => value * hand.length / 2), i);
     line = {ink, shown: 0, doubtful: at < 0 ? [] : [[at, at + 5]]};
   },
   async goOn() {

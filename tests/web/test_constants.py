@@ -5,8 +5,8 @@ import re
 import pytest
 
 from handwriting import flat_file, hand, marks, options, proofreading, words
-from model.generation import mixture, sampling, stepper, stopping, writing
-from model.recognition import encoder, ink_features
+from model.generation import hand_encoder, mixture, sampling, stepper, stopping, writing
+from model.recognition import encoder, hand_descriptor, ink_features
 from tests.web.conftest import ROOT
 from utils import delayed_strokes, hand_measures
 
@@ -30,13 +30,17 @@ HOMES = {
         "SEEDS": writing.SEEDS,
         "MIN_STEPS": sampling.MIN_STEPS,
         "STEPS_PER_CHARACTER": sampling.STEPS_PER_CHARACTER,
-        "PRIMER_POINTS": writing.PRIMER_POINTS,
         "LINE_PRIOR": words.LINE_PRIOR,
         "TURN_PRIOR": words.TURN_PRIOR,
     },
+    "flat_file": {
+        name: getattr(flat_file, name)
+        for name in ("FORMER_FORMAT", "FORMAT", "MAX_HEADER", "DIGEST_BYTES")
+    },
     "networks": {
-        **{name: getattr(flat_file, name) for name in ("FORMER_FORMAT", "FORMAT", "MAX_HEADER")},
-        "DIGEST_BYTES": flat_file.DIGEST_BYTES,
+        **{name: getattr(hand_encoder, name) for name in ("FEW", "SURE", "SPAN")},
+        "SHARES": list(hand_encoder.SHARES),
+        "FRAMES": hand_descriptor.FRAMES,
         "PERIOD": stepper.PERIOD,
         "BLOCK": sampling.BLOCK,
         "PEN_PIVOT": mixture.PEN_PIVOT,
@@ -53,8 +57,9 @@ HOMES = {
 """By file the constants that Python has as well."""
 OF_THE_PAGE = {
     "ink": {"STEEP"},  # which Python has in the function `slant`
-    "line": {"HAND_RATIO", "HEIGHT_PRIOR", "CHUNK", "TAKEN_BACK"},
-    "networks": {"INPUTS", "GATES", "KEYS"},
+    "line": {"HEIGHT_PRIOR", "CHUNK", "TAKEN_BACK"},
+    "flat_file": {"BYTES", "UNUSED", "OPTIONAL", "KEYS"},
+    "networks": {"INPUTS", "GATES"},
 }
 
 

@@ -9,20 +9,23 @@ import pytest
 import torch
 from rapidfuzz.distance import Levenshtein
 
-from data_loader import EmbeddedDataset
+from data_loader import EmbeddedDataset, read_ink
 from handwriting import flat_file, words
 from handwriting.marks import with_corners
 from handwriting.plain_text import fit, replacements
 from handwriting.primers import told_of
 from handwriting.styles import write_style
 from model import load, sample
-from model.generation.hand_encoder import DESCRIPTOR
+from model.generation import hand_encoder
+from model.generation.hand_encoder import DESCRIPTOR, told
 from model.generation.sampling import predict
 from model.generation.sampling_options import Sampling
 from model.recognition.encoder import GREEDY
+from model.recognition.hand_descriptor import HandDescriptor
 from tests.commands.networks import save
 from tests.flat_files import cases
 from tests.web.conftest import ROOT, needs_node, node
+from utils.checks import CheckpointError
 from utils.delayed_strokes import are_marks, undelayed
 from utils.hand_measures import baseline, slant
 from utils.ink import from_strokes, row_starts, strokes, x_height
@@ -33,6 +36,7 @@ READERS = [
     dict(hidden_size=9, num_layers=3, channels=10, parts=3),
     dict(hidden_size=8, num_layers=1, channels=8),
 ]
+LINES = ROOT / "docs/sample-lines"
 NO_CLANG = "clang or wasm-ld is not installed: apt-get install clang lld"
 
 UPPER = [(8, 1), (6, 0), (3, 0), (1, 1), (1, 3)]
@@ -140,7 +144,7 @@ def test_a_hand_that_is_told_writes_the_same_line_as_in_python(tmp_path):
     ink = from_strokes([np.array([(0.0, 0.0), (30.0, 90.0), (60.0, 0.0)])])
     write_style(style, ink, "v", "a", [0.1 * number for number in range(DESCRIPTOR)])
     sampling = Sampling(0.6, extras=told_of(style))
-    told, text = flat_file.style_of_web(writer, style)["told"], "Good night"
+    vector, text = flat_file.vector_of(writer, style), "Good night"
     line, untold = writer.write(text, sampling, seed=7), writer.write(text, Sampling(0.6), seed=7)
     (answer,) = engine(
         "write",
@@ -149,12 +153,51 @@ def test_a_hand_that_is_told_writes_the_same_line_as_in_python(tmp_path):
         primed=0,
         seeds=[7],
         text=writer.model.alphabet.encode(text).tolist(),
-        sampling=dict(bias=0.6, stretch=writer.model.stretch_at(0.6), told=told),
+        sampling=dict(bias=0.6, stretch=writer.model.stretch_at(0.6), told=vector),
         limit=100 + 40 * len(text),
     )
     written = np.reshape(answer["ink"], (-1, 3))
     np.testing.assert_allclose(written[:20], line.ink[1:21], atol=0.05)
     assert np.abs(written[:20] - untold.ink[1:21]).max() > 0.5
+
+
+class Drawn:
+    """Stands in for numpy's generator, with the numbers that the page draws."""
+
+    def __init__(self, seed):
+        self.numbers = torch.rand(3, generator=torch.Generator().manual_seed(seed)).tolist()
+
+    def choice(self, count, size, replace):
+        assert size == 2 and not replace
+        first, other = int(self.numbers[0] * count), int(self.numbers[1] * (count - 1))
+        return np.array([first, (first + 1 + other) % count])
+
+    def uniform(self, low, high):
+        return low + (high - low) * self.numbers[2]
+
+
+def test_a_hand_is_the_one_that_python_is_told(tmp_path, monkeypatch):
+    """The hand of recorded lines, and hands that nobody has."""
+    network = load(save(tmp_path / "a.pth", "SynthesisNetwork", **WRITER, hand_size=7), "cpu")
+    flat_file.save(tmp_path / "a.bin", network)
+    flat_file.save_descriptor(tmp_path / "descriptor.bin")
+    model, seeds = flat_file.load(tmp_path / "a.bin", "cpu").model, [0, 1, 2, 3]
+    inks = [line.ink for line in read_ink(LINES)]
+    files = dict(network=str(tmp_path / "a.bin"), descriptor=str(tmp_path / "descriptor.bin"))
+    lines = [[stroke.tolist() for stroke in strokes(ink)] for ink in inks]
+    answer = engine("hand", **files, lines=lines, seeds=seeds)
+    described = HandDescriptor.load().describe(inks)
+    np.testing.assert_allclose(answer["described"], described, atol=1e-4)
+    monkeypatch.setattr(hand_encoder.np.random, "default_rng", Drawn)
+    hands = [{"hand": told(model.hand_encoder.draw(seed))} for seed in seeds]
+    for extras, vector in zip(
+        [told_of(LINES), *hands], [answer["vector"], *answer["drawn"]], strict=True
+    ):
+        expected = model.initial_state(1, model.told(1, extras))["hand"][0]
+        np.testing.assert_allclose(vector, expected.detach(), atol=1e-5)
+        assert np.ptp(vector) > 0.2 and len(vector) == 8
+    with pytest.raises(CheckpointError, match="describes hands, and neither writes nor reads"):
+        flat_file.load(files["descriptor"])
 
 
 @pytest.mark.parametrize("of", [*READERS, pytest.param("reader", marks=pytest.mark.slow)])
@@ -230,10 +273,17 @@ def test_a_short_line_lies_on_the_line_of_its_hand():
     """It was drawn half an x-height lower: of four letters a fifth of that is left."""
     ink = from_strokes([np.array([(5 * n, -10 * (n % 2)) for n in range(9)])])
     primer = (ink / (10, 10, 1)).flatten().tolist()
-    style = dict(text="mm", ink=primer, x_height=10, stretch=[1, 1])
+    hand = dict(text="mm", ink=primer, x_height=10, stretch=[1, 1])
     ink[0, :2] = 5, 5  # from the end of the primer
-    line = engine("line", ink=ink.flatten().tolist(), peaks=[4] * 9, text="moon", style=style)
+    line = engine("line", ink=ink.flatten().tolist(), peaks=[4] * 9, text="moon", hand=hand)
     assert baseline(np.float32(line).reshape(-1, 3)) == pytest.approx(0.1, abs=0.02)
+
+
+def test_a_short_line_has_nearly_the_usual_size():
+    """It was drawn twice as high as usual, which two letters tell as far as 2 / (2 + 8)."""
+    ink = from_strokes([np.array([(5 * n, -20 * (n % 2)) for n in range(9)])])
+    line = engine("line", ink=ink.flatten().tolist(), peaks=[1] * 9, text="mo", hand=None)
+    assert x_height(np.float32(line).reshape(-1, 3)) == pytest.approx(2 / 2**0.2, abs=0.02)
 
 
 def test_lean_and_baseline_are_those_that_python_measures():

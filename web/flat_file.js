@@ -1,0 +1,91 @@
+// The files that `experiments.py export NETWORK.bin` makes; see handwriting/flat_file.py.
+
+const FORMER_FORMAT = "online-handwriting/1", FORMAT = "online-handwriting/2";
+const DIGEST_BYTES = 32, MAX_HEADER = 2 ** 20;
+const BYTES = {float32: 4, float16: 2, int8: 1};
+// By role the keys of the header that it lacks, among those of KEYS.
+const UNUSED = new Map([
+  ["writer", ["features"]],
+  ["reader", ["sampling"]],
+  ["descriptor", ["licence", "alphabet", "architecture", "normalisation", "sampling"]],
+]);
+const OPTIONAL = ["hands", "styles"];
+
+const isText = (value) => typeof value === "string", isNumber = Number.isFinite;
+const isSize = (value) => Number.isSafeInteger(value) && value > 0;
+const areNumbers = (value) => Array.isArray(value) && value.every(isNumber);
+const isTensor = (value) => Array.isArray(value) && isText(value[0]) &&
+  Object.hasOwn(BYTES, value[1]) && [3, 4, 5].includes(value.length) &&
+  value.slice(2).every(isSize);
+// What the values of a header are, each with the keys that have it, as in handwriting/flat_file.py.
+const KEYS = [
+  [(value) => UNUSED.has(value), "role"],
+  [isText, "name licence alphabet architecture.type styles.hand.text"],
+  [(value) => areNumbers(value) && value.length === 2,
+    "normalisation.mean normalisation.std sampling.min_scales styles.hand.stretch"],
+  [isNumber, "sampling.bias sampling.pen_sharpness sampling.stretch sampling.max_correlation"],
+  [isNumber, "sampling.x_height sampling.baseline features.spacing styles.hand.x_height"],
+  [areNumbers, "styles.hand.ink"],
+  [(value) => value?.constructor === Object && Object.values(value).every(areNumbers), "hands"],
+  [(value) => value === null || isSize(value), "sampling.longest"],
+  [isSize, "features.parts"],
+  [(value) => Array.isArray(value) && value.every(isTensor), "tensors"],
+];
+
+const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** Return the header of a file and its tensors by name, for `rowsOf`. */
+export async function parse(bytes, name) {
+  const refused = (reason) => new Error(`${name}: ${reason}; export it again.`);
+  const start = bytes.subarray(0, MAX_HEADER).indexOf(10) + 1;
+  let header = null;
+  try {
+    header = JSON.parse(new TextDecoder("utf-8", {fatal: true}).decode(bytes.subarray(0, start)));
+  } catch { /* then the file has none */ }
+  const isFormer = header?.format === FORMER_FORMAT;
+  if (!isFormer && header?.format !== FORMAT) throw refused(`no network in the format ${FORMAT}`);
+  const missing = OPTIONAL.filter((key) => !(key in header));
+  const unused = missing.concat(UNUSED.get(header.role) ?? []);
+  for (const [fits, keys] of KEYS)
+    for (const key of keys.split(" ")) {
+      const names = key.split("."), value = names.reduce((holder, part) => holder?.[part], header);
+      if (!unused.includes(names[0]) && !fits(value)) throw refused(`${key} is missing or wrong`);
+    }
+  const tensors = {};
+  let end = start;
+  for (const [tensor, kind, count, ...others] of header.tensors) {
+    const columns = others.reduce((product, size) => product * size, 1);
+    const size = count * (columns * BYTES[kind] + (kind === "int8" ? 4 : 0));
+    tensors[tensor] = {kind, count, columns, content: bytes.subarray(end, end += size)};
+  }
+  let isWhole = bytes.length === end + (isFormer ? 0 : DIGEST_BYTES);
+  if (isWhole && globalThis.crypto?.subtle) { // which only secure origins have
+    const content = bytes.subarray(isFormer ? start : 0, end);
+    const digest = hex(new Uint8Array(await crypto.subtle.digest("SHA-256", content)));
+    isWhole = digest === (isFormer ? header.sha256 : hex(bytes.subarray(end)));
+  }
+  if (!isWhole) throw refused("damaged or incomplete");
+  return {header, tensors};
+}
+
+/** The rows of a tensor: so many, of so many numbers. */
+export function rowsOf(tensors, name, count, columns) {
+  const tensor = tensors[name];
+  if (tensor?.count !== count || tensor.columns !== columns)
+    throw new Error(`The network's ${name} is missing or has another shape; export it again.`);
+  let at = 0;
+  const take = (Kind, size) => new Kind(tensor.content.slice(at, at += size).buffer);
+  const scales = tensor.kind === "int8" && take(Float32Array, 4 * count);
+  return Array.from({length: count}, (_, row) => {
+    if (tensor.kind === "float32") return take(Float32Array, 4 * columns);
+    if (tensor.kind === "float16") return Float32Array.from(take(Uint16Array, 2 * columns), half);
+    return new Float32Array(take(Int8Array, columns)).map((value) => value * scales[row]);
+  });
+}
+
+/** The number of a float16's bits, unless infinite or none. */
+function half(bits) {
+  const exponent = bits >> 10 & 31, fraction = bits & 1023;
+  const size = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
+  return bits >> 15 ? -size : size;
+}
