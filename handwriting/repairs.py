@@ -24,9 +24,12 @@ from utils import ink
 MAX_DOT = 0.5  # x-heights of the largest dot of an `i` (measured: dots and bars)
 DOT_HEIGHT = 0.6  # x-heights of a dot above its letter, usually (measured: dots and bars)
 MAX_DOT_ASIDE = 0.3  # x-heights that a dot may stand aside (measured: dots and bars)
-MAX_DELAY = 4  # characters between the window and a dot (measured: dots and bars)
+MAX_DOT_HEIGHT = 1.6  # x-heights of a dot above its letter (measured: dots of joined hands)
+MAX_DELAY = 4  # characters between the window and a dot, unless the word ends later (measured: as
+# `MAX_DOT_HEIGHT`)
 MIN_STEM = 0.5  # x-heights (by eye)
-MAX_I_STEM = 1.3  # x-heights of the stem of an `i`; a `j` adds 1 (by eye)
+MAX_I_STEM = 1.6  # x-heights of the stem of an `i`; a `j` may be longer (measured: dots of joined
+# hands)
 SHARE = 0.5  # fraction of a stem's points at which the window is at its letter, at least (by eye)
 BAR_HEIGHT = 0.78  # x-heights of the bar of a `t` above the foot (measured: dots and bars)
 BAR_SIDE = 0.25  # letter widths of this bar beside the stem (measured: dots and bars)
@@ -135,11 +138,15 @@ def with_dots(letters: LetterStrokes, height: float, lean: float) -> LetterStrok
         and f"{letters.text} "[characters[0]] not in string.punctuation
     ]
     for at in letters.places("ij"):
-        stems = _stems(letters, at, height, MAX_I_STEM + (letters.text[at] == "j"))
+        highest = MAX_I_STEM if letters.text[at] == "i" else math.inf
+        stems = _stems(letters, at, height, highest)
+        # Hands that join their letters make the dots of a word behind it.
+        word_end = f"{letters.text} ".index(" ", at)
+        window = range(at - MAX_DELAY, max(at + MAX_DELAY, word_end) + 1)
         aside = {
             dot: [_aside(letters.strokes[dot], stem, height, lean) for stem in stems]
             for dot in dots
-            if stems and abs(letters.characters[dot][0] - at) <= MAX_DELAY
+            if stems and letters.characters[dot][0] in window
         }
         above = [dot for dot in aside if min(map(abs, aside[dot])) <= MAX_DOT_ASIDE]
         movable = [dot for dot in aside if aside[dot][-1] < math.inf]
@@ -160,7 +167,7 @@ def _aside(dot: np.ndarray, stem: "Stem", height: float, lean: float) -> float:
     """Return how many x-heights a dot stands to the right of a stem, in the direction in which the
     stem leans; infinity if the dot is not above it."""
     x, y = (dot.mean(0) - stem.points[0]) / height
-    return x + lean * y if -2.0 * DOT_HEIGHT <= y <= 0.0 else math.inf
+    return x + lean * y if -MAX_DOT_HEIGHT <= y <= 0.0 else math.inf
 
 
 def with_bars(letters: LetterStrokes, height: float, width: float) -> LetterStrokes:

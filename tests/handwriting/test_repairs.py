@@ -53,6 +53,24 @@ def test_the_dot_of_an_i_is_above_it(dot, lean, expected):
     np.testing.assert_allclose(np.concatenate(dots), [expected])
 
 
+@pytest.mark.parametrize(
+    ("text", "stem", "behind", "above", "is_taken"),
+    [
+        ("illumed in", 1.0, 7, 1.3, True),  # behind its word
+        ("illumed in", 1.0, 9, 1.3, False),  # in the next word
+        ("illumed in", 1.0, 7, 1.9, False),
+        ("jammed", 3.0, 6, 1.3, True),
+    ],
+)
+def test_dots_may_be_made_late_high_and_above_long_letters(text, stem, behind, above, is_taken):
+    strokes = [down(0.0, stem), np.array([(0.1, -stem - above)])]
+    letters = LetterStrokes(text, strokes, [at(0, strokes[0]), at(behind, strokes[1])])
+    letters = with_dots(letters, 1.0, 0.0)
+    dots = [part for part, of in letters.pairs() if len(part) == 1 and of[0] == 0]
+    expected = strokes[1] if is_taken else [(0.0, -stem - 0.6)]
+    np.testing.assert_allclose(np.concatenate(dots), expected)
+
+
 def test_a_dot_is_not_taken_from_the_sign_that_it_is():
     """The window is at the apostrophe when it is written."""
     strokes = [down(0.0, 1.0), across(0.5, y=-1.5), down(1.0, 1.0)]
