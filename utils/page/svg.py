@@ -10,11 +10,7 @@ from utils.page.layers import Layer, Row, curves, decimal
 
 
 def to_svg(
-    size: tuple[float, float],
-    layers: Sequence[Layer],
-    title: str = "",
-    *,
-    description: str = "",
+    size: tuple[float, float], layers: Sequence[Layer], title: str = "", *, description: str = ""
 ) -> str:
     """Return the text of an SVG of a page, in millimetres.
 

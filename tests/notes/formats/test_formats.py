@@ -190,12 +190,7 @@ def test_ink_of_a_tablet_keeps_to_the_line_that_it_was_written_at(tmp_path):
     pytest.importorskip("rmscene", reason="rmscene is not installed")
     from rmscene import CrdtId, CrdtSequenceItem, LwwValue
     from rmscene.scene_items import Group
-    from rmscene.scene_stream import (
-        SceneGroupItemBlock,
-        SceneInfo,
-        SceneTreeBlock,
-        TreeNodeBlock,
-    )
+    from rmscene.scene_stream import SceneGroupItemBlock, SceneInfo, SceneTreeBlock, TreeNodeBlock
 
     def group(number, is_visible, **anchor):
         own, none = CrdtId(0, number), CrdtId(0, 0)
@@ -309,10 +304,7 @@ BOMBS = {
         "a.svg",
         lambda: svg(f'<path stroke="red" d="M0 0{"C9 99 -99 -9 5 5" * 100_000}"/>'),
     ),
-    "contexts": (
-        "a.inkml",
-        lambda: inkml('<trace contextRef="#pressure">1 2 3</trace>' * 50_000),
-    ),
+    "contexts": ("a.inkml", lambda: inkml('<trace contextRef="#pressure">1 2 3</trace>' * 50_000)),
     "brackets": ("a.excalidraw", lambda: excalidraw(*[[[]]] * 300_000)),
     "pages": ("a.xopp", lambda: xopp("", "", 100_000)),
 }
