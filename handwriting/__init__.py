@@ -17,5 +17,5 @@ _HOMES = {
     "write_page": "pages",
 }
 __all__ = list(_HOMES)
-# So that a wrong option is refused before torch is imported.
+# Names are imported on first use, so that a wrong option is refused before torch is imported.
 __getattr__ = importer(__name__, _HOMES)

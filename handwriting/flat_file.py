@@ -1,20 +1,20 @@
-"""One flat file of a network, for the engine of `web/`, which computes the same.
+"""A network in one flat file, for the engine of `web/`, which computes the same as torch.
 
 The file is a line of JSON, the header; the weights; and the SHA-256 of both. The header has
 
 - `format`, `role` ("writer", "reader" or "descriptor", see `save_descriptor`), `name`, `licence`;
 - `architecture`, `alphabet` and `normalisation` of a writer or reader, as a checkpoint has them;
-- `sampling` of a writer: what `Sampling` has by default, the bounds of its mixture, and the usual
-  size of its lines; `features` of the others;
+- `sampling` of a writer: the defaults of `Sampling`, the bounds of the writer's mixture, and the
+  usual size of its lines; `features` of readers and descriptors;
 - `replacements` of a writer: what `page` writes for characters that are not in the alphabet;
-- `hands` of a writer that is told hands: by name the vectors of its styles, or the one that it
-  learned, "hand";
-- `styles` of another writer that learned a hand: its line, "hand", see `primer_of_web`;
-- `tensors`: name, type and shape of each, in their order.
+- `hands` of a writer that is told hands: the vectors of its styles by name, or the vector of the
+  hand that it learned, named "hand";
+- `styles` of a writer that learned a hand and is told none: its line "hand", see `primer_of_web`;
+- `tensors`: name, type and shape of each, in the order of the weights.
 
-Tensors of type "int8" are matrices whose rows are scaled: first a float32 for each row, then the
-int8, which are to be multiplied by their row's float32. Numbers are little-endian. In the former
-format the header has the `sha256` of the weights, with which the file ends.
+Tensors of type "int8" are matrices with a scale for each row: first the scales as float32, then the
+int8, which are to be multiplied by the scale of their row. Numbers are little-endian. Files of the
+former format end with the weights, and have the `sha256` of the weights in the header.
 """
 
 import hashlib
@@ -69,10 +69,10 @@ PRECISE = (
     "hand_encoder.layers.0.weight",
     "hand_encoder.layers.2.weight",
 )
-"""Ends of the names of matrices in float16: in 8 bits the first three, a tenth of the weights, cost
-most of the log-loss (measured, lab notebook: the networks of the page)."""
-NUM_LINES = 8  # by which the size of writing is measured (assumed)
-MAX_HEADER = 2**20  # bytes (assumed: usual headers have 10,000, of which most are a style)
+"""Ends of the names of matrices in float16. The first three have a tenth of the weights; 8 bits for
+them cost most of the log-loss (measured, lab notebook: the networks of the page)."""
+NUM_LINES = 8  # lines that are written to measure the usual size (assumed)
+MAX_HEADER = 2**20  # bytes (assumed: usual headers have 10,000, most of them a style)
 MAX_BYTES = 2**29  # bytes of a file, which takes up to four times as many in memory (assumed)
 UNKNOWN_LICENCE = "that of the lines with which it was trained"
 
@@ -85,7 +85,7 @@ UNUSED = {
     "reader": {"sampling"},
     "descriptor": {"licence", "alphabet", "architecture", "normalisation", "sampling"},
 }
-"""By role the keys of the header that it lacks, among those of `KEYS`."""
+"""The keys of `KEYS` that headers lack, by role."""
 OPTIONAL = {"hands", "styles"}
 KEYS: list[tuple[Any, str]] = [
     (Literal["writer", "reader", "descriptor"], "role"),
@@ -99,8 +99,8 @@ KEYS: list[tuple[Any, str]] = [
     (Size, "features.parts"),
     (list[Tensor], "tensors"),
 ]
-"""Annotations of the header's values, each with the dotted keys that have it; web/flat_file.js has
-the same."""
+"""Annotations of the header's values, each with the dotted keys of such values; web/flat_file.js
+has the same table."""
 
 
 def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -> None:
@@ -108,8 +108,8 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
 
     Args:
         path: of the file.
-        network: that the engine knows.
-        style: a line in whose hand it writes, as the style "hand".
+        network: a network that the engine knows.
+        style: file of a line in whose hand the network writes, as the style "hand".
 
     Raises:
         UserError: if the engine does not know the network.
@@ -118,7 +118,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
     check_known(network)
     model = network.model
     header = {
-        "name": network.path.parent.name if style else network.name,  # a hand has its run's
+        "name": network.path.parent.name if style else network.name,  # the run's for a hand
         "licence": network.licence or UNKNOWN_LICENCE,
         "architecture": network.record["config"]["arch"],
         "alphabet": "".join(model.alphabet.characters),
@@ -138,9 +138,9 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
 
 
 def save_descriptor(path: str | Path) -> None:
-    """Write the flat file of what describes hands, atomically: the weights of a reader's lowest
-    layers, by a reader's names, and of the linear layer that makes the descriptor of the moments.
-    """
+    """Write the flat file of the network that describes hands, atomically: the weights of a
+    reader's lowest layers, under a reader's names, and of the linear layer from moments to the
+    descriptor."""
     weights = HandDescriptor.load().state_dict()
     mean, projection = weights.pop("mean"), weights.pop("projection")
     layers = {name.replace("layer.", "layers.0.", 1): value for name, value in weights.items()}
@@ -153,7 +153,7 @@ def save_descriptor(path: str | Path) -> None:
 def _write(
     path: str | Path, header: Config, weights: Mapping[str, Tensor], matrices: Kind = "int8"
 ) -> None:
-    """Write a flat file; `matrices` is the type of those that are not `PRECISE`."""
+    """Write a flat file; `matrices` is the type of matrices that are not `PRECISE`."""
     tensors, payload = [], b""
     for name, value in weights.items():
         kind = "float16" if name.endswith(PRECISE) else "float32" if value.ndim == 1 else matrices
@@ -195,7 +195,7 @@ def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
 
 
 def is_flat_file(path: Path) -> bool:
-    """Return whether a file is one of this format."""
+    """Return whether a file is a whole flat file."""
     try:
         _parts(path)
     except CheckpointError:
@@ -204,7 +204,7 @@ def is_flat_file(path: Path) -> bool:
 
 
 def check_known(network: TrainedNetwork) -> None:
-    """Raise a UserError if the engine does not compute what a network does."""
+    """Raise a UserError if the engine cannot compute a network."""
     model = network.model
     is_lstm = {getattr(module, "cell", "LSTM") for module in model.modules()} == {"LSTM"}
     if type(model) is SynthesisNetwork:
@@ -220,9 +220,8 @@ def check_known(network: TrainedNetwork) -> None:
 
 
 def make_missing(paths: Sequence[Path]) -> list[Path]:
-    """Make the flat files of pretrained networks, and of the descriptor, each named like its
-    source, where they are missing, or older than the source or a style. Return the new files; a bar
-    shows how many are there."""
+    """Make the flat files that are missing, or older than a style or their source, the pretrained
+    network or descriptor of the same name. Return the new files; a progress bar counts all."""
     new, sources = [], pretrained() | {"descriptor": FILE}
     for path in distributed.bar(paths, "networks", unit=" files", leave=False):
         source = sources[path.stem]
@@ -244,8 +243,8 @@ def styles_of(network: TrainedNetwork) -> dict[str, Path]:
 
 def primer_of_web(writer: Writer, file: Path) -> Config:
     """Return a style for a writer that is told no hand: its `text`; its `ink` in x-heights, three
-    numbers a point; `x_height` in the writer's units; and the `stretch` with which lines become as
-    large as it, see `calibrated`."""
+    numbers a point; its `x_height` in the writer's units; and the `stretch` with which lines become
+    as large as the ink, see `calibrated`."""
     (ink, text), _ = load_primer(PrimerFile(file), writer)
     stretch = calibrated(writer, (ink, text), Sampling(), progress=True).stretch
     height = x_height(ink)
@@ -266,7 +265,7 @@ def vector_of(writer: Writer, file: Path) -> list[float]:
 
 
 def _scaled(weights: np.ndarray) -> bytes:
-    """Return the scales and the int8 of a matrix, or of more dimensions as one."""
+    """Return the scales and the int8 of a tensor, whose first dimension counts rows."""
     rows = weights.reshape(len(weights), -1)
     scales = (np.abs(rows).max(1) / LARGEST).astype(TYPES["float32"])
     numbers = np.rint(rows / np.maximum(scales, 1e-30)[:, None]).astype(TYPES["int8"])
@@ -274,8 +273,8 @@ def _scaled(weights: np.ndarray) -> bytes:
 
 
 def _sampling(writer: Writer) -> dict[str, Any]:
-    """Return how a writer draws points, and the size of what it writes in hands of its own, in its
-    units."""
+    """Return the header's `sampling`: how a writer draws points, and the size of lines in hands of
+    its own, in its units."""
     model, usual, seeds = writer.model, Sampling(), range(NUM_LINES)
     if writer.is_told:
         hands = np.stack([told(model.hand_encoder.draw(seed)) for seed in seeds])
@@ -290,7 +289,7 @@ def _sampling(writer: Writer) -> dict[str, Any]:
         "min_scales": model.min_scales.tolist(),
         "max_correlation": model.max_correlation,
         "x_height": float(np.median([height for _, height in sizes])),
-        # Of the baseline below the first point, in x-heights.
+        # Distance of the baseline below the first point, in x-heights.
         "baseline": float(np.median([baseline(levelled(ink)[0]) / h for ink, h in sizes])),
     }
 
@@ -319,10 +318,10 @@ def _parts(path: str | Path) -> tuple[Mapping[str, Any], bytes]:
 
 
 def _header(line: bytes, path: str | Path) -> Mapping[str, Any]:
-    """Return the header of a file from its first line, with all that its role needs.
+    """Return the header of a file from its first line, with all keys that its role needs.
 
     Raises:
-        CheckpointError: if it is none, or names a key that is missing or has another value.
+        CheckpointError: if the line is no header, or a key is missing or has a wrong value.
     """
     try:
         header = strict_json.loads(line.decode())
@@ -344,7 +343,7 @@ def _header(line: bytes, path: str | Path) -> Mapping[str, Any]:
 
 
 def _num_bytes(tensors: Sequence[Sequence[Any]]) -> int:
-    """Return the bytes of tensors: of their numbers, and 4 for each row of int8."""
+    """Return how many bytes tensors take: their numbers, and 4 for each row of int8."""
     return sum(
         math.prod(shape) * TYPES[kind].itemsize + (4 * shape[0] if kind == "int8" else 0)
         for _, kind, *shape in tensors

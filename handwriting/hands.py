@@ -17,20 +17,20 @@ TRY_SEED_STRIDE = 1_000_000_007
 
 @dataclass(eq=False)
 class Hand:
-    """A writer that keeps to one hand: it is told the hand, or goes on from a line of it.
+    """A writer that keeps to one hand: the writer is told the hand, or goes on from the primer.
 
     Attributes:
         writer: takes a text.
-        primer: a line of the hand, by which words are shaped, also where lines do not go on from it
-            as `sampling` tells the hand.
+        primer: a line of the hand, by which words are shaped. Lines go on from the primer unless
+            `sampling` tells the hand.
         reader: proofreads; None for no proofreading.
-        sampling: how points are drawn; all lines, words and tries have its `latent_seed`, or 0.
+        sampling: how points are drawn, with one `latent_seed` for all tries, by default 0.
         tries: most times a word is written.
         slant: degrees from upright to the right; None for the hand's own.
         progress: show a progress bar of the lines that are written together.
-        second: is asked about what `reader` reads; None for no second reader.
-        calibration: how lines become as large as the primer, and how far apart words are; measured
-            by default, where the primer has a text and the sampling a bias and no stretch.
+        second: a second reader of all words; None for no second reader.
+        calibration: how lines become as large as the primer, and how far apart words are. By
+            default measured if the primer has a text, and the sampling a bias and no stretch.
     """
 
     writer: Writer
@@ -47,8 +47,9 @@ class Hand:
         ink, text = self.primer
         self.primer = ink, text.rstrip()  # the space comes with what follows
         self.sampling = replace(self.sampling, latent_seed=self.sampling.latent_seed or 0)
-        sizes = self.writer.model.needs_text and self.primer[1] and self.sampling.bias > 0
-        if self._continues and sizes and self.calibration is None and self.sampling.stretch is None:
+        has_size = self.writer.model.needs_text and self.primer[1] and self.sampling.bias > 0
+        is_set = self.calibration or self.sampling.stretch
+        if self._continues and has_size and not is_set:
             self.calibration = calibrated(self.writer, self.primer, self.sampling, self.progress)
 
     @property
@@ -84,7 +85,7 @@ def write_lines(
     primer: Primer | None = None,
     progress: bool = False,
 ) -> list[Line]:
-    """Write lines in the hand of the primer; without a primer each in a hand of its own."""
+    """Write lines in the hand of the primer; without a primer each line in a hand of its own."""
     if primer is None:
         return writer.write_lines(texts, seeds, sampling, progress=progress)
     return Hand(writer, primer, sampling=sampling, progress=progress).write_lines(texts, seeds)

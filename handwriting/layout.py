@@ -1,5 +1,5 @@
-"""From paragraphs to pages: rows are broken by the width of what was written, set on paper, and
-made to fit.
+"""From paragraphs to pages: rows are broken by the widths of written words, set on paper, and made
+to fit.
 
 Lengths in millimetres.
 """
@@ -20,47 +20,48 @@ from utils.page.layers import PlacedWord, Row
 from utils.page.page import Page
 
 MAX_STRETCH = 2.0
-"""How many times wider than usual a blank becomes in a justified line; beyond, the line stays
-ragged (assumed)."""
+"""Factor by which blanks of a justified row are widened at most; a row that needs more stays ragged
+(assumed)."""
 MIN_SHRINK = 0.85  # of blanks, so that one more word fits (assumed)
 UNITS = {
     *("%", "‰", "€", "£", "$", "EUR", "C", "°C", "F", "°F", "h", "min", "s", "am", "pm"),
     *("kg", "g", "mg", "lb", "oz", "l", "ml", "cl", "dl", "L", "tsp", "tbsp"),
     *("km", "m", "cm", "mm", "ft"),
 }
-"""What is not parted from the number before it."""
+"""Units, which stay in one row with the number before them."""
 DASHES = ("-", "–", "—")
-"""What is not parted from the word before it."""
-CLEARANCE = 0.15
-"""X-heights between the ink of a row and of the next, at least (assumed: seen as apart)."""
+"""Dashes, which stay in one row with the word before them."""
+CLEARANCE = 0.15  # least x-heights between the ink of two rows (assumed: seen as apart)
 MAX_SPREAD = 1.5
-"""How many times as far apart as usual rows are set so that they do not touch (assumed: beyond, one
-slip of the pen would spread a whole page)."""
-STEPS = 40  # sizes that are tried up to the usual one, and from there to twice as much (assumed)
+"""Largest factor by which rows are set further apart so that they do not touch (assumed: with more,
+one slip of the pen would spread a whole page)."""
+STEPS = 40  # steps of sizes from 0 to the usual size (assumed)
 SIZES_TRIED = [step / STEPS for step in range(STEPS, STEPS // 2 - 1, -1)]
-"""Sizes of a text that is made to fit, in usual ones (assumed: below half it is another page)."""
+"""Sizes that are tried to make a text fit, over the usual size (assumed: at less than half, a page
+looks like a different page)."""
 
 
 def break_rows(
     words: Iterable[WrittenWord], width: float, first_indent: float = 0.0
 ) -> Iterator[list[WrittenWord]]:
-    """Yield the words of each row: as many as fit (a single word always does), but for those that
-    `_stay_together`.
+    """Yield the words of each row: as many as fit, at least one; words that `_stay_together` go to
+    the next row together.
 
     Args:
         words: in order.
         width: of a row.
-        first_indent: by which the first row is narrower.
+        first_indent: how much narrower the first row is.
     """
     row: list[WrittenWord] = []
     room = width - first_indent
     for word in words:
-        gaps = sum(other.gap for other in row)
+        gaps = sum(earlier.gap for earlier in row)
         ink = natural_width(row) - gaps + word.width
         if row and ink + MIN_SHRINK * gaps > room:
-            kept = len(row)
-            while kept > 1 and _stay_together(row[kept - 1], [*row, word][kept]):
+            kept, after = len(row), word
+            while kept > 1 and _stay_together(row[kept - 1], after):
                 kept -= 1
+                after = row[kept]
             yield row[:kept]
             row, room = row[kept:], width
         row.append(word)
@@ -69,8 +70,8 @@ def break_rows(
 
 
 def _stay_together(before: WrittenWord, after: WrittenWord) -> bool:
-    """Return whether two words stand in one row: without a blank, a number and its unit, a word and
-    the dash behind it."""
+    """Return whether two words stand in one row: words without a blank between them, a number and
+    its unit, or a word and the dash behind it."""
     unit = after.text.rstrip(".,;:!?)") in UNITS and before.text[-1:].isdigit()
     return before.gap == 0.0 or unit or (after.text in DASHES and before.text not in DASHES)
 
@@ -78,7 +79,7 @@ def _stay_together(before: WrittenWord, after: WrittenWord) -> bool:
 def set_row(
     words: Sequence[WrittenWord], room: float, align: Align, last: bool
 ) -> tuple[tuple[np.ndarray, ...], float]:
-    """Return the strokes of a row, from its left edge and its baseline, and where it begins.
+    """Return the strokes of a row, from its left edge and its baseline, and where the row begins.
 
     Args:
         words: of the row.
@@ -90,7 +91,7 @@ def set_row(
     factor = 1.0
     if total > 0.0:
         needed = (room - ink) / total
-        if needed < 1.0:  # a word more than usual stands in this row
+        if needed < 1.0:  # one word more than usual stands in this row
             factor = max(needed, MIN_SHRINK)
         elif align == "justified" and not last and needed <= MAX_STRETCH:
             factor = needed
@@ -100,8 +101,8 @@ def set_row(
 
 
 def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[tuple[Row, Paragraph]]:
-    """Yield the rows of paragraphs one at a time, x on the page, y from their baseline, downwards,
-    each with its paragraph; an empty row has no strokes."""
+    """Yield each row of paragraphs with its paragraph: x from the page's edge, y down from the
+    row's baseline. An empty row has no strokes."""
     for paragraph in paragraphs:
         room = paper.column - paragraph.indent
         rows = list(break_rows(paragraph.words, room, paragraph.first_indent))
@@ -132,37 +133,38 @@ def _row(strokes: Sequence[np.ndarray], words: Sequence[WrittenWord], paragraph:
 
 
 def crowding(paragraphs: Iterable[Paragraph], paper: Paper) -> float:
-    """Return how many times as far apart rows have to be so that none comes nearer than `CLEARANCE`
-    and the pen's width to the one above; 0 without two rows."""
+    """Return the factor of the distance of rows at which each row is at least `CLEARANCE` and the
+    pen's width away from the row above; 0 without two rows."""
     factor = 0.0
-    for (above, over), (below, under) in pairwise(set_rows(paragraphs, paper)):
+    for (above, upper), (below, lower) in pairwise(set_rows(paragraphs, paper)):
         if above.strokes and below.strokes:
-            clear = max(CLEARANCE * both.size + both.pen.width for both in (over, under))
-            # The lowest ink of the row above and the highest of that below, in strips across the
-            # page, and in the strips beside them.
+            clear = max(CLEARANCE * each.size + each.pen.width for each in (upper, lower))
+            # In strips across the page: the lowest ink of the row above, in a strip and the strips
+            # beside it, and the highest ink of the row below.
             _, low = _profile(above, clear, paper.width)
             high, _ = _profile(below, clear, paper.width)
             sides = [low[:-2], low[1:-1], low[2:]]
             apart = (np.maximum.reduce(sides) - high[1:-1]).max() + clear
-            factor = max(factor, apart / _step(over.line_height, under.line_height, paper))
+            factor = max(factor, apart / _step(upper.line_height, lower.line_height, paper))
     return float(factor)
 
 
 def _profile(row: Row, strip: float, width: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the highest and the lowest y of a row in each strip across the page."""
-    edges = np.full((2, int(width / strip) + 3), np.inf) * [[1.0], [-1.0]]
+    highest = np.full(int(width / strip) + 3, np.inf)
+    lowest = -highest
     for stroke in row.strokes:
         path = path_along(stroke)
         between = at_equal_steps(stroke, path, int(2 * path[-1] / strip) + 1)
         x, y = np.concatenate([stroke, between]).T
-        strips = np.clip(x // strip + 1, 0, edges.shape[1] - 1).astype(int)
-        np.minimum.at(edges[0], strips, y)
-        np.maximum.at(edges[1], strips, y)
-    return edges[0], edges[1]
+        strips = np.clip(x // strip + 1, 0, len(highest) - 1).astype(int)
+        np.minimum.at(highest, strips, y)
+        np.maximum.at(lowest, strips, y)
+    return highest, lowest
 
 
 def spread(paragraphs: Sequence[Paragraph], paper: Paper) -> list[Paragraph]:
-    """Return paragraphs with higher lines where rows would touch otherwise, all by one factor."""
+    """Return paragraphs, all lines higher by a factor up to `MAX_SPREAD` if rows would touch."""
     factor = min(max(crowding(paragraphs, paper), 1.0), MAX_SPREAD)
     return [
         replace(paragraph, line_height=factor * paragraph.line_height) for paragraph in paragraphs
@@ -170,7 +172,7 @@ def spread(paragraphs: Sequence[Paragraph], paper: Paper) -> list[Paragraph]:
 
 
 def _step(above: float, height: float, paper: Paper) -> float:
-    """Return how far a row is below one of another height, or, at 0, below the top."""
+    """Return how far a row of a height is below a row as high as `above`, or, for 0, the top."""
     return paper.ruled(max(height, (above + height) / 2))
 
 
@@ -179,12 +181,11 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
 
     Below a paragraph of higher lines the first baseline is at the mean of both heights. Where the
     paper has a ruling, baselines lie on the ruling: the height of a line becomes the least multiple
-    of its spacing that is not smaller. Behind the first page none begins with an empty row. Where
-    that can be, neither the first nor the last of rows without an empty one between them stands on
-    a page alone.
+    of its spacing that is not smaller. No page but the first begins with an empty row. Rows that no
+    empty row parts are a block; where possible, no page has only the first or last row of a block.
     """
     baseline, above = paper.margins[0], 0.0
-    page: list[tuple[Row, Paragraph, bool]] = []  # and whether an empty row is above
+    page: list[tuple[Row, Paragraph, bool]] = []  # True: an empty row is above
     begins, first = True, True
     rows = set_rows(paragraphs, paper)
     current = next(rows, None)
@@ -206,7 +207,7 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
                 yield _page(page[:kept], paper)
             page, baseline, above, first = [], paper.margins[0], 0.0, False
         for number, (row, paragraph, is_start) in enumerate(added):
-            if is_start and number:  # The empty row between rows that were taken along.
+            if is_start and number:  # The empty row between rows from the last page.
                 baseline += _step(above, paragraph.line_height, paper)
             baseline += _step(above, paragraph.line_height, paper)
             page.append((replace(row, baseline=baseline), paragraph, is_start))
@@ -216,15 +217,15 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
 
 
 def _num_kept(page: Sequence[tuple[Row, Paragraph, bool]], ends: bool) -> int:
-    """Return how many rows stay on a full page if the next row goes on from its last: all where
-    none would stay, else those that leave no row alone.
+    """Return how many rows stay on a full page so that the next row, which belongs to the last
+    one's block, and the first row of a block do not stand alone; all rows if none would stay.
 
     Args:
         page: the rows, and whether an empty row is above each.
-        ends: whether an empty row, or none, is below the next row.
+        ends: whether the next row is the last of its block.
     """
-    kept = len(page) - ends  # The last row of a page goes with a row that would be alone.
-    if kept and page[kept - 1][-1]:  # A first row would be alone on the page.
+    kept = len(page) - 1 if ends else len(page)
+    if kept and page[kept - 1][-1]:  # The first row of a block would be alone on the page.
         kept -= 1
     return kept or len(page)
 
@@ -241,14 +242,14 @@ def _page(rows: Sequence[tuple[Row, Paragraph, bool]], paper: Paper) -> Page:
 def set_to_fit(
     lines: Sequence[TextLine], options: PageOptions
 ) -> tuple[list[Paragraph], list[str]]:
-    """Return paragraphs of the size that is asked for, and sentences on what does not fit.
+    """Return the lines as paragraphs of the size that the options ask for, and remarks on the fit.
 
     Raises:
         UserError: if no size fits on the sheets.
     """
     paper, usual, sheets, remarks = options.paper, options.usual_size, options.fit, []
     is_sized = options.size or paper.letter
-    # Where rows would touch, lines become higher on plain paper; else letters become smaller.
+    # Where rows would touch, lines become higher on plain paper; on ruled paper letters shrink.
     spreads = options.line_height is None and paper.ruling == "plain"
     shrinks = not (spreads or is_sized or options.line_height)
 
@@ -311,7 +312,7 @@ def _touch(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
 
 
 def _keep_columns(paragraphs: Sequence[Paragraph], lines: Sequence[TextLine]) -> bool:
-    """Return whether lines, of which these are the paragraphs, have their columns."""
+    """Return whether the paragraphs of lines still have the columns of the lines."""
     return all(
         paragraph.lead or len(line.columns) == 1
         for paragraph, line in zip(paragraphs, lines, strict=True)
@@ -330,12 +331,12 @@ def _largest(
     usual: float,
     fits: Callable[[list[Paragraph]], bool],
 ) -> float | None:
-    """Return the largest x-height at which paragraphs fit; None if they fit at none."""
+    """Return the largest x-height at which paragraphs fit; None if no size fits."""
     sizes = (round(usual * factor, 2) for factor in SIZES_TRIED)
     return next((size for size in sizes if fits(at_size(size))), None)
 
 
 def _highest(lines: Sequence[TextLine], paper: Paper) -> int:
-    """Return the steps up to the size at which a line is as high as what is between the margins."""
-    height = paper.bottom - paper.margins[0] - paper.spacing / 2  # that a line is rounded up by
+    """Return the number of the step at which one line fills the height between the margins."""
+    height = paper.bottom - paper.margins[0] - paper.spacing / 2  # a line may be rounded up so much
     return int(STEPS * height / (LINE_HEIGHT * max(line.look.size for line in lines))) + 1

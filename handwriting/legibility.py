@@ -25,8 +25,8 @@ class Legibility:
 
     Attributes:
         transcriptions: of the lines that were written.
-        lines_ended: whether each ended by the stopping rule.
-        tries: how often the words of each line were written, together.
+        lines_ended: whether each line ended by the stopping rule.
+        tries: for each line how many tries its words took, summed.
     """
 
     transcriptions: list[Transcription]
@@ -58,10 +58,10 @@ class Legibility:
         return sum(read.error_rate > 0 for read in self.transcriptions)
 
     def summary(self, kinds: Sequence[str] = ()) -> dict[str, Any]:
-        """Return all numbers by name, and the rates of each kind of text, if each has one."""
+        """Return all numbers by name; with `kinds` of the texts also the rates of each kind."""
         pairs = list(zip(self.transcriptions, kinds, strict=bool(kinds)))
-        of_kind = {
-            kind: score(read for read, of_read in pairs if of_read == kind)
+        rates_of_kinds = {
+            kind: score(read for read, kind_of_read in pairs if kind_of_read == kind)
             for kind in dict.fromkeys(kinds)
         }
         names = ("ended", "complete", "wrong")
@@ -69,7 +69,7 @@ class Legibility:
             **{name: getattr(self, name) for name in names},
             "tries": sum(self.tries),
             **self.rates,
-            **({"kinds": of_kind} if kinds else {}),
+            **({"kinds": rates_of_kinds} if kinds else {}),
         }
 
 
@@ -89,15 +89,15 @@ def read_back(
 
     Args:
         writer: takes a text.
-        reader: a recogniser, which should not have learnt from what networks wrote.
-        texts: what to write, in NFC. Characters that the writer or the reader does not know count
-            as errors: the writer leaves them out.
+        reader: a recogniser, which should not have learnt from ink that networks wrote.
+        texts: to write, in NFC. The writer leaves out characters that it does not know; these, and
+            characters unknown to the reader, count as errors.
         seeds: of the lines.
         sampling: as `Writer.write_lines` takes it.
         primer: a line whose hand is continued.
-        proofreader: another recogniser than `reader`, which would choose what it reads well itself;
-            with a proofreader lines are written as on a page: in the hand of the primer, or else a
-            hand of the network's own, and each misread word again.
+        proofreader: a recogniser that is not `reader`, as a reader reads best the words that it
+            chose. With a proofreader lines are written as on a page: in the hand of the primer, or
+            a hand of the network's own, and each misread word again.
         tries: most times a word is written.
         progress: show progress bars.
 

@@ -18,7 +18,7 @@ from model.writer import Writer, sampling_of, usual_proofreader
 from utils.checks import UserError
 
 OWN_TEXT = "It was a quiet evening by the sea"
-"""What a network writes as the sample of a hand of its own."""
+"""The text that a network writes as the sample of a hand of its own."""
 OWN_TRIES = 24  # how often a network writes `OWN_TEXT` at most (assumed)
 
 
@@ -32,7 +32,7 @@ class Hands:
         progress: show progress bars.
 
     Attributes:
-        remarks: sentences on what was loaded.
+        remarks: sentences on the networks and primers that were loaded.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Hands:
 
     @cached_property
     def second(self) -> Reader | None:
-        """The network that is asked about what `reader` reads; none beside one that is chosen."""
+        """The second network that proofreads; None if the options choose the reader."""
         if not self._options.proofread or self._options.reader:
             return None
         second = load_reader(SECOND, self._device)
@@ -94,16 +94,16 @@ class Hands:
         return self._hands[key]
 
     def _told(self, file: str | Path | None, writer: Writer) -> Sampling:
-        """Return how a writer draws points in the hand of a style, or of its own; a writer that is
-        told no hand, or is to go on from a primer, draws them as usual."""
+        """Return how a writer draws points in the hand of a style, or in a hand of its own. A
+        writer that is told no hand, or goes on from a primer, draws points as usual."""
         if file is None and writer.is_told and not self._options.primer:
             drawn = {"hand": told(writer.model.hand_encoder.draw(self._options.seed))}
             return replace(self.sampling, extras=drawn | dict(self.sampling.extras))
         return in_hand_of(self.sampling, file, writer)
 
     def _file_of(self, name: str | Path | None) -> str | Path | None:
-        """Return the file of a style, or a mix of styles; None for the page's primer, or a hand of
-        the network's own."""
+        """Return a style's file, or a mix of styles as a text; None for the page's primer, or a
+        hand of the network's own."""
         if name == OWN or (name == USUAL and self._options.primer):
             return None
         return style_of(self.writer.path) if name == USUAL else style(str(name))
@@ -127,8 +127,8 @@ class Hands:
 def own_hand(writer: Writer, reader: Reader | None, seed: int, sampling: Sampling) -> Primer:
     """Return a line of a hand of the network's own, and its text: the primer of a `Hand`.
 
-    Where a reader chooses the line among several, they are written without a bias: with one, hands
-    are alike (measured, lab notebook: hands of a network's own).
+    A reader chooses among several lines, written without a bias: with a bias hands are alike
+    (measured, lab notebook: hands of a network's own).
     """
     sampling = replace(sampling, bias=0.0) if reader else sampling
     alphabet = writer.model.alphabet

@@ -1,6 +1,6 @@
-"""What one may choose of a page: on the command line, in Python, and in front matter.
+"""Options of a page: on the command line, in Python, and in front matter.
 
-Does not import torch, so that a wrong value is refused at once.
+This module does not import torch, so that a wrong value is refused at once.
 """
 
 from collections.abc import Mapping
@@ -14,16 +14,16 @@ from handwriting.styles import fractions_of
 from utils.checks import UserError, number
 from utils.page.layers import Pen
 
-OWN = "own"  # the style that is a hand of the network's own, another with each seed
+OWN = "own"  # the style that is a hand of the network's own, a new hand with each seed
 USUAL = "usual"
-"""The style beside a network that learned a hand, the usual one of a pretrained network, else
-`OWN`."""
+"""The style beside a network that learned a hand, or the usual style of a pretrained network; `OWN`
+for other networks."""
 
 PROOFREADERS = "proofreader, or open_reader where the writer is free for any use"
-"""What `usual_proofreader` returns, for help."""
+"""The networks that `usual_proofreader` returns, for help."""
 SECOND = "eye"
-"""The pretrained network that is asked about what the proofreader reads: of pictures, and free for
-any use."""
+"""The pretrained network that reads after the proofreader: a reader of pictures, free for any
+use."""
 HEIGHT = 2.2  # default x-height in mm (assumed: some 60 characters stand in a line of A4)
 LINE_HEIGHT = 3.9
 """Default height of a line in x-heights, where rows do not touch (assumed: 8.5 mm at 2.2 mm)."""
@@ -31,7 +31,7 @@ LINE_HEIGHT = 3.9
 Align = Literal["left", "right", "centred", "justified"]
 """How rows lie between the margins."""
 Trace = Literal["light", "dotted"]
-"""How letters are drawn that somebody goes over with a pen."""
+"""How letters are drawn for somebody to go over with a pen."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class PrimerFile:
     """A file of ink whose handwriting is continued.
 
     Attributes:
-        path: the file: a style, or any format that is read.
-        text: of the ink; None for the one in the file.
+        path: the file: a style, or ink in any format that is read.
+        text: of the ink; None for the text in the file.
         number: which sample of the file, from 0.
         scale: from the file's units to the units of the network's data; "auto" compares the ink
             with lines that the network writes.
@@ -54,7 +54,7 @@ class PrimerFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """How a line of the text is written and looks on paper: what front matter may change.
+    """How a line of the text is written and looks on paper; front matter may change each value.
 
     Attributes:
         style, bias, slant: of the hand; see `PageOptions`.
@@ -82,20 +82,20 @@ class PageOptions:
     Attributes:
         paper: that the text is written on; see `Paper.of`.
         style: the name of a style, its file, `OWN` or `USUAL`.
-        primer: ink that is continued instead.
+        primer: ink that is continued instead of a usual style.
         bias, pen_sharpness: see `Sampling`; None for the usual ones.
         extras: see `Sampling`.
         seed: of the first line, incremented for each further one.
-        size: x-height; None for `HEIGHT`, on a ruling less where rows would touch, or as high as
-            one of three or four lines asks for.
-        slant: degrees from upright to the right; None as the hand does.
+        size: x-height; None for `HEIGHT`, less on a ruling where rows would touch, or the x-height
+            that a ruling of three or four lines asks for.
+        slant: degrees from upright to the right; None for the hand's own.
         colour, pen: of the ink, as `#rrggbb`, and its width; None in proportion to the size.
         align, indent: how rows lie between the margins, and of a paragraph's first row.
-        line_height: at least; None in proportion to the size, and so that no rows touch.
-        trace: how letters are drawn that somebody goes over with a pen: "light", or "dotted"; None
-            for neither.
-        fit: the sheets that the text is to fill at the largest size, from half of `size`; a short
-            text whose size is not given becomes as wide as the sheet.
+        line_height: of a line, at least; None in proportion to the size, without rows that touch.
+        trace: how letters are drawn for somebody to go over with a pen: "light" or "dotted"; None
+            for usual letters.
+        fit: the sheets that the text is to fill at the largest size, from half of `size` up; a
+            short text with `size` None becomes as wide as the sheet.
         proofread: whether every word is read back, and a misread word written again.
         reader: the network that proofreads; None for a pretrained one, as free as the writer.
         tries: most times a word is written.
@@ -126,18 +126,18 @@ class PageOptions:
 
     @property
     def look(self) -> Look:
-        """How lines look that no front matter stands before."""
+        """The look of lines without front matter before them."""
         names = ("style", "bias", "slant", "colour", "pen", "align", "indent", "trace")
         return Look(size=self.usual_size, **{name: getattr(self, name) for name in names})
 
     @property
     def usual_size(self) -> float:
-        """The x-height: `size`, as the ruling asks for, or `HEIGHT`."""
+        """The x-height: `size`, else the ruling's, else `HEIGHT`."""
         return self.size or self.paper.letter or HEIGHT
 
 
 def line_height(look: Look, least: float | None, paper: Paper) -> float:
-    """Return the height of a line in mm: in proportion to its x-height, or at least --line-height.
+    """Return the height of a line in mm: at least `least`, or in proportion to its x-height.
 
     Raises:
         UserError: if there is no room for the line, or for its indent, on the paper.
@@ -155,7 +155,7 @@ def line_height(look: Look, least: float | None, paper: Paper) -> float:
 
 
 def style(text: str) -> str | Path:
-    """Return the value of a style: `OWN`, `USUAL`, a file, or a text that mixes several."""
+    """Return the value of a style: `OWN`, `USUAL`, a file, or a text that mixes several styles."""
     if text in (OWN, USUAL):
         return text
     files = [*fractions_of(text)]
@@ -175,7 +175,7 @@ def colour(text: str) -> str:
 
 
 def chosen(text: str, kind: object, **others: str) -> str:
-    """Return one of the names of a kind, for which `others` may stand."""
+    """Return the name of a kind that a text says; `others` are further names for these."""
     if text not in (names := [*get_args(kind), *others]):
         raise UserError(f"{text!r}: one of {', '.join(names)} is accepted")
     return others.get(text, text)
@@ -192,4 +192,4 @@ OF_LOOK = {
     "indent": number(float, 0, 500),
     "trace": partial(chosen, kind=Trace),
 }
-"""What takes the value of each of a `Look`, of an option or of front matter."""
+"""By field of `Look` the function that parses its value, from an option or front matter."""

@@ -25,11 +25,11 @@ Place = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Origin:
-    """What a word of written pages is written again with.
+    """How pages were written, from which words of them can be written again.
 
     Attributes:
         options: of the pages.
-        looks: of each line of their text.
+        looks: of each line of the pages' text.
         network: that wrote all of the pages; None for the network of each style.
     """
 
@@ -43,8 +43,8 @@ class Pages(list[Page]):
 
     Attributes:
         proofread: the words, as they were written and read back.
-        remarks: what was done that the text and the options did not say, a sentence each.
-        origin: what a word is written again with; see `rewriting.rewrite`.
+        remarks: a sentence on each choice that the text and the options did not make.
+        origin: how the pages were written; see `rewriting.rewrite`.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Pages(list[Page]):
 
     @property
     def doubts(self) -> list[str]:
-        """The words that a person should look at, each with its page, row and number and why."""
+        """The words that a person should look at: page, row, number and reason of each."""
         return [
             f"page {page}, row {row}, word {number}, {word.text!r}: {word.doubt}"
             for (page, row, number), word in self._doubted()
@@ -67,7 +67,7 @@ class Pages(list[Page]):
 
     @property
     def doubtful(self) -> list[Place]:
-        """Where these words are."""
+        """The places of the words that a person should look at."""
         return [place for place, _ in self._doubted()]
 
     def _doubted(self) -> Iterator[tuple[Place, PlacedWord]]:
@@ -99,7 +99,7 @@ def write_page(
 
     Args:
         text: lines, with front matter or without.
-        writer: writes all; None for the network that each style names, else the pretrained one.
+        writer: writes all; None for the network that each style names, by default `writer`.
         options: of the pages.
         source: where the text is from, for errors.
         device: of the networks that are loaded; a GPU writes more slowly.
@@ -138,8 +138,8 @@ def looks_of(values: Sequence[Values], lines: Sequence[str], options: PageOption
         UserError: if a line does not fit on the paper.
     """
     looks = []
-    for of_line, _ in zip(values, lines, strict=False):
-        looks.append(replace(options.look, **of_line))
+    for line_values, _ in zip(values, lines, strict=False):
+        looks.append(replace(options.look, **line_values))
         line_height(looks[-1], options.line_height, options.paper)
     return looks
 
@@ -151,8 +151,8 @@ def width_of(look: Look, num_columns: int, paper: Paper) -> float:
 
 
 def warnings(passages: Iterable[Passage]) -> list[str]:
-    """Return a sentence for each network that hardly knows some letters of what it is to write,
-    which no proofreader knows either."""
+    """Return a sentence for each network that hardly knows some letters of its passages, if the
+    proofreader does not know them either."""
     texts: dict[Path, str] = {}
     for passage in passages:
         path, reader, text = passage.hand.writer.path, passage.hand.reader, passage.text
@@ -168,7 +168,7 @@ def write_lines(
     seed: int,
     progress: bool,
 ) -> tuple[list[TextLine], list[CheckedWord]]:
-    """Return the written lines of a text, and their words as they were proofread.
+    """Return the written lines of a text, and the proofread words of all lines.
 
     Args:
         lines: of the text.
@@ -181,8 +181,8 @@ def write_lines(
     results = write_passages([*chain.from_iterable(passages)], seed, progress=progress)
     for number, (line, look, cells) in enumerate(zip(lines, looks, passages, strict=True)):
         words = []
-        for of_cell, of_cell_checked in islice(results, len(cells)):
-            words.append([traced(word, look.trace) for word in of_cell])
-            checked += of_cell_checked
+        for cell_words, cell_checked in islice(results, len(cells)):
+            words.append([traced(word, look.trace) for word in cell_words])
+            checked += cell_checked
         written.append(TextLine(number, look, kind_of(line), cells[0].indent, words))
     return written, checked

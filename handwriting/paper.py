@@ -32,9 +32,8 @@ RULINGS: dict[str, float] = {
 }
 """What is printed on the paper, with the usual spacing."""
 ZONES = {"three-line": (4.0, (-2, -1, 0)), "four-line": (5.0, (-2, -1, 0, 1))}
-"""Of paper for learning to write: x-heights from one baseline to the next, and where lines lie
-beside each, in x-heights (assumed: as high as the letters, above and below them, and twice as much
-from group to group)."""
+"""Rulings for learning to write: x-heights from one baseline to the next, and the lines of each
+group in x-heights from its baseline (assumed: zones of one x-height, two from group to group)."""
 
 MAX_SMALL = 180.0  # length of the shorter side below which margins are a tenth of it (assumed)
 MIN_COLUMN = 20.0  # least width and height of what is left for writing (assumed)
@@ -80,8 +79,8 @@ class Paper:
         ruling: Ruling = "plain",
         spacing: float | None = None,
     ) -> "Paper":
-        """Return a sheet of a size, or of the name of one, with the margins and the spacing that
-        are usual for the size unless they are given; `landscape`: with the longer side across."""
+        """Return a sheet of a size or a size's name; by default with the margins that are usual for
+        the size and the spacing of the ruling. `landscape`: with the longer side across."""
         size = size_of(size) if isinstance(size, str) else size
         width, height = sorted(size, reverse=True) if landscape else size
         usual = (round(min(size) / 10, 1),) * 4 if min(size) < MAX_SMALL else cls.margins
@@ -90,7 +89,7 @@ class Paper:
 
     @property
     def column(self) -> float:
-        """Width of what is written on."""
+        """Width between the margins."""
         return self.width - self.margins[1] - self.margins[3]
 
     @property
@@ -100,12 +99,12 @@ class Paper:
 
     @property
     def letter(self) -> float | None:
-        """The x-height that the ruling asks for, if it does."""
+        """The x-height that the ruling asks for; None if it asks for none."""
         return self.spacing / ZONES[self.ruling][0] if self.ruling in ZONES else None
 
     def ruled(self, height: float, *, nearest: bool = False) -> float:
-        """Return the height of a line: on a ruling the least multiple of its spacing that is not
-        smaller, or the nearest."""
+        """Return the height of a line; on a ruling a multiple of its spacing: the next higher one,
+        or the nearest one."""
         if self.ruling == "plain":
             return height
         steps = height / self.spacing
@@ -132,7 +131,7 @@ class Paper:
         return np.stack([across.ravel(), down.ravel()], axis=1)
 
     def _grid(self, length: float, side: int) -> list[float]:
-        """Return the places of a grid across the sheet, one of them at the margin of a side."""
+        """Return the positions of the grid's lines along a length; one lies at a side's margin."""
         first = self.margins[side] % self.spacing or self.spacing
         return np.arange(first, length, self.spacing).tolist()
 

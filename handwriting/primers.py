@@ -23,12 +23,12 @@ from utils.checks import DataError, UserError, short
 def load_primer(
     file: PrimerFile, writer: Writer, skip_unknown: bool | None = None
 ) -> tuple[Primer, str]:
-    """Return a primer, and a description of the primer and of what was done.
+    """Return a primer, and a sentence on where it is from and how it was changed.
 
     Args:
-        file: says what of which file.
+        file: the file and its sample.
         writer: that continues the primer.
-        skip_unknown: see `plain_text.known_only`.
+        skip_unknown: see `source_text.known_only`.
 
     Raises:
         UserError: if the file cannot be read, or its text is needed and unknown.
@@ -52,8 +52,8 @@ def load_primer(
 def _text_of(
     file: PrimerFile, sample: Sample, writer: Writer, skip: bool | None
 ) -> tuple[str, str]:
-    """Return the text of a sample in characters that the network knows, and a sentence on what was
-    left out; no text for a network without text input."""
+    """Return the text of a sample in characters that the network knows, and a sentence on those
+    left out; empty texts for a network without text input."""
     text = file.text
     if not writer.model.needs_text:
         if text is not None:
@@ -74,8 +74,8 @@ def _text_of(
 
 
 def told_of(style: str | Path) -> dict[str, np.ndarray]:
-    """Return what a network is told of a style, of a mix of styles, or of a file or folder of ink:
-    its `hand`, `(L, D + 1)`, and how much lines look like those that are `composed`, `(1,)`.
+    """Return what a network is told of a style, a mix of styles, or a file or folder of ink: the
+    `hand`, `(L, D + 1)`, and how much lines look like `composed` lines, `(1,)`.
 
     Raises:
         UserError: if a file cannot be read.
@@ -86,7 +86,7 @@ def told_of(style: str | Path) -> dict[str, np.ndarray]:
 
 
 def _told_of_file(path: Path) -> dict[str, np.ndarray]:
-    """Return the numbers of a style, or what the lines of a file look like; see `told_of`."""
+    """Return the numbers of a style, or those that describe a file's ink; see `told_of`."""
     values = style_values(path)
     if "hand" not in values:
         hand = told(*described([sample.ink for sample in data_loader.read_ink(path)]))
@@ -103,8 +103,8 @@ def _told_of_file(path: Path) -> dict[str, np.ndarray]:
 
 
 def in_hand_of(sampling: Sampling, style: str | Path | None, writer: Writer) -> Sampling:
-    """Return how a writer draws points in the hand of a style, see `told_of`, if the writer is told
-    hands; `sampling` without a style."""
+    """Return `sampling` with what the writer is told of a style's hand, see `told_of`; unchanged
+    without a style, or if the writer is told no hands."""
     if style is None or not writer.is_told:
         return sampling
     return replace(sampling, extras=told_of(style) | dict(sampling.extras))
@@ -117,10 +117,10 @@ def described(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
 
 
 def sample_of(path: Path, number: int, option: str) -> tuple[Sample, str]:
-    """Return a sample of a file of ink, and a text that says of how many.
+    """Return a sample of a file of ink, and a text that says how many the file has, if several.
 
     Raises:
-        UserError: naming the option, if there are not as many.
+        UserError: naming the option, if the file has no sample of this number.
     """
     samples = data_loader.read_ink(path)
     if number >= len(samples):

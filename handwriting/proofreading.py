@@ -1,12 +1,12 @@
-"""Recognisers proofread written words, each alone; what is misread is written again.
+"""Recognisers proofread written words, each alone; misread words are written again.
 
 Graves 2013 draws each line once. Here words with a fault are drawn again with the next seed, and
-the best of their tries is kept. Within a line a recogniser reads from what stands around a word, as
-no reader of a number can; so the recogniser is shown one word at a time.
+the best try is kept. A recogniser of whole lines guesses words from their neighbours, which nobody
+can do for numbers; so the recogniser is shown one word at a time.
 
-A second recogniser may be asked about what the first reads: one that sees a picture, as people do,
-and no movement. It does not share the habits by which the first reads what a person would not, or
-doubts what a person reads.
+A second recogniser may read the words too. It sees a picture, as people do, and no movement, and so
+does not share the habits by which the first recogniser reads words that a person cannot read, or
+doubts words that a person reads.
 """
 
 import re
@@ -31,44 +31,44 @@ from utils.alphabet import WRONG
 from utils.ink import DOT_INK, from_strokes
 
 MAX_DOUBT = 0.1  # nats (by eye: the words of a page)
-MAX_DOUBT_OF_NUMBER = 0.01  # nats with a digit, which nobody guesses (by eye: the words of a page)
-REPORTED_RATIO = 10.0  # limits of doubt from which doubt is reported (by eye: the words of a page)
-UNSURE = 1.0  # nats of doubt from which a second reader confirms nothing (assumed)
+MAX_DOUBT_OF_NUMBER = 0.01  # nats of a word with a digit (by eye: the words of a page)
+REPORTED_RATIO = 10.0  # reported doubt over the limit of doubt (by eye: the words of a page)
+UNSURE = 1.0  # nats of doubt with which a second reader does not confirm a word (assumed)
 UNCLEAR = 0.8
-"""Nats of a second reader's doubt over which a word is written again (lab notebook: a reader of
+"""Nats of a second reader's doubt above which a word is written again (lab notebook: a reader of
 pictures proofreads)."""
-UNCLEAR_NUMBER = 0.4  # the same of a word with a digit (a reader of pictures proofreads)
+UNCLEAR_NUMBER = 0.4  # `UNCLEAR` of a word with a digit (a reader of pictures proofreads)
 LONG = 8
-"""Characters of a word beyond which all doubts but `UNSURE` may be larger in proportion (assumed: a
-web address is doubted at each character)."""
+"""Characters of a word beyond which limits of doubt but `UNSURE` grow in proportion (assumed: a web
+address is doubted at each character)."""
 ALIKE = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
-"""Characters that nobody tells apart, each group spelt as its first."""
+"""Groups of characters that nobody tells apart, each spelt as its first character."""
 SPELT = str.maketrans({sign: group[0] for group in ALIKE for sign in group} | {"…": "..."})
 BARE_I = ("l", "t", "k", "/")
-"""What a reader takes an `I` for that is a bare stroke (lab notebook: the words of a page)."""
-MAX_SPELLINGS = 8  # of a word: as many are read at once
+"""Characters as which an `I` is read that is a bare stroke (lab notebook: the words of a page)."""
+MAX_SPELLINGS = 8  # spellings of a word that are compared with the ink (assumed)
 UNSEEN = "."
-"""Signs at the end of a word that a second reader overlooks though they are there (lab notebook: a
-reader of pictures proofreads)."""
+"""Signs at the end of a word that a second reader overlooks (lab notebook: a reader of pictures
+proofreads)."""
 ALONE = str.maketrans("_~,'\"/!(", "--...lll")
-"""Signs that only other ink, or their height in the line, tells apart, each as one of them."""
+"""Signs that look alike without other ink or their height in the line, each with its substitute."""
 
 
 @dataclass(frozen=True)
 class CheckedWord:
-    """A word that was proofread; or several, which one stroke joins or of which one is missing.
+    """A word that was proofread; or several words that one stroke joins, or with one missing.
 
     Attributes:
-        words: as they were written; none before the first try.
-        text: what they should say.
-        tries: how often they were written.
+        words: the words as they were written; none before the first try.
+        text: what the words should say.
+        tries: how often the words were written.
         hypothesis: what was read.
         errors: characters misread.
         doubt: minus the log-probability that the reader gives the text, in nats.
-        faults: what else is wrong with the line or with the word.
+        faults: of the line or the word, besides misread characters.
         bare: whether each `I` is a bare stroke.
-        second: doubt of a second reader, in nats: 0 where only context tells what was read from the
-            text; None without a second reader, or where the characters are unknown to it.
+        second: doubt of a second reader, in nats; 0 if only context tells its reading from the
+            text; None without a second reader, or if the reader does not know the characters.
         looks_like: what the second reader reads instead.
     """
 
@@ -85,7 +85,7 @@ class CheckedWord:
 
     @property
     def wrong(self) -> tuple[int, float]:
-        """How much is wrong: faults and errors, then doubt."""
+        """How wrong the word is, to compare tries: number of faults and errors, then doubt."""
         return len(self.faults) + self.errors, self.doubt + (self.second or 0.0)
 
     @property
@@ -95,7 +95,7 @@ class CheckedWord:
 
     @property
     def doubt_limit(self) -> float:
-        """Nats of doubt with which the word is good enough: more where a second reader reads it."""
+        """Nats of doubt up to which the word is accepted: more if a second reader confirms it."""
         limit = self._limit(MAX_DOUBT, MAX_DOUBT_OF_NUMBER)
         return REPORTED_RATIO * limit if self.confirmed else limit
 
@@ -108,7 +108,7 @@ class CheckedWord:
 
     @property
     def reason(self) -> str:
-        """Why a person should look at the word; empty if there is no need."""
+        """Why a person should look at the word; empty if nobody needs to."""
         reasons = list(self.faults)
         accents = self.errors and without_accents(self.hypothesis) == without_accents(self.text)
         if not self.confirmed and not accents:
@@ -127,8 +127,8 @@ class CheckedWord:
 def write_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[list[CheckedWord]]:
     """Return the words of lines of characters that the hand's writer knows, one line for each seed.
 
-    What is not right is written again, the words of a line together, until it is right or has been
-    written `tries` times. The tries of a line are the same whatever other lines there are.
+    Words that are not accepted are written again, those of a line together, until they are accepted
+    or were written `tries` times. The tries of a line do not depend on the other lines.
     """
     lines = [[CheckedWord((), text, faults=(MISSING,))] for text in texts]
     for number in range(hand.tries if hand.reader else 1):
@@ -157,7 +157,7 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
 
 
 def check_shapes(line: Line, words: Sequence[WrittenWord], shape: HandShape) -> list[CheckedWord]:
-    """Return the words of a line in a hand; all as one if the line has a fault."""
+    """Return the words of a line with their faults; one `CheckedWord` if the line has a fault."""
     if faults := faults_of_line(line, words):
         return [CheckedWord(tuple(words), line.title, faults=faults)]
     faults_and_bare = faults_of_words(line, words, shape)
@@ -168,7 +168,7 @@ def check_shapes(line: Line, words: Sequence[WrittenWord], shape: HandShape) -> 
 
 
 def proofread(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
-    """Return words with what is read of them; those of a line with a fault as they are."""
+    """Return words with what a reader reads; words of a line with a fault stay as they are."""
     words = [*words]
     for k, hypothesis, doubt in _readings(reader, words):
         words[k] = judged(words[k], hypothesis, doubt)
@@ -176,8 +176,8 @@ def proofread(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]
 
 
 def confirmed(second: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
-    """Return words with the doubt of a second reader; those of a line with a fault, and of
-    characters that the second reader does not know, as they are."""
+    """Return words with the doubt of a second reader; words of a line with a fault, or of
+    characters that the second reader does not know, stay as they are."""
     words = [*words]
     for k, hypothesis, doubt in _readings(second, words, UNSEEN):
         word = words[k]
@@ -197,8 +197,8 @@ def confirmed(second: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]
 def _readings(
     reader: Reader, words: Sequence[CheckedWord], unseen: str = ""
 ) -> Iterator[tuple[int, str, float]]:
-    """Yield the numbers of the words whose line has no fault, what is read of them, and with how
-    much doubt, with or without the `unseen` signs at their end."""
+    """Yield the number, hypothesis and doubt of each word whose line has no fault; the word may be
+    read without the `unseen` signs at its end."""
     of_line = {UNENDED, MISSING, SHAPE}
     whole = [k for k, word in enumerate(words) if of_line.isdisjoint(word.faults)]
     inks, texts = [], []
@@ -216,7 +216,7 @@ def judged(word: CheckedWord, hypothesis: str, doubt: float) -> CheckedWord:
     """Return a word that was read as `hypothesis`."""
     text, read = folded(word.text), folded(hypothesis)
     letters = sum(map(str.isalnum, text))
-    # Whether a letter alone is a capital cannot be seen, and what a sign is hardly.
+    # Ink alone does not show whether a single letter is a capital, and hardly which sign a sign is.
     alone = letters <= 1 and not any(map(str.isdigit, text))
     if alone:
         text, read = text.translate(ALONE), read.translate(ALONE)
@@ -229,12 +229,11 @@ def judged(word: CheckedWord, hypothesis: str, doubt: float) -> CheckedWord:
 
 
 def keep_best(before: Sequence[CheckedWord], tried: Sequence[CheckedWord]) -> list[CheckedWord]:
-    """Return the words of a line, those that are not right as they were written once more if that
-    is better.
+    """Return the words of a line, with a new try where it is better.
 
     Args:
         before: all words of the line.
-        tried: those that are not right, written again as one line.
+        tried: new tries of the words that are not accepted, written as one line.
     """
     left, best = deque(tried), []
     for old in before:
@@ -252,8 +251,8 @@ def keep_best(before: Sequence[CheckedWord], tried: Sequence[CheckedWord]) -> li
 
 
 def spellings(text: str, bare: bool = False) -> list[str]:
-    """Return how a recogniser may spell a text, where each `I` may be a `bare` stroke: IAM-OnDB has
-    blanks before apostrophes."""
+    """Return how a recogniser may spell a text, whose `I` may be `bare` strokes: in IAM-OnDB,
+    apostrophes have blanks before them."""
     several = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I}
     parts = re.split(r"('|\.\.\.|\0)", folded(text.replace("I", "\0") if bare else text))
     ways = [several.get(part, (part,)) for part in parts]
@@ -261,23 +260,23 @@ def spellings(text: str, bare: bool = False) -> list[str]:
 
 
 def folded(text: str) -> str:
-    """Return a text with one character for all that are `ALIKE`."""
+    """Return a text in which the first of each group in `ALIKE` stands for the whole group."""
     return normalised(text).translate(SPELT).replace(" '", "'")
 
 
 def without_accents(text: str) -> str:
-    """Return a text without the kinds of its accents, which small writing hardly shows."""
+    """Return a text with one accent for all kinds, which small writing hardly tells apart."""
     apart = unicodedata.normalize("NFD", folded(text))
     return "".join("\u0301" if unicodedata.combining(sign) else sign for sign in apart)
 
 
 def without_context(text: str) -> str:
-    """Return a text without what only its context tells, blanks within a word, whether a letter is
-    a capital, and an `O` from a zero; and without what is `UNSEEN`."""
+    """Return a text without blanks, capitals, the difference of `O` and zero, which only context
+    shows, and `UNSEEN` signs at its end."""
     return folded(text).replace(" ", "").casefold().replace("0", "o").rstrip(UNSEEN)
 
 
 def row_ink(line: Sequence[CheckedWord]) -> np.ndarray:
-    """Return a line that a hand wrote as ink in x-heights, `(points, 3)`; without a word a dot."""
+    """Return a line as ink in x-heights, `(points, 3)`; a dot if the line has no word."""
     words = [word for checked in line for word in checked.words]
     return from_strokes(strokes_in_row(words)) if words else DOT_INK

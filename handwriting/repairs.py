@@ -1,8 +1,8 @@
-"""Dots, bars and small signs: a network makes them late, forgets some, or misses their place.
+"""Dots, bars and small signs, which a network writes late, forgets, or sets in a wrong place.
 
-A dot that is not above its `i` is moved there, a missing one is added; the bar of a `t` is drawn on
-to both sides of its stem; a `5` has a corner. The window tells which ink is of which letter. Full
-stops stand on the line, commas are longer than these, and a point within a word has room.
+A dot beside its `i` is moved above the `i`, a missing dot is added; the bar of a `t` is extended on
+both sides of its stem; a `5` gets a corner. The window tells the letter of each point. Full stops
+stand on the baseline, commas are longer than full stops, and a point within a word has room.
 """
 
 import math
@@ -20,23 +20,23 @@ from handwriting.written_word import extent
 from model.generation.line import Line
 from utils import ink
 
-# Where the lab notebook has measurements, its section is named: "dots and bars" and others.
+# Behind "measured:" stands the section of the lab notebook.
 MAX_DOT = 0.5  # x-heights of the largest dot of an `i` (measured: dots and bars)
 DOT_HEIGHT = 0.6  # x-heights of a dot above its letter, usually (measured: dots and bars)
 MAX_DOT_ASIDE = 0.3  # x-heights that a dot may stand aside (measured: dots and bars)
 MAX_DOT_HEIGHT = 1.6  # x-heights of a dot above its letter (measured: dots of joined hands)
-MAX_DELAY = 4  # characters between the window and a dot, unless the word ends later (measured: as
-# `MAX_DOT_HEIGHT`)
-MIN_STEM = 0.5  # x-heights (by eye)
-MAX_I_STEM = 1.6  # x-heights of the stem of an `i`; a `j` may be longer (measured: dots of joined
-# hands)
-SHARE = 0.5  # fraction of a stem's points at which the window is at its letter, at least (by eye)
+MAX_DELAY = 4
+"""Characters between the window and a dot, unless the word ends later (measured: dots of joined
+hands)."""
+MIN_STEM = 0.5  # least x-heights of a stem (by eye)
+MAX_I_STEM = 1.6  # x-heights of the stem of an `i`, not of a `j` (measured: dots of joined hands)
+SHARE = 0.5  # least fraction of a stem's points at which the window is at its letter (by eye)
 BAR_HEIGHT = 0.78  # x-heights of the bar of a `t` above the foot (measured: dots and bars)
-BAR_SIDE = 0.25  # letter widths of this bar beside the stem (measured: dots and bars)
-MIN_BAR_SIDE = 0.5  # of `BAR_SIDE`, below which a bar is drawn on (measured: dots and bars)
-POINTS = 4  # that are drawn on one side of a stem (assumed: a network makes some eight of a bar)
-MAX_BAR_SLOPE = 1.2  # height over width (by eye)
-MIN_BAR_HEIGHT = 0.3  # x-heights above the foot of the stem (by eye)
+BAR_SIDE = 0.25  # letter widths of the bar of a `t` beside the stem (measured: dots and bars)
+MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured: dots and bars)
+POINTS = 4  # points added on one side of a stem (assumed: bars of networks have some eight)
+MAX_BAR_SLOPE = 1.2  # height over width of a step in a bar (by eye)
+MIN_BAR_HEIGHT = 0.3  # x-heights of a bar above the foot of the stem (by eye)
 MAX_BAR_GAP = 0.3  # x-heights from the stem to a bar that does not cross it (by eye)
 TREMBLE = 0.02  # x-heights by which the pen may waver from point to point (by eye)
 BAR_TILT = 0.05  # heights of a `5` by which its bar rises (by eye)
@@ -46,13 +46,13 @@ DOWN = 0.55  # heights of a `5` where its belly has surely begun (by eye)
 MAX_STOP = 0.4  # x-heights of a full stop (by eye)
 MAX_STOP_HEIGHT = 0.12  # x-heights of a full stop above the baseline (by eye)
 MIN_DOT = 0.15
-"""Least extent of a stroke in x-heights (by eye: the line of a pen is as wide, and a full stop that
-is no more than that is overlooked)."""
+"""Least extent of a stroke in x-heights (by eye: a pen's line is as wide, and people overlook full
+stops of only this width)."""
 MARK_HEIGHT = 0.6  # x-heights of a full stop or comma above the baseline (by eye: what people see)
 MARK_WIDTH = 0.4  # x-heights of a full stop or comma (by eye: what people see)
 MIN_POINT_GAP = 0.3
-"""The least room between a point within a word and the feet of what is beside it, in x-heights (by
-eye: the line of a pen takes 0.15)."""
+"""Least x-heights between a point within a word and the feet of its neighbours (by eye: a line of
+the pen takes 0.15)."""
 MIN_COMMA = 0.6  # x-heights of a comma (by eye: a shorter one looks like a full stop)
 
 UNDOTTED = {*string.ascii_letters, *string.digits} - {*"ij"}
@@ -66,8 +66,8 @@ class LetterStrokes:
     Attributes:
         text: of the line, the primer's first.
         strokes: positions `(n, 2)`, in the order of writing.
-        characters: for each stroke the numbers in `text` of the characters that its points are of,
-            `(n,)`; what is written behind the text has its length.
+        characters: for each stroke the number in `text` of the character of each of its points,
+            `(n,)`; the length of `text` for ink behind the text.
     """
 
     text: str
@@ -76,10 +76,10 @@ class LetterStrokes:
 
     @classmethod
     def of(cls, line: Line) -> "LetterStrokes":
-        """Return what was written of a line, by the window's peaks."""
+        """Return the strokes of a line behind its primer, with the window's peaks as characters."""
         written, peaks = ink.strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
         if not line.primed:
-            peaks = np.concatenate([peaks[:1], peaks])  # a step's window is for the next point
+            peaks = np.concatenate([peaks[:1], peaks])  # the window of a step is for its next point
         ends = np.cumsum([len(stroke) for stroke in written])[:-1]
         return cls(line.text, written, np.split(peaks, ends))
 
@@ -92,18 +92,18 @@ class LetterStrokes:
         return zip(self.strokes, self.characters, strict=True)
 
     def places(self, letters: str) -> list[int]:
-        """Return the numbers of the characters that are one of some letters."""
+        """Return the numbers of the characters that are among some letters."""
         return [number for number, letter in enumerate(self.text) if letter in letters]
 
     def selected(self, numbers: Iterable[int]) -> "LetterStrokes":
-        """Return the strokes of some numbers."""
+        """Return the strokes with some numbers."""
         numbers = [*numbers]
         chosen = [self.strokes[k] for k in numbers], [self.characters[k] for k in numbers]
         return LetterStrokes(self.text, *chosen)
 
     def with_added(self, added: Sequence[tuple[int, int, np.ndarray]]) -> "LetterStrokes":
-        """Return the strokes with further ones, each given by the number of the stroke that it
-        stands behind, its character and its positions."""
+        """Return the strokes with added ones: for each the number of the stroke before it, the
+        number of its character, and its positions."""
         letters = self.copy()
         for number, at, stroke in sorted(added, key=itemgetter(0), reverse=True):
             letters.strokes.insert(number + 1, stroke)
@@ -112,8 +112,8 @@ class LetterStrokes:
 
 
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
-    """Return letters in a hand: each `t` with a bar, each `5` with a corner, and in a hand that
-    makes dots each `i` with its dot, and without other touches of the pen."""
+    """Return letters in which each `t` has a bar and each `5` a corner; in a hand that makes dots,
+    each `i` has its dot, and needless touches of the pen are removed."""
     letters = with_bars(letters, shape.letter, shape.letter_width)
     letters = with_corners(letters, shape.lean)
     if shape.dotted:
@@ -140,7 +140,7 @@ def with_dots(letters: LetterStrokes, height: float, lean: float) -> LetterStrok
     for at in letters.places("ij"):
         highest = MAX_I_STEM if letters.text[at] == "i" else math.inf
         stems = _stems(letters, at, height, highest)
-        # Hands that join their letters make the dots of a word behind it.
+        # Hands that join their letters make the dots of a word at its end.
         word_end = f"{letters.text} ".index(" ", at)
         window = range(at - MAX_DELAY, max(at + MAX_DELAY, word_end) + 1)
         aside = {
@@ -203,13 +203,13 @@ def with_bars(letters: LetterStrokes, height: float, width: float) -> LetterStro
 def _drawn_on(
     stroke: np.ndarray, characters: np.ndarray, bar: "Bar", at: int, side: float, height: float
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Return a stroke whose bar is drawn on to so far on each side of its stem, the characters of
-    its points, and further strokes where an end of the bar lies within the stroke."""
+    """Return a stroke whose bar is extended to `side` on each side of its stem, the characters of
+    its points, and a further stroke for each end of the bar that lies within the stroke."""
     within = []
     along, up = stroke[bar.right] - stroke[bar.left]
     slope = up / max(along, TREMBLE * height)
     ends = [(bar.right, 1.0), (bar.left, -1.0)]
-    for end, sign in sorted(ends, reverse=True):  # the later first: the other's number stays right
+    for end, sign in sorted(ends, reverse=True):  # the later end first, so that numbers stay right
         x = bar.cross + sign * side
         if sign * (stroke[end, 0] - bar.cross) >= MIN_BAR_SIDE * side:
             continue
@@ -228,8 +228,8 @@ def _drawn_on(
 
 
 def with_corners(letters: LetterStrokes, lean: float) -> LetterStrokes:
-    """Return letters with a corner in each `5` that was written, by which people tell a `5` from an
-    `S`: its bar and stem become straight.
+    """Return letters with a corner in each `5` that was written, which tells a `5` from an `S`: the
+    bar and stem become straight.
 
     Args:
         letters: of a line.
@@ -237,7 +237,8 @@ def with_corners(letters: LetterStrokes, lean: float) -> LetterStrokes:
     """
     letters, bars = letters.copy(), set()
     for at in letters.places("5"):
-        written = [k for k, of in enumerate(letters.characters) if np.mean(of == at) > SHARE]
+        fractions = [np.mean(characters == at) for characters in letters.characters]
+        written = [number for number, fraction in enumerate(fractions) if fraction > SHARE]
         if not written:
             continue
         body = max(written, key=lambda k: np.ptp(letters.strokes[k][:, 1]))
@@ -248,15 +249,15 @@ def with_corners(letters: LetterStrokes, lean: float) -> LetterStrokes:
         if corner and np.mean(characters[: corner[1]] == at) > SHARE:
             straight, kept = corner
             letters.strokes[body] = np.concatenate([straight, stroke[kept:]])
-            of_straight = np.full(len(straight), at)
-            letters.characters[body] = np.concatenate([of_straight, characters[kept:]])
+            added = np.full(len(straight), at)
+            letters.characters[body] = np.concatenate([added, characters[kept:]])
             bars.add(bar)
     return letters.selected(k for k in range(len(letters.strokes)) if k not in bars)
 
 
 def _bar_of_five(letters: LetterStrokes, body: int, at: int) -> int | None:
-    """Return the number of the stroke that is the bar of a `5`: flat, as no quotation mark is, and
-    at the upper end of the body; None if the body begins with its bar."""
+    """Return the number of the stroke that is the bar of a `5`: flat, unlike a quotation mark, and
+    at the upper end of the body; None if there is no such stroke."""
     (x, y), height = letters.strokes[body][0], np.ptp(letters.strokes[body][:, 1])
     distances: dict[int, float] = {}
     for number, (stroke, characters) in enumerate(letters.pairs()):
@@ -271,8 +272,8 @@ def _bar_of_five(letters: LetterStrokes, body: int, at: int) -> int | None:
 
 
 def _with_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.ndarray, int] | None:
-    """Return bar and stem of a `5`, straight, and the number of the point of its body that is the
-    next; None if the body has another shape.
+    """Return the straight bar and stem of a `5`, and the number of the point of its body with which
+    the belly goes on; None if the body does not have the shape of a `5`.
 
     Args:
         body: the stroke with the belly.
@@ -295,9 +296,9 @@ def _with_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
 
 
 def without_touches(letters: LetterStrokes, height: float) -> LetterStrokes:
-    """Return letters without touches of the pen in letters and digits that have no dot, as some
-    people make them where a letter begins; a sign beside such a touch keeps its ink, and so does a
-    line of touches alone.
+    """Return letters without touches of the pen in letters and digits that have no dot: some people
+    touch the paper where a letter begins. Signs beside a touch, and lines of mere touches, keep
+    their ink.
 
     Args:
         letters: as `with_dots` returned them.
@@ -312,8 +313,8 @@ def without_touches(letters: LetterStrokes, height: float) -> LetterStrokes:
 
 
 def _may_be_dot(letters: LetterStrokes, number: int) -> bool:
-    """Return whether a small stroke is of a character that may have a dot, or of no character, or
-    beside a sign without other ink, or an accent near it."""
+    """Return whether a small stroke may be wanted: it belongs to a character that may have a dot,
+    or to none, or stands near an accent, or beside a sign without other ink."""
     text, characters = letters.text, letters.characters
     first, last = int(characters[number].min()), int(characters[number].max()) + 1
     if set(text[first:last]) - UNDOTTED or first >= len(text):
@@ -325,13 +326,13 @@ def _may_be_dot(letters: LetterStrokes, number: int) -> bool:
 
 
 class Bar(NamedTuple):
-    """What crosses a stem.
+    """The bar that crosses a stem.
 
     Attributes:
         stroke: number of the stroke.
-        left, right: numbers of its points at the ends of the bar.
+        left, right: numbers of the stroke's points at the ends of the bar.
         cross: x of the crossing.
-        reach: how far the bar reaches to the side where it reaches less.
+        reach: width of the bar on the side of the stem where it is shorter.
     """
 
     stroke: int
@@ -342,8 +343,8 @@ class Bar(NamedTuple):
 
 
 def _bars(letters: LetterStrokes, stem: "Stem", at: int, height: float) -> Iterator[Bar]:
-    """Yield the flat ways of the pen above the foot of a stem that cross it, or end near it and are
-    a stroke of their own or of the same letter."""
+    """Yield the flat ways of the pen above the foot of a stem that may be its bar: they cross the
+    stem, or are near it and are a flat stroke or of the same letter."""
     stem_y = np.maximum.accumulate(stem.points[:, 1])
     for number, (stroke, characters) in enumerate(letters.pairs()):
         steps = np.abs(np.diff(stroke, axis=0))
@@ -377,8 +378,8 @@ class Stem(NamedTuple):
 
 
 def _stems(letters: LetterStrokes, at: int, height: float, highest: float = math.inf) -> list[Stem]:
-    """Return the ways down, of at most so many x-heights, that may be the stem of a letter: the
-    window may be at the letter while the pen is at the one before."""
+    """Return the ways down, at most `highest` x-heights long, that may be the stem of a letter: the
+    window may reach a letter while the pen still writes the letter before."""
     stems = []
     for number, (stroke, characters) in enumerate(letters.pairs()):
         if not np.any(characters == at):
@@ -395,7 +396,7 @@ def _stems(letters: LetterStrokes, at: int, height: float, highest: float = math
 
 
 def repair_signs(strokes: Sequence[np.ndarray], text: str) -> list[np.ndarray]:
-    """Return the strokes of a word in x-heights, with full stops and commas that are told apart."""
+    """Return a word's strokes in x-heights, with full stops and commas that people tell apart."""
     strokes = [*strokes]
     if text.endswith("."):
         strokes = with_stop_on_line(strokes)
@@ -405,7 +406,7 @@ def repair_signs(strokes: Sequence[np.ndarray], text: str) -> list[np.ndarray]:
 
 
 def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
-    """Return a stroke in x-heights, a dot `MIN_DOT` high, as a pen leaves it."""
+    """Return a stroke in x-heights; if it is smaller than `MIN_DOT`, a dot of this height."""
     if np.ptp(stroke, axis=0).max() >= MIN_DOT:
         return stroke
     middle = (stroke.min(0) + stroke.max(0)) / 2
@@ -413,7 +414,7 @@ def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
 
 
 def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes of a word in x-heights that ends with full stops, which stand on the
+    """Return the strokes, in x-heights, of a word that ends with full stops: these are set on the
     baseline."""
     large = [stroke for stroke in strokes if np.ptp(stroke, axis=0).max() > MAX_STOP]
     end = extent(large)[1] if large else 0.0
@@ -426,7 +427,7 @@ def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes of a word in x-heights that ends with a comma, which is long enough."""
+    """Return the strokes, in x-heights, of a word that ends with a comma: a short one is scaled."""
     last = max(range(len(strokes)), key=lambda k: float(strokes[k][:, 0].mean()))
     comma, lengthened = strokes[last], [*strokes]
     if comma[:, 1].min() > -MARK_HEIGHT and np.ptp(comma[:, 0]) <= MARK_WIDTH:
@@ -437,8 +438,8 @@ def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def with_free_points(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes of a number or a web address in x-heights, a point or comma and what is
-    behind it moved to the right where a digit or letter is closer than `MIN_POINT_GAP`."""
+    """Return the strokes, in x-heights, of a number or web address: a point or comma, and the ink
+    behind it, move to the right where a digit or letter is closer than `MIN_POINT_GAP`."""
     feet = [stroke[stroke[:, 1] > -MARK_HEIGHT] for stroke in strokes]
     places = []
     for foot, stroke in zip(feet, strokes, strict=True):

@@ -30,8 +30,8 @@ from utils.page.layers import Pen, PlacedWord, Row
 from utils.page.page import Page
 
 CANDIDATES = 12
-"""How often a word is written, twice as often as at first; the best is taken (assumed)."""
-FLUSH = 0.5  # millimetres from the margin up to which the end of a row is at the margin (assumed)
+"""Tries of a word, twice as many as when pages are first written; the best is taken (assumed)."""
+FLUSH = 0.5  # millimetres between the margin and the end of a row that counts as flush (assumed)
 MAX_BYTES = 2**28  # most bytes of a report (assumed: a page of A4 has half a megabyte)
 
 
@@ -44,7 +44,7 @@ class Target(NamedTuple):
 
 
 def save_report(path: str | PathLike[str], pages: Pages) -> None:
-    """Save pages, what was read of their words, and what a word is written again with."""
+    """Save pages, the readings of their words, and their origin."""
     names = ("text", "tries", "hypothesis", "errors", "doubt", "faults", "second", "looks_like")
     each = [{name: getattr(word, name) for name in names} for word in pages.proofread]
     values = {**asdict(pages.origin), "pages": [*map(asdict, pages)]}
@@ -55,7 +55,7 @@ def save_report(path: str | PathLike[str], pages: Pages) -> None:
 
 
 def load_report(path: str | PathLike[str]) -> Pages:
-    """Return the pages of a report, their points as they were.
+    """Return the pages of a report, with exactly the points that were saved.
 
     Raises:
         UserError: if the file cannot be read, or is no report of pages.
@@ -84,13 +84,13 @@ def rewrite(
 ) -> Pages:
     """Return pages with some words written again; every other point is as it was.
 
-    Of `CANDIDATES` that fit between a word's neighbours the one is taken that is read best. The
-    next time the same word is named it becomes another one.
+    Each word is written `CANDIDATES` times; of the candidates that fit between the word's
+    neighbours, the best read is taken. Each further call writes the same word with new seeds.
 
     Args:
         pages: as they were written, or `load_report` loaded them.
-        places: page, row and word, each from 1; None for the doubtful ones, which stay as they are
-            unless nothing is wrong with the best.
+        places: page, row and word, each from 1; None for the doubtful words, which stay as they are
+            unless nothing is wrong with the candidate.
         writer: that wrote all of the pages; None for the network of each style.
         device: of the networks that are loaded; a GPU writes more slowly.
         progress: show progress bars.
@@ -146,13 +146,13 @@ def target(pages: Sequence[Page], place: Place) -> Target:
 def candidates(
     hand: Hand, texts: Sequence[str], draws: Sequence[np.random.Generator]
 ) -> list[list[WrittenWord]]:
-    """Return `CANDIDATES` of each word that are that word, the best first: in x-heights, from its
-    ink's left edge, with what is doubtful of the word.
+    """Return the candidates of each word, of `CANDIDATES` tries those that have its text, the best
+    first: in x-heights, from the left edge of the ink, with the reason of doubt.
 
     Args:
         hand: that writes the words.
         texts: of the words.
-        draws: from which the seeds of each word are drawn.
+        draws: generators from which the seeds of each word are drawn.
     """
     plain = [text.translate(str.maketrans(RAISED)) for text in texts]
     seeds = [draw.integers(SEEDS, size=CANDIDATES).tolist() for draw in draws]
@@ -169,7 +169,7 @@ def candidates(
 
 
 def _as_one_word(text: str, line: Sequence[CheckedWord]) -> WrittenWord | None:
-    """Return a written line as one word; None if its words are not that text."""
+    """Return a written line as one word; None if its words do not have the text."""
     words = [word for checked in line for word in checked.words]
     if " ".join(word.text for word in words) != text:
         return None
@@ -181,21 +181,21 @@ def _as_one_word(text: str, line: Sequence[CheckedWord]) -> WrittenWord | None:
 
 
 def kept(row: Row, number: int) -> Row:
-    """Return a row of which a word stays as it is; the next time other seeds are tried."""
+    """Return a row in which a word stays as it is, but is tried with new seeds the next time."""
     old = row.words[number]
     return with_word(row, number, replace(old, rewritten=old.rewritten + 1))
 
 
 def with_word(row: Row, number: int, word: PlacedWord) -> Row:
-    """Return a row with another word of that number, from 0, and the same strokes."""
+    """Return a row with the same strokes, whose word of a number, from 0, is replaced."""
     return replace(row, words=(*row.words[:number], word, *row.words[number + 1 :]))
 
 
 def with_fitting(
     row: Row, number: int, words: Sequence[WrittenWord], space: float, origin: Origin
 ) -> Row | None:
-    """Return a row of pages with the best that fits of `words`, in x-heights, in the place of one
-    of its words; None if none fits. `space` is the usual gap of the hand in x-heights."""
+    """Return a row of pages in which the best fitting of `words`, in x-heights, replaces a word;
+    None if no word fits. `space` is the usual gap of the hand in x-heights."""
     paper, trace = origin.options.paper, origin.looks[row.line].trace
     placed = [traced(word, trace).scaled(row.size) for word in words]
     return exchanged(row, number, placed, space * row.size, paper.width - paper.margins[1])
@@ -204,17 +204,17 @@ def with_fitting(
 def exchanged(
     row: Row, number: int, words: Sequence[WrittenWord], gap: float, edge: float
 ) -> Row | None:
-    """Return a row with another word in the place of one; None if none fits.
+    """Return a row in which the first of `words` that fits replaces a word; None if no word fits.
 
-    The word stands in the middle between its neighbours, which it comes no nearer than words of a
-    hand do; at the ends of a row, or beside a word without a blank, that edge of the word stays.
+    The new word stands in the middle between its neighbours, no nearer to them than a hand sets
+    words. At an end of the row, or beside a word without a blank, the word keeps its edge.
 
     Args:
         row: on its page.
-        number: of the word, from 0.
-        words: that may take its place, in millimetres, the best first.
-        gap: the usual one.
-        edge: the right margin.
+        number: of the word that is replaced, from 0.
+        words: that may replace it, in millimetres, the best first.
+        gap: the usual gap between words.
+        edge: x of the right margin.
     """
     start = sum(word.strokes for word in row.words[:number])
     old = row.words[number]
@@ -224,7 +224,7 @@ def exchanged(
     gap_after = (extent(after)[0] if after else edge) - right
     for least in (gap, MIN_GAP_RATIO * gap):  # usual gaps, if a word that is right leaves them
         room_before = max(gap_before - least, 0.0)
-        room_after = max(gap_after - least * bool(after), 0.0)
+        room_after = max(gap_after - least, 0.0) if after else max(gap_after, 0.0)
         most = right - left + (room_before + room_after)
         new = next((word for word in words if word.width <= most), None)
         if new is not None and not new.doubt:
@@ -248,7 +248,7 @@ def exchanged(
 
 
 def _text(value: object) -> str:
-    """Return points or a path as a text from which it is read as the same."""
+    """Return points or a path as a text that `load_report` reads without loss."""
     if isinstance(value, np.ndarray):
         return " ".join(map(repr, value.ravel().tolist()))
     return str(value)

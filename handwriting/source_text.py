@@ -1,5 +1,5 @@
-"""Text as people have it: front matter, lines that say how the text behind them is written, and
-lines that a network can write.
+"""Texts of users: front matter, which says how the text behind it is written, and lines made of
+characters that a network can write.
 """
 
 import json
@@ -19,39 +19,40 @@ from utils.checks import UserError, hint, listed, short
 
 MAX_LINES = 5_000  # most lines of a text (assumed: so many empty ones are 170 pages of A4)
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
-"""What is written small and raised, and as what."""
+"""Raised characters, and the characters as which they are written, small."""
 FENCE = "---"  # the line before and the line behind front matter
 AS_TEXT = f"for {FENCE} as text, put an empty line behind it"
-"""What an error advises."""
+"""Advice of an error."""
 ALIASES = {"color": "colour"}
 """Other names of keys of front matter."""
 
 Values = dict[str, object]
 """Values of front matter by key."""
 Keys = Mapping[str, Callable[[str], object]]
-"""The keys of front matter, and what takes the value of each, or raises a UserError."""
+"""The keys of front matter, and for each the function that parses its value or raises a
+UserError."""
 
-TAB = "    "  # A tab (assumed)
-MAX_DEPTH = 4  # steps of replacements at most; assumed: ½ takes two
+TAB = "    "  # how a tab is written (assumed)
+MAX_DEPTH = 4  # most steps of replacing a character (assumed: ½ takes two)
 
 _FILE = Path(__file__).with_name("similar_characters.json")
 _SIGNS = json.loads(_FILE.read_text("utf-8"))
 SIMILAR = {other: sign for sign, others in _SIGNS.items() for other in others}
-"""What is written instead of an unknown character, where its normal form KC does not tell."""
+"""What is written for unknown characters that have no useful normal form KC."""
 
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _FRACTION = re.compile("(?<=[0-9])[¼-¾⅐-⅞]")
-_GAP = "\0"  # in the place of what is left out; no alphabet holds it
+_GAP = "\0"  # stands where a character is left out; no alphabet holds it
 
 
 class Fitted(NamedTuple):
-    """A text that a network can write, and what was changed.
+    """A text that a network can write, and how the text was changed.
 
     Attributes:
         text: in NFC, of known characters and `\\n`.
-        changes: what was written for each character; nothing for a mark or an invisible character.
-            Line ends are not listed.
-        left_out: what has no replacement.
+        changes: by replaced character what was written; nothing for a mark or an invisible
+            character. Line ends are not listed.
+        left_out: characters that have no replacement.
     """
 
     text: str
@@ -62,12 +63,12 @@ class Fitted(NamedTuple):
 def fit(text: str, accepted: Collection[str] | Alphabet) -> Fitted:
     """Return a text made of the characters that a network knows.
 
-    Every line end becomes `\\n`. An accepted character stays. Of the others, tabs are written as
-    four spaces and all kinds of space as a space; what is invisible (soft hyphens, zero-width and
-    control characters, marks of direction) goes, as do accents that join no letter; the rest is
-    written as `SIMILAR` says, else in its normal form KC (ligatures, full width, superscripts,
-    fractions), else without its accents, whichever gives accepted characters first. What is left is
-    left out, with the blanks behind it if a blank or the start of a line is before it.
+    Line ends become `\\n`. Accepted characters stay. If not accepted, tabs become four spaces,
+    and all kinds of space a space; invisible characters (soft hyphens, zero-width and control
+    characters, marks of direction) and accents that join no letter are removed. Other characters
+    are written as `SIMILAR` says, in normal form KC (ligatures, full width, superscripts,
+    fractions), or without accents, whichever first gives accepted characters. If none does, the
+    character is left out, with the blanks behind it if a blank or the line's start is before it.
 
     Raises:
         UserError: if there is nothing to write.
@@ -91,8 +92,8 @@ def fit(text: str, accepted: Collection[str] | Alphabet) -> Fitted:
 
 @cache
 def replacements(accepted: frozenset[str]) -> dict[str, str]:
-    """Return what `fit` writes for each visible character that a network does not know, where there
-    is something to write: for the page in the browser, which has no table of its own."""
+    """Return what `fit` writes for each visible character that a network does not know and `fit`
+    replaces: for the page in the browser, which has no table of characters."""
     visible = filter(str.isprintable, map(chr, range(0x110000)))
     written = {sign: _written(sign, accepted) for sign in visible if sign not in accepted}
     return {sign: other for sign, other in written.items() if other}
@@ -101,12 +102,12 @@ def replacements(accepted: frozenset[str]) -> dict[str, str]:
 def known_only(
     alphabet: Alphabet, texts: Sequence[str], skip: bool | None
 ) -> tuple[list[str], str]:
-    """Return texts without the characters that an alphabet lacks if `skip`, else refuse these; and
-    what was left out, in a sentence, or an empty one.
+    """Return texts without the characters that an alphabet lacks, and a sentence on these, empty if
+    there are none; raise an error for them unless `skip`.
 
     Args:
         alphabet: of the network.
-        texts: what is to be written.
+        texts: to write.
         skip: None where there is no --skip-unknown.
 
     Raises:
@@ -126,7 +127,7 @@ def known_only(
 
 
 def explain(fitted: Fitted) -> str:
-    """Return what was changed and left out in a sentence, or an empty string if nothing was."""
+    """Return a sentence on what was changed and left out; empty if nothing was."""
     sentences = []
     if fitted.changes:
         pairs = [f"{_plain(sign)} as {_plain(other)}" for sign, other in fitted.changes.items()]
@@ -145,7 +146,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a character as it is where that can be seen, and what replaces it."""
+    """Return a text as a message shows it: described, if it cannot be seen."""
     if not text.strip(" "):
         return {0: "nothing", 1: "a space"}.get(len(text), f"{len(text)} spaces")
     is_mark = unicodedata.category(text[0])[0] == "M"
@@ -153,7 +154,7 @@ def _plain(text: str) -> str:
 
 
 def _concatenated(parts: Iterable[str | None]) -> str:
-    """Return parts as one text; None, which was left out, leaves no blanks of its own."""
+    """Return parts as one text; a part that is None, left out, takes the blanks behind it along."""
     text = "".join(_GAP if part is None else part for part in parts)
     text = re.sub(f" *{_GAP}[{_GAP} ]*$", "", text, flags=re.MULTILINE)
     text = re.sub(f"(^| ){_GAP}[{_GAP} ]*", r"\1", text, flags=re.MULTILINE)
@@ -188,8 +189,8 @@ def read_text(text: str, source: str, options: PageOptions) -> list[tuple[Values
     """Return the lines of a text, each with the values of the front matter before it.
 
     Raises:
-        UserError: if they are too many, or the front matter has faults, or does not fit on the
-            paper.
+        UserError: if there are too many lines, or the front matter has faults or does not fit on
+            the paper.
     """
 
     def check(values: Values) -> None:
@@ -204,14 +205,14 @@ def read_text(text: str, source: str, options: PageOptions) -> list[tuple[Values
 def known_lines(
     lines: Sequence[str], alphabet: Alphabet, skip_unknown: bool
 ) -> tuple[list[str], list[str]]:
-    """Return lines of characters that a network knows, none empty at the end, and a sentence on
-    what was written as what, if there is one.
+    """Return lines of characters that a network knows, without empty lines at the end, and at most
+    one sentence on the characters that were replaced or left out.
 
     Raises:
         UserError: if a character is not known, or nothing is left to write.
     """
     raw, in_table = "", False
-    for line in lines:  # Tabs at its start are columns below a row of a table, else an indent.
+    for line in lines:  # Tabs at a line's start are columns below a table's row, else an indent.
         in_table = kind_of(line) == "table" and (in_table or "\t" in line.lstrip())
         raw += (line if in_table else line.expandtabs(4)) + "\n"
     raised = (sign for sign, plain in RAISED.items() if not alphabet.unknown(plain))
@@ -226,15 +227,15 @@ def with_front_matter(
 ) -> list[tuple[Values, str]]:
     """Return the lines of a text, each with the values of the front matter before it.
 
-    Front matter is one or more lines `key: value`, or none, between two lines `---`. Its values
-    stand for what follows up to the next. A line `---` before an empty line, or with an empty line
+    Front matter is any number of lines `key: value` between two lines `---`. Its values hold for
+    the lines up to the next front matter. A line `---` before an empty line, or with an empty line
     before the next `---`, is text, unless a line with one of the keys follows.
 
     Args:
         lines: of the text.
         source: where the text is from, for errors.
-        keys: that are accepted.
-        check: raises a UserError of values that do not go together.
+        keys: the accepted keys.
+        check: raises a UserError for values that do not go together.
 
     Raises:
         UserError: naming all faults of front matter, with the numbers of their lines.
@@ -263,7 +264,7 @@ def with_front_matter(
 
 
 def _parts(line: str) -> tuple[str, str, str]:
-    """Return the key of a line, its colon, or nothing, and its value."""
+    """Return the key of a line, its colon, empty if the line has none, and its value."""
     name, colon, value = map(str.strip, line.partition(":"))
     return ALIASES.get(name, name), colon, value
 
@@ -271,7 +272,7 @@ def _parts(line: str) -> tuple[str, str, str]:
 def _values(
     lines: list[str], fence: int, keys: Keys, check: Callable[[Values], object]
 ) -> tuple[Values, list[str]]:
-    """Return the values of lines of front matter behind a line of that number, and their faults."""
+    """Return the values of the lines of front matter behind line `fence`, and their faults."""
     values: Values = {}
     faults = []
     for number, line in enumerate(lines, fence + 1):

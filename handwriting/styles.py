@@ -1,6 +1,6 @@
-"""Styles, hands with a name: JSON files of what networks are told of a hand, and a line of it.
+"""Styles, which are hands with a name: JSON files of a hand's descriptor and a line in the hand.
 
-Does not import torch, so that an unknown name is refused at once.
+This module does not import torch, so that an unknown name is refused at once.
 """
 
 import math
@@ -19,12 +19,12 @@ from utils.ink import strokes, x_height
 from utils.strict_json import read
 
 STYLES = PRETRAINED.with_name("styles")
-"""Samples of hands, `NAME.json`: ink and its text."""
+"""The folder of the styles' files, `NAME.json`."""
 
 USUAL_STYLES = {"writer": "slanted", "open_writer": "open_round"}
 """The styles in which pages by pretrained networks are written (chosen by eye)."""
 
-PRECISION = 3  # decimals of a position, if the x-height were 1, and of a descriptor
+PRECISION = 3  # decimals of a position in x-heights, and of a descriptor's numbers
 
 
 def styles() -> dict[str, Path]:
@@ -33,21 +33,21 @@ def styles() -> dict[str, Path]:
 
 
 def style_file(name: str) -> Path:
-    """Return the file of a style, or folder of ink, that has a path or the name of a style.
+    """Return the path of a file or folder of ink, or the file of a style by its name.
 
     Raises:
-        CheckpointError: if there is none.
+        CheckpointError: if there is neither.
     """
     return Path(name) if Path(name).exists() else named(name, styles(), "style")
 
 
 def fractions_of(style: str | Path) -> dict[Path, float]:
-    """Return the files of a style, and the fraction of the style that each is: one file, or those
-    of a mix such as "flowing:0.3,upright:0.7".
+    """Return the files of a style, and the fraction of each: one file with 1, or those of a mix
+    such as "flowing:0.3,upright:0.7".
 
     Raises:
-        CheckpointError: if there is no style of a name.
-        UserError: if the text is no such list.
+        CheckpointError: if a name is no style's.
+        UserError: if the text is no mix like this.
     """
     if Path(style).exists() or ":" not in str(style):
         return {style_file(str(style)): 1.0}
@@ -64,8 +64,8 @@ def fractions_of(style: str | Path) -> dict[Path, float]:
 
 
 def style_of(path: Path) -> Path | None:
-    """Return the style in which a network's pages are written: the line beside a network that
-    learned a hand, the one of `USUAL_STYLES` for a pretrained network; None for others."""
+    """Return the file of the style in which a network's pages are written: the file beside a
+    network that learned a hand, the usual style of a pretrained network; None for others."""
     beside = path.with_suffix(".json")
     if beside.is_file() and b'"strokes"' in beside.read_bytes():
         return beside
@@ -77,11 +77,11 @@ def style_of(path: Path) -> Path | None:
 
 
 def network_of(style: str | Path | None) -> Path:
-    """Return the pretrained network that writes a style, which its file names as `network`; else
-    `writer`.
+    """Return the pretrained network that writes a style: the `network` that the style's file names,
+    by default `writer`.
 
     Raises:
-        CheckpointError: if there is none of this name.
+        CheckpointError: if no pretrained network has this name.
         UserError: if styles of several networks are mixed.
     """
     files = fractions_of(style) if style else ()
@@ -92,10 +92,10 @@ def network_of(style: str | Path | None) -> Path:
 
 
 def style_values(path: Path) -> Mapping[str, Any]:
-    """Return what a style's file says; nothing for ink of another kind."""
+    """Return the values of a style's file; none for a file of ink in another format."""
     values = None
     if path.suffix.lower() == ".json":
-        with suppress(ConfigFault):  # what the file contains is said where ink is read
+        with suppress(ConfigFault):  # whoever reads the ink reports the fault
             values = read(path)
     return values if isinstance(values, dict) else {}
 

@@ -1,8 +1,8 @@
 """Text in one hand, as words that a page can be laid out with.
 
 A network writes lines as long as the lines of its training. Here a text is cut into such lines
-at blanks, and all are written in the hand of one primer and proofread: a page breaks its rows by
-the width of what was written (`handwriting.layout`), and no line has to be written again to fit.
+at blanks; all lines are written in the hand of one primer and proofread. A page breaks its rows by
+the width of the written words (`handwriting.layout`), so no line is written again to fit.
 """
 
 import math
@@ -26,19 +26,18 @@ from utils.batches import BATCH_SIZE
 LONGEST = 32
 """Characters of a line that is written at once, unless a word is longer (by eye, `writer` in three
 styles: 24 and 40 look alike; in hands of people, which it knows less, lines of 40 vary more)."""
-RAISED_SIZE = 0.6  # how small what is `RAISED` is, as a factor (assumed, by eye)
+RAISED_SIZE = 0.6  # size of a raised sign over the usual size (assumed, by eye)
 RAISED_BY = 0.9  # x-heights of a raised sign above the baseline (assumed, by eye)
-RAISED_GAP = 0.15  # x-heights between a raised sign and what is beside it (assumed, by eye)
-NARROWED = 0.85  # how much narrower a word is made without a doubt whether it can be read (assumed)
+RAISED_GAP = 0.15  # x-heights between a raised sign and its neighbours (assumed, by eye)
+NARROWED = 0.85  # factor down to which a narrowed word is surely legible (assumed)
 
 
 class Part(NamedTuple):
-    """A part of a word, which is drawn, raised, or neither.
+    """A part of a word: a fill, raised signs, or usual characters.
 
     Attributes:
         text: of the part.
-        room: that is left behind the part besides a usual blank, in x-heights; None where the word
-            goes on.
+        room: x-heights behind the part besides a usual blank; None where the word goes on.
     """
 
     text: str
@@ -73,23 +72,23 @@ class Passage:
 
     @property
     def room(self) -> float:
-        """What the indent leaves of a row: a word that is wider is made narrower."""
+        """The width of a row without the indent; wider words are narrowed to this width."""
         return self.width - self.indent
 
     @property
     def lines(self) -> list[str]:
-        """The texts that are written at once."""
+        """The texts of the lines, each written at once."""
         texts = [part.text for part in self.parts if not part.is_fill]
         return cut([text.translate(str.maketrans(RAISED)) for text in texts], LONGEST)
 
     @property
     def parts(self) -> list[Part]:
-        """Words, raised ones and fills apart."""
+        """The words; raised signs and fills are parts of their own."""
         signs, parts = "".join(RAISED), []
         kinds = rf"{FILL.pattern}|[{signs}]+|(?:(?!{FILL.pattern})[^{signs}])+"
         for word, blanks in re.findall(r"(\S+)( *)", self.text):
-            *first, last = re.findall(kinds, word)
-            parts += [Part(text, None) for text in first]
+            *earlier, last = re.findall(kinds, word)
+            parts += [Part(text, None) for text in earlier]
             parts.append(Part(last, self.hand.shape.blank * max(len(blanks) - 1, 0)))
         return parts
 
@@ -97,11 +96,11 @@ class Passage:
 def write_passages(
     passages: Sequence[Passage], seed: int = 0, *, progress: bool = False
 ) -> Iterator[tuple[list[WrittenWord], list[CheckedWord]]]:
-    """Yield the words of each passage, and as they were proofread; none for a passage
-    without a word. A bar shows how many lines are written, if `progress`.
+    """Yield the words of each passage, and its proofread words; both empty for a passage without
+    words. `progress`: show a progress bar of the lines.
 
-    `BATCH_SIZE` lines are written at a time. What a line becomes does not depend on the others: its
-    seed follows the seed of the line before.
+    `BATCH_SIZE` lines are written at a time. A line does not depend on the others: its seed follows
+    the seed of the line before.
     """
     jobs = [(passage.hand, text) for passage in passages for text in passage.lines]
     jobs = [(hand, text, number) for number, (hand, text) in enumerate(jobs, seed)]
@@ -128,17 +127,16 @@ def _written(jobs: Sequence[tuple[Hand, str, int]]) -> list[list[CheckedWord]]:
 def words_of(
     passage: Passage, lines: Iterator[list[CheckedWord]]
 ) -> tuple[list[WrittenWord], list[CheckedWord]]:
-    """Return the words of a passage with its fills between them, raised words raised, and as they
-    were proofread.
+    """Return the words of a passage, with its fills and raised signs, and its proofread words.
 
     Args:
         passage: whose lines were written.
-        lines: as they were proofread.
+        lines: the proofread words of each line.
     """
     parts = deque(passage.parts)
 
     def fills() -> list[CheckedWord]:
-        """Take the fills that are the next parts."""
+        """Remove the fills at the front of `parts`, and return them as words."""
         words = []
         while parts and parts[0].is_fill:
             words.append(_fill(passage, parts.popleft()))
@@ -149,11 +147,11 @@ def words_of(
     for line in lines:
         in_line: list[CheckedWord] = []
         for word in line:
-            of_word: list[Part] = []
+            word_parts: list[Part] = []
             for _ in word.text.split():
                 in_line += fills()
-                of_word.append(parts.popleft())
-            in_line.append(with_raised(word, of_word))
+                word_parts.append(parts.popleft())
+            in_line.append(with_raised(word, word_parts))
         words += fit_line(passage, in_line)
         checked += in_line
     for fill in fills():
@@ -183,8 +181,7 @@ def fit_line(passage: Passage, line: Sequence[CheckedWord]) -> list[WrittenWord]
 
 
 def with_raised(checked: CheckedWord, parts: Sequence[Part]) -> CheckedWord:
-    """Return a word raised if its only part is, and with the room behind it that its last part
-    has."""
+    """Return a word with the room behind its last part; raised if its only part is raised."""
     words = [*checked.words]
     if len(parts) == 1 and parts[0].text[0] in RAISED:
         for number, word in enumerate(words):

@@ -1,8 +1,8 @@
-"""The words of a written line: which strokes belong to which, and where they lie.
+"""The words of a written line: the strokes of each, and where they lie.
 
-A word is what lies between blanks. The window tells at every point which character is being
-written; delayed strokes, such as the bar of a `t` that is crossed when the next word has begun, go
-to the word that they lie over.
+Words are the parts of a text between blanks. The window tells at every point which character is
+being written; delayed strokes, such as the bar of a `t` that is crossed when the next word has
+begun, go to the word that they lie over.
 """
 
 import math
@@ -26,23 +26,23 @@ from utils.hand_measures import baseline_angle, baseline_of, slant
 from utils.ink import from_strokes, to_points, turned_back
 
 MIN_FRACTION = 0.2
-"""Fraction of a stroke's points in a second word from which the stroke is part of both words, which
-are then kept together (assumed: the window moves on some points before or after the pen)."""
+"""Fraction of a stroke's points in a second word from which the stroke joins both words to one
+(assumed: the window moves on some points before or after the pen)."""
 LINE_PRIOR = 1.0
-"""Letters and digits of a line from which half of its measured height above the hand's baseline is
-believed (measured, lab notebook: words on their line)."""
+"""Letters and digits of a line that correct half of its measured distance from the hand's baseline
+(measured, lab notebook: words on their line)."""
 TURN_PRIOR = 2.0
-"""The same of a line's slant, which a few downstrokes show, and of its baseline's slope (measured,
-`writer` in five styles: lines of 24 characters lean 3 to 6 degrees other than their primer, and 1.3
-other than each other; lab notebook: the lines of a page)."""
-WIDTH_PRIOR = 6.0  # the same of the width of letters (measured: the lines of a page)
-MAX_WIDENED = 1.33  # by how much letters are widened or narrowed at most (assumed)
-TALL = 0.6  # least height of a tall stroke over that of the tallest (assumed)
-MIN_GAP_RATIO = 0.8  # usual gaps (by eye: with 0.6 words run together in rows that are full)
-MAX_GAP_RATIO = 1.35  # usual gaps (by eye: with 1.7 words look scattered)
-MIN_GAP = 1.0  # x-heights (by eye: what people see)
-MAX_HOLE = 0.45  # usual gaps between words, within a word (by eye: what people see)
-MAX_HOLE_BEFORE_MARK = 0.3  # the same before a full stop or comma (by eye: what people see)
+"""Letters and digits that correct half of a line's slant, which a few downstrokes show, and of its
+baseline's slope (measured, `writer` in five styles: lines of 24 characters lean 3 to 6 degrees from
+their primer, and 1.3 from each other; lab notebook: the lines of a page)."""
+WIDTH_PRIOR = 6.0  # letters that correct half of their width (measured: the lines of a page)
+MAX_WIDENED = 1.33  # largest factor by which letters are widened or narrowed (assumed)
+TALL = 0.6  # least height of a tall stroke over the tallest stroke (assumed)
+MIN_GAP_RATIO = 0.8  # least gap over the usual (by eye: with 0.6 words run together in full rows)
+MAX_GAP_RATIO = 1.35  # largest gap over the usual (by eye: with 1.7 words look scattered)
+MIN_GAP = 1.0  # least gap in x-heights (by eye: what people see)
+MAX_HOLE = 0.45  # hole within a word over the usual gap of words (by eye: what people see)
+MAX_HOLE_BEFORE_MARK = 0.3  # `MAX_HOLE` before a full stop or comma (by eye: what people see)
 
 Inks = list[list[np.ndarray]]
 """The strokes `(n, 2)` of each word of a line."""
@@ -52,9 +52,9 @@ def written_words(line: Line, shape: HandShape, degrees: float | None) -> list[W
     """Return the words of a line in a hand: level, in x-heights, each from its left edge.
 
     Args:
-        line: of a network with a text; a primer's part is left out.
+        line: of a network that takes a text; the primer is left out.
         shape: of the hand.
-        degrees: that words are to lean from upright to the right; None as the hand does.
+        degrees: by which words lean from upright to the right; None for the hand's own slant.
     """
     if not line.title.strip() or not len(line.written):
         return []
@@ -72,17 +72,17 @@ def written_words(line: Line, shape: HandShape, degrees: float | None) -> list[W
 
 
 def cut_words(letters: LetterStrokes, title: str) -> tuple[list[str], Inks]:
-    """Return the texts of the words of a line, with blanks where one stroke runs through several,
-    and their strokes, in the order of writing.
+    """Return the texts of the words of a line, and their strokes in the order of writing. Words
+    through which one stroke runs are one text, with blanks.
 
-    A word without ink, which the network left out, is missing.
+    Words without ink, which the network left out, are missing.
 
     Args:
         letters: of the line.
-        title: the end of the line's text, behind the primer's.
+        title: the end of the line's text, behind the primer's text.
     """
     words = [*re.finditer(r"\S+", title)]
-    word_of = np.full(len(letters.text) + 1, -1)  # of each character; -1 at blanks
+    word_of = np.full(len(letters.text) + 1, -1)  # word of each character; -1 at blanks
     for number, word in enumerate(words):
         word_of[len(letters.text) - len(title) :][word.start() : word.end()] = number
     # The fraction of each stroke's points in each word, `(strokes, words)`.
@@ -109,14 +109,14 @@ def cut_words(letters: LetterStrokes, title: str) -> tuple[list[str], Inks]:
 
 
 def _with_delayed_strokes(strokes: Iterable[np.ndarray], words: Iterable[int]) -> list[int]:
-    """Return the number of the word of each stroke, with delayed strokes given to the word that
-    they lie over.
+    """Return the number of the word of each stroke; a delayed stroke goes to the word that it lies
+    over.
 
-    A stroke that begins a word, or lies beyond all ink of the words before, stays.
+    A stroke that begins a word, or lies beyond all ink of the words before, stays in its word.
 
     Args:
         strokes: positions `(n, 2)`.
-        words: the word that most points of each stroke are of, -1 if all are of blanks.
+        words: for each stroke the word of most of its points; -1 if all belong to blanks.
     """
     spans: dict[int, tuple[float, float]] = {}
     owners = []
@@ -131,7 +131,7 @@ def _with_delayed_strokes(strokes: Iterable[np.ndarray], words: Iterable[int]) -
             covered = overlap[nearest] > 0.5 * max(right - left, 1e-9)
             if word < 0 or (covered and overlap[nearest] > overlap.get(word, -np.inf)):
                 word = nearest
-        word = max(word, 0)  # the first stroke, at a blank: of the first word
+        word = max(word, 0)  # a first stroke at a blank belongs to the first word
         first, last = spans.get(word, (left, right))
         spans[word] = min(first, left), max(last, right)
         owners.append(word)
@@ -139,8 +139,8 @@ def _with_delayed_strokes(strokes: Iterable[np.ndarray], words: Iterable[int]) -
 
 
 def level(inks: Inks, shape: HandShape, characters: int) -> Inks:
-    """Turn words as much as the hand's own line is turned to be level, and then by the slope that
-    is left, as far as so many characters tell the slope.
+    """Return words turned level: by the angle of the hand's primer, then by the slope that is left,
+    the further the more characters show this slope.
 
     Args:
         inks: positions relative to the point where the primer begins.
@@ -154,8 +154,8 @@ def level(inks: Inks, shape: HandShape, characters: int) -> Inks:
 
 
 def widen(inks: Inks, shape: HandShape, text: str, characters: int) -> Inks:
-    """Make letters as wide as the hand's, as far as so many characters tell how wide they are; the
-    hand's lean stays."""
+    """Return words with letters as wide as the hand's, the closer the more characters show their
+    width; the hand's lean stays."""
     written = sum(right - left for left, right in map(extent, inks)) / shape.letter
     wider = shape.letter_width / letter_width(written, text)
     wider = math.exp(shrunk(math.log(wider), characters, WIDTH_PRIOR))
@@ -165,7 +165,7 @@ def widen(inks: Inks, shape: HandShape, text: str, characters: int) -> Inks:
 
 
 def shear(inks: Inks, shape: HandShape, degrees: float, characters: int) -> Inks:
-    """Let words lean by so many degrees from upright to the right."""
+    """Return words that lean by some degrees from upright to the right."""
     lean = slant(from_strokes([*chain(*inks)])) - shape.lean
     lean = shape.lean + shrunk(lean, characters, TURN_PRIOR)
     matrix = np.array([[1.0, 0.0], [lean - math.tan(math.radians(degrees)), 1.0]])
@@ -173,8 +173,8 @@ def shear(inks: Inks, shape: HandShape, degrees: float, characters: int) -> Inks
 
 
 def place(texts: Sequence[str], inks: Inks, shape: HandShape, characters: int) -> list[WrittenWord]:
-    """Return words in x-heights, each from its left edge and the baseline of the line, with the gap
-    behind it and with clear signs."""
+    """Return words in x-heights, each from its left edge and the line's baseline, with the gap
+    behind it and with repaired signs."""
     base = baseline_of_words(inks, "".join(texts))
     height = shape.baseline + shrunk(base - shape.baseline, characters, LINE_PRIOR)
     sides = [*map(extent, inks)]
@@ -191,8 +191,8 @@ def place(texts: Sequence[str], inks: Inks, shape: HandShape, characters: int) -
 
 
 def baseline_of_words(inks: Inks, text: str) -> float:
-    """Return the y of the baseline of level words: without small letters, whose turning points tell
-    the baseline, that on which most of the tall strokes stand."""
+    """Return the y of the baseline of level words, from the turning points of small letters;
+    without small letters the median y of the feet of tall strokes."""
     strokes = [*chain(*inks)]
     if any(map(str.islower, text)):
         return baseline_of(strokes)
@@ -202,7 +202,7 @@ def baseline_of_words(inks: Inks, text: str) -> float:
 
 
 def closed(strokes: Sequence[np.ndarray], space: float) -> list[np.ndarray]:
-    """Return the strokes of a word in x-heights, those behind a hole in it moved to the left.
+    """Return the strokes of a word in x-heights; strokes behind a wide hole move to the left.
 
     Args:
         strokes: of the word.
@@ -221,10 +221,10 @@ def closed(strokes: Sequence[np.ndarray], space: float) -> list[np.ndarray]:
 
 
 def usual_gap(gap: float, space: float) -> float:
-    """Return a gap within the bounds of the usual `space`."""
+    """Return a gap, limited by its bounds beside the usual `space`."""
     return max(min(max(gap, MIN_GAP_RATIO * space), MAX_GAP_RATIO * space), MIN_GAP)
 
 
 def shrunk(measured: float, characters: int, prior: float) -> float:
-    """Return as much of a measured difference as so many characters tell; 0 if it is NaN."""
+    """Return the fraction of a measured difference that the characters show; 0 if it is NaN."""
     return float(np.nan_to_num(measured)) * characters / (characters + prior)

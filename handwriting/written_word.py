@@ -8,15 +8,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class WrittenWord:
-    """A written word, or several through which one stroke runs; lengths in x-heights, on paper in
-    millimetres.
+    """A written word, or several words through which one stroke runs. Lengths are in x-heights, on
+    paper in millimetres.
 
     Attributes:
         strokes: positions `(n, 2)`, x from the word's left edge, y from its baseline, downwards.
         width: of the ink.
         gap: from the right edge to the next word's left edge.
         text: of the word.
-        doubt: why the word may not be what the text says; empty if it is.
+        doubt: why the word may not be legible as its text; empty without a doubt.
     """
 
     strokes: tuple[np.ndarray, ...]
@@ -31,7 +31,7 @@ class WrittenWord:
         return replace(self, strokes=strokes, width=self.width * factor, gap=self.gap * factor)
 
     def narrowed(self, width: float) -> "WrittenWord":
-        """Return the word with another width, which may be larger, too; its height stays."""
+        """Return the word narrowed or widened to a width; its height stays."""
         factor = np.array([width / self.width, 1.0])
         strokes = tuple(stroke * factor for stroke in self.strokes)
         return replace(self, strokes=strokes, width=width)
@@ -54,6 +54,6 @@ def strokes_in_row(words: Sequence[WrittenWord], stretch: float = 1.0) -> tuple[
 
 
 def extent(strokes: Iterable[np.ndarray]) -> tuple[float, float]:
-    """Return how far left and right strokes reach."""
+    """Return the x of the left and the right edge of strokes."""
     x = np.concatenate([*strokes])[:, 0]
     return float(x.min()), float(x.max())

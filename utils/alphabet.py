@@ -1,9 +1,8 @@
 """The characters that a network knows, and their numbers; text in one normal form.
 
 The same visible text can be typed in several ways, such as `é` as one character or as `e` and a
-combining accent. Texts are converted to Unicode's normal form C (NFC), which is unique: composed
-where there is a composed character. Others, such as `x̂` or an emoji of several parts, stay
-sequences of characters.
+combining accent. Texts are converted to Unicode's normal form C (NFC), which is unique: a composed
+character where there is one. `x̂`, or an emoji of several parts, stays a sequence of characters.
 """
 
 import unicodedata
@@ -15,20 +14,20 @@ import numpy as np
 from utils.checks import DataError, UserError, short
 
 PANGRAM = "Sphinx of black quartz, judge my vow"
-"""Every letter, in a line of usual length."""
+"""A line of usual length with every letter."""
 
 WRONG = "\N{REPLACEMENT CHARACTER}"
-"""In a text, for ink that is no character; a recogniser may learn it like a character."""
+"""Stands in a text for ink that is no character; a recogniser may learn this sign."""
 
 WIDTH = 110
-"""Columns of a terminal that a table takes at most (assumed)."""
+"""Most columns of a table in a terminal (assumed)."""
 
 SHOWN = 10
-"""Characters that a message lists at most."""
+"""Most characters that a message lists (assumed)."""
 
 
 def nfc(text: str) -> str:
-    """Return a text in Unicode's normal form C, see above. Its length may change."""
+    """Return a text in Unicode's normal form C, which may change its length."""
     return unicodedata.normalize("NFC", text)
 
 
@@ -69,8 +68,7 @@ class Alphabet:
     """Characters, each numbered by its index in the list. Texts are converted to NFC first.
 
     Args:
-        characters: single characters (code points), each once; `encode` turns the n-th into n
-            (from 0).
+        characters: single characters (code points), each once, numbered from 0 by their order.
 
     Raises:
         DataError: if an element is not a single character, is repeated, or cannot occur in NFC,

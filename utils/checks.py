@@ -61,7 +61,7 @@ class ConfigFault(UserError):
     """A fault of a config: a value that does not fit.
 
     Attributes:
-        key: dotted; or the name of a constructor's argument.
+        key: dotted key, or the name of a constructor's argument.
         value: as in JSON, or `ABSENT`.
         expected: what is accepted.
         source: the origin of the value: a file, an option.
@@ -102,7 +102,7 @@ class DataError(UserError):
 
 
 class CheckpointError(UserError):
-    """A file that is not a checkpoint, or not one for this purpose."""
+    """A file that is not a checkpoint, or a checkpoint that does not suit the purpose."""
 
 
 class NotFinite(UserError, ValueError):
@@ -113,7 +113,7 @@ DEVICES = "auto, cpu, cuda, cuda:N or mps"
 
 
 def device_name(name: str) -> str:
-    """Return a valid name of a device, which need not exist; raise a UserError for another name."""
+    """Return the name of a device, which need not exist; raise a UserError for an invalid name."""
     if not re.fullmatch(r"auto|cpu|cuda|cuda:[0-9]+|mps", name):
         raise UserError(f"device {name!r}: {DEVICES} is accepted")
     return name
@@ -139,8 +139,8 @@ def short(value: Any) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, at most 200 characters of it."""
-    with suppress(Exception):  # in the user's __str__, or because there is no line
+    """Return at most 200 characters of the first line of an error's message."""
+    with suppress(Exception):  # a user's __str__ may raise, and a message may have no line
         return str(error).splitlines()[0][:200]
     return type(error).__name__
 

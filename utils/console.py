@@ -26,8 +26,8 @@ class _Escaping(io.TextIOWrapper):
 class _Output(io.FileIO):
     """The raw stream beneath a standard stream: writing to it never fails.
 
-    A run does not depend on its output. If the reader has gone, output is dropped silently; another
-    failure of writing, such as a full disk, is reported once.
+    A run does not depend on its output. If the reader of a pipe has gone, output is dropped
+    silently; any other failure, such as a full disk, is reported once.
     """
 
     failed = False
@@ -45,7 +45,7 @@ class _Output(io.FileIO):
 
 
 def set_up() -> None:
-    """From here on, let one of `SIGNALS` end the process with one line, and printing never fail.
+    """From now on, let each of `SIGNALS` end the process with one line, and printing never fail.
 
     Characters outside a stream's encoding, such as undecodable bytes of file names, are escaped.
     """
@@ -56,8 +56,8 @@ def set_up() -> None:
         try:
             os.fstat(number)
         except OSError:
-            # Without a stream of this number the next opened file would get it, and the output.
-            # Opened read-only, so that the first write fails and is reported.
+            # If no stream had this number, the next opened file would get it, and the output. The
+            # device is opened read-only, so that the first write fails and is reported.
             os.open(os.devnull, mode)
     for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name) or open(number, "w", closefd=False)  # noqa: SIM115
@@ -69,10 +69,10 @@ def set_up() -> None:
 
 
 class Interruptible:
-    """Inside, after `set_up`, one of `SIGNALS` raises KeyboardInterrupt with its number.
+    """A block in which, after `set_up`, one of `SIGNALS` raises KeyboardInterrupt with its number.
 
-    In the middle of an import a KeyboardInterrupt can become another error; the block turns that
-    back. A second signal ends the process at once.
+    An import can turn a KeyboardInterrupt into an error of its own; the block raises the
+    KeyboardInterrupt again. A second signal ends the process at once.
     """
 
     def __enter__(self) -> None:
@@ -97,7 +97,7 @@ class Interruptible:
 
 
 def status_of(interrupt: KeyboardInterrupt) -> int:
-    """Return the exit status after a signal, as a shell has it."""
+    """Return the exit status after a signal, as shells report it."""
     return 128 + next(iter(interrupt.args), signal.SIGINT)
 
 
@@ -108,14 +108,14 @@ def output_is_lost() -> bool:
 
 
 def _end(number: int, _frame: object) -> None:
-    # Not by an exception, which in the middle of an import can become another error.
+    # Exit without an exception, which an import can turn into an error of its own.
     _say("error: interrupted")
     os._exit(128 + number)
 
 
 def _say(line: str) -> None:
     """Print a line to standard error, past a buffer that may be in use."""
-    try:  # noqa: SIM105 (contextlib has other modules loaded)
+    try:  # noqa: SIM105 (contextlib would load further modules)
         os.write(2, f"{line}\n".encode())
     except OSError:
         pass

@@ -6,25 +6,25 @@ from utils.hand_measures import baseline, levelled
 from utils.ink import strokes
 
 LATE = 5.0
-"""X-heights from a mark back to the end of the ink before it, from which the mark is late (measured
-on testset_v and testset_t, dots and bars written last: 3, 5 and 8 give nearly the same)."""
+"""Least x-heights that the pen goes back from the end of the ink to a late mark (measured on
+testset_v and testset_t, dots and bars written last: 3, 5 and 8 give nearly the same)."""
 MARK_ABOVE = 0.6
-"""X-heights from the baseline up to the lower end of a mark, at least (assumed)."""
+"""Least x-heights from the baseline up to the lower end of a mark (assumed)."""
 MARK_WIDTH = 2.5
-"""X-heights of a mark's width, at most (assumed)."""
+"""Most x-heights of a mark's width (assumed)."""
 ACROSS = 4.0
-"""Weight of a distance along the row, where a distance across it has 1 (assumed: a quotation mark
-then belongs to the full stop before it)."""
+"""Weight of a distance along the row over the weight of a distance across it (assumed: a quotation
+mark then belongs to the full stop before it)."""
 BEFORE = 0.25
-"""X-heights from a mark to the letter behind it, from which the mark comes before the letter
-(assumed: true of the quotation mark before a word, not of the dot of an `i` that leans back)."""
+"""Least x-heights from a mark to the nearest letter, if the mark comes before the letter (assumed:
+true of the quotation mark before a word, not of the dot of an `i` that leans back)."""
 
 
 def are_marks(ink: np.ndarray, height: float) -> np.ndarray:
-    """Return which strokes of a row are marks over letters, `(strokes,)` bool; see `undelayed`."""
+    """Return whether each stroke of a row is a mark over letters, `(strokes,)` bool."""
     level, _ = levelled(ink)
-    above, widest = baseline(level) - MARK_ABOVE * height, MARK_WIDTH * height
-    return np.array([p[:, 1].max() < above and np.ptp(p[:, 0]) < widest for p in strokes(level)])
+    lowest, widest = baseline(level) - MARK_ABOVE * height, MARK_WIDTH * height
+    return np.array([p[:, 1].max() < lowest and np.ptp(p[:, 0]) < widest for p in strokes(level)])
 
 
 def undelayed(ink: np.ndarray, height: float, late: float = LATE) -> list[np.ndarray]:
@@ -39,7 +39,7 @@ def undelayed_order(ink: np.ndarray, height: float, late: float = LATE) -> np.nd
     Args:
         ink: `(points, 3)`.
         height: the x-height.
-        late: as `LATE`; by 0 all marks are late.
+        late: replaces `LATE`; with 0 all marks are late.
     """
     written = strokes(ink)
     right = np.array([part[:, 0].max() for part in written])
@@ -52,11 +52,11 @@ def undelayed_order(ink: np.ndarray, height: float, late: float = LATE) -> np.nd
         return np.arange(len(written))
     points, starts = np.concatenate(parts), np.cumsum([0, *map(len, parts[:-1])])
     left, right = (edge.reduceat(points[:, 0], starts) for edge in (np.minimum, np.maximum))
-    place = np.arange(len(parts), dtype=np.float64)
+    order = np.arange(len(parts), dtype=np.float64)
     for mark in np.flatnonzero(is_mark & is_late):
         x, y = (points - (parts[mark].min(axis=0) + parts[mark].max(axis=0)) / 2).T
         apart = np.minimum.reduceat(np.hypot(ACROSS * x, y), starts)
         nearest = letters[apart[letters].argmin()]
         is_before = left[mark] + right[mark] < 2 * (left[nearest] - BEFORE * height)
-        place[mark] = nearest + (-0.5 if is_before else 0.5)
-    return np.lexsort((left + right, place))
+        order[mark] = nearest + (-0.5 if is_before else 0.5)
+    return np.lexsort((left + right, order))

@@ -1,4 +1,4 @@
-"""Reading of text files, atomic writing by a renamed temporary file, and the folder for caches."""
+"""Reading of text files, atomic writing by renaming a temporary file, and the folder for caches."""
 
 import errno
 import json
@@ -43,8 +43,7 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file named by a user, for reading.
 
     Raises:
-        OSError: if it cannot be opened, or is not a regular file: a pipe or a device could block
-            forever.
+        OSError: if the file cannot be opened, or is not regular: a pipe could block forever.
     """
     _target(path)
     return open(path, "rb")
@@ -54,7 +53,7 @@ def read_text(path: str | Path, most: int | None = None) -> str:
     """Return the text of a file, or of standard input if `path` is "-".
 
     Raises:
-        UserError: if it cannot be read, is longer than `most` bytes, or is not UTF-8.
+        UserError: if the file cannot be read, is longer than `most` bytes, or is not UTF-8.
     """
     name = "standard input" if path == "-" else path
     if path == "-" and sys.stdin is None:
@@ -77,7 +76,7 @@ def read_lines(path: str | Path) -> list[str]:
     """Return the non-empty lines of a text file; see `read_text`.
 
     Raises:
-        UserError: if it has none.
+        UserError: if the file has no such line.
     """
     lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     if not lines:
@@ -86,7 +85,11 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def _target(path: str | os.PathLike[str]) -> tuple[Path, int | None]:
-    """Return the regular file at the end of symbolic links, and its permissions, if it exists."""
+    """Return the file at the end of symbolic links, and its permissions; None if it is missing.
+
+    Raises:
+        OSError: if the path leads to a folder, or to a file that is not regular.
+    """
     target = Path(os.path.realpath(path) if os.path.islink(path) else path)
     try:
         mode = os.stat(path).st_mode
@@ -133,10 +136,10 @@ def make_room(
     """Make the folder of a file, and check that `path` can be written, before any work is done.
 
     Args:
-        path: the file, or a place in `folder`.
+        path: the file, or a path in `folder`.
         option: of the command line, for the message.
-        folder: None for the parent of `path`.
-        is_checked_only: whether nothing is made.
+        folder: that is made; None for the parent of `path`.
+        is_checked_only: make no folder.
 
     Raises:
         UserError: naming the option.
@@ -158,7 +161,7 @@ def make_room(
 def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
     """Make `path` a copy of `source`, atomically; if possible as a hard link.
 
-    Neither may be changed in place afterwards, only replaced.
+    Afterwards neither file may be changed in place, only replaced.
     """
     source, path = Path(source), Path(path)
     # Renaming a hard link to another link of the same file does nothing.
@@ -167,14 +170,14 @@ def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
     try:
         with _replacing(path) as temporary:
             os.link(source, temporary)
-    except OSError:  # Another file system, or one without hard links.
+    except OSError:  # The file system is not the same, or has no hard links.
         atomic_write(path, lambda file: file.write(source.read_bytes()))
 
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """Yield the name of a temporary file beside `path`, which is then renamed to it."""
-    # No longer than a file system allows if the name of `path` is no longer.
+    """Yield the name of a temporary file beside `path`, which is then renamed to `path`."""
+    # The name is cut, so that it is not too long for the file system.
     unique = f"{os.getpid()}-{secrets.token_hex(4)}"
     temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")
     with errors_name(path):
@@ -190,7 +193,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def errors_name(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Name `path` in an OSError, instead of a temporary file or none."""
+    """Name `path` in an OSError that names a temporary file, or no file."""
     try:
         yield
     except OSError as error:
@@ -230,8 +233,8 @@ def set_aside(path: Path, why: str = "unreadable") -> Path:
 
 
 def sync_folder(folder: Path) -> None:
-    """Sync the folder's new entry to the disk as well, so that a power cut does not undo it."""
-    if os.name == "nt":  # Windows opens no folders; its rename needs no such step.
+    """Sync a folder's new entry to the disk, so that a power cut does not undo the renaming."""
+    if os.name == "nt":  # Windows cannot open folders, and renames without this step.
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -6,14 +6,14 @@ from functools import cache
 from matplotlib import font_manager
 
 UNSUITABLE = ("Last Resort", "STIXNonUnicode", "STIXSize", "cm")
-"""First letters of the names of fonts whose glyphs are not those of their characters."""
+"""First letters of the names of fonts whose glyphs do not show their characters."""
 
 
 def drawable(text: str, font: str = "DejaVu Sans") -> tuple[str, list[str]]:
     """Return a text that can be drawn, and the fonts for it.
 
     Args:
-        text: a character that no installed font has becomes its code point, as U+12000.
+        text: to draw; a character that no installed font has becomes its code point, as U+12000.
         font: the first choice for each character.
     """
     drawn, fonts = "", [font]

@@ -22,28 +22,27 @@ from utils.ink import (
 )
 
 TOLD_LINES = 8
-"""Most lines of a hand that a network is told (assumed: more lines tell little more)."""
+"""Most lines of a hand that a network is told (assumed: further lines tell little)."""
 FLAT = 0.3
 """X-heights of the largest vertical segment that counts as flat (assumed)."""
 STEP = 0.1
 """X-heights between the points at which the path's direction is measured (assumed: recorded points
 of IAM-OnDB are some 0.15 apart)."""
 MAX_STEPS = 100_000
-"""Steps along a line at most; on a longer path steps are wider (assumed: a line has some 5,000)."""
+"""Most steps along a line; on longer paths steps are wider (assumed: a line has some 5,000)."""
 LEAST_WIDTH = 4.0
-"""X-heights of the narrowest line that has a baseline to measure (assumed)."""
+"""X-heights of the narrowest line whose baseline is measured (assumed)."""
 MAX_LEAN = 50.0
 """Degrees of the strongest slant: segments that lean more are not counted (assumed)."""
 WIDEST = 100.0
-"""X-heights of the width of a line for each character, at most (assumed: lines have one to three).
-"""
+"""Most x-heights of a line for each character (assumed: lines have one to three)."""
 ABOVE = 0.75
-"""X-heights from the baseline to a high mark, at least (by eye, lab notebook: what people see)."""
+"""Least x-heights from the baseline to a high mark (by eye, lab notebook: what people see)."""
 HIGH_MARK = 0.75
-"""X-heights of the largest high mark, such as the dot of an `i` (by eye, likewise)."""
+"""X-heights of the largest high mark, such as the dot of an `i` (by eye: what people see)."""
 
 TURN = 0.8
-"""Heights of a character after which the pen may come back to close a ring (assumed)."""
+"""Heights of a character that the pen goes, at least, until it closes a ring (assumed)."""
 BENT = 0.1
 """Largest bend of a straight stroke, over the distance of its ends (measured: of 120 `I` of
 `writer` in three styles 113 bend by at most 0.04, one by 0.06; the others are several strokes)."""
@@ -59,13 +58,13 @@ def strokes_per_character(lines: Iterable[tuple[np.ndarray, str]]) -> float:
 
 
 def too_wide(ink: np.ndarray, text: str) -> bool:
-    """Return whether a line is wider than its text can be, as by a point far off."""
+    """Return whether a line is too wide for its text, as with a point far off."""
     left, _, right, _ = bounds(ink)
     return right - left > WIDEST * len(text) * x_height(ink)
 
 
 def baseline_angle(ink: np.ndarray) -> float:
-    """Return the angle of the baseline in radians, positive where it falls to the right.
+    """Return the angle of the baseline in radians, positive if the baseline falls to the right.
 
     The angle is the median slope over pairs of low turning points that are well apart (Theil-Sen),
     which a few descenders do not change; NaN for ink `(points, 3)` that is narrower than
@@ -75,7 +74,7 @@ def baseline_angle(ink: np.ndarray) -> float:
     segments = vertical_segments(ink)
     down = segments[segments[:, 3] > FLAT * letter]
     low = down[:, :2] + down[:, 2:]
-    # In very long lines only every n-th point: all pairs would be too many.
+    # Very long lines would have too many pairs: only every n-th point is used.
     low = low[:: max(1, math.ceil(len(low) / 400))]
     first, second = np.triu_indices(len(low), 1)
     run = low[second] - low[first]
@@ -87,7 +86,7 @@ def baseline_angle(ink: np.ndarray) -> float:
 
 
 def levelled(ink: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return a line's ink turned level, `(points, 3)` float64, and its `baseline_angle` before."""
+    """Return a line's ink turned level, `(points, 3)` float64, and the `baseline_angle` it had."""
     angle = baseline_angle(ink)
     level = np.array(ink, dtype=np.float64)
     level[:, :2] = turned_back(level[:, :2], angle)
@@ -132,16 +131,15 @@ def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Return the x-height within parts of a level line, `(parts,)`.
 
     The x-height is the distance of the median low turning point from the median high turning point:
-    ascenders, descenders and capitals are fewer than the letters between. Measured on lines of
-    `EmbeddedDataset` whose height grows to 0.8 or 1.25 times, the ratio of two parts follows within
-    2 %.
+    ascenders, descenders and capitals are fewer than small letters. In lines of `EmbeddedDataset`
+    whose height changes to 0.8 or 1.25 times, the ratio of two parts follows within 2 % (measured).
 
     Args:
         ink: `(points, 3)`.
         edges: of the parts in x, `(parts + 1,)`, relative to `to_points`.
 
     Returns:
-        NaN for a part with less than four low or high turning points, or without a positive height.
+        NaN for a part with fewer than four low or high turning points, or no positive height.
     """
     high, low = _turning_points(ink)
     heights = np.full(len(edges) - 1, math.nan)
@@ -157,7 +155,8 @@ def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:
 def at_steps(
     parts: Sequence[np.ndarray], step: float, finer: int = 1
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """Yield strokes `(n, 2)` of two steps or more, with `finer` points a step, and lengths."""
+    """Yield the strokes `(n, 2)` of two steps or more, with `finer` points a step, and the length
+    of each."""
     paths = [path_along(part) for part in parts]
     step = max(step, sum(path[-1] for path in paths) / MAX_STEPS)
     for part, path in zip(parts, paths, strict=True):
@@ -166,8 +165,8 @@ def at_steps(
 
 
 def gaps(parts: Sequence[np.ndarray], lean: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gaps in x between level strokes `(n, 2)` after their slant `lean` is undone, from
-    left to right, and the numbers of the strokes in this order.
+    """Return the gaps in x between level strokes `(n, 2)` from left to right, and the numbers of
+    the strokes in this order. First the slant `lean` is undone.
 
     A gap is negative where strokes overlap.
     """
@@ -178,7 +177,7 @@ def gaps(parts: Sequence[np.ndarray], lean: float) -> tuple[np.ndarray, np.ndarr
 
 
 def word_gaps(ink: np.ndarray, text: str, lean: float = 0.0) -> np.ndarray:
-    """Return the widest gaps between strokes of a level line, taken as those between its words.
+    """Return the widest gaps between strokes of a level line, as many as gaps between its words.
 
     Args:
         ink: `(points, 3)`.
@@ -206,10 +205,10 @@ def high_marks(parts: Sequence[np.ndarray]) -> int:
 
 
 def ring_area(parts: Sequence[np.ndarray]) -> float:
-    """Return the area of the ring of strokes `(n, 2)`, over their height squared.
+    """Return the area of the ring in strokes `(n, 2)`, over the strokes' height squared.
 
-    The ring ends where the path comes nearest to an earlier place, at least `TURN` heights before
-    along the path.
+    The ring ends where the path comes nearest to a point at least `TURN` heights back along the
+    path.
     """
     if not (height := float(np.ptp(np.concatenate(parts)[:, 1]))):
         return 0.0
@@ -223,10 +222,10 @@ def ring_area(parts: Sequence[np.ndarray]) -> float:
 
 
 def segments_cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return which of segments `(n, 2, 2)` cross which of others `(m, 2, 2)`, `(n, m)`."""
+    """Return which segments `(n, 2, 2)` cross which segments `(m, 2, 2)`, `(n, m)` bool."""
     start, along = first[:, None, 0], (first[:, 1] - first[:, 0])[:, None]
-    other, across = second[None, :, 0], (second[:, 1] - second[:, 0])[None]
-    apart, turn = other - start, _cross(along, across)
+    second_start, across = second[None, :, 0], (second[:, 1] - second[:, 0])[None]
+    apart, turn = second_start - start, _cross(along, across)
     with np.errstate(divide="ignore", invalid="ignore"):
         places = _cross(apart, across) / turn, _cross(apart, along) / turn
     return np.logical_and(*((place >= 0) & (place <= 1) for place in places))

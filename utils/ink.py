@@ -14,14 +14,14 @@ import numpy as np
 from utils.checks import DataError
 
 DOT_INK = np.array([[0.0, 0.0, 1.0]], np.float32)
-"""The least ink."""
+"""The least ink: a dot."""
 
 
 def check_ink(ink: np.ndarray) -> np.ndarray:
     """Return `ink` as an array `(points, 3)` of finite numbers, at least one point.
 
     Raises:
-        DataError: if `ink` is something else, saying what.
+        DataError: if `ink` does not have this form, saying why.
     """
     ink = np.asarray(ink)
     if ink.ndim != 2 or ink.shape[1] != 3:
@@ -35,7 +35,7 @@ def check_ink(ink: np.ndarray) -> np.ndarray:
 
 
 def to_points(ink: np.ndarray) -> np.ndarray:
-    """Return the positions of the points, `(points, 2)` float64, the first at its offset."""
+    """Return the positions of the points, `(points, 2)` float64; the first is its offset."""
     return np.cumsum(check_ink(ink)[:, :2], axis=0, dtype=np.float64)
 
 
@@ -56,10 +56,10 @@ def pieces(ink: np.ndarray, shades: np.ndarray) -> list[tuple[np.ndarray, int]]:
     """
     divided, start = [], 0
     for points in strokes(ink):
-        of_stroke = np.asarray(shades[start : start + len(points)]).astype(int)
-        changes = np.flatnonzero(np.diff(of_stroke)) + 1
+        stroke_shades = np.asarray(shades[start : start + len(points)]).astype(int)
+        changes = np.flatnonzero(np.diff(stroke_shades)) + 1
         for first, last in pairwise([0, *changes.tolist(), len(points)]):
-            divided.append((points[max(first - 1, 0) : last], int(of_stroke[first])))
+            divided.append((points[max(first - 1, 0) : last], int(stroke_shades[first])))
         start += len(points)
     return divided
 
@@ -83,7 +83,7 @@ def from_strokes(positions: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def path_along(points: np.ndarray) -> np.ndarray:
-    """Return the length of the line through `points` `(n, 2)` up to each of them, `(n,)`."""
+    """Return the length of the line through `points` `(n, 2)` up to each point, `(n,)`."""
     steps = np.diff(points, axis=0)
     lengths = np.sqrt(steps[:, 0] ** 2 + steps[:, 1] ** 2)
     return np.concatenate([[0.0], np.cumsum(lengths)])
@@ -136,11 +136,11 @@ def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
 
 
 def turned_back(points: np.ndarray, angle: float) -> np.ndarray:
-    """Return points or offsets `(n, 2)`, as float64, of a line that is turned back by its angle.
+    """Return a line's points or offsets `(n, 2)` turned back by the line's angle, as float64.
 
     Args:
         points: of the line.
-        angle: of the line, in radians, y downwards; NaN, if it could not be measured, counts as 0.
+        angle: of the line, in radians, y downwards; NaN, where not measurable, counts as 0.
     """
     if math.isnan(angle):
         angle = 0.0
@@ -164,11 +164,11 @@ def x_height(ink: np.ndarray) -> float:
 
 
 def row_starts(ink: np.ndarray) -> list[int]:
-    """Return the strokes with which rows of writing begin, the first of them 0.
+    """Return the numbers of the strokes with which rows of writing begin; the first is 0.
 
-    A row begins with a stroke that lies lower than those of the row before, by more than 1.6
-    x-heights, and in the left part of that row (measured on lists and sentences of UNIPEN: of
-    32,000 single words 9 seem to have a second row, mostly by a line drawn under them).
+    A row begins with a stroke that lies more than 1.6 x-heights lower than the strokes of the row
+    before, and in the left part of this row (measured on lists and sentences of UNIPEN: of 32,000
+    single words 9 seem to have a second row, mostly by a line drawn under them).
     """
     parts, height = strokes(ink), x_height(ink)
     left, right, middles = np.inf, -np.inf, []

@@ -12,9 +12,9 @@ def best_monotonic_path(scores: np.ndarray, optional: np.ndarray | None = None) 
     Args:
         scores: `(rows, columns)`, finite, with at least as many rows as columns that are not
             optional.
-        optional: which columns may be left out, `(columns,)` bool, no two of them side by side;
-            None for none. If these are CTC's blanks between different characters, the path is the
-            likeliest labelling (Graves et al. 2006, section 3.2).
+        optional: whether each column may be left out, `(columns,)` bool, no two side by side; None
+            if no column may. If CTC's blanks between different characters are optional, the path is
+            the likeliest labelling (Graves et al. 2006, section 3.2).
 
     Raises:
         ValueError: if there are fewer rows than columns that are not optional.
@@ -24,7 +24,8 @@ def best_monotonic_path(scores: np.ndarray, optional: np.ndarray | None = None) 
     needed = columns - np.count_nonzero(optional)
     if rows < needed:
         raise ValueError(f"{needed} columns cannot be passed in {rows} rows")
-    over = np.concatenate([[False, False], optional[1:-1]])[:columns]  # may come from two before
+    # Whether the path may come to a column from the column before the one before.
+    over = np.concatenate([[False, False], optional[1:-1]])[:columns]
     best = np.full(columns, -np.inf)
     best[0] = scores[0, 0]
     if optional[0] and columns > 1:

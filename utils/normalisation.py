@@ -14,7 +14,7 @@ class Normalisation:
     """Mean and standard deviation of the offsets (dx, dy), in source units.
 
     Raises:
-        DataError: unless each is two finite numbers, the deviations above 0.
+        DataError: unless mean and deviation have two finite numbers each, the deviations above 0.
     """
 
     mean: tuple[float, float]
@@ -42,15 +42,14 @@ class Normalisation:
     def fit(cls, inks: Iterable[np.ndarray]) -> "Normalisation":
         """Return mean and standard deviation over all offsets that a network has to predict.
 
-        These are rows 1.. of each ink: the offset of its first row is not a movement. Sums are in
-        float64, about the mean of each ink: in float32 they would be wrong by a percent over
-        millions of points.
+        The first row of each ink is left out: its offset is not a movement. Sums are in float64,
+        about the mean of each ink: float32 would be wrong by a percent over millions of points.
 
         Args:
             inks: arrays `(points, 3)` in source units.
 
         Raises:
-            DataError: if there are no offsets, or they do not vary, or they are not finite.
+            DataError: if there are no offsets, or if offsets do not vary or are not finite.
         """
         count, mean, squares = 0, np.zeros(2), np.zeros(2)
         for ink in inks:
@@ -83,13 +82,13 @@ class Normalisation:
         return result.astype(np.float32)
 
     def nats_in(self, unit: tuple[float, float]) -> float:
-        """Return the nats that a point gets in addition when offsets are in another unit.
+        """Return the nats that a point costs in addition when offsets are in another unit than std.
 
-        A density of offsets in units of s becomes one in units of c by the factor c / s along each
-        axis, which adds ln(s / c) to the negative log-density.
+        A density of offsets in units of s becomes a density in units of c by the factor c / s along
+        each axis, which adds ln(s / c) to the negative log-density.
 
         Args:
-            unit: the other unit (dx, dy), in source units.
+            unit: the new unit (dx, dy), in source units.
         """
         x, y = unit
         return math.log(self.std[0] / x) + math.log(self.std[1] / y)

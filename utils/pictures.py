@@ -1,5 +1,7 @@
 """Grey pictures of ink, of a fixed height, in which the pen's movement leaves no trace."""
 
+import math
+
 import numpy as np
 
 from utils.hand_measures import levelled
@@ -9,21 +11,21 @@ ROWS = 32
 """Height of a picture in pixels (assumed: a word with ascenders and descenders has an x-height of
 ten or more)."""
 FRAME = 4
-"""Columns that a network merges into a frame; a picture has a multiple of so many."""
+"""Columns that a network merges into a frame; a picture has a multiple of `FRAME` columns."""
 MARGIN = 2
 """Pixels between ink and the edge of a picture (assumed)."""
 PEN = 0.14
 """X-heights of the pen's width (assumed: 0.4 mm beside small letters of 2.2 mm; `x_height` measures
 1.25 times as much in running text)."""
 LEAST_PEN = 1.0
-"""Pixels of the pen's width, at least: a thinner pen fades (assumed)."""
+"""Least pixels of the pen's width: a thinner pen fades (assumed)."""
 SHORT = 1.6
-"""X-heights of the least ink that fills a picture, so that `ran` is drawn like `rant` (assumed)."""
+"""X-heights of the lowest ink that fills a picture, so that `ran` looks like `rant` (assumed)."""
 MAX_PATH = 50_000
-"""Pixels of the path in a picture, jumps included, at most; longer ink is drawn smaller (assumed:
+"""Most pixels of the path in a picture, jumps included; longer ink is drawn smaller (assumed: as in
 thirty lines of IAM-OnDB)."""
 STEP = 2.0
-"""Pixels of a segment, at most; longer segments are divided (assumed)."""
+"""Most pixels of a segment; longer segments are divided (assumed)."""
 
 
 def ink_picture(
@@ -36,13 +38,13 @@ def ink_picture(
 ) -> np.ndarray:
     """Return ink of any unit as a grey picture.
 
-    The ink fills the picture's height, unless it is `SHORT`. Order, direction and time of the
-    movement, and places where the pen was lifted, leave no trace.
+    The ink fills the picture's height, unless the ink is lower than `SHORT`. Order, direction and
+    time of the movement, and places where the pen was lifted, leave no trace.
 
     Args:
         ink: `(points, 3)`, y downwards.
-        height: the x-height of a level line in the ink's unit; None: the ink is brought level, and
-            its x-height is measured.
+        height: the x-height of a level line in the ink's unit; None to turn the ink level and
+            measure its x-height.
         pen: width of the line in x-heights.
         blur: see `raster`.
         zoom: factor on the size, at most 1.
@@ -62,7 +64,7 @@ def ink_picture(
         zoom * (ROWS - 2 * MARGIN) / max(high[1] - low[1], SHORT * height),
         MAX_PATH / max(path_along(points)[-1], height),
     )
-    columns = -(-int((high[0] - low[0]) * scale + 2 * MARGIN + 1) // FRAME) * FRAME
+    columns = math.ceil(int((high[0] - low[0]) * scale + 2 * MARGIN + 1) / FRAME) * FRAME
     points = (points - (low + high) / 2) * scale + np.array([columns, ROWS]) / 2
     width = max(pen * height * scale, LEAST_PEN)
     return raster(points, np.asarray(ink)[:, 2] > 0.5, (columns, ROWS), width, blur)
@@ -79,8 +81,8 @@ def raster(
 ) -> np.ndarray:
     """Return the picture that a round pen draws, `shape` float32 from 0 to 1.
 
-    A pixel is the darker, the nearer its middle is to a segment; half grey at half the pen's width,
-    where an upright or level edge covers half the pixel.
+    The nearer the middle of a pixel is to a segment, the darker is the pixel; at half the pen's
+    width, where an upright or level edge covers half the pixel, it is half grey.
 
     Args:
         points: `(n, 2)`, x and y in pixels within the picture; the first pixel is from 0 to 1.
@@ -98,7 +100,7 @@ def raster(
     start = np.repeat(points, counts, axis=0) + number[:, None] * step
 
     reach = (width + blur) / 2
-    size = int(np.ceil(2 * reach + STEP)) + 1  # of a square of all pixels that a segment reaches
+    size = int(np.ceil(2 * reach + STEP)) + 1  # side of a square of the pixels a segment reaches
     padded = np.full((shape[0] + 2 * size, shape[1] + 2 * size), np.inf, dtype=np.float32)
     pixels = np.floor(start + step / 2 - size / 2).astype(np.int32)[..., None] + np.arange(size)
     away = (pixels + 0.5 - start[..., None]).astype(np.float32)  # (segments, 2, size)

@@ -1,4 +1,4 @@
-"""Pictures by matplotlib: pages, lines of ink, outputs of networks for these, curves.
+"""Pictures by matplotlib: pages, lines of ink, and outputs of networks for lines.
 
 Nothing here uses matplotlib's global state: every picture is a `Figure` of its own, drawn by Agg.
 Files are written atomically. Sizes on paper are assumed, by eye.
@@ -34,33 +34,33 @@ HEAT = LinearSegmentedColormap.from_list(
 )
 
 INCH = 25.4
-"""Millimetres."""
+"""Millimetres of an inch."""
 DPI = 160
 """Pixels of an inch."""
 LETTER = 0.16
 """Inches of the x-height, unless a line would be too large."""
 SHEET_LETTER = 0.1
-"""Inches of the x-height on a sheet of many lines, likewise."""
+"""Inches of the x-height on a sheet of many lines, unless a line would be too large."""
 WIDTH = 10.0
-"""Inches of the width of a line, at most; 1.5 times as many for a line much longer than others."""
+"""Most inches of a line's width; 1.5 times as many for a line much longer than the others."""
 MIN_WIDTH = 3.0
-"""Inches of the width of the paper without margins, at least, so that captions fit."""
+"""Least inches of the paper's width without margins, so that captions fit."""
 MARGIN = 0.3
 """Inches of paper around everything."""
 GAP = 0.3
 """Inches between the columns of a grid."""
 CAPTION = 8.0
-"""Points of the size of captions."""
+"""Size of captions in points."""
 CAPTION_GAP = 0.09
 """Inches between ink and its caption."""
 LINE_HEIGHT = 1.35 * CAPTION / 72
-"""Inches from a line of a caption to the next."""
+"""Inches from each line of a caption to the next line."""
 DOT = 1.5
 """Diameter of a dot in widths of the pen's line."""
 CELL = (3.3, 0.6)
-"""Inches of the width and height of a line on a sheet, at most."""
+"""Most inches of the width and height of a line on a sheet."""
 GRID = (14.0, 1.5)
-"""Inches of the width and height of a row of a grid, at most."""
+"""Most inches of the width and height of a row of a grid."""
 
 
 class Canvas:
@@ -72,7 +72,7 @@ class Canvas:
         self._axes.axis("off")
 
     def figure(self, width: float, height: float) -> Figure:
-        """Return the figure with its size, once everything is drawn."""
+        """Return the figure in its size; call this once everything is drawn."""
         self._figure.set_size_inches(width, height)
         self._axes.set(xlim=(0, width), ylim=(height, 0))
         return self._figure
@@ -91,11 +91,11 @@ class Canvas:
 
         Args:
             ink: `(points, 3)`.
-            left, top: the place.
+            left, top: position of the corner in inches.
             scale: inches for a unit of the ink.
-            letter: x-height in the ink's units, which the width of the pen depends on.
+            letter: x-height in the ink's units, on which the width of the pen depends.
             shades: for each point the index of the colour of the ink that leads to the point.
-            colours: by index.
+            colours: the colours.
         """
         shades = np.zeros(len(ink), dtype=int) if shades is None else shades
         box = bounds(ink)
@@ -144,7 +144,7 @@ class Canvas:
     def caption(
         self, text: str, left: float, top: float, width: float = math.inf, colour: str = GREY
     ) -> float:
-        """Write small letters in rows of at most that width, and return the height of the rows."""
+        """Write small letters in rows, at most `width` wide, and return the height of the rows."""
         # A letter is half as wide as high.
         letters = max(int(min(width, 100.0) * 72 / (0.52 * CAPTION)), 10)
         text, fonts = drawable(text)
@@ -166,9 +166,9 @@ class Canvas:
         """Draw values `(rows, columns)` from 0 to `vmax` at `(left, top, width, height)`.
 
         Args:
-            place: in inches.
-            values: from the uppermost row down.
-            xlim: the coordinates of the left and the right edge; rows are counted from 0.
+            place: the map's edges and size in inches.
+            values: of each row, from the top down.
+            xlim: the x of the left and the right edge; in y, rows are counted from 0.
             vmax: the value of the darkest colour.
             interpolation: an argument of matplotlib.
         """
@@ -213,7 +213,7 @@ def lines_figure(
     sizes = extents(inks)
     widths = sizes[:, 0]
     letter = float(np.median([x_height(ink) for ink in inks]))
-    # The same scale for all, so that hands can be compared; only a runaway line is drawn smaller.
+    # Lines have one scale, so that hands can be compared; only a runaway line is drawn smaller.
     scale = min(LETTER / letter, WIDTH / max(float(np.median(widths)), letter))
     scales = np.minimum(scale, 1.5 * WIDTH / np.maximum(sizes.max(axis=1), letter))
     width = max(float((widths * scales).max()), MIN_WIDTH if any(texts) else 0.0)
@@ -243,7 +243,7 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
     letter = float(np.median([x_height(ink) for ink in inks]))
     limits = (np.array(CELL) / extents(inks)).min(axis=1)
     scales = np.minimum(SHEET_LETTER / letter, limits)
-    # About four times as many rows as columns, as a line is four times wider than high.
+    # A line is about four times wider than high, so there are four times as many rows as columns.
     rows = math.ceil(len(inks) / math.ceil(math.sqrt(len(inks) / 4)))
     canvas, left, bottom = Canvas(), MARGIN, 0.0
     for number, (ink, scale) in enumerate(zip(inks, scales, strict=True)):
@@ -268,12 +268,12 @@ def grid_figure(
     All lines have the same scale, or a smaller one if they do not fit; a row has one baseline.
 
     Args:
-        inks: of each row, of each column: `(points, 3)`; empty ink leaves its place empty, but
-            there is at least one line.
+        inks: for each row and column a line `(points, 3)`; an empty line leaves its cell empty, but
+            at least one line is not empty.
         rows, columns: the names.
     """
-    there = [ink for row in inks for ink in row if len(ink)]
-    letter = float(np.median([x_height(ink) for ink in there]))
+    drawn = [ink for row in inks for ink in row if len(ink)]
+    letter = float(np.median([x_height(ink) for ink in drawn]))
     size = LETTER if len(columns) == 1 else SHEET_LETTER
     limits = np.array([GRID[0] / len(columns) - GAP, GRID[1]])
 
@@ -284,7 +284,7 @@ def grid_figure(
         """Return the y of the top relative to the baseline, in inches."""
         return (bounds(ink)[1] - baseline(ink)) * scale(ink) if len(ink) else 0.0
 
-    pitch = max(extents([ink])[0, 0] * scale(ink) for ink in there) + GAP
+    pitch = max(extents([ink])[0, 0] * scale(ink) for ink in drawn) + GAP
     side = MARGIN + 0.8
     width = max(side + pitch * len(columns) - GAP, MIN_WIDTH)
     canvas, y = Canvas(), MARGIN + CAPTION_GAP
@@ -307,8 +307,8 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
     """Return a figure of the window over the text, phi(t, u) (paper, eq. 46 and figure 13).
 
     Above is the map: time to the right, the text upwards. Below is the ink, which changes its shade
-    where the window moves on to the next character; a fine line leads there from the step of that
-    move.
+    where the window moves on to the next character; a fine line leads from the step of the move to
+    this place in the ink.
 
     Args:
         window: `(steps, characters)`, at least one step; row t belongs to the step from point t to
@@ -319,7 +319,7 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
     labels = [*text, *["end"] * (window.shape[1] - len(text))]
     reached = np.maximum.accumulate(window.argmax(axis=1))
     moves = np.flatnonzero(np.diff(reached)) + 1
-    # Not the maximum, so that a single step cannot make all others pale.
+    # A quantile instead of the maximum, so that a single step cannot make all others pale.
     vmax = float(np.quantile(window.max(axis=1), 0.98))
     return map_figure(window.T[::-1], labels[::-1], ink, vmax=vmax, moves=moves)
 
@@ -338,8 +338,8 @@ def map_figure(
     The map has a row for each label from the top down, and the steps to the right.
 
     Args:
-        values: `(labels, steps)` from 0 to `vmax`, such as the evidence for a text that was read:
-            attention, or probabilities of characters.
+        values: `(labels, steps)` from 0 to `vmax`, such as attention, or probabilities of the
+            characters of a text that was read.
         labels: a character for each row, at least one.
         ink: `(points, 3)`, whose shade changes with each of `moves`.
         caption: the text under the ink.
@@ -395,7 +395,7 @@ def density_figure(
     width = max(wide, MIN_WIDTH)
     canvas, y = Canvas(), MARGIN
     y += canvas.caption(caption, MARGIN, y, width) + CAPTION_GAP
-    # The grid has a margin around the ink: half of it is enough above, and between the two.
+    # The grid has a margin around the ink: half of the margin is enough above and below the ink.
     y += (box[1] - top) * scale / 2
     canvas.ink(ink, MARGIN + (box[0] - left) * scale, y, scale, letter)
     y += high - (box[1] - top) * scale
@@ -440,7 +440,7 @@ def extents(inks: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def page_figure(size: tuple[float, float], layers: Sequence[Layer]) -> Figure:
-    """Return a figure of a page of that width and height in millimetres, in its size."""
+    """Return a figure of a page in its true size; `size` is width and height in millimetres."""
     canvas = Canvas()
     for layer in layers:
         lines = [curves(stroke) / INCH for stroke in layer.strokes]

@@ -15,9 +15,9 @@ Config: TypeAlias = dict[str, Any]
 """The values of a JSON object whose keys were checked."""
 
 MAX_BYTES = 2**20
-"""Bytes of a text, at most (assumed: the project's configs have two thousand)."""
+"""Most bytes of a text (assumed: the project's configs have two thousand)."""
 MAX_DEPTH = 16
-"""Levels of nesting, at most (assumed: the project's configs have eight)."""
+"""Most levels of nesting (assumed: the project's configs have eight)."""
 TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 NO_TEXT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
 """NUL, and halves of surrogate pairs, except those for undecodable bytes of file names."""
@@ -31,7 +31,7 @@ def read(path: Path) -> Json:
     """Return the values of a JSON file.
 
     Raises:
-        ConfigFault: if there is no such file, or `loads` does not take its text.
+        ConfigFault: if the file cannot be read, or `loads` refuses its text.
     """
     try:
         with open_file(path) as file:
@@ -43,10 +43,10 @@ def read(path: Path) -> Json:
 
 
 def plain(values: object) -> Json:
-    """Return a copy of arbitrary `values` after a way through JSON.
+    """Return a copy of arbitrary `values`, made by writing and reading JSON.
 
     Raises:
-        ConfigFault: if JSON cannot hold them.
+        ConfigFault: if JSON cannot hold the values.
     """
     text = ""
     try:
@@ -65,7 +65,7 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Json:
 
     Args:
         text: the text.
-        max_bytes: limit on its length; the default suits configs, data needs more.
+        max_bytes: limit on the text's length; the default suits configs, data needs more.
 
     Raises:
         NotJSON: if the syntax is broken.
@@ -96,14 +96,14 @@ def children(holder: Json) -> dict[str, Json]:
 
 
 def nested(values: Json, key: str = "") -> Iterator[tuple[str, Json]]:
-    """Yield all values within others, however deep, with their dotted keys."""
+    """Yield all values within a value, however deep, with their dotted keys."""
     for name, child in children(values).items():
         yield f"{key}{name}", child
         yield from nested(child, f"{key}{name}.")
 
 
 def without(values: Json, unwanted: Callable[[str, Json], bool]) -> Json:
-    """Return the values of a config without the unwanted; `unwanted` takes names and values."""
+    """Return a config without its unwanted values; `unwanted` takes a name and a value."""
     if isinstance(values, list):
         return [without(v, unwanted) for v in values if not unwanted("", v)]
     if isinstance(values, dict):
@@ -112,7 +112,7 @@ def without(values: Json, unwanted: Callable[[str, Json], bool]) -> Json:
 
 
 def _syntax_fault(error: json.JSONDecodeError) -> str:
-    """Return a syntax error, in plain words if the syntax is that of other formats."""
+    """Return a syntax error, in plain words if JSON lacks a syntax that other formats have."""
     before, after = error.doc[: error.pos].rstrip(), error.doc[error.pos :].lstrip()
     if after.startswith(("//", "/*", "#")):
         return "JSON has no comments"
