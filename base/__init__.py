@@ -1,10 +1,10 @@
 """The parts of training that all tasks share.
 
-A run from outside to inside: `base_trainer` (loop, step, validation), of which a task is a
-subclass, trains the parts of `training_parts` by their settings. A step takes its batches from
-`batch_stream` and its update from `optimizer_step` (schedule, average, noise). `run_state` holds
-all that changes, `training_checkpoint` saves and restores it in a file of `checkpoint`;
-`run_folder` is the folder with its lock, `run_log` writes the logs. `dry_run` tries all parts on
-two samples before a run, `stop_request` ends a run, `distributed` adds up over processes. `config/`
-reads configs and makes the objects that they describe.
+A run from outside to inside: `base_trainer` (loop, step, validation), which each task subclasses,
+trains the parts of `training_parts` by their settings. A step takes its batches from `batch_stream`
+and its update from `optimizer_step` (schedule, average, noise). `run_state` holds the state of the
+run, and `training_checkpoint` saves and restores this state in a file of `checkpoint`. `run_folder`
+is the folder with its lock, `run_log` writes the logs. `dry_run` tries all parts on two samples
+before a run, `stop_request` ends a run, `distributed` adds up over processes. `config/` reads
+configs and makes the objects that they describe.
 """

@@ -20,18 +20,18 @@ from utils.console import SIGNALS
 Item = TypeVar("Item")
 
 _ORDER = 2
-"""Part of the seeds of epochs' orders, which makes them other seeds than those of samples."""
+"""Part of the seeds of epochs' orders, which differ by it from the seeds of samples."""
 _JITTER = 0.02
-"""Largest change of lengths before sorting, a fraction (assumed: adds at most 0.5 % padding)."""
+"""Largest fraction by which lengths change before sorting (assumed: adds at most 0.5 % padding)."""
 
 
 @dataclass
 class Batch:
-    """Sequences padded with zeros to the length of the longest.
+    """Sequences padded with zeros to the length of the longest sequence.
 
     A sequence of N points has N-1 steps: `inputs` are its points 0..N-2, `targets` its
     points 1..N-1. For a network that sees features of the ink (`BaseModel.features`), `inputs`
-    are feature vectors, one a step, and there are no targets.
+    are feature vectors, a vector for each step, and there are no targets.
     """
 
     inputs: Tensor
@@ -46,7 +46,7 @@ class Batch:
     text_lengths: Tensor
     """`(batch,)` int64, the characters of each text."""
     index: Tensor
-    """`(batch,)` int64, the places of its samples in their list."""
+    """`(batch,)` int64, the places of the samples in their list."""
     hand: Tensor | None = None
     """`(batch,)` int64, the hands of the samples, numbered by name; -1 for an unknown hand."""
     extras: dict[str, Tensor] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Batch:
         return self.map(Tensor.pin_memory)
 
     def chunk(self, start: int, steps: int) -> "Batch":
-        """Return `steps` time steps from `start` on, of the sequences that reach so far."""
+        """Return `steps` time steps from `start` on, of the sequences that are longer."""
         rows, part = self.lengths > start, slice(start, start + steps)
         batch = self.map(lambda values: values[rows])
         lengths = (batch.lengths - start).clamp(max=steps)
@@ -70,7 +70,7 @@ class Batch:
 
     @property
     def points(self) -> int:
-        """Number of steps, all sequences together, padding left out."""
+        """Number of steps of all sequences, without padding."""
         return int(self.lengths.sum())
 
     @property
@@ -83,7 +83,7 @@ class Batch:
         return len(self.lengths)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        """Return the batch after a change of each of its tensors."""
+        """Return the batch with a change applied to each of its tensors."""
         tensors = {
             name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)
         }
@@ -94,7 +94,7 @@ class Batch:
 def padded(
     arrays: Sequence[np.ndarray], device: torch.device | str = "cpu"
 ) -> tuple[Tensor, Tensor]:
-    """Return arrays `(length, ...)` as one `(batch, longest, ...)`, and `(batch,)` lengths."""
+    """Return arrays `(length, ...)` as a tensor `(batch, longest, ...)`, and `(batch,)` lengths."""
     lengths = torch.tensor([len(array) for array in arrays], dtype=torch.int64, device=device)
     return pad_sequence(list(map(torch.from_numpy, arrays)), batch_first=True).to(device), lengths
 
@@ -107,9 +107,9 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
     than one stretch gives different batches every epoch. Without `shuffle` the samples come in
     order of length. The last batch of the sorted samples may be smaller.
 
-    Yields lists of `(epoch, index)`: with both, a sample's own randomness can be seeded wherever
-    the sample is made. With several processes each gets some rows of every batch, perhaps none;
-    positions and counts are of whole batches.
+    Yields lists of `(epoch, index)`, which seed a sample's own randomness wherever the sample is
+    made. With several processes each process gets some rows of every batch, perhaps none; positions
+    and counts are of whole batches.
 
     Args:
         seed: of the order.
@@ -148,7 +148,7 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
         epoch, start = self._position
         self.start_at(epoch + 1, 0)
         for batch in self.batches(epoch)[start:]:
-            # In order of length, so that all processes have about as many points.
+            # Rows are in order of length: all processes get about equally many points.
             rows = batch[distributed.rank() :: distributed.world_size()]
             yield [(epoch, int(index)) for index in rows]
 
@@ -177,9 +177,9 @@ class BaseDataLoader(DataLoader):
 
     In training with several processes the loader yields this process's rows of each batch, or None.
 
-    Every iteration is an epoch: the next, from its start, unless `batch_sampler.start_at` was
-    called. Batches depend on the seed and the epoch only, not on `num_workers` nor on the global
-    state of any generator.
+    Every iteration is the next epoch, from its start, unless `batch_sampler.start_at` was called.
+    Batches depend on the seed and the epoch only, not on `num_workers` nor on the global state of
+    any generator.
 
     Args:
         samples: returns one sample for a key `(epoch, index)`.
@@ -187,9 +187,9 @@ class BaseDataLoader(DataLoader):
         collate: makes a batch of a list of samples; must be picklable.
         seed: the seed of all randomness.
         batch_size: samples per batch; the last batch may be smaller.
-        num_workers: processes that make batches; 0 makes them in this one.
-        bucket: batches whose samples are sorted by length together.
-        shuffle: false for the order of length.
+        num_workers: processes that make batches; with 0 this process makes them.
+        bucket: number of batches whose samples are sorted by length together.
+        shuffle: whether the order is random; else by length.
         pin_memory: put batches into page-locked memory if there is a GPU.
     """
 
@@ -213,7 +213,7 @@ class BaseDataLoader(DataLoader):
             collate_fn=partial(_collated, collate),
             pin_memory=pin_memory and torch.cuda.is_available(),
             worker_init_fn=_worker,
-            # Without a generator every iteration would draw from torch's global one.
+            # Without this generator every iteration would draw from torch's global generator.
             generator=torch.Generator(),
             persistent_workers=shuffle and num_workers > 0,
         )
@@ -221,9 +221,9 @@ class BaseDataLoader(DataLoader):
     def __iter__(self) -> Iterator[Batch | None]:
         batches = super().__iter__()
         if self.num_workers and hasattr(signal, "SIGCHLD"):
-            # torch's handler raises wherever the process is when a worker dies, in the middle of
-            # saving too. Without it the next batch raises, some seconds later.
-            with suppress(ValueError):  # Outside the main thread torch has set none.
+            # When a worker dies, torch's handler raises at once, even in the middle of saving.
+            # Without the handler the next batch raises, some seconds later.
+            with suppress(ValueError):  # Outside the main thread torch has set no handler.
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return batches
 

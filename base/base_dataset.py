@@ -1,4 +1,4 @@
-"""The interface of all sources of handwriting: they give lists of samples by split."""
+"""The interface of all sources of handwriting, which give lists of samples by split."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -23,7 +23,7 @@ SPLITS = ("train", "valid", "test")
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A piece of writing. Nobody changes its arrays: changes are made to copies."""
+    """A piece of writing. Its arrays are never changed: changes are made to copies."""
 
     ink: np.ndarray
     """`(points, 3)` float32 of `(dx, dy, end_of_stroke)` in the source's units, x to the right and
@@ -35,11 +35,11 @@ class Sample:
     writer: str = ""
     """The person who wrote the ink; empty where the source does not say."""
     group: str = ""
-    """The form or file that the sample belongs to; empty if to none."""
+    """The form or file that the sample belongs to; empty if there is none."""
     ends: bool = True
-    """Whether a sequence ends with its last point, rather than being cut."""
+    """Whether the writing ends with the last point; False if it was cut there."""
     missing: np.ndarray | None = None
-    """How many points are missing before each point, `(points,)` uint8; None if none is."""
+    """How many points are missing before each point, `(points,)` uint8; None if all are there."""
     extras: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Further inputs of a network: float32 arrays by name, each of the same shape in all samples of
     a dataset."""
@@ -55,7 +55,7 @@ class Sample:
 
     @property
     def gaps(self) -> np.ndarray:
-        """`missing`, or zeros where no point is."""
+        """`missing`; zeros if no point is missing."""
         return np.zeros(len(self.ink), np.uint8) if self.missing is None else self.missing
 
 
@@ -68,7 +68,7 @@ class Loaded:
     report: str
     """The counts of each split, and of samples that are left out, as lines of text."""
     quantisation_step: float | None = None
-    """Spacing, in source units, of the grid that points lie on; None if they lie on none."""
+    """Spacing, in source units, of the grid on which points lie; None without a grid."""
     canonical: tuple[float, float] | None = None
     """Standard deviations (dx, dy), in source units, that define the canonical log-loss."""
 
@@ -79,8 +79,8 @@ class Loaded:
             UserError: if there is no such split, naming the existing ones.
         """
         if name not in self.samples:
-            there = self.samples or [split for split in SPLITS if split != name]
-            raise UserError(f"no split {name!r}: there are {', '.join(there)}")
+            existing = self.samples or [split for split in SPLITS if split != name]
+            raise UserError(f"no split {name!r}: there are {', '.join(existing)}")
         return self.samples[name]
 
     @property
@@ -107,14 +107,14 @@ class Loaded:
 
     @cached_property
     def hands(self) -> dict[str, int]:
-        """The number of each hand that is known, in the order of their names."""
+        """The number of each hand with a name, in the order of the names."""
         names = {sample.hand for sample in self.used} - {""}
         return {name: number for number, name in enumerate(sorted(names))}
 
     def character_counts(self) -> dict[str, int]:
-        """Return the counts of each character in the texts of all splits, the rare ones first.
+        """Return the count of each character in the texts of all splits, rare characters first.
 
-        Equal counts are ordered by code point. Texts are in NFC.
+        Characters of equal counts are ordered by code point. Texts are in NFC.
         """
         counts = Counter("".join(nfc(sample.text) for sample in self.used))
         return dict(sorted(counts.items(), key=lambda item: (item[1], item[0])))
@@ -146,14 +146,14 @@ class BaseDataset(ABC):
 
     @property
     def characters(self) -> str | None:
-        """Characters that texts of this source may contain; None if any may.
+        """Characters that texts of this source may contain; None for any characters.
 
-        A source that knows them has the same alphabet for any size and seed.
+        With these, the alphabet of a source is the same for any size and seed.
         """
         return None
 
     def licences(self) -> set[str | None]:
-        """Return the licences of the datasets that this one combines, or of its own data."""
+        """Return the licences of the datasets that this dataset combines, or of its own data."""
         parts = [part for part in vars(self).values() if isinstance(part, BaseDataset)]
         return set().union(*(part.licences() for part in parts)) if parts else {self.licence}
 
@@ -168,9 +168,9 @@ class BaseDataset(ABC):
 
     @abstractmethod
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Return the samples of some splits, as far as the source has these.
+        """Return the samples of `splits`, but of splits that the source lacks.
 
-        Files of other splits alone need not be there, and are not read.
+        Files that only other splits need are not read, and may be missing.
 
         Raises:
             DataError: if the source is missing or broken.
@@ -179,10 +179,10 @@ class BaseDataset(ABC):
     def load_adapted(
         self, checkpoint: Path, alphabet: Alphabet | None, device: torch.device, *, resumed: bool
     ) -> tuple[Loaded, dict[str, float]]:
-        """Load all splits, adapted to the network that is trained on from a checkpoint.
+        """Load all splits, adapted to the network of a checkpoint whose training goes on.
 
         Args:
-            checkpoint: its file.
+            checkpoint: the file.
             alphabet: the characters that the network knows; None if it takes no text.
             device: to compute on.
             resumed: whether the run of the checkpoint goes on; else a new run begins.
@@ -196,7 +196,7 @@ class BaseDataset(ABC):
 def changed(
     samples: Mapping[str, Iterable[Sample]], change: Callable[[Sample], Iterable[Sample]]
 ) -> dict[str, list[Sample]]:
-    """Return the samples of each split after a change, which may drop or divide a sample."""
+    """Return the samples of each split with a change applied, which may drop or divide samples."""
     return {split: [*chain.from_iterable(map(change, part))] for split, part in samples.items()}
 
 
@@ -204,17 +204,18 @@ def stacked(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
     """Return the extras of samples by name, `(samples, ...)` float32 each.
 
     Raises:
-        DataError: naming a sample whose extras have other names or shapes than the first sample's.
+        DataError: naming a sample whose extras differ in names or shapes from the first sample's.
     """
-    first = ExtraShapes({})
+    expected = ExtraShapes({})
     for number, sample in enumerate(samples):
         shapes = ExtraShapes({name: values.shape for name, values in sample.extras.items()})
-        first = first if number else shapes
-        if shapes != first:
+        expected = expected if number else shapes
+        if shapes != expected:
             raise DataError(
-                f"{sample.name} has {shapes}, but {samples[0].name}, the first, has {first}"
+                f"{sample.name} has {shapes}, but {samples[0].name}, the first, has {expected}"
             )
-    return {name: np.stack([sample.extras[name] for sample in samples]) for name in sorted(first)}
+    names = sorted(expected)
+    return {name: np.stack([sample.extras[name] for sample in samples]) for name in names}
 
 
 def counts_of(samples: Mapping[str, Sequence[Sample]]) -> list[str]:

@@ -10,7 +10,7 @@ from base.base_data_loader import Batch
 
 
 class BaseLoss(ABC):
-    """A loss summed over each sequence, which knows the divisor of the sum."""
+    """A loss that is summed over each sequence, and the divisor of the sum."""
 
     name: ClassVar[str]
     """The name of the loss in logs."""

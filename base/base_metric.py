@@ -21,8 +21,8 @@ class BaseMetric(ABC):
     """The names of the values that `compute` returns."""
     sums: ClassVar[tuple[str, ...]]
     """The names of the attributes that hold numerators and denominators: numbers, tensors or
-    arrays. `reset` sets them to zeros of their final shape; they add up over batches, and over the
-    processes of a run. A run that is stopped within an epoch goes on with them."""
+    arrays. `reset` sets these sums to zeros of their final shape; sums add up over batches, and
+    over the processes of a run. A run that was stopped within an epoch goes on with its sums."""
 
     in_training: ClassVar[bool] = True
     """Whether the metric is also computed over training batches."""
@@ -32,7 +32,7 @@ class BaseMetric(ABC):
 
     @abstractmethod
     def reset(self) -> None:
-        """Forget everything added so far."""
+        """Forget all batches added so far."""
 
     @abstractmethod
     def update(self, output: Any, batch: Batch) -> None:
@@ -40,7 +40,7 @@ class BaseMetric(ABC):
 
     @abstractmethod
     def compute(self) -> dict[str, float]:
-        """Return the metric's values by name over everything added since `reset`; nan where empty.
+        """Return the metric's values by name over all batches since `reset`; NaN without a batch.
 
         A value may also be a tensor or array of one number.
         """
@@ -50,25 +50,25 @@ class BaseMetric(ABC):
         return {name: _tensor(getattr(self, name)).cpu() for name in self.sums}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set the sums to those that `state_dict` returned; each keeps its kind.
+        """Set the sums to what `state_dict` returned; each stays a number, tensor or array.
 
         Raises:
-            ValueError: if a sum has another shape.
+            ValueError: if a sum has the wrong shape.
         """
         for name in self.sums:
-            before, value = getattr(self, name), _tensor(state[name])
-            like = _tensor(before)
-            if value.shape != like.shape:
-                shapes = f"{tuple(value.shape)}, not {tuple(like.shape)}"
+            former, value = getattr(self, name), _tensor(state[name])
+            tensor = _tensor(former)
+            if value.shape != tensor.shape:
+                shapes = f"{tuple(value.shape)}, not {tuple(tensor.shape)}"
                 raise ValueError(f"{name} of {type(self).__name__} has the shape {shapes}")
-            value = value.to(like.device, torch.promote_types(like.dtype, value.dtype))
-            if isinstance(before, np.ndarray):
+            value = value.to(tensor.device, torch.promote_types(tensor.dtype, value.dtype))
+            if isinstance(former, np.ndarray):
                 value = value.numpy()
-            setattr(self, name, value if isinstance(before, np.ndarray | Tensor) else value.item())
+            setattr(self, name, value if isinstance(former, np.ndarray | Tensor) else value.item())
 
 
 def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
-    """Return the values of all metrics by name: in the main process over all processes."""
+    """Return the values of all metrics by name; in the main process over all processes."""
     values: dict[str, float] = {}
     for metric in merged(metrics):
         values |= as_floats(metric.compute(), metric)
@@ -76,7 +76,7 @@ def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
 
 
 def as_floats(values: Mapping[str, Any], owner: object) -> dict[str, float]:
-    """Return values that the code of `owner`, perhaps a user's class, computed, as plain floats.
+    """Return, as plain floats, values that the code of `owner`, perhaps a user's class, computed.
 
     Raises:
         UserError: naming a value that is not a number, nor a tensor or array of one number.
@@ -92,7 +92,7 @@ def as_floats(values: Mapping[str, Any], owner: object) -> dict[str, float]:
 
 
 def contract_error(metric: BaseMetric, output: Any, batch: Batch) -> str:
-    """Return which rule of `BaseMetric` a metric breaks, tried on a batch; "" if none."""
+    """Try a metric on a batch; return the rule of `BaseMetric` that it breaks, "" if none."""
     metric.reset()
     shapes = [value.shape for value in metric.state_dict().values()]
     metric.update(output, batch)

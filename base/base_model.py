@@ -13,11 +13,11 @@ from base.base_data_loader import Batch
 from utils.checks import DataError, UserError, short
 
 _LATENT = 3
-"""Part of the seeds of latents, which makes them other seeds than those of a line's points."""
+"""Part of the seeds of latents, which differ by it from the seeds of a line's points."""
 
 
 class ExtraShapes(dict[str, tuple[int, ...]]):
-    """The shapes of extras by name: of arrays of fixed sizes that a network is told."""
+    """The shapes, by name, of extras: arrays of fixed sizes that a network is told."""
 
     def __init__(self, shapes: Mapping[str, Sequence[int]]) -> None:
         super().__init__({name: tuple(shape) for name, shape in shapes.items()})
@@ -32,17 +32,17 @@ class ExtraShapes(dict[str, tuple[int, ...]]):
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """Inputs of the sequences of a batch that are told once, where the sequences begin."""
+    """Inputs that the sequences of a batch are told once, at their beginning."""
 
     extras: Mapping[str, Tensor]
-    """By name, `(batch, ...)` each."""
+    """The extras by name, `(batch, ...)` each."""
     seeds: Sequence[int] | None = None
-    """Seeds of the latents: in writing the lines' seeds, in validation the samples' places. None in
+    """Seeds of the latents: in writing the lines' seeds, in validation the samples' places; None in
     training, where a network draws from torch's global generators."""
 
     @property
     def generators(self) -> list[torch.Generator] | None:
-        """New generators on the CPU, one for each sequence, each time in the same state."""
+        """New generators on the CPU, one for each sequence, always in the same states."""
         if self.seeds is None:
             return None
         seeds = [np.random.default_rng([seed, _LATENT]).integers(2**63) for seed in self.seeds]
@@ -63,13 +63,13 @@ class BaseModel(nn.Module, ABC):
     needs_text: ClassVar[bool] = False
     """Whether `forward` must be given the text of the samples."""
 
-    # Without a value, which would hide a layer of that name.
+    # This has no value, as a value would hide a layer named `head`.
     head: str
     """The kind of the output, if losses and metrics have to fit it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.extras = ExtraShapes({})  # of its sequences
+        self.extras = ExtraShapes({})  # extras that the network takes
 
     @abstractmethod
     def forward(self, *inputs: Any) -> Any:
@@ -78,8 +78,8 @@ class BaseModel(nn.Module, ABC):
     def initial_state(self, batch: int, given: Given | None = None) -> dict[str, Tensor]:
         """Return the state before the first step, each tensor with `batch` as first dimension.
 
-        A dimension of 0 grows from call to call. Empty for a network that sees its inputs as a
-        whole. Without `given` the extras are zeros, as by `told`.
+        A dimension of size 0 grows from call to call. The state is empty for a network that sees
+        its inputs as a whole. Without `given` the extras are zeros, as by `told`.
         """
         return {}
 
@@ -92,15 +92,15 @@ class BaseModel(nn.Module, ABC):
     def told(
         self, batch: int, extras: Mapping[str, Any] = {}, seeds: Sequence[int] | None = None
     ) -> Given:
-        """Return the inputs of so many sequences.
+        """Return the inputs that sequences are told at their beginning.
 
         Args:
             batch: the number of sequences.
-            extras: by name, the same for all sequences or a row for each; others are zeros.
+            extras: by name, the same for all sequences or a row for each; missing ones are zeros.
             seeds: see `Given`.
 
         Raises:
-            UserError: if the network takes no such extra, naming those that it takes.
+            UserError: if an extra does not fit, naming the extras that the network takes.
         """
         zeros = next(self.parameters()).new_zeros
         values = {name: zeros(batch, *shape) for name, shape in self.extras.items()}
@@ -117,31 +117,31 @@ class BaseModel(nn.Module, ABC):
     def features(self) -> Callable[[np.ndarray], np.ndarray] | None:
         """The function that turns ink `(points, 3)` in any unit into inputs `(points, features)`.
 
-        Worker processes call the function, so that pickle has to take it. None: the network sees
-        the normalised points themselves.
+        Worker processes call the function, so pickle has to be able to store it. None if the
+        network sees the normalised points themselves.
         """
         return None
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
-        """Weights with one index for each character of `self.alphabet`, in its order.
+        """Weights with one index for each character of `self.alphabet`, in the alphabet's order.
 
-        By name in `state_dict`: the dimension, and the index of the first character in it.
+        By name in `state_dict`: the dimension of these indices, and the first character's index.
         """
         return {}
 
     def extend_state_dict(
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:
-        """Return the weights of a network with fewer characters, extended to those of this network.
+        """Return the weights of a network with fewer characters, extended to this network's.
 
-        New characters get the initial weights of this network. All other weights are those of
+        New characters get the initial weights of this network. All other weights are from
         `state_dict`; indices after the characters move along.
 
         Args:
-            state_dict: the weights of the other network. Weights that do not fit stay unchanged.
-            vocab_size_before: how many characters of `self.alphabet` the other network knows, the
-                first ones; None for all.
+            state_dict: the weights of the smaller network. Weights that do not fit stay unchanged.
+            vocab_size_before: number of the first characters of `self.alphabet`, which the smaller
+                network knows; None for all.
         """
         initial, extended = self.state_dict(), dict(state_dict)
         if vocab_size_before is None:

@@ -45,21 +45,20 @@ Kept = TypeVar("Kept")
 class BaseTrainer(ABC):
     """Trains a network; a subclass per task defines `forward_batch`.
 
-    The gradient of a step is that of the loss summed over `accumulate` batches, divided once by
-    the loss's divisor (sequences or points). A step whose loss or gradient is not finite is
-    skipped: it changes no weight, and advances neither schedule nor average. A subclass may make
-    its steps in another way: see `step`.
+    A step uses the gradient of the loss summed over `accumulate` batches, divided once by the
+    loss's divisor (sequences or points). A step whose loss or gradient is not finite is skipped: it
+    changes no weight, and advances neither schedule nor average. A subclass may override `step`.
 
-    Checkpoints are written between steps and contain all that the run depends on, so that a
-    resumed run on a CPU gives the weights of an uninterrupted one bit for bit.
+    Checkpoints are written between steps and contain the whole state of the run, so that a resumed
+    run on a CPU gives the weights of an uninterrupted run bit for bit.
 
-    With several processes (see `base.distributed`) each computes its rows of every batch. Except
-    for the order of sums and the draws of dropout a run does not depend on the number of processes,
-    and it can be resumed with any number. Only the main process writes, logs and draws.
+    With several processes (see `base.distributed`) each process computes its rows of every batch.
+    Except for the order of sums and the draws of dropout a run does not depend on the number of
+    processes, and can be resumed with any number. Only the main process writes, logs and draws.
 
     Args:
         parts: of the run.
-        settings: as of `TrainingSettings`.
+        settings: the arguments of `TrainingSettings`.
     """
 
     task: ClassVar[str] = "learns"
@@ -67,20 +66,20 @@ class BaseTrainer(ABC):
     use: ClassVar[str] = "evaluate"
     """The command of `experiments.py` for the networks, for the message at the end of a run."""
     losses: ClassVar[tuple[type[BaseLoss], ...]] = ()
-    """The losses of the task, one for each `head` that the networks may have; empty for any."""
+    """The losses of the task, one for each `head` that networks may have; empty for any loss."""
     output_type: ClassVar[type] = object
     """The type of the networks' output."""
     carries_state: ClassVar[bool] = False
-    """Whether sequences may be cut into chunks: the networks' output has a `state`."""
+    """Whether the networks' output has a `state`, so that sequences may be cut into chunks."""
     plain_layers: ClassVar[bool] = False
-    """Whether steps use slower layers of torch operations alone: the compiled layers cannot be
-    differentiated twice (`create_graph=True`), as for a penalty on a gradient."""
+    """Whether steps use slower layers of torch operations alone: compiled layers cannot be
+    differentiated twice (`create_graph=True`), as a penalty on a gradient needs."""
 
     def __init__(self, parts: TrainingParts, **settings: Annotated[Any, TrainingSettings]) -> None:
         self.settings = TrainingSettings(**settings)
         self.epochs, self.seed = self.settings.epochs, self.settings.seed
         self.model, self.loss, self.train_loader = parts.model, parts.loss, parts.train_loader
-        self.valid_loader = parts.valid_loader or None  # a loader without a batch is false
+        self.valid_loader = parts.valid_loader or None  # an empty loader is false
         self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.lr_scheduler = parts.lr_scheduler
@@ -94,17 +93,17 @@ class BaseTrainer(ABC):
         self.checkpoint = TrainingCheckpoint(parts, self.settings, *saved, self._last_loss)
         self.checkpoint.stateful |= {"loss": self.loss, "trainer": self}
         self.run_log = RunLog(parts, self.settings, self._stop)
-        self._last_batches: list[Batch] | None = None  # or chunks, of the last step
-        self._nonfinite: list[str] = []  # with `anomaly`: modules whose output was not finite
+        self._last_batches: list[Batch] | None = None  # batches or chunks of the last step
+        self._nonfinite: list[str] = []  # modules whose output was not finite, with `anomaly`
         self._is_trained = False
 
-    # For a task to override.
+    # Methods that a task may override.
 
     def check(self) -> None:
-        """Raise a ConfigFault if settings do not fit the network, data or device. Writes nothing.
+        """Raise a ConfigFault if settings do not fit the network, data or device; write nothing.
 
-        `TrainingSettings.validate` and `incompatibilities` need no data, and are checked earlier,
-        too.
+        `TrainingSettings.validate` and `incompatibilities` need no data, and are also checked
+        before.
         """
         truncate, expected = self.settings.truncate, ""
         if not self.carries_state:
@@ -126,7 +125,7 @@ class BaseTrainer(ABC):
 
         Args:
             model: the network to use.
-            batch: on the device.
+            batch: or a chunk, on the device.
             state: carried over from the chunk before; None for the initial state.
         """
 
@@ -135,10 +134,11 @@ class BaseTrainer(ABC):
         return {}
 
     def dry_run(self, batch: Batch, output: Any) -> None:
-        """Use `evaluated_model`, before the first epoch, for a moment as `draw` will.
+        """Before the first epoch, try to use `evaluated_model` as `draw` does.
 
         Args:
-            batch, output: two samples, and the output of `forward_batch` for them.
+            batch: of two samples.
+            output: of `forward_batch` for the batch.
         """
 
     def draw(self, epoch: int, step: int) -> None:
@@ -152,7 +152,7 @@ class BaseTrainer(ABC):
         """Go on with a state that `state_dict` returned."""
 
     def on_start(self) -> None:
-        """Write further files into the run's folder, which exists from here on."""
+        """Write further files into the run's folder, which now exists."""
 
     def on_epoch(self, row: dict[str, float]) -> None:
         """Take a row of `metrics.csv`, after each epoch; the main process calls it."""
@@ -170,7 +170,7 @@ class BaseTrainer(ABC):
     def incompatibilities(
         cls, model: BaseModel, loss: BaseLoss, metrics: Sequence[BaseMetric]
     ) -> Iterator[ConfigFault]:
-        """Yield a fault for each of the network, loss and metrics that does not fit the others."""
+        """Yield a fault for a network, a loss or a metric of which one does not fit the others."""
         head, losses = getattr(model, "head", None), {loss.head: loss for loss in cls.losses}
         if losses and head not in losses:
             expected = f"a network that {cls.task}, for a {cls.__name__}"
@@ -186,17 +186,17 @@ class BaseTrainer(ABC):
 
     @property
     def resume_argument(self) -> str:
-        """The run's folder, and the user's modules, as a command line has them."""
+        """The run's folder and the user's modules as arguments of a command line."""
         return f"{shlex.quote(str(self.run.models))}{user_modules.options()}"
 
     @contextmanager
     def layers(self) -> Iterator[None]:
-        """Inside, layers are plain if the class asks for that."""
+        """A block in which layers are plain if the class asks for `plain_layers`."""
         with plain_layers() if self.plain_layers else nullcontext():
             yield
 
     def autocast(self) -> torch.autocast:
-        """Return a context in which products are of the run's precision."""
+        """Return a context in which products have the run's precision."""
         name = self.settings.precision
         return torch.autocast(self.device.type, getattr(torch, name), enabled=name != "float32")
 
@@ -214,9 +214,9 @@ class BaseTrainer(ABC):
         """Keep a further part of a subclass, such as a second network, and return the part.
 
         The part is saved, resumed, and put back after the trial before a run. A network begins with
-        the weights of the main process. An optimiser, in each of its steps, first sums its
-        gradients over all processes, which have to call it together, also where one has no row of a
-        batch; gradients that are not finite are dropped.
+        the weights of the main process. An optimiser first sums its gradients over all processes in
+        each of its steps; so all processes have to step together, also a process without a row of
+        the batch. Gradients that are not finite are dropped.
 
         Args:
             name: unique in the trainer.
@@ -237,14 +237,14 @@ class BaseTrainer(ABC):
         """Train to the end, or until a signal or the time limit; then log how to go on.
 
         Returns:
-            the number of the signal that stopped it, or None.
+            the number of the signal that stopped the run, or None.
 
         Raises:
             ConfigFault: if settings do not fit, before anything is written.
             TrainingFailed: if too many steps in a row were not finite, if the trained network is
                 not sound, or if a worker process was lost.
-            OSError: if a file cannot be written. The last checkpoint is complete, and is of the
-                last step if only TensorBoard's log or a picture could not be written.
+            OSError: if a file cannot be written. The last checkpoint is complete; if only
+                TensorBoard's log or a picture could not be written, it has the last step.
         """
         self.check()
         dry_run(self)
@@ -259,9 +259,9 @@ class BaseTrainer(ABC):
 
     @contextmanager
     def _session(self) -> Iterator[None]:
-        """Inside, the run's folder and logs are open, and a Ctrl-C waits until all is saved."""
-        # The stack outlives the signals' handlers: after an interrupt of `on_end`, too, the end is
-        # recorded and the lock released.
+        """A block in which the run's folder and logs are open, and Ctrl-C waits for saving."""
+        # The stack outlives the signals' handlers: even if `on_end` is interrupted, the end is
+        # recorded and the lock is released.
         with ExitStack() as stack:
             if self.settings.anomaly:
                 stack.enter_context(torch.autograd.set_detect_anomaly(True))
@@ -282,7 +282,7 @@ class BaseTrainer(ABC):
                     self.on_end()
 
     def _start(self) -> None:
-        """Log the network; save a run that goes on in another folder."""
+        """Log the network; save a resumed run that now has a new folder."""
         self.run_log.events.pairs(self.logged_names, "epoch")
         self.run_log.best(self.progress)
         if distributed.is_main():
@@ -291,12 +291,12 @@ class BaseTrainer(ABC):
         if self.state.source is None:
             log.info("%s", self.model)
         elif self.state.source.parent.resolve() != self.run.models.resolve():
-            # From here on the new run is resumed from itself.
+            # Now the new run can be resumed from its own folder.
             within_epoch = self.progress.epoch_steps > 0 or self.progress.epoch == 0
             self.checkpoint.save(None, within_epoch=within_epoch)
 
     def _finish(self) -> None:
-        """Log why a run is complete, if it is, and keep its newest and its best checkpoint."""
+        """If the run is complete, log why, and keep only its newest and its best checkpoint."""
         epoch = self.progress.epoch
         if self.is_complete:
             reason = "all epochs are done" if epoch >= self.epochs else "early stopping"
@@ -305,7 +305,7 @@ class BaseTrainer(ABC):
             self.run.keep_last(self.settings.keep_last and 1)
 
     def _record_end(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Record how this start of the run ended, and log how it goes on."""
+        """Record how this start of the run ended, and log how to resume the run."""
         if not distributed.is_main():
             return
         is_finished = self.is_complete and error is None
@@ -318,7 +318,7 @@ class BaseTrainer(ABC):
             state, reason = "failed", first_line(error)
         elif error is not None or (number and state == "stopped"):
             reason = signal.Signals(number or signal.SIGINT).name
-        with suppress(OSError) if error else nullcontext():  # The first error is reported.
+        with suppress(OSError) if error else nullcontext():  # Only the first error is reported.
             self.run.end(state, reason)
 
     # The loop.
@@ -344,7 +344,7 @@ class BaseTrainer(ABC):
         return distributed.broadcast_object(lambda: values)
 
     def _train_epoch(self) -> bool:
-        """Make the remaining steps of an epoch; return False if interrupted."""
+        """Make the remaining steps of an epoch; return whether all were made."""
         total = self.settings.steps_per_epoch
         if total is None and self.settings.truncate is None:
             total = math.ceil(len(self.train_loader) / self.settings.accumulate)
@@ -364,13 +364,13 @@ class BaseTrainer(ABC):
 
     @contextmanager
     def _saving_after_errors(self) -> Iterator[None]:
-        """Inside, an error of the user's code leaves a checkpoint of the state before the step."""
+        """A block in which an error of a user's code saves the state before the step."""
         try:
             yield
         except (OSError, TrainingFailed, distributed.Lost):
             raise
         except Exception:
-            # Several processes would have to save together, and the others know of no error.
+            # Several processes would have to save together, but only this one knows of the error.
             if distributed.world_size() == 1 and self.progress.step > 0:
                 reason = None if self.optimizer_step.are_finite() else "weights are not finite"
                 self.checkpoint.save(reason, within_epoch=True)
@@ -392,7 +392,7 @@ class BaseTrainer(ABC):
         return self.progress.data_pass > self.progress.epoch_pass
 
     def commit(self, values: dict[str, float] | None) -> None:
-        """Judge, log and save an epoch, or save an interrupted one.
+        """Judge, log and save an epoch, or save an interrupted epoch.
 
         Args:
             values: as `run_epoch` returned them.
@@ -400,7 +400,7 @@ class BaseTrainer(ABC):
         if values is None:
             self._save_within_epoch()
             return
-        # Before the epoch ends, as the last step tells whether the state is sound.
+        # The last step tells whether the state is sound, so this stands before the epoch's end.
         epoch, reason = self.progress.epoch + 1, self.checkpoint.reason_not_to_save()
         judged = self.settings.judge(self.progress, values, sound=reason is None)
         sums, improved = self.state.end_epoch(values, judged), judged.best_epoch == epoch
@@ -411,7 +411,7 @@ class BaseTrainer(ABC):
                 self.run_log.draw(self.draw, epoch, self.progress.step)
             row = values | {"skipped_steps": sums.skipped}
             self.run_log.epoch(row, self.progress, sums.seconds, self.on_epoch)
-        # The best first: a run killed in between resumes before this epoch, and repeats it.
+        # The best is saved first: a run killed before the second file repeats this epoch.
         if improved:
             self.checkpoint.save_best()
         if self.progress.step == 0:
@@ -448,22 +448,22 @@ class BaseTrainer(ABC):
         return sums.loss_per_point
 
     def step(self, chunks: Sequence[Chunk | None]) -> tuple[Sums, float]:
-        """Make an optimiser step; a subclass may make it in another way.
+        """Make an optimiser step; a subclass may override this.
 
         The network is in training mode, and its gradients are cleared. An override may call
-        `add_gradients` several times, with gradients cleared in between, and owes: to change
-        weights by `apply_gradients` (or `reduce`, `clip` and `update` of `optimizer_step`) and by
-        optimisers that it `keep`s alone, or else to restore them, also after an error; to change
-        no weight if a loss or gradient is not finite; to call, in all processes, these methods and
-        optimisers equally often, as they wait for each other; to draw outside `add_gradients` only
-        numbers that all processes may have in common.
+        `add_gradients` several times, with gradients cleared in between. It changes weights only by
+        `apply_gradients` (or `reduce`, `clip` and `update` of `optimizer_step`) and by optimisers
+        that were given to `keep`, or else restores the weights, also after an error. It changes no
+        weight if a loss or gradient is not finite. All processes call these methods and optimisers
+        equally often, as they wait for each other. Numbers drawn outside `add_gradients` are the
+        same in all processes.
 
         Args:
-            chunks: this process's rows of each batch of the step, on the device; None where it has
-                no rows.
+            chunks: this process's rows of each batch of the step, on the device; None for a batch
+                without such rows.
 
         Returns:
-            the sums of `add_gradients`, and the norm of the gradient before clipping, NaN if the
+            the sums of `add_gradients`, and the norm of the gradient before clipping; NaN if the
             step is skipped.
         """
         with self.optimizer_step.noisy():
@@ -476,29 +476,29 @@ class BaseTrainer(ABC):
         """Add the gradient of the summed loss of some chunks.
 
         `forward_batch` computes an output for each chunk, the loss a value for each sequence.
-        Random draws depend on the place in the data alone.
+        Random draws depend only on the position in the data.
 
         Args:
-            chunks: as `step` takes them.
-            counts: whether metrics count the outputs, and the states are carried on; False for a
+            chunks: as in `step`.
+            counts: whether metrics count the outputs, and states are carried on; False for a
                 further pass over the same chunks.
 
         Returns:
             the sums of this process, and whether the losses of all processes are finite.
         """
         sums, finite, now = Sums(), True, self.progress
-        place = now.data_pass, now.batch, now.chunk
-        with distributed.own_randomness(self.device, self.seed, *place):
+        position = now.data_pass, now.batch, now.chunk
+        with distributed.own_randomness(self.device, self.seed, *position):
             for number, chunk in enumerate(chunks):
-                loss = 0.0  # in a process without a row of this batch
+                loss = 0.0  # for a process without a row of this batch
                 if chunk is not None:
                     output, losses, loss = self._forward(self.model, chunk.batch, chunk.state)
                     if finite and (self._nonfinite or not math.isfinite(loss)):
-                        cause = cause_of_loss(self.model, self._forward, chunk)
-                        self._report(f"{[*self._nonfinite, cause][0]} is not finite")
+                        causes = [*self._nonfinite, cause_of_loss(self.model, self._forward, chunk)]
+                        self._report(f"{causes[0]} is not finite")
                     if counts and chunk.goes_on is not None:
                         self.stream.carry(number, chunk.goes_on, output.state)
-                # A loss that is not finite in one process is dropped in all.
+                # A loss that is not finite in one process is dropped in all processes.
                 (dropped,) = distributed.all_reduce_max([not math.isfinite(loss)])
                 finite = finite and not dropped
                 if chunk is not None and not dropped:
@@ -510,7 +510,7 @@ class BaseTrainer(ABC):
         return sums, finite
 
     def apply_gradients(self, chunks: Sequence[Chunk | None]) -> float:
-        """Update the weights by the gradient of some chunks; return its norm before clipping.
+        """Update the weights by the gradient of some chunks; return the norm before clipping.
 
         A gradient that is not finite changes nothing.
         """
@@ -534,11 +534,11 @@ class BaseTrainer(ABC):
         distributed.all_reduce_gradients(weights)
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         if not math.isfinite(nn.utils.get_total_norm(gradients)):
-            optimizer.zero_grad(set_to_none=True)  # A weight without a gradient stays as it is.
+            optimizer.zero_grad(set_to_none=True)  # Weights without a gradient do not change.
             self._report(f"the gradient of {name} is not finite")
 
     def _backward(self, loss: Tensor) -> None:
-        """Add the gradient of a summed loss; with `anomaly`, torch names what is not finite."""
+        """Add the gradient of a summed loss; with `anomaly`, torch names the faulty operation."""
         try:
             loss.backward()
         except RuntimeError as error:
@@ -547,7 +547,7 @@ class BaseTrainer(ABC):
             raise
 
     def _report(self, why: str) -> None:
-        """Say, once an epoch, why a step is left out; with `anomaly`, end the run there."""
+        """Log once an epoch why a step is skipped; with `anomaly`, end the run instead."""
         why = f"step {self.progress.step + 1}: {why}"
         if self.settings.anomaly:
             raise self._failure(why)
@@ -571,8 +571,8 @@ class BaseTrainer(ABC):
     def _forward(
         self, model: nn.Module, batch: Batch, state: Carried | None = None
     ) -> tuple[Any, Tensor, float]:
-        """Return a network's output for a batch, the losses of the sequences, `(batch,)`, and the
-        sum of these."""
+        """Return a network's output for a batch, the losses of its sequences, `(batch,)`, and the
+        sum of the losses."""
         with self.autocast():
             output = self.forward_batch(model, batch, state)
         losses = self.loss(output, batch)
@@ -585,7 +585,7 @@ class BaseTrainer(ABC):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float] | None:
-        """Validate; return the values by name, or None if a signal or failure interrupted it.
+        """Validate; return the values by name, or None if a signal or failure interrupts.
 
         The random generators stay as they were.
         """
@@ -612,7 +612,7 @@ class BaseTrainer(ABC):
         sums = sums.all_reduced()
         values = sums.losses(self.loss.name) | computed(self.valid_metrics)
         values |= as_floats(self.extra_metrics(values, sums), self)
-        # Values of a part of the split would be misleading.
+        # If batches were skipped, values would be misleading.
         return dict.fromkeys(values, math.nan) if sums.skipped else values
 
     @torch.no_grad()
@@ -629,7 +629,7 @@ class BaseTrainer(ABC):
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """Inside, nothing changes the random generators, nor a loss that warms up."""
+        """A block after which the random generators and the loss's state are as before."""
         state = copy.deepcopy(self.loss.state_dict())
         with random_state_kept():
             yield
@@ -648,7 +648,7 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
     """Return the names of the values logged after each epoch.
 
     Args:
-        loss, metrics: may be of a user's classes.
+        loss, metrics: perhaps of a user's classes.
         validates: whether there is a validation.
 
     Raises:

@@ -13,14 +13,14 @@ class BaseTransform:
 
     `random` distinguishes augmentation (drawn for every sample and epoch) from preprocessing (the
     same every time, included in the normalisation). Augmentation `acts_on` the ink, from which
-    inputs and targets are then made; on the normalised inputs alone; or, by its `arguments`, on the
-    way a picture of the ink is drawn.
+    inputs and targets are then made; on the normalised inputs alone; or, by `arguments`, on the
+    drawing of a picture of the ink.
     """
 
     random: ClassVar[bool] = False
     acts_on: ClassVar[Literal["ink", "inputs", "picture"]] = "ink"
     takes_epoch: ClassVar[bool] = False
-    """Whether `change` has an argument `epoch`, the pass over the data from 0: in augmentation."""
+    """Whether `change`, of augmentation, has an argument `epoch`: the pass over the data from 0."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -31,7 +31,7 @@ class BaseTransform:
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: np.random.Generator, **place: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return new `(ink, missing)`, leaving the given arrays as they are.
+        """Return new `(ink, missing)`, leaving the arguments as they are.
 
         Args:
             ink: `(points, 3)` float32, source units (normalised units for `acts_on = "inputs"`).
@@ -46,7 +46,7 @@ class BaseTransform:
         return ink, missing
 
     def change(self, ink: np.ndarray, generator: np.random.Generator) -> None:
-        """Change ink in place, if its points remain as many."""
+        """Change ink in place; for a transform that keeps the number of points."""
         raise NotImplementedError
 
     def arguments(self, generator: np.random.Generator) -> dict[str, float]:

@@ -1,8 +1,8 @@
 """The batches of training, whole or in chunks of their time steps.
 
-A step takes `accumulate` batches, a group. With truncation the batches are cut into chunks of
+A step takes a group of `accumulate` batches. With truncation the batches are cut into chunks of
 `truncate` time steps: each chunk makes an optimiser step, and the recurrent state is carried to the
-next chunk (in one process only: a state would have to follow its sequence to another process).
+next chunk. This needs a single process: with several, a state would have to follow its sequence.
 """
 
 import math
@@ -22,15 +22,15 @@ from utils.checks import UserError, described
 
 @dataclass
 class Chunk:
-    """The part of a batch in a step: the whole batch, or some time steps of rows that have them."""
+    """The part of a batch in a step: the whole batch, or some time steps of the longer rows."""
 
     batch: Batch
     sequences: float
-    """Number of sequences; a sequence that is cut counts by the fraction in the chunk."""
+    """Number of sequences; of a cut sequence the fraction in the chunk counts."""
     state: Carried | None = None
-    """Carried over from the chunk before, `(rows, ...)` each; None at the start."""
+    """State carried over from the chunk before, `(rows, ...)` each; None at the start."""
     goes_on: Tensor | None = None
-    """Which rows have a further chunk, `(rows,)` bool; None if sequences are not cut."""
+    """Whether each row has a further chunk, `(rows,)` bool; None if sequences are not cut."""
 
 
 class BatchStream:
@@ -40,9 +40,9 @@ class BatchStream:
     `advance`.
 
     Args:
-        parts: of the run: the loader, and the device that batches go to.
+        parts: of the run: the loader, and the device of the batches.
         settings: of the run.
-        state: of the run; the stream moves on its progress and carried states.
+        state: of the run; the stream updates its progress and carried states.
         stop: receives a failure of the loader.
     """
 
@@ -57,7 +57,7 @@ class BatchStream:
 
     @property
     def layout(self) -> dict[str, int | None]:
-        """The number of batches and the settings by which a position in the data counts."""
+        """The number of batches, and the settings on which a position in the data depends."""
         settings = {"accumulate": self.accumulate, "truncate": self.truncate}
         return {"batches": len(self.loader), **settings}
 
@@ -87,7 +87,7 @@ class BatchStream:
         return [batch and self._chunk(batch, state) for batch, state in pairs]
 
     def _chunk(self, batch: Batch, state: Carried | None) -> Chunk | None:
-        """Return the chunk of a batch; None if no sequence reaches so far."""
+        """Return the chunk of a batch; None if all its sequences are shorter."""
         if self.truncate is None:
             return Chunk(batch, float(len(batch)))
         start = self.state.progress.chunk * self.truncate
@@ -99,7 +99,7 @@ class BatchStream:
         return Chunk(part, fraction, state, goes_on=lengths > start + self.truncate)
 
     def carry(self, number: int, goes_on: Tensor, state: Carried) -> None:
-        """Carry the state after a batch's chunk over to its next chunk, detached.
+        """Carry the state after a batch's chunk over to the batch's next chunk, detached.
 
         A state that is not finite is dropped.
 
@@ -128,7 +128,7 @@ class BatchStream:
         return math.ceil(max(batch.inputs.shape[1] for batch in self._group) / self.truncate)
 
     def _states_fit(self) -> bool:
-        """Return whether the states fit the sequences that reach the chunk."""
+        """Return whether the states fit the sequences of the present chunk."""
         chunk, states = self.state.progress.chunk, self.state.carried
         if chunk >= self._num_chunks() or len(states) != len(self._group):
             return False
@@ -148,7 +148,7 @@ def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch
     """Yield a loader's batches; if the loader fails, ask the run to stop and yield None last."""
     try:
         yield from batches
-    # Errors of the user's transforms, of any kind; torch's if a worker was killed or timed out.
+    # A user's transforms may raise any error; torch raises one if a worker was killed or timed out.
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         says_enough = isinstance(error, RuntimeError | OSError | EOFError | UserError)

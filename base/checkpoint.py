@@ -1,4 +1,4 @@
-"""Checkpoints: one file per state of a run, written atomically, loaded without running code."""
+"""Checkpoints: files of a run's states, written atomically, loaded without running code."""
 
 import io
 import logging
@@ -34,21 +34,21 @@ class Checkpoint(TypedDict, total=False):
     """The contents of a checkpoint: tensors and plain values by name."""
 
     format: Count
-    # Needed to use the network: its architecture is `config.arch`; the weights are those to
-    # evaluate with (the average if there is one, the means of noisy ones).
+    # Needed to use the network: its architecture is `config.arch`; its weights are to evaluate with
+    # (the average if there is one, the means of noisy weights).
     config: Config
     state_dict: dict[str, Tensor]
     normalisation: dict[str, list[float]]
     alphabet: list[str] | None  # None for a network without text
-    extras: dict[str, list[Count]]  # their shapes; only of a network that takes extras
-    # The record of its training.
-    dataset: dict[str, Any]  # its units
+    extras: dict[str, list[Count]]  # shapes of extras, if the network takes any
+    # The record of the training.
+    dataset: dict[str, Any]  # the units of the data
     versions: dict[str, str]
     modules: dict[str, str]  # the user's own: name and SHA-256
     licence: str | None  # None if unknown; see `utils.licences`
-    metrics: dict[str, float]  # of the last epoch
-    epoch: Count  # complete ones
-    step: Count  # of the optimiser, of the whole run
+    metrics: dict[str, float]  # values of the last epoch
+    epoch: Count  # number of complete epochs
+    step: Count  # number of the optimiser's steps in the whole run
     training: dict[str, Any]  # for resuming alone, see `base.training_checkpoint`
 
 
@@ -75,8 +75,8 @@ def checkpoint_name(epoch: int, step: int | None = None) -> str:
     """Return the file name of a checkpoint.
 
     Args:
-        epoch: the last complete epoch; if `step` is given, the current one (from 1).
-        step: optimiser steps made since the start of the run.
+        epoch: the last complete epoch; with `step` the current epoch (from 1).
+        step: number of optimiser steps since the start of the run; None at the end of an epoch.
     """
     return f"checkpoint-epoch{epoch}" + ("" if step is None else f"-step{step}") + ".pth"
 
@@ -84,14 +84,14 @@ def checkpoint_name(epoch: int, step: int | None = None) -> str:
 def checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the checkpoints in `folder` (without the best), newest first.
 
-    The end of an epoch counts as newer than its steps.
+    The end of an epoch counts as newer than the epoch's steps.
     """
     paths = [path for path in Path(folder).glob("checkpoint-epoch*.pth") if position(path)]
     return sorted(paths, key=position, reverse=True)
 
 
 def position(path: Path) -> tuple[int, float] | None:
-    """Return the epoch and step in a checkpoint's name, for sorting; None if it has none."""
+    """Return the epoch and step in a checkpoint's name, for sorting; None without these."""
     if not (match := _NAME.fullmatch(path.name)):
         return None
     epoch, step = match.groups()
@@ -104,7 +104,7 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
     Raises:
         OSError: if the disk is full or the like; the old file remains.
     """
-    # Serialised in memory first: failures there do not touch the disk, and a full disk raises a
+    # Serialising in memory first keeps failures away from the disk, and lets a full disk raise a
     # plain OSError.
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **checkpoint}, buffer)
@@ -121,15 +121,15 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     try:
         with open_file(path) as file:
-            # From memory: torch takes an interrupted read of a file for a broken file.
+            # torch reads from memory, as it takes an interrupted read of a file for a broken file.
             stored = io.BytesIO(file.read())
         with zipfile.ZipFile(stored) as archive:
-            if damaged := archive.testzip():  # torch.load itself checks no sums
+            if damaged := archive.testzip():  # torch.load checks no checksums
                 raise CheckpointError(f"damaged (checksum mismatch in its part {short(damaged)})")
         stored.seek(0)
         content = torch.load(stored, map_location="cpu", weights_only=True)
         return _checked(content, len(stored.getbuffer()))
-    except pickle.UnpicklingError:  # whose message would advise to run the code
+    except pickle.UnpicklingError:  # the error's message would advise to run the code
         cause = "not loaded: it holds more than tensors and plain values, which could run code"
     except FileNotFoundError:
         cause = "no such file"
@@ -137,13 +137,13 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         cause = f"cannot be read ({error.strerror or error})"
     except UserError as error:
         cause = str(error)
-    except Exception as error:  # torch.load promises no particular kind for foreign files
+    except Exception as error:  # torch.load may raise any error for foreign files
         cause = f"truncated or damaged, or no checkpoint of this project ({first_line(error)})"
     raise CheckpointError(f"{path}: {cause}")
 
 
 def _checked(content: Any, size: int) -> Checkpoint:
-    """Return checked contents of a file of `size` bytes, under the present names."""
+    """Return the contents of a file of `size` bytes, checked and under the present names."""
     if not isinstance(content, dict) or not content.keys() >= NEEDED:
         raise CheckpointError(f"not a checkpoint of this project (no {', '.join(sorted(NEEDED))})")
     content |= strict_json.plain({name: content.get(name) for name in ("config", "alphabet")})
@@ -165,7 +165,7 @@ def _checked(content: Any, size: int) -> Checkpoint:
         raise CheckpointError("state_dict: weights by name are needed")
     Normalisation.from_dict(content["normalisation"])
     Alphabet(content["alphabet"] or [])
-    # Strides can make a tensor many times as large as its stored numbers.
+    # With strides, a tensor can be many times larger than its stored numbers.
     if sum(weight.nbytes for weight in weights.values()) > size:
         raise CheckpointError("its weights have more numbers than the file stores")
     return _migrated(content)
@@ -179,7 +179,7 @@ def _is_plain(weight: object) -> bool:
 
 def _migrated(content: Checkpoint) -> Checkpoint:
     """Return contents with the present names: some networks in `saved/pretrained` have older names,
-    and an argument `sink` that no longer has a meaning."""
+    and a former argument `sink`, which is removed."""
     arguments = children(children(content["config"].get("arch")).get("args"))
     arguments.pop("sink", None)
     for old, new in (("halvings", "time_reductions"), ("masked", "mask_ratio")):
@@ -196,14 +196,15 @@ def _migrated(content: Checkpoint) -> Checkpoint:
 def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None) -> CheckpointFile:
     """Return the newest complete checkpoint of a run's folder.
 
-    If there is no other, the best checkpoint is used. The log names the faults of newer files.
+    The best checkpoint is used if there is no other checkpoint. The log names the faults of newer
+    files.
 
     Args:
         folder: of the run.
         before: a file in the folder; only older checkpoints are tried.
 
     Raises:
-        CheckpointError: if there is none.
+        CheckpointError: if there is no complete checkpoint.
     """
     folder, skipped = Path(folder), []
     if not folder.is_dir():
@@ -227,8 +228,8 @@ def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None
 
 
 def find_checkpoint(path: str | os.PathLike[str]) -> CheckpointFile:
-    """Return the checkpoint that `path` means: a file, the newest complete checkpoint in a folder,
-    or, if neither exists, the pretrained network of that name.
+    """Return the checkpoint at a path: a file, the newest complete checkpoint in a folder, or, if
+    neither exists, the pretrained network of this name.
 
     Raises:
         CheckpointError: if there is no checkpoint, or the file is not sound.
@@ -242,8 +243,8 @@ def find_checkpoint(path: str | os.PathLike[str]) -> CheckpointFile:
 def to_share(checkpoint: Checkpoint) -> Checkpoint:
     """Return a checkpoint without its training state, and without paths of the machine or person.
 
-    Weights are in half precision (11-bit significand). They load like any others, and fine-tuning
-    starts from them with a fresh optimiser.
+    Weights are in half precision (11-bit significand), and load as usual; fine-tuning starts from
+    such weights with a fresh optimiser.
 
     Args:
         checkpoint: as `load_checkpoint` returned it.
@@ -270,10 +271,10 @@ def load_weights(
         CheckpointError: if names or shapes differ, naming these, or a weight is not finite.
     """
     check_weights(model, state, source)
-    if lost := [name for name, value in state.items() if not torch.isfinite(value).all()]:
+    if broken := [name for name, value in state.items() if not torch.isfinite(value).all()]:
         raise CheckpointError(
-            f"{source}: {len(lost)} of its {len(state)} weights are not finite, {lost[0]} first: "
-            "the network has diverged, or the file is damaged"
+            f"{source}: {len(broken)} of its {len(state)} weights are not finite, {broken[0]} "
+            "first: the network has diverged, or the file is damaged"
         )
     model.load_state_dict(state)
 
@@ -281,7 +282,7 @@ def load_weights(
 def check_weights(
     model: nn.Module, state: Mapping[str, Tensor], source: str | os.PathLike[str]
 ) -> None:
-    """Compare the names and shapes of weights with those of `model`, which may be on "meta".
+    """Check that weights have the names and shapes of `model`, which may be on "meta".
 
     Args and raises: as `load_weights`.
     """
@@ -305,5 +306,5 @@ def listed(lines: Sequence[str]) -> str:
 
 
 def filled(kind: type, values: Mapping[str, Any]) -> Any:
-    """Return a dataclass with its fields from `values`, which may have further items."""
+    """Return a dataclass of a kind with its fields from `values`; further items are ignored."""
     return kind(**{field.name: values[field.name] for field in fields(kind)})

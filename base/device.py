@@ -1,4 +1,4 @@
-"""Which device a run uses, and whether by compiled layers."""
+"""The device of a run, and whether its layers are compiled."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ layers_are_plain: ContextVar[bool] = ContextVar("layers_are_plain", default=Fals
 
 @contextmanager
 def plain_layers() -> Iterator[None]:
-    """Inside, layers are made of torch operations that can be differentiated twice."""
+    """A block in which layers are made of torch operations that can be differentiated twice."""
     token = layers_are_plain.set(True)
     try:
         with torch.backends.cudnn.flags(enabled=False):
@@ -28,8 +28,8 @@ def plain_layers() -> Iterator[None]:
 def resolve_device(name: str) -> torch.device:
     """Return the device called `name`: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
 
-    `auto` takes CUDA, else MPS, else the CPU. Each of several processes gets another GPU, or
-    computes on the CPU.
+    `auto` takes CUDA, else MPS, else the CPU. Several processes each get a GPU of their own, or
+    compute on the CPU.
 
     Raises:
         UserError: if this machine has no such device.

@@ -5,10 +5,10 @@ added up, and then every process makes the same step with the same numbers: the 
 same noise on the weights, the same decision to skip, stop, save or reduce the rate.
 
 The gradient is summed by a flat all-reduce after the local backward passes, and not by torch's
-`DistributedDataParallel`: DDP averages over ranks as if each had the same number of points, and
-needs every rank to make the same backward passes, while here a small last batch may leave a rank
-without any sequence. A sum that is divided once by the sum of the divisors is exact. DDP would
-communicate while it computes, which saves little: 3.7 million weights are 15 MB a step.
+`DistributedDataParallel` (DDP). DDP averages over ranks as if all had equally many points, and
+needs the same backward passes in every rank, while here a small last batch may leave a rank without
+any sequence. A sum that is divided once by the sum of the divisors is exact. DDP would communicate
+while it computes, which saves little: 3.7 million weights are 15 MB a step.
 
 In a single process nothing is started, and all functions return their arguments.
 """
@@ -42,12 +42,12 @@ _store: "dist.Store | None" = None
 
 
 class Lost(Exception):
-    """Another process of the run has ended, so that this one cannot continue."""
+    """A further process of the run has ended, so that this process cannot continue."""
 
 
 @contextmanager
 def started() -> Iterator[None]:
-    """Inside, this process can reach the other processes that torchrun started, if any."""
+    """A block in which this process can reach the other processes that torchrun started, if any."""
     global _store
     if not os.environ.keys() >= LAUNCHER:
         yield
@@ -56,9 +56,10 @@ def started() -> Iterator[None]:
     if torch.cuda.is_available() and dist.is_nccl_available():
         backend = "cpu:gloo,cuda:nccl"
         torch.cuda.set_device(local_rank() % torch.cuda.device_count())
-    # Functions of this module keep the group that exists at its first import as a default, and
-    # torch imports it with the first optimizer. A kept group has threads at the interpreter's end,
-    # and a thread that then frees a tensor aborts the process (pytorch/pytorch#179291).
+    # Functions of torch.distributed.nn keep as a default the group that exists when the module is
+    # first imported, which torch does for the first optimizer. A kept group has threads at the
+    # interpreter's end; a thread that then frees a tensor aborts the process
+    # (pytorch/pytorch#179291). So the module is imported before there is a group.
     from torch.distributed import nn  # noqa: F401
 
     _store, number, count = next(dist.rendezvous("env://", timeout=PATIENCE))
@@ -70,8 +71,8 @@ def started() -> Iterator[None]:
         store=dist.PrefixStore("group", _store),
     )
     yield
-    # All processes wait for each other; not after an error, when the others may be waiting
-    # elsewhere, until this process ends.
+    # All processes wait for each other here, but not after an error: the others may then wait
+    # elsewhere until this process ends.
     all_reduce_sum([0])
     dist.destroy_process_group()
     _store = None
@@ -105,7 +106,7 @@ def bar(
 
 
 def claim_message(message: str) -> bool:
-    """Return whether this process is the first to log `message`; after `Lost`, to log anything."""
+    """Return whether no process has logged `message` yet; for a message of `Lost`, any message."""
     if _store is None:
         return True
     try:
@@ -117,9 +118,9 @@ def claim_message(message: str) -> bool:
 
 @contextmanager
 def own_randomness(device: torch.device, *key: int) -> Iterator[None]:
-    """Inside, each process draws its own random numbers, determined by `key` and its rank.
+    """A block in which each process draws its own random numbers, by `key` and its rank.
 
-    Outside, the generators of all processes are in the same state.
+    Outside of the block, the generators of all processes are in the same state.
     """
     if world_size() == 1:
         yield
@@ -131,7 +132,7 @@ def own_randomness(device: torch.device, *key: int) -> Iterator[None]:
 
 
 def all_reduce_sum(values: Sequence[float]) -> list[float]:
-    """Return the sums of numbers over all processes, in float64; of ints as ints."""
+    """Return the sums of numbers over all processes, in float64; ints give ints."""
     return _reduced(values, dist.ReduceOp.SUM)
 
 
@@ -150,7 +151,7 @@ def broadcast_object(make: Callable[[], Value]) -> Value:
 
 
 def all_gather_object(value: Value) -> list[Value]:
-    """Return the values of all processes, by rank, in the main one; elsewhere an empty list."""
+    """Return the values of all processes by rank; an empty list outside the main process."""
     if world_size() == 1:
         return [value]
     values = [value] * world_size()
@@ -159,7 +160,7 @@ def all_gather_object(value: Value) -> list[Value]:
 
 
 def broadcast_tensors(tensors: Iterable[Tensor]) -> None:
-    """Give tensors the values that they have in the main process."""
+    """Give tensors the values of the main process."""
     if world_size() > 1:
         for tensor in tensors:
             _call(dist.broadcast, tensor.detach(), 0)

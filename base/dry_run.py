@@ -30,9 +30,9 @@ from utils.checks import ConfigFault, UserError, described
 log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-3
-"""Largest difference of losses that should be equal, absolute and relative (assumed)."""
+"""Largest difference of losses that count as equal, absolute and relative (assumed)."""
 PLAIN = (int, float, str, list, tuple, dict, set, np.ndarray, Tensor, type(None))
-"""Types of the values that a state consists of."""
+"""Types of the values in a state."""
 RANDOM = (random.Random, np.random.Generator, np.random.RandomState)
 """Types of random generators."""
 IN_BUFFER = "keep it as a tensor in a buffer (register_buffer)"
@@ -41,20 +41,20 @@ TAKES_STATE = "one whose load_state_dict takes what state_dict returns: tensors,
 OF_MODULES = vars(nn.Module()).keys()
 """Attributes of all modules."""
 DRAWS = 4
-"""Other draws for which a network has to give the same loss to count as drawing nothing (assumed:
-teacher forcing of nine characters in ten draws nothing for two texts once in a hundred times)."""
+"""Times that a network has to repeat a loss, with new random numbers, to count as drawing none
+(assumed: teacher forcing of nine in ten characters repeats it once in a hundred times)."""
 
 
 def dry_run(trainer: Any) -> None:
-    """Try network, loss, metrics, `extra_metrics` and a step on two samples; then put all back.
+    """Try network, loss, metrics, `extra_metrics` and a step on two samples; then undo all changes.
 
-    A fault that refuses a new run is only a warning in a run that goes on.
+    A fault stops a new run, but is only a warning for a resumed run.
 
     Args:
         trainer: a `BaseTrainer`, which calls this.
 
     Raises:
-        UserError: naming the part that fails, and what is expected of it.
+        UserError: naming the part that fails, and what is expected of the part.
     """
     try:
         with random_state_kept(), _put_back(trainer), torch.no_grad():
@@ -81,7 +81,7 @@ def _try_parts(trainer: Any) -> None:
         expected = f"one whose extra_metrics have names of their own, not {min(repeated)!r}"
         raise ConfigFault("trainer", type(trainer).__name__, expected)
     if _has_user_parts(trainer):
-        # In pairs, so that a contrastive loss finds two samples of each person.
+        # With each sample twice, a contrastive loss finds two samples of each person.
         pairs = batch.map(lambda values: values.repeat_interleave(2, 0))
         _compare_padded(trainer, pairs)
         _compare_rebuilt(trainer, batch)
@@ -99,7 +99,8 @@ def _has_user_parts(trainer: Any) -> bool:
 
 @contextmanager
 def _put_back(trainer: Any) -> Iterator[None]:
-    """Put back afterwards all states, as a checkpoint does, and plain attributes.
+    """A block after which all states, as a checkpoint keeps them, and plain attributes are put
+    back.
 
     Raises:
         ConfigFault: if a part's `load_state_dict` does not take what its `state_dict` returned.
@@ -142,13 +143,13 @@ def _put_back(trainer: Any) -> Iterator[None]:
 
 
 def _block(name: str) -> str:
-    """Return the key in a config of the part that is saved under a name."""
+    """Return the config's key of the part that is saved under a name."""
     return name if name in ("loss", "optimizer", "lr_scheduler") else "trainer"
 
 
 def _plain_attributes(owner: Any, trainer: Any) -> dict[str, Any]:
     """Return copies of the numbers, tensors and lists among the attributes of a part."""
-    # Lists may hold the trainer's networks and the like, which are not copied.
+    # Lists may hold parts of the trainer, such as networks, which are not copied.
     shared = [part for part in vars(trainer).values() if not isinstance(part, PLAIN + RANDOM)]
     shared += [trainer.metrics, trainer.valid_metrics]
     plain = {
@@ -161,7 +162,7 @@ def _plain_attributes(owner: Any, trainer: Any) -> dict[str, Any]:
 
 
 def _put_back_attributes(owner: Any, before: dict[str, Any], *, warns: bool) -> None:
-    """Put back what `_plain_attributes` returned; warn of changes that no checkpoint keeps."""
+    """Put back the attributes of `_plain_attributes`; warn of changes that no checkpoint keeps."""
     is_module = isinstance(owner, nn.Module)
     changed, state = {}, {} if is_module else copy.deepcopy(owner.state_dict())
     for name in sorted(vars(owner).keys() - OF_MODULES):
@@ -172,7 +173,7 @@ def _put_back_attributes(owner: Any, before: dict[str, Any], *, warns: bool) -> 
         elif name in before and _differ(before[name], value):
             changed[name] = value
             vars(owner)[name] = before[name]
-    if state and changed:  # An attribute that this changes again is kept in the state.
+    if state and changed:  # Attributes that this changes again are kept in the state.
         owner.load_state_dict(state)
     for name, value in changed.items():
         is_kept = state and not _differ(value, getattr(owner, name, None))
@@ -191,8 +192,8 @@ def _warn_of_loss(owner: Any, name: str, remedy: str) -> None:
 def _two_samples(trainer: Any) -> Batch:
     """Return a batch of two samples, if possible of different lengths."""
     loader, lengths = trainer.train_loader, trainer.train_loader.batch_sampler.lengths
-    other = int(np.argmax(lengths != lengths[0]))  # The first that differs, 0 if none does.
-    first, again, second = (loader.dataset[0, number] for number in (0, 0, other))
+    differing = int(np.argmax(lengths != lengths[0]))  # The first one, or 0.
+    first, again, second = (loader.dataset[0, number] for number in (0, 0, differing))
     if pickle.dumps(first) != pickle.dumps(again):
         kinds = ", ".join(type(change).__name__ for change in loader.dataset.augmentation)
         expected = (
@@ -203,7 +204,7 @@ def _two_samples(trainer: Any) -> Batch:
 
 
 def _tried_network(trainer: Any, batch: Batch, precision: str) -> Any:
-    """Return the network's output for a batch, once its type and its use are checked."""
+    """Return the network's output for a batch, after a check of the output's type and use."""
     model, before = trainer.evaluated_model.eval(), copy.deepcopy(batch)
     with trying("trainer", trainer, "one whose forward_batch takes a model, a batch and a state"):
         inspect.signature(trainer.forward_batch).bind(model, batch, None)
@@ -258,7 +259,7 @@ def _tried_metrics(trainer: Any, output: Any, batch: Batch) -> dict[str, float]:
 
 
 def _losses(trainer: Any, model: nn.Module, batch: Batch) -> Tensor:
-    """Return the loss of each sequence, by a copy: a loss may warm up from call to call."""
+    """Return the loss of each sequence, by a copy of the loss, which may change by a call."""
     with trying("loss", trainer.loss, "one that can be copied"):
         loss = copy.deepcopy(trainer.loss)
     wanted = "one whose forward_batch works in training as in validation"
@@ -268,7 +269,7 @@ def _losses(trainer: Any, model: nn.Module, batch: Batch) -> Tensor:
 
 
 def _compare_padded(trainer: Any, batch: Batch) -> None:
-    """Refuse a loss that counts padding, or a network that sees it."""
+    """Refuse a loss that counts padding, or a network that sees padding."""
     padded = _with_empty_steps(batch)
     _compare_losses(trainer, trainer.evaluated_model.eval(), batch, padded)
     model = trainer.model.train()
@@ -277,23 +278,23 @@ def _compare_padded(trainer: Any, batch: Batch) -> None:
             module.eval()
     first = _losses(trainer, model, batch)
     for _ in range(DRAWS):
-        torch.rand(1)  # So that the next loss draws other numbers, on a GPU as well.
+        torch.rand(1)  # After these draws the next loss draws new numbers, also on a GPU.
         torch.rand(1, device=trainer.device)
         if not torch.equal(first, _losses(trainer, model, batch)):
-            return  # The network draws, and how much it draws depends on the number of steps.
+            return  # The network draws, and padding changes the number of draws.
     _compare_losses(trainer, model, batch, padded)
 
 
 def _compare_losses(trainer: Any, model: nn.Module, batch: Batch, padded: Batch) -> None:
     """Refuse a loss or network for which padding makes a difference."""
-    without, beside = _losses(trainer, model, batch), _losses(trainer, model, padded)
-    if not _are_equal(without, beside):
-        row, is_users = int((without - beside).abs().argmax()), user_modules.defines(trainer.loss)
+    without, behind = _losses(trainer, model, batch), _losses(trainer, model, padded)
+    if not _are_equal(without, behind):
+        row, is_users = int((without - behind).abs().argmax()), user_modules.defines(trainer.loss)
         key, part = ("loss", trainer.loss) if is_users else ("arch", trainer.model)
         expected = (
             "one with which a sequence has the same loss with empty steps behind it, as beside a "
             "longer one: neither loss nor network sees padding (batch.mask is False there), and "
-            f"validation draws nothing at random: {without[row]:.5g} and {beside[row]:.5g}"
+            f"validation draws nothing at random: {without[row]:.5g} and {behind[row]:.5g}"
         )
         if model.training:
             expected += " in training, as with BatchNorm"
@@ -314,7 +315,7 @@ def _with_empty_steps(batch: Batch) -> Batch:
 
 
 def _compare_rebuilt(trainer: Any, batch: Batch) -> None:
-    """Refuse a network that is more than a checkpoint holds."""
+    """Refuse a network that a checkpoint does not hold whole."""
     if trainer.rebuild is None:
         return
     model = trainer.evaluated_model.eval()
@@ -389,7 +390,7 @@ def _differ(before: Any, after: Any) -> bool:
 
 
 def try_state(key: str, part: Any) -> None:
-    """Raise a ConfigFault for `key` if a checkpoint cannot keep the state of the part there."""
+    """Raise a ConfigFault for `key` if a checkpoint cannot keep the state of its part."""
     with trying(key, part, TAKES_STATE):
         file = io.BytesIO()
         torch.save(part.state_dict(), file)
@@ -406,8 +407,8 @@ def try_state(key: str, part: Any) -> None:
 
 @contextmanager
 def trying(key: str, block: object, wanted: str, hint: str = "") -> Iterator[None]:
-    """Inside, turn an error in the code of a config's block into a ConfigFault; `wanted` says what
-    is expected of the block."""
+    """A block in which errors of the code of a config's `block` become a ConfigFault; `wanted` says
+    what is expected of the code."""
     try:
         yield
     except (UserError, OSError, Lost):

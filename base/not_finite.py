@@ -16,7 +16,7 @@ from base.random_state import random_state_kept
 
 @contextmanager
 def watched(model: nn.Module) -> Iterator[list[str]]:
-    """Yield a list of the modules whose output is not finite, in the order of their calls inside.
+    """Yield a list that collects the modules whose output is not finite, in the order of calls.
 
     Only calls in training count. Minus infinity, as in a mask, counts as finite.
     """
@@ -33,12 +33,12 @@ def watched(model: nn.Module) -> Iterator[list[str]]:
 
 
 def cause_of_loss(model: nn.Module, forward: Callable[..., object], chunk: Chunk) -> str:
-    """Return the origin of a loss that is not finite, by another forward pass.
+    """Return the origin of a loss that is not finite, by a second forward pass.
 
     Args:
         model: the network.
-        forward: makes a forward pass of a network, given a batch and a state.
-        chunk: whose loss is not finite.
+        forward: makes a forward pass of a network for a batch and a state.
+        chunk: the chunk with this loss.
     """
     batch = chunk.batch
     broken = ~torch.isfinite(batch.inputs).flatten(1).all(1)
@@ -50,7 +50,8 @@ def cause_of_loss(model: nn.Module, forward: Callable[..., object], chunk: Chunk
 
 
 def cause_of_gradient(model: nn.Module) -> str:
-    """Name the weight nearest to the output whose gradient is not finite, and count the others."""
+    """Name, of the weights with a gradient that is not finite, the nearest to the output, and count
+    the others."""
     names = [
         name
         for name, weight in model.named_parameters()

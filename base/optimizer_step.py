@@ -24,14 +24,14 @@ from utils.strict_json import without
 log = logging.getLogger(__name__)
 
 State = dict[str, Any]
-"""Tensors and plain values by name, as torch's."""
+"""Tensors and plain values by name, as in torch's states."""
 
 PLATEAU = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
-"""The names in ReduceLROnPlateau's state that change; the others are settings."""
+"""The names of ReduceLROnPlateau's values that change; its other values are settings."""
 
 
 class OptimizerStep:
-    """Makes the steps of an optimiser, and holds all that these depend on except the data.
+    """Makes the steps of an optimiser, and holds all that steps depend on except the data.
 
     A step: `start`; inside `noisy()` any number of forward passes, each followed by `backward()`
     of a summed loss; then `reduce`, `clip` and, if the norm is finite, `update`.
@@ -55,7 +55,7 @@ class OptimizerStep:
         settings_of_groups = without(groups, lambda name, _: name == "params")
         start = {"optimizer_start": settings_of_groups, "lr_scheduler_start": schedule}
         self._start = copy.deepcopy(start)  # Steps change torch's dictionaries.
-        # torch warns of schedules that step first, as after skipped steps or when resumed.
+        # torch warns if a schedule steps before its optimiser, as after a skipped step.
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
 
     @property
@@ -82,7 +82,7 @@ class OptimizerStep:
 
     @contextmanager
     def noisy(self) -> Iterator[None]:
-        """Inside, each weight has Gaussian noise, if configured (the paper, section 4.2);
+        """A block in which each weight has Gaussian noise, if configured (the paper, section 4.2);
         afterwards the weights are exactly as before."""
         if self.settings.weight_noise == "off":
             yield
@@ -99,13 +99,13 @@ class OptimizerStep:
                 torch._foreach_copy_(weights, before)
 
     def reduce(self, divisor: float) -> None:
-        """Sum the gradient over all processes, and divide it; all processes call this together."""
+        """Sum the gradient over all processes, which call this together, and divide the sum."""
         distributed.all_reduce_gradients(self.weights)
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         torch._foreach_div_(gradients, float(divisor))
 
     def clip(self) -> float:
-        """Clip the gradient if it is finite; return its norm before clipping."""
+        """Clip a finite gradient; return the norm before clipping."""
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         total = nn.utils.get_total_norm(gradients)
         norm = float(total)
@@ -137,10 +137,10 @@ class OptimizerStep:
 
     @torch.no_grad()
     def _move_average(self, average: list[Tensor], weights: list[Tensor], _: Tensor) -> None:
-        """Move the average towards the weights, faster while the average is of few steps.
+        """Move the average towards the weights; faster in the first steps.
 
-        The decay is as in TensorFlow's ExponentialMovingAverage with `num_updates`: otherwise the
-        first weights would show for many times 1 / (1 - decay) steps.
+        The decay is as in TensorFlow's ExponentialMovingAverage with `num_updates`: with a constant
+        decay, the first weights would show for many times 1 / (1 - decay) steps.
         """
         count = int(self.average.n_averaged)
         decay = min(self.settings.ema_decay, (1 + count) / (10 + count))
@@ -164,13 +164,13 @@ class OptimizerStep:
     def load_state_dict(
         self, state: State, evaluated: Mapping[str, Tensor], source: Path, epochs: int, steps: int
     ) -> None:
-        """Restore a state that `state_dict` returned; settings stay as they are.
+        """Restore a state of `state_dict`; settings stay as they are.
 
         Args:
-            state: as `state_dict` returned it, possibly damaged since.
+            state: as `state_dict` returned it, perhaps damaged.
             evaluated: the saved weights of `evaluated_model`.
             source: the file, for messages.
-            epochs, steps: made so far; the steps as if all had had the present size.
+            epochs, steps: numbers so far; steps are counted in the present size.
 
         Raises:
             Exception: of any kind, if the state does not fit.
@@ -187,7 +187,7 @@ class OptimizerStep:
         self._restore_schedule(state, steps if self.settings.schedule_by == "batch" else epochs)
 
     def _restore_schedule(self, state: State, count: int) -> None:
-        """Step the schedule to its saved place, or `count` times if settings have changed.
+        """Step the schedule to its saved position, or `count` times if settings have changed.
 
         Rates that a plateau has reduced are kept, unless the initial rate has changed.
         """
@@ -212,7 +212,7 @@ def _restore(optimizer: Optimizer, state: Mapping[int, State]) -> None:
     """Restore an optimiser's state of each weight.
 
     A first step, with gradients of zero, makes the values that the present settings need and the
-    former run did not keep; the weights are loaded after it.
+    former run did not keep; weights are loaded after this step.
     """
     for group in optimizer.param_groups:
         for weight in group["params"]:

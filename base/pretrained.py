@@ -1,6 +1,6 @@
 """The pretrained networks, and the paths of checkpoints by name.
 
-Does not import torch, so that an unknown name is refused at once.
+This module does not import torch, so that an unknown name is refused at once.
 """
 
 import os
@@ -17,7 +17,7 @@ RUNS = PRETRAINED.with_name("models")
 
 
 def pretrained() -> dict[str, Path]:
-    """Return the pretrained networks by name; completely trained ones first."""
+    """Return the pretrained networks by name, completely trained networks first."""
     files = sorted(PRETRAINED.glob("*.pth"), key=lambda file: (".partial" in file.name, file.name))
     by_name: dict[str, Path] = {}
     for file in files:
@@ -26,11 +26,11 @@ def pretrained() -> dict[str, Path]:
 
 
 def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
-    """Return the file or folder `path` or, if it does not exist, the pretrained network of that
-    name, or the run of that id.
+    """Return the file or folder `path`; if it does not exist, the pretrained network of this name,
+    or the folder of the run with this id.
 
     Raises:
-        CheckpointError: if there is nothing of that name, or several runs have the id.
+        CheckpointError: if all of these are missing, or several runs have the id.
     """
     path = Path(path)
     if path.exists():
@@ -44,7 +44,7 @@ def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
 
 
 def named(name: str, files: Mapping[str, Path], kind: str) -> Path:
-    """Return the file of that name; raise a CheckpointError if there is none, naming the `kind`."""
+    """Return the file of a name; raise a CheckpointError, naming the `kind`, if there is none."""
     if name in files:
         return files[name]
     near = nearest(name, files, 1)

@@ -22,15 +22,15 @@ DIFF = "checkout.diff"
 PACKAGES = "packages.txt"
 """File in the folder of a run: the installed packages, as pip lists them."""
 MAX_DIFF = 2**20
-"""Bytes of the difference that are kept (assumed)."""
+"""Most bytes of the difference that are kept (assumed)."""
 MAX_UNTRACKED = 100
-"""Names of untracked files that are kept (assumed)."""
+"""Most names of untracked files that are kept (assumed)."""
 
 
 def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
     """Return the origin of a start of a run, and keep the code in the run's folder.
 
-    Files of earlier starts with other contents are kept under other names.
+    Files of earlier starts whose contents differ are renamed.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -70,15 +70,15 @@ def versions(device: torch.device | None = None) -> dict[str, str]:
 
 @cache
 def packages() -> bytes:
-    """Return the installed packages with their versions, a line each."""
+    """Return the installed packages with their versions, a line for each."""
     lines = {f"{package.name}=={package.version}\n" for package in metadata.distributions()}
     return "".join(sorted(lines)).encode()
 
 
 @cache
 def checkout() -> dict[str, Any] | None:
-    """Return the `commit` of the code, the `diff` from it in bytes, and the `untracked` Python
-    files; None if the code is in no checkout of git."""
+    """Return the `commit` of the code, the `diff` from the commit in bytes, and the `untracked`
+    Python files; None if the code is in no checkout of git."""
     try:
         commit, _ = _git("rev-parse", "HEAD", "HEAD:./train.py").decode().split()
         diff = _git("diff", "--no-ext-diff", "--no-color", "HEAD", "--", ".")

@@ -28,7 +28,7 @@ def random_state() -> dict[str, Any]:
         "numpy": [algorithm, torch.from_numpy(keys.astype(np.int64)), *rest],
     }
     if torch.cuda.is_available():
-        # Each of several processes has its GPU, and leaves the others' alone.
+        # Several processes have a GPU each, and do not touch the GPUs of others.
         several = distributed.world_size() > 1
         state["cuda"] = [torch.cuda.get_rng_state()] if several else torch.cuda.get_rng_state_all()
     if torch.backends.mps.is_available():
@@ -37,7 +37,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Restore the states of `random_state`; missing devices are ignored."""
+    """Restore the states that `random_state` returned; missing devices are ignored."""
     version, numbers, gaussian = state["python"]
     algorithm, keys, *rest = state["numpy"]
     if not 0 <= rest[0] <= len(keys):  # NumPy does not check the position.
@@ -46,7 +46,7 @@ def set_random_state(state: dict[str, Any]) -> None:
     random.setstate((version, tuple(numbers), gaussian))
     np.random.set_state((algorithm, keys.numpy().astype(np.uint32), *rest))
     if torch.cuda.is_available():
-        # A process among several uses one device, the current one; alone it uses any.
+        # A process among several uses only its current device; a single process may use any.
         several = distributed.world_size() > 1
         devices = ["cuda"] if several else range(torch.cuda.device_count())
         for device, generator in zip(devices, state.get("cuda", ()), strict=False):
@@ -57,7 +57,7 @@ def set_random_state(state: dict[str, Any]) -> None:
 
 @contextmanager
 def random_state_kept() -> Iterator[None]:
-    """Restore all generators afterwards, so that draws inside do not change the training."""
+    """A block after which all generators are restored: its draws do not change the training."""
     state = random_state()
     try:
         yield

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 SAVED = Path("saved")
 LOCK = "run.lock"
-"""In the folder of a run: names the process that holds it, if any."""
+"""File in the folder of a run: names the process that holds the run, if any."""
 
 
 class RunInUse(UserError):
@@ -31,9 +31,9 @@ class RunInUse(UserError):
 class RunFolder:
     """The two folders of a run: its weights with their records, and its log.
 
-    Nothing is created before `create`. One process at a time holds the run: the operating system
-    frees the lock of a killed one. (On network file systems without locks the file itself is the
-    lock: one left by a process killed on another machine has to be removed by hand.)
+    Nothing is created before `create`. One process at a time holds the run; the operating system
+    frees the lock of a killed process. (On network file systems without locks the file itself is
+    the lock: if a process on another machine was killed, remove its file by hand.)
 
     Args:
         name: of the experiment, from its config.
@@ -57,7 +57,7 @@ class RunFolder:
 
     @classmethod
     def of(cls, place: str | os.PathLike[str]) -> "RunFolder | None":
-        """Return the run whose folder, or a file in whose folder, is at `place`; None if none."""
+        """Return the run at `place`, its folder or a file in its folder; None if there is none."""
         folder = Path(os.path.normpath(place))
         folder = folder if folder.is_dir() else folder.parent
         if folder.parts[-3:-2] != ("models",):
@@ -93,7 +93,7 @@ class RunFolder:
         if self._lock is not None or not distributed.is_main():
             return
         path, holder = self.models / LOCK, "another process"
-        # With a timeout, as a list of the runs takes the lock for an instant.
+        # The timeout bridges the instant for which a list of the runs takes the lock.
         lock = FileLock(path, timeout=0.2)
         try:
             lock.acquire()
@@ -116,18 +116,18 @@ class RunFolder:
             self._lock = None
 
     def has_checkpoint(self) -> bool:
-        """Return whether anything was saved in this run."""
+        """Return whether this run has saved a checkpoint."""
         return bool(checkpoints(self.models)) or self.best.exists()
 
     @classmethod
     def resumed(cls, place: str, run_id: str | None = None) -> "RunFolder | None":
         """Return the run that resuming from `place` continues.
 
-        None if a new run goes on: from an older checkpoint than the newest, or under another id.
+        None if a new run goes on, as the checkpoint is not the newest or the id is not the run's.
 
         Args:
             place: the run's folder or a checkpoint.
-            run_id: asked for on the command line; None if not given.
+            run_id: of the command line; None for the run's own.
         """
         run = cls.of(place)
         if run is None or run_id not in (None, run.run_id):
@@ -137,7 +137,7 @@ class RunFolder:
         return run if is_newest else None
 
     def require_new(self) -> "RunFolder":
-        """Return this run; raise a UserError if it exists and something was saved in it."""
+        """Return this run; raise a UserError if it has a checkpoint."""
         if self.has_checkpoint():
             raise UserError(
                 f"run-id {self.run_id!r} exists already ({self.models}); choose another, or resume "
@@ -156,23 +156,23 @@ class RunFolder:
         changes: dict[str, list[Any]] | None = None,
         device: torch.device | None = None,
     ) -> bool:
-        """Create the folders if needed, and write there `config.json`, `run.json` and the code.
+        """Create missing folders, hold the run, and write `config.json`, `run.json` and the code.
 
-        The run is held from here on. A run that stopped before its first checkpoint starts over.
+        A run that stopped before its first checkpoint starts over.
 
         Args:
             config: of the run, with all defaults.
             seed: of the run.
-            start_config: without defaults, with which a run without a checkpoint starts over; None
-                for `config`.
-            resumed_from: the checkpoint, which may lie in this run or elsewhere; None if none.
+            start_config: the config without defaults, with which a run without a checkpoint starts
+                over; None for `config`.
+            resumed_from: the checkpoint, which may lie in a further run; None for a new start.
             weights_from: the checkpoint with whose weights the run begins, if any; a resumed run
                 takes this from the record of the run of `resumed_from`.
             changes: of the config since `resumed_from`, by key: the value before and now.
             device: that the run computes on; None for the CPU.
 
         Returns:
-            whether the run had been started before.
+            whether the run was started before.
 
         Raises:
             UserError: if the run exists and `resumed_from` is not in it, or if another process
@@ -189,11 +189,11 @@ class RunFolder:
         for folder in (self.models, self.log):
             folder.mkdir(parents=True, exist_ok=True)
         self.hold()
-        if not same_run:  # Another process may have been here in between.
+        if not same_run:  # Another process may have saved before this process held the run.
             self.require_new()
         for folder in (self.models, self.log):
             remove_temporary(folder)
-        before = self._former_starts()
+        former = self._former_starts()
         start = {
             "started": local_time(),
             "resumed_from": None if resumed_from is None else str(resumed_from),
@@ -204,18 +204,18 @@ class RunFolder:
         }
         write_json(self.models / "config.json", config)
         self._record = {"name": self.name, "run_id": self.run_id, "seed": seed}
-        self._record["runs"] = [*before, start]
+        self._record["runs"] = [*former, start]
         write_json(self.models / "run.json", self._record)
-        return bool(before)
+        return bool(former)
 
     def _former_starts(self) -> list[dict[str, Any]]:
-        """Return the starts so far for the record of a new start."""
+        """Return the starts so far, as the record of a new start keeps them."""
         starts, messages = self._starts(), self.models / "train.log"
-        # A killed run could not record its end: the time is that of its last message.
+        # A killed run could not record its end: its last message has the time.
         if starts and "ended" not in starts[-1] and messages.exists():
             last = local_time(at=messages.stat().st_mtime)
             starts[-1]["ended"] = {"time": last, "state": "stopped", "reason": "killed"}
-        for start in starts:  # Starting over takes the config of the last start alone.
+        for start in starts:  # Starting over needs only the config of the last start.
             start.pop("config", None)
         return starts
 
@@ -223,18 +223,18 @@ class RunFolder:
         """Record in `run.json` how the present start ended.
 
         Args:
-            state: "finished"; "stopped", where resuming goes on; "failed".
-            reason: why.
+            state: "finished"; "stopped", if the run can be resumed; "failed".
+            reason: why the start ended so.
         """
         ended = {"time": local_time(), "state": state, "reason": reason}
         self._record["runs"][-1]["ended"] = ended
         write_json(self.models / "run.json", self._record)
 
     def recorded_start(self) -> tuple[dict[str, Any], str | None]:
-        """Return the config, and the file of the initial weights, if any, of the last start.
+        """Return the config of the last start, and the file of its initial weights, if any.
 
         Raises:
-            CheckpointError: if there is none, as the run was stopped before it was written.
+            CheckpointError: if the run was stopped before the config was written.
         """
         last = next(reversed(self._starts()), {})
         if "config" not in last:
@@ -270,13 +270,13 @@ class RunFolder:
             return []
 
     def keep_last(self, count: int | None) -> None:
-        """Remove all but the newest `count` checkpoints and the best one; None keeps all."""
+        """Remove all but the best and the newest `count` checkpoints; None keeps all."""
         if count is not None and distributed.is_main():
             for path in checkpoints(self.models)[count:]:
                 path.unlink(missing_ok=True)
 
 
 def local_time(separator: str = "T", at: float | None = None) -> str:
-    """Return a time, in seconds since the epoch, in the form of ISO 8601; None for now."""
+    """Return the local time in the form of ISO 8601; `at`: seconds since 1970, None for now."""
     moment = datetime.now() if at is None else datetime.fromtimestamp(at)
     return moment.astimezone().isoformat(separator, "seconds")

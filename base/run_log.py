@@ -22,7 +22,7 @@ from utils.checks import described
 log = logging.getLogger(__name__)
 
 LOG_SECONDS = 60.0
-"""Seconds from one logged step to the next within an epoch (assumed)."""
+"""Seconds from each logged step to the next within an epoch (assumed)."""
 
 
 class RunLog:
@@ -31,7 +31,7 @@ class RunLog:
     If TensorBoard's files cannot be written, a stop of the run is requested.
 
     Attributes:
-        events: the log that TensorBoard shows; only while `opened`.
+        events: the log that TensorBoard shows; exists only while `opened`.
 
     Args:
         parts: of the run: the folder, the device, the loss, and the config to be recorded.
@@ -78,7 +78,7 @@ class RunLog:
                 yield
 
     def best(self, progress: Progress) -> None:
-        """Log the monitored value of the best epoch, as soon as there is one."""
+        """Log the monitored value of the best epoch, if an epoch was best."""
         if progress.best is not None:
             self.events.scalars({self._shown[-1]: progress.best}, progress.step, "best")
 
@@ -107,7 +107,7 @@ class RunLog:
         Args:
             values: by name.
             progress: at the end of the epoch.
-            seconds: that its steps took.
+            seconds: that the epoch's steps took.
             track: gets the row of metrics.csv; an error of `track` does not end the run.
         """
         epoch, epochs, skipped = progress.epoch, self.settings.epochs, values["skipped_steps"]
@@ -138,5 +138,5 @@ class RunLog:
             except Exception as error:
                 cause = described(error)
                 log.error("the pictures of epoch %d could not be drawn: %s", epoch, cause)
-        # A figure refers to itself: its pixels would stay until Python collects cycles.
+        # A figure refers to itself, so its pixels stay until Python collects cycles.
         gc.collect()

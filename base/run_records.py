@@ -1,6 +1,6 @@
 """Records of runs, read from the runs' folders, and means over seeds.
 
-Does not import torch, so that a list of runs is there at once.
+This module does not import torch, so that a list of runs appears at once.
 """
 
 import math
@@ -25,12 +25,12 @@ SEED = "trainer.args.seed"
 DEPTHS = ("", "*/", "*/*/", "*/*/*/")
 """Patterns of the folders of runs below `saved`, or below a folder within it."""
 Run = ChainMap[str, Any]
-"""A run, or the mean of several: values by column (a mean has the standard deviation of NAME as
-`NAME_std`), then the config by dotted key."""
+"""A run, or the mean of several runs: values by column (of a mean `NAME_std` is the standard
+deviation of NAME), then the config by dotted key."""
 
 
 def read_runs(folders: Sequence[str]) -> Iterator[Run]:
-    """Yield the runs in folders, each once; one that cannot be read costs a warning."""
+    """Yield the runs in folders, each once; warn of a run that cannot be read."""
     by_path: dict[Path, Path] = {}
     for folder, depth in product(map(Path, folders), DEPTHS):
         for config in sorted(folder.glob(f"{depth}config.json")):
@@ -79,7 +79,7 @@ def read_run(folder: Path) -> Run:
     for path in sorted(folder.glob("evaluations/*.json"), key=lambda path: path.stat().st_mtime):
         scores = strict_json.read(path)
         split, overrides = scores["split"], scores.pop("options").get("overrides", [])
-        if not any(option == "-o" for option, *_ in overrides):  # of unchanged data
+        if not any(option == "-o" for option, *_ in overrides):  # The data were not changed.
             values |= {f"{split}.{name}": value for name, value in finite_numbers(scores).items()}
             values[f"{split}.checkpoint"] = Path(scores["checkpoint"]).name
     return Run(values, config)
@@ -95,7 +95,7 @@ def finite_numbers(values: dict[str, Any]) -> dict[str, float]:
 
 
 def seconds(start: dict[str, Any], log: Path) -> float:
-    """Return the duration of a start of a run: up to its last message, if no end is recorded."""
+    """Return the duration of a start of a run, up to the last message if no end is recorded."""
     begun = datetime.fromisoformat(start["started"]).timestamp()
     if "ended" in start:
         return datetime.fromisoformat(start["ended"]["time"]).timestamp() - begun
@@ -103,7 +103,7 @@ def seconds(start: dict[str, Any], log: Path) -> float:
 
 
 def is_held(lock: Path) -> bool:
-    """Return whether a process trains in the run of a lock."""
+    """Return whether a process holds the run with a lock file."""
     if not lock.exists():
         return False
     try:
@@ -116,7 +116,7 @@ def is_held(lock: Path) -> bool:
 
 
 def seed_means(runs: Sequence[Run]) -> Iterator[Run]:
-    """Yield the mean of finished runs that differ in nothing but the seed of the training."""
+    """Yield the means of finished runs that differ only in the seed of the training."""
     groups: defaultdict[str, dict[int, Run]] = defaultdict(dict)
     for run in runs:
         if run["state"] == "finished":

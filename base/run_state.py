@@ -1,4 +1,4 @@
-"""All that changes in a run, beside the weights and the optimiser's state."""
+"""The state of a run besides the weights and the optimiser's state."""
 
 import logging
 import math
@@ -33,21 +33,21 @@ class Progress:
     epoch_pass: int = 0
     """The pass over the data in which the current epoch began."""
     skipped_in_row: int = 0
-    """Steps skipped in a row up to now, because they were not finite."""
+    """Steps in a row, up to now, that were skipped as not finite."""
     first_loss: float | None = None
     """Loss per point of the first step that was made."""
 
     data_pass: int = 0
     """The pass over the data of the next step's batches, counted from 0."""
     batch: int = 0
-    """The place of the first of these batches in the pass, counted from 0."""
+    """The number in the pass of the next step's first batch, counted from 0."""
     chunk: int = 0
-    """The chunk of these batches' time steps, counted from 0."""
+    """The next step's chunk of its batches' time steps, counted from 0."""
 
     best: float | None = None
     """The best value of the monitored metric so far."""
     best_epoch: int | None = None
-    """The epoch of that value."""
+    """The epoch with the best value."""
     not_improved: int = 0
     """Epochs since the best epoch."""
 
@@ -56,7 +56,7 @@ class Progress:
 class Sums:
     """Numerators and denominators of a step, an epoch or a validation, divided once at its end.
 
-    The sums of an epoch are over all processes, and the same in each.
+    The sums of an epoch are over all processes, and every process has the same.
     """
 
     loss: float = 0.0
@@ -70,14 +70,14 @@ class Sums:
     """Learning rate of the last step."""
 
     def add(self, loss: float, sequences: float, points: int, skipped: bool = False) -> None:
-        """Add the summed loss of so many sequences and points, perhaps of a skipped step."""
+        """Add the summed loss of some sequences, and their numbers of sequences and points."""
         self.skipped += skipped
         self.loss += loss
         self.sequences += sequences
         self.points += points
 
     def all_reduced(self) -> "Sums":
-        """Return loss, sequences, points and number of the skipped, summed over all processes."""
+        """Return loss, sequences, points and skipped, each summed over all processes."""
         totals = [self.loss, self.sequences, self.points, self.skipped]
         *totals, skipped = distributed.all_reduce_sum(totals)
         return Sums(*totals, skipped=skipped)
@@ -102,19 +102,17 @@ class Sums:
 
 
 class RunState:
-    """Progress, sums and carried states of a run.
-
-    Its methods alone change it.
+    """Progress, sums and carried states of a run, which only the methods here change.
 
     Args:
-        metrics: of training, whose sums are saved as well.
+        metrics: of training; their sums are saved too.
 
     Attributes:
         progress: how far the run has come.
         carried: for each batch of the step the initial state of its chunk, None at the start.
         sums: of the current epoch.
-        values: by name, of the last complete epoch.
-        source: the checkpoint that the run was resumed from, if any.
+        values: of the last complete epoch, by name.
+        source: the checkpoint from which the run was resumed, if any.
     """
 
     def __init__(self, metrics: Sequence[BaseMetric] = ()) -> None:
@@ -135,7 +133,7 @@ class RunState:
         self.carried[number] = state
 
     def advance(self, chunks: int, batches: int, batches_per_pass: int) -> None:
-        """Move on to the next chunk; after all chunks of a step's batches to the next batches."""
+        """Move on to the next chunk, or, after all chunks of a step's batches, to new batches."""
         now = self.progress
         if now.chunk + 1 < chunks:
             self.progress = replace(now, chunk=now.chunk + 1)
@@ -147,9 +145,9 @@ class RunState:
     def count(self, step: Sums, norm: float, rate: float, seconds: float) -> None:
         """Count a step by its sums, the norm of its gradient, its learning rate and its duration.
 
-        A step with a norm that is not finite was skipped; its sums count all the same.
+        A step with a norm that is not finite was skipped; its sums count too.
         """
-        progress, first, sums = self.progress, self.progress.first_loss, self.sums
+        progress, first_loss, sums = self.progress, self.progress.first_loss, self.sums
         skipped = not math.isfinite(norm)
         sums.add(step.loss, step.sequences, step.points, skipped)
         sums.seconds += seconds
@@ -164,17 +162,17 @@ class RunState:
             step=progress.step + 1,
             epoch_steps=progress.epoch_steps + 1,
             skipped_in_row=0,
-            first_loss=step.loss_per_point if first is None else first,
+            first_loss=step.loss_per_point if first_loss is None else first_loss,
         )
 
     def forget_skipped(self) -> None:
-        """Let a run that resumes from here skip as many steps in a row as a new run."""
+        """Let a run that is resumed skip as many steps in a row as a new run."""
         self.progress = replace(self.progress, skipped_in_row=0)
 
     # Changes by an epoch.
 
     def end_epoch(self, values: Mapping[str, float], judged: Progress) -> Sums:
-        """Complete an epoch with its values and judged progress; return its sums."""
+        """Complete an epoch with its values and judged progress; return the epoch's sums."""
         sums, self.sums, self.values = self.sums, Sums(), dict(values)
         epoch, data_pass = judged.epoch + 1, judged.data_pass
         self.progress = replace(judged, epoch=epoch, epoch_steps=0, epoch_pass=data_pass)
@@ -189,7 +187,7 @@ class RunState:
     # Saving and resuming.
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything as tensors and plain values; all processes call this together."""
+        """Return the state as tensors and plain values; all processes call this together."""
         return {
             "progress": asdict(self.progress),
             "sums": asdict(self.sums),
@@ -205,25 +203,25 @@ class RunState:
         source: Path,
         layout: Mapping[str, int | None],
     ) -> None:
-        """Resume from a saved state; an exception of any kind says what does not fit.
+        """Resume from a saved state; raise an exception of any kind if the state does not fit.
 
-        If a pass now has another number of batches, it resumes at the same fraction of the pass.
+        If the number of batches in a pass has changed, the run resumes at the same fraction.
 
         Args:
-            saved: what `state_dict` returned, and the `BatchStream.layout` of the former run.
+            saved: the values of `state_dict` and of the former run's `BatchStream.layout`.
             values: of the last complete epoch.
             source: the file.
             layout: the present `BatchStream.layout`.
         """
-        before, now = saved["batches"], layout["batches"]
-        if before != now:
-            log.warning("a pass over the data has %d batches instead of %d", now, before)
+        former, now = saved["batches"], layout["batches"]
+        if former != now:
+            log.warning("a pass over the data has %d batches instead of %d", now, former)
         same_layout = all(saved[name] == value for name, value in layout.items())
         progress = filled(Progress, saved["progress"])
         self.progress = replace(
             progress,
             epoch_pass=min(progress.epoch_pass, progress.data_pass),
-            batch=min(progress.batch * now // before, now - 1),
+            batch=min(progress.batch * now // former, now - 1),
             chunk=progress.chunk if same_layout else 0,
         )
         self.sums, self.values, self.source = filled(Sums, saved["sums"]), dict(values), source
@@ -231,9 +229,9 @@ class RunState:
         self.carried = list(saved["states"])
 
     def _load_metrics(self, saved: Mapping[str, Any]) -> None:
-        """Restore the metrics of the current epoch: each process goes on with its sums.
+        """Restore the metrics of the current epoch: each process goes on with its own sums.
 
-        If the number of processes has changed, the main process gets the sums over all.
+        If the number of processes has changed, the main process gets the sums over all processes.
         """
         sums = saved["metrics"] if distributed.is_main() else []
         if len(saved.get("shares", [])) == distributed.world_size():
@@ -247,7 +245,7 @@ class RunState:
 
 
 def moved(state: Carried, device: torch.device | str) -> Carried:
-    """Return a state on a device."""
+    """Return a state moved to a device."""
     return {name: value.to(device) for name, value in state.items()}
 
 

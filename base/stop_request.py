@@ -16,20 +16,20 @@ class TrainingFailed(Exception):
 
 
 class StopRequest:
-    """Inside `with`, records signals instead of letting them end the process, and runs the clock.
+    """Records signals, which inside `with` do not end the process, and runs the clock.
 
-    A signal to any process of a run counts for all, and so does a failure; the main process's
-    clock counts for all. SIGHUP, of a lost connection, stays ignored under `nohup`.
+    A signal to any process, or a failure in any process, counts for all processes of the run, and
+    so does the main process's clock. SIGHUP, of a lost connection, stays ignored under `nohup`.
 
     Attributes:
         signal: number of the first signal, as of the last `poll`, or None.
-        failure: the first error of this process that keeps the run from continuing, but not from
-            being saved; None without an error.
+        failure: the first error of this process after which the run can be saved, but not continue;
+            None without an error.
         requested: the last result of `poll`.
-        immediate: whether `poll` met a signal or a failure, which interrupt a validation as well.
+        immediate: whether `poll` met a signal or a failure, which also interrupt a validation.
 
     Args:
-        minutes: time limit; None for none.
+        minutes: the time limit; None without a limit.
     """
 
     def __init__(self, minutes: float | None = None) -> None:
@@ -45,7 +45,7 @@ class StopRequest:
 
     @contextmanager
     def catch_os_errors(self) -> Iterator[None]:
-        """Turn an OSError inside into a request to stop; nothing inside is needed for saving."""
+        """A block whose OSErrors request a stop; saving must not depend on the block."""
         try:
             yield
         except OSError as error:
@@ -54,7 +54,7 @@ class StopRequest:
     def poll(self) -> bool:
         """Return whether the run should stop: after a signal, a failure or the time limit.
 
-        All processes call it together, and get the same answer.
+        All processes call this together, and get the same answer.
         """
         over = distributed.is_main() and time.monotonic() >= self._end
         number, failed, over = distributed.all_reduce_max(
@@ -86,6 +86,6 @@ class StopRequest:
             message = f"{signal.Signals(number).name}: {message}"
         if not distributed.is_main():
             return
-        # The signal may have interrupted print or logging, which cannot be called again then.
+        # The signal may have interrupted print or logging, which must not be called again inside.
         with suppress(OSError):
             os.write(2, f"\n{message}\n".encode())

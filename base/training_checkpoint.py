@@ -1,4 +1,4 @@
-"""Saving a run while it trains, and resuming it."""
+"""Saving and resuming of a run in training."""
 
 import logging
 import math
@@ -30,11 +30,11 @@ from utils.files import link_or_copy, set_aside
 log = logging.getLogger(__name__)
 
 MEASURED_BY = ("loss", "metrics", "data_loader.args.dataset")
-"""Keys of a config whose change makes the values of epochs no longer comparable."""
+"""Keys of a config; if one changes, values of epochs before and after cannot be compared."""
 EXPLODED = 10.0
-"""Largest increase of the loss per point since the first step in a sound state, in units of the
-first step's absolute loss per point, or of 1 if 1 is larger (assumed: far more than a warm-up or a
-new task costs, and far less than a rate ten times too high leads to)."""
+"""Largest increase of a sound state's loss per point since the first step, over the absolute loss
+per point of the first step, or over 1 if 1 is larger (assumed: far more than a warm-up or a new
+task costs, and far less than a rate ten times too high leads to)."""
 
 
 class TrainingCheckpoint:
@@ -48,16 +48,15 @@ class TrainingCheckpoint:
     Args:
         parts: of the run: the folder, and the header of the file.
         settings: of the run.
-        state: of the run, filled by `load`.
-        optimizer_step: whose state is saved as well.
-        stream: of the data, whose position is saved.
+        state: of the run, which `load` fills.
+        optimizer_step: its state is saved too.
+        stream: of the data; its position is saved.
         last_loss: returns the loss per point of the present weights on the data of the last step;
             None before any step.
 
     Attributes:
         stateful: further parts with a `state_dict`, such as the loss, by name.
-        changes: of the config since the checkpoint that the run was resumed from: by key the value
-            before and now.
+        changes: of the config since the run was resumed: by key the value before and now.
     """
 
     def __init__(
@@ -75,23 +74,22 @@ class TrainingCheckpoint:
         self.stateful: dict[str, Any] = {}
         self.changes: dict[str, list[Any]] = {}
         self._last_save = time.monotonic()
-        self._saved: Progress | None = None  # in the last checkpoint
-        self._saved_best: Progress | None = None  # in the best checkpoint, if written by this run
+        self._saved: Progress | None = None  # progress in the last checkpoint
+        self._saved_best: Progress | None = None  # progress in the best one, if this run wrote it
 
     # Resuming.
 
     def load(self, checkpoint: Checkpoint, source: Path) -> None:
         """Resume from a checkpoint.
 
-        Changed settings apply from here on; a changed schedule continues as if it had been used
-        from the start.
+        Changed settings apply from now on; a changed schedule continues as if used from the start.
 
         Args:
             checkpoint: as `load_checkpoint` returned it.
-            source: its file.
+            source: the file.
 
         Raises:
-            CheckpointError: if its training state does not fit.
+            CheckpointError: if the training state does not fit.
         """
         fault = None
         try:
@@ -123,10 +121,7 @@ class TrainingCheckpoint:
         set_random_state(saved["random_state"])  # last, as the parts above may have drawn numbers
 
     def _schedule_steps(self, saved: Mapping[str, Any]) -> int:
-        """Return the number of steps so far, if all had had the present size.
-
-        The length of a schedule is in steps of the present size.
-        """
+        """Return the number of steps so far in steps of the present size, as schedules count."""
         progress, layout = self.state.progress, self.stream.layout
         steps_per_epoch = self.settings.steps_per_epoch
         if layout["truncate"] is not None and steps_per_epoch is None:
@@ -136,18 +131,18 @@ class TrainingCheckpoint:
         return progress.epoch * now + min(round(progress.epoch_steps * now / before), now)
 
     def discard_newer(self) -> None:
-        """Set aside checkpoints newer than the one that the run was resumed from."""
+        """Set aside checkpoints that are newer than the resumed checkpoint."""
         source, progress, forgets_best = self.state.source, self.state.progress, False
         if distributed.is_main() and source is not None:
             here = position(source) or (progress.epoch, math.inf)
             for path in checkpoints(self.run.models):
-                if position(path) > here:  # damaged, or it would have been chosen
+                if position(path) > here:  # a damaged file, as sound ones would be resumed
                     log.warning("%s is not resumed; kept as %s", path, set_aside(path))
             measures = [key for key in self.changes if key.startswith(MEASURED_BY)]
             if measures and self.run.best.exists():
                 former = set_aside(self.run.best, "former")
                 log.info("best begins anew; the one before is %s", former)
-            # Also without the best checkpoint, or if another value is monitored now.
+            # The best is also forgotten if its checkpoint is missing or has a different value.
             had_best = progress.best_epoch is not None
             forgets_best = measures or (had_best and not self._find_best(source))
         if distributed.broadcast_object(lambda: forgets_best):
@@ -155,8 +150,8 @@ class TrainingCheckpoint:
         self._last_save = time.monotonic()
 
     def _find_best(self, source: Path) -> bool:
-        """Make the checkpoint of the best epoch up to `source` the run's best; return whether that
-        file is there."""
+        """Make the checkpoint of the best epoch up to `source` the run's best; return whether this
+        checkpoint exists."""
         best, (_, monitored) = self.state.progress, self.settings.monitored
         for name in (BEST, checkpoint_name(best.best_epoch)):
             with suppress(CheckpointError):
@@ -175,14 +170,14 @@ class TrainingCheckpoint:
         return time.monotonic() - self._last_save >= 60 * self.settings.save_minutes
 
     def reason_not_to_save(self) -> str | None:
-        """Return why the present state is not sound and must not be saved; None if it is sound.
+        """Return why the present state is not sound and must not be saved; None for a sound state.
 
-        A state is sound if its weights are finite and the loss of the last step's batches (or
-        chunks) under them is finite and has not exploded.
+        In a sound state, the weights are finite, and so is their loss on the last step's batches
+        (or chunks), which has not exploded.
         """
         progress, saved = self.state.progress, self._saved
-        made_none = saved and saved.step == progress.step and self.state.sums.steps == 0
-        if made_none and progress.skipped_in_row > saved.skipped_in_row:
+        no_step = saved and saved.step == progress.step and self.state.sums.steps == 0
+        if no_step and progress.skipped_in_row > saved.skipped_in_row:
             return "every step since the last checkpoint was skipped"
         if not self.optimizer_step.are_finite():
             return "weights are not finite"
@@ -194,7 +189,7 @@ class TrainingCheckpoint:
         return f"the loss per point went from {first:.3g} in the first step to {loss:.3g}"
 
     def save(self, reason: str | None, *, within_epoch: bool = False) -> None:
-        """Write a checkpoint, unless there is a `reason` not to; then remove the oldest ones."""
+        """Write a checkpoint, unless there is a `reason` not to; then remove old checkpoints."""
         progress = self.state.progress
         if reason is not None:
             log.warning("not saved: %s; %s", reason, self.last_sound())
@@ -204,7 +199,7 @@ class TrainingCheckpoint:
         if within_epoch:
             name = checkpoint_name(progress.epoch + 1, progress.step)
         path = self.run.models / name
-        if progress != self._saved_best:  # Otherwise this state has just been written as the best.
+        if progress != self._saved_best:  # An equal state was just written as the best.
             self._write(path)
         elif distributed.is_main():
             link_or_copy(self.run.best, path)
@@ -213,12 +208,12 @@ class TrainingCheckpoint:
         log.info("saved %s", path)
 
     def save_best(self) -> None:
-        """Write the present state, which must be sound, as the best."""
+        """Write the present state, which must be sound, as the best checkpoint."""
         self._write(self.run.best)
         self._saved_best = self.state.progress
 
     def last_sound(self) -> str:
-        """Describe the newest checkpoint; all of them are sound."""
+        """Describe the newest checkpoint, which is sound, as all checkpoints are."""
         newest = next(iter(checkpoints(self.run.models)), self.state.source)
         return f"the last sound checkpoint is {newest}" if newest else "no checkpoint was saved"
 

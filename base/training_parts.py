@@ -36,7 +36,7 @@ class TrainingParts:
     device: torch.device
     checkpoint_header: Checkpoint  # further contents of checkpoints: config, alphabet and so on
     rebuild: Callable[[], BaseModel] | None = None  # makes the network again, for its trial
-    config: Config | None = None  # for the run's folder; None for that of the header
+    config: Config | None = None  # for the run's folder; None for the header's config
     weights_from: Path | None = None  # the checkpoint with whose weights the run began
 
 
@@ -47,32 +47,32 @@ class TrainingSettings:
     Args:
         epochs: epochs of the whole run.
         seed: seed of all random numbers of the run.
-        monitor: what decides which epoch is best: "min NAME", "max NAME", or null for none.
+        monitor: the value that decides which epoch is best: "min NAME", "max NAME", or null.
         early_stop: epochs without improvement after which the run ends.
         save_period: epochs from checkpoint to checkpoint.
         save_minutes: minutes from checkpoint to checkpoint within an epoch.
-        keep_last: checkpoints kept beside the best one during the run; at its end only the newest
-            is kept. Null keeps all.
-        time_limit_minutes: minutes after which the run saves and stops; it can be resumed.
+        keep_last: checkpoints kept besides the best during the run; at the run's end only the
+            newest is kept. Null keeps all.
+        time_limit_minutes: minutes after which the run saves and stops; the run can be resumed.
         steps_per_epoch: optimiser steps of an epoch; null for a pass over the data.
-        precision: precision of the network's matrix products; its weights stay float32.
+        precision: precision of the network's matrix products; the weights stay float32.
         clip_norm: bound on the norm of the gradient.
         accumulate: batches whose gradients make one step.
-        ema_decay: per step, of an exponential moving average of the weights; less at first.
-        weight_noise: on the weights in training.
-        weight_noise_std: its standard deviation.
-        truncate: steps of a sequence that the gradient flows through: the sequences are cut into
-            chunks of that length, each chunk makes an optimiser step, the state is carried over;
-            in one process only.
+        ema_decay: decay per step of an exponential moving average of the weights; less at first.
+        weight_noise: noise on the weights in training.
+        weight_noise_std: standard deviation of this noise.
+        truncate: time steps through which the gradient flows: sequences are cut into chunks of this
+            length, each chunk makes an optimiser step, the state is carried over; only in a single
+            process.
         schedule_by: whether the schedule of the learning rate steps with each optimiser step or
             with each epoch.
-        warmup_steps: the first optimiser steps, whose rates rise to those of the schedule in
-            proportion to their number.
+        warmup_steps: number of first optimiser steps in which the rate rises in proportion to the
+            number of the step, up to the schedule's rate.
         max_skipped: consecutive skipped steps that end the run.
-        log_steps: optimiser steps from one point of TensorBoard's curves to the next.
+        log_steps: optimiser steps from each point of TensorBoard's curves to the next.
         tensorboard: whether to write TensorBoard's log.
-        anomaly: whether to end the run at the first value that is not finite, and say from which
-            module or operation it is; slow.
+        anomaly: whether to end the run at the first value that is not finite, and name the module
+            or operation; slow.
         keep_normalisation: in fine-tuning, whether the old run's normalisation is kept.
     """
 
@@ -98,16 +98,17 @@ class TrainingSettings:
     log_steps: Annotated[int, Range(1)] = 10
     tensorboard: bool = True
     anomaly: bool = False
-    keep_normalisation: bool = False  # Looked at before the data are prepared.
+    keep_normalisation: bool = False  # used before the trainer, where the data are prepared
 
     @property
     def monitored(self) -> tuple[str, str | None]:
-        """The direction, "min" or "max", and the name of the monitored value; or "" and None."""
+        """The direction, "min" or "max", and the name of the monitored value; "" and None without
+        one."""
         mode, _, name = (self.monitor or "").partition(" ")
         return mode, name or None
 
     def judge(self, now: Progress, values: Mapping[str, float], sound: bool) -> Progress:
-        """Return the progress with the best epoch: the present epoch if it is sound and better."""
+        """Return the progress with the best epoch: the present epoch, if sound and better."""
         mode, name = self.monitored
         if name is None:
             return now
@@ -126,9 +127,9 @@ class TrainingSettings:
         return f"best {self.monitor}: {now.best:.6g} in epoch {now.best_epoch}"
 
     def planned_steps(self, batches: int) -> int:
-        """Return the steps of a schedule in a whole run, given the batches of a pass over the data.
+        """Return the steps of a schedule in a whole run; `batches`: of a pass over the data.
 
-        `validate` refuses settings with which the number is unknown.
+        `validate` refuses settings for which this number is unknown.
         """
         if self.schedule_by == "epoch":
             return self.epochs
@@ -141,7 +142,7 @@ class TrainingSettings:
         """Yield a fault for each setting that does not fit the others.
 
         Args:
-            schedule: of the learning rate; `ABSENT` if it has faults itself.
+            schedule: of the learning rate; `ABSENT` if its block has faults.
             logged: the names of the values that are logged after each epoch; None if unknown.
         """
         mode, name = self.monitored

@@ -18,8 +18,8 @@ AIR = 200.0  # millimetres a second of the pen in the air (assumed)
 
 
 def to_inkml(ink: np.ndarray, text: str = "") -> str:
-    """Return ink and its transcription as InkML, from which `read_ink` reads the same offsets, up
-    to the rounding of the positions that are written.
+    """Return ink and its transcription as InkML. `read_ink` reads the same offsets again, up to the
+    rounding of positions.
 
     An unfinished last stroke is a trace to be continued.
 
@@ -48,7 +48,7 @@ def _document(lines: Iterable[str]) -> str:
 
 
 def _truth(text: str) -> list[str]:
-    """Return the annotation of a transcription; none of an empty one."""
+    """Return the annotation of a transcription; none if it is empty."""
     if bad := XML_FORBIDDEN.search(text):
         raise DataError(f"XML cannot hold the character U+{ord(bad[0]):04X} of {text!r}")
     kept = ' xml:space="preserve"' if text != " ".join(text.split()) else ""
@@ -57,7 +57,7 @@ def _truth(text: str) -> list[str]:
 
 
 def _values(points: np.ndarray) -> str:
-    """Return the text of a trace, whose numbers are read as the same."""
+    """Return the text of a trace, from which the same numbers are read."""
     return ", ".join(" ".join(map(_shown, row)) for row in points.tolist())
 
 
@@ -72,8 +72,8 @@ def write_inkml(path: str | PathLike[str], ink: np.ndarray, text: str = "") -> N
 
 
 def page_to_inkml(size: tuple[float, float], rows: Sequence[Row]) -> str:
-    """Return rows on a page of that width and height as InkML: positions in mm, rounded to 0.001,
-    and times in ms from the start.
+    """Return rows on a page of a size, width and height, as InkML: positions in mm, rounded to
+    0.001, and times in ms from the start.
 
     Each row is a traceGroup with its text as truth and its pen as a brush; a row without strokes
     is left out. The page is the active area of the source of the ink.

@@ -1,4 +1,4 @@
-"""What stands on a page, in millimetres: rows of words, drawn pen by pen as smooth curves.
+"""The rows of words on a page, in millimetres, drawn pen by pen as smooth curves.
 
 Positions are millimetres from the top left corner of the page, x to the right, y downwards.
 """
@@ -12,12 +12,12 @@ from utils.ink import bezier
 
 INK = "#1b2a4e"  # colour of ink (assumed, by eye)
 PEN_WIDTH = 0.12
-"""Width of the pen's line in x-heights, where nothing else is asked for (assumed, by eye)."""
+"""Default width of the pen's line in x-heights (assumed, by eye)."""
 PERIOD = 0.018  # seconds from one point of the ink to the next (the mean of IAM-OnDB's recordings)
-DECIMALS = 3  # of positions in millimetres: a thousandth, where a plotter steps by ten
+DECIMALS = 3  # of positions in millimetres: 0.001 mm, a tenth of a plotter's step
 DOT_LENGTH = 0.2
-"""Millimetres of the short stroke that a dot is drawn as: plotting programs drop strokes of no
-length (vpype does). Assumed; half the width of a usual pen."""
+"""Millimetres of the short stroke as which a dot is drawn: plotting programs such as vpype drop
+strokes of no length (assumed: half the width of a usual pen)."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Pen:
 
 
 RULING = Pen(0.15, "#b3c0d8")
-"""What the printed lines of the paper, and dots beside them, are drawn with (assumed, by eye)."""
+"""The pen of the paper's printed lines, and of dots beside lines (assumed, by eye)."""
 DOTTED = Pen(0.3, RULING.colour)
-"""What the dots of paper without lines are drawn with (assumed, by eye)."""
+"""The pen of the dots of paper without lines (assumed, by eye)."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class PlacedWord:
     """A word of a row.
 
     Attributes:
-        text: of the word; with blanks where one stroke runs through several.
-        strokes: how many of the row's strokes are of the word.
-        doubt: why the word may not be what the text says; empty if it is.
+        text: of the word; with blanks if one stroke runs through several words.
+        strokes: number of the word's strokes, which follow each other in the row.
+        doubt: why the word may not be legible as its text; empty without a doubt.
         joined: whether the next word follows without a blank.
         rewritten: how often the word was exchanged.
     """
@@ -61,11 +61,11 @@ class Row:
         strokes: positions `(n, 2)` float64, n at least 1, in the order of writing; a stroke of one
             point is a dot. Points follow each other by `PERIOD`.
         text: what the row says.
-        pen: what the row is written with.
-        words: that the strokes are of, in order; none where they are not known.
+        pen: that the row is written with.
+        words: whose strokes these are, in order; none if unknown.
         line: number of the line of the text, from 0.
-        size: the x-height; 0 where it is not known.
-        baseline: how far down the row stands; 0 where that is not known.
+        size: the x-height; 0 if unknown.
+        baseline: y of the row's baseline on the page; 0 if unknown.
     """
 
     strokes: tuple[np.ndarray, ...]
@@ -77,7 +77,7 @@ class Row:
     baseline: float = 0.0
 
     def numbered(self) -> Iterator[tuple[int, PlacedWord]]:
-        """Yield the words, each with its number among those between blanks, from 1."""
+        """Yield the words with their numbers from 1; the words of a text with blanks count each."""
         number = 1
         for word in self.words:
             yield number, word
@@ -89,8 +89,8 @@ class Layer:
     """All that one pen draws on a page.
 
     Attributes:
-        label: the layer's number, as plotters read it, and what is on it.
-        pen: what the layer is drawn with.
+        label: the layer's number, as plotters read it, and a description.
+        pen: that the layer is drawn with.
         rows: the lines of writing, or the printed ruling as one row.
         printed: whether the layer is the printed ruling.
     """
@@ -109,9 +109,9 @@ class Layer:
 def curves(points: np.ndarray) -> np.ndarray:
     """Return the smooth curve of a stroke `(n, 2)` as cubic segments `(segments, 4, 2)`.
 
-    The points are rounded to `DECIMALS` first, so that nothing is drawn that rounding would make a
-    curve of no length. A dot (one point, or all the same) becomes a line of `DOT_LENGTH` around it,
-    straight down as most are written.
+    The points are rounded to `DECIMALS` first, so that no curve loses its length when it is
+    written. A dot (one point, or equal points) becomes a line of `DOT_LENGTH` straight down, as
+    most dots are written, with the dot in its middle.
     """
     points = np.round(points, DECIMALS)
     segments = bezier(points)

@@ -1,6 +1,6 @@
-"""A page of handwriting: where its strokes lie on the paper, in millimetres, and how it is saved.
+"""A page of handwriting: its strokes on the paper, in millimetres, and its formats.
 
-Every format is made of a `Page`; none changes what is on it.
+Every format is made from a `Page`, without changing the page.
 """
 
 import json
@@ -21,15 +21,15 @@ from utils.page.pdf import PdfPage, pdf_page, write_pdf
 from utils.page.svg import to_svg
 
 LETTER = 3.0  # X-height in millimetres of a line that is a page of its own (assumed, by eye)
-SLACK = 0.01  # millimetres that ink may lie outside of the page, for rounding
+SLACK = 0.01  # millimetres that ink may lie outside of the page by rounding (assumed)
 KINDS = (".svg", ".pdf", ".png", ".inkml", ".json")
 """Suffixes of the formats."""
-DPI = 300  # default pixels per inch of a PNG, as printers have
+DPI = 300  # default pixels per inch of a PNG (assumed: as of printers)
 
 
 @dataclass(frozen=True, repr=False)
 class Page:
-    """A sheet of paper and what is on it: saves itself, and shows itself in a notebook.
+    """A sheet of paper with its writing and ruling; saves itself, and shows itself in a notebook.
 
     Attributes:
         width, height: of the sheet, in millimetres.
@@ -49,12 +49,12 @@ class Page:
 
     @property
     def text(self) -> str:
-        """What the page says, a line a row."""
+        """The text of the page, a line for each row."""
         return "\n".join(row.text for row in self.rows)
 
     def check(self) -> None:
-        """Raise a UserError if ink leaves the page: plotting programs drop such ink without a word
-        (vpype does)."""
+        """Raise a UserError if ink leaves the page: plotting programs such as vpype drop such ink
+        silently."""
         for number, row in enumerate(self.rows, 1):
             points = np.concatenate([np.zeros((1, 2)), *row.strokes])
             outside = np.maximum(-points, points - (self.width, self.height)).max()
@@ -65,10 +65,10 @@ class Page:
                 )
 
     def layers(self) -> list[Layer]:
-        """Return the layers of the page: the printed ruling, then one for each pen, as first used.
+        """Return the layers of the page: the printed ruling, then a layer for each pen, in the
+        order of first use. Pens of the same width and colour are one pen.
 
-        Pens that differ neither in width nor in colour are one. A layer without a stroke is left
-        out.
+        A layer without a stroke is left out.
 
         Raises:
             UserError: if ink leaves the page.
@@ -99,18 +99,18 @@ class Page:
         return pdf_page((self.width, self.height), self.layers(), self.rows)
 
     def figure(self) -> Any:
-        """Return the page as a figure of matplotlib, in its size."""
+        """Return the page as a figure of matplotlib, in the page's size."""
         from utils.plots import page_figure  # slow to import
 
         return page_figure((self.width, self.height), self.layers())
 
     def to_json(self) -> str:
-        """Return the page as JSON on one line, for whoever wants its points and nothing else.
+        """Return the page as JSON on one line, for programs that need its points alone.
 
         `{"format": "page of handwriting", "version": 1, "width", "height", "rules", "dots", "rows":
         [{"text", "pen": {"width", "colour"}, "period", "strokes": [[[x, y], ...], ...], "doubts":
-        [...]}, ...]}`: lengths in millimetres, positions rounded to 0.001 mm, in seconds the period
-        from one point to the next.
+        [...]}, ...]}`: lengths in millimetres, positions rounded to 0.001 mm; the period from one
+        point to the next in seconds.
         """
         rows = [
             {
@@ -135,8 +135,7 @@ class Page:
 
 
 def page_of_line(ink: np.ndarray) -> Page:
-    """Return a line of ink `(points, 3)` as a page of its own, twice its x-height larger at each
-    side.
+    """Return a line of ink `(points, 3)` as a page of its own, with margins of two x-heights.
 
     Raises:
         DataError: if the ink is not valid.
@@ -152,15 +151,15 @@ def page_of_line(ink: np.ndarray) -> Page:
 def save_pages(
     pages: Sequence[Page], path: str | os.PathLike[str], *, dpi: int = DPI
 ) -> list[Path]:
-    """Save pages, in one PDF or, of another format, in numbered files, and return the files.
+    """Save pages, as PDF in one file, else in numbered files, and return the files.
 
     Args:
-        pages: what is saved.
-        path: whose suffix is one of `KINDS`; of several files the number follows the name.
+        pages: to save.
+        path: a name with a suffix of `KINDS`; if there are several files, a number is added.
         dpi: pixels per inch of a PNG.
 
     Raises:
-        UserError: if the name has another suffix, or ink leaves a page.
+        UserError: if the suffix is not in `KINDS`, or ink leaves a page.
         OSError: if a file cannot be written.
     """
     path = Path(path)

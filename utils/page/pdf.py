@@ -1,7 +1,7 @@
 """PDF: pages as vectors, with invisible text where each word stands, for search and selection.
 
-A viewer finds and marks words by this text. It has a font of its own, whose glyphs draw nothing
-and are half as wide as the font is large; `ToUnicode` says which characters they stand for.
+Viewers find and mark words by this text. The text has a font of its own, whose glyphs draw nothing
+and are half as wide as the font's size; `ToUnicode` names the characters of the glyphs.
 """
 
 import zlib
@@ -18,18 +18,18 @@ from utils.page.layers import Layer, Pen, Row, curves, decimal
 
 POINT = 72 / 25.4  # points, the unit of PDF, in a millimetre
 TEXT_SIZE = 1.4
-"""Size of a row's text in heights of its words, so that viewers see one line (measured: pdftotext
-gives the words of a page in order)."""
+"""Size of a row's text over the height of its words, so that viewers see one line (measured:
+pdftotext gives the words of a page in order)."""
 MIN_BLANK = 0.1  # width of the narrowest blank in sizes of the text (assumed)
 MAX_BLANK = 0.9
-"""Width of the widest blank in sizes of the text; a word before a wider gap is longer than its ink
-(measured: poppler takes what is further apart for columns)."""
-GLYPH_WIDTH = 0.5  # in sizes of the text: by it poppler guesses the size of fonts such as this one
+"""Width of the widest blank in sizes of the text; before a wider gap the word is made longer than
+its ink (measured: poppler takes words that are further apart for columns)."""
+GLYPH_WIDTH = 0.5  # width of a glyph in sizes of the text, from which poppler guesses the size
 EM = 1000  # units of the font in the size of a text, as usual
 GLYPH_BOX = (0, -200, 500, 800)
-"""Left, bottom, right and top of the glyph in these units, by which viewers mark what is selected
-(assumed)."""
-CODES = 255  # characters of a font, whose codes are bytes from 1
+"""Left, bottom, right and top of the glyph in units of the font; viewers mark selected text by this
+box (assumed)."""
+CODES = 255  # most characters of a font, whose codes are bytes from 1
 # The numbers of objects.
 _CATALOG = 1
 _PAGES = 2
@@ -60,14 +60,14 @@ class BoxedWord:
 
 @dataclass(frozen=True)
 class PdfPage:
-    """A page for a PDF: what is drawn, in millimetres from the top left corner, and its text.
+    """A page for a PDF: its curves, in millimetres from the top left corner, and its text.
 
     Attributes:
         width, height: of the page.
         drawn: pens, each with the cubic curves `(segments, 4, 2)` that it draws, in order.
         rows: the words of each row of text, from the left.
-        highlighted: as `drawn`, under it; what lies below shines through.
-        filled: outlines as such curves, which are filled with black.
+        highlighted: pens and curves as in `drawn`, which are drawn first and are transparent.
+        filled: outlines as cubic curves, which are filled with black.
     """
 
     width: float
@@ -79,14 +79,14 @@ class PdfPage:
 
 
 def pdf_page(size: tuple[float, float], layers: Sequence[Layer], rows: Sequence[Row]) -> PdfPage:
-    """Return a page of that width and height for a PDF: what is drawn, and rows with their text."""
+    """Return a page of a size, width and height, for a PDF, from its layers and rows of text."""
     drawn = [(layer.pen, list(map(curves, layer.strokes))) for layer in layers]
     words = [boxed_words(row) for row in rows if row.strokes and row.text]
     return PdfPage(*size, drawn, words)
 
 
 def boxed_words(row: Row) -> list[BoxedWord]:
-    """Return the words of a row that has strokes; as one its text if its words are not known."""
+    """Return the words of a row that has strokes; its text as one word if words are unknown."""
     if not row.words:
         return [_boxed(row.text, row.strokes)]
     stops = accumulate((word.strokes for word in row.words), initial=0)
@@ -103,11 +103,11 @@ def _boxed(text: str, strokes: Sequence[np.ndarray], joined: bool = False) -> Bo
 
 
 def write_pdf(path: str | PathLike[str], pages: Iterable[PdfPage], title: str = "") -> None:
-    """Write pages as a PDF, atomically; the same pages are the same bytes.
+    """Write pages as a PDF, atomically; the same pages give the same bytes.
 
     Args:
         path: the file, whose folder exists.
-        pages: at least one; they are taken one by one and not kept.
+        pages: at least one page; pages are not kept in memory.
         title: in the file's metadata; none if empty.
     """
     atomic_write(path, lambda file: write_pages(file, pages, title))
@@ -123,9 +123,9 @@ class _Document:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._starts: dict[int, int] = {}  # Of each object by its number, in bytes.
+        self._starts: dict[int, int] = {}  # By number of an object its first byte.
         self._next = _GLYPH + 1
-        self._codes: dict[str, int] = {}  # Of each character of the text, from 0.
+        self._codes: dict[str, int] = {}  # By character of the text its code, from 0.
 
     def write(self, pages: Iterable[PdfPage], title: str) -> None:
         """Write the whole file."""
@@ -149,7 +149,7 @@ class _Document:
         )
 
     def _put(self, entries: str, stream: str = "", number: int = 0) -> int:
-        """Write an object, the next where no number is given, and return its number."""
+        """Write an object, and return its number; number 0 stands for the next number."""
         if not number:
             number, self._next = self._next, self._next + 1
         self._starts[number] = self._file.tell()
@@ -177,8 +177,8 @@ class _Document:
         )
 
     def _row(self, words: Sequence[BoxedWord]) -> Iterator[str]:
-        """Yield what writes a row: on one baseline, unless it falls by more than its height, each
-        word as wide as its ink, but before the next, and each blank up to the next word."""
+        """Yield the commands that write a row. Words are as wide as their ink, but end before the
+        next word; blanks reach up to the next word. See `_baselines`."""
         words = [word for word in words if word.text]
         if not words:
             return
@@ -223,7 +223,7 @@ class _Document:
 
 
 def _baselines(words: Sequence[BoxedWord], size: float) -> list[float]:
-    """Return the baseline of each word of a row."""
+    """Return the baseline of each word of a row, level unless the row falls by more than `size`."""
     bottom = np.array([word.bottom for word in words])
     middle = np.array([word.left + word.right for word in words]) / 2
     line = np.polynomial.Polynomial.fit(middle, bottom, min(1, len(words) - 1))(middle)
@@ -232,7 +232,7 @@ def _baselines(words: Sequence[BoxedWord], size: float) -> list[float]:
 
 
 def _to_unicode(characters: Sequence[str]) -> str:
-    """Return the CMap of a font from its codes, from 1, to characters."""
+    """Return the CMap of a font from codes, counted from 1, to characters."""
     lines = [f"<{code:02x}> <{_utf16(c)}>" for code, c in enumerate(characters, 1)]
     blocks = [lines[start : start + 100] for start in range(0, len(lines), 100)]  # as PDF demands
     return "\n".join(
@@ -257,7 +257,7 @@ def _colour(colour: str) -> str:
 
 
 def _strokes(drawn: Drawn) -> Iterator[str]:
-    """Yield what draws strokes, pen by pen."""
+    """Yield the commands that draw strokes, pen by pen."""
     for pen, strokes in drawn:
         yield f"{_colour(pen.colour)} RG {decimal(pen.width)} w"
         yield from map(_path, strokes)
@@ -271,8 +271,8 @@ def straight(points: np.ndarray) -> np.ndarray:
 
 
 def _path(segments: np.ndarray) -> str:
-    """Return a path along cubic segments `(segments, 4, 2)`, each from where the one before ends;
-    at least one."""
+    """Return a path along cubic segments `(segments, 4, 2)`, at least one; each segment begins at
+    the end of the segment before."""
     rows = segments[:, 1:].reshape(-1, 6).tolist()
     curves_to = "".join(f"{' '.join(map(decimal, row))} c\n" for row in rows)
     return f"{' '.join(map(decimal, segments[0, 0].tolist()))} m\n{curves_to}"

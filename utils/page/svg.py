@@ -14,14 +14,14 @@ def to_svg(
 ) -> str:
     """Return the text of an SVG of a page, in millimetres.
 
-    Every pen is a layer (of Inkscape, by which the programs of the AxiDraw and vpype know them as
-    well), the printed ruling the first, and every stroke one `<path>` in the order of writing:
-    cubic curves whose end points are the points. A dot is a short line, so that plotters draw it.
-    The first path of a row names its text, by which `read_ink` finds the rows again.
+    Every pen is a layer as of Inkscape, which vpype and the AxiDraw's programs know too; the
+    printed ruling is the first layer. Every stroke is one `<path>`, in the order of writing, of
+    cubic curves from point to point. A dot is a short line, so that plotters draw it. The first
+    path of a row names the row's text, by which `read_ink` finds the rows again.
 
     Args:
         size: width and height of the page.
-        layers: what is drawn, in order.
+        layers: the layers of the page, in order.
         title, description: any text; none if empty.
     """
     width, height = map(decimal, size)
@@ -57,13 +57,13 @@ def _label(row: Row) -> str:
 
 
 def _path_data(segments: np.ndarray) -> str:
-    """Return the `d` of a path along cubic segments `(segments, 4, 2)`, each from where the one
-    before ends; at least one."""
+    """Return the `d` of a path along cubic segments `(segments, 4, 2)`, at least one; each segment
+    begins at the end of the segment before."""
     x, y = map(decimal, segments[0, 0].tolist())
     rows = segments[:, 1:].reshape(-1, 6).tolist()
     return f"M{x} {y}" + "".join("C" + " ".join(map(decimal, row)) for row in rows)
 
 
 def _escaped(text: str) -> str:
-    """Escape text for XML; what XML forbids even when escaped becomes a question mark."""
+    """Escape text for XML; characters that XML forbids even when escaped become `?`."""
     return escape(XML_FORBIDDEN.sub("?", text))
