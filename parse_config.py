@@ -1,4 +1,4 @@
-"""Reads a config, reports all its faults before any data loads, and builds objects from it.
+"""Reads a config, reports all its faults before data are loaded, and builds the config's objects.
 
 Types are looked up in closed lists: the exported classes of the project's packages, and torch's
 optimisers and schedules. `base.config` has the parts: files and their bases, overrides, the binding
@@ -45,7 +45,7 @@ BLOCKS: dict[str, Annotation] = {
     "metrics": list[BaseMetric],
     "trainer": BaseTrainer,
 }
-"""The blocks of a config; it also has a `name`."""
+"""The blocks of a config, which also has a `name`."""
 PACKAGES = (data_loader, model, trainer)
 """The project's packages whose classes a config may name."""
 
@@ -55,14 +55,14 @@ class ConfigParser:
 
     Args:
         config: the plain values of the config.
-        source: its origin, for messages: the file, or `checkpoint FILE`.
+        source: the config's origin, for messages: the file, or `checkpoint FILE`.
         overrides: values from the command line, applied in order.
-        files: the file of the config and its bases, with the values in each; the first is `source`.
+        files: the values in each file: first the config's file `source`, then its bases.
 
     Attributes:
-        config: its values, with overrides.
+        config: the values of the config, with overrides.
         name: the name of the experiment.
-        settings: the arguments or defaults that all trainers have.
+        settings: the settings that all trainers have, with defaults.
 
     Raises:
         ConfigError: naming all faults.
@@ -80,7 +80,7 @@ class ConfigParser:
         faults = []
         for override in overrides:
             try:
-                if override.key is None:  # Of --data.
+                if override.key is None:  # --data names no key.
                     key = root_key(self.config, choices(BaseDataset))
                     override = override._replace(key=key, text=json.dumps(override.text))
                 override.set_in(self.config)
@@ -100,7 +100,7 @@ class ConfigParser:
     def from_file(
         cls, path: str | Path, overrides: Iterable[Override] = (), arch: Json = None
     ) -> "ConfigParser":
-        """Read the config in a JSON file and in the bases of that file.
+        """Read the config in a JSON file and in the file's bases.
 
         Args:
             path: the file.
@@ -120,7 +120,8 @@ class ConfigParser:
     ) -> "ConfigParser":
         """Read the config, which may be untrusted, of the checkpoint at `path`.
 
-        Data outside `data/` that the config names, and no override, is cached in the user's folder.
+        Data are cached in the user's folder if the config, and no override, names a place outside
+        `data/`.
         """
         parser = cls(config, f"checkpoint {path}", overrides)
         for key, args, accepted in find_datasets(parser.config, choices(BaseDataset)):
@@ -133,7 +134,7 @@ class ConfigParser:
 
     @property
     def stored(self) -> Config:
-        """The config to store with the weights: without caches."""
+        """The config without caches, which is stored with the weights."""
         return without(self.config, lambda name, _: name == CACHE)
 
     @property
@@ -142,14 +143,14 @@ class ConfigParser:
         return without(with_defaults(self.config, self._defaults), lambda name, _: name == CACHE)
 
     def resumed(self, stored: Config, path: str | Path) -> "ConfigParser":
-        """Return the config of a run that goes on, started with this config again.
+        """Return the config of a run that goes on, when it is started with this config again.
 
         Args:
             stored: the config of the run's checkpoint.
-            path: its file.
+            path: the checkpoint's file.
 
         Raises:
-            ConfigError: naming the keys that differ and may not, see `resumption.ADJUSTABLE`.
+            ConfigError: naming the keys that must not differ, see `resumption.ADJUSTABLE`.
         """
         source = f"checkpoint {path}"
         before = ConfigParser(stored, source)
@@ -160,17 +161,17 @@ class ConfigParser:
 
     @property
     def needs_text(self) -> bool:
-        """Whether the network takes texts, and so is built with an alphabet."""
+        """Whether the network takes texts, and is therefore built with an alphabet."""
         return choices(BaseModel)[self.config["arch"]["type"]].needs_text
 
     def build(self, key: str, **supplied: Any) -> Any:
-        """Build the object (or list of objects) at `key`, one of `BLOCKS`.
+        """Build the object (or list of objects) at a key.
 
         Args:
-            key: one of `BLOCKS`.
-            supplied: the constructor's parameters before `*`, and perhaps others. For
-                `lr_scheduler` they are the optimiser and the steps of the whole run, as `steps` for
-                torch's schedules and as `total_steps` for others.
+            key: of `BLOCKS`.
+            supplied: the constructor's parameters before `*`, and perhaps more. An `lr_scheduler`
+                needs the optimiser and the steps of the whole run, as `steps` for torch's schedules
+                and as `total_steps` for a user's.
 
         Raises:
             ConfigError: if the constructor refuses an argument.
@@ -182,12 +183,12 @@ class ConfigParser:
         return result
 
     def set_dataset_arguments(self, values: Mapping[str, Json]) -> None:
-        """Record arguments that the training dataset was fitted with, for a resumed run."""
+        """Record the fitted arguments of the training dataset, for a resumed run."""
         if values:
             self.config["data_loader"]["args"]["dataset"]["args"] |= values
 
     def name_by_content(self) -> None:
-        """Have a user's lines named by their content, as in all new runs."""
+        """Let a user's lines be named by their content, as in all new runs."""
         for key, _, accepted in list(find_datasets(self.config, choices(BaseDataset))):
             if "named_by" in accepted:
                 Override("", f"{key}.named_by", "content").set_in(self.config)
@@ -195,7 +196,7 @@ class ConfigParser:
     def build_model(
         self, normalisation: Normalisation, alphabet: Alphabet | None, extras: Any = ABSENT
     ) -> BaseModel | None:
-        """Build the network, which gets the alphabet and the shapes of extras if it takes these;
+        """Build the network, with the alphabet and the shapes of extras if it takes these; return
         None if it takes extras and their shapes are `ABSENT`."""
         network = self.build("arch", normalisation=normalisation, alphabet=alphabet, extras=extras)
         return None if network is ABSENT else network
@@ -206,7 +207,7 @@ class ConfigParser:
         for fault in faults:
             key = fault.key
             lacks_root = key.endswith(".root") and fault.value is ABSENT
-            # As in the config of an exported network.
+            # The config of an exported network lacks the root.
             remedy = "; --data names the folder" if lacks_root else ""
             files = self._files.items() if key in present else ()
             file = next((str(file) for file, values in files if key in dict(nested(values))), "")
@@ -217,20 +218,20 @@ class ConfigParser:
 
 
 def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> ConfigParser:
-    """Return the config that a network was trained with.
+    """Return the config with which a network was trained.
 
     Raises:
-        UserError: if it has faults here, such as a dataset of a module that is not loaded.
+        UserError: if the config has faults here, such as a dataset of a module that is not loaded.
     """
     user_modules.check(network.record.get("modules", {}), network.path)
-    config, of_run = network.record["config"], network.path.with_name("config.json")
-    if network.path.name == HAND_FILE and of_run.exists():  # where the run's config has the root
-        config = config | {"data_loader": strict_json.read(of_run)["data_loader"]}
+    config, run_config = network.record["config"], network.path.with_name("config.json")
+    if network.path.name == HAND_FILE and run_config.exists():  # The run's config has the root.
+        config = config | {"data_loader": strict_json.read(run_config)["data_loader"]}
     return ConfigParser.from_checkpoint(config, network.path, overrides)
 
 
 def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] = ()) -> Data:
-    """Return a split of the data that a network was trained with, ready for it.
+    """Return a split of the data with which a network was trained, prepared for the network.
 
     Raises:
         UserError: as `config_of`, or if there is no such split.
@@ -256,8 +257,8 @@ def choices(base: Annotation) -> dict[str, type]:
     classes = by_name(offered + torch_parts.offered(), base)
     for cls in user_modules.classes():
         for name in by_name([cls], base):
-            if (other := classes.setdefault(name, cls)) is not cls:
-                where = f"{cls.__module__}.py: {other.__module__}"
+            if (first := classes.setdefault(name, cls)) is not cls:
+                where = f"{cls.__module__}.py: {first.__module__}"
                 raise UserError(f"{where} has a {name}, too: rename it")
     return classes
 

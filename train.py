@@ -3,7 +3,7 @@
 from utils import console
 
 if __name__ == "__main__":
-    console.set_up()  # Before the slow imports, during which there may be an interrupt.
+    console.set_up()  # This comes before the slow imports, which may be interrupted.
 
 import argparse
 import logging
@@ -71,7 +71,7 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def prepare(arguments: argparse.Namespace) -> int:
-    """Prepare the data, and print its characters."""
+    """Prepare the data, and print their characters."""
     start = resolve_start(arguments)
     data = load_data(start, resolve_device(arguments.device), arguments.new_data)
     print(data.loaded.character_report(data.new_characters))
@@ -81,7 +81,7 @@ def prepare(arguments: argparse.Namespace) -> int:
 def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
     """Return the data of a training, with their units and alphabet.
 
-    A run that goes on needs the same data as before, unless `new_data` are accepted.
+    A resumed run needs the same data as before, unless `new_data` is true.
     """
     model, config, weights = start.model_on_meta(), start.config, start.weights
     seed, normalisation = config.settings.seed, None
@@ -114,7 +114,7 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
     log.info("%s", loaded.report)
     if new := data.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
-    seed_all(seed)  # Again: the main process alone may have drawn while the data was loaded.
+    seed_all(seed)  # again, as the main process alone may have drawn while the data were loaded
     return data
 
 
@@ -144,10 +144,10 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         weights_from=start.weights and start.weights.path,
     )
     trainer = config.build("trainer", parts=parts)
-    # Data and schedule were made by the config's settings.
+    # Data and schedule were made by the config's settings, so the trainer must have the same.
     for name, value in vars(config.settings).items():
-        if (other := getattr(trainer.settings, name)) != value:
-            cause = f"{type(trainer).__name__} gives its base {shown(other)}"
+        if (passed := getattr(trainer.settings, name)) != value:
+            cause = f"{type(trainer).__name__} gives its base {shown(passed)}"
             raise ConfigFault(f"trainer.args.{name}", value, f"{cause}: name it as an argument")
     if not start.is_resumed:
         return trainer

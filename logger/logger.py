@@ -33,7 +33,7 @@ class ConsoleHandler(logging.Handler):
 
 
 class LogFile(logging.FileHandler):
-    """Appends messages to a file, ignoring a full disk: checkpoints will report that."""
+    """Appends messages to a file; ignores a full disk, which checkpoints will report."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Ignore an OSError; the message is on the console."""
@@ -42,10 +42,10 @@ class LogFile(logging.FileHandler):
 
 
 def setup_logging(level: int = logging.INFO) -> None:
-    """Send messages of all loggers to the console. Calling it again changes nothing but the level.
+    """Send messages of all loggers to the console. A second call changes only the level.
 
-    The warnings module logs there as well. An OSError in a thread is ignored: the only thread that
-    writes is TensorBoard's, which raises its error again at the next call.
+    Messages of the warnings module go to the console too. An OSError in a thread is ignored: the
+    only thread that writes is TensorBoard's, which raises its error again at the next call.
     """
     root = logging.getLogger()
     root.setLevel(level)
@@ -55,13 +55,13 @@ def setup_logging(level: int = logging.INFO) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     if not any(isinstance(handler, ConsoleHandler) for handler in root.handlers):
         root.addHandler(ConsoleHandler())
-        root.addHandler(MemoryHandler(1))  # Keeps all until there is a file.
+        root.addHandler(MemoryHandler(1))  # It keeps all messages until there is a file.
 
 
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Inside, all messages are appended to `path` as well, also earlier ones since `setup_logging`
-    that are in no file yet."""
+    """A block in which messages are also appended to `path`, with earlier messages, since
+    `setup_logging`, that are in no file yet."""
     handler, root = LogFile(path, encoding="utf-8", errors="backslashreplace"), logging.getLogger()
     handler.setFormatter(logging.Formatter(_FILE_FORMAT))
     keepers = [keeper for keeper in root.handlers if isinstance(keeper, MemoryHandler)]

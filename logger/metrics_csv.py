@@ -1,4 +1,4 @@
-"""A table of metrics, one row per epoch, for comparing runs without TensorBoard."""
+"""A table of metrics, with a row for each epoch, to compare runs without TensorBoard."""
 
 import csv
 import io
@@ -14,10 +14,10 @@ Value = float | int | str | None
 
 
 class MetricsTable:
-    """`metrics.csv`: one row for each epoch, its first column `epoch`.
+    """`metrics.csv`: a row for each epoch; the first column is `epoch`.
 
-    The file is replaced atomically for every row, so that it is always complete. Numbers are
-    written so that they read back exactly.
+    The file is replaced atomically for every row, so that it is always complete. The numbers that
+    are written can be read without loss.
 
     Args:
         path: the file. A file that is no table of epochs is renamed.

@@ -13,23 +13,23 @@ from utils.strict_json import Config, nested
 
 HPARAMS = "events.out.tfevents.0000000000.hparams"
 """The file of the values for the HPARAMS tab. TensorBoard reads files in the order of their names
-and shows the first values: those of this file, which a resumed run replaces."""
+and shows the first values, which are from this file; a resumed run replaces the file."""
 
 
 class TensorBoardWriter:
     """Writes scalars, pictures and texts of one run.
 
     Args:
-        folder: of the run's events; it exists.
+        folder: of the run's events, which exists.
         enabled: whether anything is written.
-        step: optimiser steps made up to the checkpoint that a run is resumed from; TensorBoard
-            shows nothing that was logged after these. None for a new run.
+        step: number of optimiser steps before the checkpoint from which the run is resumed;
+            TensorBoard hides later values. None for a new run.
     """
 
     def __init__(self, folder: Path, *, enabled: bool = True, step: int | None = None) -> None:
         self.folder, self._writer = folder, None
         if enabled:
-            # Imported here: it takes seconds, which --help and config errors need not wait for.
+            # This import takes seconds, for which --help and config errors need not wait.
             from torch.utils.tensorboard import SummaryWriter
 
             purge = None if step is None else step + 1
@@ -37,7 +37,7 @@ class TensorBoardWriter:
                 self._writer = SummaryWriter(str(folder), purge_step=purge, flush_secs=10)
 
     def scalars(self, values: Mapping[str, float], step: int, group: str) -> None:
-        """Write the finite ones of scalars by name at `step`.
+        """Write scalars by name at `step`, if they are finite.
 
         The charts of a group appear together.
         """
@@ -61,8 +61,8 @@ class TensorBoardWriter:
                 self._writer.add_image(name, pixels, step, dataformats="HWC")
 
     def config(self, config: Config, step: int = 0) -> None:
-        """Write the run's config from `step` on, as a text, and its values by dotted key for the
-        HPARAMS tab."""
+        """Write the config of the run from `step` on, as a text, and its values by dotted key, for
+        the HPARAMS tab."""
         text = json.dumps(config, indent=2, ensure_ascii=False)
         code = "\n".join(f"    {line}" for line in text.splitlines())  # as Markdown shows it
         if self._writer:
@@ -73,7 +73,7 @@ class TensorBoardWriter:
                 from torch.utils.tensorboard.summary import hparams
 
                 leaves = {k: _plain(v) for k, v in nested(config) if not isinstance(v, dict | list)}
-                # Without the list of curves, and without the record of the end, which is to come.
+                # Only the start is written: no list of curves, and no record of the end.
                 _, start, _ = hparams(leaves, {})
                 event = Event(wall_time=time.time(), summary=start).SerializeToString()
                 atomic_write(self.folder / HPARAMS, lambda file: RecordWriter(file).write(event))

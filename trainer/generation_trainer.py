@@ -27,18 +27,18 @@ log = logging.getLogger(__name__)
 
 
 class GenerationTrainer(BaseTrainer):
-    """Trains a network that predicts the next point, and draws lines of it after each epoch.
+    """Trains a network that predicts the next point, and draws its lines after each epoch.
 
-    Where the data has a canonical unit, `valid_log_loss_canonical` is logged as well: the same
-    density in that unit, over the points as recorded. (With a regression head there is no density,
-    and no such number.)
+    If the data have a canonical unit, `valid_log_loss_canonical` is also logged: the same density
+    in the canonical unit, over the points as recorded. (A regression head has no density, and no
+    such value.)
 
     Args:
         monitor: see `BaseTrainer`, as for the arguments not listed here.
-        samples: lines drawn after each epoch, the same seeds every time; 0 for none.
+        samples: number of lines drawn after each epoch, with the same seeds every time.
         sample_text: the texts of these lines, in turn; null takes texts of the validation split.
-        sample_steps: limit on the steps of a line; null takes the sampler's.
-        sample_bias: sharpening of the mixture (the paper, eqs 61-62); 0 for none.
+        sample_steps: limit on the steps of a line; null takes the sampler's limit.
+        sample_bias: sharpening of the mixture (the paper, eqs 61-62); 0 does not sharpen.
     """
 
     task = "predicts the next point"
@@ -65,8 +65,8 @@ class GenerationTrainer(BaseTrainer):
         """Raise a ConfigFault as `BaseTrainer.check`, or if `sample_text` does not fit.
 
         Raises:
-            DataError: if the network needs texts and a sample has none. (A run that goes on
-                keeps such samples, as long as others have texts.)
+            DataError: if the network needs texts and a sample has no text. (A resumed run keeps
+                such samples, if any sample has a text.)
         """
         super().check()
         goes_on, train = self.state.source is not None, self.train_loader
@@ -88,12 +88,12 @@ class GenerationTrainer(BaseTrainer):
     def forward_batch(
         self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
     ) -> Output:
-        """Run `model` on a batch; `BaseModel.begin` gives the state where sequences begin."""
+        """Run `model` on a batch; sequences begin with the state of `BaseModel.begin`."""
         state = model.begin(batch) if state is None else state
         return model(batch.inputs, batch.text, batch.text_lengths, state)
 
     def extra_metrics(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
-        """Return the log-loss of a validation in canonical units, if the data has such units."""
+        """Return the log-loss of a validation in canonical units, if the data have such units."""
         canonical = self.header["dataset"]["canonical"]
         density = isinstance(self.loss, NegativeLogLikelihood)
         if canonical is None or not density or not sums.sequences:
@@ -103,7 +103,7 @@ class GenerationTrainer(BaseTrainer):
         return {f"{name}_canonical": values[name] + sums.points / sums.sequences * shift}
 
     def _check_attention(self, output: Output, text: Tensor) -> None:
-        """Raise a ConfigFault if a network with a text `(B, U)` has no phi over it."""
+        """Raise a ConfigFault if a network has no phi over its text `(B, U)`."""
         phi, shape = output.attention, (*output.prediction.end_logits.shape, text.shape[1] + 1)
         if phi is None or phi.shape != shape:
             present = "none" if phi is None else f"one of {tuple(phi.shape)}"
@@ -111,7 +111,7 @@ class GenerationTrainer(BaseTrainer):
             raise ConfigFault("arch", type(self.model).__name__, expected)
 
     def dry_run(self, batch: Batch, output: Output) -> None:
-        """Write a few points, and compare a line step by step with the line as a whole."""
+        """Write a few points, and compare the outputs for a line as a whole and step by step."""
         if not self.samples:
             return
         model, text, texts = self.evaluated_model, (None, None), None
@@ -129,7 +129,7 @@ class GenerationTrainer(BaseTrainer):
         whole = model(inputs, *text, state)
         for points in inputs.split(1, 1):
             output = model(points, *text, state)
-            model(points, *text, state)  # Moves on a state that the network keeps, if any.
+            model(points, *text, state)  # A second call changes a state that the network keeps.
             state = output.state
             ends.append(output.prediction.end_logits)
         if wrong := [name for name, value in state.items() if value.shape[:1] != (2,)]:
@@ -166,8 +166,8 @@ class GenerationTrainer(BaseTrainer):
             log.info("%d of %d lines ended on their own", ended, len(lines))
 
     def _texts(self) -> tuple[list[str], dict[str, np.ndarray]]:
-        """Return the texts that are drawn, and their extras: those of `sample_text`, without
-        extras, or else those of the first lines with a text."""
+        """Return the texts that are drawn, and their extras: `sample_text` without extras, or the
+        texts and extras of the first lines with a text."""
         texts, lines = self.sample_text, []
         if texts is None:
             loaders = filter(None, [self.valid_loader, self.train_loader])

@@ -25,7 +25,7 @@ class GravesRMSprop(torch.optim.Optimizer):
         params: weights, or groups of them.
         lr: step size (the paper: 1e-4).
         decay: decay rate of the averages n and m (the paper: 0.95).
-        momentum: share of the last step that is kept (the paper: 0.9).
+        momentum: fraction of the last step that is kept (the paper: 0.9).
         damping: in units of the squared gradient (the paper: 1e-4).
     """
 
@@ -42,7 +42,7 @@ class GravesRMSprop(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
-        """Make a step; a closure, which would compute the gradient again, is not called."""
+        """Make a step; `closure`, which would compute the gradient again, is not called."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
@@ -56,7 +56,7 @@ class GravesRMSprop(torch.optim.Optimizer):
         square, average, delta = state["square_average"], state["average"], state["delta"]
         square.mul_(group["decay"]).addcmul_(gradient, gradient, value=keep)
         average.lerp_(gradient, keep)
-        # The variance n - m^2 is not negative, but rounding may take it below zero.
+        # Rounding may make the variance n - m^2 negative.
         variance = torch.addcmul(square, average, average, value=-1).clamp_min_(0.0)
         root = variance.add_(group["damping"]).sqrt_()
         delta.mul_(group["momentum"]).addcdiv_(gradient, root, value=-group["lr"])

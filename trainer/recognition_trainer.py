@@ -20,22 +20,22 @@ log = logging.getLogger(__name__)
 Share = Annotated[float, Range(0.0, 1.0)]
 
 SPARE = 5
-"""Rows for characters beyond those of the true text in the picture of a reading (assumed)."""
+"""Rows of the picture of a reading besides those of the true text's characters (assumed)."""
 
 
 class RecognitionTrainer(BaseTrainer):
     """Trains a recogniser, and draws lines and their readings after each epoch.
 
     Validation also reads the lines, by greedy decoding, so that the metric `ErrorRates` gives the
-    error rates over the whole split. Its loss is under full teacher forcing.
+    error rates over the whole split. The loss in validation is under full teacher forcing.
 
     Args:
         monitor: see `BaseTrainer`, as for the arguments not listed here.
-        teacher_forcing_ratio: share of true characters that a decoder receives as input in
-            training, in the first epoch and in the last, linear in between. The other inputs are
-            the decoder's predictions (scheduled sampling: Bengio et al. 2015).
-        samples: lines of the validation split drawn with the true and the read text after each
-            epoch; 0 for none.
+        teacher_forcing_ratio: fraction of true characters among a decoder's inputs in training, in
+            the first epoch and in the last, linear in between. The other inputs are the decoder's
+            predictions (scheduled sampling: Bengio et al. 2015).
+        samples: number of lines of the validation split that are drawn after each epoch with the
+            true and the read text.
     """
 
     task = "reads"
@@ -61,7 +61,7 @@ class RecognitionTrainer(BaseTrainer):
             DataError: if a sample has no text.
         """
         super().check()
-        # A network would learn an empty text as the transcription of unlabelled ink.
+        # A network would learn that unlabelled ink says nothing.
         check_texts(self.train_loader, self.valid_loader, "a recogniser")
 
     @property
@@ -84,7 +84,7 @@ class RecognitionTrainer(BaseTrainer):
         )
 
     def dry_run(self, batch: Batch, output: Transcript) -> None:
-        """Compute the evidence of the texts that were read, as pictures show it."""
+        """Compute the evidence of the texts that were read, as for pictures."""
         if self.samples:
             evidence(output)
 
@@ -92,7 +92,7 @@ class RecognitionTrainer(BaseTrainer):
     def draw(self, epoch: int, step: int) -> None:
         """Draw `samples` lines with their true and read texts."""
         samples = (self.valid_loader or self.train_loader).dataset.samples
-        # Spread over the split, and the same every time.
+        # The lines are spread over the split, and the same every time.
         chosen = samples[:: max(1, len(samples) // max(1, self.samples))][: self.samples]
         if not chosen:
             return
@@ -102,7 +102,7 @@ class RecognitionTrainer(BaseTrainer):
             output = self.evaluated_model.read([ink])
             caption = f"true: {sample.text}\nread: {output.hypotheses[0]}"
             values, names = evidence(output)
-            rows = len(sample.text) + SPARE  # As many after each epoch, to compare.
+            rows = len(sample.text) + SPARE  # the same after each epoch, to compare
             values = np.pad(values[:rows], ((0, max(0, rows - len(values))), (0, 0)))
             figure = map_figure(values, [*names, *[""] * rows][:rows], ink, caption)
             self.run_log.events.picture(f"reading/{number}", to_pixels(figure, 140), step)
@@ -112,10 +112,11 @@ class RecognitionTrainer(BaseTrainer):
 
 
 def evidence(output: Transcript) -> tuple[np.ndarray, list[str]]:
-    """Return the evidence for the text read from a line: an image `(rows, frames)`, and names.
+    """Return the evidence for the text read from a line: an image `(rows, frames)`, and the name of
+    each row.
 
-    The attention has a row for each character read and the end; CTC has a row for each
-    character that is likely somewhere, in the order of their places.
+    Attention has a row for each character that was read, and for the end; CTC has a row for each
+    character that is likely in any frame, in the order of the likeliest frames.
     """
     frames = int(output.lengths[0])
     if output.attention is not None:

@@ -15,12 +15,12 @@ BASE = "base"
 def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[Path, Json]:
     """Return the values in a config's file and in its bases, from the highest priority down.
 
-    A file goes before its bases, a later base before an earlier one, and a base that several files
-    have in common after all of these.
+    A file has priority over its bases, a later base over an earlier base, and all these files over
+    a base that they have in common.
 
     Args:
         path: the file.
-        chain: the files that lead to `path`, each by its base.
+        chain: the files that lead to `path`, each the base of the file before.
 
     Raises:
         ConfigFault: if a file cannot be read, or is its own base.
@@ -31,12 +31,12 @@ def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[Path, Json]:
         if not isinstance(base, str):
             expected = "the name of a config file, relative to this one, or a list of such names"
             raise ConfigFault(BASE, base, expected, source)
-        file, before = path.parent / base, (*chain, path)
-        if file.resolve() in (former.resolve() for former in before):
-            circle = " -> ".join(map(str, (*before, file)))
+        file, path_chain = path.parent / base, (*chain, path)
+        if file.resolve() in (link.resolve() for link in path_chain):
+            circle = " -> ".join(map(str, (*path_chain, file)))
             raise ConfigFault(BASE, base, f"no file can be its own base: {circle}", source)
         try:
-            further = read(file, before)
+            further = read(file, path_chain)
         except ConfigFault as fault:
             if fault.source:
                 raise
@@ -64,12 +64,12 @@ def _merge(base: Json, values: Json) -> Json:
 
 
 def with_network(config: Json, arch: Json) -> Json:
-    """Return a config that names a type of network: its own, or else that of `arch`.
+    """Return a config that names a type of network: its own type, else the type of `arch`.
 
-    Arguments that the config gives for the network go before those of `arch`.
+    Arguments of the network in the config have priority over those of `arch`.
 
     Raises:
-        ConfigFault: if neither names a type.
+        ConfigFault: if config and `arch` name no type.
     """
     block = children(config).get("arch", ABSENT)
     if block is not None and not (isinstance(block, dict) and "type" not in block):

@@ -2,8 +2,8 @@
 
 An object is described as `{"type": NAME, "args": {...}}`. The annotations of a constructor's
 parameters say which values of "args" fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`,
-`list`, `tuple` and `dict` of these, `Annotated[int, Range(low, high)]` for bounds, and base classes
-for objects within objects.
+`list`, `tuple` and `dict` of such values, `Annotated[int, Range(low, high)]` for bounds, and base
+classes for objects within objects.
 """
 
 import collections.abc
@@ -37,7 +37,7 @@ class Binder:
     """Makes objects from their descriptions.
 
     Args:
-        choices: returns the subclasses of an annotation that a config may name, by name; empty for
+        choices: returns, by name, the subclasses of an annotation that a config may name; none for
             an annotation that is not a class.
         arguments: returns the parameters of a class's constructor.
 
@@ -58,14 +58,15 @@ class Binder:
     def make(
         self, annotation: Annotation, value: Json, key: str, supplied: Mapping[str, Any] = NOTHING
     ) -> Any:
-        """Return the value or object of an annotation; `ABSENT` after faults, which `faults` gets.
+        """Return the value or object of an annotation; on a fault add it to `faults`, and return
+        `ABSENT`.
 
         Args:
             annotation: of the parameter.
             value: the plain value in the config.
             key: the value's dotted key, for messages.
             supplied: by name, the arguments that the program passes to the constructor (of each
-                object of a list). If one that is needed is `ABSENT`, the object is checked only.
+                object of a list). If a needed argument is `ABSENT`, the object is only checked.
         """
         origin, members = get_origin(annotation), get_args(annotation)
         if value is ABSENT:
@@ -106,7 +107,7 @@ class Binder:
             if not binder.faults:
                 self.defaults |= binder.defaults
                 return result
-            if binder.faults[0].key != key:  # only a part of a list or an object does not fit
+            if binder.faults[0].key != key:  # the fault is within a list or an object
                 faults = binder.faults
         self.faults += faults
         return ABSENT
@@ -156,7 +157,7 @@ class Binder:
     def _construct(
         self, arguments: Arguments, supplied: Mapping[str, Any], values: Config, key: str
     ) -> Any:
-        """Construct an object; a base must keep the arguments that its class hands on."""
+        """Construct an object, and check that its bases got the arguments of the config."""
         kind, positional = arguments.cls.__name__, [supplied[name] for name in arguments.supplied]
         try:
             result = arguments.construct(arguments.cls, *positional, **values)
@@ -168,12 +169,12 @@ class Binder:
         except Exception as error:  # of a user's class
             problem = f"its constructor ended in {described(error)}"
             return self._refuse(f"{key}.type", kind, problem)
-        # A base may keep its options in a dataclass.
+        # A base may keep its options in a dataclass: both may hold an argument.
         holders = (result, *vars(result).values()) if arguments.handed_on else ()
         for name, owner in arguments.handed_on.items():
             holder = next((part for part in holders if isinstance(part, owner)), None)
             kept = getattr(holder, name, ABSENT)
-            if name not in values:  # The class may call its base with another value.
+            if name not in values:  # The class may pass to its base a value of its own.
                 self._keep_default(arguments.accepted[name], kept, f"{key}.args.{name}")
             elif {type(kept), type(values[name])} <= WORDS.keys() and kept != values[name]:
                 problem = f"{kind} does not hand it on: super().__init__(..., **options)"
@@ -211,7 +212,7 @@ class Binder:
 
 
 def _size(annotation: Annotation) -> int | None:
-    """Return the length of a list; None if any fits."""
+    """Return the length that a list needs; None for any length."""
     members = get_args(annotation)
     return len(members) if get_origin(annotation) is tuple and members[-1] is not ... else None
 

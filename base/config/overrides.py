@@ -1,4 +1,4 @@
-"""Values from the command line that replace those of a config."""
+"""Values from the command line that replace values of a config."""
 
 import copy
 import json
@@ -13,19 +13,19 @@ from utils.strict_json import Config, Json, children, nested
 
 EXAMPLE = "arch.args.hidden_size=64"
 CACHE = "cache"
-"""The last name of keys that name folders for writing, accepted on the command line only: an
-untrusted config, alone or in a checkpoint, cannot make the program write somewhere. (The default is
-a folder of a fixed name beside the data.)"""
+"""The last name of keys of folders for writing, accepted on the command line only: an untrusted
+config, alone or in a checkpoint, cannot choose where the program writes. (The default is a folder
+of a fixed name beside the data.)"""
 MAIN_ROOT = re.compile(r"data_loader(\.args\.dataset)+\.args\.root")
-"""The key of the main dataset's folder: other datasets add to its training data only."""
+"""The key of the main dataset's folder; other datasets only add training data."""
 
 
 class Override(NamedTuple):
-    """A value from the command line that replaces one of the config.
+    """A value from the command line that replaces a value of the config.
 
     Attributes:
         option: the command-line option, for messages.
-        key: dotted; None for the root of the config's dataset.
+        key: dotted key; None for the root of the config's dataset.
         text: the value as typed.
     """
 
@@ -38,7 +38,7 @@ class Override(NamedTuple):
         """Parse the `KEY=VALUE` of an -o.
 
         Raises:
-            UserError: if it has another form.
+            UserError: if the text has no `=`.
         """
         key, equals, value = text.partition("=")
         if not equals:
@@ -51,7 +51,7 @@ class Override(NamedTuple):
         The last name of the key may be new, such as an argument that was left at its default.
 
         Raises:
-            ConfigFault: if there is no place for it, or it is JSON that is not accepted.
+            ConfigFault: if the config lacks a parent of the key, or the JSON is not accepted.
         """
         try:
             value = strict_json.loads(self.text)
@@ -60,14 +60,14 @@ class Override(NamedTuple):
         except ConfigFault as fault:
             raise ConfigFault(self.key, self.text, fault.expected) from None
         *parents, last = self.key.split(".")
-        holder, place = values, ""
+        holder, parent = values, ""
         for name in parents:
-            values_here, place = children(holder), f"{place}{name}"
-            if name == "args" and "type" in values_here:
-                values_here.setdefault("args", {})
-            if name not in values_here:
-                raise ConfigFault(place, ABSENT, f"no such key{hint(name, values_here)}")
-            holder, place = values_here[name], f"{place}."
+            members, parent = children(holder), f"{parent}{name}"
+            if name == "args" and "type" in members:
+                members.setdefault("args", {})
+            if name not in members:
+                raise ConfigFault(parent, ABSENT, f"no such key{hint(name, members)}")
+            holder, parent = members[name], f"{parent}."
         if isinstance(holder, dict):
             holder[last] = value
         elif last in children(holder):
@@ -77,13 +77,13 @@ class Override(NamedTuple):
 
 
 def option_of(key: str, overrides: Sequence[Override]) -> str:
-    """Return the option that set a key, or a parent of it, last; "" if none did."""
+    """Return the option that last set a key or its parent; "" if no option did."""
     last_first = reversed(overrides)
     return next((each.option for each in last_first if f"{key}.".startswith(f"{each.key}.")), "")
 
 
 def with_defaults(config: Config, defaults: Mapping[str, Json]) -> Config:
-    """Return a copy of a config that has `defaults`, by dotted key, where it has no value."""
+    """Return a copy of a config, with `defaults`, by dotted key, in place of missing values."""
     complete, present = copy.deepcopy(config), dict(nested(config))
     for key, default in defaults.items():
         if key not in present:
@@ -100,8 +100,8 @@ def find_datasets(config: Json, classes: Mapping[str, type]) -> Iterator[tuple[s
 
 
 def root_key(config: Json, classes: Mapping[str, type]) -> str:
-    """Return the key of the folder of a config's dataset, or of the main dataset among several;
-    raise a ConfigFault if there is none, or no main dataset."""
+    """Return the key of the folder of a config's dataset, or of its main dataset; raise a
+    ConfigFault if no dataset is read from files, or several and none is the main dataset."""
     datasets = find_datasets(config, classes)
     keys = [f"{key}.root" for key, _, accepted in datasets if "root" in accepted]
     if len(candidates := list(filter(MAIN_ROOT.fullmatch, keys)) or keys) == 1:

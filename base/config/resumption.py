@@ -13,18 +13,18 @@ ADJUSTABLE = {
     *("trainer.args.keep_last", "trainer.args.save_minutes", "trainer.args.save_period"),
     "trainer.args.time_limit_minutes",
 }
-"""Keys that may differ where a run is started again and goes on, as they change no past step. (The
-place of the data may differ, too; the epochs may only become more.)"""
+"""Keys that may differ when a run is started again and goes on, as they change no past step. (The
+place of the data may also differ; the number of epochs may only grow.)"""
 PLACES = ("root", CACHE)
-"""The last names of the keys that say where data are."""
+"""The last names of the keys of the data's places."""
 
 
 def compare(before: Config, now: Config, source: str) -> tuple[list[Override], list[ConfigFault]]:
     """Compare the config `before` of a run with the config `now` with which the run is to go on.
 
     Returns:
-        the values that replace former ones, as overrides from `source`; and a fault for each value
-        that may not differ.
+        the values that replace former values, as overrides from `source`; and a fault for each
+        value that must not differ.
     """
     overrides, faults = [], []
     for key, (old, new) in differences(before, now).items():
@@ -32,15 +32,15 @@ def compare(before: Config, now: Config, source: str) -> tuple[list[Override], l
         was_fitted = new is None and key.startswith("data_loader.args.dataset.args.")
         if is_place or (key in ADJUSTABLE and (key != "trainer.args.epochs" or new > old)):
             overrides.append(Override(source, key, json.dumps(new)))
-        elif not was_fitted:  # by the program, to the network or the data, when the run began
-            had = "did not have it" if old is ABSENT else f"has {shown(old)}"
-            faults.append(ConfigFault(key, new, f"the run that is to go on {had}"))
+        elif not was_fitted:  # The program fits null values when a run begins.
+            state = "did not have it" if old is ABSENT else f"has {shown(old)}"
+            faults.append(ConfigFault(key, new, f"the run that is to go on {state}"))
     return overrides, faults
 
 
 def changes(before: Config, now: Config) -> dict[str, list[Json]]:
-    """Return the differing values of two configs by key, without places of data; None for absent
-    values."""
+    """Return the differing values of two configs by key, without the data's places; None stands for
+    values that a config lacks."""
     pairs = differences(before, now, absent=None).items()
     return {key: [*pair] for key, pair in pairs if key.rpartition(".")[2] not in PLACES}
 

@@ -1,7 +1,7 @@
 """The arguments of constructors, read off the signatures of a class and its bases.
 
-The program supplies a constructor's parameters before `*`, by their names; a config may set the
-keyword-only ones.
+The program supplies a constructor's parameters before `*`, by name; a config may set the
+keyword-only parameters.
 """
 
 import collections.abc
@@ -24,12 +24,12 @@ class Arguments:
     """The arguments of a class's constructor."""
 
     cls: type
-    supplied: list[str]  # by the program, in order
-    accepted: dict[str, Annotation]  # from a config
-    owners: dict[str, type]  # for each accepted argument, the class whose constructor names it
-    defaults: dict[str, object]  # of the accepted arguments that may be left out
+    supplied: list[str]  # names that the program supplies, in order
+    accepted: dict[str, Annotation]  # arguments that a config may set
+    owners: dict[str, type]  # by accepted argument the class whose constructor names it
+    defaults: dict[str, object]  # by accepted argument its default, if any
     construct: Callable[..., object] = operator.call  # takes the class and its arguments
-    handed_on: dict[str, type] = field(default_factory=dict)  # the items of `owners` to check
+    handed_on: dict[str, type] = field(default_factory=dict)  # items of `owners` to be checked
 
 
 def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
@@ -37,8 +37,8 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
 
     Args:
         cls: the class.
-        from_program: the names that the program supplies, for a third-party class that does not
-            follow the convention; all other arguments are accepted then.
+        from_program: the names that the program supplies, for a third-party class without the
+            convention; all other arguments are then accepted.
     """
     arguments = Arguments(cls, [], {}, {}, {})
     passes_supplied = True
@@ -66,8 +66,8 @@ def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
 
 
 def owners(cls: type) -> list[type]:
-    """Return the classes whose constructors arguments of `cls` may reach: itself, its bases, and
-    dataclasses by which `**options` are annotated, as `Annotated[Any, Settings]`."""
+    """Return the classes whose constructors may get arguments of `cls`: `cls`, its bases, and the
+    dataclasses in annotations of `**options`, such as `Annotated[Any, Settings]`."""
     classes = []
     for owner in (base for base in cls.__mro__ if "__init__" in vars(base)):
         classes.append(owner)

@@ -19,8 +19,8 @@ from base.dry_run import try_state, trying
 from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
-    *("LBFGS", "SparseAdam", "Muon"),  # need a closure, sparse gradients, matrices only
-    *("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"),  # no plain values
+    *("LBFGS", "SparseAdam", "Muon"),  # These need a closure, sparse gradients, or matrices only.
+    *("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"),  # no plain arguments
 }
 FROM_PROGRAM = (
     *("params", "optimizer", "last_epoch", "epochs", "steps_per_epoch"),
@@ -35,12 +35,12 @@ DERIVED_ARGUMENTS = {
 }
 """Arguments of schedules with their defaults: the rates of the groups, or the run's length."""
 TRIAL_STEPS = 1009
-"""Length of the run that a schedule is tried on, in steps: prime, so that common fractions of it
-are not whole."""
+"""Steps of the run in which a schedule is tried (assumed: prime, so that its common fractions are
+not whole)."""
 NUM_TRIED_STEPS = 3
-"""Steps of a trial of torch's schedules (assumed: errors come with the first two)."""
-# torch checks some of these bounds, but does not name the accepted values; numbers far above fail
-# only at the first step, where they are no float32.
+"""Steps of a trial of torch's schedules (assumed: errors come with the first two steps)."""
+# torch checks some of these bounds, but does not name the accepted values; numbers that exceed
+# float32 fail only at the first step.
 TORCH_RANGES = {
     **dict.fromkeys(("lr", "max_lr", "base_lr", "eta_min", "min_lr"), Range(0, 1e6)),
     **dict.fromkeys(("eps", "weight_decay", "gamma", "power", "patience"), Range(0, 1e6)),
@@ -52,7 +52,7 @@ TORCH_RANGES = {
 
 
 def offered() -> list[type]:
-    """Return torch's optimisers and schedules, but for those that a config cannot describe."""
+    """Return torch's optimisers and schedules that a config can describe."""
     bases = Optimizer, LRScheduler
     return [
         cls
@@ -63,7 +63,7 @@ def offered() -> list[type]:
 
 
 def arguments(cls: type) -> Arguments:
-    """Return the arguments of a class's constructor; torch's with bounds and derived defaults."""
+    """Return the arguments of a class's constructor; torch's have bounds and derived defaults."""
     if cls in offered():
         arguments, is_optimizer = arguments_of(cls, FROM_PROGRAM), issubclass(cls, Optimizer)
         for name in arguments.accepted.keys() & TORCH_RANGES.keys():
@@ -127,7 +127,7 @@ def _bounded(annotation: Annotation, bounds: Range) -> Annotation:
 def _schedule(
     cls: type[LRScheduler], optimizer: Optimizer, steps: int | None, **args: Any
 ) -> LRScheduler:
-    """Construct a schedule of an optimiser over the steps of a run; None for a trial."""
+    """Construct a schedule of an optimiser over `steps`, of the run; None for a trial."""
     rates = [group["lr"] for group in optimizer.param_groups]
     values = {"lr": rates, "steps": steps or TRIAL_STEPS}
     for name, source in DERIVED_ARGUMENTS.get(cls.__name__, {}).items():
@@ -143,9 +143,9 @@ def _construct(cls: type, first: object, **args: Any) -> Any:
     """Construct a class of torch; raise a ConfigFault if it refuses the arguments."""
     try:
         return cls(first, **args)
-    except ZeroDivisionError:  # in OneCycleLR, whose rise would end with its first step
+    except ZeroDivisionError:  # OneCycleLR, if its rise would end with the first step
         reason = f"a schedule without an empty phase over {args.get('total_steps')} steps"
         reason += ": train for more epochs, or change pct_start"
-    except Exception as error:  # Arithmetic with a bad value raises any kind.
+    except Exception as error:  # Arithmetic with a bad value may raise any error.
         reason = f"{cls.__name__} refuses it: {error or type(error).__name__}"
     raise ConfigFault("", args, reason)

@@ -1,4 +1,4 @@
-"""The faults of a config, before any data loads: its parts are made, as far as possible."""
+"""The faults of a config, before data are loaded, from a trial to make its parts."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -19,12 +19,13 @@ from utils.normalisation import Normalisation
 from utils.strict_json import Config, children, nested
 
 TRIAL_NORMALISATION = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0))
+"""Normalisation with which a network is checked before that of the data is known."""
 TRIAL_ALPHABET = Alphabet([" "])
-"""A network is checked with these two while those of the data are unknown."""
+"""Alphabet with which a network is checked before that of the data is known."""
 
 
 def key_faults(config: Config, keys: list[str], overrides: list[Override]) -> list[ConfigFault]:
-    """Return the faults of a config's keys, of its name, and of places where files are written."""
+    """Return the faults of a config's keys, of its name, and of its folders for writing."""
     unknown = [item for item in config.items() if item[0] not in keys]
     faults = [ConfigFault(*item, f"unknown key{hint(item[0], keys)}") for item in unknown]
     name = config.get("name", ABSENT)
@@ -44,8 +45,8 @@ def try_parts(
     """Make the parts of a config, and collect their faults in `binder`; return the trainer's
     settings.
 
-    The trainer, which needs the data, is not made. On the device "meta" the weights of a network
-    take neither time nor memory; optimiser and schedule make steps of small weights.
+    The trainer, which needs the data, is not made. The network is on the device "meta", where
+    weights take neither time nor memory; optimiser and schedule make steps with small weights.
     """
 
     def make(key: str, **supplied: Any) -> Any:

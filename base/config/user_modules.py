@@ -1,7 +1,7 @@
 """The user's own modules, such as a dataset or a loss.
 
 A file is loaded only if the command line names it (`--module FILE`), never because a config or a
-checkpoint does: these may be untrusted.
+checkpoint, which may be untrusted, names it.
 """
 
 import hashlib
@@ -19,17 +19,17 @@ from utils.files import open_file
 log = logging.getLogger(__name__)
 
 _loaded: dict[str, bytes] = {}
-"""The contents of the files by the names of their modules; files that a module imports from its
-folder have names such as `my_loss/helper`."""
+"""The contents of the loaded files by the names of their modules. Files that a module imports from
+its folder have names such as `my_loss/helper`."""
 
 
 def load_module(path: str | Path) -> None:
     """Load a Python file, whose classes a config may then name.
 
-    Imports of the file are searched for in its folder last.
+    The last folder in which the file's imports are searched is the folder of the file.
 
     Raises:
-        UserError: if the file cannot be read or run, or has the name of another module.
+        UserError: if the file cannot be read or run, or has the name of an existing module.
     """
     path = Path(path).resolve()
     name, folder = path.stem, str(path.parent)
@@ -43,11 +43,11 @@ def load_module(path: str | Path) -> None:
             f"--module {path}: a Python file is needed, named like a variable, such as my_ink.py"
         )
     importlib.invalidate_caches()
-    there = importlib.util.find_spec(name)
-    if there is not None and there.origin != str(path):
+    spec = importlib.util.find_spec(name)
+    if spec is not None and spec.origin != str(path):
         raise UserError(f"--module {path}: there is another module {name}; rename the file")
     sys.path.append(folder)  # Worker processes find the module by its name.
-    before = set(sys.modules)
+    former = set(sys.modules)
     try:
         importlib.import_module(name)
     except KeyboardInterrupt:
@@ -57,14 +57,14 @@ def load_module(path: str | Path) -> None:
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise UserError(f"--module {path}: it does not load: {reason}") from error
     _loaded[name] = content
-    for other in sys.modules.keys() - before - {name}:
-        file = Path(getattr(sys.modules[other], "__file__", None) or "")
+    for imported in sys.modules.keys() - former - {name}:
+        file = Path(getattr(sys.modules[imported], "__file__", None) or "")
         if file.suffix == ".py" and Path(folder) in file.parents and file.is_file():
-            _loaded[f"{name}/{other}"] = file.read_bytes()
+            _loaded[f"{name}/{imported}"] = file.read_bytes()
 
 
 def defines(*objects: object) -> bool:
-    """Return whether one of some objects or classes is of neither PyTorch nor the project."""
+    """Return whether any object or class is from neither PyTorch nor the project."""
     kinds = (each if isinstance(each, type) else type(each) for each in objects)
     packages = {cls.__module__.partition(".")[0] for cls in kinds}
     return not packages <= {"torch", "base", "data_loader", "model", "trainer"}
@@ -82,12 +82,12 @@ def classes() -> list[type]:
 
 
 def versions() -> dict[str, str]:
-    """Return the SHA-256 of each loaded file, by the names in `_loaded`, for a checkpoint."""
+    """Return the SHA-256 of each loaded file, for a checkpoint, by the names in `_loaded`."""
     return {name: hashlib.sha256(content).hexdigest() for name, content in _loaded.items()}
 
 
 def sources() -> dict[str, bytes]:
-    """Return the contents of the loaded files by file name, for the folder of a run."""
+    """Return the contents of the loaded files, for the folder of a run, by file name."""
     return {f"{name.rpartition('/')[2]}.py": content for name, content in _loaded.items()}
 
 
@@ -98,7 +98,7 @@ def options() -> str:
 
 
 def missing(modules: Mapping[str, str]) -> str:
-    """Describe the modules of a checkpoint that are not loaded; "" if none."""
+    """Describe the modules of a checkpoint that are not loaded; "" if all are loaded."""
     remedy = "--module FILE loads it (in Python: load(..., modules=[FILE]))"
     return "; ".join(
         f"the module {name}.py (SHA-256 {digest[:12]}...) is not loaded: {remedy}"

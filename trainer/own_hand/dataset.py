@@ -1,9 +1,9 @@
 """Lines of a person, for a network that learns to write, or to read, the person's hand.
 
-A trained network knows a single unit, a single sampling rate, and every character; seven lines of a
-person have other units and a third of the characters. So each line is brought level, to the
-network's x-height and to its distance from point to point, and an epoch has, besides these lines,
-many others that are composed of their characters.
+A trained network knows one unit, one sampling rate, and every character; seven lines of a person
+have different units, and a third of the characters. So each line is turned level, and gets the
+network's x-height and distance from point to point. An epoch has these lines, and many new lines
+that are composed of their characters.
 """
 
 import logging
@@ -40,11 +40,11 @@ from utils.ink import x_height
 log = logging.getLogger(__name__)
 
 FILE = "practice.npz"
-"""File in the folder of a run: the lines of its hand, so that a resumed run has the same."""
+"""File in the folder of a run: the lines of its hand, so that a resumed run has the same lines."""
 HELD_OUT = 20
-"""Lines from which on every tenth is held out (assumed: fewer are all needed to learn from)."""
+"""Least lines of which a tenth is held out (assumed: fewer lines are all needed to learn from)."""
 SHORT = 10
-"""Characters below which a line gets the hand's median x-height, not its own (assumed)."""
+"""Characters below which a line is scaled by the hand's median x-height, not its own (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -58,31 +58,30 @@ class HandLines(Loaded):
     new: list[Primer] = field(kw_only=True)
     """The composed lines."""
     seed: int = field(kw_only=True)
-    """Of the choices and of the composed lines."""
+    """The seed of the choices and of the composed lines."""
     hand_extras: Mapping[str, np.ndarray] = field(kw_only=True)
-    """The extras of a network that is told its hand, see `HandEncoder`; empty for others."""
+    """The extras for a network that is told its hand, see `HandEncoder`; empty for others."""
 
 
 @dataclass(kw_only=True, eq=False)
 class HandDataset(BaseDataset):
     """Lines of one person in any format that `read_ink` reads.
 
-    Adapted to a network, the data are the lines that can be used, and new lines in that hand.
+    Adapted to a network, the data are the usable lines, and new lines in the person's hand.
 
     Args:
         root: the file or the folder.
-        x_height: x-height to which all lines are scaled, in units of the network; null
-            measures it in lines that the network writes.
-        step: mean distance from point to point within strokes, in the same units; null measures it
-            likewise.
-        size: lines of the hand in an epoch at least: fewer are repeated, each time augmented anew.
-        composed: new lines of an epoch, composed of the characters of the hand's lines.
-        lent: lines that the network writes in the hand before the training: they lend the
-            characters that the person did not write.
-        seed: chooses the lines that are held out, and the lines that are used of too many.
-        keep: names of lines, with commas between them, that are learned from even if they are
-            misread.
-        network: with which a training begins by default.
+        x_height: x-height to which all lines are scaled, in units of the network; null to measure
+            lines that the network writes.
+        step: mean distance from point to point within strokes, in units of the network; null to
+            measure lines that the network writes.
+        size: least lines of the hand in an epoch: fewer are repeated, each time augmented anew.
+        composed: number of new lines in an epoch, composed of the characters of the hand's lines.
+        lent: number of lines that the network writes in the hand before the training; they lend
+            the characters that the person did not write.
+        seed: chooses the held-out lines, and the used lines if there are too many.
+        keep: names of lines, parted by commas, that are learned even if they are misread.
+        network: the pretrained network with which a training begins by default.
     """
 
     root: str
@@ -97,11 +96,11 @@ class HandDataset(BaseDataset):
 
     @property
     def kept(self) -> list[str]:
-        """The names of the lines that are kept."""
+        """The names in `keep`."""
         return [*filter(None, map(str.strip, self.keep.split(",")))]
 
     def licences(self) -> set[str | None]:
-        """Return an empty set: lines of the user bind nobody else."""
+        """Return an empty set: the user's lines have no licence."""
         return set()
 
     def usual_network(self) -> str | None:
@@ -126,14 +125,14 @@ class HandDataset(BaseDataset):
     ) -> tuple[HandLines, dict[str, float]]:
         """Choose the lines to learn from, measure the network's units, compose new lines.
 
-        A resumed run takes the lines from the file beside its checkpoint, the units from its
+        A resumed run takes the lines from the file beside its checkpoint, and the units from its
         config.
 
         Args and returns: see `BaseDataset`.
 
         Raises:
-            DataError: if too few lines can be used, naming faults of the others, or if the file of
-                a resumed run is missing or broken, or a line of that file no longer there.
+            DataError: if too few lines are usable, naming the faults of other lines; or if the file
+                of a resumed run is missing or broken, or a line that it names is missing.
             UserError: if the network neither writes texts nor reads.
         """
         samples = recorded(self.root, self.seed)
@@ -145,9 +144,10 @@ class HandDataset(BaseDataset):
                 lambda: self._fitted(samples, alphabet, *networks(checkpoint, device))
             )
         by_name = {sample.name: sample for sample in samples}
-        if lost := [name for name in names if name not in by_name]:
+        if missing := [name for name in names if name not in by_name]:
+            first = first_of(missing)
             raise DataError(
-                f"{self.root}: lines with which the run began are no longer there: {first_of(lost)}"
+                f"{self.root}: lines with which the run began are no longer there: {first}"
             )
         chosen = [by_name[name] for name in names]
         lines = self._lines(chosen, new, height, step, SPLITS, is_told=is_told)
@@ -194,13 +194,13 @@ class HandDataset(BaseDataset):
             for ink, sample in zip(inks, samples, strict=True)
         ]
         train = [recorded[k] for k in learned]
-        # A repeated line has another place, by which its augmentation is drawn.
+        # A repeated line has a new place among the samples, by which its augmentation is drawn.
         repeated = list(islice(cycle(train), max(self.size - len(train), 0)))
         train += [line.of(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
         num_recorded = len(train)
         for number, (ink, text) in enumerate(new):
             train.append(Sample(ink, text, f"composed-{number:05}", extras=extras))
-        # With too few lines to hold any out, the training lines are validated on.
+        # If there are too few lines to hold any out, training lines are used for validation.
         judging = [recorded[k] for k in held_out] or recorded
         parts = {"train": train, "valid": judging, "test": judging}
         held = "none is held out, as they are few"
@@ -253,7 +253,7 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
             new = list(zip(inks, file["texts"].tolist(), strict=True))
             is_told = "told" in file and bool(file["told"])  # not in files of older runs
             return file["names"].tolist(), new, is_told
-    except Exception as error:  # np.load promises no particular kind of error
+    except Exception as error:  # np.load may raise any error
         raise DataError(
             f"{path}: the lines that the run composed cannot be read ({error}); "
             "start the training again"
@@ -261,10 +261,10 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
 
 
 def networks(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
-    """Return a writer and a reader: the network at `path`, and a pretrained one of the other kind.
+    """Return a writer and a reader: the network at `path`, and a pretrained reader or writer.
 
     Raises:
-        UserError: if it neither writes texts nor reads.
+        UserError: if the network at `path` neither writes texts nor reads.
     """
     network = load(path, str(device))
     if isinstance(network, Reader):
@@ -281,16 +281,16 @@ def to_network_units(lines: Sequence[Sample], height: float, step: float) -> lis
         lines: in any unit, at any sampling rate.
         height: the new x-height, see `utils.ink.x_height`; a short line is scaled as the median
             line of the hand.
-        step: the new mean distance from point to point within strokes, over all lines: differences
-            of speed between them stay.
+        step: the new mean distance from point to point within strokes, over all lines: lines keep
+            their differences of speed.
     """
     median, level = float(np.median([x_height(line.ink) for line in lines])), []
     for line in lines:
         ink = _changed(line.ink, RemoveSlips(), LevelBaseline())
         scale = height / (x_height(ink) if len(line.text) >= SHORT else median)
         level.append(ink * np.float32([scale, scale, 1]))
-    steps = [step_before for step_before in map(mean_step, level) if step_before > 0]
-    # Smoothed at twice the density, which leaves corners their shape.
+    steps = [mean for mean in map(mean_step, level) if mean > 0]
+    # Ink is smoothed at twice the density, so that corners keep their shape.
     period = min(max(step / 2 / float(np.median(steps)), 0.01), 100.0) if steps else 1.0
     dense, half = ResampleTime(period=period), ResampleTime(period=2.0)
     return [_changed(ink, dense, Smooth(window=7), half) for ink in level]

@@ -31,34 +31,33 @@ from utils.checks import NOTHING, ConfigFault
 SAMPLING = Sampling(bias=0.75)
 """How the lines of the exam are written."""
 CHECK_SEEDS = 3
-"""Seeds that are tried for a character that is not read at first (assumed)."""
+"""Seeds that are tried for a character that is misread with the first seed (assumed)."""
 CHECK_LINES = 20
-"""Lines of the hand that are written before and after (assumed)."""
+"""Lines of the hand that each network writes in the exam (assumed)."""
 FRACTIONS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.2)
 """Fractions of the learned change that are tried in turn: interpolated weights keep most abilities
 of the former and of the learned network (Wortsman et al., "Robust fine-tuning of zero-shot models",
 2022)."""
 MIN_RELATIVE_FRACTION = 0.75
-"""Part of the largest legible fraction, below which no fraction is tried for the sake of a letter:
-with half of the learned change little of the hand is left (measured, lab notebook: learning a
-hand)."""
+"""Least fraction that is tried so that a letter is read, over the largest legible fraction (with
+half of the learned change little of the hand is left: measured, lab notebook: learning a hand)."""
 MAX_CER_RATIO = 1.1
 """Largest ratio of a legible network's character error rate to the rate before (assumed)."""
 MAX_CER_INCREASE = 0.01
-"""Increase beyond that ratio that still counts as legible (assumed: 8 of some 800 characters)."""
+"""Further increase that still counts as legible (assumed: 8 of some 800 characters)."""
 DISCARDED_CER_INCREASE = 0.1
-"""Increase of the character error rate from which a training is not worth keeping (assumed)."""
+"""Increase of the character error rate above which a training is discarded (assumed)."""
 SAMPLE = "hand.json"
 """File in the folder of a run, beside `HAND_FILE`: a line of the hand."""
 STYLE_LENGTH = 25
 """Characters of the ideal primer (assumed)."""
 PRIMERS_READ = 12
-"""Lines near that length that are read (assumed)."""
+"""Lines of about `STYLE_LENGTH` that are read (assumed)."""
 PRIMERS_TRIED = 4
-"""Best read of these lines, which are tried as primers (assumed: with lines of one person, first
-tries are misread in 5 to 17 %)."""
+"""Best read lines that are tried as primers (assumed: with lines of one person, first tries are
+misread in 5 to 17 %)."""
 PRIMER_TEXTS = 10
-"""Texts that are written with each of these primers (assumed)."""
+"""Texts that are written with each tried primer (assumed)."""
 
 State = Mapping[str, torch.Tensor]
 Extras = Mapping[str, np.ndarray]
@@ -82,7 +81,7 @@ class _HandTrainer(BaseTrainer):
             raise ConfigFault("data_loader.args.dataset", kind, expected)
 
     def on_start(self) -> None:
-        # So that a resumed run has the same lines.
+        # From this file a resumed run has the same lines.
         lines = self.lines
         names = [line.name for line in lines.recorded]
         save_practice(self.run.models / FILE, names, lines.new, bool(lines.hand_extras))
@@ -97,13 +96,13 @@ class _HandTrainer(BaseTrainer):
 
     @abstractmethod
     def compare(self, writer: Writer, reader: Reader) -> bool:
-        """Compare the network with the network that the run began with, and log the result.
+        """Compare the network with the network at the run's start, and log the result.
 
         Args:
-            writer, reader: the network that the run began with, and a pretrained network.
+            writer, reader: the network at the run's start, and a pretrained network.
 
         Returns:
-            True if the log says how to use the learned hand.
+            whether the log says how to use the learned hand.
         """
 
 
@@ -127,17 +126,17 @@ class OwnHandReaderTrainer(_HandTrainer, RecognitionTrainer):
 
 
 class OwnHandTrainer(_HandTrainer, GenerationTrainer):
-    """Trains a network that writes on the lines of a `HandDataset`, and examines it in the end.
+    """Trains a network that writes, on the lines of a `HandDataset`, and then examines the network.
 
-    If the network forgot little, it is saved in the run's folder as `HAND_FILE`, small, and a line
-    of the hand as `SAMPLE`, to prime the network with, in its units.
+    If the network forgot little, it is saved in the run's folder as `HAND_FILE`, which is small,
+    and a line of the hand, in the network's units, as `SAMPLE`, the primer of the network.
 
     Args: see `GenerationTrainer`.
     """
 
     def compare(self, writer: Writer, reader: Reader) -> bool:
-        # The last epoch, of a lower learning rate, writes better than the best epoch by a few
-        # held-out lines.
+        # The last epoch, with its low learning rate, writes better than the epoch that is best by
+        # the few held-out lines.
         last, checkpoint = newest_checkpoint(self.run.models)
         learned, seed = load(last, str(self.device)), self.lines.seed
         folder = last.parent
@@ -145,7 +144,7 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
         hand = self.lines.hand_extras
         sample = lines[best_sample(learned, reader, lines, seed, hand)]
         exam = Exam(learned, reader, sample, seed, hand)
-        # Weights that the training added, as for the end of a sequence, stay as learned.
+        # Weights that only the learned network has, as for the end of a sequence, stay as they are.
         vocab_size, new = len(writer.model.alphabet), checkpoint["state_dict"]
         old = learned.model.extend_state_dict(writer.model.state_dict(), vocab_size)
         fraction, increase = legible_fraction(exam, writer, learned, old, new)
@@ -175,7 +174,9 @@ def legible_fraction(
     """Return the fraction of the learned change to keep, and the resulting rise of the error rate.
 
     Args:
-        exam: of `former` and `learned`, whose weights are changed.
+        exam: of both networks.
+        former: the network before the training.
+        learned: the network after the training; its weights are changed.
         old, new: the weights between which the fraction interpolates.
     """
     read_before, _, cer_before = exam.score(former)
@@ -185,9 +186,9 @@ def legible_fraction(
             break
         learned.model.load_state_dict(interpolated(old, new, fraction))
         _, lost, cer = exam.score(learned, read_before)
-        letters = sum(map(str.islower, lost))  # No page is legible without any of these.
+        letters = sum(map(str.islower, lost))  # No page is legible without each of these letters.
         legible = cer <= MAX_CER_RATIO * cer_before + MAX_CER_INCREASE
-        # Without a legible network, which a hand that is hard to read may have, the best read.
+        # If no network is legible, as in a hand that is hard to read, the best read is taken.
         rank = (0, letters) if legible else (1, cer)
         if rank < best_rank:
             best, best_cer, best_rank = fraction, cer, rank
@@ -216,8 +217,8 @@ def interpolated(old: State, new: State, fraction: float) -> dict[str, torch.Ten
 def best_sample(
     network: Writer, reader: Reader, lines: Sequence[Primer], seed: int, hand: Extras = NOTHING
 ) -> int:
-    """Return the number of the best primer among lines of a hand: of usual length, legible, and,
-    unless the network is told the `hand`, such that its continuations are legible."""
+    """Return the number of the best primer among lines of a hand. It is legible, of usual length,
+    and, unless the network is told the `hand`, has legible continuations."""
     near = sorted(range(len(lines)), key=lambda k: abs(len(lines[k][1]) - STYLE_LENGTH))
     near = near[:PRIMERS_READ]
     hypotheses = reader.read_lines([lines[k][0] for k in near])
@@ -248,15 +249,15 @@ class Exam:
         network: the network that learned.
         reader: the recogniser that reads the lines.
         sample: a line of the hand.
-        seed: of the learned lines, whose texts are avoided.
-        hand: extras of a network that is told the hand, instead of continuing the sample.
+        seed: of the learned lines; their texts are not used.
+        hand: extras of a network that is told the hand and does not continue the sample.
     """
 
     def __init__(
         self, network: Writer, reader: Reader, sample: Primer, seed: int, hand: Extras = NOTHING
     ) -> None:
         alphabet = network.model.alphabet
-        # The ASCII characters that the network knows, and a word or two with each.
+        # The ASCII characters that the network knows, each with a word or two that contain it.
         self.characters = {
             character: text
             for character, text in corpus.CARRIERS.items()
@@ -272,7 +273,7 @@ class Exam:
 
         Args:
             network: the learned or the former network.
-            read_before: characters that were read before.
+            read_before: characters that were read of the former network; empty for its own exam.
 
         Returns:
             the characters that are read; the characters of `read_before` that are read with none
@@ -300,6 +301,6 @@ class Exam:
         return legible, lost, rates(zip(texts, first, strict=True))["cer"]
 
     def _legible(self, characters: Iterable[str], hypotheses: Sequence[str]) -> set[str]:
-        """Return the characters that are read in the hypotheses of their texts."""
+        """Return the characters that are read in the hypotheses of the characters' texts."""
         pairs = zip(characters, hypotheses, strict=False)
         return {c for c, hypothesis in pairs if is_read(c, self.characters[c], hypothesis)}

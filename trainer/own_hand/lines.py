@@ -1,7 +1,7 @@
-"""The lines of a person from which a hand can be learned, also as judged by a recogniser.
+"""The lines of a person from which a hand can be learned, as a recogniser judges too.
 
-Lines whose ink and text do not fit are left out and named in the log; ink that lies mirrored or
-turned is refused.
+Lines whose ink and text do not fit are left out and named in the log; mirrored or turned ink is
+refused.
 """
 
 import logging
@@ -20,16 +20,17 @@ from utils.checks import DataError
 from utils.hand_measures import too_wide
 
 MIN_LINES = 3
-"""Lines from which a hand can be learned (assumed; five and more are better)."""
+"""Least lines from which a hand can be learned (assumed; five and more are better)."""
 MAX_LINES = 2000
-"""Lines that are used at most (assumed: an hour's training)."""
+"""Most lines that are used (assumed: an hour's training)."""
 MAX_CER = 0.7
 """Character error rate above which a line's ink and text do not belong together (measured on 680
 lines of 17 persons of testset_v, lab notebook: learning a hand)."""
 MAX_CER_EXCESS = 0.25
-"""The same limit, as the excess over the median character error rate (measured likewise)."""
+"""Excess over the median character error rate, above which ink and text do not belong together
+(measured on the same lines)."""
 ORIENTATION_LINES = 40
-"""Lines that are read in all orientations (assumed)."""
+"""Most lines that are read in all orientations (assumed)."""
 ORIENTATIONS = {
     "with y growing upwards": ((1, 0), (0, -1)),
     "mirrored": ((-1, 0), (0, 1)),
@@ -39,20 +40,20 @@ ORIENTATIONS = {
     "rising to the right": ((0.87, -0.5), (0.5, 0.87)),
     "falling to the right": ((0.87, 0.5), (-0.5, 0.87)),
 }
-"""Orientations of ink, and the matrices that correct them; 30 degrees stand for any slope, as a
-recogniser reads lines that are nearly level."""
+"""Orientations of ink, each with a matrix that corrects it. One slope, 30 degrees, stands for all,
+as a recogniser reads lines that are only nearly level."""
 log = logging.getLogger(__name__)
 
 
 def recorded(root: str, seed: int) -> list[Sample]:
-    """Return the lines in a file or folder that have a text, each once; the log names the others.
+    """Return the lines with a text in a file or folder, each once; the log names all others.
 
     Args:
         root: the file or the folder.
         seed: chooses `MAX_LINES` among more lines.
 
     Raises:
-        DataError: if there is no ink, none with a text, or too little.
+        DataError: if there is no ink, no line has a text, or there are too few lines.
     """
     parsed = read_ink(root)
     samples = _kept(parsed, _has_text, "without a text, or only a dot")
@@ -80,17 +81,17 @@ def usable(
     reader: Reader,
     keep: Collection[str] = (),
 ) -> list[Sample]:
-    """Return the lines to learn from; the log names the others.
+    """Return the lines to learn from; the log names all others.
 
     Args:
         root: the origin of the lines, for messages.
         samples: the lines.
         alphabet: of the network that learns; None if it takes no text.
         reader: a recogniser.
-        keep: names of lines that stay, whatever is read of them.
+        keep: names of lines that stay even if they are misread.
 
     Raises:
-        DataError: if most lines cannot be used, naming their fault, or too few are left.
+        DataError: if most lines are unusable, naming their fault, or too few are left.
     """
     if alphabet is not None:
         unknown = alphabet.unknown("".join(line.text for line in samples))
@@ -99,8 +100,8 @@ def usable(
         samples = _enough(root, _kept(samples, lambda line: not alphabet.unknown(line.text), why))
     names = [line.name for line in samples]
     if missing := [name for name in keep if name not in names]:
-        there = first_of(names, 8)
-        raise DataError(f"{root}: no line {first_of(missing)} to keep; there are {there}")
+        existing = first_of(names, 8)
+        raise DataError(f"{root}: no line {first_of(missing)} to keep; there are {existing}")
     return _enough(root, _readable(root, samples, reader, keep))
 
 
@@ -109,18 +110,19 @@ def _has_text(sample: Sample) -> bool:
 
 
 def _kept(samples: Sequence[Sample], is_kept: Callable[[Sample], bool], why: str) -> list[Sample]:
-    """Return the samples that are kept, and log why the others are not."""
-    if others := [sample.name for sample in samples if not is_kept(sample)]:
-        log.warning("left out: %d %s (%s)", len(others), why, first_of(others))
+    """Return the samples that are kept; log the others and the reason `why`."""
+    if left_out := [sample.name for sample in samples if not is_kept(sample)]:
+        log.warning("left out: %d %s (%s)", len(left_out), why, first_of(left_out))
     return [sample for sample in samples if is_kept(sample)]
 
 
 def _enough(root: str, samples: list[Sample]) -> list[Sample]:
     if len(samples) < MIN_LINES:
+        lines = "1 line" if len(samples) == 1 else f"{len(samples)} lines"
         raise DataError(
-            f"{root}: {len(samples)} line{'s' * (len(samples) != 1)} to learn a hand from: at "
-            f"least {MIN_LINES} are needed, 5 and more are better; `experiments.py style make` "
-            "takes the hand from a single line, without training"
+            f"{root}: {lines} to learn a hand from: at least {MIN_LINES} are needed, 5 and more "
+            "are better; `experiments.py style make` takes the hand from a single line, without "
+            "training"
         )
     return samples
 
@@ -143,12 +145,12 @@ def _readable(
     ]
     if len(numbers) > len(samples) / 2:
         numbers = numbers[:ORIENTATION_LINES]
-        before = np.median(rates[numbers])
+        recorded_rate = np.median(rates[numbers])
         orientation, rate = _best_orientation(reader, [samples[k] for k in numbers])
-        if rate < before / 2:
+        if rate < recorded_rate / 2:
             raise DataError(
                 f"{root}: the ink seems to be recorded {orientation}: "
-                f"{before:.0%} of the characters are misread as it is, {rate:.0%} the other "
+                f"{recorded_rate:.0%} of the characters are misread as it is, {rate:.0%} the other "
                 "way; lines have to be level, with y growing downwards and x to the right"
             )
         raise DataError(
@@ -166,7 +168,7 @@ def _readable(
 
 
 def _best_orientation(reader: Reader, samples: Sequence[Sample]) -> tuple[str, float]:
-    """Return the orientation whose correction is read best, and the median error rate."""
+    """Return the orientation whose corrected ink is read best, and its median error rate."""
     texts, rates = [sample.text for sample in samples], {}
     for name, matrix in ORIENTATIONS.items():
         turn = np.float32(matrix).T

@@ -1,8 +1,8 @@
-"""Training lines for learning a hand, besides the few of the person: new texts in their letters.
+"""New training lines for learning a hand: new texts in the letters of a person's few lines.
 
 The person's lines are cut into characters, of which new texts are composed, as in a
 `ComposedDataset`. Characters that the person never wrote are taken from lines that a network writes
-in that hand or, where these lack them too, drawn.
+in the hand; characters that these lines lack too are drawn.
 """
 
 import logging
@@ -36,14 +36,14 @@ log = logging.getLogger(__name__)
 PRIMERS = 4
 """Lines of the hand that the network continues (assumed)."""
 SAMPLING = Sampling(bias=0.5)
-"""How the network writes these lines: varied, and legible enough (assumed)."""
+"""How the network writes lines in the hand: varied, and legible enough (assumed)."""
 MAX_CER = 0.1
 """Largest character error rate of a written line that is used (assumed: the recogniser errs)."""
 MAX_COMPOSED_CER = 0.05
 """Largest character error rate of a composed line that is used (assumed: an ambiguous letter of the
 hand is in many lines)."""
 CANDIDATES_PER_LINE = 3
-"""Lines that are composed at most for each line that is kept (assumed)."""
+"""Most lines that are composed for each line that is kept (assumed)."""
 CONTINUE_EVERY = 4
 """Every fourth composed line begins with a line of the person: otherwise the network forgets how to
 continue a primer (measured, lab notebook: learning a hand)."""
@@ -60,16 +60,16 @@ def practice(
 ) -> list[Primer]:
     """Return new lines in a hand, and their texts.
 
-    If no characters can be cut out of the lines, as of lines in capitals alone, the new lines are
-    those that the network writes in the hand.
+    If no characters can be cut out of the lines, as from lines of capitals alone, the new lines
+    are the lines that the network writes in the hand.
 
     Args:
         lines: of the hand, in the units of `writer`.
         alphabet: of the network that learns; None if it takes no text.
-        writer: the network that learns, or, if that reads, a network that writes.
+        writer: the network that learns; a pretrained network if a reader learns.
         reader: the recogniser that finds misread lines.
-        lent: lines that `writer` writes to lend characters that the hand lacks.
-        count: of the new lines.
+        lent: number of lines that `writer` writes to lend characters that the hand lacks.
+        count: number of the new lines.
         seed: of texts and pieces.
     """
     writable = writer.model.alphabet  # A reader may know more characters.
@@ -88,8 +88,8 @@ def practice(
 
 
 def sample_texts(count: int, alphabet: Collection[str], seed: int) -> list[str]:
-    """Return texts of the training split: sentences, other everyday texts, and every fifth with
-    characters of all sorts beside each other. Characters outside the alphabet are left out."""
+    """Return texts of the training split: sentences, everyday texts, and, as every fifth text,
+    characters of all sorts. Characters outside the alphabet are left out."""
     draws, texts = corpus.Draws(np.random.default_rng(seed)), []
     while len(texts) < count:
         kind = len(texts) % 5
@@ -116,7 +116,7 @@ def written(
 ) -> list[Primer]:
     """Return lines, and their texts, that a network writes in the hand of the primers in turn.
 
-    Misread lines are left out; every other line is returned together with its primer.
+    Misread lines are left out; every second line is returned together with its primer.
     """
     texts, written_lines = sample_texts(count, alphabet, seed), []
     for number, primer in enumerate(stage(WRITING, items=primers[:count])):
@@ -137,7 +137,7 @@ def cut(aligner: Writer, reader: Reader, lines: Sequence[Primer]) -> list[CutLin
     """Return lines cut into characters, without lines that cannot be measured.
 
     Args:
-        aligner: a network with a text, whose window aligns the characters.
+        aligner: a network that takes a text, whose window aligns the characters.
         reader: the recogniser that tells which characters can be read.
         lines: in the units of the aligner.
     """
@@ -165,7 +165,7 @@ def composed(
 ) -> list[Primer]:
     """Return new lines of a person's characters, and of a network's where the person's are missing.
 
-    There are fewer than `count` if many are misread, and none without lines of the person.
+    There are fewer lines than `count` if many are misread, and no lines without the person's lines.
     """
     if not person or not count:
         return []

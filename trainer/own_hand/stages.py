@@ -1,4 +1,4 @@
-"""The progress bar of learning a hand, with the time that all stages still take."""
+"""The progress bar of learning a hand, with the time left for all stages."""
 
 import logging
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def stage(
         name: of the stage.
         steps: number of steps of the stage.
         done: number of steps that are done.
-        items: to iterate over, each a step; None if the caller counts.
+        items: to iterate over, a step for each; None if the caller counts the steps.
     """
     steps = max(len(items), 1) if items is not None else steps
     names = [*STAGES]
