@@ -108,7 +108,7 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
     order of length. The last batch of the sorted samples may be smaller.
 
     Yields lists of `(epoch, index)`, which seed a sample's own randomness wherever the sample is
-    made. With several processes each process gets some rows of every batch, perhaps none; positions
+    made. With several processes each process gets some rows of every batch, or no row; positions
     and counts are of whole batches.
 
     Args:
@@ -228,7 +228,7 @@ class BaseDataLoader(DataLoader):
         return batches
 
     def close(self) -> None:
-        """End the worker processes, if there are any; another iteration starts new ones.
+        """End the worker processes, if there are any; a further iteration starts new workers.
 
         Otherwise torch ends the workers when the last reference to them is gone. If a traceback
         holds a reference until Python exits, the workers survive their one signal, and the exit

@@ -45,7 +45,7 @@ class Sample:
     a dataset."""
 
     def of(self, name: str) -> "Sample":
-        """Return the sample under another name."""
+        """Return the sample under a new name."""
         return replace(self, name=name)
 
     @property
@@ -168,7 +168,7 @@ class BaseDataset(ABC):
 
     @abstractmethod
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Return the samples of `splits`, but of splits that the source lacks.
+        """Return the samples of the splits; splits that the source lacks are missing.
 
         Files that only other splits need are not read, and may be missing.
 

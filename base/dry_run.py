@@ -41,8 +41,8 @@ TAKES_STATE = "one whose load_state_dict takes what state_dict returns: tensors,
 OF_MODULES = vars(nn.Module()).keys()
 """Attributes of all modules."""
 DRAWS = 4
-"""Times that a network has to repeat a loss, with new random numbers, to count as drawing none
-(assumed: teacher forcing of nine in ten characters repeats it once in a hundred times)."""
+"""Times that a loss has to stay the same under new random numbers, so that its network counts as
+drawing nothing (assumed: with teacher forcing of 0.9 it stays once in a hundred times)."""
 
 
 def dry_run(trainer: Any) -> None:

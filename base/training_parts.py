@@ -47,7 +47,8 @@ class TrainingSettings:
     Args:
         epochs: epochs of the whole run.
         seed: seed of all random numbers of the run.
-        monitor: the value that decides which epoch is best: "min NAME", "max NAME", or null.
+        monitor: the value that decides which epoch is best: "min NAME" or "max NAME"; null for no
+            such value.
         early_stop: epochs without improvement after which the run ends.
         save_period: epochs from checkpoint to checkpoint.
         save_minutes: minutes from checkpoint to checkpoint within an epoch.
@@ -102,8 +103,7 @@ class TrainingSettings:
 
     @property
     def monitored(self) -> tuple[str, str | None]:
-        """The direction, "min" or "max", and the name of the monitored value; "" and None without
-        one."""
+        """The direction, "min" or "max", and the name of the monitored value; else "" and None."""
         mode, _, name = (self.monitor or "").partition(" ")
         return mode, name or None
 

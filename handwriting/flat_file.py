@@ -7,9 +7,10 @@ The file is a line of JSON, the header; the weights; and the SHA-256 of both. Th
 - `sampling` of a writer: the defaults of `Sampling`, the bounds of the writer's mixture, and the
   usual size of its lines; `features` of readers and descriptors;
 - `replacements` of a writer: what `page` writes for characters that are not in the alphabet;
-- `hands` of a writer that is told hands: the vectors of its styles by name, or the vector of the
-  hand that it learned, named "hand";
-- `styles` of a writer that learned a hand and is told none: its line "hand", see `primer_of_web`;
+- `hands` of a writer that is told hands: the vectors of its styles by name; of a learned hand the
+  vector "hand";
+- `styles` of a writer that learned a hand without being told hands: the line "hand", see
+  `primer_of_web`;
 - `tensors`: name, type and shape of each, in the order of the weights.
 
 Tensors of type "int8" are matrices with a scale for each row: first the scales as float32, then the

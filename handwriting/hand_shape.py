@@ -20,7 +20,7 @@ from utils.ink import bounds, strokes, vertical_segments, x_height
 
 LETTER_WIDTHS = dict.fromkeys(".,:;!'|1Iijl", 0.45) | dict.fromkeys("MWmw@%", 1.5)
 """Widths of letters over the width of a usual letter (measured, roughly: words in ten styles)."""
-SPACE = 1.2  # x-heights between words where the primer shows none (measured: lines of IAM-OnDB)
+SPACE = 1.2  # x-heights between words if the primer has one word (measured: lines of IAM-OnDB)
 LINES = 8  # lines that are written at once (measured on the 24 hands of `ROUNDS`)
 ROUNDS = 2
 """How often lines are written (measured on 24 hands: widths are 20 % off in the median at first, 4

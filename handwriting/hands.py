@@ -59,7 +59,7 @@ class Hand:
 
     @cached_property
     def shape(self) -> HandShape:
-        """What the hand's words are made to look like."""
+        """The measures to which the hand's words are fitted."""
         shape = HandShape.of(self.primer)
         space = self.calibration and self.calibration.space
         return replace(shape, space=space) if space else shape

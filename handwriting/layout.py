@@ -139,8 +139,8 @@ def crowding(paragraphs: Iterable[Paragraph], paper: Paper) -> float:
     for (above, upper), (below, lower) in pairwise(set_rows(paragraphs, paper)):
         if above.strokes and below.strokes:
             clear = max(CLEARANCE * each.size + each.pen.width for each in (upper, lower))
-            # In strips across the page: the lowest ink of the row above, in a strip and the strips
-            # beside it, and the highest ink of the row below.
+            # The page is cut into strips. The lowest ink of the row above, in a strip or beside it,
+            # is compared with the highest ink of the row below in the strip.
             _, low = _profile(above, clear, paper.width)
             high, _ = _profile(below, clear, paper.width)
             sides = [low[:-2], low[1:-1], low[2:]]
@@ -217,8 +217,8 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
 
 
 def _num_kept(page: Sequence[tuple[Row, Paragraph, bool]], ends: bool) -> int:
-    """Return how many rows stay on a full page so that the next row, which belongs to the last
-    one's block, and the first row of a block do not stand alone; all rows if none would stay.
+    """Return how many rows stay on a full page whose last row is in the block of the next row: so
+    many that neither the next row nor the block's first row stands alone; all if none would stay.
 
     Args:
         page: the rows, and whether an empty row is above each.

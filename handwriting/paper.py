@@ -30,13 +30,13 @@ RULINGS: dict[str, float] = {
     "three-line": 16.0,
     "four-line": 25.0,
 }
-"""What is printed on the paper, with the usual spacing."""
+"""Kinds of printed rulings, each with its usual spacing."""
 ZONES = {"three-line": (4.0, (-2, -1, 0)), "four-line": (5.0, (-2, -1, 0, 1))}
 """Rulings for learning to write: x-heights from one baseline to the next, and the lines of each
 group in x-heights from its baseline (assumed: zones of one x-height, two from group to group)."""
 
 MAX_SMALL = 180.0  # length of the shorter side below which margins are a tenth of it (assumed)
-MIN_COLUMN = 20.0  # least width and height of what is left for writing (assumed)
+MIN_COLUMN = 20.0  # least width and height of the area for writing (assumed)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Paper:
     Attributes:
         width, height: of the sheet.
         margins: top, right, bottom, left.
-        ruling: what is printed on the sheet.
+        ruling: the kind of the printed ruling.
         spacing: of the ruling.
     """
 

@@ -125,7 +125,7 @@ def set_paragraphs(
         lines: of the text.
         paper: that the lines are set on.
         least_height: of a line; None for a height in proportion to its size.
-        factor: of all sizes, over those of the looks.
+        factor: by which the sizes of the looks are multiplied.
     """
     paragraphs: list[Paragraph] = []
     for _, alike in groupby(lines, lambda line: (line.look, line.kind)):
@@ -205,7 +205,7 @@ def dots(stroke: np.ndarray, step: float) -> tuple[np.ndarray, ...]:
 
 
 def traced(word: WrittenWord, trace: Trace | None) -> WrittenWord:
-    """Return a word in x-heights as it is drawn to be gone over; a `FILL` stays."""
+    """Return a word in x-heights as a trace to go over; a `FILL` is not changed."""
     if trace != "dotted" or FILL.fullmatch(word.text):
         return word
     kept: list[np.ndarray] = []

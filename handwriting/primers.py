@@ -23,7 +23,7 @@ from utils.checks import DataError, UserError, short
 def load_primer(
     file: PrimerFile, writer: Writer, skip_unknown: bool | None = None
 ) -> tuple[Primer, str]:
-    """Return a primer, and a sentence on where it is from and how it was changed.
+    """Return a primer, and a sentence on its origin and its changes.
 
     Args:
         file: the file and its sample.
@@ -52,8 +52,8 @@ def load_primer(
 def _text_of(
     file: PrimerFile, sample: Sample, writer: Writer, skip: bool | None
 ) -> tuple[str, str]:
-    """Return the text of a sample in characters that the network knows, and a sentence on those
-    left out; empty texts for a network without text input."""
+    """Return the text of a sample in characters that the network knows, and a sentence on omitted
+    characters; empty texts for a network without text input."""
     text = file.text
     if not writer.model.needs_text:
         if text is not None:
@@ -86,7 +86,7 @@ def told_of(style: str | Path) -> dict[str, np.ndarray]:
 
 
 def _told_of_file(path: Path) -> dict[str, np.ndarray]:
-    """Return the numbers of a style, or those that describe a file's ink; see `told_of`."""
+    """Return the numbers of a style's file, or numbers that describe its ink; see `told_of`."""
     values = style_values(path)
     if "hand" not in values:
         hand = told(*described([sample.ink for sample in data_loader.read_ink(path)]))

@@ -59,7 +59,7 @@ class CheckedWord:
     """A word that was proofread; or several words that one stroke joins, or with one missing.
 
     Attributes:
-        words: the words as they were written; none before the first try.
+        words: the written words; empty before the first try.
         text: what the words should say.
         tries: how often the words were written.
         hypothesis: what was read.
@@ -127,8 +127,8 @@ class CheckedWord:
 def write_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[list[CheckedWord]]:
     """Return the words of lines of characters that the hand's writer knows, one line for each seed.
 
-    Words that are not accepted are written again, those of a line together, until they are accepted
-    or were written `tries` times. The tries of a line do not depend on the other lines.
+    Words that are not accepted are written again, together with such words of their line, until
+    they are accepted or written `tries` times. The tries of a line do not depend on other lines.
     """
     lines = [[CheckedWord((), text, faults=(MISSING,))] for text in texts]
     for number in range(hand.tries if hand.reader else 1):

@@ -332,7 +332,7 @@ class Bar(NamedTuple):
         stroke: number of the stroke.
         left, right: numbers of the stroke's points at the ends of the bar.
         cross: x of the crossing.
-        reach: width of the bar on the side of the stem where it is shorter.
+        reach: width of the bar on its shorter side of the stem.
     """
 
     stroke: int
@@ -406,7 +406,7 @@ def repair_signs(strokes: Sequence[np.ndarray], text: str) -> list[np.ndarray]:
 
 
 def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
-    """Return a stroke in x-heights; if it is smaller than `MIN_DOT`, a dot of this height."""
+    """Return a stroke in x-heights; a stroke smaller than `MIN_DOT` becomes a dot this high."""
     if np.ptp(stroke, axis=0).max() >= MIN_DOT:
         return stroke
     middle = (stroke.min(0) + stroke.max(0)) / 2

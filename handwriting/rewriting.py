@@ -146,8 +146,9 @@ def target(pages: Sequence[Page], place: Place) -> Target:
 def candidates(
     hand: Hand, texts: Sequence[str], draws: Sequence[np.random.Generator]
 ) -> list[list[WrittenWord]]:
-    """Return the candidates of each word, of `CANDIDATES` tries those that have its text, the best
-    first: in x-heights, from the left edge of the ink, with the reason of doubt.
+    """Return for each word those of `CANDIDATES` tries that have the word's text, the best first.
+
+    Lengths are in x-heights, from the left edge of the ink; a word has its reason of doubt.
 
     Args:
         hand: that writes the words.

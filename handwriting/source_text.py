@@ -17,7 +17,7 @@ from handwriting.paragraphs import kind_of
 from utils.alphabet import SHOWN, Alphabet, describe, nfc
 from utils.checks import UserError, hint, listed, short
 
-MAX_LINES = 5_000  # most lines of a text (assumed: so many empty ones are 170 pages of A4)
+MAX_LINES = 5_000  # most lines of a text (assumed: 5,000 empty lines are 170 pages of A4)
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
 """Raised characters, and the characters as which they are written, small."""
 FENCE = "---"  # the line before and the line behind front matter
@@ -264,7 +264,7 @@ def with_front_matter(
 
 
 def _parts(line: str) -> tuple[str, str, str]:
-    """Return the key of a line, its colon, empty if the line has none, and its value."""
+    """Return the key, the colon and the value of a line; the colon is empty if it is missing."""
     name, colon, value = map(str.strip, line.partition(":"))
     return ALIASES.get(name, name), colon, value
 

@@ -42,8 +42,8 @@ def style_file(name: str) -> Path:
 
 
 def fractions_of(style: str | Path) -> dict[Path, float]:
-    """Return the files of a style, and the fraction of each: one file with 1, or those of a mix
-    such as "flowing:0.3,upright:0.7".
+    """Return the files of a style, and the fraction of each: a single file has 1, and the files of
+    a mix such as "flowing:0.3,upright:0.7" have their parts.
 
     Raises:
         CheckpointError: if a name is no style's.
@@ -92,7 +92,7 @@ def network_of(style: str | Path | None) -> Path:
 
 
 def style_values(path: Path) -> Mapping[str, Any]:
-    """Return the values of a style's file; none for a file of ink in another format."""
+    """Return the values of a style's file; empty for a file that is no JSON object."""
     values = None
     if path.suffix.lower() == ".json":
         with suppress(ConfigFault):  # whoever reads the ink reports the fault

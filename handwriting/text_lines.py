@@ -25,7 +25,7 @@ from utils.batches import BATCH_SIZE
 
 LONGEST = 32
 """Characters of a line that is written at once, unless a word is longer (by eye, `writer` in three
-styles: 24 and 40 look alike; in hands of people, which it knows less, lines of 40 vary more)."""
+styles: 24 and 40 look alike; in people's hands, which are less known, lines of 40 vary more)."""
 RAISED_SIZE = 0.6  # size of a raised sign over the usual size (assumed, by eye)
 RAISED_BY = 0.9  # x-heights of a raised sign above the baseline (assumed, by eye)
 RAISED_GAP = 0.15  # x-heights between a raised sign and its neighbours (assumed, by eye)
@@ -51,7 +51,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Passage:
-    """A paragraph, and how it is written.
+    """A paragraph and its hand.
 
     Attributes:
         hand: in which the text is written.

@@ -109,8 +109,7 @@ def cut_words(letters: LetterStrokes, title: str) -> tuple[list[str], Inks]:
 
 
 def _with_delayed_strokes(strokes: Iterable[np.ndarray], words: Iterable[int]) -> list[int]:
-    """Return the number of the word of each stroke; a delayed stroke goes to the word that it lies
-    over.
+    """Return the number of the word of each stroke; delayed strokes go to the words below them.
 
     A stroke that begins a word, or lies beyond all ink of the words before, stays in its word.
 

@@ -35,7 +35,7 @@ class GenerationTrainer(BaseTrainer):
 
     Args:
         monitor: see `BaseTrainer`, as for the arguments not listed here.
-        samples: number of lines drawn after each epoch, with the same seeds every time.
+        samples: lines to draw after each epoch, with the same seeds every time; 0 draws no lines.
         sample_text: the texts of these lines, in turn; null takes texts of the validation split.
         sample_steps: limit on the steps of a line; null takes the sampler's limit.
         sample_bias: sharpening of the mixture (the paper, eqs 61-62); 0 does not sharpen.

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 Share = Annotated[float, Range(0.0, 1.0)]
 
 SPARE = 5
-"""Rows of the picture of a reading besides those of the true text's characters (assumed)."""
+"""Rows of the picture of a reading in addition to the true text's characters (assumed)."""
 
 
 class RecognitionTrainer(BaseTrainer):
@@ -34,8 +34,8 @@ class RecognitionTrainer(BaseTrainer):
         teacher_forcing_ratio: fraction of true characters among a decoder's inputs in training, in
             the first epoch and in the last, linear in between. The other inputs are the decoder's
             predictions (scheduled sampling: Bengio et al. 2015).
-        samples: number of lines of the validation split that are drawn after each epoch with the
-            true and the read text.
+        samples: lines of the validation split to draw after each epoch with the true and the read
+            text; 0 draws no lines.
     """
 
     task = "reads"

@@ -34,7 +34,7 @@ def nfc(text: str) -> str:
 def describe(part: str) -> str:
     """Return a character, or several, with code points, such as `'é' (U+00E9)`.
 
-    An invisible character is named as well: `' ' (U+0020 space)`. A combining character is shown
+    An invisible character is also named: `' ' (U+0020 space)`. A combining character is shown
     on a dotted circle.
     """
     code = " ".join(f"U+{ord(character):04X}" for character in part)

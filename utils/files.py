@@ -85,11 +85,8 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def _target(path: str | os.PathLike[str]) -> tuple[Path, int | None]:
-    """Return the file at the end of symbolic links, and its permissions; None if it is missing.
-
-    Raises:
-        OSError: if the path leads to a folder, or to a file that is not regular.
-    """
+    """Return the file to which symbolic links lead, and its permissions, None if it is missing;
+    raise an OSError for a folder, or for a file that is not regular."""
     target = Path(os.path.realpath(path) if os.path.islink(path) else path)
     try:
         mode = os.stat(path).st_mode

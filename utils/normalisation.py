@@ -82,7 +82,7 @@ class Normalisation:
         return result.astype(np.float32)
 
     def nats_in(self, unit: tuple[float, float]) -> float:
-        """Return the nats that a point costs in addition when offsets are in another unit than std.
+        """Return the nats that a point costs in addition if offsets are in a new unit, not in std.
 
         A density of offsets in units of s becomes a density in units of c by the factor c / s along
         each axis, which adds ln(s / c) to the negative log-density.

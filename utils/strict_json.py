@@ -20,7 +20,7 @@ MAX_DEPTH = 16
 """Most levels of nesting (assumed: the project's configs have eight)."""
 TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 NO_TEXT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
-"""NUL, and halves of surrogate pairs, except those for undecodable bytes of file names."""
+"""NUL, and halves of surrogate pairs but for the halves that undecodable bytes of names give."""
 
 
 class NotJSON(ConfigFault):

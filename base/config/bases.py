@@ -66,7 +66,7 @@ def _merge(base: Json, values: Json) -> Json:
 def with_network(config: Json, arch: Json) -> Json:
     """Return a config that names a type of network: its own type, else the type of `arch`.
 
-    Arguments of the network in the config have priority over those of `arch`.
+    The network's arguments in the config have priority over the arguments in `arch`.
 
     Raises:
         ConfigFault: if config and `arch` name no type.

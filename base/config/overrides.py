@@ -100,8 +100,8 @@ def find_datasets(config: Json, classes: Mapping[str, type]) -> Iterator[tuple[s
 
 
 def root_key(config: Json, classes: Mapping[str, type]) -> str:
-    """Return the key of the folder of a config's dataset, or of its main dataset; raise a
-    ConfigFault if no dataset is read from files, or several and none is the main dataset."""
+    """Return the key of the folder of a config's only dataset from files, or of its main dataset;
+    raise a ConfigFault without such a dataset."""
     datasets = find_datasets(config, classes)
     keys = [f"{key}.root" for key, _, accepted in datasets if "root" in accepted]
     if len(candidates := list(filter(MAIN_ROOT.fullmatch, keys)) or keys) == 1:

@@ -131,8 +131,8 @@ class HandDataset(BaseDataset):
         Args and returns: see `BaseDataset`.
 
         Raises:
-            DataError: if too few lines are usable, naming the faults of other lines; or if the file
-                of a resumed run is missing or broken, or a line that it names is missing.
+            DataError: if too few lines are usable, naming the faults of other lines; or if, in a
+                resumed run, the file is missing or broken, or names a missing line.
             UserError: if the network neither writes texts nor reads.
         """
         samples = recorded(self.root, self.seed)
