@@ -153,8 +153,8 @@ class ConfigParser:
             ConfigError: naming the keys that must not differ, see `resumption.ADJUSTABLE`.
         """
         source = f"checkpoint {path}"
-        before = ConfigParser(stored, source)
-        pair = [with_defaults(parser.config, parser._defaults) for parser in (before, self)]
+        former = ConfigParser(stored, source)
+        pair = [with_defaults(parser.config, parser._defaults) for parser in (former, self)]
         overrides, faults = resumption.compare(*pair, self.source)
         self._refuse(faults)
         return ConfigParser(stored, source, overrides)

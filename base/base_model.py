@@ -109,8 +109,8 @@ class BaseModel(nn.Module, ABC):
                 numbers = torch.tensor(np.asarray(value, np.float32))
                 values[name].copy_(numbers.reshape(-1, *self.extras[name]))
             except (KeyError, TypeError, ValueError, RuntimeError):
-                what = f"the extra {name} = {short(value)} does not fit"
-                raise UserError(f"{what}: {type(self).__name__} takes {self.extras}") from None
+                fault = f"the extra {name} = {short(value)} does not fit"
+                raise UserError(f"{fault}: {type(self).__name__} takes {self.extras}") from None
         return Given(values, seeds)
 
     @property

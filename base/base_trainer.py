@@ -310,8 +310,8 @@ class BaseTrainer(ABC):
             return
         is_finished = self.is_complete and error is None
         if not is_finished and checkpoints(self.run.models):
-            what = "finish" if self._is_trained else "resume"
-            log.info("to %s: python train.py -r %s", what, self.resume_argument)
+            verb = "finish" if self._is_trained else "resume"
+            log.info("to %s: python train.py -r %s", verb, self.resume_argument)
         state = "finished" if is_finished else "stopped"
         number, reason = self._stop.signal, "" if is_finished else "time_limit_minutes"
         if isinstance(error, Exception):
@@ -326,8 +326,9 @@ class BaseTrainer(ABC):
     @property
     def is_complete(self) -> bool:
         """Whether all epochs are done, or the last `early_stop` epochs brought no improvement."""
-        now, patience = self.progress, self.settings.early_stop
-        return now.epoch >= self.epochs or (patience is not None and now.not_improved >= patience)
+        progress, patience = self.progress, self.settings.early_stop
+        ends_early = patience is not None and progress.not_improved >= patience
+        return progress.epoch >= self.epochs or ends_early
 
     def run_epoch(self) -> dict[str, float] | None:
         """Make the remaining steps of an epoch, and validate.
@@ -350,10 +351,10 @@ class BaseTrainer(ABC):
             total = math.ceil(len(self.train_loader) / self.settings.accumulate)
         with self.progress_bar(total) as bar:
             while not self._epoch_is_trained():
-                before = self.progress.epoch_steps
+                steps_before = self.progress.epoch_steps
                 with self._saving_after_errors():
                     loss = self._train_step()
-                bar.update(self.progress.epoch_steps - before)
+                bar.update(self.progress.epoch_steps - steps_before)
                 bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
                 if self._stop.poll():
                     return not self._stop.immediate and self._epoch_is_trained()
@@ -486,8 +487,8 @@ class BaseTrainer(ABC):
         Returns:
             the sums of this process, and whether the losses of all processes are finite.
         """
-        sums, finite, now = Sums(), True, self.progress
-        position = now.data_pass, now.batch, now.chunk
+        sums, finite, progress = Sums(), True, self.progress
+        position = progress.data_pass, progress.batch, progress.chunk
         with distributed.own_randomness(self.device, self.seed, *position):
             for number, chunk in enumerate(chunks):
                 loss = 0.0  # for a process without a row of this batch
@@ -561,8 +562,8 @@ class BaseTrainer(ABC):
             reason = self.checkpoint.reason_not_to_save()
             self.state.forget_skipped()
             self.checkpoint.save(reason, within_epoch=True)
-            what = "steps in a row had a loss or gradient that is not finite"
-            raise self._failure(f"{self.settings.max_skipped} {what}")
+            fault = "steps in a row had a loss or gradient that is not finite"
+            raise self._failure(f"{self.settings.max_skipped} {fault}")
         if math.isfinite(norm):
             curves = {f"{self.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
             curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}

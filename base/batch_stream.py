@@ -114,11 +114,11 @@ class BatchStream:
 
     def advance(self) -> None:
         """Move on to the next chunk, group of batches, or pass over the data."""
-        before = self.state.progress
+        former = self.state.progress
         self.state.advance(self._num_chunks(), len(self._group), len(self.loader))
         if self.state.progress.chunk == 0:
             self._group = []
-        if self.state.progress.data_pass > before.data_pass:
+        if self.state.progress.data_pass > former.data_pass:
             self._batches = None
 
     def _num_chunks(self) -> int:

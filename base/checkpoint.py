@@ -219,7 +219,7 @@ def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None
         for cause in skipped:
             log.warning("skipped %s", cause)
         return CheckpointFile(path, content)
-    runs = [run for place in ("*", "*/*", "models/*/*") for run in folder.glob(place)]
+    runs = [run for pattern in ("*", "*/*", "models/*/*") for run in folder.glob(pattern)]
     complete = sorted(str(run) for run in runs if checkpoints(run))
     raise CheckpointError(
         f"{folder}: no complete checkpoint found{listed(skipped)}"

@@ -40,21 +40,21 @@ def resolve_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if count else "mps" if mps and not several else "cpu"
     kind, _, number = device_name(name).partition(":")
-    here = f"device {name!r}: this PyTorch ({torch.__version__}) sees"
+    prefix = f"device {name!r}: this PyTorch ({torch.__version__}) sees"
     if several and (number or kind == "mps"):
         raise UserError(
             f"device {name!r}: of several processes each takes a device of its own: auto, cpu or "
             "cuda is accepted"
         )
     if kind == "cuda" and not count:
-        raise UserError(f"{here} no CUDA device; use -d cpu, or install the build for your CUDA")
+        raise UserError(f"{prefix} no CUDA device; use -d cpu, or install the build for your CUDA")
     if kind == "mps" and not mps:
-        raise UserError(f"{here} no MPS device")
+        raise UserError(f"{prefix} no MPS device")
     if several and kind == "cuda":
         processes = int(os.environ.get("LOCAL_WORLD_SIZE", distributed.world_size()))
         if processes > count:
             raise UserError(
-                f"{here} {count} CUDA devices for {processes} processes; start no more than that "
+                f"{prefix} {count} CUDA devices for {processes} processes; start no more than that "
                 "(--nproc_per_node), or use -d cpu"
             )
         number = str(distributed.local_rank())

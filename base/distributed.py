@@ -106,7 +106,7 @@ def bar(
 
 
 def claim_message(message: str) -> bool:
-    """Return whether no process has logged `message` yet; for a message of `Lost`, any message."""
+    """Return whether this process is the first to log `message`, or, if lost, to log anything."""
     if _store is None:
         return True
     try:

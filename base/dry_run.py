@@ -205,7 +205,7 @@ def _two_samples(trainer: Any) -> Batch:
 
 def _tried_network(trainer: Any, batch: Batch, precision: str) -> Any:
     """Return the network's output for a batch, after a check of the output's type and use."""
-    model, before = trainer.evaluated_model.eval(), copy.deepcopy(batch)
+    model, batch_copy = trainer.evaluated_model.eval(), copy.deepcopy(batch)
     with trying("trainer", trainer, "one whose forward_batch takes a model, a batch and a state"):
         inspect.signature(trainer.forward_batch).bind(model, batch, None)
     wanted = f"a network that {trainer.task}"
@@ -214,7 +214,7 @@ def _tried_network(trainer: Any, batch: Batch, precision: str) -> Any:
     if not isinstance(output, kind := trainer.output_type):
         expected = f"a network whose forward returns the {kind.__name__} of {kind.__module__}"
         raise ConfigFault("arch", type(model).__name__, expected)
-    _check_unchanged(trainer, before, batch)
+    _check_unchanged(trainer, batch_copy, batch)
     wanted = f"a network that can {trainer.use.split()[0]}"
     hint = f"; trainer.args.samples = 0 leaves out this trial{precision}"
     with trying("arch", model, wanted, hint):
@@ -276,11 +276,11 @@ def _compare_padded(trainer: Any, batch: Batch) -> None:
     for module in model.modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.eval()
-    first = _losses(trainer, model, batch)
+    losses = _losses(trainer, model, batch)
     for _ in range(DRAWS):
         torch.rand(1)  # After these draws the next loss draws new numbers, also on a GPU.
         torch.rand(1, device=trainer.device)
-        if not torch.equal(first, _losses(trainer, model, batch)):
+        if not torch.equal(losses, _losses(trainer, model, batch)):
             return  # The network draws, and padding changes the number of draws.
     _compare_losses(trainer, model, batch, padded)
 
@@ -341,8 +341,8 @@ def _try_chunks(trainer: Any, batch: Batch) -> None:
         first = trainer.forward_batch(model, chunk, None)
         second = trainer.forward_batch(model, chunk, first.state)
     if torch.equal(trainer.loss(first, chunk), trainer.loss(second, chunk)):
-        what = "makes no use of the state: each chunk begins anew (trainer.args.truncate)"
-        log.warning("%s.forward_batch %s", type(trainer).__name__, what)
+        problem = "makes no use of the state: each chunk begins anew (trainer.args.truncate)"
+        log.warning("%s.forward_batch %s", type(trainer).__name__, problem)
 
 
 def _try_gradient(trainer: Any, batch: Batch) -> None:
@@ -358,14 +358,14 @@ def _try_gradient(trainer: Any, batch: Batch) -> None:
 
 
 def _try_step(trainer: Any, batch: Batch) -> None:
-    before = copy.deepcopy(batch)
+    batch_copy = copy.deepcopy(batch)
     trainer.optimizer_step.start(0)
     expected = "one whose step takes chunks, and returns Sums and the norm of the gradient"
     with trying("trainer", trainer, expected), trainer.layers(), torch.enable_grad():
         sums, norm = trainer.step([Chunk(batch, float(len(batch)))])
         sums.all_reduced()
         float(norm)
-    _check_unchanged(trainer, before, batch)
+    _check_unchanged(trainer, batch_copy, batch)
 
 
 def _differ(before: Any, after: Any) -> bool:

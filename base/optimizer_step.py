@@ -88,7 +88,7 @@ class OptimizerStep:
             yield
             return
         weights = [weight for weight in self.weights if weight.requires_grad]
-        before = [weight.detach().clone() for weight in weights]
+        clean_weights = [weight.detach().clone() for weight in weights]
         try:
             with torch.no_grad():
                 for weight in weights:
@@ -96,7 +96,7 @@ class OptimizerStep:
             yield
         finally:
             with torch.no_grad():
-                torch._foreach_copy_(weights, before)
+                torch._foreach_copy_(weights, clean_weights)
 
     def reduce(self, divisor: float) -> None:
         """Sum the gradient over all processes, which call this together, and divide the sum."""

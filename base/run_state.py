@@ -134,13 +134,13 @@ class RunState:
 
     def advance(self, chunks: int, batches: int, batches_per_pass: int) -> None:
         """Move on to the next chunk, or, after all chunks of a step's batches, to new batches."""
-        now = self.progress
-        if now.chunk + 1 < chunks:
-            self.progress = replace(now, chunk=now.chunk + 1)
-        elif now.batch + batches < batches_per_pass:
-            self.progress = replace(now, batch=now.batch + batches, chunk=0)
+        progress = self.progress
+        if progress.chunk + 1 < chunks:
+            self.progress = replace(progress, chunk=progress.chunk + 1)
+        elif progress.batch + batches < batches_per_pass:
+            self.progress = replace(progress, batch=progress.batch + batches, chunk=0)
         else:
-            self.progress = replace(now, data_pass=now.data_pass + 1, batch=0, chunk=0)
+            self.progress = replace(progress, data_pass=progress.data_pass + 1, batch=0, chunk=0)
 
     def count(self, step: Sums, norm: float, rate: float, seconds: float) -> None:
         """Count a step by its sums, the norm of its gradient, its learning rate and its duration.
@@ -213,15 +213,15 @@ class RunState:
             source: the file.
             layout: the present `BatchStream.layout`.
         """
-        former, now = saved["batches"], layout["batches"]
-        if former != now:
-            log.warning("a pass over the data has %d batches instead of %d", now, former)
+        former, batches = saved["batches"], layout["batches"]
+        if former != batches:
+            log.warning("a pass over the data has %d batches instead of %d", batches, former)
         same_layout = all(saved[name] == value for name, value in layout.items())
         progress = filled(Progress, saved["progress"])
         self.progress = replace(
             progress,
             epoch_pass=min(progress.epoch_pass, progress.data_pass),
-            batch=min(progress.batch * now // former, now - 1),
+            batch=min(progress.batch * batches // former, batches - 1),
             chunk=progress.chunk if same_layout else 0,
         )
         self.sums, self.values, self.source = filled(Sums, saved["sums"]), dict(values), source

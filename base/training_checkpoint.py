@@ -126,17 +126,17 @@ class TrainingCheckpoint:
         steps_per_epoch = self.settings.steps_per_epoch
         if layout["truncate"] is not None and steps_per_epoch is None:
             return progress.step  # The steps of an epoch are unknown.
-        now = steps_per_epoch or math.ceil(layout["batches"] / layout["accumulate"])
-        before = steps_per_epoch or math.ceil(saved["batches"] / saved["accumulate"])
-        return progress.epoch * now + min(round(progress.epoch_steps * now / before), now)
+        size = steps_per_epoch or math.ceil(layout["batches"] / layout["accumulate"])
+        former_size = steps_per_epoch or math.ceil(saved["batches"] / saved["accumulate"])
+        return progress.epoch * size + min(round(progress.epoch_steps * size / former_size), size)
 
     def discard_newer(self) -> None:
         """Set aside checkpoints that are newer than the resumed checkpoint."""
         source, progress, forgets_best = self.state.source, self.state.progress, False
         if distributed.is_main() and source is not None:
-            here = position(source) or (progress.epoch, math.inf)
+            resumed = position(source) or (progress.epoch, math.inf)
             for path in checkpoints(self.run.models):
-                if position(path) > here:  # a damaged file, as sound ones would be resumed
+                if position(path) > resumed:  # a damaged file, as sound files would be resumed
                     log.warning("%s is not resumed; kept as %s", path, set_aside(path))
             measures = [key for key in self.changes if key.startswith(MEASURED_BY)]
             if measures and self.run.best.exists():
@@ -183,10 +183,10 @@ class TrainingCheckpoint:
             return "weights are not finite"
         if (loss := self.last_loss()) is None:
             return None
-        first = progress.first_loss
-        if loss <= first + EXPLODED * max(1.0, abs(first)):
+        first_loss = progress.first_loss
+        if loss <= first_loss + EXPLODED * max(1.0, abs(first_loss)):
             return None
-        return f"the loss per point went from {first:.3g} in the first step to {loss:.3g}"
+        return f"the loss per point went from {first_loss:.3g} in the first step to {loss:.3g}"
 
     def save(self, reason: str | None, *, within_epoch: bool = False) -> None:
         """Write a checkpoint, unless there is a `reason` not to; then remove old checkpoints."""

@@ -108,12 +108,12 @@ def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[tuple[Ro
         rows = list(break_rows(paragraph.words, room, paragraph.first_indent))
         rows = rows or ([[]] if paragraph.lead else [])
         for number, words in enumerate(rows):
-            first = 0.0 if number else paragraph.first_indent
+            first_indent = 0.0 if number else paragraph.first_indent
             last = number == len(rows) - 1
-            strokes, start = set_row(words, room - first, paragraph.align, last)
+            strokes, start = set_row(words, room - first_indent, paragraph.align, last)
             lead = () if number else paragraph.lead
             parts = [(x, strokes_in_row(column)) for x, column in lead]
-            parts.append((paragraph.indent + first + start, strokes))
+            parts.append((paragraph.indent + first_indent + start, strokes))
             placed: list[np.ndarray] = []
             for x, part in parts:
                 placed += [stroke + np.array([paper.margins[3] + x, 0.0]) for stroke in part]
@@ -125,7 +125,7 @@ def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[tuple[Ro
 
 def _row(strokes: Sequence[np.ndarray], words: Sequence[WrittenWord], paragraph: Paragraph) -> Row:
     """Return the placed strokes of words of a paragraph as a row."""
-    text = "".join(word.text + " " * (word.gap > 0.0) for word in words).rstrip()
+    text = "".join(f"{word.text} " if word.gap > 0.0 else word.text for word in words).rstrip()
     placed = tuple(
         PlacedWord(word.text, len(word.strokes), word.doubt, word.gap == 0.0) for word in words
     )

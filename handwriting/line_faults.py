@@ -60,8 +60,8 @@ def faults_of_words(
         for number, (sign, ink) in enumerate(word_characters):
             if sign in "0123456789" and ink:
                 heights[number] = max(np.ptp(stroke[:, 1]) for stroke in ink)
-        least = WHOLE_HEIGHT * max(heights.values(), default=0.0)
-        low = [number for number, height in heights.items() if height < least]
+        min_height = WHOLE_HEIGHT * max(heights.values(), default=0.0)
+        low = [number for number, height in heights.items() if height < min_height]
         nines = [ink for sign, ink in word_characters if sign == "9" and ink]
         height = SIGN_HEIGHT * shape.letter
         faults = {
@@ -77,10 +77,10 @@ def faults_of_words(
 def _characters(line: Line) -> list[Character]:
     """Return the characters of a line's title, each with its strokes: a stroke belongs to the
     character at which the window was for most of its points."""
-    first = len(line.text) - len(line.title)
+    title_start = len(line.text) - len(line.title)
     characters: list[Character] = [(sign, []) for sign in line.title]
-    for stroke, of_points in LetterStrokes.of(line).pairs():
-        at = int(np.bincount(of_points).argmax()) - first
+    for stroke, point_characters in LetterStrokes.of(line).pairs():
+        at = int(np.bincount(point_characters).argmax()) - title_start
         if 0 <= at < len(characters):
             characters[at][1].append(stroke)
     return characters

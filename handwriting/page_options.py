@@ -143,12 +143,12 @@ def line_height(look: Look, least: float | None, paper: Paper) -> float:
         UserError: if there is no room for the line, or for its indent, on the paper.
     """
     if look.indent > paper.column / 2:
-        most = f"{paper.column / 2:g} mm, half of what is between the margins"
-        raise UserError(f"indent {look.indent:g}: at most {most}")
+        limit = f"{paper.column / 2:g} mm, half of what is between the margins"
+        raise UserError(f"indent {look.indent:g}: at most {limit}")
     height = paper.ruled(least) if least else paper.ruled(LINE_HEIGHT * look.size, nearest=True)
-    if height > (most := paper.bottom - paper.margins[0]):
+    if height > (limit := paper.bottom - paper.margins[0]):
         raise UserError(
-            f"size {look.size:g}: with lines {height:g} mm high, but there are {most:g} mm "
+            f"size {look.size:g}: with lines {height:g} mm high, but there are {limit:g} mm "
             "between the margins; a smaller size or --line-height, or larger paper, is needed"
         )
     return height

@@ -132,8 +132,8 @@ class Paper:
 
     def _grid(self, length: float, side: int) -> list[float]:
         """Return the positions of the grid's lines along a length; one lies at a side's margin."""
-        first = self.margins[side] % self.spacing or self.spacing
-        return np.arange(first, length, self.spacing).tolist()
+        start = self.margins[side] % self.spacing or self.spacing
+        return np.arange(start, length, self.spacing).tolist()
 
 
 def size_of(name: str) -> tuple[float, float]:

@@ -199,8 +199,8 @@ def _readings(
 ) -> Iterator[tuple[int, str, float]]:
     """Yield the number, hypothesis and doubt of each word whose line has no fault; the word may be
     read without the `unseen` signs at its end."""
-    of_line = {UNENDED, MISSING, SHAPE}
-    whole = [k for k, word in enumerate(words) if of_line.isdisjoint(word.faults)]
+    line_faults = {UNENDED, MISSING, SHAPE}
+    whole = [k for k, word in enumerate(words) if line_faults.isdisjoint(word.faults)]
     inks, texts = [], []
     for k in whole:
         inks.append(from_strokes(words[k].words[0].strokes))

@@ -148,18 +148,18 @@ def with_dots(letters: LetterStrokes, height: float, lean: float) -> LetterStrok
             for dot in dots
             if stems and letters.characters[dot][0] in window
         }
-        above = [dot for dot in aside if min(map(abs, aside[dot])) <= MAX_DOT_ASIDE]
+        dots_above = [dot for dot in aside if min(map(abs, aside[dot])) <= MAX_DOT_ASIDE]
         movable = [dot for dot in aside if aside[dot][-1] < math.inf]
-        if above or movable:
-            nearest = min(above or movable, key=lambda dot: abs(aside[dot][-1]))
+        if dots_above or movable:
+            nearest = min(dots_above or movable, key=lambda dot: abs(aside[dot][-1]))
             dots.remove(nearest)
             letters.characters[nearest] = np.full_like(letters.characters[nearest], at)
-            if not above:
+            if not dots_above:
                 shift = aside[nearest][-1] * height, 0.0
                 letters.strokes[nearest] = letters.strokes[nearest] - shift
         elif stems:
-            place = stems[-1].points[0] + DOT_HEIGHT * height * np.array([lean, -1.0])
-            added.append((stems[-1].stroke, at, place[None]))
+            position = stems[-1].points[0] + DOT_HEIGHT * height * np.array([lean, -1.0])
+            added.append((stems[-1].stroke, at, position[None]))
     return letters.with_added(added)
 
 
@@ -187,15 +187,15 @@ def with_bars(letters: LetterStrokes, height: float, width: float) -> LetterStro
         bar = max(_bars(letters, stem, at, height), key=lambda bar: bar.reach, default=None)
         if bar is not None:
             strokes, characters = letters.strokes, letters.characters
-            of_bar = strokes[bar.stroke], characters[bar.stroke]
-            strokes[bar.stroke], characters[bar.stroke], within = _drawn_on(
-                *of_bar, bar, at, side, height
+            number = bar.stroke
+            strokes[number], characters[number], within = _drawn_on(
+                strokes[number], characters[number], bar, at, side, height
             )
-            added += [(bar.stroke, at, way) for way in within]
+            added += [(number, at, way) for way in within]
             continue
         above_foot = stem.points[-1, 1] - stem.points[:, 1]
-        place = stem.points[np.abs(BAR_HEIGHT * height - above_foot).argmin()]
-        stroke = place + np.linspace((-side, 0.0), (side, 0.0), 2 * POINTS)
+        middle = stem.points[np.abs(BAR_HEIGHT * height - above_foot).argmin()]
+        stroke = middle + np.linspace((-side, 0.0), (side, 0.0), 2 * POINTS)
         added.append((stem.stroke, at, stroke))
     return letters.with_added(added)
 
@@ -280,13 +280,13 @@ def _with_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
         bar: the stroke of the bar; without points if the body begins with the bar.
         lean: of downstrokes to the right, x over y.
     """
-    both = np.concatenate([bar, body])
-    height, top = float(np.ptp(both[:, 1])), float(both[:, 1].min())
+    points = np.concatenate([bar, body])
+    height, top = float(np.ptp(points[:, 1])), float(points[:, 1].min())
     low = np.flatnonzero(body[:, 1] > top + DOWN * height)
     if not len(low) or body[0, 1] > top + WAIST * height:
         return None
     turn = int((body[: low[0]] @ np.array([1.0, lean])).argmin())  # leftmost where it leans
-    right = both[: len(bar) + turn + 1, 0].max()
+    right = points[: len(bar) + turn + 1, 0].max()
     x, y = body[turn]
     corner = np.array([x + lean * (y - top), top + BAR_TILT * height])
     waist = np.array([x + lean * (y - top - WAIST * height), top + WAIST * height])
@@ -389,8 +389,8 @@ def _stems(letters: LetterStrokes, at: int, height: float, highest: float = math
         ends = np.flatnonzero(~down & np.append(False, down[:-1]))
         for first, last in zip(starts, ends, strict=True):
             high = (stroke[last, 1] - stroke[first, 1]) / height
-            of_letter = np.count_nonzero(characters[first : last + 1] == at)
-            if MIN_STEM <= high <= highest and of_letter >= SHARE * (last + 1 - first):
+            num_of_letter = np.count_nonzero(characters[first : last + 1] == at)
+            if MIN_STEM <= high <= highest and num_of_letter >= SHARE * (last + 1 - first):
                 stems.append(Stem(number, first, last, stroke[first : last + 1]))
     return stems
 

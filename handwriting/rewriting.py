@@ -103,13 +103,13 @@ def rewrite(
     chosen = pages.doubtful if places is None else places
     place_of = {target(pages, place): place for place in chosen}
     rows = [[*page.rows] for page in pages]
-    of_hand: dict[Hand, list[Target]] = {}
+    targets_by_hand: dict[Hand, list[Target]] = {}
     for number in place_of:
         look = origin.looks[rows[number.page][number.row].line]
-        of_hand.setdefault(hands.of(look), []).append(number)
+        targets_by_hand.setdefault(hands.of(look), []).append(number)
     why = "none that fits its place is read" if places is None else "none fits its place"
     remarks = []
-    for hand, numbers in of_hand.items():
+    for hand, numbers in targets_by_hand.items():
         words = [rows[number.page][number.row].words[number.word] for number in numbers]
         draws = [
             np.random.default_rng([origin.options.seed, *number, word.rewritten])
@@ -223,18 +223,18 @@ def exchanged(
     left, right = extent(row.strokes[start : start + old.strokes])
     gap_before = left - extent(before)[1] if before else 0.0
     gap_after = (extent(after)[0] if after else edge) - right
-    for least in (gap, MIN_GAP_RATIO * gap):  # usual gaps, if a word that is right leaves them
-        room_before = max(gap_before - least, 0.0)
-        room_after = max(gap_after - least, 0.0) if after else max(gap_after, 0.0)
-        most = right - left + (room_before + room_after)
-        new = next((word for word in words if word.width <= most), None)
+    for min_gap in (gap, MIN_GAP_RATIO * gap):  # usual gaps, if a word that is right leaves them
+        room_before = max(gap_before - min_gap, 0.0)
+        room_after = max(gap_after - min_gap, 0.0) if after else max(gap_after, 0.0)
+        max_width = right - left + (room_before + room_after)
+        new = next((word for word in words if word.width <= max_width), None)
         if new is not None and not new.doubt:
             break
     if new is None:
-        tight = [word for word in words if NARROWED * word.width <= most]
+        tight = [word for word in words if NARROWED * word.width <= max_width]
         if not tight:
             return None
-        new = tight[0].narrowed(most)
+        new = tight[0].narrowed(max_width)
     begins = not before or row.words[number - 1].joined or gap_before > MAX_GAP_RATIO * gap
     x = (left - gap_before + right + gap_after - new.width) / 2
     if old.joined or not (begins or after or gap_after >= FLUSH):

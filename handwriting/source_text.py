@@ -76,7 +76,7 @@ def fit(text: str, accepted: Collection[str] | Alphabet) -> Fitted:
     accepted = {"\n", *(accepted.characters if isinstance(accepted, Alphabet) else accepted)}
     text = nfc(_LINE_ENDS.sub("\n", text))
     if " " in accepted:  # 1½ is not 11/2
-        text = _FRACTION.sub(lambda match: " " * (match[0] not in accepted) + match[0], text)
+        text = _FRACTION.sub(lambda part: part[0] if part[0] in accepted else f" {part[0]}", text)
     written: dict[str, str | None] = {}
     while unknown := [sign for sign in text if sign not in accepted]:
         written |= {sign: _written(sign, accepted) for sign in dict.fromkeys(unknown)}
@@ -167,20 +167,20 @@ def _written(sign: str, accepted: set[str] | frozenset[str], depth: int = MAX_DE
         return sign
     kind = unicodedata.category(sign)
     if sign == "\t" or kind == "Zs":
-        other = TAB if sign == "\t" else " "
-        return other if " " in accepted else None
+        replacement = TAB if sign == "\t" else " "
+        return replacement if " " in accepted else None
     if kind in ("Cc", "Cf") or kind[0] == "M":
         return ""
     letters = unicodedata.normalize("NFD", sign)
     bare = "".join(part for part in letters if unicodedata.category(part)[0] != "M")
-    for other in (SIMILAR.get(sign), unicodedata.normalize("NFKC", sign), bare):
-        if not other or other == sign or depth == 0:
+    for replacement in (SIMILAR.get(sign), unicodedata.normalize("NFKC", sign), bare):
+        if not replacement or replacement == sign or depth == 0:
             continue
-        spelt = [_written(part, accepted, depth - 1) for part in other]
+        spelt = [_written(part, accepted, depth - 1) for part in replacement]
         if None in spelt:
             continue
         whole = nfc("".join(spelt))
-        if accepted.issuperset(whole) and (whole.strip() or other == " "):
+        if accepted.issuperset(whole) and (whole.strip() or replacement == " "):
             return whole
     return None
 

@@ -145,15 +145,15 @@ def words_of(
     words: list[WrittenWord] = []
     checked: list[CheckedWord] = []
     for line in lines:
-        in_line: list[CheckedWord] = []
+        line_words: list[CheckedWord] = []
         for word in line:
             word_parts: list[Part] = []
             for _ in word.text.split():
-                in_line += fills()
+                line_words += fills()
                 word_parts.append(parts.popleft())
-            in_line.append(with_raised(word, word_parts))
-        words += fit_line(passage, in_line)
-        checked += in_line
+            line_words.append(with_raised(word, word_parts))
+        words += fit_line(passage, line_words)
+        checked += line_words
     for fill in fills():
         words += fill.words
     return words, checked

@@ -48,8 +48,8 @@ class TensorBoardWriter:
 
     def pairs(self, names: Sequence[str], group: str) -> None:
         """Draw NAME and `valid_NAME` of a group in one chart of the tab CUSTOM SCALARS."""
-        both = [name for name in names if f"valid_{name}" in names]
-        charts = {name: ["Multiline", [f"{group}/(valid_)?{name}$"]] for name in both}
+        paired = [name for name in names if f"valid_{name}" in names]
+        charts = {name: ["Multiline", [f"{group}/(valid_)?{name}$"]] for name in paired}
         if self._writer and charts:
             with errors_name(self.folder):
                 self._writer.add_custom_scalars({"training and validation": charts})

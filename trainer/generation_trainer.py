@@ -124,8 +124,8 @@ class GenerationTrainer(BaseTrainer):
         sample(model, [0, 1], texts, Sampling(max_steps=PERIOD + 1))
         inputs, state, ends = batch.inputs[:, :PERIOD], model.begin(batch), []
         if any(not torch.equal(value, state[name]) for name, value in model.begin(batch).items()):
-            what = "draws from others than given.generators: one seed will write different lines"
-            log.warning("%s.initial_state %s", type(model).__name__, what)
+            problem = "draws from others than given.generators: one seed will write different lines"
+            log.warning("%s.initial_state %s", type(model).__name__, problem)
         whole = model(inputs, *text, state)
         for points in inputs.split(1, 1):
             output = model(points, *text, state)
@@ -138,8 +138,8 @@ class GenerationTrainer(BaseTrainer):
         expected = whole.prediction.end_logits
         if not torch.allclose(torch.cat(ends, 1), expected, rtol=0.01, atol=0.01):
             name = type(model).__name__
-            what = "sees later points, or forgets earlier ones, or keeps a state to itself"
-            log.warning("%s %s: it will write badly", name, what)
+            problem = "sees later points, or forgets earlier ones, or keeps a state to itself"
+            log.warning("%s %s: it will write badly", name, problem)
 
     def draw(self, epoch: int, step: int) -> None:
         """Write `samples` lines with the network, as pictures in the log."""
@@ -155,10 +155,10 @@ class GenerationTrainer(BaseTrainer):
         figure = lines_figure([line.ink for line in lines], texts)
         write_png(self.run.log / f"samples-epoch{epoch}.png", figure)
         self.run_log.events.picture("samples", to_pixels(figure), step)
-        first = lines[0]
-        if texts is not None and len(first.ink) > 1:
-            attention = predict(self.evaluated_model, first).attention[0].float().cpu().numpy()
-            figure = window_figure(attention, first.text, first.ink)
+        first_line = lines[0]
+        if texts is not None and len(first_line.ink) > 1:
+            attention = predict(self.evaluated_model, first_line).attention[0].float().cpu().numpy()
+            figure = window_figure(attention, first_line.text, first_line.ink)
             write_png(self.run.log / f"window-epoch{epoch}.png", figure)
             self.run_log.events.picture("window", to_pixels(figure, 100), step)
         if texts is not None or self.model.end_of_sequence:

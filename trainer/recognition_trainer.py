@@ -12,12 +12,10 @@ from base.base_trainer import BaseTrainer
 from data_loader.data_loaders import check_texts
 from model.recognition.encoder import Search, Transcript
 from model.recognition.loss import CTCLoss, TranscriptionLoss
-from utils.checks import Range
+from utils.checks import Fraction, Range
 from utils.plots import lines_figure, map_figure, to_pixels, write_png
 
 log = logging.getLogger(__name__)
-
-Share = Annotated[float, Range(0.0, 1.0)]
 
 SPARE = 5
 """Rows of the picture of a reading in addition to the true text's characters (assumed)."""
@@ -47,7 +45,7 @@ class RecognitionTrainer(BaseTrainer):
         self,
         *supplied: Any,
         monitor: str | None = "min valid_cer",
-        teacher_forcing_ratio: tuple[Share, Share] = (1.0, 1.0),
+        teacher_forcing_ratio: tuple[Fraction, Fraction] = (1.0, 1.0),
         samples: Annotated[int, Range(0, 64)] = 4,
         **options: Any,
     ) -> None:

@@ -147,11 +147,11 @@ def first_line(error: BaseException) -> str:
 
 def described(error: BaseException) -> str:
     """Return the kind and first line of an error, and its place in code outside of libraries."""
-    place = ""
+    location = ""
     for frame in traceback.extract_tb(error.__traceback__):
         if "site-packages" not in frame.filename:
-            place = f" ({frame.filename}, line {frame.lineno})"
-    return f"{type(error).__name__}: {first_line(error)}{place}"
+            location = f" ({frame.filename}, line {frame.lineno})"
+    return f"{type(error).__name__}: {first_line(error)}{location}"
 
 
 def listed(source: str, faults: Sequence[str]) -> str:

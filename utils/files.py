@@ -68,8 +68,8 @@ def read_text(path: str | Path, most: int | None = None) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        place = f"byte {error.start} is 0x{content[error.start]:02x}"
-        raise UserError(f"{name}: not UTF-8 text ({place}); save it as UTF-8") from None
+        location = f"byte {error.start} is 0x{content[error.start]:02x}"
+        raise UserError(f"{name}: not UTF-8 text ({location}); save it as UTF-8") from None
 
 
 def read_lines(path: str | Path) -> list[str]:

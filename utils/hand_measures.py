@@ -102,8 +102,8 @@ def slant(ink: np.ndarray) -> float:
     segments = vertical_segments(ink)
     down = segments[segments[:, 3] > 0.5 * x_height(ink)]
     lean = -down[:, 2] / down[:, 3]
-    kept = np.abs(lean) <= math.tan(math.radians(MAX_LEAN))
-    return weighted_median(lean[kept], down[kept, 3]) if kept.any() else math.nan
+    counts = np.abs(lean) <= math.tan(math.radians(MAX_LEAN))
+    return weighted_median(lean[counts], down[counts, 3]) if counts.any() else math.nan
 
 
 def baseline(ink: np.ndarray) -> float:

@@ -72,13 +72,13 @@ def from_strokes(positions: Sequence[np.ndarray]) -> np.ndarray:
     Raises:
         DataError: if there are no points.
     """
-    kept = [np.asarray(stroke, dtype=np.float64) for stroke in positions if len(stroke)]
-    if not kept:
+    drawn = [np.asarray(stroke, dtype=np.float64) for stroke in positions if len(stroke)]
+    if not drawn:
         raise DataError("the ink is empty: it has no points")
-    points = np.concatenate(kept)
+    points = np.concatenate(drawn)
     ink = np.zeros((len(points), 3), dtype=np.float32)
     ink[1:, :2] = np.diff(points, axis=0)
-    ink[np.cumsum([len(stroke) for stroke in kept]) - 1, 2] = 1
+    ink[np.cumsum([len(stroke) for stroke in drawn]) - 1, 2] = 1
     return check_ink(ink)
 
 

@@ -79,8 +79,8 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Json:
         values = json.loads(text, object_pairs_hook=_unique)
         _check(values)
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise NotJSON(place, ABSENT, f"not JSON: {_syntax_fault(error)}") from None
+        location = f"line {error.lineno}, column {error.colno}"
+        raise NotJSON(location, ABSENT, f"not JSON: {_syntax_fault(error)}") from None
     except RecursionError:
         raise ConfigFault("", ABSENT, TOO_DEEP) from None
     except ValueError as error:  # from Python's limit on the digits of a whole number

@@ -57,8 +57,8 @@ def merged(files: Mapping[Path, Json]) -> Json:
 
 
 def _merge(base: Json, values: Json) -> Json:
-    both = isinstance(base, dict) and isinstance(values, dict)
-    if not both or values.get("type", base.get("type")) != base.get("type"):
+    are_objects = isinstance(base, dict) and isinstance(values, dict)
+    if not are_objects or values.get("type", base.get("type")) != base.get("type"):
         return values
     return base | {name: _merge(base.get(name), value) for name, value in values.items()}
 

@@ -162,8 +162,8 @@ class Binder:
         try:
             result = arguments.construct(arguments.cls, *positional, **values)
         except ConfigFault as fault:
-            place = ".".join(filter(None, (key, "args", fault.key)))
-            return self._refuse(place, fault.value, fault.expected)
+            fault_key = ".".join(filter(None, (key, "args", fault.key)))
+            return self._refuse(fault_key, fault.value, fault.expected)
         except (UserError, OSError):
             raise
         except Exception as error:  # of a user's class
@@ -173,10 +173,10 @@ class Binder:
         holders = (result, *vars(result).values()) if arguments.handed_on else ()
         for name, owner in arguments.handed_on.items():
             holder = next((part for part in holders if isinstance(part, owner)), None)
-            kept = getattr(holder, name, ABSENT)
+            value = getattr(holder, name, ABSENT)
             if name not in values:  # The class may pass to its base a value of its own.
-                self._keep_default(arguments.accepted[name], kept, f"{key}.args.{name}")
-            elif {type(kept), type(values[name])} <= WORDS.keys() and kept != values[name]:
+                self._keep_default(arguments.accepted[name], value, f"{key}.args.{name}")
+            elif {type(value), type(values[name])} <= WORDS.keys() and value != values[name]:
                 problem = f"{kind} does not hand it on: super().__init__(..., **options)"
                 result = self._refuse(f"{key}.args.{name}", values[name], problem)
         return result

@@ -19,9 +19,9 @@ from utils.normalisation import Normalisation
 from utils.strict_json import Config, children, nested
 
 TRIAL_NORMALISATION = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0))
-"""Normalisation with which a network is checked before that of the data is known."""
+"""Stands for the normalisation of unknown data in the trial of a network."""
 TRIAL_ALPHABET = Alphabet([" "])
-"""Alphabet with which a network is checked before that of the data is known."""
+"""Stands for the alphabet of unknown data in the trial of a network."""
 
 
 def key_faults(config: Config, keys: list[str], overrides: list[Override]) -> list[ConfigFault]:

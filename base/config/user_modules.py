@@ -109,12 +109,12 @@ def missing(modules: Mapping[str, str]) -> str:
 
 def warn_of_changes(modules: Mapping[str, str], source: str | Path) -> None:
     """Warn if a loaded module has changed since a checkpoint was made."""
-    now = versions()
-    for name in sorted(modules.keys() & now.keys()):
-        if modules[name] != now[name]:
+    loaded = versions()
+    for name in sorted(modules.keys() & loaded.keys()):
+        if modules[name] != loaded[name]:
             log.warning(
                 "%s: made with another %s.py than the one loaded (SHA-256 %s..., not %s...)",
-                *(source, name, modules[name][:12], now[name][:12]),
+                *(source, name, modules[name][:12], loaded[name][:12]),
             )
 
 

@@ -90,8 +90,8 @@ class _HandTrainer(BaseTrainer):
         return stage(PRACTISING, total * self.epochs, self.progress.step)
 
     def on_end(self) -> None:
-        before = self.run.first_weights()
-        if before is None or not self.compare(*networks(before, self.device)):
+        first_weights = self.run.first_weights()
+        if first_weights is None or not self.compare(*networks(first_weights, self.device)):
             super().on_end()
 
     @abstractmethod
@@ -180,9 +180,9 @@ def legible_fraction(
         old, new: the weights between which the fraction interpolates.
     """
     read_before, _, cer_before = exam.score(former)
-    best, best_cer, best_rank, least = 1.0, 0.0, (2, 0.0), 0.0
+    best, best_cer, best_rank, min_fraction = 1.0, 0.0, (2, 0.0), 0.0
     for fraction in stage(EXAMINING, items=FRACTIONS):
-        if fraction < least:
+        if fraction < min_fraction:
             break
         learned.model.load_state_dict(interpolated(old, new, fraction))
         _, lost, cer = exam.score(learned, read_before)
@@ -201,7 +201,7 @@ def legible_fraction(
         if legible and not letters:
             break
         if legible:
-            least = max(least, MIN_RELATIVE_FRACTION * fraction)
+            min_fraction = max(min_fraction, MIN_RELATIVE_FRACTION * fraction)
     return best, best_cer - cer_before
 
 
@@ -290,15 +290,15 @@ class Exam:
 
         texts = [*self.characters.values(), *self.texts]
         seeds = [0] * len(self.characters) + list(range(len(self.texts)))
-        first = hypotheses(texts, seeds)
-        legible = self._legible(self.characters, first)
+        first_hypotheses = hypotheses(texts, seeds)
+        legible = self._legible(self.characters, first_hypotheses)
         lost = [c for c in self.characters if c in read_before and c not in legible]
         for seed in range(1, CHECK_SEEDS):
             if lost:
                 again = hypotheses([self.characters[c] for c in lost], [seed] * len(lost))
                 read = self._legible(lost, again)
                 lost = [character for character in lost if character not in read]
-        return legible, lost, rates(zip(texts, first, strict=True))["cer"]
+        return legible, lost, rates(zip(texts, first_hypotheses, strict=True))["cer"]
 
     def _legible(self, characters: Iterable[str], hypotheses: Sequence[str]) -> set[str]:
         """Return the characters that are read in the hypotheses of the characters' texts."""

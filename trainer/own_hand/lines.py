@@ -63,9 +63,9 @@ def recorded(root: str, seed: int) -> list[Sample]:
             'has it in <annotation type="truth">, JSON as "text"'
         )
     samples = _kept(samples, lambda line: not too_wide(line.ink, line.text), "with a point far off")
-    first = {line.ink.tobytes(): line for line in reversed(samples)}
+    first_lines = {line.ink.tobytes(): line for line in reversed(samples)}
     repeated = "that are there already"
-    samples = _kept(samples, lambda line: first[line.ink.tobytes()] is line, repeated)
+    samples = _kept(samples, lambda line: first_lines[line.ink.tobytes()] is line, repeated)
     if len(samples) > MAX_LINES:
         log.warning("left out: %d beyond %d", len(samples) - MAX_LINES, MAX_LINES)
         rng = np.random.default_rng(seed)

@@ -175,13 +175,13 @@ def composed(
     bank, lines = Bank(hands, Drawer(), scarce=1), []
     texts = sample_texts(CANDIDATES_PER_LINE * count, alphabet, seed)
     with stage(COMPOSING, count) as bar:
-        for first in range(0, len(texts), BATCH_SIZE):
+        for start in range(0, len(texts), BATCH_SIZE):
             candidates = []
-            for number, text in enumerate(texts[first : first + BATCH_SIZE], first):
+            for number, text in enumerate(texts[start : start + BATCH_SIZE], start):
                 path = bank.write(text, "own", np.random.default_rng([seed, number]))
                 if path is not None:
                     candidates.append((number, text, path))
-            before = len(lines)
+            num_before = len(lines)
             hypotheses = reader.read_lines([to_ink(path * scale) for *_, path in candidates])
             for (number, text, path), hypothesis in zip(candidates, hypotheses, strict=True):
                 if error_counts(text, hypothesis).character_errors > MAX_COMPOSED_CER * len(text):
@@ -191,7 +191,7 @@ def composed(
                     path = side_by_side([primer.path, path], float(np.median(hand.word_gaps)))
                     text = f"{primer.text} {text}"
                 lines.append((to_ink(path * scale), text))
-            bar.update(min(len(lines), count) - min(before, count))
+            bar.update(min(len(lines), count) - min(num_before, count))
             if len(lines) >= count:
                 break
     return lines[:count]

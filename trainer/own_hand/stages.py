@@ -43,12 +43,12 @@ def stage(
     if not done:
         log.info("%d of %d: %s", names.index(name) + 1, len(names), name)
     step = STAGES[name] / steps
-    before = sum([*STAGES.values()][: names.index(name)])
+    seconds_before = sum([*STAGES.values()][: names.index(name)])
     return distributed.bar(
         items,
         name,
         total=sum(STAGES.values()) / step,
-        initial=before / step + done,
+        initial=seconds_before / step + done,
         bar_format="{desc}: {percentage:.0f}%|{bar}| about {remaining} left",
         leave=False,
     )

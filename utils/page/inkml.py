@@ -51,9 +51,9 @@ def _truth(text: str) -> list[str]:
     """Return the annotation of a transcription; none if it is empty."""
     if bad := XML_FORBIDDEN.search(text):
         raise DataError(f"XML cannot hold the character U+{ord(bad[0]):04X} of {text!r}")
-    kept = ' xml:space="preserve"' if text != " ".join(text.split()) else ""
+    space = ' xml:space="preserve"' if text != " ".join(text.split()) else ""
     shown = escape(text, {"\r": "&#13;"})
-    return [f'<annotation type="truth"{kept}>{shown}</annotation>'] if text else []
+    return [f'<annotation type="truth"{space}>{shown}</annotation>'] if text else []
 
 
 def _values(points: np.ndarray) -> str:

@@ -81,7 +81,7 @@ class Row:
         number = 1
         for word in self.words:
             yield number, word
-            number += word.text.count(" ") + (not word.joined)
+            number += word.text.count(" ") + (0 if word.joined else 1)
 
 
 @dataclass(frozen=True)

@@ -183,16 +183,16 @@ class _Document:
         if not words:
             return
         size = TEXT_SIZE * float(np.median([word.bottom - word.top for word in words])) or 1.0
-        least, most = MIN_BLANK * size, MAX_BLANK * size
+        min_blank, max_blank = MIN_BLANK * size, MAX_BLANK * size
         for word, after, baseline in zip_longest(words, words[1:], _baselines(words, size)):
             right = word.right
             if after:
-                blank = 0.0 if word.joined else np.clip(after.left - right, least, most)
+                blank = 0.0 if word.joined else np.clip(after.left - right, min_blank, max_blank)
                 right = after.left - blank
-            right = max(right, word.left + least)
+            right = max(right, word.left + min_blank)
             yield from self._stretched(word.text, word.left, right, size, baseline)
             if after and not word.joined:
-                stop = max(after.left, right + least)
+                stop = max(after.left, right + min_blank)
                 yield from self._stretched(" ", right, stop, size, baseline)
 
     def _stretched(
