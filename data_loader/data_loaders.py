@@ -30,7 +30,7 @@ _SAMPLE = 1  # Part of a sample's seed, which makes it differ from the seed of a
 Features = Callable[..., np.ndarray]
 """A function from ink to the inputs of a network, see `BaseModel`."""
 Item = tuple[np.ndarray, np.ndarray | None, np.ndarray, int, int, Mapping[str, np.ndarray]]
-"""Inputs, targets unless the inputs are features, characters, place in the list, hand, extras."""
+"""Inputs, targets (None where inputs are features), characters, index, hand, extras."""
 
 
 def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
@@ -74,8 +74,8 @@ def collate(items: list[Item]) -> Batch:
 def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
     """Raise a DataError that names the characters of the samples' texts that `alphabet` lacks.
 
-    Each character is listed with its code point, its count and the first sample that contains it,
-    followed by a remedy.
+    The message lists each character with its code point, its count and the first sample that
+    contains it, and ends with `remedy`.
     """
     counts, lacking = loaded.character_counts(), []
     for character in reversed(alphabet.unknown("".join(counts))):

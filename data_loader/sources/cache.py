@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 def in_order(parsed: Parsed) -> Parsed:
-    """Return samples of unique names, and the faults of the others, both sorted by name.
+    """Return samples of unique names, and the faults of samples left out, both sorted by name.
 
     Raises:
         DataError: if no sample is left.
@@ -145,7 +145,7 @@ def _load(file: Path) -> Parsed | None:
 
 
 def _writable(folders: list[Path]) -> Path:
-    """Return the first of the folders that can be written; raise a DataError if none can."""
+    """Return the first folder that can be written; raise a DataError if there is no such folder."""
     refused = []
     for folder in folders:
         try:

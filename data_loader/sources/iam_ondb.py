@@ -48,7 +48,7 @@ PAPER_SPLITS: dict[str, list[Set]] = {
     "valid": ["testset_v"],
     "test": ["testset_v"],
 }
-"""The paper's protocol for generation; it reports on the set on which it validates."""
+"""The paper's protocol for generation, in which the validation set is the test set."""
 
 PERIOD = 0.015
 """Seconds between points: the mean over all steps shorter than 50 ms is 0.01506 (measured)."""
@@ -179,7 +179,7 @@ class IAMOnDBDataset(SourceDataset):
             splits: `testset_v` for `valid` and `test`, the other files for `train`.
 
     Raises:
-        ConfigFault: if `splits` lacks train or valid, or has a set of train in another split too.
+        ConfigFault: if the names in `splits` are wrong, or a set is in train and another split.
     """
 
     title = "IAM-OnDB"
@@ -274,7 +274,7 @@ def _read_task(file: Path) -> list[str]:
 
 
 def _check_splits(splits: Mapping[str, Sequence[str]]) -> None:
-    """Raise a ConfigFault if `splits` is not as `IAMOnDBDataset` needs it."""
+    """Raise a ConfigFault unless `splits` is valid for `IAMOnDBDataset`."""
     if not {"train", "valid"} <= splits.keys() <= set(SPLITS):
         raise ConfigFault("splits", dict(splits), "sets for train and valid, and none but test")
     for split in ("valid", "test"):

@@ -164,7 +164,7 @@ def matched(ink: np.ndarray, examples: Sequence[np.ndarray]) -> tuple[np.ndarray
         examples: ink of the other device, each of at least two points.
 
     Returns:
-        the ink, the factor by which it was scaled, and the recorded periods between its points.
+        the ink, the factor by which it was scaled, and the recorded periods between new points.
     """
     height = float(np.median([x_height(example) for example in examples]))
     scale = _beyond_hands(height / x_height(ink))

@@ -1,9 +1,9 @@
 """InkML (W3C Ink Markup Language, Recommendation of 2011), read; `utils.page.inkml` writes.
 
 `<trace>` elements hold points separated by commas, the values of a point separated by spaces, in
-the order of the channels that `<traceFormat>` declares (x and y first where it is missing), y
+the order of the channels that `<traceFormat>` declares (x and y if there is no such element), y
 growing downwards. Values may be differences of the first (`'`) or second (`"`) order from the
-point before. `<annotation type="truth">` holds a transcription.
+previous point. `<annotation type="truth">` holds a transcription.
 """
 
 import re
@@ -156,8 +156,8 @@ def formats(root: Element) -> dict[Element, Format]:
 
 
 def _declaring(context: Element | None, named: dict[str, Element], root: Element) -> Element:
-    """Return the element that has the traceFormat of a context: the context, a context to which it
-    refers, or the document."""
+    """Return the element that has the traceFormat of a context: the context, a context to which
+    this context refers, or the document."""
     for _ in range(MAX_REFERENCES):
         if context is None:
             break
@@ -170,7 +170,7 @@ def _declaring(context: Element | None, named: dict[str, Element], root: Element
 
 
 def _format(holder: Element) -> Format:
-    """Return the format that an element declares, or else X and Y alone."""
+    """Return the format that an element declares, or else a format of X and Y."""
     forms = []
     for declared in holder.iter("traceFormat"):
         regular = declared.findall("channel")
@@ -267,7 +267,7 @@ def is_drawn(trace: Element) -> bool:
 
 
 def points_of(trace: Element, form: Format, place: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the points `(n, 2)` of a trace, y downwards, and their times if it has any."""
+    """Return the points `(n, 2)` of a trace, y downwards, and their times or None."""
     columns = _values(trace.text, form, place).T
     signed = zip(form.signs.items(), columns, strict=False)
     channels = {name: sign * column for (name, sign), column in signed}

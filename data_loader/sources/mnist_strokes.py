@@ -3,8 +3,8 @@
 A digit has two files. `trainimg-N-inputdata.txt` (or `testimg-...`) has rows `dx dy end_of_stroke
 end_of_digit`, the first row from the image's upper left corner. `...-targetdata.txt` has 14
 columns: ten for the class, of which a single column is 1, and the next row. A row `0 0 1 x` lifts
-the pen: it is dropped, and the previous point ends the stroke. `trainlabels.txt`, `testlabels.txt`
-and the `-points.txt` files repeat the content of these files, and are not read.
+the pen: the row is dropped, and the previous point ends its stroke. `trainlabels.txt`,
+`testlabels.txt` and the `-points.txt` files repeat the content of these files, and are not read.
 """
 
 import io
@@ -51,7 +51,7 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(path: Path) -> Parsed:
-    """Return the digits in an archive, or the digit in a file with the class from a second file."""
+    """Return the digits in an archive, or the digit in a file with the class of its targetdata."""
     with open_file(path) as stream:
         packed = is_archive(stream.read(MEBIBYTE)) or path.name.endswith(_PACKED)
     if not packed and not _FILE.fullmatch(path.name):
@@ -160,7 +160,7 @@ class MNISTStrokesDataset(DividedDataset):
             `repeats` lines.
         repeats: the number of lines, in its split, in which each digit occurs.
         gap: fewest and most pixels between two digits of a line.
-        embedded_size: training digits to generate if `root` is None, and a sixth of it for test.
+        embedded_size: training digits to generate if `root` is None; a sixth as many are for test.
 
     Raises:
         ConfigFault: if a range ends before it begins.

@@ -31,7 +31,7 @@ MAX_ELEMENTS = 500_000
 """Limit on elements of XML, keywords of UNIPEN and stroke arrays (assumed). The limit on lists and
 objects of JSON, and on steps of a pickle, is ten times as high."""
 MAX_PARSED = 1_000_000_000
-"""Limit on the bytes of an archive, unpacked, with what is parsed of it (assumed: half of 2 GB)."""
+"""Limit on the bytes of an unpacked archive and its parsed samples (assumed: half of 2 GB)."""
 SAMPLE_BYTES = 500
 """Bytes of a sample or a Fault besides its points and strings (measured)."""
 POINT_BYTES = 13
@@ -254,8 +254,8 @@ def count_missing(times: np.ndarray, ends: np.ndarray, period: float) -> np.ndar
     """Return how many points are missing before each, `(points,)` uint8, up to 127.
 
     Args:
-        times: of the points, `(points,)`.
-        ends: which of them are the last of their stroke, `(points,)`.
+        times: the time of each point, `(points,)`.
+        ends: whether each point is the last of its stroke, `(points,)`.
         period: usual time between two points.
     """
     periods = np.clip(np.diff(times) / period, 0, 128)

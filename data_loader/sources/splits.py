@@ -80,8 +80,8 @@ def divide(
     # The prefixes of the keys let a sample that is named like a writer be drawn independently.
     units: dict[str, list[Sample]] = {}
     for sample in free:
-        named = f"writer:{sample.writer}" if by_writer and sample.writer else f"name:{unit(sample)}"
-        units.setdefault(named, []).append(sample)
+        key = f"writer:{sample.writer}" if by_writer and sample.writer else f"name:{unit(sample)}"
+        units.setdefault(key, []).append(sample)
     drawn, more = _drawn_splits({name: len(units[name]) for name in units}, fractions, seed)
     for name, members in units.items():
         split_of |= dict.fromkeys(members, drawn[name])
@@ -91,19 +91,19 @@ def divide(
 
 
 def _drawn_splits(
-    units: Mapping[str, int], fractions: Mapping[str, float], seed: int
+    sizes: Mapping[str, int], fractions: Mapping[str, float], seed: int
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the split of each unit, and notes for a report; `units` are the sizes of the units."""
+    """Return the split of each unit, and notes for a report; `sizes` counts the units' samples."""
     names, notes = list(fractions), []
     edges = np.cumsum(list(fractions.values()))[:-1] / sum(fractions.values())
-    drawn = {unit: names[np.searchsorted(edges, draw(unit, seed), side="right")] for unit in units}
+    drawn = {unit: names[np.searchsorted(edges, draw(unit, seed), side="right")] for unit in sizes}
     for split in names:
-        parts = {name: [unit for unit in units if drawn[unit] == name] for name in names}
+        parts = {name: [unit for unit in sizes if drawn[unit] == name] for name in names}
         giver = max(names, key=lambda name: len(parts[name]))
         if not parts[split] and len(parts[giver]) > 1:  # few samples: let no split be empty
             moved = min(parts[giver], key=lambda unit: draw(unit.partition(":")[2], seed))
             drawn[moved] = split
-            notes.append(f"{split} would be empty and got {units[moved]} of {giver}")
+            notes.append(f"{split} would be empty and got {sizes[moved]} of {giver}")
     return drawn, notes
 
 

@@ -112,8 +112,8 @@ Element = _Part | np.ndarray | object
 class _Unpickler(pickle._Unpickler):
     """Admits only the parts of numpy's pickled arrays, and substitutes its own class for them.
 
-    Based on the unpickler in Python: the one in C fills the memory if a pickle's memo numbers are
-    high.
+    Based on the unpickler in Python, as the unpickler in C fills the memory if a pickle's memo
+    numbers are high.
     """
 
     def find_class(self, module: str, name: str) -> type:
@@ -138,7 +138,7 @@ def load_arrays(content: bytes) -> list[Element] | np.ndarray:
     """Return the arrays in the content of a `.npy` file, unchecked, one for each line.
 
     Raises:
-        Fault: if it is not such a file, is empty or cut short, or contains more than numbers.
+        Fault: if the file is of another format, empty or cut short, or has more than numbers.
     """
     if not content:
         raise Fault("an empty file")

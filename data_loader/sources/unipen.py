@@ -262,25 +262,25 @@ def _points(block: Block, columns: list[str]) -> np.ndarray:
 def segment_reader(
     document: Document, segments: list[Segment], writer_comment: int | None = None
 ) -> Callable[[int], Sample]:
-    """Return a function from the number of a segment to its sample; it raises a Fault.
+    """Return a function that reads the sample of a segment's number, or raises a Fault.
 
     A file declares each segment right before its components, or all segments before or after all
-    components. In the first case the components behind a segment are the segment's, and must be as
-    many as it names; the numbers that it names are ignored, as they are wrong where segments were
-    removed from a file. In the second case these numbers decide.
+    components. In the first case a segment has the components behind it, and must name as many; the
+    named numbers are ignored, since they are wrong where segments were removed from a file. In the
+    second case the named numbers decide.
     """
     named = [_ranges(segment.named) for segment in segments]
     starts = [*(segment.first_component for segment in segments), len(document.components)]
-    follow = [end - start for start, end in pairwise(starts)]
-    fit = [n > 0 and _size(ranges) in (0, n) for ranges, n in zip(named, follow, strict=True)]
-    in_place = 2 * sum(fit) >= len(segments)
+    counts = [end - start for start, end in pairwise(starts)]
+    fits = [n > 0 and _size(ranges) in (0, n) for ranges, n in zip(named, counts, strict=True)]
+    in_place = 2 * sum(fits) >= len(segments)
 
     def sample(number: int) -> Sample:
         segment, ranges = segments[number], named[number]
         if segment.quality.upper() == "BAD":
             raise Fault("a segment that is marked as bad")
         if in_place:
-            ranges = _following(ranges, segment.first_component, follow[number])
+            ranges = _following(ranges, segment.first_component, counts[number])
         if not ranges:
             raise Fault("a segment that does not say which components are its")
         text = _ESCAPED.sub(lambda match: _ESCAPES.get(match[1], match[1]), segment.label)

@@ -66,7 +66,7 @@ def parse(path: Path) -> Parsed:
 
 
 class Collection(NamedTuple):
-    """The files of a collection: a folder with `data` and `include`, or an archive of one."""
+    """The files of a collection: a folder with `data` and `include`, or its archive."""
 
     names: list[str]
     read: Callable[[str], bytes]
@@ -146,7 +146,7 @@ def parse_collection(
 
     Args:
         path: see `open_collection`.
-        categories: in their order; None takes all: texts, then words, then characters.
+        categories: to use, in this order; None takes all: texts, then words, then characters.
         points_per_second: see `Document`.
     """
     parsed = Parsed(budget=memory(path))
@@ -240,7 +240,7 @@ class UnipenDataset(DividedDataset):
         categories: categories of a collection to use, such as ["8", "7"]; ink of several is taken
             from the first. None uses all.
         contributors: contributors of a collection to use, such as ["app", "ced"]; None uses all.
-        held_out: contributors whose samples are all in `test`; None for none.
+        held_out: contributors whose samples are all in `test`; None holds out no contributor.
 
     Raises:
         ConfigFault: from `load`, if there is no such contributor.

@@ -63,10 +63,10 @@ class CutLongSteps(BaseTransform):
 
 
 class Linear(BaseTransform):
-    """Multiplies the offsets of a sample by one matrix."""
+    """Multiplies all offsets of a sample by the same matrix."""
 
     def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
-        """Return the matrix `(2, 2)` float64 that turns column vectors (dx, dy) into new ones."""
+        """Return the matrix `(2, 2)` float64 by which column vectors (dx, dy) are multiplied."""
         raise NotImplementedError
 
     def change(self, ink: np.ndarray, generator: Generator) -> None:
@@ -98,7 +98,7 @@ class Scale(Linear):
 class Slant(Linear):
     """Slants a whole sample by an angle drawn uniformly from `-degrees` to `degrees`.
 
-    Level lines stay unchanged, upright ones lean (to the right for positive angles).
+    Level lines stay unchanged, upright lines lean (to the right for positive angles).
 
     Args:
         degrees: bound on the angle.

@@ -116,7 +116,7 @@ class Smooth(BaseTransform):
             strokes and at the ends only, and so do 4 and 5.
 
     Raises:
-        ConfigFault: if `window` is even, or `order` not less than it.
+        ConfigFault: if `window` is even, or `order` not less than `window`.
     """
 
     window: Annotated[int, Range(3, 101)] = 5
@@ -147,10 +147,10 @@ class Smooth(BaseTransform):
 
 @functools.cache
 def fitted(window: int, order: int) -> np.ndarray:
-    """Return the matrix `(window, window)` from values to values of the polynomial fitted to them.
+    """Return the matrix `(window, window)` that turns values into those of the fitted polynomial.
 
-    The matrix is the projection onto polynomials, at equally spaced places; float64.
+    The matrix is the projection onto polynomials at equally spaced positions; float64.
     """
-    # Places from -1 to 1 keep the powers well conditioned; the columns span all polynomials.
+    # Positions from -1 to 1 keep the powers well conditioned; the columns span all polynomials.
     basis, _ = np.linalg.qr(np.vander(np.linspace(-1, 1, window), order + 1))
     return basis @ basis.T

@@ -1,4 +1,4 @@
-"""Other digitisers, pens and habits: the same writing as another device or person would have it."""
+"""Other digitisers, pens and habits: the same writing from another device or person."""
 
 import math
 from dataclasses import dataclass

@@ -90,7 +90,7 @@ def _resampled(
 class ResampleTime(BaseTransform):
     """Resamples at equal times, along straight lines between the recorded points.
 
-    Recorded points are assumed to be equally spaced in time, except for those counted as missing.
+    Recorded points are assumed to be equally spaced in time, except where points are missing.
     Each stroke keeps its ends, so that its steps are `period` as nearly as its length allows.
 
     Args:
