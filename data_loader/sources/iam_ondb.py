@@ -144,7 +144,7 @@ def _line(document: bytes) -> Sample:
 
 
 def _texts(document: bytes) -> list[str]:
-    """Return the transcriptions of the lines of a form, which follow `CSR:`."""
+    """Return the transcriptions of a form's lines, which follow `CSR:` in the document."""
     try:
         content = document.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -168,7 +168,7 @@ class IAMOnDBDataset(SourceDataset):
     Ink is in sensor units of the whiteboard; points are whole numbers. The database names no
     writers in these files, so `writer` is empty; `group` is the form. The list "iam_ondb_misfits"
     for `leave_out` comes with the project and names lines that do not fit their text. With
-    `strict`, a form that a task file names but the data lack is an error too.
+    `strict`, a missing form of a task file is an error too.
 
     Args:
         root: folder with `lineStrokes-all.tar.gz`, `ascii-all.tar.gz` and the task files

@@ -72,7 +72,7 @@ def read_ink(path: str | os.PathLike[str]) -> list[Sample]:
         and its first offset is (0, 0); an unknown text is empty.
 
     Raises:
-        DataError: if there is no such file, or no sample can be used; it says why.
+        DataError: if there is no such file, or no sample can be used; the message says why.
     """
     path = Path(path).expanduser()
     files = {path.name: path}
@@ -156,8 +156,8 @@ def matched(ink: np.ndarray, examples: Sequence[np.ndarray]) -> tuple[np.ndarray
     """Return ink of one device as if the device of `examples` had recorded it.
 
     The ink is scaled to the examples' x-height, and then resampled in time so that its steps within
-    strokes are as long as the examples'. Each change is made only if the factor is larger than
-    `MAX_HAND_RATIO`: a smaller difference may come from the hand.
+    strokes are as long as the examples'. Each change is made only if they differ by more than the
+    factor `MAX_HAND_RATIO`: a smaller difference may come from the hand.
 
     Args:
         ink: `(points, 3)`.

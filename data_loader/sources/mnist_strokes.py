@@ -51,7 +51,7 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(path: Path) -> Parsed:
-    """Return the digits in an archive, or the digit in a file with the class of its targetdata."""
+    """Return the digits in an archive, or the digit in a file with the class in its target data."""
     with open_file(path) as stream:
         packed = is_archive(stream.read(MEBIBYTE)) or path.name.endswith(_PACKED)
     if not packed and not _FILE.fullmatch(path.name):

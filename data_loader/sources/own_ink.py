@@ -103,7 +103,7 @@ def parse_json(content: bytes) -> list[Line]:
     The lines of a page of `utils.page.page.Page.to_json` are its rows.
 
     Raises:
-        Fault: if it is not JSON, or the lines are not as the head of this module shows.
+        Fault: if the content is not JSON, or the lines are not as the head of this module shows.
     """
     values = json_values(content)
     if isinstance(values, dict) and isinstance(values.get("rows"), list):
@@ -118,7 +118,7 @@ def parse_json(content: bytes) -> list[Line]:
 
 
 def json_values(content: bytes) -> strict_json.Json:
-    """Return the values of a JSON file; raise a Fault if it is not JSON, or has too many values."""
+    """Return the values of a JSON file; raise a Fault if they are not JSON, or too many."""
     if content.count(b"[") + content.count(b"{") > 10 * MAX_ELEMENTS:
         raise Fault(f"more than {10 * MAX_ELEMENTS:,} lists and objects")
     try:

@@ -55,7 +55,7 @@ class SourceDataset(BaseDataset):
     canonical: ClassVar[tuple[float, float] | None] = None
     """See `Loaded`."""
     quantisation_step: ClassVar[float | None] = None
-    """See `Loaded`; None measures it."""
+    """See `Loaded`; None measures the step."""
 
     root: str | None
     cache: str | None = None
@@ -68,7 +68,7 @@ class SourceDataset(BaseDataset):
         self.path = Path(self.root or "").expanduser()
 
     def find(self) -> list[Path]:
-        """Return the files to read: the root, or the files below it that `file_names` matches.
+        """Return the files to read: the root, or the files below whose names match `file_names`.
 
         Raises:
             DataError: if there is no such file.
@@ -94,7 +94,7 @@ class SourceDataset(BaseDataset):
     def _parse(self, name: str, file: Path) -> Parsed:
         """Parse `file`, whose path below the folder is `name`.
 
-        The `group` of a sample, if it has one, names its file or its split.
+        The `group` of a sample, unless empty, names its file or its split.
         """
         raise NotImplementedError
 
