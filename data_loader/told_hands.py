@@ -107,11 +107,11 @@ class ToldHandsDataset(BaseDataset):
 
 
 def composed_share(text: str, recorded: Sequence[str]) -> float:
-    """Return the fraction of a text, without blanks, that no recorded text within it covers; 0 for
-    a piece of a recorded text."""
+    """Return the fraction of a text, without blanks, that no recorded text covers."""
     if any(text in line for line in recorded):
         return 0.0
-    rest = text
+    uncovered = text
     for line in sorted(recorded, key=len, reverse=True):
-        rest = rest.replace(line, "", 1) if len(line) >= SHORTEST else rest
-    return len(rest.replace(" ", "")) / max(len(text.replace(" ", "")), 1)
+        if len(line) >= SHORTEST:
+            uncovered = uncovered.replace(line, "", 1)
+    return len(uncovered.replace(" ", "")) / max(len(text.replace(" ", "")), 1)

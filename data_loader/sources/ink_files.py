@@ -78,8 +78,8 @@ def read_ink(path: str | os.PathLike[str]) -> list[Sample]:
     files = {path.name: path}
     try:
         if path.is_dir() and not is_collection(path):
-            below = files_below(path, re.compile(".*"))
-            inks = (file for file in below if not _is_beside(file))
+            every_file = files_below(path, re.compile(".*"))
+            inks = (file for file in every_file if not _is_beside(file))
             files = {file.relative_to(path).as_posix(): file for file in inks}
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None

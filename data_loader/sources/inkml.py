@@ -63,10 +63,10 @@ class Format(NamedTuple):
 
     signs: dict[str, int]
     """The sign of each channel by name, in order: -1 if it grows to the left or upwards, else 1."""
-    least: int
+    min_values: int
     """Fewest values of a point."""
-    most: int | None
-    """Most values of a point; None if that is unknown."""
+    max_values: int | None
+    """Most values of a point; None if unknown."""
     unit: float | None = None
     """Points (1/72 inch) in a unit of X, if known."""
 
@@ -131,8 +131,8 @@ def _sample(
 def formats(root: Element) -> dict[Element, Format]:
     """Return the format of each trace.
 
-    It is declared by the context that the trace or its group names, or else by the last context
-    before the trace, or else it is the only format of the document.
+    The format belongs to the context that the trace or its group names, or else to the last context
+    before the trace; without a context, it is the only format of the document.
     """
     named = {identity(element): element for element in root.iter() if identity(element)}
     by_context: dict[Element | None, Format] = {}
@@ -140,22 +140,22 @@ def formats(root: Element) -> dict[Element, Format]:
     current: Element | None = None
     waiting: list[tuple[Element, Element | None, bool]] = [(root, None, False)]
     while waiting:
-        element, inherited, is_defined = waiting.pop()
+        element, inherited, in_definitions = waiting.pop()
         context = named.get(element.get("contextRef", "").removeprefix("#"), inherited)
-        if element.tag == "context" and not is_defined:
+        if element.tag == "context" and not in_definitions:
             current = element
         elif element.tag == "trace":
             context = current if context is None else context
             if context not in by_context:
-                by_context[context] = _format(_declaring(context, named, root))
+                by_context[context] = _format(_format_holder(context, named, root))
             by_trace[element] = by_context[context]
         else:
-            is_defined = is_defined or element.tag == "definitions"
-            waiting += ((child, context, is_defined) for child in reversed(element))
+            in_definitions = in_definitions or element.tag == "definitions"
+            waiting += ((child, context, in_definitions) for child in reversed(element))
     return by_trace
 
 
-def _declaring(context: Element | None, named: dict[str, Element], root: Element) -> Element:
+def _format_holder(context: Element | None, named: dict[str, Element], root: Element) -> Element:
     """Return the element that has the traceFormat of a context: the context, a context to which
     this context refers, or the document."""
     for _ in range(MAX_REFERENCES):
@@ -285,9 +285,9 @@ def _values(content: str, form: Format, place: str) -> np.ndarray:
         states: dict[int, _State] = {}
         rows = [_row(point, states, f"point {n} of {place}") for n, point in enumerate(points, 1)]
     for number, row in enumerate(rows, 1):
-        if not form.least <= len(row) <= (form.most or len(row)):
+        if not form.min_values <= len(row) <= (form.max_values or len(row)):
             detail = f"point {number} of {place} has {len(row)}"
-            raise Fault(f"a point without {form.least} values", detail)
+            raise Fault(f"a point without {form.min_values} values", detail)
     width = min(map(len, rows))
     values = np.array([row[:width] for row in rows], dtype=np.float64)
     if not np.isfinite(values).all():

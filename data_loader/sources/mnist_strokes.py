@@ -232,20 +232,20 @@ class MNISTStrokesDataset(DividedDataset):
         """Yield lines of the digits of a split, side by side."""
         low, high = self.digits_per_line
         number = 0
-        least, spread = self.gap[0], self.gap[1] - self.gap[0] + 1
+        min_gap, num_gaps = self.gap[0], self.gap[1] - self.gap[0] + 1
         for turn in range(self.repeats):
             order = sorted(digits, key=lambda digit: draw(f"{split}:{turn}:{digit.name}"))
             while len(order) >= low:
                 key = f"{split}:{turn}:{number}"
                 count = low + int((high - low + 1) * draw(f"count:{key}"))
-                chosen, order = order[:count], order[count:]
-                gaps = [least + int(spread * draw(f"gap:{key}:{n}")) for n in range(len(chosen))]
-                yield line_of(chosen, gaps, f"{split}-line-{number:06}")
+                line, order = order[:count], order[count:]
+                gaps = [min_gap + int(num_gaps * draw(f"gap:{key}:{n}")) for n in range(len(line))]
+                yield line_of(line, gaps, f"{split}-line-{number:06}")
                 number += 1
 
 
 def line_of(digits: list[Sample], gaps: list[int], name: str) -> Sample:
-    """Return digits as a line; `gaps` are from the ink before each (the first gap is not used).
+    """Return digits as a line; `gaps[n]` is the space left of the ink of digit n, unused for n = 0.
 
     The line has no writer and no group, since its digits are by several hands.
     """

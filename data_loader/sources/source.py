@@ -78,8 +78,8 @@ class SourceDataset(BaseDataset):
         files = files_below(self.path, self.file_names) if self.path.exists() else []
         if not files:
             problem = f"no {self.title} file there" if self.path.exists() else "no such folder"
-            where = "--data, or -o KEY.root=FOLDER for data that join others, names the folder"
-            raise DataError(f"{self.path}: {problem}; {where}")
+            remedy = "--data, or -o KEY.root=FOLDER for data that join others, names the folder"
+            raise DataError(f"{self.path}: {problem}; {remedy}")
         return files
 
     def read(self, files: list[Path]) -> Parsed:
@@ -115,10 +115,10 @@ class SourceDataset(BaseDataset):
         parsed, cache = self.make()
         parts, notes = self._divide(parsed)
         if self.leave_out is not None:
-            parts, more = self._without(self.leave_out, parts, parsed.samples)
-            notes += more
-        parts, more = self._arranged(parts)
-        notes += more
+            parts, new_notes = self._without(self.leave_out, parts, parsed.samples)
+            notes += new_notes
+        parts, new_notes = self._arranged(parts)
+        notes += new_notes
         for split, part in parts.items():
             if not part:
                 lacking = f"{self.root or self.title}: no {self.unit} for the split {split!r}"
@@ -127,8 +127,8 @@ class SourceDataset(BaseDataset):
         if self.subset is not None:
             train, count = parts["train"], self.subset
             if count > len(train):
-                most = f"at most the {len(train)} training {self.unit}"
-                raise ConfigFault("subset", count, most)
+                expected = f"at most the {len(train)} training {self.unit}"
+                raise ConfigFault("subset", count, expected)
             parts = parts | {"train": choose(train, count, self.subset_seed)}
             notes.append(f"{len(train) - count:,} training {self.unit} are outside the subset")
         return Loaded(
@@ -147,8 +147,8 @@ class SourceDataset(BaseDataset):
             options = {name: getattr(self, name) for name in self.parsed_by}
             key = {"files": fingerprint(files, self._folder), "options": options}
         except OSError as error:
-            place = f"{error.filename or self.path}: cannot be read ({error.strerror})"
-            raise DataError(f"{place}; --data names the folder of the data") from None
+            problem = f"{error.filename or self.path}: cannot be read ({error.strerror})"
+            raise DataError(f"{problem}; --data names the folder of the data") from None
         except DataError as error:
             if self.path.exists() or self.path.is_absolute():
                 raise
@@ -224,8 +224,8 @@ class SourceDataset(BaseDataset):
 
 def _grid(samples: Iterable[Sample]) -> float | None:
     """Return the spacing of the grid of the points: 1 if all are whole numbers, otherwise None."""
-    offsets = (sample.ink[:, :2] for sample in samples)
-    return 1.0 if all((part == np.rint(part)).all() for part in offsets) else None
+    inks = (sample.ink[:, :2] for sample in samples)
+    return 1.0 if all((offsets == np.rint(offsets)).all() for offsets in inks) else None
 
 
 @dataclass(kw_only=True, eq=False)

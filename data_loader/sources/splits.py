@@ -72,22 +72,22 @@ def divide(
         if rest := sorted(fractions.keys() - {"train"}):
             note += f"; {' and '.join(rest)} by hash from train"
         notes.append(note)
-    free = [sample for sample in samples if split_of[sample] not in official]
-    writers = {sample.writer for sample in free}
+    undivided = [sample for sample in samples if split_of[sample] not in official]
+    writers = {sample.writer for sample in undivided}
     by_writer = len(writers) >= len(fractions)
     if any(writers) and not by_writer:
         notes.append("fewer writers than splits: divided by the samples' names")
     # The prefixes of the keys let a sample that is named like a writer be drawn independently.
     units: dict[str, list[Sample]] = {}
-    for sample in free:
+    for sample in undivided:
         key = f"writer:{sample.writer}" if by_writer and sample.writer else f"name:{unit(sample)}"
         units.setdefault(key, []).append(sample)
-    drawn, more = _drawn_splits({name: len(units[name]) for name in units}, fractions, seed)
+    drawn, new_notes = _drawn_splits({name: len(units[name]) for name in units}, fractions, seed)
     for name, members in units.items():
         split_of |= dict.fromkeys(members, drawn[name])
     splits = [split for split in SPLITS if split in fractions or split in official]
     parts = {split: [s for s in samples if split_of[s] == split] for split in splits}
-    return parts, notes + more
+    return parts, notes + new_notes
 
 
 def _drawn_splits(
@@ -110,7 +110,7 @@ def _drawn_splits(
 def check_fractions(fractions: Mapping[str, float]) -> None:
     """Raise a ConfigFault unless `fractions` of `SPLITS`, with train and valid, are together 1."""
     train, valid, test = (fractions.get(split, 0.0) for split in SPLITS)
-    whole = abs(sum(fractions.values()) - 1) < 1e-6 and abs(train + valid + test - 1) < 1e-6
-    if not whole or min(train, valid, test) < 0 or train == 0 or valid == 0:
+    is_whole = abs(sum(fractions.values()) - 1) < 1e-6 and abs(train + valid + test - 1) < 1e-6
+    if not is_whole or min(train, valid, test) < 0 or train == 0 or valid == 0:
         expected = f"shares of {', '.join(SPLITS)}, together 1, of train and valid more than 0"
         raise ConfigFault("fractions", dict(fractions), expected)

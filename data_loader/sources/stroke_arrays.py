@@ -161,12 +161,12 @@ def load_arrays(content: bytes) -> list[Element] | np.ndarray:
             if opcode.code not in _OPCODES or number == 10 * MAX_ELEMENTS:
                 raise Fault("a pickle of too much, or of other things than arrays", opcode.name)
         stream.seek(start)
-        whole = _Unpickler(stream, encoding="latin1").load()
+        unpickled = _Unpickler(stream, encoding="latin1").load()
     except Fault:
         raise
     except Exception as error:  # a broken pickle can fail in any way
         raise Fault("a broken pickle, or one cut short", first_line(error)) from None
-    elements = whole.array(memory()) if isinstance(whole, _Part) else None
+    elements = unpickled.array(memory()) if isinstance(unpickled, _Part) else None
     if not isinstance(elements, list):
         raise Fault("no object array in the pickle")
     return elements
@@ -183,9 +183,9 @@ def _ink(element: Element, budget: Budget) -> np.ndarray:
     values = array.astype(np.float64)
     if not np.isfinite(values).all():
         raise Fault("a non-number among the points")
-    odd = np.flatnonzero(~np.isin(values[:, 0], (0, 1)))
-    if len(odd):
-        detail = f"row {odd[0]} has {values[odd[0], 0]:g}"
+    invalid = np.flatnonzero(~np.isin(values[:, 0], (0, 1)))
+    if len(invalid):
+        detail = f"row {invalid[0]} has {values[invalid[0], 0]:g}"
         raise Fault("an end of stroke that is not 0 or 1", detail)
     ink = values[:, [1, 2, 0]] * (1, -1, 1)  # y grows upwards in the file
     ink[0, :2] = 0  # the position of the line is not a movement

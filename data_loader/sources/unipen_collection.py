@@ -106,23 +106,23 @@ def open_collection(path: Path, budget: Budget) -> Collection:
         DataError: if the archive is broken or too large, or holds no collection.
     """
     if path.is_dir():
-        below = files_below(path / DATA, _EVERY)
+        files = files_below(path / DATA, _EVERY)
         return Collection(
-            [file.relative_to(path).as_posix() for file in below],
+            [file.relative_to(path).as_posix() for file in files],
             lambda name: read_file(path / name),
             lru_cache(_CACHED_FILES)(lambda name: read_included(path / INCLUDE, name)),
         )
     packed = members(path, _EVERY, "reading UNIPEN", budget)
-    files = {name: content for member, content in packed if (name := _in_collection(member))}
-    if not any(name.startswith(f"{DATA}/") for name in files):
+    readers = {name: reader for member, reader in packed if (name := _in_collection(member))}
+    if not any(name.startswith(f"{DATA}/") for name in readers):
         raise DataError(f"{path}: no folder {DATA}/ of a UNIPEN collection in it")
 
     def read(name: str) -> bytes:
-        if name not in files:
+        if name not in readers:
             raise Fault("a file that is not in the archive", name)
-        return files[name]()
+        return readers[name]()
 
-    return Collection([*files], read, lambda name: read(f"{INCLUDE}/{PurePosixPath(name)}"))
+    return Collection([*readers], read, lambda name: read(f"{INCLUDE}/{PurePosixPath(name)}"))
 
 
 def _in_collection(path: str) -> str:
@@ -159,13 +159,13 @@ def parse_collection(
         with parsed.attempt(document):
             parts = ((name, decode_any(collection.read(name))) for name in names)
             blocks = blocks_of(parts, collection.include)
-            read = read_document(blocks, points_per_second)
-            parsed.extend(_longest(read, names, document))
+            content = read_document(blocks, points_per_second)
+            parsed.extend(_longest(content, names, document))
     return parsed
 
 
 def _longest(document: Document, names: Sequence[str], path: str) -> Parsed:
-    """Return the segments of a document; ink of several files is taken from the first of them."""
+    """Return the segments of a document; ink of several files comes from the first file."""
     contributor = path.partition("/")[0]
     family = contributor[:2] if contributor[:2] in _FAMILIES else contributor
     has_words = any(f"/{WORDS}/" in name for name in names)
