@@ -10,6 +10,7 @@ from typing import Any
 
 import data_loader
 import model
+from base.config.overrides import Override
 from base.pretrained import resolve_checkpoint
 from commands import options, search_options
 from commands.options import Networks, Parser
@@ -18,7 +19,7 @@ from utils.checks import UserError
 from utils.files import make_room, write_json
 
 SPLITS = ("train", "valid", "test")
-OF_READING = ("beam", "language_model", "language_weight")
+OF_READING = ("beam", "language_model", "language_weight", "words")
 OPTIONS = (*OF_READING, "seed", "overrides")
 """What is recorded of the options, in this order, and names the files."""
 WORST = 20
@@ -30,6 +31,7 @@ def add_options(parser: Parser) -> None:
     splits = "train, valid or test (default: valid)"
     parser.add_argument("split", nargs="?", metavar="SPLIT", help=splits)
     search_options.add_options(parser)
+    options.add_overrides(parser)
     options.add_seed(parser, "seed of the dequantisation noise")
     options.add_output(parser, default=None)
 
@@ -41,6 +43,7 @@ class Evaluation:
     Attributes:
         split: of their data.
         search: of those that read.
+        overrides: of the config that names the data.
         seed: of the dequantisation noise.
         output: where scores go; None for the folder of each run, or else `options.FIGURES`.
         given: the options of these that are given, by name, as they are recorded.
@@ -48,6 +51,7 @@ class Evaluation:
 
     split: str
     search: SearchOptions
+    overrides: list[Override]
     seed: int
     output: options.Output | None
     given: Mapping[str, Any]
@@ -66,7 +70,7 @@ class Evaluation:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    search = search_options.options_of(arguments, reads_data=True)
+    search = search_options.options_of(arguments)
     paths, split = arguments.resume, arguments.split or "valid"
     if arguments.split is None and len(paths) > 1 and paths[-1] in SPLITS:
         *paths, split = paths  # as -r takes all that follows it
@@ -92,7 +96,7 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
 
     path = chosen.file(network.path, ".json")
     make_room(path, "--output" if chosen.output else "scores")
-    data = data_of(network, chosen.split, chosen.search.overrides)
+    data = data_of(network, chosen.split, chosen.overrides)
     scores: dict[str, Any] = {}
     if isinstance(network, model.Reader):
         scores = score_reading(network, data, chosen)
@@ -123,7 +127,7 @@ def score_own(
     from base.training_parts import TrainingParts
     from parse_config import config_of
 
-    config, scored = config_of(network, chosen.search.overrides), network.model
+    config, scored = config_of(network, chosen.overrides), network.model
     blocks = [config.config["loss"], config.config["trainer"], *config.config["metrics"]]
     has_own = {cls.__name__ for cls in user_modules.classes()} & {one["type"] for one in blocks}
     if isinstance(network, model.Writer | model.Reader) and not has_own:
@@ -215,7 +219,7 @@ def score_reading(
         "greedy": "greedy decoding",
         "beam": f"beam of {search.width}",
         "language_model": f"beam of {search.width} with the language model of "
-        f"{chosen.search.language_model}, weight {search.language_weight:g}",
+        f"{' and '.join(chosen.search.files) or 'words'}, weight {search.language_weight:g}",
     }
     recorded = dict(greedy)
     for name, rates in scores.items():

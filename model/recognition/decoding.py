@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.recognition.language_model import CharacterLanguageModel
+from model.recognition.language_model import CharacterLanguageModel, WordLanguageModel
 from utils.checks import NotFinite
 
 PRUNING = 12.0
@@ -36,12 +36,12 @@ class Search:
 
     Attributes:
         width: hypotheses kept by the beam; 1 is greedy decoding.
-        language_model: of characters of the same alphabet, or None.
+        language_model: of the same alphabet, or None.
         language_weight: factor on its log-probabilities.
     """
 
     width: int = 1
-    language_model: CharacterLanguageModel | None = None
+    language_model: CharacterLanguageModel | WordLanguageModel | None = None
     language_weight: float = 0.0
 
 
