@@ -75,18 +75,17 @@ class SearchOptions:
         """
         if not self.language_model:
             return model.Search(self.beam or 1)
-        alphabet = reader.model.alphabet
-        texts = [line for file in self.files for line in _texts(file, alphabet)]
+        kind, weight = model.CharacterLanguageModel, LANGUAGE_WEIGHT
         if self.language_model == GENERAL:
-            language_model, weight = _of_words(texts, alphabet), WORDS_WEIGHT
-        else:
-            language_model, weight = model.CharacterLanguageModel(texts, alphabet), LANGUAGE_WEIGHT
+            kind, weight = _of_words, WORDS_WEIGHT
         if self.language_weight is not None:
             weight = self.language_weight
-        return model.Search(self.beam or BEAM, language_model, weight)
+        alphabet = reader.model.alphabet
+        texts = [line for file in self.files for line in _known_lines(file, alphabet)]
+        return model.Search(self.beam or BEAM, kind(texts, alphabet), weight)
 
 
-def _texts(file: str, alphabet: Alphabet) -> list[str]:
+def _known_lines(file: str, alphabet: Alphabet) -> list[str]:
     """Return the lines of a file without the characters that an alphabet lacks, which are named."""
     texts = [nfc(text) for text in read_lines(file)]
     if unknown := alphabet.unknown("".join(texts)):
@@ -125,8 +124,6 @@ def options_of(arguments: argparse.Namespace) -> SearchOptions:
     for file in chosen.files:
         read_lines(file)
     if chosen.language_model == GENERAL and not find_spec("wordfreq"):
-        raise UserError(
-            "a language model of words takes wordfreq: python -m pip install wordfreq; or name a "
-            "text, --language-model FILE"
-        )
+        advice = "python -m pip install wordfreq, or name a text: --language-model FILE"
+        raise UserError(f"a language model of words takes wordfreq: {advice}")
     return chosen

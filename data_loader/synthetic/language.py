@@ -8,17 +8,17 @@ from data_loader.synthetic.european import european
 from data_loader.synthetic.everyday import everyday
 from data_loader.synthetic.templates import Draws, fill
 
-SHARES = {"en": 0.4} | dict.fromkeys(("de", "es", "fr", "it", "nl", "pl"), 0.1)
-"""How much a word of a language counts, by the language's code in wordfreq (assumed)."""
 OTHERS = "ca cs da fi hu is lt lv nb pt ro sh sk sl sv tr"
-OTHER_SHARE = 0.04
-"""How much a word of the other languages counts (assumed)."""
+SHARES = {
+    "en": 0.4,
+    **dict.fromkeys(("de", "es", "fr", "it", "nl", "pl"), 0.1),
+    **dict.fromkeys(OTHERS.split(), 0.04),
+}
+"""How much a word of a language counts, by the language's code in wordfreq (assumed)."""
 WORDS = 10_000_000
 """Words of a language of share 1; those that occur less than once are left out (assumed)."""
 LINES = 1500
-"""Sentences, and everyday strings, among the texts (assumed)."""
-PHRASES = 300
-"""Words and phrases with accents among the texts (assumed)."""
+"""Sentences, and everyday strings, among the texts; a fifth as many European phrases (assumed)."""
 
 
 def word_counts() -> dict[str, float]:
@@ -26,7 +26,7 @@ def word_counts() -> dict[str, float]:
     from wordfreq import get_frequency_dict
 
     counts: dict[str, float] = {}
-    for language, share in (SHARES | dict.fromkeys(OTHERS.split(), OTHER_SHARE)).items():
+    for language, share in SHARES.items():
         # The small lists go down to once in a million words.
         frequencies = get_frequency_dict(language, "small" if share * WORDS <= 1e6 else "large")
         for token, frequency in frequencies.items():
@@ -43,4 +43,4 @@ def texts() -> list[str]:
     draws = Draws(np.random.default_rng(0))
     lines = [fill(corpus.SENTENCE, corpus.FIELDS, draws) for _ in range(LINES)]
     lines += [everyday(draws) for _ in range(LINES)]
-    return lines + [european(draws) for _ in range(PHRASES)]
+    return lines + [european(draws) for _ in range(LINES // 5)]

@@ -127,20 +127,18 @@ class CharacterLanguageModel:
 class WordLanguageModel:
     """Words by how frequent they are, and the signs between them.
 
-    A character is predicted in two steps. Its kind (small letter, capital, digit, or which sign)
-    has the probability that n-grams of kinds give it, estimated from texts, of which no word
-    matters. The letter, in either case, and the end of a word have the probability that words give
-    them which begin like the letters before: the counts of the words, less `DISCOUNT` each. What
-    the discounts leave is for other words, whose letters n-grams of letters predict (absolute
-    discounting, interpolated: Chen & Goodman 1999, section 2.6). Digits are equally likely.
+    N-grams estimated from texts predict the kind of a character: small letter, capital, digit, or
+    which sign. The words that begin like the letters before predict the letter, in either case, or
+    the end of the word: their counts, each less `DISCOUNT`. What the discounts leave is for n-grams
+    of letters, estimated from the most frequent words (absolute discounting, interpolated: Chen &
+    Goodman 1999, section 2.6). Digits are equally likely.
 
     Letters have numbers from 1, the same in either case; 0 is what ends a word. The words form a
     tree, as n-grams do in `CharacterLanguageModel`: a node of depth k is the first k letters.
 
     Args:
         texts: lines.
-        words: counts of words of small letters, 1 or more each. Those that have other characters
-            than the letters of the alphabet are left out.
+        words: counts, from 1, of words of small letters; those with others are left out.
         alphabet: the C characters.
 
     Raises:
@@ -160,8 +158,8 @@ class WordLanguageModel:
         letters = sorted({*small} - {""})
         numbers = [letters.index(c) + 1 if c else 0 for c in small]
         self._letter_of = np.array([*numbers, 0])  # (C+1,)
-        digits = np.array([kind == "0" for kind in kinds] + [False])
-        self._share_of_kind = np.where(digits, 1 / max(1, digits.sum()), 1.0)
+        shares = [1 / kinds.count("0") if kind == "0" else 1.0 for kind in kinds]
+        self._share_of_kind = np.array([*shares, 1.0])
         self._factor = len(letters) + 2
         self._keys, self._counts, frequent = self._tree(words, "".join(letters))
         self._letters = CharacterLanguageModel(frequent, Alphabet(letters), order=LETTERS_ORDER)
@@ -206,18 +204,18 @@ class WordLanguageModel:
         word = self._letter_of[list(context[len(context) - length :])]
         letters = np.exp(self._letters.log_probs(tuple(word - 1)))[:-1]
         ends = characters[self._letter_of == 0].sum()
-        # By number of letter: the probabilities by n-grams alone, and with the words.
-        alone = np.append(ends, letters * ((1 - ends) / letters.sum()))
-        result = alone
+        # Probabilities by the number of the letter, of n-grams alone and then with the words.
+        result = np.append(ends, letters * ((1 - ends) / letters.sum()))
         symbols, counts = _following(self._keys, self._counts, word, self._factor)
-        if len(symbols):
-            result = alone * (DISCOUNT * len(symbols) / counts.sum())
-            result[symbols] += (counts - DISCOUNT) / counts.sum()
-        if not length:  # Whether a word begins is left to the n-grams of kinds.
+        if total := counts.sum():
+            result *= DISCOUNT * len(symbols) / total
+            result[symbols] += (counts - DISCOUNT) / total
+        if not length:  # Only the kinds say whether a word begins.
             result[1:] *= (1 - ends) / result[1:].sum()
             result[0] = ends
-        kind_sums = np.append(ends, np.full(len(letters), 1 - ends))
-        result = np.log(characters * (result / kind_sums)[self._letter_of])
+        result[1:] /= 1 - ends
+        result[0] /= ends
+        result = np.log(characters * result[self._letter_of])
         result -= np.logaddexp.reduce(result)
         result.flags.writeable = False
         return result
@@ -237,7 +235,7 @@ def _following(
 
     Args:
         keys: of a tree's nodes at each depth: the number of the node above times `factor`, plus
-            the last symbol, which is less than `factor - 1` where it can follow.
+            the last symbol. The symbol `factor - 1` never follows.
         counts: of the nodes at each depth.
         context: symbols from the tree's root.
         factor: see `keys`.
