@@ -1,8 +1,8 @@
 """Reads a config, reports all its faults before any data loads, and builds objects from it.
 
-Types are looked up in closed lists: what the project's own packages export, and torch's optimisers
-and schedules. `base.config` has the parts: files and their bases, overrides, the binding of values
-to constructors, and what may differ where a run goes on.
+Types are looked up in closed lists: the exported classes of the project's packages, and torch's
+optimisers and schedules. `base.config` has the parts: files and their bases, overrides, the binding
+of values to constructors, and the differences that a resumed run may have.
 """
 
 import copy
@@ -62,7 +62,7 @@ class ConfigParser:
     Attributes:
         config: its values, with overrides.
         name: the name of the experiment.
-        settings: those arguments of the trainer that every trainer has, or their defaults.
+        settings: the arguments or defaults that all trainers have.
 
     Raises:
         ConfigError: naming all faults.
@@ -100,13 +100,12 @@ class ConfigParser:
     def from_file(
         cls, path: str | Path, overrides: Iterable[Override] = (), arch: Json = None
     ) -> "ConfigParser":
-        """Read the config in a JSON file, and in those that it is based on.
+        """Read the config in a JSON file and in the bases of that file.
 
         Args:
             path: the file.
             overrides: values from the command line.
-            arch: the block of the network that is fine-tuned, if any. A config that names no type
-                of network has that one, with the arguments that the config gives.
+            arch: the block of the network that is fine-tuned, if any; see `bases.with_network`.
         """
         try:
             files = bases.read(Path(path))
@@ -121,7 +120,7 @@ class ConfigParser:
     ) -> "ConfigParser":
         """Read the config, which may be untrusted, of the checkpoint at `path`.
 
-        Data that it alone names outside `data/` is cached in the user's folder, not beside it.
+        Data outside `data/` that the config names, and no override, is cached in the user's folder.
         """
         parser = cls(config, f"checkpoint {path}", overrides)
         for key, args, accepted in find_datasets(parser.config, choices(BaseDataset)):
@@ -143,7 +142,7 @@ class ConfigParser:
         return without(with_defaults(self.config, self._defaults), lambda name, _: name == CACHE)
 
     def resumed(self, stored: Config, path: str | Path) -> "ConfigParser":
-        """Return the config with which a run goes on that is started with this one again.
+        """Return the config of a run that goes on, started with this config again.
 
         Args:
             stored: the config of the run's checkpoint.
@@ -183,12 +182,12 @@ class ConfigParser:
         return result
 
     def set_dataset_arguments(self, values: Mapping[str, Json]) -> None:
-        """Record what the training dataset was fitted with, which a resumed run needs."""
+        """Record arguments that the training dataset was fitted with, for a resumed run."""
         if values:
             self.config["data_loader"]["args"]["dataset"]["args"] |= values
 
     def name_by_content(self) -> None:
-        """Have lines of one's own named by their content, as in all new runs."""
+        """Have a user's lines named by their content, as in all new runs."""
         for key, _, accepted in list(find_datasets(self.config, choices(BaseDataset))):
             if "named_by" in accepted:
                 Override("", f"{key}.named_by", "content").set_in(self.config)
@@ -202,12 +201,13 @@ class ConfigParser:
         return None if network is ABSENT else network
 
     def _refuse(self, faults: Sequence[ConfigFault]) -> None:
-        """Raise the ConfigError of faults, if any, with the options or files that they are of."""
+        """Raise the ConfigError of faults, if any, with the options or files that caused them."""
         present, located = dict(nested(self.config)), []
         for fault in faults:
             key = fault.key
             lacks_root = key.endswith(".root") and fault.value is ABSENT
-            remedy = "; --data names the folder" if lacks_root else ""  # As of a shared network.
+            # As in the config of an exported network.
+            remedy = "; --data names the folder" if lacks_root else ""
             files = self._files.items() if key in present else ()
             file = next((str(file) for file, values in files if key in dict(nested(values))), "")
             origin = option_of(key, self._overrides) or ("" if file == self.source else file)
@@ -224,7 +224,7 @@ def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> Co
     """
     user_modules.check(network.record.get("modules", {}), network.path)
     config, of_run = network.record["config"], network.path.with_name("config.json")
-    if network.path.name == HAND_FILE and of_run.exists():  # Which says where the lines are.
+    if network.path.name == HAND_FILE and of_run.exists():  # where the run's config has the root
         config = config | {"data_loader": strict_json.read(of_run)["data_loader"]}
     return ConfigParser.from_checkpoint(config, network.path, overrides)
 
@@ -263,5 +263,5 @@ def choices(base: Annotation) -> dict[str, type]:
 
 
 def config_binder() -> Binder:
-    """Return what makes the objects that a config describes."""
+    """Return a binder, which makes the objects that a config describes."""
     return Binder(choices, torch_parts.arguments)

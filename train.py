@@ -15,7 +15,7 @@ import torch
 
 from base import distributed
 from base.base_trainer import BaseTrainer, TrainingFailed
-from base.checkpoint import load_weights
+from base.checkpoint import Checkpoint, load_weights
 from base.config import user_modules
 from base.device import resolve_device
 from base.dry_run import trying
@@ -71,7 +71,7 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def prepare(arguments: argparse.Namespace) -> int:
-    """Prepare the data, and print what it has."""
+    """Prepare the data, and print its characters."""
     start = resolve_start(arguments)
     data = load_data(start, resolve_device(arguments.device), arguments.new_data)
     print(data.loaded.character_report(data.new_characters))
@@ -79,21 +79,23 @@ def prepare(arguments: argparse.Namespace) -> int:
 
 
 def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
-    """Return the data of a training, with their units and alphabet; of a run that goes on they are
-    those that it has seen, unless `new_data` are accepted."""
+    """Return the data of a training, with their units and alphabet.
+
+    A run that goes on needs the same data as before, unless `new_data` are accepted.
+    """
     model, config, weights = start.model_on_meta(), start.config, start.weights
     seed, normalisation = config.settings.seed, None
     seed_all(seed)
-    if start.resumed or (weights and config.settings.keep_normalisation):
+    if start.is_resumed or (weights and config.settings.keep_normalisation):
         normalisation = Normalisation.from_dict(weights.content["normalisation"])
     alphabet = start.alphabet
-    if not start.resumed:
+    if not start.is_resumed:
         config.name_by_content()
     settings = config.build("data_loader")
     with trying("data_loader.args.dataset", settings.dataset, "a dataset that loads samples"):
         if weights:
             loaded, fitted = settings.dataset.load_adapted(
-                weights.path, alphabet, device, resumed=start.resumed
+                weights.path, alphabet, device, resumed=start.is_resumed
             )
             config.set_dataset_arguments(fitted)
         else:
@@ -106,7 +108,7 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
             alphabet=alphabet,
             features=model.features,
             extras=model.extras,
-            extends_alphabet=weights is not None and not start.resumed,
+            extends_alphabet=weights is not None and not start.is_resumed,
         )
     start.check_data(loaded, new_data)
     log.info("%s", loaded.report)
@@ -117,28 +119,13 @@ def load_data(start: Start, device: torch.device, new_data: bool) -> Data:
 
 
 def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
-    """Return the trainer of the config's network, which has the weights to begin or go on with."""
-    config, loaded, train_loader = start.config, data.loaded, data.training_loader()
+    """Return the trainer of a run, with the weights to begin or go on with."""
+    config, train_loader = start.config, data.training_loader()
     build_model = partial(config.build_model, data.normalisation, data.alphabet, data.extras)
     model = build_model()
-    if start.weights and not start.resumed:
+    if start.weights and not start.is_resumed:
         load_weights(model, start.state_dict_for(model), start.weights.path)
     steps = config.settings.planned_steps(len(train_loader))
-    former = {licence_of(start.weights.content)} if start.weights else set()
-    header = {
-        "config": config.stored,
-        "alphabet": data.alphabet.characters if model.needs_text else None,
-        "normalisation": data.normalisation.to_dict(),
-        **({"extras": {name: [*one] for name, one in data.extras.items()}} if data.extras else {}),
-        "dataset": {
-            "canonical": loaded.canonical,
-            "quantisation_step": loaded.quantisation_step,
-            "fingerprints": loaded.fingerprints,
-        },
-        "licence": combined(data.settings.dataset.licences() | former),
-        "versions": versions(device),
-        "modules": user_modules.versions(),
-    }
     optimizer = config.build("optimizer", params=[*model.to(device).parameters()])
     schedule = config.build("lr_scheduler", optimizer=optimizer, steps=steps, total_steps=steps)
     parts = TrainingParts(
@@ -151,17 +138,18 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         valid_loader=data.loader("valid"),
         run=start.run,
         device=device,
-        checkpoint_header=header,
+        checkpoint_header=checkpoint_header(start, data, device),
         rebuild=build_model,
         config=config.resolved,
         weights_from=start.weights and start.weights.path,
     )
     trainer = config.build("trainer", parts=parts)
-    for name, value in vars(config.settings).items():  # By which data and schedule were made.
+    # Data and schedule were made by the config's settings.
+    for name, value in vars(config.settings).items():
         if (other := getattr(trainer.settings, name)) != value:
             cause = f"{type(trainer).__name__} gives its base {shown(other)}"
             raise ConfigFault(f"trainer.args.{name}", value, f"{cause}: name it as an argument")
-    if not start.resumed:
+    if not start.is_resumed:
         return trainer
     try:
         trainer.checkpoint.load(start.weights.content, start.weights.path)
@@ -171,6 +159,28 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         log.warning("%s; the checkpoint before it is tried", error)
         return build_trainer(older, data, device)
     return trainer
+
+
+def checkpoint_header(start: Start, data: Data, device: torch.device) -> Checkpoint:
+    """Return the contents of a run's checkpoints that no step changes."""
+    config, loaded = start.config, data.loaded
+    former = {licence_of(start.weights.content)} if start.weights else set()
+    header = {
+        "config": config.stored,
+        "alphabet": data.alphabet.characters if config.needs_text else None,
+        "normalisation": data.normalisation.to_dict(),
+        "dataset": {
+            "canonical": loaded.canonical,
+            "quantisation_step": loaded.quantisation_step,
+            "fingerprints": loaded.fingerprints,
+        },
+        "licence": combined(data.settings.dataset.licences() | former),
+        "versions": versions(device),
+        "modules": user_modules.versions(),
+    }
+    if data.extras:
+        header["extras"] = {name: [*shape] for name, shape in data.extras.items()}
+    return header
 
 
 if __name__ == "__main__":

@@ -19,17 +19,19 @@ from utils.console import SIGNALS
 
 Item = TypeVar("Item")
 
-_ORDER = 2  # keeps the draws of an epoch's order apart from those of its samples
-_JITTER = 0.02  # assumed: see BucketBatchSampler; costs 0.5 % of padding at most
+_ORDER = 2
+"""Part of the seeds of epochs' orders, which makes them other seeds than those of samples."""
+_JITTER = 0.02
+"""Largest change of lengths before sorting, a fraction (assumed: adds at most 0.5 % padding)."""
 
 
 @dataclass
 class Batch:
-    """Sequences padded with zeros to the longest one.
+    """Sequences padded with zeros to the length of the longest.
 
     A sequence of N points has N-1 steps: `inputs` are its points 0..N-2, `targets` its
     points 1..N-1. For a network that sees features of the ink (`BaseModel.features`), `inputs`
-    are these, one step per feature vector, and there are no targets.
+    are feature vectors, one a step, and there are no targets.
     """
 
     inputs: Tensor
@@ -46,9 +48,9 @@ class Batch:
     index: Tensor
     """`(batch,)` int64, the places of its samples in their list."""
     hand: Tensor | None = None
-    """`(batch,)` int64, in whose hands they are, numbered by name; -1 where that is unknown."""
+    """`(batch,)` int64, the hands of the samples, numbered by name; -1 for an unknown hand."""
     extras: dict[str, Tensor] = field(default_factory=dict)
-    """`(batch, ...)` float32 each, what else is told of the samples, by name."""
+    """`(batch, ...)` float32 each, the samples' extras by name."""
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """Return the batch with all its tensors on `device`."""
@@ -59,7 +61,7 @@ class Batch:
         return self.map(Tensor.pin_memory)
 
     def chunk(self, start: int, steps: int) -> "Batch":
-        """Return so many time steps of the sequences that have any from `start` on."""
+        """Return `steps` time steps from `start` on, of the sequences that reach so far."""
         rows, part = self.lengths > start, slice(start, start + steps)
         batch = self.map(lambda values: values[rows])
         lengths = (batch.lengths - start).clamp(max=steps)
@@ -82,9 +84,11 @@ class Batch:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         """Return the batch after a change of each of its tensors."""
-        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        tensors = {
+            name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)
+        }
         extras = {name: change(value) for name, value in self.extras.items()}
-        return replace(self, **{name: change(one) for name, one in tensors.items()}, extras=extras)
+        return replace(self, **tensors, extras=extras)
 
 
 def padded(
@@ -104,7 +108,7 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
     order of length. The last batch of the sorted samples may be smaller.
 
     Yields lists of `(epoch, index)`: with both, a sample's own randomness can be seeded wherever
-    it is made. With several processes each gets its share of every batch, which may be empty;
+    the sample is made. With several processes each gets some rows of every batch, perhaps none;
     positions and counts are of whole batches.
 
     Args:
@@ -144,9 +148,9 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
         epoch, start = self._position
         self.start_at(epoch + 1, 0)
         for batch in self.batches(epoch)[start:]:
-            # In order of length, so that the shares of all processes have about as many points.
-            share = batch[distributed.rank() :: distributed.world_size()]
-            yield [(epoch, int(index)) for index in share]
+            # In order of length, so that all processes have about as many points.
+            rows = batch[distributed.rank() :: distributed.world_size()]
+            yield [(epoch, int(index)) for index in rows]
 
     def __len__(self) -> int:
         return math.ceil(len(self.lengths) / self.batch_size)
@@ -160,8 +164,8 @@ def _collated(collate: Callable[[list[Item]], Batch], samples: list[Item]) -> Ba
 def _worker(_: int) -> None:
     """Make a worker process survive the signals by which a terminal or a scheduler ends a run.
 
-    They reach every process of the run, and the trainer finishes its step before it saves. A
-    second SIGTERM ends the worker, so that a closing program can stop workers that hang.
+    The signals reach every process of the run, and the trainer finishes its step before it saves.
+    A second SIGTERM ends the worker, so that a closing program can stop workers that hang.
     """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -171,9 +175,9 @@ def _worker(_: int) -> None:
 class BaseDataLoader(DataLoader):
     """A DataLoader with bucketed batches, whose position can be set.
 
-    In training with several processes it yields this one's share of each batch, or None.
+    In training with several processes the loader yields this process's rows of each batch, or None.
 
-    Every iteration is one epoch: the next one, from its start, unless `batch_sampler.start_at` was
+    Every iteration is an epoch: the next, from its start, unless `batch_sampler.start_at` was
     called. Batches depend on the seed and the epoch only, not on `num_workers` nor on the global
     state of any generator.
 
@@ -209,7 +213,7 @@ class BaseDataLoader(DataLoader):
             collate_fn=partial(_collated, collate),
             pin_memory=pin_memory and torch.cuda.is_available(),
             worker_init_fn=_worker,
-            # A generator of its own: else every iteration would draw from torch's global one.
+            # Without a generator every iteration would draw from torch's global one.
             generator=torch.Generator(),
             persistent_workers=shuffle and num_workers > 0,
         )
@@ -226,9 +230,10 @@ class BaseDataLoader(DataLoader):
     def close(self) -> None:
         """End the worker processes, if there are any; another iteration starts new ones.
 
-        Otherwise torch does so when the last reference is gone. If a traceback holds one until
-        Python exits, they survive the one signal that they get then, and the exit hangs.
+        Otherwise torch ends the workers when the last reference to them is gone. If a traceback
+        holds a reference until Python exits, the workers survive their one signal, and the exit
+        hangs.
         """
-        if self._iterator is not None:  # torch's own, which has the workers that persist
+        if self._iterator is not None:  # torch's attribute, which has the workers that persist
             self._iterator._shutdown_workers()
             self._iterator = None

@@ -23,7 +23,7 @@ SPLITS = ("train", "valid", "test")
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One piece of writing. Nobody changes its arrays: what is made of them is a copy."""
+    """A piece of writing. Nobody changes its arrays: changes are made to copies."""
 
     ink: np.ndarray
     """`(points, 3)` float32 of `(dx, dy, end_of_stroke)` in the source's units, x to the right and
@@ -33,24 +33,24 @@ class Sample:
     name: str = ""
     """Unique within a dataset."""
     writer: str = ""
-    """Who wrote it; empty where the source does not say."""
+    """The person who wrote the ink; empty where the source does not say."""
     group: str = ""
-    """The form or file that it belongs to; empty if to none."""
+    """The form or file that the sample belongs to; empty if to none."""
     ends: bool = True
     """Whether a sequence ends with its last point, rather than being cut."""
     missing: np.ndarray | None = None
     """How many points are missing before each point, `(points,)` uint8; None if none is."""
     extras: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """What else a network is told of it: float32 arrays by name, each of one shape in all samples
-    of a dataset."""
+    """Further inputs of a network: float32 arrays by name, each of the same shape in all samples of
+    a dataset."""
 
     def of(self, name: str) -> "Sample":
-        """Return it under another name."""
+        """Return the sample under another name."""
         return replace(self, name=name)
 
     @property
     def hand(self) -> str:
-        """Whose hand it is in: its writer or, where that is unknown, its group."""
+        """The name of the hand: the writer or, where the writer is unknown, the group."""
         return self.writer or self.group
 
     @property
@@ -61,12 +61,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a dataset loaded."""
+    """The loaded samples of a dataset."""
 
     samples: Mapping[str, list[Sample]]
     """By split. Splits may share samples."""
     report: str
-    """The counts of each split, and what is left out and why, as lines of text."""
+    """The counts of each split, and of samples that are left out, as lines of text."""
     quantisation_step: float | None = None
     """Spacing, in source units, of the grid that points lie on; None if they lie on none."""
     canonical: tuple[float, float] | None = None
@@ -103,7 +103,7 @@ class Loaded:
     @cached_property
     def extras(self) -> ExtraShapes:
         """The shapes of the samples' extras, by name; raises a DataError if they differ."""
-        return ExtraShapes({name: one.shape[1:] for name, one in stacked(self.used).items()})
+        return ExtraShapes({name: rows.shape[1:] for name, rows in stacked(self.used).items()})
 
     @cached_property
     def hands(self) -> dict[str, int]:
@@ -142,18 +142,18 @@ class BaseDataset(ABC):
     """The x-height in source units, as `utils.ink.x_height` measures it in running text, for
     sources whose lines are not running text; None to measure it in the lines."""
     licence: ClassVar[str | None] = None
-    """What the use of its data is bound to, see `utils.licences`; None if that is unknown."""
+    """The licence of the data, see `utils.licences`; None if it is unknown."""
 
     @property
     def characters(self) -> str | None:
-        """Characters that texts of this source may contain; None for those that occur.
+        """Characters that texts of this source may contain; None if any may.
 
         A source that knows them has the same alphabet for any size and seed.
         """
         return None
 
     def licences(self) -> set[str | None]:
-        """Return the licences of its data: those of the datasets that it combines, or its own."""
+        """Return the licences of the datasets that this one combines, or of its own data."""
         parts = [part for part in vars(self).values() if isinstance(part, BaseDataset)]
         return set().union(*(part.licences() for part in parts)) if parts else {self.licence}
 
@@ -162,15 +162,15 @@ class BaseDataset(ABC):
         return []
 
     def usual_network(self) -> str | None:
-        """Return the pretrained network with which a training on this source begins that names
-        none; None for initial weights."""
+        """Return the name of the pretrained network with which a training on this source begins by
+        default; None for initial weights."""
         return None
 
     @abstractmethod
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Return the samples of some splits, as far as the source has these.
 
-        What only others are made of need not be there, and is not read.
+        Files of other splits alone need not be there, and are not read.
 
         Raises:
             DataError: if the source is missing or broken.
@@ -183,13 +183,12 @@ class BaseDataset(ABC):
 
         Args:
             checkpoint: its file.
-            alphabet: the characters that it knows; None if it takes no text.
+            alphabet: the characters that the network knows; None if it takes no text.
             device: to compute on.
-            resumed: whether the run of the checkpoint goes on; else a new one begins.
+            resumed: whether the run of the checkpoint goes on; else a new run begins.
 
         Returns:
-            what was loaded, and the arguments of the dataset that this determined, for the stored
-            config.
+            the samples, and the arguments of the dataset that were fitted, for the stored config.
         """
         return self.load(), {}
 
@@ -205,15 +204,17 @@ def stacked(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
     """Return the extras of samples by name, `(samples, ...)` float32 each.
 
     Raises:
-        DataError: naming a sample that has not those of the first, or of other shapes.
+        DataError: naming a sample whose extras have other names or shapes than the first sample's.
     """
-    shapes = [ExtraShapes({name: one.extras[name].shape for name in one.extras}) for one in samples]
-    for sample, own in zip(samples, shapes, strict=True):
-        if own != shapes[0]:
-            first = f"{samples[0].name}, the first, has {shapes[0]}"
-            raise DataError(f"{sample.name} has {own}, but {first}")
-    names = sorted(shapes[0]) if samples else ()
-    return {name: np.stack([one.extras[name] for one in samples]) for name in names}
+    first = ExtraShapes({})
+    for number, sample in enumerate(samples):
+        shapes = ExtraShapes({name: values.shape for name, values in sample.extras.items()})
+        first = first if number else shapes
+        if shapes != first:
+            raise DataError(
+                f"{sample.name} has {shapes}, but {samples[0].name}, the first, has {first}"
+            )
+    return {name: np.stack([sample.extras[name] for sample in samples]) for name in sorted(first)}
 
 
 def counts_of(samples: Mapping[str, Sequence[Sample]]) -> list[str]:

@@ -15,7 +15,7 @@ class BaseLoss(ABC):
     name: ClassVar[str]
     """The name of the loss in logs."""
     head: ClassVar[str | None] = None
-    """The `head` of the networks that the loss is for; None if a trainer need not look at it."""
+    """The `head` of the networks that the loss is for; None for any."""
 
     @abstractmethod
     def __call__(self, output: Any, batch: Batch) -> Tensor:
@@ -26,13 +26,13 @@ class BaseLoss(ABC):
         """Return the divisor of the gradient summed over `batch`."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the loss keeps from step to step, as tensors and plain values.
+        """Return the loss's state, which changes from step to step, as tensors and plain values.
 
-        Of a loss that is a module these are its buffers.
+        A loss that is a module keeps its buffers.
         """
         return super().state_dict() if isinstance(self, nn.Module) else {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on with what `state_dict` returned."""
+        """Go on with a state that `state_dict` returned."""
         if isinstance(self, nn.Module):
             super().load_state_dict(state)

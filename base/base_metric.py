@@ -20,15 +20,15 @@ class BaseMetric(ABC):
     names: ClassVar[tuple[str, ...]]
     """The names of the values that `compute` returns."""
     sums: ClassVar[tuple[str, ...]]
-    """The names of the attributes that hold numerators and denominators, numbers, tensors or
-    arrays: zero after `reset`, and of the shape that they keep, they add up over batches, and over
-    the processes of a run. A run that is stopped within an epoch goes on with them."""
+    """The names of the attributes that hold numerators and denominators: numbers, tensors or
+    arrays. `reset` sets them to zeros of their final shape; they add up over batches, and over the
+    processes of a run. A run that is stopped within an epoch goes on with them."""
 
     in_training: ClassVar[bool] = True
-    """Whether it is also computed over training batches."""
+    """Whether the metric is also computed over training batches."""
 
     heads: ClassVar[tuple[str, ...] | None] = None
-    """The `head`s of the networks that it is for; None for all."""
+    """The `head`s of the networks that the metric is for; None for all."""
 
     @abstractmethod
     def reset(self) -> None:
@@ -40,9 +40,9 @@ class BaseMetric(ABC):
 
     @abstractmethod
     def compute(self) -> dict[str, float]:
-        """Return the metric by name over everything added since `reset`; nan where empty.
+        """Return the metric's values by name over everything added since `reset`; nan where empty.
 
-        A tensor or array of one number will do as well.
+        A value may also be a tensor or array of one number.
         """
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -53,18 +53,18 @@ class BaseMetric(ABC):
         """Set the sums to those that `state_dict` returned; each keeps its kind.
 
         Raises:
-            ValueError: if one has another shape.
+            ValueError: if a sum has another shape.
         """
         for name in self.sums:
-            own, value = getattr(self, name), _tensor(state[name])
-            like = _tensor(own)
+            before, value = getattr(self, name), _tensor(state[name])
+            like = _tensor(before)
             if value.shape != like.shape:
                 shapes = f"{tuple(value.shape)}, not {tuple(like.shape)}"
                 raise ValueError(f"{name} of {type(self).__name__} has the shape {shapes}")
             value = value.to(like.device, torch.promote_types(like.dtype, value.dtype))
-            if isinstance(own, np.ndarray):
+            if isinstance(before, np.ndarray):
                 value = value.numpy()
-            setattr(self, name, value if isinstance(own, np.ndarray | Tensor) else value.item())
+            setattr(self, name, value if isinstance(before, np.ndarray | Tensor) else value.item())
 
 
 def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
@@ -76,33 +76,33 @@ def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
 
 
 def as_floats(values: Mapping[str, Any], owner: object) -> dict[str, float]:
-    """Return what the code of `owner`, which may be a user's own, computed, as plain floats.
+    """Return values that the code of `owner`, perhaps a user's class, computed, as plain floats.
 
     Raises:
-        UserError: naming what is not a number, nor a tensor or array of one.
+        UserError: naming a value that is not a number, nor a tensor or array of one number.
     """
     floats = {}
     for name, value in values.items():
         try:
             floats[name] = float(value)
         except (TypeError, ValueError, RuntimeError):
-            found = f"{type(owner).__name__} computes {short(value)} as {name!r}"
-            raise UserError(f"{found}: a number is needed") from None
+            problem = f"{type(owner).__name__} computes {short(value)} as {name!r}"
+            raise UserError(f"{problem}: a number is needed") from None
     return floats
 
 
-def unfit(metric: BaseMetric, output: Any, batch: Batch) -> str:
-    """Return what a metric should do and does not, given a batch; an empty string for nothing."""
+def contract_error(metric: BaseMetric, output: Any, batch: Batch) -> str:
+    """Return which rule of `BaseMetric` a metric breaks, tried on a batch; "" if none."""
     metric.reset()
-    shapes = [one.shape for one in metric.state_dict().values()]
+    shapes = [value.shape for value in metric.state_dict().values()]
     metric.update(output, batch)
-    if shapes != [one.shape for one in metric.state_dict().values()]:
+    if shapes != [value.shape for value in metric.state_dict().values()]:
         return f"a metric whose reset makes its sums as large as they are: {', '.join(metric.sums)}"
     state, values = metric.state_dict(), as_floats(metric.compute(), metric)
     if values.keys() != {*metric.names}:
         return f"a metric whose compute returns all of its names: {', '.join(metric.names)}"
     metric.reset()
-    if any(one.any() for one in metric.state_dict().values()):
+    if any(value.any() for value in metric.state_dict().values()):
         return f"a metric whose reset makes its sums zero: {', '.join(metric.sums)}"
     metric.load_state_dict(state)
     again = as_floats(metric.compute(), metric)
@@ -112,7 +112,7 @@ def unfit(metric: BaseMetric, output: Any, batch: Batch) -> str:
 
 
 def merged(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
-    """Return the metrics summed over all processes in the main one; elsewhere its own."""
+    """Return the metrics: in the main process summed over all processes, elsewhere unchanged."""
     if distributed.world_size() == 1:
         return list(metrics)
     result = copy.deepcopy(list(metrics))
@@ -122,10 +122,10 @@ def merged(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
 
 
 def gathered(metrics: Sequence[BaseMetric]) -> list[list[dict[str, Tensor]]]:
-    """Return the metrics' sums in each process, by rank, in the main one; elsewhere nothing."""
+    """Return the metrics' sums in each process, by rank; an empty list outside the main process."""
     return distributed.all_gather_object([metric.state_dict() for metric in metrics])
 
 
 def _tensor(value: Any) -> Tensor:
-    """Return a number, array or tensor as a tensor that has all of its digits."""
+    """Return a number, array or tensor as a tensor of the same precision."""
     return value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))

@@ -1,6 +1,5 @@
-"""The interface of networks, and what their sequences are told."""
+"""The interface of networks, and the further inputs of their sequences."""
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from torch import Tensor, nn
 from base.base_data_loader import Batch
 from utils.checks import DataError, UserError, short
 
-_LATENT = 3  # keeps the draws of a latent apart from those of a line's points
+_LATENT = 3
+"""Part of the seeds of latents, which makes them other seeds than those of a line's points."""
 
 
 class ExtraShapes(dict[str, tuple[int, ...]]):
@@ -32,24 +32,24 @@ class ExtraShapes(dict[str, tuple[int, ...]]):
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What the sequences of a batch are told once, where they begin."""
+    """Inputs of the sequences of a batch that are told once, where the sequences begin."""
 
     extras: Mapping[str, Tensor]
     """By name, `(batch, ...)` each."""
     seeds: Sequence[int] | None = None
-    """Of what is drawn for each sequence as a whole: in writing those of the lines, in validation
-    their places. None in training, where a network draws from torch's own generators."""
+    """Seeds of the latents: in writing the lines' seeds, in validation the samples' places. None in
+    training, where a network draws from torch's global generators."""
 
     @property
     def generators(self) -> list[torch.Generator] | None:
         """New generators on the CPU, one for each sequence, each time in the same state."""
         if self.seeds is None:
             return None
-        draws = [np.random.default_rng([seed, _LATENT]) for seed in self.seeds]
-        return [torch.Generator().manual_seed(int(one.integers(2**63))) for one in draws]
+        seeds = [np.random.default_rng([seed, _LATENT]).integers(2**63) for seed in self.seeds]
+        return [torch.Generator().manual_seed(int(seed)) for seed in seeds]
 
     def __getitem__(self, rows: Sequence[int]) -> "Given":
-        """Return what some of the sequences are told."""
+        """Return the inputs of some of the sequences."""
         extras = {name: value[list(rows)] for name, value in self.extras.items()}
         return Given(extras, None if self.seeds is None else [self.seeds[row] for row in rows])
 
@@ -63,19 +63,13 @@ class BaseModel(nn.Module, ABC):
     needs_text: ClassVar[bool] = False
     """Whether `forward` must be given the text of the samples."""
 
-    # Without a value, which would hide a layer that a network names so.
+    # Without a value, which would hide a layer of that name.
     head: str
-    """What its output stands for, if losses and metrics have to fit it."""
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if len(inspect.signature(cls.initial_state).parameters) < 3:
-            now = "initial_state(self, batch, given=None)"
-            raise UserError(f"{cls.__name__}.initial_state lacks the argument `given`: {now}")
+    """The kind of the output, if losses and metrics have to fit it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.extras = ExtraShapes({})  # that its sequences are told
+        self.extras = ExtraShapes({})  # of its sequences
 
     @abstractmethod
     def forward(self, *inputs: Any) -> Any:
@@ -85,24 +79,28 @@ class BaseModel(nn.Module, ABC):
         """Return the state before the first step, each tensor with `batch` as first dimension.
 
         A dimension of 0 grows from call to call. Empty for a network that sees its inputs as a
-        whole. Nothing is told of sequences without `given`, as by `told` without extras.
+        whole. Without `given` the extras are zeros, as by `told`.
         """
         return {}
 
     def begin(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the state in which the sequences of a batch begin; in validation what is drawn for
-        one depends on its place alone."""
+        """Return the state in which the sequences of a batch begin; in validation the latent of a
+        sample depends on the sample's place alone."""
         seeds = None if self.training else batch.index.tolist()
         return self.initial_state(len(batch), Given(batch.extras, seeds))
 
     def told(
         self, batch: int, extras: Mapping[str, Any] = {}, seeds: Sequence[int] | None = None
     ) -> Given:
-        """Return what sequences are told: extras by name, the same for all or a row for each, and
-        zeros for others.
+        """Return the inputs of so many sequences.
+
+        Args:
+            batch: the number of sequences.
+            extras: by name, the same for all sequences or a row for each; others are zeros.
+            seeds: see `Given`.
 
         Raises:
-            UserError: naming what the network takes, if it takes no such extra.
+            UserError: if the network takes no such extra, naming those that it takes.
         """
         zeros = next(self.parameters()).new_zeros
         values = {name: zeros(batch, *shape) for name, shape in self.extras.items()}
@@ -119,8 +117,8 @@ class BaseModel(nn.Module, ABC):
     def features(self) -> Callable[[np.ndarray], np.ndarray] | None:
         """The function that turns ink `(points, 3)` in any unit into inputs `(points, features)`.
 
-        It can be pickled, and is called where samples are made. None: the network sees the
-        normalised points themselves.
+        Worker processes call the function, so that pickle has to take it. None: the network sees
+        the normalised points themselves.
         """
         return None
 
@@ -135,21 +133,22 @@ class BaseModel(nn.Module, ABC):
     def extend_state_dict(
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:
-        """Extend the weights of a network that knows only the first characters to this one.
+        """Return the weights of a network with fewer characters, extended to those of this network.
 
-        New characters get this network's own, initial weights. All other weights are those given;
-        indices after the characters move along.
+        New characters get the initial weights of this network. All other weights are those of
+        `state_dict`; indices after the characters move along.
 
         Args:
-            state_dict: the weights of the other network. Those that do not fit stay unchanged.
-            vocab_size_before: how many characters of `self.alphabet` it knows; None for all.
+            state_dict: the weights of the other network. Weights that do not fit stay unchanged.
+            vocab_size_before: how many characters of `self.alphabet` the other network knows, the
+                first ones; None for all.
         """
-        own, extended = self.state_dict(), dict(state_dict)
+        initial, extended = self.state_dict(), dict(state_dict)
         if vocab_size_before is None:
             return extended
         added = len(self.alphabet) - vocab_size_before if self.vocabulary_axes else 0
         for name, (dim, first) in self.vocabulary_axes.items():
-            old, fresh = extended.get(name), own[name].movedim(dim, 0)
+            old, fresh = extended.get(name), initial[name].movedim(dim, 0)
             if not isinstance(old, Tensor) or old.ndim != fresh.ndim:
                 continue
             old = old.movedim(dim, 0)

@@ -8,14 +8,7 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import (
-    AbstractContextManager,
-    ExitStack,
-    closing,
-    contextmanager,
-    nullcontext,
-    suppress,
-)
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -60,34 +53,34 @@ class BaseTrainer(ABC):
     Checkpoints are written between steps and contain all that the run depends on, so that a
     resumed run on a CPU gives the weights of an uninterrupted one bit for bit.
 
-    With several processes (see `base.distributed`) each computes its share of every batch. Except
-    for the order of sums and the draws of dropout a run does not depend on their number, and it can
-    be resumed with any number. Only the main process writes, logs and draws.
+    With several processes (see `base.distributed`) each computes its rows of every batch. Except
+    for the order of sums and the draws of dropout a run does not depend on the number of processes,
+    and it can be resumed with any number. Only the main process writes, logs and draws.
 
     Args:
-        parts: what the run is made of.
+        parts: of the run.
         settings: as of `TrainingSettings`.
     """
 
     task: ClassVar[str] = "learns"
-    """What its networks do, for messages: "a network that ..."."""
+    """The networks' task, for messages: "a network that ..."."""
     use: ClassVar[str] = "evaluate"
-    """What `experiments.py` does with them, for the message at the end of a run."""
+    """The command of `experiments.py` for the networks, for the message at the end of a run."""
     losses: ClassVar[tuple[type[BaseLoss], ...]] = ()
-    """The losses of its task, one for each `head` that its networks may have; none for any."""
+    """The losses of the task, one for each `head` that the networks may have; empty for any."""
     output_type: ClassVar[type] = object
-    """What its networks return."""
+    """The type of the networks' output."""
     carries_state: ClassVar[bool] = False
-    """Whether sequences may be cut into chunks: the output of its networks has a `state`."""
+    """Whether sequences may be cut into chunks: the networks' output has a `state`."""
     plain_layers: ClassVar[bool] = False
-    """Whether steps use layers of torch operations alone, slower, instead of the compiled ones:
-    these cannot be differentiated twice (`create_graph=True`), as for a penalty on a gradient."""
+    """Whether steps use slower layers of torch operations alone: the compiled layers cannot be
+    differentiated twice (`create_graph=True`), as for a penalty on a gradient."""
 
     def __init__(self, parts: TrainingParts, **settings: Annotated[Any, TrainingSettings]) -> None:
         self.settings = TrainingSettings(**settings)
         self.epochs, self.seed = self.settings.epochs, self.settings.seed
         self.model, self.loss, self.train_loader = parts.model, parts.loss, parts.train_loader
-        self.valid_loader = parts.valid_loader or None  # if it has no batch
+        self.valid_loader = parts.valid_loader or None  # a loader without a batch is false
         self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.lr_scheduler = parts.lr_scheduler
@@ -101,17 +94,17 @@ class BaseTrainer(ABC):
         self.checkpoint = TrainingCheckpoint(parts, self.settings, *saved, self._last_loss)
         self.checkpoint.stateful |= {"loss": self.loss, "trainer": self}
         self.run_log = RunLog(parts, self.settings, self._stop)
-        self._last_batches: list[Batch] | None = None  # Or chunks, of the last step that was made.
-        self._nonfinite: list[str] = []  # If `anomaly`: modules whose output was not finite.
+        self._last_batches: list[Batch] | None = None  # or chunks, of the last step
+        self._nonfinite: list[str] = []  # with `anomaly`: modules whose output was not finite
         self._is_trained = False
 
-    # What a task may override.
+    # For a task to override.
 
     def check(self) -> None:
         """Raise a ConfigFault if settings do not fit the network, data or device. Writes nothing.
 
-        What needs no data is checked before any is read: by `TrainingSettings.validate`, and by
-        `incompatibilities`.
+        `TrainingSettings.validate` and `incompatibilities` need no data, and are checked earlier,
+        too.
         """
         truncate, expected = self.settings.truncate, ""
         if not self.carries_state:
@@ -145,30 +138,28 @@ class BaseTrainer(ABC):
         """Use `evaluated_model`, before the first epoch, for a moment as `draw` will.
 
         Args:
-            batch, output: two samples, and what `forward_batch` made of them.
+            batch, output: two samples, and the output of `forward_batch` for them.
         """
 
     def draw(self, epoch: int, step: int) -> None:
         """Draw pictures with `evaluated_model` after an epoch, into `run.log` and TensorBoard."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the task keeps from step to step, as tensors and plain values."""
+        """Return the task's state, which changes from step to step, as tensors and plain values."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on with what `state_dict` returned."""
+        """Go on with a state that `state_dict` returned."""
 
     def on_start(self) -> None:
         """Write further files into the run's folder, which exists from here on."""
 
     def on_epoch(self, row: dict[str, float]) -> None:
-        """Take what a row of `metrics.csv` has, after each epoch; the main process calls it."""
+        """Take a row of `metrics.csv`, after each epoch; the main process calls it."""
 
     def on_end(self) -> None:
         """Log how to use the trained network, after all epochs; the main process calls it."""
         log.info("to use it: python experiments.py %s -r %s", self.use, self.resume_argument)
-
-    # What others use.
 
     @property
     def logged_names(self) -> list[str]:
@@ -180,7 +171,7 @@ class BaseTrainer(ABC):
         cls, model: BaseModel, loss: BaseLoss, metrics: Sequence[BaseMetric]
     ) -> Iterator[ConfigFault]:
         """Yield a fault for each of the network, loss and metrics that does not fit the others."""
-        head, losses = getattr(model, "head", None), {one.head: one for one in cls.losses}
+        head, losses = getattr(model, "head", None), {loss.head: loss for loss in cls.losses}
         if losses and head not in losses:
             expected = f"a network that {cls.task}, for a {cls.__name__}"
             yield ConfigFault("arch", type(model).__name__, expected)
@@ -198,16 +189,16 @@ class BaseTrainer(ABC):
         """The run's folder, and the user's modules, as a command line has them."""
         return f"{shlex.quote(str(self.run.models))}{user_modules.options()}"
 
-    def layers(self) -> AbstractContextManager[None]:
-        """Return a context in which layers are those that `plain_layers` asks for."""
-        return plain_layers() if self.plain_layers else nullcontext()
+    @contextmanager
+    def layers(self) -> Iterator[None]:
+        """Inside, layers are plain if the class asks for that."""
+        with plain_layers() if self.plain_layers else nullcontext():
+            yield
 
     def autocast(self) -> torch.autocast:
         """Return a context in which products are of the run's precision."""
-        precision = getattr(torch, self.settings.precision)
-        return torch.autocast(
-            self.device.type, precision, enabled=self.settings.precision != "float32"
-        )
+        name = self.settings.precision
+        return torch.autocast(self.device.type, getattr(torch, name), enabled=name != "float32")
 
     @property
     def evaluated_model(self) -> nn.Module:
@@ -220,12 +211,12 @@ class BaseTrainer(ABC):
         return self.state.progress
 
     def keep(self, name: str, part: Kept) -> Kept:
-        """Keep what a subclass trains or counts with beside the network, and return it.
+        """Keep a further part of a subclass, such as a second network, and return the part.
 
-        It is saved, resumed, and put back after the trial before a run. The weights of a network
-        are those of the main process from the start. An optimiser, in each of its steps, first
-        sums its gradients over all processes, which have to call it together, also where one has no
-        row of a batch; if they are not finite they are dropped.
+        The part is saved, resumed, and put back after the trial before a run. A network begins with
+        the weights of the main process. An optimiser, in each of its steps, first sums its
+        gradients over all processes, which have to call it together, also where one has no row of a
+        batch; gradients that are not finite are dropped.
 
         Args:
             name: unique in the trainer.
@@ -243,7 +234,7 @@ class BaseTrainer(ABC):
         return part
 
     def train(self) -> int | None:
-        """Train to the end, or until a signal or the time limit; then log what to do next.
+        """Train to the end, or until a signal or the time limit; then log how to go on.
 
         Returns:
             the number of the signal that stopped it, or None.
@@ -252,7 +243,7 @@ class BaseTrainer(ABC):
             ConfigFault: if settings do not fit, before anything is written.
             TrainingFailed: if too many steps in a row were not finite, if the trained network is
                 not sound, or if a worker process was lost.
-            OSError: if something cannot be written. The last checkpoint is complete, and is of the
+            OSError: if a file cannot be written. The last checkpoint is complete, and is of the
                 last step if only TensorBoard's log or a picture could not be written.
         """
         self.check()
@@ -269,8 +260,8 @@ class BaseTrainer(ABC):
     @contextmanager
     def _session(self) -> Iterator[None]:
         """Inside, the run's folder and logs are open, and a Ctrl-C waits until all is saved."""
-        # The stack outlives the signals' handlers: the end is recorded, and the lock given back,
-        # after an interrupt of what comes last, too.
+        # The stack outlives the signals' handlers: after an interrupt of `on_end`, too, the end is
+        # recorded and the lock released.
         with ExitStack() as stack:
             if self.settings.anomaly:
                 stack.enter_context(torch.autograd.set_detect_anomaly(True))
@@ -291,7 +282,7 @@ class BaseTrainer(ABC):
                     self.on_end()
 
     def _start(self) -> None:
-        """Log what is trained; save a run that goes on in another folder."""
+        """Log the network; save a run that goes on in another folder."""
         self.run_log.events.pairs(self.logged_names, "epoch")
         self.run_log.best(self.progress)
         if distributed.is_main():
@@ -327,14 +318,14 @@ class BaseTrainer(ABC):
             state, reason = "failed", first_line(error)
         elif error is not None or (number and state == "stopped"):
             reason = signal.Signals(number or signal.SIGINT).name
-        with suppress(OSError) if error else nullcontext():  # The first error is the one to report.
+        with suppress(OSError) if error else nullcontext():  # The first error is reported.
             self.run.end(state, reason)
 
     # The loop.
 
     @property
     def is_complete(self) -> bool:
-        """Whether all epochs are done, or the last `early_stop` were no better than one before."""
+        """Whether all epochs are done, or the last `early_stop` epochs brought no improvement."""
         now, patience = self.progress, self.settings.early_stop
         return now.epoch >= self.epochs or (patience is not None and now.not_improved >= patience)
 
@@ -342,8 +333,8 @@ class BaseTrainer(ABC):
         """Make the remaining steps of an epoch, and validate.
 
         Returns:
-            what is logged of the epoch, by name; None if a signal, a failure or the time limit
-            interrupted it.
+            the epoch's values for the log, by name; None if a signal, a failure or the time limit
+            interrupted the epoch.
         """
         if not self._train_epoch() or (validation := self.validate()) is None:
             return None
@@ -353,7 +344,7 @@ class BaseTrainer(ABC):
         return distributed.broadcast_object(lambda: values)
 
     def _train_epoch(self) -> bool:
-        """Make the remaining steps of an epoch; return False if that was interrupted."""
+        """Make the remaining steps of an epoch; return False if interrupted."""
         total = self.settings.steps_per_epoch
         if total is None and self.settings.truncate is None:
             total = math.ceil(len(self.train_loader) / self.settings.accumulate)
@@ -373,20 +364,20 @@ class BaseTrainer(ABC):
 
     @contextmanager
     def _saving_after_errors(self) -> Iterator[None]:
-        """Inside, an error of the user's code leaves a checkpoint of what the run had before."""
+        """Inside, an error of the user's code leaves a checkpoint of the state before the step."""
         try:
             yield
         except (OSError, TrainingFailed, distributed.Lost):
             raise
         except Exception:
-            # Of several processes the others do not know of it.
+            # Several processes would have to save together, and the others know of no error.
             if distributed.world_size() == 1 and self.progress.step > 0:
                 reason = None if self.optimizer_step.are_finite() else "weights are not finite"
                 self.checkpoint.save(reason, within_epoch=True)
             raise
 
     def progress_bar(self, total: int | None) -> "tqdm[Any]":
-        """Return the bar of an epoch, which has so many steps, if they are known."""
+        """Return the epoch's progress bar; `total` is None if the number of steps is unknown."""
         return distributed.bar(
             what=f"epoch {self.progress.epoch + 1}/{self.epochs}",
             total=total,
@@ -401,7 +392,7 @@ class BaseTrainer(ABC):
         return self.progress.data_pass > self.progress.epoch_pass
 
     def commit(self, values: dict[str, float] | None) -> None:
-        """Judge, log and save an epoch; of an interrupted one save what there is.
+        """Judge, log and save an epoch, or save an interrupted one.
 
         Args:
             values: as `run_epoch` returned them.
@@ -409,7 +400,7 @@ class BaseTrainer(ABC):
         if values is None:
             self._save_within_epoch()
             return
-        # Before the epoch ends, as what is sound is told by its last step.
+        # Before the epoch ends, as the last step tells whether the state is sound.
         epoch, reason = self.progress.epoch + 1, self.checkpoint.reason_not_to_save()
         judged = self.settings.judge(self.progress, values, sound=reason is None)
         sums, improved = self.state.end_epoch(values, judged), judged.best_epoch == epoch
@@ -437,7 +428,7 @@ class BaseTrainer(ABC):
     # A step.
 
     def _train_step(self) -> float:
-        """Make one optimiser step, and return its loss per point.
+        """Make an optimiser step, and return its loss per point.
 
         A step takes one batch, `accumulate` batches or, with truncation, the next chunk of each.
         """
@@ -457,19 +448,19 @@ class BaseTrainer(ABC):
         return sums.loss_per_point
 
     def step(self, chunks: Sequence[Chunk | None]) -> tuple[Sums, float]:
-        """Make one optimiser step; a subclass may make it in another way.
+        """Make an optimiser step; a subclass may make it in another way.
 
         The network is in training mode, and its gradients are cleared. An override may call
         `add_gradients` several times, with gradients cleared in between, and owes: to change
         weights by `apply_gradients` (or `reduce`, `clip` and `update` of `optimizer_step`) and by
         optimisers that it `keep`s alone, or else to restore them, also after an error; to change
-        none if something is not finite; to do, in all processes, the same calls of these methods
-        and optimisers, as they wait for each other; to draw outside `add_gradients` only what
-        all processes may have in common.
+        no weight if a loss or gradient is not finite; to call, in all processes, these methods and
+        optimisers equally often, as they wait for each other; to draw outside `add_gradients` only
+        numbers that all processes may have in common.
 
         Args:
-            chunks: of each batch of the step what this process has of it, on the device; None
-                where it has no rows.
+            chunks: this process's rows of each batch of the step, on the device; None where it has
+                no rows.
 
         Returns:
             the sums of `add_gradients`, and the norm of the gradient before clipping, NaN if the
@@ -484,13 +475,13 @@ class BaseTrainer(ABC):
     ) -> tuple[Sums, bool]:
         """Add the gradient of the summed loss of some chunks.
 
-        `forward_batch` computes an output for each, the loss a value for each sequence. What is
-        drawn depends on the place in the data alone.
+        `forward_batch` computes an output for each chunk, the loss a value for each sequence.
+        Random draws depend on the place in the data alone.
 
         Args:
             chunks: as `step` takes them.
-            counts: whether metrics count their outputs, and their states are carried on; False
-                for a further pass over the same chunks.
+            counts: whether metrics count the outputs, and the states are carried on; False for a
+                further pass over the same chunks.
 
         Returns:
             the sums of this process, and whether the losses of all processes are finite.
@@ -499,7 +490,7 @@ class BaseTrainer(ABC):
         place = now.data_pass, now.batch, now.chunk
         with distributed.own_randomness(self.device, self.seed, *place):
             for number, chunk in enumerate(chunks):
-                loss = 0.0  # Of a process without a row of this batch.
+                loss = 0.0  # in a process without a row of this batch
                 if chunk is not None:
                     output, losses, loss = self._forward(self.model, chunk.batch, chunk.state)
                     if finite and (self._nonfinite or not math.isfinite(loss)):
@@ -507,7 +498,7 @@ class BaseTrainer(ABC):
                         self._report(f"{[*self._nonfinite, cause][0]} is not finite")
                     if counts and chunk.goes_on is not None:
                         self.stream.carry(number, chunk.goes_on, output.state)
-                # What is not finite in one process is dropped in all.
+                # A loss that is not finite in one process is dropped in all.
                 (dropped,) = distributed.all_reduce_max([not math.isfinite(loss)])
                 finite = finite and not dropped
                 if chunk is not None and not dropped:
@@ -521,7 +512,7 @@ class BaseTrainer(ABC):
     def apply_gradients(self, chunks: Sequence[Chunk | None]) -> float:
         """Update the weights by the gradient of some chunks; return its norm before clipping.
 
-        One that is not finite changes nothing.
+        A gradient that is not finite changes nothing.
         """
         self.optimizer_step.reduce(self.divisor(chunks))
         norm = self.optimizer_step.clip()
@@ -538,7 +529,7 @@ class BaseTrainer(ABC):
         return divisor
 
     def _complete_gradients(self, name: str, optimizer: Optimizer, *_: object) -> None:
-        """Sum the gradients of an optimiser that is kept over all processes, before it steps."""
+        """Sum a kept optimiser's gradients over all processes, before the optimiser steps."""
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         distributed.all_reduce_gradients(weights)
         gradients = [weight.grad for weight in weights if weight.grad is not None]
@@ -547,7 +538,7 @@ class BaseTrainer(ABC):
             self._report(f"the gradient of {name} is not finite")
 
     def _backward(self, loss: Tensor) -> None:
-        """Add the gradient of a summed loss; if `anomaly`, torch says what of it is not finite."""
+        """Add the gradient of a summed loss; with `anomaly`, torch names what is not finite."""
         try:
             loss.backward()
         except RuntimeError as error:
@@ -556,7 +547,7 @@ class BaseTrainer(ABC):
             raise
 
     def _report(self, why: str) -> None:
-        """Say, once an epoch, why a step is left out; if `anomaly`, end the run there."""
+        """Say, once an epoch, why a step is left out; with `anomaly`, end the run there."""
         why = f"step {self.progress.step + 1}: {why}"
         if self.settings.anomaly:
             raise self._failure(why)
@@ -580,21 +571,21 @@ class BaseTrainer(ABC):
     def _forward(
         self, model: nn.Module, batch: Batch, state: Carried | None = None
     ) -> tuple[Any, Tensor, float]:
-        """Return a network's output for a batch, the loss of each sequence, `(batch,)`, and its
-        sum."""
+        """Return a network's output for a batch, the losses of the sequences, `(batch,)`, and the
+        sum of these."""
         with self.autocast():
             output = self.forward_batch(model, batch, state)
         losses = self.loss(output, batch)
         return output, losses, losses.detach().cpu().double().sum().item()
 
     def _failure(self, what: str) -> TrainingFailed:
-        """Return the error with which a run ends that diverged."""
+        """Return the error with which a diverged run ends."""
         advice = "A smaller learning rate, clip_norm, or float32 may help"
         return TrainingFailed(f"{what}; {self.checkpoint.last_sound()}. {advice}")
 
     @torch.no_grad()
     def validate(self) -> dict[str, float] | None:
-        """Return the values of the validation split by name; None if a signal or failure ended it.
+        """Validate; return the values by name, or None if a signal or failure interrupted it.
 
         The random generators stay as they were.
         """
@@ -654,26 +645,31 @@ class BaseTrainer(ABC):
 
 
 def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool) -> list[str]:
-    """Return the names of the values logged after each epoch, also of a validation if there is one.
+    """Return the names of the values logged after each epoch.
+
+    Args:
+        loss, metrics: may be of a user's classes.
+        validates: whether there is a validation.
 
     Raises:
-        ConfigFault: if the loss or a metric, which may be a user's own, has none, or one that
-            another value has.
+        ConfigFault: if a name of the loss or of a metric is missing, or stands for two values.
     """
-    names: list[str] = []
-    # What else a row of metrics.csv has.
-    valid, others = [], {"epoch", "step", "skipped_steps", *Sums().rates()}
-    for key, part in [("loss", loss), *((f"metrics.{n}", one) for n, one in enumerate(metrics))]:
+    rates = [*Sums().rates()]
+    reserved = {"epoch", "step", "skipped_steps", *rates}  # further columns of metrics.csv
+    training: list[str] = []
+    validation: list[str] = []
+    keys = ["loss", *(f"metrics.{number}" for number in range(len(metrics)))]
+    for key, part in zip(keys, [loss, *metrics], strict=True):
         with trying(key, part, "one with a name"):
-            own = [*Sums().losses(loss.name)] if part is loss else [*part.names]
-            for name in own:
+            names = [*Sums().losses(loss.name)] if part is loss else [*part.names]
+            for name in names:
                 is_name = isinstance(name, str) and name.isidentifier()
-                if not is_name or name in {*others, *valid}:
+                if not is_name or name in {*reserved, *validation}:
                     expected = (
                         "one whose values have names of letters, digits and _ that no others "
                         f"have, not {name!r}"
                     )
                     raise ConfigFault(key, type(part).__name__, expected)
-            valid += own
-            names += own if part is loss or part.in_training else []
-    return [*names, *Sums().rates(), *(f"valid_{name}" for name in valid if validates)]
+            validation += names
+            training += names if part is loss or part.in_training else []
+    return [*training, *rates, *(f"valid_{name}" for name in validation if validates)]

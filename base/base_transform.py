@@ -9,12 +9,12 @@ from utils.checks import UserError
 
 
 class BaseTransform:
-    """A change of one sample's ink during training: subclasses define `change` or `__call__`.
+    """A change of a sample's ink during training: subclasses define `change` or `__call__`.
 
     `random` distinguishes augmentation (drawn for every sample and epoch) from preprocessing (the
     same every time, included in the normalisation). Augmentation `acts_on` the ink, from which
-    inputs and targets are then made; on the normalised inputs alone; or, by its `arguments`, on how
-    a picture of the ink is drawn.
+    inputs and targets are then made; on the normalised inputs alone; or, by its `arguments`, on the
+    way a picture of the ink is drawn.
     """
 
     random: ClassVar[bool] = False
@@ -34,10 +34,10 @@ class BaseTransform:
         """Return new `(ink, missing)`, leaving the given arrays as they are.
 
         Args:
-            ink: `(points, 3)` float32, source units (normalised units if it acts on inputs).
+            ink: `(points, 3)` float32, source units (normalised units for `acts_on = "inputs"`).
             missing: `(points,)` uint8, the points missing before each point.
             generator: the source of randomness.
-            place: `epoch`, where it takes that.
+            place: `epoch`, for `takes_epoch`.
         """
         ink = ink.copy()
         if self.change(ink, generator, **place) is not None:
@@ -50,5 +50,5 @@ class BaseTransform:
         raise NotImplementedError
 
     def arguments(self, generator: np.random.Generator) -> dict[str, float]:
-        """Return arguments of `utils.pictures.ink_picture`, if it acts on pictures."""
+        """Return arguments of `utils.pictures.ink_picture`, for `acts_on = "picture"`."""
         raise NotImplementedError

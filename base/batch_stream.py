@@ -1,8 +1,8 @@
 """The batches of training, whole or in chunks of their time steps.
 
-A step takes `accumulate` batches, a group. With truncation they are cut into chunks of so many time
-steps: each chunk makes an optimiser step, and the recurrent state is carried to the next (in one
-process only: a state would have to follow its sequence to another one).
+A step takes `accumulate` batches, a group. With truncation the batches are cut into chunks of
+`truncate` time steps: each chunk makes an optimiser step, and the recurrent state is carried to the
+next chunk (in one process only: a state would have to follow its sequence to another process).
 """
 
 import math
@@ -22,11 +22,11 @@ from utils.checks import UserError, described
 
 @dataclass
 class Chunk:
-    """What a step takes of a batch: all of it, or some time steps of the rows that have them."""
+    """The part of a batch in a step: the whole batch, or some time steps of rows that have them."""
 
     batch: Batch
     sequences: float
-    """Their number; a sequence that is cut counts by its share."""
+    """Number of sequences; a sequence that is cut counts by the fraction in the chunk."""
     state: Carried | None = None
     """Carried over from the chunk before, `(rows, ...)` each; None at the start."""
     goes_on: Tensor | None = None
@@ -34,7 +34,7 @@ class Chunk:
 
 
 class BatchStream:
-    """Yields this process's share of the batches of each step, pass after pass.
+    """Yields this process's rows of the batches of each step, pass after pass.
 
     A step: `load`; for each of `chunks` a forward pass and, if sequences are cut, `carry`; then
     `advance`.
@@ -42,16 +42,12 @@ class BatchStream:
     Args:
         parts: of the run: the loader, and the device that batches go to.
         settings: of the run.
-        state: of the run, whose progress and carried states this moves on.
+        state: of the run; the stream moves on its progress and carried states.
         stop: receives a failure of the loader.
     """
 
     def __init__(
-        self,
-        parts: TrainingParts,
-        settings: TrainingSettings,
-        state: RunState,
-        stop: StopRequest,
+        self, parts: TrainingParts, settings: TrainingSettings, state: RunState, stop: StopRequest
     ) -> None:
         self.loader, self.device = parts.train_loader, parts.device
         self.accumulate, self.truncate = settings.accumulate, settings.truncate
@@ -61,7 +57,7 @@ class BatchStream:
 
     @property
     def layout(self) -> dict[str, int | None]:
-        """What a position in the data counts."""
+        """The number of batches and the settings by which a position in the data counts."""
         settings = {"accumulate": self.accumulate, "truncate": self.truncate}
         return {"batches": len(self.loader), **settings}
 
@@ -86,12 +82,12 @@ class BatchStream:
         return True
 
     def chunks(self) -> list[Chunk | None]:
-        """Return what the step takes of each of its batches; None if this process has no rows."""
-        carried = zip(self._group, self.state.carried, strict=True)
-        return [batch and self._chunk(batch, state) for batch, state in carried]
+        """Return the chunk of each batch of the step; None where this process has no rows."""
+        pairs = zip(self._group, self.state.carried, strict=True)
+        return [batch and self._chunk(batch, state) for batch, state in pairs]
 
     def _chunk(self, batch: Batch, state: Carried | None) -> Chunk | None:
-        """Return what the step takes of a batch."""
+        """Return the chunk of a batch; None if no sequence reaches so far."""
         if self.truncate is None:
             return Chunk(batch, float(len(batch)))
         start = self.state.progress.chunk * self.truncate
@@ -105,16 +101,16 @@ class BatchStream:
     def carry(self, number: int, goes_on: Tensor, state: Carried) -> None:
         """Carry the state after a batch's chunk over to its next chunk, detached.
 
-        One that is not finite is dropped.
+        A state that is not finite is dropped.
 
         Args:
-            number: of the batch among those of the step.
-            goes_on: as of the chunk.
-            state: after it, `(rows, ...)` each.
+            number: of the batch in its step.
+            goes_on: of the chunk.
+            state: after the chunk, `(rows, ...)` each.
         """
-        own = {name: value[goes_on].detach().clone() for name, value in state.items()}
-        finite = all(bool(torch.isfinite(value).all()) for value in own.values())
-        self.state.carry(number, own if finite else None)
+        detached = {name: value[goes_on].detach().clone() for name, value in state.items()}
+        finite = all(bool(torch.isfinite(value).all()) for value in detached.values())
+        self.state.carry(number, detached if finite else None)
 
     def advance(self) -> None:
         """Move on to the next chunk, group of batches, or pass over the data."""
@@ -132,7 +128,7 @@ class BatchStream:
         return math.ceil(max(batch.inputs.shape[1] for batch in self._group) / self.truncate)
 
     def _states_fit(self) -> bool:
-        """Return whether the states are of the sequences that have time steps in the chunk."""
+        """Return whether the states fit the sequences that reach the chunk."""
         chunk, states = self.state.progress.chunk, self.state.carried
         if chunk >= self._num_chunks() or len(states) != len(self._group):
             return False
@@ -149,15 +145,15 @@ class BatchStream:
 
 
 def loaded(batches: Iterable[Batch | None], stop: StopRequest) -> Iterator[Batch | None]:
-    """Yield a loader's batches; if it fails, ask the run to stop and yield None last."""
+    """Yield a loader's batches; if the loader fails, ask the run to stop and yield None last."""
     try:
         yield from batches
-    # Of any kind, as of the user's own transforms; torch's if a worker was killed or timed out.
+    # Errors of the user's transforms, of any kind; torch's if a worker was killed or timed out.
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        is_told = isinstance(error, RuntimeError | OSError | EOFError | UserError)
-        cause = lines[0] if is_told else described(error)
-        if lines[0].startswith("Caught "):  # In a worker, whose traceback ends with its error.
+        says_enough = isinstance(error, RuntimeError | OSError | EOFError | UserError)
+        cause = lines[0] if says_enough else described(error)
+        if lines[0].startswith("Caught "):  # A worker's traceback, whose last line is the error.
             cause = lines[-1]
         stop.fail(TrainingFailed(f"the data loader or one of its workers failed: {cause[:200]}"))
         yield None

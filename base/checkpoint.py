@@ -31,7 +31,7 @@ Count: TypeAlias = Annotated[int, Range(0, 2**32)]
 
 
 class Checkpoint(TypedDict, total=False):
-    """What a checkpoint holds, as a dictionary of tensors and plain values."""
+    """The contents of a checkpoint: tensors and plain values by name."""
 
     format: Count
     # Needed to use the network: its architecture is `config.arch`; the weights are those to
@@ -49,8 +49,7 @@ class Checkpoint(TypedDict, total=False):
     metrics: dict[str, float]  # of the last epoch
     epoch: Count  # complete ones
     step: Count  # of the optimiser, of the whole run
-    # What only a resumed run needs, see `base.training_checkpoint`.
-    training: dict[str, Any]
+    training: dict[str, Any]  # for resuming alone, see `base.training_checkpoint`
 
 
 class CheckpointFile(NamedTuple):
@@ -64,7 +63,7 @@ NEEDED = {"format", "config", "state_dict", "normalisation"}
 
 BEST = "model_best.pth"
 SHOWN = 5
-"""Maximum number of files or weights that an error lists."""
+"""Files or weights that an error lists at most."""
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +82,7 @@ def checkpoint_name(epoch: int, step: int | None = None) -> str:
 
 
 def checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
-    """Return the checkpoints in `folder` (without the best one), newest first.
+    """Return the checkpoints in `folder` (without the best), newest first.
 
     The end of an epoch counts as newer than its steps.
     """
@@ -118,7 +117,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     The training state is checked when training resumes.
 
     Raises:
-        CheckpointError: naming the file and what is wrong with it.
+        CheckpointError: naming the file and its fault.
     """
     try:
         with open_file(path) as file:
@@ -144,14 +143,14 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def _checked(content: Any, size: int) -> Checkpoint:
-    """Return the contents of a file of `size` bytes with the names of today."""
+    """Return checked contents of a file of `size` bytes, under the present names."""
     if not isinstance(content, dict) or not content.keys() >= NEEDED:
         raise CheckpointError(f"not a checkpoint of this project (no {', '.join(sorted(NEEDED))})")
     content |= strict_json.plain({name: content.get(name) for name in ("config", "alphabet")})
     progress = children(children(content.get("training")).get("progress"))
     for values in (children(content.get("metrics")), progress):
         for name, value in values.items():
-            if isinstance(value, Tensor) and value.numel() == 1:  # As metrics once computed it.
+            if isinstance(value, Tensor) and value.numel() == 1:  # in old checkpoints
                 values[name] = value.item()
     weights, binder = content["state_dict"], Binder(lambda _: {})
     for name, kind in get_type_hints(Checkpoint, include_extras=True).items():
@@ -159,16 +158,14 @@ def _checked(content: Any, size: int) -> Checkpoint:
             binder.make(kind, content[name], name)
     for fault in binder.faults:
         raise CheckpointError(f"{fault.key} = {short(fault.value)}: {fault.expected}")
-    if content["format"] > FORMAT:
-        found = content["format"]
-        raise CheckpointError(
-            f"made by a newer version of this program: update it (format {found})"
-        )
+    if (version := content["format"]) > FORMAT:
+        newer = "made by a newer version of this program"
+        raise CheckpointError(f"{newer}: update it (format {version})")
     if not all(isinstance(name, str) and _is_plain(weights[name]) for name in weights):
         raise CheckpointError("state_dict: weights by name are needed")
     Normalisation.from_dict(content["normalisation"])
     Alphabet(content["alphabet"] or [])
-    # Strides can make a tensor many times as large as what is stored of it.
+    # Strides can make a tensor many times as large as its stored numbers.
     if sum(weight.nbytes for weight in weights.values()) > size:
         raise CheckpointError("its weights have more numbers than the file stores")
     return _migrated(content)
@@ -181,8 +178,8 @@ def _is_plain(weight: object) -> bool:
 
 
 def _migrated(content: Checkpoint) -> Checkpoint:
-    """Return contents with the present names: some networks in `saved/pretrained` have older ones,
-    and an argument that no longer means anything."""
+    """Return contents with the present names: some networks in `saved/pretrained` have older names,
+    and an argument `sink` that no longer has a meaning."""
     arguments = children(children(content["config"].get("arch")).get("args"))
     arguments.pop("sink", None)
     for old, new in (("halvings", "time_reductions"), ("masked", "mask_ratio")):
@@ -199,11 +196,11 @@ def _migrated(content: Checkpoint) -> Checkpoint:
 def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None) -> CheckpointFile:
     """Return the newest complete checkpoint of a run's folder.
 
-    If there is no other, the best one is used. The log says what is wrong with newer ones.
+    If there is no other, the best checkpoint is used. The log names the faults of newer files.
 
     Args:
         folder: of the run.
-        before: the file that this found before, which is not used, nor are those newer than it.
+        before: a file in the folder; only older checkpoints are tried.
 
     Raises:
         CheckpointError: if there is none.
@@ -214,27 +211,27 @@ def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None
     paths = [*checkpoints(folder), *folder.glob(BEST)]
     for path in paths[paths.index(before) + 1 :] if before else paths:
         try:
-            found = load_checkpoint(path)
+            content = load_checkpoint(path)
         except CheckpointError as error:
             skipped.append(str(error))
             continue
         for cause in skipped:
             log.warning("skipped %s", cause)
-        return CheckpointFile(path, found)
+        return CheckpointFile(path, content)
     runs = [run for place in ("*", "*/*", "models/*/*") for run in folder.glob(place)]
-    inside = sorted(str(run) for run in runs if checkpoints(run))
+    complete = sorted(str(run) for run in runs if checkpoints(run))
     raise CheckpointError(
         f"{folder}: no complete checkpoint found{listed(skipped)}"
-        + (f"; there are some in {', '.join(inside[-3:])}" if inside else "")
+        + (f"; there are some in {', '.join(complete[-3:])}" if complete else "")
     )
 
 
 def find_checkpoint(path: str | os.PathLike[str]) -> CheckpointFile:
-    """Return the checkpoint that `path` means: a file, the newest complete one of a
-    folder, or, if neither exists, the pretrained network of that name.
+    """Return the checkpoint that `path` means: a file, the newest complete checkpoint in a folder,
+    or, if neither exists, the pretrained network of that name.
 
     Raises:
-        CheckpointError: if there is none, or what is wrong with the file.
+        CheckpointError: if there is no checkpoint, or the file is not sound.
     """
     path = resolve_checkpoint(path)
     if path.is_dir():
@@ -243,7 +240,7 @@ def find_checkpoint(path: str | os.PathLike[str]) -> CheckpointFile:
 
 
 def to_share(checkpoint: Checkpoint) -> Checkpoint:
-    """Return a checkpoint without its training state and what describes the machine or person.
+    """Return a checkpoint without its training state, and without paths of the machine or person.
 
     Weights are in half precision (11-bit significand). They load like any others, and fine-tuning
     starts from them with a fresh optimiser.
@@ -270,7 +267,7 @@ def load_weights(
     """Load weights, from the file `source`, into `model`, strictly.
 
     Raises:
-        CheckpointError: if they are of another architecture, naming what differs, or not finite.
+        CheckpointError: if names or shapes differ, naming these, or a weight is not finite.
     """
     check_weights(model, state, source)
     if lost := [name for name, value in state.items() if not torch.isfinite(value).all()]:
@@ -288,13 +285,13 @@ def check_weights(
 
     Args and raises: as `load_weights`.
     """
-    own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in state.items()}
-    differing = [
-        f"{short(name)[1:-1]}: shape {found.get(name, 'none')} instead of {own.get(name, 'none')}"
-        for name in sorted(own | found)
-        if own.get(name) != found.get(name)
-    ]
+    needed = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    stored = {name: tuple(value.shape) for name, value in state.items()}
+    differing = []
+    for name in sorted(needed | stored):
+        shape, expected = stored.get(name, "none"), needed.get(name, "none")
+        if shape != expected:
+            differing.append(f"{short(name)[1:-1]}: shape {shape} instead of {expected}")
     if differing:
         raise CheckpointError(
             f"{source}: its weights do not fit the config's architecture:{listed(differing)}"
@@ -302,11 +299,11 @@ def check_weights(
 
 
 def listed(lines: Sequence[str]) -> str:
-    """Return the first of some lines, each on a line of its own, and how many more there are."""
+    """Return the first lines, indented on lines of their own, and the number of further lines."""
     more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
     return "".join(f"\n  {line}" for line in [*lines[:SHOWN], *more])
 
 
 def filled(kind: type, values: Mapping[str, Any]) -> Any:
-    """Return a dataclass with its fields from `values`, which may have more."""
+    """Return a dataclass with its fields from `values`, which may have further items."""
     return kind(**{field.name: values[field.name] for field in fields(kind)})

@@ -11,12 +11,12 @@ from base import distributed
 from utils.checks import UserError, device_name
 
 layers_are_plain: ContextVar[bool] = ContextVar("layers_are_plain", default=False)
-"""Whether this is inside `plain_layers`."""
+"""Whether the present code runs inside `plain_layers`."""
 
 
 @contextmanager
 def plain_layers() -> Iterator[None]:
-    """Inside, layers are made of torch operations that can be differentiated more than once."""
+    """Inside, layers are made of torch operations that can be differentiated twice."""
     token = layers_are_plain.set(True)
     try:
         with torch.backends.cudnn.flags(enabled=False):
@@ -28,11 +28,11 @@ def plain_layers() -> Iterator[None]:
 def resolve_device(name: str) -> torch.device:
     """Return the device called `name`: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
 
-    `auto` takes CUDA, else MPS, else the CPU. Of several processes each gets a GPU of its own, or
+    `auto` takes CUDA, else MPS, else the CPU. Each of several processes gets another GPU, or
     computes on the CPU.
 
     Raises:
-        UserError: if there is no such device here.
+        UserError: if this machine has no such device.
     """
     several = distributed.world_size() > 1
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -1,16 +1,16 @@
 """Training in several processes, as torchrun starts them; no other module knows torch.distributed.
 
-Each process ("rank") has the whole network and computes its share of every batch. What they
-compute is added up, and then every process makes the same step with the same numbers: the same
-gradient, the same noise on the weights, the same decision to skip, stop, save or reduce the rate.
+Each process ("rank") has the whole network and computes its rows of every batch. The results are
+added up, and then every process makes the same step with the same numbers: the same gradient, the
+same noise on the weights, the same decision to skip, stop, save or reduce the rate.
 
-The gradient is summed by one flat all-reduce after the local backward passes, and not by torch's
-`DistributedDataParallel`: that averages over ranks as if each had the same number of points, and
+The gradient is summed by a flat all-reduce after the local backward passes, and not by torch's
+`DistributedDataParallel`: DDP averages over ranks as if each had the same number of points, and
 needs every rank to make the same backward passes, while here a small last batch may leave a rank
-without any sequence. A sum that is divided once by the sum of the divisors is exact. What is lost
-is that DDP communicates while it computes: of 3.7 million weights 15 MB a step.
+without any sequence. A sum that is divided once by the sum of the divisors is exact. DDP would
+communicate while it computes, which saves little: 3.7 million weights are 15 MB a step.
 
-In one process nothing is started, and all functions return what they were given.
+In a single process nothing is started, and all functions return their arguments.
 """
 
 import os
@@ -28,13 +28,15 @@ from tqdm import tqdm
 
 from utils.checks import first_line
 
-Value, Item = TypeVar("Value"), TypeVar("Item")
+Value = TypeVar("Value")
+Item = TypeVar("Item")
 
 LAUNCHER = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 """Environment variables that torchrun sets for each process."""
 
 PATIENCE = timedelta(hours=2)
-"""How long to wait for other processes (assumed: longer than parsing a dataset takes)."""
+"""Longest wait for other processes (assumed: longer than parsing a dataset takes)."""
+_LOST = "another process of this run has ended"
 
 _store: "dist.Store | None" = None
 
@@ -45,7 +47,7 @@ class Lost(Exception):
 
 @contextmanager
 def started() -> Iterator[None]:
-    """Inside, this process is one of those that torchrun started, if it did."""
+    """Inside, this process can reach the other processes that torchrun started, if any."""
     global _store
     if not os.environ.keys() >= LAUNCHER:
         yield
@@ -54,9 +56,9 @@ def started() -> Iterator[None]:
     if torch.cuda.is_available() and dist.is_nccl_available():
         backend = "cpu:gloo,cuda:nccl"
         torch.cuda.set_device(local_rank() % torch.cuda.device_count())
-    # Its functions have the group that exists when it is first imported as a default, and torch
-    # imports it with the first optimizer. A group that is kept has threads at the interpreter's
-    # end, and one that then frees a tensor aborts the process (pytorch/pytorch#179291).
+    # Functions of this module keep the group that exists at its first import as a default, and
+    # torch imports it with the first optimizer. A kept group has threads at the interpreter's end,
+    # and a thread that then frees a tensor aborts the process (pytorch/pytorch#179291).
     from torch.distributed import nn  # noqa: F401
 
     _store, number, count = next(dist.rendezvous("env://", timeout=PATIENCE))
@@ -68,8 +70,8 @@ def started() -> Iterator[None]:
         store=dist.PrefixStore("group", _store),
     )
     yield
-    # All wait for all. Only here: after an error the others may wait for this process elsewhere,
-    # until it ends.
+    # All processes wait for each other; not after an error, when the others may be waiting
+    # elsewhere, until this process ends.
     all_reduce_sum([0])
     dist.destroy_process_group()
     _store = None
@@ -107,10 +109,10 @@ def claim_message(message: str) -> bool:
     if _store is None:
         return True
     try:
-        anything, same = _store.add("messages", 1), _store.add(f"message {message}", 1)
+        messages, repeats = _store.add("messages", 1), _store.add(f"message {message}", 1)
     except RuntimeError:  # torchrun has exited too.
         return True
-    return anything == 1 if message.startswith(_LOST) else same == 1
+    return messages == 1 if message.startswith(_LOST) else repeats == 1
 
 
 @contextmanager
@@ -139,7 +141,7 @@ def all_reduce_max(values: Sequence[float]) -> list[float]:
 
 
 def broadcast_object(make: Callable[[], Value]) -> Value:
-    """Return what `make` returns in the main process; it is called nowhere else."""
+    """Return the result of `make`, which the main process alone calls."""
     if world_size() == 1:
         return make()
     value = [make() if is_main() else None]
@@ -183,9 +185,6 @@ def _reduced(values: Sequence[float], operation: "dist.ReduceOp") -> list[float]
     tensor = torch.tensor(values, dtype=torch.float64)
     _call(dist.all_reduce, tensor, operation)
     return [type(value)(total) for value, total in zip(values, tensor.tolist(), strict=True)]
-
-
-_LOST = "another process of this run has ended"
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> None:

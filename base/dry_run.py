@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
-from base.base_metric import as_floats, unfit
+from base.base_metric import as_floats, contract_error
 from base.batch_stream import Chunk
 from base.config import user_modules
 from base.distributed import Lost
@@ -30,31 +30,31 @@ from utils.checks import ConfigFault, UserError, described
 log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-3
-"""How far losses may differ that should be equal, relative to them; assumed."""
+"""Largest difference of losses that should be equal, absolute and relative (assumed)."""
 PLAIN = (int, float, str, list, tuple, dict, set, np.ndarray, Tensor, type(None))
-"""What a state consists of."""
+"""Types of the values that a state consists of."""
 RANDOM = (random.Random, np.random.Generator, np.random.RandomState)
-"""Generators, which have a state of their own."""
+"""Types of random generators."""
 IN_BUFFER = "keep it as a tensor in a buffer (register_buffer)"
 IN_STATE = "keep it by state_dict and load_state_dict"
 TAKES_STATE = "one whose load_state_dict takes what state_dict returns: tensors, plain values"
 OF_MODULES = vars(nn.Module()).keys()
 """Attributes of all modules."""
 DRAWS = 4
-"""Other draws that have to give the same loss, where it is said to draw nothing (assumed: teacher
-forcing of nine characters in ten draws nothing for two texts once in a hundred times)."""
+"""Other draws for which a network has to give the same loss to count as drawing nothing (assumed:
+teacher forcing of nine characters in ten draws nothing for two texts once in a hundred times)."""
 
 
 def dry_run(trainer: Any) -> None:
     """Try network, loss, metrics, `extra_metrics` and a step on two samples; then put all back.
 
-    A run that goes on is only warned of what a new one is refused for.
+    A fault that refuses a new run is only a warning in a run that goes on.
 
     Args:
         trainer: a `BaseTrainer`, which calls this.
 
     Raises:
-        UserError: naming what does not do what it has to.
+        UserError: naming the part that fails, and what is expected of it.
     """
     try:
         with random_state_kept(), _put_back(trainer), torch.no_grad():
@@ -66,7 +66,7 @@ def dry_run(trainer: Any) -> None:
 
 
 def _try_parts(trainer: Any) -> None:
-    """Try the parts of a run, which may change what `_put_back` puts back."""
+    """Try the parts of a run; only states that `_put_back` restores may change."""
     batch, precision = _two_samples(trainer), ""
     if trainer.settings.precision != "float32":
         precision = "; not all of torch has trainer.args.precision other than float32"
@@ -77,11 +77,11 @@ def _try_parts(trainer: Any) -> None:
     with trying("trainer", trainer, "a trainer"):
         values |= sums.losses(trainer.loss.name)
         extra = as_floats(trainer.extra_metrics(values, sums), trainer)
-    if again := extra.keys() & values.keys():
-        expected = f"one whose extra_metrics have names of their own, not {min(again)!r}"
+    if repeated := extra.keys() & values.keys():
+        expected = f"one whose extra_metrics have names of their own, not {min(repeated)!r}"
         raise ConfigFault("trainer", type(trainer).__name__, expected)
     if _has_user_parts(trainer):
-        # In pairs, each sample is one of its person's, as for a contrastive loss.
+        # In pairs, so that a contrastive loss finds two samples of each person.
         pairs = batch.map(lambda values: values.repeat_interleave(2, 0))
         _compare_padded(trainer, pairs)
         _compare_rebuilt(trainer, batch)
@@ -99,10 +99,10 @@ def _has_user_parts(trainer: Any) -> bool:
 
 @contextmanager
 def _put_back(trainer: Any) -> Iterator[None]:
-    """Put back afterwards what has a state, as a checkpoint does, and plain attributes.
+    """Put back afterwards all states, as a checkpoint does, and plain attributes.
 
     Raises:
-        ConfigFault: if a part does not take back what its `state_dict` returned.
+        ConfigFault: if a part's `load_state_dict` does not take what its `state_dict` returned.
     """
     parts = trainer.optimizer_step.stateful | trainer.checkpoint.stateful
     unkept = {
@@ -142,13 +142,14 @@ def _put_back(trainer: Any) -> Iterator[None]:
 
 
 def _block(name: str) -> str:
-    """Return the key in a config of what has a state and this name."""
+    """Return the key in a config of the part that is saved under a name."""
     return name if name in ("loss", "optimizer", "lr_scheduler") else "trainer"
 
 
 def _plain_attributes(owner: Any, trainer: Any) -> dict[str, Any]:
-    """Return copies of the numbers, tensors and lists that a part has as attributes."""
-    shared = [one for one in vars(trainer).values() if not isinstance(one, PLAIN + RANDOM)]
+    """Return copies of the numbers, tensors and lists among the attributes of a part."""
+    # Lists may hold the trainer's networks and the like, which are not copied.
+    shared = [part for part in vars(trainer).values() if not isinstance(part, PLAIN + RANDOM)]
     shared += [trainer.metrics, trainer.valid_metrics]
     plain = {
         name: value
@@ -156,11 +157,11 @@ def _plain_attributes(owner: Any, trainer: Any) -> dict[str, Any]:
         if name not in OF_MODULES and isinstance(value, PLAIN + RANDOM)
     }
     with trying("trainer", owner, "one whose numbers, tensors and lists can be copied"):
-        return copy.deepcopy(plain, {id(one): one for one in shared})
+        return copy.deepcopy(plain, {id(part): part for part in shared})
 
 
 def _put_back_attributes(owner: Any, before: dict[str, Any], *, warns: bool) -> None:
-    """Put back what `_plain_attributes` returned; warn of what changed and no checkpoint has."""
+    """Put back what `_plain_attributes` returned; warn of changes that no checkpoint keeps."""
     is_module = isinstance(owner, nn.Module)
     changed, state = {}, {} if is_module else copy.deepcopy(owner.state_dict())
     for name in sorted(vars(owner).keys() - OF_MODULES):
@@ -171,7 +172,7 @@ def _put_back_attributes(owner: Any, before: dict[str, Any], *, warns: bool) -> 
         elif name in before and _differ(before[name], value):
             changed[name] = value
             vars(owner)[name] = before[name]
-    if state and changed:  # What comes back with it is kept.
+    if state and changed:  # An attribute that this changes again is kept in the state.
         owner.load_state_dict(state)
     for name, value in changed.items():
         is_kept = state and not _differ(value, getattr(owner, name, None))
@@ -188,12 +189,12 @@ def _warn_of_loss(owner: Any, name: str, remedy: str) -> None:
 
 
 def _two_samples(trainer: Any) -> Batch:
-    """Return a batch of two samples, of different lengths if there are such."""
+    """Return a batch of two samples, if possible of different lengths."""
     loader, lengths = trainer.train_loader, trainer.train_loader.batch_sampler.lengths
     other = int(np.argmax(lengths != lengths[0]))  # The first that differs, 0 if none does.
     first, again, second = (loader.dataset[0, number] for number in (0, 0, other))
     if pickle.dumps(first) != pickle.dumps(again):
-        kinds = ", ".join(type(one).__name__ for one in loader.dataset.augmentation)
+        kinds = ", ".join(type(change).__name__ for change in loader.dataset.augmentation)
         expected = (
             "transforms without a state, that draw from generator: a sample drawn twice differs"
         )
@@ -202,15 +203,15 @@ def _two_samples(trainer: Any) -> Batch:
 
 
 def _tried_network(trainer: Any, batch: Batch, precision: str) -> Any:
-    """Return what the network makes of a batch, which is of the right type and can be used."""
+    """Return the network's output for a batch, once its type and its use are checked."""
     model, before = trainer.evaluated_model.eval(), copy.deepcopy(batch)
     with trying("trainer", trainer, "one whose forward_batch takes a model, a batch and a state"):
         inspect.signature(trainer.forward_batch).bind(model, batch, None)
     wanted = f"a network that {trainer.task}"
     with trying("arch", model, wanted, precision), trainer.autocast():
         output = trainer.forward_batch(model, batch, None)
-    if not isinstance(output, made := trainer.output_type):
-        expected = f"a network whose forward returns the {made.__name__} of {made.__module__}"
+    if not isinstance(output, kind := trainer.output_type):
+        expected = f"a network whose forward returns the {kind.__name__} of {kind.__module__}"
         raise ConfigFault("arch", type(model).__name__, expected)
     _check_unchanged(trainer, before, batch)
     wanted = f"a network that can {trainer.use.split()[0]}"
@@ -221,7 +222,6 @@ def _tried_network(trainer: Any, batch: Batch, precision: str) -> Any:
 
 
 def _check_unchanged(trainer: Any, before: Batch, batch: Batch) -> None:
-    """Raise a ConfigFault if a batch is not what it was before."""
     for name, value in vars(before).items():
         if _differ(value, vars(batch)[name]):
             expected = f"one that changes nothing of a batch in place, as its {name}"
@@ -229,7 +229,6 @@ def _check_unchanged(trainer: Any, before: Batch, batch: Batch) -> None:
 
 
 def _tried_loss(loss: BaseLoss, output: Any, batch: Batch) -> Tensor:
-    """Return the loss of each sequence of a batch."""
     expected, name = "one that returns a value for each sequence", type(loss).__name__
     with trying("loss", loss, expected):
         losses = loss(output, batch)
@@ -247,20 +246,19 @@ def _tried_loss(loss: BaseLoss, output: Any, batch: Batch) -> Tensor:
 
 
 def _tried_metrics(trainer: Any, output: Any, batch: Batch) -> dict[str, float]:
-    """Return the values of the metrics."""
     values: dict[str, float] = {}
     for number, metric in enumerate(copy.deepcopy(trainer.valid_metrics)):
         with trying(f"metrics.{number}", metric, "a metric"):
-            lacks = unfit(metric, output, batch)
+            error = contract_error(metric, output, batch)
             metric.update(output, batch)
             values |= as_floats(metric.compute(), metric)
-        if lacks:
-            raise ConfigFault(f"metrics.{number}", type(metric).__name__, lacks)
+        if error:
+            raise ConfigFault(f"metrics.{number}", type(metric).__name__, error)
     return values
 
 
 def _losses(trainer: Any, model: nn.Module, batch: Batch) -> Tensor:
-    """Return the loss of each sequence as it is now: from call to call a loss may warm up."""
+    """Return the loss of each sequence, by a copy: a loss may warm up from call to call."""
     with trying("loss", trainer.loss, "one that can be copied"):
         loss = copy.deepcopy(trainer.loss)
     wanted = "one whose forward_batch works in training as in validation"
@@ -270,7 +268,7 @@ def _losses(trainer: Any, model: nn.Module, batch: Batch) -> Tensor:
 
 
 def _compare_padded(trainer: Any, batch: Batch) -> None:
-    """Refuse a loss that counts, or a network that sees, what pads sequences."""
+    """Refuse a loss that counts padding, or a network that sees it."""
     padded = _with_empty_steps(batch)
     _compare_losses(trainer, trainer.evaluated_model.eval(), batch, padded)
     model = trainer.model.train()
@@ -279,19 +277,19 @@ def _compare_padded(trainer: Any, batch: Batch) -> None:
             module.eval()
     first = _losses(trainer, model, batch)
     for _ in range(DRAWS):
-        torch.rand(1)  # The next loss is of other random numbers, on a GPU as well.
+        torch.rand(1)  # So that the next loss draws other numbers, on a GPU as well.
         torch.rand(1, device=trainer.device)
         if not torch.equal(first, _losses(trainer, model, batch)):
-            return  # What is drawn depends on the number of steps.
+            return  # The network draws, and how much it draws depends on the number of steps.
     _compare_losses(trainer, model, batch, padded)
 
 
 def _compare_losses(trainer: Any, model: nn.Module, batch: Batch, padded: Batch) -> None:
     """Refuse a loss or network for which padding makes a difference."""
-    without, beside = (_losses(trainer, model, one) for one in (batch, padded))
+    without, beside = _losses(trainer, model, batch), _losses(trainer, model, padded)
     if not _are_equal(without, beside):
-        row, is_own = int((without - beside).abs().argmax()), user_modules.defines(trainer.loss)
-        key, part = ("loss", trainer.loss) if is_own else ("arch", trainer.model)
+        row, is_users = int((without - beside).abs().argmax()), user_modules.defines(trainer.loss)
+        key, part = ("loss", trainer.loss) if is_users else ("arch", trainer.model)
         expected = (
             "one with which a sequence has the same loss with empty steps behind it, as beside a "
             "longer one: neither loss nor network sees padding (batch.mask is False there), and "
@@ -316,7 +314,7 @@ def _with_empty_steps(batch: Batch) -> Batch:
 
 
 def _compare_rebuilt(trainer: Any, batch: Batch) -> None:
-    """Refuse a network that a checkpoint does not hold whole."""
+    """Refuse a network that is more than a checkpoint holds."""
     if trainer.rebuild is None:
         return
     model = trainer.evaluated_model.eval()
@@ -331,12 +329,12 @@ def _compare_rebuilt(trainer: Any, batch: Batch) -> None:
         raise ConfigFault("arch", type(model).__name__, expected)
 
 
-def _are_equal(one: Tensor, other: Tensor) -> bool:
-    return torch.allclose(one, other, TOLERANCE, TOLERANCE, equal_nan=True)
+def _are_equal(first: Tensor, second: Tensor) -> bool:
+    return torch.allclose(first, second, TOLERANCE, TOLERANCE, equal_nan=True)
 
 
 def _try_chunks(trainer: Any, batch: Batch) -> None:
-    """Warn if a chunk gives the same whatever came before it."""
+    """Warn if a chunk's loss does not depend on the state before it."""
     model, chunk = trainer.evaluated_model, batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
     with trying("trainer", trainer, "one whose forward_batch takes the state of the chunk before"):
         first = trainer.forward_batch(model, chunk, None)
@@ -359,7 +357,6 @@ def _try_gradient(trainer: Any, batch: Batch) -> None:
 
 
 def _try_step(trainer: Any, batch: Batch) -> None:
-    """Make a step."""
     before = copy.deepcopy(batch)
     trainer.optimizer_step.start(0)
     expected = "one whose step takes chunks, and returns Sums and the norm of the gradient"
@@ -392,7 +389,7 @@ def _differ(before: Any, after: Any) -> bool:
 
 
 def try_state(key: str, part: Any) -> None:
-    """Raise a ConfigFault if a checkpoint cannot keep the state of a part, whose key this is."""
+    """Raise a ConfigFault for `key` if a checkpoint cannot keep the state of the part there."""
     with trying(key, part, TAKES_STATE):
         file = io.BytesIO()
         torch.save(part.state_dict(), file)
@@ -401,7 +398,7 @@ def try_state(key: str, part: Any) -> None:
             saved = torch.load(file, weights_only=True)
         except pickle.UnpicklingError:
             raise ConfigFault(key, type(part).__name__, TAKES_STATE) from None
-        part.load_state_dict(copy.deepcopy(saved))  # Which torch's CyclicLR changes.
+        part.load_state_dict(copy.deepcopy(saved))  # torch's CyclicLR changes its argument.
     if _differ(saved, part.state_dict()):
         expected = f"{TAKES_STATE}; afterwards it has another state"
         raise ConfigFault(key, type(part).__name__, expected)
@@ -409,7 +406,8 @@ def try_state(key: str, part: Any) -> None:
 
 @contextmanager
 def trying(key: str, block: object, wanted: str, hint: str = "") -> Iterator[None]:
-    """Inside, turn an error of a block's own code into a ConfigFault that says what is wanted."""
+    """Inside, turn an error in the code of a config's block into a ConfigFault; `wanted` says what
+    is expected of the block."""
     try:
         yield
     except (UserError, OSError, Lost):

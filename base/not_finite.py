@@ -1,4 +1,4 @@
-"""Where what is not finite comes from."""
+"""The origin of values that are not finite."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -18,22 +18,22 @@ from base.random_state import random_state_kept
 def watched(model: nn.Module) -> Iterator[list[str]]:
     """Yield a list of the modules whose output is not finite, in the order of their calls inside.
 
-    Only calls in training are looked at. Minus infinity, as of what is masked, counts as finite.
+    Only calls in training count. Minus infinity, as in a mask, counts as finite.
     """
-    found: list[str] = []
+    modules: list[str] = []
 
     def look(name: str, module: nn.Module, _: object, output: Any) -> None:
         if module.training and not _finite(output):
-            found.append(f"the output of {name or 'the network'} ({type(module).__name__})")
+            modules.append(f"the output of {name or 'the network'} ({type(module).__name__})")
 
     with ExitStack() as hooks:
         for name, module in model.named_modules():
             hooks.callback(module.register_forward_hook(partial(look, name)).remove)
-        yield found
+        yield modules
 
 
 def cause_of_loss(model: nn.Module, forward: Callable[..., object], chunk: Chunk) -> str:
-    """Return where what makes a loss not finite comes from, by another forward pass.
+    """Return the origin of a loss that is not finite, by another forward pass.
 
     Args:
         model: the network.
@@ -50,7 +50,7 @@ def cause_of_loss(model: nn.Module, forward: Callable[..., object], chunk: Chunk
 
 
 def cause_of_gradient(model: nn.Module) -> str:
-    """Return whose gradient is not finite: the weight nearest to the output, and how many."""
+    """Name the weight nearest to the output whose gradient is not finite, and count the others."""
     names = [
         name
         for name, weight in model.named_parameters()

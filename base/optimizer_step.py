@@ -1,4 +1,4 @@
-"""How gradients become weights: clipping, noise, the step, the schedule, the average."""
+"""Steps of an optimiser: clipping, noise on the weights, schedule, average of the weights."""
 
 import copy
 import logging
@@ -24,20 +24,20 @@ from utils.strict_json import without
 log = logging.getLogger(__name__)
 
 State = dict[str, Any]
-"""As torch's own: tensors and plain values by name."""
+"""Tensors and plain values by name, as torch's."""
 
 PLATEAU = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
-"""What ReduceLROnPlateau has seen, in its state; the rest are its settings."""
+"""The names in ReduceLROnPlateau's state that change; the others are settings."""
 
 
 class OptimizerStep:
-    """Makes the steps of an optimiser, and holds all that they depend on except the data.
+    """Makes the steps of an optimiser, and holds all that these depend on except the data.
 
     A step: `start`; inside `noisy()` any number of forward passes, each followed by `backward()`
     of a summed loss; then `reduce`, `clip` and, if the norm is finite, `update`.
 
     Args:
-        parts: of the run: the network, its optimiser and the schedule of that.
+        parts: of the run: the network, the optimiser, the schedule.
         settings: of the run.
     """
 
@@ -46,32 +46,33 @@ class OptimizerStep:
         self.lr_scheduler = parts.lr_scheduler
         self.settings, self.warmup_factor = settings, 1.0
         self.clip_norm = math.inf if settings.clip_norm is None else settings.clip_norm
-        self.weights = [one for group in self.optimizer.param_groups for one in group["params"]]
+        groups = self.optimizer.param_groups
+        self.weights = [weight for group in groups for weight in group["params"]]
         self.average = None
         if settings.ema_decay is not None:
             self.average = AveragedModel(self.model, multi_avg_fn=self._move_average)
         schedule = self.lr_scheduler.state_dict() if self.lr_scheduler else None
-        groups = without(self.optimizer.param_groups, lambda name, _: name == "params")
-        start = {"optimizer_start": groups, "lr_scheduler_start": schedule}
-        self._start = copy.deepcopy(start)  # Steps change what torch returns.
-        # Of a schedule that steps first, after skipped steps or where it is resumed.
+        settings_of_groups = without(groups, lambda name, _: name == "params")
+        start = {"optimizer_start": settings_of_groups, "lr_scheduler_start": schedule}
+        self._start = copy.deepcopy(start)  # Steps change torch's dictionaries.
+        # torch warns of schedules that step first, as after skipped steps or when resumed.
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
 
     @property
     def evaluated_model(self) -> nn.Module:
-        """The network with the weights to evaluate with: their average, if there is one."""
+        """The network with the weights to evaluate with: the average, if there is one."""
         return self.model if self.average is None else self.average.module
 
     @property
     def stateful(self) -> dict[str, Any]:
-        """What a step changes, by name; each has a `state_dict`."""
+        """The parts that a step changes, by name; each has a `state_dict`."""
         parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer}
         parts["lr_scheduler"] = self.lr_scheduler
         return {name: part for name, part in parts.items() if part is not None}
 
     @property
     def learning_rate(self) -> float:
-        """The rate of the step that was started."""
+        """The rate of the present step."""
         return self.warmup_factor * float(self.optimizer.param_groups[0]["lr"])
 
     def start(self, number: int) -> None:
@@ -81,8 +82,8 @@ class OptimizerStep:
 
     @contextmanager
     def noisy(self) -> Iterator[None]:
-        """Inside, each weight has Gaussian noise, if that is configured (the paper, section 4.2);
-        afterwards it is what it was, exactly."""
+        """Inside, each weight has Gaussian noise, if configured (the paper, section 4.2);
+        afterwards the weights are exactly as before."""
         if self.settings.weight_noise == "off":
             yield
             return
@@ -104,7 +105,7 @@ class OptimizerStep:
         torch._foreach_div_(gradients, float(divisor))
 
     def clip(self) -> float:
-        """Clip the gradient if it is finite; return its norm before that."""
+        """Clip the gradient if it is finite; return its norm before clipping."""
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         total = nn.utils.get_total_norm(gradients)
         norm = float(total)
@@ -130,27 +131,27 @@ class OptimizerStep:
             step_schedule(self.lr_scheduler)
 
     def end_epoch(self, value: float | None) -> None:
-        """Advance a schedule that steps by epochs; `value` is what ReduceLROnPlateau looks at."""
+        """Advance a schedule that steps by epochs; `value` is for ReduceLROnPlateau."""
         if self.settings.schedule_by == "epoch":
             step_schedule(self.lr_scheduler, value)
 
     @torch.no_grad()
     def _move_average(self, average: list[Tensor], weights: list[Tensor], _: Tensor) -> None:
-        """Move an average towards the weights, the faster the fewer it is of.
+        """Move the average towards the weights, faster while the average is of few steps.
 
-        The share that is kept is that of TensorFlow's ExponentialMovingAverage with `num_updates`:
-        else the first weights would be seen for many times 1 / (1 - decay) steps.
+        The decay is as in TensorFlow's ExponentialMovingAverage with `num_updates`: otherwise the
+        first weights would show for many times 1 / (1 - decay) steps.
         """
         count = int(self.average.n_averaged)
-        kept = min(self.settings.ema_decay, (1 + count) / (10 + count))
-        torch._foreach_lerp_(average, weights, 1 - kept)
+        decay = min(self.settings.ema_decay, (1 + count) / (10 + count))
+        torch._foreach_lerp_(average, weights, 1 - decay)
 
     def are_finite(self) -> bool:
         """Return whether all weights are finite."""
         return all(bool(torch.isfinite(weight).all()) for weight in self.weights)
 
     def state_dict(self) -> State:
-        """Return what resuming needs beside the weights of `evaluated_model`."""
+        """Return the state that resuming needs beside the weights of `evaluated_model`."""
         return {
             "model": None if self.average is None else self.model.state_dict(),
             "averaged": None if self.average is None else int(self.average.n_averaged),
@@ -161,23 +162,18 @@ class OptimizerStep:
         }
 
     def load_state_dict(
-        self,
-        state: State,
-        evaluated: Mapping[str, Tensor],
-        source: Path,
-        epochs: int,
-        steps: int,
+        self, state: State, evaluated: Mapping[str, Tensor], source: Path, epochs: int, steps: int
     ) -> None:
-        """Restore what `state_dict` returned; settings stay as they are.
+        """Restore a state that `state_dict` returned; settings stay as they are.
 
         Args:
             state: as `state_dict` returned it, possibly damaged since.
-            evaluated: the weights of `evaluated_model` then.
+            evaluated: the saved weights of `evaluated_model`.
             source: the file, for messages.
-            epochs, steps: made so far; in steps of the present size.
+            epochs, steps: made so far; the steps as if all had had the present size.
 
         Raises:
-            Exception: of any kind, if something does not fit.
+            Exception: of any kind, if the state does not fit.
         """
         used, kind = state["optimizer_type"], type(self.optimizer).__name__
         if used == kind:
@@ -191,9 +187,9 @@ class OptimizerStep:
         self._restore_schedule(state, steps if self.settings.schedule_by == "batch" else epochs)
 
     def _restore_schedule(self, state: State, count: int) -> None:
-        """Step the schedule to where it was, or `count` times if settings have changed.
+        """Step the schedule to its saved place, or `count` times if settings have changed.
 
-        What a plateau has reduced stands, unless the rate that it began with has changed.
+        Rates that a plateau has reduced are kept, unless the initial rate has changed.
         """
         changed = [name for name, start in self._start.items() if state[name] != start]
         if changed:
@@ -205,24 +201,26 @@ class OptimizerStep:
             for _ in range(count):
                 step_schedule(schedule)
         elif "optimizer_start" not in changed and former and "num_bad_epochs" in former:
-            own = schedule.state_dict()
-            schedule.load_state_dict(own | {name: former[name] for name in PLATEAU})
+            progress = {name: former[name] for name in PLATEAU}
+            schedule.load_state_dict(schedule.state_dict() | progress)
             groups = state["optimizer"]["param_groups"]
             for group, saved in zip(self.optimizer.param_groups, groups, strict=True):
                 group["lr"] = float(saved["lr"])
 
 
 def _restore(optimizer: Optimizer, state: Mapping[int, State]) -> None:
-    """Restore what an optimiser keeps for each weight.
+    """Restore an optimiser's state of each weight.
 
-    A first step, without a gradient, makes what other settings need that the former run did not
-    keep; the weights are loaded after it.
+    A first step, with gradients of zero, makes the values that the present settings need and the
+    former run did not keep; the weights are loaded after it.
     """
     for group in optimizer.param_groups:
         for weight in group["params"]:
             weight.grad = torch.zeros_like(weight)
     optimizer.step()
     optimizer.zero_grad()
-    own = optimizer.state_dict()
-    kept = {place: made | state[place] for place, made in own["state"].items() if state.get(place)}
-    optimizer.load_state_dict(own | {"state": kept})
+    initial, restored = optimizer.state_dict(), {}
+    for index, values in initial["state"].items():
+        if state.get(index):
+            restored[index] = values | state[index]
+    optimizer.load_state_dict(initial | {"state": restored})

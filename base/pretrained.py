@@ -1,4 +1,4 @@
-"""The pretrained networks, and what the name of one means.
+"""The pretrained networks, and the paths of checkpoints by name.
 
 Does not import torch, so that an unknown name is refused at once.
 """
@@ -19,18 +19,18 @@ RUNS = PRETRAINED.with_name("models")
 def pretrained() -> dict[str, Path]:
     """Return the pretrained networks by name; completely trained ones first."""
     files = sorted(PRETRAINED.glob("*.pth"), key=lambda file: (".partial" in file.name, file.name))
-    found: dict[str, Path] = {}
+    by_name: dict[str, Path] = {}
     for file in files:
-        found.setdefault(file.stem.removesuffix(".partial"), file)
-    return found
+        by_name.setdefault(file.stem.removesuffix(".partial"), file)
+    return by_name
 
 
 def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
-    """Return the file or folder that `path` means: itself or, if it does not exist, the pretrained
-    network of that name, or the run of that id.
+    """Return the file or folder `path` or, if it does not exist, the pretrained network of that
+    name, or the run of that id.
 
     Raises:
-        CheckpointError: if there is none, or several runs have the id.
+        CheckpointError: if there is nothing of that name, or several runs have the id.
     """
     path = Path(path)
     if path.exists():
@@ -43,12 +43,12 @@ def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
     return runs[0] if runs else named(str(path), pretrained(), "pretrained network")
 
 
-def named(name: str, known: Mapping[str, Path], kind: str) -> Path:
-    """Return the file of a name; raise a CheckpointError that says of what `kind` it is no name."""
-    if name in known:
-        return known[name]
-    near = nearest(name, known, 1)
+def named(name: str, files: Mapping[str, Path], kind: str) -> Path:
+    """Return the file of that name; raise a CheckpointError if there is none, naming the `kind`."""
+    if name in files:
+        return files[name]
+    near = nearest(name, files, 1)
     hint = f"did you mean {near[0]}? There are " if near else ""
     raise CheckpointError(
-        f"{name}: no such file or folder, nor a {kind} ({hint}{', '.join(known) or 'none'})"
+        f"{name}: no such file or folder, nor a {kind} ({hint}{', '.join(files) or 'none'})"
     )

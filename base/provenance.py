@@ -1,4 +1,4 @@
-"""What a run's numbers come from: versions, the code as it was, the user's modules."""
+"""The origin of a run's numbers: versions, the code, the user's modules."""
 
 import hashlib
 import platform
@@ -17,17 +17,20 @@ from base.config import user_modules
 from utils.files import atomic_write, errors_name, set_aside
 
 ROOT = Path(__file__).resolve().parents[1]
-DIFF, PACKAGES = "checkout.diff", "packages.txt"
-"""In the folder of a run: how the code differed from the commit that `run.json` names, and what was
-installed, as pip has it."""
-MAX_DIFF, MAX_UNTRACKED = 2**20, 100
-"""Bytes of the difference and number of files beside it that are kept (assumed)."""
+DIFF = "checkout.diff"
+"""File in the folder of a run: the code's difference from the commit that `run.json` names."""
+PACKAGES = "packages.txt"
+"""File in the folder of a run: the installed packages, as pip lists them."""
+MAX_DIFF = 2**20
+"""Bytes of the difference that are kept (assumed)."""
+MAX_UNTRACKED = 100
+"""Names of untracked files that are kept (assumed)."""
 
 
 def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
-    """Return what is to be known of a start of a run, and keep the code of it in its folder.
+    """Return the origin of a start of a run, and keep the code in the run's folder.
 
-    Of a file that differs from that of an earlier start the earlier one is kept as well.
+    Files of earlier starts with other contents are kept under other names.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -68,7 +71,7 @@ def versions(device: torch.device | None = None) -> dict[str, str]:
 @cache
 def packages() -> bytes:
     """Return the installed packages with their versions, a line each."""
-    lines = {f"{one.name}=={one.version}\n" for one in metadata.distributions()}
+    lines = {f"{package.name}=={package.version}\n" for package in metadata.distributions()}
     return "".join(sorted(lines)).encode()
 
 
@@ -89,7 +92,7 @@ def checkout() -> dict[str, Any] | None:
 
 
 def _git(*words: str) -> bytes:
-    """Return what a command of git says of the project's folder."""
+    """Return the output of a git command in the project's folder."""
     command = ["git", "--no-optional-locks", *words]
     done = subprocess.run(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=True

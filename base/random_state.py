@@ -28,19 +28,19 @@ def random_state() -> dict[str, Any]:
         "numpy": [algorithm, torch.from_numpy(keys.astype(np.int64)), *rest],
     }
     if torch.cuda.is_available():
-        # Of several processes each has a GPU of its own, and leaves those of others alone.
-        one = distributed.world_size() > 1
-        state["cuda"] = [torch.cuda.get_rng_state()] if one else torch.cuda.get_rng_state_all()
+        # Each of several processes has its GPU, and leaves the others' alone.
+        several = distributed.world_size() > 1
+        state["cuda"] = [torch.cuda.get_rng_state()] if several else torch.cuda.get_rng_state_all()
     if torch.backends.mps.is_available():
         state["mps"] = torch.mps.get_rng_state()
     return state
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Restore all generators to what `random_state` returned; missing devices are ignored."""
+    """Restore the states of `random_state`; missing devices are ignored."""
     version, numbers, gaussian = state["python"]
     algorithm, keys, *rest = state["numpy"]
-    if not 0 <= rest[0] <= len(keys):  # which NumPy does not check
+    if not 0 <= rest[0] <= len(keys):  # NumPy does not check the position.
         raise ValueError(f"no position in the state of NumPy's generator: {rest[0]}")
     torch.set_rng_state(state["torch"])
     random.setstate((version, tuple(numbers), gaussian))
@@ -49,15 +49,15 @@ def set_random_state(state: dict[str, Any]) -> None:
         # A process among several uses one device, the current one; alone it uses any.
         several = distributed.world_size() > 1
         devices = ["cuda"] if several else range(torch.cuda.device_count())
-        for device, one in zip(devices, state.get("cuda", ()), strict=False):
-            torch.cuda.set_rng_state(one, device)
+        for device, generator in zip(devices, state.get("cuda", ()), strict=False):
+            torch.cuda.set_rng_state(generator, device)
     if torch.backends.mps.is_available() and "mps" in state:
         torch.mps.set_rng_state(state["mps"])
 
 
 @contextmanager
 def random_state_kept() -> Iterator[None]:
-    """Restore all generators afterwards, so that what runs inside does not change the training."""
+    """Restore all generators afterwards, so that draws inside do not change the training."""
     state = random_state()
     try:
         yield

@@ -25,7 +25,7 @@ LOCK = "run.lock"
 
 
 class RunInUse(UserError):
-    """A run at which another process is."""
+    """A run that another process holds."""
 
 
 class RunFolder:
@@ -57,7 +57,7 @@ class RunFolder:
 
     @classmethod
     def of(cls, place: str | os.PathLike[str]) -> "RunFolder | None":
-        """Return the run whose folder, or a file in it, is at `place`; None if there is none."""
+        """Return the run whose folder, or a file in whose folder, is at `place`; None if none."""
         folder = Path(os.path.normpath(place))
         folder = folder if folder.is_dir() else folder.parent
         if folder.parts[-3:-2] != ("models",):
@@ -85,15 +85,15 @@ class RunFolder:
         return self.models / BEST
 
     def hold(self) -> None:
-        """Lock this run against other processes until `release`; the main process does.
+        """Lock this run against other processes until `release`, in the main process.
 
         Raises:
-            RunInUse: if another process holds it, naming that.
+            RunInUse: if another process holds the run, naming that process.
         """
         if self._lock is not None or not distributed.is_main():
             return
         path, holder = self.models / LOCK, "another process"
-        # Not at once: whoever lists the runs looks at the lock for an instant.
+        # With a timeout, as a list of the runs takes the lock for an instant.
         lock = FileLock(path, timeout=0.2)
         try:
             lock.acquire()
@@ -108,7 +108,7 @@ class RunFolder:
             path.write_text(f"process {os.getpid()} on {platform.node()}, since {since}\n", "utf-8")
 
     def release(self) -> None:
-        """Undo `hold`; a resumption that is refused leaves the folder as it was."""
+        """Undo `hold`, so that a refused resumption leaves the folder as before."""
         if self._lock is not None:
             with suppress(OSError):
                 os.truncate(self.models / LOCK, 0)
@@ -121,9 +121,13 @@ class RunFolder:
 
     @classmethod
     def resumed(cls, place: str, run_id: str | None = None) -> "RunFolder | None":
-        """Return the run that goes on if one resumes from `place` under an id, if that is given.
+        """Return the run that resuming from `place` continues.
 
-        None if a new run does: from an older checkpoint than the newest, or under another id.
+        None if a new run goes on: from an older checkpoint than the newest, or under another id.
+
+        Args:
+            place: the run's folder or a checkpoint.
+            run_id: asked for on the command line; None if not given.
         """
         run = cls.of(place)
         if run is None or run_id not in (None, run.run_id):
@@ -146,7 +150,7 @@ class RunFolder:
         config: dict[str, Any],
         seed: int,
         *,
-        given: dict[str, Any] | None = None,
+        start_config: dict[str, Any] | None = None,
         resumed_from: Path | None = None,
         weights_from: Path | None = None,
         changes: dict[str, list[Any]] | None = None,
@@ -154,16 +158,17 @@ class RunFolder:
     ) -> bool:
         """Create the folders if needed, and write there `config.json`, `run.json` and the code.
 
-        The run is held from here on. One that was stopped before its first checkpoint starts over.
+        The run is held from here on. A run that stopped before its first checkpoint starts over.
 
         Args:
-            config: of the run, with all defaults filled in.
+            config: of the run, with all defaults.
             seed: of the run.
-            given: the config as it was given, with which a run without a checkpoint starts over.
+            start_config: without defaults, with which a run without a checkpoint starts over; None
+                for `config`.
             resumed_from: the checkpoint, which may lie in this run or elsewhere; None if none.
-            weights_from: the checkpoint with whose weights the run begins, if any; where it is
-                resumed, the record of the run of `resumed_from` says which.
-            changes: of the config since `resumed_from`, by key: what it had and has.
+            weights_from: the checkpoint with whose weights the run begins, if any; a resumed run
+                takes this from the record of the run of `resumed_from`.
+            changes: of the config since `resumed_from`, by key: the value before and now.
             device: that the run computes on; None for the CPU.
 
         Returns:
@@ -174,40 +179,45 @@ class RunFolder:
                 holds it.
             OSError: if the folders or files cannot be written.
         """
-        inside = resumed_from is not None and resumed_from.resolve().parent == self.models.resolve()
+        same_run = False
         if resumed_from is not None:
+            same_run = resumed_from.resolve().parent == self.models.resolve()
             origin = RunFolder.of(resumed_from)
             weights_from = origin and origin.first_weights()
-        if not inside:
+        if not same_run:
             self.require_new()
         for folder in (self.models, self.log):
             folder.mkdir(parents=True, exist_ok=True)
         self.hold()
-        if not inside:  # Another process may have been here in between.
+        if not same_run:  # Another process may have been here in between.
             self.require_new()
         for folder in (self.models, self.log):
             remove_temporary(folder)
-        before = self._starts()
-        messages = self.models / "train.log"
-        # A run that was killed could not say so: its last message tells when.
-        if before and "ended" not in before[-1] and messages.exists():
-            last = local_time(at=messages.stat().st_mtime)
-            before[-1]["ended"] = {"time": last, "state": "stopped", "reason": "killed"}
-        for former in before:  # One that is stopped before its first checkpoint needs the last.
-            former.pop("config", None)
+        before = self._former_starts()
         start = {
             "started": local_time(),
             "resumed_from": None if resumed_from is None else str(resumed_from),
             "weights_from": None if weights_from is None else str(weights_from),
             "changes": changes or {},
             **provenance.record(self.models, device),
-            "config": given or config,
+            "config": start_config or config,
         }
         write_json(self.models / "config.json", config)
         self._record = {"name": self.name, "run_id": self.run_id, "seed": seed}
         self._record["runs"] = [*before, start]
         write_json(self.models / "run.json", self._record)
         return bool(before)
+
+    def _former_starts(self) -> list[dict[str, Any]]:
+        """Return the starts so far for the record of a new start."""
+        starts, messages = self._starts(), self.models / "train.log"
+        # A killed run could not record its end: the time is that of its last message.
+        if starts and "ended" not in starts[-1] and messages.exists():
+            last = local_time(at=messages.stat().st_mtime)
+            starts[-1]["ended"] = {"time": last, "state": "stopped", "reason": "killed"}
+        for start in starts:  # Starting over takes the config of the last start alone.
+            start.pop("config", None)
+        return starts
 
     def end(self, state: str, reason: str) -> None:
         """Record in `run.json` how the present start ended.
@@ -235,12 +245,12 @@ class RunFolder:
         return last["config"], last.get("weights_from")
 
     def first_weights(self) -> Path | None:
-        """Return the checkpoint with whose weights the run began, None if it began with none."""
-        found = (start.get("weights_from") for start in self._starts())
-        return next((Path(path) for path in found if path), None)
+        """Return the checkpoint with whose weights the run began; None for initial weights."""
+        paths = (start.get("weights_from") for start in self._starts())
+        return next((Path(path) for path in paths if path), None)
 
     def is_finished(self) -> bool:
-        """Return whether all was done when the run ended."""
+        """Return whether the run ended after its last epoch."""
         starts = self._starts()
         return bool(starts) and starts[-1].get("ended", {}).get("state") == "finished"
 
@@ -267,6 +277,6 @@ class RunFolder:
 
 
 def local_time(separator: str = "T", at: float | None = None) -> str:
-    """Return a time, in seconds since the epoch, as ISO 8601 has it; None for now."""
+    """Return a time, in seconds since the epoch, in the form of ISO 8601; None for now."""
     moment = datetime.now() if at is None else datetime.fromtimestamp(at)
     return moment.astimezone().isoformat(separator, "seconds")

@@ -1,4 +1,4 @@
-"""What a run logs: messages, a row of metrics for each epoch, TensorBoard's curves."""
+"""The logs of a run: messages, a row of metrics for each epoch, TensorBoard's curves."""
 
 import gc
 import logging
@@ -22,7 +22,7 @@ from utils.checks import described
 log = logging.getLogger(__name__)
 
 LOG_SECONDS = 60.0
-"""After which the values of a step are logged within an epoch."""
+"""Seconds from one logged step to the next within an epoch (assumed)."""
 
 
 class RunLog:
@@ -34,7 +34,7 @@ class RunLog:
         events: the log that TensorBoard shows; only while `opened`.
 
     Args:
-        parts: of the run: its folder and device, the name of the loss, and what is recorded.
+        parts: of the run: the folder, the device, the loss, and the config to be recorded.
         settings: of the run.
         stop: the request to stop.
     """
@@ -49,17 +49,17 @@ class RunLog:
 
     @contextmanager
     def opened(self, checkpoint: TrainingCheckpoint) -> Iterator[None]:
-        """Create the run's folder and open the logs; what is later than `checkpoint` is cut off."""
+        """Create the run's folder and open the logs, without entries later than `checkpoint`."""
         progress, begun = checkpoint.state.progress, False
-        given = checkpoint.header.get("config", {})
-        config = self.parts.config or given
+        start_config = checkpoint.header.get("config", {})
+        config = self.parts.config or start_config
         with ExitStack() as stack:
             if distributed.is_main():
                 stack.callback(self.run.release)
                 begun = self.run.create(
                     config,
                     self.settings.seed,
-                    given=given,
+                    start_config=start_config,
                     resumed_from=checkpoint.state.source,
                     weights_from=self.parts.weights_from,
                     changes=checkpoint.changes,
@@ -83,12 +83,12 @@ class RunLog:
             self.events.scalars({self._shown[-1]: progress.best}, progress.step, "best")
 
     def step(self, values: Mapping[str, float], step: int) -> None:
-        """Log the values of an optimiser step, if it is its turn."""
+        """Log the values of an optimiser step, if the step is due."""
         if time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
             log.info("step %d: %s", step, "  ".join(f"{k} {values[k]:.5g}" for k in values))
-        its_turn = self.settings.tensorboard and step % self.settings.log_steps == 0
-        if its_turn and distributed.is_main():
+        is_due = self.settings.tensorboard and step % self.settings.log_steps == 0
+        if is_due and distributed.is_main():
             memory = {}
             if self.device.type == "cuda":
                 memory["gpu_gibibytes"] = torch.cuda.max_memory_allocated(self.device) / 2**30
@@ -102,9 +102,13 @@ class RunLog:
         seconds: float,
         track: Callable[[dict[str, float]], None],
     ) -> None:
-        """Log the values of an epoch whose steps took so long; `progress` is that at its end.
+        """Log an epoch.
 
-        `track` gets the row of metrics.csv; where it fails, the run goes on.
+        Args:
+            values: by name.
+            progress: at the end of the epoch.
+            seconds: that its steps took.
+            track: gets the row of metrics.csv; an error of `track` does not end the run.
         """
         epoch, epochs, skipped = progress.epoch, self.settings.epochs, values["skipped_steps"]
         with self._stop.catch_os_errors():
@@ -125,7 +129,7 @@ class RunLog:
         log.info("%s", "  ".join(words))
 
     def draw(self, draw: Callable[[int, int], None], epoch: int, step: int) -> None:
-        """Let `draw` make the pictures of an epoch; one that fails is not worth the epoch."""
+        """Let `draw` make the pictures of an epoch; an error of `draw` does not end the run."""
         with self._stop.catch_os_errors(), random_state_kept():
             try:
                 draw(epoch, step)
@@ -134,5 +138,5 @@ class RunLog:
             except Exception as error:
                 cause = described(error)
                 log.error("the pictures of epoch %d could not be drawn: %s", epoch, cause)
-        # A figure refers to itself: its pixels would stay until Python looks for such.
+        # A figure refers to itself: its pixels would stay until Python collects cycles.
         gc.collect()

@@ -1,4 +1,4 @@
-"""What runs were and came to, read from their folders, and the means over seeds.
+"""Records of runs, read from the runs' folders, and means over seeds.
 
 Does not import torch, so that a list of runs is there at once.
 """
@@ -10,6 +10,7 @@ from collections import ChainMap, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from utils.checks import first_line, for_terminal
 from utils.strict_json import children, nested
 
 SEED = "trainer.args.seed"
+DEPTHS = ("", "*/", "*/*/", "*/*/*/")
+"""Patterns of the folders of runs below `saved`, or below a folder within it."""
 Run = ChainMap[str, Any]
 """A run, or the mean of several: values by column (a mean has the standard deviation of NAME as
 `NAME_std`), then the config by dotted key."""
@@ -28,16 +31,14 @@ Run = ChainMap[str, Any]
 
 def read_runs(folders: Sequence[str]) -> Iterator[Run]:
     """Yield the runs in folders, each once; one that cannot be read costs a warning."""
-    found = {
-        config.parent.resolve(): config.parent
-        for folder in map(Path, folders)
-        for depth in ("", "*/", "*/*/", "*/*/*/")
-        for config in sorted(folder.glob(f"{depth}config.json"))
-    }
-    for folder in found.values():
+    by_path: dict[Path, Path] = {}
+    for folder, depth in product(map(Path, folders), DEPTHS):
+        for config in sorted(folder.glob(f"{depth}config.json")):
+            by_path[config.parent.resolve()] = config.parent
+    for folder in by_path.values():
         try:
             yield read_run(folder)
-        except Exception as error:  # whatever may be in files of these names
+        except Exception as error:  # Files of these names may hold anything.
             message = f"{folder}: left out, its record cannot be read: {first_line(error)}"
             print(f"warning: {for_terminal(message)}", file=sys.stderr)
 
@@ -47,7 +48,7 @@ def read_run(folder: Path) -> Run:
     config = strict_json.read(folder / "config.json")
     config = {key: value for key, value in nested(config) if not children(value)}
     record = strict_json.read(folder / "run.json")
-    config.setdefault(SEED, record["seed"])  # Older ones of a trainer of one's own lack it.
+    config.setdefault(SEED, record["seed"])  # Older runs of a user's trainer lack it.
     starts = record["runs"]
     rule, table = config.get("trainer.args.monitor"), folder / "metrics.csv"
     epochs = [finite_numbers(row) for row in read_rows(table)] if table.exists() else []
@@ -76,25 +77,25 @@ def read_run(folder: Path) -> Run:
             values |= {"best": shown[name], "best_epoch": int(shown["epoch"])}
     values |= {name: value for name, value in shown.items() if name not in ("epoch", "step")}
     for path in sorted(folder.glob("evaluations/*.json"), key=lambda path: path.stat().st_mtime):
-        found = strict_json.read(path)
-        split, given = found["split"], found.pop("options").get("overrides", [])
-        if not any(option == "-o" for option, *_ in given):  # of the data as they are
-            values |= {f"{split}.{name}": value for name, value in finite_numbers(found).items()}
-            values[f"{split}.checkpoint"] = Path(found["checkpoint"]).name
+        scores = strict_json.read(path)
+        split, overrides = scores["split"], scores.pop("options").get("overrides", [])
+        if not any(option == "-o" for option, *_ in overrides):  # of unchanged data
+            values |= {f"{split}.{name}": value for name, value in finite_numbers(scores).items()}
+            values[f"{split}.checkpoint"] = Path(scores["checkpoint"]).name
     return Run(values, config)
 
 
 def finite_numbers(values: dict[str, Any]) -> dict[str, float]:
-    """Return what is a finite number in a row of a table, or a record, by dotted name."""
-    found = {}
+    """Return the finite numbers in a row of a table, or in a record, by dotted name."""
+    numbers = {}
     for name, value in nested(values):
         with suppress(TypeError, ValueError):
-            found[name] = float(value)
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+            numbers[name] = float(value)
+    return {name: number for name, number in numbers.items() if math.isfinite(number)}
 
 
 def seconds(start: dict[str, Any], log: Path) -> float:
-    """Return how long a start of a run took: if it left no end, until its last message."""
+    """Return the duration of a start of a run: up to its last message, if no end is recorded."""
     begun = datetime.fromisoformat(start["started"]).timestamp()
     if "ended" in start:
         return datetime.fromisoformat(start["ended"]["time"]).timestamp() - begun
@@ -102,7 +103,7 @@ def seconds(start: dict[str, Any], log: Path) -> float:
 
 
 def is_held(lock: Path) -> bool:
-    """Return whether a process trains in the run of a lock; whoever takes it meanwhile waits."""
+    """Return whether a process trains in the run of a lock."""
     if not lock.exists():
         return False
     try:
@@ -110,17 +111,17 @@ def is_held(lock: Path) -> bool:
             return False
     except Timeout:
         return True
-    except OSError:  # a folder of others, where the lock cannot be opened
+    except OSError:  # in another user's folder, where the lock cannot be opened
         return False
 
 
 def seed_means(runs: Sequence[Run]) -> Iterator[Run]:
     """Yield the mean of finished runs that differ in nothing but the seed of the training."""
     groups: defaultdict[str, dict[int, Run]] = defaultdict(dict)
-    for one in runs:
-        if one["state"] == "finished":
-            same = sorted((key, repr(one.get(key))) for key in one.maps[1].keys() - {SEED})
-            groups[repr(same)][one.get(SEED)] = one
+    for run in runs:
+        if run["state"] == "finished":
+            settings = sorted((key, repr(run.get(key))) for key in run.maps[1].keys() - {SEED})
+            groups[repr(settings)][run.get(SEED)] = run
     for by_seed in groups.values():
         members = list(by_seed.values())
         if len(members) < 2:
@@ -129,7 +130,8 @@ def seed_means(runs: Sequence[Run]) -> Iterator[Run]:
         values = {"run": f"{first.get('name')}: {len(members)} seeds", "state": "mean"}
         values |= {"n": len(members), "monitor": first.get("monitor")}
         for name, value in first.maps[0].items():
-            found = [one.get(name) for one in members]
-            if isinstance(value, float) and None not in found:
-                values |= {name: statistics.fmean(found), f"{name}_std": statistics.stdev(found)}
+            numbers = [run.get(name) for run in members]
+            if isinstance(value, float) and None not in numbers:
+                values[name] = statistics.fmean(numbers)
+                values[f"{name}_std"] = statistics.stdev(numbers)
         yield Run(values, first.maps[1] | {SEED: seeds})

@@ -1,4 +1,4 @@
-"""All that changes in a run, beside the weights and what their optimiser keeps."""
+"""All that changes in a run, beside the weights and the optimiser's state."""
 
 import logging
 import math
@@ -29,7 +29,7 @@ class Progress:
     step: int = 0
     """Optimiser steps made."""
     epoch_steps: int = 0
-    """Those of the current epoch."""
+    """Optimiser steps of the current epoch."""
     epoch_pass: int = 0
     """The pass over the data in which the current epoch began."""
     skipped_in_row: int = 0
@@ -38,25 +38,25 @@ class Progress:
     """Loss per point of the first step that was made."""
 
     data_pass: int = 0
-    """The pass over the data that the next step takes its batches from; counted from 0."""
+    """The pass over the data of the next step's batches, counted from 0."""
     batch: int = 0
-    """The first of these batches in the pass, likewise."""
+    """The place of the first of these batches in the pass, counted from 0."""
     chunk: int = 0
-    """The chunk of their time steps, likewise."""
+    """The chunk of these batches' time steps, counted from 0."""
 
     best: float | None = None
     """The best value of the monitored metric so far."""
     best_epoch: int | None = None
     """The epoch of that value."""
     not_improved: int = 0
-    """Epochs since then."""
+    """Epochs since the best epoch."""
 
 
 @dataclass
 class Sums:
     """Numerators and denominators of a step, an epoch or a validation, divided once at its end.
 
-    Those of an epoch are summed over all processes, and the same in each.
+    The sums of an epoch are over all processes, and the same in each.
     """
 
     loss: float = 0.0
@@ -70,25 +70,25 @@ class Sums:
     """Learning rate of the last step."""
 
     def add(self, loss: float, sequences: float, points: int, skipped: bool = False) -> None:
-        """Add the summed loss of so many sequences and points, or that they were skipped."""
+        """Add the summed loss of so many sequences and points, perhaps of a skipped step."""
         self.skipped += skipped
         self.loss += loss
         self.sequences += sequences
         self.points += points
 
     def all_reduced(self) -> "Sums":
-        """Return what was added, and the number of the skipped, over all processes."""
+        """Return loss, sequences, points and number of the skipped, summed over all processes."""
         totals = [self.loss, self.sequences, self.points, self.skipped]
         *totals, skipped = distributed.all_reduce_sum(totals)
         return Sums(*totals, skipped=skipped)
 
     @property
     def loss_per_point(self) -> float:
-        """NaN where nothing was counted."""
+        """The loss per point; NaN without points."""
         return ratio(self.loss, self.points)
 
     def losses(self, name: str) -> dict[str, float]:
-        """Return the loss of that name, per sequence and per point."""
+        """Return the loss per sequence and per point, under `name` and `name`_per_point."""
         per_sequence = ratio(self.loss, self.sequences)
         return {name: per_sequence, f"{name}_per_point": self.loss_per_point}
 
@@ -102,7 +102,7 @@ class Sums:
 
 
 class RunState:
-    """Progress, sums and states of a run: what a checkpoint holds beside weights and optimiser.
+    """Progress, sums and carried states of a run.
 
     Its methods alone change it.
 
@@ -111,7 +111,7 @@ class RunState:
 
     Attributes:
         progress: how far the run has come.
-        carried: for each batch of the step the state that its chunk begins with, None at the start.
+        carried: for each batch of the step the initial state of its chunk, None at the start.
         sums: of the current epoch.
         values: by name, of the last complete epoch.
         source: the checkpoint that the run was resumed from, if any.
@@ -122,7 +122,7 @@ class RunState:
         self.progress, self.carried = Progress(), list[Carried | None]()
         self.source: Path | None = None
 
-    # What a step changes.
+    # Changes by a step.
 
     def restart_batches(self, count: int) -> None:
         """Begin with the first chunk of each of `count` batches."""
@@ -131,7 +131,7 @@ class RunState:
         self.progress, self.carried = replace(self.progress, chunk=0), [None] * count
 
     def carry(self, number: int, state: Carried | None) -> None:
-        """Set the state that the next chunk of a batch of the step begins with."""
+        """Set the initial state of the next chunk of a batch of the step."""
         self.carried[number] = state
 
     def advance(self, chunks: int, batches: int, batches_per_pass: int) -> None:
@@ -145,8 +145,10 @@ class RunState:
             self.progress = replace(now, data_pass=now.data_pass + 1, batch=0, chunk=0)
 
     def count(self, step: Sums, norm: float, rate: float, seconds: float) -> None:
-        """Count a step by its sums, the norm of its gradient, its learning rate and the time it
-        took. Where the norm is not finite it was skipped; what was summed counts all the same."""
+        """Count a step by its sums, the norm of its gradient, its learning rate and its duration.
+
+        A step with a norm that is not finite was skipped; its sums count all the same.
+        """
         progress, first, sums = self.progress, self.progress.first_loss, self.sums
         skipped = not math.isfinite(norm)
         sums.add(step.loss, step.sequences, step.points, skipped)
@@ -166,13 +168,13 @@ class RunState:
         )
 
     def forget_skipped(self) -> None:
-        """Let a run that resumes from here skip as many steps in a row as a new one."""
+        """Let a run that resumes from here skip as many steps in a row as a new run."""
         self.progress = replace(self.progress, skipped_in_row=0)
 
-    # What an epoch changes.
+    # Changes by an epoch.
 
     def end_epoch(self, values: Mapping[str, float], judged: Progress) -> Sums:
-        """Complete an epoch of these values, as the settings have judged it; return its sums."""
+        """Complete an epoch with its values and judged progress; return its sums."""
         sums, self.sums, self.values = self.sums, Sums(), dict(values)
         epoch, data_pass = judged.epoch + 1, judged.data_pass
         self.progress = replace(judged, epoch=epoch, epoch_steps=0, epoch_pass=data_pass)
@@ -203,35 +205,35 @@ class RunState:
         source: Path,
         layout: Mapping[str, int | None],
     ) -> None:
-        """Resume from what `state_dict` returned; an exception of any kind says what does not fit.
+        """Resume from a saved state; an exception of any kind says what does not fit.
 
-        If a pass now has another number of batches, it resumes at the same fraction of it.
+        If a pass now has another number of batches, it resumes at the same fraction of the pass.
 
         Args:
-            saved: as it was saved, beside the `BatchStream.layout` of then.
+            saved: what `state_dict` returned, and the `BatchStream.layout` of the former run.
             values: of the last complete epoch.
             source: the file.
-            layout: that of now.
+            layout: the present `BatchStream.layout`.
         """
         before, now = saved["batches"], layout["batches"]
         if before != now:
             log.warning("a pass over the data has %d batches instead of %d", now, before)
-        same = all(saved[name] == value for name, value in layout.items())
+        same_layout = all(saved[name] == value for name, value in layout.items())
         progress = filled(Progress, saved["progress"])
         self.progress = replace(
             progress,
             epoch_pass=min(progress.epoch_pass, progress.data_pass),
             batch=min(progress.batch * now // before, now - 1),
-            chunk=progress.chunk if same else 0,
+            chunk=progress.chunk if same_layout else 0,
         )
         self.sums, self.values, self.source = filled(Sums, saved["sums"]), dict(values), source
         self._load_metrics(saved)
         self.carried = list(saved["states"])
 
     def _load_metrics(self, saved: Mapping[str, Any]) -> None:
-        """Restore the metrics of the current epoch: each process goes on with its own sums.
+        """Restore the metrics of the current epoch: each process goes on with its sums.
 
-        If their number has changed, the main one has those over all.
+        If the number of processes has changed, the main process gets the sums over all.
         """
         sums = saved["metrics"] if distributed.is_main() else []
         if len(saved.get("shares", [])) == distributed.world_size():
@@ -250,4 +252,5 @@ def moved(state: Carried, device: torch.device | str) -> Carried:
 
 
 def ratio(numerator: float, denominator: float) -> float:
+    """Return a ratio, NaN for a denominator of 0."""
     return numerator / denominator if denominator else math.nan

@@ -12,7 +12,7 @@ from utils.console import SIGNALS
 
 
 class TrainingFailed(Exception):
-    """A run that cannot continue; its message says where the last good weights are."""
+    """A run that cannot continue; the message names the last good weights."""
 
 
 class StopRequest:
@@ -22,11 +22,11 @@ class StopRequest:
     clock counts for all. SIGHUP, of a lost connection, stays ignored under `nohup`.
 
     Attributes:
-        signal: number of the first signal that `poll` found, or None.
+        signal: number of the first signal, as of the last `poll`, or None.
         failure: the first error of this process that keeps the run from continuing, but not from
-            being saved; None without one.
-        requested: what `poll` returned last.
-        immediate: whether it found a signal or a failure, which interrupt a validation as well.
+            being saved; None without an error.
+        requested: the last result of `poll`.
+        immediate: whether `poll` met a signal or a failure, which interrupt a validation as well.
 
     Args:
         minutes: time limit; None for none.
@@ -45,7 +45,7 @@ class StopRequest:
 
     @contextmanager
     def catch_os_errors(self) -> Iterator[None]:
-        """Turn an OSError inside, of something not needed for saving, into a request to stop."""
+        """Turn an OSError inside into a request to stop; nothing inside is needed for saving."""
         try:
             yield
         except OSError as error:
@@ -68,7 +68,7 @@ class StopRequest:
     def __enter__(self) -> "StopRequest":
         self._end = time.monotonic() + self._seconds
         self._before = []
-        with suppress(ValueError):  # Outside the main thread: signals go elsewhere.
+        with suppress(ValueError):  # Outside the main thread no handlers can be set.
             for number in SIGNALS:
                 ignored = signal.getsignal(number) is signal.SIG_IGN
                 if not (ignored and signal.Signals(number).name == "SIGHUP"):
@@ -86,6 +86,6 @@ class StopRequest:
             message = f"{signal.Signals(number).name}: {message}"
         if not distributed.is_main():
             return
-        # Not by print or logging, which the signal may have interrupted.
+        # The signal may have interrupted print or logging, which cannot be called again then.
         with suppress(OSError):
             os.write(2, f"\n{message}\n".encode())

@@ -32,32 +32,32 @@ log = logging.getLogger(__name__)
 MEASURED_BY = ("loss", "metrics", "data_loader.args.dataset")
 """Keys of a config whose change makes the values of epochs no longer comparable."""
 EXPLODED = 10.0
-"""How far the loss per point of a sound state may exceed that of the first step, in units of the
-latter's absolute value, or of 1 if that is larger (assumed: far more than a warm-up or a new task
-costs, and far less than a rate ten times too high leads to)."""
+"""Largest increase of the loss per point since the first step in a sound state, in units of the
+first step's absolute loss per point, or of 1 if 1 is larger (assumed: far more than a warm-up or a
+new task costs, and far less than a rate ten times too high leads to)."""
 
 
 class TrainingCheckpoint:
     """Writes the state of a run into its folder, and restores it.
 
-    A checkpoint is the `RunState`, what `OptimizerStep` keeps, and a header. Its `state_dict` is
-    what to evaluate with: the average of the weights if there is one, the means of noisy weights.
-    Only a sound state is saved (see `reason_not_to_save`): a diverging run keeps what it had. All
-    processes call these together; the main one writes.
+    A checkpoint is the `RunState`, the state of `OptimizerStep`, and a header. Its `state_dict` has
+    the weights to evaluate with: the average if there is one, the means of noisy weights. Only a
+    sound state is saved (see `reason_not_to_save`): a diverging run keeps its last sound
+    checkpoint. All processes call the methods together; the main process writes.
 
     Args:
         parts: of the run: the folder, and the header of the file.
         settings: of the run.
         state: of the run, filled by `load`.
         optimizer_step: whose state is saved as well.
-        stream: of the data that a position is in.
+        stream: of the data, whose position is saved.
         last_loss: returns the loss per point of the present weights on the data of the last step;
-            None before any.
+            None before any step.
 
     Attributes:
-        stateful: by name, what else has a `state_dict`, such as the loss.
-        changes: what the config has had and has, by key, where that differs since the checkpoint
-            that the run was resumed from.
+        stateful: further parts with a `state_dict`, such as the loss, by name.
+        changes: of the config since the checkpoint that the run was resumed from: by key the value
+            before and now.
     """
 
     def __init__(
@@ -75,17 +75,16 @@ class TrainingCheckpoint:
         self.stateful: dict[str, Any] = {}
         self.changes: dict[str, list[Any]] = {}
         self._last_save = time.monotonic()
-        # That of the last checkpoint, and of the best one written here.
-        self._saved: Progress | None = None
-        self._saved_best: Progress | None = None
+        self._saved: Progress | None = None  # in the last checkpoint
+        self._saved_best: Progress | None = None  # in the best checkpoint, if written by this run
 
     # Resuming.
 
     def load(self, checkpoint: Checkpoint, source: Path) -> None:
         """Resume from a checkpoint.
 
-        Settings that differ from those of the run so far apply from here on; a changed schedule
-        continues as if it had been used from the start.
+        Changed settings apply from here on; a changed schedule continues as if it had been used
+        from the start.
 
         Args:
             checkpoint: as `load_checkpoint` returned it.
@@ -102,7 +101,7 @@ class TrainingCheckpoint:
         except Exception as error:  # a damaged state may raise anything
             cause = f"{type(error).__name__}: {first_line(error)}"
             fault = CheckpointError(f"{source}: its training state does not fit ({cause})")
-        if any(distributed.all_reduce_max([fault is not None])):  # What one refuses, all do.
+        if any(distributed.all_reduce_max([fault is not None])):  # All processes refuse together.
             raise fault or CheckpointError(f"{source}: it does not fit in another process")
         for key, (before, now) in self.changes.items():
             log.info("changed since %s: %s = %s, before %s", source, key, shown(now), shown(before))
@@ -116,40 +115,39 @@ class TrainingCheckpoint:
         done = (self.state.progress.epoch, self._schedule_steps(saved))
         weights = checkpoint["state_dict"]
         self.optimizer_step.load_state_dict(saved["update"], weights, source, *done)
-        for name, one in self.stateful.items():
-            if own := saved.get("parts", {}).get(name):
-                one.load_state_dict(own)
-            elif one.state_dict():
+        for name, part in self.stateful.items():
+            if state := saved.get("parts", {}).get(name):
+                part.load_state_dict(state)
+            elif part.state_dict():
                 log.warning("%s has no state of the %s: it begins anew", source, name)
-        set_random_state(saved["random_state"])  # Last: what is above may have drawn numbers.
+        set_random_state(saved["random_state"])  # last, as the parts above may have drawn numbers
 
     def _schedule_steps(self, saved: Mapping[str, Any]) -> int:
-        """Return the steps that would have led here if all had been of the present size.
+        """Return the number of steps so far, if all had had the present size.
 
-        A schedule counts these: its length is in them.
+        The length of a schedule is in steps of the present size.
         """
         progress, layout = self.state.progress, self.stream.layout
         steps_per_epoch = self.settings.steps_per_epoch
         if layout["truncate"] is not None and steps_per_epoch is None:
-            return progress.step  # How many an epoch has is not known.
+            return progress.step  # The steps of an epoch are unknown.
         now = steps_per_epoch or math.ceil(layout["batches"] / layout["accumulate"])
         before = steps_per_epoch or math.ceil(saved["batches"] / saved["accumulate"])
         return progress.epoch * now + min(round(progress.epoch_steps * now / before), now)
 
     def discard_newer(self) -> None:
-        """Set aside what did not lead to the checkpoint that the run was resumed from."""
+        """Set aside checkpoints newer than the one that the run was resumed from."""
         source, progress, forgets_best = self.state.source, self.state.progress, False
         if distributed.is_main() and source is not None:
             here = position(source) or (progress.epoch, math.inf)
             for path in checkpoints(self.run.models):
-                if position(path) > here:  # It is damaged.
+                if position(path) > here:  # damaged, or it would have been chosen
                     log.warning("%s is not resumed; kept as %s", path, set_aside(path))
             measures = [key for key in self.changes if key.startswith(MEASURED_BY)]
             if measures and self.run.best.exists():
-                log.info(
-                    "best begins anew; the one before is %s", set_aside(self.run.best, "former")
-                )
-            # As when another value is monitored now: the next epoch is the best.
+                former = set_aside(self.run.best, "former")
+                log.info("best begins anew; the one before is %s", former)
+            # Also without the best checkpoint, or if another value is monitored now.
             had_best = progress.best_epoch is not None
             forgets_best = measures or (had_best and not self._find_best(source))
         if distributed.broadcast_object(lambda: forgets_best):
@@ -157,16 +155,14 @@ class TrainingCheckpoint:
         self._last_save = time.monotonic()
 
     def _find_best(self, source: Path) -> bool:
-        """Make the best checkpoint that of the best epoch that led to `source`, if it is there.
-
-        A new run takes it along.
-        """
+        """Make the checkpoint of the best epoch up to `source` the run's best; return whether that
+        file is there."""
         best, (_, monitored) = self.state.progress, self.settings.monitored
         for name in (BEST, checkpoint_name(best.best_epoch)):
             with suppress(CheckpointError):
-                found = load_checkpoint(source.with_name(name))
-                value = found["metrics"].get(monitored)
-                if (found["epoch"], value) == (best.best_epoch, best.best):
+                checkpoint = load_checkpoint(source.with_name(name))
+                value = checkpoint["metrics"].get(monitored)
+                if (checkpoint["epoch"], value) == (best.best_epoch, best.best):
                     link_or_copy(source.with_name(name), self.run.best)
                     return True
         return False
@@ -179,7 +175,7 @@ class TrainingCheckpoint:
         return time.monotonic() - self._last_save >= 60 * self.settings.save_minutes
 
     def reason_not_to_save(self) -> str | None:
-        """Return why the present state is not sound and must not be saved; None if it is.
+        """Return why the present state is not sound and must not be saved; None if it is sound.
 
         A state is sound if its weights are finite and the loss of the last step's batches (or
         chunks) under them is finite and has not exploded.
@@ -208,7 +204,7 @@ class TrainingCheckpoint:
         if within_epoch:
             name = checkpoint_name(progress.epoch + 1, progress.step)
         path = self.run.models / name
-        if progress != self._saved_best:  # Else this very state has just been written as the best.
+        if progress != self._saved_best:  # Otherwise this state has just been written as the best.
             self._write(path)
         elif distributed.is_main():
             link_or_copy(self.run.best, path)
@@ -233,10 +229,10 @@ class TrainingCheckpoint:
             "metrics": self.state.values,
             "epoch": self.state.progress.epoch,
             "step": self.state.progress.step,
-            "training": {  # what only a resumed run needs
+            "training": {  # for resuming alone
                 "update": self.optimizer_step.state_dict(),
                 "random_state": random_state(),
-                "parts": {name: one.state_dict() for name, one in self.stateful.items()},
+                "parts": {name: part.state_dict() for name, part in self.stateful.items()},
                 **self.state.state_dict(),
                 **self.stream.layout,
             },

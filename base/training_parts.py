@@ -1,4 +1,4 @@
-"""What a run is made of, and its settings."""
+"""The parts and the settings of a run."""
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from utils.strict_json import Config
 
 @dataclass(frozen=True)
 class TrainingParts:
-    """What a run is made of."""
+    """The parts of a run."""
 
     model: BaseModel  # on `device`
     loss: BaseLoss
@@ -42,7 +42,7 @@ class TrainingParts:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """What a config can set of every trainer.
+    """The settings of all trainers.
 
     Args:
         epochs: epochs of the whole run.
@@ -102,13 +102,12 @@ class TrainingSettings:
 
     @property
     def monitored(self) -> tuple[str, str | None]:
-        """Whether the least or the most is best, "min" or "max", of the value of which name; an
-        empty string and None if nothing is monitored."""
+        """The direction, "min" or "max", and the name of the monitored value; or "" and None."""
         mode, _, name = (self.monitor or "").partition(" ")
         return mode, name or None
 
     def judge(self, now: Progress, values: Mapping[str, float], sound: bool) -> Progress:
-        """Return the progress with the best epoch: the present one if it is sound and better."""
+        """Return the progress with the best epoch: the present epoch if it is sound and better."""
         mode, name = self.monitored
         if name is None:
             return now
@@ -119,7 +118,7 @@ class TrainingSettings:
         return replace(now, not_improved=now.not_improved + 1)
 
     def describe_best(self, now: Progress) -> str:
-        """Return in words which epoch was best."""
+        """Return the best epoch in words."""
         if self.monitor is None:
             return "nothing was monitored"
         if now.best is None:
@@ -129,7 +128,7 @@ class TrainingSettings:
     def planned_steps(self, batches: int) -> int:
         """Return the steps of a schedule in a whole run, given the batches of a pass over the data.
 
-        `validate` refuses settings by which it is not known.
+        `validate` refuses settings with which the number is unknown.
         """
         if self.schedule_by == "epoch":
             return self.epochs
@@ -143,7 +142,7 @@ class TrainingSettings:
 
         Args:
             schedule: of the learning rate; `ABSENT` if it has faults itself.
-            logged: the names of the values that are logged after each epoch; None if not known.
+            logged: the names of the values that are logged after each epoch; None if unknown.
         """
         mode, name = self.monitored
         if self.monitor is None and self.early_stop is not None:

@@ -1,7 +1,7 @@
-"""Which points of recorded lines belong to which characters: the table that new lines are cut by.
+"""Aligns the points of recorded lines with characters: the table by which new lines are composed.
 
-A network that writes follows the lines with its window, or a recogniser with CTC; a recogniser
-tells which characters can be read where they stand, and which when they are cut out.
+A network that writes aligns by its window, a recogniser by CTC; a second recogniser tells which
+characters can be read where they stand, and which when they are cut out.
 """
 
 import argparse
@@ -67,31 +67,30 @@ def run(arguments: argparse.Namespace) -> None:
         )
     check_forms(dataset, samples)
     inks = [sample.ink for sample in samples]
-    told = {name: stacked(samples)[name] for name in aligner.model.extras}
-    how = {"extras": told} if told else {}
-    counts = align(aligner.model, inks, texts, progress=True, **how)
+    extras = {name: stacked(samples)[name] for name in aligner.model.extras}
+    told = {"extras": extras} if extras else {}
+    counts = align(aligner.model, inks, texts, progress=True, **told)
     read = reader.read_lines(inks, progress=True)
     lines = {}
     for sample, text, points, hypothesis in zip(samples, texts, counts, read, strict=True):
-        written = [one not in arguments.not_text for one in text]
+        written = [character not in arguments.not_text for character in text]
         flags = read_in_place(text, hypothesis) & written
         errors = error_counts(text, hypothesis).character_errors
         lines[sample.name] = AlignedLine(points, flags, np.zeros_like(flags), errors)
     table = Alignment(lines)
-    found = hands(measured_lines(samples, table))
-    tried, passed = verify_pieces(found.values(), partial(reader.read_lines, progress=True))
+    pieces = hands(measured_lines(samples, table)).values()
+    tried, passed = verify_pieces(pieces, partial(reader.read_lines, progress=True))
     table.save(arguments.output)
-    characters = sum(len(line.read) for line in lines.values())
-    right = sum(int(line.read.sum()) for line in lines.values())
+    read = np.concatenate([line.read for line in lines.values()])
     print(
-        f"{arguments.output}  ({len(lines):,} lines, {characters:,} characters, "
-        f"{right / characters:.4f} of them read; of {tried:,} cut out, "
-        f"{passed / max(tried, 1):.4f})"
+        f"{arguments.output}  ({len(lines):,} lines, {len(read):,} characters, {read.mean():.4f} "
+        f"of them read; of {tried:,} cut out, {passed / max(tried, 1):.4f})"
     )
 
 
 def recorded(dataset: BaseDataset) -> BaseDataset:
-    """Return what a `ComposedDataset` in it composes of; if there is none the dataset itself."""
+    """Return the dataset of which a `ComposedDataset` within `dataset` composes; without such a
+    dataset `dataset` itself."""
     inner = dataset
     while inner is not None and not isinstance(inner, ComposedDataset):
         inner = getattr(inner, "dataset", None)

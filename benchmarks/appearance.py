@@ -10,16 +10,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_dataset import Sample
-from benchmarks.measures import (
-    MEASURES,
-    VARIED,
-    Measured,
-    main,
-    measure,
-    print_table,
-    shown,
-    variety,
-)
+from benchmarks import measures
 from commands import options
 from data_loader.synthetic.corpus import held_out
 from handwriting.legibility import read_back
@@ -44,39 +35,41 @@ def run(arguments: argparse.Namespace) -> None:
         for bias in sorted(set(arguments.biases))
     ]
     recorded = recorded_lines(samples, arguments)
-    print_table(MEASURES, [*columns, *([(f"{len(recorded)} recorded", recorded)] * bool(recorded))])
+    others = [(f"{len(recorded)} recorded", recorded)] if recorded else []
+    measures.print_table(measures.MEASURES, columns + others)
     if recorded:
         print("variety, the spread over lines divided by that over the recorded ones")
-        varieties = [variety(written, recorded) for _, written in columns]
-        for name in (*VARIED, "mean"):
-            print(f"  {name:<18}" + "".join(f"{one[name]:<24.2f}" for one in varieties))
+        varieties = [measures.variety(written, recorded) for _, written in columns]
+        for name in (*measures.VARIED, "mean"):
+            print(f"  {name:<18}" + "".join(f"{column[name]:<24.2f}" for column in varieties))
     print_lengths(writer, networks, arguments)
 
 
-def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) -> Measured:
-    """Return the measures of sentences, each with a seed of its own; in a hand of its own, too, if
-    the writer is told hands."""
+def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) -> measures.Measured:
+    """Return the measures of sentences, each with another seed, and in another hand if the writer
+    is told hands."""
     count = arguments.num_samples
     texts = options.without_unknown(writer.model.alphabet, held_out(count), skip=True)
     seeds = range(arguments.seed, arguments.seed + count)
     if writer.is_told:
         draw = writer.model.hand_encoder.draw
-        hands = [Sampling(bias, extras={"hand": told(draw(seed))}) for seed in seeds]
-        one_each = zip(texts, seeds, hands, strict=True)
-        lines = [writer.write_lines([text], [seed], hand)[0] for text, seed, hand in one_each]
+        lines = []
+        for text, seed in zip(texts, seeds, strict=True):
+            hand = Sampling(bias, extras={"hand": told(draw(seed))})
+            lines += writer.write_lines([text], [seed], hand)
     else:
         lines = writer.write_lines(texts, seeds, Sampling(bias), progress=True)
-    return [measure(line.ink, text) for line, text in zip(lines, texts, strict=True)]
+    return [measures.measure(line.ink, text) for line, text in zip(lines, texts, strict=True)]
 
 
-def recorded_lines(samples: Sequence[Sample], arguments: argparse.Namespace) -> Measured:
+def recorded_lines(samples: Sequence[Sample], arguments: argparse.Namespace) -> measures.Measured:
     """Return the measures of recorded lines, each of another hand."""
     chosen: dict[str, Sample] = {}
     for number in np.random.default_rng(arguments.seed).permutation(len(samples)).tolist():
         sample = samples[number]
         chosen.setdefault(sample.hand or sample.name, sample)
     lines = list(chosen.values())[: arguments.num_samples]
-    return [measure(line.ink, line.text) for line in lines]
+    return [measures.measure(line.ink, line.text) for line in lines]
 
 
 def print_lengths(
@@ -89,12 +82,13 @@ def print_lengths(
         texts = options.without_unknown(writer.model.alphabet, texts, skip=True)
         seeds = range(arguments.seed, arguments.seed + len(texts))
         for bias in arguments.biases:
-            one = read_back(writer, reader, texts, seeds, Sampling(bias))
-            measured = [measure(line.ink, line.reference) for line in one.transcriptions]
+            result = read_back(writer, reader, texts, seeds, Sampling(bias))
+            lines = result.transcriptions
+            measured = [measures.measure(line.ink, line.reference) for line in lines]
             print(
-                f"{length:>4} characters, bias {bias:<5g} cer {one.rates['cer']:.4f}  ended "
-                f"{one.ended:.4f}  slope {shown(measured, 'slope')}  x_height_ratio "
-                f"{shown(measured, 'x_height_ratio')}"
+                f"{length:>4} characters, bias {bias:<5g} cer {result.rates['cer']:.4f}  ended "
+                f"{result.ended:.4f}  slope {measures.shown(measured, 'slope')}  x_height_ratio "
+                f"{measures.shown(measured, 'x_height_ratio')}"
             )
 
 
@@ -109,4 +103,4 @@ if __name__ == "__main__":
     add("--recorded", metavar="SPLIT", help="of the config's dataset: measure its lines as well")
     add("--lengths", type=int, nargs="+", default=[], help="of texts that are read as well")
     add("--reader", default="reader", help="that reads these (default: reader)")
-    main(run, parser)
+    measures.main(run, parser)

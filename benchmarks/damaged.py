@@ -1,5 +1,5 @@
-"""Which damaged characters can still be read: the training samples that a network leaves out which
-learns to tell damaged ones from others (`left_out` of its loader)."""
+"""Lists damaged training samples that can still be read: a network that learns to tell damaged
+characters from others leaves them out (`left_out` of its loader)."""
 
 import argparse
 import re
@@ -20,7 +20,7 @@ DOUBT = 0.5
 
 def run(arguments: argparse.Namespace) -> None:
     """Read the damaged training samples of a config, and list those that are read for sure, with
-    whatever character in place of the damaged one."""
+    any character in place of the damaged one."""
     reader = options.taken(options.Networks, arguments).reader(arguments.resume)
     make_room(arguments.output, "--output")
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")

@@ -1,6 +1,6 @@
 """Describes the hand of each recorded line of a config's dataset, for `ToldHandsDataset`.
 
-With --fit the descriptor itself is made first: of the lowest layers of a reader, and of the axes on
+With --fit a new descriptor is made first: of the lowest layers of a reader, and of the axes on
 which the hands of the training differ most (linear discriminant analysis).
 """
 
@@ -29,19 +29,21 @@ from utils.checks import UserError
 from utils.files import atomic_write, make_room
 
 WEIGHT = 1.0
-"""What lines of a hand that are described together weigh in the fit (assumed: a line of 20
+"""Least weight of lines of a hand that are described together in the fit (assumed: a line of 20
 characters)."""
-MOST, LEAST = 40, 3
-"""Such groups of a hand, at most and at least (assumed)."""
+MAX_GROUPS = 40
+"""Most groups of such lines of a hand (assumed)."""
+MIN_GROUPS = 3
+"""Least groups of such lines of a hand (assumed)."""
 
 
 def groups(samples: Iterable[Sample], weights: np.ndarray) -> Iterator[tuple[str, list[int]]]:
-    """Yield the hand and the places of samples of one hand that weigh enough together."""
+    """Yield a hand and the places of some of its samples that weigh enough together."""
     open_groups, counts = defaultdict(list), defaultdict(int)
     for place, sample in enumerate(samples):
         group = open_groups[sample.hand]
         group.append(place)
-        if weights[group].sum() >= WEIGHT and counts[sample.hand] < MOST:
+        if weights[group].sum() >= WEIGHT and counts[sample.hand] < MAX_GROUPS:
             counts[sample.hand] += 1
             yield sample.hand, open_groups.pop(sample.hand)
 
@@ -57,7 +59,7 @@ def fitted(reader: str, samples: Sequence[Sample]) -> HandDescriptor:
     lines = defaultdict(list)
     for hand, group in groups(samples, weights):
         lines[hand].append(np.average(moments[group], axis=0, weights=weights[group]))
-    hands = [found for found in lines.values() if len(found) >= LEAST]
+    hands = [hand for hand in lines.values() if len(hand) >= MIN_GROUPS]
     together = np.concatenate(hands)
     owners = np.repeat(np.arange(len(hands)), [len(hand) for hand in hands])
     space = discriminant(together, owners, together.std(axis=0) + 1e-6, DESCRIPTOR)
@@ -71,7 +73,7 @@ def fitted(reader: str, samples: Sequence[Sample]) -> HandDescriptor:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Make the descriptor, if that is asked for, describe the lines, and save the table."""
+    """Make a new descriptor with --fit, describe the lines, and save the table."""
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
     dataset, output = loader.dataset, arguments.output
     if isinstance(dataset, ToldHandsDataset):

@@ -1,9 +1,8 @@
 """How well lines tell whose hand they are in, and the space in which they do.
 
-The space is learned from the forms of IAM-OnDB's trainset by a linear discriminant analysis of
-their `hand_features`. Persons of testset_v, by some lines of theirs, are then told from each other
-by all lines of their other forms. With --output the space is saved; `saved/pretrained/hands.npz`
-is measured without.
+`saved/pretrained/hands.npz` enrols persons of testset_v with some of their lines, and assigns all
+lines of their other forms. With --output a new space is learned from the forms of IAM-OnDB's
+trainset by a linear discriminant analysis of their `hand_features`, measured and saved.
 """
 
 import argparse
@@ -18,16 +17,15 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import hand_likeness
-from benchmarks.hand_features import BLOCKS, hand_features
-from benchmarks.hand_likeness import HandSpace
-from benchmarks.measures import likelihoods, main
+from benchmarks.hand_likeness import BLOCKS, HandSpace, hand_features, likelihoods
+from benchmarks.measures import main
 from benchmarks.own_hand import divided, recorded
 from commands.options import Parser
 from data_loader import IAMOnDBDataset
 from utils.files import atomic_write
 
 KNOWN_BY = (1, 2, 4, 10, 30)
-"""Lines by which a person is known."""
+"""Numbers of lines with which a person is enrolled."""
 COMPONENTS = 200
 """Principal components of the features that are kept (measured by cross-validation over hands of
 IAM-OnDB's trainset: with 150 to 500 within one line in a hundred)."""
@@ -58,14 +56,14 @@ def fit(hands: Sequence[Sequence[np.ndarray]]) -> HandSpace:
 def discriminant(
     features: np.ndarray, owners: np.ndarray, scales: np.ndarray, axes: int
 ) -> HandSpace:
-    """Return the linear discriminants of features: whitened within owners, ordered by what is
-    between them.
+    """Return the linear discriminants of features: whitened within owners, in the order of the
+    variance between owners.
 
     Args:
         features: `(lines, features)`.
         owners: the hand of each, numbered from 0 without gaps, `(lines,)`.
-        scales: what features are divided by before their principal components are taken.
-        axes: at most.
+        scales: divisors of the features before their principal components are taken.
+        axes: most axes of the space.
     """
     mean = features.mean(axis=0)
     centred = (features - mean) / scales
@@ -111,7 +109,7 @@ def learned(root: str) -> HandSpace:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print how many lines are told right, and what the truth costs."""
+    """Print the share of lines assigned to the right person, and the nats of the truth."""
     space = learned(arguments.data) if arguments.output else hand_likeness.load()
     persons = recorded(arguments.data).values()
     between = space.between.astype(np.float64)
@@ -119,12 +117,10 @@ def run(arguments: argparse.Namespace) -> None:
     for count in KNOWN_BY:
         right, nats = [], []
         parts = [divided(person, count) for person in persons]
-        known, others = (
-            [space.embed([ink for ink, _ in lines]) for lines in side]
-            for side in zip(*parts, strict=True)
-        )
-        for number, lines in enumerate(others):
-            likely = likelihoods(lines, known, between)
+        enrolled = [space.embed([ink for ink, _ in lines]) for lines, _ in parts]
+        for number, (_, rest) in enumerate(parts):
+            lines = space.embed([ink for ink, _ in rest])
+            likely = likelihoods(lines, enrolled, between)
             right.append((likely.argmax(axis=1) == number).mean())
             nats.append((np.logaddexp.reduce(likely, axis=1) - likely[:, number]).mean())
         print(f"{count:>19} lines {np.mean(right):>12.1%} {np.mean(nats):>20.2f}")

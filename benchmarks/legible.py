@@ -1,6 +1,6 @@
-"""Lines by a writer, in many hands, of words that can be read: what it learns from once more.
+"""Writes lines of words that can be read, in many hands, from which a writer learns once more.
 
-It continues recorded lines, proofreads as on a page, and keeps the words that both readers accept
+The writer continues recorded lines; of its words those that both readers of a page accept are kept
 (rejection sampling, as in Gulcehre et al. 2023, "Reinforced self-training for language modeling").
 """
 
@@ -47,29 +47,29 @@ def run(arguments: argparse.Namespace) -> None:
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
     recorded = loader.dataset.load(["train"]).split("train")
     alphabets = [network.model.alphabet for network in (writer, reader, second)]
-    found: list[tuple[np.ndarray, str]] = []
+    lines: list[tuple[np.ndarray, str]] = []
     primers = legible(recorded, reader, np.random.default_rng(arguments.seed))
     for number, primer in enumerate(tqdm([*islice(primers, arguments.hands)], unit="hands")):
         generator = np.random.default_rng([arguments.seed, number])
         texts = new_texts(Draws(generator), alphabets, arguments.signs)
         texts = [*islice(texts, arguments.lines)]
         hand = Hand(writer, primer, reader, Sampling(bias=arguments.bias), second=second)
-        found += lines_of(hand, texts, arguments.seed + number * arguments.lines, generator)
-        save(found, arguments.output)
-    print(f"{arguments.output}  ({len(found):,} lines)")
+        lines += lines_of(hand, texts, arguments.seed + number * arguments.lines, generator)
+        save(lines, arguments.output)
+    print(f"{arguments.output}  ({len(lines):,} lines)")
 
 
 def legible(
     samples: Iterable[Sample], reader: Reader, generator: np.random.Generator
 ) -> Iterator[Primer]:
     """Yield lines that are read without an error, one of each hand in turn."""
-    chosen = [one for one in samples if len(one.text) in PRIMER and any(map(str.islower, one.text))]
+    chosen = [s for s in samples if len(s.text) in PRIMER and any(map(str.islower, s.text))]
     chosen = [chosen[k] for k in generator.permutation(len(chosen))]
-    read = reader.read_lines([one.ink for one in chosen], progress=True)
+    read = reader.read_lines([sample.ink for sample in chosen], progress=True)
     of_hand: dict[str, list[Primer]] = {}
-    for one, text in zip(chosen, read, strict=True):
-        if text == one.text:
-            of_hand.setdefault(one.hand, []).append((one.ink, one.text))
+    for sample, text in zip(chosen, read, strict=True):
+        if text == sample.text:
+            of_hand.setdefault(sample.hand, []).append((sample.ink, text))
     while of_hand:
         for hand in list(of_hand):
             yield of_hand[hand].pop()
@@ -78,9 +78,9 @@ def legible(
 
 
 def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iterator[str]:
-    """Yield texts of the training split that all networks know: a share of `signs` as `with_sign`
-    makes them, of the others half what people write, the rest sentences, and letters, digits and
-    signs in any order."""
+    """Yield texts of the training split that all networks know: a fraction of `signs` of
+    `with_sign`, half of the others everyday texts, the rest sentences, and characters in any order.
+    """
     others = 1.0 - signs
     while True:
         kind = draws.number()
@@ -92,7 +92,7 @@ def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iter
             text = everyday(draws)
         else:
             text = with_sign(draws)
-        if len(text) <= LONGEST and not any(known.unknown(text) for known in alphabets):
+        if len(text) <= LONGEST and not any(alphabet.unknown(text) for alphabet in alphabets):
             yield text
 
 
@@ -107,11 +107,11 @@ def with_sign(draws: Draws) -> str:
 def lines_of(
     hand: Hand, texts: list[str], seed: int, generator: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, str]]:
-    """Yield what is legible of texts in a hand, as ink in its units and text: half of the lines
-    alone, the others with those that follow, as what continues a primer."""
+    """Yield the legible words of texts in a hand, as ink in its units and text: half of the lines
+    alone, the others joined with the lines that follow, which continue them."""
     groups: list[list[Proofread]] = [[]]
     for line in hand.write_words(texts, range(seed, seed + len(texts))):
-        groups[-1] += [one for one in line if one.accepted]
+        groups[-1] += [word for word in line if word.accepted]
         if generator.random() < 0.5 or len(said(groups[-1])) > LONGEST:
             groups.append([])
     for words in groups:
@@ -121,7 +121,7 @@ def lines_of(
 
 def said(words: Iterable[Proofread]) -> str:
     """Return the text of words."""
-    return " ".join(one.text for one in words)
+    return " ".join(word.text for word in words)
 
 
 def save(lines: list[tuple[np.ndarray, str]], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Shared by the scripts that measure hands: measures of lines, medians, variety, likelihoods.
+"""Shared by the scripts that measure hands: measures of lines, medians, variety.
 
 Lengths are in x-heights of the line itself (`utils.ink.x_height`). What cannot be measured, mostly
 because a line is too short, is NaN.
@@ -27,14 +27,11 @@ MEASURES = {
     "word_space": "mean gap between words, in x-heights",
 }
 """What `measure` returns."""
-
 WINDOW = 6.0
 """X-heights of a window for the spread of the x-height (assumed: a window has some six letters, a
 line of IAM-OnDB four to six windows)."""
-
 VARIED = ("letter_width", "slant", "curvature", "lifts", "word_space")
 """Measures that distinguish hands, for `variety`."""
-
 Measured = Sequence[Mapping[str, float]]
 """Measures by name, of each line or page; NaN where one could not be measured."""
 
@@ -50,7 +47,7 @@ def main(run: Callable[[Namespace], None], parser: Parser) -> None:
 
 def numbers(measured: Measured, name: str) -> np.ndarray:
     """Return the values of a measure, without NaN."""
-    values = np.array([one[name] for one in measured])
+    values = np.array([line[name] for line in measured])
     return values[~np.isnan(values)]
 
 
@@ -58,7 +55,7 @@ def print_table(names: Iterable[str], columns: Sequence[tuple[str, Measured]]) -
     """Print the median and the quartiles of each measure, a column for each group of lines."""
     print(f"{'':<20}" + "".join(f"{title:<24}" for title, _ in columns))
     for name in names:
-        print(f"{name:<20}" + "".join(f"{shown(one, name):<24}" for _, one in columns))
+        print(f"{name:<20}" + "".join(f"{shown(lines, name):<24}" for _, lines in columns))
 
 
 def shown(measured: Measured, name: str) -> str:
@@ -79,36 +76,12 @@ def variety(written: Measured, recorded: Measured) -> dict[str, float]:
         the standard deviation over the one divided by that over the others, of each of `VARIED`,
         and their `mean`; NaN where there are not two lines on either side.
     """
-    found = {}
+    ratios = {}
     for name in VARIED:
         both = [numbers(lines, name) for lines in (written, recorded)]
         spreads = [float(values.std(ddof=1)) if len(values) > 1 else math.nan for values in both]
-        found[name] = spreads[0] / spreads[1] if spreads[1] else math.nan
-    return found | {"mean": float(np.mean(list(found.values())))}
-
-
-def likelihoods(
-    lines: np.ndarray, samples: Sequence[np.ndarray], between: np.ndarray
-) -> np.ndarray:
-    """Return the log-likelihoods of lines as ones of hands, `(lines, hands)`, up to a constant.
-
-    Along each axis, lines are normal about their hand with variance 1 and hands are normal about 0
-    with variance `between` (Ioffe, "Probabilistic linear discriminant analysis", 2006); so n lines
-    of a hand with mean m let another line of it be normal about m b / (b + 1/n), with variance
-    1 + b / (1 + n b).
-
-    Args:
-        lines: `(lines, axes)`, as `benchmarks.hand_likeness.HandSpace.embed` returns them.
-        samples: lines of each hand, `(n, axes)`.
-        between: `(axes,)`.
-    """
-    found = []
-    for sample in samples:
-        count = len(sample)
-        mean = sample.mean(axis=0) * between / (between + 1 / count)
-        variance = 1 + between / (1 + count * between)
-        found.append(-0.5 * ((lines - mean) ** 2 / variance + np.log(variance)).sum(axis=1))
-    return np.stack(found, axis=1)
+        ratios[name] = spreads[0] / spreads[1] if spreads[1] else math.nan
+    return ratios | {"mean": float(np.mean(list(ratios.values())))}
 
 
 def measure(ink: np.ndarray, text: str = "") -> dict[str, float]:

@@ -1,11 +1,11 @@
 """How like the hands become that a network learns, and how legible they stay.
 
-Of each hand some lines are learned (`configs/own_hand.json`, or --config). `hand_likeness`, which
-took part in no training, knows each hand by lines of other forms than the learned ones, and says
-of each written line whose hand it is, as it does of recorded lines that are neither. As much hangs
-on these lines, that is done twice: known by the last ones, and by the first. A recogniser
-(--network reader, --config configs/own_hand_reader.json) reads lines before and after it. A folder
-keeps what was measured: a run that is stopped goes on.
+A network learns some lines of each hand (`configs/own_hand.json`, or --config). `hand_likeness`,
+which took part in no training, enrols each hand with lines of other forms, and assigns the written
+lines and the remaining recorded lines to hands. The result depends on the enrolled lines, so they
+are the last ones in one pass and the first ones in another. A recogniser (--network reader,
+--config configs/own_hand_reader.json) reads lines before and after it learns. A folder keeps the
+results, so that a run that was stopped goes on.
 """
 
 import json
@@ -26,12 +26,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from base.base_dataset import Sample
 from base.run_folder import RunFolder
 from benchmarks import hand_likeness
-from benchmarks.measures import likelihoods, main
+from benchmarks.hand_likeness import likelihoods
+from benchmarks.measures import main
 from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.synthetic.corpus import held_out
 from handwriting.hand import write_lines
+from handwriting.primers import described
 from model import load
+from model.generation.hand_encoder import told
 from model.generation.sampling_options import Primer, Sampling
 from model.loading import HAND_FILE
 from model.reader import Reader
@@ -42,14 +45,16 @@ from utils.ink import strokes
 
 ROOT = Path(__file__).resolve().parent.parent
 PERSONS = ROOT / "benchmarks" / "persons.txt"
-"""Forms of testset_v that were written one after the other, by the clock in the files: each line a
-person, most with some sixty lines. The first five were used to choose the recipe; the last six have
-enough lines to learn thirty."""
+"""Forms of testset_v written one after the other by the clock in the files: a person a line, most
+with some sixty lines. The first five were used to choose the recipe; the last six have thirty."""
 EMBEDDED = 20
-"""Invented writers, of whom the classifier has seen none."""
-ENROLLED, SENTENCES, BIAS = 20, 20, 0.75
-"""Lines by which a hand is known, and what is written or read of each."""
-
+"""Invented writers, all new to the classifier."""
+ENROLLED = 20
+"""Lines by which a hand is enrolled."""
+SENTENCES = 20
+"""Lines of each hand that are written or read."""
+BIAS = 0.75
+"""Bias of the written lines."""
 Hand = list[list[Primer]]
 """Lines of a hand, by form."""
 
@@ -72,12 +77,12 @@ def invented() -> dict[str, Hand]:
 
 
 def lines_by(samples: Iterable[Sample], of: Callable[[Sample], str]) -> dict[str, list[Primer]]:
-    """Return lines by what `of` says of each."""
-    found = defaultdict(list)
+    """Return lines by the value of `of` for each."""
+    lines = defaultdict(list)
     for sample in samples:
         if "#" not in sample.text:  # a scribble in IAM-OnDB
-            found[of(sample)].append((sample.ink, sample.text))
-    return dict(sorted(found.items()))
+            lines[of(sample)].append((sample.ink, sample.text))
+    return dict(sorted(lines.items()))
 
 
 def divided(hand: Hand, count: int) -> tuple[list[Primer], list[Primer]]:
@@ -88,12 +93,12 @@ def divided(hand: Hand, count: int) -> tuple[list[Primer], list[Primer]]:
 
 
 def enrolments(rest: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return, for both ways to know a hand, the places of lines that make it known, and others."""
+    """Return, for both ways to enrol a hand, the places of its enrolled lines, and of others."""
     return [(rest[-ENROLLED:], rest[:-ENROLLED]), (rest[:ENROLLED], rest[ENROLLED:])]
 
 
 def learn(name: str, lines: Sequence[Primer], arguments: Namespace) -> RunFolder:
-    """Train on lines as a user would, unless that is done; return the run."""
+    """Train on lines as a user would, unless a run has done so; return the run."""
     run = RunFolder(arguments.config.stem, f"{arguments.output.name}-{name}")
     if (run.models / HAND_FILE).exists():
         return run
@@ -102,9 +107,9 @@ def learn(name: str, lines: Sequence[Primer], arguments: Namespace) -> RunFolder
     data = arguments.output / f"{name}.json"
     values = [{"text": text, "strokes": [s.tolist() for s in strokes(ink)]} for ink, text in lines]
     data.write_text(json.dumps(values))
-    words = ["-c", str(arguments.config), "-r", arguments.network, "--data", str(data)]
-    words += ["--run-id", run.run_id, "-o", "trainer.args.samples=0", *arguments.train]
-    subprocess.run([sys.executable, "train.py", *words], cwd=ROOT, check=True)
+    command = [sys.executable, "train.py", "-c", arguments.config, "-r", arguments.network]
+    command += ["--data", data, "--run-id", run.run_id, "-o", "trainer.args.samples=0"]
+    subprocess.run([*map(str, command), *arguments.train], cwd=ROOT, check=True)
     return run
 
 
@@ -114,75 +119,86 @@ def misread_of(inks: Sequence[np.ndarray], texts: Sequence[str], reader: str = "
 
 
 def measured(name: str, hand: Hand, arguments: Namespace) -> dict:
-    """Learn a hand; return how it is read or written before and after."""
+    """Learn a hand; return how the network reads or writes it before and after."""
     path = arguments.output / f"{name}-measured.json"
     if not path.exists():
         lines, rest = divided(hand, arguments.lines)
         run, before = learn(name, lines, arguments), load(arguments.network, "cpu")
         if isinstance(before, Reader):
             inks, texts = zip(*rest[:SENTENCES], strict=True)
-            networks = {"before": arguments.network, "now": str(run.models)}
-            found = {which: misread_of(inks, texts, one) for which, one in networks.items()}
+            results = {"before": misread_of(inks, texts, arguments.network)}
+            results["now"] = misread_of(inks, texts, str(run.models))
         else:
-            found = written(before, run)
-        path.write_text(json.dumps(found))
+            results = written(before, run, [ink for ink, _ in lines])
+        path.write_text(json.dumps(results))
     return json.loads(path.read_text())
 
 
-def written(before: Writer, run: RunFolder) -> dict:
-    """Return where lines lie in the space of hands, and the errors of those that were written."""
+def written(before: Writer, run: RunFolder, learned: Sequence[np.ndarray]) -> dict:
+    """Return where written lines lie in the space of hands, and the share that is misread.
+
+    The lines are written by the network alone, primed, or told the hand of the learned lines,
+    `(points, 3)` each.
+    """
     after, space = load(run.models / HAND_FILE, "cpu"), hand_likeness.load()
     (style,) = read_ink(run.models / own_hand.SAMPLE)
     texts, result = held_out(SENTENCES), {}
     for network, which in ((before, "before"), (after, "now")):
-        for how, primer in (("alone", None), ("primed", (style.ink, style.text))):
-            made = write_lines(network, texts, range(SENTENCES), Sampling(BIAS), primer=primer)
-            inks = [one.written for one in made]
+        ways = {"alone": {}, "primed": {"primer": (style.ink, style.text)}}
+        if network.is_told:
+            extras = {"hand": told(*described(learned)), "composed": np.zeros(1, np.float32)}
+            ways = {"told": {"sampling": Sampling(BIAS, extras=extras)}}
+        for how, options in ways.items():
+            options = {"sampling": Sampling(BIAS)} | options
+            lines = write_lines(network, texts, range(SENTENCES), **options)
+            inks = [line.written for line in lines]
             places = space.embed([ink for ink in inks if len(ink) > 9]).tolist()
             result[f"{which} {how}"] = {"places": places, "errors": misread_of(inks, texts)}
     return result
 
 
 def run(arguments: Namespace) -> None:
-    """Measure all hands, and print what was found."""
+    """Measure all hands, and print the results."""
     arguments.output.mkdir(parents=True, exist_ok=True)
     hands = recorded(arguments.data) if arguments.data else invented()
     chosen = list(hands)[arguments.skip :][: arguments.hands]
-    found = [measured(name, hands[name], arguments) for name in chosen]
-    print(f"{len(found)} of {len(hands)} hands, {arguments.lines} lines each")
-    if "now" in found[0]:
-        before, now = (np.mean([one[which] for one in found]) for which in ("before", "now"))
+    results = [measured(name, hands[name], arguments) for name in chosen]
+    print(f"{len(results)} of {len(hands)} hands, {arguments.lines} lines each")
+    if "now" in results[0]:
+        before, now = (np.mean([hand[which] for hand in results]) for which in ("before", "now"))
         print(f"misread of {SENTENCES} other lines: {before:.1%} before, {now:.1%} now")
     else:
-        table(arguments, hands, found)
+        table(arguments, hands, results)
 
 
-def table(arguments: Namespace, hands: dict[str, Hand], found: list[dict]) -> None:
-    """Print how like the hands and how legible lines are; of the rates also the extremes."""
+def table(arguments: Namespace, hands: dict[str, Hand], results: list[dict]) -> None:
+    """Print how often lines are assigned to the right hand, with the extremes, and misread."""
     space = hand_likeness.load()
     between = space.between.astype(np.float64)
     rests = [divided(hand, arguments.lines)[1] for hand in hands.values()]
     places = [space.embed([ink for ink, _ in rest]) for rest in rests]
-    learned = slice(arguments.skip, arguments.skip + len(found))
+    learned = slice(arguments.skip, arguments.skip + len(results))
 
-    def share_assigned(written: list | None) -> str:
-        shares = []
+    def rate_assigned(written: list | None) -> str:
+        rates_by_enrolment = []
         for enrolment in zip(*map(enrolments, places), strict=True):
-            known, others = zip(*enrolment, strict=True)
-            lines = others[learned] if written is None else map(np.array, written)
-            likely = [likelihoods(one, known, between) for one in lines]
-            numbers = enumerate(likely, arguments.skip)
-            shares.append([(one.argmax(axis=1) == number).mean() for number, one in numbers])
-        shares = np.mean(shares, axis=0)
-        return f"{np.mean(shares):7.1%} ({min(shares):.0%} to {max(shares):.0%})"
+            enrolled, others = zip(*enrolment, strict=True)
+            hands_lines = others[learned] if written is None else map(np.array, written)
+            right = []
+            for number, lines in enumerate(hands_lines, arguments.skip):
+                likely = likelihoods(lines, enrolled, between)
+                right.append((likely.argmax(axis=1) == number).mean())
+            rates_by_enrolment.append(right)
+        right = np.mean(rates_by_enrolment, axis=0)
+        return f"{np.mean(right):7.1%} ({min(right):.0%} to {max(right):.0%})"
 
     print(f"{'assigned to the right hand':<51} {'misread':>8}")
     misread = np.mean([misread_of(*zip(*rest[:SENTENCES], strict=True)) for rest in rests[learned]])
-    print(f"{'other recorded lines':<28} {share_assigned(None):>22} {misread:8.1%}")
-    for name in ("before alone", "before primed", "now alone", "now primed"):
-        misread = np.mean([one[name]["errors"] for one in found])
-        share = share_assigned([one[name]["places"] for one in found])
-        print(f"{name:<28} {share:>22} {misread:8.1%}")
+    print(f"{'other recorded lines':<28} {rate_assigned(None):>22} {misread:8.1%}")
+    for name in results[0]:
+        misread = np.mean([hand[name]["errors"] for hand in results])
+        assigned = rate_assigned([hand[name]["places"] for hand in results])
+        print(f"{name:<28} {assigned:>22} {misread:8.1%}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""How recognisers read other people and other devices than those of IAM-OnDB: error rates of
-IAM-OnDB's lines as they are and as other devices would record them, and of a UNIPEN collection."""
+"""Measures how recognisers read people and devices other than IAM-OnDB's: error rates on its lines,
+as recorded and as other devices would record them, and on a UNIPEN collection."""
 
 import argparse
 import sys
@@ -34,14 +34,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the error rates of each group of samples, two columns for each recogniser."""
     readers = [*map(options.taken(options.Networks, arguments).reader, arguments.resume)]
     groups, texts = samples(arguments)
-    searches = [
-        Search(
-            16,
-            language_model=CharacterLanguageModel(texts, reader.model.alphabet),
-            language_weight=0.7,
-        )
-        for reader in readers
-    ]
+    searches = []
+    for reader in readers:
+        language_model = CharacterLanguageModel(texts, reader.model.alphabet)
+        searches.append(Search(16, language_model=language_model, language_weight=0.7))
     names = "".join(f"{Path(reader.path).stem:>12}{'with LM':>10}" for reader in readers)
     print(f"{'':<40}{'samples':>8}{'characters':>12}{names}")
     for name, group in groups.items():
@@ -65,12 +61,8 @@ def samples(arguments: argparse.Namespace) -> tuple[dict[str, list[Sample]], lis
     """Return the groups of samples by name, and the texts of the training."""
     splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
     iam = IAMOnDBDataset(root=arguments.data, cache=arguments.cache, splits=splits)
-    unipen = UnipenDataset(
-        root=arguments.unipen,
-        cache=arguments.cache,
-        held_out=list(HELD_OUT),
-        leave_out="unipen_misfits",
-    )
+    people = {"held_out": list(HELD_OUT), "leave_out": "unipen_misfits"}
+    unipen = UnipenDataset(root=arguments.unipen, cache=arguments.cache, **people)
     train, tests = [], []
     for dataset in (iam, unipen):
         loaded = dataset.load(("train", "test"))
@@ -83,9 +75,10 @@ def samples(arguments: argparse.Namespace) -> tuple[dict[str, list[Sample]], lis
         sample for sample in pens if sample.group not in HELD_OUT
     )
     for group in HELD_OUT:
-        own = by_length(sample for sample in held_out if sample.group == group)
-        named = zip(("texts", "words"), own, strict=True)
-        groups |= {f"held out, {group}, {what}": part for what, part in named if part}
+        parts = by_length(sample for sample in held_out if sample.group == group)
+        for kind, part in zip(("texts", "words"), parts, strict=True):
+            if part:
+                groups[f"held out, {group}, {kind}"] = part
     groups["held out, all texts"], groups["held out, all words"] = by_length(held_out)
     seen = {word for sample in train for word in sample.text.split()}
     groups["held out, words not in the training"] = [
@@ -99,10 +92,12 @@ def samples(arguments: argparse.Namespace) -> tuple[dict[str, list[Sample]], lis
     return groups, [sample.text for sample in train]
 
 
-def by_length(found: Iterable[Sample]) -> tuple[list[Sample], list[Sample]]:
+def by_length(samples: Iterable[Sample]) -> tuple[list[Sample], list[Sample]]:
     """Return texts of several words, and single words."""
-    kept = list(found)
-    return [s for s in kept if " " in s.text], [s for s in kept if " " not in s.text]
+    texts, words = [], []
+    for sample in samples:
+        (texts if " " in sample.text else words).append(sample)
+    return texts, words
 
 
 def recorded_at(rate: float) -> Change:

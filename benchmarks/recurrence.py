@@ -26,7 +26,13 @@ from model.layers.recurrent import RecurrentLayer, run_lstm
 from model.layers.window import WindowedLayer, one_hot_text
 
 BOUND = 10.0
-VOCABULARY, COMPONENTS, TEXT = 80, 10, 32
+"""Bound on the gradient of the gates (the paper)."""
+VOCABULARY = 80
+"""Characters of the alphabet (assumed, as IAM-OnDB has)."""
+COMPONENTS = 10
+"""Gaussians of the window (the paper)."""
+TEXT = 32
+"""Characters of a text (assumed)."""
 LAYERS = ("LSTM", "windowed")
 WAYS = ("graphs", "compile", "cuDNN")
 PRECISIONS = ("float32", "bfloat16", "autocast")
@@ -51,17 +57,17 @@ class Compiled(nn.Module):
             projected = functional.linear(inputs, layer.weight_input, layer.bias)
             one_hot = one_hot_text(*words, VOCABULARY, state_dtype(dtype))
             for part in projected.split(cuda.CHUNK):
-                one, *_, state = self.loop(part, one_hot, state, None)
-                hiddens.append(one)
+                hidden, *_, state = self.loop(part, one_hot, state, None)
+                hiddens.append(hidden)
             return (torch.cat(hiddens),)
         torchs = layer.layer
         rows = torchs.weight_ih_l0, torchs.weight_hh_l0, torchs.bias_ih_l0 + torchs.bias_hh_l0
         incoming, weight, bias = (reorder_gates(part).to(dtype) for part in rows)
         hidden, cell = state["hidden"].to(dtype), state["cell"]
         for part in functional.linear(inputs.to(dtype), incoming, bias).split(cuda.CHUNK):
-            one, cell = self.loop(part, weight, hidden, cell, None)
-            hiddens.append(one)
-            hidden = one[-1]
+            hidden_states, cell = self.loop(part, weight, hidden, cell, None)
+            hiddens.append(hidden_states)
+            hidden = hidden_states[-1]
         return (torch.cat(hiddens),)
 
 
@@ -104,12 +110,12 @@ def run(arguments: Namespace) -> None:
             for way in arguments.ways:
                 if (kind, way) == ("windowed", "cuDNN"):
                     continue
-                one, times = turn(way, kind, precision, arguments), []
+                layer, times = turn(way, kind, precision, arguments), []
                 for backward in (False, True):
                     runs = []
                     for _ in range(3 + arguments.rounds):
                         start = time.perf_counter()
-                        one(backward)
+                        layer(backward)
                         runs.append(1000 * (time.perf_counter() - start))
                     times.append((statistics.median(runs[3:]), sum(runs[:3]) / 1000))
                 (forward, first), (whole, second) = times

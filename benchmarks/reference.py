@@ -201,12 +201,12 @@ def load(network: Network, weights: dict[str, Tensor]) -> None:
     network.load_state_dict(converted(network, weights), strict=False)
 
 
-def copied(own: nn.Module) -> Network:
+def copied(original: nn.Module) -> Network:
     """Return the reference of one of the project's networks, of the paper's shape."""
-    weights = own.state_dict()
+    weights = original.state_dict()
     window = weights.get("layers.0.weight_window")
     letters = None if window is None else window.shape[1]
     hidden = weights["output.weight"].shape[1] // 3
-    network = Network(letters, hidden, min_scale=tuple(own.min_scales.tolist()))
+    network = Network(letters, hidden, min_scale=tuple(original.min_scales.tolist()))
     load(network, weights)
     return network

@@ -14,7 +14,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import measures, reference
-from benchmarks.measure import (
+from benchmarks.speed import (
     REFERENCE,
     SEED,
     alternate,
@@ -44,8 +44,8 @@ def run(arguments: Namespace) -> None:
     steps = max(1, round(arguments.steps * arguments.scale))
     torch.manual_seed(SEED)
     normalisation, hidden = Normalisation((8.0, 0.1), (42.0, 37.0)), arguments.hidden
-    own = SynthesisNetwork(normalisation, ALPHABET, hidden_size=hidden, window_advance=0.01)
-    own, plain = own.eval().to(device), reference.copied(own).to(device)
+    ours = SynthesisNetwork(normalisation, ALPHABET, hidden_size=hidden, window_advance=0.01)
+    ours, plain = ours.eval().to(device), reference.copied(ours).to(device)
     for measure in arguments.only:
         lines, calls = MEASURES[measure]
         codes = torch.randint(0, len(ALPHABET), (lines, TEXT))
@@ -56,8 +56,8 @@ def run(arguments: Namespace) -> None:
             if path != REFERENCE:
                 texts, seeds = map(ALPHABET.decode, codes.tolist()), range(seed, seed + len(codes))
                 sampling, precision = Sampling(bias=0.0, max_steps=steps), precision_of(path)
-                inks = sample(own, seeds, list(texts), sampling, precision=precision)
-                return [len(line.ink) - 1 for line in inks]
+                lines = sample(ours, seeds, list(texts), sampling, precision=precision)
+                return [len(line.ink) - 1 for line in lines]
             start, numbers = torch.zeros(3, device=device), codes.to(device)
             return [len(plain.sample(steps, start, text)) for text in numbers]
 

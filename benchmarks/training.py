@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_data_loader import Batch, BucketBatchSampler
 from benchmarks import measures, reference
-from benchmarks.measure import (
+from benchmarks.speed import (
     REFERENCE,
     SEED,
     Data,
@@ -131,7 +131,7 @@ def run(arguments: Namespace) -> None:
             continue
         conditional = measure == "training_conditional"
         networks = {path: build(data, conditional, hidden) for path in paths}
-        rivals = {path: Rival(data, one, device, path) for path, one in networks.items()}
+        rivals = {path: Rival(data, network, device, path) for path, network in networks.items()}
 
         def speed(path: str, turn: int, rivals: dict[str, Rival] = rivals) -> float:
             start = time.perf_counter()

@@ -69,7 +69,8 @@ def check_replaceable(target: Path, source: Path) -> None:
     """Refuse to replace any file but an earlier export.
 
     Raises:
-        UserError: if it is the checkpoint itself, another one to go on from, or none.
+        UserError: if the file is the exported checkpoint, a checkpoint with a training state, or
+            no checkpoint.
     """
     from base.checkpoint import load_checkpoint
 

@@ -10,7 +10,7 @@ from handwriting.options import PrimerFile
 from utils.checks import UserError
 
 SHOWN = 3
-"""Lines of the person in the picture."""
+"""Lines of the person in the picture (assumed)."""
 SENTENCE = "This is what the network writes in that hand"
 
 
@@ -40,34 +40,34 @@ def run(arguments: argparse.Namespace) -> None:
     from utils.plots import lines_figure, write_png
 
     folder = RunFolder.of(learned.path)
-    before = None if folder is None else folder.first_weights()
-    if before is None or not (folder.models / own_hand.FILE).exists():
+    weights = None if folder is None else folder.first_weights()
+    if weights is None or not (folder.models / own_hand.FILE).exists():
         raise UserError(
             f"{learned.path}: no run that learned a hand, such as saved/models/own_hand/RUN_ID"
         )
-    former = networks.writer(before)
+    former = networks.writer(weights)
     asked = options.without_unknown(learned.model.alphabet, arguments.text or [SENTENCE], None)
     arguments.output.make()
     dataset = config_of(learned, arguments.overrides).build("data_loader").dataset
     loaded, _ = dataset.load_adapted(learned.path, None, learned.device, resumed=True)
     style = folder.models / own_hand.SAMPLE
     primer, _ = load_primer(PrimerFile(style), learned)
-    own = [sample for sample in loaded.split("valid") if sample.text != primer[1]][:SHOWN]
-    texts = [*(sample.text for sample in own), *asked]
+    recorded = [sample for sample in loaded.split("valid") if sample.text != primer[1]][:SHOWN]
+    texts = [*(sample.text for sample in recorded), *asked]
     seeds = range(arguments.seed, arguments.seed + len(texts))
     sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
     sampling = in_hand_of(sampling, style, learned)
     reader = networks.reader(usual_proofreader(learned))
-    earlier, now = (
-        [row_of(line) for line in Hand(one, primer, reader, sampling).write_words(texts, seeds)]
-        for one in (former, learned)
+    before, now = (
+        [row_of(line) for line in Hand(writer, primer, reader, sampling).write_words(texts, seeds)]
+        for writer in (former, learned)
     )
     drawn, to_x_heights = [], np.float32([1 / dataset.x_height, 1 / dataset.x_height, 1])
-    for sample, old, new in zip(own, earlier, now, strict=False):
+    for sample, old, new in zip(recorded, before, now, strict=False):
         drawn.append((f"the person: {sample.text}", sample.ink * to_x_heights))
         drawn.append(("the network before", old))
         drawn.append(("the network now", new))
-    drawn += [("the network now", line) for line in now[len(own) :]]
+    drawn += [("the network now", line) for line in now[len(recorded) :]]
     path = arguments.output.named(f"{folder.run_id}-hand.png")
     figure = lines_figure([ink for _, ink in drawn], [caption for caption, _ in drawn])
     write_png(path, figure)

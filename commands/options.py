@@ -1,4 +1,4 @@
-"""Options shared by several commands, and what they mean."""
+"""Options shared by several commands, and their values."""
 
 import argparse
 import math
@@ -39,9 +39,9 @@ FLAT = ".bin"
 T = TypeVar("T")
 FIGURES = "saved/figures"
 MAIN_SCORES = ("cer", "log_loss", "squared_error")
-"""Of those that an evaluation finds, what networks are compared by: the first that it has."""
+"""Scores by which networks are compared: the first of them that an evaluation has."""
 SHOWN = 50
-"""Lines that are printed, or shown together in a picture, at most."""
+"""Lines that are printed, or shown together in a picture, at most (assumed)."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -51,8 +51,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
     def parse(self, words: list[str] | None = None) -> argparse.Namespace:
-        """Parse a command line (None: that of the process), whose positional arguments may stand
-        between its options."""
+        """Parse words (None: the command line of the process); positional arguments may stand
+        between options."""
         words = sys.argv[1:] if words is None else words
         if empty := next((word for word in words if word[:1] == "-" and word[-3:] == "=--"), None):
             raise UserError(f"argument {empty[:-3]}: '--' is not a value")  # argparse takes none
@@ -63,8 +63,8 @@ class Parser(argparse.ArgumentParser):
 
 
 def value(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return an argparse type of what parses a text, or raises a UserError: argparse then names the
-    option."""
+    """Return an argparse type of a function that parses a text, or raises a UserError; argparse
+    then names the option."""
 
     def convert(text: str) -> object:
         try:
@@ -83,7 +83,7 @@ def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[s
 def place(text: str) -> tuple[int, int, int]:
     """Return the numbers of a page, a row and a word."""
     numbers = text.split(":")
-    if len(numbers) != 3 or not all(one.isdecimal() for one in numbers):
+    if len(numbers) != 3 or not all(map(str.isdecimal, numbers)):
         raise UserError(f"{text!r}: the numbers of a page, a row and a word, such as 1:8:3")
     page, row, word = map(int, numbers)
     return page, row, word
@@ -143,7 +143,7 @@ SHARED: dict[str, dict[str, Any]] = {
         "help": f"most times a word is written, with --proofread (default: {PageOptions.tries})",
     },
 }
-"""Options that several commands have alike."""
+"""Options that are the same in several commands."""
 
 
 def add_shared(parser: Parser, *names: str) -> None:
@@ -154,25 +154,25 @@ def add_shared(parser: Parser, *names: str) -> None:
 
 
 def taken(kind: type[T], arguments: argparse.Namespace, **others: object) -> T:
-    """Return options as a frozen dataclass, whose fields are called as they are, and `others`."""
+    """Return a frozen dataclass whose fields are options of the same names, or `others`."""
     names = [field.name for field in fields(kind) if field.name not in others]
     return kind(**{name: getattr(arguments, name) for name in names}, **others)
 
 
 def require(arguments: argparse.Namespace, **needed: str) -> None:
-    """Refuse options without another one, without which they have no effect.
+    """Refuse options that have no effect without another option.
 
     Args:
         arguments: of the command.
-        needed: for each option the other one.
+        needed: for each option the other option.
 
     Raises:
         UserError: naming both.
     """
     for name, other in needed.items():
         if getattr(arguments, name) not in (None, False) and not getattr(arguments, other):
-            option, other = (f"--{one.replace('_', '-')}" for one in (name, other))
-            raise UserError(f"{option} is for {other}, which is not given")
+            message = f"--{name} is for --{other}, which is not given"
+            raise UserError(message.replace("_", "-"))
 
 
 # The network and the device
@@ -181,10 +181,13 @@ def require(arguments: argparse.Namespace, **needed: str) -> None:
 def add_network(
     parser: Parser, default: str | None = None, nargs: str | None = None, *, of_style: bool = False
 ) -> None:
-    """Add -r, whose number of values may be given, and the options of every command.
+    """Add -r, and the options of every command.
 
     Args:
-        of_style: None stands for the network of the style (`handwriting.styles.network_of`).
+        parser: of the command.
+        default: of -r; None if -r has to be given.
+        nargs: number of values of -r.
+        of_style: whether None means the style's network (`handwriting.styles.network_of`).
     """
     usual = " (default: that of the style, else writer)" if of_style else ""
     usual = " (default: %(default)s)" if default else usual
@@ -204,11 +207,11 @@ def add_network(
 
 @dataclass(frozen=True)
 class Networks:
-    """Loads networks, and prints which.
+    """Loads networks, and prints their names.
 
     Attributes:
-        device: that they compute on.
-        modules: Python files with the user's own classes.
+        device: that the networks compute on.
+        modules: Python files with the user's classes.
     """
 
     device: str
@@ -228,7 +231,7 @@ class Networks:
         return network
 
     def writer(self, path: str | Path, *, of_texts: bool = False) -> "model.Writer":
-        """Load a network that writes, one that takes a text if `of_texts`."""
+        """Load a network that writes, and takes a text if `of_texts`."""
         network = self.load(path)
         from model.loading import checked_writer
 
@@ -242,7 +245,7 @@ class Networks:
         return checked_reader(network)
 
     def load_modules(self) -> None:
-        """Load the user's own classes."""
+        """Load the user's classes."""
         from base.config import user_modules
 
         for path in self.modules:
@@ -268,15 +271,15 @@ def add_seed(parser: Parser, meaning: str) -> None:
 
 
 class Output:
-    """The value of --output: a folder, or one file of a kind that the command writes.
+    """The value of --output: a folder, or a file of a kind that the command writes.
 
     Attributes:
-        path: as given.
-        file: it, if it is a file.
-        folder: that holds what is written.
+        path: on the command line.
+        file: the path, if it is a file's; else None.
+        folder: that files are written into.
 
     Raises:
-        UserError: if it looks like a file of another kind, such as letter.pdf.
+        UserError: if the path looks like a file of another kind, such as letter.pdf.
     """
 
     def __init__(self, path: str, kinds: Sequence[str] = ()) -> None:
@@ -289,11 +292,11 @@ class Output:
             raise UserError(f"{path}: a folder is needed{file}")
 
     def make(self) -> None:
-        """Make the folder, and see that it can be written, before there is work to lose."""
+        """Make the folder, and check that it can be written, before any work is done."""
         make_room(self.path, "--output", self.folder)
 
     def named(self, name: str) -> Path:
-        """Return the file: the one that was given, or that of a name in the folder."""
+        """Return the file of the command line, or else a file of that name in the folder."""
         return self.file or self.folder / name
 
 
@@ -312,7 +315,7 @@ def add_output(parser: Parser, kinds: Sequence[str] = (), default: str | None = 
 
 
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
-    """Print rows by the names of their columns, which not all of them need have."""
+    """Print rows, given by the names of their columns; a row may lack columns."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines = [names, *([row.get(name, "") for name in names] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -325,25 +328,25 @@ def print_table(rows: Sequence[Mapping[str, str]]) -> None:
 
 
 def add_lines(parser: Parser, *, samples: str, steps: str) -> None:
-    """Add --num-samples and --steps; `samples` and `steps` are what their help says."""
+    """Add --num-samples and --steps; `samples` and `steps` are their help texts."""
     steps = f"maximum number of pen steps in a line ({steps})"
     parser.add_argument("--num-samples", type=number(int, 1, 10_000), metavar="N", help=samples)
     parser.add_argument("--steps", type=number(int, 1, 100_000), metavar="N", help=steps)
 
 
 def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[str]:
-    """Return texts as `plain_text.known_only` does, and print what it left out."""
-    left, left_out = known_only(alphabet, texts, skip)
+    """Return texts as `plain_text.known_only`, and print the characters that are left out."""
+    kept, left_out = known_only(alphabet, texts, skip)
     if left_out:
         print(left_out)
-    return left
+    return kept
 
 
-# The hand that is continued
+# The hand
 
 
 def add_style(parser: argparse._ActionsContainer, default: str = OWN, meaning: str = OWN) -> None:
-    """Add --style; `meaning` says what its default is."""
+    """Add --style; `meaning` describes its default."""
     parser.add_argument(
         "--style",
         type=value(style),
@@ -355,7 +358,7 @@ def add_style(parser: argparse._ActionsContainer, default: str = OWN, meaning: s
 
 
 def add_primer(parser: Parser, default: str = OWN, meaning: str = OWN) -> None:
-    """Add --style, --primer, and what goes with it."""
+    """Add --style, --primer, and the options of a primer."""
     either, add = parser.add_mutually_exclusive_group(), parser.add_argument
     add_style(either, default, meaning)
     continued = "ink whose handwriting is continued, in any format that `read` accepts"
@@ -385,7 +388,7 @@ def primer_scale(text: str) -> float | str:
 
 
 def primer_file(arguments: argparse.Namespace) -> PrimerFile | None:
-    """Return what --primer names, or else the file of --style; None for a hand of its own."""
+    """Return the primer of --primer, or else of --style; None for a hand of the network."""
     if not arguments.primer:
         parts = ("primer_text", "primer_number", "primer_scale")
         require(arguments, **dict.fromkeys(parts, "primer"))

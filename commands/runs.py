@@ -14,10 +14,14 @@ from base.run_records import Run, read_runs, seed_means
 from commands.options import MAIN_SCORES, Parser, print_table
 from utils.checks import UserError
 
-FIRST, LAST = ("run", "state", "epochs"), ("best", "best_epoch", "time")
-"""Columns of the table before and after the keys in which the runs differ."""
-MAX_KEYS, MAX_WIDTH = 8, 24
-"""Keys of the config that the table has, and characters of a value there (assumed)."""
+FIRST = ("run", "state", "epochs")
+"""Columns of the table before the keys in which the runs differ."""
+LAST = ("best", "best_epoch", "time")
+"""Columns of the table after these keys."""
+MAX_KEYS = 8
+"""Keys of the config in the table (assumed)."""
+MAX_WIDTH = 24
+"""Characters of a value in the table (assumed)."""
 
 
 def add_options(parser: Parser) -> None:
@@ -30,16 +34,16 @@ def add_options(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     folders = arguments.folders or ["saved"]
-    if missing := [one for one in folders if not Path(one).is_dir()]:
+    if missing := [folder for folder in folders if not Path(folder).is_dir()]:
         raise UserError(f"{missing[0]!r}: there is no such folder")
     runs = sorted(read_runs(folders), key=itemgetter("started"))
     if not runs:
         raise UserError(f"{', '.join(folders)}: no run there, such as saved/models/NAME/RUN_ID")
-    hidden = ("name", "trainer.args.epochs")  # as they are columns of their own
-    keys = list(dict.fromkeys(key for one in runs for key in one.maps[1] if key not in hidden))
+    hidden = ("name", "trainer.args.epochs")  # in the columns `run` and `epochs`
+    keys = dict.fromkeys(key for run in runs for key in run.maps[1] if key not in hidden)
     different = [key for key in keys if differ(key, runs)]
-    means = list(seed_means(runs))
-    rows = [one.maps[0] | {key: one.get(key) for key in different} for one in (*runs, *means)]
+    listed = [*runs, *seed_means(runs)]
+    rows = [run.maps[0] | {key: run.get(key) for key in different} for run in listed]
     if arguments.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     elif arguments.csv:
@@ -48,39 +52,39 @@ def run(arguments: argparse.Namespace) -> None:
         writer.writeheader()
         writer.writerows(rows)
     else:
-        show([*runs, *means], different)
+        show(listed, different)
 
 
 def differ(key: str, runs: Sequence[Run]) -> bool:
     """Return whether runs differ in a key of the config."""
-    return len({repr(one.get(key)) for one in runs}) > 1
+    return len({repr(run.get(key)) for run in runs}) > 1
 
 
 def show(runs: Sequence[Run], different: Sequence[str]) -> None:
     """Print runs as a table, with the keys that are `different`."""
-    # First those in which runs of one experiment differ.
+    # The keys in which runs of the same experiment differ come first.
     experiments = defaultdict(list)
-    for one in runs:
-        experiments[one["name"]].append(one)
-    varied = [key for key in different if any(differ(key, own) for own in experiments.values())]
+    for run in runs:
+        experiments[run["name"]].append(run)
+    varied = [key for key in different if any(differ(key, group) for group in experiments.values())]
     keys = list(dict.fromkeys([*varied, *different]))[:MAX_KEYS]
-    names = [name for one in runs for name in one.maps[0]]
+    names = [name for run in runs for name in run.maps[0]]
     scores = [name for name in names if name.partition(".")[2] in MAIN_SCORES]
     columns = dict.fromkeys([*FIRST, *keys, *LAST, *scores])
-    print_table([{short(name, different): shown(one, name) for name in columns} for one in runs])
-    if rules := {one.get("monitor") for one in runs} - {None}:
+    print_table([{short(name, different): shown(run, name) for name in columns} for run in runs])
+    if rules := {run.get("monitor") for run in runs} - {None}:
         print(f"best: {' or '.join(sorted(rules))}")
     if others := [short(key, different) for key in different if key not in keys]:
         print(f"they also differ in {len(others)} more keys, see --csv: {', '.join(others)[:200]}")
 
 
-def shown(one: Run, name: str) -> str:
-    """Return a value as the table has it."""
-    value, spread = one.get(name), one.get(f"{name}_std")
+def shown(run: Run, name: str) -> str:
+    """Return a value in the form of the table."""
+    value, spread = run.get(name), run.get(f"{name}_std")
     if value is None or name == "run":
         return value or ""
     if name == "epochs":
-        return f"{value}/{one.get('planned')}"
+        return f"{value}/{run.get('planned')}"
     if name == "time":
         return str(timedelta(seconds=round(value)))
     text = f"{value:.5g}" if isinstance(value, float) else f"{value!s:.{MAX_WIDTH}}"
@@ -88,8 +92,11 @@ def shown(one: Run, name: str) -> str:
 
 
 def short(key: str, keys: Sequence[str]) -> str:
-    """Return the shortest end of a dotted key that no other one, and no column, has."""
-    parts = key.split(".")
-    ends = [".".join(parts[n:]) for n in range(len(parts) - 1, 0, -1)] if key in keys else []
-    taken = [f".{other}" for other in (*FIRST, *LAST, *keys) if other != key]
-    return next((end for end in ends if not any(one.endswith(f".{end}") for one in taken)), key)
+    """Return the shortest end of a dotted key that no other key, and no column, has."""
+    others = [f".{other}" for other in (*FIRST, *LAST, *keys) if other != key]
+    parts = key.split(".") if key in keys else []
+    for start in range(len(parts) - 1, 0, -1):
+        end = ".".join(parts[start:])
+        if not any(other.endswith(f".{end}") for other in others):
+            return end
+    return key

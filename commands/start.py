@@ -2,11 +2,11 @@
 
 - New: `-c CONFIG`. Initial weights, a new run.
 - Fine-tuned: `-c CONFIG -r CHECKPOINT`. The weights of the checkpoint alone, a new run.
-- Resumed: `-r RUN`, or its newest checkpoint. All that the checkpoint holds, the same run.
+- Resumed: `-r RUN`, or its newest checkpoint. The whole checkpoint, the same run.
 - Branched: `-r CHECKPOINT` that is older or in no run's folder, or with the `--run-id` of another
-  run. All that it holds, a new run.
+  run. The whole checkpoint, a new run.
 - Started over: `-r RUN` of a run without a checkpoint. The config and the file of the initial
-  weights, if any, are in its `run.json`; the same run.
+  weights, if any, are in the run's `run.json`; the same run.
 - Started or resumed: `-c CONFIG --run-id ID --start-or-resume`. Resumed if the run has a
   checkpoint; otherwise new, or fine-tuned.
 """
@@ -40,21 +40,21 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Start:
-    """How a training begins.
+    """The beginning of a training.
 
     Attributes:
         config: of the run.
-        run: its folder.
-        weights: the checkpoint that it begins with; None if with initial weights.
-        resumed: whether it goes on with all that the checkpoint holds, not with its weights alone.
-        tries_older: whether the newest checkpoint of a folder was asked for, so that the one before
+        run: the folder of the run.
+        weights: the checkpoint to begin with; None for initial weights.
+        is_resumed: whether the whole checkpoint is used, and not its weights alone.
+        tries_older: whether the newest checkpoint of a folder was asked for, so that an older one
             is used if its training state does not fit.
     """
 
     config: ConfigParser
     run: RunFolder
     weights: CheckpointFile | None = None
-    resumed: bool = False
+    is_resumed: bool = False
     tries_older: bool = False
 
     @property
@@ -68,16 +68,17 @@ class Start:
         return Alphabet(self.weights.content["alphabet"])
 
     def state_dict_for(self, model: BaseModel, device: str = "cpu") -> Mapping[str, Tensor]:
-        """Return the weights on a device; in a new run they are extended to what `model` knows."""
+        """Return the weights on a device; in a new run extended to the characters of `model`."""
         stored = self.weights.content["state_dict"]
         weights = {name: weight.to(device) for name, weight in stored.items()}
-        if self.resumed:
+        if self.is_resumed:
             return weights
         return model.extend_state_dict(weights, self.alphabet and len(self.alphabet))
 
     def model_on_meta(self, extras: Any = ABSENT) -> BaseModel | None:
-        """Return the network without memory for its weights, before any data loads; None if it
-        takes extras that neither they nor its weights have told.
+        """Return the network without memory for its weights, before any data loads.
+
+        None if the network takes extras whose shapes neither the data nor a checkpoint has told.
 
         Raises:
             CheckpointError: if the weights of the checkpoint do not fit.
@@ -94,13 +95,13 @@ class Start:
         return model
 
     def is_finished(self) -> bool:
-        """Return whether all is done that the trainer of a resumed run is to do."""
-        former = self.weights.content["config"] if self.resumed else {}
+        """Return whether a resumed run has nothing left to do for its trainer."""
+        former = self.weights.content["config"] if self.is_resumed else {}
         same_trainer = self.config.config["trainer"] == former.get("trainer")
         return same_trainer and self.run.is_finished()
 
     def older(self) -> "Start | None":
-        """Return the start from the checkpoint before this one, None if there is none to use."""
+        """Return the start from the next older checkpoint; None if there is none to use."""
         path = self.weights.path
 
         def find() -> CheckpointFile | None:
@@ -112,14 +113,14 @@ class Start:
         return weights and replace(self, weights=weights)
 
     def check_data(self, loaded: Loaded, new_data: bool) -> None:
-        """Raise a DataError if a run would go on with other data, unless it may: `new_data`."""
-        if not self.resumed:
+        """Raise a DataError if a run would go on with other data, unless `new_data` allows it."""
+        if not self.is_resumed:
             return
         former = children(self.weights.content.get("dataset", {}).get("fingerprints"))
         if not former:
             log.info("%s does not say what the data were: they are recorded now", self.weights.path)
         now = loaded.fingerprints
-        changed = [split for split, one in former.items() if now.get(split) != one]
+        changed = [split for split in former if former[split] != now.get(split)]
         if changed and not new_data:
             raise DataError(
                 f"{self.weights.path}: the data are not those of the run; other lines, texts or "
@@ -128,15 +129,15 @@ class Start:
 
 
 def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None) -> Start:
-    """Return how the training of a command line begins.
+    """Return the start of the training of a command line.
 
     Args:
         arguments: of the command line.
         locks: takes the lock of a run that goes on, before its newest checkpoint is looked for, as
-            another process may save one. Without it nothing is locked, and nothing written.
+            another process may save a checkpoint. None locks and writes nothing.
 
     Raises:
-        UserError: if it cannot begin, or another process holds the run.
+        UserError: if the training cannot begin, or another process holds the run.
     """
     if arguments.config:
         start = new(arguments)
@@ -161,12 +162,14 @@ def new(arguments: argparse.Namespace) -> Start:
 
 
 def suggested_network(arguments: argparse.Namespace) -> str | None:
-    """Return the pretrained network with which the data of a config suggests to begin that names no
-    network; None if it has faults, which are told where it is read for the run."""
+    """Return the pretrained network that the dataset of a config without a network suggests.
+
+    None if the config has faults, which are reported when it is read for the run.
+    """
     with suppress(ConfigError, ConfigFault):
         values = bases.merged(bases.read(Path(arguments.config)))
         if "type" not in children(children(values).get("arch")):
-            arch = _find("writer").content["config"]["arch"]  # any: the dataset is asked
+            arch = _find("writer").content["config"]["arch"]  # Any will do to build the dataset.
             config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
             return config.build("data_loader").dataset.usual_network()
     return None
@@ -179,11 +182,11 @@ def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
     _hold(start.run, locks)
     weights = _find(start.run.models, resumed=True)
     config = start.config.resumed(weights.content["config"], weights.path)
-    return Start(config, start.run, weights, resumed=True, tries_older=True)
+    return Start(config, start.run, weights, is_resumed=True, tries_older=True)
 
 
 def resumed(arguments: argparse.Namespace, run: RunFolder | None) -> Start:
-    """Resumed: `run` goes on. Branched, if that is None: a new run goes on from the checkpoint."""
+    """Resumed: `run` goes on. Branched, if `run` is None: a new run goes on from the checkpoint."""
     weights = _find(arguments.resume, resumed=True)
     stored = weights.content["config"]
     config = ConfigParser.from_checkpoint(stored, weights.path, arguments.overrides)
@@ -195,17 +198,17 @@ def resumed(arguments: argparse.Namespace, run: RunFolder | None) -> Start:
 
 def started_over(arguments: argparse.Namespace, run: RunFolder) -> Start:
     """Started over: `run`, which was stopped before its first checkpoint, begins again."""
-    given, weights_from = distributed.broadcast_object(run.recorded_start)
+    values, weights_from = distributed.broadcast_object(run.recorded_start)
     log.warning("%s was stopped before its first checkpoint: starting over", run.models)
     weights = _find(weights_from) if weights_from else None
-    config = ConfigParser(given, str(run.models / "run.json"), arguments.overrides)
+    config = ConfigParser(values, str(run.models / "run.json"), arguments.overrides)
     return Start(config, run, weights)
 
 
 def _new_run(config: ConfigParser, arguments: argparse.Namespace) -> RunFolder:
     """Return the folder of a run, which is new unless --start-or-resume is given."""
     run = RunFolder(config.name, arguments.run_id, arguments.saved)
-    # By default it is named after the time: that of the main process.
+    # The default name is the time, by the clock of the main process.
     return run if arguments.start_or_resume else distributed.broadcast_object(run.require_new)
 
 
@@ -216,7 +219,7 @@ def _hold(run: RunFolder, locks: ExitStack | None) -> None:
 
 
 def _find(place: str | Path, *, resumed: bool = False) -> CheckpointFile:
-    """Return the checkpoint at `place`; raise a CheckpointError if it is not fit to be resumed."""
+    """Return the checkpoint at `place`; with `resumed` raise a CheckpointError if it cannot be."""
     path, content = weights = distributed.broadcast_object(lambda: find_checkpoint(place))
     if resumed and "training" not in content:
         raise CheckpointError(

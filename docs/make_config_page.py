@@ -30,7 +30,7 @@ IN_JSON = {"None": "`null`", "null": "`null`", "True": "`true`", "False": "`fals
 
 def rows(cls: type) -> list[str]:
     """Return a row of a table for each key that a config may set of `cls`."""
-    binder, meaning, found = config_binder(), meanings(cls), []
+    binder, meaning, table = config_binder(), meanings(cls), []
     arguments = binder.arguments(cls)
     for name, annotation in arguments.accepted.items():
         default = "required"
@@ -38,13 +38,13 @@ def rows(cls: type) -> list[str]:
             default = f"`{json.dumps(arguments.defaults[name])}`"
         values = binder.described(annotation)
         cells = [f"`{name}`", values, default, meaning.get(name, "")]
-        found.append(f"| {' | '.join(cells)} |")
-    return found
+        table.append(f"| {' | '.join(cells)} |")
+    return table
 
 
 def meanings(cls: type) -> dict[str, str]:
     """Return the "Args" of a class's docstring, and where it refers to a base, of its bases'."""
-    found: dict[str, str] = {}
+    sentences: dict[str, str] = {}
     for owner in owners(cls):
         text = inspect.cleandoc(vars(owner).get("__doc__") or "")
         _, _, section = text.partition("\nArgs:\n")
@@ -54,8 +54,8 @@ def meanings(cls: type) -> dict[str, str]:
                 continue
             words = re.sub(r"\b(None|null|True|False)\b", lambda m: IN_JSON[m[0]], words)
             for name in names.split(", "):
-                found.setdefault(name, " ".join(words.split()))
-    return found
+                sentences.setdefault(name, " ".join(words.split()))
+    return sentences
 
 
 def tables(classes: list[type]) -> str:

@@ -20,10 +20,18 @@ HANDS = (
 )
 DESK = "#f3f0e9"
 """Colour behind the parts, light enough for ink and seen on white and on black (by eye)."""
-DPI, WIDTH, HEIGHT, GAP = 144, 260.0, 236.0, 6.0
-"""Pixels per inch, and millimetres of the picture and between its parts (by eye)."""
-LEFT, TOP = 122.0, 122.0
-"""Width of the left part and height of the upper right one, in millimetres."""
+DPI = 144
+"""Pixels per inch (by eye)."""
+WIDTH = 260.0
+"""Width of the picture in millimetres (by eye)."""
+HEIGHT = 236.0
+"""Height of the picture in millimetres (by eye)."""
+GAP = 6.0
+"""Millimetres between its parts (by eye)."""
+LEFT = 122.0
+"""Width of the left part in millimetres (by eye)."""
+TOP = 122.0
+"""Height of the upper right part in millimetres (by eye)."""
 
 
 def parts() -> dict[str, tuple[tuple[float, float, float, float], np.ndarray]]:

@@ -60,11 +60,11 @@ def setup_logging(level: int = logging.INFO) -> None:
 
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Inside, all messages are appended to `path` as well, first those since `setup_logging` that
-    are in no such file."""
+    """Inside, all messages are appended to `path` as well, also earlier ones since `setup_logging`
+    that are in no file yet."""
     handler, root = LogFile(path, encoding="utf-8", errors="backslashreplace"), logging.getLogger()
     handler.setFormatter(logging.Formatter(_FILE_FORMAT))
-    keepers = [one for one in root.handlers if isinstance(one, MemoryHandler)]
+    keepers = [keeper for keeper in root.handlers if isinstance(keeper, MemoryHandler)]
     for keeper in keepers:
         keeper.setTarget(handler)
     if not keepers:

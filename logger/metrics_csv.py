@@ -20,8 +20,8 @@ class MetricsTable:
     written so that they read back exactly.
 
     Args:
-        path: the file. One that is not such a table is renamed.
-        epoch: the last whose row is kept.
+        path: the file. A file that is no table of epochs is renamed.
+        epoch: the last epoch whose row is kept.
     """
 
     def __init__(self, path: Path, epoch: int) -> None:
@@ -49,7 +49,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     """Return the rows of epochs.
 
     Raises:
-        csv.Error, ValueError: if it is not a table of epochs, saying why.
+        csv.Error, ValueError: if the file is no table of epochs, saying why.
     """
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)

@@ -12,8 +12,8 @@ from utils.files import atomic_write, errors_name
 from utils.strict_json import Config, nested
 
 HPARAMS = "events.out.tfevents.0000000000.hparams"
-"""The file of the values for the HPARAMS tab. TensorBoard shows those that it reads first, in the
-order of the names of files: those of this file, which a resumed run replaces."""
+"""The file of the values for the HPARAMS tab. TensorBoard reads files in the order of their names
+and shows the first values: those of this file, which a resumed run replaces."""
 
 
 class TensorBoardWriter:
@@ -37,13 +37,13 @@ class TensorBoardWriter:
                 self._writer = SummaryWriter(str(folder), purge_step=purge, flush_secs=10)
 
     def scalars(self, values: Mapping[str, float], step: int, group: str) -> None:
-        """Write scalars by name at `step`, leaving out what is not finite.
+        """Write the finite ones of scalars by name at `step`.
 
         The charts of a group appear together.
         """
         for name, value in values.items():
             if self._writer and math.isfinite(value):
-                with errors_name(self.folder):  # Its thread's errors name no file.
+                with errors_name(self.folder):  # Errors of TensorBoard's thread name no file.
                     self._writer.add_scalar(f"{group}/{name}", value, step)
 
     def pairs(self, names: Sequence[str], group: str) -> None:
@@ -61,8 +61,8 @@ class TensorBoardWriter:
                 self._writer.add_image(name, pixels, step, dataformats="HWC")
 
     def config(self, config: Config, step: int = 0) -> None:
-        """Write the run's config, as it is from `step` on, as a text, and its values for the
-        HPARAMS tab, by dotted key."""
+        """Write the run's config from `step` on, as a text, and its values by dotted key for the
+        HPARAMS tab."""
         text = json.dumps(config, indent=2, ensure_ascii=False)
         code = "\n".join(f"    {line}" for line in text.splitlines())  # as Markdown shows it
         if self._writer:
@@ -73,7 +73,7 @@ class TensorBoardWriter:
                 from torch.utils.tensorboard.summary import hparams
 
                 leaves = {k: _plain(v) for k, v in nested(config) if not isinstance(v, dict | list)}
-                # Without its list of curves, and its record of an end that has not come.
+                # Without the list of curves, and without the record of the end, which is to come.
                 _, start, _ = hparams(leaves, {})
                 event = Event(wall_time=time.time(), summary=start).SerializeToString()
                 atomic_write(self.folder / HPARAMS, lambda file: RecordWriter(file).write(event))
@@ -87,6 +87,6 @@ class TensorBoardWriter:
 
 
 def _plain(value: object) -> bool | int | float | str:
-    """Return a value as TensorBoard takes it."""
+    """Return a value of a type that TensorBoard takes."""
     plain = isinstance(value, bool | int | float)
     return value if plain else str(value).encode(errors="backslashreplace").decode()

@@ -29,7 +29,7 @@ from utils.checks import ABSENT, CheckpointError, ConfigFault, DataError, UserEr
 from utils.normalisation import Normalisation
 
 HAND_FILE = "hand.pth"
-"""In the folder of a run that learned a hand: the network that is made of it, to use and share."""
+"""In the folder of a run that learned a hand: its network, to use and share."""
 
 
 def load(
@@ -38,11 +38,11 @@ def load(
     """Make the network of a checkpoint ready for use; nothing but the file is needed.
 
     Args:
-        path: the file; the folder of a run for its newest complete checkpoint, or, if it learned a
-            hand, for what it made of that; the name of a pretrained network, such as
-            "conditional"; or the id of a run in saved/models.
+        path: the file; the folder of a run for its newest complete checkpoint, or its `HAND_FILE`;
+            the name of a pretrained network, such as "conditional"; or the id of a run in
+            saved/models.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        modules: Python files with the user's own classes that it was trained with, which are run.
+        modules: Python files with the user's classes of the training, which are run.
 
     Returns:
         a `Writer`, a `Reader`, or, for a network of another kind, a `TrainedNetwork`.
@@ -84,7 +84,7 @@ def checked_reader(network: TrainedNetwork) -> Reader:
 
 
 def restored(checkpoint: Checkpoint, path: Path, place: torch.device) -> TrainedNetwork:
-    """Return the network of what a checkpoint holds on a device; see `load`.
+    """Return the network of a checkpoint on a device; see `load`.
 
     Args:
         checkpoint: with what is needed to use a network.
@@ -161,13 +161,12 @@ def naming_incompatibilities(
         there, here = (defaults | block.get("args", {}) for block in (arch, other))
         if arch.get("type") != other["type"]:
             there, here = arch, {"type": other["type"]}
-        differing = [
-            f"{name} is {shown(there.get(name))} in the file, {shown(value)} in the config"
-            for name, value in here.items()
-            if there.get(name) != value
-        ]
+        differing = []
+        for name, value in here.items():
+            if (old := there.get(name)) != value:
+                both = f"{shown(old)} in the file, {shown(value)} in the config"
+                differing.append(f"{name} is {both}")
         if not differing:
             raise
-        raise CheckpointError(
-            f"{source}: does not fit the config: {'; '.join(differing)}"
-        ) from None
+        message = f"{source}: does not fit the config: {'; '.join(differing)}"
+        raise CheckpointError(message) from None

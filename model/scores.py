@@ -49,9 +49,8 @@ def evaluate(
 ) -> dict[str, float | int | None]:
     """Score a network on all points of a split, in float32 with sums in float64.
 
-    A network that predicts the end of the sequence has that Bernoulli, of each point, in its
-    log-losses and bits too. Less `end_cross_entropy`, `log_loss` and `log_loss_dequantised` are
-    those of the points alone, to be compared with a network without it.
+    If the network predicts the end of the sequence, log-losses and bits include that Bernoulli:
+    compare `log_loss` less `end_cross_entropy` with a network that does not.
 
     Args:
         model: in evaluation mode.
@@ -63,12 +62,12 @@ def evaluate(
         seed: of the dequantisation noise, which otherwise depends only on a sequence's place.
 
     Returns:
-        by name: `sequences`; `points`, the offsets scored, one less than the points; and those of
-        `UNITS` that the network has. `log_loss` is the paper's eq. 26, the pen included; the
-        dequantised ones have uniform noise of one step on each target offset (not on the inputs),
-        and are None without a step. A network with a regression head has no density: instead of
-        the log-losses it has `squared_error`, the loss of that name at `pen_weight` 1, always in
-        normalised units. Values without points, or not finite, are None.
+        by name: `sequences`; `points`, the number of scored offsets; and the scores of `UNITS` that
+        the network has. `log_loss` is the paper's eq. 26, the pen included; the dequantised scores
+        have uniform noise of one step on each target offset (not on the inputs), and are None
+        without a step. A regression head has no density: instead of log-losses it has
+        `squared_error`, the loss of that name at `pen_weight` 1, always in normalised units.
+        Values without points, or not finite, are None.
 
     Raises:
         UserError: if there is no sequence.
@@ -90,7 +89,8 @@ def evaluate(
         if model.end_of_sequence:
             ends = output.prediction.sequence_logits
             values |= {"end": cross_entropy(ends, batch.targets[..., 3])}
-        sums.update({name: _total(value, batch.mask) for name, value in values.items()})
+        for name, nats in values.items():
+            sums[name] += nats.masked_fill(~batch.mask, 0.0).cpu().double().sum().item()
     if not points:
         raise UserError("nothing to evaluate: the split is empty")
     scores: dict[str, float | int | None] = {"sequences": sequences, "points": points}
@@ -107,10 +107,7 @@ def evaluate(
 
 
 def read_split(
-    model: Recogniser,
-    samples: Iterable[Sample],
-    split: str,
-    search: Search = GREEDY,
+    model: Recogniser, samples: Iterable[Sample], split: str, search: Search = GREEDY
 ) -> dict[str, list[Transcription]]:
     """Read the labelled samples of a split.
 
@@ -121,8 +118,8 @@ def read_split(
         search: how to search for the texts.
 
     Returns:
-        by name, as far as they differ: what the search finds if it is `greedy`, what its `beam`
-        finds alone, and what that finds with its `language_model`.
+        the readings of `greedy` decoding and, if the search has them, of its `beam` alone, and of
+        its beam with the `language_model`.
 
     Raises:
         UserError: if no line of the split has a text.
@@ -136,18 +133,14 @@ def read_split(
     if search.language_model is not None:
         searches["language_model"] = search
     inks = [sample.ink for sample in samples]
-    found = read_each_way(model, inks, searches, progress=True)
+    texts_by_search = read_each_way(model, inks, searches, progress=True)
     return {
         name: [
             Transcription(sample.name, sample.ink, sample.text, text)
             for sample, text in zip(samples, texts, strict=True)
         ]
-        for name, texts in found.items()
+        for name, texts in texts_by_search.items()
     }
-
-
-def _total(nats: Tensor, mask: Tensor) -> float:
-    return nats.masked_fill(~mask, 0.0).cpu().double().sum().item()
 
 
 def _noise(batch: Batch, seed: int) -> Tensor:

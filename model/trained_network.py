@@ -14,7 +14,7 @@ from utils.strict_json import nested
 FORMER_LICENCES = {
     **dict.fromkeys(("IAMOnDBDataset", "iam_ondb"), RESEARCH),
     **dict.fromkeys(("EmbeddedDataset", "MNISTStrokesDataset", "UnipenDataset"), OPEN),
-    # What these add to the lines of others is open.
+    # Datasets whose additions to the lines of others are open.
     **dict.fromkeys(("ComposedDataset", "MixedDataset", "PhrasesDataset", "ShapedDataset"), OPEN),
 }
 """The licences of what a config names, for checkpoints that lack theirs."""
@@ -57,8 +57,8 @@ class TrainedNetwork:
 
 
 def licence_of(checkpoint: Checkpoint) -> str | None:
-    """Return the licence of the network in a checkpoint, or in the record of a trained network: as
-    it says or, in an older one, as its config does; None if that is unknown."""
+    """Return the licence of the network in a checkpoint, or in the record of a trained network: the
+    recorded licence or, in an older file, that of its config's data; None if unknown."""
     if "licence" in checkpoint:
         return checkpoint["licence"]
     values = (value for _, value in nested(checkpoint["config"].get("data_loader")))

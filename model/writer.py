@@ -21,12 +21,13 @@ from utils.alphabet import PANGRAM, nfc
 from utils.checks import UserError
 from utils.licences import OPEN
 
-OWN_LINES, OWN_STEPS = 8, 300
-"""Lines that a network writes for comparison with a primer, and their steps (measured, lab
-notebook: constants)."""
+OWN_LINES = 8
+"""Lines that a network writes for comparison with a primer (measured, lab notebook: constants)."""
+OWN_STEPS = 300
+"""Steps of these lines (measured, lab notebook: constants)."""
 LETTERS = PRETRAINED / "letters.json"
-"""Of networks, the share of each letter beyond ASCII that is read in what they write (measured, lab
-notebook: letters that networks hardly know)."""
+"""By network, the fraction of each letter beyond ASCII that a reader reads in its lines (measured,
+lab notebook: letters that networks hardly know)."""
 
 
 @dataclass(repr=False)
@@ -101,10 +102,10 @@ class Writer(TrainedNetwork):
 
     @property
     def usual_text(self) -> str:
-        """What is written where no text is given: what it knows of a pangram, or its alphabet."""
-        known = self.model.alphabet
-        text = "".join(one for one in PANGRAM if one in known).strip()
-        return text or "".join(known.characters)[:30]
+        """The text of lines without a text: a pangram in the network's letters, or its alphabet."""
+        alphabet = self.model.alphabet
+        text = "".join(character for character in PANGRAM if character in alphabet).strip()
+        return text or "".join(alphabet.characters)[:30]
 
     @cached_property
     def reference_lines(self) -> list[np.ndarray]:
@@ -142,25 +143,25 @@ def sampling_of(
         UserError: if a bias is for a writer without a density that it could sharpen.
     """
     values = {"bias": bias, "pen_sharpness": pen_sharpness}
-    given = {name: value for name, value in values.items() if value is not None}
-    if given and not writer.model.has_density:
+    chosen = {name: value for name, value in values.items() if value is not None}
+    if chosen and not writer.model.has_density:
         raise UserError(
             f"{writer.path} contains a network with a regression head, which has no density to "
-            f"sharpen: leave out --{next(iter(given)).replace('_', '-')}"
+            f"sharpen: leave out --{next(iter(chosen)).replace('_', '-')}"
         )
-    return Sampling(**given, max_steps=max_steps)
+    return Sampling(**chosen, max_steps=max_steps)
 
 
 def usual_proofreader(writer: Writer) -> str:
-    """Return the pretrained network that proofreads what one writes: one that is as free."""
+    """Return the pretrained network, with an equally open licence, that proofreads a writer."""
     return "open_reader" if writer.licence == OPEN else "proofreader"
 
 
 def warning(path: Path, text: str) -> str:
-    """Return which letters of a text a pretrained network hardly knows, as fewer than half of them
-    are read, in a sentence; an empty one if it knows all, or is no pretrained network."""
+    """Return a sentence that names the letters of a text that a pretrained network hardly knows, as
+    fewer than half of them are read; empty if there are none, or for another network."""
     name = next((name for name, file in pretrained().items() if file == path.resolve()), "")
-    shares = strict_json.read(LETTERS).get(name, {})
-    letters = [one for one in dict.fromkeys(text) if shares.get(one, 1.0) < 0.5]
+    fractions = strict_json.read(LETTERS).get(name, {})
+    letters = [letter for letter in dict.fromkeys(text) if fractions.get(letter, 1.0) < 0.5]
     hardly = f"{name} hardly knows {' '.join(letters)}: fewer than half of them can be read"
     return hardly if letters else ""

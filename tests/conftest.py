@@ -3,10 +3,13 @@
 import json
 import logging
 import os
+import sys
 import threading
 from pathlib import Path
 
 import pytest
+
+from base.config import user_modules
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -29,6 +32,16 @@ def logging_restored():
     root.handlers[:], threading.excepthook = before, hook
     root.setLevel(level)
     logging.captureWarnings(False)
+
+
+@pytest.fixture
+def no_modules(monkeypatch):
+    """No module of a user's is loaded, before a test and after it."""
+    monkeypatch.setattr(user_modules, "_loaded", {})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    for name in user_modules._loaded:
+        sys.modules.pop(name.rpartition("/")[2], None)
 
 
 @pytest.fixture(scope="session")

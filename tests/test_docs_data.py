@@ -3,13 +3,11 @@
 import json
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
 
 import train
-from base.config import user_modules
 from data_loader import EmbeddedDataset
 from parse_config import ConfigParser
 from tests.data_loader import ink_formats
@@ -24,10 +22,8 @@ def blocks(kind):
 
 
 @pytest.fixture
-def my_ink(tmp_path, monkeypatch, logging_restored):
+def my_ink(tmp_path, monkeypatch, logging_restored, no_modules):
     """The module of the page, in the place and with the data that it speaks of."""
-    monkeypatch.setattr(user_modules, "_loaded", {})
-    monkeypatch.setattr(sys, "path", list(sys.path))
     (source,) = [block for block in blocks("python") if "class MyInk" in block]
     assert len([line for line in source.split("\n") if line.strip()]) <= 10
     embedded = EmbeddedDataset(size=30, valid_size=1, test_size=1, max_characters=16)
@@ -36,8 +32,6 @@ def my_ink(tmp_path, monkeypatch, logging_restored):
     (tmp_path / "data" / "my_ink.json").write_bytes(ink_formats.own(lines))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_ink.py").write_text(source)
-    yield
-    del sys.modules["my_ink"]
 
 
 def test_ten_lines_of_own_ink_train(my_ink, tmp_path):

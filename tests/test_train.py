@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ import torch
 import train
 from base.base_trainer import BaseTrainer
 from base.checkpoint import checkpoints, load_checkpoint, save_checkpoint
-from base.config import user_modules
 from commands import sweep, train_options
 from data_loader.synthetic.embedded import EmbeddedDataset
 from tests.same_run import differences, rows_of
@@ -70,14 +68,12 @@ def test_a_run_leaves_what_the_readme_says(workplace, capsys):
     assert len(checkpoint["normalisation"]["std"]) == 2
 
 
-def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, monkeypatch):
+def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, no_modules):
     """Also of a class that passes something else on to its base; another seed gives others."""
     own = "from data_loader import HandwritingDataLoader\n\nclass Loader(HandwritingDataLoader):\n"
     own += "    def __init__(self, *supplied, bucket=4, **options):\n"
     own += "        super().__init__(*supplied, bucket=bucket, **{'batch_size': 2, **options})\n"
     Path("my_loader.py").write_text(own)
-    monkeypatch.setattr(user_modules, "_loaded", {})
-    monkeypatch.setattr(sys, "path", list(sys.path))
     changes = {"data_loader.type": "Loader", "data_loader.args.batch_size": ...}
     config = changed(CONFIG, changes | {"optimizer": {"type": "Adam"}})
     Path("config.json").write_text(json.dumps(config))
@@ -108,13 +104,10 @@ def test_the_config_of_a_run_is_complete_and_repeats_it(workplace, monkeypatch):
         ("", 'trainer.type = "Mine": its constructor ended in TypeError'),
     ],
 )
-def test_a_trainer_hands_on_its_options(workplace, monkeypatch, capsys, call, message):
+def test_a_trainer_hands_on_its_options(workplace, no_modules, capsys, call, message):
     own = "from trainer import GenerationTrainer\n\nclass Mine(GenerationTrainer):\n"
     own += "    def __init__(self, *supplied, **options):\n"
     Path("my_trainer.py").write_text(f"{own}        super().__init__(*supplied, {call})\n")
-    monkeypatch.setattr(user_modules, "_loaded", {})
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "my_trainer", raising=False)
     words = ["-c", "config.json", "--module", "my_trainer.py", "-o", "trainer.type=Mine"]
     assert message in refused(capsys, *words)
 

@@ -1,4 +1,4 @@
-"""One trainer per task, what learning a hand needs, and the optimisers that torch lacks."""
+"""A trainer for each task, the dataset of a hand to learn, and optimisers that torch lacks."""
 
 from trainer.generation_trainer import GenerationTrainer
 from trainer.optimizers import GravesRMSprop

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class GenerationTrainer(BaseTrainer):
-    """Trains a network that predicts the next point, and draws what it writes after each epoch.
+    """Trains a network that predicts the next point, and draws lines of it after each epoch.
 
     Where the data has a canonical unit, `valid_log_loss_canonical` is logged as well: the same
     density in that unit, over the points as recorded. (With a regression head there is no density,
@@ -36,8 +36,8 @@ class GenerationTrainer(BaseTrainer):
     Args:
         monitor: see `BaseTrainer`, as for the arguments not listed here.
         samples: lines drawn after each epoch, the same seeds every time; 0 for none.
-        sample_text: what they write, in turn; null takes texts of the validation split.
-        sample_steps: limit on their steps; null takes the sampler's.
+        sample_text: the texts of these lines, in turn; null takes texts of the validation split.
+        sample_steps: limit on the steps of a line; null takes the sampler's.
         sample_bias: sharpening of the mixture (the paper, eqs 61-62); 0 for none.
     """
 
@@ -70,7 +70,7 @@ class GenerationTrainer(BaseTrainer):
         """
         super().check()
         goes_on, train = self.state.source is not None, self.train_loader
-        if self.model.needs_text and not (goes_on and any(self._known(train))):
+        if self.model.needs_text and not (goes_on and any(self._with_text(train))):
             check_texts(train, self.valid_loader, "a conditional network")
         text = self.sample_text
         if text is None:
@@ -88,7 +88,7 @@ class GenerationTrainer(BaseTrainer):
     def forward_batch(
         self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
     ) -> Output:
-        """Run `model` on a batch, which it is told of where its sequences begin."""
+        """Run `model` on a batch; `BaseModel.begin` gives the state where sequences begin."""
         state = model.begin(batch) if state is None else state
         return model(batch.inputs, batch.text, batch.text_lengths, state)
 
@@ -106,12 +106,12 @@ class GenerationTrainer(BaseTrainer):
         """Raise a ConfigFault if a network with a text `(B, U)` has no phi over it."""
         phi, shape = output.attention, (*output.prediction.end_logits.shape, text.shape[1] + 1)
         if phi is None or phi.shape != shape:
-            found = "none" if phi is None else f"one of {tuple(phi.shape)}"
-            expected = f"a network whose output has an attention of shape {shape}, not {found}"
+            present = "none" if phi is None else f"one of {tuple(phi.shape)}"
+            expected = f"a network whose output has an attention of shape {shape}, not {present}"
             raise ConfigFault("arch", type(self.model).__name__, expected)
 
     def dry_run(self, batch: Batch, output: Output) -> None:
-        """Write a few points, and see that a line step by step gives what it gives as a whole."""
+        """Write a few points, and compare a line step by step with the line as a whole."""
         if not self.samples:
             return
         model, text, texts = self.evaluated_model, (None, None), None
@@ -129,7 +129,7 @@ class GenerationTrainer(BaseTrainer):
         whole = model(inputs, *text, state)
         for points in inputs.split(1, 1):
             output = model(points, *text, state)
-            model(points, *text, state)  # A state that is kept in the network moves on once more.
+            model(points, *text, state)  # Moves on a state that the network keeps, if any.
             state = output.state
             ends.append(output.prediction.end_logits)
         if wrong := [name for name, value in state.items() if value.shape[:1] != (2,)]:
@@ -166,17 +166,17 @@ class GenerationTrainer(BaseTrainer):
             log.info("%d of %d lines ended on their own", ended, len(lines))
 
     def _texts(self) -> tuple[list[str], dict[str, np.ndarray]]:
-        """Return the texts that are drawn, and what the network is told of each: the texts given,
-        of which it is told nothing, or, if null, those of lines."""
+        """Return the texts that are drawn, and their extras: those of `sample_text`, without
+        extras, or else those of the first lines with a text."""
         texts, lines = self.sample_text, []
         if texts is None:
             loaders = filter(None, [self.valid_loader, self.train_loader])
-            lines = list(islice(chain.from_iterable(map(self._known, loaders)), self.samples))
+            lines = list(islice(chain.from_iterable(map(self._with_text, loaders)), self.samples))
             texts = [line.text for line in lines]
-        told = stacked((lines * self.samples)[: self.samples])
-        extras = {name: told[name] for name in self.model.extras if lines}
+        rows = stacked((lines * self.samples)[: self.samples])
+        extras = {name: rows[name] for name in self.model.extras if lines}
         return (texts * self.samples)[: self.samples], extras
 
-    def _known(self, loader: BaseDataLoader) -> Iterator[Sample]:
+    def _with_text(self, loader: BaseDataLoader) -> Iterator[Sample]:
         """Return the samples of a loader that have a text."""
         return (sample for sample in loader.dataset.samples if sample.text.strip())

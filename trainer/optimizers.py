@@ -42,7 +42,7 @@ class GravesRMSprop(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
-        """Make one step; a closure, which would compute the gradient again, is not called."""
+        """Make a step; a closure, which would compute the gradient again, is not called."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:

@@ -24,16 +24,16 @@ SPARE = 5
 
 
 class RecognitionTrainer(BaseTrainer):
-    """Trains a recogniser, and draws what it reads after each epoch.
+    """Trains a recogniser, and draws lines and their readings after each epoch.
 
     Validation also reads the lines, by greedy decoding, so that the metric `ErrorRates` gives the
-    error rates over the whole split. The loss is that of the text under full teacher forcing.
+    error rates over the whole split. Its loss is under full teacher forcing.
 
     Args:
         monitor: see `BaseTrainer`, as for the arguments not listed here.
         teacher_forcing_ratio: share of true characters that a decoder receives as input in
-            training, in the first epoch and in the last, linear in between. Instead of the others
-            it receives its own predictions (scheduled sampling: Bengio et al. 2015).
+            training, in the first epoch and in the last, linear in between. The other inputs are
+            the decoder's predictions (scheduled sampling: Bengio et al. 2015).
         samples: lines of the validation split drawn with the true and the read text after each
             epoch; 0 for none.
     """
@@ -65,7 +65,7 @@ class RecognitionTrainer(BaseTrainer):
         check_texts(self.train_loader, self.valid_loader, "a recogniser")
 
     @property
-    def forced_share(self) -> float:
+    def epoch_forcing_ratio(self) -> float:
         """The teacher forcing ratio of the current epoch."""
         first, last = self.teacher_forcing_ratio
         return first + (last - first) * self.progress.epoch / max(1, self.epochs - 1)
@@ -73,18 +73,18 @@ class RecognitionTrainer(BaseTrainer):
     def forward_batch(
         self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
     ) -> Transcript:
-        """Run `model` on a batch; in validation also read it."""
+        """Run `model` on a batch; in validation also read the lines."""
         return model(
             batch.inputs,
             batch.lengths,
             batch.text,
             batch.text_lengths,
-            teacher_forcing_ratio=self.forced_share,
+            teacher_forcing_ratio=self.epoch_forcing_ratio,
             search=None if model.training else Search(),
         )
 
     def dry_run(self, batch: Batch, output: Transcript) -> None:
-        """Look at what was read as a picture does."""
+        """Compute the evidence of the texts that were read, as pictures show it."""
         if self.samples:
             evidence(output)
 
@@ -112,10 +112,10 @@ class RecognitionTrainer(BaseTrainer):
 
 
 def evidence(output: Transcript) -> tuple[np.ndarray, list[str]]:
-    """Return the evidence for the text read from one line: an image `(rows, frames)`, and names.
+    """Return the evidence for the text read from a line: an image `(rows, frames)`, and names.
 
-    The attention has a row for each character read and the end; CTC has one for each
-    character that is likely somewhere, in the order of their place.
+    The attention has a row for each character read and the end; CTC has a row for each
+    character that is likely somewhere, in the order of their places.
     """
     frames = int(output.lengths[0])
     if output.attention is not None:

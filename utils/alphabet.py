@@ -2,8 +2,8 @@
 
 The same visible text can be typed in several ways, such as `é` as one character or as `e` and a
 combining accent. Texts are converted to Unicode's normal form C (NFC), which is unique: composed
-where there is a composed character. What has none, such as `x̂` or an emoji of several parts,
-stays a sequence of characters.
+where there is a composed character. Others, such as `x̂` or an emoji of several parts, stay
+sequences of characters.
 """
 
 import unicodedata
@@ -18,7 +18,7 @@ PANGRAM = "Sphinx of black quartz, judge my vow"
 """Every letter, in a line of usual length."""
 
 WRONG = "\N{REPLACEMENT CHARACTER}"
-"""In a text, for ink that is no character; a recogniser may learn it as a character of its own."""
+"""In a text, for ink that is no character; a recogniser may learn it like a character."""
 
 WIDTH = 110
 """Columns of a terminal that a table takes at most (assumed)."""
@@ -33,10 +33,10 @@ def nfc(text: str) -> str:
 
 
 def describe(part: str) -> str:
-    """Return a character with its code point, such as `'é' (U+00E9)`, or several with theirs.
+    """Return a character, or several, with code points, such as `'é' (U+00E9)`.
 
-    An invisible one is named as well: `' ' (U+0020 space)`. A combining one is shown on a dotted
-    circle.
+    An invisible character is named as well: `' ' (U+0020 space)`. A combining character is shown
+    on a dotted circle.
     """
     code = " ".join(f"U+{ord(character):04X}" for character in part)
     if len(part) > 1:
@@ -81,12 +81,12 @@ class Alphabet:
         if not isinstance(characters, Sequence):
             raise DataError(f"an alphabet is a list of characters, not {short(characters)}")
         self.characters = list(characters)
-        for one in self.characters:
-            single = isinstance(one, str) and len(one) == 1
-            if not single or nfc(one) != one or unicodedata.category(one) == "Cs":
+        for item in self.characters:
+            single = isinstance(item, str) and len(item) == 1
+            if not single or nfc(item) != item or unicodedata.category(item) == "Cs":
                 raise DataError(
                     "an alphabet holds single characters, whole and in Unicode's normal form C, "
-                    f"not {short(one)}" + (f" (U+{ord(one):04X})" if single else "")
+                    f"not {short(item)}" + (f" (U+{ord(item):04X})" if single else "")
                 )
         self._index = {character: n for n, character in enumerate(self.characters)}
         twice = sorted(c for c, count in Counter(self.characters).items() if count > 1)
@@ -100,16 +100,17 @@ class Alphabet:
         return cls(sorted(set().union(*map(nfc, texts))))
 
     def extended(self, texts: Iterable[str]) -> "Alphabet":
-        """Return this alphabet extended by the characters that it lacks of `texts`, by code point.
+        """Return this alphabet extended by new characters of `texts`, in the order of code points.
 
-        The characters known before keep their numbers.
+        Characters of this alphabet keep their numbers.
         """
         new = set().union(*map(nfc, texts)) - self._index.keys()
         return Alphabet([*self.characters, *sorted(new)])
 
     def unknown(self, text: str) -> list[str]:
         """Return the characters of `text` that are not in the alphabet, each once, in order."""
-        return [one for one in dict.fromkeys(nfc(text)) if one not in self._index]
+        characters = dict.fromkeys(nfc(text))
+        return [character for character in characters if character not in self._index]
 
     def encode(self, text: str) -> np.ndarray:
         """Return the numbers of the characters of `text` in NFC, `(characters,)` int64.

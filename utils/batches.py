@@ -5,19 +5,18 @@ from collections.abc import Iterator, Sequence
 from tqdm import tqdm
 
 BATCH_SIZE = 64
-"""Lines that are read, aligned or written in one batch (assumed: a few hundred megabytes at
-most)."""
+"""Lines in a batch of reading, aligning or writing (assumed: a few hundred megabytes at most)."""
 
 
 def by_length(
     lengths: Sequence[int], description: str, *, progress: bool = False
 ) -> Iterator[list[int]]:
-    """Yield the numbers of lines, those of similar length together, with a progress bar if asked.
+    """Yield the numbers of lines in batches of similar length.
 
     Args:
         lengths: of the lines.
-        description: of the bar.
-        progress: show it.
+        description: of the progress bar.
+        progress: show the bar.
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     options = {"desc": description, "unit": "line", "leave": False}

@@ -12,13 +12,17 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 ABSENT = object()
-"""In the place of a value that a config lacks, or of which a message would say nothing."""
+"""Stands for a value that a config lacks, or that a message leaves out."""
 NOTHING: Mapping[str, Any] = {}
 
 MAX_CHARACTERS = 1900
-"""Of the faults that a message lists (assumed: a screen)."""
-MAX_SHOWN, MAX_KEY, MAX_NAMES = 60, 200, 12
-"""Characters of a value and of a key in a message, and names that it lists; assumed."""
+"""Characters of the faults that a message lists (assumed: a screen)."""
+MAX_SHOWN = 60
+"""Characters of a value in a message (assumed)."""
+MAX_KEY = 200
+"""Characters of a key in a message (assumed)."""
+MAX_NAMES = 12
+"""Names that a message lists (assumed)."""
 
 
 class Range(NamedTuple):
@@ -41,7 +45,7 @@ class Range(NamedTuple):
 
 
 class UserError(Exception):
-    """An error that a user can correct: what was wrong, where, and what is accepted.
+    """An error that a user can correct: the fault, its place, and what would be accepted.
 
     The scripts print its message without a traceback and exit with status 2.
     """
@@ -51,10 +55,10 @@ class ConfigFault(UserError):
     """A fault of a config: a value that does not fit.
 
     Attributes:
-        key: its dotted key; of a constructor's own argument its name.
-        value: as JSON has it, or `ABSENT`.
+        key: dotted; or the name of a constructor's argument.
+        value: as in JSON, or `ABSENT`.
         expected: what is accepted.
-        source: where the value is from: a file, an option.
+        source: the origin of the value: a file, an option.
     """
 
     def __init__(self, key: str, value: Any, expected: str, source: str = "") -> None:
@@ -62,7 +66,7 @@ class ConfigFault(UserError):
         self.key, self.value, self.expected, self.source = key, value, expected, source
 
     def of(self, source: str, hint: str = "") -> "ConfigFault":
-        """Return the fault as one of a source, unless it has one, with a hint after it."""
+        """Return the fault with a source, unless it has one already, and with a hint at its end."""
         return ConfigFault(self.key, self.value, self.expected + hint, self.source or source)
 
     def __str__(self) -> str:
@@ -77,7 +81,7 @@ class ConfigError(UserError):
 
     Args:
         source: the origin of the config: the file, or `checkpoint FILE`.
-        faults: what is wrong; those of command-line options have these as their source.
+        faults: at least one; the `source` of a fault may be a command-line option.
     """
 
     def __init__(self, source: str, faults: Sequence[ConfigFault]) -> None:
@@ -103,7 +107,7 @@ DEVICES = "auto, cpu, cuda, cuda:N or mps"
 
 
 def device_name(name: str) -> str:
-    """Return the name of a device, which need not exist; raise a UserError if it is not valid."""
+    """Return a valid name of a device, which need not exist; raise a UserError for another name."""
     if not re.fullmatch(r"auto|cpu|cuda|cuda:[0-9]+|mps", name):
         raise UserError(f"device {name!r}: {DEVICES} is accepted")
     return name
@@ -117,7 +121,8 @@ def shown(value: Any) -> str:
 
 
 _SHORT = reprlib.Repr()
-_SHORT.maxlevel, _SHORT.maxother, _SHORT.maxstring = 2, 60, 60
+_SHORT.maxlevel = 2
+_SHORT.maxother = _SHORT.maxstring = 60
 
 
 def short(value: Any) -> str:
@@ -129,21 +134,22 @@ def short(value: Any) -> str:
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, at most 200 characters of it."""
-    with suppress(Exception):  # of the user's code, or because there is no line
+    with suppress(Exception):  # in the user's __str__, or because there is no line
         return str(error).splitlines()[0][:200]
     return type(error).__name__
 
 
 def described(error: BaseException) -> str:
-    """Return the kind and first line of an error, and where in other code than libraries' it is."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "site-packages" not in frame.filename]
-    place = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+    """Return the kind and first line of an error, and its place in code outside of libraries."""
+    place = ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        if "site-packages" not in frame.filename:
+            place = f" ({frame.filename}, line {frame.lineno})"
     return f"{type(error).__name__}: {first_line(error)}{place}"
 
 
 def listed(source: str, faults: Sequence[str]) -> str:
-    """Return how many faults a source has and the first of them, a line each."""
+    """Return the number of a source's faults and the first faults, a line each."""
     lines = [f"{source}: {len(faults)} faults", *faults]
     fitting = sum(end < MAX_CHARACTERS for end in accumulate(map(len, lines)))
     if fitting < len(lines):
@@ -152,25 +158,27 @@ def listed(source: str, faults: Sequence[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """Return an untrusted text so that it stays on one line of a terminal."""
+    """Return an untrusted text in a form that stays on one line of a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def for_terminal(text: str) -> str:
-    """Return a message in printable lines, which begin with two blanks after the first, bounded."""
-    lines = [printable(line) for line in text.rstrip("\n").split("\n  ")]
-    return "\n  ".join(f"{one[:500]} ... {one[-500:]}" if len(one) > 1005 else one for one in lines)
+    """Return a message in printable lines of bounded length, all but the first indented."""
+    lines = []
+    for line in map(printable, text.rstrip("\n").split("\n  ")):
+        lines.append(line if len(line) <= 1005 else f"{line[:500]} ... {line[-500:]}")
+    return "\n  ".join(lines)
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
-    """Return up to `count` of `names` that a misspelt `name` may have meant, closest first."""
+    """Return up to `count` of `names` that a misspelt `name` may mean, closest first."""
     by_lower = {candidate.lower(): candidate for candidate in names}
     close = difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=0.5)
     return [by_lower[candidate] for candidate in close]
 
 
 def hint(name: Any, names: Iterable[str]) -> str:
-    """Suggest which of `names` a misspelt one may have meant, or list the first of them."""
+    """Suggest which of `names` a misspelt name may mean, or list the first names."""
     names = list(names)
     if close := nearest(name, names) if isinstance(name, str) else []:
         return f"; did you mean {' or '.join(close)}?"
@@ -179,7 +187,7 @@ def hint(name: Any, names: Iterable[str]) -> str:
 
 
 def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[str], float]:
-    """Return what parses a number of a kind, int or float, within bounds, or raises a UserError."""
+    """Return a function that parses an int or float within bounds, or raises a UserError."""
     bounds = Range(low, high)
 
     def parse(text: str) -> float:

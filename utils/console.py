@@ -1,7 +1,7 @@
 """Handling of interrupts, and of standard streams that cannot be written.
 
-The scripts import this first and slow modules after it. It imports only what Python has already
-loaded at its start: even `signal` would load other modules first, for its enumerations.
+The scripts import this module first and slow modules after it. It imports only modules that Python
+has already loaded at its start: even `signal` would load others first, for its enumerations.
 """
 
 import _signal as signal
@@ -11,7 +11,7 @@ import sys
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
-"""By which a terminal or a scheduler ends a process."""
+"""Signals by which a terminal or a scheduler ends a process."""
 
 _CONTROLS = {n: f"\\x{n:02x}" for n in (*range(9), *range(11, 32), *range(127, 160))}
 
@@ -26,8 +26,8 @@ class _Escaping(io.TextIOWrapper):
 class _Output(io.FileIO):
     """The raw stream beneath a standard stream: writing to it never fails.
 
-    A run does not depend on what is printed. If the reader has gone, output is dropped silently;
-    if it cannot be written for another reason, such as a full disk, that is reported once.
+    A run does not depend on its output. If the reader has gone, output is dropped silently; another
+    failure of writing, such as a full disk, is reported once.
     """
 
     failed = False
@@ -47,7 +47,7 @@ class _Output(io.FileIO):
 def set_up() -> None:
     """From here on, let one of `SIGNALS` end the process with one line, and printing never fail.
 
-    What a stream's encoding lacks, such as undecodable bytes of file names, is printed escaped.
+    Characters outside a stream's encoding, such as undecodable bytes of file names, are escaped.
     """
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
@@ -56,7 +56,7 @@ def set_up() -> None:
         try:
             os.fstat(number)
         except OSError:
-            # Closed: else the next file that is opened gets its number, and what is printed.
+            # Without a stream of this number the next opened file would get it, and the output.
             # Opened read-only, so that the first write fails and is reported.
             os.open(os.devnull, mode)
     for number, name in ((1, "stdout"), (2, "stderr")):
@@ -64,15 +64,15 @@ def set_up() -> None:
         output = io.BufferedWriter(_Output(number, "w", closefd=False))
         wrapper = _Escaping if name == "stdout" else io.TextIOWrapper
         by_line = stream.line_buffering or stream.write_through
-        made = wrapper(output, stream.encoding, "backslashreplace", line_buffering=by_line)
-        setattr(sys, name, made)
+        wrapped = wrapper(output, stream.encoding, "backslashreplace", line_buffering=by_line)
+        setattr(sys, name, wrapped)
 
 
 class Interruptible:
     """Inside, after `set_up`, one of `SIGNALS` raises KeyboardInterrupt with its number.
 
-    It leaves the block as one, too: in the middle of an import it can become any other error. A
-    second one ends the process at once.
+    In the middle of an import a KeyboardInterrupt can become another error; the block turns that
+    back. A second signal ends the process at once.
     """
 
     def __enter__(self) -> None:
@@ -108,7 +108,7 @@ def output_is_lost() -> bool:
 
 
 def _end(number: int, _frame: object) -> None:
-    # At once: an exception in the middle of an import can become any other one.
+    # Not by an exception, which in the middle of an import can become another error.
     _say("error: interrupted")
     os._exit(128 + number)
 

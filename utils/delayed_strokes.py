@@ -6,17 +6,18 @@ from utils.hand_measures import baseline, levelled
 from utils.ink import strokes
 
 LATE = 5.0
-"""X-heights by which a mark is late that people do not make at once or after its word (measured on
-testset_v and testset_t, dots and bars written last: with 3, 5 and 8 it is nearly the same)."""
-MARK_ABOVE, MARK_WIDTH = 0.6, 2.5
-"""X-heights above the baseline where the lower end of a mark is, at least, and its width at most
-(assumed)."""
+"""X-heights from a mark back to the end of the ink before it, from which the mark is late (measured
+on testset_v and testset_t, dots and bars written last: 3, 5 and 8 give nearly the same)."""
+MARK_ABOVE = 0.6
+"""X-heights from the baseline up to the lower end of a mark, at least (assumed)."""
+MARK_WIDTH = 2.5
+"""X-heights of a mark's width, at most (assumed)."""
 ACROSS = 4.0
-"""How much more a distance along the row counts than one across it (assumed: a quotation mark then
-belongs to the full stop before it)."""
+"""Weight of a distance along the row, where a distance across it has 1 (assumed: a quotation mark
+then belongs to the full stop before it)."""
 BEFORE = 0.25
-"""X-heights between a mark and the letter behind it, from which it comes before that (assumed: the
-quotation mark before a word does, the dot of an `i` that leans back does not)."""
+"""X-heights from a mark to the letter behind it, from which the mark comes before the letter
+(assumed: true of the quotation mark before a word, not of the dot of an `i` that leans back)."""
 
 
 def are_marks(ink: np.ndarray, height: float) -> np.ndarray:
@@ -27,14 +28,12 @@ def are_marks(ink: np.ndarray, height: float) -> np.ndarray:
 
 
 def undelayed(ink: np.ndarray, height: float, late: float = LATE) -> list[np.ndarray]:
-    """Return the strokes of a row, `(n, 2)` each, its late marks next to the letters that they are
-    nearest, as if they had been written at once.
+    """Return the strokes of a row, `(n, 2)` each, with each late mark next to the nearest letter.
 
     Args:
         ink: `(points, 3)`.
-        height: its x-height.
-        late: X-heights by which a late mark ends behind the ink before it, at least; all marks are
-            late by 0.
+        height: the x-height.
+        late: as `LATE`; by 0 all marks are late.
     """
     written = strokes(ink)
     right = np.array([part[:, 0].max() for part in written])

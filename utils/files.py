@@ -30,7 +30,7 @@ class NotRegularFile(UserError, OSError):
 
 def user_cache() -> Path:
     """Return the user's folder for caches: in `$XDG_CACHE_HOME`, if absolute, else in `~/.cache`;
-    without a home directory one that cannot be made."""
+    without a home directory a folder that cannot be made."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
         folder = cache if cache.is_absolute() else Path.home() / ".cache"
@@ -121,7 +121,7 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise the OSError with which `atomic_write` would fail for a file, or any in a folder."""
+    """Raise the OSError with which `atomic_write` to a file, or into a folder, would fail."""
     folder = path if os.path.isdir(path) else _target(path)[0].parent
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
@@ -130,15 +130,26 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 def make_room(
     path: Path, option: str, folder: Path | None = None, *, is_checked_only: bool = False
 ) -> None:
-    """Make the folder of a file, or one that is given, and see that `path` can be written there; or
-    only see that it can be, before there is work to lose, and make nothing."""
+    """Make the folder of a file, and check that `path` can be written, before any work is done.
+
+    Args:
+        path: the file, or a place in `folder`.
+        option: of the command line, for the message.
+        folder: None for the parent of `path`.
+        is_checked_only: whether nothing is made.
+
+    Raises:
+        UserError: naming the option.
+    """
     if folder is None and os.path.isdir(path):
         raise UserError(f"{option} {path}: this is a folder; name a file")
     folder = (folder or path.parent).absolute()
     try:
         if not is_checked_only:
             folder.mkdir(parents=True, exist_ok=True)
-        nearest = next(one for one in (folder, *folder.parents) if one.exists())
+        nearest = folder
+        while not nearest.exists():
+            nearest = nearest.parent
         check_writable(path if nearest == folder else nearest / "file")
     except OSError as error:
         raise UserError(f"{option} {path}: cannot be written ({error.strerror})") from None
@@ -150,7 +161,7 @@ def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
     Neither may be changed in place afterwards, only replaced.
     """
     source, path = Path(source), Path(path)
-    # A rename would leave it as it is.
+    # Renaming a hard link to another link of the same file does nothing.
     if path.exists() and path.samefile(source):
         return
     try:
@@ -163,7 +174,7 @@ def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """Yield the name of a temporary file beside `path`, which is then renamed to it."""
-    # Short enough where the name of `path` is.
+    # No longer than a file system allows if the name of `path` is no longer.
     unique = f"{os.getpid()}-{secrets.token_hex(4)}"
     temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")
     with errors_name(path):
@@ -196,8 +207,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def write_json(path: str | os.PathLike[str], value: object, *, indent: int | None = 2) -> None:
     """Write `value` as indented JSON with `atomic_write`, or, without an `indent`, in one line.
 
-    Numbers that are not finite, which JSON lacks, become null. What UTF-8 lacks, such as
-    undecodable bytes of file names, becomes a JSON escape.
+    Numbers that are not finite, which JSON lacks, become null. Characters that UTF-8 lacks, such
+    as undecodable bytes of file names, become JSON escapes.
     """
     finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
     text = json.dumps(finite, indent=indent, ensure_ascii=False) + "\n"
@@ -205,13 +216,13 @@ def write_json(path: str | os.PathLike[str], value: object, *, indent: int | Non
 
 
 def remove_temporary(folder: str | os.PathLike[str]) -> None:
-    """Remove what a killed `atomic_write` left in `folder`."""
+    """Remove the temporary files that a killed `atomic_write` left in `folder`."""
     for path in Path(folder).glob(TEMPORARY):
         path.unlink(missing_ok=True)
 
 
 def set_aside(path: Path, why: str = "unreadable") -> Path:
-    """Rename a file that cannot be used, so that it is not lost, and return its new path."""
+    """Rename a file that cannot be used, so that the file is not lost; return the new path."""
     number = 1
     while (aside := path.with_name(f"{path.name}.{why}-{number}")).exists():
         number += 1

@@ -6,22 +6,23 @@ from functools import cache
 from matplotlib import font_manager
 
 UNSUITABLE = ("Last Resort", "STIXNonUnicode", "STIXSize", "cm")
-"""What the names of fonts begin with whose glyphs are not those of their characters."""
+"""First letters of the names of fonts whose glyphs are not those of their characters."""
 
 
 def drawable(text: str, font: str = "DejaVu Sans") -> tuple[str, list[str]]:
-    """Return a text as it can be drawn, and the fonts for it.
+    """Return a text that can be drawn, and the fonts for it.
 
     Args:
         text: a character that no installed font has becomes its code point, as U+12000.
-        font: which is taken for all characters that it has.
+        font: the first choice for each character.
     """
-    shown, fonts = "", {font: None}
+    drawn, fonts = "", [font]
     for character in text:
-        found = font if character.isspace() else _font_of(character, font)
-        shown += f"U+{ord(character):04X}" if found is None else character
-        fonts |= {found: None} if found else {}
-    return shown, list(fonts)
+        name = font if character.isspace() else _font_of(character, font)
+        drawn += f"U+{ord(character):04X}" if name is None else character
+        if name is not None and name not in fonts:
+            fonts.append(name)
+    return drawn, fonts
 
 
 @cache
@@ -39,6 +40,6 @@ def _font_of(character: str, first: str) -> str | None:
 @cache
 def _characters(file: str) -> frozenset[int]:
     """Return the code points for which a font has a glyph."""
-    with suppress(OSError, RuntimeError):  # Not a font that can be drawn, such as a bitmap.
+    with suppress(OSError, RuntimeError):  # a font that cannot be drawn, such as a bitmap
         return frozenset(font_manager.get_font(file).get_charmap())
     return frozenset()

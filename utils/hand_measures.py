@@ -1,6 +1,6 @@
-"""How lines of handwriting look, in numbers, for ink of any unit and sampling rate.
+"""Measures of lines of handwriting, for ink of any unit and sampling rate.
 
-What cannot be measured, mostly because a line is too short, is NaN.
+A measure that cannot be taken, mostly because a line is too short, is NaN.
 """
 
 import math
@@ -22,37 +22,38 @@ from utils.ink import (
 )
 
 FLAT = 0.3
-"""X-heights up to which a way up or down counts as flat (assumed)."""
+"""X-heights of the largest vertical segment that counts as flat (assumed)."""
 STEP = 0.1
 """X-heights between the points at which the path's direction is measured (assumed: recorded points
 of IAM-OnDB are some 0.15 apart)."""
 MAX_STEPS = 100_000
-"""Steps along a line; on a longer path they are wider (assumed: a line has some 5,000)."""
+"""Steps along a line at most; on a longer path steps are wider (assumed: a line has some 5,000)."""
 LEAST_WIDTH = 4.0
-"""X-heights of the width of a line that has a baseline to measure (assumed)."""
+"""X-heights of the narrowest line that has a baseline to measure (assumed)."""
 MAX_LEAN = 50.0
 """Degrees of the strongest slant: segments that lean more are not counted (assumed)."""
 WIDEST = 100.0
-"""X-heights of the width of a line for each character (assumed: written ones have one to three)."""
-ABOVE, HIGH_MARK = 0.75, 0.75
-"""Least height above the baseline, and size of the largest mark, of which the dots of `i` are some,
-in x-heights (by eye, lab notebook: what people see)."""
+"""X-heights of the width of a line for each character, at most (assumed: lines have one to three).
+"""
+ABOVE = 0.75
+"""X-heights from the baseline to a high mark, at least (by eye, lab notebook: what people see)."""
+HIGH_MARK = 0.75
+"""X-heights of the largest high mark, such as the dot of an `i` (by eye, likewise)."""
 
 TURN = 0.8
 """Heights of a character after which the pen may come back to close a ring (assumed)."""
 BENT = 0.1
-"""How far a straight stroke bends, over the distance of its ends (of 120 `I` of `writer` in three
-styles 113 by at most 0.04, one by 0.06; the others are several strokes)."""
+"""Largest bend of a straight stroke, over the distance of its ends (measured: of 120 `I` of
+`writer` in three styles 113 bend by at most 0.04, one by 0.06; the others are several strokes)."""
 
 
 def strokes_per_character(lines: Iterable[tuple[np.ndarray, str]]) -> float:
-    """Return how many strokes lines `(points, 3)` have for each character of their texts but
-    blanks."""
-    strokes, characters = 0, 0
+    """Return the number of strokes per character, without blanks, of lines `(points, 3)`."""
+    num_strokes, characters = 0, 0
     for ink, text in lines:
-        strokes += int(ink[:, 2].sum())
+        num_strokes += int(ink[:, 2].sum())
         characters += len(text.replace(" ", ""))
-    return strokes / max(characters, 1)
+    return num_strokes / max(characters, 1)
 
 
 def too_wide(ink: np.ndarray, text: str) -> bool:
@@ -64,15 +65,15 @@ def too_wide(ink: np.ndarray, text: str) -> bool:
 def baseline_angle(ink: np.ndarray) -> float:
     """Return the angle of the baseline in radians, positive where it falls to the right.
 
-    It is the median slope over pairs of low turning points that are well apart (Theil-Sen), which
-    a few descenders do not change; NaN for ink `(points, 3)` that is narrower than `LEAST_WIDTH`,
-    or has too few low turning points.
+    The angle is the median slope over pairs of low turning points that are well apart (Theil-Sen),
+    which a few descenders do not change; NaN for ink `(points, 3)` that is narrower than
+    `LEAST_WIDTH`, or has too few low turning points.
     """
     letter = x_height(ink)
     segments = vertical_segments(ink)
     down = segments[segments[:, 3] > FLAT * letter]
     low = down[:, :2] + down[:, 2:]
-    # In very long lines only every n-th: all pairs would be too many.
+    # In very long lines only every n-th point: all pairs would be too many.
     low = low[:: max(1, math.ceil(len(low) / 400))]
     first, second = np.triu_indices(len(low), 1)
     run = low[second] - low[first]
@@ -92,10 +93,10 @@ def levelled(ink: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def slant(ink: np.ndarray) -> float:
-    """Return how far downstrokes lean to the right, x over y, of a level line.
+    """Return the lean of a level line's downstrokes to the right, x over y.
 
-    It is the median over the downward segments that are not flat, weighted by their height; NaN
-    for ink `(points, 3)` without such segments.
+    The lean is the median over the downward segments that are not flat, weighted by their height;
+    NaN for ink `(points, 3)` without such segments.
     """
     segments = vertical_segments(ink)
     down = segments[segments[:, 3] > 0.5 * x_height(ink)]
@@ -105,14 +106,14 @@ def slant(ink: np.ndarray) -> float:
 
 
 def baseline(ink: np.ndarray) -> float:
-    """Return the y of the baseline of a level line, relative to `to_points`: its median low turning
-    point, or its lowest point if it has none."""
+    """Return the y of the baseline of a level line, relative to `to_points`: the median low turning
+    point, or the lowest point of a line without turning points."""
     _, low = _turning_points(ink)
     return float(np.median(low[:, 1])) if len(low) else bounds(ink)[3]
 
 
 def baseline_of(parts: Sequence[np.ndarray]) -> float:
-    """Return the y of the baseline of level strokes `(n, 2)`, where they lie."""
+    """Return the y of the baseline of level strokes `(n, 2)`, in the strokes' coordinates."""
     return float(parts[0][0, 1]) + baseline(from_strokes(parts))
 
 
@@ -128,8 +129,8 @@ def _turning_points(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Return the x-height within parts of a level line, `(parts,)`.
 
-    It is the distance of the median low turning point from the median high one: ascenders,
-    descenders and capitals are fewer than the letters between. Measured on lines of
+    The x-height is the distance of the median low turning point from the median high turning point:
+    ascenders, descenders and capitals are fewer than the letters between. Measured on lines of
     `EmbeddedDataset` whose height grows to 0.8 or 1.25 times, the ratio of two parts follows within
     2 %.
 
@@ -138,21 +139,23 @@ def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:
         edges: of the parts in x, `(parts + 1,)`, relative to `to_points`.
 
     Returns:
-        NaN for a part with less than four of either, or whose height is not positive.
+        NaN for a part with less than four low or high turning points, or without a positive height.
     """
     high, low = _turning_points(ink)
-    found = np.full(len(edges) - 1, math.nan)
+    heights = np.full(len(edges) - 1, math.nan)
     for part, (start, end) in enumerate(pairwise(edges)):
-        both = [p[(p[:, 0] >= start) & (p[:, 0] <= end), 1] for p in (low, high)]
-        if min(map(len, both)) >= 4 and (height := np.median(both[0]) - np.median(both[1])) > 0:
-            found[part] = height
-    return found
+        lows = low[(low[:, 0] >= start) & (low[:, 0] <= end), 1]
+        highs = high[(high[:, 0] >= start) & (high[:, 0] <= end), 1]
+        if len(lows) >= 4 and len(highs) >= 4:
+            height = np.median(lows) - np.median(highs)
+            heights[part] = height if height > 0 else math.nan
+    return heights
 
 
 def at_steps(
     parts: Sequence[np.ndarray], step: float, finer: int = 1
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """Yield strokes `(n, 2)` of two steps or more, with `finer` points a step, and their length."""
+    """Yield strokes `(n, 2)` of two steps or more, with `finer` points a step, and lengths."""
     paths = [path_along(part) for part in parts]
     step = max(step, sum(path[-1] for path in paths) / MAX_STEPS)
     for part, path in zip(parts, paths, strict=True):
@@ -161,53 +164,55 @@ def at_steps(
 
 
 def gaps(parts: Sequence[np.ndarray], lean: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gaps between level strokes `(n, 2)` from left to right, seen from above after
-    their `slant` is undone, and the numbers of the strokes in this order.
+    """Return the gaps in x between level strokes `(n, 2)` after their slant `lean` is undone, from
+    left to right, and the numbers of the strokes in this order.
 
     A gap is negative where strokes overlap.
     """
     across = [part @ np.array([1.0, lean]) for part in parts]
-    left, right = np.array([(one.min(), one.max()) for one in across]).T
+    left, right = np.array([(x.min(), x.max()) for x in across]).T
     order = np.lexsort((right, left))
     return left[order][1:] - np.maximum.accumulate(right[order])[:-1], order
 
 
 def word_gaps(ink: np.ndarray, text: str, lean: float = 0.0) -> np.ndarray:
-    """Return the gaps between the words of a level line, in x-heights, `(words - 1,)`.
-
-    They are the widest `gaps` between its strokes.
+    """Return the widest gaps between strokes of a level line, taken as those between its words.
 
     Args:
         ink: `(points, 3)`.
-        text: what is written, with blanks between words.
+        text: of the ink, with blanks between words.
         lean: the slant, as `slant` returns it.
 
     Returns:
-        `(0,)` where there are not as many gaps.
+        `(words - 1,)` in x-heights; `(0,)` if there are fewer gaps.
     """
-    found, _ = gaps(strokes(ink), lean)
+    widths, _ = gaps(strokes(ink), lean)
     count = len(text.split()) - 1
-    if not 0 < count <= len(found):
+    if not 0 < count <= len(widths):
         return np.empty(0)
-    return np.sort(found)[-count:] / x_height(ink)
+    return np.sort(widths)[-count:] / x_height(ink)
 
 
 def high_marks(parts: Sequence[np.ndarray]) -> int:
-    """Return how many strokes `(n, 2)` are small marks above the letters, as the dots of `i` are.
+    """Return the number of small marks above the letters, such as the dots of `i`.
 
     Args:
-        parts: in x-heights, y from the baseline, downwards.
+        parts: strokes `(n, 2)` in x-heights, y from the baseline, downwards.
     """
     high = [part for part in parts if part[:, 1].max() < -ABOVE]
     return sum(np.ptp(part, axis=0).max() <= HIGH_MARK for part in high)
 
 
 def ring_area(parts: Sequence[np.ndarray]) -> float:
-    """Return the area of the ring that strokes `(n, 2)` draw over their height squared: up to where
-    they come nearest to a place that the pen left at least `TURN` heights of its way before."""
+    """Return the area of the ring of strokes `(n, 2)`, over their height squared.
+
+    The ring ends where the path comes nearest to an earlier place, at least `TURN` heights before
+    along the path.
+    """
     if not (height := float(np.ptp(np.concatenate(parts)[:, 1]))):
         return 0.0
-    points = np.concatenate([parts[0][:1], *(one for one, _ in at_steps(parts, height / 25))])
+    dense = [stroke for stroke, _ in at_steps(parts, height / 25)]
+    points = np.concatenate([parts[0][:1], *dense])
     apart, way = np.hypot(*(points[:, None] - points).T), path_along(points)
     apart[way[:, None] - way <= TURN * height] = math.inf
     last, first = np.unravel_index(apart.argmin(), apart.shape)
@@ -230,7 +235,7 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def is_straight(parts: Sequence[np.ndarray]) -> bool:
-    """Return whether strokes `(n, 2)` are a single straight one."""
+    """Return whether the strokes `(n, 2)` are a single straight stroke."""
     if len(parts) != 1:
         return False
     chord = parts[0][-1] - parts[0][0]

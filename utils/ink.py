@@ -21,7 +21,7 @@ def check_ink(ink: np.ndarray) -> np.ndarray:
     """Return `ink` as an array `(points, 3)` of finite numbers, at least one point.
 
     Raises:
-        DataError: if it is something else, saying what.
+        DataError: if `ink` is something else, saying what.
     """
     ink = np.asarray(ink)
     if ink.ndim != 2 or ink.shape[1] != 3:
@@ -54,14 +54,14 @@ def pieces(ink: np.ndarray, shades: np.ndarray) -> list[tuple[np.ndarray, int]]:
 
     Each later piece of a stroke starts at the last point of the one before.
     """
-    found, start = [], 0
+    divided, start = [], 0
     for points in strokes(ink):
-        own = np.asarray(shades[start : start + len(points)]).astype(int)
-        changes = np.flatnonzero(np.diff(own)) + 1
+        of_stroke = np.asarray(shades[start : start + len(points)]).astype(int)
+        changes = np.flatnonzero(np.diff(of_stroke)) + 1
         for first, last in pairwise([0, *changes.tolist(), len(points)]):
-            found.append((points[max(first - 1, 0) : last], int(own[first])))
+            divided.append((points[max(first - 1, 0) : last], int(of_stroke[first])))
         start += len(points)
-    return found
+    return divided
 
 
 def from_strokes(positions: Sequence[np.ndarray]) -> np.ndarray:
@@ -94,7 +94,7 @@ def at_equal_steps(points: np.ndarray, place: np.ndarray, count: int) -> np.ndar
 
     Args:
         points: `(n, 2)`.
-        place: of each on a scale that grows, such as `path_along` or a clock, `(n,)`; from 0.
+        place: of each point on a scale that grows from 0, such as `path_along` or a clock, `(n,)`.
         count: of the steps, at least 1.
     """
     at = np.linspace(0, place[-1], count + 1)
@@ -114,9 +114,9 @@ def bounds(ink: np.ndarray) -> tuple[float, float, float, float]:
 def vertical_segments(ink: np.ndarray) -> np.ndarray:
     """Return the parts of strokes between turning points in y, `(segments, 4)` float64.
 
-    Each is x and y where it begins, dx, and dy, which is not 0.
+    Each row is x and y of the segment's beginning, dx, and dy, which is not 0.
     """
-    found = []
+    segments = []
     for stroke in strokes(ink):
         steps = np.sign(np.diff(stroke[:, 1]))
         moving = np.flatnonzero(steps)
@@ -124,13 +124,12 @@ def vertical_segments(ink: np.ndarray) -> np.ndarray:
             continue
         turns = moving[1:][np.diff(steps[moving]) != 0]
         corners = stroke[[moving[0], *turns.tolist(), moving[-1] + 1]]
-        found.append(np.concatenate([corners[:-1], np.diff(corners, axis=0)], axis=1))
-    return np.concatenate(found) if found else np.empty((0, 4))
+        segments.append(np.concatenate([corners[:-1], np.diff(corners, axis=0)], axis=1))
+    return np.concatenate(segments) if segments else np.empty((0, 4))
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    """Return the lowest of `values` `(n,)` that holds half of their `weights`, together with the
-    lower ones; n at least 1."""
+    """Return the lowest of `values` `(n,)` up to which half of the `weights` lie; n at least 1."""
     order = np.argsort(values)
     reached = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(reached, reached[-1] * 0.5)])
@@ -140,7 +139,8 @@ def turned_back(points: np.ndarray, angle: float) -> np.ndarray:
     """Return points or offsets `(n, 2)`, as float64, of a line that is turned back by its angle.
 
     Args:
-        angle: of the line, in radians, y downwards; NaN, where it could not be measured, as 0.
+        points: of the line.
+        angle: of the line, in radians, y downwards; NaN, if it could not be measured, counts as 0.
     """
     if math.isnan(angle):
         angle = 0.0
@@ -152,9 +152,9 @@ def turned_back(points: np.ndarray, angle: float) -> np.ndarray:
 def x_height(ink: np.ndarray) -> float:
     """Return an estimate of the x-height, always positive.
 
-    It is the median height of the pen's upward and downward movements, each between two turning
-    points and weighted by its height; unlike the height of the bounds it does not grow when the
-    line drifts. Ink without vertical movement has the extent of its bounds as its height, a dot 1.
+    The estimate is the median height of the pen's upward and downward movements, each between two
+    turning points and weighted by its height; unlike the height of the bounds it does not grow when
+    the line drifts. Ink without vertical movement has the extent of its bounds, a dot 1.
     """
     heights = np.abs(vertical_segments(ink)[:, 3])
     if len(heights):
@@ -167,8 +167,8 @@ def row_starts(ink: np.ndarray) -> list[int]:
     """Return the strokes with which rows of writing begin, the first of them 0.
 
     A row begins with a stroke that lies lower than those of the row before, by more than 1.6
-    x-heights, and goes back to its left part (measured on lists and sentences of UNIPEN: of 32,000
-    single words 9 seem to have a second row, mostly by a line drawn under them).
+    x-heights, and in the left part of that row (measured on lists and sentences of UNIPEN: of
+    32,000 single words 9 seem to have a second row, mostly by a line drawn under them).
     """
     parts, height = strokes(ink), x_height(ink)
     left, right, middles = np.inf, -np.inf, []
@@ -192,9 +192,9 @@ def bezier(points: np.ndarray) -> np.ndarray:
     """Return the smooth curve through `points` as cubic Bezier segments `(segments, 4, 2)`.
 
     The curve is the centripetal Catmull-Rom spline, which passes through every point and makes
-    no loop or cusp between two of them, however unevenly they lie (Yuksel, Schaefer and Keyser,
-    "Parameterization and applications of Catmull-Rom curves", 2011). Points that repeat the one
-    before make no segment; at both ends the curve leaves along the chord.
+    no loop or cusp between neighbours, however unevenly points lie (Yuksel, Schaefer and Keyser,
+    "Parameterization and applications of Catmull-Rom curves", 2011). Repeated points make no
+    segment; at both ends the curve leaves along the chord.
     """
     points = np.asarray(points, dtype=np.float64)
     moves = np.concatenate([[True], (np.diff(points, axis=0) != 0).any(axis=1)])
@@ -213,14 +213,14 @@ def bezier(points: np.ndarray) -> np.ndarray:
 def _control(
     before: np.ndarray, point: np.ndarray, after: np.ndarray, d1: np.ndarray, d2: np.ndarray
 ) -> np.ndarray:
-    """Return the control points beyond points, whose chords from and to others are d1 and d2."""
+    """Return the control points on the side of `after`; d1 and d2 are the chords' lengths."""
     r1, r2 = np.sqrt(d1), np.sqrt(d2)
     weight = 2 * d1 + 3 * r1 * r2 + d2
     return (d1 * after - d2 * before + weight * point) / (3 * r1 * (r1 + r2))
 
 
 def side_by_side(inks: Sequence[np.ndarray], pitch: float) -> np.ndarray:
-    """Return lines of ink as one: their left edges are `pitch` apart, their middles level."""
+    """Return lines of ink as a single line: left edges are `pitch` apart, middles level."""
     moved = []
     for number, ink in enumerate(inks):
         left, top, _, bottom = bounds(ink)

@@ -9,8 +9,8 @@ def importer(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     """Return the `__getattr__` of a package.
 
     Args:
-        package: its name.
-        homes: for each name that it offers, the module within it.
+        package: the name of the package.
+        homes: for each name that the package offers, the module within the package.
     """
 
     def import_name(name: str) -> Any:

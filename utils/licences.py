@@ -1,4 +1,4 @@
-"""What data, and the weights of networks that learned from them, may be used for."""
+"""Licences of data, and of the weights of networks that learned from them."""
 
 from collections.abc import Set
 
@@ -7,7 +7,7 @@ RESEARCH = "for non-commercial research only, as the IAM On-Line Handwriting Dat
 
 
 def combined(licences: Set[str | None]) -> str | None:
-    """Return the licence of what is made of things under some licences; None if it is unknown."""
+    """Return the licence of a work made of parts under some licences; None if it is unknown."""
     if RESEARCH in licences:
         return RESEARCH
     return next(iter(licences)) if len(licences) == 1 else None

@@ -1,4 +1,4 @@
-"""The best path through a table whose column stays or advances by one."""
+"""The best path through a table, on which the column stays or advances by one."""
 
 import numpy as np
 
@@ -6,15 +6,15 @@ import numpy as np
 def best_monotonic_path(scores: np.ndarray, optional: np.ndarray | None = None) -> np.ndarray:
     """Return the columns of the path with the greatest sum, `(rows,)` int64.
 
-    It begins in the first column, ends in the last, and goes from row to row to the same column or
-    the next one, or over one that is optional.
+    The path begins in the first column, ends in the last, and goes from row to row to the same
+    column, to the next, or over an optional column.
 
     Args:
         scores: `(rows, columns)`, finite, with at least as many rows as columns that are not
             optional.
         optional: which columns may be left out, `(columns,)` bool, no two of them side by side;
-            None for none. With the blanks of CTC that need not be it is the likeliest labelling
-            (Graves et al. 2006, section 3.2).
+            None for none. If these are CTC's blanks between different characters, the path is the
+            likeliest labelling (Graves et al. 2006, section 3.2).
 
     Raises:
         ValueError: if there are fewer rows than columns that are not optional.

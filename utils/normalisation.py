@@ -42,9 +42,9 @@ class Normalisation:
     def fit(cls, inks: Iterable[np.ndarray]) -> "Normalisation":
         """Return mean and standard deviation over all offsets that a network has to predict.
 
-        These are rows 1.. of each ink: the offset of its first row is not a movement. The sums are
-        kept in float64, about the mean of each ink: in float32 they would be wrong by a percent
-        over millions of points.
+        These are rows 1.. of each ink: the offset of its first row is not a movement. Sums are in
+        float64, about the mean of each ink: in float32 they would be wrong by a percent over
+        millions of points.
 
         Args:
             inks: arrays `(points, 3)` in source units.
@@ -57,11 +57,11 @@ class Normalisation:
             offsets = np.asarray(ink)[1:, :2].astype(np.float64)
             if not len(offsets):
                 continue
-            # Chan, Golub and LeVeque 1983: join the sums of squares of two sets about their means.
-            own_mean = offsets.mean(axis=0)
-            difference = own_mean - mean
+            # Chan, Golub and LeVeque 1983: merge the sums of squares of two sets about their means.
+            mean_of_ink = offsets.mean(axis=0)
+            difference = mean_of_ink - mean
             total = count + len(offsets)
-            squares += ((offsets - own_mean) ** 2).sum(axis=0)
+            squares += ((offsets - mean_of_ink) ** 2).sum(axis=0)
             squares += difference**2 * (count * len(offsets) / total)
             mean = mean + difference * (len(offsets) / total)
             count = total
@@ -83,7 +83,7 @@ class Normalisation:
         return result.astype(np.float32)
 
     def nats_in(self, unit: tuple[float, float]) -> float:
-        """Return what is added to a point's nats when offsets are in another unit.
+        """Return the nats that a point gets in addition when offsets are in another unit.
 
         A density of offsets in units of s becomes one in units of c by the factor c / s along each
         axis, which adds ln(s / c) to the negative log-density.
@@ -95,7 +95,7 @@ class Normalisation:
         return math.log(self.std[0] / x) + math.log(self.std[1] / y)
 
     def to_dict(self) -> dict[str, list[float]]:
-        """Return it as lists of plain floats, for a checkpoint or JSON."""
+        """Return mean and std as lists of plain floats, for a checkpoint or JSON."""
         return {"mean": list(self.mean), "std": list(self.std)}
 
     @classmethod

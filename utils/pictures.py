@@ -1,4 +1,4 @@
-"""Pictures of ink as a page shows it: grey, of a fixed height; nothing tells how the pen moved."""
+"""Grey pictures of ink, of a fixed height, in which the pen's movement leaves no trace."""
 
 import numpy as np
 
@@ -9,19 +9,21 @@ ROWS = 32
 """Height of a picture in pixels (assumed: a word with ascenders and descenders has an x-height of
 ten or more)."""
 FRAME = 4
-"""The number of columns of a picture is a multiple of it: what a network merges into one."""
+"""Columns that a network merges into a frame; a picture has a multiple of so many."""
 MARGIN = 2
 """Pixels between ink and the edge of a picture (assumed)."""
-PEN, LEAST_PEN = 0.14, 1.0
-"""Width of the pen in x-heights as `x_height` measures them (assumed: 0.4 mm beside small letters
-of 2.2 mm, which are 0.8 of it in running text), and the least in pixels: a thinner pen fades."""
+PEN = 0.14
+"""X-heights of the pen's width (assumed: 0.4 mm beside small letters of 2.2 mm; `x_height` measures
+1.25 times as much in running text)."""
+LEAST_PEN = 1.0
+"""Pixels of the pen's width, at least: a thinner pen fades (assumed)."""
 SHORT = 1.6
-"""Ink of less height, in x-heights, is not drawn larger than ink of this one: `ran` like `rant`."""
+"""X-heights of the least ink that fills a picture, so that `ran` is drawn like `rant` (assumed)."""
 MAX_PATH = 50_000
-"""Limit on the path in a picture, in pixels, jumps included, for which ink is drawn smaller
-(assumed: thirty lines of IAM-OnDB)."""
+"""Pixels of the path in a picture, jumps included, at most; longer ink is drawn smaller (assumed:
+thirty lines of IAM-OnDB)."""
 STEP = 2.0
-"""Longer segments are divided, in pixels."""
+"""Pixels of a segment, at most; longer segments are divided (assumed)."""
 
 
 def ink_picture(
@@ -34,8 +36,8 @@ def ink_picture(
 ) -> np.ndarray:
     """Return ink of any unit as a grey picture.
 
-    It fills the picture's height, unless it is `SHORT`. Order, direction and time of the movement,
-    and where the pen was lifted, leave no trace.
+    The ink fills the picture's height, unless it is `SHORT`. Order, direction and time of the
+    movement, and places where the pen was lifted, leave no trace.
 
     Args:
         ink: `(points, 3)`, y downwards.
@@ -67,7 +69,7 @@ def ink_picture(
 
 
 def likely_columns(ink: np.ndarray) -> int:
-    """Return about how many columns a picture of ink has, without measuring its x-height."""
+    """Estimate the number of columns of a picture of ink, without measuring the x-height."""
     width, height = np.ptp(to_points(ink), axis=0)
     return int(min((ROWS - 2 * MARGIN) * width / max(height, 1e-9), MAX_PATH))
 
@@ -75,19 +77,19 @@ def likely_columns(ink: np.ndarray) -> int:
 def raster(
     points: np.ndarray, lifted: np.ndarray, shape: tuple[int, int], width: float, blur: float = 1.0
 ) -> np.ndarray:
-    """Return what a round pen draws, `shape` float32 from 0 to 1.
+    """Return the picture that a round pen draws, `shape` float32 from 0 to 1.
 
-    A pixel is as dark as its middle is near to the nearest segment, half grey at half the pen's
-    width: an upright or level edge covers as much of it.
+    A pixel is the darker, the nearer its middle is to a segment; half grey at half the pen's width,
+    where an upright or level edge covers half the pixel.
 
     Args:
         points: `(n, 2)`, x and y in pixels within the picture; the first pixel is from 0 to 1.
-        lifted: whether the pen is lifted after each, `(n,)` bool.
+        lifted: whether the pen is lifted after each point, `(n,)` bool.
         shape: columns and rows.
         width: of the pen in pixels.
-        blur: over how many pixels an edge goes from ink to paper; 1 is sharp.
+        blur: pixels from ink to paper at an edge; 1 is sharp.
     """
-    # A segment after each point; behind the last of a stroke it leads nowhere, as that of a dot.
+    # A segment after each point; it has no length after the last point of a stroke.
     step = np.diff(points, axis=0, append=points[-1:])
     step[lifted] = 0.0
     counts = np.maximum(np.ceil(np.hypot(*step.T) / STEP), 1).astype(np.int64)
@@ -96,15 +98,15 @@ def raster(
     start = np.repeat(points, counts, axis=0) + number[:, None] * step
 
     reach = (width + blur) / 2
-    size = int(np.ceil(2 * reach + STEP)) + 1  # of the square of pixels that a segment can reach
+    size = int(np.ceil(2 * reach + STEP)) + 1  # of a square of all pixels that a segment reaches
     padded = np.full((shape[0] + 2 * size, shape[1] + 2 * size), np.inf, dtype=np.float32)
     pixels = np.floor(start + step / 2 - size / 2).astype(np.int32)[..., None] + np.arange(size)
     away = (pixels + 0.5 - start[..., None]).astype(np.float32)  # (segments, 2, size)
     step = step.astype(np.float32)[..., None]
     along = away * step / np.maximum((step * step).sum(1, keepdims=True), np.float32(1e-12))
-    share = (along[:, 0, :, None] + along[:, 1, None]).clip(0, 1)  # (segments, size, size)
-    x = away[:, 0, :, None] - share * step[:, 0, None]
-    y = away[:, 1, None] - share * step[:, 1, None]
+    fraction = (along[:, 0, :, None] + along[:, 1, None]).clip(0, 1)  # (segments, size, size)
+    x = away[:, 0, :, None] - fraction * step[:, 0, None]
+    y = away[:, 1, None] - fraction * step[:, 1, None]
     places = (pixels[:, 0, :, None] + size) * padded.shape[1] + pixels[:, 1, None] + size
     np.minimum.at(padded.reshape(-1), places.reshape(-1), (x * x + y * y).reshape(-1))
     distance = np.sqrt(padded[size:-size, size:-size])

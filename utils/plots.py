@@ -1,4 +1,4 @@
-"""Pictures by matplotlib: pages, lines of ink, what a network made of them, curves.
+"""Pictures by matplotlib: pages, lines of ink, outputs of networks for these, curves.
 
 Nothing here uses matplotlib's global state: every picture is a `Figure` of its own, drawn by Agg.
 Files are written atomically. Sizes on paper are assumed, by eye.
@@ -37,21 +37,31 @@ HEAT = LinearSegmentedColormap.from_list(
 INCH = 25.4
 """Millimetres."""
 DPI = 160
-LETTER, SHEET_LETTER = 0.16, 0.1
-"""X-height in inches, and on a sheet of many lines, unless a line would be too large."""
-WIDTH, MIN_WIDTH = 10.0, 3.0
-"""Maximum width of a line in inches (1.5 times that for one much longer than the others), and
-minimum width of the paper, without margins, so that captions fit."""
-MARGIN, GAP = 0.3, 0.3
-"""Inches of paper around everything, and between the columns of a grid."""
-CAPTION, CAPTION_GAP = 8.0, 0.09
-"""Size of the captions in points, and inches between ink and its caption."""
+"""Pixels of an inch."""
+LETTER = 0.16
+"""Inches of the x-height, unless a line would be too large."""
+SHEET_LETTER = 0.1
+"""Inches of the x-height on a sheet of many lines, likewise."""
+WIDTH = 10.0
+"""Inches of the width of a line, at most; 1.5 times as many for a line much longer than others."""
+MIN_WIDTH = 3.0
+"""Inches of the width of the paper without margins, at least, so that captions fit."""
+MARGIN = 0.3
+"""Inches of paper around everything."""
+GAP = 0.3
+"""Inches between the columns of a grid."""
+CAPTION = 8.0
+"""Points of the size of captions."""
+CAPTION_GAP = 0.09
+"""Inches between ink and its caption."""
 LINE_HEIGHT = 1.35 * CAPTION / 72
-"""Inches from one line of a caption to the next."""
+"""Inches from a line of a caption to the next."""
 DOT = 1.5
 """Diameter of a dot in widths of the pen's line."""
-CELL, GRID = (3.3, 0.6), (14.0, 1.5)
-"""Maximum width and height of a line on a sheet, and of a row of a grid, in inches."""
+CELL = (3.3, 0.6)
+"""Inches of the width and height of a line on a sheet, at most."""
+GRID = (14.0, 1.5)
+"""Inches of the width and height of a row of a grid, at most."""
 
 
 class Canvas:
@@ -84,8 +94,8 @@ class Canvas:
             ink: `(points, 3)`.
             left, top: the place.
             scale: inches for a unit of the ink.
-            letter: x-height in the ink's units, as which the pen is wide.
-            shades: for each point the index of the colour of the ink that leads to it.
+            letter: x-height in the ink's units, which the width of the pen depends on.
+            shades: for each point the index of the colour of the ink that leads to the point.
             colours: by index.
         """
         shades = np.zeros(len(ink), dtype=int) if shades is None else shades
@@ -135,7 +145,7 @@ class Canvas:
     def caption(
         self, text: str, left: float, top: float, width: float = math.inf, colour: str = GREY
     ) -> float:
-        """Write small letters in rows of at most that width, and return their height."""
+        """Write small letters in rows of at most that width, and return the height of the rows."""
         # A letter is half as wide as high.
         letters = max(int(min(width, 100.0) * 72 / (0.52 * CAPTION)), 10)
         text, fonts = drawable(text)
@@ -158,10 +168,10 @@ class Canvas:
 
         Args:
             place: in inches.
-            values: whose first row is the upper one.
-            xlim: what the left and the right edge stand for; rows are counted from 0.
-            vmax: of the darkest colour.
-            interpolation: as matplotlib takes it.
+            values: from the uppermost row down.
+            xlim: the coordinates of the left and the right edge; rows are counted from 0.
+            vmax: the value of the darkest colour.
+            interpolation: an argument of matplotlib.
         """
         left, top, width, height = place
         box = Bbox.from_bounds(left, top, width, height)
@@ -204,15 +214,15 @@ def lines_figure(
     sizes = extents(inks)
     widths = sizes[:, 0]
     letter = float(np.median([x_height(ink) for ink in inks]))
-    # One scale for all, so that hands can be compared; only a runaway line is drawn smaller.
+    # The same scale for all, so that hands can be compared; only a runaway line is drawn smaller.
     scale = min(LETTER / letter, WIDTH / max(float(np.median(widths)), letter))
     scales = np.minimum(scale, 1.5 * WIDTH / np.maximum(sizes.max(axis=1), letter))
     width = max(float((widths * scales).max()), MIN_WIDTH if any(texts) else 0.0)
     canvas, y, gap = Canvas(), MARGIN, max(1.5 * letter * scale, 0.12)
-    for ink, text, primed, own in zip(inks, texts, primers, scales, strict=True):
+    for ink, text, primed, ink_scale in zip(inks, texts, primers, scales, strict=True):
         shades = (np.arange(len(ink)) >= primed).astype(int)
-        pen = letter * scale / own
-        y += canvas.ink(ink, MARGIN, y, own, pen, shades, (PRIMER, INK)) + gap
+        pen = letter * scale / ink_scale
+        y += canvas.ink(ink, MARGIN, y, ink_scale, pen, shades, (PRIMER, INK)) + gap
         if text:
             below = y - gap + CAPTION_GAP
             y = below + canvas.caption(text, MARGIN, below, width) + gap
@@ -223,10 +233,10 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
     """Return a figure of many lines of ink, in columns from the top down.
 
     Args:
-        inks: lines of ink `(points, 3)`, all drawn to one scale, those that do not fit smaller.
-        texts: a caption for each line, in small grey letters above it.
-        faults: what is wrong with each line, in red letters below it and with a red bar beside it;
-            empty for nothing.
+        inks: lines of ink `(points, 3)`, all drawn to one scale, or smaller if they do not fit.
+        texts: a caption for each line, in small grey letters above the ink.
+        faults: the fault of each line, in red letters below and with a red bar beside the ink;
+            empty for none.
 
     Raises:
         DataError: if a line is not valid.
@@ -234,7 +244,7 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
     letter = float(np.median([x_height(ink) for ink in inks]))
     limits = (np.array(CELL) / extents(inks)).min(axis=1)
     scales = np.minimum(SHEET_LETTER / letter, limits)
-    # About four times as many rows as columns: a line is as much wider than it is high.
+    # About four times as many rows as columns, as a line is four times wider than high.
     rows = math.ceil(len(inks) / math.ceil(math.sqrt(len(inks) / 4)))
     canvas, left, bottom = Canvas(), MARGIN, 0.0
     for number, (ink, scale) in enumerate(zip(inks, scales, strict=True)):
@@ -252,18 +262,16 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
 
 
 def grid_figure(
-    inks: Sequence[Sequence[np.ndarray]],
-    rows: Sequence[str],
-    columns: Sequence[str],
+    inks: Sequence[Sequence[np.ndarray]], rows: Sequence[str], columns: Sequence[str]
 ) -> Figure:
     """Return a figure of lines in rows and columns, such as hands by bias (paper, figures 16-21).
 
-    All lines have one scale, those that do not fit a smaller one; a row has one baseline.
+    All lines have the same scale, or a smaller one if they do not fit; a row has one baseline.
 
     Args:
-        inks: of each row, of each column: `(points, 3)`; without a point the place stays empty, but
+        inks: of each row, of each column: `(points, 3)`; empty ink leaves its place empty, but
             there is at least one line.
-        rows, columns: their names.
+        rows, columns: the names.
     """
     there = [ink for row in inks for ink in row if len(ink)]
     letter = float(np.median([x_height(ink) for ink in there]))
@@ -274,7 +282,7 @@ def grid_figure(
         return min(size / letter, *(limits / extents([ink])[0]))
 
     def top(ink: np.ndarray) -> float:
-        """Return how far the top lies from the baseline, in inches."""
+        """Return the y of the top relative to the baseline, in inches."""
         return (bounds(ink)[1] - baseline(ink)) * scale(ink) if len(ink) else 0.0
 
     pitch = max(extents([ink])[0, 0] * scale(ink) for ink in there) + GAP
@@ -300,19 +308,19 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
     """Return a figure of the window over the text, phi(t, u) (paper, eq. 46 and figure 13).
 
     Above is the map: time to the right, the text upwards. Below is the ink, which changes its shade
-    where the window moves on to the next character; a fine line leads there from the step at which
-    it did.
+    where the window moves on to the next character; a fine line leads there from the step of that
+    move.
 
     Args:
-        window: `(steps, characters)`, at least one step; its row t belongs to the step from point t
-            to t + 1. An additional column is the position after the text, where writing ends.
+        window: `(steps, characters)`, at least one step; row t belongs to the step from point t to
+            t + 1. An additional column is the position after the text, where writing ends.
         text: the text.
         ink: `(steps + 1, 3)`.
     """
     labels = [*text, *["end"] * (window.shape[1] - len(text))]
     reached = np.maximum.accumulate(window.argmax(axis=1))
     moves = np.flatnonzero(np.diff(reached)) + 1
-    # Not the maximum, so that one step cannot make all others pale.
+    # Not the maximum, so that a single step cannot make all others pale.
     vmax = float(np.quantile(window.max(axis=1), 0.98))
     return map_figure(window.T[::-1], labels[::-1], ink, vmax=vmax, moves=moves)
 
@@ -326,8 +334,9 @@ def map_figure(
     vmax: float = 1.0,
     moves: Sequence[int] = (),
 ) -> Figure:
-    """Return a figure of a map, a row for each label from the top down and the steps to the right;
-    below it the ink and the caption.
+    """Return a figure of a map above the ink and the caption.
+
+    The map has a row for each label from the top down, and the steps to the right.
 
     Args:
         values: `(labels, steps)` from 0 to `vmax`, such as the evidence for a text that was read:
@@ -432,7 +441,7 @@ def extents(inks: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def page_figure(page: Sheet) -> Figure:
-    """Return a figure of a page, in its size.
+    """Return a figure of a page, in the page's size.
 
     Raises:
         UserError: if ink leaves the sheet.

@@ -14,11 +14,13 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 Config: TypeAlias = dict[str, Any]
 """The values of a JSON object whose keys were checked."""
 
-MAX_BYTES = 2**20  # Of a text; assumed: our own configs have two thousand.
-MAX_DEPTH = 16  # Assumed: our own configs have eight.
+MAX_BYTES = 2**20
+"""Bytes of a text, at most (assumed: the project's configs have two thousand)."""
+MAX_DEPTH = 16
+"""Levels of nesting, at most (assumed: the project's configs have eight)."""
 TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 NO_TEXT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
-"""NUL, and halves of surrogate pairs but those that stand for undecodable bytes of file names."""
+"""NUL, and halves of surrogate pairs, except those for undecodable bytes of file names."""
 
 
 class NotJSON(ConfigFault):
@@ -29,7 +31,7 @@ def read(path: Path) -> Json:
     """Return the values of a JSON file.
 
     Raises:
-        ConfigFault: if there is no such file, or it is not what `loads` takes.
+        ConfigFault: if there is no such file, or `loads` does not take its text.
     """
     try:
         with open_file(path) as file:
@@ -41,14 +43,14 @@ def read(path: Path) -> Json:
 
 
 def plain(values: object) -> Json:
-    """Return a copy of arbitrary `values` as JSON would give it.
+    """Return a copy of arbitrary `values` after a way through JSON.
 
     Raises:
         ConfigFault: if JSON cannot hold them.
     """
     text = ""
     try:
-        # Piece by piece: values that hold others several times can be endless when written out.
+        # Piece by piece: values that hold each other several times can be endless when written out.
         for piece in json.JSONEncoder().iterencode(values):
             text += piece
             if len(text) > MAX_BYTES:
@@ -81,7 +83,7 @@ def loads(text: str, max_bytes: int = MAX_BYTES) -> Json:
         raise NotJSON(place, ABSENT, f"not JSON: {_syntax_fault(error)}") from None
     except RecursionError:
         raise ConfigFault("", ABSENT, TOO_DEEP) from None
-    except ValueError as error:  # Python's limit on the digits of a whole number.
+    except ValueError as error:  # from Python's limit on the digits of a whole number
         raise ConfigFault("", ABSENT, str(error)) from None
     return values
 
@@ -101,7 +103,7 @@ def nested(values: Json, key: str = "") -> Iterator[tuple[str, Json]]:
 
 
 def without(values: Json, unwanted: Callable[[str, Json], bool]) -> Json:
-    """Return the values of a config without those that are unwanted by their names and values."""
+    """Return the values of a config without the unwanted; `unwanted` takes names and values."""
     if isinstance(values, list):
         return [without(v, unwanted) for v in values if not unwanted("", v)]
     if isinstance(values, dict):
@@ -110,7 +112,7 @@ def without(values: Json, unwanted: Callable[[str, Json], bool]) -> Json:
 
 
 def _syntax_fault(error: json.JSONDecodeError) -> str:
-    """Return what breaks the syntax, in plain words where it is what other formats have."""
+    """Return a syntax error, in plain words if the syntax is that of other formats."""
     before, after = error.doc[: error.pos].rstrip(), error.doc[error.pos :].lstrip()
     if after.startswith(("//", "/*", "#")):
         return "JSON has no comments"
@@ -120,11 +122,12 @@ def _syntax_fault(error: json.JSONDecodeError) -> str:
 
 
 def _check(value: Json, key: str = "", depth: int = MAX_DEPTH) -> None:
-    """Raise a ConfigFault for a number or a string that is none, or for too deep a nesting."""
+    """Raise a ConfigFault for a number that is not finite, a string that is no text, or too deep a
+    nesting."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigFault(key or str(value), value if key else ABSENT, "no finite number")
-    if isinstance(value, str) and (found := NO_TEXT.search(value)):
-        raise ConfigFault(key, ABSENT, f"a string holds {found[0]!a}, which is no character")
+    if isinstance(value, str) and (match := NO_TEXT.search(value)):
+        raise ConfigFault(key, ABSENT, f"a string holds {match[0]!a}, which is no character")
     if isinstance(value, dict | list):
         if depth == 0:
             raise ConfigFault("", ABSENT, TOO_DEEP)

@@ -1,4 +1,4 @@
-"""Files of configs: a file may name others, its bases, and hold only what differs from these."""
+"""Files of configs: a file may name other files, its bases, and hold only the differences."""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -9,18 +9,18 @@ from utils.checks import ABSENT, ConfigFault
 from utils.strict_json import Json, children
 
 BASE = "base"
-"""The key of a file's base, or of its bases; their names are relative to the file."""
+"""The key of a file's base or bases, whose names are relative to the file."""
 
 
 def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[Path, Json]:
-    """Return what stands in a config's file and in its bases, the file's own values first.
+    """Return the values in a config's file and in its bases, from the highest priority down.
 
-    Of several bases, a later one goes before an earlier one, and what several have in common comes
-    after all of these.
+    A file goes before its bases, a later base before an earlier one, and a base that several files
+    have in common after all of these.
 
     Args:
         path: the file.
-        chain: the files that lead to it, each by its base.
+        chain: the files that lead to `path`, each by its base.
 
     Raises:
         ConfigFault: if a file cannot be read, or is its own base.
@@ -49,10 +49,9 @@ def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[Path, Json]:
 
 
 def merged(files: Mapping[Path, Json]) -> Json:
-    """Return the values of a config from those of its files, as `read` returns them.
+    """Return the values of a config, merged from its files, as `read` returns them.
 
-    What a file says goes before what its base says: objects are merged key by key, unless their
-    types differ; all else is replaced.
+    Objects are merged key by key, unless their types differ; other values of a base are replaced.
     """
     return reduce(_merge, reversed(files.values()))
 
@@ -65,8 +64,13 @@ def _merge(base: Json, values: Json) -> Json:
 
 
 def with_network(config: Json, arch: Json) -> Json:
-    """Return a config with the network that `arch` describes, with arguments that the config has,
-    if the config names no type of network; raise a ConfigFault if `arch` is None then."""
+    """Return a config that names a type of network: its own, or else that of `arch`.
+
+    Arguments that the config gives for the network go before those of `arch`.
+
+    Raises:
+        ConfigFault: if neither names a type.
+    """
     block = children(config).get("arch", ABSENT)
     if block is not None and not (isinstance(block, dict) and "type" not in block):
         return config

@@ -28,7 +28,8 @@ WORDS = {
     str: "a string",
     types.NoneType: "null",
 }
-MAX_INTEGER = 2**63 - 1  # What a tensor holds.
+MAX_INTEGER = 2**63 - 1
+"""The largest number in a tensor of integers."""
 OBJECT = 'an object {"type": ..., "args": {...}}'
 
 
@@ -36,12 +37,13 @@ class Binder:
     """Makes objects from their descriptions.
 
     Args:
-        choices: returns the known subclasses of a class by name; none of what is no class.
+        choices: returns the subclasses of an annotation that a config may name, by name; empty for
+            an annotation that is not a class.
         arguments: returns the parameters of a class's constructor.
 
     Attributes:
         faults: all faults so far.
-        defaults: by dotted key the values of arguments that were left out, where they are plain.
+        defaults: plain values of arguments that were left out, by dotted key.
     """
 
     def __init__(
@@ -56,14 +58,14 @@ class Binder:
     def make(
         self, annotation: Annotation, value: Json, key: str, supplied: Mapping[str, Any] = NOTHING
     ) -> Any:
-        """Return what `annotation` asks for; `ABSENT` if there are faults, which `faults` gets.
+        """Return the value or object of an annotation; `ABSENT` after faults, which `faults` gets.
 
         Args:
-            annotation: what is wanted.
-            value: the plain value that describes it.
+            annotation: of the parameter.
+            value: the plain value in the config.
             key: the value's dotted key, for messages.
-            supplied: by name, what the program passes to the constructor (of each object of a
-                list). An object that needs an `ABSENT` one is checked, and not made.
+            supplied: by name, the arguments that the program passes to the constructor (of each
+                object of a list). If one that is needed is `ABSENT`, the object is checked only.
         """
         origin, members = get_origin(annotation), get_args(annotation)
         if value is ABSENT:
@@ -96,7 +98,7 @@ class Binder:
     def _make_member(
         self, union: Annotation, value: Json, key: str, supplied: Mapping[str, Any]
     ) -> Any:
-        """Return what the first fitting member of a union asks for."""
+        """Return the value or object of the first fitting member of a union."""
         faults = [ConfigFault(key, value, self.described(union))]
         for member in get_args(union):
             binder = Binder(self.choices, self.arguments)
@@ -104,7 +106,7 @@ class Binder:
             if not binder.faults:
                 self.defaults |= binder.defaults
                 return result
-            if binder.faults[0].key != key:  # A list or an object that fits but for a part of it.
+            if binder.faults[0].key != key:  # only a part of a list or an object does not fit
                 faults = binder.faults
         self.faults += faults
         return ABSENT
@@ -154,7 +156,7 @@ class Binder:
     def _construct(
         self, arguments: Arguments, supplied: Mapping[str, Any], values: Config, key: str
     ) -> Any:
-        """Return an object that is constructed, and whose base keeps what the class was given."""
+        """Construct an object; a base must keep the arguments that its class hands on."""
         kind, positional = arguments.cls.__name__, [supplied[name] for name in arguments.supplied]
         try:
             result = arguments.construct(arguments.cls, *positional, **values)
@@ -171,7 +173,7 @@ class Binder:
         for name, owner in arguments.handed_on.items():
             holder = next((part for part in holders if isinstance(part, owner)), None)
             kept = getattr(holder, name, ABSENT)
-            if name not in values:  # The class may set it for its base.
+            if name not in values:  # The class may call its base with another value.
                 self._keep_default(arguments.accepted[name], kept, f"{key}.args.{name}")
             elif {type(kept), type(values[name])} <= WORDS.keys() and kept != values[name]:
                 problem = f"{kind} does not hand it on: super().__init__(..., **options)"

@@ -13,11 +13,11 @@ from utils.strict_json import Config, Json, children, nested
 
 EXAMPLE = "arch.args.hidden_size=64"
 CACHE = "cache"
-"""The last name of keys that are accepted on the command line only, as they say where files are
-written: an untrusted config, alone or in a checkpoint, cannot make the program write somewhere. (By
-default it is a folder of a fixed name beside the data.)"""
+"""The last name of keys that name folders for writing, accepted on the command line only: an
+untrusted config, alone or in a checkpoint, cannot make the program write somewhere. (The default is
+a folder of a fixed name beside the data.)"""
 MAIN_ROOT = re.compile(r"data_loader(\.args\.dataset)+\.args\.root")
-"""The key of the folder of the dataset that others join, whose validation and test data count."""
+"""The key of the main dataset's folder: other datasets add to its training data only."""
 
 
 class Override(NamedTuple):
@@ -62,12 +62,12 @@ class Override(NamedTuple):
         *parents, last = self.key.split(".")
         holder, place = values, ""
         for name in parents:
-            inside, place = children(holder), f"{place}{name}"
-            if name == "args" and "type" in inside:
-                inside.setdefault("args", {})
-            if name not in inside:
-                raise ConfigFault(place, ABSENT, f"no such key{hint(name, inside)}")
-            holder, place = inside[name], f"{place}."
+            values_here, place = children(holder), f"{place}{name}"
+            if name == "args" and "type" in values_here:
+                values_here.setdefault("args", {})
+            if name not in values_here:
+                raise ConfigFault(place, ABSENT, f"no such key{hint(name, values_here)}")
+            holder, place = values_here[name], f"{place}."
         if isinstance(holder, dict):
             holder[last] = value
         elif last in children(holder):
@@ -92,7 +92,7 @@ def with_defaults(config: Config, defaults: Mapping[str, Json]) -> Config:
 
 
 def find_datasets(config: Json, classes: Mapping[str, type]) -> Iterator[tuple[str, Config, dict]]:
-    """Yield the key and the value of each dataset's "args", and what its class accepts in them."""
+    """Yield the key and the value of each dataset's "args", and the arguments of its class."""
     for key, block in nested(config):
         kind = children(block).get("type")
         if isinstance(kind, str) and kind in classes:
@@ -100,8 +100,8 @@ def find_datasets(config: Json, classes: Mapping[str, type]) -> Iterator[tuple[s
 
 
 def root_key(config: Json, classes: Mapping[str, type]) -> str:
-    """Return the key of the folder that a config's dataset, or the main dataset of several, is read
-    from; raise a ConfigFault if it is unclear."""
+    """Return the key of the folder of a config's dataset, or of the main dataset among several;
+    raise a ConfigFault if there is none, or no main dataset."""
     datasets = find_datasets(config, classes)
     keys = [f"{key}.root" for key, _, accepted in datasets if "root" in accepted]
     if len(candidates := list(filter(MAIN_ROOT.fullmatch, keys)) or keys) == 1:

@@ -1,4 +1,4 @@
-"""What constructors take, read off their signatures and those of their bases.
+"""The arguments of constructors, read off the signatures of a class and its bases.
 
 The program supplies a constructor's parameters before `*`, by their names; a config may set the
 keyword-only ones.
@@ -15,29 +15,30 @@ from typing import Annotated, Any, TypeAlias, get_args, get_origin
 Annotation: TypeAlias = Any
 """A type, or a form of `typing` such as `Literal["a", "b"]`."""
 
-POSITIONAL, KEYWORD = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
+KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
 @dataclass(eq=False)
 class Arguments:
-    """What a class is constructed with."""
+    """The arguments of a class's constructor."""
 
     cls: type
     supplied: list[str]  # by the program, in order
     accepted: dict[str, Annotation]  # from a config
-    owners: dict[str, type]  # for each that is accepted, the class whose constructor names it
-    defaults: dict[str, object]  # of the accepted ones that may be left out
+    owners: dict[str, type]  # for each accepted argument, the class whose constructor names it
+    defaults: dict[str, object]  # of the accepted arguments that may be left out
     construct: Callable[..., object] = operator.call  # takes the class and its arguments
-    handed_on: dict[str, type] = field(default_factory=dict)  # those of `owners` that are checked
+    handed_on: dict[str, type] = field(default_factory=dict)  # the items of `owners` to check
 
 
 def arguments_of(cls: type, from_program: Collection[str] = ()) -> Arguments:
-    """Read the constructor of `cls`, and those that it passes `**options` or `*supplied` to.
+    """Read the constructor of `cls`, and the constructors that get its `**options` or `*supplied`.
 
     Args:
         cls: the class.
         from_program: the names that the program supplies, for a third-party class that does not
-            follow the convention; all others are accepted then.
+            follow the convention; all other arguments are accepted then.
     """
     arguments = Arguments(cls, [], {}, {}, {})
     passes_supplied = True
@@ -76,7 +77,7 @@ def owners(cls: type) -> list[type]:
 
 
 def by_name(offered: Iterable[object], base: Annotation) -> dict[str, type]:
-    """Return by name those of `offered` that are `base` or its subclasses."""
+    """Return the classes among `offered` that are `base` or its subclasses, by name."""
     if not isinstance(base, type):
         return {}
     return {cls.__name__: cls for cls in offered if isinstance(cls, type) and issubclass(cls, base)}

@@ -1,7 +1,7 @@
-"""Torch's optimisers and schedules as parts of a config: which, with what arguments.
+"""Torch's optimisers and schedules as parts of a config.
 
-Their constructors are made for programs: some arguments come from the run, and their errors
-do not name the offending value.
+Torch's constructors are made for programs: some arguments come from the run, and errors do not name
+the offending value.
 """
 
 import math
@@ -22,22 +22,23 @@ NOT_OFFERED = {
     *("LBFGS", "SparseAdam", "Muon"),  # need a closure, sparse gradients, matrices only
     *("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"),  # no plain values
 }
-# What the program passes to torch's constructors, or leaves at its default.
 FROM_PROGRAM = (
     *("params", "optimizer", "last_epoch", "epochs", "steps_per_epoch"),
     *("capturable", "differentiable"),
 )
+"""Arguments that the program passes to torch's constructors, or leaves at their defaults."""
 DERIVED_ARGUMENTS = {
     "OneCycleLR": {"max_lr": "lr", "total_steps": "steps"},
     "CyclicLR": {"base_lr": "lr"},
     "CosineAnnealingLR": {"T_max": "steps"},
     "PolynomialLR": {"total_iters": "steps"},
 }
-"""What a schedule gets if the config leaves it out: the rates of groups, the run's length."""
+"""Arguments of schedules with their defaults: the rates of the groups, or the run's length."""
 TRIAL_STEPS = 1009
-"""Steps of the run that a schedule is tried on: prime, so that no usual fraction of it is exact."""
-MADE_STEPS = 3
-"""Steps that are made in such a trial (assumed: errors come with the first two)."""
+"""Length of the run that a schedule is tried on, in steps: prime, so that common fractions of it
+are not whole."""
+NUM_TRIED_STEPS = 3
+"""Steps of a trial of torch's schedules (assumed: errors come with the first two)."""
 # torch checks some of these bounds, but does not name the accepted values; numbers far above fail
 # only at the first step, where they are no float32.
 TORCH_RANGES = {
@@ -62,7 +63,7 @@ def offered() -> list[type]:
 
 
 def arguments(cls: type) -> Arguments:
-    """Return the arguments of a class's constructor; torch's with bounds and what is derived."""
+    """Return the arguments of a class's constructor; torch's with bounds and derived defaults."""
     if cls in offered():
         arguments, is_optimizer = arguments_of(cls, FROM_PROGRAM), issubclass(cls, Optimizer)
         for name in arguments.accepted.keys() & TORCH_RANGES.keys():
@@ -74,7 +75,7 @@ def arguments(cls: type) -> Arguments:
             construct=_construct if is_optimizer else _schedule,
         )
     arguments = arguments_of(cls)
-    if cls in user_modules.classes():  # The project's classes hand on what they get.
+    if cls in user_modules.classes():  # The project's classes hand on all arguments.
         owners = arguments.owners.items()
         arguments.handed_on = {n: owner for n, owner in owners if not user_modules.defines(owner)}
     if issubclass(cls, LRScheduler):  # A user's class may have torch's `last_epoch`.
@@ -83,9 +84,9 @@ def arguments(cls: type) -> Arguments:
 
 
 def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
-    """Make a few steps of an optimiser; a ConfigFault says what fails."""
+    """Make a few steps of an optimiser; raise a ConfigFault that says what fails."""
     is_users = schedule is not None and user_modules.defines(schedule)
-    for step in range(TRIAL_STEPS if is_users else MADE_STEPS):
+    for step in range(TRIAL_STEPS if is_users else NUM_TRIED_STEPS):
         for group in optimizer.param_groups:
             for weight in group["params"]:
                 weight.grad = torch.ones_like(weight)
@@ -104,9 +105,9 @@ def make_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
 
 
 def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> None:
-    """Advance a schedule, if there is one; `value` is what ReduceLROnPlateau looks at.
+    """Advance a schedule, if there is one; `value` is for ReduceLROnPlateau.
 
-    One of fixed length stays at its end; smaller batches may have added steps.
+    A schedule of fixed length stays at its end: smaller batches may have added steps.
     """
     if isinstance(schedule, ReduceLROnPlateau):
         schedule.step(value)
@@ -126,7 +127,7 @@ def _bounded(annotation: Annotation, bounds: Range) -> Annotation:
 def _schedule(
     cls: type[LRScheduler], optimizer: Optimizer, steps: int | None, **args: Any
 ) -> LRScheduler:
-    """Construct a schedule of an optimiser over the steps of a run; None tries any number."""
+    """Construct a schedule of an optimiser over the steps of a run; None for a trial."""
     rates = [group["lr"] for group in optimizer.param_groups]
     values = {"lr": rates, "steps": steps or TRIAL_STEPS}
     for name, source in DERIVED_ARGUMENTS.get(cls.__name__, {}).items():
@@ -139,12 +140,12 @@ def _schedule(
 
 
 def _construct(cls: type, first: object, **args: Any) -> Any:
-    """Construct one of torch's classes; a ConfigFault says why it refuses the arguments."""
+    """Construct a class of torch; raise a ConfigFault if it refuses the arguments."""
     try:
         return cls(first, **args)
-    except ZeroDivisionError:  # of OneCycleLR, whose rise would end with its first step
+    except ZeroDivisionError:  # in OneCycleLR, whose rise would end with its first step
         reason = f"a schedule without an empty phase over {args.get('total_steps')} steps"
         reason += ": train for more epochs, or change pct_start"
-    except Exception as error:  # Anything that arithmetic with a bad value raises.
+    except Exception as error:  # Arithmetic with a bad value raises any kind.
         reason = f"{cls.__name__} refuses it: {error or type(error).__name__}"
     raise ConfigFault("", args, reason)

@@ -1,4 +1,4 @@
-"""What is wrong with a config, before any data loads: its parts are made, as far as they can be."""
+"""The faults of a config, before any data loads: its parts are made, as far as possible."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -20,7 +20,7 @@ from utils.strict_json import Config, children, nested
 
 TRIAL_NORMALISATION = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0))
 TRIAL_ALPHABET = Alphabet([" "])
-"""A network is checked with these while those of the data are not known."""
+"""A network is checked with these two while those of the data are unknown."""
 
 
 def key_faults(config: Config, keys: list[str], overrides: list[Override]) -> list[ConfigFault]:
@@ -41,7 +41,8 @@ def key_faults(config: Config, keys: list[str], overrides: list[Override]) -> li
 def try_parts(
     config: Config, blocks: Mapping[str, Annotation], binder: Binder
 ) -> TrainingSettings | None:
-    """Make the parts of a config, whose faults `binder` has then; return the trainer's settings.
+    """Make the parts of a config, and collect their faults in `binder`; return the trainer's
+    settings.
 
     The trainer, which needs the data, is not made. On the device "meta" the weights of a network
     take neither time nor memory; optimiser and schedule make steps of small weights.

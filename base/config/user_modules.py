@@ -19,17 +19,17 @@ from utils.files import open_file
 log = logging.getLogger(__name__)
 
 _loaded: dict[str, bytes] = {}
-"""The contents of the files by the names of their modules; of what these import from their folders
-as `my_loss/helper`."""
+"""The contents of the files by the names of their modules; files that a module imports from its
+folder have names such as `my_loss/helper`."""
 
 
 def load_module(path: str | Path) -> None:
     """Load a Python file, whose classes a config may then name.
 
-    Its folder is searched for what the file imports, after all others.
+    Imports of the file are searched for in its folder last.
 
     Raises:
-        UserError: if it cannot be read or run, or has the name of another module.
+        UserError: if the file cannot be read or run, or has the name of another module.
     """
     path = Path(path).resolve()
     name, folder = path.stem, str(path.parent)
@@ -52,7 +52,7 @@ def load_module(path: str | Path) -> None:
         importlib.import_module(name)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # whatever the user's code raises
+    except BaseException as error:  # The user's code may raise anything.
         sys.path.remove(folder)
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise UserError(f"--module {path}: it does not load: {reason}") from error
@@ -64,7 +64,7 @@ def load_module(path: str | Path) -> None:
 
 
 def defines(*objects: object) -> bool:
-    """Return whether one of them is, or has, a class that neither PyTorch nor the project has."""
+    """Return whether one of some objects or classes is of neither PyTorch nor the project."""
     kinds = (each if isinstance(each, type) else type(each) for each in objects)
     packages = {cls.__module__.partition(".")[0] for cls in kinds}
     return not packages <= {"torch", "base", "data_loader", "model", "trainer"}
@@ -82,13 +82,12 @@ def classes() -> list[type]:
 
 
 def versions() -> dict[str, str]:
-    """Return the SHA-256 of the file of each loaded module, by name, and of the files of their
-    folders that these import, as `my_loss/helper`; for a checkpoint."""
+    """Return the SHA-256 of each loaded file, by the names in `_loaded`, for a checkpoint."""
     return {name: hashlib.sha256(content).hexdigest() for name, content in _loaded.items()}
 
 
 def sources() -> dict[str, bytes]:
-    """Return what was loaded, by the names of the files, for the folder of a run."""
+    """Return the contents of the loaded files by file name, for the folder of a run."""
     return {f"{name.rpartition('/')[2]}.py": content for name, content in _loaded.items()}
 
 
@@ -109,7 +108,7 @@ def missing(modules: Mapping[str, str]) -> str:
 
 
 def warn_of_changes(modules: Mapping[str, str], source: str | Path) -> None:
-    """Warn if a loaded module is not the one with which a checkpoint was made."""
+    """Warn if a loaded module has changed since a checkpoint was made."""
     now = versions()
     for name in sorted(modules.keys() & now.keys()):
         if modules[name] != now[name]:

@@ -1,16 +1,16 @@
-"""The stepper of the project's own networks on a CPU: the compiled loop of `kernels/sampling.c`.
+"""The stepper of the project's networks on a CPU: the compiled loop of `kernels/sampling.c`.
 
-It works on copies of the weights, packed once, and on buffers in the layout that C reads.
+The stepper works on copies of the weights, packed once, and on buffers in the layout that C reads.
 
-Shapes: B lines, T steps, U characters of a text, A of the alphabet, H cells, N layers, J columns of
-what a layer's product takes: its hidden state, that of the layer below, the window, the point, as
-far as there are such, and a zero where that makes the width even.
+Shapes: B lines, T steps, U characters of a text, A of the alphabet, H cells, J columns of a layer's
+joint: its hidden state, the hidden state of the layer below, the window and the point, as far as
+there are such, and a zero where the width would be odd.
 """
 
 import ctypes
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from base.base_model import BaseModel
@@ -18,21 +18,17 @@ from model.generation.mixture import PEN_PIVOT, stretched
 from model.generation.stepper import PERIOD, Stepper, WritingState
 from model.layers.cells import each_row, reorder_gates
 from model.layers.kernels import library
-from model.layers.kernels.library import address
+from model.layers.kernels.library import address, round_up
 from model.layers.recurrent import RecurrentLayer
 from model.layers.window import WindowedLayer
 
 
 def _gates(layer: WindowedLayer | RecurrentLayer, seen: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return the weights `(4 H, J)` and the bias `(4 H)` of a layer's gates.
+    """Return the weights `(4 H, J)` and the bias `(4 H)` of the gates of LSTM or GRU cells, which
+    see a point and the window, of `seen` numbers.
 
-    The rows of an LSTM are those of its input, forget and output gates and of its candidate; of a
-    GRU those of its reset and update gates, then those of its candidate: of what comes in, and of
-    the hidden state after the reset gate.
-
-    Args:
-        layer: of LSTM or GRU cells.
-        seen: numbers of a point and characters of the alphabet.
+    The order of an LSTM's rows: input, forget and output gate, candidate. Of a GRU's: reset gate,
+    update gate, the candidate's part of the inputs, and its part of the hidden state.
     """
     size = layer.hidden_size
     if isinstance(layer, WindowedLayer):
@@ -40,15 +36,15 @@ def _gates(layer: WindowedLayer | RecurrentLayer, seen: tuple[int, int]) -> tupl
         hidden, bias = layer.weight_hidden, layer.bias
         candidate = getattr(layer, "bias_candidate", None)
     else:
-        own = layer.layer
-        point, window, below = own.weight_ih_l0.tensor_split((seen[0], sum(seen)), 1)
-        incoming, hidden = torch.cat((below, window, point), 1), own.weight_hh_l0
+        torchs = layer.layer
+        point, window, below = torchs.weight_ih_l0.tensor_split((seen[0], sum(seen)), 1)
+        incoming, hidden = torch.cat((below, window, point), 1), torchs.weight_hh_l0
         if layer.cell == "LSTM":
             incoming, hidden = reorder_gates(incoming), reorder_gates(hidden)
-            bias = reorder_gates(own.bias_ih_l0 + own.bias_hh_l0)
+            bias = reorder_gates(torchs.bias_ih_l0 + torchs.bias_hh_l0)
         else:
-            both, candidate = own.bias_hh_l0.split((2 * size, size))
-            bias = own.bias_ih_l0 + functional.pad(both, (0, size))
+            both, candidate = torchs.bias_hh_l0.split((2 * size, size))
+            bias = torchs.bias_ih_l0 + functional.pad(both, (0, size))
     if layer.cell == "GRU":
         both, last = hidden.split((2 * size, size))
         hidden = torch.cat((both, torch.zeros_like(last), last))
@@ -71,45 +67,38 @@ class CompiledStepper(Stepper):
         output = stretched(network.output, lines.stretch(network), network.normalisation)
         self.outputs, self.vocab_size, self.components = len(output.bias), 0, 0
 
-        def packed(layer: nn.Linear) -> Tensor:
-            return library.pack(layer.weight.to(matmul_dtype).t())
+        def packed(weight: Tensor, groups: int = 1) -> Tensor:
+            return library.pack(weight.to(matmul_dtype).t(), groups)
 
         # Copies: the weights may change while lines are written.
-        self.fixed = dict(output_weights=packed(output), output_bias=output.bias.float().clone())
+        output_bias = output.bias.float().clone()
+        self.fixed = dict(output_weights=packed(output.weight), output_bias=output_bias)
         if isinstance(first, WindowedLayer):
             self.vocab_size, self.components = first.vocab_size, first.components
-            self.fixed["window_weights"] = packed(first.window)
+            self.fixed["window_weights"] = packed(first.window.weight)
             self.fixed["window_bias"] = first.window.bias.float().clone()
         gates = [_gates(layer, (self.inputs, self.vocab_size)) for layer in network.layers]
         self.widths = [weight.shape[1] for weight, _ in gates]
-        self.fixed |= dict(
-            weights=[library.pack(weight.to(matmul_dtype).t(), groups=4) for weight, _ in gates],
-            widths=torch.tensor(self.widths),
-            layers=len(gates),
-            size=self.size,
-            vocab_size=self.vocab_size,
-            components=self.components,
-            mixtures=self.outputs // 6,
-            lstm=int(first.cell == "LSTM"),
-            ends=int(network.end_of_sequence),
-            log_min_scales=tuple(network.min_scales.log().tolist()),
-            max_correlation=network.max_correlation,
-            pen=(PEN_PIVOT, lines.sampling.pen_sharpness),
-        )
-        self._begin(lines)
+        weights = [packed(weight, groups=4) for weight, _ in gates]
+        self.fixed |= dict(weights=weights, widths=torch.tensor(self.widths), layers=len(gates))
+        self.fixed |= dict(size=self.size, vocab_size=self.vocab_size, components=self.components)
+        self.fixed |= dict(lstm=int(first.cell == "LSTM"), ends=int(network.end_of_sequence))
+        log_min_scales = tuple(network.min_scales.log().tolist())
+        self.fixed |= dict(mixtures=self.outputs // 6, log_min_scales=log_min_scales)
+        self.fixed["max_correlation"] = network.max_correlation
+        self.fixed["pen"] = PEN_PIVOT, lines.sampling.pen_sharpness
+        self._copy_state(lines)
         told = network.told_gates(None)
         if "hand" in lines.state:  # Line by line, see `initial_state`.
             rows = map(network.told_gates, lines.state["hand"].split(1))
             told = [torch.cat(layer) for layer in zip(*rows, strict=True)]
-        batch = len(self.bias)
-        biases = [each_row(gate[1], layer, batch) for gate, layer in zip(gates, told, strict=True)]
-        # Copies, too, with a row for each line.
-        self.gate_biases = [
-            bias.float().clone(memory_format=torch.contiguous_format) for bias in biases
-        ]
+        self.gate_biases = []  # copies, too, with a row for each line
+        for (_, bias), told_layer in zip(gates, told, strict=True):
+            rows = each_row(bias, told_layer, len(self.bias)).float()
+            self.gate_biases.append(rows.clone(memory_format=torch.contiguous_format))
         self._allocate()
 
-    def _begin(self, lines: WritingState) -> None:
+    def _copy_state(self, lines: WritingState) -> None:
         """Copy the state of lines into what a step overwrites."""
         state = lines.state
         self.bias = lines.bias.to(torch.float32, copy=True)
@@ -132,32 +121,22 @@ class CompiledStepper(Stepper):
     def _allocate(self) -> None:
         """Allocate what a step overwrites, for the present number of lines."""
         batch, lanes = len(self.bias), self.library.lanes()
-        width = library.even(len(self.joints) * self.size)
+        width = round_up(len(self.joints) * self.size, 2)
         self.points, self.phis = torch.empty(PERIOD, batch, self.inputs), None
-        of_text: dict[str, Tensor | int] = {}
+        states: dict[str, object] = dict(joints=self.joints, cells=self.cells, points=self.points)
         if self.text is not None:
             places = self.text.shape[1] + 1
             self.phis = torch.empty(PERIOD, batch, places)
-            of_text = dict(text=self.text, text_lengths=self.text_lengths, kappas=self.kappas)
-            of_text |= dict(phis=self.phis, places=places)
-
-        def rows(count: int) -> Tensor:
-            return torch.empty(batch, count + -count % lanes)
-
-        self.writing = library.structure(
-            self.library,
-            "Writing",
-            batch=batch,
-            joints=self.joints,
+            states |= dict(text=self.text, text_lengths=self.text_lengths, kappas=self.kappas)
+            states |= dict(phis=self.phis, places=places)
+        scratch = dict(
             hiddens=torch.zeros(batch, width, dtype=self.matmul_dtype),
-            cells=self.cells,
-            parameters=rows(3 * self.components),
-            raw=rows(self.outputs),
-            bias=self.bias,
-            gate_biases=self.gate_biases,
-            points=self.points,
-            **of_text,
-            **self.fixed,
+            parameters=torch.empty(batch, round_up(3 * self.components, lanes)),
+            raw=torch.empty(batch, round_up(self.outputs, lanes)),
+        )
+        biases = dict(bias=self.bias, gate_biases=self.gate_biases)
+        self.writing = library.structure(
+            self.library, "Writing", batch=batch, **states, **scratch, **biases, **self.fixed
         )
 
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:

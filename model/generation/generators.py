@@ -30,14 +30,11 @@ from utils.checks import ConfigFault, Range
 from utils.normalisation import Normalisation
 
 INPUT_SIZE = 3
-"""Numbers per point, I: the offset in x and y, and the end of stroke. A network that predicts the
-end of the sequence has that as a fourth."""
-
+"""Numbers per point: the offset in x and y, and the end of stroke; the end of the sequence, if a
+network predicts it, is a fourth."""
 FIRST_END = 0.01
-"""Initial probability that a sequence ends at a point (assumed: real ones have 30 to 2,000 points).
-From 0.5 training takes longer (measured on MNIST's sevens, after 300 steps of Adam at 0.003: 5.0
-nats per digit for its end, against 4.1)."""
-
+"""Initial probability that a sequence ends at a point (assumed: real sequences have 30 to 2,000
+points; measured: from 0.5 on MNIST's sevens learn their end more slowly)."""
 Head = Literal["mixture", "regression"]
 HEADS: dict[Head, type[NextPoint]] = {"mixture": Mixture, "regression": PointEstimate}
 
@@ -65,11 +62,10 @@ class Output:
 class GenerationNetwork(BaseModel):
     """A network that predicts each next point from those before: what all generators share.
 
-    A subclass makes its layers and, by `output_layer`, an output layer for as many numbers as they
-    give at each step; its `forward` hands what this gives to `predict`. Offsets are in normalised
-    units throughout. With the regression head the prediction is one point instead of a density
-    (see `PointEstimate`), learned under `SquaredError`; `num_mixtures`, `min_scale` and
-    `max_correlation` then have no effect.
+    A subclass makes its layers and, by `output_layer`, an output layer; its `forward` hands the
+    output to `predict`. Offsets are in normalised units throughout. With the regression head the
+    prediction is a point instead of a density (see `PointEstimate`), learned under `SquaredError`;
+    `num_mixtures`, `min_scale` and `max_correlation` then have no effect.
 
     Args:
         normalisation: of the offsets; it turns `min_scale` into normalised units.
@@ -81,7 +77,7 @@ class GenerationNetwork(BaseModel):
         end_of_sequence: whether a point has a fourth number, 1 for the last of its sequence, which
             the network sees and predicts, so that it ends its lines on its own.
         head: whether the output layer gives the parameters of a mixture or a single point.
-        stretch: share by which offsets along the line are stretched in writing (below 0:
+        stretch: fraction by which offsets along the line are stretched in writing (below 0:
             shortened), where a bias leaves no noise, so that letters become neither narrower nor
             wider along the line; a bias of b takes 1 - exp(-2 b) of it. Has no effect in training.
 
@@ -129,22 +125,17 @@ class GenerationNetwork(BaseModel):
         """Predict each next point.
 
         Args:
-            inputs: points up to each step, `(B, T, 3)` or `(B, T, 4)`, normalised. A network that
-                sees three numbers ignores the fourth; for one that sees four, a missing fourth is
-                0: a sequence has not ended before its next point.
+            inputs: points up to each step, `(B, T, 3)` or `(B, T, 4)`, normalised. A network of
+                three numbers ignores the fourth; a network of four takes a missing fourth for 0.
             text: indices of the characters, `(B, U)`; ignored by a network that needs none.
             text_lengths: characters of each text, `(B,)`.
-            state: as an earlier call returned it; None for `initial_state`. Tensors by name, of
-                any shape that begins with B; they may grow from call to call.
+            state: the state that an earlier call returned; None for `initial_state`. Tensors by
+                name, of any shape that begins with B; they may grow from call to call.
         """
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
-        """Return what writes lines step by step, see `Stepper`; a subclass may know a faster one.
-
-        Args:
-            lines: the initial state.
-            matmul_dtype: of the matrix products.
-        """
+        """Return what writes lines step by step from an initial state, see `Stepper`; a subclass
+        may know a faster stepper."""
         return Stepper(self, lines, matmul_dtype)
 
     @property
@@ -187,16 +178,16 @@ class GenerationNetwork(BaseModel):
     ) -> dict[str, Tensor]:
         """Extend the weights of a network that may lack characters, or the end of the sequence.
 
-        If the end is new, its output has this network's initial weights, and the weights of a
-        point's fourth number are zero: everything else stays unchanged. See `BaseModel`.
+        A new end gets this network's initial output weights, and zero as weights of a point's
+        fourth number. See `BaseModel`.
         """
-        extended, own = dict(state_dict), self.state_dict()
+        extended, initial = dict(state_dict), self.state_dict()
         rows = {name: extended.get(name) for name in ("output.weight", "output.bias")}
         if self.end_of_sequence and all(
-            isinstance(old, Tensor) and old.shape == own[name][:-1].shape
+            isinstance(old, Tensor) and old.shape == initial[name][:-1].shape
             for name, old in rows.items()
         ):
-            extended |= {name: torch.cat((old, own[name][-1:])) for name, old in rows.items()}
+            extended |= {name: torch.cat((old, initial[name][-1:])) for name, old in rows.items()}
             for name, old in extended.items():
                 if name.endswith(self.point_weights) and getattr(old, "ndim", 0) > 1:
                     point, others = old[:, :INPUT_SIZE], old[:, INPUT_SIZE:]
@@ -217,8 +208,8 @@ class _RecurrentNetwork(GenerationNetwork):
         num_layers: hidden layers.
         cell: kind of the cells.
         forget_bias: starting value of the bias of an LSTM's forget gates.
-        dropout: share of a hidden layer's outputs dropped, in training, from what the layer above
-            and the output layer see.
+        dropout: fraction of a hidden layer's outputs that the layer above and the output layer do
+            not see in training.
         clip_lstm_gradient: as `clip_output_gradient`, with respect to the gates of the LSTMs before
             squashing (the paper: 10).
         hand_size: numbers of the vector of a hand that the network is told, see `HandEncoder`;
@@ -267,17 +258,16 @@ class _RecurrentNetwork(GenerationNetwork):
             self.extras = ExtraShapes({"hand": (LINES, DESCRIPTOR + 1), "composed": (1,)})
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
-        """Return the compiled stepper, where that does what `forward` does.
-
-        A subclass, or a module that is none of the project's, may compute something else.
-        """
-        known = {type(module) for module in self.modules()} <= OWN and self.has_density
-        fast = known and library.available(self.output.weight.device, matmul_dtype)
-        return (CompiledStepper if fast else Stepper)(self, lines, matmul_dtype)
+        """Return the compiled stepper, if it computes this network's `forward`: not for a subclass,
+        nor with modules that are none of the project's."""
+        modules, device = {type(module) for module in self.modules()}, self.output.weight.device
+        if modules <= COMPILED and self.has_density and library.available(device, matmul_dtype):
+            return CompiledStepper(self, lines, matmul_dtype)
+        return Stepper(self, lines, matmul_dtype)
 
     def initial_state(self, batch: int, given: Given | None = None) -> dict[str, Tensor]:
-        """Return the state before the first step: zeros, and the hand that is told. What a subclass
-        adds is carried on."""
+        """Return the state before the first step: zeros, and the hand that is told. `forward`
+        returns what a subclass adds unchanged."""
         zeros = self.output.weight.new_zeros
         state = {
             f"{number}.{name}": zeros(batch, size)
@@ -286,14 +276,14 @@ class _RecurrentNetwork(GenerationNetwork):
         }
         if self.hand_encoder is not None:
             extras = (given or self.told(batch)).extras
-            # In writing line by line, so that a line does not depend on the others, bit for bit.
+            # Writing encodes line by line: a line then does not depend on the others, bit for bit.
             rows = extras["hand"].split(batch if self.training else 1)
             vectors = torch.cat([self.hand_encoder(lines) for lines in rows])
             state["hand"] = torch.cat((vectors, extras["composed"]), 1)
         return state
 
     def told_gates(self, hand: Tensor | None) -> Sequence[Tensor | None]:
-        """Return what a state's hand adds to the gates of each layer, `(B, 4 H)`; None without."""
+        """Return what a hand adds to the gates of each layer, `(B, 4 H)`; None without a hand."""
         if hand is None:
             return [None] * len(self.layers)
         return self.hand_gates(hand).chunk(len(self.layers), 1)
@@ -308,24 +298,23 @@ class _RecurrentNetwork(GenerationNetwork):
         state = self.initial_state(len(inputs)) if state is None else state
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
         bound = self.clip_lstm_gradient
-        hiddens, carried, attention = [], dict(state), None
+        hiddens, last_state, attention = [], dict(state), None
         told = self.told_gates(state.get("hand"))
         for number, layer in enumerate(self.layers):
-            own = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
+            before = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
+            common = before, bound, told[number]
             if isinstance(layer, WindowedLayer):
-                hidden, windows, phi, last = layer(
-                    seen, text, text_lengths, own, bound, told[number]
-                )
+                hidden, windows, phi, last = layer(seen, text, text_lengths, *common)
                 # The upper layers are not tied to the window step by step: they see it all at once.
                 seen = torch.cat((seen.to(windows), windows), -1)
                 attention = phi.transpose(0, 1)  # (B, T, U + 1)
             else:
                 below = [self.dropout(hiddens[-1]).to(seen.dtype)] if hiddens else []
-                hidden, last = layer(torch.cat([seen, *below], -1), own, bound, told[number])
+                hidden, last = layer(torch.cat([seen, *below], -1), *common)
             hiddens.append(hidden)  # (T, B, H)
-            carried |= {f"{number}.{name}": value for name, value in last.items()}
+            last_state |= {f"{number}.{name}": value for name, value in last.items()}
         raw = self.output(torch.cat([self.dropout(hidden) for hidden in hiddens], -1))
-        return Output(self.predict(raw.transpose(0, 1)), carried, attention)
+        return Output(self.predict(raw.transpose(0, 1)), last_state, attention)
 
     def extend_state_dict(
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
@@ -342,7 +331,7 @@ class PredictionNetwork(_RecurrentNetwork):
         normalisation: see `GenerationNetwork`, as are the other arguments.
     """
 
-    # `window` of the class above is no option of a config.
+    # Without `window`, which is no option of a config.
     def __init__(self, normalisation: Normalisation, **options: Any) -> None:
         super().__init__(normalisation, **options)
 
@@ -381,12 +370,12 @@ class SynthesisNetwork(_RecurrentNetwork):
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
         """The weights with an index for each character, see `BaseModel`."""
         # The upper layers see the input, the window, and the layer below, in this order.
-        upper = range(1, len(self.layers))
-        return {"layers.0.weight_window": (1, 0)} | {
-            f"layers.{number}.layer.weight_ih_l0": (1, self.input_size) for number in upper
-        }
+        axes = {"layers.0.weight_window": (1, 0)}
+        for number in range(1, len(self.layers)):
+            axes[f"layers.{number}.layer.weight_ih_l0"] = (1, self.input_size)
+        return axes
 
 
-OWN = {PredictionNetwork, SynthesisNetwork, RecurrentLayer, WindowedLayer, Dropout}
-OWN |= {HandEncoder, nn.ModuleList, nn.Sequential, nn.Linear, nn.Tanh, nn.LSTM, nn.GRU}
+COMPILED = {PredictionNetwork, SynthesisNetwork, RecurrentLayer, WindowedLayer, Dropout}
+COMPILED |= {HandEncoder, nn.ModuleList, nn.Sequential, nn.Linear, nn.Tanh, nn.LSTM, nn.GRU}
 """The networks, and all modules in them, that the compiled stepper knows."""

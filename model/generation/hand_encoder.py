@@ -8,19 +8,19 @@ import torch
 from torch import Tensor, nn
 
 LINES = 8
-"""Lines of a hand that tell it, at most, L (assumed: more tell little more)."""
+"""Most lines of a hand that a network is told, L (assumed: more lines tell little more)."""
 DESCRIPTOR = 64
 """Numbers of a line's descriptor, D (measured, lab notebook: hands that are told)."""
 FEW = 0.25
-"""Weight of nothing known, by which a hand of few letters is told less clearly (assumed)."""
+"""Weight of an unknown hand, which draws a hand of few letters towards zero (assumed)."""
 SURE = 8.0
 """Weight of a hand whose descriptor is known (assumed: as lines of 160 characters)."""
 HANDS = 256
-"""Hands of the training that are kept, to draw others from (assumed)."""
-SHARES = (0.3, 0.7)
-"""Bounds of the share of each of two hands in one that is drawn of them (assumed)."""
+"""Hands of the training that are kept, to draw new hands from (assumed)."""
+FRACTIONS = (0.3, 0.7)
+"""Bounds of the fraction that each of two hands has in a drawn hand (assumed)."""
 SPAN = 3.0
-"""Largest number of a vector (measured: of a tenth of that a network learned little)."""
+"""Largest number of a vector (measured: with a tenth of 3.0 a network learned little)."""
 HIDDEN = 128
 """Units between descriptor and vector (assumed)."""
 
@@ -33,11 +33,11 @@ class HandEncoder(nn.Module):
 
     Args:
         size: numbers of the vector, V.
-        noise: standard deviation of what is added to them; they lie between -`SPAN` and `SPAN`.
-        untold: share of the lines that are told nothing.
+        noise: standard deviation of the noise on a vector, whose numbers are within +-`SPAN`.
+        untold: fraction of the lines that are told nothing.
 
     Attributes:
-        hands: descriptors of lines that were learned last, `(HANDS, D)`; before any was, normal.
+        hands: descriptors of the lines learned last, `(HANDS, D)`; normal draws before training.
     """
 
     def __init__(self, size: int, noise: float, untold: float) -> None:
@@ -53,12 +53,12 @@ class HandEncoder(nn.Module):
         """Return the vectors `(B, V)` of hands, zeros where there is no line.
 
         Args:
-            lines: `(B, L, D + 1)`: descriptors times their weights, and the weights; those that
-                are 0 are of no line.
+            lines: `(B, L, D + 1)`: descriptors times their weights, and the weights, which are 0
+                where there is no line.
         """
         if self.training:
             self._keep(lines.sum(1))
-            # Of each row as many as a number that is drawn, those of the smallest draws.
+            # A random number of the lines of each row, in random order.
             draws = torch.rand(lines.shape[:2], device=lines.device)
             order = draws.argsort(1).argsort(1)
             counts = torch.randint(1, lines.shape[1] + 1, (len(lines), 1), device=lines.device)
@@ -74,31 +74,31 @@ class HandEncoder(nn.Module):
 
     @torch.no_grad()
     def _keep(self, totals: Tensor) -> None:
-        """Keep the hands of a batch, `(B, D + 1)`, in the place of others."""
-        known = totals[totals[:, -1] > 0][:HANDS]
-        places = torch.randperm(HANDS, device=totals.device)[: len(known)]
-        self.hands[places] = (known[:, :-1] / known[:, -1:]).to(self.hands)
+        """Keep the hands of a batch, `(B, D + 1)`, in the place of random earlier hands."""
+        totals = totals[totals[:, -1] > 0][:HANDS]
+        places = torch.randperm(HANDS, device=totals.device)[: len(totals)]
+        self.hands[places] = (totals[:, :-1] / totals[:, -1:]).to(self.hands)
 
     def draw(self, seed: int) -> np.ndarray:
-        """Return the descriptor of a hand that nobody has, `(D,)`: another one with each seed.
+        """Return the descriptor of a new hand, `(D,)`, which depends on the seed.
 
-        It lies between two hands and, as such a mean is more usual than either, is moved away from
-        the middle of all until it is as unusual as they are.
+        The new hand is a mean of two hands. A mean lies nearer to the middle of all hands than
+        either does, so it is moved away from the middle to the mean distance of both.
         """
         generator, hands = np.random.default_rng(seed), self.hands.double().numpy(force=True)
         middle = hands.mean(axis=0)
         first, second = hands[generator.choice(len(hands), 2, replace=False)] - middle
-        share = generator.uniform(*SHARES)
-        between = share * first + (1 - share) * second
-        unusual = (np.linalg.norm(first) + np.linalg.norm(second)) / 2
-        return middle + between * (unusual / np.linalg.norm(between))
+        fraction = generator.uniform(*FRACTIONS)
+        between = fraction * first + (1 - fraction) * second
+        distance = (np.linalg.norm(first) + np.linalg.norm(second)) / 2
+        return middle + between * (distance / np.linalg.norm(between))
 
 
 def told(descriptor: np.ndarray, weight: float = SURE) -> np.ndarray:
-    """Return what a network is told of a hand with a descriptor `(D,)`, `(L, D + 1)`.
+    """Return what a network is told of a hand, `(L, D + 1)`, by its descriptor `(D,)`.
 
     Raises:
-        ValueError: if it has another shape.
+        ValueError: if the descriptor has another shape.
     """
     lines = np.zeros((LINES, DESCRIPTOR + 1), np.float32)
     lines[0, :-1], lines[0, -1] = weight * descriptor.reshape(DESCRIPTOR), weight

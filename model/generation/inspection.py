@@ -1,44 +1,51 @@
-"""Pictures of what goes on inside a network that writes, after the figures of Graves 2013."""
+"""Pictures of the window and the mixture of a network that writes, as in the paper's figures."""
 
+import math
 from collections.abc import Collection
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from model.generation.density import density_map
 from model.generation.line import Line
+from model.generation.mixture import Mixture
 from model.generation.sampling import predict
 from model.generation.sampling_options import PEN_SHARPNESS
 from model.writer import Writer
 from utils.checks import UserError
+from utils.ink import bounds, to_points, x_height
+from utils.normalisation import Normalisation
 from utils.plots import density_figure, weights_figure, window_figure
+
+COLUMNS = 1600
+"""Cells of the grid in a row (assumed)."""
 
 
 def check_pictures(writer: Writer, kinds: Collection[str]) -> None:
-    """Raise a UserError if a network lacks what `step_figures` is to show."""
+    """Raise a UserError if a network lacks a window or density that `step_figures` would show."""
     for kind in kinds:
+        fault = None
         if kind == "window" and not writer.model.needs_text:
-            lacks = "without text input, which has no window over a text"
+            fault = "without text input, which has no window over a text"
         elif kind != "window" and not writer.model.has_density:
-            lacks = "with a regression head, which has no density or weights"
-        else:
-            continue
-        raise UserError(f"{writer.path} contains a network {lacks}: leave out --show {kind}")
+            fault = "with a regression head, which has no density or weights"
+        if fault:
+            raise UserError(f"{writer.path} contains a network {fault}: leave out --show {kind}")
 
 
 def step_figures(
     writer: Writer, line: Line, kinds: Collection[str], pen_sharpness: float = PEN_SHARPNESS
 ) -> dict[str, Figure]:
-    """Return pictures of what happened step by step as a line was written, by their kind.
+    """Return pictures of the steps in which a line was written, by their kind.
 
     Args:
-        writer: the network that wrote it.
-        line: of two points at least.
+        writer: the network that wrote the line.
+        line: at least two points.
         kinds: "density", "window" and "weights", or some of them.
-        pen_sharpness: by which it was written.
+        pen_sharpness: that of the line's sampling.
 
     Raises:
-        UserError: if the network lacks what is to be shown.
+        UserError: see `check_pictures`.
     """
     check_pictures(writer, kinds)
     figures, output = {}, predict(writer.model, line)
@@ -46,8 +53,7 @@ def step_figures(
         attention = output.attention[0].float().cpu().numpy()
         figures["window"] = window_figure(attention, line.text, line.ink)
     if writer.model.has_density:
-        # As it was sharpened step by step.
-        bias = torch.from_numpy(line.bias).to(writer.device)
+        bias = torch.from_numpy(line.bias).to(writer.device)  # of each step
         mixture = output.prediction[0].biased(bias, pen_sharpness)
     if "density" in kinds:
         density, extent = density_map(mixture, line.ink, writer.model.normalisation)
@@ -56,3 +62,59 @@ def step_figures(
         weights = mixture.weights.cpu().numpy()
         figures["weights"] = weights_figure(weights, line.ink, line.description)
     return figures
+
+
+@torch.inference_mode()
+def density_map(
+    mixture: Mixture, ink: np.ndarray, normalisation: Normalisation
+) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    """Add up, over all steps, the densities of the next position on the paper (paper, figure 10).
+
+    Components count within four standard deviations, from a weight of 1e-3 on; each is at least
+    half a cell wide, so that none falls between cells.
+
+    Args:
+        mixture: of each step, leading dimensions `(steps,)`.
+        ink: `(steps + 1, 3)` in the data's units.
+        normalisation: of the mixture's offsets.
+
+    Returns:
+        the sum `(rows, columns)` float64, per unit of area, first row at the top, and the grid's
+        `(left, top, right, bottom)` in the data's units.
+    """
+    mean, std = np.array(normalisation.mean), np.array(normalisation.std)
+    margin = 1.5 * x_height(ink)
+    left, top, right, bottom = bounds(ink)
+    left, top, right, bottom = left - margin, top - margin, right + margin, bottom + margin
+    cell = max((right - left) / COLUMNS, (bottom - top) / 4 / COLUMNS)
+    shape = math.ceil((bottom - top) / cell), math.ceil((right - left) / cell)  # (rows, columns)
+    grid, size = np.zeros(shape), np.array(shape[::-1])[:, None]
+    corner = np.array([left, top])
+    narrowest = torch.from_numpy(np.log(cell / 2 / std)).float()[:, None]
+    weights = mixture.weights.double().cpu().numpy()  # (steps, M)
+    means, correlations = mixture.means.float().cpu(), mixture.correlations.float().cpu()
+    log_scales = torch.maximum(mixture.log_scales.float().cpu(), narrowest)  # (steps, 2, M)
+    centres = means.double().numpy() * std[:, None] + (mean - corner)[:, None]
+    centres += to_points(ink)[:-1, :, None]  # on the grid, (steps, 2, M)
+    reaches = 4 * log_scales.double().exp().numpy() * std[:, None]
+    firsts = np.floor((centres - reaches) / cell).clip(0, size).astype(int)
+    lasts = np.ceil((centres + reaches) / cell).clip(0, size).astype(int)
+    counted = (weights >= min(1e-3, 0.5 / weights.shape[1])) & (lasts > firsts).all(axis=1)
+    # One component at a time, and only the cells that it reaches.
+    for step, m in np.argwhere(counted).tolist():
+        (x_first, y_first), (x_last, y_last) = firsts[step, :, m], lasts[step, :, m]
+        centre = centres[step, :, m]
+        x = ((np.arange(x_first, x_last) + 0.5) * cell - centre[0]) / std[0]
+        y = ((np.arange(y_first, y_last) + 0.5) * cell - centre[1]) / std[1]
+        offsets = torch.from_numpy(np.stack(np.meshgrid(x, y), axis=-1)).float()
+        component = Mixture(
+            end_logits=torch.zeros(()),
+            weight_logits=torch.zeros(1),
+            means=torch.zeros(2, 1),  # the offsets are those from it
+            log_scales=log_scales[step, :, m, None],
+            correlations=correlations[step, m, None],
+        )
+        density = component.log_prob_offset(offsets).double().exp().numpy()
+        grid[y_first:y_last, x_first:x_last] += weights[step, m] / std.prod() * density
+    end = (left, top, left + shape[1] * cell, top + shape[0] * cell)
+    return grid, tuple(float(edge) for edge in end)

@@ -30,7 +30,7 @@ class Line:
         bias: sharpening of the mixture at every step, `(points - 1,)` float32.
         title: the text as saved in files, without the primer's.
         description: how the line was made, such as the bias and the seed.
-        given: what the network was told of it.
+        given: what the network was told of the line.
     """
 
     ink: np.ndarray
@@ -54,8 +54,8 @@ class Line:
 
     @property
     def visible(self) -> np.ndarray:
-        """What can be drawn of what was written: a dot if that is nothing, as where a text was
-        complete at the end of the primer."""
+        """The ink to draw: `written`, or a dot where nothing was written, as the text was complete
+        at the end of the primer."""
         return self.written if len(self.written) else DOT_INK
 
     def __repr__(self) -> str:

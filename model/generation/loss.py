@@ -66,10 +66,7 @@ class SquaredError(_OfPoints):
     head: ClassVar[str] = "regression"
 
     def __init__(
-        self,
-        *,
-        reduction: Reduction = "point",
-        pen_weight: Annotated[float, Range(0.0, 1e6)] = 1.0,
+        self, *, reduction: Reduction = "point", pen_weight: Annotated[float, Range(0.0, 1e6)] = 1.0
     ) -> None:
         super().__init__(reduction=reduction)
         self.pen_weight = pen_weight

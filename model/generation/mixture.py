@@ -18,12 +18,11 @@ from model.generation.sampling_options import PEN_SHARPNESS
 from utils.normalisation import Normalisation
 
 LIMIT = 1e4
-"""Bound on every raw output of a network, so that all values and gradients stay finite. Means
-thus stay within 1e4 standard deviations (assumed: real offsets stay within 100)."""
-
+"""Bound on a network's outputs, which keeps all values and gradients finite, and means within 1e4
+standard deviations (assumed: real offsets stay within 100)."""
 PEN_PIVOT = -1.5
-"""Log-odds of ends that a bias leaves unchanged (a probability of 0.18), see `sharpen_ends`
-(measured, lab notebook: stopping and the pen)."""
+"""Log-odds of ends that a bias leaves unchanged: a probability of 0.18 (measured, lab notebook:
+stopping and the pen)."""
 
 
 class _ClampInwards(torch.autograd.Function):
@@ -47,20 +46,23 @@ class _ClampInwards(torch.autograd.Function):
 
 def clamp_inwards(value: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
     """Clamp `value` to `[low, high]`, letting through gradients that lead back inside."""
-    low, high = (
-        torch.as_tensor(bound, dtype=value.dtype, device=value.device) for bound in (low, high)
-    )
-    return _ClampInwards.apply(value, low, high)
+    kind = dict(dtype=value.dtype, device=value.device)
+    return _ClampInwards.apply(value, torch.as_tensor(low, **kind), torch.as_tensor(high, **kind))
+
+
+def limited(raw: Tensor) -> Tensor:
+    """Return a network's outputs within +-`LIMIT`, in float32 or better."""
+    return clamp_inwards(raw if raw.dtype == torch.float64 else raw.float(), -LIMIT, LIMIT)
 
 
 class NextPoint(ABC):
-    """A prediction of the next point, one class for each head: where strokes and sequences end.
+    """A prediction of the next point, one class for each head.
 
     Attributes:
         end_logits: log-odds of the end of a stroke, `(...)`.
         sequence_logits: log-odds that the sequence ends at the point, `(...)`; None if points have
             no fourth number.
-        has_density: whether it says how probable each offset is.
+        has_density: whether the class gives a probability density of the offset.
     """
 
     end_logits: Tensor
@@ -75,16 +77,16 @@ class NextPoint(ABC):
     @classmethod
     @abstractmethod
     def num_parameters(cls, num_mixtures: int) -> int:
-        """Return how many numbers of the output layer it takes, those of the sequence's end left
-        out; `num_mixtures` is that of the network."""
+        """Return how many numbers of the output layer a prediction takes, without the end of the
+        sequence; `num_mixtures` is the network's number of components."""
 
     @abstractmethod
     def point_scores(self, points: Tensor, noise: Tensor | None) -> dict[str, Tensor]:
-        """Return by name what `scores` takes the sums of, `(...)` each.
+        """Return the scores of points by name, `(...)` each, whose sums `scores` takes.
 
         Args:
-            points: normalised, `(..., 3)` or `(..., 4)`: those that were predicted.
-            noise: that dequantises their offsets, `(..., 2)`; None if they are not quantised.
+            points: the true points, normalised, `(..., 3)` or `(..., 4)`.
+            noise: dequantises the offsets, `(..., 2)`; None if they are not quantised.
         """
 
     @staticmethod
@@ -97,9 +99,9 @@ class NextPoint(ABC):
         Args:
             sums: of `point_scores`, over all points.
             sequences, points: their counts.
-            shift: nats that all points have more in the unit of the scores than in normalised ones.
-            cell: nats that a point has more in units of the quantisation step than in that of the
-                scores; None without a step.
+            shift: nats that all points gain from normalised units to the scores' unit.
+            cell: nats that a point gains from the scores' unit to units of the quantisation step;
+                None without a step.
         """
 
 
@@ -107,8 +109,8 @@ class NextPoint(ABC):
 class Mixture(NextPoint):
     """A mixture of bivariate Gaussians for the offset, and a Bernoulli for the end of stroke.
 
-    If the network ends sequences (see `sequence_logits`) a point has a fourth number, 1 for the
-    last of its sequence, with a Bernoulli of its own.
+    If the network ends sequences, a point has a fourth number, 1 for the last of its sequence, with
+    a second Bernoulli.
 
     Attributes:
         end_logits, sequence_logits: see `NextPoint`.
@@ -147,9 +149,7 @@ class Mixture(NextPoint):
             max_correlation: upper bound on the absolute correlation, below 1.
             end_of_sequence: whether there is an end of the sequence.
         """
-        raw = raw if raw.dtype == torch.float64 else raw.float()
-        raw = clamp_inwards(raw, -LIMIT, LIMIT)
-        ends = None
+        raw, ends = limited(raw), None
         if end_of_sequence:
             raw, ends = raw[..., :-1], -raw[..., -1]
         parts = raw[..., 1:].unflatten(-1, (6, -1))  # (..., 6, M)
@@ -216,14 +216,12 @@ class Mixture(NextPoint):
         return torch.logsumexp(log_weights + component, -1) - math.log(2.0 * math.pi)
 
     def log_prob(self, point: Tensor) -> Tensor:
-        """Return the log-probability of points: offset and end of stroke (the paper, eq. 26).
-
-        Includes the end of the sequence if the mixture has one.
+        """Return the log-probability of points: offset and ends (the paper, eq. 26).
 
         Args:
             point: `(..., 3)`: the offset in normalised units, and 1 or 0 for the end of stroke;
                 or `(..., 4)`: also 1 or 0 for the end of the sequence, required if the mixture
-                has one, ignored otherwise.
+                predicts it, ignored otherwise.
 
         Returns:
             `(...)`, in nats.
@@ -295,19 +293,18 @@ def sharpen_ends(logits: Tensor, bias: Tensor, sharpness: float) -> Tensor:
     """Return the log-odds of ends under a bias, both `(...)`.
 
     The paper sharpens the offsets alone. But a probability of a few per cent at each point of a
-    letter lifts the pen within one letter in two, and where an end is due its probability is spread
-    over several points. So probabilities below that of `PEN_PIVOT` fall, and others rise. Without a
-    bias, or with a sharpness of 0, nothing changes.
+    letter lifts the pen within every other letter, and where an end is due its probability is
+    spread over several points. So log-odds below `PEN_PIVOT` fall, and others rise.
     """
     return logits + sharpness * bias * (logits - PEN_PIVOT)
 
 
 def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | None) -> Tensor:
-    """Return the end of stroke, and that of the sequence if there is one, as 1 or 0.
+    """Draw the end of stroke and, if there are `sequence_logits`, of the sequence, as 1 or 0.
 
-    One random number decides on both, so that the pen is lifted where a sequence ends, as in the
-    data, if the end of stroke is at least as likely. Drawn independently, last strokes would often
-    end without the sequence, a state that never occurs in training.
+    One random number decides on both: the pen is then lifted where a sequence ends, as in the data,
+    if the end of stroke is at least as likely. Independent draws would often end the last stroke
+    without the sequence, which never occurs in training.
 
     Args:
         uniform: `(..., 2)` as `Mixture.sample` takes them.
@@ -323,22 +320,16 @@ def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | Non
 def stretched(
     output: nn.Linear, factors: tuple[float, float], normalisation: Normalisation
 ) -> nn.Linear:
-    """Return an output layer whose mixture's means are offsets times `factors`.
-
-    Args:
-        output: gives the parameters that `Mixture.from_parameters` takes.
-        factors: of the means in x and y, in the units of the data.
-        normalisation: of the offsets.
-    """
+    """Return an output layer like `output`, which gives the parameters of a mixture, but whose
+    means in x and y, in the units of the data, are larger by `factors`."""
     if factors == (1.0, 1.0):
         return output
     stretched, count = copy.deepcopy(output), len(output.bias) // 6
     rows = slice(1 + count, 1 + 3 * count)
     pairs = zip(normalisation.mean, normalisation.std, strict=True)
     origin = [mean / deviation for mean, deviation in pairs]
-    factor, origin = (
-        output.bias.new_tensor(one).repeat_interleave(count) for one in (factors, origin)
-    )
+    factor = output.bias.new_tensor(factors).repeat_interleave(count)
+    origin = output.bias.new_tensor(origin).repeat_interleave(count)
     with torch.no_grad():
         stretched.weight[rows] *= factor[:, None]
         stretched.bias[rows] = factor * (stretched.bias[rows] + origin) - origin

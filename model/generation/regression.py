@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from model.generation.mixture import LIMIT, NextPoint, clamp_inwards, cross_entropy, draw_ends
+from model.generation.mixture import NextPoint, cross_entropy, draw_ends, limited
 from utils.normalisation import Normalisation
 
 
@@ -39,16 +39,15 @@ class PointEstimate(NextPoint):
         max_correlation: float = 0.0,
         end_of_sequence: bool = False,
     ) -> Self:
-        """Return the estimate that a network's outputs are, in float32 or better.
+        """Return the estimate of a network's outputs, in float32 or better.
 
         Args:
-            raw: `(..., 3)`: the offset (x, y) and e-hat, the log-odds against the end of stroke as
-                in the paper, eq. 18; with an end of the sequence `(..., 4)`, last its own e-hat.
+            raw: `(..., 3)`: the offset (x, y) and e-hat, the log-odds against the end of stroke
+                (the paper, eq. 18); with an end of the sequence `(..., 4)`, last its e-hat.
             min_scale, max_correlation: not used.
             end_of_sequence: whether there is an end of the sequence.
         """
-        raw = raw if raw.dtype == torch.float64 else raw.float()
-        raw = clamp_inwards(raw, -LIMIT, LIMIT)
+        raw = limited(raw)
         return cls(-raw[..., 2], raw[..., :2], -raw[..., 3] if end_of_sequence else None)
 
     def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:
@@ -60,16 +59,8 @@ class PointEstimate(NextPoint):
         return self
 
     def sample(self, uniform: Tensor, normal: Tensor) -> Tensor:
-        """Return points: the mean, and ends that are drawn.
-
-        Args:
-            uniform: `(..., 2)` in [0, 1): see `Mixture.sample`, whose second number decides here
-                too; the first one is not used.
-            normal: not used.
-
-        Returns:
-            `(..., 3)` or `(..., 4)`, as those of `Mixture.sample`.
-        """
+        """Return points with drawn ends, `(..., 3)` or `(..., 4)`; arguments as those of
+        `Mixture.sample`, of which only the second uniform number is used."""
         ends = draw_ends(uniform, self.end_logits, self.sequence_logits)
         return torch.cat((self.mean, ends), -1)
 
@@ -96,7 +87,7 @@ class PointEstimate(NextPoint):
     def scores(
         sums: Mapping[str, float], sequences: int, points: int, shift: float, cell: float | None
     ) -> dict[str, float | None]:
-        """Return them in normalised units: a distance has no density that another unit shifts."""
+        """Return the scores in normalised units: distances have no density, which units shift."""
         return {
             "squared_error": sums["squared_error"] / sequences,
             "squared_error_per_point": sums["squared_error"] / points,

@@ -1,7 +1,7 @@
 """Writing with a generation network: points are drawn from the mixture and fed back.
 
-The loop is here. A point is drawn by `Mixture.sample`, which the stepper of `stepper` calls,
-or by `draw` of `layers/kernels/sampling.c`, which does the same; where a line ends says `stopping`.
+A `stepper` draws the points, by `Mixture.sample` or by the same in `layers/kernels/sampling.c`;
+`stopping` finds where a line ends.
 
 Shapes: B lines of a batch, T steps, U characters, I numbers of a point.
 """
@@ -32,20 +32,18 @@ from utils.ink import check_ink
 BLOCK = 256
 """Steps for which a line's random numbers are drawn at once, a multiple of `PERIOD`. Another value
 gives other lines for the same seed."""
-
 DEFAULT_STEPS = 700
 """Steps of a line without a text (measured: a line of IAM-OnDB has about 628 points)."""
-
-MIN_STEPS, STEPS_PER_CHARACTER = 100, 40
-"""Limit for a line with a text: this and so many for each character (measured: IAM-OnDB has about
-22 points per character)."""
+MIN_STEPS = 100
+"""Steps that any line with a text may take, besides those of its characters (assumed)."""
+STEPS_PER_CHARACTER = 40
+"""Steps that a line may take for each character (measured: IAM-OnDB has about 22 points each)."""
 
 
 @contextmanager
 def _few_threads() -> Iterator[None]:
-    """Within, torch has one thread where no compiled loop writes: at each small operation several
-    wait for each other, on a busy machine most of the time (measured, lab notebook: the speed of
-    writing)."""
+    """Give torch one thread where no compiled loop writes: several threads wait for each other at
+    each small operation (measured, lab notebook: the speed of writing)."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if library.kernels(bfloat16=False) is None else threads)
     try:
@@ -68,12 +66,11 @@ def sample(
 ) -> list[Line]:
     """Write lines, all of them at once (the paper, sections 4.3, 5.3-5.5).
 
-    Where a line ends: see `stopping`. The bias of a line is halved each time that its pen has
-    rested through the `PERIOD` steps of a call of the stepper.
-
-    A line depends only on its seed, text, bias and the primer, not on the other lines (without
-    the compiled loop up to the rounding of matrix products, whose order of summation may change
-    with the number of rows). Dropout would apply to a primer: call `model.eval()` first.
+    The bias of a line is halved each time that its pen has rested through the `PERIOD` steps of a
+    call of the stepper. A line depends only on its seed, text, bias and the primer, not on the
+    other lines (without the compiled loop up to the rounding of matrix products, whose order of
+    summation may change with the number of rows). Dropout would apply to a primer: call
+    `model.eval()` first.
 
     Args:
         model: the network.
@@ -112,7 +109,8 @@ def sample(
         numbers = _random_numbers(seeds, point.device)
         for first, (uniform, normal) in zip(range(0, max_steps, PERIOD), numbers, strict=False):
             stop = min(first + PERIOD, max_steps)
-            drawn, phi = stepper.run(*(one[: stop - first, active] for one in (uniform, normal)))
+            steps = slice(stop - first)
+            drawn, phi = stepper.run(uniform[steps, active], normal[steps, active])
             points[first:stop, active] = drawn
             biases[primer_steps + first : primer_steps + stop, active] = current[active]
             bar.update(stop - first)
@@ -139,16 +137,13 @@ def _lines(
     primed: int,
     texts: Sequence[str | None],
 ) -> list[Line]:
-    """Return what was written, up to where each line ends.
+    """Return the lines, up to where `stopping` finds their ends.
 
     Args:
-        model: the network.
-        stopping: knows where that is.
         points: normalised, `(steps, B, 3)`.
-        biases: of each point but the first, those of `start` included, `(points, B)`.
-        start: the points before, `(points, 3)`.
-        primed: how many of these are a primer's.
-        texts: of the whole lines; None without.
+        biases: of each point but the first, the points of `start` included, `(points, B)`.
+        start: the points before, `(points, 3)`, of which the first `primed` are a primer's.
+        texts: the whole texts, or None for each.
     """
     lines, points, biases = [], points.cpu().numpy(), biases.cpu().numpy()
     for number, (steps, ended) in enumerate(stopping.ends()):
@@ -166,26 +161,27 @@ def _lines(
 
 
 def _limits(most: int | None, texts: Sequence[str | None]) -> list[int]:
-    """Return the steps that lines may take: `most`, or by default what their texts need."""
-    default = [
-        DEFAULT_STEPS if one is None else MIN_STEPS + STEPS_PER_CHARACTER * len(one)
-        for one in texts
+    """Return the most steps of each line: `most`, or by default enough for its text."""
+    if most is not None:
+        return [most] * len(texts)
+    return [
+        DEFAULT_STEPS if text is None else MIN_STEPS + STEPS_PER_CHARACTER * len(text)
+        for text in texts
     ]
-    return default if most is None else [most] * len(texts)
 
 
 def _whole_texts(texts: Sequence[str] | None, count: int, primer_text: str) -> list[str]:
-    """Return texts with the primer's, as the alphabet has them, so that phi has an entry for each
+    """Return texts with the primer's text before them, in NFC: phi then has an entry for each
     character of `Line.text`.
 
     Raises:
-        UserError: if they are not `count`, or one is empty.
+        UserError: if there are not `count` texts, or a text is empty.
     """
     if texts is None or len(texts) != count:
         raise UserError(f"{count} seeds need as many texts")
     if not all(texts):
         raise UserError("a text is empty: it needs at least one character")
-    return [nfc(primer_text + one) for one in texts]
+    return [nfc(primer_text + text) for text in texts]
 
 
 def _random_numbers(seeds: Sequence[int], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
@@ -196,18 +192,16 @@ def _random_numbers(seeds: Sequence[int], device: torch.device) -> Iterator[tupl
     """
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     while True:
-        uniform = torch.stack([torch.rand(BLOCK, 2, generator=one) for one in generators], 1)
-        normal = torch.stack([torch.randn(BLOCK, 2, generator=one) for one in generators], 1)
-        parts = (numbers.to(device).split(PERIOD) for numbers in (uniform, normal))
+        uniform = torch.stack([torch.rand(BLOCK, 2, generator=line) for line in generators], 1)
+        normal = torch.stack([torch.randn(BLOCK, 2, generator=line) for line in generators], 1)
+        parts = uniform.to(device).split(PERIOD), normal.to(device).split(PERIOD)
         yield from zip(*parts, strict=True)
 
 
 @torch.inference_mode()
 def predict(model: GenerationNetwork, line: Line) -> Output:
-    """Return what a network says at each step of a line, `(1, steps, ...)`.
-
-    It sees it as a whole, as it became, though it may have written it in parts, told the same.
-    """
+    """Return a network's output at each step of a line that it wrote, `(1, steps, ...)`; the
+    network sees the line as a whole, though it may have written parts."""
     inputs = torch.from_numpy(model.normalisation.apply(line.ink[:-1]))[None]
     device, text = model.output.weight.device, (None, None)
     if line.text is not None:
@@ -225,15 +219,15 @@ def _begin(
 ) -> tuple[WritingState, Tensor | None]:
     """Return the lines before their first step, and phi at the primer's, `(B, points - 1, U + 1)`.
 
-    After a primer with a text the middle of the window is on the character after that: in hands
-    that a network hardly knows it would be some characters off (measured, lab notebook: the words
-    of a page), and what is written would begin in the midst of a word.
+    The middle of the window is moved to the first character after a primer's text: in hands that
+    the network hardly knows the window is some characters off (measured, lab notebook: the words
+    of a page), and a line would begin in the midst of a word.
 
     Args:
-        start: the primer's points, or one of zeros, `(points, 3)`.
-        texts: the whole texts, the primer's included; None without.
+        start: the primer's points, or a row of zeros, `(points, 3)`.
+        texts: the whole texts, the primer's included; None without texts.
         primer_length: characters of the primer's text, without blanks at its end; with 0 the
-            primer may say any part of the whole.
+            window stays where it is.
         given: what the network is told of each line.
     """
     weights = model.output.weight
@@ -251,7 +245,7 @@ def _begin(
     inputs = inputs.expand(len(different), -1, -1)  # (D, points, I)
     text = lengths = None
     if texts is not None:
-        codes = [model.alphabet.encode(one) for one, *_ in different]
+        codes = [model.alphabet.encode(whole_text) for whole_text, *_ in different]
         text, lengths = padded(codes, weights.device)
     if len(start) > 1:  # the last point is the first step's
         output = model(inputs[:, :-1], text, lengths, state)

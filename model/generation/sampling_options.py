@@ -15,7 +15,6 @@ shipped writer at several; the higher, the more hands are alike)."""
 PEN_SHARPNESS = 3.0
 """Default of how much a bias sharpens the ends of strokes (measured, lab notebook: stopping and the
 pen)."""
-
 Primer = tuple[np.ndarray, str]
 """Ink `(points, 3)` in the units of the training data, whose hand is continued, and its text."""
 
@@ -29,14 +28,14 @@ class Sampling:
             data, 1 and more very legibly (paper, section 5.4).
         pen_sharpness: how much the bias also sharpens when the pen is lifted, at least 0 (the
             paper), see `mixture.sharpen_ends`.
-        stretch: factors of the offsets that are expected in x and y, each above 0: a pen that a
-            bias steadies writes smaller than one that trembles, a little at each step, and the
-            network goes on from what it wrote. None: the network's own, and for a
-            `handwriting.Hand` those that make lines as large as its primer; (1, 1): the paper.
+        stretch: factors of the expected offsets in x and y, each above 0: a pen that a bias
+            steadies writes smaller than a trembling pen, a little at each step. None: the
+            network's factors, and for a `handwriting.Hand` those that make lines as large as its
+            primer; (1, 1): the paper.
         max_steps: limit on the steps of a line; None: enough for its text.
         extras: what a network that takes extras is told: numbers by name, or in one call of
-            `sample` a row for each line; zeros for those that are not named.
-        latent_seed: of what is drawn for a line as a whole; None: the line's own seed.
+            `sample` a row for each line; zeros for extras that are not named.
+        latent_seed: seed of what is drawn for a line as a whole; None: the line's seed.
 
     Raises:
         UserError: if a value is out of range.
@@ -51,12 +50,10 @@ class Sampling:
 
     def __post_init__(self) -> None:
         for name in ("bias", "pen_sharpness"):
-            if not 0.0 <= getattr(self, name) < math.inf:
-                raise UserError(
-                    f"{name} {getattr(self, name)} does not fit: a number of at least 0"
-                )
+            if not 0.0 <= (value := getattr(self, name)) < math.inf:
+                raise UserError(f"{name} {value} does not fit: a number of at least 0")
         stretch = self.stretch or (1.0, 1.0)
-        if len(stretch) != 2 or not all(0.0 < one < math.inf for one in stretch):
+        if len(stretch) != 2 or not all(0.0 < factor < math.inf for factor in stretch):
             raise UserError(f"stretch {stretch} does not fit: two finite factors above 0")
         if self.max_steps is not None and self.max_steps < 1:
             raise UserError(f"max_steps {self.max_steps} does not fit: at least 1")

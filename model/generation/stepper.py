@@ -1,8 +1,8 @@
 """A network one step at a time, for writing.
 
-A stepper serves one call of `sample`: the network may be trained in between. It advances many lines
-by several steps in one call. What a network computes is its `forward`, which `Stepper` calls; a
-network may offer a faster one of its own (`GenerationNetwork.stepper`).
+A stepper advances many lines by several steps in one call, and serves one call of `sample`: the
+network may be trained in between. `Stepper` calls the network's `forward`; a network may offer a
+faster stepper (`GenerationNetwork.stepper`).
 
 Shapes: B lines, T steps, U characters of a text, I numbers of a point.
 """
@@ -18,9 +18,8 @@ from base.base_model import BaseModel
 from model.generation.sampling_options import Sampling
 
 PERIOD = 16
-"""Steps per call (assumed: few calls and checks for ended lines; a line runs half of it past its
-end, on average). With a bias another value gives other lines for the same seed: after each call
-resting pens are checked."""
+"""Steps per call (assumed: few calls and checks for ended lines; 8 steps on average are wasted).
+Another value gives other lines with a bias: after each call resting pens are checked."""
 
 
 @dataclass
@@ -31,9 +30,9 @@ class WritingState:
         point: the next input, `(B, I)`, normalised.
         state: the network's state before that step, by the network's names, `(B, ...)` each.
         bias: sharpening of the mixture, `(B,)`.
-        text, text_lengths: indices of the characters, `(B, U)`, and how many count, `(B,)`; None
-            for a network without a window.
-        sampling: of all lines; the bias is the one above.
+        text, text_lengths: indices of the characters, `(B, U)`, and their number, `(B,)`; None for
+            a network without a window.
+        sampling: of all lines, but for `bias`, which each line has above.
     """
 
     point: Tensor
@@ -49,19 +48,15 @@ class WritingState:
 
     def __getitem__(self, rows: Tensor) -> Self:
         """Return some of the lines."""
-        none = self.text is None
-        return replace(
-            self,
-            point=self.point[rows],
-            state={name: value[rows] for name, value in self.state.items()},
-            bias=self.bias[rows],
-            text=None if none else self.text[rows],
-            text_lengths=None if none else self.text_lengths[rows],
-        )
+        state = {name: value[rows] for name, value in self.state.items()}
+        lines = replace(self, point=self.point[rows], state=state, bias=self.bias[rows])
+        if self.text is None:
+            return lines
+        return replace(lines, text=self.text[rows], text_lengths=self.text_lengths[rows])
 
 
 class Stepper:
-    """Advances lines by steps of a network: by its `forward`, one call a step.
+    """Advances lines by a network's `forward`, one call a step.
 
     Args:
         network: a `GenerationNetwork`, whose present weights are used.

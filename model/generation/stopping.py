@@ -3,17 +3,16 @@
 The paper (section 5.3) ends a line at the step at which the window's peak moves past the text. But
 the window is ahead of the pen, and the last letter would lose its end. So the rules here are:
 
-- The window: from that step on the line is about to end.
-- The current stroke is finished first. If that takes more than `LONGEST_FINISH` steps, the line
-  ends at the paper's step.
-- Delayed strokes: where the text ends in a letter or a digit, strokes that then go back from where
-  the pen was lifted belong to the line, such as the dot or the bar of a letter; all of them may
-  together take as many steps again. (Not after a sign: a full stop may become a colon.)
+- The current stroke is finished after the paper's step. If the stroke takes more than
+  `LONGEST_FINISH` steps, the line ends at the paper's step.
+- Delayed strokes, such as a dot or a bar, belong to the line where the text ends in a letter or a
+  digit (after a sign a full stop may become a colon): strokes that go back from where the pen was
+  lifted. All delayed strokes together may take `LONGEST_FINISH` steps again.
 - A surplus stroke, begun beyond the last character, is left out: see `Stopping.surplus`.
-- The network's own end: a line ends after the first point drawn as the end of the sequence; with a
-  text only once the window has reached its last character, since any prefix may be a complete line
-  too, so that these networks give every character some chance of being the last.
-- A pen at rest does not end a line, but under a sharpened density it may rest forever: the sampler
+- A line ends after the first point drawn as the end of the sequence. With a text the window must
+  have reached the last character: any prefix may be a complete line too, so these networks give
+  every character some chance of being the last.
+- A pen at rest does not end a line, but may rest forever under a sharpened density: the sampler
   asks `at_rest` and sharpens less.
 
 Measurements: lab notebook, stopping.
@@ -33,15 +32,12 @@ from utils.normalisation import Normalisation
 REST = 0.1
 """Standard deviations within which both parts of an offset lie while the pen rests (measured, lab
 notebook: stopping)."""
-
 LONGEST_FINISH = 40
 """Steps that a stroke may take once the window has passed the text, and again for delayed strokes
 (measured, lab notebook: stopping)."""
-
 SURPLUS_GAP = 0.45
 """X-heights by which a surplus stroke begins beyond all other ink (measured, lab notebook:
 stopping)."""
-
 LEAVING = 0.5
 """The window's weight after a last letter, relative to the highest on the text, above which a
 stroke may be surplus (measured, lab notebook: stopping)."""
@@ -132,8 +128,8 @@ class Stopping:
             cut |= torch.minimum(stopped_at, reached) - ended_at > LONGEST_FINISH
             stopped_at = torch.where(cut, ended_at, stopped_at)
             self.text_passed_at[rows], self.stroke_ended_at[rows] = passed_at, ended_at
-            known = self.stopped_at[rows]
-            self.stopped_at[rows] = torch.where(known < self.never, known, stopped_at)
+            before = self.stopped_at[rows]
+            self.stopped_at[rows] = torch.where(before < self.never, before, stopped_at)
         if self.end_of_sequence:
             last = (points[..., 3] > 0.5) & inside[1:]  # (T, rows)
             if phi is not None:
@@ -150,7 +146,7 @@ class Stopping:
         return [(min(pair), pair[0] < self.never) for pair in zip(ends, limits, strict=True)]
 
     def at_rest(self, points: Tensor) -> Tensor:
-        """Return of which lines the pen rested through all of `points` `(T, B, I)`, `(B,)`."""
+        """Return in which lines the pen rested through all of `points` `(T, B, I)`, `(B,)`."""
         moved = (points[..., :2] - self.still).abs().amax((0, 2)) > REST
         return ~(moved | (points[..., 2] > 0.5).any(0))
 

@@ -15,7 +15,7 @@ from utils.batches import by_length
 from utils.monotonic import best_monotonic_path
 
 FLOOR = 1e-3
-"""Least share of the window at a character, so that no step forbids one (assumed)."""
+"""Least fraction of the window at a character, so that no step forbids one (assumed)."""
 
 
 @torch.inference_mode()
@@ -29,9 +29,8 @@ def align(
 ) -> list[np.ndarray]:
     """Return how many points of each line belong to each character of its text, `(U,)` int64.
 
-    The network sees the recorded points (teacher forcing), and the path through its window's phi
-    (paper, eq. 46) is the likeliest that begins at the first character, ends at the last, and
-    skips none.
+    The network sees the recorded points (teacher forcing). The path is the likeliest through the
+    window's phi (paper, eq. 46) from the first character to the last that skips none.
 
     Args:
         model: a network with a window, in evaluation mode.
@@ -41,18 +40,18 @@ def align(
         extras: what the network is told, a row for each line.
         progress: show a progress bar.
     """
-    found: list[np.ndarray] = [np.empty(0)] * len(inks)
+    counts: list[np.ndarray] = [np.empty(0)] * len(inks)
     weight = model.output.weight
-    given = model.told(len(inks), extras, range(len(inks)))
+    told = model.told(len(inks), extras, range(len(inks)))
     for numbers in by_length([len(ink) for ink in inks], "aligning", progress=progress):
         points, _ = padded([model.normalisation.apply(inks[number][:-1]) for number in numbers])
         codes = [model.alphabet.encode(texts[number]) for number in numbers]
-        state = model.initial_state(len(numbers), given[numbers])
+        state = model.initial_state(len(numbers), told[numbers])
         attention = model(points.to(weight), *padded(codes, weight.device), state).attention
         for number, line in zip(numbers, attention.cpu().double().numpy(), strict=True):
             steps, characters = len(inks[number]) - 1, len(texts[number])
-            found[number] = _points_of(line[:steps, : characters + 1])
-    return found
+            counts[number] = _points_of(line[:steps, : characters + 1])
+    return counts
 
 
 def _points_of(phi: np.ndarray) -> np.ndarray:

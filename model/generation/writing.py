@@ -1,7 +1,7 @@
 """Writing many lines, and lines that are longer than those that a network was trained on.
 
-A network may lose its way in these. It writes a longer text in parts, each in the hand of the same
-primer (the paper, section 5.5): the given one, or the first part.
+A network may lose its way in a long line, which is therefore written in parts, each in the hand of
+the same primer (the paper, section 5.5): the caller's primer, or the first part.
 """
 
 import math
@@ -25,9 +25,11 @@ PART_SEED_STRIDE = 10_000_019
 LONGEST = 1_000
 """Most characters of a line, and of a word on a page (measured: `writer` takes half a minute for
 such a word; assumed: nobody needs a longer one)."""
-LONGEST_PRIMER, PRIMER_POINTS = 200, 3_000
-"""Most characters and points of a primer (measured: 64 lines after one of 200 and 5,000 take 5 GB;
-a line of IAM-OnDB has some 30 and 628)."""
+LONGEST_PRIMER = 200
+"""Most characters of a primer (measured: 64 lines after a primer of 200 characters and 5,000 points
+take 5 GB; a line of IAM-OnDB has some 30)."""
+PRIMER_POINTS = 3_000
+"""Most points of a primer (measured as `LONGEST_PRIMER`; a line of IAM-OnDB has some 628)."""
 SEEDS = 2**32
 """Seeds are taken modulo this."""
 
@@ -59,7 +61,7 @@ def write(
     lines: list[Line] = []
     for start in range(0, len(seeds), BATCH_SIZE):
         batch = slice(start, start + BATCH_SIZE)
-        first = None if texts is None else [one[0] for one in parts[batch]]
+        first = None if texts is None else [part for part, *_ in parts[batch]]
         lines += sample(model, seeds[batch], first, sampling, primer=primer, progress=progress)
     for number, (seed, (first, *others)) in enumerate(zip(seeds, parts, strict=True)):
         if not others:
@@ -98,10 +100,8 @@ def check_lengths(
 
 
 def cut(spoken: Sequence[str], longest: int) -> list[str]:
-    """Return words as lines of at most `longest` characters, of about equal lengths.
-
-    A longer word is a line of its own.
-    """
+    """Return words as lines of at most `longest` characters, of about equal lengths; a longer word
+    is a line of its own."""
     total = len(" ".join(spoken))
     aim = total / max(math.ceil(total / longest), 1)
     lines: list[str] = []
@@ -114,23 +114,18 @@ def cut(spoken: Sequence[str], longest: int) -> list[str]:
 
 
 def _parts(text: str, longest: int | None) -> list[str]:
-    """Return a text in the parts in which it is written; all but the first begin with a space."""
+    """Return the parts in which a text is written; all but the first begin with a space."""
     if longest is None or len(text) <= longest:
         return [text]
     first, *others = cut(re.split(r"(?<=\S) (?=\s*\S)", text), longest // 2)
-    return [first, *(f" {one}" for one in others)]
+    return [first, *(f" {other}" for other in others)]
 
 
 def _joined(line: Line, following: Sequence[Line], texts: Sequence[str], hand: np.ndarray) -> Line:
-    """Return a line with the parts that follow it, up to one that has not ended.
+    """Return a line with the parts that follow, up to a part that has not ended.
 
-    A part begins as far behind what is written as behind the hand, and continues its baseline.
-
-    Args:
-        line: the first part.
-        following: the others, primed with the hand.
-        texts: their own.
-        hand: ink `(points, 3)`.
+    A part, primed with the ink of a hand, `(points, 3)`, begins as far behind the line as behind
+    the hand, and continues the line's baseline. `texts` are those of the parts.
     """
     edge, _ = _from_end(hand)
     whole, characters = "".join((line.text, *texts)), len(line.text)
@@ -159,7 +154,7 @@ def _joined(line: Line, following: Sequence[Line], texts: Sequence[str], hand: n
 
 
 def _limited(line: Line, steps: int | None) -> Line:
-    """Return a line cut to a number of points that were written; None: as it is."""
+    """Return a line with at most `steps` written points; None for no limit."""
     if steps is None or len(line.ink) <= (line.primed or 1) + steps:
         return line
     ink = line.ink[: (line.primed or 1) + steps].copy()
@@ -169,8 +164,7 @@ def _limited(line: Line, steps: int | None) -> Line:
 
 
 def _from_end(ink: np.ndarray) -> tuple[float, float]:
-    """Return where the right edge and the baseline at the end of ink are, seen from its last
-    point."""
+    """Return x of ink's right edge and y of the baseline at its end, from its last point."""
     last, tail = to_points(ink)[-1], ink[-_quarter(ink) :]
     return bounds(ink)[2] - float(last[0]), baseline(tail) - float(to_points(tail)[-1, 1])
 

@@ -1,10 +1,9 @@
 """One step of the cells of an LSTM and of a GRU in torch, which autograd differentiates.
 
-They are the reference for every kernel: C has the step in kernels/step.h, Triton in
+The steps are the reference for every kernel: C has them in kernels/step.h, Triton in
 kernels/fused.py. For the context see benchmarks/reference.py, the paper in one readable file.
 
-The LSTM has no peephole connections (the paper's, eqs 7-11, has diagonal ones), so that fused
-kernels compute the same function.
+The LSTM has no peephole connections (the paper's eqs 7-11 have), so fused kernels compute the same.
 
 Shapes: B sequences of a batch, H cells.
 """

@@ -1,9 +1,9 @@
 """A layer of LSTM or GRU cells over whole sequences, by the fastest kernels there are.
 
-That is `kernels.lstm` on a CPU with a C compiler, torch's own layer elsewhere, and, as that cannot
-clamp the gradient of the gates, `run_lstm` where this is wanted: the reference, a loop over the
-steps of `cells`, for which on CUDA the graphs of `kernels.cuda` stand in. In float64 no kernel of
-this project runs.
+LSTM cells run by `kernels.lstm` on a CPU with a C compiler. Elsewhere torch's layer runs, or, as
+torch cannot clamp the gradient of the gates, `run_lstm`: the reference, a loop over the steps of
+`cells`, which the graphs of `kernels.cuda` replace on CUDA. In float64 no kernel of this project
+runs on a CPU.
 
 Shapes: B sequences of a batch, T steps, H cells.
 """
@@ -30,13 +30,13 @@ INPUT_WEIGHTS = ("weight_input", "weight_ih_l0")
 def run_lstm(
     projected: Tensor, weight: Tensor, hidden: Tensor, cell: Tensor, bound: float | None
 ) -> tuple[Tensor, Tensor]:
-    """Return all hidden states `(T, B, H)` and the last cell state `(B, H)`.
+    """Return all hidden states `(T, B, H)` and the last cell state `(B, H)` of an LSTM.
 
     Args:
-        projected: what the inputs contribute to the gates, with the bias, `(T, B, 4 H)`.
+        projected: the inputs' part of the gates, with the bias, `(T, B, 4 H)`.
         weight: from the hidden state to the gates, `(4 H, H)`, of the dtype of `projected`.
         hidden, cell: `(B, H)` before the first step.
-        bound: to which the gradient of the gates is clamped at every step, or None.
+        bound: on the gradient of the gates at every step, or None.
     """
     hiddens, hidden = [], hidden.to(projected)
     for incoming in projected:
@@ -69,7 +69,7 @@ class RecurrentLayer(nn.Module):
 
     @property
     def state_sizes(self) -> dict[str, int]:
-        """Names and sizes of what the layer carries from step to step."""
+        """Names and sizes of the layer's states."""
         names = ("hidden", "cell") if self.cell == "LSTM" else ("hidden",)
         return dict.fromkeys(names, self.hidden_size)
 
@@ -86,7 +86,7 @@ class RecurrentLayer(nn.Module):
             inputs: `(T, B, input_size)`.
             state: hidden (and cell), `(B, H)` each.
             bound: to which the gradient of an LSTM's gates is clamped at every step, or None.
-            told: what is added to an LSTM's gates at every step, in the order of `lstm_cell`,
+            told: is added to an LSTM's gates at every step, in the order of `lstm_cell`,
                 `(B, 4 H)`; None: nothing.
 
         Returns:
@@ -99,19 +99,19 @@ class RecurrentLayer(nn.Module):
                 return self._by_torch(inputs, state)
         rows = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
         incoming, weight, bias = map(reorder_gates, rows)
-        carried = state["hidden"], state["cell"]
+        hidden, cell = state["hidden"], state["cell"]
         if compiled:
             weights = incoming, weight, each_row(bias, told, inputs.shape[1])
-            hiddens, _, cell, *_ = lstm.run(dtype, bound, inputs, weights, carried)
+            hiddens, _, cell, *_ = lstm.run(dtype, bound, inputs, weights, (hidden, cell))
         else:
             incoming, weight, bias = (part.to(dtype) for part in (incoming, weight, bias))
             projected = functional.linear(inputs.to(dtype), incoming, bias)
             if told is not None:
                 projected = projected + told.to(dtype)
-            carried = carried[0], carried[1].to(state_dtype(dtype))
-            replayed = cuda.run(projected, weight, *carried, bound)
+            cell = cell.to(state_dtype(dtype))
+            replayed = cuda.run(projected, weight, hidden, cell, bound)
             if replayed is None:
-                hiddens, cell = run_lstm(projected, weight, *carried, bound)
+                hiddens, cell = run_lstm(projected, weight, hidden, cell, bound)
             else:
                 hiddens, _, cell, *_ = replayed
         # A copy, as the hidden states lie in a tensor that is large to be kept.
@@ -121,7 +121,9 @@ class RecurrentLayer(nn.Module):
         self, inputs: Tensor, state: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Run torch's own layer; see `forward`."""
-        carried = tuple(state[name].to(inputs.dtype)[None] for name in self.state_sizes)
-        hiddens, last = self.layer(inputs, carried if self.cell == "LSTM" else carried[0])
-        last = last if self.cell == "LSTM" else (last,)
-        return hiddens, {name: one[0] for name, one in zip(self.state_sizes, last, strict=True)}
+        states = tuple(state[name].to(inputs.dtype)[None] for name in self.state_sizes)
+        if self.cell == "LSTM":
+            hiddens, (hidden, cell) = self.layer(inputs, states)
+            return hiddens, {"hidden": hidden[0], "cell": cell[0]}
+        hiddens, hidden = self.layer(inputs, *states)
+        return hiddens, {"hidden": hidden[0]}

@@ -1,11 +1,9 @@
 """The first hidden layer of the synthesis network, and its window over the text.
 
-`gaussian_window` is the window (the paper, eq. 46). The loop over the steps of the cells and the
-window in `WindowedLayer` is the reference, which autograd differentiates, and runs where nothing
-faster does (always in float64, and with GRU cells). Its gradient (eqs 56-60) is written out in the
-kernels: for a CPU with a C compiler in kernels/lstm.c, for CUDA in kernels/loop.py and, in Triton,
-in kernels/fused.py. What the layer is part of is in benchmarks/reference.py, the paper in one
-readable file.
+The reference is `WindowedLayer._loop`, which autograd differentiates. The loop runs where nothing
+faster does (always in float64, and with GRU cells). The kernels have its gradient (eqs 56-60): for
+a CPU with a C compiler kernels/lstm.c, for CUDA kernels/loop.py and, in Triton, kernels/fused.py.
+For the context see benchmarks/reference.py, the paper in one readable file.
 
 Shapes: B sequences of a batch, T steps, U characters of a text, A characters of the alphabet,
 H cells, K components of the window, G rows of the gates (4 H in an LSTM, 3 H in a GRU).
@@ -47,10 +45,7 @@ class WindowedLayer(nn.Module):
     """The first hidden layer of the synthesis network with its window (the paper, eqs 46-53).
 
     Args:
-        cell: "LSTM" or "GRU".
-        input_size: numbers per step of the input.
-        hidden_size: cells, H.
-        forget_bias: starting value of the bias of an LSTM's forget gates.
+        cell, input_size, hidden_size, forget_bias: see `RecurrentLayer`.
         vocab_size: characters of the alphabet, A.
         components: Gaussians of the window, K.
         advance: characters that the window moves per step before training.
@@ -83,8 +78,8 @@ class WindowedLayer(nn.Module):
             self.bias_candidate = nn.Parameter(torch.zeros(hidden_size))
         self.window = nn.Linear(hidden_size, 3 * components)
         with torch.no_grad():
-            # The weights together make one, each Gaussian spans about a character, and the
-            # window moves at the pace of writing, so that the attention runs along from the start.
+            # The weights add up to 1, each Gaussian spans about a character, and the window moves
+            # at the pace of writing: attention follows the text from the start.
             self.window.weight.mul_(0.1)
             alpha, beta, log_advance = self.window.bias.chunk(3)
             alpha.fill_(-math.log(components))
@@ -93,7 +88,7 @@ class WindowedLayer(nn.Module):
 
     @property
     def state_sizes(self) -> dict[str, int]:
-        """Names and sizes of what the layer carries from step to step."""
+        """Names and sizes of the layer's states."""
         sizes = {"hidden": self.hidden_size}
         if self.cell == "LSTM":
             sizes["cell"] = self.hidden_size
@@ -119,8 +114,8 @@ class WindowedLayer(nn.Module):
             told: see `RecurrentLayer`.
 
         Returns:
-            hidden states `(T, B, H)`, windows `(T, B, A)`, phi `(T, B, U + 1)`, of which the last
-            position of a text is the one after its end, and the state after the last step.
+            hidden states `(T, B, H)`, windows `(T, B, A)`, phi `(T, B, U + 1)`, with a position
+            after the text's end, and the state after the last step.
         """
         dtype = compute_dtype(inputs)
         if self.cell == "LSTM" and library.available(inputs.device, dtype):
@@ -167,12 +162,12 @@ class WindowedLayer(nn.Module):
     def _loop(
         self, projected: Tensor, one_hot: Tensor, state: dict[str, Tensor], bound: float | None
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
-        """Run the layer step by step: the reference.
+        """Run the layer step by step, and return what `forward` does: the reference.
 
         Args:
-            projected: what the inputs contribute to the gates, with the bias, `(T, B, G)`.
-            one_hot: the text, see `one_hot_text`, `(B, U + 1, A)`.
-            state, bound: as `forward` takes them. Returns: as it does.
+            projected: the inputs' part of the gates, with the bias, `(T, B, G)`.
+            one_hot: see `one_hot_text`, `(B, U + 1, A)`.
+            state, bound: see `forward`.
         """
         positions = torch.arange(1, one_hot.shape[1] + 1, device=one_hot.device).to(one_hot)
         steps = []

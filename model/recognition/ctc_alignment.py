@@ -24,8 +24,8 @@ def align(
 ) -> list[np.ndarray]:
     """Return how many points of each line belong to each character of its text, `(U,)` int64.
 
-    The likeliest path of labels for the text gives each character some frames; what is between
-    those of two characters is divided between them.
+    The likeliest path of labels gives each character some frames; the points between the frames of
+    two characters are divided between the two.
 
     Args:
         model: in evaluation mode.
@@ -33,7 +33,7 @@ def align(
         texts: of the lines, in the network's alphabet.
         progress: show a progress bar.
     """
-    found: list[np.ndarray] = [np.empty(0)] * len(inks)
+    counts: list[np.ndarray] = [np.empty(0)] * len(inks)
     for numbers in by_length([len(ink) for ink in inks], "aligning", progress=progress):
         features = [model.features(inks[number], undelays=False) for number in numbers]
         output = model(*model.batched(features))
@@ -41,8 +41,8 @@ def align(
         for number, line, frames in zip(numbers, log_probs, lengths, strict=True):
             rows = rows_of_frames(model, inks[number], frames)
             path = likeliest_path(line[:frames], model.alphabet.encode(texts[number]))
-            found[number] = points_of(path, len(texts[number]), rows, len(inks[number]))
-    return found
+            counts[number] = points_of(path, len(texts[number]), rows, len(inks[number]))
+    return counts
 
 
 def rows_of_frames(model: RecognitionNetwork, ink: np.ndarray, frames: int) -> np.ndarray:
@@ -53,8 +53,8 @@ def rows_of_frames(model: RecognitionNetwork, ink: np.ndarray, frames: int) -> n
 
 
 def likeliest_path(log_probs: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
-    """Return what each frame is of on the likeliest path, `(S,)`: 2 n + 1 for character n, 2 n for
-    the blank before it; None if there are too few frames for the text.
+    """Return the state of each frame on the likeliest path, `(S,)`: 2 n + 1 for character n, 2 n
+    for the blank before that; None if there are too few frames for the text.
 
     Args:
         log_probs: `(S, C + 1)`, the blank last.

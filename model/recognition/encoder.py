@@ -1,9 +1,8 @@
-"""What the recognition networks share: from features to encodings of frames, and their labels.
+"""The parts of recognition networks: from features to encodings of frames, and their labels.
 
-The features of `ink_features` go through a convolution that halves their number, and then through a
-network's own layers, such as a stack of bidirectional recurrent ones (`RecurrentEncoder`). The
-network of `pictures` sees no movement. Padding has no effect: the output for a line does not depend
-on the others of the batch.
+The features of `ink_features` go through a convolution that halves their number, and then through
+layers such as a stack of bidirectional recurrent layers (`RecurrentEncoder`). `picture_network`
+sees no movement. Padding has no effect: a line's output does not depend on the rest of the batch.
 
 Shapes: B lines of a batch, N points, S frames, U characters, C characters of the alphabet,
 F features, H cells, D numbers per frame.
@@ -32,17 +31,14 @@ from utils.checks import ConfigFault, Range
 from utils.normalisation import Normalisation
 
 Size = Annotated[int, Range(1, 8192)]
-Share = Annotated[float, Range(0.0, 0.95)]
+Fraction = Annotated[float, Range(0.0, 0.95)]
 
 # Numbers of points measured or assumed below hold at the default `SPACING`.
 KERNEL = 5
 """Points that the convolution sees at once (assumed: about half a character)."""
-
 STRIDE = 2
-"""Points per frame (measured: lines of IAM-OnDB have 9 points per character, hardly ever below 6,
-so that every character has its frames, and CTC has one for the blank between repeated ones)."""
-
-
+"""Points per frame (measured: lines of IAM-OnDB have 9 points per character, hardly ever below 6:
+enough for a frame of each character, and of the blank between repeated characters)."""
 MASK_LENGTH = 10
 """Mean length in points of a masked stretch (measured: IAM-OnDB has 9 per character)."""
 
@@ -57,7 +53,7 @@ class Transcript:
         lengths: frames of each line, `(B,)`.
         decoder_log_probs: of each next character given those before, `(B, U + 1, C + 1)`, the end
             of the text last; None from a network without a decoder.
-        attention: the weights of the frames for each of these, `(B, U + 1, S)`; or None.
+        attention: the decoder's weights of the frames, `(B, U + 1, S)`; None without a decoder.
         hypotheses: the texts, if a search was requested; otherwise None.
     """
 
@@ -70,14 +66,8 @@ class Transcript:
 
 
 class BidirectionalLayer(nn.Module):
-    """Two recurrent layers, one of which runs backwards from each line's own end.
-
-    Args:
-        cell: "LSTM" or "GRU".
-        input_size: numbers per frame of the input.
-        hidden_size: cells of each direction, H.
-        forget_bias: starting value of the bias of an LSTM's forget gates.
-    """
+    """Two recurrent layers of H cells each, the second backwards from each line's end; arguments as
+    those of `RecurrentLayer`."""
 
     def __init__(self, cell: str, input_size: int, hidden_size: int, forget_bias: float) -> None:
         super().__init__()
@@ -86,15 +76,8 @@ class BidirectionalLayer(nn.Module):
         self.hidden_size = hidden_size
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Run both directions.
-
-        Args:
-            inputs: `(S, B, input_size)`, padded with anything.
-            lengths: frames of each line, `(B,)`.
-
-        Returns:
-            `(S, B, 2 H)`; anything after a line's end.
-        """
+        """Return both directions, `(S, B, 2 H)`, of `inputs` `(S, B, input_size)` with `lengths`
+        frames, `(B,)`; padding is anything, here and there."""
         steps, batch = inputs.shape[:2]
         frame = torch.arange(steps, device=inputs.device)[:, None]
         source = torch.where(frame < lengths, lengths - 1 - frame, frame)  # (S, B)
@@ -148,7 +131,7 @@ class Recogniser(BaseModel):
         `height` may be given, the x-height of a word's ink that has too little of its own."""
 
     def batched(self, features: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-        """Return features of lines as one tensor `(B, points, F)`, and `(B,)` their points."""
+        """Return padded features of lines, `(B, points, F)`, and the points of each, `(B,)`."""
         weight = self.labels.weight
         points, lengths = padded(features, weight.device)
         return points.to(weight), lengths
@@ -182,8 +165,8 @@ class Recogniser(BaseModel):
             points: of each line, `(B,)`.
             text: the true texts as indices `(B, U)`; None for reading only.
             text_lengths: characters of each text, `(B,)`.
-            teacher_forcing_ratio: share of true characters among a decoder's inputs in training;
-                the others are its own predictions.
+            teacher_forcing_ratio: fraction of true characters among a decoder's inputs in training;
+                the others are its predictions.
             search: how to search for the text; None for no search.
         """
         encoded, lengths = self.encode(features, points)
@@ -224,9 +207,9 @@ class RecognitionNetwork(Recogniser):
         normalisation: see `Recogniser`.
         alphabet: of the texts.
         channels: output channels of the convolution over the features.
-        dropout: share of the outputs of the convolution and of each layer that is dropped in
+        dropout: fraction of the outputs of the convolution and of each layer that is dropped in
             training.
-        mask_ratio: share of the points masked in training, in stretches of about a character, so
+        mask_ratio: fraction of the points masked in training, in stretches of about a character, so
             that the network learns to use the context (like SpecAugment, Park et al. 2019).
         spacing: distance between the points of the features, in x-heights. A smaller one shows more
             detail and gives more frames.
@@ -241,8 +224,8 @@ class RecognitionNetwork(Recogniser):
         alphabet: Alphabet,
         *,
         channels: Size = 64,
-        dropout: Share = 0.3,
-        mask_ratio: Share = 0.0,
+        dropout: Fraction = 0.3,
+        mask_ratio: Fraction = 0.0,
         spacing: Annotated[float, Range(0.02, 2.0)] = SPACING,
         parts: Annotated[int, Range(1, 16)] = 1,
     ) -> None:
@@ -285,8 +268,7 @@ class RecognitionNetwork(Recogniser):
         """Return features `(B, points, F)`, about `mask_ratio` of them set to zero in stretches."""
         batch, points, _ = features.shape
         stretch = max(1, round(MASK_LENGTH * SPACING / self.spacing))
-        # The probability that a stretch begins at a point is such that they cover `mask_ratio` of
-        # the points, but for overlaps.
+        # So probable that stretches cover `mask_ratio` of the points, but for overlaps.
         begins = torch.rand(batch, points, device=features.device) < self.mask_ratio / stretch
         lengths = torch.randint(1, 2 * stretch, (batch, points), device=features.device)
         places = torch.arange(points, device=features.device)
@@ -365,7 +347,7 @@ def without_padding(frames: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _merged_pairs(hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Concatenate each two frames of `(S, B, D)` to one; a missing second one is zero."""
+    """Concatenate each two frames of `(S, B, D)`; a missing second frame is zero."""
     hidden = without_padding(hidden.transpose(0, 1), lengths).transpose(0, 1)
     hidden = functional.pad(hidden, (0, 0, 0, 0, 0, len(hidden) % 2))
     return torch.cat((hidden[0::2], hidden[1::2]), -1), -(-lengths // 2)

@@ -1,11 +1,10 @@
 """Character and word error rates of recognised text, and which characters are confused.
 
-Errors are substitutions, insertions and deletions, the fewest that turn what was read into the
+Errors are the fewest substitutions, insertions and deletions that turn the hypothesis into the
 reference (Levenshtein). Rates are all errors over the total length of the reference, not means of
-lines' ratios, and may exceed 1. Characters are Unicode code points of the text in NFC, so that an
-accent counts the same however it was typed. Blanks before and after the text do not count, since
-ink does not show them; everything else does: blanks within, case, punctuation. Words are separated
-by blanks, and include punctuation.
+lines' ratios, and may exceed 1. Characters are Unicode code points in NFC. Blanks before and after
+a text do not count, since ink does not show them; blanks within, case and punctuation do. Words are
+separated by blanks, and include punctuation.
 """
 
 import math
@@ -28,6 +27,14 @@ class ErrorCounts(NamedTuple):
     characters: int
     word_errors: int
     words: int
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """The error rates of characters and words, by name."""
+        return {
+            "cer": _ratio(self.character_errors, self.characters),
+            "wer": _ratio(self.word_errors, self.words),
+        }
 
 
 def normalised(text: str) -> str:
@@ -58,14 +65,12 @@ def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
 
     Returns:
         `cer` and `wer`, errors over length (nan if there is none); `sequences`, `characters` and
-        `words`, the size of the reference; `line_accuracy`, the share of lines without an error
+        `words`, the size of the reference; `line_accuracy`, the fraction of lines without an error
         (nan without lines).
     """
     counts = [error_counts(reference, hypothesis) for reference, hypothesis in pairs]
     total = ErrorCounts(*map(sum, zip(*counts, strict=True))) if counts else ErrorCounts(0, 0, 0, 0)
-    return {
-        "cer": _ratio(total.character_errors, total.characters),
-        "wer": _ratio(total.word_errors, total.words),
+    return total.rates | {
         "sequences": len(counts),
         "characters": total.characters,
         "words": total.words,
@@ -77,7 +82,7 @@ def is_read(character: str, reference: str, hypothesis: str) -> bool:
     """Return whether every occurrence of a character in the reference was read, by one of the
     shortest alignments; blanks before and after do not count."""
     flags = read_in_place(reference := normalised(reference), hypothesis)
-    return all(flag for one, flag in zip(reference, flags, strict=True) if one == character)
+    return all(flag for other, flag in zip(reference, flags, strict=True) if other == character)
 
 
 def read_in_place(reference: str, hypothesis: str) -> np.ndarray:
@@ -93,9 +98,8 @@ def read_in_place(reference: str, hypothesis: str) -> np.ndarray:
 def missing_words(reference: str, hypothesis: str) -> list[str]:
     """Return the words of the reference that are missing from the hypothesis.
 
-    A word is missing if the reference without it is nearer to the hypothesis by the full length of
-    the word: all its characters are deletions then. A word that was misread, or merged with its
-    neighbour, is not missing.
+    A word is missing if all its characters are deletions: without the word the reference is nearer
+    to the hypothesis by the word's full length. Misread or merged words are not missing.
     """
     missing, left, place = [], normalised(reference).split(), 0
     hypothesis = " ".join(normalised(hypothesis).split())
@@ -130,9 +134,8 @@ class ErrorRates(BaseMetric):
         """Add one batch.
 
         Args:
-            output: with `hypotheses`, the texts that were read, and the `alphabet` of the batch's
-                texts; None for the former adds nothing.
-            batch: with the characters' numbers `text` `(batch, characters)`, padded with anything,
+            output: with the `alphabet` of the batch's texts, and `hypotheses`; None adds nothing.
+            batch: with indices of characters, `text` `(batch, characters)`, padded with anything,
                 and `text_lengths` `(batch,)`.
         """
         if output.hypotheses is None:
@@ -144,11 +147,7 @@ class ErrorRates(BaseMetric):
 
     def compute(self) -> dict[str, float]:
         """Return the rates by name; nan where there is no reference."""
-        counts = ErrorCounts(*self._counts.tolist())
-        return {
-            "cer": _ratio(counts.character_errors, counts.characters),
-            "wer": _ratio(counts.word_errors, counts.words),
-        }
+        return ErrorCounts(*self._counts.tolist()).rates
 
 
 def _ratio(numerator: float, denominator: float) -> float:

@@ -1,8 +1,8 @@
 """The hand of a line in numbers, whatever its text, size and pen.
 
-Means over a line of what the lowest layers of a recogniser compute, and of its squares, along the
-axes on which hands differ most from line to line of one hand. The layers are frozen copies of those
-of `open_reader`, the axes are learned from the writers of UNIPEN (`benchmarks/describe.py`).
+A descriptor is made of means and mean squares, over a line, of the outputs of a recogniser's lowest
+layers, along the axes on which hands differ most. The layers are frozen copies from `open_reader`;
+the axes are learned from the writers of UNIPEN (`benchmarks/describe.py`).
 """
 
 import os
@@ -60,21 +60,16 @@ class HandDescriptor(nn.Module):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the weights, the large ones in float16."""
         weights = {name: value.numpy(force=True) for name, value in self.state_dict().items()}
-        small = {
-            name: value.astype(np.float16) if value.ndim > 1 else value
-            for name, value in weights.items()
-        }
-        atomic_write(path, lambda file: np.savez_compressed(file, **small))
+        for name, value in weights.items():
+            if value.ndim > 1:
+                weights[name] = value.astype(np.float16)
+        atomic_write(path, lambda file: np.savez_compressed(file, **weights))
 
     def moments(
         self, inks: Sequence[np.ndarray], *, progress: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return what is projected of lines `(points, 3)` of any unit; a bar shows the progress.
-
-        Returns:
-            means and mean squares over the frames, `(lines, moments)`, and the weights of the
-            lines, `(lines,)`, float32.
-        """
+        """Return the means and mean squares over the frames of lines `(points, 3)` of any unit,
+        `(lines, moments)`, and the weights of the lines, `(lines,)`, float32."""
         moments = np.zeros((len(inks), len(self.mean)), np.float32)
         weights = np.zeros(len(inks), np.float32)
         lengths = [len(ink) for ink in inks]
@@ -99,7 +94,7 @@ class HandDescriptor(nn.Module):
     @torch.inference_mode()
     def describe(self, inks: Sequence[np.ndarray], *, progress: bool = False) -> np.ndarray:
         """Return the descriptors of lines `(points, 3)` of any unit, times their weights, and the
-        weights, `(lines, D + 1)` float32: the sum over lines describes them together."""
+        weights, `(lines, D + 1)` float32; the sum of the rows describes all lines together."""
         moments, weights = self.moments(inks, progress=progress)
         along = (torch.from_numpy(moments).to(self.mean) - self.mean) @ self.projection
         return np.c_[along.numpy(force=True) * weights[:, None], weights]
@@ -107,10 +102,8 @@ class HandDescriptor(nn.Module):
 
 def weights_of(network: nn.Module) -> dict[str, Tensor]:
     """Return the weights of the lowest layers of a recogniser, by the names of a descriptor."""
-    names = {"convolution.": "convolution.", "layers.0.": "layer."}
-    return {
-        new + name.removeprefix(old): value
-        for old, new in names.items()
-        for name, value in network.state_dict().items()
-        if name.startswith(old)
-    }
+    weights = {}
+    for name, value in network.state_dict().items():
+        if name.startswith(("convolution.", "layers.0.")):
+            weights[name.replace("layers.0.", "layer.")] = value
+    return weights

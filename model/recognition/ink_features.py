@@ -11,20 +11,16 @@ from utils.ink import at_equal_steps, path_along, strokes, x_height
 
 SPACING = 0.35
 """Default distance between points in x-heights (measured: IAM-OnDB then has about 10 points per
-character, against 22 as recorded). Smaller details, such as the tip of a brace, fall between them;
-`parts` of the path between points show these."""
-
+character, against 22 as recorded). `parts` show smaller details, such as the tip of a brace."""
 NUM_FEATURES = 10
 """Numbers per point without `parts`, see `stroke_features`."""
-
 MAX_POINTS = 20_000
 """Limit on the points of one sample, besides two for each stroke; longer ink is resampled at a
 wider spacing (assumed: 60 times a line of IAM-OnDB)."""
-
-# Factor on what is a third as large as other features (measured on IAM-OnDB).
 _DETAIL = 3.0
-# X-heights beyond which positions and jumps grow only logarithmically.
+"""Factor on the features of `parts`, a third as large as others (measured on IAM-OnDB)."""
 _FAR = 8.0
+"""X-heights beyond which positions and jumps grow only logarithmically (assumed)."""
 
 
 def num_features(parts: int) -> int:
@@ -57,7 +53,7 @@ def stroke_features(
     9: distance to the left of the rightmost point so far, in x-heights: delayed dots and bars.
 
     10, 11, 12, ...: with more than one of `parts`, into which the way from the point before is
-        divided by its length: three times what x and y of each part, in shares of its length,
+        divided by its length: three times what x and y of each part, in fractions of its length,
         differ from that direction; zeros where the way is straight, or where the stroke begins.
 
     The values of 6 to 9 grow logarithmically beyond some x-heights.
@@ -76,8 +72,9 @@ def stroke_features(
         DataError: if the ink is empty or contains anything but finite numbers.
     """
     height = height or x_height(ink)
-    found = _equal_steps(undelayed(ink, height) if undelays else strokes(ink), spacing * height)
-    fine = [at_equal_steps(stroke, path, parts * count) for stroke, path, count in found]
+    pieces = undelayed(ink, height) if undelays else strokes(ink)
+    divided = _equal_steps(pieces, spacing * height)
+    fine = [at_equal_steps(stroke, path, parts * count) for stroke, path, count in divided]
     places = [points[::parts] for points in fine]
     counts = np.array([len(place) for place in places])
     points = np.concatenate(places) / height
@@ -104,11 +101,11 @@ def stroke_features(
     features[:, 6:NUM_FEATURES] = _FAR * np.arcsinh(features[:, 6:NUM_FEATURES] / _FAR)
     if parts > 1:
         later = features[:, 4] == 0.0
-        shares = []
-        for stroke, (_, path, count) in zip(fine, found, strict=True):
-            length = path[-1] / max(parts * count, 1)
-            shares.append((np.diff(stroke, axis=0) / (length or 1.0)).reshape(-1, parts, 2))
-        differences = np.concatenate(shares) - direction[later, None]
+        directions = []
+        for stroke, (_, path, count) in zip(fine, divided, strict=True):
+            length = path[-1] / max(parts * count, 1) or 1.0
+            directions.append((np.diff(stroke, axis=0) / length).reshape(-1, parts, 2))
+        differences = np.concatenate(directions) - direction[later, None]
         features[later, NUM_FEATURES:] = _DETAIL * differences.reshape(-1, 2 * parts)
     return features.astype(np.float32)
 
@@ -124,9 +121,9 @@ def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
     """
     rows, start = [], 0
     for _, path, count in _equal_steps(strokes(ink), spacing * x_height(ink)):
-        own = np.arange(start, start + len(path), dtype=np.float64)
+        stroke_rows = np.arange(start, start + len(path), dtype=np.float64)
         places = np.linspace(0, path[-1], count + 1)
-        rows.append(np.interp(places, path, own) if count else own[:1])
+        rows.append(np.interp(places, path, stroke_rows) if count else stroke_rows[:1])
         start += len(path)
     return np.concatenate(rows)
 
@@ -134,8 +131,8 @@ def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
 def _equal_steps(
     pieces: list[np.ndarray], spacing: float
 ) -> list[tuple[np.ndarray, np.ndarray, int]]:
-    """Return each stroke, the path along it, and the number of equal steps of it that are at most
-    `spacing` long, as far as `MAX_POINTS` allows."""
+    """Return each stroke, the path along the stroke, and the number of its equal steps, at most
+    `spacing` long as far as `MAX_POINTS` allows."""
     paths = [path_along(piece) for piece in pieces]
     distance = max(spacing, sum(path[-1] for path in paths) / MAX_POINTS)
     counts = [int(np.ceil(path[-1] / distance)) for path in paths]
@@ -143,11 +140,8 @@ def _equal_steps(
 
 
 def _height_above_line(points: np.ndarray) -> np.ndarray:
-    """Return how high points lie above the straight line of least squares through them all.
-
-    A line through ink that is less wide than high would follow the letters: for such ink heights
-    are relative to its middle.
-    """
+    """Return the heights of points above their straight line of least squares, or above the middle
+    of narrow ink: a line through ink less wide than high would follow the letters."""
     x, y = (points - points.mean(0)).T
     spread = (x * x).sum()
     if np.ptp(x) <= 2.0 * np.ptp(y):

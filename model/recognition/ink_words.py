@@ -1,5 +1,4 @@
-"""The words of lines that are read: where their ink is, how likely they are, and what else they
-may be.
+"""Reads the words of lines, with each word's ink, probability and other readings.
 
 S: frames of a line, C: characters of the alphabet.
 """
@@ -17,11 +16,11 @@ from model.recognition.encoder import RecognitionNetwork, log_softmax
 from model.recognition.transcribing import batches, decoded
 
 ALTERNATIVES = Search(width=6)
-"""How other readings of a word are searched for: as many are looked at (assumed)."""
+"""The search for other readings of a word (width assumed)."""
 CERTAIN = 0.999
 """Least probability of a word that has no other readings (assumed)."""
 SHARED = 0.25
-"""Share of a stroke's points in a second word from which it is part of both (assumed)."""
+"""Fraction of a stroke's points beyond which a word has part in that stroke (assumed)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +29,9 @@ class InkWord:
 
     Attributes:
         text: of it.
-        points: of the line's ink that are of it, rising, `(n,)` int64, n >= 1.
-        probability: the product of those of its characters and of the blanks beside it, each where
-            it is likeliest.
-        alternatives: other readings of its ink, the likeliest first.
+        points: the word's points in the line's ink, rising, `(n,)` int64, n >= 1.
+        probability: product of the highest probabilities of its characters and adjacent blanks.
+        alternatives: other readings of the word's ink, the likeliest first.
     """
 
     text: str
@@ -88,22 +86,25 @@ def _words(
 
 
 def _readings(model: RecognitionNetwork, log_probs: np.ndarray, text: str) -> tuple[str, ...]:
-    """Return what else the frames of a word may say."""
-    found = (model.alphabet.decode(one.indices) for one in ctc_beam(log_probs, ALTERNATIVES))
-    readings = dict.fromkeys(" ".join(reading.split()) for reading in found)
-    return tuple(one for one in readings if one and one != text)
+    """Return other readings of the frames of a word."""
+    readings = {}
+    for hypothesis in ctc_beam(log_probs, ALTERNATIVES):
+        reading = " ".join(model.alphabet.decode(hypothesis.indices).split())
+        if reading and reading != text:
+            readings[reading] = None
+    return tuple(readings)
 
 
 def _word_of_character(text: str) -> np.ndarray:
     """Return the number of the word of each character; -1 for blanks."""
-    is_blank = np.array([one.isspace() for one in text], bool)
+    is_blank = np.array([character.isspace() for character in text], bool)
     starts = ~is_blank & np.append(True, is_blank[:-1])
     return np.where(is_blank, -1, np.cumsum(starts) - 1)
 
 
 def _whole_strokes(ink: np.ndarray, words: np.ndarray, count: int) -> np.ndarray:
-    """Return the word of each point so that strokes are of one word, but for those that run through
-    several.
+    """Return the word of each point so that a stroke is of a single word, unless it runs through
+    several words.
 
     Args:
         ink: `(points, 3)`.

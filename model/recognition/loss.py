@@ -115,7 +115,7 @@ class TranscriptionLoss(_TextLoss):
 
     Args:
         reduction: see `_TextLoss`.
-        label_smoothing: share of the target probability spread evenly over all classes, also in
+        label_smoothing: fraction of the target probability spread evenly over all classes, also in
             the logged validation loss.
         ctc_weight: factor on the CTC loss of the network's frames, which is added; 0 for none
             (Watanabe et al. 2017: joint training helps the attention to align).

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from model.layers.dropout import Dropout
 from model.recognition import encoder
-from model.recognition.encoder import BidirectionalLayer, Share, Size, without_padding
+from model.recognition.encoder import BidirectionalLayer, Fraction, Size, without_padding
 from utils.alphabet import Alphabet
 from utils.checks import Range
 from utils.normalisation import Normalisation
@@ -31,12 +31,12 @@ CONVOLUTIONS = (
     (128, (1, 1)),
     (128, (1, 1)),
 )
-"""Output channels of each convolution, of three by three pixels, and over how many rows and columns
-the largest value is kept behind it (assumed): one of `FRAME` columns and of eight rows. One with as
-many channels as come in adds to them."""
+"""Output channels of each convolution of three by three pixels, and rows and columns of its pooling
+(assumed): in all eight rows and `FRAME` columns. A convolution with as many output as input
+channels is residual."""
 LABELS = 2
-"""Labels of a frame, one after the other: a character has about three frames, too few for two
-narrow ones that are the same, between which CTC needs a blank."""
+"""Labels of a frame: a character has about three frames, too few for two narrow characters that are
+the same, between which CTC needs a blank."""
 
 
 class PictureNetwork(encoder.Recogniser):
@@ -48,7 +48,7 @@ class PictureNetwork(encoder.Recogniser):
         num_layers: bidirectional layers of LSTM cells.
         hidden_size: cells of each direction, H.
         frame_size: numbers per frame, D, that the convolutions give.
-        dropout: share of the outputs of the convolutions and of each layer that is dropped in
+        dropout: fraction of the outputs of the convolutions and of each layer that is dropped in
             training.
     """
 
@@ -60,15 +60,15 @@ class PictureNetwork(encoder.Recogniser):
         num_layers: Annotated[int, Range(1, 16)] = 2,
         hidden_size: Size = 160,
         frame_size: Size = 160,
-        dropout: Share = 0.2,
+        dropout: Fraction = 0.2,
     ) -> None:
         super().__init__(normalisation, alphabet)
         self.convolutions, channels, rows = nn.ModuleList(), 1, ROWS
         for size, pool in CONVOLUTIONS:
             convolution = nn.Conv2d(channels, size, 3, padding=1, bias=False)
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-            # It learns a little sooner with a norm (measured, lab notebook: a recogniser of
-            # pictures). One that adds to what comes in adds nothing at first (Goyal et al. 2017).
+            # With a norm the network learns a little sooner (measured, lab notebook: a recogniser
+            # of pictures). A residual convolution adds nothing at first (Goyal et al. 2017).
             norm = nn.BatchNorm2d(size)
             if size == channels:
                 nn.init.zeros_(norm.weight)
@@ -97,13 +97,14 @@ class PictureNetwork(encoder.Recogniser):
         return without_padding(divided, LABELS * frames), LABELS * frames
 
     def _frames(self, pictures: Tensor, columns: Tensor) -> Tensor:
-        """Return what the convolutions see in pictures `(B, W, rows)`: `(B, S, D)`."""
+        """Return the frames `(B, S, D)` of pictures `(B, W, rows)`, by the convolutions."""
         # The channels of a pixel lie together: convolutions on a CPU are then twice as fast.
         seen = pictures.transpose(1, 2)[:, None].contiguous(memory_format=torch.channels_last)
         for convolution, (_, pool) in zip(self.convolutions, CONVOLUTIONS, strict=True):
-            found = convolution(seen)
-            found = functional.relu(found + seen if found.shape == seen.shape else found)
-            seen = functional.max_pool2d(found, pool)
+            output = convolution(seen)
+            if output.shape == seen.shape:
+                output = output + seen
+            seen = functional.max_pool2d(functional.relu(output), pool)
             columns = columns // pool[1]
             inside = torch.arange(seen.shape[3], device=seen.device) < columns[:, None]
             seen = seen * inside[:, None, None]  # (B, channels, rows / .., W / ..)

@@ -4,26 +4,29 @@ import numpy as np
 
 from utils.ink import bounds, x_height
 
-DOUBT, PRIOR = 0.28, 3.0
-"""Nats of doubt for each character that is read, and characters more, beyond which it is no reading
-(measured, lab notebook: ink that cannot be read)."""
-BACK, DOWN = 0.5, 1.0
-"""Share of the width that the lifted pen goes back, and x-heights that it goes down meanwhile,
-where another row begins (measured, as above)."""
-BARS = 3
-"""How often it does so within a character, such as = or E, at most (assumed)."""
+MAX_DOUBT = 0.28
+"""Most nats of doubt of a reading for each character (measured, lab notebook: ink that cannot be
+read)."""
+PRIOR_CHARACTERS = 3.0
+"""Characters added to those of a reading before its doubt is judged (measured, as above)."""
+MIN_RETURN = 0.5
+"""Fraction of the width that the pen goes back to begin another row (measured, as above)."""
+MIN_DESCENT = 1.0
+"""X-heights that the pen goes down to begin another row (measured, as above)."""
+MAX_BARS = 3
+"""Most bars of a character, such as = or E, that look like breaks between rows (assumed)."""
 
 
 def misgiving(ink: np.ndarray, text: str, doubt: float) -> str:
-    """Return why ink is hardly what was read of it; an empty string where it may be.
+    """Return why a reading of ink is hardly right; an empty string if it may be.
 
     Args:
         ink: `(points, 3)`.
         text, doubt: as `Reader.proofread` returned them.
     """
-    if row_breaks(ink) > (0 if len(text) > 1 else BARS):
+    if row_breaks(ink) > (0 if len(text) > 1 else MAX_BARS):
         return "it seems to have several rows, and one is read; `experiments.py notes` reads pages"
-    if not text or doubt > DOUBT * (len(text) + PRIOR):
+    if not text or doubt > MAX_DOUBT * (len(text) + PRIOR_CHARACTERS):
         return "a script that the network does not know, or ink that is turned or mirrored?"
     return ""
 
@@ -32,5 +35,5 @@ def row_breaks(ink: np.ndarray) -> int:
     """Return how often the lifted pen goes back and down as from the end of a row to the next."""
     left, _, right, _ = bounds(ink)
     lifted = ink[1:][ink[:-1, 2] > 0.5]
-    back = lifted[:, 0] < -BACK * (right - left)
-    return int((back & (lifted[:, 1] > DOWN * x_height(ink))).sum())
+    back = lifted[:, 0] < -MIN_RETURN * (right - left)
+    return int((back & (lifted[:, 1] > MIN_DESCENT * x_height(ink))).sum())

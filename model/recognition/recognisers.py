@@ -1,9 +1,9 @@
-"""The recognition networks: strokes in, text out.
+"""The recognition networks that see the movement of the pen.
 
-Both use the encoder of `encoder`. One labels every frame with a character or none (connectionist
-temporal classification: Graves, Fernandez, Gomez and Schmidhuber 2006; on pen movements Graves et
-al. 2009), the other generates the text character by character, each time attending to part of the
-frames (Bahdanau, Cho and Bengio 2015; location-aware, Chorowski et al. 2015).
+Both use the encoder of `encoder`. `CTCNetwork` labels every frame with a character or none (Graves,
+Fernandez, Gomez and Schmidhuber 2006; on pen movements Graves et al. 2009), `AttentionNetwork`
+generates the text character by character, each time attending to part of the frames (Bahdanau, Cho
+and Bengio 2015; location-aware, Chorowski et al. 2015).
 
 Shapes: as in `encoder`.
 """
@@ -101,7 +101,7 @@ class AttentionNetwork(RecurrentEncoder):
         return list(map(self.alphabet.decode, texts))
 
     def _start(self, encoded: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-        """Return the decoder's state before the first character, B first in each."""
+        """Return the decoder's state before the first character, `(B, ...)` each."""
         batch, frames, _ = encoded.shape
         dtype = state_dtype(encoded.dtype)
         zeros = encoded.new_zeros(batch, self.decoder.hidden_size, dtype=dtype)
@@ -119,11 +119,11 @@ class AttentionNetwork(RecurrentEncoder):
     def step(
         self, tokens: Tensor, state: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Predict the next character after one more.
+        """Predict the next character after `tokens`.
 
         Args:
-            tokens: the characters, `(B,)`; class C + 1 before the first.
-            state: as the step before returned it.
+            tokens: characters, `(B,)`; class C + 1 before the first.
+            state: the state after the step before.
 
         Returns:
             log-probabilities `(B, C + 1)`, the state, and the attention `(B, S)`.
@@ -150,8 +150,8 @@ class AttentionNetwork(RecurrentEncoder):
     ) -> tuple[Tensor, Tensor]:
         """Return the log-probabilities after each character of a text `(B, U)`, and the attention.
 
-        In training, one minus `teacher_forcing_ratio` of the decoder's inputs (not the beginning)
-        are replaced by the network's own most likely characters.
+        In training the network's most likely characters replace one minus `teacher_forcing_ratio`
+        of the decoder's inputs (not the beginning).
         """
         decoder_inputs = functional.pad(text, (1, 0), value=self.end + 1)  # (B, U + 1)
         outputs, attentions, tokens = [], [], decoder_inputs[:, 0]
@@ -159,8 +159,8 @@ class AttentionNetwork(RecurrentEncoder):
             if position:
                 tokens = decoder_inputs[:, position]
                 if self.training and teacher_forcing_ratio < 1.0:
-                    own = torch.rand(tokens.shape, device=tokens.device) >= teacher_forcing_ratio
-                    tokens = torch.where(own, outputs[-1].argmax(-1), tokens)
+                    forced = torch.rand(tokens.shape, device=tokens.device) < teacher_forcing_ratio
+                    tokens = torch.where(forced, tokens, outputs[-1].argmax(-1))
             output, state, attention = self.step(tokens, state)
             outputs.append(output)
             attentions.append(attention.detach())

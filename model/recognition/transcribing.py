@@ -15,10 +15,7 @@ from utils.batches import BATCH_SIZE, by_length
 
 
 def batches(
-    model: Recogniser,
-    inks: Sequence[np.ndarray],
-    progress: bool,
-    height: float | None = None,
+    model: Recogniser, inks: Sequence[np.ndarray], progress: bool, height: float | None = None
 ) -> Iterator[tuple[list[int], Tensor, Tensor]]:
     """Yield numbers of lines of like lengths, their features and points; not those without ink."""
     for together in by_length([len(ink) for ink in inks], "reading", progress=progress):
@@ -49,8 +46,8 @@ def read_each_way(
     for numbers, *batch in batches(model, inks, progress):
         encoded, lengths = model.encode(*batch)
         for name, search in searches.items():
-            found = decoded(model, encoded, lengths, search)
-            for number, text in zip(numbers, found, strict=True):
+            texts = decoded(model, encoded, lengths, search)
+            for number, text in zip(numbers, texts, strict=True):
                 read[name][number] = text
     return read
 
@@ -66,28 +63,32 @@ def read_with_doubts(
     height: float | None = None,
     progress: bool = False,
 ) -> list[tuple[str, float]]:
-    """Return the texts of lines of ink, and the negative log-probabilities that they say what they
-    should, in nats.
+    """Return the text of each line of ink, and the doubt: the negative log-probability, in nats,
+    that the line says one of its spellings.
 
     Args:
         model, inks, progress: as for `read_each_way`.
-        spellings: the texts of each that say what it should; 0 is returned where all have
-            characters that the network does not know, and for ink without a point. None for what
-            is read.
+        spellings: the right texts of each line; None for the text that is read. The doubt is 0 if
+            all have characters that the network does not know, and for ink without a point.
         search: how to search for the text.
-        alike: characters that CTC takes for one, by the first of which texts are spelt.
+        alike: groups of characters with one probability under CTC; texts are spelt by the first.
         height: x-height in the unit of the inks; None: as it is measured of each.
     """
-    found, alphabet = [("", 0.0)] * len(inks), model.alphabet
+    results, alphabet = [("", 0.0)] * len(inks), model.alphabet
     for numbers, *batch in batches(model, inks, progress, height):
         encoded, frames = model.encode(*batch)
         read = decoded(model, encoded, frames, search)
-        told = [[text] for text in read] if spellings is None else [spellings[n] for n in numbers]
-        known = [[one for one in some if one and not alphabet.unknown(one)] for some in told]
-        rows = [(row, text) for row, some in enumerate(known) for text in some or [""]]
-        of, texts = map(list, zip(*rows, strict=True))
-        text, lengths = padded([alphabet.encode(one) for one in texts], encoded.device)
-        encoded, frames = encoded[of], frames[of]
+        rows, codes, lacking = [], [], set()  # a row for each spelling
+        for row, number in enumerate(numbers):
+            texts = [read[row]] if spellings is None else spellings[number]
+            texts = [text for text in texts if text and not alphabet.unknown(text)]
+            if not texts:
+                lacking.add(row)
+            for text in texts or [""]:
+                rows.append(row)
+                codes.append(alphabet.encode(text))
+        text, lengths = padded(codes, encoded.device)
+        encoded, frames = encoded[rows], frames[rows]
         output = Transcript(alphabet, log_softmax(model.labels(encoded)), frames)
         output = model.teacher_forced(output, encoded, text, 1.0)
         if output.decoder_log_probs is None:
@@ -96,15 +97,14 @@ def read_with_doubts(
         else:
             likely = -decoder_nats(output, text, lengths)
         for row, number in enumerate(numbers):
-            own = [place for place, one in enumerate(of) if one == row]
-            doubt = -float(likely[own].logsumexp(0)) if known[row] else 0.0
-            found[number] = read[row], doubt
-    return found
+            spelt = [place for place, of in enumerate(rows) if of == row]
+            doubt = 0.0 if row in lacking else -float(likely[spelt].logsumexp(0))
+            results[number] = read[row], doubt
+    return results
 
 
 def decoded(model: Recogniser, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
-    """Return the texts of lines; fewer at once with a beam, which multiplies what a decoder
-    holds."""
+    """Return the texts of lines; fewer at once with a beam, which takes more memory."""
     texts, batch_size = [], max(1, BATCH_SIZE // search.width)
     for first in range(0, len(lengths), batch_size):
         part = slice(first, first + batch_size)
@@ -117,9 +117,9 @@ def _merged(output: Transcript, alike: Sequence[str]) -> Tensor:
     are alike has the probability of all."""
     log_probs = output.ctc_log_probs.clone()
     for characters in alike:
-        known = [one for one in characters if one in output.alphabet]
-        if known and known[0] == characters[0]:
-            classes = output.alphabet.encode("".join(known))
+        if characters[0] in output.alphabet:
+            letters = [letter for letter in characters if letter in output.alphabet]
+            classes = output.alphabet.encode("".join(letters))
             log_probs[..., classes[0]] = log_probs[..., classes].logsumexp(-1)
     return log_probs
 
@@ -148,4 +148,4 @@ class Transcription:
 
 def score(transcriptions: Iterable[Transcription]) -> dict[str, float]:
     """Return the error rates of transcriptions, see `model.recognition.error_rates.rates`."""
-    return rates((one.reference, one.hypothesis) for one in transcriptions)
+    return rates((line.reference, line.hypothesis) for line in transcriptions)

@@ -6,7 +6,7 @@ import torch
 
 from base.base_data_loader import Batch
 from base.base_model import ExtraShapes, Given
-from model import PredictionNetwork, SynthesisNetwork
+from model import PredictionNetwork
 from tests.moody import NORMALISATION, moody
 from utils.checks import DataError, UserError
 
@@ -72,11 +72,3 @@ def test_sequences_begin_by_chance_in_training_and_by_their_places_in_validation
     assert not torch.isclose(first[:, 2:], again[:, 2:]).any()
     torch.manual_seed(1)
     assert torch.equal(network.begin(batch)["told"], first)
-
-
-def test_a_state_that_is_told_nothing_of_its_sequences_is_refused():
-    with pytest.raises(UserError, match=r"Old.initial_state lacks the argument `given`: initial"):
-
-        class Old(SynthesisNetwork):
-            def initial_state(self, batch):
-                return super().initial_state(batch)

@@ -62,9 +62,7 @@ def test_a_start_names_the_commit_and_what_differs_from_it(project, tmp_path, mo
     assert f"torch=={metadata.version('torch')}\n" in (run.models / "packages.txt").read_text()
 
 
-def test_a_copy_of_each_module_is_kept_and_a_change_is_said(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(user_modules, "_loaded", {})
-    monkeypatch.setattr(sys, "path", list(sys.path))
+def test_a_copy_of_each_module_is_kept_and_a_change_is_said(tmp_path, no_modules, caplog):
     file, run, before = tmp_path / "my_code.py", RunFolder("words", "a", tmp_path), None
     for text in ("a = 1\n", "a = 2\n"):
         file.write_text(text)
@@ -74,7 +72,6 @@ def test_a_copy_of_each_module_is_kept_and_a_change_is_said(tmp_path, monkeypatc
         assert modules == {"my_code": hashlib.sha256(text.encode()).hexdigest()}
         user_modules.warn_of_changes(before or modules, "x.pth")
         before = before or modules
-    del sys.modules["my_code"]
     kept = [run.models / name for name in ("my_code.py.former-1", "my_code.py")]
     assert [one.read_text() for one in kept] == ["a = 1\n", "a = 2\n"]
     (message,) = caplog.messages

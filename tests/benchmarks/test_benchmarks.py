@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.measure import LENGTHS, Data, rows_of
 from benchmarks.recurrence import VOCABULARY, Compiled
 from benchmarks.sampling import MEASURES as LINES
+from benchmarks.speed import LENGTHS, Data, rows_of
 from benchmarks.training import MEASURES
 from model.layers.recurrent import RecurrentLayer
 from model.layers.window import WindowedLayer
-from tests.benchmarks.scripts import ROOT, refused, run
+from tests.benchmarks.scripts import ROOT, run
 
 pytestmark = pytest.mark.slow
 
@@ -33,10 +33,6 @@ def test_a_benchmark_writes_its_rows(tmp_path, script):
     for one in rows:
         assert one["path"] == "float32-plain" and one["measure"] in done.stdout
         assert one["ours"] > 0.0 and one["reference"] > 0.0
-
-
-def test_faults_end_with_status_2(capsys):
-    assert "--scale: '0': a number from" in refused(capsys, "sampling", "--scale", "0")
 
 
 def test_the_embedded_lines_have_the_lengths_of_iam_ondb():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.hand_features import BLOCKS, DIRECTIONS, HEIGHT, HINGE, SIZE, hand_features
+from benchmarks.hand_likeness import BLOCKS, DIRECTIONS, HEIGHT, HINGE, SIZE, hand_features
 from tests.data_loader.synthetic.hands import line, turned
 from utils.ink import from_strokes
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.hand_likeness import likelihoods
 from benchmarks.hand_space import SHRINKAGE, discriminant, fit
-from benchmarks.measures import likelihoods
 from tests.data_loader.synthetic.hands import line
 
 

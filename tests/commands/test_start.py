@@ -56,7 +56,7 @@ def test_a_command_line_begins_in_one_of_six_ways(trained):
         start = begun(*words)
         assert start.run.run_id == run_id, words
         assert (start.weights and start.weights.path) == path, words
-        assert (start.resumed, start.tries_older) == (resumed, tries_older), words
+        assert (start.is_resumed, start.tries_older) == (resumed, tries_older), words
         assert start.is_finished() == (run_id == "a"), words
         assert start.config.stored == CONFIG
     assert begun("-r", str(OLDER)).run.run_id not in ("a", "b")

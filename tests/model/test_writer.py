@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 
 from base.pretrained import pretrained
 from model import load
-from model.generation.sampling import predict
 from model.generation.sampling_options import Sampling
 from model.generation.writing import LONGEST, LONGEST_PRIMER
 from model.writer import sampling_of, warning
@@ -40,20 +38,6 @@ def test_a_line_continues_a_primer_with_its_words_apart(tmp_path):
             writer.write(text, primer=(ink, said))
     with pytest.raises(UserError, match="2 seeds need as many texts"):
         writer.write_lines(["a"], [1, 2])
-
-
-def test_what_is_predicted_of_a_line_is_what_it_was_written_by(tmp_path):
-    """After each point but the last, seen one by one."""
-    writer = load(save(tmp_path / "writer.pth", "PredictionNetwork"), "cpu")
-    line = writer.write(max_steps=6, seed=1)
-    found, state = predict(writer.model, line).prediction[0].mean, None
-    assert found.shape == (6, 2)
-    for number, mean in enumerate(found):
-        point = (line.ink[number] - [8.0, 0.5, 0.0]) / [40.0, 35.0, 1.0]
-        with torch.no_grad():
-            output = writer.model(torch.tensor(point, dtype=torch.float32)[None, None], state=state)
-        state = output.state
-        torch.testing.assert_close(mean, output.prediction[0].mean[0], rtol=1e-4, atol=1e-5)
 
 
 def test_only_a_density_can_be_sharpened(tmp_path):

@@ -241,7 +241,7 @@ def test_what_a_network_has_to_be_called_and_to_return_is_said(tmp_path, data):
     with pytest.raises(ConfigFault, match="with `output`, the layer that `output_layer` makes"):
         made.dry_run(batch, output)
     made.forward_batch = lambda *_: (output, {})
-    with pytest.raises(ConfigFault, match=r"returns the Output of model\.generation\.networks"):
+    with pytest.raises(ConfigFault, match=r"returns the Output of model\.generation\.generators"):
         made.train()
 
 

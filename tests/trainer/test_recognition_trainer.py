@@ -126,7 +126,7 @@ def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_pat
     trainer = make(tmp_path, data, "attention", epochs=5, teacher_forcing_ratio=[1.0, 0.6])
     shares = []
     for _ in range(5):
-        shares.append(trainer.forced_share)
+        shares.append(trainer.epoch_forcing_ratio)
         trainer.state.end_epoch({}, trainer.progress)
     assert shares == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6])
 

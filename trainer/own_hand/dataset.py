@@ -1,9 +1,9 @@
-"""Lines of one person, for a network that learns to write, or to read, their hand.
+"""Lines of a person, for a network that learns to write, or to read, the person's hand.
 
-A trained network knows one unit and one sampling rate, and every character; seven lines of a person
-have other units and a third of the characters. So each line is brought level, to the network's
-x-height and to its distance from point to point, and an epoch has, besides these lines, many others
-that are composed of their characters.
+A trained network knows a single unit, a single sampling rate, and every character; seven lines of a
+person have other units and a third of the characters. So each line is brought level, to the
+network's x-height and to its distance from point to point, and an epoch has, besides these lines,
+many others that are composed of their characters.
 """
 
 import logging
@@ -41,48 +41,49 @@ from utils.ink import x_height
 log = logging.getLogger(__name__)
 
 FILE = "practice.npz"
-"""In the folder of a run: what its hand was fitted with, so that a resumed run has the same."""
+"""File in the folder of a run: the lines of its hand, so that a resumed run has the same."""
 HELD_OUT = 20
-"""Lines from which on every tenth is held out (assumed: of fewer all are needed to learn from)."""
+"""Lines from which on every tenth is held out (assumed: fewer are all needed to learn from)."""
 SHORT = 10
-"""Characters below which a line's own x-height is not measured; the hand's is taken (assumed)."""
+"""Characters below which a line gets the hand's median x-height, not its own (assumed)."""
 
 
 @dataclass(frozen=True)
 class HandLines(Loaded):
-    """The lines of a person in a network's units, and new ones in their hand."""
+    """The lines of a person in a network's units, and new lines in the person's hand."""
 
-    own: list[Sample] = field(kw_only=True)
+    recorded: list[Sample] = field(kw_only=True)
     """The lines of the person, each once."""
     held_out: list[Sample] = field(kw_only=True)
-    """Those of them that are not learned; none where there are too few to hold any out."""
+    """The recorded lines that are not learned; empty if all are needed."""
     new: list[Primer] = field(kw_only=True)
-    """What was composed."""
+    """The composed lines."""
     seed: int = field(kw_only=True)
-    """Of what was chosen and composed."""
-    told: Mapping[str, np.ndarray] = field(kw_only=True)
-    """What a network that is told its hand is told, see `HandEncoder`; nothing for others."""
+    """Of the choices and of the composed lines."""
+    hand_extras: Mapping[str, np.ndarray] = field(kw_only=True)
+    """The extras of a network that is told its hand, see `HandEncoder`; empty for others."""
 
 
 @dataclass(kw_only=True, eq=False)
 class HandDataset(BaseDataset):
     """Lines of one person in any format that `read_ink` reads.
 
-    Adapted to a network, they are those that can be used, and new lines composed in that hand.
+    Adapted to a network, the data are the lines that can be used, and new lines in that hand.
 
     Args:
         root: the file or the folder.
         x_height: x-height to which all lines are scaled, in units of the network; null
-            measures it in what the network writes.
-        step: mean distance from point to point within strokes, in the same units; null as before.
+            measures it in lines that the network writes.
+        step: mean distance from point to point within strokes, in the same units; null measures it
+            likewise.
         size: lines of the hand in an epoch at least: fewer are repeated, each time augmented anew.
         composed: new lines of an epoch, composed of the characters of the hand's lines.
         lent: lines that the network writes in the hand before the training: they lend the
             characters that the person did not write.
-        seed: chooses the lines that are held out, and those used of too many.
-        keep: names of lines, with commas between them, that are learned from even where what is
-            read of them is not their text.
-        network: with which a training begins that names none.
+        seed: chooses the lines that are held out, and the lines that are used of too many.
+        keep: names of lines, with commas between them, that are learned from even if they are
+            misread.
+        network: with which a training begins by default.
     """
 
     root: str
@@ -101,14 +102,14 @@ class HandDataset(BaseDataset):
         return [*filter(None, map(str.strip, self.keep.split(",")))]
 
     def licences(self) -> set[str | None]:
-        """Return none: a person's own lines bind nobody else."""
+        """Return an empty set: lines of the user bind nobody else."""
         return set()
 
     def usual_network(self) -> str | None:
         return self.network
 
     def load(self, splits: Collection[str] = SPLITS) -> HandLines:
-        """Return the lines in the units that the config says.
+        """Return the lines in the units of the config.
 
         Raises:
             DataError: as `recorded`.
@@ -126,14 +127,14 @@ class HandDataset(BaseDataset):
     ) -> tuple[HandLines, dict[str, float]]:
         """Choose the lines to learn from, measure the network's units, compose new lines.
 
-        A resumed run has the same as before: from the file beside its checkpoint, the units from
-        its config.
+        A resumed run takes the lines from the file beside its checkpoint, the units from its
+        config.
 
         Args and returns: see `BaseDataset`.
 
         Raises:
-            DataError: if too few lines can be used, with what is wrong with the others, or if the
-                file of a resumed run is missing or broken, or a line of it no longer there.
+            DataError: if too few lines can be used, naming faults of the others, or if the file of
+                a resumed run is missing or broken, or a line of that file no longer there.
             UserError: if the network neither writes texts nor reads.
         """
         samples = recorded(self.root, self.seed)
@@ -144,7 +145,7 @@ class HandDataset(BaseDataset):
             names, new, is_told, height, step = distributed.broadcast_object(
                 lambda: self._fitted(samples, alphabet, *networks(checkpoint, device))
             )
-        by_name = {one.name: one for one in samples}
+        by_name = {sample.name: sample for sample in samples}
         if lost := [name for name in names if name not in by_name]:
             raise DataError(
                 f"{self.root}: lines with which the run began are no longer there: {first_of(lost)}"
@@ -154,23 +155,23 @@ class HandDataset(BaseDataset):
         return lines, {"x_height": height, "step": step}
 
     def _fitted(
-        self, samples: Sequence[Sample], known: Alphabet | None, writer: Writer, reader: Reader
+        self, samples: Sequence[Sample], alphabet: Alphabet | None, writer: Writer, reader: Reader
     ) -> tuple[list[str], list[Primer], bool, float, float]:
         """Return the names of the lines to learn from, new lines, whether the writer is told the
         hand, x-height and step.
 
-        One of the two networks is the one that learns the hand.
+        Either the writer or the reader learns the hand.
         """
         with stage(READING):
-            samples = usable(self.root, samples, known, reader, self.kept)
+            samples = usable(self.root, samples, alphabet, reader, self.kept)
         unprimed = [ink for ink in writer.reference_lines if mean_step(ink) > 0]
         height = self.x_height or float(np.median([x_height(ink) for ink in unprimed]))
         step = self.step or float(np.median([mean_step(ink) for ink in unprimed]))
-        inks = to_network_units([(one.ink, one.text) for one in samples], height, step)
+        inks = to_network_units(samples, height, step)
         learned, _ = self.divided(len(samples))  # Held-out lines lend no letters.
-        own = [(inks[k], samples[k].text) for k in learned]
-        new = practice(own, known, writer, reader, self.lent, self.composed, self.seed)
-        return [one.name for one in samples], new, writer.is_told, height, step
+        lines = [(inks[k], samples[k].text) for k in learned]
+        new = practice(lines, alphabet, writer, reader, self.lent, self.composed, self.seed)
+        return [sample.name for sample in samples], new, writer.is_told, height, step
 
     def _lines(
         self,
@@ -182,45 +183,44 @@ class HandDataset(BaseDataset):
         *,
         is_told: bool,
     ) -> HandLines:
-        """Return the lines in the network's units: the person's, some of them again, new ones."""
-        inks = to_network_units([(one.ink, one.text) for one in samples], height, step)
-        places, extras = self.divided(len(inks)), {}
+        """Return the person's lines, repeated up to `size`, and new lines, in network units."""
+        inks = to_network_units(samples, height, step)
+        learned, held_out = self.divided(len(inks))
+        extras = {}
         if is_told:
-            hand = told(*described([inks[k] for k in places[0]]))
+            hand = told(*described([inks[k] for k in learned]))
             extras = {"hand": hand, "composed": np.zeros(1, np.float32)}
-        own = [
-            Sample(ink, one.text, one.name, extras=extras)
-            for ink, one in zip(inks, samples, strict=True)
+        recorded = [
+            Sample(ink, sample.text, sample.name, extras=extras)
+            for ink, sample in zip(inks, samples, strict=True)
         ]
-        learned, held_out = ([own[k] for k in part] for part in places)
-        # A repeated line has a place of its own, by which its augmentation is drawn.
-        repeated = islice(cycle(learned), max(self.size - len(learned), 0))
-        repeats = [line.of(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
-        composed = [
-            Sample(ink, text, f"composed-{n:05}", extras=extras)
-            for n, (ink, text) in enumerate(new)
-        ]
+        train = [recorded[k] for k in learned]
+        # A repeated line has another place, by which its augmentation is drawn.
+        repeated = list(islice(cycle(train), max(self.size - len(train), 0)))
+        train += [line.of(f"{line.name} (again, {n})") for n, line in enumerate(repeated)]
+        num_recorded = len(train)
+        for number, (ink, text) in enumerate(new):
+            train.append(Sample(ink, text, f"composed-{number:05}", extras=extras))
         # With too few lines to hold any out, the training lines are validated on.
-        judging = held_out or own
-        parts = {"train": [*learned, *repeats, *composed], "valid": judging, "test": judging}
+        judging = [recorded[k] for k in held_out] or recorded
+        parts = {"train": train, "valid": judging, "test": judging}
         held = "none is held out, as they are few"
         if held_out:
             held = f"{len(held_out)} lines are held out"
-        different = len(set("".join(one.text for one in own)) - {" "})
+        different = len(set("".join(sample.text for sample in recorded)) - {" "})
         return HandLines(
             {split: part for split, part in parts.items() if split in splits},
-            f"{self.root}: {len(own)} lines of a hand with {different} different characters\n"
-            f"  an epoch: {len(learned) + len(repeats)} lines of the hand and {len(new)} new ones "
-            f"in it; {held}",
-            own=own,
-            held_out=held_out,
+            f"{self.root}: {len(recorded)} lines of a hand with {different} different characters\n"
+            f"  an epoch: {num_recorded} lines of the hand and {len(new)} new ones in it; {held}",
+            recorded=recorded,
+            held_out=[recorded[k] for k in held_out],
             new=new,
             seed=self.seed,
-            told=extras,
+            hand_extras=extras,
         )
 
     def divided(self, count: int) -> tuple[list[int], list[int]]:
-        """Return the numbers of the lines, of so many, that are learned, and the held-out ones."""
+        """Return the numbers of the learned lines among `count`, and of the held-out lines."""
         order = np.random.default_rng(self.seed).permutation(count).tolist()
         held = count // 10 if count >= HELD_OUT else 0
         return sorted(order[held:]), sorted(order[:held])
@@ -229,8 +229,8 @@ class HandDataset(BaseDataset):
 def save_practice(
     path: Path, names: Sequence[str], new: Sequence[Primer], is_told: bool = False
 ) -> None:
-    """Save the names of the lines that are learned, new lines, and whether the hand is told, as
-    .npz, whole or not at all."""
+    """Save the names of the recorded lines, new lines, and whether the hand is told, as .npz,
+    atomically."""
     inks = [ink for ink, _ in new]
     arrays = {
         "names": np.array(names),
@@ -243,7 +243,7 @@ def save_practice(
 
 
 def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
-    """Load what `save_practice` saved.
+    """Load a file of `save_practice`.
 
     Raises:
         DataError: if the file is missing or broken.
@@ -252,9 +252,9 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
         with np.load(path, allow_pickle=False) as file:
             inks = np.split(file["points"], np.cumsum(file["lengths"]))[:-1]
             new = list(zip(inks, file["texts"].tolist(), strict=True))
-            is_told = "told" in file and bool(file["told"])  # of older runs none is
+            is_told = "told" in file and bool(file["told"])  # not in files of older runs
             return file["names"].tolist(), new, is_told
-    except Exception as error:  # np.load promises no particular kind
+    except Exception as error:  # np.load promises no particular kind of error
         raise DataError(
             f"{path}: the lines that the run composed cannot be read ({error}); "
             "start the training again"
@@ -275,23 +275,22 @@ def networks(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
     return network, load(usual_proofreader(network), str(device))
 
 
-def to_network_units(lines: Sequence[Primer], height: float, step: float) -> list[np.ndarray]:
+def to_network_units(lines: Sequence[Sample], height: float, step: float) -> list[np.ndarray]:
     """Return lines of a hand in the units of a network: level, smooth, of one size and density.
 
     Args:
         lines: in any unit, at any sampling rate.
-        height: the x-height that each gets, see `utils.ink.x_height`; a short line is scaled as
-            the median of the hand.
-        step: mean distance from point to point within strokes, over all lines: differences of
-            speed between them stay.
+        height: the new x-height, see `utils.ink.x_height`; a short line is scaled as the median
+            line of the hand.
+        step: the new mean distance from point to point within strokes, over all lines: differences
+            of speed between them stay.
     """
-
-    usual, level = float(np.median([x_height(ink) for ink, _ in lines])), []
-    for ink, text in lines:
-        ink = _changed(ink, RemoveSlips(), LevelBaseline())
-        own = x_height(ink) if len(text) >= SHORT else usual
-        level.append(ink * np.float32([height / own, height / own, 1]))
-    steps = [one for ink in level if (one := mean_step(ink)) > 0]
+    median, level = float(np.median([x_height(line.ink) for line in lines])), []
+    for line in lines:
+        ink = _changed(line.ink, RemoveSlips(), LevelBaseline())
+        scale = height / (x_height(ink) if len(line.text) >= SHORT else median)
+        level.append(ink * np.float32([scale, scale, 1]))
+    steps = [step_before for step_before in map(mean_step, level) if step_before > 0]
     # Smoothed at twice the density, which leaves corners their shape.
     period = min(max(step / 2 / float(np.median(steps)), 0.01), 100.0) if steps else 1.0
     dense, half = ResampleTime(period=period), ResampleTime(period=2.0)

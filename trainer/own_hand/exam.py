@@ -1,4 +1,4 @@
-"""Learning a hand: the trainers, and how legibly a network writes before and after."""
+"""Learning a hand: the trainers, and the network's legibility before and after."""
 
 import logging
 from abc import abstractmethod
@@ -28,30 +28,37 @@ from trainer.own_hand.stages import CHOOSING, EXAMINING, PRACTISING, stage
 from trainer.recognition_trainer import RecognitionTrainer
 from utils.checks import NOTHING, ConfigFault
 
-SAMPLING, CHECK_SEEDS = Sampling(bias=0.75), 3
-"""Of what is written before and after; seeds tried for a character that is not read at first."""
+SAMPLING = Sampling(bias=0.75)
+"""How the lines of the exam are written."""
+CHECK_SEEDS = 3
+"""Seeds that are tried for a character that is not read at first (assumed)."""
 CHECK_LINES = 20
-"""Lines of the hand that are written before and after."""
-SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.2)
-"""Of what was learned, tried in turn: weights interpolated from the former ones to the learned ones
-keep most of what either can do (Wortsman et al., "Robust fine-tuning of zero-shot models",
+"""Lines of the hand that are written before and after (assumed)."""
+FRACTIONS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.2)
+"""Fractions of the learned change that are tried in turn: interpolated weights keep most abilities
+of the former and of the learned network (Wortsman et al., "Robust fine-tuning of zero-shot models",
 2022)."""
-MIN_RELATIVE_SHARE = 0.75
-"""Part of the largest legible share, below which no share is tried for the sake of a letter: with
-half of what was learned little of the hand is left (measured, lab notebook: learning a hand)."""
-MAX_CER_RATIO, MAX_CER_INCREASE = 1.1, 0.01
-"""A network is legible up to this ratio of its character error rate to that before, plus this: of
-some 800 characters, so few say little."""
+MIN_RELATIVE_FRACTION = 0.75
+"""Part of the largest legible fraction, below which no fraction is tried for the sake of a letter:
+with half of the learned change little of the hand is left (measured, lab notebook: learning a
+hand)."""
+MAX_CER_RATIO = 1.1
+"""Largest ratio of a legible network's character error rate to the rate before (assumed)."""
+MAX_CER_INCREASE = 0.01
+"""Increase beyond that ratio that still counts as legible (assumed: 8 of some 800 characters)."""
 DISCARDED_CER_INCREASE = 0.1
 """Increase of the character error rate from which a training is not worth keeping (assumed)."""
 SAMPLE = "hand.json"
-"""In the folder of a run, beside `HAND_FILE`: a line of the hand."""
+"""File in the folder of a run, beside `HAND_FILE`: a line of the hand."""
 STYLE_LENGTH = 25
-"""Characters of the line that a network is primed with, as nearly as there is one (assumed)."""
-PRIMERS_READ, PRIMERS_TRIED, PRIMER_TEXTS = 12, 4, 10
-"""Lines near that length that are read; the best read of them, which are tried as primers; and the
-texts written with each (assumed: of the lines of one person, first tries are misread in 5 to
-17 %)."""
+"""Characters of the ideal primer (assumed)."""
+PRIMERS_READ = 12
+"""Lines near that length that are read (assumed)."""
+PRIMERS_TRIED = 4
+"""Best read of these lines, which are tried as primers (assumed: with lines of one person, first
+tries are misread in 5 to 17 %)."""
+PRIMER_TEXTS = 10
+"""Texts that are written with each of these primers (assumed)."""
 
 State = Mapping[str, torch.Tensor]
 Extras = Mapping[str, np.ndarray]
@@ -60,7 +67,7 @@ log = logging.getLogger(__name__)
 
 
 class _HandTrainer(BaseTrainer):
-    """Trains on the lines of a `HandDataset`, and keeps what they were fitted with."""
+    """Trains on the lines of a `HandDataset`, and saves the choice and the new lines."""
 
     @property
     def lines(self) -> HandLines:
@@ -76,8 +83,9 @@ class _HandTrainer(BaseTrainer):
 
     def on_start(self) -> None:
         # So that a resumed run has the same lines.
-        names = [line.name for line in self.lines.own]
-        save_practice(self.run.models / FILE, names, self.lines.new, bool(self.lines.told))
+        lines = self.lines
+        names = [line.name for line in lines.recorded]
+        save_practice(self.run.models / FILE, names, lines.new, bool(lines.hand_extras))
 
     def progress_bar(self, total: int | None) -> "tqdm[Any]":
         return stage(PRACTISING, total * self.epochs, self.progress.step)
@@ -89,18 +97,18 @@ class _HandTrainer(BaseTrainer):
 
     @abstractmethod
     def compare(self, writer: Writer, reader: Reader) -> bool:
-        """Compare the network with the one that the run began with, and log what was learned.
+        """Compare the network with the network that the run began with, and log the result.
 
         Args:
-            writer, reader: the network that the run began with, and a pretrained one.
+            writer, reader: the network that the run began with, and a pretrained network.
 
         Returns:
-            True if the log says how to use what was learned.
+            True if the log says how to use the learned hand.
         """
 
 
 class OwnHandReaderTrainer(_HandTrainer, RecognitionTrainer):
-    """Trains a recogniser on the lines of a `HandDataset`, and says how it then reads them.
+    """Trains a recogniser on the lines of a `HandDataset`, and logs error rates before and after.
 
     Args: see `RecognitionTrainer`.
     """
@@ -121,25 +129,26 @@ class OwnHandReaderTrainer(_HandTrainer, RecognitionTrainer):
 class OwnHandTrainer(_HandTrainer, GenerationTrainer):
     """Trains a network that writes on the lines of a `HandDataset`, and examines it in the end.
 
-    If it forgot little, it becomes `HAND_FILE` and `SAMPLE` in the run's folder: the network,
-    small, and a line of the hand to prime it with, in the network's units.
+    If the network forgot little, it is saved in the run's folder as `HAND_FILE`, small, and a line
+    of the hand as `SAMPLE`, to prime the network with, in its units.
 
     Args: see `GenerationTrainer`.
     """
 
     def compare(self, writer: Writer, reader: Reader) -> bool:
-        # Not the best epoch by a few held-out lines: the last, of a lower rate, writes better.
+        # The last epoch, of a lower learning rate, writes better than the best epoch by a few
+        # held-out lines.
         last, checkpoint = newest_checkpoint(self.run.models)
         learned, seed = load(last, str(self.device)), self.lines.seed
         folder = last.parent
-        own = [(line.ink, line.text) for line in self.lines.own]
-        hand = self.lines.told
-        sample = own[best_sample(learned, reader, own, seed, hand)]
+        lines = [(line.ink, line.text) for line in self.lines.recorded]
+        hand = self.lines.hand_extras
+        sample = lines[best_sample(learned, reader, lines, seed, hand)]
         exam = Exam(learned, reader, sample, seed, hand)
-        # What the training added, as the end of a sequence, is as it was learned.
+        # Weights that the training added, as for the end of a sequence, stay as learned.
         vocab_size, new = len(writer.model.alphabet), checkpoint["state_dict"]
         old = learned.model.extend_state_dict(writer.model.state_dict(), vocab_size)
-        share, increase = legible_share(exam, writer, learned, old, new)
+        fraction, increase = legible_fraction(exam, writer, learned, old, new)
         if increase > DISCARDED_CER_INCREASE:
             log.warning(
                 "the network forgets how to write: %s is still as it was, use that; fewer epochs "
@@ -147,76 +156,72 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
                 writer.path,
             )
             return False
-        content = checkpoint | {"state_dict": interpolated(old, new, share)}
+        content = checkpoint | {"state_dict": interpolated(old, new, fraction)}
         save_checkpoint(folder / HAND_FILE, to_share(content))
-        numbers, _ = described([ink for ink, _ in own])
+        numbers, _ = described([ink for ink, _ in lines])
         write_style(folder / SAMPLE, *sample, self.run.run_id, numbers.tolist())
-        if share < 1:
-            log.info("%.0f %% of what was learned is kept, so that it stays legible", 100 * share)
+        if fraction < 1:
+            kept = f"{100 * fraction:.0f} % of what was learned is kept"
+            log.info("%s, so that it stays legible", kept)
             log.info("%s has all of it: more like the hand, and less legible", last)
         log.info("the hand: %s, and a line of it: %s", folder / HAND_FILE, folder / SAMPLE)
         log.info("to write in it: python experiments.py page FILE -r %s", folder)
         return True
 
 
-def legible_share(
+def legible_fraction(
     exam: "Exam", former: Writer, learned: Writer, old: State, new: State
 ) -> tuple[float, float]:
-    """Return the share of what was learned to keep, and the increase of the error rate with it.
+    """Return the fraction of the learned change to keep, and the resulting rise of the error rate.
 
     Args:
         exam: of `former` and `learned`, whose weights are changed.
-        old, new: the weights between which the share interpolates.
+        old, new: the weights between which the fraction interpolates.
     """
     read_before, _, cer_before = exam.score(former)
-    found, least = [], 0.0
-    for share in stage(EXAMINING, items=SHARES):
-        if share < least:
+    best, best_cer, best_rank, least = 1.0, 0.0, (2, 0.0), 0.0
+    for fraction in stage(EXAMINING, items=FRACTIONS):
+        if fraction < least:
             break
-        learned.model.load_state_dict(interpolated(old, new, share))
+        learned.model.load_state_dict(interpolated(old, new, fraction))
         _, lost, cer = exam.score(learned, read_before)
-        letters = sum(map(str.islower, lost))  # without one of these no page is legible
+        letters = sum(map(str.islower, lost))  # No page is legible without any of these.
         legible = cer <= MAX_CER_RATIO * cer_before + MAX_CER_INCREASE
-        found.append(((0, letters, -share) if legible else (1, cer, -share), share, cer))
+        # Without a legible network, which a hand that is hard to read may have, the best read.
+        rank = (0, letters) if legible else (1, cer)
+        if rank < best_rank:
+            best, best_cer, best_rank = fraction, cer, rank
+        needed = f"; no longer read, so that more lines with them are needed: {' '.join(lost)}"
         log.info(
             "with %.0f %% of what was learned %.1f %% of the characters are misread, "
             "%.1f %% before%s",
-            100 * share,
-            100 * cer,
-            100 * cer_before,
-            f"; no longer read, so that more lines with them are needed: {' '.join(lost)}"
-            if lost
-            else "",
+            *(100 * fraction, 100 * cer, 100 * cer_before, needed if lost else ""),
         )
         if legible and not letters:
             break
         if legible:
-            least = max(least, MIN_RELATIVE_SHARE * share)
-    _, share, cer = min(found)  # Where none is legible, the hand may be harder to read.
-    return share, cer - cer_before
+            least = max(least, MIN_RELATIVE_FRACTION * fraction)
+    return best, best_cer - cer_before
 
 
-def interpolated(old: State, new: State, share: float) -> dict[str, torch.Tensor]:
-    """Interpolate from the old weights (a share of 0) to the new ones (1)."""
-    return {
-        name: old[name].to(weight).lerp(weight, share) if weight.is_floating_point() else weight
-        for name, weight in new.items()
-    }
+def interpolated(old: State, new: State, fraction: float) -> dict[str, torch.Tensor]:
+    """Interpolate from the old weights (a fraction of 0) to the new weights (1)."""
+    weights = dict(new)
+    for name, weight in new.items():
+        if weight.is_floating_point():
+            weights[name] = old[name].to(weight).lerp(weight, fraction)
+    return weights
 
 
 def best_sample(
-    network: Writer,
-    reader: Reader,
-    lines: Sequence[Primer],
-    seed: int,
-    hand: Extras = NOTHING,
+    network: Writer, reader: Reader, lines: Sequence[Primer], seed: int, hand: Extras = NOTHING
 ) -> int:
-    """Return the number of the line with which a network is best primed: of usual length, legible,
-    and such that what it then writes is legible, too, unless it is told the `hand`."""
+    """Return the number of the best primer among lines of a hand: of usual length, legible, and,
+    unless the network is told the `hand`, such that its continuations are legible."""
     near = sorted(range(len(lines)), key=lambda k: abs(len(lines[k][1]) - STYLE_LENGTH))
     near = near[:PRIMERS_READ]
     hypotheses = reader.read_lines([lines[k][0] for k in near])
-    cer = {k: error_rate(lines[k][1], one) for k, one in zip(near, hypotheses, strict=True)}
+    cer = {k: error_rate(lines[k][1], text) for k, text in zip(near, hypotheses, strict=True)}
     if hand:
         return min(near, key=cer.get)
     texts = sample_texts(PRIMER_TEXTS, network.model.alphabet, seed + 2)
@@ -237,37 +242,41 @@ def misread(reader: Reader, lines: Sequence[Primer]) -> float:
 
 
 class Exam:
-    """What a network writes before and after it learned a hand: lines that continue a sample of it.
+    """An exam of a network before and after it learned a hand: lines that continue a sample.
 
     Args:
-        network: the one that learned.
-        reader: the recogniser that reads what is written.
+        network: the network that learned.
+        reader: the recogniser that reads the lines.
         sample: a line of the hand.
-        seed: of what was learned; the texts are other ones.
-        hand: what the network is told of the hand, instead of going on from the sample.
+        seed: of the learned lines, whose texts are avoided.
+        hand: extras of a network that is told the hand, instead of continuing the sample.
     """
 
     def __init__(
         self, network: Writer, reader: Reader, sample: Primer, seed: int, hand: Extras = NOTHING
     ) -> None:
         alphabet = network.model.alphabet
-        known = {one: text for one, text in corpus.CARRIERS.items() if not alphabet.unknown(text)}
-        self.characters = known  # Those of ASCII that it knows, and a word or two with each.
+        # The ASCII characters that the network knows, and a word or two with each.
+        self.characters = {
+            character: text
+            for character, text in corpus.CARRIERS.items()
+            if not alphabet.unknown(text)
+        }
         self.texts = sample_texts(CHECK_LINES, alphabet, seed + 1)
         self.sample, self.reader, self.hand = sample, reader, hand
 
     def score(
         self, network: Writer, read_before: Collection[str] = ()
     ) -> tuple[set[str], list[str], float]:
-        """Return what is read of what a network writes.
+        """Return how legibly a network writes.
 
         Args:
-            network: either of the two.
+            network: the learned or the former network.
             read_before: characters that were read before.
 
         Returns:
-            the characters that are read; those of `read_before` that are read with none of
-            `CHECK_SEEDS` seeds; and the character error rate of all texts.
+            the characters that are read; the characters of `read_before` that are read with none
+            of `CHECK_SEEDS` seeds; and the character error rate of all texts.
         """
         primer, sampling = None, replace(SAMPLING, extras=self.hand)
         if not self.hand:
@@ -280,17 +289,17 @@ class Exam:
 
         texts = [*self.characters.values(), *self.texts]
         seeds = [0] * len(self.characters) + list(range(len(self.texts)))
-        found = hypotheses(texts, seeds)
-        legible = self._legible(self.characters, found)
-        lost = [one for one in self.characters if one in read_before and one not in legible]
+        first = hypotheses(texts, seeds)
+        legible = self._legible(self.characters, first)
+        lost = [c for c in self.characters if c in read_before and c not in legible]
         for seed in range(1, CHECK_SEEDS):
             if lost:
-                again = hypotheses([self.characters[one] for one in lost], [seed] * len(lost))
-                found_again = self._legible(lost, again)
-                lost = [one for one in lost if one not in found_again]
-        return legible, lost, rates(zip(texts, found, strict=True))["cer"]
+                again = hypotheses([self.characters[c] for c in lost], [seed] * len(lost))
+                read = self._legible(lost, again)
+                lost = [character for character in lost if character not in read]
+        return legible, lost, rates(zip(texts, first, strict=True))["cer"]
 
     def _legible(self, characters: Iterable[str], hypotheses: Sequence[str]) -> set[str]:
-        """Return those characters that are read in the hypotheses of their texts."""
-        tried = zip(characters, hypotheses, strict=False)
-        return {one for one, hypothesis in tried if is_read(one, self.characters[one], hypothesis)}
+        """Return the characters that are read in the hypotheses of their texts."""
+        pairs = zip(characters, hypotheses, strict=False)
+        return {c for c, hypothesis in pairs if is_read(c, self.characters[c], hypothesis)}

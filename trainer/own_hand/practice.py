@@ -34,23 +34,24 @@ from utils.batches import BATCH_SIZE
 log = logging.getLogger(__name__)
 
 PRIMERS = 4
-"""Lines of the hand that those of the network continue (assumed)."""
+"""Lines of the hand that the network continues (assumed)."""
 SAMPLING = Sampling(bias=0.5)
-"""Of the lines that the network writes: varied, and legible enough."""
+"""How the network writes these lines: varied, and legible enough (assumed)."""
 MAX_CER = 0.1
-"""Character error rate up to which such a line is used (assumed: the recogniser errs)."""
+"""Largest character error rate of a written line that is used (assumed: the recogniser errs)."""
 MAX_COMPOSED_CER = 0.05
-"""The same of a composed line (assumed: a letter that looks like another one is in many)."""
+"""Largest character error rate of a composed line that is used (assumed: an ambiguous letter of the
+hand is in many lines)."""
 CANDIDATES_PER_LINE = 3
-"""Lines that are composed at most for each that is kept."""
+"""Lines that are composed at most for each line that is kept (assumed)."""
 CONTINUE_EVERY = 4
-"""One of so many composed lines begins with a line of the person: otherwise the network forgets how
-to continue a primer (measured, lab notebook: learning a hand)."""
+"""Every fourth composed line begins with a line of the person: otherwise the network forgets how to
+continue a primer (measured, lab notebook: learning a hand)."""
 
 
 def practice(
     lines: Sequence[Primer],
-    known: Collection[str] | None,
+    alphabet: Collection[str] | None,
     writer: Writer,
     reader: Reader,
     lent: int,
@@ -59,65 +60,65 @@ def practice(
 ) -> list[Primer]:
     """Return new lines in a hand, and their texts.
 
-    Where nothing can be cut out of the lines, as in capitals alone, these are lines that the
-    network writes in the hand.
+    If no characters can be cut out of the lines, as of lines in capitals alone, the new lines are
+    those that the network writes in the hand.
 
     Args:
         lines: of the hand, in the units of `writer`.
-        known: characters that the network that learns knows; None if it takes no text.
-        writer: the network that learns, or, if that reads, one that writes.
+        alphabet: of the network that learns; None if it takes no text.
+        writer: the network that learns, or, if that reads, a network that writes.
         reader: the recogniser that finds misread lines.
         lent: lines that `writer` writes to lend characters that the hand lacks.
         count: of the new lines.
         seed: of texts and pieces.
     """
-    alphabet = writer.model.alphabet  # A reader may know more.
-    primers = [line for line in lines if not alphabet.unknown(line[1])]
+    writable = writer.model.alphabet  # A reader may know more characters.
+    primers = [line for line in lines if not writable.unknown(line[1])]
     primers.sort(key=lambda line: len(line[0]))
     primers = primers[: max(min(PRIMERS, len(lines) // 2), 1)]
-    characters = [one for one in alphabet.characters if known is None or one in known]
+    characters = [c for c in writable.characters if alphabet is None or c in alphabet]
     inks = [ink for ink, _ in lines]
     extras = {"hand": told(*described(inks))} if writer.is_told else {}
     sampling = replace(SAMPLING, extras=extras)
     borrowed = written(writer, reader, primers, characters, lent, seed, sampling)
-    own, others = cut(writer, reader, lines), cut(writer, reader, borrowed)
-    more = composed(own, others, reader, characters, count, seed)
-    log.info("%d lines are composed, as far as they can be read", len(more))
-    return more or borrowed
+    person, network = cut(writer, reader, lines), cut(writer, reader, borrowed)
+    new = composed(person, network, reader, characters, count, seed)
+    log.info("%d lines are composed, as far as they can be read", len(new))
+    return new or borrowed
 
 
-def sample_texts(count: int, known: Collection[str], seed: int) -> list[str]:
-    """Return texts of the training split: sentences, other everyday texts, and one in five with
-    characters of all sorts beside each other. Characters that are not known are left out."""
-    draws, found = corpus.Draws(np.random.default_rng(seed)), []
-    while len(found) < count:
-        kind = len(found) % 5
+def sample_texts(count: int, alphabet: Collection[str], seed: int) -> list[str]:
+    """Return texts of the training split: sentences, other everyday texts, and every fifth with
+    characters of all sorts beside each other. Characters outside the alphabet are left out."""
+    draws, texts = corpus.Draws(np.random.default_rng(seed)), []
+    while len(texts) < count:
+        kind = len(texts) % 5
         if kind == 4:
             text = characters(draws)
         elif kind % 2:
             text = everyday(draws)
         else:
             text = corpus.line(draws, 0, 10, 40, 0.0)
-        text = "".join(one for one in text if one in known).strip()
+        text = "".join(character for character in text if character in alphabet).strip()
         if text:
-            found.append(text)
-    return found
+            texts.append(text)
+    return texts
 
 
 def written(
     writer: Writer,
     reader: Reader,
     primers: Sequence[Primer],
-    known: Collection[str],
+    alphabet: Collection[str],
     count: int,
     seed: int,
     sampling: Sampling = SAMPLING,
 ) -> list[Primer]:
     """Return lines, and their texts, that a network writes in the hand of the primers in turn.
 
-    Misread ones are left out; every other one is returned together with its primer.
+    Misread lines are left out; every other line is returned together with its primer.
     """
-    texts, found = sample_texts(count, known, seed), []
+    texts, written_lines = sample_texts(count, alphabet, seed), []
     for number, primer in enumerate(stage(WRITING, items=primers[:count])):
         part = slice(number, None, len(primers))
         seeds = range(seed, seed + count)[part]
@@ -126,70 +127,71 @@ def written(
         for line, text, hypothesis in zip(lines, texts[part], hypotheses, strict=True):
             allowed = max(1.0, MAX_CER * len(text))
             if line.ended and error_counts(text, hypothesis).character_errors <= allowed:
-                continued = len(found) % 2
-                found.append((line.ink, line.text) if continued else (line.written, text))
-    return found
+                with_primer = len(written_lines) % 2
+                pair = (line.ink, line.text) if with_primer else (line.written, text)
+                written_lines.append(pair)
+    return written_lines
 
 
 def cut(aligner: Writer, reader: Reader, lines: Sequence[Primer]) -> list[CutLine]:
-    """Return lines cut into characters; those are left out that cannot be measured.
+    """Return lines cut into characters, without lines that cannot be measured.
 
     Args:
         aligner: a network with a text, whose window aligns the characters.
-        reader: the recogniser that finds which of them can be read.
+        reader: the recogniser that tells which characters can be read.
         lines: in the units of the aligner.
     """
     unknown = aligner.model.alphabet.unknown
     pairs = [(ink, nfc(text)) for ink, text in lines if not unknown(text) and len(ink) > len(text)]
     inks, texts = [ink for ink, _ in pairs], [text for _, text in pairs]
     counts, hypotheses = align(aligner.model, inks, texts), reader.read_lines(inks)
-    found = []
+    cut_lines = []
     for ink, text, count, hypothesis in zip(inks, texts, counts, hypotheses, strict=True):
         read = read_in_place(text, hypothesis)
         line = measured(ink, text, AlignedLine(count, read, np.zeros_like(read), 0))
         if line is not None:
-            found.append(line)
-    verify_pieces([BankHand(found)], reader.read_lines)
-    return found
+            cut_lines.append(line)
+    verify_pieces([BankHand(cut_lines)], reader.read_lines)
+    return cut_lines
 
 
 def composed(
-    own: Sequence[CutLine],
-    lent: Sequence[CutLine],
+    person: Sequence[CutLine],
+    network: Sequence[CutLine],
     reader: Reader,
-    known: Collection[str],
+    alphabet: Collection[str],
     count: int,
     seed: int,
 ) -> list[Primer]:
-    """Return new lines of the characters of `own`, and of those that it lacks from `lent`.
+    """Return new lines of a person's characters, and of a network's where the person's are missing.
 
-    They are fewer than `count` where too many are misread, and none without lines of the hand.
+    There are fewer than `count` if many are misread, and none without lines of the person.
     """
-    if not own or not count:
+    if not person or not count:
         return []
-    hand = BankHand(list(own))
+    hand = BankHand(list(person))
     scale = np.array([hand.height, hand.height, 1.0])
-    hands = {"own": hand} | ({"lent": BankHand(list(lent))} if lent else {})
-    bank, found = Bank(hands, Drawer(), scarce=1), []
-    texts = sample_texts(CANDIDATES_PER_LINE * count, known, seed)
+    hands = {"own": hand} | ({"lent": BankHand(list(network))} if network else {})
+    bank, lines = Bank(hands, Drawer(), scarce=1), []
+    texts = sample_texts(CANDIDATES_PER_LINE * count, alphabet, seed)
     with stage(COMPOSING, count) as bar:
         for first in range(0, len(texts), BATCH_SIZE):
-            made = []
+            candidates = []
             for number, text in enumerate(texts[first : first + BATCH_SIZE], first):
                 path = bank.write(text, "own", np.random.default_rng([seed, number]))
                 if path is not None:
-                    made.append((number, text, path))
-            kept = len(found)
-            hypotheses = reader.read_lines([to_ink(path * scale) for *_, path in made])
-            for (number, text, path), hypothesis in zip(made, hypotheses, strict=True):
+                    candidates.append((number, text, path))
+            before = len(lines)
+            hypotheses = reader.read_lines([to_ink(path * scale) for *_, path in candidates])
+            for (number, text, path), hypothesis in zip(candidates, hypotheses, strict=True):
                 if error_counts(text, hypothesis).character_errors > MAX_COMPOSED_CER * len(text):
                     continue
                 if number % CONTINUE_EVERY == 0:
-                    before = own[number // CONTINUE_EVERY % len(own)]
-                    path = side_by_side([before.path, path], float(np.median(hand.word_gaps)))
-                    text = f"{before.text} {text}"
-                found.append((to_ink(path * scale), text))
-            bar.update(min(len(found), count) - min(kept, count))
-            if len(found) >= count:
+                    primer = person[number // CONTINUE_EVERY % len(person)]
+                    path = side_by_side([primer.path, path], float(np.median(hand.word_gaps)))
+                    text = f"{primer.text} {text}"
+                lines.append((to_ink(path * scale), text))
+            bar.update(min(len(lines), count) - min(before, count))
+            if len(lines) >= count:
                 break
-    return found[:count]
+    return lines[:count]

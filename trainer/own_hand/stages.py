@@ -1,4 +1,4 @@
-"""Learning a hand on one bar: what is done, and how long all of it will still take."""
+"""The progress bar of learning a hand, with the time that all stages still take."""
 
 import logging
 from collections.abc import Sequence
@@ -10,9 +10,12 @@ from base import distributed
 
 log = logging.getLogger(__name__)
 
-READING, WRITING = "reading your lines", "writing the letters that they lack"
-COMPOSING, PRACTISING = "composing new lines of your letters", "practising"
-CHOOSING, EXAMINING = "choosing a line to begin with", "comparing what it writes with before"
+READING = "reading your lines"
+WRITING = "writing the letters that they lack"
+COMPOSING = "composing new lines of your letters"
+PRACTISING = "practising"
+CHOOSING = "choosing a line to begin with"
+EXAMINING = "comparing what it writes with before"
 STAGES = {
     READING: 2.0,
     WRITING: 10.0,
@@ -21,27 +24,26 @@ STAGES = {
     CHOOSING: 12.0,
     EXAMINING: 12.0,
 }
-"""What is done, in order, and for how many seconds of one core (measured, lab notebook: learning a
-hand)."""
+"""The stages in order, and their seconds on one core (measured, lab notebook: learning a hand)."""
 
 
 def stage(
     name: str, steps: int = 1, done: int = 0, items: Sequence[Any] | None = None
 ) -> "tqdm[Any]":
-    """Return the bar over all stages where one of them begins, or goes on.
+    """Return the bar over all stages, at the beginning of a stage or within it.
 
     Args:
         name: of the stage.
-        steps: by which it is counted.
-        done: how many of them are done.
-        items: of which each is a step, to go through; None if the caller counts.
+        steps: number of steps of the stage.
+        done: number of steps that are done.
+        items: to iterate over, each a step; None if the caller counts.
     """
     steps = max(len(items), 1) if items is not None else steps
     names = [*STAGES]
     if not done:
         log.info("%d of %d: %s", names.index(name) + 1, len(names), name)
     step = STAGES[name] / steps
-    before = sum(STAGES[one] for one in names[: names.index(name)])
+    before = sum([*STAGES.values()][: names.index(name)])
     return distributed.bar(
         items,
         name,

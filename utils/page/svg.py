@@ -9,12 +9,7 @@ from utils.page.layers import curves, layers
 from utils.page.page import Row, Sheet, decimal
 
 
-def to_svg(
-    page: Sheet,
-    title: str = "",
-    *,
-    description: str = "",
-) -> str:
+def to_svg(page: Sheet, title: str = "", *, description: str = "") -> str:
     """Return the text of an SVG of a page, in millimetres.
 
     Every pen is a layer (of Inkscape, by which the programs of the AxiDraw and vpype know them as

@@ -1,11 +1,11 @@
 """Compilation of the kernels on first use, by the machine's C compiler.
 
-The first of $CC, cc, gcc and clang that compiles them is used, with the options in
-$ONLINE_HANDWRITING_CFLAGS last. The result is kept in $XDG_CACHE_HOME/online-handwriting/kernels
-(in ~/.cache if that is not set, in a temporary folder if others could write there), under a name
-made of the sources, their headers, the compiler with all options, the processor, and a checksum.
-Without a compiler, or with the environment variable ONLINE_HANDWRITING_KERNELS set to 0 (it turns
-off the Triton kernels of `fused` as well), everything runs in plain torch operations, slower.
+The compiler is the first of $CC, cc, gcc and clang that works, with the options in
+$ONLINE_HANDWRITING_CFLAGS last. $XDG_CACHE_HOME/online-handwriting/kernels keeps the result (in
+~/.cache by default, in a temporary folder if others could write there), under a name made of the
+sources, their headers, the compiler with all options, the processor, and a checksum. Without a
+compiler, or with ONLINE_HANDWRITING_KERNELS=0 (which turns off the Triton kernels of `fused` as
+well), plain torch operations replace the kernels, slower.
 """
 
 import contextlib
@@ -27,28 +27,24 @@ from utils.files import remove_temporary, user_cache
 
 SWITCH = "ONLINE_HANDWRITING_KERNELS"
 """Environment variable; 0 turns the kernels off."""
-
 MORE_FLAGS = "ONLINE_HANDWRITING_CFLAGS"
 """Environment variable; further options for the compiler, between blanks. With -fsanitize the
 sanitizers' library must be loaded first: see tests/sanitize.py."""
-
 FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared")
 OPTIONAL_FLAGS: Sequence[tuple[str, ...]] = list(
     itertools.product(("-march=native", "-mcpu=native", "-fPIC"), ("-fopenmp", "-fPIC"))
 )
-"""Tried in this order: not every compiler knows all of them. -fPIC, which is given anyway, stands
-for none. Without OpenMP one core does all."""
-
+"""Combinations tried in this order, as not every compiler knows all options. -fPIC, which is always
+set, stands for no option. Without OpenMP a single core computes."""
 TIMEOUT = 120.0
 """Seconds for one attempt to compile (assumed; measured: 1.8 with GCC 12)."""
-
 log = logging.getLogger(__name__)
 
 
 def _compilers() -> list[list[str]]:
     """Return the commands of the C compilers found."""
-    wanted = [one.split() for one in (os.environ.get("CC", ""), "cc", "gcc", "clang")]
-    return [command for command in wanted if command and shutil.which(command[0])]
+    commands = [name.split() for name in (os.environ.get("CC", ""), "cc", "gcc", "clang")]
+    return [command for command in commands if command and shutil.which(command[0])]
 
 
 def _processor() -> str:
@@ -61,16 +57,16 @@ def _processor() -> str:
 
 
 def _is_private(path: Path) -> bool:
-    """Return whether nobody but the user can write a file or folder, or exchange one above it."""
-    status, above = path.stat(), [one.stat() for one in path.resolve().parents]
-    shared = status.st_mode & 0o022 or any(one.st_mode & 0o1002 == 0o002 for one in above)
+    """Return whether only the user can write a file or folder, or exchange a folder above it."""
+    status, above = path.stat(), [parent.stat() for parent in path.resolve().parents]
+    is_open = status.st_mode & 0o022 or any(up.st_mode & 0o1002 == 0o002 for up in above)
     owners = {status.st_uid, above[0].st_uid}
-    return os.name == "nt" or (owners == {os.getuid()} and not shared)
+    return os.name == "nt" or (owners == {os.getuid()} and not is_open)
 
 
 def _cache(stack: contextlib.ExitStack) -> Path:
-    """Return the folder for compiled files, locked until `stack` ends; a temporary one that `stack`
-    removes if none can be kept, or if others could write there: what is in it is run."""
+    """Return the folder for compiled files, locked until `stack` ends; a temporary folder if no
+    file can be kept, or if others could write there: the files are run."""
     folder = user_cache() / "kernels"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

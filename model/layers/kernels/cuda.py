@@ -1,16 +1,15 @@
 """An LSTM layer, with or without a window over a text, on CUDA without launch overhead.
 
 A step of the layer is a few small operations, which Python would launch more slowly than the device
-executes them. So the steps, forward and backward, are taken CHUNK at a time by the functions of a
-`loop.Loop`. Each is captured once as a CUDA graph for every combination of sizes, and replayed for
-every chunk of a sequence, between copies of the chunk into the buffers and of the results out of
-them. The last, partial, chunk is padded with old contents, whose results are ignored. The weights'
-gradients are gathered over all steps into one product outside.
+executes them. So the functions of a `loop.Loop` take CHUNK steps at a time, forward and backward.
+Each function is captured once as a CUDA graph for every combination of sizes, and replayed for
+every chunk, between copies of the chunk into the buffers and of the results out of them. A last,
+partial chunk is padded with old contents, whose results are ignored. The weights' gradients are
+gathered over all steps into one product outside.
 
-ONLINE_HANDWRITING_GRAPHS=0 turns all of this off, and the loops of torch operations in
-`model.layers` take its place, as they do when a graph cannot be recorded (the log says so once).
-ONLINE_HANDWRITING_KERNELS=0 turns off only the Triton kernels. Calls are to be on one stream of a
-device, as they are in training. Where this has been run: lab notebook, CUDA graphs.
+With ONLINE_HANDWRITING_GRAPHS=0, or if a graph cannot be recorded (the log says so once), the loops
+of torch operations in `model.layers` run instead. ONLINE_HANDWRITING_KERNELS=0 turns off only the
+Triton kernels. Calls must be on one stream of a device. Where this ran: lab notebook, CUDA graphs.
 
 Shapes: T steps of a sequence, and those of `loop`.
 """
@@ -26,31 +25,27 @@ from torch import Tensor
 
 from base.device import layers_are_plain
 from model.layers.kernels.build import SWITCH as KERNELS_SWITCH
-from model.layers.kernels.library import Results, refuse_second_derivative
-from model.layers.kernels.loop import CHUNK, PLACES, Loop, Sizes, TorchSteps, Window, align
+from model.layers.kernels.library import Results, refuse_second_derivative, round_up
+from model.layers.kernels.loop import CHUNK, PLACES, Loop, Sizes, TorchSteps, Window
 
 SWITCH = "ONLINE_HANDWRITING_GRAPHS"
 """Environment variable; 0 turns graphs off."""
-
 LEAST = 8
 """A sequence of fewer steps is not worth the replay of a whole chunk (assumed)."""
-
 KEPT = 32
-"""Loops that are kept, those used last (assumed: batches of two sizes, in training and validation,
-and texts of up to 250 characters; 10 to 20 MB each with 32 lines and 400 cells)."""
-
+"""Most loops that are kept (assumed: batches of two sizes, in training and validation, and texts of
+up to 250 characters; 10 to 20 MB each with 32 lines and 400 cells)."""
 log = logging.getLogger(__name__)
 
 
 _streams: dict[torch.device, torch.cuda.Stream] = {}
-"""On which graphs are recorded, one for each device, so that libraries set up their workspaces
-there once."""
+"""The stream of each device on which graphs are recorded: libraries set up workspaces once."""
 
 
-def record(function: Callable[[], None], warm_up: Callable[[], None]) -> Callable[[], None]:
-    """Capture the work of `function` on the current CUDA device; return a function to replay it.
+def record(function: Callable[[], None]) -> Callable[[], None]:
+    """Capture the work of a function on the current CUDA device; return a function to replay it.
 
-    `warm_up` is run before: libraries are initialised, and kernels compiled.
+    The function runs twice before: libraries are initialised, and kernels compiled.
     """
     device = torch.device("cuda", torch.cuda.current_device())
     if device not in _streams:
@@ -61,7 +56,7 @@ def record(function: Callable[[], None], warm_up: Callable[[], None]) -> Callabl
     try:
         with torch.cuda.stream(stream):
             for _ in range(2):
-                warm_up()
+                function()
             # Other threads, such as the one that pins memory for a data loader, may continue.
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 function()
@@ -106,36 +101,33 @@ be of TF32)."""
 
 
 def _verify(loop: Loop) -> None:
-    """Raise a RuntimeError unless both passes agree with torch's operations.
-
-    A faulty capture, by some driver or compiler, must not train a network. Called once for every
-    capture, over random numbers; the buffers are zero again afterwards.
-    """
+    """Raise a RuntimeError unless both passes agree with torch's operations on random numbers: a
+    faulty capture must not train a network. The buffers are zero again afterwards."""
     reference = Loop(loop.sizes, loop.weight.dtype, loop.weight.device, TorchSteps)
-    given = ["weight", "joint", "gates", "cells", "d_joint", "d_cells", "d_hiddens"]
-    found = ["hiddens", "gates", "cells", "d_joint_hiddens", "d_gates", "d_cells"]
+    inputs = ["weight", "joint", "gates", "cells", "d_joint", "d_cells", "d_hiddens"]
+    results = ["hiddens", "gates", "cells", "d_joint_hiddens", "d_gates", "d_cells"]
     if loop.sizes.places:
-        given += ["to_window", "window_bias", "one_hot", "kappas", "d_windows", "d_kappas"]
-        found += ["windows", "phis", "kappas", "d_joint_windows", "d_parameters", "d_kappas"]
+        inputs += ["to_window", "window_bias", "one_hot", "kappas", "d_windows", "d_kappas"]
+        results += ["windows", "phis", "kappas", "d_joint_windows", "d_parameters", "d_kappas"]
     generator = torch.Generator().manual_seed(0)
-    for name in given:
+    for name in inputs:
         values = 0.2 * torch.randn(getattr(loop, name).shape, generator=generator)
         if name in ("weight", "to_window"):
             # With large weights a recurrence is chaotic, and rounding grows from step to step.
             values *= 2.0 / values.shape[1] ** 0.5
-        for one in (loop, reference):
-            getattr(one, name).copy_(values)
-    for one in (loop, reference):
-        one.lower.fill_(-0.5)
-        one.upper.fill_(0.5)
-        one.forward()
-        one.backward()
+        getattr(loop, name).copy_(values)
+        getattr(reference, name).copy_(values)
+    for tested in (loop, reference):
+        tested.lower.fill_(-0.5)
+        tested.upper.fill_(0.5)
+        tested.forward()
+        tested.backward()
     tolerance = TOLERANCES[loop.weight.dtype]
-    for name in found:
+    for name in results:
         value, expected = getattr(loop, name).double(), getattr(reference, name).double()
         if not (value - expected).norm() <= tolerance * expected.norm():
             raise RuntimeError(f"its results are wrong ({name})")
-    for name in dict.fromkeys([*given, *found]):
+    for name in dict.fromkeys([*inputs, *results]):
         getattr(loop, name).zero_()
 
 
@@ -174,7 +166,7 @@ def _forward(
     window: Window | None,
     keep: bool,
 ) -> tuple[Results, tuple[Tensor | None, ...]]:
-    """Run the forward pass; return its results and what the backward pass needs, if to `keep`."""
+    """Return the results of the forward pass and, to `keep`, what the backward pass needs."""
     steps = len(projected)
     loop.load(weight, None, window)
     loop.hiddens[0].copy_(hidden)
@@ -184,16 +176,16 @@ def _forward(
         loop.kappas[0].copy_(window.kappa)
 
     def whole(buffer: Tensor, first: int = 0) -> Tensor:
-        made = buffer.new_empty(first + steps, *buffer.shape[1:])
+        tensor = buffer.new_empty(first + steps, *buffer.shape[1:])
         if first:
-            made[0].copy_(buffer[0])
-        return made
+            tensor[0].copy_(buffer[0])
+        return tensor
 
     joint = whole(loop.joint, 1)
-    carried, results = [loop.joint, loop.cells], [(loop.joint[1:], joint[1:])]
+    recurrent, results = [loop.joint, loop.cells], [(loop.joint[1:], joint[1:])]
     gates = cells = exponentials = kappas = phis = None
     if window is not None:
-        carried.append(loop.kappas)
+        recurrent.append(loop.kappas)
         phis = projected.new_empty(steps, *window.one_hot.shape[:2], dtype=loop.phis.dtype)
         results.append((loop.phis[..., : phis.shape[2]], phis))
     if keep:
@@ -205,12 +197,12 @@ def _forward(
     for start in range(0, steps, CHUNK):
         count = min(CHUNK, steps - start)
         if start:
-            for buffer in carried:
+            for buffer in recurrent:
                 buffer[0].copy_(buffer[CHUNK])
         loop.gates[:count].copy_(projected[start : start + count])
         loop.forward()
-        for buffer, made in results:
-            made[start : start + count].copy_(buffer[:count])
+        for buffer, target in results:
+            target[start : start + count].copy_(buffer[:count])
     size = hidden.shape[1]
     hiddens, last_cell = joint[1:, :, :size], loop.cells[count].clone()
     saved = (joint, gates, cells, exponentials, kappas)
@@ -228,48 +220,38 @@ def _backward(
     d_cell: Tensor,
     d_kappa: Tensor | None,
 ) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor, Tensor | None]]:
-    """Run the backward pass, for which `load` has been called.
-
-    Returns:
-        gradients of `projected`, `(T, B, 4 H)`, of the window's parameters and, before the
-        first step, of the joint `(B, J)`, the cell state and kappa.
-    """
+    """Return the gradients of `projected`, `(T, B, 4 H)`, of the window's parameters and, before
+    the first step, of the joint `(B, J)`, the cell state and kappa; `load` comes before."""
     _, gates, cells, exponentials, kappas = saved
     steps = len(gates)
     d_gates, d_parameters = torch.empty_like(gates), None
     loop.d_joint[CHUNK].zero_()
     loop.d_cells[CHUNK].copy_(d_cell)
-    carried, results = [loop.d_joint, loop.d_cells], [(loop.d_gates, d_gates)]
+    recurrent, results = [loop.d_joint, loop.d_cells], [(loop.d_gates, d_gates)]
     sources = [(loop.gates, gates), (loop.cells[1:], cells[1:]), (loop.d_hiddens, d_hiddens)]
     if kappas is not None:
         loop.d_kappas[CHUNK].copy_(d_kappa)
-        carried.append(loop.d_kappas)
+        recurrent.append(loop.d_kappas)
         d_parameters = gates.new_empty(steps, *loop.d_parameters.shape[1:])
         results.append((loop.d_parameters, d_parameters))
-        sources += [
-            (loop.exponentials, exponentials),
-            (loop.kappas[1:], kappas[1:]),
-            (loop.d_windows, d_windows),
-        ]
+        sources += [(loop.exponentials, exponentials), (loop.kappas[1:], kappas[1:])]
+        sources.append((loop.d_windows, d_windows))
     # A partial chunk comes last, which is at the beginning, and lies at the buffers' end.
     for end in range(steps, 0, -CHUNK):
         start = max(end - CHUNK, 0)
         first = CHUNK - (end - start)
         if end < steps:
-            for buffer in carried:
+            for buffer in recurrent:
                 buffer[CHUNK].copy_(buffer[0])
         for buffer, source in sources:
             buffer[first:].copy_(source[start:end])
         loop.cells[first].copy_(cells[start])
         loop.backward()
-        for buffer, made in results:
-            made[start:end].copy_(buffer[first:])
+        for buffer, target in results:
+            target[start:end].copy_(buffer[first:])
     d_last_kappa = None if kappas is None else loop.d_kappas[first].clone()
-    return (
-        d_gates,
-        d_parameters,
-        (loop.d_joint[first].clone(), loop.d_cells[first].clone(), d_last_kappa),
-    )
+    before = loop.d_joint[first].clone(), loop.d_cells[first].clone(), d_last_kappa
+    return d_gates, d_parameters, before
 
 
 @contextmanager
@@ -286,27 +268,18 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx,
-        loop: Loop,
-        bound: float | None,
-        one_hot: Tensor | None,
-        projected: Tensor,
-        weight: Tensor,
-        hidden: Tensor,
-        cell: Tensor,
-        window_weight: Tensor | None,
-        window_bias: Tensor | None,
-        window: Tensor | None,
-        kappa: Tensor | None,
+        ctx, loop: Loop, bound: float | None, one_hot: Tensor | None, *tensors: Tensor | None
     ) -> Results:
-        parts = None
+        projected, weight, hidden, cell, *of_window = tensors
+        window_weight, window_bias, before, kappa = of_window
+        window = None
         if one_hot is not None:
-            parts = Window(window_weight, window_bias, one_hot, window, kappa)
+            window = Window(window_weight, window_bias, one_hot, before, kappa)
         with _quiet(projected.device):
-            results, saved = _forward(loop, projected, weight, hidden, cell, parts, keep=True)
+            results, saved = _forward(loop, projected, weight, hidden, cell, window, keep=True)
         ctx.loop, ctx.bound = loop, bound
         ctx.save_for_backward(weight, one_hot, window_weight, window_bias, *saved)
-        if one_hot is not None:
+        if window is not None:
             ctx.mark_non_differentiable(results[4])
         return results
 
@@ -318,12 +291,12 @@ class _Recurrence(torch.autograd.Function):
         refuse_second_derivative(windowed=one_hot is not None)
         loop, joint = ctx.loop, saved[0]
         size, columns = loop.sizes.cells, weight.shape[1]
-        parts = None
+        window = None
         if one_hot is not None:
-            parts = Window(window_weight, window_bias, one_hot, None, None)
+            window = Window(window_weight, window_bias, one_hot, None, None)
         with _quiet(weight.device):
             # Another layer may have used the loop meanwhile.
-            loop.load(weight, ctx.bound, parts)
+            loop.load(weight, ctx.bound, window)
             d_gates, d_parameters, (d_joint, d_cell, d_kappa) = _backward(
                 loop, saved, d_hiddens, d_windows, d_cell, d_kappa
             )
@@ -333,14 +306,11 @@ class _Recurrence(torch.autograd.Function):
                 d_parameters = d_parameters.flatten(0, 1)
                 rows = len(window_weight)
                 d_window_weight = torch.mm(d_parameters.t(), joint[1:].flatten(0, 1)[:, :size])
-                of_window = (
-                    d_window_weight[:rows],
-                    d_parameters[:, :rows].sum(0, dtype=d_cell.dtype),
-                    d_joint[:, size:columns].to(d_cell.dtype),
-                    d_kappa,
-                )
+                d_window_bias = d_parameters[:, :rows].sum(0, dtype=d_cell.dtype)
+                d_window = d_joint[:, size:columns].to(d_cell.dtype)
+                of_window = d_window_weight[:rows], d_window_bias, d_window, d_kappa
         d_hidden = d_joint[:, :size].to(d_cell.dtype)
-        return (None, None, None, d_gates, d_weight, d_hidden, d_cell, *of_window)
+        return None, None, None, d_gates, d_weight, d_hidden, d_cell, *of_window
 
 
 def run(
@@ -365,9 +335,9 @@ def run(
         loop: with the right sizes; by default one that is recorded.
 
     Returns:
-        see `Results`; phi has no gradient. Hidden states and windows are of the products' dtype,
-        that of `projected`, and lie within a larger tensor. None where this cannot be done here, or
-        is not worth it.
+        see `Results`; phi has no gradient. Hidden states and windows are of the dtype of
+        `projected`, and lie within a larger tensor. None where graphs cannot run, or a sequence is
+        too short for them.
     """
     if loop is None:
         if len(projected) < LEAST or not available(projected.device):
@@ -376,7 +346,7 @@ def run(
         if window is not None:
             places, vocab_size = window.one_hot.shape[1:]
             components = window.kappa.shape[1]
-            sizes = Sizes(*hidden.shape, vocab_size, components, align(places, PLACES))
+            sizes = Sizes(*hidden.shape, vocab_size, components, round_up(places, PLACES))
         with _quiet(projected.device):
             loop = _find(sizes, projected.dtype, projected.device)
         if loop is None:
@@ -387,7 +357,9 @@ def run(
         parts = (window.weight, window.bias, window.window, window.kappa)
         one_hot = window.one_hot
     tensors = (projected, weight, hidden, cell, *parts)
-    if torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in tensors):
+    if torch.is_grad_enabled() and any(
+        tensor is not None and tensor.requires_grad for tensor in tensors
+    ):
         return _Recurrence.apply(loop, bound, one_hot, *tensors)
     with _quiet(projected.device):
         return _forward(loop, projected, weight, hidden, cell, window, keep=False)[0]

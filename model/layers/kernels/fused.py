@@ -1,26 +1,23 @@
 """The element-wise parts of a step of `loop.Loop` as Triton kernels: four, where torch has forty.
 
-Importing this needs Triton, which comes with torch for CUDA; nothing else here does. Where it has
-been run: lab notebook, CUDA graphs.
+Only this module needs Triton, which comes with torch for CUDA. Where it ran: lab notebook, CUDA
+graphs.
 
-Each output element is written by one program, and no program reads what another one writes, so that
-no order among them is assumed. Numbers are converted to the dtype of the states when loaded.
+Each output element is written by a single program, and no program reads another's output, so no
+order is assumed. Numbers are converted to the dtype of the states when loaded.
 
 Shapes: as in `loop`.
 """
 
 import triton
 import triton.language as tl
-from torch import Tensor
 
 from model.layers.kernels.loop import PLACES, Loop
 
 CELLS = 256
 """Cells of one program of the LSTM's kernels (measured, lab notebook: CUDA graphs)."""
-
 CHARACTERS = 128
-"""Characters of the alphabet per block of a program (assumed). Positions of a text come in blocks
-of PLACES."""
+"""Characters of the alphabet per block of a program (assumed)."""
 
 
 @triton.jit
@@ -203,12 +200,12 @@ def _window_backward(
         d_phi = tl.zeros((PLACES,), state)
         for begin in range(0, vocab_size, CHARACTERS):
             a = begin + tl.arange(0, CHARACTERS)
-            known = a < vocab_size
-            d_value = tl.load(d_window + row * vocab_size + a, known, 0.0).to(state)
-            d_value += tl.load(d_joint + row * d_joint_row + a, known, 0.0).to(state)
+            is_real = a < vocab_size
+            d_value = tl.load(d_window + row * vocab_size + a, is_real, 0.0).to(state)
+            d_value += tl.load(d_joint + row * d_joint_row + a, is_real, 0.0).to(state)
             seen = tl.load(
                 one_hot + (row * places + u[:, None]) * vocab_size + a[None, :],
-                (u[:, None] < places) & known[None, :],
+                (u[:, None] < places) & is_real[None, :],
                 0.0,
             )
             d_phi += tl.sum(seen * d_value[None, :], 1)
@@ -235,8 +232,8 @@ class FusedSteps:
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
         sizes = loop.sizes
-        self.count = sizes.batch * sizes.cells
-        self.blocks = (triton.cdiv(self.count, CELLS),)
+        self.cells = (sizes.cells, sizes.batch * sizes.cells)  # of a row, and of all
+        self.blocks = (triton.cdiv(sizes.batch * sizes.cells, CELLS),)
         self.text = (sizes.places, sizes.vocab_size, sizes.components)
         self.constants = dict(
             COMPONENTS=triton.next_power_of_2(max(sizes.components, 1)),
@@ -246,72 +243,34 @@ class FusedSteps:
 
     def lstm(self, t: int) -> None:
         loop, hidden = self.loop, self.loop.hiddens[t + 1]
-        _lstm[self.blocks](
-            loop.gates[t],
-            loop.cells[t],
-            loop.cells[t + 1],
-            hidden,
-            hidden.stride(0),
-            loop.sizes.cells,
-            self.count,
-            CELLS=CELLS,
-        )
+        states = loop.gates[t], loop.cells[t], loop.cells[t + 1]
+        _lstm[self.blocks](*states, hidden, hidden.stride(0), *self.cells, CELLS=CELLS)
 
     def window(self, t: int) -> None:
         loop, sizes, window = self.loop, self.loop.sizes, self.loop.windows[t + 1]
-        _window[(sizes.batch, triton.cdiv(sizes.vocab_size, self.constants["CHARACTERS"]))](
-            loop.products,
-            loop.products.stride(0),
-            loop.window_bias,
-            loop.exponentials[t],
-            loop.kappas[t],
-            loop.kappas[t + 1],
-            loop.phis[t],
-            loop.one_hot,
-            window,
-            window.stride(0),
-            *self.text,
-            **self.constants,
-        )
+        blocks = (sizes.batch, triton.cdiv(sizes.vocab_size, self.constants["CHARACTERS"]))
+        parameters = loop.products, loop.products.stride(0), loop.window_bias
+        states = loop.exponentials[t], loop.kappas[t], loop.kappas[t + 1], loop.phis[t]
+        results = loop.one_hot, window, window.stride(0)
+        _window[blocks](*parameters, *states, *results, *self.text, **self.constants)
 
     def begin_backward(self) -> None:
         """Nothing comes before the steps of a chunk."""
 
     def window_backward(self, t: int) -> None:
         loop, d_joint = self.loop, self.loop.d_joint_windows[t + 1]
-        _window_backward[(loop.sizes.batch,)](
-            loop.exponentials[t],
-            loop.kappas[t + 1],
-            loop.one_hot,
-            loop.d_windows[t],
-            d_joint,
-            d_joint.stride(0),
-            loop.d_kappas[t + 1],
-            loop.d_kappas[t],
-            loop.d_parameters[t],
-            loop.d_parameters.stride(1),
-            *self.text,
-            **self.constants,
-        )
+        states = loop.exponentials[t], loop.kappas[t + 1], loop.one_hot
+        after = loop.d_windows[t], d_joint, d_joint.stride(0), loop.d_kappas[t + 1]
+        before = loop.d_kappas[t], loop.d_parameters[t], loop.d_parameters.stride(1)
+        blocks = (loop.sizes.batch,)
+        _window_backward[blocks](*states, *after, *before, *self.text, **self.constants)
 
     def lstm_backward(self, t: int) -> None:
         loop, d_joint = self.loop, self.loop.d_joint_hiddens[t + 1]
         windowed = loop.sizes.places > 0
-        product: Tensor = loop.d_product if windowed else loop.d_hiddens
-        _lstm_backward[self.blocks](
-            loop.gates[t],
-            loop.cells[t],
-            loop.cells[t + 1],
-            loop.d_hiddens[t],
-            d_joint,
-            d_joint.stride(0),
-            product,
-            loop.d_cells[t + 1],
-            loop.d_cells[t],
-            loop.d_gates[t],
-            loop.upper,
-            loop.sizes.cells,
-            self.count,
-            WINDOWED=windowed,
-            CELLS=CELLS,
-        )
+        product = loop.d_product if windowed else loop.d_hiddens
+        states = loop.gates[t], loop.cells[t], loop.cells[t + 1]
+        after = loop.d_hiddens[t], d_joint, d_joint.stride(0), product, loop.d_cells[t + 1]
+        before = loop.d_cells[t], loop.d_gates[t], loop.upper
+        constants = dict(WINDOWED=windowed, CELLS=CELLS)
+        _lstm_backward[self.blocks](*states, *after, *before, *self.cells, **constants)

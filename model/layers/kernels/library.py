@@ -34,7 +34,7 @@ def available(device: torch.device, dtype: torch.dtype) -> bool:
 
 
 def refuse_second_derivative(windowed: bool) -> None:
-    """Raise a UserError in the backward pass of a layer if that is to be differentiated again."""
+    """Raise a UserError in a layer's backward pass that is to be differentiated again."""
     if torch.is_grad_enabled():  # As `create_graph=True` makes it.
         layer = "WindowedLayer" if windowed else "RecurrentLayer"
         raise UserError(
@@ -53,11 +53,7 @@ def raise_failure(failure: int) -> None:
 
 
 def address(tensor: Tensor) -> int:
-    """Return where a tensor's numbers lie in memory.
-
-    Raises:
-        ValueError: if that is not the CPU's.
-    """
+    """Return where a tensor's numbers lie; raise a ValueError if not in the CPU's memory."""
     if tensor.device.type != "cpu":
         raise ValueError(f"a tensor of shape {tuple(tensor.shape)} is on {tensor.device}, not cpu")
     return tensor.data_ptr()
@@ -79,23 +75,23 @@ def layout(library: ctypes.CDLL, name: str) -> type[ctypes.Structure]:
 def structure(
     library: ctypes.CDLL, name: str, **values: Tensor | list[Tensor] | float | tuple | None
 ) -> ctypes.Structure:
-    """Return a structure of C. A tensor stands for the address of its data, a list of tensors for
-    that of an array of their addresses; they live as long as the structure does."""
-    made, arrays = layout(library, name)(), []
+    """Return a structure of C with the addresses of tensors, and of arrays of the addresses of
+    lists of tensors; the structure keeps all of them alive."""
+    filled, arrays = layout(library, name)(), []
     for field, value in values.items():
         if isinstance(value, Tensor):
             value = address(value)
         elif isinstance(value, list):
             arrays.append((ctypes.c_void_p * len(value))(*map(address, value)))
             value = ctypes.addressof(arrays[-1])
-        setattr(made, field, value)
-    made.kept = values, arrays
-    return made
+        setattr(filled, field, value)
+    filled.kept = values, arrays
+    return filled
 
 
-def even(count: int) -> int:
-    """Return `count` rounded up: products of bfloat16 take pairs."""
-    return count + count % 2
+def round_up(count: int, multiple: int) -> int:
+    """Return `count` rounded up to a multiple: of 2 for products of bfloat16, which take pairs."""
+    return -(-count // multiple) * multiple
 
 
 def pack(matrix: Tensor, groups: int = 1) -> Tensor:
@@ -107,7 +103,8 @@ def pack(matrix: Tensor, groups: int = 1) -> Tensor:
     """
     library = kernels(matrix.dtype == torch.bfloat16)
     rows, columns = matrix.shape[0], matrix.shape[1] // groups
-    packed = matrix.new_empty(even(rows) * groups * (columns + -columns % library.lanes()))
+    width = groups * round_up(columns, library.lanes())
+    packed = matrix.new_empty(round_up(rows, 2) * width)
     values = (rows, groups, columns, address(matrix), *matrix.stride(), address(packed))
     library.pack(*map(ctypes.c_int64, values))
     return packed

@@ -17,21 +17,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from model.layers.kernels.library import round_up
+
 CHUNK = 32
 """Steps of a graph, S: few replays, and few wasted steps at the end (measured, lab
 notebook: CUDA graphs)."""
-
 PLACES = 16
 """Texts are padded to a multiple of this many positions, so that few graphs suffice (assumed)."""
-
 ALIGNED = 8
 """Rows of matrices are padded to a multiple of this many numbers: in bfloat16 the 16 bytes that
 tensor cores need."""
-
-
-def align(count: int, multiple: int) -> int:
-    """Return `count` rounded up to a multiple."""
-    return -(-count // multiple) * multiple
 
 
 @dataclass
@@ -62,14 +57,13 @@ class Sizes(NamedTuple):
 
 
 class Loop:
-    """Buffers for a chunk of steps, and the functions that take them.
+    """Buffers for a chunk of steps, and the functions that compute these steps.
 
     Attributes:
-        forward, backward: do that for a chunk; `capture` replaces them by graphs.
+        forward, backward: compute a chunk; `capture` replaces them by graphs.
 
-    All buffers over time begin at the chunk's first step, and those of what is carried from step to
-    step have one more: index `t` is before step `t`. Both passes therefore leave what is carried
-    after (before) every step to be picked.
+    Buffers begin at the chunk's first step. Buffers of states have one entry more: index `t` is
+    the state before step `t`. So the states before and after every step can be read.
     """
 
     def __init__(
@@ -86,7 +80,7 @@ class Loop:
         def zeros(*shape: int, dtype: torch.dtype = precise) -> Tensor:
             return torch.zeros(shape, dtype=dtype, device=device)
 
-        width = align(size + vocab_size, ALIGNED)
+        width = round_up(size + vocab_size, ALIGNED)
         self.weight = zeros(4 * size, width, dtype=dtype)
         self.joint = zeros(CHUNK + 1, batch, width, dtype=dtype)
         self.gates = zeros(CHUNK, batch, 4 * size, dtype=dtype)
@@ -101,11 +95,9 @@ class Loop:
         self.hiddens, self.d_joint_hiddens = self.joint[..., :size], self.d_joint[..., :size]
         if places:
             end = size + vocab_size
-            self.windows, self.d_joint_windows = (
-                self.joint[..., size:end],
-                self.d_joint[..., size:end],
-            )
-            parameters = align(3 * components, ALIGNED)
+            self.windows = self.joint[..., size:end]
+            self.d_joint_windows = self.d_joint[..., size:end]
+            parameters = round_up(3 * components, ALIGNED)
             self.to_window = zeros(parameters, size, dtype=dtype)
             self.window_bias = zeros(3 * components)
             self.one_hot = zeros(batch, places, vocab_size)
@@ -142,8 +134,7 @@ class Loop:
 
     def capture(self, record: Callable[..., Callable[[], None]]) -> None:
         """Replace both functions by replays of their captures, see `cuda.record`."""
-        self.forward = record(self._forward, self._forward)
-        self.backward = record(self._backward, self._backward)
+        self.forward, self.backward = record(self._forward), record(self._backward)
 
     def load(self, weight: Tensor, bound: float | None, window: Window | None) -> None:
         """Copy the arguments that are the same at all steps into the buffers."""
@@ -157,26 +148,6 @@ class Loop:
             self.window_bias.copy_(window.bias)
             self.one_hot[:, :places].copy_(window.one_hot)
             self.one_hot[:, places:].zero_()  # an earlier text may have been longer
-
-
-def lstm_step(
-    gates: Tensor, cell: Tensor, next_cell: Tensor, hidden: Tensor, scratch: Tensor
-) -> None:
-    """Compute `cells.lstm_cell` in place, allocating nothing.
-
-    Args:
-        gates: as there, `(B, 4 H)`; afterwards with their activation functions applied.
-        cell: `(B, H)` before the step; `next_cell`, which may be `cell`, and `hidden`, `(B, H)`,
-            receive the results.
-        scratch: `(B, H)`.
-    """
-    size = cell.shape[1]
-    gates[:, : 3 * size].sigmoid_()
-    gates[:, 3 * size :].tanh_()
-    input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
-    torch.mul(forget_gate, cell, out=next_cell)
-    next_cell.addcmul_(input_gate, candidate)
-    torch.mul(output_gate, torch.tanh(next_cell, out=scratch), out=hidden)
 
 
 class TorchSteps:
@@ -198,18 +169,22 @@ class TorchSteps:
             self.positions = torch.arange(1, places + 1, device=like(()).device).to(loop.cells)
 
     def lstm(self, t: int) -> None:
-        """Compute the gates of step `t`, its cell state and hidden state."""
-        loop = self.loop
-        states = loop.cells[t], loop.cells[t + 1], loop.hiddens[t + 1]
-        lstm_step(loop.gates[t], *states, self.scratch)
+        """Compute the gates of step `t`, its cell state and hidden state; see `cells.lstm_cell`."""
+        loop, size, gates = self.loop, self.loop.sizes.cells, self.loop.gates[t]
+        gates[:, : 3 * size].sigmoid_()
+        gates[:, 3 * size :].tanh_()
+        input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
+        torch.mul(forget_gate, loop.cells[t], out=loop.cells[t + 1])
+        loop.cells[t + 1].addcmul_(input_gate, candidate)
+        torch.tanh(loop.cells[t + 1], out=self.scratch)
+        torch.mul(output_gate, self.scratch, out=loop.hiddens[t + 1])
 
     def window(self, t: int) -> None:
         """Move the window, whose parameters' products lie in `products`."""
         loop, following = self.loop, self.loop.kappas[t + 1]
         exponentials = loop.exponentials[t]
-        torch.add(
-            loop.products[:, : exponentials.shape[1]], loop.window_bias, out=exponentials
-        ).exp_()
+        products = loop.products[:, : exponentials.shape[1]]
+        torch.add(products, loop.window_bias, out=exponentials).exp_()
         alpha, beta, advance = exponentials.chunk(3, 1)
         torch.add(loop.kappas[t], advance, out=following)
         torch.sub(following[:, :, None], self.positions, out=self.gaussians)  # (B, K, P)
@@ -241,20 +216,16 @@ class TorchSteps:
         self.d_window.copy_(loop.d_joint_windows[t + 1]).add_(loop.d_windows[t])
         torch.bmm(loop.one_hot, self.d_window[:, :, None], out=self.d_phi[:, :, None])
         torch.bmm(self.factors[t], self.d_phi[:, :, None], out=self.d_components[:, :, None])
-        own, moved = self.d_components.split((2 * components, components), 1)
-        torch.add(loop.d_kappas[t + 1], moved, out=loop.d_kappas[t])
+        d_curves, d_moved = self.d_components.split((2 * components, components), 1)
+        torch.add(loop.d_kappas[t + 1], d_moved, out=loop.d_kappas[t])
         parameters = loop.d_parameters[t]
-        parameters[:, : 2 * components].copy_(own)
+        parameters[:, : 2 * components].copy_(d_curves)  # alpha and beta
+        d_advance = parameters[:, 2 * components : 3 * components]
         advance = loop.exponentials[t, :, 2 * components :]
-        torch.mul(
-            loop.d_kappas[t], advance, out=parameters[:, 2 * components : 3 * components]
-        )  # eq. 60
+        torch.mul(loop.d_kappas[t], advance, out=d_advance)  # eq. 60
 
     def lstm_backward(self, t: int) -> None:
-        """Compute the gradients of the gates, clamped, and of the cell state before step `t`.
-
-        It allocates nothing, so that it can be captured in a graph.
-        """
+        """Compute the gradients of the gates, clamped, and of the cell state before step `t`."""
         loop, size = self.loop, self.loop.sizes.cells
         gates, d_gates, d_cell = loop.gates[t], loop.d_gates[t], loop.d_cells[t]
         input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
@@ -264,9 +235,8 @@ class TorchSteps:
         torch.tanh(loop.cells[t + 1], out=self.scratch)
         torch.mul(self.d_hidden, self.scratch, out=d_gates[:, 2 * size : 3 * size])
         torch.addcmul(self.one, self.scratch, self.scratch, value=-1.0, out=self.scratch)
-        torch.addcmul(
-            loop.d_cells[t + 1], self.d_hidden.mul_(output_gate), self.scratch, out=d_cell
-        )
+        self.d_hidden.mul_(output_gate)
+        torch.addcmul(loop.d_cells[t + 1], self.d_hidden, self.scratch, out=d_cell)
         torch.mul(d_cell, candidate, out=d_gates[:, :size])
         torch.mul(d_cell, loop.cells[t], out=d_gates[:, size : 2 * size])
         torch.mul(d_cell, input_gate, out=d_gates[:, 3 * size :])

@@ -1,16 +1,14 @@
 """An LSTM layer, with or without a window over a text, by the compiled kernels of `lstm.c`.
 
 Products are of bfloat16 or float32; cell states and the window are float32. The results of a row
-do not depend, bit for bit, on what else is in the batch, nor on the number of threads.
+do not depend, bit for bit, on the rest of the batch, nor on the number of threads.
 
-Weights are packed in each call: there is no reliable sign that they have not changed (a fused
-optimiser on a CPU, or a write through `.data`, does not increment a tensor's version), and packing
-costs little compared with the steps of a batch.
+Weights are packed in each call, which costs little: there is no reliable sign that they are
+unchanged (a fused optimiser, or a write through `.data`, does not increment a tensor's version).
 
 Shapes: B sequences of a batch, T steps, U characters, A characters of the alphabet, H cells,
-K components of the window, X numbers that come in at each step, J columns of the joint: what a
-step's product takes. These are the hidden state, the window, what comes in and, where that makes
-the width even, a zero.
+K components of the window, X inputs of each step, J columns of the joint: hidden state, window,
+inputs and, where the width would be odd, a zero.
 """
 
 import ctypes
@@ -21,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.layers.kernels import library
-from model.layers.kernels.library import Results, address
+from model.layers.kernels.library import Results, address, round_up
 
 
 def _call(name: str, dtype: torch.dtype, **values: Tensor | float | None) -> None:
@@ -39,7 +37,7 @@ def gather(left: Tensor, right: Tensor) -> Tensor:
     """
     compiled = library.kernels(left.dtype == torch.bfloat16)
     (rows, m), n = left.shape, right.shape[1]
-    out = torch.zeros(m, n + -n % compiled.lanes())
+    out = torch.zeros(m, round_up(n, compiled.lanes()))
     values = (rows, m, left.stride(0), address(left), n, right.stride(0), address(right))
     values += (address(out), torch.get_num_threads())
     library.raise_failure(compiled.gather(*map(ctypes.c_int64, values)))
@@ -47,30 +45,17 @@ def gather(left: Tensor, right: Tensor) -> Tensor:
 
 
 class _Recurrence(torch.autograd.Function):
-    """The layer with its gradient; without a window A, K and U are 0.
+    """The layer with its gradient, of `run`'s arguments; without a window A, K and U are 0.
 
     Forward: the paper, eqs 7-11 without peepholes, and 46-53. Backward: eqs 56-60.
     """
 
     @staticmethod
     def forward(
-        ctx,
-        dtype: torch.dtype,
-        bound: float | None,
-        text: Tensor,
-        text_lengths: Tensor,
-        inputs: Tensor,
-        weight_input: Tensor,
-        weight_hidden: Tensor,
-        bias: Tensor,
-        hidden: Tensor,
-        cell: Tensor,
-        weight_window: Tensor,
-        window_weight: Tensor,
-        window_bias: Tensor,
-        window: Tensor,
-        kappa: Tensor,
+        ctx, dtype: torch.dtype, bound: float | None, text: Tensor, lengths: Tensor, *others: Tensor
     ) -> Results:
+        inputs, weight_input, weight_hidden, bias, hidden, cell, *of_window = others
+        weight_window, window_weight, window_bias, window, kappa = of_window
         (steps, batch, num_inputs), size = inputs.shape, hidden.shape[1]
         vocab_size, components, places = window.shape[1], kappa.shape[1], text.shape[1] + 1
         start = size + vocab_size  # of the inputs among the columns of the joint
@@ -87,36 +72,19 @@ class _Recurrence(torch.autograd.Function):
         gates = torch.empty(steps, batch, 4 * size, dtype=dtype)
         exponentials = torch.empty(steps, batch, 3 * components)
         phis = torch.empty(steps, batch, places)
-        ctx.layer = dict(
-            steps=steps,
-            batch=batch,
-            size=size,
-            inputs=num_inputs,
-            vocab_size=vocab_size,
-            components=components,
-            places=places,
-            width=weight.shape[1],
-            bound=math.inf if bound is None else bound,
-        )
-        _call(
-            "forward",
-            dtype,
-            **ctx.layer,
+        sizes = dict(steps=steps, batch=batch, size=size, inputs=num_inputs, width=weight.shape[1])
+        sizes |= dict(vocab_size=vocab_size, components=components, places=places)
+        ctx.layer = dict(bound=math.inf if bound is None else bound, **sizes)
+        weights = dict(
             weights=library.pack(weight.t(), groups=4),
             bias=bias.float().contiguous(),
             window_weights=library.pack(window_weight.to(dtype).t()),
             window_bias=window_bias.float().contiguous(),
-            text=text,
-            text_lengths=text_lengths,
-            joint=joint,
-            gates=gates,
-            cells=cells,
-            kappas=kappas,
-            exponentials=exponentials,
-            phis=phis,
         )
-        saved = (joint, gates, cells, kappas, exponentials)
-        ctx.save_for_backward(weight, window_weight, text, text_lengths, *saved)
+        words = dict(text=text, text_lengths=lengths)
+        states = dict(gates=gates, cells=cells, kappas=kappas, exponentials=exponentials)
+        _call("forward", dtype, **ctx.layer, **weights, **words, **states, joint=joint, phis=phis)
+        ctx.save_for_backward(weight, window_weight, text, lengths, joint, *states.values())
         ctx.mark_non_differentiable(phis)
         # Copies of the last states, as those of all steps are large to be kept.
         hiddens, windows = joint[1:, :, :size], joint[1:, :, size:start]
@@ -127,55 +95,36 @@ class _Recurrence(torch.autograd.Function):
         ctx, d_hiddens: Tensor, d_windows: Tensor, d_cell: Tensor, d_kappa: Tensor, _
     ) -> tuple[Tensor | None, ...]:
         library.refuse_second_derivative(windowed=ctx.layer["components"] > 0)
-        weight, window_weight, text, text_lengths, *saved = ctx.saved_tensors
-        joint, gates, cells, kappas, exponentials = saved
+        weight, window_weight, text, lengths, joint, *saved = ctx.saved_tensors
+        gates, cells, kappas, exponentials = saved
         (steps, batch, _), dtype, size = gates.shape, gates.dtype, cells.shape[2]
         start, parameters = size + ctx.layer["vocab_size"], exponentials.shape[2]
         end = start + ctx.layer["inputs"]
-        d_cell, d_kappa = (
-            one.clone(memory_format=torch.contiguous_format) for one in (d_cell, d_kappa)
-        )
+        # Copies: the kernel writes the gradients before the first step over those after the last.
+        d_cell = d_cell.clone(memory_format=torch.contiguous_format)
+        d_kappa = d_kappa.clone(memory_format=torch.contiguous_format)
         d_inputs = gates.new_empty(steps, batch, end - start) if ctx.needs_input_grad[4] else None
         d_gates, d_joint = torch.empty_like(gates), cells.new_empty(batch, start)
-        d_parameters = gates.new_empty(steps, batch, library.even(parameters))
-        _call(
-            "backward",
-            dtype,
-            **ctx.layer,
+        d_parameters = gates.new_empty(steps, batch, round_up(parameters, 2))
+        weights = dict(
             weights_backward=library.pack(weight[:, : start if d_inputs is None else end]),
             window_weights_backward=library.pack(window_weight.to(dtype)),
-            text=text,
-            text_lengths=text_lengths,
-            gates=gates,
-            cells=cells,
-            kappas=kappas,
-            exponentials=exponentials,
-            d_inputs=d_inputs,
-            d_gates=d_gates,
-            d_parameters=d_parameters,
-            d_cell=d_cell,
-            d_kappa=d_kappa,
-            d_joint=d_joint,
-            d_hiddens=d_hiddens.contiguous(),
-            d_windows=d_windows.contiguous(),
         )
+        words = dict(text=text, text_lengths=lengths)
+        states = dict(gates=gates, cells=cells, kappas=kappas, exponentials=exponentials)
+        after = dict(d_hiddens=d_hiddens.contiguous(), d_windows=d_windows.contiguous())
+        results = dict(d_inputs=d_inputs, d_gates=d_gates, d_parameters=d_parameters)
+        results |= dict(d_cell=d_cell, d_kappa=d_kappa, d_joint=d_joint)
+        _call("backward", dtype, **ctx.layer, **weights, **words, **states, **after, **results)
         d_weight = gather(d_gates.flatten(0, 1), joint[:-1].flatten(0, 1))  # (4 H, J)
         d_parameters = d_parameters.flatten(0, 1)[:, :parameters]
         d_window_weight = gather(d_parameters, joint[1:].flatten(0, 1)[:, :size])
-        return (
-            *[None] * 4,
-            d_inputs,
-            d_weight[:, start:end],
-            d_weight[:, :size],
-            d_gates.sum(0, dtype=torch.float32),
-            d_joint[:, :size],
-            d_cell,
-            d_weight[:, size:start],
-            d_window_weight,
-            d_parameters.sum(0, dtype=torch.float32),
-            d_joint[:, size:],
-            d_kappa,
-        )
+        d_bias = d_gates.sum(0, dtype=torch.float32)
+        d_window_bias = d_parameters.sum(0, dtype=torch.float32)
+        d_weights = d_weight[:, start:end], d_weight[:, :size], d_bias
+        d_of_window = d_weight[:, size:start], d_window_weight, d_window_bias
+        d_state = d_joint[:, :size], d_cell
+        return *[None] * 4, d_inputs, *d_weights, *d_state, *d_of_window, d_joint[:, size:], d_kappa
 
 
 def run(

@@ -8,18 +8,9 @@ import pytest
 from base.config import user_modules
 from utils.checks import CheckpointError, UserError
 
+pytestmark = pytest.mark.usefixtures("no_modules")
+
 CODE = "from pathlib import Path\n\n\nclass Own(type(Path())): ...\n"
-
-
-@pytest.fixture(autouse=True)
-def forgotten(monkeypatch):
-    """What a test loads is not there for others."""
-    monkeypatch.setattr(user_modules, "_loaded", {})
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
 
 
 def test_a_module_that_is_loaded_is_known_by_its_classes_and_its_hash(tmp_path, monkeypatch):

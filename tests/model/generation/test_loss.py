@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal
 
-from model import SSE, Mixture, NegativeLogLikelihood, PointEstimate, SquaredError
+from model import SSE, NegativeLogLikelihood, PointEstimate, SquaredError
 
 
 def batch_of(targets, lengths):
@@ -42,15 +42,6 @@ def test_reduction_is_that_of_the_likelihood():
     for reduction, expected in (("sequence", 2), ("point", 7)):
         for loss in (SquaredError, NegativeLogLikelihood):
             assert loss(reduction=reduction).divisor(batch) == expected
-
-
-def test_the_likelihood_is_the_sum_over_real_points():
-    torch.manual_seed(4)
-    mixture = Mixture.from_parameters(torch.randn(2, 4, 7, dtype=torch.float64), 1e-6, 0.999)
-    targets = random_points(2, 4)[..., :3]
-    nats = -mixture.log_prob(targets)
-    found = NegativeLogLikelihood()(SimpleNamespace(prediction=mixture), batch_of(targets, [4, 2]))
-    torch.testing.assert_close(found, torch.stack((nats[0].sum(), nats[1, :2].sum())))
 
 
 def test_a_sample_is_the_mean_and_drawn_ends():

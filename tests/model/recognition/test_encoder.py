@@ -2,25 +2,30 @@
 
 import pytest
 import torch
-from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from model.recognition.encoder import BidirectionalLayer, _merged_pairs
+
+
+def by_torch(layer, inputs, lengths):
+    """Return what torch's bidirectional layer with the same weights makes of packed sequences."""
+    of_torch = layer.forward_rnn.layer
+    reference = type(of_torch)(of_torch.input_size, of_torch.hidden_size, bidirectional=True)
+    reference.to(inputs.dtype)
+    with torch.no_grad():
+        for direction, suffix in ((layer.forward_rnn, ""), (layer.backward_rnn, "_reverse")):
+            for name, weight in direction.layer.named_parameters():
+                getattr(reference, name + suffix).copy_(weight)
+    packed = pack_padded_sequence(inputs, lengths, enforce_sorted=False)
+    return pad_packed_sequence(reference(packed)[0])[0]
 
 
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
 def test_a_bidirectional_layer_is_torchs_over_packed_sequences(cell):
     torch.manual_seed(0)
     layer = BidirectionalLayer(cell, 4, 6, 1.0).double()
-    reference = getattr(nn, cell)(4, 6, bidirectional=True).double()
-    with torch.no_grad():
-        for direction, suffix in ((layer.forward_rnn, ""), (layer.backward_rnn, "_reverse")):
-            for name, weight in direction.layer.named_parameters():
-                getattr(reference, name + suffix).copy_(weight)
     inputs, lengths = torch.randn(9, 3, 4, dtype=torch.float64), torch.tensor([9, 1, 6])
-    found = layer(inputs, lengths)
-    packed = pack_padded_sequence(inputs, lengths, enforce_sorted=False)
-    expected, _ = pad_packed_sequence(reference(packed)[0])
+    found, expected = layer(inputs, lengths), by_torch(layer, inputs, lengths)
     for row, length in enumerate(lengths):
         torch.testing.assert_close(found[:length, row], expected[:length, row])
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from data_loader.transforms.shaping import ResampleTime
 from model.recognition.hand_descriptor import FRAMES, PARTS, HandDescriptor, weights_of
 from model.recognition.ink_features import stroke_features
 from model.recognition.recognisers import CTCNetwork
 from tests.data_loader.synthetic.hands import line
+from tests.model.recognition.test_encoder import by_torch
 from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
 
@@ -56,18 +56,12 @@ def test_it_is_the_moments_of_a_recogniser_s_lowest_layers(tmp_path):
     descriptor.mean.normal_()
     descriptor.projection.normal_()
     inks = [line(0, 0), line(2, 1)]
-    reference = nn.LSTM(6, 5, bidirectional=True)
-    layer = network.layers[0]
     with torch.no_grad():
-        for direction, suffix in ((layer.forward_rnn, ""), (layer.backward_rnn, "_reverse")):
-            for name, weight in direction.layer.named_parameters():
-                getattr(reference, name + suffix).copy_(weight)
         expected = []
         for ink in inks:
             points = torch.from_numpy(stroke_features(ink, parts=PARTS)).float()
             frames = nn.functional.gelu(network.convolution(points.t()[None])).permute(2, 0, 1)
-            packed = pack_padded_sequence(frames, torch.tensor([len(frames)]))
-            hidden, _ = pad_packed_sequence(reference(packed)[0])
+            hidden = by_torch(network.layers[0], frames, torch.tensor([len(frames)]))
             both = torch.cat((frames, hidden), 2)[:, 0]
             moments = torch.cat((both.mean(0), both.square().mean(0)))
             weight = len(frames) / FRAMES

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from base.base_dataset import Sample
 from data_loader.sources.ink_files import mean_step
 from data_loader.synthetic.embedded import EmbeddedDataset
 from data_loader.transforms.shaping import ResampleTime
@@ -40,7 +41,7 @@ def hand(tmp_path):
 def test_few_lines_are_repeated_and_none_is_held_out(hand, lines):
     loaded = hand(lines[:5], size=12).load()
     train = loaded.split("train")
-    assert len(train) == 12 and loaded.split("valid") == loaded.own == train[:5]
+    assert len(train) == 12 and loaded.split("valid") == loaded.recorded == train[:5]
     texts = [line.text for line in train]
     assert sorted(texts) == sorted([text for _, text in lines[:5]] * 2 + texts[10:])
     assert len({line.name for line in loaded.used}) == len(loaded.used) == 12
@@ -60,51 +61,52 @@ def test_of_twenty_lines_on_a_tenth_is_held_out_and_never_learned(hand, lines, c
 
 def test_a_line_with_a_point_far_off_is_left_out(hand, lines, caplog):
     far = np.array([[0, 0, 0], [2, 9, 1], [1e9, 0, 0], [0, 1, 1]], dtype=np.float32)
-    assert len(hand([*lines[:3], (far, "ab")]).load().own) == 3
+    assert len(hand([*lines[:3], (far, "ab")]).load().recorded) == 3
     assert caplog.messages == ["left out: 1 with a point far off (hand.json:00003)"]
 
 
 def test_new_lines_are_learned_and_not_validated_on(tmp_path, hand, lines):
     ink = np.array([[0, 0, 0], [5, 5, 1]], dtype=np.float32)
     source = hand(lines)
-    save_practice(tmp_path / FILE, [line.name for line in source.load().own], [(ink, "abc")])
+    save_practice(tmp_path / FILE, [line.name for line in source.load().recorded], [(ink, "abc")])
     loaded, units = source.load_adapted(tmp_path / "a.pth", None, None, resumed=True)
     assert units == {"x_height": 100.0, "step": 20.0}
     *_, last = loaded.split("train")
     assert last.text == "abc" and np.array_equal(last.ink, ink)
-    assert last not in loaded.split("valid") and last not in loaded.own
+    assert last not in loaded.split("valid") and last not in loaded.recorded
     assert "1 new ones" in loaded.report
 
 
 def test_a_network_that_is_told_its_hand_is_told_what_the_lines_look_like(tmp_path, hand, lines):
     source, ink = hand(lines), np.array([[0, 0, 0], [5, 5, 1]], dtype=np.float32)
     own = source.load()
-    assert not own.told and not any(line.extras for line in own.used)
-    names = [line.name for line in own.own]
+    assert not own.hand_extras and not any(line.extras for line in own.used)
+    names = [line.name for line in own.recorded]
     save_practice(tmp_path / FILE, names, [(ink, "abc")], is_told=True)
     loaded, _ = source.load_adapted(tmp_path / "a.pth", None, None, resumed=True)
     learned, _ = source.divided(len(names))
-    rows = HandDescriptor.load().describe([own.own[k].ink for k in learned])
-    assert all(line.extras is loaded.told for line in loaded.used)
-    np.testing.assert_allclose(loaded.told["hand"].sum(0), rows.sum(0), rtol=1e-4, atol=1e-4)
-    assert loaded.told["composed"].tolist() == [0.0]
+    rows = HandDescriptor.load().describe([own.recorded[k].ink for k in learned])
+    assert all(line.extras is loaded.hand_extras for line in loaded.used)
+    np.testing.assert_allclose(loaded.hand_extras["hand"].sum(0), rows.sum(0), rtol=1e-4, atol=1e-4)
+    assert loaded.hand_extras["composed"].tolist() == [0.0]
 
 
 def test_lines_of_any_unit_and_rate_come_out_alike(lines):
-    usual = to_network_units(lines, 100.0, 20.0)
+    samples = [Sample(ink, text) for ink, text in lines]
     tilt = np.float32([[np.cos(0.1), np.sin(0.1)], [-np.sin(0.1), np.cos(0.1)]])
-    other = []
+    changed = []
     for ink, text in lines:
         finer, _ = ResampleTime(period=0.5)(ink, np.zeros(len(ink), np.uint8), None)
         finer[:, :2] = 0.03 * finer[:, :2] @ tilt.T
-        other.append((finer, text))
-    for one, two, (_, text) in zip(usual, to_network_units(other, 100.0, 20.0), lines, strict=True):
+        changed.append(Sample(finer, text))
+    usual, other = (to_network_units(group, 100.0, 20.0) for group in (samples, changed))
+    for first, second, (_, text) in zip(usual, other, lines, strict=True):
         if len(text) >= 10:
-            assert x_height(one) == pytest.approx(100, rel=0.06)  # measured before it is smoothed
-        assert abs(baseline_angle(two)) < 0.02
-        assert x_height(two) == pytest.approx(x_height(one), rel=0.1)
-        assert len(two) == pytest.approx(len(one), rel=0.1)
-    assert np.median([mean_step(one) for one in usual]) == pytest.approx(20, rel=0.15)
+            assert x_height(first) == pytest.approx(100, rel=0.06)  # measured before smoothing
+        assert abs(baseline_angle(second)) < 0.02
+        assert x_height(second) == pytest.approx(x_height(first), rel=0.1)
+        assert len(second) == pytest.approx(len(first), rel=0.1)
+    assert np.median([mean_step(ink) for ink in usual]) == pytest.approx(20, rel=0.15)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def kept(before, *found):
     scores = [(set(), [], before), *((set(), lost, cer) for cer, lost in found)]
     one = SimpleNamespace(score=lambda *_: scores.pop(0))
     learned = SimpleNamespace(model=SimpleNamespace(load_state_dict=lambda _: None))
-    return exam.legible_share(one, None, learned, {}, {})[0]
+    return exam.legible_fraction(one, None, learned, {}, {})[0]
 
 
 @pytest.mark.parametrize(

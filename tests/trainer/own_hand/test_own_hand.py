@@ -66,7 +66,7 @@ def fitted(monkeypatch, networks):
 
 
 def save(loaded, folder):
-    save_practice(folder / dataset.FILE, [line.name for line in loaded.own], loaded.new)
+    save_practice(folder / dataset.FILE, [line.name for line in loaded.recorded], loaded.new)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def short_exam(monkeypatch):
     """A few of the characters, texts and primers."""
     few = dict(list(corpus.CARRIERS.items())[::12])
     monkeypatch.setattr(corpus, "CARRIERS", few)
-    monkeypatch.setattr(exam, "SHARES", (1.0, 0.2))
+    monkeypatch.setattr(exam, "FRACTIONS", (1.0, 0.2))
     for name, number in (("CHECK_LINES", 4), ("PRIMER_TEXTS", 2), ("PRIMERS_TRIED", 2)):
         monkeypatch.setattr(exam, name, number)
 
@@ -117,7 +117,7 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
     monkeypatch.setattr(HandDataset, "divided", lambda *_: (KEPT, HELD))
     monkeypatch.setattr(practice, "cut", lambda writer, reader, lines: seen.append(lines) or [])
     loaded, _ = fitted(hand(lent=8, composed=6))
-    own = [loaded.own[k].text for k in KEPT]
+    own = [loaded.recorded[k].text for k in KEPT]
     assert [text for _, text in seen[0]] == own
     save(loaded, tmp_path)
     names, found, _ = load_practice(tmp_path / dataset.FILE)
@@ -153,7 +153,7 @@ def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, fitted, c
         return [wrong, unknown, shorter, *lines[3:7], *turned([[1, 0], [0, -1]])(lines[7:])]
 
     loaded, _ = fitted(hand(change, lent=0, composed=0))
-    assert [line.name for line in loaded.own] == [f"hand.json:{k:05}" for k in range(3, 7)]
+    assert [line.name for line in loaded.recorded] == [f"hand.json:{k:05}" for k in range(3, 7)]
     said = caplog.text
     assert "do not fit: hand.json:00000 ('nothing' is read as" in said
     assert ", hand.json:00002 (" in said and ", hand.json:00007 (" in said
@@ -161,7 +161,7 @@ def test_single_lines_that_cannot_be_used_are_left_out_and_named(hand, fitted, c
     names = "hand.json:00000,hand.json:00002"
     assert f"--keep {names},hand.json:00007 learns from them all the same" in said
     kept, _ = fitted(hand(change, lent=0, composed=0, keep=names))
-    assert [line.name[-1] for line in kept.own] == ["0", *"23456"]
+    assert [line.name[-1] for line in kept.recorded] == ["0", *"23456"]
     with pytest.raises(DataError, match=r"no line b\.json to keep; there are hand\.json:00000"):
         fitted(hand(change, lent=0, composed=0, keep="b.json"))
 
@@ -240,7 +240,7 @@ def test_what_was_learned_too_well_is_taken_back(tmp_path, monkeypatch, hand, ca
     monkeypatch.setattr(RunFolder, "first_weights", lambda run: path)
     data = SimpleNamespace(loaded=hand(x_height=100.0, step=20.0).load())
     monkeypatch.setattr(exam, "best_sample", lambda *_: 0)
-    monkeypatch.setattr(exam, "SHARES", (1.0, 0.8))
+    monkeypatch.setattr(exam, "FRACTIONS", (1.0, 0.8))
     rates = [0.0, 0.5, least]
     monkeypatch.setattr(exam.Exam, "score", lambda *_: (set(), [], rates.pop(0)))
     caplog.set_level("INFO")

@@ -60,7 +60,7 @@ def loop_for(leaves, one_hot, kind, windowed=True):
     dtype, batch, size = leaves["shares"].dtype, *leaves["hidden"].shape
     sizes = cuda.Sizes(batch, size)
     if windowed:
-        places = cuda.align(one_hot.shape[1], cuda.PLACES)
+        places = cuda.round_up(one_hot.shape[1], cuda.PLACES)
         sizes = cuda.Sizes(batch, size, one_hot.shape[2], leaves["kappa"].shape[1], places)
     return cuda.Loop(sizes, dtype, one_hot.device, kind)
 
@@ -184,7 +184,7 @@ def tapes(monkeypatch):
     """Loops on a CPU, with tapes in the place of graphs; a list of what was recorded."""
     made = []
 
-    def record(function, warm_up):
+    def record(function):
         made.append(Tape(function))
         return made[-1].replay
 
@@ -252,11 +252,11 @@ def test_the_layers_replay_what_was_recorded(tapes, monkeypatch, bound):
     torch.testing.assert_close(own, expected, **PRECISE)
 
 
-def refusing(function, warm_up):
+def refusing(function):
     raise RuntimeError("no graphs today")
 
 
-def forgetting(function, warm_up):
+def forgetting(function):
     """Leave out the last operation of what is recorded, as a broken graph might."""
     tape = Tape(function)
     del tape.operations[-1]

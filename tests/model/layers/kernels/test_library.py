@@ -26,14 +26,6 @@ def test_structures_have_the_same_size_in_c():
     assert compiled.Writing_bytes() == ctypes.sizeof(library.layout(compiled, "Writing"))
 
 
-def test_a_structure_has_the_fields_that_c_declares():
-    writing = library.layout(library.kernels(False), "Writing")
-    assert [writing.steps.offset, writing.batch.offset] == [0, 8]
-    assert (writing.pen.size, writing.pen.offset) == (8, writing.max_correlation.offset + 4)
-    assert writing.weights.offset == writing.pen.offset + 12  # An address begins at eight bytes.
-    assert writing.gate_biases.offset == writing.weights.offset + 8
-
-
 def test_tensors_live_as_long_as_the_structure_that_has_their_addresses():
     tensors = [torch.ones(3), torch.ones(2)]
     alive = list(map(weakref.ref, tensors))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from model import Mixture, PredictionNetwork
-from model.generation.density import density_map
+from model.generation.inspection import density_map
 from utils.normalisation import Normalisation
 
 NORMALISATION = Normalisation(mean=(3.0, -1.0), std=(20.0, 10.0))

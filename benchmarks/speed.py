@@ -7,6 +7,7 @@ import statistics
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
 from unittest import mock
@@ -24,11 +25,10 @@ from utils.alphabet import Alphabet
 from utils.files import write_json
 from utils.normalisation import Normalisation
 
-SHARES = (0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
 LENGTHS = (31, 155, 311, 403, 479, 532, 577, 620, 664, 714, 776, 872, 956, 1141, 1454, 1940)
-"""Lengths of IAM-OnDB's lines: these shares of them have at most so many points (measured over
-11,845 lines; their mean is 628)."""
-
+"""Points of IAM-OnDB's lines (measured over 11,845 lines; their mean is 628)."""
+FRACTIONS = (0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
+"""Fractions of the lines that have at most so many points (measured, as above)."""
 SEED = 0
 
 PATHS = ("float32-compiled", "bfloat16-compiled", "float32-plain", "bfloat16-plain")
@@ -54,8 +54,8 @@ class Data(NamedTuple):
 
     @classmethod
     def load(cls, root: str | None, lines: int, scale: float) -> "Data":
-        """Return real lines if there is a `root`, else embedded ones of such lengths, cut to a
-        share `scale` of these."""
+        """Return real lines if there is a `root`, else embedded lines of the same lengths, cut to a
+        fraction `scale`."""
         if root is None:
             kind, drawn = "embedded lines with IAM-OnDB's lengths", embedded(lines)
         else:
@@ -76,15 +76,16 @@ class Data(NamedTuple):
 
 
 def embedded(lines: int) -> list[tuple[np.ndarray, str]]:
-    """Return embedded lines, joined to one and cut to IAM-OnDB's lengths, and their texts."""
+    """Return embedded lines, concatenated and cut to IAM-OnDB's lengths, and their texts."""
     source = EmbeddedDataset(seed=SEED, size=2 * lines, min_characters=30, max_characters=60)
     samples = source.load().used
     ink = np.concatenate([sample.ink for sample in samples])
     text = " ".join(sample.text for sample in samples)
-    shares = np.random.default_rng(SEED).random(lines)
-    ends = np.interp(shares, SHARES, LENGTHS).round().astype(int).cumsum()
-    letters = np.split(np.array(list(text)), ends * len(text) // len(ink))
-    return [(part, "".join(own)) for part, own in zip(np.split(ink, ends)[:-1], letters)]  # noqa: B905
+    fractions = np.random.default_rng(SEED).random(lines)
+    ends = np.interp(fractions, FRACTIONS, LENGTHS).round().astype(int).cumsum()
+    starts = np.append(0, ends * len(text) // len(ink))
+    texts = [text[start:end] for start, end in pairwise(starts.tolist())]
+    return list(zip(np.split(ink, ends)[:-1], texts, strict=True))
 
 
 @contextmanager
@@ -106,13 +107,13 @@ def precision_of(path: str) -> Literal["float32", "bfloat16"]:
 def alternate(
     speed: Callable[[str, int], float], paths: Sequence[str], rounds: int, name: str
 ) -> dict[str, list[float]]:
-    """Return what each path, or the reference, reaches in each round, taking turns in changing
-    order; a warm-up comes first.
+    """Return the speeds of each path, or the reference, in all rounds, after a warm-up. The paths
+    take turns in changing order.
 
     Args:
         speed: runs a path, given the number of the round, -1 for the warm-up.
-        paths, rounds: which, and how often.
-        name: of what is measured, for the progress bar.
+        paths, rounds: names of the paths, and the number of rounds.
+        name: of the measure, for the progress bar.
     """
     answers: dict[str, list[float]] = {path: [] for path in paths}
     for turn in tqdm(range(-1, rounds), name, leave=False):
@@ -140,12 +141,11 @@ def peak_memory(device: torch.device) -> int:
 
 
 class Row(NamedTuple):
-    """One line of the table.
+    """A line of the table: a measure by a path of ours, in a unit.
 
     Attributes:
-        measure, path, unit: what was measured, how ours ran, and in what.
         ours, reference: medians over the rounds.
-        ratio: of these.
+        ratio: of the medians.
         spread: the lowest and highest ratio of a round.
     """
 
@@ -164,7 +164,7 @@ def rows_of(measure: str, unit: str, answers: Mapping[str, Sequence[float]]) -> 
     reference = statistics.median(others)
     for path, values in answers.items():
         if path != REFERENCE:
-            ratios = [one / other for one, other in zip(values, others, strict=True)]
+            ratios = [value / other for value, other in zip(values, others, strict=True)]
             ours, spread = statistics.median(values), (min(ratios), max(ratios))
             rows.append(Row(measure, path, unit, ours, reference, ours / reference, spread))
     return rows
@@ -172,20 +172,20 @@ def rows_of(measure: str, unit: str, answers: Mapping[str, Sequence[float]]) -> 
 
 def report(rows: Sequence[Row], file: str | None) -> None:
     """Print the rows as a table, and write them to `file`."""
-    for one in rows:
-        low, high = one.spread
+    for row in rows:
+        low, high = row.spread
         print(
-            f"{one.measure:<34}{one.path:<18}{one.ours:>10,.0f}, reference {one.reference:>8,.0f} "
-            f"{one.unit:<9} ratio {one.ratio:.2f} ({low:.2f} to {high:.2f})"
+            f"{row.measure:<34}{row.path:<18}{row.ours:>10,.0f}, reference {row.reference:>8,.0f} "
+            f"{row.unit:<9} ratio {row.ratio:.2f} ({low:.2f} to {high:.2f})"
         )
     if file is not None:
-        write_json(file, [one._asdict() for one in rows])
+        write_json(file, [row._asdict() for row in rows])
 
 
 def parser(description: str, measures: Sequence[str]) -> Parser:
     """Return the options that the benchmarks share."""
-    made = Parser(description=description)
-    add, positive = made.add_argument, number(int, 1)
+    options = Parser(description=description)
+    add, positive = options.add_argument, number(int, 1)
     add("--device", default="cpu", help="cpu, cuda or cuda:N")
     add("--rounds", type=positive, default=5, help="rounds, after one warm-up round")
     add("--only", nargs="+", choices=measures, default=measures)
@@ -196,7 +196,7 @@ def parser(description: str, measures: Sequence[str]) -> Parser:
     add("--lines", type=positive, default=640, help="lines to draw batches from")
     add("--hidden", type=positive, default=400, help="cells of a layer (default: 400)")
     add("--scale", type=number(float, 0.001, 1), default=1.0, help="cut all lines to this")
-    return made
+    return options
 
 
 def prepare(arguments: Namespace) -> torch.device:
