@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> None:
     for path in paths:
         resolve_checkpoint(path)
     networks = [*map(options.taken(Networks, arguments).load, paths)]
-    other = next((one for one in networks if not isinstance(one, model.Reader)), None)
+    other = next((n for n in networks if not isinstance(n, model.Reader)), None)
     if other and (of_reading := [name for name in OF_READING if name in given]):
         raise UserError(
             f"--{of_reading[0].replace('_', '-')} is for a network that reads: {other.path} "
@@ -129,7 +129,7 @@ def score_own(
 
     config, scored = config_of(network, chosen.overrides), network.model
     blocks = [config.config["loss"], config.config["trainer"], *config.config["metrics"]]
-    has_own = {cls.__name__ for cls in user_modules.classes()} & {one["type"] for one in blocks}
+    has_own = {cls.__name__ for cls in user_modules.classes()} & {block["type"] for block in blocks}
     if isinstance(network, model.Writer | model.Reader) and not has_own:
         return {}
     loader = data.loader(chosen.split)
@@ -151,10 +151,10 @@ def score_own(
         if states.get(name):
             part.load_state_dict(states[name])
     logged = trainer.validate()
-    found = {name: value for name, value in logged.items() if name not in known}
-    for name, value in found.items():
+    extra = {name: value for name, value in logged.items() if name not in known}
+    for name, value in extra.items():
         print(f"  {name:<21}{value:>12.4f}  as the training logs it")
-    return found
+    return extra
 
 
 def score_points(
@@ -206,8 +206,8 @@ def score_reading(
     from utils.plots import lines_figure, write_png
 
     search, samples = chosen.search.search(reader), data.samples(chosen.split)
-    found = read_split(reader.model, samples, chosen.split, search)
-    scores = {name: score(transcriptions) for name, transcriptions in found.items()}
+    read = read_split(reader.model, samples, chosen.split, search)
+    scores = {name: score(transcriptions) for name, transcriptions in read.items()}
     greedy, lines = scores["greedy"], len(samples)
     if unlabelled := lines - greedy["sequences"]:
         print(f"left out, because they have no text: {unlabelled} of {lines} lines")
@@ -215,11 +215,12 @@ def score_reading(
         f"split {chosen.split}: {greedy['sequences']} sequences, {greedy['characters']} "
         f"characters, {greedy['words']} words"
     )
+    texts = (chosen.search.language_model, chosen.search.words)
     meaning = {
         "greedy": "greedy decoding",
         "beam": f"beam of {search.width}",
         "language_model": f"beam of {search.width} with the language model of "
-        f"{' and '.join(chosen.search.files) or 'words'}, weight {search.language_weight:g}",
+        f"{' and '.join(filter(None, texts))}, weight {search.language_weight:g}",
     }
     recorded = dict(greedy)
     for name, rates in scores.items():
@@ -230,12 +231,11 @@ def score_reading(
         if name != "greedy":
             recorded[name] = rates | {"search": meaning[name]}
     page = chosen.file(reader.path, "-worst.png")
-    by_errors = sorted(list(found.values())[-1], key=lambda one: -one.error_rate)
-    worst = by_errors[:WORST]
-    captions = [
-        f"{one.name} · {one.error_rate:.0%} errors\ntrue: {one.reference}\nread: {one.hypothesis}"
-        for one in worst
-    ]
-    write_png(page, lines_figure([one.ink for one in worst], captions))
+    by_errors = sorted(list(read.values())[-1], key=lambda line: -line.error_rate)
+    worst, captions = by_errors[:WORST], []
+    for line in worst:
+        both = f"true: {line.reference}\nread: {line.hypothesis}"
+        captions.append(f"{line.name} · {line.error_rate:.0%} errors\n{both}")
+    write_png(page, lines_figure([line.ink for line in worst], captions))
     print(f"{page}  (the {len(worst)} worst lines)")
     return recorded

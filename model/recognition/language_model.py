@@ -252,10 +252,10 @@ def _following(
 
 def _discounts(counts: np.ndarray) -> np.ndarray:
     """Return the discounts of counts of 0, 1, 2 and more, `(4,)` (Chen & Goodman 1999, eq. 17)."""
-    one, two, three, four = (int((counts == count).sum()) for count in (1, 2, 3, 4))
-    if one and two and three:
-        y = one / (one + 2 * two)
-        found = (1 - 2 * y * two / one, 2 - 3 * y * three / two, 3 - 4 * y * four / three)
-        if all(0 < discount < count for count, discount in enumerate(found, start=1)):
-            return np.array((0.0, *found))
+    n1, n2, n3, n4 = (int((counts == count).sum()) for count in (1, 2, 3, 4))
+    if n1 and n2 and n3:
+        y = n1 / (n1 + 2 * n2)
+        discounts = (1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3)
+        if all(0 < discount < count for count, discount in enumerate(discounts, start=1)):
+            return np.array((0.0, *discounts))
     return np.array((0.0, *FALLBACK_DISCOUNTS))
