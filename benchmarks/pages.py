@@ -1,5 +1,5 @@
 """How whole pages are divided into rows and read: forms of IAM-OnDB, whose lines keep their places
-on the whiteboard, as they are and changed, and UNIPEN's texts of several rows.
+on the whiteboard, as they are and changed, and single lines of theirs and of UNIPEN.
 
 Of each page it counts the strokes in their row, whether all its rows are whole and in order, and
 the character error rate, beside that of the same rows when they are given.
@@ -31,21 +31,32 @@ from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
+from notes import searching
 from notes.ink_page import InkPage, PageStroke
-from notes.page_text import PageText
+from notes.page_text import Note, PageText, plain
 from notes.reading import read_page
 from notes.rows import find_rows
-from notes.searching import is_near, plain
 from utils.delayed_strokes import are_marks
 from utils.files import read_lines
 from utils.hand_measures import baseline_of, gaps
-from utils.ink import from_strokes, strokes, x_height
+from utils.ink import from_strokes, strokes, turned_back, x_height
 
-SHAPES, SHAPE_HEIGHTS = 4, (7.0, 14.0)
-"""Shapes of a drawing, and their heights in x-heights (assumed)."""
-DRAWING_GAP, COLUMN_GAP = 3.0, 4.0
-"""X-heights between the text and a drawing, and between columns (assumed)."""
+SHAPES = 4
+"""Shapes of a drawing (assumed)."""
+SHAPE_HEIGHTS = (7.0, 14.0)
+"""X-heights of the lowest and the highest shape (assumed)."""
+DRAWING_GAP = 3.0
+"""X-heights between the text and a drawing or a note in the margin (assumed)."""
+COLUMN_GAP = 4.0
+"""X-heights between columns, and the cells of a table (assumed)."""
+COLUMNS = 3
+"""Of a table, in words (assumed)."""
+NUMBER_HEIGHT = 1.5
+"""X-heights of the numbers of a list, and of the gap behind them (assumed)."""
+TASKS = ("trainset", "testset_v", "testset_t", "testset_f")
 _LINE_FILE = re.compile(r"[a-z]\d\d-\d{3}[a-z]?-\d+\.xml")
+EVERY = 5
+"""Of the words, sorted, one in so many is looked for."""
 _FIRST_POINT = re.compile(rb'<Point x="(-?\d+)" y="(-?\d+)"')
 
 
@@ -70,7 +81,7 @@ class NotesPage(NamedTuple):
 
     def row(self, number: int) -> list[np.ndarray]:
         """Return the strokes of a row."""
-        return [self.strokes[one] for one in self.rows[number]]
+        return [self.strokes[stroke] for stroke in self.rows[number]]
 
 
 Change = Callable[[NotesPage, np.random.Generator], NotesPage]
@@ -88,9 +99,9 @@ def page_of(rows: Iterable[tuple[list[np.ndarray], str]]) -> NotesPage:
 
 def forms(root: str, task: str, cache: str | None = None) -> list[NotesPage]:
     """Return the forms of a task of IAM-OnDB as pages; a scribble makes a form none."""
-    splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
+    first, second, *_ = (other for other in TASKS if other != task)
+    splits = {"train": [first], "valid": [second], "test": [task]}
     dataset = IAMOnDBDataset(root=root, cache=cache, splits=splits, strict=False)
-    split = next(name for name, sets in splits.items() if task in sets)
     files = [file for file in dataset.find() if "ascii" not in str(file)]
 
     def start(name: str, content: bytes) -> np.ndarray:
@@ -98,7 +109,7 @@ def forms(root: str, task: str, cache: str | None = None) -> list[NotesPage]:
 
     starts, _ = parse_contents(start, files, _LINE_FILE, "reading places", memory(files[0]))
     rows = defaultdict(list)
-    for sample in dataset.load([split]).split(split):
+    for sample in dataset.load(["test"]).split("test"):
         parts = [part + starts[f"{sample.name}.xml"] for part in strokes(sample.ink)]
         rows[sample.group].append((parts, sample.text))
     return [page_of(page) for page in rows.values() if not any("#" in text for _, text in page)]
@@ -106,9 +117,8 @@ def forms(root: str, task: str, cache: str | None = None) -> list[NotesPage]:
 
 def turned(degrees: float) -> Change:
     """Return the change by turning clockwise."""
-    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    turn = np.array([[cosine, sine], [-sine, cosine]])
-    return lambda page, _: page._replace(strokes=[part @ turn for part in page.strokes])
+    angle = -np.radians(degrees)
+    return lambda page, _: page._replace(strokes=[turned_back(p, angle) for p in page.strokes])
 
 
 def shuffled(page: NotesPage, generator: np.random.Generator) -> NotesPage:
@@ -155,9 +165,9 @@ def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: f
                 near = (scales[number] + scales[number - 1]) / 2
                 y += distance * near * (lines[number] - lines[number - 1])
             origin = np.array([min(part[:, 0].min() for part in page.row(number)), lines[number]])
-            for one in row:
-                scaled = (page.strokes[one] - origin) * scales[number]
-                moved[one] = scaled + np.array([origin[0], lines[0] + y])
+            for stroke in row:
+                scaled = (page.strokes[stroke] - origin) * scales[number]
+                moved[stroke] = scaled + np.array([origin[0], lines[0] + y])
         return page._replace(strokes=moved)
 
     return change
@@ -174,21 +184,76 @@ def beside(page: NotesPage, other: NotesPage, gap: float) -> NotesPage:
     return NotesPage(strokes_of_both, [*page.rows, *rows], [*page.texts, *other.texts])
 
 
-def with_drawing(shapes: Sequence[np.ndarray]) -> Change:
+def with_drawing(shapes: Sequence[Sample]) -> Change:
     """Return the change by a drawing beside the text: some large digits, one over the other."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         height, drawn, y = x_height(from_strokes(page.strokes)), [], 0.0
         for number in generator.integers(len(shapes), size=SHAPES):
-            shape = strokes(shapes[number])
-            size = np.ptp(np.concatenate(shape)[:, 1])
-            factor = height * generator.uniform(*SHAPE_HEIGHTS) / size
-            low = min(part[:, 1].min() for part in shape)
-            drawn += [(part - np.array([0, low])) * factor + np.array([0, y]) for part in shape]
-            y += 0.9 * size * factor
+            size = height * generator.uniform(*SHAPE_HEIGHTS)
+            drawn += scaled_to(strokes(shapes[number].ink), size, np.array([0.0, y + size]))
+            y += 0.9 * size
         return beside(page, NotesPage(drawn, [], []), DRAWING_GAP)
 
     return change
+
+
+def listed(digits: Sequence[Sample]) -> Change:
+    """Return the change by a recorded digit before each row."""
+
+    def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
+        rows = []
+        for number, text in enumerate(page.texts):
+            row, digit = page.row(number), digits[generator.integers(len(digits))]
+            size, left = NUMBER_HEIGHT * x_height(from_strokes(row)), corner(row)[0]
+            shape = scaled_to(strokes(digit.ink), size, np.array([left, baseline_of(row)]))
+            width = np.ptp(np.concatenate(shape)[:, 0]) + size
+            moved = [part - np.array([width, 0.0]) for part in shape]
+            rows.append((moved + row, f"{digit.text} {text}"))
+        return page_of(rows)
+
+    return change
+
+
+def scaled_to(parts: Sequence[np.ndarray], size: float, foot: np.ndarray) -> list[np.ndarray]:
+    """Return strokes of a height, whose lower left corner is at a place."""
+    points = np.concatenate(parts)
+    low_left = np.array([points[:, 0].min(), points[:, 1].max()])
+    return [(part - low_left) * size / np.ptp(points[:, 1]) + foot for part in parts]
+
+
+def corner(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the upper left corner of strokes."""
+    return np.concatenate(parts).min(axis=0)
+
+
+def tabled(page: NotesPage, _: np.random.Generator) -> NotesPage:
+    """Return a page whose first words are the cells of a table, written row by row."""
+    gap, rows = COLUMN_GAP * x_height(from_strokes(page.strokes)), []
+    for number, text in enumerate(page.texts):
+        row = page.row(number)
+        words = words_of(row, text)[:COLUMNS]
+        rows.append([[row[stroke] for stroke in word] for word in words])
+    widths = np.zeros(COLUMNS)
+    for cells in rows:
+        for column, cell in enumerate(cells):
+            widths[column] = max(widths[column], np.ptp(np.concatenate(cell)[:, 0]))
+    lefts = np.cumsum(widths + gap) - widths
+    moved = []
+    for cells, text in zip(rows, page.texts, strict=True):
+        shifts = [lefts[column] - corner(cell)[0] for column, cell in enumerate(cells)]
+        pairs = zip(cells, shifts, strict=True)
+        parts = [part + np.array([shift, 0.0]) for cell, shift in pairs for part in cell]
+        moved.append((parts, " ".join(text.split()[:COLUMNS])))
+    return page_of(moved)
+
+
+def with_margin_note(page: NotesPage, _: np.random.Generator) -> NotesPage:
+    """Return a page whose last row stands in the margin, half as large, written last."""
+    rows = [page.row(number) for number in range(len(page.rows))]
+    *text, note = zip(rows, page.texts, strict=True)
+    small = page_of([([part / 2 for part in note[0]], note[1])])
+    return beside(page_of(text), small, DRAWING_GAP)
 
 
 def underlined(page: NotesPage, generator: np.random.Generator) -> NotesPage:
@@ -236,13 +301,13 @@ def measured(
     pairs: dict[str, list[tuple[str, str]]] = {"cer": [], "given": []}
     for page in pages:
         rows, _ = find_rows(page.strokes)
-        found, true = [{*row.strokes} for row in rows], [{*row} for row in page.rows]
+        read_rows, true = [{*row.strokes} for row in rows], [{*row} for row in page.rows]
         for row in true:
-            best = max(found, key=lambda one: len(one & row), default=set())
-            if max(true, key=lambda one: len(one & best)) is row:
+            best = max(read_rows, key=lambda other: len(other & row), default=set())
+            if max(true, key=lambda other: len(other & best)) is row:
                 right += len(row & best)
         total += sum(map(len, true))
-        whole += found == true
+        whole += read_rows == true
         for name, orders in (("cer", [row.strokes for row in rows]), ("given", page.rows)):
             inks = [from_strokes([page.strokes[number] for number in row]) for row in orders]
             pairs[name].append((" ".join(page.texts), " ".join(read(inks))))
@@ -298,18 +363,25 @@ def sure_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
     }
 
 
-def found_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
-    """Return shares in per cent, if each word of three letters and more is looked for on all pages:
-    of pages with it that are found, and of found pages that are without it."""
-    true = [{*map(plain, plain_words(" ".join(page.texts)))} for page, _ in pages]
-    read = [{word for row in text.rows for word in row.words} for _, text in pages]
+def words_with_parts(text: str) -> set[str]:
+    """Return the words of a transcription, without marks around them, and what stands between their
+    marks: a hyphen, an apostrophe."""
+    return {*map(plain, plain_words(text)), *re.findall(r"[^\W_]+", text.lower())}
+
+
+def found_words(pages: Sequence[tuple[NotesPage, PageText]], every: int = 1) -> dict[str, float]:
+    """Return shares in per cent, if words of three letters and more, or one of so many of them, are
+    looked for on all pages: of pages with a word that are found, and of found ones without it."""
+    true = [words_with_parts(" ".join(page.texts)) for page, _ in pages]
+    notes = [Note("", [(InkPage(1, 1, ()), text)]) for _, text in pages]
+    wanted = {word for words in true for word in words if word.isalpha() and len(word) > 2}
     hits = total = false = 0
-    for wanted in {word for words in true for word in words if word.isalpha() and len(word) > 2}:
-        for words, on_page in zip(true, read, strict=True):
-            is_found = any(is_near(wanted, word) for word in on_page)
-            total += wanted in words
-            hits += is_found and wanted in words
-            false += is_found and wanted not in words
+    for word in sorted(wanted)[::every]:
+        for words, note in zip(true, notes, strict=True):
+            is_found = any(searching.search(word, note))
+            total += word in words
+            hits += is_found and word in words
+            false += is_found and word not in words
     return {"found": 100 * hits / total, "false": 100 * false / (hits + false)}
 
 
@@ -317,36 +389,41 @@ def report_words(pages: Sequence[NotesPage], reader: Reader, search: Search) -> 
     """Print how sure words are, how many of the sure ones are right, and how many are found."""
     inks = [InkPage(1, 1, (*map(PageStroke, page.strokes),)) for page in pages]
     read = [(page, read_page(ink, reader, search)) for page, ink in zip(pages, inks, strict=True)]
-    for name, share in {**sure_words(read), **found_words(read)}.items():
+    for name, share in {**sure_words(read), **found_words(read, EVERY)}.items():
         print(f"words, {name}: {share:.1f} %", flush=True)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the table of pages, and how many single lines stay whole."""
     reader = options.taken(options.Networks, arguments).reader(arguments.resume)
-    read = remembered(reader)
+    read, only = remembered(reader), arguments.only
     pages = forms(arguments.data, arguments.task, arguments.cache)
     pages = pages[:: max(1, len(pages) // arguments.pages)][: arguments.pages]
-    search = GREEDY
-    if arguments.language_model:
-        texts = read_lines(arguments.language_model)
-        model = CharacterLanguageModel(texts, reader.model.alphabet)
-        search = Search(16, model, LANGUAGE_WEIGHT)
-    report_words(pages, reader, search)
-    if arguments.words:
-        return
+    print(f"{len(pages)} pages of {arguments.task}, {sum(len(p.rows) for p in pages)} rows")
+    if only in "words":
+        search = GREEDY
+        if arguments.language_model:
+            texts = read_lines(arguments.language_model)
+            model = CharacterLanguageModel(texts, reader.model.alphabet)
+            search = Search(16, model, LANGUAGE_WEIGHT)
+        report_words(pages, reader, search)
     changes = dict(CHANGES)
     if arguments.digits:
-        changes["a drawing beside the text"] = with_drawing(
-            digits(arguments.digits, arguments.cache)
-        )
-    print(f"{len(pages)} pages of {arguments.task}, {sum(len(p.rows) for p in pages)} rows")
+        digits = UnipenDataset(root=arguments.digits, cache=arguments.cache)
+        shapes = digits.load(["test"]).split("test")
+        changes["a drawing beside the text"] = with_drawing(shapes)
+        changes["numbered lists"] = listed(shapes)
     print(f"{'':<34}{'strokes':>9}{'pages':>8}{'CER':>8}{'given':>8}")
     for name, change in changes.items():
-        made = [change(page, np.random.default_rng(n)) for n, page in enumerate(pages)]
-        report(name, measured(made, read))
-    both = [beside(page, pages[n - 1], COLUMN_GAP) for n, page in enumerate(pages)]
-    report("two forms as columns", measured(both, read))
+        if only in name:
+            changed = [change(page, np.random.default_rng(n)) for n, page in enumerate(pages)]
+            report(name, measured(changed, read))
+    if only in "two forms as columns":
+        both = [beside(page, pages[n - 1], COLUMN_GAP) for n, page in enumerate(pages)]
+        report("two forms as columns", measured(both, read))
+    if only in "single lines":
+        lines = [Sample(from_strokes(page.row(n))) for page in pages for n in range(len(page.rows))]
+        print(f"single lines of {arguments.task} kept whole: {whole(lines)}")
     if arguments.unipen:
         source = UnipenDataset(
             root=arguments.unipen,
@@ -356,20 +433,12 @@ def run(arguments: argparse.Namespace) -> None:
         )
         samples = [s for s in source.load(["test"]).split("test") if len(s.text) > 1]
         print(f"single samples of UNIPEN kept whole: {whole(samples)}")
-    lines = [Sample(from_strokes(page.row(n))) for page in pages for n in range(len(page.rows))]
-    print(f"single lines of {arguments.task} kept whole: {whole(lines)}")
 
 
-def report(name: str, found: dict[str, float]) -> None:
+def report(name: str, measures: dict[str, float]) -> None:
     """Print a row of the table."""
-    print(f"{name:<34}{found['strokes']:>9.2f}{found['pages']:>8.1f}", end="")
-    print(f"{found['cer']:>8.2f}{found['given']:>8.2f}", flush=True)
-
-
-def digits(root: str, cache: str | None) -> list[np.ndarray]:
-    """Return recorded pen digits."""
-    source = UnipenDataset(root=root, cache=cache)
-    return [sample.ink for sample in source.load(["test"]).split("test")]
+    print(f"{name:<34}{measures['strokes']:>9.2f}{measures['pages']:>8.1f}", end="")
+    print(f"{measures['cer']:>8.2f}{measures['given']:>8.2f}", flush=True)
 
 
 def same(count: int, _: np.random.Generator) -> np.ndarray:
@@ -389,6 +458,9 @@ CHANGES: dict[str, Change] = {
     "words added when the page was full": added_words,
     "underlined words": underlined,
     "crossed-out words": crossed_out,
+    "a heading": pitched(lambda count, _: np.r_[1.8, np.ones(count - 1)], 1),
+    "a note in the margin": with_margin_note,
+    "tables": tabled,
 }
 
 if __name__ == "__main__":
@@ -397,10 +469,11 @@ if __name__ == "__main__":
     parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
     parser.add_argument("--task", default="testset_f", help="task file whose forms are read")
     parser.add_argument("--pages", type=int, default=100, help="forms, evenly chosen")
-    parser.add_argument("--words", action="store_true", help="measure words alone")
+    only = "measure alone what has this in its name, as in the table; `words`; `single lines`"
+    parser.add_argument("--only", default="", metavar="TEXT", help=only)
     lines = "text whose lines make a language model for the words: beam search"
     parser.add_argument("--language-model", metavar="FILE", help=lines)
-    parser.add_argument("--unipen", help="folder or archive of UNIPEN: its single lines")
-    parser.add_argument("--digits", help="folder of pen digits: drawings beside the text")
+    parser.add_argument("--unipen", help="folder or archive of UNIPEN: its lines")
+    parser.add_argument("--digits", help="folder of pen digits: drawings and lists")
     parser.add_argument("--cache", help="folder for the parsed data (default: beside the data)")
     main(run, parser)

@@ -16,19 +16,16 @@ _NAMES = {
     "sources.unipen_collection": "UnipenDataset",
     "synthetic.composed": "ComposedDataset",
     "synthetic.embedded": "EmbeddedDataset",
+    "synthetic.extended": "UnitedDataset",
     "synthetic.mixed": "MixedDataset",
     "synthetic.phrases": "PhrasesDataset",
     "transforms.augmentation": (
         "CutLongSteps FillMissing InputNoise Rotate Scale Slant Stretch Warp"
     ),
-    "transforms.delayed": "DelayMarks",
-    "transforms.devices": "OtherDevice",
-    "transforms.pen_and_spacing": "Crowd Pen",
+    "transforms.cleaning": "RemoveSlips Smooth",
+    "transforms.devices": "Crowd DelayMarks OtherDevice Pen",
     "transforms.shaping": "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset",
-    "transforms.slips": "RemoveSlips",
-    "transforms.smoothing": "Smooth",
     "told_hands": "ToldHandsDataset",
-    "united": "UnitedDataset",
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 __all__ = sorted(_HOMES)

@@ -25,7 +25,7 @@ from utils.pictures import ink_picture, likely_columns
 
 log = logging.getLogger(__name__)
 
-_SAMPLE = 1  # keeps the draws of a sample apart from those of an epoch's order
+_SAMPLE = 1  # Part of a seed: a sample draws other numbers than the order of an epoch.
 
 Features = Callable[..., np.ndarray]
 """From ink to the inputs of a network, see `BaseModel`."""
@@ -65,7 +65,8 @@ def collate(items: list[Item]) -> Batch:
         index=torch.tensor(index, dtype=torch.int64),
         hand=torch.tensor(hand, dtype=torch.int64),
         extras={
-            name: torch.from_numpy(np.stack([own[name] for own in extras])) for name in extras[0]
+            name: torch.from_numpy(np.stack([of_sample[name] for of_sample in extras]))
+            for name in extras[0]
         },
     )
 
@@ -77,9 +78,10 @@ def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
     followed by a remedy.
     """
     counts, lacking = loaded.character_counts(), []
-    for one in reversed(alphabet.unknown("".join(counts))):
-        first = next(sample for sample in loaded.used if one in nfc(sample.text))
-        lacking.append(f"{describe(one)} {counts[one]} times, first in {first.name}")
+    for character in reversed(alphabet.unknown("".join(counts))):
+        first = next(sample for sample in loaded.used if character in nfc(sample.text))
+        count = counts[character]
+        lacking.append(f"{describe(character)} {count} times, first in {first.name}")
     if lacking:
         raise DataError(
             f"the alphabet lacks characters of the dataset's texts: {', '.join(lacking)}; leave "
@@ -88,7 +90,7 @@ def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
 
 
 def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: str) -> None:
-    """Raise a DataError if a network, as described, cannot learn, as samples have no text."""
+    """Raise a DataError if samples have no text for `network`, as the message describes it."""
     for split, loader in (("train", train), ("valid", valid)):
         samples = loader.dataset.samples if loader else []
         if unlabelled := [sample for sample in samples if not sample.text.strip()]:
@@ -103,9 +105,9 @@ def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: st
 class HandwritingDataLoader:
     """The training split of a dataset in shuffled batches, and the others in order of length.
 
-    The points of its batches have four numbers, `(dx, dy, end_of_stroke, end_of_sequence)`, unless
-    the network computes features of the ink. The last one is 1 at the last point of a sample with
-    which its sequence ends, and 0 elsewhere.
+    The points of a batch have four numbers, `(dx, dy, end_of_stroke, end_of_sequence)`, unless the
+    network computes features of the ink. `end_of_sequence` is 1 at the last point of a sample that
+    is not cut there, and 0 elsewhere.
 
     Args:
         dataset: where ink and texts come from.
@@ -119,14 +121,14 @@ class HandwritingDataLoader:
         bucket: batches whose lines are sorted by length together: more leave less padding, fewer
             mix better.
         pin_memory: put batches into page-locked memory if there is a GPU.
-        characters: the alphabet as one string, instead of the characters of the dataset's texts:
-            the network then knows each, whether it occurs or not, and any other one is an error.
-            It is converted to NFC like texts, so that a combining mark must not follow a letter
-            that it combines with. None takes those of the texts.
-        left_out: a file with the name of a training sample in each line, which is left out, as
+        characters: all characters that the network knows, as one string; a text with another
+            character is an error. The string is converted to NFC like texts, so that a combining
+            mark must not follow a letter that it combines with. None takes the characters of the
+            dataset's texts.
+        left_out: a file with the names of training samples to leave out, one a line, as
             `benchmarks/damaged.py` writes it.
-        overfit: train on the first so many samples of the training split, without augmentation, and
-            validate on the same, to see that a network can learn them by heart; null for all.
+        overfit: number of samples, the first of the training split, to train and validate on
+            without augmentation, to see that a network can learn them by heart; null takes all.
 
     Raises:
         ConfigFault: if an augmentation is among the preprocessing, or the reverse; if
@@ -170,12 +172,12 @@ class HandwritingDataLoader:
         """Return what the dataset loaded, ready for a network.
 
         Args:
-            loaded: all splits or, where nothing is trained, the one that is asked for.
+            loaded: the samples of all splits or, where nothing is trained, of one.
             seed: of shuffling and augmentation.
             normalisation: None computes it from the training split after preprocessing.
             alphabet: None takes the characters of the texts of all splits.
             features: makes the network's inputs of ink; None: normalised points.
-            extras: those that the network takes.
+            extras: shapes of the extras that the network takes, by name.
             extends_alphabet: whether characters that the given alphabet lacks are appended to it,
                 for fine-tuning, or are an error.
 
@@ -191,7 +193,8 @@ class HandwritingDataLoader:
                 expected = "it belongs to a network that sees pictures, such as PictureNetwork"
                 raise ConfigFault("augmentation", type(transform).__name__, expected)
         shapes = {sample: np.shape(sample.ink) for sample in loaded.used}
-        if short := [one for one, shape in shapes.items() if shape[0] < 2 or shape[1:] != (3,)]:
+        short = [sample for sample, (n, *rest) in shapes.items() if n < 2 or rest != [3]]
+        if short:
             raise DataError(
                 f"{len(short)} samples have fewer than two points of three numbers to predict: "
                 f"{short[0].name} is the first"
@@ -209,23 +212,22 @@ class HandwritingDataLoader:
         self, loaded: Loaded, former: Alphabet | None, extends: bool
     ) -> tuple[Alphabet, dict[str, int]]:
         """Return the alphabet, and the counts of the characters by which it extends a former."""
-        own = self.characters and nfc(self.characters)
-        if own:
-            check_alphabet(loaded, Alphabet.from_texts([own]), "add them to `characters`")
-        known = own or self.dataset.characters
-        texts = [sample.text for sample in loaded.used] if known is None else [known]
+        chosen = self.characters and nfc(self.characters)
+        if chosen:
+            check_alphabet(loaded, Alphabet.from_texts([chosen]), "add them to `characters`")
+        possible = chosen or self.dataset.characters
+        texts = [sample.text for sample in loaded.used] if possible is None else [possible]
         if former is None:
             return Alphabet.from_texts(texts), {}
         if extends:
             alphabet, counts = former.extended(texts), loaded.character_counts()
-            new = alphabet.characters[len(former) :]
-            rare_first = sorted(new, key=lambda one: (counts.get(one, 0), one))
-            return alphabet, {one: counts.get(one, 0) for one in rare_first}
-        if own and (unknown := former.unknown(own)):
+            new = {new: counts.get(new, 0) for new in alphabet.characters[len(former) :]}
+            return alphabet, dict(sorted(new.items(), key=lambda item: (item[1], item[0])))
+        if chosen and (unknown := former.unknown(chosen)):
             lacking = ", ".join(map(describe, unknown))
             expected = f"characters of the checkpoint; it lacks {lacking}"
             raise ConfigFault("characters", self.characters, expected)
-        if not own:
+        if not chosen:
             remedy = "start a run from the checkpoint's weights, which gives them inputs of their"
             check_alphabet(loaded, former, f"{remedy} own")
         return former, {}
@@ -249,7 +251,7 @@ class HandwritingDataLoader:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What a dataset loaded, ready for a network; see `HandwritingDataLoader.for_network`."""
+    """The samples of a dataset, ready for a network; see `HandwritingDataLoader.for_network`."""
 
     settings: HandwritingDataLoader
     loaded: Loaded

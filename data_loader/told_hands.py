@@ -10,14 +10,12 @@ import numpy as np
 
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, changed
 from base.base_transform import BaseTransform
-from utils.checks import DataError, Range, first_line
+from utils.checks import DataError, Range, Seed, first_line
 from utils.files import open_file
-from utils.hand_measures import strokes_per_character
+from utils.hand_measures import TOLD_LINES, strokes_per_character
 
-LINES = 8
-"""Lines of a hand that a sample comes with, at most."""
 SHORTEST = 4
-"""Characters of a recorded line that another one is not made of by chance (assumed)."""
+"""Least characters of a recorded line that no text contains by chance (assumed)."""
 JOINED = 0.65
 """Strokes per character below which the letters of a hand join (measured, lab notebook: joined
 hands)."""
@@ -27,23 +25,23 @@ hands)."""
 class ToldHandsDataset(BaseDataset):
     """Another dataset, whose samples come with descriptors of other recorded lines of their hand.
 
-    These say nothing that the sample says, as it may be made of them. The extra `hand` has for
-    each its descriptor times its weight, and the weight, zeros where there are fewer lines; the
-    extra `composed` is 0 for what was recorded, line by line, and else the share that was not.
-    Samples that come with a hand keep it.
+    Lines that share text with a sample are not among them, as the sample may be made of these. The
+    extra `hand` has a row for each line, its descriptor times its weight and then the weight;
+    further rows are zeros. The extra `composed` is the fraction of a text that its hand never wrote
+    as a line: 0 for recorded lines. Samples that have the extra `hand` keep it.
 
     Args:
         dataset: supplies the samples.
         descriptors: file that `benchmarks/describe.py` made of its recorded lines.
-        joined: how many times recorded lines, and pieces of them, of hands whose letters join are
-            learned from, as few hands do.
+        joined: how many times the training has each recorded line, and each piece of one, of hands
+            whose letters join, which are few.
         seed: of the choice of lines, where a hand has many.
     """
 
     dataset: BaseDataset
     descriptors: str
     joined: Annotated[int, Range(1, 100)] = 1
-    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    seed: Seed = 0
 
     def preprocessing(self) -> list[BaseTransform]:
         return self.dataset.preprocessing()
@@ -72,8 +70,8 @@ class ToldHandsDataset(BaseDataset):
                 alike = line.text in sample.text or sample.text in line.text
                 (said if alike else others).append(line)
             generator = np.random.default_rng([self.seed, number])
-            chosen = generator.permutation(len(others))[:LINES].tolist()
-            rows = np.zeros((LINES, size), np.float32)
+            chosen = generator.permutation(len(others))[:TOLD_LINES].tolist()
+            rows = np.zeros((TOLD_LINES, size), np.float32)
             for row, place in enumerate(chosen):
                 rows[row] = table[others[place].name]
             share = 0.0
@@ -85,10 +83,9 @@ class ToldHandsDataset(BaseDataset):
         places = {sample: number for number, sample in enumerate(loaded.used)}
         samples = changed(loaded.samples, lambda sample: [told(places[sample], sample)])
         if "train" in samples and self.joined > 1:
-            lifts = {
-                hand: strokes_per_character((line.ink, line.text) for line in lines)
-                for hand, lines in hands.items()
-            }
+            lifts = {}
+            for hand, lines in hands.items():
+                lifts[hand] = strokes_per_character((line.ink, line.text) for line in lines)
             more = [
                 sample.of(f"{sample.name}+{time}")
                 for sample in samples["train"]
@@ -99,20 +96,19 @@ class ToldHandsDataset(BaseDataset):
         return replace(loaded, samples=samples)
 
     def _table(self) -> dict[str, np.ndarray]:
-        """Return the rows of lines by name, `(D + 1,)` float32 each; a DataError if there are none
-        to be read."""
+        """Return the rows of lines by name, `(D + 1,)` float32 each, or raise a DataError."""
         try:
             with open_file(self.descriptors) as stream, np.load(stream, allow_pickle=False) as file:
                 names, values = file["names"].tolist(), file["values"].astype(np.float32)
             return dict(zip(names, values, strict=True))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            made = "benchmarks/describe.py makes a file of descriptors"
-            raise DataError(f"{self.descriptors}: {first_line(error)}; {made}") from None
+            remedy = "benchmarks/describe.py makes a file of descriptors"
+            raise DataError(f"{self.descriptors}: {first_line(error)}; {remedy}") from None
 
 
 def composed_share(text: str, recorded: Sequence[str]) -> float:
-    """Return the share of a text, blanks left out, that is in none of the recorded texts in it; 0
-    for a piece of one of them."""
+    """Return the fraction of a text, without blanks, that no recorded text within it covers; 0 for
+    a piece of a recorded text."""
     if any(text in line for line in recorded):
         return 0.0
     rest = text

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from notes.ink_page import InkPage, PageStroke
-from notes.page_text import Note, PageRow, PageText
+from notes.ink_page import InkPage, PageStroke, below_each_other
+from notes.page_text import Note, PageRow, PageText, PageWord
 from utils.checks import UserError
 from utils.files import atomic_write, write_text
 from utils.page.layers import curves
@@ -21,8 +22,6 @@ from utils.page.saving import save_sheets
 
 SHEET_WIDTH = 210.0
 """Millimetres of the width of a page whose unit is unknown (assumed: A4)."""
-LINE_GAP = 5.0
-"""Millimetres between lines of a hand (assumed)."""
 
 
 def save(notes: Sequence[Note], path: Path) -> list[Path]:
@@ -34,7 +33,7 @@ def save(notes: Sequence[Note], path: Path) -> list[Path]:
     """
     kind, pages = path.suffix.lower(), [page for note in notes for page in note.pages]
     if kind == ".inkml":
-        return save_sheets([_sheet(*page) for page in pages], path)
+        return save_sheets([_page_sheet(*page) for page in pages], path)
     if kind == ".pdf":
         if any(page.background for page, _ in pages):
             atomic_write(path, _over_pdfs(pages, path.stem).write)
@@ -51,18 +50,18 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
     Raises:
         UserError: if there is none.
     """
-    rows, width, bottom = [], 0.0, LINE_GAP
-    for page, text in (page for note in notes for page in note.pages):
-        for row in text.rows:
-            if row.is_learnable:
-                parts = _written(page, row).strokes
-                low, high = np.min([p.min(axis=0) for p in parts], axis=0), _high(parts)
-                moved = tuple(part - low + (LINE_GAP, bottom) for part in parts)
-                rows.append(Row(moved, row.text))
-                width, bottom = max(width, high[0] - low[0]), bottom + high[1] - low[1] + LINE_GAP
+    rows = [
+        _written(page, row)
+        for note in notes
+        for page, text in note.pages
+        for row in text.rows
+        if row.is_learnable
+    ]
     if not rows:
         raise UserError(f"{path}: no row whose words are all sure has a corrected one")
-    save_sheets([Sheet(width + 2 * LINE_GAP, bottom, tuple(rows))], path)
+    stacked = below_each_other(row.strokes for row in rows)
+    lines = [replace(row, strokes=parts) for row, parts in zip(rows, stacked, strict=True)]
+    save_sheets([_sheet(lines)], path)
     return len(rows)
 
 
@@ -103,12 +102,16 @@ def _note_values(note: Note) -> dict[str, Any]:
     pages = []
     for page, text in note.pages:
         rows = [
-            {"text": row.text, "box": row.box, "words": [*map(vars, row.words)]}
+            {"text": row.text, "box": row.box, "words": [*map(_word_values, row.words)]}
             for row in text.rows
         ]
         size = {"width": page.width, "height": page.height, "unit": page.unit}
         pages.append({**size, "rows": rows, "left_out": text.left_out})
     return {"name": note.name, "pages": pages}
+
+
+def _word_values(word: PageWord) -> dict[str, Any]:
+    return {name: value for name, value in vars(word).items() if name != "frames"}
 
 
 # Pages
@@ -131,24 +134,22 @@ def _written(page: InkPage, row: PageRow) -> Row:
     return Row(moved, row.text, _pen(page, strokes[0]))
 
 
-def _high(parts: Iterable[np.ndarray]) -> np.ndarray:
-    return np.max([part.max(axis=0) for part in parts], axis=0)
-
-
-def _sheet(page: InkPage, text: PageText) -> Sheet:
+def _page_sheet(page: InkPage, text: PageText) -> Sheet:
     """Return the pen's ink of a page with the texts of rows, on a sheet that is large enough."""
     rows = [row for row in text.rows if row.strokes]
     pens = {number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"}
     left = pens - {number for row in rows for number in row.strokes}
     rows += [PageRow((), (number,)) for number in sorted(left)]
     written = [_written(page, row) for row in rows]
-    size = _millimetres(page) * np.array([page.width, page.height])
-    parts = [np.zeros((1, 2)), *(stroke for row in written for stroke in row.strokes)]
-    low = np.min([part.min(axis=0) for part in parts], axis=0)
-    moved = [
-        Row(tuple(stroke - low for stroke in row.strokes), row.text, row.pen) for row in written
-    ]
-    return Sheet(*np.maximum(size, _high(parts) - low).tolist(), tuple(moved))
+    return _sheet(written, _millimetres(page) * page.width, _millimetres(page) * page.height)
+
+
+def _sheet(rows: Sequence[Row], width: float = 0.0, height: float = 0.0) -> Sheet:
+    """Return a sheet of a size, or as large as its rows take, which are moved onto it."""
+    points = np.concatenate([np.zeros((1, 2)), *(stroke for row in rows for stroke in row.strokes)])
+    low, high = points.min(axis=0), points.max(axis=0)
+    moved = (replace(row, strokes=tuple(part - low for part in row.strokes)) for row in rows)
+    return Sheet(*np.maximum((width, height), high - low).tolist(), tuple(moved))
 
 
 def _pdf_page(page: InkPage, text: PageText) -> PdfPage:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,16 @@ import numpy as np
 
 from data_loader.sources.parsing import FARTHEST, Fault
 from data_loader.sources.untrusted_files import MEBIBYTE
+from utils.ink import from_strokes, x_height
 
 MAX_BYTES = 64 * MEBIBYTE
 """Limit on a file, unpacked (assumed)."""
-MAX_STROKES, MAX_POINTS = 500_000, 10_000_000
-"""Limits on the strokes and points of a file (assumed: three hundred dense pages)."""
+MAX_STROKES = 500_000
+"""Limit on the strokes of a file (assumed: three hundred dense pages)."""
+MAX_POINTS = 10_000_000
+"""Limit on the points of a file (assumed: likewise)."""
+GAP = 2.0
+"""X-heights from one row down to the next where their places are unknown (assumed)."""
 MARGIN = 0.05
 """Around the ink of a page whose size is unknown, in its longer sides (assumed)."""
 
@@ -101,6 +106,16 @@ def page_around(
         typed=tuple(replace(text, x=text.x - left, y=text.y - top) for text in typed),
         **others,
     )
+
+
+def below_each_other(rows: Iterable[Sequence[np.ndarray]]) -> Iterator[tuple[np.ndarray, ...]]:
+    """Yield the strokes of rows, each below the one before, all from the left."""
+    bottom = 0.0
+    for parts in rows:
+        points = np.concatenate(parts)
+        corner = points.min(axis=0) - (0.0, bottom)
+        yield tuple(part - corner for part in parts)
+        bottom += float(np.ptp(points[:, 1])) + GAP * x_height(from_strokes(parts))
 
 
 def check_pages(pages: Sequence[InkPage]) -> None:

@@ -8,8 +8,17 @@ from notes.ink_page import InkPage
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom in the page's units, y downwards."""
+Frame: TypeAlias = Mapping[str, float]
+"""Symbols that a frame of ink may be, as `searching` has them, and by how many nats each is less
+likely than the likeliest one."""
 SURE = 0.85
 """Least confidence of a word without a question mark (measured, lab notebook: sure words)."""
+
+
+def plain(word: str) -> str:
+    """Return a word in lower case, without marks around it."""
+    letters = [n for n, character in enumerate(word) if character.isalnum()]
+    return word[letters[0] : letters[-1] + 1].casefold() if letters else word.casefold()
 
 
 @dataclass(frozen=True)
@@ -21,12 +30,14 @@ class PageWord:
         box: of its ink.
         confidence: the probability that the text is right; 1 if a person said it.
         alternatives: what else it may be, the likeliest first.
+        frames: of its ink and what is behind it; none of a word that a person said.
     """
 
     text: str
     box: Box
     confidence: float = 1.0
     alternatives: tuple[str, ...] = ()
+    frames: tuple[Frame, ...] = ()
 
     @property
     def is_sure(self) -> bool:
@@ -96,7 +107,12 @@ class PageText:
         rows = []
         for row in values["rows"]:
             words = (
-                PageWord(w["text"], tuple(w["box"]), w["confidence"], tuple(w["alternatives"]))
+                PageWord(
+                    w["text"],
+                    tuple(w["box"]),
+                    w["confidence"],
+                    *map(tuple, (w["alternatives"], w["frames"])),
+                )
                 for w in row["words"]
             )
             rows.append(PageRow(tuple(words), tuple(row["strokes"]), row["ink"]))

@@ -3,7 +3,6 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from notes.confidence import confidence
 from notes.ink_page import InkPage, TypedText
 from notes.page_text import PageRow, PageText, PageWord
 from notes.rows import find_rows
+from notes.searching import kept_frames
 from utils.ink import from_strokes
 
 TYPED_WIDTH = 0.5
@@ -27,31 +27,38 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
         UserError: see `Reader.read_words`.
     """
     pens = [number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"]
-    found, kinds = find_rows([page.strokes[number].points for number in pens])
+    rows, kinds = find_rows([page.strokes[number].points for number in pens])
     left_out = Counter(kinds.values())
     left_out += Counter(stroke.tool for stroke in page.strokes if stroke.tool != "pen")
-    numbers = [[pens[stroke] for stroke in row.strokes] for row in found]
+    numbers = [tuple(pens[stroke] for stroke in row.strokes) for row in rows]
     strokes = [[page.strokes[number].points for number in row] for row in numbers]
     inks = [from_strokes(row) for row in strokes]
-    rows = []
-    for of_row, parts, ink, words in zip(
-        numbers, strokes, inks, reader.read_words(inks, search), strict=True
-    ):
+    characters, read = reader.model.alphabet.characters, []
+    for number, words in enumerate(reader.read_words(inks, search)):
         if words:
-            places = np.concatenate(parts)
-            digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
-            read = tuple(map(partial(_page_word, places), words))
-            rows.append(PageRow(read, tuple(of_row), digest))
+            places = np.concatenate(strokes[number])
+            digest = hashlib.sha256(inks[number].tobytes()).hexdigest()[:24]
+            words = tuple(_page_word(places, characters, word) for word in words)
+            read.append(PageRow(words, numbers[number], digest))
         else:
             left_out["unread row"] += 1
-    return PageText(tuple(_with_typed(rows, page.typed)), dict(left_out))
+    return PageText(tuple(_with_typed(read, page.typed)), dict(left_out))
 
 
-def _page_word(places: np.ndarray, word: InkWord) -> PageWord:
-    """Return a word of a row whose points are at places `(points, 2)`."""
+def _page_word(places: np.ndarray, characters: Sequence[str], word: InkWord) -> PageWord:
+    """Return a word of a row.
+
+    Args:
+        places: of the row's points, `(points, 2)`.
+        characters: of the network's alphabet.
+        word: with its points in the row.
+    """
     points = places[word.points]
     box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
-    return PageWord(word.text, box, confidence(word.probability), word.alternatives)
+    sure = confidence(word.text, word.probability)
+    return PageWord(
+        word.text, box, sure, word.alternatives, kept_frames(word.log_probs, characters)
+    )
 
 
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:
@@ -61,7 +68,7 @@ def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow
             if line.strip():
                 row = PageRow((*_typed_words(text, number, line),))
                 middle = (row.box[1] + row.box[3]) / 2
-                below = (n for n, one in enumerate(rows) if (one.box[1] + one.box[3]) / 2 > middle)
+                below = (n for n, r in enumerate(rows) if (r.box[1] + r.box[3]) / 2 > middle)
                 rows.insert(next(below, len(rows)), row)
     return rows
 

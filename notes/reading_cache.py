@@ -18,7 +18,7 @@ from utils.alphabet import nfc
 from utils.checks import UserError
 from utils.files import user_cache, write_json
 
-VERSION = 1
+VERSION = 2
 """Of how pages are read, and of what is kept of them; what others kept is read again."""
 T = TypeVar("T")
 SAME_WORD = 0.5

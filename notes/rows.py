@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from notes.writing_order import writing_order
+from utils.delayed_strokes import LATE, are_marks, undelayed_order
 from utils.hand_measures import baseline_of, is_straight
 from utils.ink import (
     from_strokes,
@@ -23,42 +23,59 @@ from utils.ink import (
     x_height,
 )
 
-DRAWING, UNDERLINE, CROSSED_OUT = "drawing", "underline", "crossed out"
+DRAWING = "drawing"
+UNDERLINE = "underline"
+CROSSED_OUT = "crossed out"
 """Kinds of strokes that are in no row; a crossed-out word includes what crosses it out."""
 
-# Telling apart what is no prose, in x-heights (measured on every third form of trainset: two of
-# 43,026 strokes are taken for a drawing, and none for a line or a scribble).
+# What is no prose, in x-heights (measured on every third form of trainset: two of 43,026 strokes
+# are taken for a drawing, and none for a line or a scribble).
 TALLEST = 6.0
-LONGEST_BAR, FLATTEST, DETOUR = 6.0, 0.25, 1.2
-SWING, SWINGS = 2.0, 3
-TOUCHING = 0.7
-"""X-heights from a drawing within which strokes written next to it are part of it (assumed)."""
-LOW, HIGH, FAR_BAR = 0.65, 1.0, 2.5
-"""X-heights from the middle of words down to where a line crosses them out, and up to where it is
-the bar of a `t`; and where it belongs to none (assumed)."""
+LONGEST_BAR = 6.0
+FLATTEST = 0.25  # height of a line over its width
+DETOUR = 1.2  # path of a line over its width
+SWING = 2.0
+SWINGS = 3  # of a scribble, to the left
+TOUCHING = 0.7  # of what belongs to a drawing that was written next to it (assumed)
+LOW = 0.65  # from the middle of words down to where a line crosses them out (assumed)
+HIGH = 1.0  # up to where a line is the bar of a `t` (assumed)
+FAR_BAR = 2.5  # from where on it belongs to none (assumed)
 
-# Skew: moves that tell the direction of rows, in strokes and x-heights, and their prior weight.
-STEPS, SHORTEST, FARTHEST = 15, 6.0, 30.0  # measured, lab notebook: rows of pages
+# Skew, by moves from stroke to stroke.
+STEPS = 15  # strokes of the longest move (measured, lab notebook: rows of pages)
+SHORTEST = 6.0  # x-heights (measured, lab notebook: rows of pages)
+FARTHEST = 30.0  # x-heights (measured, lab notebook: rows of pages)
 PRIOR = 60.0  # x-heights of moves at 0 (assumed)
 WINDOWS = np.radians([60, 20, 8])  # around the last estimate, one a pass (assumed)
 
 # Columns.
-BAND, LEAN = 2.0, 6  # width in x-heights, and degrees (measured, lab notebook: rows of pages)
+BAND = 2.0  # x-heights of the width of the white between them (measured, lab notebook)
+LEAN = 6  # degrees that it may lean (measured, lab notebook: rows of pages)
 COLUMN_HEIGHT = 5.0  # x-heights, at least (assumed)
-WIDE_BAND, TALL_BAND = 8.0, 12.0  # x-heights of one that the pen may cross often (assumed)
-CROSSINGS, ROW_PITCH = 0.7, 3.5  # how often it may cross another one, by row; x-heights (assumed)
+CROSSINGS = 0.7  # how often in a row the pen may cross one (assumed)
+ROW_PITCH = 3.5  # x-heights (assumed)
 
-# Runs: how far the pen goes back and down, only up or down, or only ahead or back.
-BACK, DROP, JUMP, AHEAD = 4.0, 1.2, 2.2, 10.0  # x-heights (measured, lab notebook: rows of pages)
+# Runs: how far the pen goes to begin another, in x-heights (measured, lab notebook: rows of pages).
+BACK = 4.0  # back, and
+DROP = 1.2  # up or down
+JUMP = 2.2  # up or down alone
+AHEAD = 10.0  # ahead or back alone
 
-# Rows.
-MARK = 0.6  # x-heights of the height of a dot or bar, at most (measured)
-HEAVY, SHORT = 6.0, 2.5  # x-heights of ink of a row, and of a short one by itself (assumed)
-ROW, APART = 1.0, 2.3  # x-heights from the row that a run joins, and that a short one is off
-STIFFNESS, LEVELLING = 30.0, 300.0  # x-heights of a row that bends; its prior at level (assumed)
-STEP, NEXT_STEP, OVERLAP = 1.3, 1.8, 0.2  # between halves of a row (measured on testset_v)
-ABOVE, BELOW, OFF_ROW = 1.4, 0.6, 4.0  # where marks are, by the middle (measured on testset_v)
-JUST_BEFORE = 0.7  # x-heights by which the row of the stroke before is nearer (measured)
+# Rows, in x-heights.
+MARK = 0.6  # of the height of a dot or bar, at most (measured)
+HEAVY = 6.0  # of ink of a row (assumed)
+SHORT = 2.5  # of ink of a row that is off all others (assumed)
+ROW = 1.0  # from the row that a run joins (measured, lab notebook: rows of pages)
+APART = 2.3  # from the rows that a short one is off (measured, lab notebook: rows of pages)
+STIFFNESS = 30.0  # along a row that bends (assumed)
+LEVELLING = 300.0  # of a row's prior at level (assumed)
+STEP = 1.3  # up or down between the halves of a row (measured on testset_v)
+NEXT_STEP = 1.8  # the same if they were written one after the other (measured on testset_v)
+OVERLAP = 0.2  # of the narrower half's width that both have (measured on testset_v)
+ABOVE = 1.4  # from a row's middle up to its highest marks (measured on testset_v)
+BELOW = 0.6  # from a row's middle down to its lowest marks (measured on testset_v)
+OFF_ROW = 4.0  # how much nearer ink is for each that a mark is beyond (measured on testset_v)
+JUST_BEFORE = 0.7  # by which the row of the stroke before is nearer (measured)
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +252,7 @@ def _left_of_band(block: _Block) -> np.ndarray | None:
     widest, best = BAND, None
     for lean in np.tan(np.radians(np.arange(-LEAN, LEAN + 1))):
         across = [part @ (1.0, -lean) for part in block.parts]
-        left, right = np.array([(one.min(), one.max()) for one in across]).T
+        left, right = np.array([(part.min(), part.max()) for part in across]).T
         order = np.argsort(left)
         widths = left[order][1:] - np.maximum.accumulate(right[order])[:-1]
         for place in np.flatnonzero(widths > widest):
@@ -245,18 +262,31 @@ def _left_of_band(block: _Block) -> np.ndarray | None:
             height = min(np.ptp([block.top[side], block.bottom[side]]) for side in sides)
             crossings = np.count_nonzero(np.diff(is_left))
             often = crossings > max(3, CROSSINGS * height / ROW_PITCH)
-            wide = widths[place] > WIDE_BAND and height > TALL_BAND
-            if height >= COLUMN_HEIGHT and (wide or not often) and widths[place] > widest:
+            if height >= COLUMN_HEIGHT and not often and widths[place] > widest:
                 widest, best = widths[place], is_left
     return best
 
 
 def _rows(block: _Block) -> list[Placed]:
-    """Return the rows of a column from top to bottom."""
+    """Return the rows of a column from top to bottom, and behind them the notes in its margin."""
     rows, strays = _joined(block, _runs(block))
     rows = _attached(block, _merged(block, rows), strays)
     rows.sort(key=lambda row: np.average(block.y[row], weights=block.weight[row]))
+    divided = [_without_note(block, row) for row in rows]
+    rows = [row for row, _ in divided] + [note for _, note in divided if len(note)]
     return [(block, block.numbers[row]) for row in rows]
+
+
+def _without_note(block: _Block, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a row, and a note far to its right that was written later, after something else."""
+    order = row[np.argsort(block.left[row])]
+    fronts = np.maximum.accumulate(block.right[order])
+    place = 1 + int(np.argmax(block.left[order[1:]] - fronts[:-1])) if len(row) > 1 else 0
+    text, note = np.sort(order[:place]), np.sort(order[place:])
+    is_far = place and block.left[note].min() - fronts[place - 1] > BAND
+    if is_far and note[0] > text[-1] + 1 and block.weight[note].sum() > SHORT:
+        return text, note
+    return row, row[:0]
 
 
 def _runs(block: _Block) -> list[np.ndarray]:
@@ -322,7 +352,7 @@ def _attached(block: _Block, rows: list[np.ndarray], strays: list[int]) -> list[
     owner = np.full(len(block.parts), -1)
     for number, row in enumerate(rows):
         owner[row] = number
-    ink = [np.concatenate([block.parts[one] for one in row]) for row in rows]
+    ink = [np.concatenate([block.parts[number] for number in row]) for row in rows]
     for stray in strays:
         cost = np.array([_distance(block.parts[stray], points).min() for points in ink])
         if stray and owner[stray - 1] >= 0:
@@ -339,9 +369,36 @@ def _row(block: _Block, row: np.ndarray) -> Row:
     ends = np.array([block.left[row].min(), block.right[row].max()])
     middle = block.middle(row, ends)
     slope = np.diff(middle)[0] / max(np.ptp(ends), 1.0)
-    level = [block.parts[one] - (0.0, 1.0) * (slope * block.parts[one][:, :1]) for one in row]
+    level = [
+        block.parts[number] - (0.0, 1.0) * (slope * block.parts[number][:, :1]) for number in row
+    ]
     height = x_height(from_strokes(level))
-    order = writing_order([part / height for part in level], block.numbers[row])
     line = np.column_stack([ends, baseline_of(level) + slope * ends]) * block.unit
-    numbers = block.numbers[row][order]
+    numbers = block.numbers[row][_writing_order(block.numbers[row], level, height)]
     return Row(numbers.tolist(), turned_back(line, -block.angle), height * block.unit)
+
+
+def _writing_order(numbers: np.ndarray, parts: Sequence[np.ndarray], height: float) -> np.ndarray:
+    """Return the places of a row's strokes in the order in which they would have been written if
+    nothing had been added later.
+
+    Args:
+        numbers: of the strokes on the page, rising; where some are missing another row was written.
+        parts: the strokes, level.
+        height: their x-height.
+    """
+    left, right = np.array([(part[:, 0].min(), part[:, 0].max()) for part in parts]).T
+    middle, front = (left + right) / 2, np.maximum.accumulate(right)
+    is_late = front - right > LATE * height
+    # What was written after strokes of other rows is late unless it goes on where the row ended.
+    for first in np.flatnonzero(np.diff(numbers) > 1) + 1:
+        is_late[first:] |= middle[first:] < front[first - 1]
+    is_mark = are_marks(from_strokes(parts), height)
+    order = np.flatnonzero(~is_late | is_mark).tolist()
+    for letter in np.flatnonzero(is_late & ~is_mark).tolist():
+        behind = (n for n, k in enumerate(order) if middle[k] > middle[letter] and not is_mark[k])
+        order.insert(next(behind, len(order)), letter)
+    if (is_late & is_mark).any():
+        ink = from_strokes([parts[place] for place in order])
+        return np.array(order)[undelayed_order(ink, height, late=0)]
+    return np.array(order)

@@ -1,20 +1,40 @@
-"""Words are looked for in what was read, and in what else it may be, approximately."""
+"""Words are looked for in all that was read, and in all that the ink may say.
 
-from collections.abc import Iterator
+A query is spotted in the frames of a row as hidden Markov models spot keywords: on its likeliest
+path from any frame to any other, by how much less likely that is than what was read there.
+
+R: rows, S: frames, Q: states of a query.
+"""
+
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from rapidfuzz.distance import OSA
+import numpy as np
 
-from notes.page_text import Note, PageRow, PageWord
+from notes.page_text import Frame, Note, PageRow, plain
 
-EDITS = ((8, 2), (5, 1))
-"""Letters of what is looked for, at least, and the edits that an unsure word may be away (measured
-on testset_v, lab notebook: sure words)."""
+LEAST = 0.5
+"""Least probability of words that are found: rather there than not (assumed)."""
+OFFSET = -2.28
+COST = 0.74
+LENGTH = 1.19
+"""The logit of this probability: the offset, less the nats by which the words are less likely than
+what was read times the cost, and more for each letter and digit (measured on testset_v and
+testset_t, lab notebook: search)."""
+FAINT = 7.0
+"""Nats below the likeliest from which a character is left out of a frame (measured, lab notebook:
+search; with 12 it is the same, in five times the bytes)."""
+ABSENT = 10.0
+"""Nats below the likeliest of a character that is left out (measured, lab notebook: search)."""
+BLANK = "_"
+"""Stands for the frames between characters."""
+MARK = " "
+"""Stands for all that is neither letter nor digit, and for the ends of a row."""
 
 
 class Hit(NamedTuple):
     """Words that were found: numbers of the page, the row and the first word, from 1; the row; and
-    the confidence of the least sure word."""
+    the probability that they stand there."""
 
     page: int
     number: int
@@ -24,28 +44,89 @@ class Hit(NamedTuple):
 
 
 def search(query: str, note: Note) -> Iterator[Hit]:
-    """Yield where the words of a query stand side by side in a row, in any case."""
+    """Yield where the words of a query stand side by side in a row, in any case: wherever they were
+    read, or else where the row says them most likely, if at all."""
     wanted = [plain(word) for word in query.split()]
     for page, (_, text) in enumerate(note.pages, 1):
-        for number, row in enumerate(text.rows, 1):
-            for start in range(len(row.words) - len(wanted) + 1):
-                words = row.words[start : start + len(wanted)]
-                if all(map(is_near, wanted, words)):
-                    yield Hit(page, number, start + 1, row, min(w.confidence for w in words))
+        spotted = _spotted(" ".join(wanted), text.rows) if text.rows else []
+        for number, (row, likeliest) in enumerate(zip(text.rows, spotted, strict=True), 1):
+            read = [plain(word.text) for word in row.words]
+            places = [
+                (start, min(word.confidence for word in row.words[start : start + len(wanted)]))
+                for start in range(len(read) - len(wanted) + 1)
+                if read[start : start + len(wanted)] == wanted
+            ]
+            for start, confidence in places or [likeliest]:
+                if places or confidence >= LEAST:
+                    yield Hit(page, number, start + 1, row, confidence)
 
 
-def is_near(wanted: str, word: PageWord) -> bool:
-    """Return whether a word is what is looked for, in lower case and without marks around it; or,
-    where it is unsure, whether it may be: by another reading, or but for some edits."""
-    text = plain(word.text)
-    if text == wanted or word.is_sure:
-        return text == wanted
-    edits = next((edits for length, edits in EDITS if len(wanted) >= length), 0)
-    is_close = OSA.distance(wanted, text, score_cutoff=edits) <= edits
-    return is_close or wanted in map(plain, word.alternatives)
+def kept_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Frame, ...]:
+    """Return what frames may be, without those that are blank like the one before.
+
+    Args:
+        log_probs: `(S, C + 1)`, the blank last.
+        characters: of the other C.
+    """
+    symbols, frames = [*map(_symbol, characters), BLANK], []
+    for nats in log_probs.max(axis=1, keepdims=True) - log_probs:
+        frame: dict[str, float] = {}
+        for number in np.flatnonzero(nats < FAINT):
+            symbol, cost = symbols[number], round(float(nats[number]), 1)
+            frame[symbol] = min(cost, frame.get(symbol, FAINT))
+        if frame != {BLANK: 0.0} or frames[-1:] != [frame]:
+            frames.append(frame)
+    return tuple(frames)
 
 
-def plain(word: str) -> str:
-    """Return a word in lower case, without marks around it."""
-    kept = [n for n, one in enumerate(word) if one.isalnum()]
-    return word[kept[0] : kept[-1] + 1].casefold() if kept else word.casefold()
+def _symbol(character: str) -> str:
+    return character.lower() if character.isalnum() else MARK
+
+
+def _spotted(query: str, rows: Sequence[PageRow]) -> list[tuple[int, float]]:
+    """Return for each row the word where a query most likely begins, and how likely it does."""
+    length, states = sum(map(str.isalnum, query)), [MARK]
+    # From right to left, so that a path ends where the query begins.
+    for symbol in [*map(_symbol, reversed(query)), MARK]:
+        # Marks may follow each other.
+        states += [BLANK + MARK if MARK in (states[-1], symbol) else BLANK, symbol]
+    costs = [_costs(row, states)[::-1] for row in rows]
+    longest = max(map(len, costs))
+    padded = [np.pad(c, ((0, longest - len(c)), (0, 0)), constant_values=ABSENT) for c in costs]
+    spotted = []
+    for row, cost in zip(rows, _path_costs(np.array(padded), states), strict=True):
+        stops = np.cumsum([len(word.frames) for word in row.words])
+        begin = stops[-1] + 1 - cost.argmin()  # the frame after the mark before the query
+        word = np.searchsorted(stops[:-1], begin, side="right")
+        logit = OFFSET - COST * cost.min() + LENGTH * length
+        spotted.append((int(word), round(float(1 / (1 + np.exp(-logit))), 4)))
+    return spotted
+
+
+def _costs(row: PageRow, states: Sequence[str]) -> np.ndarray:
+    """Return by how many nats states, each of one symbol or more, are less likely than the
+    likeliest symbol in each frame and at both ends of a row, `(S, Q)`."""
+    end, distinct, costs = {MARK: 0.0}, [*dict.fromkeys(states)], []
+    for frame in (end, *(frame for word in row.words for frame in word.frames), end):
+        costs.append([min(frame.get(s, ABSENT) for s in state) for state in distinct])
+    return np.array(costs)[:, [distinct.index(state) for state in states]]
+
+
+def _path_costs(costs: np.ndarray, states: Sequence[str]) -> np.ndarray:
+    """Return the cost of the cheapest path through states that ends in each frame, `(R, S)`.
+
+    Args:
+        costs: of the states, `(R, S, Q)`.
+        states: symbols, and what is between them in turn, which may be left out where they differ.
+    """
+    rows, frames, count = costs.shape
+    path, ends = np.full((rows, count + 2), np.inf), np.empty((rows, frames))
+    may_skip = [n % 2 == 0 and n > 1 and states[n] != states[n - 2] for n in range(count)]
+    skip_cost = np.where(may_skip, 0.0, np.inf)
+    for frame in range(frames):
+        best = np.minimum(path[:, 2:], path[:, 1:-1])
+        best = np.minimum(best, path[:, :-2] + skip_cost)
+        best[:, 0] = 0.0  # A path may begin anywhere.
+        path[:, 2:] = best + costs[:, frame]
+        ends[:, frame] = path[:, -1]
+    return ends

@@ -13,8 +13,7 @@ import numpy as np
 from base.base_dataset import BaseDataset
 from data_loader import EmbeddedDataset
 from data_loader.synthetic.alignment import AlignedLine, Alignment
-from data_loader.synthetic.digits import embedded_digit
-from data_loader.synthetic.embedded import FontWriter
+from data_loader.synthetic.embedded import FontWriter, embedded_digit
 from data_loader.synthetic.stroke_fonts import FONTS
 from model.generation.hand_encoder import DESCRIPTOR
 from parse_config import config_binder

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 ABSENT = object()
 """Stands for a value that a config lacks, or that a message leaves out."""
@@ -42,6 +42,12 @@ class Range(NamedTuple):
         if high == math.inf:
             return f"at least {low}"
         return f"at most {high}" if low == -math.inf else f"from {low} to {high}"
+
+
+Fraction = Annotated[float, Range(0, 1)]
+"""A part of a whole, as an option."""
+Seed = Annotated[int, Range(0, 2**32 - 1)]
+"""The seed of random numbers, as an option."""
 
 
 class UserError(Exception):

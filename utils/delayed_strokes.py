@@ -28,7 +28,13 @@ def are_marks(ink: np.ndarray, height: float) -> np.ndarray:
 
 
 def undelayed(ink: np.ndarray, height: float, late: float = LATE) -> list[np.ndarray]:
-    """Return the strokes of a row, `(n, 2)` each, with each late mark next to the nearest letter.
+    """Return the strokes of a row, `(n, 2)` each, in their `undelayed_order`."""
+    written = strokes(ink)
+    return [written[number] for number in undelayed_order(ink, height, late)]
+
+
+def undelayed_order(ink: np.ndarray, height: float, late: float = LATE) -> np.ndarray:
+    """Return the numbers of a row's strokes, `(strokes,)`, late marks next to the nearest letter.
 
     Args:
         ink: `(points, 3)`.
@@ -39,11 +45,11 @@ def undelayed(ink: np.ndarray, height: float, late: float = LATE) -> list[np.nda
     right = np.array([part[:, 0].max() for part in written])
     is_late = np.maximum.accumulate(right) - right >= late * height
     if not is_late.any():
-        return written
+        return np.arange(len(written))
     parts, is_mark = strokes(levelled(ink)[0]), are_marks(ink, height)
     letters = np.flatnonzero(~is_mark)
     if not len(letters):
-        return written
+        return np.arange(len(written))
     points, starts = np.concatenate(parts), np.cumsum([0, *map(len, parts[:-1])])
     left, right = (edge.reduceat(points[:, 0], starts) for edge in (np.minimum, np.maximum))
     place = np.arange(len(parts), dtype=np.float64)
@@ -53,4 +59,4 @@ def undelayed(ink: np.ndarray, height: float, late: float = LATE) -> list[np.nda
         nearest = letters[apart[letters].argmin()]
         is_before = left[mark] + right[mark] < 2 * (left[nearest] - BEFORE * height)
         place[mark] = nearest + (-0.5 if is_before else 0.5)
-    return [written[number] for number in np.lexsort((left + right, place))]
+    return np.lexsort((left + right, place))

@@ -21,6 +21,8 @@ from utils.ink import (
     x_height,
 )
 
+TOLD_LINES = 8
+"""Most lines of a hand that a network is told (assumed: more lines tell little more)."""
 FLAT = 0.3
 """X-heights of the largest vertical segment that counts as flat (assumed)."""
 STEP = 0.1

@@ -1,8 +1,8 @@
 """Samples of any source, parsed once into a compact file and loaded from it after.
 
-The file, `KIND-DIGEST.npz`, is one that `numpy.load(allow_pickle=False)` opens; the digest is that
-of all the samples depend on. Samples are sorted by name, so that it does not depend on the order in
-which a source yields them.
+The file is called `KIND-DIGEST.npz`, where the digest covers all that the samples depend on, and
+`numpy.load(allow_pickle=False)` opens it. Samples are sorted by name, so that the file is the same
+in whatever order a source yields them.
 """
 
 import hashlib
@@ -35,11 +35,11 @@ def in_order(parsed: Parsed) -> Parsed:
         DataError: if no sample is left.
     """
     samples: dict[str, Sample] = {}
-    for one in parsed.samples:
-        samples.setdefault(one.name, one)
-    twice = [one.name for one in parsed.samples if samples[one.name] is not one]
-    faults = [*parsed.left_out, *(Fault("a name that another sample has", name=n) for n in twice)]
-    faults.sort(key=lambda one: one.name)
+    faults = list(parsed.left_out)
+    for sample in parsed.samples:
+        if samples.setdefault(sample.name, sample) is not sample:
+            faults.append(Fault("a name that another sample has", name=sample.name))
+    faults.sort(key=lambda fault: fault.name)
     if not samples:
         listed = ", ".join(map(str, faults[:3]))
         several = f"no sample can be used; {len(faults):,} are left out: "
@@ -57,7 +57,7 @@ def pack(parsed: Parsed) -> dict[str, np.ndarray]:
         [getattr(s, what).encode(errors="backslashreplace").decode() for s in samples]
         for what in STRINGS
     ]
-    notes = json.dumps([strings, [one.args for one in parsed.left_out]])
+    notes = json.dumps([strings, [fault.args for fault in parsed.left_out]])
     return {
         "offsets": np.concatenate(offsets, dtype="i2" if small else "f4", casting="unsafe"),
         "ends": np.concatenate([sample.ink[:, 2] > 0 for sample in samples]),
@@ -75,12 +75,11 @@ def unpack(arrays: Mapping[str, np.ndarray]) -> Parsed:
     stops = np.cumsum(arrays["lengths"])[:-1]
     inks, gaps = np.split(ink, stops), np.split(arrays["missing"], stops)
     extras = {name.removeprefix(EXTRA): arrays[name] for name in arrays if name.startswith(EXTRA)}
-    parts = enumerate(zip(inks, gaps, *strings, strict=True))
-    samples = [
-        Sample(ink, *words, missing=missing, extras={name: extras[name][n] for name in extras})
-        for n, (ink, missing, *words) in parts
-    ]
-    return Parsed(samples, [Fault(*one) for one in faults])
+    samples = []
+    for n, (ink, missing, *words) in enumerate(zip(inks, gaps, *strings, strict=True)):
+        of_sample = {name: extras[name][n] for name in extras}
+        samples.append(Sample(ink, *words, missing=missing, extras=of_sample))
+    return Parsed(samples, [Fault(*arguments) for arguments in faults])
 
 
 def fingerprint(files: Iterable[Path], root: Path) -> str:
@@ -96,9 +95,9 @@ def fingerprint(files: Iterable[Path], root: Path) -> str:
 def load_or_make(
     kind: str, folders: list[Path], key: Mapping[str, object], read: Callable[[], Parsed]
 ) -> tuple[Parsed, Path]:
-    """Return what is parsed for `key`, by `read` unless there is a cache of it, and the cache.
+    """Return the samples for `key`, and the file of their cache; without a file `read` parses them.
 
-    Of several processes one makes it, the others wait.
+    One of several processes parses, the others wait.
 
     Args:
         kind: the class of the source, as the beginning of the file's name.
@@ -112,13 +111,13 @@ def load_or_make(
     described = json.dumps({"format": FORMAT, "kind": kind, **key}, sort_keys=True)
     name = f"{kind}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
     for folder in folders:
-        if found := _load(folder / f"{name}.npz"):
-            return found, folder / f"{name}.npz"
+        if parsed := _load(folder / f"{name}.npz"):
+            return parsed, folder / f"{name}.npz"
     folder = _writable(folders)
     file = folder / f"{name}.npz"
     with FileLock(folder / f"{name}.lock"):
-        if found := _load(file):  # another process was faster
-            return found, file
+        if parsed := _load(file):  # another process was faster
+            return parsed, file
         for left in folder.glob(f".{name}.*.tmp"):  # of a process that was killed
             left.unlink(missing_ok=True)
         arrays = pack(in_order(read()))

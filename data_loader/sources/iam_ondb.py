@@ -72,7 +72,7 @@ def sniff(head: bytes) -> bool:
 def parse(path: Path) -> Parsed:
     """Return the line of an XML file, with its text if it lies within the database.
 
-    That of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
+    The text of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
     """
     line, text = _line(read_file(path)), ""
     match = _LINE_FILE.fullmatch(path.name)
@@ -90,7 +90,7 @@ def parse(path: Path) -> Parsed:
 
 
 def parse_database(stroke_files: Sequence[Path], text_files: Sequence[Path]) -> Parsed:
-    """Return the lines of both halves of the database, each an archive or its files, paired."""
+    """Return the lines of the database with their texts; each half is an archive or its files."""
     parsed = Parsed(budget=memory(stroke_files[0]))
     sources = (text_files, TEXT_FILE, "reading texts", parsed.budget)
     of_form, faults = parse_contents(lambda name, content: _texts(content), *sources)
@@ -222,10 +222,10 @@ class IAMOnDBDataset(SourceDataset):
 
     def _found(self, pattern: str) -> list[Path]:
         """Return files and folders that fit a pattern, the uppermost first."""
-        found: list[Path] = []
+        paths: list[Path] = []
         for above in ("", "*/", "*/*/"):
-            found += sorted(self.path.glob(f"{above}{pattern}"))
-        return [path for path in found if path.is_file() or path.is_dir()]
+            paths += sorted(self.path.glob(f"{above}{pattern}"))
+        return [path for path in paths if path.is_file() or path.is_dir()]
 
     def read(self, files: list[Path]) -> Parsed:
         return parse_database(self._strokes, self._texts)
@@ -258,7 +258,7 @@ class IAMOnDBDataset(SourceDataset):
         return parts, notes
 
     def preprocessing(self) -> list[BaseTransform]:
-        """Return that of the paper: missing points are filled, and long steps cut."""
+        """Return the preprocessing of the paper: missing points are filled, long steps cut."""
         return [FillMissing(), CutLongSteps(threshold=LONGEST_STEP)]
 
 

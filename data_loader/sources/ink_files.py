@@ -116,13 +116,12 @@ def parse(path: Path) -> Parsed:
     head = read_head(path)
     if note_program(head):
         raise Fault("pages of notes, which `experiments.py notes` reads")
-    by_content = (one for one in FORMATS if one.sniff(head))
-    by_name = (one for one in FORMATS if path.name.lower().endswith(one.SUFFIXES))
-    known = next(by_content, None) or next(by_name, None)
-    if known is None:
+    by_content = [module for module in FORMATS if module.sniff(head)]
+    by_name = [module for module in FORMATS if path.name.lower().endswith(module.SUFFIXES)]
+    if not by_content and not by_name:
         raise Fault(UNKNOWN)
     try:
-        return known.parse(path)
+        return (by_content or by_name)[0].parse(path)
     except Fault:
         raise
     except DataError as error:  # of an archive; it names the file
@@ -130,7 +129,7 @@ def parse(path: Path) -> Parsed:
 
 
 def read_head(path: Path) -> bytes:
-    """Return how a file begins, by which its format is told."""
+    """Return the first bytes of a file, which tell its format."""
     try:
         with open_file(path) as stream:
             head = stream.read(_HEAD)
@@ -155,7 +154,7 @@ def _is_beside(file: Path) -> bool:
 
 
 def matched(ink: np.ndarray, like: Sequence[np.ndarray]) -> tuple[np.ndarray, float, float]:
-    """Return ink of one device as if recorded by that of `like`.
+    """Return ink of one device as if the device of `like` had recorded it.
 
     It is scaled to their x-height, and then resampled in time so that the points within strokes
     are as far apart as theirs. Either is done only if they differ by more than a factor of
@@ -168,14 +167,14 @@ def matched(ink: np.ndarray, like: Sequence[np.ndarray]) -> tuple[np.ndarray, fl
     Returns:
         the ink, its scale, and how many of its points made one.
     """
-    height = float(np.median([x_height(one) for one in like]))
+    height = float(np.median([x_height(example) for example in like]))
     scale = _beyond_hands(height / x_height(ink))
     result = np.array(ink, dtype=np.float32)
     result[:, :2] *= scale
-    steps = [step for one in like if (step := mean_step(one)) > 0]
+    steps = [step for example in like if (step := mean_step(example)) > 0]
     period = 1.0
-    if steps and (own := mean_step(result)) > 0:
-        period = _beyond_hands(min(max(float(np.median(steps)) / own, 0.01), 100.0))
+    if steps and (step := mean_step(result)) > 0:
+        period = _beyond_hands(min(max(float(np.median(steps)) / step, 0.01), 100.0))
     if period != 1.0:
         missing = np.zeros(len(result), dtype=np.uint8)
         resample = ResampleTime(period=period)

@@ -37,7 +37,7 @@ TRUTHS = ("truth", "label", "normalizedLabel", "transcription")
 """Types of annotations that hold a transcription, the preferred one first, in any case."""
 WRITERS = ("writer", "writerID")
 MAX_REFERENCES = 10
-"""How far a context may refer to others (assumed)."""
+"""Longest chain of contexts that refer to others (assumed)."""
 UNITS = {"pt": 1.0, "in": 72.0, "mm": 72 / 25.4, "cm": 72 / 2.54, "himetric": 72 / 2540, "px": 0.75}
 """Points (1/72 inch) in a unit of length."""
 
@@ -51,7 +51,7 @@ _XML = "{http://www.w3.org/XML/1998/namespace}"
 
 
 class _State(NamedTuple):
-    """Of a channel after a point."""
+    """The state of a channel after a point."""
 
     prefix: str = "!"
     value: float = 0.0
@@ -64,10 +64,11 @@ class Format(NamedTuple):
     """The channels of a trace."""
 
     signs: dict[str, int]
-    """Of each by its name, in order: -1 where the values grow in the other direction."""
+    """By the name of each, in order: 1, or -1 if its values grow to the left or upwards."""
     least: int
-    """How many are mandatory."""
+    """Fewest values of a point."""
     most: int | None
+    """Most values of a point; None if that is unknown."""
     unit: float | None = None
     """Points (1/72 inch) in a unit of X, if known."""
 
@@ -108,11 +109,11 @@ def parse(
         return Parsed([_sample([*root.iter("trace")], text, writer, forms, memory())])
     if not groups:
         raise Fault("no traceGroup with a transcription")
-    known = {identity(trace): trace for trace in root.iter("trace")}
+    by_identity = {identity(trace): trace for trace in root.iter("trace")}
     parsed = Parsed(budget=Budget(200 * len(content), "it repeats the same points too often"))
     for number, group in enumerate(groups):
         with parsed.attempt(name := f"{number:04}"):
-            traces, text = [*_traces(group, known)], _annotation(group, TRUTHS)
+            traces, text = [*_traces(group, by_identity)], _annotation(group, TRUTHS)
             own_writer = _annotation(group, WRITERS) or writer
             parsed.samples.append(_sample(traces, text, own_writer, forms, parsed.budget).of(name))
     return parsed
@@ -121,7 +122,7 @@ def parse(
 def _sample(
     traces: list[Element], text: str, writer: str, forms: dict[Element, Format], budget: Budget
 ) -> Sample:
-    """Return the sample of traces; what they take meanwhile is spent of the budget (assumed)."""
+    """Return the sample of traces; the memory that parsing takes (assumed) is spent of a budget."""
     clean_text(text)
     budget.spend(50 * sum(len(trace.text or "") for trace in traces))
     ink, missing = _ink(traces, forms)
@@ -129,8 +130,11 @@ def _sample(
 
 
 def formats(root: Element) -> dict[Element, Format]:
-    """Return the format of each trace: that of the context which it or its group names, or else of
-    the last context before it, or else the only one of the document."""
+    """Return the format of each trace.
+
+    A trace or its group names a context; otherwise the last context before the trace holds, or
+    else the only format of the document.
+    """
     named = {identity(element): element for element in root.iter() if identity(element)}
     by_context: dict[Element | None, Format] = {}
     by_trace: dict[Element, Format] = {}
@@ -153,7 +157,8 @@ def formats(root: Element) -> dict[Element, Format]:
 
 
 def _declaring(context: Element | None, named: dict[str, Element], root: Element) -> Element:
-    """Return what holds the traceFormat of a context: it, what it refers to, or the document."""
+    """Return the element that has the traceFormat of a context: the context, another one to which
+    it refers, or the document."""
     for _ in range(MAX_REFERENCES):
         if context is None:
             break
@@ -166,7 +171,7 @@ def _declaring(context: Element | None, named: dict[str, Element], root: Element
 
 
 def _format(holder: Element) -> Format:
-    """Return the one format that an element declares, or else the usual one."""
+    """Return the format that an element declares, or else X and Y alone."""
     forms = []
     for declared in holder.iter("traceFormat"):
         regular = declared.findall("channel")
@@ -201,20 +206,19 @@ def _annotation(element: Element, kinds: Sequence[str]) -> str:
 
 
 def _annotated(root: Element) -> Iterator[Element]:
-    """Yield the groups that have a transcription and stand in no annotation, nor in a group that
-    has one."""
+    """Yield the outermost groups that have a transcription and stand in no annotation."""
     waiting = [*reversed(root)]
     while waiting:
         element = waiting.pop()
         # A view that holds others is a group.
         if element.tag in ("traceGroup", "traceView") and _annotation(element, TRUTHS):
             yield element
-        elif element.tag != "annotation":  # whose text takes long if they are nested
+        elif element.tag != "annotation":  # Nested ones would take long.
             waiting += reversed(element)
 
 
-def _traces(group: Element, known: dict[str, Element]) -> Iterator[Element]:
-    """Yield the traces of a group, those that views name by their identity among them."""
+def _traces(group: Element, by_identity: dict[str, Element]) -> Iterator[Element]:
+    """Yield the traces of a group, also those that its views refer to."""
     for element in group.iter():
         name = element.get("traceDataRef", element.get("traceRef", "")).removeprefix("#")
         if element.tag == "trace":
@@ -222,9 +226,9 @@ def _traces(group: Element, known: dict[str, Element]) -> Iterator[Element]:
         elif element.tag == "traceView" and name:
             if "from" in element.attrib or "to" in element.attrib:
                 raise Fault("a part of a trace as a view, which is not read")
-            if name not in known:
+            if name not in by_identity:
                 raise Fault("a view of a trace that is not there", repr(name[:40]))
-            yield known[name]
+            yield by_identity[name]
 
 
 def identity(trace: Element) -> str:
@@ -297,7 +301,7 @@ def _row(point: str, states: list[_State], place: str) -> list[float]:
 
     The values are absolute (`!`, or none yet), differences from the point before (`'`), or
     differences of differences (`"`); `*` repeats whichever it is, so that the pen rests, keeps its
-    speed or its acceleration. `states` holds what is known of each channel, and is changed.
+    speed or its acceleration. `states`, one for each channel after the point before, is changed.
     """
     row: list[float] = []
     at = 0

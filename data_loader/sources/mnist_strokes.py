@@ -3,8 +3,8 @@
 Of each digit there is `trainimg-N-inputdata.txt` (or `testimg-...`) with rows `dx dy end_of_stroke
 end_of_digit`, the first one from the image's upper left corner, and `...-targetdata.txt` with 14
 columns: the class as ten of which one is 1, then the next row. A row `0 0 1 x` lifts the pen where
-it is: here it makes the point before it the last of its stroke. What `trainlabels.txt`,
-`testlabels.txt` and the `-points.txt` files contain is there once more; they are not read.
+it is: here it makes the point before it the last of its stroke. `trainlabels.txt`,
+`testlabels.txt` and the `-points.txt` files repeat what these files say, and are not read.
 """
 
 import io
@@ -29,7 +29,7 @@ from data_loader.sources.parsing import (
 from data_loader.sources.source import DividedDataset, Splits
 from data_loader.sources.splits import draw
 from data_loader.sources.untrusted_files import MEBIBYTE, is_archive, parse_contents, read_file
-from data_loader.synthetic.digits import embedded_digits
+from data_loader.synthetic.embedded import embedded_digits
 from data_loader.synthetic.paths import side_by_side, to_ink, to_path
 from utils.checks import ConfigFault, DataError, Range, first_line
 from utils.files import open_file
@@ -60,7 +60,7 @@ def parse(path: Path) -> Parsed:
     parsed = parse_digits(files)
     if packed:
         for part in (parsed.samples, parsed.left_out):
-            part.sort(key=lambda one: (one.name[:5], len(one.name), one.name))
+            part.sort(key=lambda digit: (digit.name[:5], len(digit.name), digit.name))
         return parsed
     for fault in parsed.left_out:
         raise Fault(fault.reason, fault.detail)
@@ -145,8 +145,8 @@ class MNISTStrokesDataset(DividedDataset):
     The texts are the digits. Training samples are those called `train...`, test samples those
     called `test...`; the validation split is taken from the training samples.
 
-    A digit ends with its last point, which its file must mark as its end: batches have it as the
-    end of the sequence, for a line that of its last digit.
+    The file of a digit must mark its last point as its end. That point, of a line the last digit's,
+    is the end of the sequence in batches.
 
     Args:
         root: the archive `sequences.tar.gz`, or a folder with it, or with the files in it (also
@@ -202,12 +202,11 @@ class MNISTStrokesDataset(DividedDataset):
     def make(self) -> tuple[Parsed, Path | None]:
         if self.root is not None:
             return super().make()
-        written = embedded_digits(self.embedded_size)
-        made = [
+        samples = [
             Sample(ink, str(digit), f"{part}img-{number}", group=part)
-            for part, number, digit, ink in written
+            for part, number, digit, ink in embedded_digits(self.embedded_size)
         ]
-        return Parsed(sorted(made, key=lambda sample: sample.name)), None
+        return Parsed(sorted(samples, key=lambda sample: sample.name)), None
 
     def _headline(self, count: int) -> str:
         if self.root is None:
@@ -217,10 +216,11 @@ class MNISTStrokesDataset(DividedDataset):
     def _arranged(self, parts: Splits) -> tuple[Splits, list[str]]:
         notes = []
         if self.digit is not None:
-            parts = changed(parts, lambda one: [one] if one.text == str(self.digit) else [])
+            chosen = str(self.digit)
+            parts = changed(parts, lambda digit: [digit] if digit.text == chosen else [])
             notes.append(f"only the digit {self.digit}; the others are not used")
         if self.digits_per_line is None:
-            return changed(parts, lambda one: [line_of([one], [0], one.name)]), notes
+            return changed(parts, lambda digit: [line_of([digit], [0], digit.name)]), notes
         low, high = self.digits_per_line
         count = sum(map(len, parts.values()))
         notes.append(f"lines of {low} to {high} are set from {count:,} digits")
@@ -232,13 +232,12 @@ class MNISTStrokesDataset(DividedDataset):
         number = 0
         least, spread = self.gap[0], self.gap[1] - self.gap[0] + 1
         for turn in range(self.repeats):
-            order = sorted(digits, key=lambda one: draw(f"{split}:{turn}:{one.name}"))
+            order = sorted(digits, key=lambda digit: draw(f"{split}:{turn}:{digit.name}"))
             while len(order) >= low:
                 place = f"{split}:{turn}:{number}"
                 count = low + int((high - low + 1) * draw(f"count:{place}"))
                 chosen, order = order[:count], order[count:]
-                draws = (draw(f"gap:{place}:{n}") for n in range(len(chosen)))
-                gaps = [least + int(spread * one) for one in draws]
+                gaps = [least + int(spread * draw(f"gap:{place}:{n}")) for n in range(len(chosen))]
                 yield line_of(chosen, gaps, f"{split}-line-{number:06}")
                 number += 1
 
@@ -246,7 +245,7 @@ class MNISTStrokesDataset(DividedDataset):
 def line_of(digits: list[Sample], gaps: list[int], name: str) -> Sample:
     """Return digits as a line, with `gaps` before them, from edge to edge of the ink.
 
-    It has no writer and no group: nothing but the split is known, which is no form of one hand.
+    The line has no writer and no group, since its digits are by several hands.
     """
     ink = to_ink(side_by_side([to_path(digit.ink) for digit in digits], [*gaps[1:], 0]))
     return Sample(ink, "".join(digit.text for digit in digits), name)

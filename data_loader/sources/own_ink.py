@@ -18,7 +18,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from data_loader.sources.parsing import (
 from data_loader.sources.source import DividedDataset
 from data_loader.sources.untrusted_files import MEBIBYTE, read_file
 from utils import strict_json
-from utils.checks import ConfigFault, DataError, Range, short
+from utils.checks import ConfigFault, DataError, Fraction, Seed, short
 
 SUFFIXES = (".json",)
 MAX_JSON = 48 * MEBIBYTE  # assumed
@@ -146,9 +146,9 @@ class OwnInk(DividedDataset):
             hash of the writer, or of the line's name where the writer is unknown; None gives
             them 0.8, 0.1 and 0.1.
         split_seed: seed of that division.
-        named_by: what a line is named by: its content, so that lines in another order are in the
-            splits that they were in, and equal lines in one; or, for None, its number. New runs
-            set "content"; former ones go on with numbers.
+        named_by: "content" names a line by a hash of its content, so that lines in another order
+            stay in their splits, and equal lines share one; None names it by its number. New runs
+            set "content"; older runs go on with numbers.
     """
 
     unit = "lines"
@@ -158,8 +158,8 @@ class OwnInk(DividedDataset):
     def __init__(
         self,
         *,
-        fractions: dict[str, Annotated[float, Range(0, 1)]] | None = None,
-        split_seed: Annotated[int, Range(0, 2**32 - 1)] = 0,
+        fractions: dict[str, Fraction] | None = None,
+        split_seed: Seed = 0,
         named_by: Literal["content"] | None = None,
     ) -> None:
         super().__init__(root=type(self).__name__, fractions=fractions, split_seed=split_seed)

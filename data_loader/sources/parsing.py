@@ -1,8 +1,9 @@
-"""What all formats share: what is parsed and left out, XML, text, points and their limits.
+"""Shared by all formats: results of parsing, reasons for failures, XML, text, points, limits.
 
 The module of a format has `SUFFIXES` of its files, `sniff(head)`, which tells the format by the
-first bytes of a file, and `parse(path, ...)`, which returns a `Parsed`. Names are those within the
-file, empty where the file is the sample. A `Fault` of the file as a whole is raised.
+first bytes of a file, and `parse(path, ...)`, which returns a `Parsed`. A sample is named by its
+place in the file, and has no name where the file is the sample. A `Fault` of the whole file is
+raised.
 """
 
 import unicodedata
@@ -19,10 +20,11 @@ from utils.checks import DataError, printable
 from utils.ink import from_strokes
 
 FARTHEST = 1e9
-"""The longest offset of ink: beyond it float32 has no fractions, and squares grow large;
-assumed."""
-MAX_POINTS, MAX_CHARACTERS = 20_000, 20_000
-"""Limits on the points of a sample, and on its text (assumed)."""
+"""Longest offset of ink (assumed: float32 has no fractions beyond, and squares grow large)."""
+MAX_POINTS = 20_000
+"""Points of a sample at most (assumed)."""
+MAX_CHARACTERS = 20_000
+"""Characters of a text at most (assumed)."""
 MAX_DETAIL = 200
 """Characters of a fault's detail (assumed)."""
 MAX_ELEMENTS = 500_000
@@ -30,8 +32,10 @@ MAX_ELEMENTS = 500_000
 on the steps of a pickle, ten times as many (assumed)."""
 MAX_PARSED = 1_000_000_000
 """Limit on the bytes of an archive, unpacked, with what is parsed of it (assumed: half of 2 GB)."""
-SAMPLE_BYTES, POINT_BYTES = 500, 13
-"""What a sample or a Fault takes besides its points and strings, and a point (measured)."""
+SAMPLE_BYTES = 500
+"""Bytes of a sample or a Fault besides its points and strings (measured)."""
+POINT_BYTES = 13
+"""Bytes of a point (measured)."""
 GAP = 2.5
 """Periods between two points after which others count as missing (assumed). The times of IAM-OnDB
 are given to 10 ms, so that two of its periods may be mere rounding: steps of 0.03 s are hardly
@@ -51,7 +55,7 @@ class Fault(DataError):
         self.reason, self.detail, self.name = reason, detail, name
 
     def within(self, file: str, joint: str = ":") -> "Fault":
-        """Return it under the name of a file, joined by its own if it has one."""
+        """Return the fault with the name of a file before its own name."""
         return Fault(self.reason, self.detail, _joined(file, self.name, joint))
 
     def __str__(self) -> str:
@@ -64,13 +68,13 @@ def _joined(file: str, name: str, joint: str) -> str:
 
 
 class Budget:
-    """How much may still be parsed, in bytes or another unit, and why there is no more."""
+    """An amount that may still be parsed, in bytes or another unit, and the reason of its end."""
 
     def __init__(self, left: float, reason: str) -> None:
         self._left, self._reason = left, reason
 
     def spend(self, amount: float) -> None:
-        """Raise a Fault if less than that is left."""
+        """Raise a Fault if less than `amount` is left."""
         self._left -= amount
         if self._left < 0:
             raise Fault(self._reason)
@@ -83,7 +87,7 @@ def memory(place: object = "it") -> Budget:
 
 @dataclass(frozen=True)
 class Parsed:
-    """What is in a file, or in several."""
+    """The samples of one file, or of several."""
 
     samples: list[Sample] = field(default_factory=list)
     left_out: list[Fault] = field(default_factory=list)
@@ -110,16 +114,16 @@ class Parsed:
         self.left_out.extend(other.left_out)
 
     def within(self, file: str, joint: str = ":", **changes: str) -> "Parsed":
-        """Return it under the name of the file, with other changes of the samples."""
+        """Return samples and faults with a file's name before their own, and samples changed."""
         return Parsed(
-            [replace(one, name=_joined(file, one.name, joint), **changes) for one in self.samples],
+            [replace(s, name=_joined(file, s.name, joint), **changes) for s in self.samples],
             [fault.within(file, joint) for fault in self.left_out],
         )
 
     def require_text(self, reason: str) -> "Parsed":
-        """Return it without the samples that have no text, which are left out."""
-        lacking = [Fault(reason, name=one.name) for one in self.samples if not one.text]
-        return Parsed([one for one in self.samples if one.text], self.left_out + lacking)
+        """Return the same, but samples without text are left out for a reason."""
+        lacking = [Fault(reason, name=sample.name) for sample in self.samples if not sample.text]
+        return Parsed([s for s in self.samples if s.text], self.left_out + lacking)
 
 
 def left_out(faults: Iterable[Fault]) -> list[str]:

@@ -25,7 +25,7 @@ from data_loader.sources.parsing import (
 from data_loader.sources.splits import FRACTIONS, check_fractions, divide
 from data_loader.sources.splits import subset as choose
 from data_loader.sources.untrusted_files import files_below, read_file
-from utils.checks import ConfigFault, DataError, Range, printable
+from utils.checks import ConfigFault, DataError, Fraction, Range, Seed, printable
 from utils.files import user_cache
 
 LISTS = Path(__file__).parent / "lists"
@@ -47,9 +47,9 @@ class SourceDataset(BaseDataset):
             be written, the user's folder for caches.
         subset: how many training samples to use; None uses all.
         subset_seed: seed of the choice of these.
-        leave_out: text file with the names of samples that are in no split, one a line; what
-            follows a name after a blank, or a line's `#`, is a comment, which is counted up to its
-            colon; or the name of a list that comes with the project. None leaves none out.
+        leave_out: text file with the names of samples to leave out, one a line, or the name of a
+            list that comes with the project. Text after a name and a blank, or after `#`, is a
+            comment; the report counts names by it, up to its colon. None leaves none out.
         strict: make a sample that is left out an error.
     """
 
@@ -58,12 +58,13 @@ class SourceDataset(BaseDataset):
     unit: ClassVar[str] = "samples"
     """The name of its samples in reports."""
     file_names: ClassVar[re.Pattern[str]] = re.compile(".*")
-    """Fits the names of its files in a folder."""
+    """Matches the names of the source's files in a folder."""
     parsed_by: ClassVar[tuple[str, ...]] = ()
     """The options, besides the files, on which the samples depend."""
     canonical: ClassVar[tuple[float, float] | None] = None
+    """See `Loaded`."""
     quantisation_step: ClassVar[float | None] = None
-    """See `Loaded`; for None it is found out."""
+    """See `Loaded`; None measures it."""
 
     root: str | None
     cache: str | None = None
@@ -76,10 +77,10 @@ class SourceDataset(BaseDataset):
         self.path = Path(self.root or "").expanduser()
 
     def find(self) -> list[Path]:
-        """Return the files to be read: the root, or those below it that are called as they should.
+        """Return the files to read: the root, or the files below it that `file_names` matches.
 
         Raises:
-            DataError: if there are none, saying which are expected.
+            DataError: if there is none, saying which are expected.
         """
         if self.path.is_file():
             return [self.path]
@@ -91,7 +92,7 @@ class SourceDataset(BaseDataset):
         return files
 
     def read(self, files: list[Path]) -> Parsed:
-        """Return what is in the files."""
+        """Parse the files."""
         parsed = Parsed(budget=Budget(float("inf"), ""))  # no archives, which grow when unpacked
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
             name = file.relative_to(self._folder).as_posix()
@@ -100,7 +101,7 @@ class SourceDataset(BaseDataset):
         return parsed
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        """Return what is in `file`; `name` is its path below the folder.
+        """Parse `file`, whose path below the folder is `name`.
 
         The `group` of a sample, if it has one, names its file or its split.
         """
@@ -147,7 +148,7 @@ class SourceDataset(BaseDataset):
         )
 
     def make(self) -> tuple[Parsed, Path | None]:
-        """Return what is in the source, parsed unless there is a cache, and the cache if any."""
+        """Return the parsed source, from its cache if there is one, and the cache's file if any."""
         try:
             if self.path.is_dir():
                 next(self.path.iterdir(), None)  # reads it
@@ -195,13 +196,14 @@ class SourceDataset(BaseDataset):
         for line in filter(None, map(str.strip, listed)):
             word = line.split()[0]
             # Names may contain blanks and `#` themselves.
-            known = [name for name in (line, word, word.split("#")[0]) if name in names]
-            if known:
-                reason, _, _ = line.removeprefix(known[0]).partition(":")
-                out[known[0]] = reason.strip(" \t#")
+            name = next((name for name in (line, word, word.split("#")[0]) if name in names), None)
+            if name is not None:
+                reason, _, _ = line.removeprefix(name).partition(":")
+                out[name] = reason.strip(" \t#")
             elif not word.startswith("#"):
                 unknown.append(word)
-        used = {sample.name for part in parts.values() for sample in part} & out.keys()
+        in_splits = {sample.name for part in parts.values() for sample in part}
+        used = [name for name in out if name in in_splits]
         counts = Counter(map(out.__getitem__, used)).most_common(5)
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts if reason)
         reasons = f" ({reasons})" if reasons else ""
@@ -209,10 +211,10 @@ class SourceDataset(BaseDataset):
         if unknown:
             first = printable(first_of(unknown))
             notes.append(f"{len(unknown):,} names in {path} do not occur: {first}")
-        return changed(parts, lambda one: [] if one.name in out else [one]), notes
+        return changed(parts, lambda sample: [] if sample.name in out else [sample]), notes
 
     def _headline(self, count: int) -> str:
-        """Return what the source is and where it lies, with the count of all its samples."""
+        """Return the first line of the report: the source, its place, its number of samples."""
         return f"{self.title} in {self.path}: {count:,} {self.unit}"
 
     def _report(self, parsed: Parsed, parts: Splits, notes: list[str]) -> str:
@@ -232,8 +234,8 @@ class SourceDataset(BaseDataset):
 
 def _grid(samples: Iterable[Sample]) -> float | None:
     """Return the spacing of the grid that points lie on: 1 if all are whole numbers."""
-    whole = all((one.ink[:, :2] == np.rint(one.ink[:, :2])).all() for one in samples)
-    return 1.0 if whole else None
+    offsets = (sample.ink[:, :2] for sample in samples)
+    return 1.0 if all((part == np.rint(part)).all() for part in offsets) else None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -254,8 +256,8 @@ class DividedDataset(SourceDataset):
         ConfigFault: if `fractions` do not fit.
     """
 
-    fractions: dict[str, Annotated[float, Range(0, 1)]] | None = None
-    split_seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    fractions: dict[str, Fraction] | None = None
+    split_seed: Seed = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -269,5 +271,5 @@ class DividedDataset(SourceDataset):
         return parts, notes
 
     def _unit(self, sample: Sample) -> str:
-        """Return what a sample without a writer is divided by."""
+        """Return a key of a sample without a writer; samples of one key are in one split."""
         return sample.name

@@ -23,10 +23,11 @@ def draw(key: str, seed: int = 0) -> float:
 def subset(samples: Sequence[Sample], count: int, seed: int = 0) -> list[Sample]:
     """Return the `count` samples that a seed chooses, in their order.
 
-    They are those whose names draw the lowest numbers: the choice of fewer is part of the choice
-    of more, and does not depend on the order of the samples.
+    Samples whose names draw the lowest numbers are chosen: a smaller choice is part of a larger
+    one, and does not depend on the order of the samples.
     """
-    chosen = set(sorted(samples, key=lambda one: draw(f"name:{one.name}", seed))[:count])
+    drawn = sorted(samples, key=lambda sample: draw(f"name:{sample.name}", seed))
+    chosen = set(drawn[:count])
     return [sample for sample in samples if sample in chosen]
 
 
@@ -44,9 +45,9 @@ def divide(
 ) -> tuple[dict[str, list[Sample]], list[str]]:
     """Divide samples into the splits of their source if it has any, otherwise by a hash.
 
-    A source does if the groups of its samples name training samples and others. A split that it
-    lacks is taken from its training samples, by hash of the writer, or of the name where the
-    writer is unknown or there are fewer writers than splits. Each sample is assigned
+    The source has splits if the groups of its samples name `train` and another split. A split that
+    the source lacks is taken from its training samples, by a hash of the writer, or of the name
+    where the writer is unknown or there are fewer writers than splits. Each sample is assigned
     independently, so adding samples moves none, and no writer is in two splits. The fractions hold
     on average over writers (or names).
 
@@ -54,35 +55,47 @@ def divide(
         samples: with unique names.
         fractions: of the splits, none negative, together 1.
         seed: of the division.
-        unit: returns what a sample without a writer is divided by: those of one stay together.
+        unit: returns a key of a sample without a writer; samples of one key stay together.
 
     Returns:
         the samples of each split, none only if there are too few, and notes for a report.
     """
     notes = []
-    shares = {split: share for split, share in fractions.items() if share > 0}
-    official = [official_split(sample.group) for sample in samples]
-    others = {"valid", "test"}.intersection(official) if "train" in official else set()
-    for split in others:
-        shares["train"] += shares.pop(split, 0.0)
-    if others:
-        own = sorted(others | {"train"})
-        rest = sorted(shares.keys() - {"train"})
-        note = f"the splits {', '.join(own)} are the source's"
-        if rest:
+    fractions = {split: fraction for split, fraction in fractions.items() if fraction > 0}
+    split_of = {sample: official_split(sample.group) for sample in samples}
+    official = {"train", "valid", "test"}.intersection(split_of.values())
+    official = official - {"train"} if "train" in official else set()
+    for split in official:
+        fractions["train"] += fractions.pop(split, 0.0)
+    if official:
+        note = f"the splits {', '.join(sorted(official | {'train'}))} are the source's"
+        if rest := sorted(fractions.keys() - {"train"}):
             note += f"; {' and '.join(rest)} by hash from train"
         notes.append(note)
-    free = [one for one, split in zip(samples, official, strict=True) if split not in others]
-    writers = {one.writer for one in free}
-    by_writer = len(writers) >= len(shares)
+    free = [sample for sample in samples if split_of[sample] not in official]
+    writers = {sample.writer for sample in free}
+    by_writer = len(writers) >= len(fractions)
     if any(writers) and not by_writer:
         notes.append("fewer writers than splits: divided by the samples' names")
     # The kind of key is part of it: a sample named like a writer is drawn independently.
     units: dict[str, list[Sample]] = {}
-    for one in free:
-        by = f"writer:{one.writer}" if by_writer and one.writer else f"name:{unit(one)}"
-        units.setdefault(by, []).append(one)
-    edges, names = np.cumsum(list(shares.values()))[:-1] / sum(shares.values()), list(shares)
+    for sample in free:
+        named = f"writer:{sample.writer}" if by_writer and sample.writer else f"name:{unit(sample)}"
+        units.setdefault(named, []).append(sample)
+    drawn, more = _drawn_splits({name: len(units[name]) for name in units}, fractions, seed)
+    for name, members in units.items():
+        split_of |= dict.fromkeys(members, drawn[name])
+    splits = [split for split in SPLITS if split in fractions or split in official]
+    parts = {split: [s for s in samples if split_of[s] == split] for split in splits}
+    return parts, notes + more
+
+
+def _drawn_splits(
+    units: Mapping[str, int], fractions: Mapping[str, float], seed: int
+) -> tuple[dict[str, str], list[str]]:
+    """Return the split of each unit, of which `units` has the sizes, and notes for a report."""
+    names, notes = list(fractions), []
+    edges = np.cumsum(list(fractions.values()))[:-1] / sum(fractions.values())
     drawn = {unit: names[np.searchsorted(edges, draw(unit, seed), side="right")] for unit in units}
     for split in names:
         parts = {name: [unit for unit in units if drawn[unit] == name] for name in names}
@@ -90,20 +103,14 @@ def divide(
         if not parts[split] and len(parts[giver]) > 1:  # few samples: let no split be empty
             moved = min(parts[giver], key=lambda unit: draw(unit.partition(":")[2], seed))
             drawn[moved] = split
-            notes.append(f"{split} would be empty and got {len(units[moved])} of {giver}")
-    of = {one: drawn[unit] for unit, some in units.items() for one in some}
-    of |= {one: split for one, split in zip(samples, official, strict=True) if split in others}
-    return {
-        split: [one for one in samples if of[one] == split]
-        for split in SPLITS
-        if split in shares or split in others
-    }, notes
+            notes.append(f"{split} would be empty and got {units[moved]} of {giver}")
+    return drawn, notes
 
 
 def check_fractions(fractions: Mapping[str, float]) -> None:
-    """Raise a ConfigFault if `fractions` are not those of splits, together 1."""
-    shares = [fractions.get(split, 0.0) for split in SPLITS]
-    whole = abs(sum(fractions.values()) - 1) < 1e-6 and abs(sum(shares) - 1) < 1e-6
-    if not whole or min(shares) < 0 or shares[0] == 0 or shares[1] == 0:
+    """Raise a ConfigFault if `fractions` are not of `SPLITS`, or together not 1."""
+    train, valid, test = (fractions.get(split, 0.0) for split in SPLITS)
+    whole = abs(sum(fractions.values()) - 1) < 1e-6 and abs(train + valid + test - 1) < 1e-6
+    if not whole or min(train, valid, test) < 0 or train == 0 or valid == 0:
         expected = f"shares of {', '.join(SPLITS)}, together 1, of train and valid more than 0"
         raise ConfigFault("fractions", dict(fractions), expected)

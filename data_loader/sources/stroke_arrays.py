@@ -37,7 +37,8 @@ TEXTS = "sentences.txt"
 MAX_ARRAYS = 256 * MEBIBYTE  # assumed: all of IAM-OnDB takes 90
 
 _OPCODES = "\x80\x95(.N\x88\x89KMJ\x8aGt)\x85\x86\x87]aeqrhj\x94c\x93RbTUX\x8cBC"
-"""Of pickles of arrays: none of dictionaries, bytearrays or long numbers, which can be endless."""
+"""Opcodes of pickled arrays; none makes dictionaries, bytearrays or long numbers, which can be
+endless."""
 
 
 def sniff(head: bytes) -> bool:
@@ -224,7 +225,7 @@ class StrokeArraysDataset(DividedDataset):
         return [array, texts]
 
     def read(self, files: list[Path]) -> Parsed:
-        return super().read(files[:1])  # which has the texts read
+        return super().read(files[:1])  # `parse` reads the texts
 
     def _parse(self, name: str, file: Path) -> Parsed:
         return parse(file, self.texts)

@@ -1,10 +1,23 @@
-"""Lines and pages in SVG as `utils.page.svg` writes it: their rows, without pauses."""
+"""SVG: the paths, lines and figures of any program, as cubic curves in one unit.
 
+`parse` reads lines and pages as `utils.page.svg` writes them: their rows, without pauses.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 import numpy as np
+from fontTools.misc.transform import Transform
+from fontTools.pens.recordingPen import RecordingPen
+from fontTools.svgLib.path import PathBuilder, parse_path
 
 from data_loader.sources.parsing import (
+    FARTHEST,
     Fault,
     Parsed,
     Sample,
@@ -13,11 +26,26 @@ from data_loader.sources.parsing import (
     root_tag,
     xml_tree,
 )
-from data_loader.sources.svg_shapes import shapes
 from data_loader.sources.untrusted_files import read_file
 
 SUFFIXES = (".svg",)
-_LABEL = "aria-label"
+MAX_PATH = 1 << 22
+"""Characters of a path (assumed)."""
+
+_PATH = re.compile(r"[MZLHVCSQTA\d.,eE+\s-]*", re.ASCII | re.IGNORECASE)
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?"
+_LENGTH = re.compile(rf"\s*({_NUMBER})\s*(px|pt|pc|in|cm|mm|)\s*", re.ASCII)
+_PIXELS = {"": 1, "px": 1, "pt": 96 / 72, "pc": 16, "in": 96, "cm": 96 / 2.54, "mm": 96 / 25.4}
+_TRANSFORM = re.compile(r"\s*,?\s*(\w+)\s*\(([^()]*)\)")
+_UNSEEN = re.compile(
+    "defs|symbol|clipPath|mask|marker|pattern|metadata|title|desc|style|script|filter|namedview|"
+    "linearGradient|radialGradient"
+)
+_PROPERTY = re.compile(
+    "fill|stroke|stroke-width|stroke-opacity|opacity|display|visibility|font-size"
+)
+_ROW = "aria-label"
+_LAYER = "{http://www.inkscape.org/namespaces/inkscape}label"
 
 
 def sniff(head: bytes) -> bool:
@@ -29,8 +57,8 @@ def parse(path: Path) -> Parsed:
     """Return the rows in a file, from the top; points are where the curves begin and end."""
     rows: list[tuple[str, list[np.ndarray]]] = []
     for shape in shapes(xml_tree(read_file(path), "svg")):
-        if _LABEL in shape.element.attrib:
-            rows.append((shape.element.attrib[_LABEL], []))
+        if _ROW in shape.element.attrib:
+            rows.append((shape.element.attrib[_ROW], []))
         if rows and not shape.is_ruling:
             rows[-1][1].extend(np.concatenate([part[:1, 0], part[:, 3]]) for part in shape.curves)
     rows = [row for row in rows if row[1]]
@@ -43,3 +71,160 @@ def parse(path: Path) -> Parsed:
             ink = join_strokes(strokes)
             parsed.samples.append(Sample(ink, clean_text(text)).of(name))
     return parsed
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """An element of an SVG, and what it draws.
+
+    Attributes:
+        element: a path, a figure, or an image or a text, which have no curves.
+        curves: of each connected part, cubic segments `(segments, 4, 2)` in the units of the
+            outermost element, each from where the one before ends.
+        style: the element's properties, also the inherited ones.
+        matrix: from the element's units to the outermost element's.
+        is_ruling: whether the element is in a layer of Inkscape's whose name ends with "ruling".
+    """
+
+    element: Element
+    curves: list[np.ndarray]
+    style: Mapping[str, str]
+    matrix: Transform
+    is_ruling: bool
+
+
+def shapes(root: Element) -> Iterator[Shape]:
+    """Yield what an SVG draws, in its order; definitions are passed over.
+
+    Raises:
+        Fault: if a path or a transformation is not valid.
+    """
+    rules = _class_rules(root)
+    waiting = [(root, Transform(), {}, False)]
+    while waiting:
+        element, matrix, inherited, is_ruling = waiting.pop()
+        if _UNSEEN.fullmatch(element.tag):
+            continue
+        style = inherited | {k: v for k, v in element.attrib.items() if _PROPERTY.fullmatch(k)}
+        for name in element.get("class", "").split():
+            style |= rules.get(name, {})
+        style |= _properties(element.get("style", ""))
+        matrix = _transformed(matrix, element.get("transform", ""))
+        if element.tag in ("svg", "g", "a", "switch"):
+            is_ruling = is_ruling or element.get(_LAYER, "").endswith("ruling")
+            waiting += ((child, matrix, style, is_ruling) for child in reversed(element))
+            continue
+        parts = path_curves(_path_data(element))
+        xy, move = np.array(matrix[:4]).reshape(2, 2), matrix[4:]
+        yield Shape(element, [part @ xy + move for part in parts], style, matrix, is_ruling)
+
+
+def pixels(length: str) -> float:
+    """Return a length in pixels (1/96 inch); NaN if the text is a percentage, or no length."""
+    match = _LENGTH.fullmatch(length)
+    return float(match[1]) * _PIXELS[match[2]] if match else math.nan
+
+
+def path_curves(data: str) -> list[np.ndarray]:
+    """Return the connected parts of a path as cubic segments, each `(segments, 4, 2)`.
+
+    Raises:
+        Fault: if it is not a path, or too long.
+    """
+    if len(data) > MAX_PATH:
+        raise Fault(f"a path of more than {MAX_PATH:,} characters", f"{len(data):,}")
+    pen = RecordingPen()
+    try:
+        if not _PATH.fullmatch(data):
+            raise ValueError
+        parse_path(data, pen)
+    except Exception:  # The parser can fail in any way.
+        raise Fault("a path that is not valid", data[:40]) from None
+    parts: list[list[list[complex]]] = [[]]
+    at = 0j
+    for command, pairs in pen.value:
+        points = [complex(*pair) for pair in pairs]
+        if command == "moveTo":
+            parts.append([])
+        elif points:
+            *controls, end = points
+            controls = controls or [(at + end) / 2]
+            if len(controls) == 1:  # quadratic
+                controls = [(anchor + 2 * controls[0]) / 3 for anchor in (at, end)]
+            parts[-1].append([at, *controls, end])
+        at = points[-1] if points else at
+    curves = [np.array(part, np.complex128) for part in parts if part]
+    if not all((np.abs(part) <= FARTHEST).all() for part in curves):
+        raise Fault(f"a path beyond {FARTHEST:.6g}", data[:40])
+    return [np.stack([part.real, part.imag], axis=2) for part in curves]
+
+
+def flattened(curves: np.ndarray, tolerance: float) -> np.ndarray:
+    """Return the points `(n, 2)` of a line that is nowhere further than `tolerance` from connected
+    curves (Wang's formula), with at most 64 steps for each curve."""
+    bends = np.linalg.norm(np.diff(curves, n=2, axis=1), axis=2).max(axis=1)
+    counts = np.ceil(np.sqrt(np.clip(0.75 * bends / tolerance, 1, 64**2))).astype(int)
+    which = np.repeat(np.arange(len(curves)), counts)
+    steps = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+    t = (steps / counts[which])[:, None]
+    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
+    points = sum(weight * curves[which, n] for n, weight in enumerate(weights))
+    return np.concatenate([curves[:1, 0], points])
+
+
+def _class_rules(root: Element) -> dict[str, dict[str, str]]:
+    """Return the properties that style sheets give to each class."""
+    rules = {}
+    for sheet in root.iter("style"):
+        for rule in (sheet.text or "").split("}"):
+            selector, _, body = rule.partition("{")
+            for name in re.findall(r"\.([\w-]+)", selector):
+                rules[name] = _properties(body)
+    return rules
+
+
+def _properties(text: str) -> dict[str, str]:
+    """Return the properties of a style that are used here."""
+    pairs = (part.partition(":") for part in text.split(";"))
+    values = ((name.strip(), value.strip()) for name, _, value in pairs)
+    return {name: value for name, value in values if _PROPERTY.fullmatch(name)}
+
+
+def _transformed(matrix: Transform, text: str) -> Transform:
+    """Return a matrix after a list of transformations."""
+    for name, numbers in _TRANSFORM.findall(text):
+        values = [float(number) for number in re.findall(_NUMBER, numbers)]
+        try:
+            match name:
+                case "matrix":
+                    matrix = matrix.transform(values)
+                case "translate" | "scale":
+                    matrix = getattr(matrix, name)(*values)
+                case "rotate":
+                    x, y = values[1:] or (0, 0)
+                    turn = math.radians(values[0])
+                    matrix = matrix.translate(x, y).rotate(turn).translate(-x, -y)
+                case "skewX" | "skewY":
+                    (angle,) = values
+                    lean = (0, math.radians(angle)) if name == "skewY" else (math.radians(angle),)
+                    matrix = matrix.skew(*lean)
+                case _:
+                    raise ValueError
+        except (IndexError, TypeError, ValueError):
+            raise Fault("a transformation that is not valid", text[:40]) from None
+    if not all(abs(value) <= FARTHEST for value in matrix):
+        raise Fault(f"a transformation beyond {FARTHEST:.6g}", text[:40])
+    return matrix
+
+
+def _path_data(element: Element) -> str:
+    """Return an element's shape as the data of a path, empty if it has none."""
+    if element.tag == "path":
+        return element.get("d", "")
+    lengths = {k: str(number) for k, v in element.items() if math.isfinite(number := pixels(v))}
+    figure = Element(element.tag, dict(element.items()) | lengths)
+    figure.attrib.pop("transform", None)
+    builder = PathBuilder()
+    with suppress(TypeError, ValueError):  # no length, or one in per cent
+        builder.add_path_from_element(figure)
+    return " ".join(builder.paths)

@@ -45,10 +45,9 @@ _RANGE = re.compile(r"(\d{1,9})(?::(\d{1,9}))?(?:-(\d{1,9})(?::(\d{1,9}))?)?")
 _RESOLUTION = re.compile("([XY])_POINTS_PER_(INCH|MM)")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _RATES = 40, 1000
-"""Points a second between which a rate is believed, and enough to be resampled: at 33 points a
-second, as `writer` writes, letters are still round (assumed); KAIST's files say 9600, which is the
-rate of the tablet's cable."""
-_ESCAPES = {"n": " ", "t": " ", "@": ""}  # the last stands where letters join
+"""Lowest and highest rate of ink that is resampled, in points a second (assumed: letters are still
+round at 33, the rate of `writer`; KAIST's files say 9600, the rate of the tablet's cable)."""
+_ESCAPES = {"n": " ", "t": " ", "@": ""}  # `@` stands where letters join.
 
 
 class Components(NamedTuple):
@@ -67,15 +66,15 @@ class Segment:
 
     level: str
     named: str
-    """The components that it names, such as `2:10-3:5,7`."""
+    """The components that the segment names, such as `2:10-3:5,7`."""
     quality: str
     label: str
     line: int
     before: int
-    """How many components precede it in the file."""
+    """Number of components before the segment in the file."""
     writer: str
     part: str
-    """Which of the files of a document it stands in."""
+    """The file of the document that declares the segment."""
     comments: list[str] = field(default_factory=list)
 
     @property
@@ -86,7 +85,7 @@ class Segment:
 
 @dataclass
 class Document:
-    """What UNIPEN files say of the same ink."""
+    """The segments and components of UNIPEN files that describe the same ink."""
 
     segments: list[Segment]
     components: list[np.ndarray]
@@ -96,10 +95,10 @@ class Document:
     rates: list[float]
     """Points a second of each component; 0 where no file says it."""
     points_per_second: float | None = None
-    """What ink is resampled to; None keeps the points as they are."""
+    """Rate to which ink is resampled; None keeps the points as they are."""
 
     def __post_init__(self) -> None:
-        self._repeats = Budget(10 * sum(len(one) + 1 for one in self.components), _REPEATED)
+        self._repeats = Budget(10 * sum(len(points) + 1 for points in self.components), _REPEATED)
 
     def ink(self, ranges: list[Components]) -> np.ndarray:
         """Return the ink `(points, 3)` of components.
@@ -264,12 +263,12 @@ def _points(block: Block, columns: list[str]) -> np.ndarray:
 def segment_reader(
     document: Document, segments: list[Segment], writer_comment: int | None = None
 ) -> Callable[[int], Sample]:
-    """Return what reads a segment, given by its number, or raises a Fault.
+    """Return a function that reads the segment of a number, or raises a Fault.
 
-    Segments are declared right before the components they name, or all ahead of them or after
-    them. In the first case what follows a segment belongs to it, and must be as many components as
-    it names: the numbers themselves are useless where segments were taken out of a file. In the
-    others the numbers count.
+    Segments are declared right before the components that they name, or all before or after all
+    components. In the first case the components that follow a segment belong to it, and must be as
+    many as it names: the numbers are wrong where segments were removed from a file. Otherwise the
+    numbers count.
     """
     named = [_ranges(segment.named) for segment in segments]
     places = [*(segment.before for segment in segments), len(document.components)]

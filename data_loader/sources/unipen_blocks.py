@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,11 +15,11 @@ _KEYWORD = re.compile(r"^[ \t]*\.([A-Z][A-Z0-9_]*)", re.MULTILINE)
 
 
 class Block(NamedTuple):
-    """A keyword of a file, and what stands before the next one."""
+    """A keyword of a file, and the text before the next keyword."""
 
     part: str
     included: str
-    """The file that it stands in, if that is an included one."""
+    """The name of the included file that it stands in; empty if that is not included."""
     line: int
     keyword: str
     body: str
@@ -62,11 +61,15 @@ def blocks_of(parts: Iterable[tuple[str, str]], include: Callable[[str], bytes])
 def _blocks(part: str, included: str, content: str) -> Iterator[Block]:
     if not included and not _KEYWORD.search(content):
         raise Fault("no UNIPEN keyword in it")
-    line, place = 1, 0
-    for mark, after in pairwise(chain(_KEYWORD.finditer(content), [None])):
-        line += content.count("\n", place, mark.start())
-        place, end = mark.start(), after.start() if after else len(content)
+    marks = _KEYWORD.finditer(content)
+    mark, line, counted = next(marks, None), 1, 0
+    while mark:
+        line += content.count("\n", counted, mark.start())
+        counted = mark.start()
+        following = next(marks, None)
+        end = following.start() if following else len(content)
         yield Block(part, included, line, mark[1], content[mark.end() : end])
+        mark = following
 
 
 def decode_any(content: bytes) -> str:
@@ -78,8 +81,8 @@ def decode_any(content: bytes) -> str:
 
 
 def blocks_of_file(file: Path) -> Iterator[Block]:
-    """Yield the blocks of a file, and of those that it includes: in `include` in a folder above it,
-    if there is one."""
+    """Yield the blocks of a file and of the files that it includes, which are in the folder
+    `include` of a folder above."""
     folders = (parent / INCLUDE for parent in file.absolute().parents)
     folder = next(filter(Path.is_dir, folders), None)
     parts = [("", decode_any(read_file(file)))]

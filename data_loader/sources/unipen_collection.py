@@ -39,7 +39,10 @@ from utils.ink import from_strokes, row_starts, strokes
 from utils.licences import OPEN
 
 SUFFIXES = ()
-DATA, WORDS = "data", "7"
+DATA = "data"
+"""Folder of the categories."""
+WORDS = "7"
+"""The category of words."""
 MAX_HEAD = 1 << 20
 """Bytes at the beginning of an archive in which a keyword has to stand; assumed."""
 _EVERY = re.compile(".*", re.DOTALL)
@@ -49,7 +52,7 @@ _SHARED = 64  # files kept that many others include; assumed
 _AFTER_OPENING = re.compile(r"((?:^| )[(\[]) ")
 _BEFORE_CLOSING = re.compile(r" ([.,;:!?)\]](?: |$))")
 _FAMILIES = ("ap", "at", "bb", "ce", "hp", "im")
-"""What the codes of contributors begin with whose writers' names mean the same persons."""
+"""Beginnings of contributors' codes; contributors who share one name the same persons alike."""
 
 
 def sniff(head: bytes) -> bool:
@@ -69,10 +72,13 @@ class Collection(NamedTuple):
     read: Callable[[str], bytes]
     """Returns the content of a file, or raises a Fault."""
     include: Callable[[str], bytes]
-    """Does so for a file that another one includes."""
+    """Returns the content of a file that another one includes, or raises a Fault."""
 
     def documents(self) -> list[tuple[str, dict[str, str]]]:
-        """Return what speaks of the same ink: `abm/ca0.dat`, and its files by category."""
+        """Return the documents by path, such as `abm/ca0.dat`, with their files by category.
+
+        All files of a document describe the same ink.
+        """
         documents: defaultdict[str, dict[str, str]] = defaultdict(dict)
         for name in self.names:
             top, category, *rest = name.split("/", 2)
@@ -126,7 +132,7 @@ def _in_collection(path: str) -> str:
 
 
 def by_size(category: str) -> tuple[int, str]:
-    """Return what sorts categories: texts before words, before characters."""
+    """Return a sort key of a category: texts before words, before characters."""
     return -int(re.match(r"\d*", category)[0] or 0), category
 
 
@@ -160,27 +166,27 @@ def parse_collection(
 
 
 def _longest(document: Document, names: Sequence[str], path: str) -> Parsed:
-    """Return the segments of files of the same ink, those of the first file before others."""
+    """Return the segments of a document, each piece of ink once: in the first file that has it."""
     contributor = path.partition("/")[0]
     family = contributor[:2] if contributor[:2] in _FAMILIES else contributor
     has_words = any(f"/{WORDS}/" in name for name in names)
-    taken: set[int] = set()  # components of segments of the files before
+    before: set[int] = set()  # components of segments of the files before
     parsed = Parsed()
     for file in names:
-        own = [segment for segment in document.segments if segment.part == file]
-        read = segment_reader(document, own)
+        segments = [segment for segment in document.segments if segment.part == file]
+        read = segment_reader(document, segments)
         used: set[int] = set()
-        for number, segment in enumerate(own):
+        for number, segment in enumerate(segments):
             with parsed.attempt(name := f"{file.removeprefix('data/')}:{number:05}"):
                 sample = read(number)
-                if segment.numbers <= taken:
+                if segment.numbers <= before:
                     raise Fault("ink that a longer sample has")
                 writer = f"{family}:{sample.writer or path}"
                 sample = replace(sample, name=name, writer=writer, group=contributor)
                 rows = _rows(sample, has_words) if segment.level == "TEXT" else [sample]
-                parsed.samples.extend(replace(one, text=untokenised(one.text)) for one in rows)
+                parsed.samples.extend(replace(row, text=untokenised(row.text)) for row in rows)
                 used |= segment.numbers
-        taken |= used
+        before |= used
     return parsed
 
 
@@ -196,7 +202,7 @@ def untokenised(text: str) -> str:
 
 
 def _rows(sample: Sample, has_words: bool) -> list[Sample]:
-    """Return a text, or its rows if it has several, one for each word, as lists have."""
+    """Return a text or, if each of its words is a row of a list, the rows."""
     words, starts = sample.text.split(), row_starts(sample.ink)
     if len(starts) == 1 or (len(words) == 1 and len(starts) == 2):  # a word may be underlined
         return [sample]
@@ -276,8 +282,8 @@ class UnipenDataset(DividedDataset):
         if not (parsed.samples or parsed.left_out):
             raise Fault(f"no segments of the level {level}")
         if self.writer_comment is not None:  # each file numbers its own writers
-            own_writers = [replace(one, writer=f"{name}:{one.writer}") for one in parsed.samples]
-            parsed = replace(parsed, samples=own_writers)
+            samples = [replace(s, writer=f"{name}:{s.writer}") for s in parsed.samples]
+            parsed = replace(parsed, samples=samples)
         return parsed.require_text(_NO_LABEL).within(name, group=name)
 
     def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
@@ -295,4 +301,4 @@ class UnipenDataset(DividedDataset):
         if is_collection(self.path):
             kept = (f"{name} {count:,}" for name, count in sorted(counts.items()))
             notes.append(f"by contributor: {', '.join(kept)}")
-        return changed(parts, lambda one: [one] if one.group in used else []), notes
+        return changed(parts, lambda sample: [sample] if sample.group in used else []), notes

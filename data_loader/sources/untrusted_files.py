@@ -52,12 +52,12 @@ def files_below(root: Path, wanted: re.Pattern[str]) -> list[Path]:
     Raises:
         OSError: if one of the folders cannot be read.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for folder, folders, names in os.walk(root, onerror=_refuse):
         folders[:] = [f for f in folders if f != "cache" and not f.startswith(".")]
         shown = [name for name in names if not name.startswith(".")]
-        found += [Path(folder, name) for name in shown if wanted.fullmatch(name)]
-    return sorted(file for file in found if file.is_file())
+        files += [Path(folder, name) for name in shown if wanted.fullmatch(name)]
+    return sorted(file for file in files if file.is_file())
 
 
 def _refuse(error: OSError) -> None:
@@ -71,13 +71,12 @@ def parse_contents(
     description: str,
     budget: Budget,
 ) -> tuple[dict[str, Value], dict[str, Fault]]:
-    """Return what is made of the contents of files by their names, without folders; and why others
-    cannot be used.
+    """Parse the contents of files; return the values, and the faults of unusable files, by name.
 
     Args:
-        parse: makes it of a name and a content.
+        parse: makes a value of a file's name, without its folder, and content.
         files: the files, or the one archive that holds them, which has another name.
-        wanted: fits the names.
+        wanted: matches the names.
         description: of the progress bar.
         budget: of the memory of an archive with what is parsed of it.
 
@@ -86,13 +85,13 @@ def parse_contents(
     """
     if len(files) == 1 and not wanted.fullmatch(files[0].name):
         inside = members(files[0], wanted, description, budget)
-        found = ((PurePosixPath(path).name, read) for path, read in inside)
+        readers = ((PurePosixPath(path).name, read) for path, read in inside)
     else:
         bar = distributed.bar(files, description, unit=" files", delay=1)
-        found = ((file.name, partial(read_file, file)) for file in bar)
+        readers = ((file.name, partial(read_file, file)) for file in bar)
     values: dict[str, Value] = {}
     faults: dict[str, Fault] = {}
-    for name, read in found:
+    for name, read in readers:
         if name in values or name in faults:
             raise DataError(f'{name}: two files of that name; name the folder of one as "root"')
         try:
@@ -123,18 +122,16 @@ class _Header(tarfile.TarInfo):
 
 _PACKERS = {
     b"\x1f\x8b": (gzip.open, lambda: zlib.decompressobj(zlib.MAX_WBITS | 16)),
-    b"\xfd7zXZ\x00": (
-        lzma.open,
-        partial(lzma.LZMADecompressor, memlimit=128 * MEBIBYTE),
-    ),  # xz -9: 64
+    # `xz -9` takes 64 MiB.
+    b"\xfd7zXZ\x00": (lzma.open, partial(lzma.LZMADecompressor, memlimit=128 * MEBIBYTE)),
 }
-"""How files are unpacked that begin with this: as a whole, and piece by piece."""
+"""How a file is unpacked as a whole, and its first bytes, by the bytes with which it begins."""
 _BROKEN = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 
 
 def unpacked(head: bytes, most: int) -> bytes:
-    """Return the first bytes, `most` of them at most, of what is packed in a file that begins with
-    `head`; these themselves where nothing is."""
+    """Return the first bytes, at most `most`, of the unpacked content of a file that begins with
+    `head`, whether the file is packed or not."""
     for mark, (_, unpacker) in _PACKERS.items():
         if head.startswith(mark):
             with suppress(*_BROKEN):
@@ -150,7 +147,7 @@ def is_archive(head: bytes) -> bool:
 def members(
     archive: Path, wanted: re.Pattern[str], description: str, budget: Budget
 ) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Yield the paths of members whose names fit, and what returns the content of each.
+    """Yield the path of each member whose name fits, and a function that returns its content.
 
     Nothing is extracted: members are read one by one, in memory, wherever their paths point.
 
@@ -162,9 +159,8 @@ def members(
     try:
         with bar, open(archive, "rb") as raw:
             head = raw.read(6)
-            unpack = next(
-                (one for mark, (one, _) in _PACKERS.items() if head.startswith(mark)), None
-            )
+            unpackers = [opener for mark, (opener, _) in _PACKERS.items() if head.startswith(mark)]
+            unpack = unpackers[0] if unpackers else None
             raw.seek(0 if unpack else max(0, size - 1024))
             if not unpack and raw.read().strip(b"\0"):
                 raise tarfile.ReadError("it does not end as tar archives do")
@@ -177,7 +173,7 @@ def members(
                     start, end = end, member.offset_data + member.size
                     name = PurePosixPath(member.name).name
                     is_wanted = not member.isdir() and wanted.fullmatch(name)
-                    # Before tarfile looks for that end; others take time, and no memory.
+                    # Before tarfile reads on. What is not wanted takes time, and no memory.
                     budget.spend(200 + (end - start) / (1 if is_wanted else 4))
                     bar.update(raw.tell() - bar.n)
                     if not is_wanted:

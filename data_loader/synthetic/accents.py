@@ -36,24 +36,26 @@ MARKS: Mapping[str, Sequence[Shape]] = {
     combining(name): variants for name, variants in TABLES["marks"].items()
 }
 """Ways of drawing the marks, drawn from what they stand on (or, below, hang from) at the origin.
-They and `SHAPES` are this project's own polylines, of what people write, in an upright hand."""
+The polylines of marks and of `SHAPES` are this project's own, of an upright hand."""
 SHAPES: Mapping[str, Sequence[Shape]] = TABLES["shapes"]
 """Ways of drawing letters and signs that have no base, for tall letters of two x-heights."""
 INSTEAD: Mapping[str, str] = {
     letter: combining(name) for name, letters in TABLES["instead"].items() for letter in letters
 }
-"""Marks of letters that are written otherwise than they decompose."""
+"""Marks of letters that people write with another mark than Unicode decomposes them into."""
 ALIKE: Mapping[str, str] = TABLES["alike"]
-"""Signs for which half of the hands write the one of ASCII."""
+"""Signs of ASCII that half of the hands write instead of another sign."""
 BARRED: Mapping[str, str] = TABLES["barred"]
 """Letters that have a stroke through another."""
 BANDS: Mapping[str, tuple[float, float]] = TABLES["bands"]
-"""Between which heights, as shares of a letter's, the stroke passes in the middle of them."""
+"""Bounds on the height of a letter's bar, as fractions of the letter's height."""
 PAIRS: Mapping[str, str] = TABLES["pairs"]
-"""Letters that are two; before the E of Æ stand a leg and a bar instead of A."""
+"""Letters that are made of two; Æ is an E with a leg and a bar in front of it."""
 FROM_SIGN: Mapping[str, str] = TABLES["from sign"]
 """Signs that are made of others, moved or turned."""
-BESIDE, OGONEK, COMMA_BELOW = map(combining, ("comma above right", "ogonek", "comma below"))
+BESIDE = combining("comma above right")
+OGONEK = combining("ogonek")
+COMMA_BELOW = combining("comma below")
 HANGING = {combining("cedilla"), COMMA_BELOW, OGONEK}
 """Marks below a letter."""
 
@@ -63,23 +65,24 @@ Base = Callable[[str], Piece | None]
 MADE = frozenset(LETTERS + SIGNS)
 """The characters that can be made."""
 
-SIZE, TURN = 0.1, 0.07
-"""Standard deviations of the logarithm of a shape's sizes and of its angle in radians, once for a
-hand and once for each time."""
+SIZE = 0.1
+"""Standard deviation of the logarithm of a shape's sizes, once for a hand, once for each time."""
+TURN = 0.07
+"""Standard deviation of a shape's angle in radians, in the same way."""
 STRAY = 0.05
 """Standard deviation of a mark's place."""
 DOTS = (0.0, 0.12)
 """Extents of the short stroke that makes a dot (measured: half of the dots of `i` in IAM-OnDB's
 training lines, 0.04 to 0.11 wide and 0.04 to 0.14 high)."""
 EXTRA = 2.0
-"""Points of a short stroke beyond those of its length at the hand's speed, since the pen starts and
-ends slowly (measured in IAM-OnDB: 4 steps where the length is that of 1 to 4, 8 where it is 6)."""
+"""Points of a short stroke beyond its length over the hand's speed, since the pen starts and ends
+slowly (measured in IAM-OnDB: 4 steps where the length is 1 to 4 steps, 8 where it is 6)."""
 LOW_TOP = 1.45
-"""Height above which ink is that of a tall letter."""
+"""Height above which ink belongs to a tall letter, in x-heights."""
 
 
 class Unfit(Exception):
-    """A piece that a character cannot be made of."""
+    """Raised if a character cannot be made of a piece."""
 
 
 class AccentPen:
@@ -105,8 +108,8 @@ class AccentPen:
 
     def vary(self, deviation: float) -> float:
         """Return a deviation that is half the hand's own."""
-        own = self.habit.standard_normal()
-        return deviation * (own + self.generator.standard_normal())
+        habitual = self.habit.standard_normal()
+        return deviation * (habitual + self.generator.standard_normal())
 
     def between(self, low: float, high: float) -> float:
         """Return a value between two, which is nearly the same each time the hand writes."""
@@ -114,7 +117,7 @@ class AccentPen:
         return low + (high - low) * share
 
     def draw(self, variants: Sequence[Shape], wide: float = 1.0) -> np.ndarray:
-        """Return a shape around its origin, of several the one that the hand has."""
+        """Return the variant of a shape that the hand uses, around its origin."""
         shape = variants[int(self.habit.integers(len(variants)))]
         corners = np.concatenate([np.array(stroke) for stroke in shape])
         stray = 0.04 * min(float(np.hypot(*np.ptp(corners, axis=0))), 1.0)
@@ -144,27 +147,27 @@ class AccentPen:
         # Where the pen is at equal times, slower at both ends as well.
         share = clock / clock[-1]
         clock = share + 0.6 * np.sin(2 * np.pi * share) / (2 * np.pi)
-        found = at_equal_steps(curve, clock, count)
-        return found + 0.006 * self.generator.standard_normal(found.shape)
+        samples = at_equal_steps(curve, clock, count)
+        return samples + 0.006 * self.generator.standard_normal(samples.shape)
 
     def line(self, start: tuple[float, float], stop: tuple[float, float]) -> np.ndarray:
         """Return a nearly straight stroke from one place to another."""
         half = np.subtract(stop, start) / 2
         return moved(self.draw([[[-half, 0 * half, half]]]), *(start + half))
 
-    def piece(self, one: str) -> Piece:
+    def piece(self, character: str) -> Piece:
         """Return a character of ASCII, upright."""
-        if (piece := self.base(one)) is None:
+        if (piece := self.base(character)) is None:
             raise Unfit
         return piece._replace(path=leaning(piece.path, -self.hand.slant))
 
-    def letter(self, one: str, dotted: bool = True) -> Piece:
+    def letter(self, character: str, dotted: bool = True) -> Piece:
         """Return a letter of ASCII, upright and as high as it must be."""
-        piece = self.piece(one)
+        piece = self.piece(character)
         if not dotted:
             piece = piece._replace(path=undotted(piece.path))
         y = piece.path[:, 1]
-        highest = LOW_TOP if one in SMALL | set("gy") else 1.5 * self.hand.tall
+        highest = LOW_TOP if character in SMALL | set("gy") else 1.5 * self.hand.tall
         if not (0.6 <= -y.min() <= highest and -0.2 < y.max() < 2.0):
             raise Unfit  # it lacks a stroke, or has another's
         return piece
@@ -212,11 +215,11 @@ class AccentPen:
         right += self.between(0.06, 0.22)
         return moved(drawn, right, y.min() + self.vary(STRAY))
 
-    def bar(self, letter: np.ndarray, one: str) -> np.ndarray:
+    def bar(self, letter: np.ndarray, character: str) -> np.ndarray:
         """Return the stroke through a letter."""
         x, y, _ = letter.T
         top = float(y.min())
-        if one in "øØ":
+        if character in "øØ":
             left, right = np.quantile(x, (0.08, 0.92))
             middle, half = (left + right) / 2, min(right - left, -top) / 2 + 0.15
             high = (middle + half, top - 0.12)
@@ -224,29 +227,29 @@ class AccentPen:
             if self.habit.random() < 0.3:
                 return self.line(low, high)
             return self.line(high, low)
-        low, high = BANDS[one]
+        low, high = BANDS[character]
         # Of small letters only what is above the bowl.
-        low_edge = min(low * top, -1.1) if one in "đħ" else low * top
+        low_edge = min(low * top, -1.1) if character in "đħ" else low * top
         band = x[(y < low_edge) & (y > high * top)]
         if not len(band):
             raise Unfit  # nothing to draw it through
         left, right = np.quantile(band, (0.05, 0.95))
         at = top * (low + high) / 2
-        stem = left if one in "ĐÐ" else (left + right) / 2
-        if one in "łŁ":
+        stem = left if character in "ĐÐ" else (left + right) / 2
+        if character in "łŁ":
             return self.line((stem - 0.25, at + 0.16), (stem + 0.28, at - 0.18))
-        if one == "Ħ":
+        if character == "Ħ":
             return self.line((left - 0.2, at), (right + 0.22, at - 0.04))
         return self.line((stem - 0.28, at), (stem + 0.32, at - 0.04))
 
-    def lettered(self, one: str) -> Piece:
+    def lettered(self, character: str) -> Piece:
         """Return a letter with its mark or bar."""
-        decomposed = unicodedata.normalize("NFD", one)
-        plain = {**BARRED, "ı": "i"}.get(one, decomposed[0])
-        mark = INSTEAD.get(one, decomposed[1:])
+        decomposed = unicodedata.normalize("NFD", character)
+        plain = {**BARRED, "ı": "i"}.get(character, decomposed[0])
+        mark = INSTEAD.get(character, decomposed[1:])
         piece = self.letter(plain, dotted=plain not in "ij" or mark == OGONEK)
-        if one in BARRED:
-            added = self.bar(piece.path, one)
+        if character in BARRED:
+            added = self.bar(piece.path, character)
         elif not mark:
             return piece
         elif mark == BESIDE:
@@ -257,9 +260,9 @@ class AccentPen:
             added = self.above(piece.path, mark)
         return piece._replace(path=np.concatenate([piece.path, added]))
 
-    def ligature(self, one: str) -> Piece:
+    def ligature(self, character: str) -> Piece:
         """Return two letters in one."""
-        first, last = map(self.letter, PAIRS[one])
+        first, last = map(self.letter, PAIRS[character])
         # Upright, since the slant is the same for both.
         shift = overlap(first.path, last.path) - self.between(0.05, 0.15)
         path = np.concatenate([first.path, moved(last.path, shift)])
@@ -277,40 +280,43 @@ class AccentPen:
         bar = self.line((upper - 0.6 * run - 0.05, low), (half + 0.1, low))
         return Piece("Æ", np.concatenate([leg, path, bar]))
 
-    def from_sign(self, one: str) -> Piece:
-        """Return a sign that is made of one of ASCII."""
-        count = 3 if one == "…" else 1
-        pieces = [self.piece(FROM_SIGN[one]) for _ in range(count)]
-        found: list[np.ndarray] = []
+    def from_sign(self, character: str) -> Piece:
+        """Return a sign that is made of a sign of ASCII."""
+        count = 3 if character == "…" else 1
+        pieces = [self.piece(FROM_SIGN[character]) for _ in range(count)]
+        parts: list[np.ndarray] = []
         for path in (piece.path for piece in pieces):
-            if FROM_SIGN[one] == ".":
+            if FROM_SIGN[character] == ".":
                 middle = path[:, 1].mean()
-                level = (-0.5 if one == "·" else 0.0) + self.vary(STRAY / 2)
+                level = (-0.5 if character == "·" else 0.0) + self.vary(STRAY / 2)
                 path = moved(path, 0.0, level - middle)
-            elif one in "¿¡":
+            elif character in "¿¡":
                 # Backwards and upside down: the dot first, about as high as a small letter.
                 path = from_strokes([-stroke[::-1] for stroke in to_strokes(path)[::-1]])
                 path = moved(path, 0.0, -self.between(0.9, 1.3) - path[:, 1].min())
-            if found:
-                right, left = found[-1][:, 0].max(), path[:, 0].min()
+            if parts:
+                right, left = parts[-1][:, 0].max(), path[:, 0].min()
                 path = moved(path, right - left + self.between(0.25, 0.5))
-            found.append(path)
-        return Piece(one, np.concatenate(found))
+            parts.append(path)
+        return Piece(character, np.concatenate(parts))
 
-    def make(self, one: str) -> Piece:
+    def raised(self, stroke: Sequence[tuple[float, float]]) -> np.ndarray:
+        """Return a stroke that reaches as far above the x-height as the hand's tall letters."""
+        points = np.array(stroke, dtype=float)
+        y = points[:, 1]
+        points[:, 1] = np.where(y > -1, y, -1 + (y + 1) * (self.hand.tall - 1))
+        return points
+
+    def make(self, character: str) -> Piece:
         """Return a character of `MADE`, upright."""
-        if one in SHAPES:
-            tall = self.hand.tall - 1  # that of the shapes is 1
-            variants = [
-                [[(x, y if y > -1 else -1 + (y + 1) * tall) for x, y in stroke] for stroke in shape]
-                for shape in SHAPES[one]
-            ]
-            return Piece(one, self.draw(variants, self.wide))
-        if one == "Æ":
+        if character in SHAPES:
+            variants = [list(map(self.raised, shape)) for shape in SHAPES[character]]
+            return Piece(character, self.draw(variants, self.wide))
+        if character == "Æ":
             return self.leg_and_e()
-        if one in PAIRS:
-            return self.ligature(one)
-        return self.from_sign(one) if one in FROM_SIGN else self.lettered(one)
+        if character in PAIRS:
+            return self.ligature(character)
+        return self.from_sign(character) if character in FROM_SIGN else self.lettered(character)
 
 
 def _curve(points: np.ndarray) -> np.ndarray:
@@ -339,27 +345,29 @@ def undotted(path: np.ndarray) -> np.ndarray:
     return from_strokes(rest)
 
 
-def accented(one: str, base: Base, hand: BankHand, generator: np.random.Generator) -> Piece | None:
+def accented(
+    character: str, base: Base, hand: BankHand, generator: np.random.Generator
+) -> Piece | None:
     """Return a character of `MADE` in a hand.
 
     Args:
-        one: the character.
+        character: such as `é`.
         base: see `Base`.
         hand: that it is to be in.
         generator: of what varies.
 
     Returns:
-        None if it is no such character, or what `base` gives does not do: another try may.
+        None if it is no such character, or a piece of `base` is unusable: another try may succeed.
     """
-    if one not in MADE:
+    if character not in MADE:
         return None
     pen = AccentPen(hand, base, generator)
-    if one in ALIKE and pen.habit.random() < 0.5:
-        piece = base(ALIKE[one])
+    if character in ALIKE and pen.habit.random() < 0.5:
+        piece = base(ALIKE[character])
         if piece is not None:
-            return Piece(one, piece.path)
+            return Piece(character, piece.path)
     try:
-        made = pen.make(one)
+        piece = pen.make(character)
     except Unfit:
         return None
-    return Piece(one, from_left(leaning(made.path, hand.slant)), made.opens)
+    return Piece(character, from_left(leaning(piece.path, hand.slant)), piece.opens)

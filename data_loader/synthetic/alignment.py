@@ -1,6 +1,6 @@
 """A table of which points of recorded lines belong to which characters.
 
-It holds no ink and no text: names of lines, and numbers.
+The table holds no ink and no text, only names of lines and numbers.
 """
 
 import zipfile
@@ -16,7 +16,7 @@ from utils.files import atomic_write, open_file
 SHIPPED = Path(__file__).parent / "alignments"
 """Folder of the tables that come with the project."""
 BROKEN = (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-"""What numpy raises for a file that is broken, or another one."""
+"""Exceptions of numpy for a file that is broken, or in another format."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,10 @@ class Alignment(dict[str, AlignedLine]):
 
     def of(self, name: str, points: int, text: str) -> AlignedLine | None:
         """Return the alignment of a line, None if there is none for this ink and text."""
-        found = self.get(name)
-        if found is None:
+        line = self.get(name)
+        if line is None or len(line.counts) != len(text) or line.counts.sum() != points:
             return None
-        fits = len(found.counts) == len(text) and found.counts.sum() == points
-        return found if fits else None
+        return line
 
     def save(self, path: Path) -> None:
         """Write the table, of at least one line, to a file."""
@@ -78,8 +77,8 @@ class Alignment(dict[str, AlignedLine]):
             if len(arrays["counts"]) != total:
                 raise ValueError(f"{len(arrays['counts'])} counts of {total} characters")
             counts = np.split(arrays["counts"].astype(np.int64), ends)
-            flags = [np.unpackbits(arrays[name], count=total) for name in ("read", "fits")]
-            read, fits = (np.split(one.astype(bool), ends) for one in flags)
+            flags = (np.unpackbits(arrays[name], count=total) for name in ("read", "fits"))
+            read, fits = (np.split(flag.astype(bool), ends) for flag in flags)
             lines = map(AlignedLine, counts, read, fits, arrays["errors"].tolist())
             return cls(zip(names, lines, strict=True))
         except OSError as error:

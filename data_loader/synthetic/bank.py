@@ -30,17 +30,19 @@ HOOKED = frozenset("JQY")
 """The other capitals, which may reach below the baseline."""
 TALL = CAPITALS | frozenset("bdhkl")
 """Letters that begin at the height of capitals."""
-STANDS, SMALL_STANDS = 0.12, 0.2
-"""How far capitals, digits and full stops that are cut out may stand from the baseline, and how far
-small letters, in x-heights (assumed). Where few small letters tell the baseline, as in numbers, a
-third of the digits of IAM-OnDB stand further from it than 0.4 (measured)."""
+STANDS = 0.12
+"""Largest distance of capitals, digits and full stops from the baseline, in x-heights (assumed).
+Where few small letters tell the baseline, as in numbers, a third of the digits of IAM-OnDB are
+further from the baseline than 0.4 (measured)."""
+SMALL_STANDS = 0.2
+"""Largest distance of small letters from the baseline, in x-heights (assumed)."""
 HIGH = (0.9, 1.15)
-"""The height of capitals and digits over that of the hand's capitals (assumed); some capitals
-differ from small letters in that alone."""
+"""Bounds on the height of capitals and digits, over the hand's `tall` (assumed); some capitals
+differ from small letters in height alone."""
 SMALL_HIGH = (0.75, 1.3)
-"""The height of small letters (assumed)."""
+"""Bounds on the height of small letters, in x-heights (assumed)."""
 HANGS = (-0.3, 0.15)
-"""Between which heights commas begin (assumed)."""
+"""Bounds on the top of a comma, in x-heights below the baseline (assumed)."""
 CLOSE = frozenset(".,;:!?'\"-)")
 """Characters that stand close behind a word."""
 TRIED = 5
@@ -92,7 +94,7 @@ class BankHand:
 
     @cached_property
     def slant(self) -> float:
-        """How far downstrokes lean to the right, x over y; the median, weighted by their height."""
+        """Lean of downstrokes to the right, x over y: the median, weighted by their height."""
         x, y = self._steps.T
         down = y > np.abs(x)
         return weighted_median(-x[down] / y[down], y[down]) if down.any() else 0.0
@@ -105,13 +107,13 @@ class BankHand:
     @cached_property
     def width(self) -> float:
         """The mean width of a small letter, in x-heights."""
-        widths = [np.ptp(own[:, 0]) for own in self._lifted(SMALL)]
+        widths = [np.ptp(points[:, 0]) for points in self._lifted(SMALL)]
         return float(np.median(widths)) if len(widths) >= 3 else 0.9
 
     @cached_property
     def tall(self) -> float:
         """The height of capitals and tall letters above the baseline, in x-heights."""
-        tops = [-own[:, 1].min() for own in self._lifted(TALL)]
+        tops = [-points[:, 1].min() for points in self._lifted(TALL)]
         return float(np.clip(np.median(tops), 1.2, 3.0)) if len(tops) >= 3 else 1.8
 
     @cached_property
@@ -122,31 +124,31 @@ class BankHand:
     @cached_property
     def gaps(self) -> np.ndarray:
         """Distances between neighbouring characters with the pen lifted between them, sorted."""
-        found = [-overlap(line.own(k), line.own(k + 1)) for line, k in self._lifts()]
-        return _within(found, (-0.3, 1.0), 3, (0.1, 0.15, 0.2))
+        gaps = [-overlap(line.points_of(k), line.points_of(k + 1)) for line, k in self._lifts()]
+        return _within(gaps, (-0.3, 1.0), 3, (0.1, 0.15, 0.2))
 
     @cached_property
     def mark_gaps(self) -> np.ndarray:
         """Distances between a mark and the character beside it in its word, from edge to edge,
         sorted; in IAM-OnDB twice as wide as between letters (measured)."""
-        found = [
-            _apart(line.own(k), line.own(k + 1))
+        gaps = [
+            _apart(line.points_of(k), line.points_of(k + 1))
             for line, k in self._lifts()
             if line.read[k : k + 2].all() and not line.text[k : k + 2].isalnum()
         ]
-        return _within(found, (0.1, 1.5), 5, (0.3, 0.5, 0.8))
+        return _within(gaps, (0.1, 1.5), 5, (0.3, 0.5, 0.8))
 
     @cached_property
     def word_gaps(self) -> np.ndarray:
         """Distances between words, sorted."""
-        found = []
+        gaps = []
         for line in self.lines:
             for blank in re.finditer(" ", line.text):
                 before = line.path[(line.owner >= 0) & (line.owner < blank.start())]
                 after = line.path[line.owner > blank.start()]
                 if len(before) and len(after):
-                    found.append(_apart(before, after))
-        return _within(found, (0.3, 4), 3, (0.8, 1.0, 1.2))
+                    gaps.append(_apart(before, after))
+        return _within(gaps, (0.3, 4), 3, (0.8, 1.0, 1.2))
 
     def _lifts(self) -> Iterator[tuple[CutLine, int]]:
         """Yield the characters of words after which the pen is lifted, and their lines."""
@@ -156,11 +158,11 @@ class BankHand:
                     yield line, k
 
     def _lifted(self, characters: frozenset[str]) -> Iterator[np.ndarray]:
-        """Yield the points of those of some characters after which the pen is lifted."""
+        """Yield the points of each copy of some characters after which the pen is lifted."""
         for line in self.lines:
             for k in np.flatnonzero(line.read & (line.boundaries == LIFT)).tolist():
                 if line.text[k] in characters:
-                    yield line.own(k)
+                    yield line.points_of(k)
 
     @cached_property
     def style(self) -> np.ndarray:
@@ -171,11 +173,11 @@ class BankHand:
     @cached_property
     def pieces(self) -> dict[str, list[Place]]:
         """Where its pieces are, by text."""
-        found = defaultdict(list)
+        places = defaultdict(list)
         for line in self.lines:
             for place in _places(line):
-                found[line.text[place.first : place.last + 1]].append(place)
-        return dict(found)
+                places[line.text[place.first : place.last + 1]].append(place)
+        return dict(places)
 
     def piece(self, place: Place) -> Piece:
         """Return the piece at a place, standing where it belongs, see `snap_to_baseline`."""
@@ -184,7 +186,7 @@ class BankHand:
         if first == last:
             return snap_to_baseline(piece, self.tall)
         standing = [k for k in range(first, last + 1) if line.text[k] in SMALL_STANDING]
-        bottoms = [line.own(k)[:, 1].max() for k in standing]
+        bottoms = [line.points_of(k)[:, 1].max() for k in standing]
         shift = _back(float(np.median(bottoms)), SMALL_STANDS) if bottoms else 0.0
         return piece._replace(path=moved(piece.path, 0.0, shift))
 
@@ -192,23 +194,23 @@ class BankHand:
         """Yield single characters after a word of the hand, to find out which can be read; at most
         `TRIED` of each character."""
         words = [
-            Place(line, found.start(), found.end() - 1, False, False)
+            Place(line, word.start(), word.end() - 1, False, False)
             for line in self.lines
-            for found in re.finditer(r"(?<!\S)\S{3,6}(?!\S)", line.text)
-            if line.read[found.start() : found.end()].all()
+            for word in re.finditer(r"(?<!\S)\S{3,6}(?!\S)", line.text)
+            if line.read[word.start() : word.end()].all()
         ]
         tried = Counter()
         for number in generator.permutation(len(self.lines) if words else 0).tolist():
             line = self.lines[number]
             for k in generator.permutation(len(line.text)).tolist():
-                one = line.text[k]
-                if not line.read[k] or line.edges(k, k) is None or tried[one] >= TRIED:
+                character = line.text[k]
+                if not line.read[k] or line.edges(k, k) is None or tried[character] >= TRIED:
                     continue
-                tried[one] += 1
+                tried[character] += 1
                 word = self.piece(words[generator.integers(len(words))])
-                gap = 0.3 if one in CLOSE else float(np.median(self.word_gaps))
+                gap = 0.3 if character in CLOSE else float(np.median(self.word_gaps))
                 path = side_by_side([word.path, line.piece(k, k).path], gap)
-                yield Trial(line, k, to_ink(path), word.text + one)
+                yield Trial(line, k, to_ink(path), word.text + character)
 
 
 def _apart(before: np.ndarray, after: np.ndarray) -> float:
@@ -219,9 +221,9 @@ def _apart(before: np.ndarray, after: np.ndarray) -> float:
 def _within(
     values: list[float], bounds: tuple[float, float], least: int, otherwise: tuple[float, ...]
 ) -> np.ndarray:
-    """Return the values within bounds, sorted; others if they are less than so many."""
-    found = np.sort([value for value in values if bounds[0] < value < bounds[1]])
-    return found if len(found) >= least else np.array(otherwise)
+    """Return the values within bounds, sorted, or `otherwise` if they are fewer than `least`."""
+    usable = np.sort([value for value in values if bounds[0] < value < bounds[1]])
+    return usable if len(usable) >= least else np.array(otherwise)
 
 
 def snap_to_baseline(piece: Piece, tall: float) -> Piece:
@@ -232,27 +234,27 @@ def snap_to_baseline(piece: Piece, tall: float) -> Piece:
         piece: of one character.
         tall: height of the hand's capitals, in x-heights.
     """
-    one, y = piece.text, piece.path[:, 1]
+    character, y = piece.text, piece.path[:, 1]
     top, bottom = y.min(), y.max()
     factor, high, shift = 1.0, max(bottom - top, 1e-9), 0.0
-    if one in CAPITALS or one.isdigit():
+    if character in CAPITALS or character.isdigit():
         factor = np.clip(high, HIGH[0] * tall, HIGH[1] * tall) / high
-    elif one in HOOKED:
+    elif character in HOOKED:
         factor = max(1.0, HIGH[0] * tall / max(-top, 0.5))
-    elif one in SMALL:
+    elif character in SMALL:
         factor = np.clip(high, *SMALL_HIGH) / high
-    if one in CAPITALS or one.isdigit() or one == ".":
+    if character in CAPITALS or character.isdigit() or character == ".":
         shift = _back(bottom * factor, STANDS)
-    elif one in SMALL_STANDING:
+    elif character in SMALL_STANDING:
         shift = _back(bottom * factor, SMALL_STANDS)
-    elif one == ",":
+    elif character == ",":
         shift = np.clip(top, *HANGS) - top
     path = piece.path * (factor, factor, 1)
     return piece._replace(path=moved(path, 0.0, shift))
 
 
 def _back(bottom: float, most: float) -> float:
-    """Return how far something has to be moved to stand at most that far from the baseline."""
+    """Return the shift with which `bottom` is at most `most` from the baseline."""
     return float(np.clip(bottom, -most, most)) - bottom
 
 
@@ -284,7 +286,7 @@ def verify_pieces(
 ) -> tuple[int, int]:
     """Read characters cut out of each hand, and note in its lines which of them fit.
 
-    They fit if what was read is the text, whatever blanks it has.
+    A character fits if the text that is read, without blanks, is the text of its trial.
 
     Args:
         hands: whose characters are tried.
@@ -314,9 +316,9 @@ def check_forms(dataset: BaseDataset, samples: Iterable[Sample]) -> None:
 
 
 def hands(lines: Iterable[tuple[Sample, CutLine]]) -> dict[str, BankHand]:
-    """Return the hands of lines, each with its name; lines of no hand are of none."""
-    found: dict[str, list[CutLine]] = defaultdict(list)
+    """Return the hands of lines by name; lines whose hand is unknown are left out."""
+    by_hand: dict[str, list[CutLine]] = defaultdict(list)
     for sample, line in lines:
         if sample.hand:
-            found[sample.hand].append(line)
-    return {name: BankHand(lines) for name, lines in found.items()}
+            by_hand[sample.hand].append(line)
+    return {name: BankHand(lines) for name, lines in by_hand.items()}

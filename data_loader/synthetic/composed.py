@@ -22,16 +22,15 @@ from data_loader.synthetic.everyday import characters, everyday
 from data_loader.synthetic.extended import ExtendedDataset, joined
 from data_loader.synthetic.paths import side_by_side, to_ink
 from utils.alphabet import nfc
-from utils.checks import ConfigFault, DataError, Range
+from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
 from utils.licences import RESEARCH
 
 LEAST_LINES = 3
 """Lines that a hand needs (assumed)."""
-Share = Annotated[float, Range(0, 1)]
 COMPOSED = "composed-"
-"""With which the names of new lines begin."""
+"""Beginning of the names of new lines."""
 PIECE = "piece-"
-"""With which the names of pieces of recorded lines begin."""
+"""Beginning of the names of pieces of recorded lines."""
 MAX_TEXTS = 1000
 """Texts that are tried for a line before it is an error (assumed)."""
 
@@ -51,8 +50,8 @@ class ComposedDataset(ExtendedDataset):
         alignment: file that `benchmarks/align.py` made for it, or the name of one that comes with
             the project, such as "iam_ondb".
         size: new lines.
-        long: further lines, each of two to four of one hand side by side: recorded ones, but of
-            every other one the last is new, as that of a text that continues a sample.
+        long: further lines, each of two to four lines of one hand side by side; they are recorded,
+            but the last of every other line is new, as in a text that continues a primer.
         european: share of the new lines with letters beyond ASCII.
         strings: share of them that are no words at all, so that every character comes beside every
             other sort.
@@ -65,10 +64,10 @@ class ComposedDataset(ExtendedDataset):
             recogniser misread more than a quarter, are left out.
         longest: if given, with `height`, recorded lines with more characters are cut between words.
         pieces: if given, with `height`, the training has recorded lines also cut between words into
-            pieces of at most so many characters, as whose first letters a network has only what it
-            is told to know the hand by.
-        lifts: if given, strokes per character below which a hand is not composed in: its letters
-            join, and what is set together of single ones does not. Below 0.65 letters join.
+            pieces of at most so many characters: at the first letters of a line a network knows the
+            hand only by what it is told.
+        lifts: if given, strokes per character below which no lines are composed in a hand: below
+            0.65 its letters join, and composed letters would not.
         scarce: characters that were written less often than this are drawn as well.
         seed: seed of the choice of texts, hands and pieces.
 
@@ -79,22 +78,22 @@ class ComposedDataset(ExtendedDataset):
     alignment: str
     size: Annotated[int, Range(1, 100_000)]
     long: Annotated[int, Range(0, 100_000)] = 0
-    european: Share = 0.15
-    strings: Share = 0.15
-    plain: Share = 0.1
+    european: Fraction = 0.15
+    strings: Fraction = 0.15
+    plain: Fraction = 0.1
     digits: BaseDataset | None = None
-    forms: tuple[Share, Share] = (0.0, 1.0)
+    forms: tuple[Fraction, Fraction] = (0.0, 1.0)
     height: Annotated[float, Range(1e-3, 1e6)] | None = None
     longest: Annotated[int, Range(8, 100_000)] | None = None
     pieces: Annotated[int, Range(1, 100_000)] | None = None
     lifts: Annotated[float, Range(0, 100)] | None = None
     scarce: Annotated[int, Range(1, 1_000_000)] = 60
-    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         if self.european + self.strings + self.plain > 1:
-            shares = f"european ({self.european:g}), strings ({self.strings:g}) and plain"
-            raise ConfigFault("plain", self.plain, f"shares of at most 1 together: {shares}")
+            three = f"european ({self.european:g}), strings ({self.strings:g}) and plain"
+            raise ConfigFault("plain", self.plain, f"shares of at most 1 together: {three}")
         if self.forms[0] >= self.forms[1]:
             raise ConfigFault("forms", self.forms, "two bounds, such as [0.0, 0.7]")
 
@@ -119,7 +118,7 @@ class ComposedDataset(ExtendedDataset):
         if drawer is None:
             return recorded
         bank = self._bank(main.split("train"), lines, drawer)
-        made = self._made(bank, recorded.quantisation_step)
+        new = self._composed(bank, recorded.quantisation_step)
         characters = sum(sum(counts.values()) for counts in bank.written.values())
         summary = (
             f"{self.size:,} lines composed of {len(bank.names):,} forms, "
@@ -127,9 +126,10 @@ class ComposedDataset(ExtendedDataset):
         )
         if self.height is not None and self.pieces is not None:
             train = (lines.get(sample, ()) for sample in main.split("train"))
-            made += (pieces := self._pieces(chain.from_iterable(train)))
+            pieces = self._pieces(chain.from_iterable(train))
+            new += pieces
             summary += f", {len(pieces):,} pieces of recorded lines"
-        return joined(recorded, made, summary)
+        return joined(recorded, new, summary)
 
     def _pieces(self, lines: Iterable[tuple[Sample, CutLine]]) -> list[Sample]:
         """Return pieces of lines that are longer, such as "piece-0/a01-000u-01"."""
@@ -158,7 +158,7 @@ class ComposedDataset(ExtendedDataset):
             for sample, parts in lines.items()
         }
         samples = changed(main.samples, lambda sample: level.get(sample, []))
-        lost = [sum(one not in level for one in part) for part in main.samples.values()]
+        lost = [sum(s not in level for s in part) for part in main.samples.values()]
         report = main.report
         if any(lost):
             counts = [f"{count:,} of {split}" for count, split in zip(lost, samples, strict=True)]
@@ -168,8 +168,8 @@ class ComposedDataset(ExtendedDataset):
     def _bank(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
         """Return the hands of the training lines among those that were measured."""
         check_forms(self.dataset, train)
-        found = hands(chain.from_iterable(lines.get(sample, ()) for sample in train))
-        if not found:
+        all_hands = hands(chain.from_iterable(lines.get(sample, ()) for sample in train))
+        if not all_hands:
             raise DataError(
                 f"alignment = {self.alignment!r} fits none of the {len(train):,} training lines: "
                 "names, texts or numbers of points are others, or a recogniser misread the lines"
@@ -177,19 +177,19 @@ class ComposedDataset(ExtendedDataset):
         low, high = self.forms
         chosen = {
             name: hand
-            for name, hand in sorted(found.items())
+            for name, hand in sorted(all_hands.items())
             if len(hand.lines) >= LEAST_LINES
             and low <= share_of(name) < high
             and hand.lifts >= (self.lifts or 0.0)
         }
         if not chosen:
             raise DataError(
-                f"forms = {self.forms}, lifts = {self.lifts}: none of the {len(found):,} forms "
+                f"forms = {self.forms}, lifts = {self.lifts}: none of the {len(all_hands):,} forms "
                 f"within these bounds has {LEAST_LINES} lines that the alignment fits"
             )
         return Bank(chosen, drawer, self.scarce)
 
-    def _made(self, bank: Bank, grid: float | None) -> list[Sample]:
+    def _composed(self, bank: Bank, grid: float | None) -> list[Sample]:
         """Return new lines, such as "composed-000017/a01-000u", whose group is their hand."""
         numbers, lines = range(self.size + self.long), []
         for number in distributed.bar(numbers, "composing", unit=" lines", leave=False, delay=1):

@@ -18,31 +18,31 @@ from data_loader.synthetic.paths import at_speed, from_left, moved, overlap
 # What a piece costs, in pieces, so that a word is written with as few and as fit ones as there are
 # (assumed, checked by eye).
 CUT_COST = 0.35
-"""If it was cut out of a stroke, at one end or both."""
+"""Cost of a piece that was cut out of a stroke, at one end or both."""
 UNJOINED_COST = 0.6
-"""If such an end will not meet another one: a stub of a stroke would be left."""
+"""Cost of a cut end that meets no other cut end: a stub of a stroke would be left."""
 BORROWED_COST = 1.5
-"""If another hand wrote it."""
+"""Cost of a piece that another hand wrote."""
 RANDOM_COST = 0.5
-"""The most that chance adds."""
+"""The largest cost that chance adds."""
 
 NUM_DONORS = 12
 """Hands among which the lender of a character is chosen, the nearest in style that wrote it."""
 GAP_QUANTILES = (0.1, 0.9)
-"""Quantiles of a hand's gaps between which new ones are drawn: some measured ones are mistakes."""
+"""Quantiles of a hand's gaps between which gaps are drawn: some measured gaps are mistakes."""
 BORROWED_GAP_QUANTILES = (0.25, 0.75)
-"""The same for gaps beside a character that another hand wrote."""
+"""Quantiles of gaps beside a character that another hand wrote."""
 LEAST_BLANK = 0.75
 """The least gap between words (assumed): hands that leave less are misread where words are new."""
 BESIDE_MARK = (0.05, 0.6)
-"""The same for gaps beside a mark within a word: the widest are of sentences, and would be read as
+"""Quantiles of gaps beside a mark within a word: the widest are of sentences, and would be read as
 blanks in numbers and addresses."""
 MAX_CHOICES = 12
 """Places of a piece among which chance chooses."""
 BLEND = 0.5
 """Length of path, in x-heights, over which a join is bent to meet."""
 MAX_OVERLAP = {True: 0.1, False: 0.45}
-"""How far letters may reach over each other, in x-heights, and less if one is a digit (assumed)."""
+"""Largest overlap of two characters in x-heights (assumed): whether one is a digit, and if not."""
 LEAST_GAP = 0.06
 """The least gap between pieces that do not join."""
 
@@ -55,8 +55,8 @@ class Bank:
 
     Args:
         hands: by name.
-        scarce: characters of which fewer were written are drawn as well, the more the fewer there
-            are.
+        scarce: characters that were written less often than this are drawn as well, the more often
+            the fewer there are.
         draw_glyph: draws what no hand wrote.
 
     Attributes:
@@ -96,7 +96,7 @@ class _Step(NamedTuple):
 
 
 class Composer:
-    """Writes in the hand of a name; what it did not write is always borrowed in the same way."""
+    """Writes in one hand; a character that the hand never wrote is always borrowed in one way."""
 
     def __init__(self, bank: Bank, name: str, generator: np.random.Generator) -> None:
         self.bank, self.name, self.generator = bank, name, generator
@@ -127,15 +127,16 @@ class Composer:
         # By characters, and whether the last piece is cut off behind.
         best: list[dict[bool, _Step]] = [{False: _Step(0.0, 0, None, False)}]
         for stop in range(1, len(word) + 1):
-            best.append(found := {})
+            endings: dict[bool, _Step] = {}
+            best.append(endings)
             for start in range(max(0, stop - LONGEST), stop):
                 for place, cost in self._choices(word[start:stop]):
                     opens, closes = (place.opens, place.closes) if place else (False, False)
                     cost += UNJOINED_COST * (closes and stop == len(word))
                     for before, step in best[start].items():
                         total = step.cost + (cost + UNJOINED_COST * (opens != before))
-                        if closes not in found or total < found[closes].cost:
-                            found[closes] = _Step(total, start, place, before)
+                        if closes not in endings or total < endings[closes].cost:
+                            endings[closes] = _Step(total, start, place, before)
         pieces: list[tuple[Piece, bool]] = []
         stop = len(word)
         closes = min(best[-1], key=lambda closes: best[-1][closes].cost)
@@ -162,17 +163,17 @@ class Composer:
             cost = 1 + cut + RANDOM_COST * self.generator.random()
             yield place, cost + (0 if place else BORROWED_COST)
 
-    def borrowed(self, one: str) -> Piece | None:
+    def borrowed(self, character: str) -> Piece | None:
         """Return a character in the hand; None if nobody wrote it and it cannot be drawn."""
-        if one not in self._lenders:
-            lender = self._accented if one in MADE else self._lender
-            self._lenders[one] = lender(one)
-        return self._lenders[one]()
+        if character not in self._lenders:
+            lender = self._accented if character in MADE else self._lender
+            self._lenders[character] = lender(character)
+        return self._lenders[character]()
 
-    def _lender(self, one: str) -> Callable[[], Piece | None]:
-        """Return what gives a character each time: a hand that wrote it, or `draw_glyph`."""
+    def _lender(self, character: str) -> Callable[[], Piece | None]:
+        """Return a function that gives a character, of a hand that wrote it or of `draw_glyph`."""
         bank = self.bank
-        number, counts = bank.names.index(self.name), bank.written.get(one, {})
+        number, counts = bank.names.index(self.name), bank.written.get(character, {})
         owners = [owner for owner in counts if owner != number]
         if owners and self.generator.random() * bank.scarce < sum(counts.values()):
             distance = ((bank.styles[owners] - bank.styles[number]) ** 2).sum(1)
@@ -180,38 +181,35 @@ class Composer:
             # The nearer the likelier.
             chosen = owners[int(near[int(len(near) * self.generator.random() ** 2)])]
             donor = bank.hands[bank.names[chosen]]
-            return lambda: adapted(self._letter(one, donor), donor, self.hand)
+            return lambda: adapted(self._letter(character, donor), donor, self.hand)
         style_seed = int(self.generator.integers(2**32))
-        return lambda: bank.draw_glyph(one, self.hand, style_seed, self.generator)
+        return lambda: bank.draw_glyph(character, self.hand, style_seed, self.generator)
 
-    def _accented(self, one: str) -> Callable[[], Piece | None]:
-        """Return what makes a character that nobody wrote of the hand's own or borrowed letters."""
+    def _accented(self, character: str) -> Callable[[], Piece | None]:
+        """Return a function that makes a character of letters of the hand, or of borrowed ones."""
         borrowing = Composer(self.bank, self.name, self.generator)
 
-        def own(letter: str) -> Piece | None:
+        def base_letter(letter: str) -> Piece | None:
             # A mark comes after the letter, so that nothing continues where it was cut off.
             if letter in self.hand.pieces:
                 return self._letter(letter, self.hand)
             return borrowing.borrowed(letter)
 
         def make() -> Piece | None:
-            for base in [own] * 3 + [borrowing.borrowed] * 6:
-                if (piece := accented(one, base, self.hand, self.generator)) is not None:
+            for base in [base_letter] * 3 + [borrowing.borrowed] * 6:
+                if (piece := accented(character, base, self.hand, self.generator)) is not None:
                     return piece
                 borrowing._lenders.clear()
             return None
 
         return make
 
-    def _letter(self, one: str, hand: BankHand) -> Piece:
-        """Return a character of a hand: one that is not cut off, or not behind, or else any."""
-        places = hand.pieces[one]
-        found = (
-            [place for place in places if not (place.opens or place.closes)]
-            or [place for place in places if not place.closes]
-            or places
-        )
-        return hand.piece(found[int(self.generator.integers(len(found)))])
+    def _letter(self, character: str, hand: BankHand) -> Piece:
+        """Return a copy of a character that is not cut off, or not behind it, or else any copy."""
+        places = hand.pieces[character]
+        places = [place for place in places if not place.closes] or places
+        places = [place for place in places if not (place.opens or place.closes)] or places
+        return hand.piece(places[int(self.generator.integers(len(places)))])
 
     def _between(self, values: np.ndarray, within: tuple[float, float]) -> float:
         """Return a value between two quantiles of sorted ones."""
@@ -220,7 +218,7 @@ class Composer:
     def _set(self, pieces: list[tuple[Piece, bool]]) -> np.ndarray:
         """Return the path of a word whose pieces are set side by side."""
         path = pieces[0][0].path
-        for (last, last_own), (piece, own) in pairwise(pieces):
+        for (last, last_is_own), (piece, is_own) in pairwise(pieces):
             if last.closes and piece.opens:
                 path = _joined(path, piece.path)
                 continue
@@ -228,7 +226,7 @@ class Composer:
             shift = right - piece.path[:, 0].min()
             beside = last.text[-1] + piece.text[0]
             if beside.isalnum():
-                within = GAP_QUANTILES if own and last_own else BORROWED_GAP_QUANTILES
+                within = GAP_QUANTILES if is_own and last_is_own else BORROWED_GAP_QUANTILES
                 gap = max(self._between(self.hand.gaps, within), LEAST_GAP)
                 reach = MAX_OVERLAP[any(map(str.isdigit, beside))]
                 touching = overlap(path[path[:, 0] > right - 3], piece.path)

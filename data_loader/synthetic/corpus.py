@@ -40,10 +40,10 @@ FIELDS: Fields = {
     "open": "{",
     "close": "}",
     "capital": lambda draws: draws.pick(CAPITALS[draws.pick(string.ascii_uppercase)]),
-    # Those that look like a digit, or like two letters where their strokes stand apart.
+    # Capitals that look like a digit, or like two letters where their strokes stand apart.
     "capital like others": lambda draws: draws.pick(CAPITALS[draws.pick("OOIKLRY")]),
 }
-"""What the fields of the templates stand for."""
+"""The meanings of the templates' fields."""
 SENTENCE = "{sentence}"
 SYMBOLS = "{noun={thing}}{first={first_name}}{last={last_name}}{symbols}"
 """Templates of a sentence of words, and of a line of numbers, addresses, formulas or code."""
@@ -55,15 +55,15 @@ def sign(draws: Draws) -> str:
     At most 19 characters, and mostly fewer than 13.
     """
     lists = {"mark": "marks", "pair": "pairs", "word": "short"}
-    own = {name: draws.pick(LISTS[chosen]) for name, chosen in lists.items()}
-    return fill("{sign}", FIELDS | own, draws)
+    chosen = {name: draws.pick(LISTS[texts]) for name, texts in lists.items()}
+    return fill("{sign}", FIELDS | chosen, draws)
 
 
 def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
     """Return the text of one line of running text, with `low` to `high` characters.
 
-    It begins with a sentence, sometimes in the middle of one, and breaks between words. Its
-    sentences, and the line itself, belong to `split`: so a text is in one split only.
+    The line begins with a sentence, or in the middle of one, and breaks between words. The line and
+    its sentences belong to `split`, so that a text is in one split only.
 
     Raises:
         DataError: if no such line is found, because `low` and `high` are too close.
@@ -86,14 +86,14 @@ def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
 
 
 def held_out(count: int, low: int = 20, high: int = 40) -> list[str]:
-    """Return distinct plain sentences of the test split, of `low` to `high` characters and the same
-    every time; the first ones of a longer list are those of a shorter one."""
-    found: dict[str, None] = {}
-    numbers = itertools.count()
-    while len(found) < count:
-        draws = Draws(np.random.default_rng([2, next(numbers)]))
-        found.setdefault(line(draws, 2, low, high, 0.0))
-    return list(found)
+    """Return distinct plain sentences of the test split, of `low` to `high` characters, the same
+    every time; a longer list begins with a shorter one."""
+    sentences: dict[str, None] = {}
+    for number in itertools.count():
+        if len(sentences) == count:
+            return list(sentences)
+        draws = Draws(np.random.default_rng([2, number]))
+        sentences.setdefault(line(draws, 2, low, high, 0.0))
 
 
 CARRIERS = dict(read_pairs("carriers.txt"))

@@ -25,20 +25,21 @@ DELAYED_STROKES = frozenset("ijtfxTFEHAkK:;?!=\"%'")
 MAX_MISREAD = 0.25
 """Share of the characters of a line that may be misread (measured: 0.5 % of IAM-OnDB's training
 lines have more than 13 %; of lines that no reader was trained on more)."""
-MIN_TREND_LETTERS, MAX_TREND = 12, 1.4
-"""Small letters from which it is measured how the x-height grows or shrinks along a line, and the
-most that it is believed to differ from that of the whole (assumed)."""
+MIN_TREND_LETTERS = 12
+"""Small letters from which a trend of the x-height along a line is measured (assumed)."""
+MAX_TREND = 1.4
+"""Most that the x-height at a place may differ from the line's, as a factor (assumed)."""
 WIDEST = 3.5
 """Width of the widest character, in x-heights: what is wider has a stroke of another (assumed)."""
 LARGEST = {".": 0.45, ",": 1.2}
-"""Width and height of the largest of some marks, in the same way: 18 % of what is cut out of
-IAM-OnDB as a full stop is larger, often with the bar of a `t` (measured)."""
+"""Width and height of the largest of some marks, in x-heights: 18 % of what is cut out of IAM-OnDB
+as a full stop is larger, often with the bar of a `t` (measured)."""
 CAPITALS = frozenset("ABCDEFGHIKLMNOPRSTUVWXZ")
-"""Those that stand on the baseline in every hand."""
+"""Capitals that stand on the baseline in every hand."""
 SMALL_STANDING = SMALL | frozenset("bdhiklt")
 """Small letters that stand on the baseline."""
 STANDING = SMALL_STANDING | CAPITALS | frozenset("0123456789")
-"""All that stands on it."""
+"""All characters that stand on the baseline."""
 LEAST_SMALL = 4
 """Small letters that a line needs to be measured by itself (assumed)."""
 HIGH = (0.7, 4.5)
@@ -47,26 +48,29 @@ PART = 0.35
 """Share of a typical character's points that makes a stretch of a stroke part of a character: the
 window moves on some points before or after the pen (assumed, checked by eye)."""
 LEAD = 0.3
-"""How far the window is ahead of the pen where a stroke runs on into the next character, in typical
-characters' points (measured: of 717 letters cut off at one end a reader reads 33, 48, 57, 54 % for
+"""Lead of the window over the pen where a stroke runs on into the next character, in points of a
+typical character (measured: of 717 letters cut off at one end a reader reads 33, 48, 57, 54 % for
 0, 0.15, 0.3, 0.45)."""
 NEARER = 0.15
-"""How much nearer, in x-heights, a stroke must be to an earlier character than to its own."""
+"""X-heights by which a stroke must be nearer to an earlier character than to its own."""
 BACK = 0.9
-"""How far the pen goes back, in x-heights, for a stroke that completes an earlier character; the
-window, which never goes back, has it as a part of a later one (assumed)."""
+"""X-heights that the pen goes back for a stroke that completes an earlier character; the window,
+which never goes back, counts the stroke to a later one (assumed)."""
 REACH = 0.9
-"""Furthest distance of such a stroke from the middle of its character, in x-heights (assumed)."""
+"""Furthest distance of a stroke from the middle of an earlier character that it completes, in
+x-heights (assumed)."""
 FLAT = 0.5
 """Height under which, and distance above the baseline over which, in x-heights, a stroke is a dot
 or a bar that may lie anywhere to the right of its character (assumed)."""
 BEYOND = 0.3
-"""How far, in x-heights, the middle of any other such stroke may lie beyond all that was written
-before (measured on 150 lines of stroke fonts with marks set behind their words: without this bound
-and `REACH` 126 of 6,665 other strokes, and 64 of 587 marks, went to a wrong letter; with them 6 and
-8)."""
-NONE, CUT, LIFT = 0, 1, 2
-"""What is between two characters: nothing clear, a place in a stroke, or a lift of the pen."""
+"""X-heights by which the middle of another stroke that completes a character may lie to the right
+of all earlier strokes (measured on 150 lines of stroke fonts with marks set behind their words:
+without this bound and `REACH` 126 of 6,665 other strokes, and 64 of 587 marks, went to a wrong
+letter; with them 6 and 8)."""
+# What is between two characters.
+NONE = 0  # nothing clear
+CUT = 1  # a place in a stroke
+LIFT = 2  # a lift of the pen
 
 
 class Piece(NamedTuple):
@@ -108,7 +112,7 @@ class CutLine:
     fits: np.ndarray
     height: float
 
-    def own(self, character: int) -> np.ndarray:
+    def points_of(self, character: int) -> np.ndarray:
         """Return the points of a character, `(points, 3)`."""
         return self.path[self.owner == character]
 
@@ -131,10 +135,10 @@ class CutLine:
 
     def part(self, rows: np.ndarray, first: int, last: int) -> "CutLine":
         """Return the words from character `first` to `last`, with the points `rows`, as a line."""
-        own = slice(first, last + 1)
+        part = slice(first, last + 1)
         owner = np.where(self.owner[rows] < 0, -1, self.owner[rows] - first)
-        flags = self.boundaries[own], self.read[own], self.fits[own]
-        return CutLine(self.text[own], self._path(rows), owner, *flags, self.height)
+        flags = self.boundaries[part], self.read[part], self.fits[part]
+        return CutLine(self.text[part], self._path(rows), owner, *flags, self.height)
 
     def _path(self, rows: np.ndarray) -> np.ndarray:
         """Return some of the points as a path of their own."""
@@ -145,7 +149,7 @@ class CutLine:
 
 
 def measured(
-    ink: np.ndarray, text: str, aligned: AlignedLine, usual: float | None = None
+    ink: np.ndarray, text: str, aligned: AlignedLine, hand_height: float | None = None
 ) -> CutLine | None:
     """Return a measured line; None if that cannot be done.
 
@@ -153,10 +157,10 @@ def measured(
         ink: `(points, 3)`, any unit.
         text: of the line.
         aligned: of the line.
-        usual: the x-height of its hand, by which a line with too few small letters is measured,
-            which counts as level; None if it is not known.
+        hand_height: the x-height of its hand, by which a line with too few small letters is
+            measured, which then counts as level; None if it is unknown.
     """
-    path, letters = to_path(ink), np.array([one != " " for one in text])
+    path, letters = to_path(ink), np.array([character != " " for character in text])
     owner = np.repeat(np.arange(len(text)), aligned.counts)
     boxes = _boxes(path, owner, text, aligned.read, SMALL)
     if len(boxes) >= LEAST_SMALL:
@@ -166,11 +170,11 @@ def measured(
         rise, base = theil_sen(middles, bottom)
     else:
         bottoms = _boxes(path, owner, text, aligned.read, STANDING)[:, 3]
-        if usual is None or not len(bottoms):
+        if hand_height is None or not len(bottoms):
             return None
-        if not HIGH[0] <= np.ptp(path[:, 1]) / usual <= HIGH[1]:
+        if not HIGH[0] <= np.ptp(path[:, 1]) / hand_height <= HIGH[1]:
             return None
-        middles, heights, height = np.empty(0), np.empty(0), usual
+        middles, heights, height = np.empty(0), np.empty(0), hand_height
         rise, base = 0.0, float(np.median(bottoms))
     if height <= 0:
         return None
@@ -191,8 +195,9 @@ def _boxes(
     path: np.ndarray, owner: np.ndarray, text: str, read: np.ndarray, kind: frozenset[str]
 ) -> np.ndarray:
     """Return left, top, right and bottom of the characters of a kind that were read, `(n, 4)`."""
-    own = [path[owner == k, :2] for k, one in enumerate(text) if one in kind and read[k]]
-    boxes = [(*points.min(0), *points.max(0)) for points in own if len(points) >= 4]
+    chosen = [k for k, character in enumerate(text) if character in kind and read[k]]
+    letters = [path[owner == k, :2] for k in chosen]
+    boxes = [(*points.min(0), *points.max(0)) for points in letters if len(points) >= 4]
     return np.reshape(boxes, (-1, 4))
 
 
@@ -212,8 +217,8 @@ def normalise_height(
 ) -> np.ndarray:
     """Return points `(points, 2)` in x-heights, x from the left edge.
 
-    In a line with enough small letters it is the x-height there, which grows or shrinks along the
-    line, so that the line becomes even.
+    In a line with enough small letters each point is divided by the x-height at its place, which
+    may grow or shrink along the line, so that the line becomes even.
 
     Args:
         points: with the baseline at y = 0.
@@ -235,7 +240,7 @@ def normalise_height(
 
 
 def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray) -> np.ndarray:
-    """Return the character of each point, stroke by stroke, from that in the window, `(points,)`.
+    """Return the character of each point, `(points,)`, given the characters in the window.
 
     `letters` says which characters are no blanks, `(characters,)`.
     """
@@ -243,16 +248,16 @@ def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray)
     strokes = [slice(*ends) for ends in pairwise([0, *last.tolist()])]
     typical = float(np.median(np.bincount(owner, minlength=len(text))[letters]))
     for stroke in strokes:
-        own = owner[stroke]
-        counts = np.bincount(own, minlength=len(text)) * letters
+        owners = owner[stroke]
+        counts = np.bincount(owners, minlength=len(text)) * letters
         keep = np.flatnonzero(counts >= max(2.0, PART * typical))
         if not len(keep):
-            one = counts.argmax() if counts.any() else _beside(path, owner, letters, stroke)
-            keep = np.array([one])
-        # What is left of the others goes to the next: the window moves on before the pen does.
-        own[:] = keep[np.minimum(np.searchsorted(keep, own), len(keep) - 1)]
-        for cut in np.flatnonzero(np.diff(own))[::-1].tolist():
-            own[cut + 1 : min(cut + 1 + round(LEAD * typical), len(own) - 1)] = own[cut]
+            nearest = counts.argmax() if counts.any() else _beside(path, owner, letters, stroke)
+            keep = np.array([nearest])
+        # The points of the others go to the next: the window moves on before the pen does.
+        owners[:] = keep[np.minimum(np.searchsorted(keep, owners), len(keep) - 1)]
+        for cut in np.flatnonzero(np.diff(owners))[::-1].tolist():
+            owners[cut + 1 : min(cut + 1 + round(LEAD * typical), len(owners) - 1)] = owners[cut]
     for stroke in strokes[1:]:
         if owner[stroke.start] == owner[stroke.stop - 1]:
             owner[stroke] = _completed(path, owner, text, stroke)
@@ -260,29 +265,29 @@ def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray)
 
 
 def _completed(path: np.ndarray, owner: np.ndarray, text: str, stroke: slice) -> int:
-    """Return the character that a stroke of one belongs to: an earlier one that it completes, or
-    the same; -1 if that is unclear."""
-    own = int(owner[stroke.start])
+    """Return the character of a stroke that is within one: the same, or an earlier character that
+    the stroke completes; -1 if that is unclear."""
+    current = int(owner[stroke.start])
     before = owner[: stroke.start]
     x, y, _ = path.T
     middle = (x[stroke].min() + x[stroke].max()) / 2
     nearest, near = -1, np.inf
-    for one in range(max(0, own - 15), own):
-        if text[one] in DELAYED_STROKES and (before == one).any():
-            distance = abs(float(x[: stroke.start][before == one].mean()) - middle)
+    for earlier in range(max(0, current - 15), current):
+        if text[earlier] in DELAYED_STROKES and (before == earlier).any():
+            distance = abs(float(x[: stroke.start][before == earlier].mean()) - middle)
             if distance < near:
-                nearest, near = one, distance
-    others = owner == own
+                nearest, near = earlier, distance
+    others = owner == current
     others[stroke] = False
     reached = x[: stroke.start].max()
     if middle < reached - BACK and not others[: stroke.start].any():
         return nearest if near < REACH else -1
     flat = np.ptp(y[stroke]) < FLAT and y[stroke].mean() < -FLAT
     if not flat and (middle > reached + BEYOND or near >= REACH):
-        return own  # a letter; dots and bars may lie further to the right
+        return current  # a letter; dots and bars may lie further to the right
     if others.any() and near + NEARER < abs(float(x[others].mean()) - middle):
         return nearest
-    return own
+    return current
 
 
 def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
@@ -290,15 +295,15 @@ def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
     boundaries = np.full(len(text), NONE)
     rows = [np.flatnonzero(owner == k) for k in range(len(text))]
     unclear = path[owner == -1, 0]
-    for k, (own, following) in enumerate(pairwise(rows)):
-        if not len(own) or not len(following):
+    for k, (letter, following) in enumerate(pairwise(rows)):
+        if not len(letter) or not len(following):
             continue
         start = following[0]
         # Strokes that were completed later are within the span of neither.
         if (np.abs(unclear - path[start, 0]) < 3).any():
             continue
         if path[start - 1, 2]:
-            boundaries[k] = LIFT if own[0] < start else NONE
+            boundaries[k] = LIFT if letter[0] < start else NONE
         elif owner[start - 1] == k:
             # Within a stroke: in one place only.
             crossings = (owner[1:] == k + 1) & (owner[:-1] == k) & (path[:-1, 2] == 0)
@@ -326,12 +331,12 @@ def _beside(path: np.ndarray, owner: np.ndarray, letters: np.ndarray, stroke: sl
 def measured_lines(
     samples: Iterable[Sample], alignment: Alignment
 ) -> Iterator[tuple[Sample, CutLine]]:
-    """Yield lines and their measured ones.
+    """Yield samples and their measured lines.
 
     A line with too few small letters is measured by the others of its hand. Lines without an
     alignment, with more errors than `MAX_MISREAD`, or that cannot be measured, are left out.
     """
-    found, heights = [], defaultdict(list)
+    lines, heights = [], defaultdict(list)
     for sample in samples:
         text, ink = nfc(sample.text), sample.ink
         aligned = alignment.of(sample.name, len(ink), text)
@@ -339,16 +344,16 @@ def measured_lines(
             continue
         if line := measured(ink, text, aligned):
             heights[sample.hand].append(line.height)
-        found.append((sample, text, aligned, line))
-    usual = {hand: float(np.median(own)) for hand, own in heights.items() if hand}
-    for sample, text, aligned, line in found:
-        line = line or measured(sample.ink, text, aligned, usual.get(sample.hand))
+        lines.append((sample, text, aligned, line))
+    hand_heights = {hand: float(np.median(of_hand)) for hand, of_hand in heights.items() if hand}
+    for sample, text, aligned, line in lines:
+        line = line or measured(sample.ink, text, aligned, hand_heights.get(sample.hand))
         if line is not None:
             yield sample, line
 
 
 Parts = list[tuple[Sample, CutLine]]
-"""What a line is cut into, each as a sample and as a line."""
+"""The parts of a line, each as a sample and as a measured line."""
 
 
 def parts_of(sample: Sample, line: CutLine, longest: int | None) -> Parts:
@@ -360,8 +365,8 @@ def parts_of(sample: Sample, line: CutLine, longest: int | None) -> Parts:
         longest: most characters of a part, if its words are not longer; None does not cut.
 
     Returns:
-        the parts as samples, whose ink is in x-heights, and as lines; the line itself where it is
-        short enough.
+        the parts as samples, whose ink is in x-heights, and as lines; parts without clear ink are
+        left out. A line that is short enough is its only part.
     """
     if longest is None or len(line.text) <= longest:
         return [(sample, line)]
@@ -377,8 +382,10 @@ def parts_of(sample: Sample, line: CutLine, longest: int | None) -> Parts:
     parts = []
     for number, (first, last) in enumerate(spans):
         rows = np.flatnonzero((line.owner[clear] >= first) & (line.owner[clear] <= last))
+        if len(rows) < 2:  # Its ink was taken for other words.
+            continue
         part = line.part(rows, first, last)
-        name, text, gaps = f"{sample.name}/{number}", part.text, sample.gaps[rows]
-        one = replace(sample, ink=to_ink(part.path), text=text, name=name, missing=gaps)
-        parts.append((one, part))
+        name, ink, gaps = f"{sample.name}/{number}", to_ink(part.path), sample.gaps[rows]
+        piece = replace(sample, ink=ink, text=part.text, name=name, missing=gaps)
+        parts.append((piece, part))
     return parts

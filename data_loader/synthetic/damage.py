@@ -1,7 +1,7 @@
 """Characters damaged until they are none, for a recogniser that says so.
 
-CTC chooses among characters: of ink that is none of them it says the likeliest. So one more label,
-`WRONG`, is learned on characters of which a stroke was dropped or shifted, or a part cut off.
+CTC reads ink that is no character as the likeliest character. So one more label, `WRONG`, is
+learned on characters of which a stroke was dropped or shifted, or a part cut off.
 """
 
 from collections.abc import Sequence
@@ -12,23 +12,25 @@ from data_loader.synthetic.paths import from_strokes, to_strokes
 from utils.alphabet import WRONG
 from utils.ink import at_equal_steps, path_along
 
-SHARES = (0.15, 0.7)
-"""Share of the path of a character that a stroke has which is dropped or shifted (assumed: less is
-a dot, without which an `i` is read)."""
-CUT, PIECES = (0.25, 0.5), 40
-"""Share of the longest stroke that is cut off (assumed), and the steps that it is divided into."""
+FRACTIONS = (0.15, 0.7)
+"""Bounds on the length of a stroke that is dropped or shifted, as a fraction of its character's
+(assumed: less is a dot, without which an `i` is read)."""
+CUT = (0.25, 0.5)
+"""Bounds on the fraction of the longest stroke that is cut off (assumed)."""
+PIECES = 40
+"""Steps that the longest stroke is divided into (assumed)."""
 SHIFT = (0.35, 0.7)
-"""How far a stroke is shifted, in the larger of the character's width and height (assumed)."""
+"""Bounds on the shift of a stroke, over the larger extent of its character (assumed)."""
 TURNS = 1.5
-"""The least length of a character's path over its larger extent: a bare stroke, as of an `l`, has
-nothing to lose (assumed)."""
+"""Least length of the path of a character that is damaged, over its larger extent (assumed): a bare
+stroke, as of an `l`, has nothing to lose."""
 
 
 def with_damage(
     text: str, paths: Sequence[np.ndarray], generator: np.random.Generator
 ) -> tuple[str, list[np.ndarray]]:
-    """Return a text with `WRONG` for one of its characters, and the paths of all, that of this one
-    damaged; both as they were if it has no letter or digit that can be."""
+    """Return a text and the paths of its characters, one of them damaged and `WRONG` in the text;
+    both as they were if no letter or digit can be damaged."""
     paths = list(paths)
     for place in generator.permutation(len(text)).tolist():
         if text[place].isalnum() and (path := damaged(paths[place], generator)) is not None:
@@ -45,8 +47,8 @@ def damaged(path: np.ndarray, generator: np.random.Generator) -> np.ndarray | No
     size = float(np.ptp(path[:, :2], axis=0).max())
     if lengths.sum() <= TURNS * size:  # as of a dot
         return None
-    shares = lengths / lengths.sum()
-    some = np.flatnonzero((shares >= SHARES[0]) & (shares <= SHARES[1]))
+    fractions = lengths / lengths.sum()
+    some = np.flatnonzero((fractions >= FRACTIONS[0]) & (fractions <= FRACTIONS[1]))
     way = generator.choice(["cut", "drop", "shift"]) if len(some) else "cut"
     number = int(lengths.argmax() if way == "cut" else generator.choice(some))
     before, stroke, after = strokes[:number], strokes[number], strokes[number + 1 :]

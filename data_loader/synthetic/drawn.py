@@ -17,11 +17,13 @@ from data_loader.synthetic.paths import at_speed, from_left, leaning, mean_step,
 from data_loader.synthetic.stroke_fonts import CHARACTERS, X_HEIGHT
 
 FONTS = ["print", "joined"]
-"""In which capitals and signs stand by themselves."""
-FONT_TALL, FONT_WIDTH = 1.5, 0.8
-"""Height of capitals, and width of a small letter, in these fonts, in x-heights."""
+"""Fonts in which capitals and signs stand by themselves."""
+FONT_TALL = 1.5
+"""Height of capitals in these fonts, in x-heights."""
+FONT_WIDTH = 0.8
+"""Width of a small letter in these fonts, in x-heights."""
 DIGIT_HEIGHT = (0.8, 1.0)
-"""Bounds on the height of a digit over that of the hand's capitals (assumed)."""
+"""Bounds on the height of a digit over the height of the hand's capitals (assumed)."""
 
 
 class Drawer:
@@ -38,25 +40,29 @@ class Drawer:
                 self._of[sample.text][sample.writer].append(sample.ink)
 
     def __call__(
-        self, one: str, hand: BankHand, style_seed: int, generator: np.random.Generator
+        self, character: str, hand: BankHand, style_seed: int, generator: np.random.Generator
     ) -> Piece | None:
         """Return a character in a hand; None if it is not printable ASCII.
 
         The generator decides what differs from one time to the next, `style_seed` what does not.
         """
-        if one not in CHARACTERS:
+        if character not in CHARACTERS:
             return None
-        choice = np.random.default_rng([style_seed, ord(one)])
-        if one in self._of and choice.random() < 0.7:
-            path = self._digit(one, hand, choice, generator)
+        choice = np.random.default_rng([style_seed, ord(character)])
+        if character in self._of and choice.random() < 0.7:
+            path = self._digit(character, hand, choice, generator)
         else:
-            path = _of_font(one, hand, choice, generator)
-        return Piece(one, at_speed(from_left(path), hand.speed / mean_step(path)))
+            path = _of_font(character, hand, choice, generator)
+        return Piece(character, at_speed(from_left(path), hand.speed / mean_step(path)))
 
     def _digit(
-        self, one: str, hand: BankHand, choice: np.random.Generator, generator: np.random.Generator
+        self,
+        character: str,
+        hand: BankHand,
+        choice: np.random.Generator,
+        generator: np.random.Generator,
     ) -> np.ndarray:
-        writers = self._of[one]
+        writers = self._of[character]
         inks = writers[sorted(writers)[int(choice.integers(len(writers)))]]
         path = to_path(inks[int(generator.integers(len(inks)))])
         points = path[:, :2]
@@ -68,7 +74,7 @@ class Drawer:
 
 
 def _of_font(
-    one: str, hand: BankHand, choice: np.random.Generator, generator: np.random.Generator
+    character: str, hand: BankHand, choice: np.random.Generator, generator: np.random.Generator
 ) -> np.ndarray:
     writer = replace(
         FontWriter.invent(choice, FONTS, shapes=0.4),
@@ -78,6 +84,6 @@ def _of_font(
         drift=0.0,
         wave=0.0,
     )
-    path = deform(letters(one, writer, generator), writer, generator)
+    path = deform(letters(character, writer, generator), writer, generator)
     # The speed law gives the mean step only about: drawn densely, then brought to the hand's.
     return digitise(path, writer.speed, rate=300.0) / (X_HEIGHT, X_HEIGHT, 1)

@@ -1,6 +1,6 @@
 """Lines written by invented people with stroke fonts: data that any machine can generate."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -10,26 +10,38 @@ from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample, counts_of
 from data_loader.synthetic import corpus
 from data_loader.synthetic.damage import with_damage
-from data_loader.synthetic.paths import from_strokes, to_ink
-from data_loader.synthetic.stroke_fonts import CHARACTERS, FONTS, OTHERS, X_HEIGHT, Glyph, glyph
+from data_loader.synthetic.paths import from_strokes, to_ink, to_path, to_strokes
+from data_loader.synthetic.stroke_fonts import (
+    CHARACTERS,
+    FONTS,
+    OTHERS,
+    X_HEIGHT,
+    Glyph,
+    glyph,
+    resample,
+)
 from utils.alphabet import WRONG
-from utils.checks import ConfigFault, Range
+from utils.checks import ConfigFault, Fraction, Range, Seed
 from utils.licences import OPEN
 
 GRID = 1 / 64
 """Spacing, in units, that points are rounded to: machines differ by far less (about 1e-10), and
 float32 adds such offsets without error."""
 
-# Part of a seed, so that no two random streams are the same.
-LINE_STREAM, WRITER_STREAM = 0, 1
+DIGIT_SIZE = 28
+"""Pixels of an image's side; the digit fills the 20 in the middle, as in MNIST."""
+
+# Parts of seeds, so that no two random streams are the same.
+LINE_STREAM = 0
+WRITER_STREAM = 1
 
 # Coefficients of the speed law below (assumed; the steps they give are measured by the tests).
 STRAIGHT = 0.4
 """Curvature, per x-height, under which a line counts as straight: it bounds the speed."""
 REST = 2.0
-"""How many times slower than in motion, less 1, the pen is where it comes down and lifts."""
+"""Added slowness of the pen where it comes down and lifts, as a multiple of its slowness there."""
 REST_LENGTH = 0.12
-"""Length, in x-heights, over which it gets up to speed."""
+"""Length, in x-heights, over which the pen gets up to speed."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +120,7 @@ class FontWriter:
 
     def glyphs(self, text: str) -> list[Glyph]:
         """Return the glyphs of a text of printable ASCII."""
-        return [glyph(self.font, self.rounding, one, self.shapes.get(one)) for one in text]
+        return [glyph(self.font, self.rounding, sign, self.shapes.get(sign)) for sign in text]
 
 
 def letters(
@@ -119,12 +131,12 @@ def letters(
 ) -> np.ndarray:
     """Return the path of the pen over a line of text, in font units, before it is deformed.
 
-    Its glyphs are those of the writer, unless others are given.
+    The writer draws the glyphs, unless `glyphs` are given.
     """
     glyphs = glyphs or writer.glyphs(text)
-    widths = np.array([one.width for one in glyphs])
-    leans = np.array([one.lean for one in glyphs])
-    of = np.repeat(np.arange(len(glyphs)), [len(one.path) for one in glyphs])
+    widths = np.array([glyph.width for glyph in glyphs])
+    leans = np.array([glyph.lean for glyph in glyphs])
+    of = np.repeat(np.arange(len(glyphs)), [len(glyph.path) for glyph in glyphs])
     # Of each letter: width, height, shift in x and y, slant, bend of stems and of bars, advance.
     normal = generator.standard_normal((8, len(glyphs)))
     normal = normal.clip(-2.5, 2.5) * writer.variation
@@ -132,11 +144,11 @@ def letters(
     normal[3, 1:] = 0.6 * (normal[3, 1:] + normal[3, :-1])
     wide, high = writer.aspect * (1 + 0.08 * normal[0]), 1 + 0.06 * normal[1]
     advance = widths * wide + writer.letter_space + 0.5 * normal[7]
-    blank = np.array([one == " " for one in text])
+    blank = np.array([character == " " for character in text])
     advance = np.where(blank, writer.word_space * (1 + 0.1 * normal[7]), advance)
     left = np.cumsum(advance) - advance + 0.3 * normal[2]
 
-    x, y, lift = np.concatenate([one.path for one in glyphs]).T
+    x, y, lift = np.concatenate([glyph.path for glyph in glyphs]).T
     y = y + (writer.ascender - 1) * np.minimum(y + X_HEIGHT, 0)
     y += (writer.descender - 1) * np.maximum(y, 0)
     across = (x - 0.5 * widths[of]) / X_HEIGHT
@@ -179,12 +191,12 @@ def deform(path: np.ndarray, writer: FontWriter, generator: np.random.Generator)
 
 
 def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
-    """Return the path that a pen's points at equal times have, from one in all detail.
+    """Return a path of points at equal times, from a path in all detail.
 
-    The speed follows the two-thirds power law (Lacquaniti, Terzuolo and Viviani 1983): it goes
-    with curvature to the power -1/3, here bounded on straight lines, and is less where the pen
-    comes down and lifts. The clock restarts with each stroke, whose last point is that of the last
-    tick before the lift.
+    The speed follows the two-thirds power law (Lacquaniti, Terzuolo and Viviani 1983): it is
+    proportional to the curvature to the power -1/3, here bounded on straight lines, and is less
+    where the pen comes down and lifts. The clock restarts with each stroke, whose last point is at
+    the last tick before the lift.
 
     Args:
         path: in font units.
@@ -275,21 +287,21 @@ class EmbeddedDataset(BaseDataset):
             given.
     """
 
-    x_height = 95.0
     licence = OPEN
+    x_height = 95.0
     """Measured, the median over plain lines in all fonts (82 to 101 in each); signs are higher."""
 
-    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    seed: Seed = 0
     size: Annotated[int, Range(1, 100_000)] = 2000
     valid_size: Annotated[int, Range(1, 100_000)] = 200
     test_size: Annotated[int, Range(1, 100_000)] = 200
     writers: Annotated[int, Range(1, 1_000_000)] = 200
     min_characters: Annotated[int, Range(2, 200)] = 10
     max_characters: Annotated[int, Range(8, 250)] = 45
-    symbols: Annotated[float, Range(0, 1)] = 0.2
-    signs: Annotated[float, Range(0, 1)] = 0.0
-    shapes: Annotated[float, Range(0, 1)] = 0.0
-    damaged: Annotated[float, Range(0, 1)] = 0.0
+    symbols: Fraction = 0.2
+    signs: Fraction = 0.0
+    shapes: Fraction = 0.0
+    damaged: Fraction = 0.0
     fonts: list[Literal["print", "joined", "italic", "cursive", "mixed"]] | None = None
     rate: Annotated[float, Range(10, 500)] = 75.0
 
@@ -324,8 +336,8 @@ class EmbeddedDataset(BaseDataset):
         writer, glyphs = self.invent(place, number), None
         if self.damaged and split == "train" and draws.chance(self.damaged):
             glyphs = writer.glyphs(text)
-            text, paths = with_damage(text, [one.path for one in glyphs], generator)
-            glyphs = [one._replace(path=path) for one, path in zip(glyphs, paths, strict=True)]
+            text, paths = with_damage(text, [glyph.path for glyph in glyphs], generator)
+            glyphs = [g._replace(path=path) for g, path in zip(glyphs, paths, strict=True)]
         ink = write(text, writer, generator, self.rate, glyphs)
         return Sample(ink, text, f"{split}-{n:06d}", writer=f"{split}-writer-{number:03d}")
 
@@ -338,5 +350,39 @@ class EmbeddedDataset(BaseDataset):
     @property
     def characters(self) -> str:
         """All printable ASCII; without symbols and signs the characters of plain sentences."""
-        known = "".join(CHARACTERS) if self.symbols or self.signs else corpus.PLAIN
-        return known + WRONG * bool(self.damaged)
+        characters = "".join(CHARACTERS) if self.symbols or self.signs else corpus.PLAIN
+        return characters + WRONG * bool(self.damaged)
+
+
+def embedded_digit(digit: int, generator: np.random.Generator, writer: FontWriter) -> np.ndarray:
+    """Return a digit of an invented writer in the form of MNIST, `(points, 3)` float32.
+
+    Its longer side is 20 pixels, it lies in the middle of the image, and within strokes the pen
+    moves by one pixel at a time; the first row leads from the image's corner.
+    """
+    lines = to_strokes(to_path(write(str(digit), writer, generator, rate=75.0)))
+    points = np.concatenate(lines)
+    low, high = points.min(axis=0), points.max(axis=0)
+    scale = 20 / (high - low).max()
+    pixels = []
+    for line in lines:
+        line = (line - (low + high) / 2) * scale + DIGIT_SIZE / 2
+        grid = np.rint(resample(line, 0.25) if len(line) > 1 else line)
+        moves = (np.diff(grid, axis=0) != 0).any(axis=1)
+        pixels.append(grid[np.concatenate([[True], moves])])
+    ink = to_ink(from_strokes(pixels))
+    ink[0, :2] = pixels[0][0]
+    return ink
+
+
+def embedded_digits(size: int) -> Iterator[tuple[str, int, int, np.ndarray]]:
+    """Yield digits of "train", and a sixth as many more of "test": the part, the number in it, the
+    digit, and its ink."""
+    counts = {"train": size, "test": max(10, size // 6)}
+    for group, (part, count) in enumerate(counts.items()):
+        what = f"writing digits for {part}"
+        for n in distributed.bar(range(count), what, unit=" digits", delay=1):
+            generator = np.random.default_rng([0, group, n])
+            writer = FontWriter.invent(generator, list(FONTS))
+            digit = int(generator.integers(10))
+            yield part, n, digit, embedded_digit(digit, generator, writer)

@@ -1,7 +1,7 @@
 """Texts with the letters of the languages of western and central Europe written in Latin script.
 
-They are words and short phrases of a small vocabulary for each language, without its grammar: what
-counts is which letters stand beside each other. All texts and constants are in NFC.
+The texts are words and short phrases of a small vocabulary for each language, without its grammar:
+they are made for the letters that stand beside each other. All are in NFC.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from data_loader.synthetic.templates import Draws, fill, read_lists, split_of
 from utils.alphabet import nfc
 
 SMALL = nfc("àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿāăąćċčďđēėęěğġģħīįıķĺļľłńņňőœŕřśşšșťțūůűųźżž")
-LETTERS = SMALL + "".join(one.upper() for one in SMALL if one != "ı") + "İß"
+LETTERS = SMALL + SMALL.replace("ı", "").upper() + "İß"
 """The letters beyond ASCII, each in both cases: dotless `ı` is the small form of `I`, `İ` the
 capital of `i`, and `ß` is `SS` in capitals."""
 
@@ -24,7 +24,7 @@ VOCABULARY = read_lists("european.txt")
 """Words by language, names among them. Common ones, and whatever has the rare letters."""
 
 PHRASES = VOCABULARY.pop("phrases")
-"""What a text is made of; the words of one text are of one language."""
+"""Templates of texts; the words of one text are of one language."""
 
 
 def upper(text: str, language: str) -> str:
@@ -46,7 +46,7 @@ CARRIERS: Mapping[str, list[tuple[str, str]]] = {
     ]
     for letter in LETTERS
 }
-"""Words with each letter and their languages; those of a capital have it or its small form."""
+"""Words with each letter, or with the small form of a capital, and their languages."""
 
 
 def european(draws: Draws) -> str:

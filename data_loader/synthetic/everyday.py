@@ -12,14 +12,14 @@ from data_loader.synthetic.templates import Draws, Fields, fill, read_lists, rea
 
 def calculation(draws: Draws) -> str:
     """Return a calculation of whole numbers, such as "84 / 7 = 12", that is right."""
-    one, other = draws.between(2, 99), draws.between(2, 99)
+    first, second = draws.between(2, 99), draws.between(2, 99)
     blank = draws.pick((" ", " ", ""))
     left, sign, right, result = draws.pick(
         (
-            (one, "+", other, one + other),
-            (one + other, "-", other, one),
-            (one, draws.pick("x*"), other, one * other),
-            (one * other, draws.pick("/:"), other, one),
+            (first, "+", second, first + second),
+            (first + second, "-", second, first),
+            (first, draws.pick("x*"), second, first * second),
+            (first * second, draws.pick("/:"), second, first),
         )
     )
     return blank.join(map(str, (left, sign, right, "=", result)))
@@ -46,7 +46,7 @@ FIELDS: Fields = {
     "first": corpus.LISTS["first_name"] + LISTS["first"],
     "plain": corpus.LISTS["last_name"] + LISTS["plain"],
 }
-"""What the fields of the templates stand for."""
+"""The meanings of the templates' fields."""
 
 TEMPLATES = read_lists("everyday.txt")
 """The templates of each kind."""

@@ -1,9 +1,37 @@
-"""The base of datasets whose training split is joined by lines that are made."""
+"""Datasets made of others."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from base.base_dataset import BaseDataset, Loaded, Sample
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
+
+
+@dataclass(kw_only=True, eq=False)
+class UnitedDataset(BaseDataset):
+    """Two datasets as one, for a recogniser: each split has the samples of both.
+
+    Their ink stays in the units of each.
+
+    Args:
+        dataset: the main one.
+        added: the other one.
+    """
+
+    dataset: BaseDataset
+    added: BaseDataset
+
+    @property
+    def characters(self) -> str | None:
+        return united_characters(self.dataset, self.added)
+
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        parts = [dataset.load(splits) for dataset in (self.dataset, self.added)]
+        samples: dict[str, list[Sample]] = {}
+        for loaded in parts:
+            for split, part in loaded.samples.items():
+                samples[split] = samples.get(split, []) + part
+        return Loaded(samples, "\n".join(loaded.report for loaded in parts))
 
 
 @dataclass(kw_only=True, eq=False)
@@ -21,10 +49,16 @@ class ExtendedDataset(BaseDataset):
 
 
 def joined(main: Loaded, lines: list[Sample], summary: str) -> Loaded:
-    """Return what was loaded, its training joined by lines; the report has a summary of them."""
+    """Return what was loaded with more training lines, a summary of which is in the report."""
     points = sum(len(line.ink) for line in lines)
     return replace(
         main,
         samples={**main.samples, "train": main.split("train") + lines},
         report=f"{main.report}\njoins the training: {summary}; {points:,} points",
     )
+
+
+def united_characters(*datasets: BaseDataset) -> str | None:
+    """Return the characters of all datasets, None if one of them does not know its own."""
+    characters = [dataset.characters for dataset in datasets]
+    return None if None in characters else "".join(dict.fromkeys("".join(characters)))

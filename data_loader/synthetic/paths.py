@@ -59,11 +59,11 @@ def leaning(path: np.ndarray, slant: float) -> np.ndarray:
 
 def side_by_side(paths: Sequence[np.ndarray], gap: float | Sequence[float]) -> np.ndarray:
     """Return paths as one, from edge to edge with a gap after each: the same, or one for each."""
-    found, right = [], 0.0
+    placed, right = [], 0.0
     for path, behind in zip(paths, np.broadcast_to(gap, len(paths)), strict=True):
-        found.append(moved(path, right - path[:, 0].min()))
-        right = found[-1][:, 0].max() + behind
-    return np.concatenate(found)
+        placed.append(moved(path, right - path[:, 0].min()))
+        right = placed[-1][:, 0].max() + behind
+    return np.concatenate(placed)
 
 
 def steps_within(path: np.ndarray) -> np.ndarray:
@@ -78,24 +78,23 @@ def mean_step(path: np.ndarray) -> float:
 
 
 def at_speed(path: np.ndarray, factor: float) -> np.ndarray:
-    """Return a path with `factor` times fewer points, at equal times, or as it is if that is near
-    1."""
+    """Return a path with `factor` times fewer points, at equal times; the path itself if the factor
+    is near 1."""
     if 0.87 < factor < 1.15:
         return path
-    found = []
-    for stroke in to_strokes(path):
+    strokes = to_strokes(path)
+    for number, stroke in enumerate(strokes):
         if len(stroke) > 1:
             count = max(1, round((len(stroke) - 1) / factor))
-            stroke = at_equal_steps(stroke, np.arange(len(stroke), dtype=float), count)
-        found.append(stroke)
-    return from_strokes(found)
+            strokes[number] = at_equal_steps(stroke, np.arange(len(stroke), dtype=float), count)
+    return from_strokes(strokes)
 
 
 def overlap(left: np.ndarray, right: np.ndarray) -> float:
-    """Return how far to the right `right` has to be moved for the two paths just to touch.
+    """Return the shift of `right` to the right with which the two paths just touch, in x-heights.
 
-    It is measured in horizontal bands, each widened by half of one; infinitely negative if they
-    have none in common. Lengths are in x-heights.
+    The shift is measured in horizontal bands, each widened by half a band; it is minus infinity if
+    the paths have no band in common.
     """
     edges, starts = _profile(left, np.fmax), _profile(right, np.fmin)
     common = np.isfinite(edges) & np.isfinite(starts)

@@ -14,13 +14,13 @@ from data_loader.synthetic.extended import ExtendedDataset, joined
 from data_loader.synthetic.mixed import BLANK, CLOSE, join
 from data_loader.synthetic.paths import moved, side_by_side, to_ink, to_path
 from utils.alphabet import WRONG
-from utils.checks import DataError, Range
+from utils.checks import DataError, Fraction, Range, Seed
 from utils.ink import x_height
 
 Key = TypeVar("Key")
 
 WORDS = (10, 45)
-"""Characters of a line of words (assumed: those of lines that people write)."""
+"""Characters of a line of words (assumed: as in lines that people write)."""
 CHARACTERS = (2, 8)
 """Characters of a line of single ones, as numbers and codes have them; assumed."""
 LEAST = 5
@@ -42,10 +42,9 @@ class _Hand:
 class PhrasesDataset(ExtendedDataset):
     """A dataset whose training split is joined by lines of its words and single characters.
 
-    What stands in a line is of one writer, as large as it was written. Words are level and have the
-    gaps of words between them, characters stand on one line like those of a number or a code.
-    Samples of a single character are no longer samples of their own, in any split: by itself nobody
-    tells an `o` from an `O`.
+    A line is by one writer, its parts as large as they were written. Words are level with gaps of
+    words between them; characters stand on one baseline, as in a number or a code. Single
+    characters are no longer samples by themselves, in any split: nobody tells an `o` from an `O`.
 
     Args:
         size: new lines.
@@ -59,20 +58,20 @@ class PhrasesDataset(ExtendedDataset):
     """
 
     size: Annotated[int, Range(1, 200_000)]
-    characters_share: Annotated[float, Range(0, 1)] = 0.2
-    damaged: Annotated[float, Range(0, 1)] = 0.0
-    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    characters_share: Fraction = 0.2
+    damaged: Fraction = 0.0
+    seed: Seed = 0
 
     @property
     def characters(self) -> str | None:
-        known = self.dataset.characters
-        return known and known + WRONG * bool(self.damaged)
+        characters = self.dataset.characters
+        return characters and characters + WRONG * bool(self.damaged)
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         loaded = self.dataset.load(splits)
         if "train" in splits:
             loaded = joined(loaded, *self._made(loaded.split("train")))
-        words = changed(loaded.samples, lambda one: [one] if len(one.text) != 1 else [])
+        words = changed(loaded.samples, lambda sample: [] if len(sample.text) == 1 else [sample])
         return replace(loaded, samples=words)
 
     def _made(self, samples: list[Sample]) -> tuple[list[Sample], str]:
@@ -163,10 +162,10 @@ def _of_characters(
     for _ in range(generator.integers(*CHARACTERS)):
         others = signs if signs and generator.random() < 0.2 else samples
         chosen.append(others[generator.integers(len(others))])
-    paths = [_on_line(to_path(one.ink), one.text, capital) for one in chosen]
+    paths = [_on_line(to_path(sample.ink), sample.text, capital) for sample in chosen]
     height = X_HEIGHT * capital
     gaps = height * generator.uniform(*CLOSE, len(paths))
-    text = "".join(one.text for one in chosen)
+    text = "".join(sample.text for sample in chosen)
     if damaged:
         text, paths = with_damage(text, paths, generator)
     return text, to_ink(side_by_side(paths, gaps))

@@ -3,9 +3,8 @@
 The fonts were digitised by A. V. Hershey at the U.S. National Bureau of Standards. Of many three
 are used: `futural` (plain, one line), `cursive` (script, one line), and of `timesi` (italic, drawn
 with two lines) the one line a pen would take; some signs, and other shapes of signs, are this
-project's own. stroke_fonts.json has their coordinates: the baseline is y = 9, the top of small
-letters y = -5, that of capitals y = -12, y grows downwards; a unit is 1/14 of the height of a plain
-small letter.
+project's own. stroke_fonts.json has their coordinates: the baseline is y = 9, small letters reach
+to y = -5, capitals to y = -12, y grows downwards; a unit is 1/14 of a plain small letter's height.
 """
 
 import json
@@ -19,13 +18,18 @@ from data_loader.synthetic.paths import from_strokes, moved
 from utils.ink import at_equal_steps, path_along
 
 CHARACTERS = [chr(code) for code in range(32, 127)]
-BASE_LINE, X_LINE = 9.0, -5.0
-X_HEIGHT = BASE_LINE - X_LINE
+BASE_LINE = 9.0
+"""y of the baseline, in font units."""
+X_HEIGHT = 14.0
+"""Height of a plain small letter, in font units."""
 SPACING = 0.6
 """Distance between the points of a glyph, in font units: a fifth of a usual pen step (assumed)."""
-SIGN_LEAN, SIGN_ROUNDING = 0.4, 0.6
-"""Share of a hand's slant that signs take, and the most that their corners are rounded, in font
-units; assumed. With all of it a backslash stands upright, and a bracket becomes a parenthesis."""
+SIGN_LEAN = 0.4
+"""Fraction of a hand's slant that signs take (assumed: with all of the slant a backslash stands
+upright)."""
+SIGN_ROUNDING = 0.6
+"""Largest radius of the corners of signs, in font units (assumed: more turns a bracket into a
+parenthesis)."""
 
 Shape = tuple[float, float, list[list[tuple[float, float]]]]
 """Left edge, right edge and strokes, as in the file."""
@@ -34,7 +38,7 @@ TABLES = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-
 PLAIN: dict[str, Shape] = TABLES["plain"]
 """All characters, their strokes in the order in which people write them."""
 QUICK: dict[str, Shape] = PLAIN | TABLES["quick"]
-"""The same with as few pen lifts as in quick writing."""
+"""All characters with as few pen lifts as in quick writing."""
 OTHERS: list[list[dict[str, Shape]]] = TABLES["others"]
 """Other shapes that people give to characters: for each group of them, which a hand draws alike,
 those that it may have instead of the shapes above. Assumed, and checked by eye."""
@@ -87,26 +91,28 @@ def rounded(points: np.ndarray, radius: float) -> np.ndarray:
 
 
 @cache
-def glyph(font: str, rounding: float, one: str, other: tuple[int, int] | None = None) -> Glyph:
+def glyph(
+    font: str, rounding: float, character: str, other: tuple[int, int] | None = None
+) -> Glyph:
     """Return a character of `FONTS`.
 
     Args:
         font: its name.
         rounding: of the corners, in font units.
-        one: the character.
+        character: printable ASCII.
         other: the group in `OTHERS`, and the number in it, of a shape instead of the font's.
     """
     shapes, connects = FONTS[font]
-    left, right, strokes = OTHERS[other[0]][other[1]][one] if other else shapes[one]
+    left, right, strokes = OTHERS[other[0]][other[1]][character] if other else shapes[character]
     if not strokes:  # a blank
         return Glyph(np.empty((0, 3)), right - left, SIGN_LEAN, False, False)
-    plain = one.isalnum()
+    plain = character.isalnum()
     radius = rounding if plain else min(rounding, SIGN_ROUNDING)
     path = from_strokes([rounded(np.array(stroke, float), radius) for stroke in strokes])
     path = moved(path, -left, -BASE_LINE)
     # A line that begins at the left edge, or ends at the right one, at the height of small
     # letters (not a dot or a bar above them) can be one with its neighbour's.
-    joins = connects and one.islower() and other is None
+    joins = connects and character.islower() and other is None
     (x, y, _), (last_x, last_y, _) = path[0], path[-1]
     return Glyph(
         path,

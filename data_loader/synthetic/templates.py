@@ -17,7 +17,7 @@ T = TypeVar("T")
 HEADING = re.compile(r"^\[([\w-]+)\]\n", re.MULTILINE)
 COUNTED = re.compile(r"\s*(?:(\d+)× )?(.*\S)")
 BRACES = re.compile(r"([{}])")
-GIVEN = re.compile(r"(\w+)=(.*)")
+ASSIGNMENT = re.compile(r"(\w+)=(.*)")
 NUMBER = re.compile(r"(\d+)-(\d+)")
 
 
@@ -65,16 +65,16 @@ def read_lists(file: str) -> dict[str, list[str]]:
     phrases has at least one bar.
     """
     _, *parts = HEADING.split(_read(file))
-    found = {}
+    lists = {}
     for name, text in zip(parts[::2], parts[1::2], strict=True):
         if "¦" not in text:
-            found[name] = text.split()
+            lists[name] = text.split()
             continue
-        found[name] = []
+        lists[name] = []
         for entry in filter(str.strip, re.split("[¦\n]", text)):
             count, phrase = COUNTED.match(entry).groups()
-            found[name] += [phrase] * int(count or 1)
-    return found
+            lists[name] += [phrase] * int(count or 1)
+    return lists
 
 
 def read_pairs(file: str) -> list[tuple[str, str]]:
@@ -106,7 +106,7 @@ CLASSES = {
     "X": string.ascii_uppercase + string.digits,
     "x": string.ascii_letters + string.digits,
 }
-"""Characters that those of a mask stand for."""
+"""Characters that each character of a mask stands for."""
 
 
 def fill(template: str, fields: Fields, draws: Draws) -> str:
@@ -141,9 +141,9 @@ def _value(field: str, fields: dict, draws: Draws) -> str:
     if not field.strip():
         return field
     if field.startswith("#"):
-        return "".join(draws.pick(CLASSES.get(one, one)) for one in field[1:])
-    if given := GIVEN.fullmatch(field):
-        fields[given[1]] = given[2]
+        return "".join(draws.pick(CLASSES.get(sign, sign)) for sign in field[1:])
+    if assignment := ASSIGNMENT.fullmatch(field):
+        fields[assignment[1]] = assignment[2]
         return ""
     if "|" in field:
         return draws.pick(field.split("|"))

@@ -1,1 +1,1 @@
-"""What changes ink: augmentation in training, and shaping once before it."""
+"""Changes of ink: augmentation in training, and shaping once before it."""

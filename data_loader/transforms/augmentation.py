@@ -48,8 +48,8 @@ class FillMissing(BaseTransform):
 class CutLongSteps(BaseTransform):
     """Cuts steps that are longer than a threshold to that length; they keep their direction.
 
-    The paper cuts long steps without giving its threshold. It matters for the normalisation, and
-    with it for a log-loss in normalised units (not for the canonical one).
+    The paper cuts long steps without giving its threshold. The threshold matters for the
+    normalisation, and so for a log-loss in normalised units (not for the canonical one).
 
     Args:
         threshold: length in source units.

@@ -1,4 +1,4 @@
-"""What other digitisers make of the same writing."""
+"""Other digitisers, pens and habits: the same writing as another device or person would have it."""
 
 import math
 from dataclasses import dataclass
@@ -8,10 +8,13 @@ import numpy as np
 from numpy.random import Generator
 
 from base.base_transform import BaseTransform
-from utils.checks import Range
+from utils.checks import Fraction, Range
+from utils.delayed_strokes import are_marks, undelayed
+from utils.hand_measures import gaps
 from utils.ink import at_equal_steps, from_strokes, strokes, x_height
 
-Share = Annotated[float, Range(0, 1)]
+WITHIN = 0.5
+"""Gaps between strokes that are less wide, in x-heights, are within a word (assumed)."""
 
 
 @dataclass(kw_only=True)
@@ -31,12 +34,12 @@ class OtherDevice(BaseTransform):
     """
 
     random = True
-    share: Share = 0.5
+    share: Fraction = 0.5
     slower: Annotated[float, Range(1, 100)] = 8.0
     grid: Annotated[float, Range(1e-3, 1)] = 0.15
-    jitter: Annotated[float, Range(0, 1)] = 0.03
-    hooks: Share = 0.1
-    skips: Share = 0.03
+    jitter: Fraction = 0.03
+    hooks: Fraction = 0.1
+    skips: Fraction = 0.03
 
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: Generator
@@ -72,3 +75,92 @@ class OtherDevice(BaseTransform):
         begins, ends = (generator.random(2) < self.hooks).tolist()
         before, after = stroke[:1] + slips[:1], stroke[-1:] + slips[1:]
         return np.concatenate([*[before] * begins, stroke, *[after] * ends])
+
+
+@dataclass(kw_only=True)
+class DelayMarks(BaseTransform):
+    """Writes the marks over letters at another time, moves them a little, and forgets some.
+
+    Args:
+        at_once: share of the samples whose marks come right after their letters.
+        last: share of the others whose marks come after all letters.
+        moved: share of the samples whose marks are moved.
+        distance: standard deviation of how far along x, in x-heights; half as far along y.
+        missing: share of the marks that are left out in samples whose marks are moved.
+    """
+
+    random = True
+    at_once: Fraction = 0.7
+    last: Fraction = 0.3
+    moved: Fraction = 0.4
+    distance: Annotated[float, Range(0, 10)] = 0.15
+    missing: Fraction = 0.05
+
+    def __call__(
+        self, ink: np.ndarray, missing: np.ndarray, generator: Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        height, parts = x_height(ink), strokes(ink)
+        is_mark = are_marks(ink, height)
+        if not is_mark.any() or is_mark.all():
+            return ink, missing
+        if generator.random() < self.moved:
+            std = height * self.distance
+            for number in np.flatnonzero(is_mark):
+                parts[number] = parts[number] + generator.normal(0, (std, std / 2))
+            kept = ~is_mark | (generator.random(len(parts)) >= self.missing)
+            parts = [part for part, keep in zip(parts, kept, strict=True) if keep]
+            is_mark = is_mark[kept]
+        if generator.random() < self.at_once:
+            parts = undelayed(from_strokes(parts), height, late=0)
+        elif generator.random() < self.last:
+            parts = [parts[number] for number in np.argsort(is_mark, kind="stable")]
+        changed = from_strokes(parts)
+        return changed, np.zeros(len(changed), dtype=np.uint8)
+
+
+@dataclass(kw_only=True)
+class Pen(BaseTransform):
+    """Draws a picture by another pen, and less sharp or smaller.
+
+    Args:
+        widths: bounds on the pen's width in x-heights, drawn log-uniformly.
+        blur: the most pixels over which an edge goes from ink to paper, drawn uniformly from 1.
+        zoom: the smallest factor on the size, drawn uniformly up to 1.
+    """
+
+    random = True
+    acts_on = "picture"
+    widths: tuple[Annotated[float, Range(0.01, 1)], Annotated[float, Range(0.01, 1)]] = (0.07, 0.28)
+    blur: Annotated[float, Range(1, 10)] = 2.5
+    zoom: Annotated[float, Range(0.1, 1)] = 0.7
+
+    def arguments(self, generator: Generator) -> dict[str, float]:
+        pen = math.exp(generator.uniform(*np.log(self.widths)))
+        blur, zoom = generator.uniform(1, self.blur), generator.uniform(self.zoom, 1)
+        return {"pen": pen, "blur": blur, "zoom": zoom}
+
+
+@dataclass(kw_only=True)
+class Crowd(BaseTransform):
+    """Moves what stands side by side within words together, so that some of it touches.
+
+    Args:
+        share: share of the samples that are changed.
+        reach: how far neighbours reach over each other at most, in x-heights.
+    """
+
+    random = True
+    share: Fraction = 0.3
+    reach: Fraction = 0.1
+
+    def change(self, ink: np.ndarray, generator: Generator) -> None:
+        parts = strokes(ink)
+        if generator.random() >= self.share:
+            return
+        height = x_height(ink)
+        widths, order = gaps(parts, 0.0)
+        within = (widths > 0) & (widths < WITHIN * height)
+        remaining = generator.uniform(-self.reach * height, np.where(within, widths, 0.0))
+        shift = np.zeros(len(parts))
+        shift[order[1:]] = np.cumsum(np.where(within, remaining - widths, 0.0))
+        ink[1:, 0] += np.diff(np.repeat(shift, [len(part) for part in parts]))

@@ -31,14 +31,14 @@ from utils.ink import (
 MAX_POINTS = 1_000_000
 """Maximum number of points of a resampled sample."""
 STEEPEST = 30.0
-"""Degrees of the steepest baseline that is believed (assumed)."""
+"""Degrees of the steepest baseline that is turned level (assumed)."""
 
 
 class LevelBaseline(Linear):
     """Rotates a line so that its baseline is level.
 
-    The baseline is that of `baseline_angle`. Ink that is too short for one (single letters, a
-    digit), or seems steeper than `STEEPEST`, stays unchanged. The inverse of `matrix` undoes it.
+    Ink that is too short for a `baseline_angle` (single letters, a digit), or seems steeper than
+    `STEEPEST`, stays unchanged. The inverse of `matrix` undoes the rotation.
     """
 
     def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
@@ -168,7 +168,7 @@ class ShapedDataset(BaseDataset):
 
     @property
     def characters(self) -> str | None:
-        """Those of the dataset."""
+        """The characters of the dataset."""
         return self.dataset.characters
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
@@ -199,14 +199,15 @@ class ShapedDataset(BaseDataset):
 
     def _counts(self, shaped: dict[Sample, list[Sample]]) -> Iterator[str]:
         """Yield what became of the samples, for the report."""
-        made = [piece for parts in shaped.values() for piece in parts]
+        pieces = [piece for parts in shaped.values() for piece in parts]
         if self.shaping:
             names = ", ".join(type(transform).__name__ for transform in self.shaping)
-            before, after = (sum(len(one.ink) for one in some) for some in (shaped, made))
+            before = sum(len(sample.ink) for sample in shaped)
+            after = sum(len(piece.ink) for piece in pieces)
             yield f"shaped by {names}: {before:,} points became {after:,}"
         if self.split_length is not None:
             cut = sum(len(parts) for parts in shaped.values() if len(parts) > 1)
             yield (
                 f"split at {self.split_length:,} steps: {len(shaped):,} samples became "
-                f"{len(made):,}, {cut:,} of them pieces without text"
+                f"{len(pieces):,}, {cut:,} of them pieces without text"
             )

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from base.base_model import BaseModel, ExtraShapes, Given
 from model.generation.compiled_stepper import CompiledStepper
-from model.generation.hand_encoder import DESCRIPTOR, LINES, HandEncoder
+from model.generation.hand_encoder import DESCRIPTOR, HandEncoder
 from model.generation.mixture import Mixture, NextPoint
 from model.generation.regression import PointEstimate
 from model.generation.stepper import Stepper, WritingState
@@ -27,6 +27,7 @@ from model.layers.recurrent import INPUT_WEIGHTS, RecurrentLayer
 from model.layers.window import WindowedLayer
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, Range
+from utils.hand_measures import TOLD_LINES
 from utils.normalisation import Normalisation
 
 INPUT_SIZE = 3
@@ -255,7 +256,7 @@ class _RecurrentNetwork(GenerationNetwork):
             gates = num_layers * 4 * hidden_size
             self.hand_gates = nn.Linear(hand_size + 1, gates, bias=False)
             nn.init.zeros_(self.hand_gates.weight)
-            self.extras = ExtraShapes({"hand": (LINES, DESCRIPTOR + 1), "composed": (1,)})
+            self.extras = ExtraShapes({"hand": (TOLD_LINES, DESCRIPTOR + 1), "composed": (1,)})
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
         """Return the compiled stepper, if it computes this network's `forward`: not for a subclass,

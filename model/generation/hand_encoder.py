@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-LINES = 8
-"""Most lines of a hand that a network is told, L (assumed: more lines tell little more)."""
+from utils.hand_measures import TOLD_LINES
+
 DESCRIPTOR = 64
 """Numbers of a line's descriptor, D (measured, lab notebook: hands that are told)."""
 FEW = 0.25
@@ -100,6 +100,6 @@ def told(descriptor: np.ndarray, weight: float = SURE) -> np.ndarray:
     Raises:
         ValueError: if the descriptor has another shape.
     """
-    lines = np.zeros((LINES, DESCRIPTOR + 1), np.float32)
+    lines = np.zeros((TOLD_LINES, DESCRIPTOR + 1), np.float32)
     lines[0, :-1], lines[0, -1] = weight * descriptor.reshape(DESCRIPTOR), weight
     return lines

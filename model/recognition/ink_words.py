@@ -14,6 +14,8 @@ from model.recognition.ctc_alignment import likeliest_path, points_of, rows_of_f
 from model.recognition.decoding import GREEDY, Search, ctc_beam
 from model.recognition.encoder import RecognitionNetwork, log_softmax
 from model.recognition.transcribing import batches, decoded
+from utils.delayed_strokes import undelayed_order
+from utils.ink import from_strokes, strokes, x_height
 
 ALTERNATIVES = Search(width=6)
 """The search for other readings of a word (width assumed)."""
@@ -32,12 +34,15 @@ class InkWord:
         points: the word's points in the line's ink, rising, `(n,)` int64, n >= 1.
         probability: product of the highest probabilities of its characters and adjacent blanks.
         alternatives: other readings of the word's ink, the likeliest first.
+        log_probs: frames of the word and of what follows up to the next word, `(S, C + 1)`, the
+            blank last.
     """
 
     text: str
     points: np.ndarray
     probability: float
     alternatives: tuple[str, ...]
+    log_probs: np.ndarray
 
 
 @torch.inference_mode()
@@ -66,23 +71,55 @@ def _words(
     """Yield the words of a line, by the log-probabilities of its frames, `(S, C + 1)`."""
     codes = model.alphabet.encode(text)
     path = likeliest_path(log_probs, codes)
+    ink, numbers = _as_seen(ink)
     counts = points_of(path, len(text), rows_of_frames(model, ink, len(log_probs)), len(ink))
     places = [match.span() for match in re.finditer(r"\S+", text)]
     aligned = np.repeat(_word_of_character(text), counts)
     word_of_point = _whole_strokes(ink, aligned, len(places))
-    if path is not None:
-        peaks = [log_probs[path == 2 * n + 1, code].max() for n, code in enumerate(codes)]
-    for number, (start, stop) in enumerate(places):
-        probability, others = 0.0, ()
-        if path is not None:
-            probability = float(np.exp(sum(peaks[max(start - 1, 0) : stop + 1])))
-        if path is not None and probability < CERTAIN:
-            # With the empty frames around it, up to the blanks between words.
-            inside = (path >= 2 * start) & (path <= 2 * stop)
-            others = _readings(model, log_probs[inside], text[start:stop])
+    starts = [*(start for start, _ in places[1:]), len(text) + 1]
+    for number, (place, after) in enumerate(zip(places, starts, strict=True)):
         points = np.flatnonzero(word_of_point == number)
         points = points if len(points) else np.flatnonzero(aligned == number)
-        yield InkWord(text[start:stop], points, probability, others)
+        said = 0.0, (), log_probs[:0]
+        if path is not None:
+            said = _said(model, log_probs, path, text, place, after)
+        yield InkWord(text[slice(*place)], np.sort(numbers[points]), *said)
+
+
+def _said(
+    model: RecognitionNetwork,
+    log_probs: np.ndarray,
+    path: np.ndarray,
+    text: str,
+    place: tuple[int, int],
+    after: int,
+) -> tuple[float, tuple[str, ...], np.ndarray]:
+    """Return the probability, the alternatives and the log-probabilities of a word of a text.
+
+    Args:
+        model, log_probs: as `_words` takes them.
+        path: the text's `likeliest_path`.
+        text: of the line.
+        place: where the word begins and ends.
+        after: where the next one begins.
+    """
+    (start, stop), codes = place, model.alphabet.encode(text)
+    around = range(max(start - 1, 0), min(stop + 1, len(text)))
+    peaks = [log_probs[path == 2 * n + 1, codes[n]].max() for n in around]
+    probability = float(np.exp(sum(peaks)))
+    # With the empty frames around it, up to the blanks between words.
+    inside = (path >= 2 * start) & (path <= 2 * stop)
+    is_sure = probability >= CERTAIN
+    others = () if is_sure else _readings(model, log_probs[inside], text[start:stop])
+    return probability, others, log_probs[(path >= 2 * start) & (path < 2 * after)]
+
+
+def _as_seen(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a line with its late marks next to their letters, as recognisers see them, and the
+    number of each of its points in the ink as it was written."""
+    parts, order = strokes(ink), undelayed_order(ink, x_height(ink))
+    numbers = np.split(np.arange(len(ink)), np.cumsum([len(part) for part in parts[:-1]]))
+    return from_strokes([parts[n] for n in order]), np.concatenate([numbers[n] for n in order])
 
 
 def _readings(model: RecognitionNetwork, log_probs: np.ndarray, text: str) -> tuple[str, ...]:

@@ -25,17 +25,23 @@ MAX_PAGE = 8 * MEBIBYTE
 """Limit on the bytes of a page (assumed: of half a million points)."""
 ENDLESS = re.compile(rb"[\x80-\xff]{20000}")
 """A number that takes long to read (assumed: texts without a byte below 128 are shorter)."""
-WIDTH, HEIGHT, DPI = 1404, 1872, 226
-"""Of the screen in pixels, unless a page says others, and pixels per inch (reMarkable 2)."""
+WIDTH = 1404
+"""Pixels of the screen, unless a page says others (reMarkable 2)."""
+HEIGHT = 1872
+"""Pixels of the screen, unless a page says others (reMarkable 2)."""
+DPI = 226
+"""Pixels per inch (reMarkable 2)."""
 
 # Typed text, in pixels (as the program rmc has it): from its place to above its first line, from
 # line to line by their style, and where ink at both ends of the text is.
-TOP, PITCH = -88.0, 70.0
+TOP = -88.0
+PITCH = 70.0
 PITCHES = {2: 150.0, 4: 35.0, 5: 35.0, 6: 35.0, 7: 35.0}
 ENDS = {(0, 0xFFFFFFFFFFFE): 270.0, (0, 0xFFFFFFFFFFFF): 700.0}
 
 # Numbers of pens (the last is the shader), and colours by their numbers (assumed, by eye).
-HIGHLIGHTERS, ERASERS = (5, 18, 23), (6, 8)
+HIGHLIGHTERS = (5, 18, 23)
+ERASERS = (6, 8)
 COLOURS = (
     "#000000", "#7d7d7d", "#ffffff", "#ffeb00", "#00c853", "#ff5ca8", "#0050c8", "#d90707",
     "#7d7d7d", "#ffed75", "#a1d87d", "#8bd0e5", "#b782cd", "#f7e851",

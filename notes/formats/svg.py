@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from data_loader.sources.parsing import xml_tree
-from data_loader.sources.svg_shapes import Shape, flattened, pixels, shapes
+from data_loader.sources.svg import Shape, flattened, pixels, shapes
 from data_loader.sources.untrusted_files import read_file
 from notes.ink_page import (
     MARGIN,

@@ -13,6 +13,7 @@ from benchmarks.pages import (
     plain_words,
     sure_words,
     words_of,
+    words_with_parts,
 )
 from notes.page_text import PageRow, PageText, PageWord
 from tests.notes.test_rows import row
@@ -73,5 +74,11 @@ def test_what_is_measured_of_words_is_worked_by_hand():
     row = PageRow(tuple(PageWord(text, (0, 0, 1, 1), sure) for text, sure in words), (0,), "a")
     read = [(page, PageText((row,))), (page._replace(texts=["too"]), PageText(()))]
     assert sure_words(read) == {"sure": 50, "of these right": 50, "right": 50}
-    # Of four, two, more, words and too, two is not found and too is not there; words has an edit.
-    assert found_words(read) == {"found": 60, "false": 25}
+    # Of four, two, more, words and too, two is not found, nor words, and too is not there.
+    assert found_words(read) == {"found": 40, "false": pytest.approx(100 / 3)}
+
+
+def test_parts_of_words_count_as_words():
+    assert words_with_parts("It's (well-known), no.") == {
+        *("it's", "it", "s", "well-known", "well", "known", "no")
+    }

@@ -7,8 +7,8 @@ import pytest
 
 from base.base_dataset import BaseDataset, Loaded, Sample
 from data_loader import ToldHandsDataset
-from data_loader.told_hands import LINES
 from utils.checks import DataError
+from utils.hand_measures import TOLD_LINES
 
 INK = np.zeros((3, 3), np.float32)
 
@@ -58,9 +58,9 @@ def test_a_sample_is_told_other_lines_of_its_hand(tmp_path):
     found, number = load(tmp_path)
     assert told(found["a1"]) == [number["a2"], number["a3"]]
     assert told(found["c1"]) == told(found["b1"]) == []
-    assert found["a1"].extras["hand"].shape == (LINES, 3)
+    assert found["a1"].extras["hand"].shape == (TOLD_LINES, 3)
     many = told(found["d7"])
-    assert len(set(many)) == LINES
+    assert len(set(many)) == TOLD_LINES
     assert number["d7"] not in many
     assert told(found["d8"]) != many  # of many lines others are drawn for each
     assert told(found["composed-1"]) == [number["a3"]]  # none of the lines that it consists of

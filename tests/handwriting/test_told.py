@@ -13,10 +13,11 @@ from handwriting.hands import Hands
 from handwriting.primers import told_of
 from handwriting.styles import network_of, write_style
 from model import load
-from model.generation.hand_encoder import DESCRIPTOR, LINES
+from model.generation.hand_encoder import DESCRIPTOR
 from model.recognition.hand_descriptor import HandDescriptor
 from tests.commands.networks import save
 from utils.checks import DataError, UserError
+from utils.hand_measures import TOLD_LINES
 from utils.ink import from_strokes
 from utils.page.inkml import write_inkml
 
@@ -126,7 +127,7 @@ def test_the_hand_of_some_lines_is_what_all_of_them_look_like(tmp_path):
     for number, ink in enumerate(inks):
         write_inkml(tmp_path / f"{number}.inkml", ink, "abc")
     told, rows = told_of(tmp_path)["hand"], HandDescriptor.load().describe(inks)
-    assert told.shape == (LINES, DESCRIPTOR + 1)
+    assert told.shape == (TOLD_LINES, DESCRIPTOR + 1)
     np.testing.assert_allclose(told.sum(0), rows.sum(0), rtol=1e-4, atol=1e-4)
     assert np.ptp(rows[:, :-1] / rows[:, -1:], axis=0).max() > 0.3  # they differ
 

@@ -1,5 +1,7 @@
 """A page is read without what is no prose, and with what was typed where it stands."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from model.recognition.ink_words import InkWord
@@ -7,18 +9,21 @@ from notes.confidence import confidence
 from notes.ink_page import InkPage, PageStroke, TypedText
 from notes.reading import read_page
 from tests.notes.test_rows import row
+from utils.alphabet import Alphabet
 
 
 class Words:
     """A reader for which a row is two words: its first stroke, and all others."""
+
+    model = SimpleNamespace(alphabet=Alphabet(["a", "b"]))
 
     def read_words(self, inks, _):
         self.lengths = [len(ink) for ink in inks]
         stops = [int(np.flatnonzero(ink[:, 2])[0]) + 1 for ink in inks]
         return [
             [
-                InkWord("a", np.arange(stop), 0.5, ("o",)),
-                InkWord("b", np.arange(stop, len(ink)), 1.0, ()),
+                InkWord("a", np.arange(stop), 0.5, ("o",), np.log([[0.5, 1e-9, 0.25]])),
+                InkWord("b", np.arange(stop, len(ink)), 1.0, (), np.zeros((0, 3))),
             ]
             for ink, stop in zip(inks, stops, strict=True)
         ]
@@ -43,7 +48,8 @@ def test_words_have_their_place_on_the_page():
     word = upper.words[0]
     points = strokes[upper.strokes[0]].points
     assert word.box == (*points.min(axis=0), *points.max(axis=0))
-    assert (word.confidence, word.alternatives) == (confidence(0.5), ("o",))
+    assert (word.confidence, word.alternatives) == (confidence("a", 0.5), ("o",))
+    assert word.frames == ({"a": 0, "_": 0.7},)  # log 2
     everything = np.concatenate(first)
     assert upper.box == (*everything.min(axis=0), *everything.max(axis=0))
     # The second typed word begins after four characters of half the size.
@@ -51,6 +57,7 @@ def test_words_have_their_place_on_the_page():
 
 
 def test_confidence_grows_with_the_probability_and_is_never_a_persons():
-    values = [confidence(float(p)) for p in np.linspace(0, 1, 50)]
+    values = [confidence("qxz", float(p)) for p in np.linspace(0, 1, 50)]
     assert values == sorted(values) and 0 <= values[0] < 0.01 and values[-1] == 0.9999
-    assert confidence(0.5) == 0.3682  # by hand: 1 / (1 + e^0.54)
+    assert confidence("qxz", 0.5) == 0.3165  # by hand: 1 / (1 + e^0.77)
+    assert confidence("(The,", 0.5) == 0.6295  # a common word: 1 / (1 + e^(0.77 - 1.3))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from notes.rows import CROSSED_OUT, DRAWING, UNDERLINE, find_rows
-from notes.writing_order import writing_order
 from utils.ink import from_strokes, strokes
 
 X_HEIGHT = 10.0
@@ -109,6 +108,11 @@ def test_rows_with_a_wide_gap_are_no_columns():
     assert found(parts) == rows
 
 
+def test_a_note_in_the_margin_is_read_last():
+    parts, rows = page(row(0), row(35), row(70), row(38, (2,), x=190))
+    assert found(parts) == rows
+
+
 def test_a_single_row_is_one_even_with_a_gap():
     parts, rows = page(row(0, (3, 4)) + row(0, (4, 3), x=160))
     assert found(parts) == rows
@@ -161,18 +165,12 @@ def test_pages_of_little_ink():
     assert found([np.zeros((1, 2)), np.array([(50.0, 0.0)])]) == [[0, 1]]
 
 
-def test_writing_order_keeps_what_was_written_in_time():
-    parts = [part / X_HEIGHT for part in row(0)]
-    assert writing_order(parts, range(len(parts))) == [*range(len(parts))]
-
-
-def test_writing_order_of_halves_written_the_wrong_way_round():
-    parts = [part / X_HEIGHT for part in row(0, (4, 4))]
-    half = len(parts) // 2
-    turned = parts[half:] + parts[:half]
-    numbers = [*range(half), *range(40, 40 + half)]
-    order = writing_order(turned, numbers)
-    assert [(one + half) % len(parts) for one in order] == [*range(len(parts))]
+def test_halves_of_a_row_written_the_wrong_way_round_are_put_right():
+    parts, rows = page(row(0), row(35, (4, 4)), row(70))
+    half = len(rows[1]) // 2
+    order = [*rows[1][half:], *rows[0], *rows[2], *rows[1][:half]]
+    read = found([parts[number] for number in order])
+    assert [[order[number] for number in one] for one in read] == rows
 
 
 def test_no_stroke_is_lost():

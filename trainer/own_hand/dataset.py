@@ -21,9 +21,8 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from base.base_transform import BaseTransform
 from data_loader.sources.ink_files import mean_step
 from data_loader.sources.parsing import first_of
+from data_loader.transforms.cleaning import RemoveSlips, Smooth
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
-from data_loader.transforms.slips import RemoveSlips
-from data_loader.transforms.smoothing import Smooth
 from handwriting.primers import described
 from model.generation.hand_encoder import told
 from model.generation.sampling_options import Primer

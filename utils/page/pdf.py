@@ -24,6 +24,9 @@ TEXT_SIZE = 1.4
 gives the words of a page in order)."""
 MIN_BLANK = 0.1
 """Width of the narrowest blank in sizes of the text (assumed)."""
+MAX_BLANK = 0.9
+"""Width of the widest blank in sizes of the text; a word before a wider gap is longer than its ink
+(measured: poppler takes what is further apart for columns)."""
 GLYPH_WIDTH = 0.5
 """In sizes of the text: by it poppler guesses the size of fonts such as this one."""
 EM = 1000
@@ -179,18 +182,18 @@ class _Document:
         )
 
     def _row(self, words: Sequence[BoxedWord]) -> Iterator[str]:
-        """Yield what writes a row: on one baseline, each word as wide as its ink, but before the
-        next, and each blank up to the next word."""
+        """Yield what writes a row: on one baseline, unless it falls by more than its height, each
+        word as wide as its ink, but before the next, and each blank up to the next word."""
         words = [word for word in words if word.text]
         if not words:
             return
         size = TEXT_SIZE * float(np.median([word.bottom - word.top for word in words])) or 1.0
-        baseline = float(np.median([word.bottom for word in words]))
-        least = MIN_BLANK * size
-        for word, after in zip_longest(words, words[1:]):
+        least, most = MIN_BLANK * size, MAX_BLANK * size
+        for word, after, baseline in zip_longest(words, words[1:], _baselines(words, size)):
             right = word.right
             if after:
-                right = after.left if word.joined else min(right, after.left - least)
+                blank = 0.0 if word.joined else np.clip(after.left - right, least, most)
+                right = after.left - blank
             right = max(right, word.left + least)
             yield from self._stretched(word.text, word.left, right, size, baseline)
             if after and not word.joined:
@@ -222,6 +225,15 @@ class _Document:
                 f"/FirstChar 1/LastChar {len(part)}/Widths[{widths}]"
                 f"/ToUnicode {self._put('', _to_unicode(part))} 0 R"
             )
+
+
+def _baselines(words: Sequence[BoxedWord], size: float) -> list[float]:
+    """Return the baseline of each word of a row."""
+    bottom = np.array([word.bottom for word in words])
+    middle = np.array([word.left + word.right for word in words]) / 2
+    line = np.polynomial.Polynomial.fit(middle, bottom, min(1, len(words) - 1))(middle)
+    level = np.full(len(words), np.median(bottom))
+    return (line if np.ptp(line) > size else level).tolist()
 
 
 def _to_unicode(characters: Sequence[str]) -> str:

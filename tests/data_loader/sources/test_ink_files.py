@@ -1,5 +1,4 @@
 import gzip
-import json
 import logging
 
 import numpy as np
@@ -125,12 +124,6 @@ def test_ink_of_another_rate_is_resampled(lines):
     assert ink_files.mean_step(ink) == pytest.approx(usual, rel=0.15)
     for stroke, before in zip(strokes(ink), strokes(lines[0]), strict=True):
         np.testing.assert_allclose(stroke[[0, -1]], before[[0, -1]], atol=0.05)
-
-
-def test_a_large_file_of_many_samples_is_read(tmp_path):
-    line = {"text": "a", "strokes": [[[n, n % 7] for n in range(1000)]]}
-    (tmp_path / "many.json").write_text(json.dumps([line] * 250))  # 500,000 values
-    assert [len(one.ink) for one in read_ink(tmp_path / "many.json")] == [1000] * 250
 
 
 def test_steps_between_strokes_are_not_within_one():

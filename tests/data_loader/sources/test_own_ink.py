@@ -20,15 +20,6 @@ def dataset_of(content, **options):
 STROKES = [[(0, 0), (3, -4)], [], [(5, 5)]]
 
 
-def test_lists_become_ink():
-    dataset = dataset_of([(f"text {n}", STROKES) for n in range(20)])
-    sample = in_order(dataset)[3]
-    assert len(dataset.used) == 20
-    assert sample.ink.tolist() == [[0, 0, 0], [3, -4, 1], [2, 9, 1]]
-    assert (sample.text, sample.name, sample.writer) == ("text 3", "line-000003", "")
-    assert "Mine: 20 lines" in dataset.report
-
-
 @pytest.mark.parametrize("writers", [0, 40])
 def test_lines_named_by_content_stay_in_their_splits_and_equal_ones_in_one(writers):
     """A hundred and twenty different lines, each four times."""
@@ -57,7 +48,10 @@ def test_a_line_keeps_its_name():
     name = "line-" + hashlib.sha256(b"('a', '')" + ink).hexdigest()[:12]
     names = {one.name for one in dataset_of(lines, named_by="content").used}
     assert {name, f"{name}.2", f"{name}.18"} < names and f"{name}.19" not in names
-    assert dataset_of(lines).report.startswith("Mine: 36 lines, named by their numbers\n")
+    by_number = dataset_of(lines)
+    assert by_number.report.startswith("Mine: 36 lines, named by their numbers\n")
+    third = in_order(by_number)[3]
+    assert (third.name, third.text, third.writer) == ("line-000003", "c", "")
 
 
 def test_a_fourth_item_is_what_else_is_told_and_changes_no_name():

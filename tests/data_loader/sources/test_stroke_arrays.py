@@ -34,9 +34,7 @@ def npy_of_pickle(content):
 
 # Nine rows that promise more than fits in any memory.
 PROMISED = saved(np.ones((9, 3))).replace(b"(9, 3), }" + b" " * 11, b"(999999999999, 3), }")
-TEXTS = "".join(f"text {n}\n" for n in range(6))
-
-
+TEXTS = "".join(f"text {n}\n" for n in range(6)) + "\n \n"  # Blank lines do not count.
 SIX = saved(array_of([LINE] * 6))
 
 
@@ -146,8 +144,3 @@ def test_texts_that_do_not_fit_are_an_error(tmp_path):
     assert [one.text for one in prepared(tmp_path, texts=None).used] == [""] * 6
     report = prepared(write(tmp_path, texts="a\n\nc\nd\ne\nf\n")).report
     assert "1 left out: an empty transcription: line-00001" in report
-
-
-def test_blank_lines_behind_the_texts_do_not_count(tmp_path):
-    dataset = prepared(write(tmp_path, texts=f"{TEXTS}\n \n"), strict=True)
-    assert len(dataset.used) == 6 and in_order(dataset)[5].text == "text 5"

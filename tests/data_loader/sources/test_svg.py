@@ -6,7 +6,7 @@ import pytest
 from data_loader.sources.ink_files import read_ink
 from utils.checks import DataError
 from utils.ink import from_strokes
-from utils.page.page import Pen, Row, Sheet, page_of_line
+from utils.page.page import Pen, Row, Sheet
 from utils.page.svg import to_svg
 
 WAVE = np.stack([np.linspace(10, 40, 30), 20 + 3 * np.sin(np.arange(30))], axis=1)
@@ -36,16 +36,8 @@ def test_the_rows_are_read_after_another_program_has_moved_them(tmp_path):
     moved = f'<svg><g transform="translate(5) rotate(90)">{path}</g></svg>'
     (tmp_path / "a.svg").write_text(moved)
     (sample,) = read_ink(tmp_path / "a.svg")
-    assert sample.text == "a"
+    assert (sample.name, sample.text) == ("a.svg", "a")
     assert sample.ink == pytest.approx(np.array([[0, 0, 0], [-3, 3, 0], [0, 4, 0], [-4, 0, 1]]))
-
-
-def test_a_line_is_read_from_its_svg(tmp_path):
-    ink = from_strokes([WAVE, WAVE[:5]])
-    (tmp_path / "line.svg").write_text(to_svg(page_of_line(ink)))
-    (sample,) = read_ink(tmp_path / "line.svg")
-    scale = np.ptp(sample.ink[:, 0].cumsum()) / np.ptp(ink[1:, 0].cumsum())
-    np.testing.assert_allclose(sample.ink[1:, :2], scale * ink[1:, :2], rtol=0.1, atol=0.003)
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_pieces_stand_on_the_baseline(low):
     (place,) = hand.pieces["vmg"]
     moves = hand.piece(place).path - hand.lines[0].piece(11, 13).path
     (moved,) = np.unique(moves[:, :2].round(9), axis=0)
-    stood = hand.lines[0].own(12)[:, 1].max()
+    stood = hand.lines[0].points_of(12)[:, 1].max()
     assert abs(stood - low) < 0.06 and moved[0] == 0
     assert stood + moved[1] == pytest.approx(np.clip(stood, -SMALL_STANDS, SMALL_STANDS))
 

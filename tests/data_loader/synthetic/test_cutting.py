@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from base.base_dataset import Sample
 from data_loader.synthetic.bank import BankHand
-from data_loader.synthetic.cutting import CUT, LIFT, NONE
-from data_loader.synthetic.paths import overlap
+from data_loader.synthetic.cutting import CUT, LIFT, NONE, parts_of
+from data_loader.synthetic.paths import overlap, to_ink
 from tests.data_loader.synthetic.drawn_lines import BAR, BOX, DOT, STEM, at, boxes, drawn, owners
 
 REST = boxes(5, 6, 7, 8)
@@ -77,7 +78,7 @@ def test_a_line_is_measured_by_its_small_letters():
     # A line that rises: a letter is 0.6 wide, so that its height shows 0.06 of the slope more.
     line = drawn(parts, "atcenose", rise=-0.1)
     assert line.height == pytest.approx(100, rel=0.07)
-    letters = [line.own(n)[:, 1] for n in range(2, 8)]
+    letters = [line.points_of(n)[:, 1] for n in range(2, 8)]
     tops, bottoms = np.transpose([(y.min(), y.max()) for y in letters])
     assert np.ptp(tops) < 1e-4 and np.ptp(bottoms) < 1e-4 and np.abs(bottoms).max() < 0.07
 
@@ -124,8 +125,8 @@ def test_a_word_with_few_small_letters_is_measured_by_others_of_its_hand():
     assert drawn(word, "at") is None and drawn(word, "at", usual=20.0) is None
     assert drawn(word, ",;", usual=80.0) is None  # neither stands on the baseline
     line = drawn(word, "at", usual=80.0)
-    assert line.height == 80.0 and line.own(0)[:, 1].max() == pytest.approx(0.0)
-    assert np.ptp(line.own(0)[:, 1]) == pytest.approx(1.25)
+    assert line.height == 80.0 and line.points_of(0)[:, 1].max() == pytest.approx(0.0)
+    assert np.ptp(line.points_of(0)[:, 1]) == pytest.approx(1.25)
 
 
 @pytest.mark.parametrize("count", [11, 16])
@@ -134,7 +135,7 @@ def test_letters_that_shrink_along_a_line_become_even(count):
     sizes = np.linspace(1.2, 0.8, count)
     shrinking = [(at(n, np.array(BOX) * [1, size]), n) for n, size in enumerate(sizes)]
     line = drawn(shrinking, ("aceno" * 4)[:count])
-    widths, heights, _ = np.transpose([np.ptp(line.own(n), axis=0) for n in range(count)])
+    widths, heights, _ = np.transpose([np.ptp(line.points_of(n), axis=0) for n in range(count)])
     if count == 16:
         np.testing.assert_allclose(heights, 1, atol=0.02)
         assert widths[-1] / widths[0] == pytest.approx(1.2 / 0.8, rel=0.05)  # no letter is squeezed
@@ -142,3 +143,10 @@ def test_letters_that_shrink_along_a_line_become_even(count):
         np.testing.assert_allclose(heights, sizes / np.median(sizes), rtol=1e-5)
         np.testing.assert_allclose(widths, 0.6, rtol=1e-5)
     assert line.height == pytest.approx(100, rel=0.01)
+
+
+def test_a_word_without_points_is_no_part_of_a_line():
+    text = "aceno aceno"
+    line = drawn(boxes(0, 1, 2, 3, 4), text)
+    sample = Sample(to_ink(line.path), text, "line")
+    assert [part.text for part, _ in parts_of(sample, line, 6)] == ["aceno"]

@@ -6,9 +6,10 @@ import torch
 
 from base.base_model import Given
 from model import PredictionNetwork, SynthesisNetwork
-from model.generation.hand_encoder import DESCRIPTOR, FEW, LINES, SPAN, HandEncoder, told
+from model.generation.hand_encoder import DESCRIPTOR, FEW, SPAN, HandEncoder, told
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault
+from utils.hand_measures import TOLD_LINES
 from utils.normalisation import Normalisation
 
 UNIT = Normalisation((0.0, 0.0), (1.0, 1.0))
@@ -17,9 +18,9 @@ UNIT = Normalisation((0.0, 0.0), (1.0, 1.0))
 def lines(*counts, seed=0):
     """Return the lines of hands, as many as counted."""
     torch.manual_seed(seed)
-    rows = torch.randn(len(counts), LINES, DESCRIPTOR)
-    weights = torch.rand(len(counts), LINES, 1) + 0.1
-    inside = torch.arange(LINES) < torch.tensor(counts)[:, None]
+    rows = torch.randn(len(counts), TOLD_LINES, DESCRIPTOR)
+    weights = torch.rand(len(counts), TOLD_LINES, 1) + 0.1
+    inside = torch.arange(TOLD_LINES) < torch.tensor(counts)[:, None]
     return torch.cat((rows * weights, weights), 2) * inside[..., None]
 
 
@@ -30,13 +31,13 @@ def test_a_hand_is_the_weighted_mean_of_its_lines():
         mean = hand[:-1] / (hand[-1] + FEW)
         torch.testing.assert_close(vector, SPAN * encoder.layers(mean.float()[None])[0])
     assert encoder(hands)[2].tolist() == [0.0] * 5
-    alone = torch.zeros(3, LINES, DESCRIPTOR + 1)
+    alone = torch.zeros(3, TOLD_LINES, DESCRIPTOR + 1)
     alone[:, 0] = total.float()
     torch.testing.assert_close(encoder(alone), encoder(hands))
 
 
 def test_in_training_lines_noise_and_silence_are_drawn():
-    hands = lines(LINES).expand(4000, -1, -1)
+    hands = lines(TOLD_LINES).expand(4000, -1, -1)
     still = HandEncoder(5, 0.0, 0.4)
     vectors = still(hands)
     told = vectors.abs().sum(1) > 0
@@ -45,10 +46,12 @@ def test_in_training_lines_noise_and_silence_are_drawn():
     # All lines with a probability of an eighth.
     whole = still.eval()(hands[:1])
     same = torch.isclose(vectors, whole, atol=1e-5).all(1)
-    assert same.float().mean().item() == pytest.approx(0.6 / LINES, abs=4 * 0.0042)
+    assert same.float().mean().item() == pytest.approx(0.6 / TOLD_LINES, abs=4 * 0.0042)
     noisy = HandEncoder(5, 0.5, 0.0)
     noisy.load_state_dict(still.state_dict())
-    alike = 1000 * lines(1)[:, :1].expand(4000, LINES, -1)  # Whichever are drawn, it is the same.
+    alike = 1000 * lines(1)[:, :1].expand(
+        4000, TOLD_LINES, -1
+    )  # Whichever are drawn, it is the same.
     noise = noisy(alike) - still(alike)
     assert noise.mean().item() == pytest.approx(0.0, abs=4 * 0.5 / 20000**0.5)
     assert noise.std().item() == pytest.approx(0.5, abs=4 * 0.5 / 40000**0.5)

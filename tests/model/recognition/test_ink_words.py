@@ -37,8 +37,8 @@ def test_words_have_their_strokes_and_how_likely_they_are():
     spikes = {12: {"a": 0.999999}, 37: {"b": 0.8, "c": 0.15}, 50: {" ": 0.9}, 62: {"c": 0.999999}}
     first, second = _words(MODEL, ink, "ab c", planted(ink, spikes))
     assert (first.text, second.text) == ("ab", "c")
-    # The late dot is nobody's by the alignment; each point is of one word.
-    assert first.points.tolist() == [*range(50)] and second.points.tolist() == [*range(50, 76)]
+    # The late dot is the first word's, above which it stands.
+    assert first.points.tolist() == [*range(50), 75] and second.points.tolist() == [*range(50, 75)]
     assert first.probability == pytest.approx(0.8 * 0.9, rel=1e-4)
     assert second.probability == pytest.approx(0.9, rel=1e-4)
     assert first.alternatives[0] == "ac" and "ab" not in first.alternatives

@@ -100,6 +100,18 @@ def test_words_are_written_where_their_ink_is_and_blanks_between(tmp_path):
     assert reader.pages[0].extract_text() == "Łódź, Straße 5€"
 
 
+def test_a_turned_row_has_its_words_where_they_are_and_no_wide_blanks(tmp_path):
+    """Else a word would be marked rows away from its ink, and poppler would see columns."""
+    falling = [
+        BoxedWord(text, x, x / 2, x + 10, 10 + x / 2)
+        for text, x in zip("abc", (0, 15, 50), strict=True)
+    ]
+    reader = saved(tmp_path / "a.pdf", PdfPage(100.0, 50.0, (), [falling]))
+    words = [item for item in written(reader.pages[0]) if item[0] != " "]
+    assert [base for *_, base, _ in words] == pytest.approx([10, 17.5, 35], abs=0.01)
+    assert [right for _, _, right, *_ in words] == pytest.approx([10, 50 - 0.9 * 14, 60], abs=0.02)
+
+
 def test_any_number_of_characters_is_found(tmp_path):
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 600))) + "𝛼\x00"
     words = [BoxedWord(text, 10, 20, 90, 30)]
