@@ -22,9 +22,9 @@ from data_loader.sources.stroke_arrays import NAMES, TEXTS
 from data_loader.synthetic import corpus
 from data_loader.synthetic.everyday import CHARACTERS, characters, everyday
 from data_loader.synthetic.templates import Draws
-from handwriting.hand import Hand, row_of
-from handwriting.options import SECOND
-from handwriting.proofreading import Proofread
+from handwriting.hands import Hand
+from handwriting.page_options import SECOND
+from handwriting.proofreading import CheckedWord, row_ink, write_words
 from model import Reader
 from model.generation.sampling_options import Primer, Sampling
 from model.writer import usual_proofreader
@@ -109,17 +109,17 @@ def lines_of(
 ) -> Iterator[tuple[np.ndarray, str]]:
     """Yield the legible words of texts in a hand, as ink in its units and text: half of the lines
     alone, the others joined with the lines that follow, which continue them."""
-    groups: list[list[Proofread]] = [[]]
-    for line in hand.write_words(texts, range(seed, seed + len(texts))):
+    groups: list[list[CheckedWord]] = [[]]
+    for line in write_words(hand, texts, range(seed, seed + len(texts))):
         groups[-1] += [word for word in line if word.accepted]
         if generator.random() < 0.5 or len(said(groups[-1])) > LONGEST:
             groups.append([])
     for words in groups:
         if len(text := said(words)) > 1:
-            yield row_of(words) * np.float32([hand.shape.letter, hand.shape.letter, 1]), text
+            yield row_ink(words) * np.float32([hand.shape.letter, hand.shape.letter, 1]), text
 
 
-def said(words: Iterable[Proofread]) -> str:
+def said(words: Iterable[CheckedWord]) -> str:
     """Return the text of words."""
     return " ".join(word.text for word in words)
 

@@ -31,7 +31,7 @@ from benchmarks.measures import main
 from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.synthetic.corpus import held_out
-from handwriting.hand import write_lines
+from handwriting.hands import write_lines
 from handwriting.primers import described
 from model import load
 from model.generation.hand_encoder import told

@@ -158,9 +158,7 @@ def score_own(
 
 
 def score_points(
-    network: "model.TrainedNetwork",
-    data: "data_loader.data_loaders.Data",
-    chosen: Evaluation,
+    network: "model.TrainedNetwork", data: "data_loader.data_loaders.Data", chosen: Evaluation
 ) -> dict[str, object]:
     """Score a network on the points of a split; print and return the scores, and their units."""
     from model.scores import UNITS, evaluate
@@ -196,9 +194,7 @@ def score_points(
 
 
 def score_reading(
-    reader: "model.Reader",
-    data: "data_loader.data_loaders.Data",
-    chosen: Evaluation,
+    reader: "model.Reader", data: "data_loader.data_loaders.Data", chosen: Evaluation
 ) -> dict[str, object]:
     """Score a recogniser on a split; print and return the rates, and draw the worst lines."""
     from model.recognition.transcribing import score

@@ -6,7 +6,7 @@ import numpy as np
 
 from commands import options
 from commands.options import Networks, Parser
-from handwriting.options import PrimerFile
+from handwriting.page_options import PrimerFile
 from utils.checks import UserError
 
 SHOWN = 3
@@ -32,8 +32,9 @@ def run(arguments: argparse.Namespace) -> None:
     networks = options.taken(Networks, arguments)
     learned = networks.writer(arguments.resume)
     from base.run_folder import RunFolder
-    from handwriting.hand import Hand, row_of
+    from handwriting.hands import Hand
     from handwriting.primers import in_hand_of, load_primer
+    from handwriting.proofreading import row_ink, write_words
     from model.writer import sampling_of, usual_proofreader
     from parse_config import config_of
     from trainer import own_hand
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
     sampling = in_hand_of(sampling, style, learned)
     reader = networks.reader(usual_proofreader(learned))
     before, now = (
-        [row_of(line) for line in Hand(writer, primer, reader, sampling).write_words(texts, seeds)]
+        [*map(row_ink, write_words(Hand(writer, primer, reader, sampling), texts, seeds))]
         for writer in (former, learned)
     )
     drawn, to_x_heights = [], np.float32([1 / dataset.x_height, 1 / dataset.x_height, 1])

@@ -11,19 +11,15 @@ import handwriting
 import model
 from commands import options
 from commands.options import Networks, Parser, number, require
-from handwriting.options import OWN, PROOFREADERS, PageOptions, PrimerFile
+from handwriting.page_options import OWN, PROOFREADERS, PageOptions, PrimerFile
 from handwriting.styles import network_of
 from utils.checks import UserError
 from utils.files import read_lines, write_json
 
-BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
-"""Default of --biases."""
-SENTENCES = 50
-"""How many are written without --text, --texts and --num-samples."""
-EVERYDAY = {"everyday": "test", "everyday-valid": "valid"}
-"""Names that --texts takes for texts of everyday life: the split they belong to."""
-SAMPLE_SEED_STRIDE = 1_000_000
-"""Difference between the seeds of two samples of a text: more than there are texts (assumed)."""
+BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # default of --biases
+SENTENCES = 50  # that are written without --text, --texts and --num-samples
+EVERYDAY = {"everyday": "test", "everyday-valid": "valid"}  # splits of what --texts names so
+SAMPLE_SEED_STRIDE = 1_000_000  # from a sample of a text to the next: more than texts (assumed)
 
 
 def add_options(parser: Parser) -> None:
@@ -84,12 +80,12 @@ def add_texts(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     require(arguments, tries="proofread")
-    name, given, output = arguments.texts, arguments.text, arguments.output
-    texts, kinds, samples = chosen_texts(name, given, arguments.num_samples)
+    name, output = arguments.texts, arguments.output
+    texts, kinds, samples = chosen_texts(name, arguments.text, arguments.num_samples)
     style = None if arguments.style == OWN else arguments.style
     networks = options.taken(Networks, arguments)
     writer = networks.writer(arguments.resume or network_of(style), of_texts=True)
-    if given or name not in ("plain", "characters", *EVERYDAY):
+    if arguments.text or name not in ("plain", "characters", *EVERYDAY):
         texts = options.without_unknown(writer.model.alphabet, texts, arguments.skip_unknown)
     from handwriting.legibility import read_back
     from handwriting.primers import in_hand_of, load_primer
@@ -111,13 +107,13 @@ def run(arguments: argparse.Namespace) -> None:
     how = {"primer": primer, "proofreader": proofreader}
     judge = partial(read_back, writer, reader, texts, seeds, **how, tries=tries, progress=True)
     biases = sorted(set(arguments.biases))
-    found = {bias: judge(replace(sampling, bias=bias)) for bias in biases}
-    results = [{"bias": bias, **one.summary(kinds)} for bias, one in found.items()]
-    for one in results:
-        show(one, len(texts), with_tries=proofreader is not None)
+    judged = {bias: judge(replace(sampling, bias=bias)) for bias in biases}
+    results = [{"bias": bias, **of_bias.summary(kinds)} for bias, of_bias in judged.items()]
+    for rates in results:
+        show(rates, len(texts), with_tries=proofreader is not None)
     if arguments.sheet:
         path = output.folder / f"{writer.name}-texts.png"
-        draw(path, found[biases[0]], kinds, len(numbers))
+        draw(path, judged[biases[0]], kinds, len(numbers))
         print(path)
     record = {
         "writer": str(writer.path),
@@ -130,7 +126,7 @@ def run(arguments: argparse.Namespace) -> None:
         "style": style and str(style),
         "unknown": unknown,
         "results": results,
-        "texts": readings(found.values(), seeds, kinds),
+        "texts": readings(judged.values(), seeds, kinds),
     }
     write_json(output.folder / "read_back.json", record)
     print(output.folder / "read_back.json")
@@ -140,7 +136,7 @@ def unknown_to(network: "model.Writer | model.Reader", texts: Sequence[str]) -> 
     """Return the characters of texts that a network does not know, and print how many they are."""
     unknown = "".join(network.model.alphabet.unknown("".join(texts)))
     if unknown:
-        counts = [sum(one in unknown for one in text) for text in texts]
+        counts = [sum(sign in unknown for sign in text) for text in texts]
         print(
             f"{sum(counts)} of {sum(map(len, texts))} characters, in {sum(map(bool, counts))} of "
             f"{len(texts)} texts, always count as errors, because the "
@@ -150,10 +146,10 @@ def unknown_to(network: "model.Writer | model.Reader", texts: Sequence[str]) -> 
 
 
 def chosen_texts(
-    name: str, given: list[str] | None, num_samples: int | None
+    name: str, texts: list[str] | None, num_samples: int | None
 ) -> tuple[list[str], list[str], int]:
-    """Return the texts of --texts or those `given`, the kind of each (none if they have no kinds),
-    and how often each is written.
+    """Return the texts of a name that --texts takes, or `texts`, the kind of each (none if they
+    have no kinds), and how often each is written.
 
     Raises:
         UserError: if the FILE of --texts cannot be read, or has kinds for some of its texts only.
@@ -162,8 +158,8 @@ def chosen_texts(
     from data_loader.synthetic.everyday import held_out_everyday
 
     samples = num_samples or 1
-    if given:
-        return given, [], samples
+    if texts:
+        return texts, [], samples
     if name == "plain":
         return held_out(num_samples or SENTENCES), [], 1
     if name == "characters":
@@ -178,48 +174,48 @@ def chosen_texts(
     return [row[-1] for row in rows], [row[0] for row in rows if len(row) == 2], samples
 
 
-def show(one: Mapping[str, Any], lines: int, *, with_tries: bool) -> None:
+def show(rates: Mapping[str, Any], lines: int, *, with_tries: bool) -> None:
     """Print the rates at one bias, and a table of those of each kind of text."""
-    tries = f"  {one['tries']} words written" if with_tries else ""
+    tries = f"  {rates['tries']} words written" if with_tries else ""
     print(
-        f"  bias {one['bias']:<5g} cer {one['cer']:.4f}  wer {one['wer']:.4f}  texts read without "
-        f"an error {one['line_accuracy']:.4f}, with any {one['wrong']} of {lines}  ended "
-        f"{one['ended']:.4f}, with every word {one['complete']:.4f}{tries}"
+        f"  bias {rates['bias']:<5g} cer {rates['cer']:.4f}  wer {rates['wer']:.4f}  texts read "
+        f"without an error {rates['line_accuracy']:.4f}, with any {rates['wrong']} of {lines}  "
+        f"ended {rates['ended']:.4f}, with every word {rates['complete']:.4f}{tries}"
     )
-    if kinds := one.get("kinds"):
+    if kinds := rates.get("kinds"):
         width = max(map(len, kinds))
         print(f"    {'':{width}}  lines     cer   exact")
-        for kind, own in [*kinds.items(), ("all", one)]:
-            values = f"{own['cer']:.4f}  {own['line_accuracy']:.4f}"
-            print(f"    {kind:{width}}  {own['sequences']:>5}  {values}")
+        for kind, of_kind in [*kinds.items(), ("all", rates)]:
+            values = f"{of_kind['cer']:.4f}  {of_kind['line_accuracy']:.4f}"
+            print(f"    {kind:{width}}  {of_kind['sequences']:>5}  {values}")
 
 
-def draw(path: Path, found: "handwriting.Legibility", kinds: Sequence[str], count: int) -> None:
+def draw(path: Path, judged: "handwriting.Legibility", kinds: Sequence[str], count: int) -> None:
     """Draw the first `count` lines on a sheet, those of a kind together, with marks at what was
     misread."""
     from utils.plots import sheet_figure, write_png
 
-    lines = found.transcriptions[:count]
+    lines = judged.transcriptions[:count]
     if kinds:
         order = sorted(range(count), key=lambda n: kinds.index(kinds[n]))
         lines = [lines[n] for n in order]
-    faults = [f"read: {one.hypothesis}" if one.error_rate else "" for one in lines]
-    figure = sheet_figure([one.ink for one in lines], [one.reference for one in lines], faults)
+    faults = [f"read: {line.hypothesis}" if line.error_rate else "" for line in lines]
+    figure = sheet_figure([line.ink for line in lines], [line.reference for line in lines], faults)
     write_png(path, figure)
 
 
 def readings(
-    found: Collection["handwriting.Legibility"], seeds: Sequence[int], kinds: Sequence[str]
+    judged: Collection["handwriting.Legibility"], seeds: Sequence[int], kinds: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return what is recorded of each line: what was read at every bias."""
-    rows = zip(seeds, *(one.transcriptions for one in found), strict=True)
-    return [
-        ({"kind": kinds[n]} if kinds else {})
-        | {
+    records = []
+    for n, seed in enumerate(seeds):
+        lines = [of_bias.transcriptions[n] for of_bias in judged]
+        records.append({
+            **({"kind": kinds[n]} if kinds else {}),
             "text": lines[0].reference,
             "seed": seed,
             "read": [line.hypothesis for line in lines],
-            "tries": [one.tries[n] for one in found],
-        }
-        for n, (seed, *lines) in enumerate(rows)
-    ]
+            "tries": [of_bias.tries[n] for of_bias in judged],
+        })  # fmt: skip
+    return records

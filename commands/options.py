@@ -13,8 +13,8 @@ from typing import Any, NoReturn, TypeVar
 import model
 from base.config.overrides import EXAMPLE, Override
 from base.pretrained import pretrained, resolve_checkpoint
-from handwriting.options import OWN, USUAL, PageOptions, PrimerFile, style
-from handwriting.plain_text import known_only
+from handwriting.page_options import OWN, USUAL, PageOptions, PrimerFile, style
+from handwriting.source_text import known_only
 from handwriting.styles import styles
 from model.generation.sampling_options import Sampling
 from utils import checks

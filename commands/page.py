@@ -2,27 +2,31 @@
 
 import argparse
 import shlex
-from itertools import chain
 from pathlib import Path
 
 import handwriting
 from base.pretrained import resolve_checkpoint
 from commands import options
 from commands.options import Networks, Parser, number, require, value
-from handwriting.options import OF_LOOK, PROOFREADERS, SECOND, USUAL, PageOptions
+from handwriting.page_options import (
+    HEIGHT,
+    LINE_HEIGHT,
+    OF_LOOK,
+    PROOFREADERS,
+    SECOND,
+    USUAL,
+    PageOptions,
+)
 from handwriting.paper import RULINGS, SIZES, Paper, size_of
-from handwriting.setting import HEIGHT, LINE_HEIGHT
 from handwriting.styles import USUAL_STYLES
 from utils.checks import UserError
 from utils.files import make_room, read_text
-from utils.page.page import Pen
-from utils.page.saving import DPI, KINDS
+from utils.page.layers import Pen
+from utils.page.page import DPI, KINDS
 
 ALIGNED = "alignment: left, right, centred (or centre, center), justified (default: %(default)s)"
-DOUBTFUL = "doubtful"
-"""What is named instead of words that --rewrite writes again: all those that are doubtful."""
-MAX_BYTES = 500_000
-"""Most bytes of a text (assumed: a long novel, whose pages take hours to write)."""
+DOUBTFUL = "doubtful"  # instead of words that --rewrite writes again: all that are doubtful
+MAX_BYTES = 500_000  # of a text (assumed: a long novel, whose pages take hours to write)
 
 
 def place(text: str) -> tuple[int, int, int] | str:
@@ -79,10 +83,8 @@ def add_options(parser: Parser) -> None:
 
 def add_paper(parser: Parser) -> None:
     """Add the options of the paper."""
-    add, spacing = (
-        parser.add_argument,
-        "distance of the ruling's lines (default: 8.5 ruled, 5 others)",
-    )
+    add = parser.add_argument
+    spacing = "distance of the ruling's lines (default: 8.5 ruled, 5 others)"
     sizes = f"{', '.join(SIZES)}, or width x height in mm, e.g. 100x150"
     sizes += " (default: a4)"
     add("--paper", type=value(size_of), default=SIZES["a4"], metavar="SIZE", help=sizes)
@@ -114,10 +116,8 @@ def add_look(parser: Parser) -> None:
     add("--pen-width", dest="pen", type=kinds["pen"], metavar="MM", help=width)
     traced = "letters to go over: light or dotted"
     add("--trace", type=kinds["trace"], metavar="KIND", help=traced)
-    colour = dict(type=kinds["colour"], default=Pen.colour, metavar="COLOUR")
-    add(
-        "--colour", "--color", **colour, help=f"colour of the ink: #rrggbb, or a name of CSS{usual}"
-    )
+    ink = {"type": kinds["colour"], "default": Pen.colour, "metavar": "COLOUR"}
+    add("--colour", "--color", **ink, help=f"colour of the ink: #rrggbb, or a name of CSS{usual}")
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -141,15 +141,15 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
         UserError: naming them.
     """
     require(arguments, rewrite="report")
-    own = ("rewrite", "report", "device", "modules", "output", "dpi")
+    allowed = ("rewrite", "report", "device", "modules", "output", "dpi")
     names = {"file": "FILE", "resume": "-r", "pen": "--pen-width", "extras": "--extra"}
     names |= {"reader": "--proofread", "proofread": "--no-proofread"}
     add_options(parser := Parser())
-    usual = vars(parser.parse([]))
+    defaults = vars(parser.parse([]))
     others = [
         names.get(name, f"--{name.replace('_', '-')}")
-        for name, given in vars(arguments).items()
-        if name not in own and given != usual[name]
+        for name, chosen in vars(arguments).items()
+        if name not in allowed and chosen != defaults[name]
     ]
     if others:
         raise UserError(f"--rewrite takes these from --report: leave out {', '.join(others)}")
@@ -212,12 +212,12 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         pages = handwriting.write_page(text, writer, chosen, source=source, **loading)
     arguments.output.make()
-    print(*pages.notes, *pages.save(path, dpi=dpi or DPI), sep="\n")
+    print(*pages.remarks, *pages.save(path, dpi=dpi or DPI), sep="\n")
     words = sum(len(row.words) for page in pages for row in page.rows)
     if not chosen.proofread:
         print(f"{words} words, not proofread")
         return
-    again = sum(one.tries > 1 for one in pages.proofread)
+    again = sum(word.tries > 1 for word in pages.proofread)
     print(f"{words} words proofread, {again} of them written again")
     for doubt in pages.doubts:
         print(f"look at {doubt}")
@@ -228,6 +228,8 @@ def run(arguments: argparse.Namespace) -> None:
         print(report)
     if pages.doubts:
         command = ["python", "experiments.py", "page", "--rewrite", DOUBTFUL, "--report", report]
-        modules = chain.from_iterable(("--module", one) for one in networks.modules)
-        words = [*command, "--output", path, *modules, *(("--dpi", dpi) if dpi else ())]
-        print(f"to write these words again: {shlex.join(map(str, words))}")
+        command += ["--output", path]
+        for module in networks.modules:
+            command += ["--module", module]
+        command += ["--dpi", dpi] if dpi else []
+        print(f"to write these words again: {shlex.join(map(str, command))}")

@@ -10,8 +10,7 @@ from handwriting.styles import STYLES, write_style
 from utils.checks import UserError
 from utils.files import PLAIN_NAME, make_room
 
-LONGEST = 4000
-"""Points of a sample at most (assumed: five lines; all of them are read before each line)."""
+LONGEST = 4000  # points of a sample (assumed: five lines; all are read before each line)
 
 
 def add_options(parser: Parser) -> None:
@@ -39,20 +38,22 @@ def run(arguments: argparse.Namespace) -> None:
     from handwriting.primers import described, sample_of
     from utils.hand_measures import too_wide
 
-    one, _ = sample_of(arguments.ink, arguments.number or 0, "--number")
-    text = one.text if arguments.text is None else arguments.text
+    sample, _ = sample_of(arguments.ink, arguments.number or 0, "--number")
+    text = sample.text if arguments.text is None else arguments.text
     if not text or not text.strip():
-        raise UserError(f"{arguments.ink} contains no text for {one.name}: give it with --text")
-    if len(one.ink) > LONGEST:
-        raise UserError(f"{one.name} has {len(one.ink):,} points: a line of at most {LONGEST:,}")
-    if too_wide(one.ink, text):
-        raise UserError(f"{one.name} is far wider than {text[:40]!r}: has it a point far off?")
+        raise UserError(f"{arguments.ink} contains no text for {sample.name}: give it with --text")
+    if len(sample.ink) > LONGEST:
+        raise UserError(
+            f"{sample.name} has {len(sample.ink):,} points: a line of at most {LONGEST:,}"
+        )
+    if too_wide(sample.ink, text):
+        raise UserError(f"{sample.name} is far wider than {text[:40]!r}: has it a point far off?")
     path = arguments.output
     path = path if path.suffix.lower() == ".json" else path / f"{arguments.name}.json"
     make_room(path, "--output")
     if path.exists():
         raise UserError(f"{path} is there already: choose another name, or delete it first")
-    lines = [one] if arguments.number is not None else read_ink(arguments.ink)
+    lines = [sample] if arguments.number is not None else read_ink(arguments.ink)
     hand, _ = described([line.ink for line in lines])
-    write_style(path, one.ink, text, arguments.name, hand.tolist(), arguments.resume)
-    print(f"{path}  ({len(one.ink)} points, {text!r})")
+    write_style(path, sample.ink, text, arguments.name, hand.tolist(), arguments.resume)
+    print(f"{path}  ({len(sample.ink)} points, {text!r})")

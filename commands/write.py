@@ -11,20 +11,17 @@ import numpy as np
 import model
 from commands import options
 from commands.options import Networks, Parser, require
-from handwriting.options import PrimerFile
+from handwriting.page_options import PrimerFile
 from handwriting.styles import network_of
 from model.generation.sampling_options import Sampling
 from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
 from utils.ink import bounds, side_by_side
 
-LINES = 5
-"""Lines drawn by a network without a text if --num-samples is not given."""
-ROW, SHEET_DPI = 10, 300
-"""Lines of a network on a sheet of several, and its pixels per inch (assumed: single digits are
-small on paper)."""
-FILES = (".svg", ".png", ".inkml")
-"""Suffixes that make --output the file of a line."""
+LINES = 5  # that a network without a text draws if --num-samples is not given
+ROW = 10  # lines of a network on a sheet of several
+SHEET_DPI = 300  # pixels per inch of this sheet (assumed: single digits are small on paper)
+FILES = (".svg", ".png", ".inkml")  # suffixes that make --output the file of a line
 
 
 def add_options(parser: Parser) -> None:
@@ -140,9 +137,9 @@ def run(arguments: argparse.Namespace) -> None:
     style = primer.path if primer and not arguments.primer else None
     extras = dict(arguments.extras)
     chosen = options.taken(Lines, arguments, primer=primer, style=style, extras=extras)
-    networks, named = options.taken(Networks, arguments), arguments.resume
-    named = named or [network_of(primer and primer.path)]
-    writers = [networks.writer(name) for name in named]
+    networks = options.taken(Networks, arguments)
+    names = arguments.resume or [network_of(primer and primer.path)]
+    writers = [networks.writer(name) for name in names]
     if chosen.text and not any(writer.model.needs_text for writer in writers):
         raise UserError(
             f"{writers[0].path} contains a network without text input: --text is for others"
@@ -150,7 +147,7 @@ def run(arguments: argparse.Namespace) -> None:
     if len(writers) == 1:
         write(writers[0], chosen)
     else:
-        compare(named, writers, chosen)
+        compare(names, writers, chosen)
 
 
 def write(writer: "model.Writer", chosen: Lines) -> None:
@@ -159,7 +156,7 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
         from model.generation.inspection import check_pictures
 
         check_pictures(writer, chosen.show)
-    from handwriting.hand import write_lines
+    from handwriting.hands import write_lines
     from model.writer import warning
 
     sampling, texts, output = chosen.sampling(writer), chosen.texts(writer), chosen.output

@@ -11,7 +11,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from handwriting import PageOptions, Paper, write_page
 from model import load, step_figures
-from utils.plots import CAPTION, GREY, INCH, page_figure, to_pixels, write_png
+from utils.plots import CAPTION, GREY, INCH, to_pixels, write_png
 
 FOLDER = Path(__file__).parent
 HANDS = (
@@ -57,9 +57,7 @@ def parts() -> dict[str, tuple[tuple[float, float, float, float], np.ndarray]]:
 def written(text: str, place: tuple[float, float, float, float], **look: object) -> np.ndarray:
     """Return the first sheet of a text, as large as a place, as pixels."""
     paper = Paper(*place[2:], margins=(10.0, 8.0, 4.0, 10.0))
-    return to_pixels(
-        page_figure(write_page(text, options=PageOptions(paper=paper, **look))[0]), DPI
-    )
+    return to_pixels(write_page(text, options=PageOptions(paper=paper, **look))[0].figure(), DPI)
 
 
 def picture() -> Figure:

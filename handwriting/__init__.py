@@ -3,18 +3,18 @@
 from utils.lazy import importer
 
 _HOMES = {
-    "Hand": "hand",
+    "Hand": "hands",
     "Legibility": "legibility",
-    "Page": "page",
-    "PageOptions": "options",
-    "Pages": "page",
+    "Page": "pages",
+    "PageOptions": "page_options",
+    "Pages": "pages",
     "Paper": "paper",
-    "PrimerFile": "options",
+    "PrimerFile": "page_options",
     "load_primer": "primers",
     "load_report": "rewriting",
     "rewrite": "rewriting",
     "save_report": "rewriting",
-    "write_page": "page",
+    "write_page": "pages",
 }
 __all__ = list(_HOMES)
 # So that a wrong option is refused before torch is imported.

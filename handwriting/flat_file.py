@@ -5,7 +5,7 @@ The file is a line of JSON, the header; the weights; and the SHA-256 of both. Th
 - `format`, `role` ("writer", "reader" or "descriptor", see `save_descriptor`), `name`, `licence`;
 - `architecture`, `alphabet` and `normalisation` of a writer or reader, as a checkpoint has them;
 - `sampling` of a writer: what `Sampling` has by default, the bounds of its mixture, and the usual
-  size of what it writes; `features` of the others;
+  size of its lines; `features` of the others;
 - `replacements` of a writer: what `page` writes for characters that are not in the alphabet;
 - `hands` of a writer that is told hands: by name the vectors of its styles, or the one that it
   learned, "hand";
@@ -13,8 +13,8 @@ The file is a line of JSON, the header; the weights; and the SHA-256 of both. Th
 - `tensors`: name, type and shape of each, in their order.
 
 Tensors of type "int8" are matrices whose rows are scaled: first a float32 for each row, then the
-int8, which are to be multiplied by it. Numbers are little-endian. In the former format the header
-has the `sha256` of the weights, with which the file ends.
+int8, which are to be multiplied by their row's float32. Numbers are little-endian. In the former
+format the header has the `sha256` of the weights, with which the file ends.
 """
 
 import hashlib
@@ -36,10 +36,10 @@ from base.checkpoint import FORMAT as CHECKPOINT_FORMAT
 from base.config.binder import Binder
 from base.device import resolve_device
 from base.pretrained import pretrained
-from handwriting.calibration import calibrated
-from handwriting.options import PrimerFile
-from handwriting.plain_text import replacements
+from handwriting.hand_shape import calibrated
+from handwriting.page_options import PrimerFile
 from handwriting.primers import load_primer, told_of
+from handwriting.source_text import replacements
 from handwriting.styles import STYLES, network_of, styles
 from model import CTCNetwork, SynthesisNetwork, Writer
 from model.generation.hand_encoder import told
@@ -57,11 +57,11 @@ from utils.hand_measures import baseline, levelled
 from utils.ink import x_height
 from utils.strict_json import Config, children
 
-FORMER_FORMAT, FORMAT = "online-handwriting/1", "online-handwriting/2"
+FORMER_FORMAT = "online-handwriting/1"
+FORMAT = "online-handwriting/2"
 DIGEST_BYTES = hashlib.sha256().digest_size
 TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "int8": np.dtype(np.int8)}
-LARGEST = 127
-"""Of int8."""
+LARGEST = 127  # of int8
 PRECISE = (
     "output.weight",
     "window.weight",
@@ -71,15 +71,14 @@ PRECISE = (
 )
 """Ends of the names of matrices in float16: in 8 bits the first three, a tenth of the weights, cost
 most of the log-loss (measured, lab notebook: the networks of the page)."""
-NUM_LINES = 8
-"""Lines by which the size of writing is measured (assumed)."""
-MAX_HEADER, MAX_BYTES = 2**20, 2**29
-"""Bytes of a header (assumed: the usual ones have 10,000, of which most are a style) and of a file,
-which takes up to four times as many in memory."""
+NUM_LINES = 8  # by which the size of writing is measured (assumed)
+MAX_HEADER = 2**20  # bytes (assumed: usual headers have 10,000, of which most are a style)
+MAX_BYTES = 2**29  # bytes of a file, which takes up to four times as many in memory (assumed)
 UNKNOWN_LICENCE = "that of the lines with which it was trained"
 
 Size = Annotated[int, Range(1, 2**53 - 1)]  # whole numbers of JavaScript end there
-Kind, Pair = Literal["float32", "float16", "int8"], tuple[float, float]
+Kind = Literal["float32", "float16", "int8"]
+Pair = tuple[float, float]
 Tensor = tuple[str, Kind, Size] | tuple[str, Kind, Size, Size] | tuple[str, Kind, Size, Size, Size]
 UNUSED = {
     "writer": {"features"},
@@ -167,7 +166,7 @@ def _write(
 
 
 def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
-    """Load the network of a flat file, as `model.load` loads that of a checkpoint.
+    """Load the network of a flat file, as `model.load` loads the network of a checkpoint.
 
     Raises:
         UserError: if the file is damaged, not of this format, or a descriptor.
@@ -207,12 +206,12 @@ def is_flat_file(path: Path) -> bool:
 def check_known(network: TrainedNetwork) -> None:
     """Raise a UserError if the engine does not compute what a network does."""
     model = network.model
-    known = {getattr(module, "cell", "LSTM") for module in model.modules()} == {"LSTM"}
+    is_lstm = {getattr(module, "cell", "LSTM") for module in model.modules()} == {"LSTM"}
     if type(model) is SynthesisNetwork:
-        known = known and model.end_of_sequence and model.has_density
+        is_known = model.end_of_sequence and model.has_density
     else:
-        known = known and type(model) is CTCNetwork and not model.time_reductions
-    if not known:
+        is_known = type(model) is CTCNetwork and not model.time_reductions
+    if not (is_lstm and is_known):
         raise UserError(
             f"{network.path} contains a {type(model).__name__} that the page cannot compute: it "
             "takes a SynthesisNetwork with `end_of_sequence` and a mixture, or a CTCNetwork "
@@ -221,10 +220,10 @@ def check_known(network: TrainedNetwork) -> None:
 
 
 def make_missing(paths: Sequence[Path]) -> list[Path]:
-    """Make the flat files of pretrained networks, and the descriptor's, each named like its file,
-    where they are missing or older than that or than a style. Return those that were made; a bar
+    """Make the flat files of pretrained networks, and of the descriptor, each named like its
+    source, where they are missing, or older than the source or a style. Return the new files; a bar
     shows how many are there."""
-    made, sources = [], pretrained() | {"descriptor": FILE}
+    new, sources = [], pretrained() | {"descriptor": FILE}
     for path in distributed.bar(paths, "networks", unit=" files", leave=False):
         source = sources[path.stem]
         newest = max(file.stat().st_mtime for file in (source, STYLES, *styles().values()))
@@ -234,8 +233,8 @@ def make_missing(paths: Sequence[Path]) -> list[Path]:
                 save_descriptor(path)
             else:
                 save(path, load_network(source, "cpu"))
-            made.append(path)
-    return made
+            new.append(path)
+    return new
 
 
 def styles_of(network: TrainedNetwork) -> dict[str, Path]:
@@ -300,7 +299,7 @@ def _parts(path: str | Path) -> tuple[Mapping[str, Any], bytes]:
     """Return the header and the weights of a file.
 
     Raises:
-        CheckpointError: if it is damaged, or not of this format.
+        CheckpointError: if the file is damaged, or not of this format.
     """
     try:
         with open_file(path) as file:
@@ -345,7 +344,7 @@ def _header(line: bytes, path: str | Path) -> Mapping[str, Any]:
 
 
 def _num_bytes(tensors: Sequence[Sequence[Any]]) -> int:
-    """Return the bytes of tensors: those of its numbers, and 4 for each row of int8."""
+    """Return the bytes of tensors: of their numbers, and 4 for each row of int8."""
     return sum(
         math.prod(shape) * TYPES[kind].itemsize + (4 * shape[0] if kind == "int8" else 0)
         for _, kind, *shape in tensors

@@ -1,119 +1,90 @@
-"""The hands of a page: one for each style, bias and slant that its front matter names."""
+"""A writer that keeps to one hand."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
-from handwriting.hand import Hand, own_hand
-from handwriting.options import OWN, SECOND, USUAL, PageOptions, PrimerFile, style
-from handwriting.primers import in_hand_of, load_primer
-from handwriting.setting import Look
-from handwriting.styles import network_of, style_of
-from model.generation.hand_encoder import told
+from handwriting.hand_shape import Calibration, HandShape, calibrated
+from handwriting.page_options import PageOptions
+from model.generation.line import Line
 from model.generation.sampling_options import Primer, Sampling
-from model.loading import load_reader, load_writer
 from model.reader import Reader
-from model.writer import Writer, sampling_of, usual_proofreader
-from utils.checks import UserError
+from model.writer import Writer
+
+TRY_SEED_STRIDE = 1_000_000_007
+"""Difference between the seeds of two tries of a line: prime, and more than there are lines."""
 
 
-class Hands:
-    """The hands of a page, each made when it is first asked for.
-
-    Args:
-        writer: writes all of them; None for the network that each style names.
-        options: of the page.
-        device: of the networks that are loaded.
-        progress: show progress bars.
+@dataclass(eq=False)
+class Hand:
+    """A writer that keeps to one hand: it is told the hand, or goes on from a line of it.
 
     Attributes:
-        notes: sentences on what was loaded.
+        writer: takes a text.
+        primer: a line of the hand, by which words are shaped, also where lines do not go on from it
+            as `sampling` tells the hand.
+        reader: proofreads; None for no proofreading.
+        sampling: how points are drawn; all lines, words and tries have its `latent_seed`, or 0.
+        tries: most times a word is written.
+        slant: degrees from upright to the right; None for the hand's own.
+        progress: show a progress bar of the lines that are written together.
+        second: is asked about what `reader` reads; None for no second reader.
+        calibration: how lines become as large as the primer, and how far apart words are; measured
+            by default, where the primer has a text and the sampling a bias and no stretch.
     """
 
-    def __init__(
-        self, writer: Writer | None, options: PageOptions, device: str, progress: bool
-    ) -> None:
-        self._options, self._device, self._progress = options, device, progress
-        self._one_for_all = writer is not None
-        self._writers: dict[Path, Writer] = {}
-        self._primers: dict[str | Path | None, Primer] = {}
-        self._hands: dict[tuple[str | Path | None, float, float | None], Hand] = {}
-        self.notes: list[str] = []
-        if writer is None:
-            named = None if options.style in (OWN, USUAL) else style(options.style)
-            writer = self._load(network_of(options.primer.path if options.primer else named))
-        self.writer = self._writers[writer.path] = writer
-        usual = sampling_of(writer, options.bias, options.pen_sharpness)
-        self.sampling = replace(usual, extras=options.extras, latent_seed=options.seed)
+    writer: Writer
+    primer: Primer
+    reader: Reader | None = None
+    sampling: Sampling = Sampling()
+    tries: int = PageOptions.tries
+    slant: float | None = None
+    progress: bool = False
+    second: Reader | None = None
+    calibration: Calibration | None = None
+
+    def __post_init__(self) -> None:
+        ink, text = self.primer
+        self.primer = ink, text.rstrip()  # the space comes with what follows
+        self.sampling = replace(self.sampling, latent_seed=self.sampling.latent_seed or 0)
+        sizes = self.writer.model.needs_text and self.primer[1] and self.sampling.bias > 0
+        if self._continues and sizes and self.calibration is None and self.sampling.stretch is None:
+            self.calibration = calibrated(self.writer, self.primer, self.sampling, self.progress)
+
+    @property
+    def _continues(self) -> bool:
+        """Whether lines go on from the primer."""
+        return "hand" not in self.sampling.extras
 
     @cached_property
-    def reader(self) -> Reader | None:
-        """The network that proofreads, if one does."""
-        if not self._options.proofread:
-            return None
-        reader = load_reader(self._options.reader or usual_proofreader(self.writer), self._device)
-        self.notes.append(str(reader))
-        return reader
+    def shape(self) -> HandShape:
+        """What the hand's words are made to look like."""
+        shape = HandShape.of(self.primer)
+        space = self.calibration and self.calibration.space
+        return replace(shape, space=space) if space else shape
 
-    @cached_property
-    def second(self) -> Reader | None:
-        """The network that is asked about what `reader` reads; none beside one that is chosen."""
-        if not self._options.proofread or self._options.reader:
-            return None
-        second = load_reader(SECOND, self._device)
-        self.notes.append(str(second))
-        return second
+    def write_lines(self, texts: Sequence[str] | None, seeds: Sequence[int]) -> list[Line]:
+        """Write lines as large as the primer; see `Writer.write_lines`."""
+        sampling, calibration = self.sampling, self.calibration
+        if calibration is not None:
+            sampling = replace(sampling, stretch=calibration.stretch)
+        primer = self.primer if self._continues else None
+        lines = self.writer.write_lines(
+            texts, seeds, sampling, primer=primer, progress=self.progress
+        )
+        return lines if calibration is None else [*map(calibration.scaled, lines)]
 
-    def of(self, look: Look) -> Hand:
-        """Return the hand of a line, with one primer for all biases of a style."""
-        file, options, reader = self._file_of(look.style), self._options, self.reader
-        bias = self.sampling.bias if look.bias is None else look.bias
-        own = network_of(file) if file and not self._one_for_all else self.writer.path
-        writer = self._writers.get(own) or self._load(own)
-        if file not in self._primers:
-            self._primers[file] = self._primer(file, writer)
-        alike = [hand for key, hand in self._hands.items() if key[:2] == (file, bias)]
-        if (key := (file, bias, look.slant)) not in self._hands and alike:
-            self._hands[key] = replace(alike[0], slant=look.slant)  # as it is measured already
-        elif key not in self._hands:
-            self._hands[key] = Hand(
-                writer,
-                self._primers[file],
-                reader,
-                replace(self._told(file, writer), bias=bias),
-                options.tries,
-                look.slant,
-                self._progress,
-                self.second,
-            )
-        return self._hands[key]
 
-    def _told(self, file: str | Path | None, writer: Writer) -> Sampling:
-        """Return how a writer draws points in the hand of a style, or of its own; one that is told
-        no hand, or is to go on from a primer, as it does usually."""
-        if file is None and writer.is_told and not self._options.primer:
-            own = {"hand": told(writer.model.hand_encoder.draw(self._options.seed))}
-            return replace(self.sampling, extras=own | dict(self.sampling.extras))
-        return in_hand_of(self.sampling, file, writer)
-
-    def _file_of(self, named: str | Path | None) -> str | Path | None:
-        """Return the file of a style, or a mix of styles; None for the page's primer, or a hand of
-        its own."""
-        if named == OWN or (named == USUAL and self._options.primer):
-            return None
-        return style_of(self.writer.path) if named == USUAL else style(str(named))
-
-    def _primer(self, file: str | Path | None, writer: Writer) -> Primer:
-        given = PrimerFile(file) if isinstance(file, Path) else self._options.primer
-        if isinstance(file, str) and not writer.is_told:
-            raise UserError(f"{writer.path} is told no hand, and mixes none: name one style")
-        if given is None or isinstance(file, str):
-            return own_hand(writer, self.reader, self._options.seed, self._told(file, writer))
-        primer, described = load_primer(given, writer, self._options.skip_unknown)
-        self.notes.append(f"in the hand of {described}")
-        return primer
-
-    def _load(self, path: Path) -> Writer:
-        self._writers[path] = load_writer(path, self._device)
-        self.notes.append(str(self._writers[path]))
-        return self._writers[path]
+def write_lines(
+    writer: Writer,
+    texts: Sequence[str] | None,
+    seeds: Sequence[int],
+    sampling: Sampling = Sampling(),
+    *,
+    primer: Primer | None = None,
+    progress: bool = False,
+) -> list[Line]:
+    """Write lines in the hand of the primer; without a primer each in a hand of its own."""
+    if primer is None:
+        return writer.write_lines(texts, seeds, sampling, progress=progress)
+    return Hand(writer, primer, sampling=sampling, progress=progress).write_lines(texts, seeds)

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from handwriting.hand import Hand, own_hand, row_of, write_lines
-from handwriting.options import PageOptions
-from handwriting.plain_text import known_only
-from handwriting.proofreading import UNENDED
+from handwriting.hands import Hand, write_lines
+from handwriting.line_faults import UNENDED
+from handwriting.page_hands import own_hand
+from handwriting.page_options import PageOptions
+from handwriting.proofreading import row_ink, write_words
+from handwriting.source_text import known_only
 from model.generation.sampling_options import Primer, Sampling
 from model.reader import Reader
 from model.recognition.error_rates import missing_words
@@ -24,7 +26,7 @@ class Legibility:
     Attributes:
         transcriptions: of the lines that were written.
         lines_ended: whether each ended by the stopping rule.
-        tries: how often its words were written, together.
+        tries: how often the words of each line were written, together.
     """
 
     transcriptions: list[Transcription]
@@ -38,12 +40,12 @@ class Legibility:
 
     @property
     def ended(self) -> float:
-        """Share of the lines that ended by the stopping rule."""
+        """Fraction of the lines that ended by the stopping rule."""
         return sum(self.lines_ended) / max(len(self.lines_ended), 1)
 
     @property
     def complete(self) -> float:
-        """Share of the lines that ended and lack no word."""
+        """Fraction of the lines that ended and lack no word."""
         whole = [
             ended and not missing_words(read.reference, read.hypothesis)
             for ended, read in zip(self.lines_ended, self.transcriptions, strict=True)
@@ -53,13 +55,14 @@ class Legibility:
     @property
     def wrong(self) -> int:
         """How many lines have any error."""
-        return sum(one.error_rate > 0 for one in self.transcriptions)
+        return sum(read.error_rate > 0 for read in self.transcriptions)
 
     def summary(self, kinds: Sequence[str] = ()) -> dict[str, Any]:
         """Return all numbers by name, and the rates of each kind of text, if each has one."""
         pairs = list(zip(self.transcriptions, kinds, strict=bool(kinds)))
         of_kind = {
-            kind: score(one for one, own in pairs if own == kind) for kind in dict.fromkeys(kinds)
+            kind: score(read for read, of_read in pairs if of_read == kind)
+            for kind in dict.fromkeys(kinds)
         }
         names = ("ended", "complete", "wrong")
         return {
@@ -91,11 +94,11 @@ def read_back(
             as errors: the writer leaves them out.
         seeds: of the lines.
         sampling: as `Writer.write_lines` takes it.
-        primer: whose hand is continued.
+        primer: a line whose hand is continued.
         proofreader: another recogniser than `reader`, which would choose what it reads well itself;
-            with one lines are written as on a page: in the hand of the primer, or else one of the
-            network's own, and each word again if it is misread.
-        tries: most times it writes a word.
+            with a proofreader lines are written as on a page: in the hand of the primer, or else a
+            hand of the network's own, and each misread word again.
+        tries: most times a word is written.
         progress: show progress bars.
 
     Raises:
@@ -108,20 +111,20 @@ def read_back(
             "that it chose itself, which seem better than they are; give two, such as --proofread "
             "--reader judge"
         )
-    known, _ = known_only(writer.model.alphabet, texts, skip=True)
+    writable, _ = known_only(writer.model.alphabet, texts, skip=True)
     if proofreader:
         sampling = replace(sampling, latent_seed=seeds[0])
         sample = primer or own_hand(writer, proofreader, seeds[0], sampling)
         hand = Hand(writer, sample, proofreader, sampling, tries, progress=progress)
-        found = hand.write_words(known, seeds)
-        inks = [row_of(line) for line in found]
-        ended = [not any(UNENDED in one.faults for one in line) for line in found]
-        written = [sum(one.tries for one in line) for line in found]
+        checked = write_words(hand, writable, seeds)
+        inks = [row_ink(line) for line in checked]
+        ended = [not any(UNENDED in word.faults for word in line) for line in checked]
+        written = [sum(word.tries for word in line) for line in checked]
     else:
-        lines = write_lines(writer, known, seeds, sampling, primer=primer, progress=progress)
+        lines = write_lines(writer, writable, seeds, sampling, primer=primer, progress=progress)
         inks, ended = [line.visible for line in lines], [line.ended for line in lines]
         written = [1] * len(lines)
     read = reader.read_lines(inks, progress=progress)
     pairs = enumerate(zip(inks, texts, read, strict=True), 1)
-    transcriptions = [Transcription(f"text {number}", *one) for number, one in pairs]
+    transcriptions = [Transcription(f"text {number}", *values) for number, values in pairs]
     return Legibility(transcriptions, ended, written)

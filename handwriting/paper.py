@@ -36,10 +36,8 @@ ZONES = {"three-line": (4.0, (-2, -1, 0)), "four-line": (5.0, (-2, -1, 0, 1))}
 beside each, in x-heights (assumed: as high as the letters, above and below them, and twice as much
 from group to group)."""
 
-SMALL = 180.0
-"""Length of the shorter side below which margins are a tenth of it (assumed)."""
-LEAST = 20.0
-"""Least width and height of what is left for writing (assumed)."""
+MAX_SMALL = 180.0  # length of the shorter side below which margins are a tenth of it (assumed)
+MIN_COLUMN = 20.0  # least width and height of what is left for writing (assumed)
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Paper:
     Attributes:
         width, height: of the sheet.
         margins: top, right, bottom, left.
-        ruling: what is printed on it.
+        ruling: what is printed on the sheet.
         spacing: of the ruling.
     """
 
@@ -62,11 +60,12 @@ class Paper:
     def __post_init__(self) -> None:
         if min(self.margins) < 0.0:
             raise UserError(f"margins {self.margins} mm: each is at least 0")
-        if self.column < LEAST or self.bottom - self.margins[0] < LEAST:
+        if min(self.column, self.bottom - self.margins[0]) < MIN_COLUMN:
+            margins = ", ".join(f"{margin:g}" for margin in self.margins)
             raise UserError(
                 f"a sheet of {self.width:g} by {self.height:g} mm with margins of "
-                f"{', '.join(f'{one:g}' for one in self.margins)} mm (top, right, bottom, left) "
-                f"leaves less than {LEAST:g} mm for the writing"
+                f"{margins} mm (top, right, bottom, left) "
+                f"leaves less than {MIN_COLUMN:g} mm for the writing"
             )
         if self.ruling != "plain" and not self.spacing > 0.0:
             raise UserError(f"a {self.ruling} sheet needs a spacing above 0 mm")
@@ -82,10 +81,10 @@ class Paper:
         spacing: float | None = None,
     ) -> "Paper":
         """Return a sheet of a size, or of the name of one, with the margins and the spacing that
-        are usual for it unless they are given; a `landscape` one has the longer side across."""
+        are usual for the size unless they are given; `landscape`: with the longer side across."""
         size = size_of(size) if isinstance(size, str) else size
         width, height = sorted(size, reverse=True) if landscape else size
-        usual = (round(min(size) / 10, 1),) * 4 if min(size) < SMALL else cls.margins
+        usual = (round(min(size) / 10, 1),) * 4 if min(size) < MAX_SMALL else cls.margins
         spacing = spacing or RULINGS[ruling]
         return cls(width, height, margins or usual, ruling, spacing)
 
@@ -142,18 +141,18 @@ def size_of(name: str) -> tuple[float, float]:
     """Return the width and height of a sheet named `A4` or given as `210x297`.
 
     Raises:
-        UserError: if it is neither, or not between 40 mm and 5 m.
+        UserError: if the name is neither, or a side not between 40 mm and 5 m.
     """
-    if (known := SIZES.get(name.lower())) is not None:
-        return known
+    if (size := SIZES.get(name.lower())) is not None:
+        return size
     width, cross, height = name.lower().partition("x")
     try:
-        found = float(width), float(height)
+        size = float(width), float(height)
     except ValueError:
-        found = (0.0, 0.0)
-    if not cross or not all(40.0 <= one <= 5000.0 for one in found):
+        size = (0.0, 0.0)
+    if not cross or not all(40.0 <= side <= 5000.0 for side in size):
         raise UserError(
             f"paper {name!r}: the name of a sheet ({', '.join(SIZES)}) or its width and height in "
             "mm, such as 210x297, each from 40 to 5000"
         )
-    return found
+    return size

@@ -9,9 +9,9 @@ import numpy as np
 import data_loader
 from base.base_dataset import Sample
 from data_loader.sources.ink_files import matched
-from handwriting.options import PrimerFile
-from handwriting.plain_text import known_only
-from handwriting.styles import shares_of, style_values
+from handwriting.page_options import PrimerFile
+from handwriting.source_text import known_only
+from handwriting.styles import fractions_of, style_values
 from model.generation.hand_encoder import DESCRIPTOR, told
 from model.generation.sampling_options import Primer, Sampling
 from model.generation.writing import check_lengths
@@ -23,17 +23,17 @@ from utils.checks import DataError, UserError, short
 def load_primer(
     file: PrimerFile, writer: Writer, skip_unknown: bool | None = None
 ) -> tuple[Primer, str]:
-    """Return a primer, and a description of it and of what was done.
+    """Return a primer, and a description of the primer and of what was done.
 
     Args:
         file: says what of which file.
-        writer: that continues it.
+        writer: that continues the primer.
         skip_unknown: see `plain_text.known_only`.
 
     Raises:
-        UserError: if it cannot be read, or its text is needed and not known.
+        UserError: if the file cannot be read, or its text is needed and unknown.
     """
-    sample, of = sample_of(file.path, file.number, "--primer-number")
+    sample, position = sample_of(file.path, file.number, "--primer-number")
     text, left_out = _text_of(file, sample, writer, skip_unknown)
     ink, scale, period = sample.ink, file.scale, 1.0
     if scale == "auto":
@@ -46,14 +46,14 @@ def load_primer(
     done += [left_out] if left_out else []
     says = f", {text!r}" if writer.model.needs_text else ""
     changes = f": {' and '.join(done)}" if done else ""
-    return (ink, text), f"{sample.name}{of}{says}{changes}"
+    return (ink, text), f"{sample.name}{position}{says}{changes}"
 
 
 def _text_of(
     file: PrimerFile, sample: Sample, writer: Writer, skip: bool | None
 ) -> tuple[str, str]:
-    """Return the text of a sample in characters that the network knows, and what that left out; no
-    text for a network without one."""
+    """Return the text of a sample in characters that the network knows, and a sentence on what was
+    left out; no text for a network without text input."""
     text = file.text
     if not writer.model.needs_text:
         if text is not None:
@@ -75,17 +75,18 @@ def _text_of(
 
 def told_of(style: str | Path) -> dict[str, np.ndarray]:
     """Return what a network is told of a style, of a mix of styles, or of a file or folder of ink:
-    its `hand`, `(L, D + 1)`, and how much it writes as in the lines that are `composed`, `(1,)`.
+    its `hand`, `(L, D + 1)`, and how much lines look like those that are `composed`, `(1,)`.
 
     Raises:
-        UserError: if it cannot be read.
+        UserError: if a file cannot be read.
     """
-    parts = [(share, _told_of_file(file)) for file, share in shares_of(style).items()]
-    return {name: sum(share * values[name] for share, values in parts) for name in parts[0][1]}
+    parts = [(part, _told_of_file(file)) for file, part in fractions_of(style).items()]
+    names = parts[0][1]
+    return {name: sum(part * values[name] for part, values in parts) for name in names}
 
 
 def _told_of_file(path: Path) -> dict[str, np.ndarray]:
-    """Return the numbers that a style has, or what its lines look like; see `told_of`."""
+    """Return the numbers of a style, or what the lines of a file look like; see `told_of`."""
     values = style_values(path)
     if "hand" not in values:
         hand = told(*described([sample.ink for sample in data_loader.read_ink(path)]))
@@ -102,8 +103,8 @@ def _told_of_file(path: Path) -> dict[str, np.ndarray]:
 
 
 def in_hand_of(sampling: Sampling, style: str | Path | None, writer: Writer) -> Sampling:
-    """Return how a writer draws points in a hand, see `told_of`, if it is told hands, and one is
-    named."""
+    """Return how a writer draws points in the hand of a style, see `told_of`, if the writer is told
+    hands; `sampling` without a style."""
     if style is None or not writer.is_told:
         return sampling
     return replace(sampling, extras=told_of(style) | dict(sampling.extras))
@@ -116,7 +117,7 @@ def described(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
 
 
 def sample_of(path: Path, number: int, option: str) -> tuple[Sample, str]:
-    """Return a sample of a file of ink, and of how many it is one, as text.
+    """Return a sample of a file of ink, and a text that says of how many.
 
     Raises:
         UserError: naming the option, if there are not as many.

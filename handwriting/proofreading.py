@@ -1,8 +1,8 @@
-"""Recognisers proofread written words, each alone.
+"""Recognisers proofread written words, each alone; what is misread is written again.
 
-Graves 2013 draws each line once. Here words with a fault are drawn again with the next seed
-(`handwriting.Hand`), and the best of their tries is kept. Within a line a recogniser reads from
-what stands around a word, as no reader of a number can; so it is shown one word at a time.
+Graves 2013 draws each line once. Here words with a fault are drawn again with the next seed, and
+the best of their tries is kept. Within a line a recogniser reads from what stands around a word, as
+no reader of a number can; so the recogniser is shown one word at a time.
 
 A second recogniser may be asked about what the first reads: one that sees a picture, as people do,
 and no movement. It does not share the habits by which the first reads what a person would not, or
@@ -14,45 +14,48 @@ import unicodedata
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, product
+from itertools import chain, islice, product
 
-from handwriting.layout import Word
-from handwriting.shapes import MISSING, SHAPE, UNENDED, faults_of_line, faults_of_words
-from handwriting.words import HandShape
+import numpy as np
+
+from handwriting.hand_shape import HandShape
+from handwriting.hands import TRY_SEED_STRIDE, Hand
+from handwriting.line_faults import MISSING, SHAPE, UNENDED, faults_of_line, faults_of_words
+from handwriting.word_cutting import written_words
+from handwriting.written_word import WrittenWord, strokes_in_row
 from model.generation.line import Line
+from model.generation.writing import SEEDS
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, normalised
 from utils.alphabet import WRONG
-from utils.ink import from_strokes
+from utils.ink import DOT_INK, from_strokes
 
-DOUBT, DOUBT_OF_NUMBERS, REPORTED = 0.1, 0.01, 10.0
-"""Nats of doubt with which a word is good enough, and one with a digit, which nobody guesses, and
-how many times as much is reported (by eye, lab notebook: the words of a page)."""
-UNSURE = 1.0
-"""Nats of a second reader's doubt from which it confirms nothing (assumed)."""
-UNCLEAR, UNCLEAR_NUMBER = 0.8, 0.4
-"""Nats of its doubt over which a word is written again, and one with a digit (lab notebook: a
-reader of pictures proofreads)."""
-UNSEEN = "."
-"""Signs at the end of a word that a second reader overlooks though they are there (lab notebook: a
-reader of pictures proofreads)."""
+MAX_DOUBT = 0.1  # nats (by eye: the words of a page)
+MAX_DOUBT_OF_NUMBER = 0.01  # nats with a digit, which nobody guesses (by eye: the words of a page)
+REPORTED_RATIO = 10.0  # limits of doubt from which doubt is reported (by eye: the words of a page)
+UNSURE = 1.0  # nats of doubt from which a second reader confirms nothing (assumed)
+UNCLEAR = 0.8
+"""Nats of a second reader's doubt over which a word is written again (lab notebook: a reader of
+pictures proofreads)."""
+UNCLEAR_NUMBER = 0.4  # the same of a word with a digit (a reader of pictures proofreads)
 LONG = 8
 """Characters of a word beyond which all doubts but `UNSURE` may be larger in proportion (assumed: a
 web address is doubted at each character)."""
-
 ALIKE = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 """Characters that nobody tells apart, each group spelt as its first."""
-SPELT = str.maketrans({one: group[0] for group in ALIKE for one in group} | {"…": "..."})
-ALONE = str.maketrans("_~,'\"/!(", "--...lll")
-"""Signs that only other ink, or their height in the line, tells apart, each as one of them."""
+SPELT = str.maketrans({sign: group[0] for group in ALIKE for sign in group} | {"…": "..."})
 BARE_I = ("l", "t", "k", "/")
 """What a reader takes an `I` for that is a bare stroke (lab notebook: the words of a page)."""
-MOST_SPELLINGS = 8
-"""Of a word: as many are read at once."""
+MAX_SPELLINGS = 8  # of a word: as many are read at once
+UNSEEN = "."
+"""Signs at the end of a word that a second reader overlooks though they are there (lab notebook: a
+reader of pictures proofreads)."""
+ALONE = str.maketrans("_~,'\"/!(", "--...lll")
+"""Signs that only other ink, or their height in the line, tells apart, each as one of them."""
 
 
 @dataclass(frozen=True)
-class Proofread:
+class CheckedWord:
     """A word that was proofread; or several, which one stroke joins or of which one is missing.
 
     Attributes:
@@ -62,14 +65,14 @@ class Proofread:
         hypothesis: what was read.
         errors: characters misread.
         doubt: minus the log-probability that the reader gives the text, in nats.
-        faults: what else is wrong: of its line, or of itself.
+        faults: what else is wrong with the line or with the word.
         bare: whether each `I` is a bare stroke.
-        second: doubt of a second reader, in nats: 0 where only context tells what it reads from the
-            text; None if there is none, or it does not know the characters.
-        looks_like: what it reads instead.
+        second: doubt of a second reader, in nats: 0 where only context tells what was read from the
+            text; None without a second reader, or where the characters are unknown to it.
+        looks_like: what the second reader reads instead.
     """
 
-    words: tuple[Word, ...]
+    words: tuple[WrittenWord, ...]
     text: str
     tries: int = 0
     hypothesis: str = ""
@@ -82,36 +85,36 @@ class Proofread:
 
     @property
     def wrong(self) -> tuple[int, float]:
-        """How much is wrong with it: faults and errors, then doubt."""
+        """How much is wrong: faults and errors, then doubt."""
         return len(self.faults) + self.errors, self.doubt + (self.second or 0.0)
 
     @property
     def confirmed(self) -> bool:
-        """Whether a second reader reads it."""
+        """Whether a second reader reads the word."""
         return self.second is not None and self.second < UNSURE
 
     @property
     def doubt_limit(self) -> float:
-        """Nats of doubt with which it is good enough: more where a second reader reads it."""
-        limit = self._limit(DOUBT, DOUBT_OF_NUMBERS)
-        return REPORTED * limit if self.confirmed else limit
+        """Nats of doubt with which the word is good enough: more where a second reader reads it."""
+        limit = self._limit(MAX_DOUBT, MAX_DOUBT_OF_NUMBER)
+        return REPORTED_RATIO * limit if self.confirmed else limit
 
     @property
     def accepted(self) -> bool:
-        """Whether nothing is wrong with it, as far as the readers can tell."""
+        """Whether nothing is wrong with the word, as far as the readers can tell."""
         clear = (self.second or 0.0) <= self._limit(UNCLEAR, UNCLEAR_NUMBER)
         sure = self.doubt <= self.doubt_limit and clear
         return sure and not self.errors and not self.faults
 
     @property
     def reason(self) -> str:
-        """Why a person should look at it; empty if there is no need."""
+        """Why a person should look at the word; empty if there is no need."""
         reasons = list(self.faults)
-        accents = self.errors and _marked(self.hypothesis) == _marked(self.text)
+        accents = self.errors and without_accents(self.hypothesis) == without_accents(self.text)
         if not self.confirmed and not accents:
             if self.errors:
                 reasons.insert(0, f"read as {self.hypothesis!r}")
-            elif self.doubt > REPORTED * self.doubt_limit:
+            elif self.doubt > REPORTED_RATIO * self.doubt_limit:
                 looks = f"looks like {self.looks_like!r}"
                 reasons.append(looks if self.looks_like else "hardly legible")
         return ", ".join(reasons)
@@ -121,75 +124,111 @@ class Proofread:
         return limit * max(1.0, len(self.text) / LONG)
 
 
-def check_shapes(line: Line, words: Sequence[Word], shape: HandShape) -> list[Proofread]:
+def write_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[list[CheckedWord]]:
+    """Return the words of lines of characters that the hand's writer knows, one line for each seed.
+
+    What is not right is written again, the words of a line together, until it is right or has been
+    written `tries` times. The tries of a line are the same whatever other lines there are.
+    """
+    lines = [[CheckedWord((), text, faults=(MISSING,))] for text in texts]
+    for number in range(hand.tries if hand.reader else 1):
+        wrong = [" ".join(word.text for word in line if not word.accepted) for line in lines]
+        pending = [k for k, text in enumerate(wrong) if text]
+        if not pending:
+            break
+        again = [(seeds[k] + number * TRY_SEED_STRIDE) % SEEDS for k in pending]
+        tried = try_words(hand, [wrong[k] for k in pending], again)
+        for k, line in zip(pending, tried, strict=True):
+            lines[k] = keep_best(lines[k], line)
+    return lines
+
+
+def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[list[CheckedWord]]:
+    """Return the words of lines that are written once, one line for each seed, as read back."""
+    checked = []
+    for line in hand.write_lines(texts, seeds):
+        words = written_words(line, hand.shape, hand.slant)
+        checked.append(check_shapes(line, words, hand.shape))
+    if not hand.reader:
+        return checked
+    read = proofread(hand.reader, [*chain(*checked)])
+    words = iter(confirmed(hand.second, read) if hand.second else read)
+    return [[*islice(words, len(line))] for line in checked]
+
+
+def check_shapes(line: Line, words: Sequence[WrittenWord], shape: HandShape) -> list[CheckedWord]:
     """Return the words of a line in a hand; all as one if the line has a fault."""
     if faults := faults_of_line(line, words):
-        return [Proofread(tuple(words), line.title, faults=faults)]
-    found = faults_of_words(line, words, shape)
+        return [CheckedWord(tuple(words), line.title, faults=faults)]
+    faults_and_bare = faults_of_words(line, words, shape)
     return [
-        Proofread((word,), word.text, faults=faults, bare=bare)
-        for word, (faults, bare) in zip(words, found, strict=True)
+        CheckedWord((word,), word.text, faults=faults, bare=bare)
+        for word, (faults, bare) in zip(words, faults_and_bare, strict=True)
     ]
 
 
-def proofread(reader: Reader, written: Sequence[Proofread]) -> list[Proofread]:
+def proofread(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
     """Return words with what is read of them; those of a line with a fault as they are."""
-    found = list(written)
-    for k, hypothesis, doubt in _readings(reader, found):
-        found[k] = judged(found[k], hypothesis, doubt)
-    return found
+    words = [*words]
+    for k, hypothesis, doubt in _readings(reader, words):
+        words[k] = judged(words[k], hypothesis, doubt)
+    return words
 
 
-def confirmed(second: Reader, written: Sequence[Proofread]) -> list[Proofread]:
+def confirmed(second: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
     """Return words with the doubt of a second reader; those of a line with a fault, and of
-    characters that it does not know, as they are."""
-    found, alphabet = list(written), second.model.alphabet
-    for k, hypothesis, doubt in _readings(second, found, UNSEEN):
-        if alphabet.unknown(folded(found[k].text)):
+    characters that the second reader does not know, as they are."""
+    words = [*words]
+    for k, hypothesis, doubt in _readings(second, words, UNSEEN):
+        word = words[k]
+        if second.model.alphabet.unknown(folded(word.text)):
             continue
-        own = judged(found[k], hypothesis, doubt)
-        if not own.errors:
-            found[k] = replace(found[k], second=own.doubt)
-        elif _loosely(hypothesis) == _loosely(own.text):
-            found[k] = replace(found[k], second=0.0)
+        judgement = judged(word, hypothesis, doubt)
+        if not judgement.errors:
+            words[k] = replace(word, second=judgement.doubt)
+        elif without_context(hypothesis) == without_context(word.text):
+            words[k] = replace(word, second=0.0)
         else:
             looks_like = hypothesis.replace(WRONG, "?")
-            found[k] = replace(found[k], second=doubt, looks_like=looks_like)
-    return found
+            words[k] = replace(word, second=doubt, looks_like=looks_like)
+    return words
 
 
 def _readings(
-    reader: Reader, written: Sequence[Proofread], unseen: str = ""
+    reader: Reader, words: Sequence[CheckedWord], unseen: str = ""
 ) -> Iterator[tuple[int, str, float]]:
     """Yield the numbers of the words whose line has no fault, what is read of them, and with how
     much doubt, with or without the `unseen` signs at their end."""
     of_line = {UNENDED, MISSING, SHAPE}
-    whole = [k for k, one in enumerate(written) if of_line.isdisjoint(one.faults)]
-    inks = [from_strokes(written[k].words[0].strokes) for k in whole]
-    texts = [spellings(written[k].text, written[k].bare) for k in whole]
-    texts = [[*dict.fromkeys([*own, *(one.rstrip(unseen) for one in own)])] for own in texts]
+    whole = [k for k, word in enumerate(words) if of_line.isdisjoint(word.faults)]
+    inks, texts = [], []
+    for k in whole:
+        inks.append(from_strokes(words[k].words[0].strokes))
+        spelt = spellings(words[k].text, words[k].bare)
+        spelt += [text.rstrip(unseen) for text in spelt]
+        texts.append([*dict.fromkeys(spelt)])
     readings = reader.proofread(inks, texts, ALIKE, 1.0)
     for k, (hypothesis, doubt) in zip(whole, readings, strict=True):
         yield k, hypothesis, doubt
 
 
-def judged(one: Proofread, hypothesis: str, doubt: float) -> Proofread:
+def judged(word: CheckedWord, hypothesis: str, doubt: float) -> CheckedWord:
     """Return a word that was read as `hypothesis`."""
-    text, read = folded(one.text), folded(hypothesis)
+    text, read = folded(word.text), folded(hypothesis)
     letters = sum(map(str.isalnum, text))
     # Whether a letter alone is a capital cannot be seen, and what a sign is hardly.
     alone = letters <= 1 and not any(map(str.isdigit, text))
     if alone:
         text, read = text.translate(ALONE), read.translate(ALONE)
-        if hypothesis.casefold() == one.text.casefold() or not (letters or read):
+        if hypothesis.casefold() == word.text.casefold() or not (letters or read):
             read = text
-    if read in map(folded, spellings(one.text, one.bare)):
+    if read in map(folded, spellings(word.text, word.bare)):
         read = text
     errors = error_counts(text, read).character_errors
-    return replace(one, hypothesis=hypothesis, errors=errors, doubt=0.0 if alone else doubt)
+    return replace(word, hypothesis=hypothesis, errors=errors, doubt=0.0 if alone else doubt)
 
 
-def keep_best(before: Sequence[Proofread], tried: Sequence[Proofread]) -> list[Proofread]:
+def keep_best(before: Sequence[CheckedWord], tried: Sequence[CheckedWord]) -> list[CheckedWord]:
     """Return the words of a line, those that are not right as they were written once more if that
     is better.
 
@@ -197,19 +236,19 @@ def keep_best(before: Sequence[Proofread], tried: Sequence[Proofread]) -> list[P
         before: all words of the line.
         tried: those that are not right, written again as one line.
     """
-    left, found = deque(tried), []
+    left, best = deque(tried), []
     for old in before:
         if old.accepted:
-            found.append(old)
+            best.append(old)
             continue
-        new: list[Proofread] = []
-        while left and old.text.startswith(" ".join(one.text for one in [*new, left[0]])):
+        new: list[CheckedWord] = []
+        while left and old.text.startswith(" ".join(word.text for word in [*new, left[0]])):
             new.append(left.popleft())
-        complete = " ".join(one.text for one in new) == old.text
-        worst = max((one.wrong for one in new), default=old.wrong)
+        complete = " ".join(word.text for word in new) == old.text
+        worst = max((word.wrong for word in new), default=old.wrong)
         kept = new if complete and (not old.tries or worst < old.wrong) else [old]
-        found += [replace(one, tries=old.tries + 1) for one in kept]
-    return found
+        best += [replace(word, tries=old.tries + 1) for word in kept]
+    return best
 
 
 def spellings(text: str, bare: bool = False) -> list[str]:
@@ -218,7 +257,7 @@ def spellings(text: str, bare: bool = False) -> list[str]:
     several = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I}
     parts = re.split(r"('|\.\.\.|\0)", folded(text.replace("I", "\0") if bare else text))
     ways = [several.get(part, (part,)) for part in parts]
-    return ["".join(one).strip() for one in islice(product(*ways), MOST_SPELLINGS)]
+    return ["".join(way).strip() for way in islice(product(*ways), MAX_SPELLINGS)]
 
 
 def folded(text: str) -> str:
@@ -226,13 +265,19 @@ def folded(text: str) -> str:
     return normalised(text).translate(SPELT).replace(" '", "'")
 
 
-def _marked(text: str) -> str:
+def without_accents(text: str) -> str:
     """Return a text without the kinds of its accents, which small writing hardly shows."""
     apart = unicodedata.normalize("NFD", folded(text))
-    return "".join("\u0301" if unicodedata.combining(one) else one for one in apart)
+    return "".join("\u0301" if unicodedata.combining(sign) else sign for sign in apart)
 
 
-def _loosely(text: str) -> str:
+def without_context(text: str) -> str:
     """Return a text without what only its context tells, blanks within a word, whether a letter is
     a capital, and an `O` from a zero; and without what is `UNSEEN`."""
     return folded(text).replace(" ", "").casefold().replace("0", "o").rstrip(UNSEEN)
+
+
+def row_ink(line: Sequence[CheckedWord]) -> np.ndarray:
+    """Return a line that a hand wrote as ink in x-heights, `(points, 3)`; without a word a dot."""
+    words = [word for checked in line for word in checked.words]
+    return from_strokes(strokes_in_row(words)) if words else DOT_INK

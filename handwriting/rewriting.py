@@ -4,42 +4,39 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import chain, islice
-from math import inf
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from handwriting.hand import Hand
-from handwriting.hands import Hands
-from handwriting.layout import Word, narrowed, scaled, set_row
-from handwriting.marks import extent
-from handwriting.options import PageOptions, PrimerFile
-from handwriting.page import Origin, Page, Pages, Place
+from handwriting.hands import Hand
+from handwriting.page_hands import Hands
+from handwriting.page_options import Look, PageOptions, PrimerFile
+from handwriting.pages import Origin, Pages, Place
 from handwriting.paper import Paper
-from handwriting.passages import NARROWED, RAISED, with_raised
-from handwriting.proofreading import Proofread
-from handwriting.setting import Look
-from handwriting.words import NARROWEST, WIDEST
-from handwriting.worksheet import traced
+from handwriting.paragraphs import traced
+from handwriting.proofreading import CheckedWord, try_words
+from handwriting.source_text import RAISED
+from handwriting.text_lines import NARROWED, Part, with_raised
+from handwriting.word_cutting import MAX_GAP_RATIO, MIN_GAP_RATIO
+from handwriting.written_word import WrittenWord, extent, strokes_in_row
 from model.generation.writing import SEEDS
 from model.writer import Writer
 from utils import strict_json
 from utils.checks import ConfigFault, UserError
 from utils.files import read_text, write_json
-from utils.page.page import Pen, Row, RowWord
+from utils.page.layers import Pen, PlacedWord, Row
+from utils.page.page import Page
 
 CANDIDATES = 12
 """How often a word is written, twice as often as at first; the best is taken (assumed)."""
-FLUSH = 0.5
-"""Millimetres from the margin up to which the end of a row is at it (assumed)."""
-MAX_BYTES = 2**28
-"""Most bytes of a report (assumed: a page of A4 has half a megabyte)."""
+FLUSH = 0.5  # millimetres from the margin up to which the end of a row is at the margin (assumed)
+MAX_BYTES = 2**28  # most bytes of a report (assumed: a page of A4 has half a megabyte)
 
 
 class Target(NamedTuple):
-    """A word of a page: the numbers of its page and row, and which of the row's it is, from 0."""
+    """A word of a page: the numbers of its page, row and word, each from 0."""
 
     page: int
     row: int
@@ -47,13 +44,13 @@ class Target(NamedTuple):
 
 
 def save_report(path: str | PathLike[str], pages: Pages) -> None:
-    """Save pages, what was read of their words, and what it takes to write one of them again."""
+    """Save pages, what was read of their words, and what a word is written again with."""
     names = ("text", "tries", "hypothesis", "errors", "doubt", "faults", "second", "looks_like")
-    each = [{name: getattr(one, name) for name in names} for one in pages.proofread]
-    kept = {**asdict(pages.origin), "pages": [*map(asdict, pages)]}
+    each = [{name: getattr(word, name) for name in names} for word in pages.proofread]
+    values = {**asdict(pages.origin), "pages": [*map(asdict, pages)]}
     extras = pages.origin.options.extras.items()
-    kept["options"]["extras"] = {name: np.asarray(value).tolist() for name, value in extras}
-    plain = json.loads(json.dumps(kept, default=_text))
+    values["options"]["extras"] = {name: np.asarray(value).tolist() for name, value in extras}
+    plain = json.loads(json.dumps(values, default=_text))
     write_json(path, {"doubts": pages.doubts, "each": each, **plain}, indent=1)
 
 
@@ -61,14 +58,14 @@ def load_report(path: str | PathLike[str]) -> Pages:
     """Return the pages of a report, their points as they were.
 
     Raises:
-        UserError: if it cannot be read, or is no report of pages.
+        UserError: if the file cannot be read, or is no report of pages.
     """
     text = read_text(path)
     try:
         values = strict_json.loads(text, MAX_BYTES)
-        pages = [_page(one) for one in values["pages"]]
-        each = [Proofread((), **one) for one in values["each"]]
-        looks = [Look(**one) for one in values["looks"]]
+        pages = [*map(_page, values["pages"])]
+        each = [CheckedWord((), **word) for word in values["each"]]
+        looks = [Look(**look) for look in values["looks"]]
         origin = Origin(_options(values["options"]), looks, values["network"])
     except (ConfigFault, KeyError, TypeError, ValueError):
         raise UserError(
@@ -101,40 +98,38 @@ def rewrite(
     Raises:
         UserError: if there is no such word.
     """
-    hands = Hands(writer, pages.origin.options, device, progress)
-    named = pages.doubtful if places is None else places
-    targets = {target(pages, place): place for place in named}
-    sheets = [[*page.rows] for page in pages]
+    origin = pages.origin
+    hands = Hands(writer, origin.options, device, progress)
+    chosen = pages.doubtful if places is None else places
+    place_of = {target(pages, place): place for place in chosen}
+    rows = [[*page.rows] for page in pages]
     of_hand: dict[Hand, list[Target]] = {}
-    for one in targets:
-        look = pages.origin.looks[sheets[one.page][one.row].line]
-        of_hand.setdefault(hands.of(look), []).append(one)
-    paper, notes = pages.origin.options.paper, []
-    for hand, own in of_hand.items():
-        words = [sheets[one.page][one.row].words[one.word] for one in own]
+    for number in place_of:
+        look = origin.looks[rows[number.page][number.row].line]
+        of_hand.setdefault(hands.of(look), []).append(number)
+    why = "none that fits its place is read" if places is None else "none fits its place"
+    remarks = []
+    for hand, numbers in of_hand.items():
+        words = [rows[number.page][number.row].words[number.word] for number in numbers]
         draws = [
-            np.random.default_rng([pages.origin.options.seed, *one, word.rewritten])
-            for one, word in zip(own, words, strict=True)
+            np.random.default_rng([origin.options.seed, *number, word.rewritten])
+            for number, word in zip(numbers, words, strict=True)
         ]
-        found = candidates(hand, [word.text for word in words], draws)
-        for one, tried in zip(own, found, strict=True):
-            row = sheets[one.page][one.row]
+        tried = candidates(hand, [word.text for word in words], draws)
+        for number, old, new_words in zip(numbers, words, tried, strict=True):
+            row = rows[number.page][number.row]
             if places is None:
-                tried = [word for word in tried if not word.doubt]
-            look = pages.origin.looks[row.line]
-            gap, edge = hand.shape.space * row.size, paper.width - paper.margins[1]
-            tried = [scaled(traced(word, look.trace), row.size) for word in tried]
-            new = exchanged(row, one.word, tried, gap, edge)
-            sheets[one.page][one.row] = new or kept(row, one.word)
-            why = "none that fits its place is read" if places is None else "none fits its place"
+                new_words = [word for word in new_words if not word.doubt]
+            new = with_fitting(row, number.word, new_words, hand.shape.space, origin)
+            rows[number.page][number.row] = new or kept(row, number.word)
             became = f"stays as it was: of {CANDIDATES} {why}" if new is None else "written again"
-            place = "page {}, row {}, word {}".format(*targets[one])
-            notes.append(f"{place}, {row.words[one.word].text!r}: {became}")
-    rewritten = [replace(page, rows=tuple(rows)) for page, rows in zip(pages, sheets, strict=True)]
-    return Pages(rewritten, pages.proofread, [*hands.notes, *notes], pages.origin)
+            place = "page {}, row {}, word {}".format(*place_of[number])
+            remarks.append(f"{place}, {old.text!r}: {became}")
+    rewritten = [replace(page, rows=tuple(new)) for page, new in zip(pages, rows, strict=True)]
+    return Pages(rewritten, pages.proofread, [*hands.remarks, *remarks], origin)
 
 
-def target(pages: Pages, place: Place) -> Target:
+def target(pages: Sequence[Page], place: Place) -> Target:
     """Return the word at a place; raise a UserError if there is none."""
     page, row, number = place
     rows = pages[page - 1].rows if 1 <= page <= len(pages) else ()
@@ -150,52 +145,72 @@ def target(pages: Pages, place: Place) -> Target:
 
 def candidates(
     hand: Hand, texts: Sequence[str], draws: Sequence[np.random.Generator]
-) -> list[list[Word]]:
+) -> list[list[WrittenWord]]:
     """Return `CANDIDATES` of each word that are that word, the best first: in x-heights, from its
-    ink's left edge, with what is doubtful of it.
+    ink's left edge, with what is doubtful of the word.
 
     Args:
-        draws: from which the seeds of each are drawn.
+        hand: that writes the words.
+        texts: of the words.
+        draws: from which the seeds of each word are drawn.
     """
     plain = [text.translate(str.maketrans(RAISED)) for text in texts]
     seeds = [draw.integers(SEEDS, size=CANDIDATES).tolist() for draw in draws]
-    tried = iter(hand.try_words(np.repeat(plain, CANDIDATES).tolist(), [*chain(*seeds)]))
-    found = []
+    tried = iter(try_words(hand, np.repeat(plain, CANDIDATES).tolist(), [*chain(*seeds)]))
+    words = []
     for text in texts:
         lines = [*islice(tried, CANDIDATES)]
         if text[0] in RAISED:
-            lines = [[with_raised(one, [(text, 0.0)]) for one in line] for line in lines]
-        lines.sort(key=lambda line: max(one.wrong for one in line))
-        found.append([*filter(None, (_joined(text, line) for line in lines))])
-    return found
+            part = Part(text, 0.0)
+            lines = [[with_raised(checked, [part]) for checked in line] for line in lines]
+        lines.sort(key=lambda line: max(checked.wrong for checked in line))
+        words.append([*filter(None, (_as_one_word(text, line) for line in lines))])
+    return words
 
 
-def _joined(text: str, line: Sequence[Proofread]) -> Word | None:
-    """Return what was written as one word; None if it is not that text."""
-    words = [word for one in line for word in one.words]
+def _as_one_word(text: str, line: Sequence[CheckedWord]) -> WrittenWord | None:
+    """Return a written line as one word; None if its words are not that text."""
+    words = [word for checked in line for word in checked.words]
     if " ".join(word.text for word in words) != text:
         return None
-    strokes, _ = set_row(words, inf, "left", True)
+    strokes = strokes_in_row(words)
     left, right = extent(strokes)
-    reason = ", ".join(filter(None, (one.reason for one in line)))
+    reason = ", ".join(filter(None, (checked.reason for checked in line)))
     moved = tuple(stroke - np.array([left, 0.0]) for stroke in strokes)
-    return Word(moved, right - left, 0.0, text, doubt=reason)
+    return WrittenWord(moved, right - left, 0.0, text, doubt=reason)
 
 
 def kept(row: Row, number: int) -> Row:
     """Return a row of which a word stays as it is; the next time other seeds are tried."""
-    word = replace(row.words[number], rewritten=row.words[number].rewritten + 1)
+    old = row.words[number]
+    return with_word(row, number, replace(old, rewritten=old.rewritten + 1))
+
+
+def with_word(row: Row, number: int, word: PlacedWord) -> Row:
+    """Return a row with another word of that number, from 0, and the same strokes."""
     return replace(row, words=(*row.words[:number], word, *row.words[number + 1 :]))
 
 
-def exchanged(row: Row, number: int, words: Sequence[Word], gap: float, edge: float) -> Row | None:
+def with_fitting(
+    row: Row, number: int, words: Sequence[WrittenWord], space: float, origin: Origin
+) -> Row | None:
+    """Return a row of pages with the best that fits of `words`, in x-heights, in the place of one
+    of its words; None if none fits. `space` is the usual gap of the hand in x-heights."""
+    paper, trace = origin.options.paper, origin.looks[row.line].trace
+    placed = [traced(word, trace).scaled(row.size) for word in words]
+    return exchanged(row, number, placed, space * row.size, paper.width - paper.margins[1])
+
+
+def exchanged(
+    row: Row, number: int, words: Sequence[WrittenWord], gap: float, edge: float
+) -> Row | None:
     """Return a row with another word in the place of one; None if none fits.
 
-    It stands in the middle between its neighbours, which it comes no nearer than words of a hand
-    do; at the ends of a row, or beside a word without a blank, that edge of it stays.
+    The word stands in the middle between its neighbours, which it comes no nearer than words of a
+    hand do; at the ends of a row, or beside a word without a blank, that edge of the word stays.
 
     Args:
-        row: on its sheet.
+        row: on its page.
         number: of the word, from 0.
         words: that may take its place, in millimetres, the best first.
         gap: the usual one.
@@ -205,11 +220,12 @@ def exchanged(row: Row, number: int, words: Sequence[Word], gap: float, edge: fl
     old = row.words[number]
     before, after = row.strokes[:start], row.strokes[start + old.strokes :]
     left, right = extent(row.strokes[start : start + old.strokes])
-    gaps = (left - extent(before)[1] if before else 0.0,
-            (extent(after)[0] if after else edge) - right)  # fmt: skip
-    for least in (gap, NARROWEST * gap):  # usual gaps, if a word that is right leaves them
-        room = [max(gaps[0] - least, 0.0), max(gaps[1] - least * bool(after), 0.0)]
-        most = right - left + sum(room)
+    gap_before = left - extent(before)[1] if before else 0.0
+    gap_after = (extent(after)[0] if after else edge) - right
+    for least in (gap, MIN_GAP_RATIO * gap):  # usual gaps, if a word that is right leaves them
+        room_before = max(gap_before - least, 0.0)
+        room_after = max(gap_after - least * bool(after), 0.0)
+        most = right - left + (room_before + room_after)
         new = next((word for word in words if word.width <= most), None)
         if new is not None and not new.doubt:
             break
@@ -217,29 +233,25 @@ def exchanged(row: Row, number: int, words: Sequence[Word], gap: float, edge: fl
         tight = [word for word in words if NARROWED * word.width <= most]
         if not tight:
             return None
-        new = narrowed(tight[0], most)
-    begins = not before or row.words[number - 1].joined or gaps[0] > WIDEST * gap
-    x = (left - gaps[0] + right + gaps[1] - new.width) / 2
-    if old.joined or not (begins or after or gaps[1] >= FLUSH):
+        new = tight[0].narrowed(most)
+    begins = not before or row.words[number - 1].joined or gap_before > MAX_GAP_RATIO * gap
+    x = (left - gap_before + right + gap_after - new.width) / 2
+    if old.joined or not (begins or after or gap_after >= FLUSH):
         x = right - new.width
     elif begins or not after:
         x = left
-    x = min(max(x, left - room[0]), right + room[1] - new.width)
+    x = min(max(x, left - room_before), right + room_after - new.width)
     shift = np.array([x, row.baseline])
     strokes = tuple(stroke + shift for stroke in new.strokes)
-    named = replace(old, strokes=len(strokes), doubt=new.doubt, rewritten=old.rewritten + 1)
-    return replace(
-        row,
-        strokes=(*before, *strokes, *after),
-        words=(*row.words[:number], named, *row.words[number + 1 :]),
-    )
+    word = replace(old, strokes=len(strokes), doubt=new.doubt, rewritten=old.rewritten + 1)
+    return replace(with_word(row, number, word), strokes=(*before, *strokes, *after))
 
 
 def _text(value: object) -> str:
     """Return points or a path as a text from which it is read as the same."""
-    return (
-        " ".join(map(repr, value.ravel().tolist())) if isinstance(value, np.ndarray) else str(value)
-    )
+    if isinstance(value, np.ndarray):
+        return " ".join(map(repr, value.ravel().tolist()))
+    return str(value)
 
 
 def _points(text: str, *shape: int) -> np.ndarray:
@@ -247,14 +259,11 @@ def _points(text: str, *shape: int) -> np.ndarray:
 
 
 def _page(values: dict) -> Page:
-    rows = [
-        Row(**row | {
-            "strokes": tuple(_points(stroke, 2) for stroke in row["strokes"]),
-            "pen": Pen(**row["pen"]),
-            "words": tuple(RowWord(**word) for word in row["words"]),
-        })
-        for row in values["rows"]
-    ]  # fmt: skip
+    rows = []
+    for row in values["rows"]:
+        strokes = tuple(_points(stroke, 2) for stroke in row["strokes"])
+        words = tuple(PlacedWord(**word) for word in row["words"])
+        rows.append(Row(**row | {"strokes": strokes, "pen": Pen(**row["pen"]), "words": words}))
     printed = {"rules": _points(values["rules"], 2, 2), "dots": _points(values["dots"], 2)}
     return Page(**values | {"rows": tuple(rows)} | printed)
 

@@ -24,8 +24,7 @@ STYLES = PRETRAINED.with_name("styles")
 USUAL_STYLES = {"writer": "slanted", "open_writer": "open_round"}
 """The styles in which pages by pretrained networks are written (chosen by eye)."""
 
-PRECISION = 3
-"""Decimals of a position, if the x-height were 1, and of a descriptor."""
+PRECISION = 3  # decimals of a position, if the x-height were 1, and of a descriptor
 
 
 def styles() -> dict[str, Path]:
@@ -34,7 +33,7 @@ def styles() -> dict[str, Path]:
 
 
 def style_file(name: str) -> Path:
-    """Return the file of a style, or folder of ink: one that exists, or that of a name.
+    """Return the file of a style, or folder of ink, that has a path or the name of a style.
 
     Raises:
         CheckpointError: if there is none.
@@ -42,48 +41,50 @@ def style_file(name: str) -> Path:
     return Path(name) if Path(name).exists() else named(name, styles(), "style")
 
 
-def shares_of(style: str | Path) -> dict[Path, float]:
-    """Return the files of a style, and how much of it each is, 1 together: one file, or those of a
-    mix such as "flowing:0.3,upright:0.7".
+def fractions_of(style: str | Path) -> dict[Path, float]:
+    """Return the files of a style, and the fraction of the style that each is: one file, or those
+    of a mix such as "flowing:0.3,upright:0.7".
 
     Raises:
         CheckpointError: if there is no style of a name.
-        UserError: if it is no such list.
+        UserError: if the text is no such list.
     """
     if Path(style).exists() or ":" not in str(style):
         return {style_file(str(style)): 1.0}
     parts = [part.strip().rpartition(":") for part in str(style).split(",")]
     try:
-        shares = {name: float(share) for name, _, share in parts}
-        total = sum(shares.values())
-        if min(shares.values()) <= 0 or not math.isfinite(total) or len(shares) < len(parts):
+        amounts = {name: float(amount) for name, _, amount in parts}
+        total = sum(amounts.values())
+        if min(amounts.values()) <= 0 or not math.isfinite(total) or len(amounts) < len(parts):
             raise ValueError
     except ValueError:
         wanted = "styles with their shares, such as flowing:0.3,upright:0.7"
         raise UserError(f"{style}: a style is accepted, or {wanted}") from None
-    return {style_file(name): share / total for name, share in shares.items()}
+    return {style_file(name): amount / total for name, amount in amounts.items()}
 
 
 def style_of(path: Path) -> Path | None:
-    """Return the style in which a network's pages are written: the line beside one that learned a
-    hand, that of `USUAL_STYLES` for a pretrained one; None for others."""
+    """Return the style in which a network's pages are written: the line beside a network that
+    learned a hand, the one of `USUAL_STYLES` for a pretrained network; None for others."""
     beside = path.with_suffix(".json")
     if beside.is_file() and b'"strokes"' in beside.read_bytes():
         return beside
-    known = pretrained()
-    usual = [style for name, style in USUAL_STYLES.items() if path.resolve() == known.get(name)]
-    return styles().get(*usual) if usual else None
+    paths = pretrained()
+    for network, style in USUAL_STYLES.items():
+        if path.resolve() == paths.get(network):
+            return styles().get(style)
+    return None
 
 
 def network_of(style: str | Path | None) -> Path:
-    """Return the pretrained network that writes a style: the one that its file names as `network`,
-    else `writer`.
+    """Return the pretrained network that writes a style, which its file names as `network`; else
+    `writer`.
 
     Raises:
         CheckpointError: if there is none of this name.
         UserError: if styles of several networks are mixed.
     """
-    files = shares_of(style) if style else ()
+    files = fractions_of(style) if style else ()
     networks = {str(style_values(file).get("network") or "writer") for file in files} or {"writer"}
     if len(networks) > 1:
         raise UserError(f"{style}: {' and '.join(sorted(networks))} write these, and mix no hands")
@@ -94,7 +95,7 @@ def style_values(path: Path) -> Mapping[str, Any]:
     """Return what a style's file says; nothing for ink of another kind."""
     values = None
     if path.suffix.lower() == ".json":
-        with suppress(ConfigFault):  # what it contains is said where it is read as ink
+        with suppress(ConfigFault):  # what the file contains is said where ink is read
             values = read(path)
     return values if isinstance(values, dict) else {}
 
@@ -111,11 +112,11 @@ def write_style(
 
     Args:
         path: the file, which `read_ink` reads.
-        ink: the line `(points, 3)`, in its own units.
-        text: what it says.
+        ink: a line `(points, 3)`, in any unit.
+        text: of the ink.
         name: of the style.
-        hand: its descriptor.
-        network: pretrained network that is to write it; None for `writer`.
+        hand: descriptor of the ink.
+        network: pretrained network that is to write in the style; None for `writer`.
 
     Raises:
         OSError: if the file cannot be written.

@@ -15,10 +15,9 @@ from notes.ink_page import InkPage, PageStroke, below_each_other
 from notes.page_text import Note, PageRow, PageText, PageWord
 from utils.checks import UserError
 from utils.files import atomic_write, write_text
-from utils.page.layers import curves
-from utils.page.page import Pen, Row, Sheet
+from utils.page.layers import Pen, Row, curves
+from utils.page.page import Page, save_pages
 from utils.page.pdf import POINT, BoxedWord, Drawn, PdfPage, straight, write_pages, write_pdf
-from utils.page.saving import save_sheets
 
 SHEET_WIDTH = 210.0
 """Millimetres of the width of a page whose unit is unknown (assumed: A4)."""
@@ -33,7 +32,7 @@ def save(notes: Sequence[Note], path: Path) -> list[Path]:
     """
     kind, pages = path.suffix.lower(), [page for note in notes for page in note.pages]
     if kind == ".inkml":
-        return save_sheets([_page_sheet(*page) for page in pages], path)
+        return save_pages([_page_sheet(*page) for page in pages], path)
     if kind == ".pdf":
         if any(page.background for page, _ in pages):
             atomic_write(path, _over_pdfs(pages, path.stem).write)
@@ -61,7 +60,7 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
         raise UserError(f"{path}: no row whose words are all sure has a corrected one")
     stacked = below_each_other(row.strokes for row in rows)
     lines = [replace(row, strokes=parts) for row, parts in zip(rows, stacked, strict=True)]
-    save_sheets([_sheet(lines)], path)
+    save_pages([_sheet(lines)], path)
     return len(rows)
 
 
@@ -134,7 +133,7 @@ def _written(page: InkPage, row: PageRow) -> Row:
     return Row(moved, row.text, _pen(page, strokes[0]))
 
 
-def _page_sheet(page: InkPage, text: PageText) -> Sheet:
+def _page_sheet(page: InkPage, text: PageText) -> Page:
     """Return the pen's ink of a page with the texts of rows, on a sheet that is large enough."""
     rows = [row for row in text.rows if row.strokes]
     pens = {number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"}
@@ -144,12 +143,12 @@ def _page_sheet(page: InkPage, text: PageText) -> Sheet:
     return _sheet(written, _millimetres(page) * page.width, _millimetres(page) * page.height)
 
 
-def _sheet(rows: Sequence[Row], width: float = 0.0, height: float = 0.0) -> Sheet:
+def _sheet(rows: Sequence[Row], width: float = 0.0, height: float = 0.0) -> Page:
     """Return a sheet of a size, or as large as its rows take, which are moved onto it."""
     points = np.concatenate([np.zeros((1, 2)), *(stroke for row in rows for stroke in row.strokes)])
     low, high = points.min(axis=0), points.max(axis=0)
     moved = (replace(row, strokes=tuple(part - low for part in row.strokes)) for row in rows)
-    return Sheet(*np.maximum((width, height), high - low).tolist(), tuple(moved))
+    return Page(*np.maximum((width, height), high - low).tolist(), tuple(moved))
 
 
 def _pdf_page(page: InkPage, text: PageText) -> PdfPage:

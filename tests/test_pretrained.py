@@ -178,8 +178,7 @@ def test_the_pages_have_what_the_record_of_a_file_says_of_its_validation(name):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["writer", "open_writer", "reader", "open_reader", "proofreader", "judge", "eye"],
+    "name", ["writer", "open_writer", "reader", "open_reader", "proofreader", "judge", "eye"]
 )
 def test_the_networks_for_use_are_what_their_config_trains(name):
     config = ConfigParser.from_file(PRETRAINED.parents[1] / "configs" / f"{name}.json")

@@ -22,8 +22,7 @@ from utils.files import atomic_write
 from utils.fonts import drawable
 from utils.hand_measures import baseline
 from utils.ink import bezier, bounds, pieces, to_points, x_height
-from utils.page.layers import curves, layers
-from utils.page.page import INK, PEN_WIDTH, Sheet
+from utils.page.layers import INK, PEN_WIDTH, Layer, curves
 
 PRIMER = "#c0562f"
 GREY = "#7d818c"
@@ -440,17 +439,13 @@ def extents(inks: Sequence[np.ndarray]) -> np.ndarray:
     return np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-9)
 
 
-def page_figure(page: Sheet) -> Figure:
-    """Return a figure of a page, in the page's size.
-
-    Raises:
-        UserError: if ink leaves the sheet.
-    """
+def page_figure(size: tuple[float, float], layers: Sequence[Layer]) -> Figure:
+    """Return a figure of a page of that width and height in millimetres, in its size."""
     canvas = Canvas()
-    for layer in layers(page):
+    for layer in layers:
         lines = [curves(stroke) / INCH for stroke in layer.strokes]
         canvas.stroke(lines, layer.pen.colour, layer.pen.width / INCH)
-    return canvas.figure(page.width / INCH, page.height / INCH)
+    return canvas.figure(*(side / INCH for side in size))
 
 
 def to_pixels(figure: Figure, dpi: int = DPI) -> np.ndarray:

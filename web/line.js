@@ -97,7 +97,7 @@ const placed = (parts, {letter, baseline, left}) =>
   shapes.moved(parts, 1 / letter, -left / letter, 1 / letter, -baseline / letter);
 
 /** The strokes of a whole line, `placed`: its measures count against those of its hand as far as so
- * many characters tell (handwriting/words.py). */
+ * many characters tell (handwriting/word_cutting.py). */
 function straightened(level, hand, text) {
   const characters = text.match(/[\p{L}\p{N}]/gu)?.length ?? 0, [x, y] = level[0][0];
   const told = (prior) => characters / (characters + prior);

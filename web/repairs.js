@@ -1,4 +1,4 @@
-// What is drawn again of a written line: handwriting/marks.py, whose constants these are.
+// What is drawn again of a written line: handwriting/repairs.py, whose constants these are.
 
 import {bounds, median, sum} from "./ink.js";
 

@@ -98,7 +98,7 @@ def sample_of(line: object, y_grows_down: bool = True) -> Sample:
 def parse_json(content: bytes) -> list[Line]:
     """Return the lines in a JSON file, their strokes unchecked.
 
-    A page of `utils.page.page.to_json` is read by its rows.
+    A page of `utils.page.page.Page.to_json` is read by its rows.
 
     Raises:
         Fault: if it is not JSON, or the lines are not as the head of this module shows them.

@@ -13,15 +13,7 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, changed, counts_of
 from data_loader.sources.cache import fingerprint, load_or_make
-from data_loader.sources.parsing import (
-    Budget,
-    Fault,
-    Parsed,
-    Sample,
-    decode,
-    first_of,
-    left_out,
-)
+from data_loader.sources.parsing import Budget, Fault, Parsed, Sample, decode, first_of, left_out
 from data_loader.sources.splits import FRACTIONS, check_fractions, divide
 from data_loader.sources.splits import subset as choose
 from data_loader.sources.untrusted_files import files_below, read_file

@@ -137,9 +137,7 @@ def by_size(category: str) -> tuple[int, str]:
 
 
 def parse_collection(
-    path: Path,
-    categories: Sequence[str] | None,
-    points_per_second: float | None = None,
+    path: Path, categories: Sequence[str] | None, points_per_second: float | None = None
 ) -> Parsed:
     """Return the samples of a collection, named like "8/abm/ca0.dat:00003".
 

@@ -13,14 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from base.base_dataset import BaseDataset, Sample
-from data_loader.synthetic.cutting import (
-    CAPITALS,
-    LIFT,
-    SMALL,
-    SMALL_STANDING,
-    CutLine,
-    Piece,
-)
+from data_loader.synthetic.cutting import CAPITALS, LIFT, SMALL, SMALL_STANDING, CutLine, Piece
 from data_loader.synthetic.paths import moved, overlap, side_by_side, steps_within, to_ink
 from utils.checks import DataError
 from utils.hand_measures import strokes_per_character

@@ -20,13 +20,7 @@ from base.base_transform import BaseTransform
 from data_loader.transforms.augmentation import Linear
 from utils.checks import ConfigFault, DataError, Range
 from utils.hand_measures import baseline_angle
-from utils.ink import (
-    at_equal_steps,
-    from_strokes,
-    path_along,
-    strokes,
-    x_height,
-)
+from utils.ink import at_equal_steps, from_strokes, path_along, strokes, x_height
 
 MAX_POINTS = 1_000_000
 """Maximum number of points of a resampled sample."""

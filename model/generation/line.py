@@ -12,7 +12,6 @@ from utils.files import write_text
 from utils.ink import DOT_INK, to_points
 from utils.page.inkml import write_inkml
 from utils.page.page import page_of_line
-from utils.page.svg import to_svg
 
 
 @dataclass
@@ -66,7 +65,7 @@ class Line:
 
     def _repr_svg_(self) -> str:
         """Return the line as a notebook shows it."""
-        return to_svg(page_of_line(self.written), self.title, description=self.description)
+        return page_of_line(self.written).to_svg(self.title, description=self.description)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the line, without its primer, as .svg, .png or .inkml.

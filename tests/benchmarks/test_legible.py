@@ -12,8 +12,8 @@ from base.base_dataset import Sample
 from benchmarks.legible import legible, lines_of, new_texts, save
 from data_loader import read_ink
 from data_loader.synthetic.templates import Draws
-from handwriting.layout import Word
-from handwriting.proofreading import Proofread
+from handwriting.proofreading import CheckedWord
+from handwriting.written_word import WrittenWord
 from utils.alphabet import Alphabet
 from utils.ink import to_points
 
@@ -42,14 +42,15 @@ def test_texts_with_a_sign_are_short():
 def word(text, right=True):
     """A square as high as small letters."""
     square = np.array([(0, 0), (1, 0), (1, -1), (0, -1), (0, 0)], dtype=np.float64)
-    return Proofread((Word((square,), 1.0, 0.5, text),), text, errors=int(not right))
+    return CheckedWord((WrittenWord((square,), 1.0, 0.5, text),), text, errors=int(not right))
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_words_that_are_accepted_are_saved_in_the_units_of_the_hand(tmp_path, seed):
+def test_words_that_are_accepted_are_saved_in_the_units_of_the_hand(tmp_path, monkeypatch, seed):
     lines = [[word("ab"), word("cd", right=False), word("ef")], [word("gh")], [word("jk", False)]]
     lines += [[word("lm"), word("no")]]
-    hand = SimpleNamespace(write_words=lambda *_: lines, shape=SimpleNamespace(letter=20.0))
+    monkeypatch.setattr("benchmarks.legible.write_words", lambda *_: lines)
+    hand = SimpleNamespace(shape=SimpleNamespace(letter=20.0))
     save([*lines_of(hand, ["x"] * 4, 0, np.random.default_rng(seed))], tmp_path)
     samples = read_ink(tmp_path)
     texts = [one.text for one in samples]

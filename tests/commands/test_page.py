@@ -14,7 +14,7 @@ from PIL import Image
 import experiments
 from base.pretrained import pretrained
 from commands.page import MAX_BYTES, options_of
-from handwriting.page import MAX_LINES
+from handwriting.source_text import MAX_LINES
 from handwriting.styles import style_of, styles
 from utils.checks import UserError
 

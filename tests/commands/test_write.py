@@ -14,7 +14,7 @@ from model.generation.sampling_options import Sampling
 from tests.commands.networks import ROOT, names, network, of_colour, save, use, write
 from utils.alphabet import Alphabet
 from utils.checks import UserError
-from utils.page.page import INK
+from utils.page.layers import INK
 from utils.plots import PRIMER
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from handwriting.hand import Hand
+from handwriting.hands import Hand
 from model import load
 from tests.commands.networks import save
 from utils.ink import from_strokes

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from handwriting import flat_file
-from handwriting.options import PrimerFile
+from handwriting.page_options import PrimerFile
 from handwriting.primers import load_primer, told_of
 from handwriting.styles import styles
 from model import load

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from handwriting import PageOptions, load_report, rewrite, save_report, write_page
-from handwriting.hand import Hand, write_lines
+from handwriting.hands import Hand, write_lines
 from handwriting.legibility import read_back
+from handwriting.proofreading import write_words
 from model import Writer
 from model.generation.sampling_options import Sampling
 from tests.moody import moody
@@ -45,7 +46,7 @@ def test_each_try_of_a_word_has_the_latent_of_the_hand(writer):
         writer.told.clear()
         own = sampling if latent == 0 else Sampling(extras=MOOD, max_steps=40, latent_seed=latent)
         hand = Hand(writer, (WAVE, "abc"), reader, own, tries=3)
-        hand.write_words(["ab ba", "cab"], [5, 6])
+        write_words(hand, ["ab ba", "cab"], [5, 6])
         assert len(writer.told) > 3 and seeds(writer) == {latent}  # it was measured, too
 
 

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from handwriting.layout import Word
+from handwriting.hand_shape import HandShape
+from handwriting.line_faults import CROSSED, MISSING, NO_RING, SHAPE, UNENDED
 from handwriting.proofreading import (
-    Proofread,
+    CheckedWord,
     check_shapes,
     confirmed,
     judged,
@@ -17,8 +18,7 @@ from handwriting.proofreading import (
     proofread,
     spellings,
 )
-from handwriting.shapes import CROSSED, MISSING, NO_RING, SHAPE, UNENDED
-from handwriting.words import HandShape
+from handwriting.written_word import WrittenWord
 from model import Line
 from utils.alphabet import Alphabet
 from utils.ink import from_strokes
@@ -32,13 +32,13 @@ def word(text, *marks):
     t = np.linspace(0, 1, 20 * len(text))
     wave = np.stack([len(text) * t, -0.5 + 0.5 * np.sin(6 * len(text) * t)], 1)
     strokes = (wave, *(np.array(mark, dtype=float) for mark in marks))
-    return Word(strokes, float(len(text)), 1.0, text)
+    return WrittenWord(strokes, float(len(text)), 1.0, text)
 
 
 def one(text, *wrong, tries=1, marks=()):
     """A word with so many errors, and so much doubt; or with a fault."""
     errors, doubt, faults = (*wrong, *(0, 0.0, ())[len(wrong) :])
-    return Proofread((word(text, *marks),), text, tries, "", errors, doubt, faults)
+    return CheckedWord((word(text, *marks),), text, tries, "", errors, doubt, faults)
 
 
 def line(text, ended=True, width=1.0, height=0.0):
@@ -136,7 +136,7 @@ def test_what_is_read_as_it_should_be(text, hypothesis, doubt, errors, right):
 )
 def test_what_a_person_is_told(hypothesis, doubt, faults, reason):
     errors = int(hypothesis == "cut")
-    assert Proofread((), "cat", 1, hypothesis, errors, doubt, faults).reason == reason
+    assert CheckedWord((), "cat", 1, hypothesis, errors, doubt, faults).reason == reason
 
 
 @pytest.mark.parametrize(("read", "reason"), [("forēt", ""), ("foret", "read as 'foret'")])
@@ -174,7 +174,7 @@ def test_words_are_read_one_by_one_in_the_x_height_of_the_line():
         asked.append(([round(float(ink[:, 0].sum()), 3) for ink in inks], texts, height))
         return [("ab", 0.0), ("cx", 0.3)]
 
-    faulty = Proofread((word("zz"),), "zz y", faults=(MISSING,))
+    faulty = CheckedWord((word("zz"),), "zz y", faults=(MISSING,))
     ring = one("cd", 0, 0.0, (NO_RING,))
     found = proofread(SimpleNamespace(proofread=read), [one("ab"), faulty, ring])
     assert asked == [([2.0, 2.0], [["ab"], ["cd"]], 1.0)]

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from handwriting import PageOptions, Paper, load_report, rewrite, save_report, write_page
-from handwriting.layout import Word
-from handwriting.page import Page
-from handwriting.rewriting import exchanged, extent, target
+from handwriting.rewriting import exchanged, target
+from handwriting.written_word import WrittenWord, extent
 from model import load
 from tests.commands.networks import save
 from utils.checks import UserError
-from utils.page.page import Row, RowWord
+from utils.page.layers import PlacedWord, Row
+from utils.page.page import Page
 
 ROW, COLUMNS, RAISED = ((10, 10), (24, 10), (38, 10)), ((10, 10), (40, 10)), ((10, 10), (20, 3))
 
@@ -38,8 +38,9 @@ ROW, COLUMNS, RAISED = ((10, 10), (24, 10), (38, 10)), ((10, 10), (40, 10)), ((1
 def test_a_word_takes_the_place_of_another(spans, number, widths, edge, expected):
     """The usual gap is 4 mm."""
     strokes = tuple(np.array([[left, 50.0], [left + width, 48.0]]) for left, width in spans)
-    words = tuple(RowWord("ab", 1, joined=spans is RAISED and not k) for k in range(len(spans)))
-    tried = [Word((np.array([[0.0, -1.0], [width, -2.0]]),), width, 0.0, "ab") for width in widths]
+    words = tuple(PlacedWord("ab", 1, joined=spans is RAISED and not k) for k in range(len(spans)))
+    lines = (np.array([[0.0, -1.0], [width, -2.0]]) for width in widths)
+    tried = [WrittenWord((line,), line[1, 0], 0.0, "ab") for line in lines]
     row = Row(strokes, words=words, baseline=50.0)
     new = exchanged(row, number, tried, 4.0, edge)
     if expected is None:
@@ -94,13 +95,18 @@ def test_doubtful_words_stay_unless_a_better_one_is_written(networks_and_pages):
     assert {place[:2] for place in pages.doubtful} == {(1, 1), (1, 2)}
     tried = rewrite(pages, None, writer, device="cpu")
     assert points(tried) == points(pages) and tried.doubts == pages.doubts
-    assert any("stays as it was: of 12 none that fits" in note for note in tried.notes)
+    assert any("stays as it was: of 12 none that fits" in note for note in tried.remarks)
     assert tried[0].rows[0].words[0].rewritten == 1  # so that the next time others are tried
 
 
 def test_words_are_counted_between_blanks():
     """One of them is raised, and one stroke runs through two."""
-    words = (RowWord("10", 1, joined=True), RowWord("²", 1), RowWord("a b", 1), RowWord("c", 1))
+    words = (
+        PlacedWord("10", 1, joined=True),
+        PlacedWord("²", 1),
+        PlacedWord("a b", 1),
+        PlacedWord("c", 1),
+    )
     pages = [Page(9.0, 9.0, (Row((), "10² a b c", words=words),))]
     assert [target(pages, (1, 1, number)).word for number in (1, 2, 3, 4)] == [0, 2, 2, 3]
     for place in ((2, 1, 1), (1, 2, 1), (1, 1, 5), (0, 1, 1)):

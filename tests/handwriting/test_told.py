@@ -9,7 +9,7 @@ import torch
 
 from base.pretrained import pretrained
 from handwriting import PageOptions, Paper, PrimerFile, styles
-from handwriting.hands import Hands
+from handwriting.page_hands import Hands
 from handwriting.primers import told_of
 from handwriting.styles import network_of, write_style
 from model import load

@@ -7,7 +7,7 @@ import pytest
 from utils import plots
 from utils.fonts import drawable
 from utils.ink import from_strokes
-from utils.page.page import INK
+from utils.page.layers import INK
 
 
 def wave(letters=8, height=10.0, points=25):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from handwriting import flat_file, hand, marks, options, proofreading, words
+from handwriting import flat_file, hands, page_options, proofreading, repairs, word_cutting
 from model.generation import hand_encoder, mixture, sampling, stepper, stopping, writing
 from model.recognition import encoder, hand_descriptor, ink_features
 from tests.web.conftest import ROOT
@@ -22,16 +22,16 @@ HOMES = {
     },
     "ink": {
         **{name: getattr(hand_measures, name) for name in ("FLAT", "LEAST_WIDTH", "MAX_LEAN")},
-        "TALL": words.TALL,
+        "TALL": word_cutting.TALL,
     },
     "line": {
-        "TRIES": options.PageOptions.tries,
-        "TRY_SEED_STRIDE": hand.TRY_SEED_STRIDE,
+        "TRIES": page_options.PageOptions.tries,
+        "TRY_SEED_STRIDE": hands.TRY_SEED_STRIDE,
         "SEEDS": writing.SEEDS,
         "MIN_STEPS": sampling.MIN_STEPS,
         "STEPS_PER_CHARACTER": sampling.STEPS_PER_CHARACTER,
-        "LINE_PRIOR": words.LINE_PRIOR,
-        "TURN_PRIOR": words.TURN_PRIOR,
+        "LINE_PRIOR": word_cutting.LINE_PRIOR,
+        "TURN_PRIOR": word_cutting.TURN_PRIOR,
     },
     "flat_file": {
         name: getattr(flat_file, name)
@@ -39,7 +39,7 @@ HOMES = {
     },
     "networks": {
         **{name: getattr(hand_encoder, name) for name in ("FEW", "SURE", "SPAN")},
-        "SHARES": list(hand_encoder.SHARES),
+        "SHARES": list(hand_encoder.FRACTIONS),
         "FRAMES": hand_descriptor.FRAMES,
         "PERIOD": stepper.PERIOD,
         "BLOCK": sampling.BLOCK,
@@ -48,7 +48,7 @@ HOMES = {
         "STRIDE": encoder.STRIDE,
     },
     "repairs": {
-        name: getattr(marks, name)
+        name: getattr(repairs, name)
         for name in ("SHARE", "POINTS", "BAR_TILT", "LEAST_BAR", "WAIST", "DOWN")
     },
     "stopping": {"REST": stopping.REST, "LONGEST_FINISH": stopping.LONGEST_FINISH},

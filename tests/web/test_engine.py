@@ -10,10 +10,10 @@ import torch
 from rapidfuzz.distance import Levenshtein
 
 from data_loader import EmbeddedDataset, read_ink
-from handwriting import flat_file, words
-from handwriting.marks import with_corners
-from handwriting.plain_text import fit, replacements
+from handwriting import flat_file, word_cutting
 from handwriting.primers import told_of
+from handwriting.repairs import LetterStrokes, with_corners
+from handwriting.source_text import fit, replacements
 from handwriting.styles import write_style
 from model import load, sample
 from model.generation import hand_encoder
@@ -243,21 +243,26 @@ def test_a_5_has_the_corner_that_python_gives_it():
         ink = DIGIT @ random.normal(np.eye(2), 0.2) + random.normal(0, 0.4, DIGIT.shape)
         parts = [[ink], [ink[3:], ink[3::-1]], [ink, np.add(ink[:3], (9, 0))]][number % 3]
         numbers = [random.choice([1, 2], len(part), p=[0.8, 0.2]) for part in parts]
-        cases.append((parts, numbers, "254", random.normal(0, 0.2)))
+        cases.append((LetterStrokes("254", parts, numbers), random.normal(0, 0.2)))
     answers = engine(
         "corners",
         cases=[
-            [[part.tolist() for part in parts], [of.tolist() for of in numbers], text, lean]
-            for parts, numbers, text, lean in cases
+            [
+                [np.asarray(part).tolist() for part in letters.strokes],
+                [of.tolist() for of in letters.characters],
+                letters.text,
+                lean,
+            ]
+            for letters, lean in cases
         ],
     )
     drawn = 0
     for case, answer in zip(cases, answers, strict=True):
-        expected, _ = with_corners(*case)
+        letters, expected = case[0], with_corners(*case).strokes
         assert len(answer) == len(expected)
         for part, own in zip(answer, expected, strict=True):
             np.testing.assert_allclose(part, own, atol=1e-9)
-        drawn += len(expected[0]) != len(case[0][0]) or len(expected) != len(case[0])
+        drawn += [*map(len, expected)] != [*map(len, letters.strokes)]
     assert 10 < drawn < 40
 
 
@@ -293,7 +298,7 @@ def test_lean_and_baseline_are_those_that_python_measures():
     answers = engine("measures", cases=plain)
     for (parts, text), (lean, base) in zip(cases, answers, strict=True):
         np.testing.assert_allclose(lean, slant(from_strokes(parts)), atol=1e-3)
-        np.testing.assert_allclose(base, words._base([parts], text), atol=1e-2)
+        np.testing.assert_allclose(base, word_cutting.baseline_of_words([parts], text), atol=1e-2)
 
 
 @pytest.mark.parametrize("alphabet", ["".join(map(chr, range(32, 127))), "aeé½’ 12/"])

@@ -19,7 +19,7 @@ from data_loader.synthetic.cutting import CutLine, measured
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.everyday import characters, everyday
 from data_loader.synthetic.paths import side_by_side, to_ink
-from handwriting.hand import write_lines
+from handwriting.hands import write_lines
 from handwriting.primers import described
 from model.generation.hand_encoder import told
 from model.generation.sampling_options import Primer, Sampling

@@ -1,6 +1,6 @@
 """Export of ink to InkML (W3C Ink Markup Language, Recommendation of 2011)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from xml.sax.saxutils import escape, quoteattr
 
@@ -9,12 +9,12 @@ import numpy as np
 from utils.checks import DataError
 from utils.files import XML_FORBIDDEN, write_text
 from utils.ink import check_ink, strokes
-from utils.page.page import PERIOD, Sheet, check_sheet
+from utils.page.layers import PERIOD, Row
 
 NAMESPACE = "http://www.w3.org/2003/InkML"
 
-LIFT, AIR = 0.08, 200.0
-"""Seconds to lift the pen and set it down, and millimetres a second in between (assumed)."""
+LIFT = 0.08  # seconds to lift the pen and set it down (assumed)
+AIR = 200.0  # millimetres a second of the pen in the air (assumed)
 
 
 def to_inkml(ink: np.ndarray, text: str = "") -> str:
@@ -71,22 +71,23 @@ def write_inkml(path: str | PathLike[str], ink: np.ndarray, text: str = "") -> N
     write_text(path, to_inkml(ink, text))
 
 
-def page_to_inkml(page: Sheet) -> str:
-    """Return a page as InkML: positions in mm, rounded to 0.001, and times in ms from the start.
+def page_to_inkml(size: tuple[float, float], rows: Sequence[Row]) -> str:
+    """Return rows on a page of that width and height as InkML: positions in mm, rounded to 0.001,
+    and times in ms from the start.
 
     Each row is a traceGroup with its text as truth and its pen as a brush; a row without strokes
-    is left out. The sheet is the active area of the source of the ink.
+    is left out. The page is the active area of the source of the ink.
 
     Raises:
-        UserError: if ink leaves the sheet, or a text contains a character that XML forbids.
+        DataError: if a text contains a character that XML forbids.
     """
-    check_sheet(page)
-    rows = [row for row in page.rows if row.strokes]
+    rows = [row for row in rows if row.strokes]
+    width, height = map(_shown, size)
     pens = dict.fromkeys(row.pen for row in rows)
     brushes = {pen: f"pen{number}" for number, pen in enumerate(pens, 1)}
     channels = [f'<channel name="{axis}" type="decimal" units="mm"/>' for axis in "XY"]
     channels.append('<channel name="T" type="decimal" units="ms" respectTo="#start"/>')
-    sheet = f'width="{_shown(page.width)}" height="{_shown(page.height)}" units="mm"'
+    area = f'width="{width}" height="{height}" units="mm"'
     lines = ["  <definitions>", '    <timestamp xml:id="start" time="0"/>']
     for pen, name in brushes.items():
         lines += [
@@ -100,7 +101,7 @@ def page_to_inkml(page: Sheet) -> str:
         '  <context xml:id="page">',
         '    <inkSource xml:id="paper">',
         f"      <traceFormat>{''.join(channels)}</traceFormat>",
-        f"      <activeArea {sheet}/>",
+        f"      <activeArea {area}/>",
         "    </inkSource>",
         "  </context>",
     ]

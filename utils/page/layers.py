@@ -1,19 +1,87 @@
-"""What is drawn on a page, pen by pen, whatever the format: layers of smooth curves in mm."""
+"""What stands on a page, in millimetres: rows of words, drawn pen by pen as smooth curves.
 
+Positions are millimetres from the top left corner of the page, x to the right, y downwards.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from utils.ink import bezier
-from utils.page.page import DECIMALS, Pen, Row, Sheet, check_sheet
+
+INK = "#1b2a4e"  # colour of ink (assumed, by eye)
+PEN_WIDTH = 0.12
+"""Width of the pen's line in x-heights, where nothing else is asked for (assumed, by eye)."""
+PERIOD = 0.018  # seconds from one point of the ink to the next (the mean of IAM-OnDB's recordings)
+DECIMALS = 3  # of positions in millimetres: a thousandth, where a plotter steps by ten
+DOT_LENGTH = 0.2
+"""Millimetres of the short stroke that a dot is drawn as: plotting programs drop strokes of no
+length (vpype does). Assumed; half the width of a usual pen."""
+
+
+@dataclass(frozen=True)
+class Pen:
+    """A pen: the width of its line in millimetres, and its colour as `#rrggbb`."""
+
+    width: float = 0.4
+    colour: str = INK
+
 
 RULING = Pen(0.15, "#b3c0d8")
 """What the printed lines of the paper, and dots beside them, are drawn with (assumed, by eye)."""
 DOTTED = Pen(0.3, RULING.colour)
 """What the dots of paper without lines are drawn with (assumed, by eye)."""
-DOT_LENGTH = 0.2
-"""Millimetres of the short stroke that a dot is drawn as: plotting programs drop strokes of no
-length (vpype does). Assumed; half the width of a usual pen."""
+
+
+@dataclass(frozen=True)
+class PlacedWord:
+    """A word of a row.
+
+    Attributes:
+        text: of the word; with blanks where one stroke runs through several.
+        strokes: how many of the row's strokes are of the word.
+        doubt: why the word may not be what the text says; empty if it is.
+        joined: whether the next word follows without a blank.
+        rewritten: how often the word was exchanged.
+    """
+
+    text: str
+    strokes: int
+    doubt: str = ""
+    joined: bool = False
+    rewritten: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of writing on a page.
+
+    Attributes:
+        strokes: positions `(n, 2)` float64, n at least 1, in the order of writing; a stroke of one
+            point is a dot. Points follow each other by `PERIOD`.
+        text: what the row says.
+        pen: what the row is written with.
+        words: that the strokes are of, in order; none where they are not known.
+        line: number of the line of the text, from 0.
+        size: the x-height; 0 where it is not known.
+        baseline: how far down the row stands; 0 where that is not known.
+    """
+
+    strokes: tuple[np.ndarray, ...]
+    text: str = ""
+    pen: Pen = Pen()
+    words: tuple[PlacedWord, ...] = ()
+    line: int = 0
+    size: float = 0.0
+    baseline: float = 0.0
+
+    def numbered(self) -> Iterator[tuple[int, PlacedWord]]:
+        """Yield the words, each with its number among those between blanks, from 1."""
+        number = 1
+        for word in self.words:
+            yield number, word
+            number += word.text.count(" ") + (not word.joined)
 
 
 @dataclass(frozen=True)
@@ -22,9 +90,9 @@ class Layer:
 
     Attributes:
         label: the layer's number, as plotters read it, and what is on it.
-        pen: what it is drawn with.
+        pen: what the layer is drawn with.
         rows: the lines of writing, or the printed ruling as one row.
-        printed: whether it is the printed ruling.
+        printed: whether the layer is the printed ruling.
     """
 
     label: str
@@ -38,27 +106,6 @@ class Layer:
         return [stroke for row in self.rows for stroke in row.strokes]
 
 
-def layers(page: Sheet) -> list[Layer]:
-    """Return the layers of a page: the printed ruling, then one for each pen, as first used.
-
-    Pens that differ neither in width nor in colour are one. A layer without a stroke is left out.
-
-    Raises:
-        UserError: if ink leaves the sheet.
-    """
-    check_sheet(page)
-    found = []
-    if len(page.rules) or len(page.dots):
-        pen = RULING if len(page.rules) else DOTTED
-        row = Row((*page.rules, *np.reshape(page.dots, (-1, 1, 2))), "ruling", pen)
-        found.append(Layer("1 ruling", pen, [row], printed=True))
-    rows = [row for row in page.rows if row.strokes]
-    for pen in dict.fromkeys(row.pen for row in rows):
-        label = f"{len(found) + 1} pen {pen.width:g} mm {pen.colour}"
-        found.append(Layer(label, pen, [row for row in rows if row.pen == pen]))
-    return found
-
-
 def curves(points: np.ndarray) -> np.ndarray:
     """Return the smooth curve of a stroke `(n, 2)` as cubic segments `(segments, 4, 2)`.
 
@@ -67,7 +114,13 @@ def curves(points: np.ndarray) -> np.ndarray:
     straight down as most are written.
     """
     points = np.round(points, DECIMALS)
-    found = bezier(points)
-    if len(found):
-        return found
+    segments = bezier(points)
+    if len(segments):
+        return segments
     return bezier(points[0] + [[0.0, -DOT_LENGTH / 2], [0.0, DOT_LENGTH / 2]])
+
+
+def decimal(value: float) -> str:
+    """Return a number in plain digits with at most `DECIMALS`."""
+    shown = f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
+    return "0" if shown == "-0" else shown

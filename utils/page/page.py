@@ -1,92 +1,35 @@
-"""A page of handwriting: where its strokes lie on the paper, in millimetres; as JSON.
+"""A page of handwriting: where its strokes lie on the paper, in millimetres, and how it is saved.
 
-Positions are millimetres from the top left corner of the sheet, x to the right, y downwards. Every
-format is made of a `Sheet`; none changes what is on it.
+Every format is made of a `Page`; none changes what is on it.
 """
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from utils.checks import UserError, short
+from utils.files import write_text
 from utils.ink import bounds, strokes, x_height
+from utils.page.inkml import page_to_inkml
+from utils.page.layers import DECIMALS, DOTTED, PEN_WIDTH, PERIOD, RULING, Layer, Pen, Row
+from utils.page.pdf import PdfPage, pdf_page, write_pdf
+from utils.page.svg import to_svg
 
-INK = "#1b2a4e"
-"""Colour of ink (assumed, by eye)."""
-PEN_WIDTH = 0.12
-"""Width of the pen's line in x-heights, where nothing else is asked for (assumed, by eye)."""
-LETTER = 3.0
-"""X-height in millimetres of a line that is a page of its own (assumed, by eye)."""
-PERIOD = 0.018
-"""Seconds from one point of the ink to the next (the mean of IAM-OnDB's recordings)."""
-SLACK = 0.01
-"""Millimetres that ink may lie outside of the sheet, for rounding."""
-DECIMALS = 3
-"""Of positions in millimetres: a thousandth, where a plotter steps by ten."""
+LETTER = 3.0  # X-height in millimetres of a line that is a page of its own (assumed, by eye)
+SLACK = 0.01  # millimetres that ink may lie outside of the page, for rounding
+KINDS = (".svg", ".pdf", ".png", ".inkml", ".json")
+"""Suffixes of the formats."""
+DPI = 300  # default pixels per inch of a PNG, as printers have
 
 
-@dataclass(frozen=True)
-class Pen:
-    """A pen: the width of its line in millimetres, and its colour as `#rrggbb`."""
-
-    width: float = 0.4
-    colour: str = INK
-
-
-@dataclass(frozen=True)
-class RowWord:
-    """A word of a row.
-
-    Attributes:
-        text: of it; with blanks where one stroke runs through several.
-        strokes: how many of the row's are of it.
-        doubt: why it may not be what the text says; empty if it is.
-        joined: whether the next word follows without a blank.
-        rewritten: how often it was exchanged.
-    """
-
-    text: str
-    strokes: int
-    doubt: str = ""
-    joined: bool = False
-    rewritten: int = 0
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of writing on a page.
-
-    Attributes:
-        strokes: positions `(n, 2)` float64, n at least 1, in the order of writing; a stroke of one
-            point is a dot. Points follow each other by `PERIOD`.
-        text: what it says.
-        pen: what it is written with.
-        words: that its strokes are of, in order; none where they are not known.
-        line: of the text that it is of, from 0.
-        size, baseline: its x-height, and how far down it stands; 0 where they are not known.
-    """
-
-    strokes: tuple[np.ndarray, ...]
-    text: str = ""
-    pen: Pen = Pen()
-    words: tuple[RowWord, ...] = ()
-    line: int = 0
-    size: float = 0.0
-    baseline: float = 0.0
-
-    def numbered(self) -> Iterator[tuple[int, RowWord]]:
-        """Yield the words, each with its number among those between blanks, from 1."""
-        number = 1
-        for word in self.words:
-            yield number, word
-            number += word.text.count(" ") + (not word.joined)
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A sheet of paper and what is on it.
+@dataclass(frozen=True, repr=False)
+class Page:
+    """A sheet of paper and what is on it: saves itself, and shows itself in a notebook.
 
     Attributes:
         width, height: of the sheet, in millimetres.
@@ -101,21 +44,97 @@ class Sheet:
     rules: np.ndarray = field(default_factory=lambda: np.empty((0, 2, 2)))
     dots: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
 
+    def __repr__(self) -> str:
+        return f"Page({self.width:g} x {self.height:g} mm, {short(self.text)})"
 
-def check_sheet(page: Sheet) -> None:
-    """Raise a UserError if ink leaves the sheet: plotting programs drop it without a word (vpype
-    does)."""
-    for number, row in enumerate(page.rows, 1):
-        points = np.concatenate([np.zeros((1, 2)), *row.strokes])
-        outside = np.maximum(-points, points - (page.width, page.height)).max()
-        if outside > SLACK:
-            raise UserError(
-                f"row {number}, {short(row.text)}: its ink leaves the sheet by {outside:.1f} mm; "
-                "larger margins, a larger sheet or smaller writing is needed"
-            )
+    @property
+    def text(self) -> str:
+        """What the page says, a line a row."""
+        return "\n".join(row.text for row in self.rows)
+
+    def check(self) -> None:
+        """Raise a UserError if ink leaves the page: plotting programs drop such ink without a word
+        (vpype does)."""
+        for number, row in enumerate(self.rows, 1):
+            points = np.concatenate([np.zeros((1, 2)), *row.strokes])
+            outside = np.maximum(-points, points - (self.width, self.height)).max()
+            if outside > SLACK:
+                raise UserError(
+                    f"row {number}, {short(row.text)}: its ink leaves the sheet by "
+                    f"{outside:.1f} mm; larger margins, a larger sheet or smaller writing is needed"
+                )
+
+    def layers(self) -> list[Layer]:
+        """Return the layers of the page: the printed ruling, then one for each pen, as first used.
+
+        Pens that differ neither in width nor in colour are one. A layer without a stroke is left
+        out.
+
+        Raises:
+            UserError: if ink leaves the page.
+        """
+        self.check()
+        layers = []
+        if len(self.rules) or len(self.dots):
+            pen = RULING if len(self.rules) else DOTTED
+            printed = Row((*self.rules, *np.reshape(self.dots, (-1, 1, 2))), "ruling", pen)
+            layers.append(Layer("1 ruling", pen, [printed], printed=True))
+        rows = [row for row in self.rows if row.strokes]
+        for pen in dict.fromkeys(row.pen for row in rows):
+            label = f"{len(layers) + 1} pen {pen.width:g} mm {pen.colour}"
+            layers.append(Layer(label, pen, [row for row in rows if row.pen == pen]))
+        return layers
+
+    def to_svg(self, title: str = "", *, description: str = "") -> str:
+        """Return the page as SVG; see `utils.page.svg.to_svg`."""
+        return to_svg((self.width, self.height), self.layers(), title, description=description)
+
+    def to_inkml(self) -> str:
+        """Return the page as InkML; see `page_to_inkml`."""
+        self.check()
+        return page_to_inkml((self.width, self.height), self.rows)
+
+    def to_pdf_page(self) -> PdfPage:
+        """Return the page for a PDF; raise a UserError if ink leaves the page."""
+        return pdf_page((self.width, self.height), self.layers(), self.rows)
+
+    def figure(self) -> Any:
+        """Return the page as a figure of matplotlib, in its size."""
+        from utils.plots import page_figure  # slow to import
+
+        return page_figure((self.width, self.height), self.layers())
+
+    def to_json(self) -> str:
+        """Return the page as JSON on one line, for whoever wants its points and nothing else.
+
+        `{"format": "page of handwriting", "version": 1, "width", "height", "rules", "dots", "rows":
+        [{"text", "pen": {"width", "colour"}, "period", "strokes": [[[x, y], ...], ...], "doubts":
+        [...]}, ...]}`: lengths in millimetres, positions rounded to 0.001 mm, in seconds the period
+        from one point to the next.
+        """
+        rows = [
+            {
+                "strokes": row.strokes,
+                "text": row.text,
+                "pen": vars(row.pen),
+                "doubts": [f"{word.text}: {word.doubt}" for word in row.words if word.doubt],
+                "period": PERIOD,
+            }
+            for row in self.rows
+        ]
+        values = {"format": "page of handwriting", "version": 1, **vars(self), "rows": rows}
+        text = json.dumps(values, ensure_ascii=False, default=_rounded, separators=(",", ":"))
+        return text + "\n"
+
+    def save(self, path: str | os.PathLike[str], *, dpi: int = DPI) -> None:
+        """Save the page as .svg, .pdf, .png, .inkml or .json; see `save_pages`."""
+        save_pages([self], path, dpi=dpi)
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
 
 
-def page_of_line(ink: np.ndarray) -> Sheet:
+def page_of_line(ink: np.ndarray) -> Page:
     """Return a line of ink `(points, 3)` as a page of its own, twice its x-height larger at each
     side.
 
@@ -127,37 +146,43 @@ def page_of_line(ink: np.ndarray) -> Sheet:
     shift = margin - left, margin - top
     moved = tuple(scale * stroke + shift for stroke in strokes(ink))
     size = right - left + 2 * margin, bottom - top + 2 * margin
-    return Sheet(*size, (Row(moved, pen=Pen(PEN_WIDTH * LETTER)),))
+    return Page(*size, (Row(moved, pen=Pen(PEN_WIDTH * LETTER)),))
 
 
-def to_json(page: Sheet) -> str:
-    """Return a page as JSON on one line, for whoever wants its points and nothing else.
+def save_pages(
+    pages: Sequence[Page], path: str | os.PathLike[str], *, dpi: int = DPI
+) -> list[Path]:
+    """Save pages, in one PDF or, of another format, in numbered files, and return the files.
 
-    `{"format": "page of handwriting", "version": 1, "width", "height", "rules", "dots", "rows":
-    [{"text", "pen": {"width", "colour"}, "period", "strokes": [[[x, y], ...], ...], "doubts":
-    [...]}, ...]}`: lengths in millimetres, positions rounded to 0.001 mm, in seconds the period
-    from one point to the next.
+    Args:
+        pages: what is saved.
+        path: whose suffix is one of `KINDS`; of several files the number follows the name.
+        dpi: pixels per inch of a PNG.
+
+    Raises:
+        UserError: if the name has another suffix, or ink leaves a page.
+        OSError: if a file cannot be written.
     """
-    rows = [
-        {
-            "strokes": row.strokes,
-            "text": row.text,
-            "pen": vars(row.pen),
-            "doubts": [f"{word.text}: {word.doubt}" for word in row.words if word.doubt],
-            "period": PERIOD,
-        }
-        for row in page.rows
-    ]
-    values = {"format": "page of handwriting", "version": 1, **vars(page), "rows": rows}
-    text = json.dumps(values, ensure_ascii=False, default=_rounded, separators=(",", ":"))
-    return text + "\n"
+    path = Path(path)
+    kind = path.suffix.lower()
+    if kind not in KINDS:
+        raise UserError(f"{path}: a page is saved as {', '.join(KINDS)}")
+    if kind == ".pdf":
+        write_pdf(path, (page.to_pdf_page() for page in pages), path.stem)
+        return [path]
+    names = [f"{path.stem}-{count}{path.suffix}" for count in range(1, len(pages) + 1)]
+    files = [path.with_name(name) for name in names] if len(pages) > 1 else [path]
+    for file, page in zip(files, pages, strict=True):
+        if kind == ".png":
+            from utils.plots import write_png  # slow to import
+
+            write_png(file, page.figure(), dpi)
+        elif kind == ".svg":
+            write_text(file, page.to_svg(path.stem))
+        else:
+            write_text(file, page.to_json() if kind == ".json" else page.to_inkml())
+    return files
 
 
 def _rounded(points: np.ndarray) -> list[object]:
     return (np.round(points, DECIMALS) + 0.0).tolist()  # no -0
-
-
-def decimal(value: float) -> str:
-    """Return a number in plain digits with at most `DECIMALS`."""
-    shown = f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
-    return "0" if shown == "-0" else shown

@@ -14,29 +14,28 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 
 from utils.files import XML_FORBIDDEN, atomic_write
-from utils.page.layers import curves, layers
-from utils.page.page import Pen, Row, Sheet, decimal
+from utils.page.layers import Layer, Pen, Row, curves, decimal
 
-POINT = 72 / 25.4
-"""Points, the unit of PDF, in a millimetre."""
+POINT = 72 / 25.4  # points, the unit of PDF, in a millimetre
 TEXT_SIZE = 1.4
 """Size of a row's text in heights of its words, so that viewers see one line (measured: pdftotext
 gives the words of a page in order)."""
-MIN_BLANK = 0.1
-"""Width of the narrowest blank in sizes of the text (assumed)."""
+MIN_BLANK = 0.1  # width of the narrowest blank in sizes of the text (assumed)
 MAX_BLANK = 0.9
 """Width of the widest blank in sizes of the text; a word before a wider gap is longer than its ink
 (measured: poppler takes what is further apart for columns)."""
-GLYPH_WIDTH = 0.5
-"""In sizes of the text: by it poppler guesses the size of fonts such as this one."""
-EM = 1000
-"""Units of the font in the size of a text, as usual."""
+GLYPH_WIDTH = 0.5  # in sizes of the text: by it poppler guesses the size of fonts such as this one
+EM = 1000  # units of the font in the size of a text, as usual
 GLYPH_BOX = (0, -200, 500, 800)
 """Left, bottom, right and top of the glyph in these units, by which viewers mark what is selected
 (assumed)."""
-CODES = 255
-"""Characters of a font, whose codes are bytes from 1."""
-_CATALOG, _PAGES, _RESOURCES, _INFO, _GLYPH = range(1, 6)  # The numbers of objects.
+CODES = 255  # characters of a font, whose codes are bytes from 1
+# The numbers of objects.
+_CATALOG = 1
+_PAGES = 2
+_RESOURCES = 3
+_INFO = 4
+_GLYPH = 5
 
 Drawn: TypeAlias = Sequence[tuple[Pen, Sequence[np.ndarray]]]
 
@@ -46,7 +45,7 @@ class BoxedWord:
     """A word of a row with the box of its ink in millimetres, y downwards.
 
     Attributes:
-        text: of it.
+        text: of the word.
         left, top, right, bottom: of its ink.
         joined: whether the next word follows without a blank.
     """
@@ -79,15 +78,11 @@ class PdfPage:
     filled: Sequence[np.ndarray] = ()
 
 
-def pdf_page(sheet: Sheet) -> PdfPage:
-    """Return a sheet for a PDF.
-
-    Raises:
-        UserError: if ink leaves the sheet.
-    """
-    drawn = [(layer.pen, list(map(curves, layer.strokes))) for layer in layers(sheet)]
-    rows = [boxed_words(row) for row in sheet.rows if row.strokes and row.text]
-    return PdfPage(sheet.width, sheet.height, drawn, rows)
+def pdf_page(size: tuple[float, float], layers: Sequence[Layer], rows: Sequence[Row]) -> PdfPage:
+    """Return a page of that width and height for a PDF: what is drawn, and rows with their text."""
+    drawn = [(layer.pen, list(map(curves, layer.strokes))) for layer in layers]
+    words = [boxed_words(row) for row in rows if row.strokes and row.text]
+    return PdfPage(*size, drawn, words)
 
 
 def boxed_words(row: Row) -> list[BoxedWord]:

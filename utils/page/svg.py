@@ -1,15 +1,17 @@
 """SVG: pages in millimetres, for browsers and pen plotters."""
 
+from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
 from utils.files import XML_FORBIDDEN
-from utils.page.layers import curves, layers
-from utils.page.page import Row, Sheet, decimal
+from utils.page.layers import Layer, Row, curves, decimal
 
 
-def to_svg(page: Sheet, title: str = "", *, description: str = "") -> str:
+def to_svg(
+    size: tuple[float, float], layers: Sequence[Layer], title: str = "", *, description: str = ""
+) -> str:
     """Return the text of an SVG of a page, in millimetres.
 
     Every pen is a layer (of Inkscape, by which the programs of the AxiDraw and vpype know them as
@@ -18,13 +20,11 @@ def to_svg(page: Sheet, title: str = "", *, description: str = "") -> str:
     The first path of a row names its text, by which `read_ink` finds the rows again.
 
     Args:
-        page: what to write.
+        size: width and height of the page.
+        layers: what is drawn, in order.
         title, description: any text; none if empty.
-
-    Raises:
-        UserError: if ink leaves the sheet.
     """
-    width, height = decimal(page.width), decimal(page.height)
+    width, height = map(decimal, size)
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         '<svg xmlns="http://www.w3.org/2000/svg" '
@@ -35,7 +35,7 @@ def to_svg(page: Sheet, title: str = "", *, description: str = "") -> str:
         lines.append(f"<title>{_escaped(title)}</title>")
     if description:
         lines.append(f"<desc>{_escaped(description)}</desc>")
-    for layer in layers(page):
+    for layer in layers:
         look = (
             f'fill="none" stroke="{layer.pen.colour}" stroke-width="{decimal(layer.pen.width)}" '
             'stroke-linecap="round" stroke-linejoin="round"'

@@ -6,8 +6,8 @@ import pytest
 from data_loader.sources.ink_files import read_ink
 from utils.checks import DataError
 from utils.ink import from_strokes
-from utils.page.page import Pen, Row, Sheet
-from utils.page.svg import to_svg
+from utils.page.layers import Pen, Row
+from utils.page.page import Page
 
 WAVE = np.stack([np.linspace(10, 40, 30), 20 + 3 * np.sin(np.arange(30))], axis=1)
 ROWS = (
@@ -15,12 +15,12 @@ ROWS = (
     Row((WAVE + np.array([0, 10]),), "in red", Pen(0.7, "#aa0000")),
     Row((WAVE + np.array([0, 20]), WAVE[:1] + np.array([0, 25])), ""),
 )
-PAGE = Sheet(100.0, 60.0, ROWS, np.array([[[0.0, 8], [100, 8]], [[0, 16], [100, 16]]]))
+PAGE = Page(100.0, 60.0, ROWS, np.array([[[0.0, 8], [100, 8]], [[0, 16], [100, 16]]]))
 
 
 def test_the_rows_of_a_page_are_read_from_its_svg(tmp_path):
     """Those of another pen in their place; a dot is a short line."""
-    (tmp_path / "a.svg").write_text(to_svg(PAGE, "a"), encoding="utf-8")
+    (tmp_path / "a.svg").write_text(PAGE.to_svg("a"), encoding="utf-8")
     found = read_ink(tmp_path / "a.svg")
     names = [(f"a.svg:000{n}", row.text) for n, row in enumerate(ROWS)]
     assert [(one.name, one.text) for one in found] == names

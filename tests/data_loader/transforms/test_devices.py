@@ -1,14 +1,7 @@
 import numpy as np
 import pytest
 
-from data_loader import (
-    Crowd,
-    DelayMarks,
-    EmbeddedDataset,
-    HandwritingDataLoader,
-    OtherDevice,
-    Pen,
-)
+from data_loader import Crowd, DelayMarks, EmbeddedDataset, HandwritingDataLoader, OtherDevice, Pen
 from model import CTCNetwork, PictureNetwork
 from tests.data_loader.transforms.applied import applied
 from utils.alphabet import Alphabet

@@ -1,12 +1,11 @@
 """Writing many lines, and long ones in parts."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
-from handwriting.words import words
+from handwriting.repairs import LetterStrokes
+from handwriting.word_cutting import cut_words
 from model import Line, SynthesisNetwork, sample
 from model.generation.sampling_options import Sampling
 from model.generation.writing import (
@@ -84,7 +83,8 @@ def test_parts_continue_one_hand(network, primer):
     peaks = second.peaks[second.primed - 1 :] - len(hand[1])
     part = line.peaks[starts[0] - 1 : starts[1] - 1]
     np.testing.assert_array_equal(part, len(said) + 3 + np.maximum(peaks, 0))
-    assert [word.text for word in words(replace(line, title=text))] == text.split()
+    words, _ = cut_words(LetterStrokes.of(line), text)
+    assert words == text.split()
 
 
 def test_a_primer_whose_text_is_part_of_the_text_is_no_hand_of_its_own(network):

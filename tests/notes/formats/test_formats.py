@@ -28,8 +28,8 @@ from tests.notes.note_files import (
     xopp,
 )
 from utils.checks import DataError
-from utils.page.page import Row, Sheet, to_json
-from utils.page.svg import to_svg
+from utils.page.layers import Row
+from utils.page.page import Page
 
 BLUE, YELLOW, RED, BLACK = "#3333cc", "#ffff00", "#ff0000", "#000000"
 WRITTEN = [("pen", BLUE, points) for points in PEN] + [("highlighter", YELLOW, MARKER)]
@@ -190,12 +190,7 @@ def test_ink_of_a_tablet_keeps_to_the_line_that_it_was_written_at(tmp_path):
     pytest.importorskip("rmscene", reason="rmscene is not installed")
     from rmscene import CrdtId, CrdtSequenceItem, LwwValue
     from rmscene.scene_items import Group
-    from rmscene.scene_stream import (
-        SceneGroupItemBlock,
-        SceneInfo,
-        SceneTreeBlock,
-        TreeNodeBlock,
-    )
+    from rmscene.scene_stream import SceneGroupItemBlock, SceneInfo, SceneTreeBlock, TreeNodeBlock
 
     def group(number, is_visible, **anchor):
         own, none = CrdtId(0, number), CrdtId(0, 0)
@@ -221,7 +216,7 @@ def test_ink_of_a_tablet_keeps_to_the_line_that_it_was_written_at(tmp_path):
 
 # What `read` takes.
 
-PAGE = Sheet(100.0, 60.0, (Row((np.array([[10.0, 10], [20, 15], [30, 10]]),), "v"),))
+PAGE = Page(100.0, 60.0, (Row((np.array([[10.0, 10], [20, 15], [30, 10]]),), "v"),))
 
 
 @pytest.mark.parametrize(
@@ -231,8 +226,8 @@ PAGE = Sheet(100.0, 60.0, (Row((np.array([[10.0, 10], [20, 15], [30, 10]]),), "v
         (ink_formats.unipen(["1", "2", "3"]), 3),
         (ink_formats.own([("a", ink_formats.STROKES)] * 2), 2),
         (ink_formats.inkml(), 1),
-        (to_json(PAGE).encode(), 0.5),
-        (to_svg(PAGE).encode(), 0.5),
+        (PAGE.to_json().encode(), 0.5),
+        (PAGE.to_svg().encode(), 0.5),
     ],
 )
 def test_each_line_that_read_takes_is_a_row_of_a_page(tmp_path, content, size):
@@ -309,10 +304,7 @@ BOMBS = {
         "a.svg",
         lambda: svg(f'<path stroke="red" d="M0 0{"C9 99 -99 -9 5 5" * 100_000}"/>'),
     ),
-    "contexts": (
-        "a.inkml",
-        lambda: inkml('<trace contextRef="#pressure">1 2 3</trace>' * 50_000),
-    ),
+    "contexts": ("a.inkml", lambda: inkml('<trace contextRef="#pressure">1 2 3</trace>' * 50_000)),
     "brackets": ("a.excalidraw", lambda: excalidraw(*[[[]]] * 300_000)),
     "pages": ("a.xopp", lambda: xopp("", "", 100_000)),
 }

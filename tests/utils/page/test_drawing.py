@@ -4,19 +4,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.page.page import Pen, Row, Sheet
-from utils.plots import page_figure, write_png
+from utils.page.layers import Pen, Row
+from utils.page.page import Page
+from utils.plots import write_png
 
 LINE = np.array([[20.0, 30], [30, 38], [45, 50]])
 DOT = np.array([[60.0, 40]])
 
 
 def page(width=210.0, height=297.0, **changes):
-    return Sheet(width, height, (Row((LINE, DOT), pen=Pen(0.5, "#aa0000")),), **changes)
+    return Page(width, height, (Row((LINE, DOT), pen=Pen(0.5, "#aa0000")),), **changes)
 
 
 def test_a_png_shows_ink_where_it_is(tmp_path):
-    write_png(tmp_path / "page.png", page_figure(page(127, 101.6)), 200)
+    write_png(tmp_path / "page.png", page(127, 101.6).figure(), 200)
     with Image.open(tmp_path / "page.png") as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)
     assert pixels.shape == (800, 1000, 3)

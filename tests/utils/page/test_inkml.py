@@ -9,8 +9,9 @@ from data_loader.sources.inkml import parse
 from utils.checks import DataError
 from utils.files import write_text
 from utils.ink import from_strokes
-from utils.page.inkml import AIR, LIFT, page_to_inkml, to_inkml
-from utils.page.page import PERIOD, Pen, Row, Sheet
+from utils.page.inkml import AIR, LIFT, to_inkml
+from utils.page.layers import PERIOD, Pen, Row
+from utils.page.page import Page
 
 ID = "{http://www.w3.org/XML/1998/namespace}id"
 SPACE = "{http://www.w3.org/2003/InkML}"
@@ -48,7 +49,7 @@ def misplaced(text):
 def test_every_element_stands_where_the_schema_allows_it():
     stroke = np.array([[10.0, 10.0], [12.0, 15.0]])
     rows = (Row((stroke,), text="a"), Row((stroke + 9,), text="b", pen=Pen(0.7, "#c0562f")))
-    assert misplaced(page_to_inkml(Sheet(210, 297, rows))) == []
+    assert misplaced(Page(210, 297, rows).to_inkml()) == []
     assert misplaced(to_inkml(np.array(INK), "a")) == []
 
 
@@ -65,7 +66,7 @@ def row(*strokes, **options):
 
 FIRST = row([[10, 10], [12, 15], [14, 10]], [[13, 8]], text="A & b")
 SECOND = row([[10, 20], [10.1234, 25]], text="  c<d", pen=Pen(0.7, "#c0562f"))
-PAGE = Sheet(210, 297.5, (FIRST, Row((), text="not there"), SECOND))
+PAGE = Page(210, 297.5, (FIRST, Row((), text="not there"), SECOND))
 
 
 def read(text):
@@ -99,7 +100,7 @@ def read(text):
 
 
 def test_the_standard_finds_sheet_units_texts_pens_and_points():
-    size, units, groups = read(page_to_inkml(PAGE))
+    size, units, groups = read(PAGE.to_inkml())
     assert size == (210, 297.5) and units == {"X": "mm", "Y": "mm", "T": "ms"}
     (said, pen, traces), (other, red, [last]) = groups
     assert (said, pen) == ("A & b", (0.4, "#1b2a4e"))
@@ -110,7 +111,7 @@ def test_the_standard_finds_sheet_units_texts_pens_and_points():
 
 
 def test_times_are_the_period_within_a_stroke_and_the_way_between_two():
-    _, _, [(_, _, [body, dot]), (_, _, [last])] = read(page_to_inkml(PAGE))
+    _, _, [(_, _, [body, dot]), (_, _, [last])] = read(PAGE.to_inkml())
     np.testing.assert_allclose(body[:, 2], [0, 18, 36])
     # From 14, 10 to 13, 8 are 5^0.5 mm, from 13, 8 to 10, 20 are 153^0.5 mm.
     lifted = 36 + 1000 * (LIFT + 5**0.5 / AIR)
@@ -125,7 +126,7 @@ def test_the_projects_reader_finds_the_rows_and_their_texts(tmp_path):
         row(*(generator.uniform(0, 200, (n, 2)) for n in (30, 1, 12)), text=text)
         for text in ("first line", "", "third &  line", "4", "5")
     ]
-    write_text(tmp_path / "page.inkml", page_to_inkml(Sheet(210, 297, tuple(rows))))
+    write_text(tmp_path / "page.inkml", Page(210, 297, tuple(rows)).to_inkml())
     found = parse(tmp_path / "page.inkml").samples
     assert [sample.text for sample in found] == ["first line", "third &  line", "4", "5"]
     for sample, given in zip(found, (rows[0], *rows[2:]), strict=True):
@@ -134,4 +135,4 @@ def test_the_projects_reader_finds_the_rows_and_their_texts(tmp_path):
 
 
 def test_an_empty_page_has_no_traces():
-    assert read(page_to_inkml(Sheet(210, 297))) == (None, None, [])
+    assert read(Page(210, 297).to_inkml()) == (None, None, [])

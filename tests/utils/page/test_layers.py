@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from utils.page.layers import DOT_LENGTH, curves, layers
-from utils.page.page import Pen, Row, Sheet
+from utils.page.layers import DOT_LENGTH, Pen, Row, curves
+from utils.page.page import Page
 
 LINE = np.array([[10.0, 20.0], [30.0, 20.0]])
 DOT = np.array([[15.0, 15.0]])
@@ -13,8 +13,8 @@ RED = Pen(0.7, "#aa0000")
 
 def test_each_pen_is_a_layer_and_the_ruling_the_first():
     rows = (Row((LINE,)), Row((LINE, DOT), pen=RED), Row(()), Row((DOT,), pen=Pen()))
-    page = Sheet(210, 297, rows, rules=np.array([[[20, 30], [190, 30]]]), dots=np.array([[5, 5]]))
-    ruling, blue, red = layers(page)
+    page = Page(210, 297, rows, rules=np.array([[[20, 30], [190, 30]]]), dots=np.array([[5, 5]]))
+    ruling, blue, red = page.layers()
     assert [ruling.label[0], blue.label, red.label] == [
         "1",
         "2 pen 0.4 mm #1b2a4e",
@@ -24,7 +24,7 @@ def test_each_pen_is_a_layer_and_the_ruling_the_first():
     assert [stroke.tolist() for stroke in ruling.strokes] == [[[20, 30], [190, 30]], [[5, 5]]]
     assert [stroke is LINE for stroke in blue.strokes] == [True, False]
     assert blue.rows == [rows[0], rows[3]] and red.rows == [rows[1]]
-    assert layers(Sheet(210, 297)) == []
+    assert Page(210, 297).layers() == []
 
 
 def test_a_dot_is_a_short_stroke_around_its_place():

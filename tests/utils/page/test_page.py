@@ -7,15 +7,16 @@ import pytest
 
 from data_loader.sources.ink_files import read_ink
 from utils.checks import UserError
-from utils.page.page import Pen, Row, RowWord, Sheet, check_sheet, to_json
+from utils.page.layers import Pen, PlacedWord, Row
+from utils.page.page import Page
 
 ROWS = (
     Row((np.array([[1.23456, 2], [3, -0.0001]]), np.array([[5.0, 6.0]])), 'é "q"', Pen(0.7, "#ff")),
-    Row((np.array([[10.0, 40.0], [11.0, 41.0]]),), "c", words=(RowWord("c", 1, "d"),)),
+    Row((np.array([[10.0, 40.0], [11.0, 41.0]]),), "c", words=(PlacedWord("c", 1, "d"),)),
     Row(()),
 )
 RULES = np.array([[[0, 8], [210, 8]], [[0, 16], [210, 16.00049]]])
-PAGE = Sheet(210, 297.5, ROWS, RULES, np.array([[4.0, 4.0]]))
+PAGE = Page(210, 297.5, ROWS, RULES, np.array([[4.0, 4.0]]))
 USUAL = {"pen": {"width": 0.4, "colour": "#1b2a4e"}, "period": 0.018}
 VALUES = {
     "format": "page of handwriting",
@@ -39,7 +40,7 @@ VALUES = {
 
 
 def test_a_page_as_json_is_plain_rounded_and_read_row_by_row(tmp_path):
-    text = to_json(PAGE)
+    text = PAGE.to_json()
     assert json.loads(text) == VALUES
     assert "-0" not in text and text.count("\n") == 1 and "é" in text
     (tmp_path / "page.json").write_text(text, encoding="utf-8")
@@ -56,5 +57,5 @@ def test_ink_that_leaves_the_sheet_is_refused(place, distance):
     rows = (Row((line,), "in"), Row((line, np.array([place])), "out"))
     message = rf"row 2, 'out': its ink leaves the sheet by {distance} mm; larger margins"
     with pytest.raises(UserError, match=message):
-        check_sheet(Sheet(100, 60, rows))
-    check_sheet(Sheet(100, 60, rows[:1]))
+        Page(100, 60, rows).check()
+    Page(100, 60, rows[:1]).check()

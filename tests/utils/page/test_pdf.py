@@ -7,8 +7,9 @@ import pytest
 from pypdf import PdfReader
 
 from utils.checks import UserError
-from utils.page.page import Pen, Row, RowWord, Sheet
-from utils.page.pdf import BoxedWord, PdfPage, pdf_page, write_pdf
+from utils.page.layers import Pen, PlacedWord, Row
+from utils.page.page import Page
+from utils.page.pdf import BoxedWord, PdfPage, write_pdf
 
 POINT = 25.4 / 72
 """Millimetres."""
@@ -17,7 +18,7 @@ DOT = np.array([[60.0, 40]])
 
 
 def page(width=210.0, height=297.0, **changes):
-    return Sheet(width, height, (Row((LINE, DOT), pen=Pen(0.5, "#aa0000")),), **changes)
+    return Page(width, height, (Row((LINE, DOT), pen=Pen(0.5, "#aa0000")),), **changes)
 
 
 def saved(path, *pages, title=""):
@@ -31,7 +32,9 @@ def operations(pdf_page):
 
 def test_a_pdf_has_the_pages_in_their_sizes_as_curves(tmp_path):
     pages = [page(rules=np.array([[[10, 60], [100, 60.0]]])), page(100, 80.5)]
-    reader = saved(tmp_path / "a.pdf", *map(pdf_page, pages), title="Brief über Ω")
+    reader = saved(
+        tmp_path / "a.pdf", *(page.to_pdf_page() for page in pages), title="Brief über Ω"
+    )
     sizes = [float(side) * POINT for one in reader.pages for side in one.mediabox[2:]]
     assert sizes == pytest.approx([210, 297, 100, 80.5], abs=0.001)
     assert reader.metadata.title == "Brief über Ω" and "/CreationDate" not in reader.metadata
@@ -48,14 +51,16 @@ def test_a_pdf_has_the_pages_in_their_sizes_as_curves(tmp_path):
 
 
 def test_the_same_pages_are_the_same_bytes(tmp_path):
-    readers = [saved(tmp_path / name, pdf_page(page()), title="title\x00") for name in ("a", "b")]
+    readers = [
+        saved(tmp_path / name, page().to_pdf_page(), title="title\x00") for name in ("a", "b")
+    ]
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert readers[0].metadata.title == "title?"
 
 
 def test_ink_beyond_the_sheet_is_refused():
     with pytest.raises(UserError, match="its ink leaves the sheet"):
-        pdf_page(page(50, 40))
+        page(50, 40).to_pdf_page()
 
 
 def written(pdf_page):
@@ -122,10 +127,10 @@ def test_any_number_of_characters_is_found(tmp_path):
 
 
 def test_a_row_is_searched_by_its_words_or_as_a_whole(tmp_path):
-    words = (RowWord("10", 1, joined=True), RowWord("-", 0), RowWord("a b", 1))
+    words = (PlacedWord("10", 1, joined=True), PlacedWord("-", 0), PlacedWord("a b", 1))
     strokes = (LINE, LINE + np.array([40.0, 0]))
     below = Row((LINE + np.array([0.0, 40]),), "all of it")
     rows = (Row(strokes, "10a b", words=words), below, Row(()))
-    found = written(saved(tmp_path / "a.pdf", pdf_page(Sheet(210, 297, rows))).pages[0])
+    found = written(saved(tmp_path / "a.pdf", Page(210, 297, rows).to_pdf_page()).pages[0])
     assert [text for text, *_ in found] == ["10", "a b", "all of it"]
     assert [math.floor(left) for _, left, *_ in found] == [20, 60, 20]

@@ -8,8 +8,8 @@ import pytest
 
 from tests.utils.test_plots import wave
 from utils.ink import bezier, bounds
-from utils.page.page import LETTER, PEN_WIDTH, Pen, Row, Sheet, page_of_line
-from utils.page.svg import to_svg
+from utils.page.layers import PEN_WIDTH, Pen, Row
+from utils.page.page import LETTER, Page, page_of_line
 
 vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")
 vpype_cli = pytest.importorskip("vpype_cli")
@@ -34,7 +34,7 @@ def scribble(seed=3, count=40):
         ]
         rows.append(Row(tuple(strokes), pen=RED if y == 80 else Pen()))
     rules = np.array([[[20, y], [190, y]] for y in (40.0, 60, 80, 100)])
-    return Sheet(210, 297, tuple(rows), rules)
+    return Page(210, 297, tuple(rows), rules)
 
 
 def plotted(path):
@@ -43,8 +43,8 @@ def plotted(path):
     return document.layers, tuple(side * MM for side in document.page_size)
 
 
-def write_svg(path, *arguments, **options):
-    path.write_text(to_svg(*arguments, **options), encoding="utf-8")
+def write_svg(path, page, *title, **options):
+    path.write_text(page.to_svg(*title, **options), encoding="utf-8")
 
 
 def check_ends(found, page):
@@ -103,7 +103,7 @@ def test_a_line_is_a_page_of_a_natural_size(tmp_path, size):
 
 def test_strokes_are_smooth_curves_through_their_points():
     points = np.array([[10, 10], [20, 30], [50, 35], [55, 10]], dtype=float)
-    (path,) = ElementTree.fromstring(to_svg(Sheet(99, 99, (Row((points,)),)))).iter(f"{SVG}path")
+    (path,) = ElementTree.fromstring(Page(99, 99, (Row((points,)),)).to_svg()).iter(f"{SVG}path")
     curve = [float(number) for number in path.get("d").split("C")[2].split()]
     np.testing.assert_allclose(curve, bezier(points)[1, 1:].reshape(-1), atol=0.001)
 

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from handwriting.calibration import Calibration
-from handwriting.hand import OWN_TEXT, OWN_TRIES, TRY_SEED_STRIDE, own_hand
+from handwriting.hand_shape import Calibration
+from handwriting.hands import TRY_SEED_STRIDE
+from handwriting.page_hands import OWN_TEXT, OWN_TRIES, own_hand
+from handwriting.proofreading import write_words
 from model import Line
 from model.generation.sampling_options import Sampling
 from utils.alphabet import Alphabet
@@ -42,7 +44,7 @@ def test_words_that_are_misread_are_written_again_without_the_others(hand):
     one.writer = SimpleNamespace(
         write_lines=lambda texts, seeds, *_, **__: calls.append((texts, seeds)) or written(texts)
     )
-    first, second = one.write_words(["one two ten", "one"], [7, 8])
+    first, second = write_words(one, ["one two ten", "one"], [7, 8])
     again = [7 + TRY_SEED_STRIDE, 7 + 2 * TRY_SEED_STRIDE]
     tried = [(["two ten"], again[:1]), (["two"], again[1:])]
     assert calls == [(["one two ten", "one"], [7, 8]), *tried]
@@ -54,7 +56,7 @@ def test_words_that_are_misread_are_written_again_without_the_others(hand):
 
 def test_a_hand_is_measured_once_and_what_is_left_is_scaled_behind_the_primer(hand, monkeypatch):
     found, measured = Calibration((1.01, 1.0), (1.2, 0.9)), []
-    monkeypatch.setattr("handwriting.hand.calibrated", lambda *how: measured.append(how) or found)
+    monkeypatch.setattr("handwriting.hands.calibrated", lambda *how: measured.append(how) or found)
     one = hand()
     lines = [*one.write_lines(["ab"], [5]), *one.write_lines(["ab"], [5])]
     replace(one, slant=3.0).write_lines(["ab"], [5])

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 
 from handwriting import PageOptions, Paper, write_page
-from handwriting.setting import columns, kind_of
-from handwriting.worksheet import APART, DOT, DRAWN, drawn, lightened
+from handwriting.paragraphs import (
+    FILL,
+    MIN_DOT_GAP,
+    TRACE_DOT,
+    columns,
+    fill_word,
+    kind_of,
+    lightened,
+)
 from utils.checks import UserError
 
 
@@ -16,12 +23,12 @@ def rows_of(writer, text, **options):
 
 
 def test_what_is_drawn_is_as_wide_as_its_signs():
-    (line,) = drawn("_" * 10, 0.5, 99.0).strokes
+    (line,) = fill_word("_" * 10, 0.5, 99.0).strokes
     assert line[:, 0] == pytest.approx([0.25, 4.75]) and np.ptp(line[:, 1]) == 0.0
-    dotted = drawn("." * 10, 0.5, 99.0).strokes
+    dotted = fill_word("." * 10, 0.5, 99.0).strokes
     assert {len(dot) for dot in dotted} == {1} and len(dotted) == 10  # at most half an x-height
-    assert drawn("_" * 10, 0.5, 3.0).width == 3.0
-    assert [bool(DRAWN.fullmatch(one)) for one in ("___", "....", "__", "...")] == [1, 1, 0, 0]
+    assert fill_word("_" * 10, 0.5, 3.0).width == 3.0
+    assert [bool(FILL.fullmatch(one)) for one in ("___", "....", "__", "...")] == [1, 1, 0, 0]
     assert lightened("#000000") == "#b2b2b2"
 
 
@@ -72,8 +79,8 @@ def test_letters_are_drawn_to_be_gone_over(writer):
     assert dots.words[0].strokes == len(dotted)
     points, size = np.concatenate(dotted), dots.size
     apart = np.hypot(*(points[:, None] - points).T) + 99.0 * np.eye(len(points))
-    assert apart.min() >= APART * size - 1e-6 and apart.min(0).max() < 0.3 * size
-    assert dots.pen.width == round(DOT * size, 2) < APART * size  # they stay apart
+    assert apart.min() >= MIN_DOT_GAP * size - 1e-6 and apart.min(0).max() < 0.3 * size
+    assert dots.pen.width == round(TRACE_DOT * size, 2) < MIN_DOT_GAP * size  # they stay apart
     ink = np.concatenate(solid.strokes)
     assert (points.min(0), points.max(0) - points.min(0))[1] == pytest.approx(np.ptp(ink, 0), abs=1)
     assert (solid.pen.colour, light.pen.colour) == ("#000000", "#b2b2b2")

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from handwriting.marks import (
+from handwriting.repairs import (
+    LetterStrokes,
+    repair_signs,
     with_bars,
-    with_clear_signs,
     with_corners,
     with_dots,
     with_visible_dot,
@@ -47,16 +48,36 @@ def test_the_dot_of_an_i_is_above_it(dot, lean, expected):
     peaks = [at(0, strokes[0]), at(1, strokes[1])]
     if dot is not None:
         strokes, peaks = [*strokes, np.array([dot])], [*peaks, np.array([2])]
-    found, of = with_dots(strokes, peaks, "in", 1.0, lean)
-    dots = [k for k, part in enumerate(found) if len(part) == 1 and of[k][0] == 0]
-    np.testing.assert_allclose(np.concatenate([found[k] for k in dots]), [expected])
+    letters = with_dots(LetterStrokes("in", strokes, peaks), 1.0, lean)
+    dots = [part for part, of in letters.pairs() if len(part) == 1 and of[0] == 0]
+    np.testing.assert_allclose(np.concatenate(dots), [expected])
+
+
+@pytest.mark.parametrize(
+    ("text", "stem", "behind", "above", "is_taken"),
+    [
+        ("illumed in", 1.0, 7, 1.3, True),  # behind its word
+        ("illumed in", 1.0, 9, 1.3, False),  # in the next word
+        ("illumed in", 1.0, 7, 1.9, False),
+        ("jammed", 3.0, 6, 1.3, True),
+    ],
+)
+def test_dots_may_be_made_late_high_and_above_long_letters(text, stem, behind, above, is_taken):
+    strokes = [down(0.0, stem), np.array([(0.1, -stem - above)])]
+    letters = LetterStrokes(text, strokes, [at(0, strokes[0]), at(behind, strokes[1])])
+    letters = with_dots(letters, 1.0, 0.0)
+    dots = [part for part, of in letters.pairs() if len(part) == 1 and of[0] == 0]
+    expected = strokes[1] if is_taken else [(0.0, -stem - 0.6)]
+    np.testing.assert_allclose(np.concatenate(dots), expected)
 
 
 def test_a_dot_is_not_taken_from_the_sign_that_it_is():
     """The window is at the apostrophe when it is written."""
     strokes = [down(0.0, 1.0), across(0.5, y=-1.5), down(1.0, 1.0)]
-    found, _ = with_dots(strokes, [at(n, one) for n, one in enumerate(strokes)], "i's", 1.0, 0.0)
-    assert [part[0].tolist() for part in found if len(part) == 1] == [[0.0, -1.6], [0.5, -1.5]]
+    letters = LetterStrokes("i's", strokes, [at(n, one) for n, one in enumerate(strokes)])
+    found = with_dots(letters, 1.0, 0.0)
+    dots = [part[0].tolist() for part in found.strokes if len(part) == 1]
+    assert dots == [[0.0, -1.6], [0.5, -1.5]]
 
 
 @pytest.mark.parametrize(
@@ -84,9 +105,10 @@ def test_a_dot_is_not_taken_from_the_sign_that_it_is():
 )
 def test_the_bar_of_a_t_reaches_to_both_sides_of_it(bar, expected):
     strokes = [down(0.0, 1.6), bar]
-    found, of = with_bars(strokes, [at(0, one) for one in strokes], "t", 1.0, 1.0)
-    assert [*map(len, found)] == [*map(len, of)]
-    for part, right in zip(found[1:], expected, strict=True):
+    letters = LetterStrokes("t", strokes, [at(0, one) for one in strokes])
+    found = with_bars(letters, 1.0, 1.0)
+    assert [*map(len, found.strokes)] == [*map(len, found.characters)]
+    for part, right in zip(found.strokes[1:], expected, strict=True):
         np.testing.assert_allclose(part, right, atol=0.02)
 
 
@@ -94,8 +116,8 @@ def test_the_stem_of_a_t_is_not_that_of_the_letter_before():
     """The window is at the `t` a little before the pen is, and leaves it before."""
     strokes = [down(0.0, 1.0), down(1.0, 1.6)]
     peaks = [np.repeat([0, 1], [5, 6]), np.repeat([1, 2], [8, 3])]
-    found, _ = with_bars(strokes, peaks, "nto", 1.0, 1.0)
-    np.testing.assert_allclose(found[2], across(*np.linspace(0.75, 1.25, 8)), atol=0.02)
+    found = with_bars(LetterStrokes("nto", strokes, peaks), 1.0, 1.0)
+    np.testing.assert_allclose(found.strokes[2], across(*np.linspace(0.75, 1.25, 8)), atol=0.02)
 
 
 S = np.array([(8, 1), (6, 0), (3, 0), (1, 1), (1, 3), (3, 4.5), (6, 5), (8, 7), (4, 10), (0, 9)])
@@ -119,17 +141,18 @@ QUOTE = np.array([(3, 0), (2, 2.0)])
 def test_a_5_has_a_corner(strokes, lean, tip, corner, waist):
     """The height of its ink is 10; bar and stem are of four points each."""
     peaks = [at(1 + n, stroke) for n, stroke in enumerate(strokes)]
-    found, of = with_corners(strokes, peaks, '45"', lean)
+    found = with_corners(LetterStrokes('45"', strokes, peaks), lean)
     ways = np.linspace(tip, corner, 4), np.linspace(corner, waist, 4)[1:]
-    np.testing.assert_allclose(found[0], np.concatenate([*ways, S[5:]]))
-    assert of[0].tolist() == [1] * len(found[0])
-    assert found[1:] == [stroke for stroke in strokes if stroke is FAR or stroke is QUOTE]
+    np.testing.assert_allclose(found.strokes[0], np.concatenate([*ways, S[5:]]))
+    assert found.characters[0].tolist() == [1] * len(found.strokes[0])
+    assert found.strokes[1:] == [stroke for stroke in strokes if stroke is FAR or stroke is QUOTE]
 
 
 def test_what_is_begun_below_or_belongs_to_another_letter_gets_no_corner():
     first, joined = at(1, S), np.repeat([0, 1], [4, 6])
-    assert with_corners([S[::-1]], [first], "45", 0.0)[0][0].tolist() == S[::-1].tolist()
-    assert with_corners([S], [joined], "45", 0.0)[0] == [S]
+    for stroke, characters in ((S[::-1], first), (S, joined)):
+        (found,) = with_corners(LetterStrokes("45", [stroke], [characters]), 0.0).strokes
+        assert found is stroke
 
 
 @pytest.mark.parametrize(
@@ -146,9 +169,10 @@ def test_what_is_begun_below_or_belongs_to_another_letter_gets_no_corner():
 def test_a_touch_of_the_pen_is_no_ink_where_no_dot_is(text, stem, touch, kept):
     strokes = [down(0.0, 1.0), np.full((2, 2), 0.4)]
     peaks = [at(stem, strokes[0]), at(touch, strokes[1])]
-    found, of = without_touches(strokes, peaks, text, 1.0)
-    assert [*map(len, found)] == [*map(len, of)] == [11, *[2] * kept]
-    assert without_touches(strokes[1:], peaks[1:], text, 1.0) == (strokes[1:], peaks[1:])
+    found = without_touches(LetterStrokes(text, strokes, peaks), 1.0)
+    assert [*map(len, found.strokes)] == [*map(len, found.characters)] == [11, *[2] * kept]
+    touch_alone = LetterStrokes(text, strokes[1:], peaks[1:])
+    assert without_touches(touch_alone, 1.0) == touch_alone
 
 
 def test_a_dot_can_be_seen():
@@ -160,7 +184,7 @@ def test_a_dot_can_be_seen():
 @pytest.mark.parametrize(("height", "expected"), [(0.3, 0.6), (0.7, 0.7)])
 def test_a_comma_is_longer_than_a_full_stop(height, expected):
     letter, comma = np.array([(0, -1.0), (0, 0.0)]), np.array([(0.5, -0.1), (0.4, height - 0.1)])
-    found = with_clear_signs([comma, letter], "l,")
+    found = repair_signs([comma, letter], "l,")
     assert_array_equal(found[1], letter)
     assert np.ptp(found[0], axis=0) == pytest.approx([0.1 * expected / height, expected])
 
@@ -171,10 +195,10 @@ def test_nothing_touches_a_point_within_a_word(text):
     one = np.array([(0, 0.0), (0, -1.5)])
     point, right = np.array([(0, -0.1), (0, 0.0)]), np.array([1, 0])
     crowded = [seven, point + right * 0.3, one + right * 0.4, one + right * 1.4]
-    found = with_clear_signs(crowded, text)
+    found = repair_signs(crowded, text)
     assert [stroke[-1, 0] for stroke in found] == pytest.approx([0.2, 0.5, 0.8, 1.8])
     foot = np.array([(0, 0.0), (1.0, 0.0)])  # Of a pound sign.
     assert_array_equal(
-        np.concatenate(with_clear_signs([foot, one], "7.1")), np.concatenate([foot, one])
+        np.concatenate(repair_signs([foot, one], "7.1")), np.concatenate([foot, one])
     )
-    assert np.concatenate(with_clear_signs(found, "7.11")) == pytest.approx(np.concatenate(found))
+    assert np.concatenate(repair_signs(found, "7.11")) == pytest.approx(np.concatenate(found))

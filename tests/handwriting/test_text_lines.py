@@ -6,17 +6,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from handwriting.hand import Hand
-from handwriting.layout import Word, break_rows
-from handwriting.passages import Passage, fit_line, write_passages
-from handwriting.proofreading import Proofread
+from handwriting.layout import break_rows
+from handwriting.proofreading import CheckedWord
+from handwriting.text_lines import Passage, fit_line, write_passages
+from handwriting.written_word import WrittenWord
 from model import Writer
 from model.generation.sampling_options import Sampling
 
 
 def test_a_word_wider_than_a_row_is_made_narrower_and_named_if_that_is_much(hand):
     wave = np.array([[0.0, -1.0], [10.0, 0.0]])
-    line = [Proofread((Word((wave,), 10.0, 1.0, "word"),), "word")]
+    line = [CheckedWord((WrittenWord((wave,), 10.0, 1.0, "word"),), "word")]
     one = hand(reader=SimpleNamespace(), sampling=Sampling(0.0))
     for room, width, doubt in ((12.0, 10.0, ""), (9.0, 9.0, ""), (5.0, 5.0, "too long for a row")):
         (word,) = fit_line(Passage(one, "word", room), line)
@@ -36,7 +36,7 @@ def test_paragraphs_come_in_their_order_whatever_is_written_together(hand, monke
     passages = [Passage(one, text) for text in ("ab ba", "", "  b  ", "aa " * 30)]
     found = list(write_passages(passages, 3))
     assert len(found) == 4 and found[1] == ([], [])
-    monkeypatch.setattr("handwriting.passages.BATCH_SIZE", 1)
+    monkeypatch.setattr("handwriting.text_lines.BATCH_SIZE", 1)
     again = list(write_passages(passages, 3))
     assert all(same(one, other) for (one, _), (other, _) in zip(found, again, strict=True))
 
@@ -65,10 +65,10 @@ def test_what_is_raised_is_small_and_stands_close(hand, monkeypatch):
     square = np.array([[0.0, -1.0], [1.0, 0.0]])
 
     def written(_, texts, seeds):
-        words = [[Word((square,), 1.0, 2.0, one) for one in text.split()] for text in texts]
-        return [[Proofread((one,), one.text) for one in line] for line in words]
+        words = [[WrittenWord((square,), 1.0, 2.0, one) for one in text.split()] for text in texts]
+        return [[CheckedWord((one,), one.text) for one in line] for line in words]
 
-    monkeypatch.setattr(Hand, "write_words", written)
+    monkeypatch.setattr("handwriting.text_lines.write_words", written)
     ((words, _),) = write_passages([Passage(hand(), "15 m², 10⁶ x")])
     assert [word.text for word in words] == ["15", "m", "²", ",", "10", "⁶", "x"]
     assert [word.gap for word in words] == [2.0, 0.0, 0.0, 2.0, 0.0, 2.0, 2.0]

@@ -8,8 +8,8 @@ import pytest
 
 from base.pretrained import pretrained
 from handwriting import PageOptions, Paper, write_page
-from handwriting.hands import Hands
-from handwriting.page import looks_of, warnings, width_of
+from handwriting.page_hands import Hands
+from handwriting.pages import looks_of, warnings, width_of
 from model import load
 from tests.commands.networks import save, use
 from utils.alphabet import Alphabet
@@ -64,7 +64,7 @@ def test_the_command_and_python_write_the_same_page(writer, tmp_path):
     write_page(text, writer, replace(options, seed=4), device="cpu").save(tmp_path / "c.json")
     assert (tmp_path / "c.json").read_text() != (tmp_path / "b.json").read_text()
     assert pages.doubts and all(one.startswith("page 1, row ") for one in pages.doubts)
-    assert any(one.startswith("CTCNetwork of ") for one in pages.notes)
+    assert any(one.startswith("CTCNetwork of ") for one in pages.remarks)
     assert {one.tries for one in pages.proofread} == {2}
 
 

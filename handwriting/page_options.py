@@ -9,23 +9,29 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from handwriting.layout import Align
 from handwriting.paper import Paper
-from handwriting.setting import HEIGHT, Look
-from handwriting.styles import shares_of
-from handwriting.worksheet import Trace
+from handwriting.styles import fractions_of
 from utils.checks import UserError, number
-from utils.page.page import Pen
+from utils.page.layers import Pen
 
-OWN, USUAL = "own", "usual"
-"""Styles that are no file: a hand of the network's own, another with each seed; the one beside a
-network that learned a hand, the usual one of a pretrained network, else the network's own."""
+OWN = "own"  # the style that is a hand of the network's own, another with each seed
+USUAL = "usual"
+"""The style beside a network that learned a hand, the usual one of a pretrained network, else
+`OWN`."""
 
 PROOFREADERS = "proofreader, or open_reader where the writer is free for any use"
 """What `usual_proofreader` returns, for help."""
 SECOND = "eye"
 """The pretrained network that is asked about what the proofreader reads: of pictures, and free for
 any use."""
+HEIGHT = 2.2  # default x-height in mm (assumed: some 60 characters stand in a line of A4)
+LINE_HEIGHT = 3.9
+"""Default height of a line in x-heights, where rows do not touch (assumed: 8.5 mm at 2.2 mm)."""
+
+Align = Literal["left", "right", "centred", "justified"]
+"""How rows lie between the margins."""
+Trace = Literal["light", "dotted"]
+"""How letters are drawn that somebody goes over with a pen."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +42,8 @@ class PrimerFile:
         path: the file: a style, or any format that is read.
         text: of the ink; None for the one in the file.
         number: which sample of the file, from 0.
-        scale: from its units to those of the network's data; "auto" compares it with lines that the
-            network writes.
+        scale: from the file's units to the units of the network's data; "auto" compares the ink
+            with lines that the network writes.
     """
 
     path: Path
@@ -47,11 +53,34 @@ class PrimerFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Look:
+    """How a line of the text is written and looks on paper: what front matter may change.
+
+    Attributes:
+        style, bias, slant: of the hand; see `PageOptions`.
+        size: x-height.
+        colour, pen: of the ink, and its width; None in proportion to the size.
+        align, indent: between the margins, and of a paragraph's first row.
+        trace: see `PageOptions`.
+    """
+
+    style: str | Path | None = None
+    bias: float | None = None
+    slant: float | None = None
+    size: float
+    colour: str
+    pen: float | None
+    align: Align
+    indent: float
+    trace: Trace | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PageOptions:
     """How a text becomes pages. Lengths in millimetres.
 
     Attributes:
-        paper: that it is written on; see `Paper.of`.
+        paper: that the text is written on; see `Paper.of`.
         style: the name of a style, its file, `OWN` or `USUAL`.
         primer: ink that is continued instead.
         bias, pen_sharpness: see `Sampling`; None for the usual ones.
@@ -67,8 +96,8 @@ class PageOptions:
             for neither.
         fit: the sheets that the text is to fill at the largest size, from half of `size`; a short
             text whose size is not given becomes as wide as the sheet.
-        proofread: whether every word is read back, and written again if it is misread.
-        reader: the network that does so; None for the one that is as free as the writer.
+        proofread: whether every word is read back, and a misread word written again.
+        reader: the network that proofreads; None for a pretrained one, as free as the writer.
         tries: most times a word is written.
         skip_unknown: whether characters that the network does not know are left out; otherwise they
             are an error.
@@ -103,15 +132,33 @@ class PageOptions:
 
     @property
     def usual_size(self) -> float:
-        """The x-height: as it is given, as the ruling asks for, or `HEIGHT`."""
+        """The x-height: `size`, as the ruling asks for, or `HEIGHT`."""
         return self.size or self.paper.letter or HEIGHT
 
 
+def line_height(look: Look, least: float | None, paper: Paper) -> float:
+    """Return the height of a line in mm: in proportion to its x-height, or at least --line-height.
+
+    Raises:
+        UserError: if there is no room for the line, or for its indent, on the paper.
+    """
+    if look.indent > paper.column / 2:
+        most = f"{paper.column / 2:g} mm, half of what is between the margins"
+        raise UserError(f"indent {look.indent:g}: at most {most}")
+    height = paper.ruled(least) if least else paper.ruled(LINE_HEIGHT * look.size, nearest=True)
+    if height > (most := paper.bottom - paper.margins[0]):
+        raise UserError(
+            f"size {look.size:g}: with lines {height:g} mm high, but there are {most:g} mm "
+            "between the margins; a smaller size or --line-height, or larger paper, is needed"
+        )
+    return height
+
+
 def style(text: str) -> str | Path:
-    """Return the value of a style: `OWN`, `USUAL`, a file, or a mix of several as it stands."""
+    """Return the value of a style: `OWN`, `USUAL`, a file, or a text that mixes several."""
     if text in (OWN, USUAL):
         return text
-    files = [*shares_of(text)]
+    files = [*fractions_of(text)]
     return files[0] if len(files) == 1 else text
 
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from handwriting.words import HandShape, closed, level, place, shear, usual_gap, widen, words
+from handwriting.hand_shape import HandShape
+from handwriting.repairs import LetterStrokes
+from handwriting.word_cutting import closed, cut_words, level, place, shear, usual_gap, widen
 from model import Line
 from utils.ink import from_strokes
 
@@ -59,13 +61,17 @@ def written(text, strokes, primer=None):
 @pytest.mark.parametrize("primer", [None, ("to be ", 9)])
 def test_strokes_go_to_their_words(text, strokes, expected, primer):
     """Also behind a primer, whose text may hold the same word."""
-    found = words(written(text, strokes, primer))
-    assert [(one.text, len(one.strokes)) for one in found] == [one[:2] for one in expected]
-    np.testing.assert_allclose(lefts(found), [left for *_, left in expected], atol=1e-4)
+    texts, inks = words(written(text, strokes, primer))
+    assert [*zip(texts, map(len, inks), strict=True)] == [one[:2] for one in expected]
+    np.testing.assert_allclose(lefts(inks), [left for *_, left in expected], atol=1e-4)
 
 
-def lefts(found):
-    return [np.concatenate(one.strokes)[:, 0].min() for one in found]
+def words(line):
+    return cut_words(LetterStrokes.of(line), line.title)
+
+
+def lefts(inks):
+    return [np.concatenate(ink)[:, 0].min() for ink in inks]
 
 
 def test_strokes_of_one_point_behind_a_primer_go_to_their_own_words():
@@ -73,9 +79,9 @@ def test_strokes_of_one_point_behind_a_primer_go_to_their_own_words():
     dots = from_strokes([np.array([[x, 0.0]]) for x in (0.0, 20.0, 40.0)])
     ink = np.concatenate([from_strokes([np.array([[-30.0, 0], [-20, 0], [-10, 0]])]), dots])
     line = Line(ink, 3, np.array([0, 1, 2, 4, 6]), "a . , :", True, np.zeros(5), title=". , :")
-    found = words(line)
-    assert [one.text for one in found] == [".", ",", ":"]
-    assert lefts(found) == [0.0, 20.0, 40.0]
+    texts, inks = words(line)
+    assert texts == [".", ",", ":"]
+    assert lefts(inks) == [0.0, 20.0, 40.0]
 
 
 def zigzag(lean=0.0):

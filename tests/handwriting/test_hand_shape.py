@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from handwriting.calibration import BOUNDS, ROUNDS, calibrated
-from handwriting.hand import Hand
+from handwriting.hand_shape import BOUNDS, ROUNDS, calibrated
+from handwriting.hands import Hand
 from model.generation.line import Line
 from model.generation.sampling_options import Sampling
 from utils.ink import bounds, from_strokes, x_height

@@ -1,0 +1,188 @@
+"""From a text to pages in a hand: `write_page`."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from os import PathLike
+from pathlib import Path
+
+from handwriting.layout import fill_pages, set_to_fit
+from handwriting.page_hands import Hands
+from handwriting.page_options import Look, PageOptions, line_height
+from handwriting.paper import Paper
+from handwriting.paragraphs import LAST_COLUMN, TextLine, columns, kind_of, traced
+from handwriting.proofreading import CheckedWord
+from handwriting.source_text import Values, known_lines, read_text
+from handwriting.text_lines import Passage, write_passages
+from model.generation.writing import check_lengths
+from model.writer import Writer, warning
+from utils.page.layers import PlacedWord
+from utils.page.page import DPI, Page, save_pages
+
+Place = tuple[int, int, int]
+"""The numbers of a page, a row on the page, and a word in the row, each from 1."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a word of written pages is written again with.
+
+    Attributes:
+        options: of the pages.
+        looks: of each line of their text.
+        network: that wrote all of the pages; None for the network of each style.
+    """
+
+    options: PageOptions
+    looks: Sequence[Look]
+    network: str | None
+
+
+class Pages(list[Page]):
+    """The pages of a text, in order.
+
+    Attributes:
+        proofread: the words, as they were written and read back.
+        remarks: what was done that the text and the options did not say, a sentence each.
+        origin: what a word is written again with; see `rewriting.rewrite`.
+    """
+
+    def __init__(
+        self,
+        pages: Sequence[Page],
+        proofread: Sequence[CheckedWord],
+        remarks: Sequence[str],
+        origin: Origin,
+    ) -> None:
+        super().__init__(pages)
+        self.proofread, self.remarks, self.origin = list(proofread), list(remarks), origin
+
+    @property
+    def doubts(self) -> list[str]:
+        """The words that a person should look at, each with its page, row and number and why."""
+        return [
+            f"page {page}, row {row}, word {number}, {word.text!r}: {word.doubt}"
+            for (page, row, number), word in self._doubted()
+        ]
+
+    @property
+    def doubtful(self) -> list[Place]:
+        """Where these words are."""
+        return [place for place, _ in self._doubted()]
+
+    def _doubted(self) -> Iterator[tuple[Place, PlacedWord]]:
+        for page_number, page in enumerate(self, 1):
+            for row_number, row in enumerate(page.rows, 1):
+                for number, word in row.numbered():
+                    if word.doubt:
+                        yield (page_number, row_number, number), word
+
+    def save(self, path: str | PathLike[str], *, dpi: int = DPI) -> list[Path]:
+        """Save all pages, in one PDF or in numbered files of another format, and return the files;
+        see `save_pages`."""
+        return save_pages(self, path, dpi=dpi)
+
+    def _repr_html_(self) -> str:
+        return "\n".join(page.to_svg() for page in self)
+
+
+def write_page(
+    text: str,
+    writer: Writer | None = None,
+    options: PageOptions = PageOptions(),
+    *,
+    source: str = "the text",
+    device: str = "cpu",
+    progress: bool = False,
+) -> Pages:
+    """Write a text by hand, and set it on paper.
+
+    Args:
+        text: lines, with front matter or without.
+        writer: writes all; None for the network that each style names, else the pretrained one.
+        options: of the pages.
+        source: where the text is from, for errors.
+        device: of the networks that are loaded; a GPU writes more slowly.
+        progress: show progress bars.
+
+    Raises:
+        UserError: if the text is empty or too long, has characters that the network does not know
+            or front matter with a fault; or if the size or the style does not fit.
+    """
+    marked = read_text(text, source, options)
+    hands = Hands(writer, options, device, progress)
+    alphabet = hands.writer.model.alphabet
+    lines, remarks = known_lines([line for _, line in marked], alphabet, options.skip_unknown)
+    check_lengths(chain.from_iterable(map(str.split, lines)))
+    looks = looks_of([values for values, _ in marked], lines, options)
+    passages = []
+    for line, look in zip(lines, looks, strict=True):
+        cells = columns(line)
+        width = width_of(look, len(cells), options.paper)
+        passages.append([Passage(hands.of(look), cell, width) for cell in cells])
+    remarks += warnings(chain.from_iterable(passages))
+    text_lines, checked = write_lines(lines, looks, passages, options.seed, progress)
+    paragraphs, on_fit = set_to_fit(text_lines, options)
+    pages = [*fill_pages(paragraphs, options.paper)]
+    if len(pages) > 1 and not options.fit:
+        remarks.append(f"{len(pages)} sheets; --fit sets the text on one, where half of its "
+                       "size is enough")  # fmt: skip
+    origin = Origin(options, looks, None if writer is None else str(writer.path))
+    return Pages(pages, checked, [*hands.remarks, *remarks, *on_fit], origin)
+
+
+def looks_of(values: Sequence[Values], lines: Sequence[str], options: PageOptions) -> list[Look]:
+    """Return the look of each line.
+
+    Raises:
+        UserError: if a line does not fit on the paper.
+    """
+    looks = []
+    for of_line, _ in zip(values, lines, strict=False):
+        looks.append(replace(options.look, **of_line))
+        line_height(looks[-1], options.line_height, options.paper)
+    return looks
+
+
+def width_of(look: Look, num_columns: int, paper: Paper) -> float:
+    """Return the width of a row in x-heights."""
+    fraction = LAST_COLUMN if num_columns > 1 else 1.0
+    return (paper.column - look.indent) / look.size * fraction
+
+
+def warnings(passages: Iterable[Passage]) -> list[str]:
+    """Return a sentence for each network that hardly knows some letters of what it is to write,
+    which no proofreader knows either."""
+    texts: dict[Path, str] = {}
+    for passage in passages:
+        path, reader, text = passage.hand.writer.path, passage.hand.reader, passage.text
+        unread = "".join(reader.model.alphabet.unknown(text)) if reader else text
+        texts[path] = texts.get(path, "") + unread
+    return [*filter(None, map(warning, texts, texts.values()))]
+
+
+def write_lines(
+    lines: Sequence[str],
+    looks: Sequence[Look],
+    passages: Sequence[Sequence[Passage]],
+    seed: int,
+    progress: bool,
+) -> tuple[list[TextLine], list[CheckedWord]]:
+    """Return the written lines of a text, and their words as they were proofread.
+
+    Args:
+        lines: of the text.
+        looks: of each line.
+        passages: the columns of each line.
+        seed: of the first line that is written.
+        progress: show a progress bar.
+    """
+    written, checked = [], []
+    results = write_passages([*chain.from_iterable(passages)], seed, progress=progress)
+    for number, (line, look, cells) in enumerate(zip(lines, looks, passages, strict=True)):
+        words = []
+        for of_cell, of_cell_checked in islice(results, len(cells)):
+            words.append([traced(word, look.trace) for word in of_cell])
+            checked += of_cell_checked
+        written.append(TextLine(number, look, kind_of(line), cells[0].indent, words))
+    return written, checked
