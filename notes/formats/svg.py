@@ -24,13 +24,13 @@ from notes.ink_page import (
 )
 
 POINTS = 72 / 96
-"""Points (1/72 inch) of a pixel (CSS)."""
+"""Points (1/72 inch) in a pixel (CSS)."""
 FINE = 5000
-"""Into how many parts of a page's diagonal curves are flattened (assumed: 0.07 mm of A4)."""
+"""A page's diagonal over the tolerance of flattened curves (assumed: 0.07 mm on A4)."""
 CLEAR = 0.75
 """Opacity below which a stroke is a highlighter's (assumed; Xournal++ has 0.47)."""
 EDGE = 0.005
-"""From the edges of the page, in its sizes, within which printed lines begin and end (assumed)."""
+"""Largest distance of a printed line's ends from the page's edges, in page sizes (assumed)."""
 
 _NONE = ("none", "transparent")
 _FREEHAND = ("path", "polyline")
@@ -56,7 +56,7 @@ def parse(path: Path) -> list[InkPage]:
 
 
 def _sheet(root: Element, drawn: Sequence[Shape]) -> tuple[np.ndarray, float | None]:
-    """Return left, top, right and bottom of the page, and the points in a unit, if known."""
+    """Return left, top, right and bottom of the page, and the points in a unit, None if unknown."""
     width, height = (pixels(root.get(name, "")) for name in ("width", "height"))
     box = re.findall(r"[-+.\deE]+", root.get("viewBox", ""))
     try:
@@ -73,7 +73,7 @@ def _sheet(root: Element, drawn: Sequence[Shape]) -> tuple[np.ndarray, float | N
 
 
 def _why_not(shape: Shape, sheet: np.ndarray) -> str:
-    """Return the name of what is no stroke; an empty string for a stroke."""
+    """Return the kind of a shape that is no stroke; an empty string for a stroke."""
     style, corners = shape.style, sheet.reshape(2, 2)
     edge = EDGE * (corners[1] - corners[0])
     if not shape.curves:
@@ -105,7 +105,7 @@ def _strokes(shape: Shape, tolerance: float) -> Iterator[PageStroke]:
 
 
 def _typed(shape: Shape) -> TypedText:
-    """Return a text, which begins at its first line's foot."""
+    """Return a typed text; SVG gives the foot of its first line."""
     places = (
         [number for e in shape.element.iter() if math.isfinite(number := pixels(e.get(axis, "")))]
         for axis in "xy"
@@ -127,8 +127,8 @@ def _scale(shape: Shape) -> float:
 
 
 def _joined(strokes: Sequence[PageStroke]) -> list[PageStroke]:
-    """Return strokes of which those are joined that begin where the one before ends: programs
-    divide a stroke where its width changes."""
+    """Return strokes, after joining each that begins where the previous one ends: programs divide a
+    stroke where its width changes."""
     joined: list[list[PageStroke]] = []
     for stroke in strokes:
         last = joined[-1][-1] if joined else None
