@@ -10,7 +10,7 @@ from handwriting.page_options import PrimerFile
 from utils.checks import UserError
 
 SHOWN = 3
-"""Lines of the person in the picture (assumed)."""
+"""Largest number of the person's lines in the picture (assumed)."""
 SENTENCE = "This is what the network writes in that hand"
 
 

@@ -30,7 +30,7 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Save a style: a line of ink in its own units, its text, and what networks are told of it."""
+    """Save a style: a line of ink in its file's units, the line's text, and the hand vector."""
     if not PLAIN_NAME.fullmatch(arguments.name):
         raise UserError(f"--name {arguments.name}: letters, digits, -, _ and . are accepted")
     options.check_readable(arguments.ink)
