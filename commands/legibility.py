@@ -148,12 +148,8 @@ def unknown_to(network: "model.Writer | model.Reader", texts: Sequence[str]) -> 
 def chosen_texts(
     name: str, texts: list[str] | None, num_samples: int | None
 ) -> tuple[list[str], list[str], int]:
-    """Return the texts to write, their kinds (empty if they have none), and the samples per text.
-
-    Args:
-        name: value of --texts.
-        texts: values of --text, which replace the texts of `name`.
-        num_samples: value of --num-samples.
+    """Return the texts to write (`texts`, or else the texts of `name`, a value of --texts), their
+    kinds (empty for texts without kinds), and the number of samples per text.
 
     Raises:
         UserError: if the FILE of --texts cannot be read, or only some of its texts have kinds.

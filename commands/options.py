@@ -64,8 +64,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def value(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return an argparse type from a function that parses a text. If the function raises a
-    UserError, argparse names the option as well."""
+    """Return an argparse type from a function that parses a text or raises a UserError."""
 
     def convert(text: str) -> object:
         try:

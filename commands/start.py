@@ -78,8 +78,7 @@ class Start:
     def model_on_meta(self, extras: Any = ABSENT) -> BaseModel | None:
         """Return the network without memory for its weights, before any data loads.
 
-        None if the network takes extras whose shapes are unknown: `extras` lacks them, and there
-        are no weights.
+        None if the network takes extras whose shapes neither `extras` nor the checkpoint gives.
 
         Raises:
             CheckpointError: if the weights of the checkpoint do not fit.
@@ -170,8 +169,7 @@ def suggested_network(arguments: argparse.Namespace) -> str | None:
     with suppress(ConfigError, ConfigFault):
         values = bases.merged(bases.read(Path(arguments.config)))
         if "type" not in children(children(values).get("arch")):
-            # The dataset can be built with any network's `arch`.
-            arch = _find("writer").content["config"]["arch"]
+            arch = _find("writer").content["config"]["arch"]  # Any `arch` builds the dataset.
             config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
             return config.build("data_loader").dataset.usual_network()
     return None
@@ -222,8 +220,7 @@ def _hold(run: RunFolder, locks: ExitStack | None) -> None:
 
 
 def _find(place: str | Path, *, resumed: bool = False) -> CheckpointFile:
-    """Return the checkpoint at `place`; with `resumed`, raise a CheckpointError if the checkpoint
-    has no training state."""
+    """Return the checkpoint at `place`; with `resumed`, the file must have a training state."""
     weights = distributed.broadcast_object(lambda: find_checkpoint(place))
     path, content = weights
     if resumed and "training" not in content:

@@ -104,8 +104,7 @@ class _Page(SimpleHTTPRequestHandler):
         host = host if ":" in host else f"{host}:80"
         if host not in (f"127.0.0.1:{port}", f"localhost:{port}"):
             return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
-        # A --hand replaces the writer's file, which the browser may have cached.
-        del self.headers["If-Modified-Since"]
+        del self.headers["If-Modified-Since"]  # The cached network may be another hand's.
         return super().send_head()
 
     def end_headers(self) -> None:

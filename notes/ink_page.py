@@ -87,8 +87,7 @@ def page_around(
 
     Args:
         strokes, typed: content of the page, at any place.
-        sheet: left, top, right and bottom of the smallest page; without a sheet, the ink gets a
-            margin.
+        sheet: left, top, right and bottom of the smallest page; None puts a margin around the ink.
         attributes: other attributes of the `InkPage`.
     """
     strokes, typed = tuple(strokes), tuple(typed)

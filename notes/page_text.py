@@ -106,15 +106,11 @@ class PageText:
         """Return the `PageText` whose `to_json` returned these values."""
         rows = []
         for row in values["rows"]:
-            words = (
-                PageWord(
-                    w["text"],
-                    tuple(w["box"]),
-                    w["confidence"],
-                    *map(tuple, (w["alternatives"], w["frames"])),
-                )
-                for w in row["words"]
-            )
+            words = []
+            for word in row["words"]:
+                box, frames = tuple(word["box"]), tuple(word["frames"])
+                alternatives = tuple(word["alternatives"])
+                words.append(PageWord(word["text"], box, word["confidence"], alternatives, frames))
             rows.append(PageRow(tuple(words), tuple(row["strokes"]), row["ink"]))
         return cls(tuple(rows), values["left_out"])
 

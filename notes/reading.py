@@ -56,9 +56,8 @@ def _page_word(places: np.ndarray, characters: Sequence[str], word: InkWord) -> 
     points = places[word.points]
     box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
     sure = confidence(word.text, word.probability)
-    return PageWord(
-        word.text, box, sure, word.alternatives, kept_frames(word.log_probs, characters)
-    )
+    frames = kept_frames(word.log_probs, characters)
+    return PageWord(word.text, box, sure, word.alternatives, frames)
 
 
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:
@@ -78,8 +77,7 @@ def _typed_words(text: TypedText, number: int, line: str) -> Iterator[PageWord]:
     top, start = text.y + number * text.size, 0
     for word in line.split():
         start = line.index(word, start)
-        left, right = (
-            text.x + TYPED_WIDTH * text.size * place for place in (start, start + len(word))
-        )
+        left = text.x + TYPED_WIDTH * text.size * start
         start += len(word)
+        right = text.x + TYPED_WIDTH * text.size * start
         yield PageWord(word, (left, top, right, top + text.size))

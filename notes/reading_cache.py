@@ -67,8 +67,7 @@ class Library:
             with suppress(OSError):  # Such as a full disk: the page is read again next time.
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_json(path, text.to_json(), indent=None)
-        # The kept text counts only ink; what was left out of the file is added.
-        left_out = dict(page.left_out + Counter(text.left_out))
+        left_out = dict(page.left_out + Counter(text.left_out))  # The kept text counts ink only.
         return PageText(tuple(map(self._corrected, text.rows)), left_out)
 
     def correct(self, note: Note, place: tuple[int, int, int], text: str) -> None:

@@ -1,9 +1,8 @@
 """From the strokes of a page to rows of prose: level, split, attach.
 
 The page is levelled and divided into columns at white bands. Within a column the pen's way is cut
-into runs, which join rows, the heaviest run first. Stray marks go to the nearest ink at last.
-Drawings, underlines and crossed-out words are found before and are in no row. Lengths are in
-x-heights.
+into runs, which join rows, the heaviest run first; stray marks go to the nearest ink. Drawings,
+underlines and crossed-out words are found first, and are in no row. Lengths are in x-heights.
 """
 
 from collections.abc import Iterator, Sequence
@@ -338,8 +337,7 @@ def _merged(block: _Block, rows: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _step(block: _Block, first: np.ndarray, second: np.ndarray) -> float:
-    """Return the step from a row to its possible right half, over the largest allowed step;
-    infinity if they overlap too much."""
+    """Return the step from a row to its possible right half, over the largest allowed step."""
     start, end = block.left[second].min(), block.right[first].max()
     widths = [np.ptp([block.left[row], block.right[row]]) for row in (first, second)]
     if block.left[first].min() > start or end - start > OVERLAP * min(widths):
@@ -371,9 +369,8 @@ def _row(block: _Block, row: np.ndarray) -> Row:
     ends = np.array([block.left[row].min(), block.right[row].max()])
     middle = block.middle(row, ends)
     slope = np.diff(middle)[0] / max(np.ptp(ends), 1.0)
-    level = [
-        block.parts[number] - (0.0, 1.0) * (slope * block.parts[number][:, :1]) for number in row
-    ]
+    parts = [block.parts[number] for number in row]
+    level = [part - (0.0, 1.0) * (slope * part[:, :1]) for part in parts]
     height = x_height(from_strokes(level))
     line = np.column_stack([ends, baseline_of(level) + slope * ends]) * block.unit
     numbers = block.numbers[row][_writing_order(block.numbers[row], level, height)]

@@ -100,8 +100,7 @@ def glyph(
         font: name of the font.
         rounding: radius of the corners, in font units.
         character: printable ASCII.
-        other: the group in `OTHERS`, and the number in the group, of a shape to use instead of the
-            font's shape.
+        other: group in `OTHERS`, and number in the group, of a shape instead of the font's shape.
     """
     shapes, connects = FONTS[font]
     left, right, strokes = OTHERS[other[0]][other[1]][character] if other else shapes[character]

@@ -47,9 +47,7 @@ def parse(path: Path) -> list[InkPage]:
     typed: list[TypedText] = []
     left_out: Counter[str] = Counter()
     for element in elements:
-        kind = element.get("type")
-        if kind == "freedraw":
-            kind = "stroke"
+        kind = "stroke" if element.get("type") == "freedraw" else element.get("type")
         if element.get("isDeleted"):
             left_out[f"erased {kind}"[:40]] += 1
         elif kind == "text":

@@ -146,10 +146,8 @@ def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
         y += PITCHES.get(int(paragraph.style.value), PITCH)
         if str(paragraph).strip():
             typed.append(TypedText(str(paragraph), text.pos_x, y - PITCH / 2, PITCH / 2))
-        letters = [
-            paragraph.start_id,
-            *(letter for part in paragraph.contents for letter in part.i),
-        ]
+        letters = [letter for part in paragraph.contents for letter in part.i]
+        letters.append(paragraph.start_id)
         places |= {(letter.part1, letter.part2): y for letter in letters}
     return typed, places
 
