@@ -146,13 +146,13 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
     names |= {"reader": "--proofread", "proofread": "--no-proofread"}
     add_options(parser := Parser())
     defaults = vars(parser.parse([]))
-    others = [
+    changed = [
         names.get(name, f"--{name.replace('_', '-')}")
         for name, chosen in vars(arguments).items()
         if name not in allowed and chosen != defaults[name]
     ]
-    if others:
-        raise UserError(f"--rewrite takes these from --report: leave out {', '.join(others)}")
+    if changed:
+        raise UserError(f"--rewrite takes these from --report: leave out {', '.join(changed)}")
     options.check_readable(arguments.report)
 
 

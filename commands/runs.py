@@ -93,10 +93,10 @@ def shown(run: Run, name: str) -> str:
 
 def short(key: str, keys: Sequence[str]) -> str:
     """Return the shortest end of a dotted key that no other key and no other column shares."""
-    others = [f".{other}" for other in (*FIRST, *LAST, *keys) if other != key]
+    dotted_names = [f".{name}" for name in (*FIRST, *LAST, *keys) if name != key]
     parts = key.split(".") if key in keys else []
     for start in range(len(parts) - 1, 0, -1):
         end = ".".join(parts[start:])
-        if not any(other.endswith(f".{end}") for other in others):
+        if not any(name.endswith(f".{end}") for name in dotted_names):
             return end
     return key

@@ -119,8 +119,8 @@ class Start:
         former = children(self.weights.content.get("dataset", {}).get("fingerprints"))
         if not former:
             log.info("%s does not say what the data were: they are recorded now", self.weights.path)
-        now = loaded.fingerprints
-        changed = [split for split in former if former[split] != now.get(split)]
+        present = loaded.fingerprints
+        changed = [split for split in former if former[split] != present.get(split)]
         if changed and not new_data:
             raise DataError(
                 f"{self.weights.path}: the data are not those of the run; other lines, texts or "

@@ -77,7 +77,7 @@ def runs(arguments: argparse.Namespace) -> list[argparse.Namespace]:
     """Return the arguments of each run of a sweep, with the run's values in its id.
 
     Raises:
-        UserError: if a key is swept twice, or also set by -o, or two runs would have the same id.
+        UserError: if a key is swept twice, or set by another option, or two runs would share an id.
     """
     keys = [values[0].key for values in arguments.sweeps]
     for key, other in itertools.product(keys, arguments.overrides):

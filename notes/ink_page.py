@@ -83,7 +83,7 @@ def page_around(
     sheet: Sequence[float] | None = None,
     **attributes: Any,
 ) -> InkPage:
-    """Return a page that holds strokes and typed texts, which are moved onto it.
+    """Return a page that holds strokes and typed texts, which are moved onto the page.
 
     Args:
         strokes, typed: content of the page, at any place.

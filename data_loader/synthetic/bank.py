@@ -263,13 +263,13 @@ def _places(line: CutLine) -> Iterator[Place]:
             if closes and lifts[-1]:
                 # The path ends with a mark set later, which would be joined instead of the cut.
                 continue
-            alone = first == last
-            if alone and line.text[first] in "tf" and not lifts[:-1].any():
+            is_single = first == last
+            if is_single and line.text[first] in "tf" and not lifts[:-1].any():
                 # Without its bar the letter is read beside its neighbours only, elsewhere as l.
                 continue
             # Characters that are cut off, or are single, must have been read by themselves.
-            begins = line.fits[first] or not (opens or alone)
-            if begins and (line.fits[last] or not (closes or alone)):
+            begins = line.fits[first] or not (opens or is_single)
+            if begins and (line.fits[last] or not (closes or is_single)):
                 yield Place(line, first, last, opens, closes)
 
 

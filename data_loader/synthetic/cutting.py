@@ -266,24 +266,24 @@ def _completed(path: np.ndarray, owner: np.ndarray, text: str, stroke: slice) ->
     """Return the character of a stroke that has points of one character: this character, or an
     earlier one that the stroke completes; -1 if unclear."""
     current = int(owner[stroke.start])
-    before = owner[: stroke.start]
+    earlier_owners = owner[: stroke.start]
     x, y, _ = path.T
     middle = (x[stroke].min() + x[stroke].max()) / 2
-    nearest, near = -1, np.inf
+    nearest, least_distance = -1, np.inf
     for earlier in range(max(0, current - 15), current):
-        if text[earlier] in DELAYED_STROKES and (before == earlier).any():
-            distance = abs(float(x[: stroke.start][before == earlier].mean()) - middle)
-            if distance < near:
-                nearest, near = earlier, distance
-    others = owner == current
-    others[stroke] = False
+        if text[earlier] in DELAYED_STROKES and (earlier_owners == earlier).any():
+            distance = abs(float(x[: stroke.start][earlier_owners == earlier].mean()) - middle)
+            if distance < least_distance:
+                nearest, least_distance = earlier, distance
+    has_current = owner == current
+    has_current[stroke] = False
     reached = x[: stroke.start].max()
-    if middle < reached - BACK and not others[: stroke.start].any():
-        return nearest if near < REACH else -1
-    flat = np.ptp(y[stroke]) < FLAT and y[stroke].mean() < -FLAT
-    if not flat and (middle > reached + BEYOND or near >= REACH):
+    if middle < reached - BACK and not has_current[: stroke.start].any():
+        return nearest if least_distance < REACH else -1
+    is_flat = np.ptp(y[stroke]) < FLAT and y[stroke].mean() < -FLAT
+    if not is_flat and (middle > reached + BEYOND or least_distance >= REACH):
         return current  # A letter's stroke; dots and bars may lie further to the right.
-    if others.any() and near + NEARER < abs(float(x[others].mean()) - middle):
+    if has_current.any() and least_distance + NEARER < abs(float(x[has_current].mean()) - middle):
         return nearest
     return current
 

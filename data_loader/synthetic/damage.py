@@ -50,7 +50,7 @@ def damaged(path: np.ndarray, generator: np.random.Generator) -> np.ndarray | No
     eligible = np.flatnonzero((fractions >= FRACTIONS[0]) & (fractions <= FRACTIONS[1]))
     way = generator.choice(["cut", "drop", "shift"]) if len(eligible) else "cut"
     number = int(lengths.argmax() if way == "cut" else generator.choice(eligible))
-    before, stroke, after = strokes[:number], strokes[number], strokes[number + 1 :]
+    strokes_before, stroke, strokes_after = strokes[:number], strokes[number], strokes[number + 1 :]
     kept = []
     if way == "cut":  # The stroke loses its beginning, middle or end, so that a loop opens.
         fine = at_equal_steps(stroke, path_along(stroke), PIECES)
@@ -60,4 +60,4 @@ def damaged(path: np.ndarray, generator: np.random.Generator) -> np.ndarray | No
     elif way == "shift":
         angle, distance = generator.uniform(0, 2 * np.pi), size * generator.uniform(*SHIFT)
         kept = [stroke + distance * np.array([np.cos(angle), np.sin(angle)])]
-    return from_strokes([*before, *kept, *after])
+    return from_strokes([*strokes_before, *kept, *strokes_after])

@@ -213,27 +213,27 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
     curvature = np.zeros_like(x)  # per x-height
     curvature[1:-1] = turn * (2 * X_HEIGHT) / (step[:-1] + step[1:])
 
-    last = np.flatnonzero(lift)
-    first = np.concatenate([[0], last[:-1] + 1])
-    count = last - first + 1
-    curvature[first] = curvature[last] = 0
+    ends = np.flatnonzero(lift)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    counts = ends - starts + 1
+    curvature[starts] = curvature[ends] = 0
     slowness = np.cbrt(curvature + STRAIGHT)
     # Smoothed, as a hand changes its speed gradually.
     for _ in range(2):
         slowness[1:-1] = (slowness[:-2] + 2 * slowness[1:-1] + slowness[2:]) / 4
 
     along = np.concatenate([[0.0], np.cumsum(step)])
-    from_ends = np.minimum(along - np.repeat(along[first], count),
-                           np.repeat(along[last], count) - along)  # fmt: skip
+    from_ends = np.minimum(along - np.repeat(along[starts], counts),
+                           np.repeat(along[ends], counts) - along)  # fmt: skip
     rest = from_ends / (REST_LENGTH * X_HEIGHT)
     slowness *= 1 + REST / (1 + rest * rest)
 
     duration = step * (slowness[:-1] + slowness[1:]) * (0.5 / speed)
     time = np.concatenate([[0.0], np.cumsum(duration)])
     strokes = []
-    for begin, end in zip(time[first], time[last], strict=True):
-        at = begin + np.arange(int((end - begin) * rate) + 1) / rate
-        points = [np.interp(at, time, axis) for axis in (x, y)]
+    for begin, end in zip(time[starts], time[ends], strict=True):
+        times = begin + np.arange(int((end - begin) * rate) + 1) / rate
+        points = [np.interp(times, time, axis) for axis in (x, y)]
         strokes.append(np.stack(points, axis=1))
     return from_strokes(strokes)
 
@@ -322,22 +322,22 @@ class EmbeddedDataset(BaseDataset):
 
     def _line(self, split: str, n: int) -> Sample:
         """Return line n of a split."""
-        place, bounds = SPLITS.index(split), (self.min_characters, self.max_characters)
-        generator = np.random.default_rng([self.seed, place, LINE_STREAM, n])
+        split_number, bounds = SPLITS.index(split), (self.min_characters, self.max_characters)
+        generator = np.random.default_rng([self.seed, split_number, LINE_STREAM, n])
         draws = corpus.Draws(generator)
         writers = self.writers if split == "train" else max(1, self.writers // 4)
-        number = draws.between(0, writers - 1)
+        writer_number = draws.between(0, writers - 1)
         if self.signs and draws.chance(self.signs):
             text = corpus.sign(draws)
         else:
-            text = corpus.line(draws, place, *bounds, self.symbols)
-        writer, glyphs = self.invent(place, number), None
+            text = corpus.line(draws, split_number, *bounds, self.symbols)
+        writer, glyphs = self.invent(split_number, writer_number), None
         if self.damaged and split == "train" and draws.chance(self.damaged):
             glyphs = writer.glyphs(text)
             text, paths = with_damage(text, [glyph.path for glyph in glyphs], generator)
             glyphs = [g._replace(path=path) for g, path in zip(glyphs, paths, strict=True)]
         ink = write(text, writer, generator, self.rate, glyphs)
-        return Sample(ink, text, f"{split}-{n:06d}", writer=f"{split}-writer-{number:03d}")
+        return Sample(ink, text, f"{split}-{n:06d}", writer=f"{split}-writer-{writer_number:03d}")
 
     def invent(self, split: int, number: int) -> FontWriter:
         """Return a writer of a split (its index in `SPLITS`)."""

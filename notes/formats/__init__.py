@@ -27,7 +27,7 @@ def read_pages(path: Path) -> list[InkPage]:
 
     Raises:
         DataError: if the file cannot be read, is broken, too large, or in no known format, or has
-            neither strokes nor typed text; it says which file, and why.
+            neither strokes nor typed text; the message says which file, and why.
     """
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # Infinite points are refused below.

@@ -51,8 +51,8 @@ def parse(path: Path) -> list[InkPage]:
         if element.get("isDeleted"):
             left_out[f"erased {kind}"[:40]] += 1
         elif kind == "text":
-            place = (_number(element, name) for name in ("x", "y", "fontSize"))
-            typed.append(TypedText(str(element.get("text", "")), *place))
+            numbers = (_number(element, name) for name in ("x", "y", "fontSize"))
+            typed.append(TypedText(str(element.get("text", "")), *numbers))
         elif kind in ("stroke", "line", "arrow", *_FIGURES):
             strokes.append(_stroke(element))
         else:

@@ -106,11 +106,11 @@ def _strokes(shape: Shape, tolerance: float) -> Iterator[PageStroke]:
 
 def _typed(shape: Shape) -> TypedText:
     """Return a typed text; SVG gives the foot of its first line."""
-    places = (
+    coordinates = (
         [number for e in shape.element.iter() if math.isfinite(number := pixels(e.get(axis, "")))]
         for axis in "xy"
     )
-    x, y = (place[0] if place else 0.0 for place in places)
+    x, y = (values[0] if values else 0.0 for values in coordinates)
     size = _length(shape.style.get("font-size", ""), 16)
     text = " ".join(" ".join(shape.element.itertext()).split())
     return TypedText(text, *shape.matrix.transformPoint((x, y - size)), size * _scale(shape))

@@ -63,8 +63,8 @@ def _page(element: Element) -> InkPage:
             case "stroke":
                 strokes.append(_stroke(item))
             case "text":
-                place = (number(item.get(name, "")) for name in ("x", "y", "size"))
-                typed.append(TypedText(item.text or "", *place))
+                numbers = (number(item.get(name, "")) for name in ("x", "y", "size"))
+                typed.append(TypedText(item.text or "", *numbers))
             case "teximage":
                 left_out["formula"] += 1
             case _:
