@@ -216,13 +216,14 @@ def _bar_over(page: _Block, rows: Sequence[Placed], number: int) -> tuple[list[i
     """Return the strokes of the row nearest to a long stroke within its width, and how far the
     long stroke is below their middle; no strokes and infinity if no row is near."""
     inside = (page.x > page.left[number]) & (page.x < page.right[number])
-    covered = [row[inside[row]] for _, row in rows if inside[row].any()]
+    near_rows = [row for _, row in rows if inside[row].any()]
+    covered = [row[inside[row]] for row in near_rows]
     below = [page.y[number] - np.average(page.y[c], weights=page.weight[c]) for c in covered]
-    just_before = [JUST_BEFORE * (number - 1 in row) for _, row in rows if inside[row].any()]
-    away = np.abs(below) - just_before
-    if not len(away) or away.min() > FAR_BAR:
+    bonuses = [JUST_BEFORE if number - 1 in row else 0.0 for row in near_rows]
+    distances = np.abs(below) - bonuses
+    if not len(distances) or distances.min() > FAR_BAR:
         return [], np.inf
-    return covered[away.argmin()].tolist(), below[away.argmin()]
+    return covered[distances.argmin()].tolist(), below[distances.argmin()]
 
 
 def _all_rows(strokes: Sequence[np.ndarray], left_out: set[int]) -> list[Placed]:
@@ -255,15 +256,15 @@ def _left_of_band(block: _Block) -> np.ndarray | None:
         left, right = np.array([(part.min(), part.max()) for part in across]).T
         order = np.argsort(left)
         widths = left[order][1:] - np.maximum.accumulate(right[order])[:-1]
-        for place in np.flatnonzero(widths > widest):
+        for gap in np.flatnonzero(widths > widest):
             is_left = np.zeros(len(left), bool)
-            is_left[order[: place + 1]] = True
+            is_left[order[: gap + 1]] = True
             sides = (is_left, ~is_left)
             height = min(np.ptp([block.top[side], block.bottom[side]]) for side in sides)
             crossings = np.count_nonzero(np.diff(is_left))
-            often = crossings > max(3, CROSSINGS * height / ROW_PITCH)
-            if height >= COLUMN_HEIGHT and not often and widths[place] > widest:
-                widest, best = widths[place], is_left
+            is_crossed = crossings > max(3, CROSSINGS * height / ROW_PITCH)
+            if height >= COLUMN_HEIGHT and not is_crossed and widths[gap] > widest:
+                widest, best = widths[gap], is_left
     return best
 
 
@@ -281,9 +282,9 @@ def _without_note(block: _Block, row: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """Return a row, and a note far to the right, written after other rows, or an empty array."""
     order = row[np.argsort(block.left[row])]
     fronts = np.maximum.accumulate(block.right[order])
-    place = 1 + int(np.argmax(block.left[order[1:]] - fronts[:-1])) if len(row) > 1 else 0
-    text, note = np.sort(order[:place]), np.sort(order[place:])
-    is_far = place and block.left[note].min() - fronts[place - 1] > BAND
+    start = 1 + int(np.argmax(block.left[order[1:]] - fronts[:-1])) if len(row) > 1 else 0
+    text, note = np.sort(order[:start]), np.sort(order[start:])
+    is_far = start and block.left[note].min() - fronts[start - 1] > BAND
     if is_far and note[0] > text[-1] + 1 and block.weight[note].sum() > SHORT:
         return text, note
     return row, row[:0]

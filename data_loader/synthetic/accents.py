@@ -1,9 +1,9 @@
 """Letters and signs beyond ASCII in a recorded hand: the hand's letters with drawn marks.
 
 Nobody recorded the marks, nor the few characters without a base letter, so they are drawn:
-polylines, varied, bent into curves and sampled like strokes of the hand. A hand draws each mark
-always in the same of several ways, and in about the same size. All constants are assumed and
-checked by eye, in sheets of every letter in several hands, unless they say how they were measured.
+polylines, varied, bent into curves and sampled like strokes of the hand. A mark has several
+variants; a hand always draws the same variant, in about the same size. All constants are assumed,
+and checked by eye in sheets of every letter in several hands, unless they say "measured".
 
 Lengths are in x-heights, y from the baseline downwards. Drawing is upright; the slant comes last.
 """
@@ -35,24 +35,24 @@ def combining(name: str) -> str:
 MARKS: Mapping[str, Sequence[Shape]] = {
     combining(name): variants for name, variants in TABLES["marks"].items()
 }
-"""Variants of each mark. The origin is where the mark stands on the letter or, below, hangs from
-it. The polylines of marks and of `SHAPES` are this project's own, of an upright hand."""
+"""Variants of each mark. At the origin, the mark stands on the letter or, below it, hangs from the
+letter. The polylines of marks and of `SHAPES` are this project's own, of an upright hand."""
 SHAPES: Mapping[str, Sequence[Shape]] = TABLES["shapes"]
 """Variants of letters and signs without a base letter, for tall letters of two x-heights."""
 INSTEAD: Mapping[str, str] = {
     letter: combining(name) for name, letters in TABLES["instead"].items() for letter in letters
 }
-"""Marks as people write them, by letter, where Unicode decomposes the letter into another mark."""
+"""The mark that people write on a letter, where Unicode decomposes it into a different mark."""
 ALIKE: Mapping[str, str] = TABLES["alike"]
-"""Signs of ASCII that half of the hands write instead of a sign beyond ASCII, by that sign."""
+"""For a sign, the sign of ASCII that half of the hands write instead."""
 BARRED: Mapping[str, str] = TABLES["barred"]
-"""ASCII letters by the letter that has a stroke through them."""
+"""For a letter with a bar, the letter of ASCII through which the bar goes."""
 BANDS: Mapping[str, tuple[float, float]] = TABLES["bands"]
 """Bounds on the height of a letter's bar, as fractions of the letter's height."""
 PAIRS: Mapping[str, str] = TABLES["pairs"]
-"""Pairs of ASCII letters by the ligature made of them (Æ is made of E, a leg and a bar)."""
+"""For a ligature, its two letters of ASCII; Æ is made of E, a leg and a bar."""
 FROM_SIGN: Mapping[str, str] = TABLES["from sign"]
-"""Signs of ASCII by the sign that is made of them, moved or turned."""
+"""For a sign, the sign of ASCII of which it is made, moved or turned."""
 BESIDE = combining("comma above right")
 OGONEK = combining("ogonek")
 COMMA_BELOW = combining("comma below")

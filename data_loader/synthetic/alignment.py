@@ -16,7 +16,7 @@ from utils.files import atomic_write, open_file
 SHIPPED = Path(__file__).parent / "alignments"
 """Folder of the tables that come with the project."""
 BROKEN = (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-"""Exceptions of numpy for a file that is broken, or in another format."""
+"""Exceptions of numpy for a file that is broken, or is no such table."""
 
 
 @dataclass(frozen=True)

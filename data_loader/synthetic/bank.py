@@ -261,11 +261,11 @@ def _places(line: CutLine) -> Iterator[Place]:
             opens, closes = edges
             lifts = line.path[(line.owner >= first) & (line.owner <= last), 2]
             if closes and lifts[-1]:
-                # The path ends with a mark set later, which would be joined instead of the cut.
+                # The path ends with a mark set later, which would be joined, not the cut end.
                 continue
             is_single = first == last
             if is_single and line.text[first] in "tf" and not lifts[:-1].any():
-                # Without its bar the letter is read beside its neighbours only, elsewhere as l.
+                # A `t` or `f` without its bar is read as such only beside its neighbours.
                 continue
             # Characters that are cut off, or are single, must have been read by themselves.
             begins = line.fits[first] or not (opens or is_single)

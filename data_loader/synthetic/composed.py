@@ -1,4 +1,4 @@
-"""A recorded dataset with new lines in its hands, whose texts are such as people write."""
+"""A recorded dataset with new lines in its hands, of texts that people write."""
 
 import zlib
 from collections.abc import Collection, Iterable, Mapping
@@ -50,8 +50,8 @@ class ComposedDataset(ExtendedDataset):
         alignment: file that `benchmarks/align.py` made for the dataset, or the name of a file that
             comes with the project, such as "iam_ondb".
         size: number of new lines.
-        long: number of further lines, each of two to four lines of one hand side by side. They are
-            recorded, but in every other the last is new, like a text that continues a primer.
+        long: number of further lines, each of two to four lines of one hand side by side. The parts
+            are recorded, but every second line ends in a new part, as after a primer.
         european: fraction of the new lines with letters beyond ASCII.
         strings: fraction of the new lines that are no words at all, so that every character comes
             beside every other sort.
@@ -151,7 +151,7 @@ class ComposedDataset(ExtendedDataset):
         }
 
     def _levelled(self, main: Loaded, lines: Mapping[Sample, Parts]) -> Loaded:
-        """Return the measured lines brought to the height; the others are left out."""
+        """Return the measured lines brought to the height; lines without a measure are left out."""
         scale = (self.height, self.height, 1)
         level = {
             sample: [replace(part, ink=to_ink(line.path * scale)) for part, line in parts]

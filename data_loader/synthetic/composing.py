@@ -90,7 +90,7 @@ class Bank:
 class _Step(NamedTuple):
     """The last piece of the cheapest way to write the beginning of a word."""
 
-    cost: float  # cost of the word's beginning with this piece
+    cost: float  # cost of the word up to the end of the piece
     start: int  # index of the piece's first character in the word
     place: Place | None  # None if the piece is borrowed
     previous_closes: bool  # whether the previous piece is cut off behind
@@ -125,7 +125,7 @@ class Composer:
     def pieces(self, word: str) -> list[tuple[Piece, bool]] | None:
         """Return the cheapest pieces that make up a word, each with whether the hand wrote it; None
         if a character can be neither borrowed nor drawn."""
-        # The steps by the number of characters so far, and whether the piece is cut off behind.
+        # Steps by the number of characters so far, and by whether the piece is cut off behind.
         best: list[dict[bool, _Step]] = [{False: _Step(0.0, 0, None, False)}]
         for stop in range(1, len(word) + 1):
             endings: dict[bool, _Step] = {}
@@ -192,7 +192,7 @@ class Composer:
         borrowing = Composer(self.bank, self.name, self.generator)
 
         def base_letter(letter: str) -> Piece | None:
-            # The letter must be complete: a mark comes after it, no next letter to join.
+            # The letter's end must not be cut: a mark follows the letter, not a joined letter.
             if letter in self.hand.pieces:
                 return self._letter(letter, self.hand)
             return borrowing.borrowed(letter)

@@ -52,7 +52,7 @@ LEAD = 0.3
 typical character (measured: of 717 letters cut off at one end a reader reads 33, 48, 57, 54 % for
 0, 0.15, 0.3, 0.45)."""
 NEARER = 0.15
-"""X-heights by which an earlier character must be nearer to a stroke than its own character."""
+"""X-heights by which an earlier character must be nearer to a stroke than the stroke's own."""
 BACK = 0.9
 """X-heights that the pen goes back for a stroke that completes an earlier character; the window,
 which never goes back, assigns the stroke to a later character (assumed)."""
@@ -63,10 +63,10 @@ FLAT = 0.5
 """X-heights. A stroke that is lower than this, and further than this above the baseline, is a dot
 or a bar, which may lie anywhere to the right of its character (assumed)."""
 BEYOND = 0.3
-"""X-heights by which the middle of any other completing stroke may lie to the right of all earlier
-strokes (measured on 150 lines of stroke fonts with marks set behind their words: without this bound
-and `REACH` 126 of 6,665 other strokes, and 64 of 587 marks, went to a wrong letter; with both, 6
-and 8)."""
+"""X-heights by which the middle of a completing stroke that is no dot or bar may lie to the right
+of all earlier strokes (measured on 150 lines of stroke fonts with marks set behind their words:
+without this bound and `REACH`, 126 of 6,665 strokes that are no marks, and 64 of 587 marks, went to
+a wrong letter; with both bounds, 6 and 8)."""
 # Boundaries between two characters.
 NONE = 0  # no clear boundary
 CUT = 1  # a place in a stroke
@@ -200,8 +200,8 @@ def _boxes(
 
 
 def theil_sen(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Return slope and intercept of a line through points: the medians over all pairs and points
-    (Theil 1950; Sen 1968)."""
+    """Return slope and intercept of a line through points: the median slope of distant pairs, and
+    the median intercept (Theil 1950; Sen 1968)."""
     first, second = np.triu_indices(len(x), 1)
     run = x[second] - x[first]
     apart = np.abs(run) > 0.25 * np.ptp(x)
@@ -252,7 +252,7 @@ def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray)
         if not len(keep):
             nearest = counts.argmax() if counts.any() else _beside(path, owner, letters, stroke)
             keep = np.array([nearest])
-        # Points of dropped characters go to the next kept one: the window moves before the pen.
+        # Points of a dropped character go to the next kept character: the window leads the pen.
         owners[:] = keep[np.minimum(np.searchsorted(keep, owners), len(keep) - 1)]
         for cut in np.flatnonzero(np.diff(owners))[::-1].tolist():
             owners[cut + 1 : min(cut + 1 + round(LEAD * typical), len(owners) - 1)] = owners[cut]

@@ -14,7 +14,7 @@ class UnitedDataset(BaseDataset):
     The ink stays in the units of its dataset.
 
     Args:
-        dataset: the main dataset.
+        dataset: the first dataset.
         added: the second dataset.
     """
 

@@ -29,7 +29,7 @@ def parse(path: Path) -> list[InkPage]:
     for element in xml_tree(content, "xournal").findall("page"):
         background = element.find("background")
         background = Element("background") if background is None else background
-        pdf = _pdf(background, path) or pdf  # Only the first page names it.
+        pdf = _pdf(background, path) or pdf  # Only the first page names the PDF.
         page = _page(element)
         if background.get("type") == "pixmap":
             page.left_out["background image"] += 1
