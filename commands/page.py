@@ -99,7 +99,7 @@ def add_paper(parser: Parser) -> None:
 
 
 def add_look(parser: Parser) -> None:
-    """Add the options of what stands on the paper."""
+    """Add the options of the look of the writing."""
     add, kinds = parser.add_argument, {name: value(parse) for name, parse in OF_LOOK.items()}
     size = f"x-height of the writing (default: {HEIGHT}; on a --ruling less where rows would touch)"
     add("--size", type=kinds["size"], metavar="MM", help=size)

@@ -113,7 +113,7 @@ class Start:
         return weights and replace(self, weights=weights)
 
     def check_data(self, loaded: Loaded, new_data: bool) -> None:
-        """Raise a DataError if a run would go on with other data, unless `new_data` allows it."""
+        """Raise a DataError if a resumed run's data have changed, unless `new_data` is set."""
         if not self.is_resumed:
             return
         former = children(self.weights.content.get("dataset", {}).get("fingerprints"))

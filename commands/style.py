@@ -10,7 +10,7 @@ from handwriting.styles import STYLES, write_style
 from utils.checks import UserError
 from utils.files import PLAIN_NAME, make_room
 
-LONGEST = 4000  # points of a sample (assumed: five lines; all are read before each line)
+LONGEST = 4000  # limit on a style's points (assumed: five lines; they delay each new line)
 
 
 def add_options(parser: Parser) -> None:

@@ -87,7 +87,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Page(SimpleHTTPRequestHandler):
-    """Answers with the files of the page."""
+    """Answers requests with the page's files."""
 
     extensions_map = TYPES
 

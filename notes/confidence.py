@@ -1,4 +1,4 @@
-"""How likely a word that is read is right."""
+"""The probability that a word was read right."""
 
 import re
 from functools import cache

@@ -32,7 +32,7 @@ def save(notes: Sequence[Note], path: Path) -> list[Path]:
     """
     kind, pages = path.suffix.lower(), [page for note in notes for page in note.pages]
     if kind == ".inkml":
-        return save_pages([_page_sheet(*page) for page in pages], path)
+        return save_pages([_sheet_of_page(*page) for page in pages], path)
     if kind == ".pdf":
         if any(page.background for page, _ in pages):
             atomic_write(path, _over_pdfs(pages, path.stem).write)
@@ -50,7 +50,7 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
         UserError: if no row can be learned from.
     """
     rows = [
-        _written(page, row)
+        _millimetre_row(page, row)
         for note in notes
         for page, text in note.pages
         for row in text.rows
@@ -126,20 +126,20 @@ def _pen(page: InkPage, stroke: PageStroke) -> Pen:
     return Pen(width, stroke.colour)
 
 
-def _written(page: InkPage, row: PageRow) -> Row:
+def _millimetre_row(page: InkPage, row: PageRow) -> Row:
     """Return a row in millimetres."""
     strokes = [page.strokes[number] for number in row.strokes]
     moved = tuple(_millimetres(page) * stroke.points for stroke in strokes)
     return Row(moved, row.text, _pen(page, strokes[0]))
 
 
-def _page_sheet(page: InkPage, text: PageText) -> Page:
+def _sheet_of_page(page: InkPage, text: PageText) -> Page:
     """Return a sheet with a page's ink by pens, as rows with their texts; it grows to hold all."""
     rows = [row for row in text.rows if row.strokes]
     pens = {number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"}
     without_row = pens - {number for row in rows for number in row.strokes}
     rows += [PageRow((), (number,)) for number in sorted(without_row)]
-    written = [_written(page, row) for row in rows]
+    written = [_millimetre_row(page, row) for row in rows]
     return _sheet(written, _millimetres(page) * page.width, _millimetres(page) * page.height)
 
 
@@ -161,10 +161,10 @@ def _pdf_page(page: InkPage, text: PageText) -> PdfPage:
         for row in text.rows
     ]
     size = scale * page.width, scale * page.height
-    return PdfPage(*size, _drawn(page, ink), rows, _drawn(page, highlights), [*_outlines(page)])
+    return PdfPage(*size, _curves(page, ink), rows, _curves(page, highlights), [*_outlines(page)])
 
 
-def _drawn(page: InkPage, strokes: Iterable[PageStroke]) -> Drawn:
+def _curves(page: InkPage, strokes: Iterable[PageStroke]) -> Drawn:
     """Return the curves of strokes in their order, grouped by pen."""
     scale, drawn = _millimetres(page), []
     for pen, strokes_of_pen in groupby(strokes, lambda stroke: _pen(page, stroke)):

@@ -36,15 +36,15 @@ FLATTEST = 0.25  # largest height of a line over its width
 DETOUR = 1.2  # largest path of a line over its width
 SWING = 2.0  # least width of a swing of a scribble
 SWINGS = 3  # least number of a scribble's swings to the left
-TOUCHING = 0.7  # largest distance from a drawing to a stroke of it written next (assumed)
+TOUCHING = 0.7  # largest distance between a drawing's strokes written in succession (assumed)
 LOW = 0.65  # largest distance of a line below the middle of words that it crosses out (assumed)
 HIGH = 1.0  # distance of a line above the middle, beyond which it is the bar of a `t` (assumed)
 FAR_BAR = 2.5  # distance from the middle, beyond which a line belongs to no row (assumed)
 
 # Skew, by moves from stroke to stroke.
 STEPS = 15  # strokes of the longest move (measured, lab notebook: rows of pages)
-SHORTEST = 6.0  # length of a move in x-heights (measured, lab notebook: rows of pages)
-FARTHEST = 30.0  # length of a move in x-heights (measured, lab notebook: rows of pages)
+SHORTEST = 6.0  # least length of a move in x-heights (measured, lab notebook: rows of pages)
+FARTHEST = 30.0  # largest length of a move in x-heights (measured, lab notebook: rows of pages)
 PRIOR = 60.0  # weight of an added level move, in x-heights of length (assumed)
 WINDOWS = np.radians([60, 20, 8])  # half widths around the last estimate, by pass (assumed)
 

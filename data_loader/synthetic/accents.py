@@ -63,7 +63,7 @@ Base = Callable[[str], Piece | None]
 """Gives an ASCII character in the hand; None if the hand has no such character."""
 
 MADE = frozenset(LETTERS + SIGNS)
-"""The characters that can be made."""
+"""The characters that `AccentPen` makes."""
 
 SIZE = 0.1
 """Standard deviation of the logarithm of a shape's size, between hands, and again within a hand."""
@@ -193,7 +193,7 @@ class AccentPen:
         low = y > 0.4 * y.min()
         middle = _middle(x[low])
         if mark == OGONEK:
-            # At the right foot.
+            # An ogonek hangs from the right foot.
             right = np.flatnonzero(x >= middle - 0.15)
             feet = right[y[right] > y[right].max() - 0.15]
             at = feet[(x + y)[feet].argmax()]
@@ -290,7 +290,7 @@ class AccentPen:
                 level = (-0.5 if character == "·" else 0.0) + self.vary(STRAY / 2)
                 path = moved(path, 0.0, level - middle)
             elif character in "¿¡":
-                # Backwards and upside down: the dot first, about as high as a small letter.
+                # Reversed and upside down, the sign begins with its dot, about at the x-height.
                 path = from_strokes([-stroke[::-1] for stroke in to_strokes(path)[::-1]])
                 path = moved(path, 0.0, -self.between(0.9, 1.3) - path[:, 1].min())
             if parts:

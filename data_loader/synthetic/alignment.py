@@ -27,7 +27,7 @@ class AlignedLine:
         counts: number of points of each character of the text, in order, `(characters,)`.
         read: whether a recogniser read each character in the line, `(characters,)` bool.
         fits: whether a recogniser read each character cut out and set behind a word of the same
-            hand, `(characters,)` bool; False if the character was not or cannot be cut out.
+            hand, `(characters,)` bool; False if it cannot be cut out, or was not tried.
         errors: number of the recogniser's errors in the whole line.
     """
 

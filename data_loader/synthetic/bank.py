@@ -1,4 +1,4 @@
-"""Recorded handwriting, cut into characters and kept by hand.
+"""The recorded handwriting of each person's hand, cut into characters.
 
 Lengths are in x-heights, x from the left edge of a line, y from its baseline, downwards.
 """
@@ -118,18 +118,18 @@ class BankHand:
     def gaps(self) -> np.ndarray:
         """Distances between neighbouring characters with a lift of the pen between, sorted."""
         gaps = [-overlap(line.points_of(k), line.points_of(k + 1)) for line, k in self._lifts()]
-        return _within(gaps, (-0.3, 1.0), 3, (0.1, 0.15, 0.2))
+        return _gaps_within(gaps, (-0.3, 1.0), 3, (0.1, 0.15, 0.2))
 
     @cached_property
     def mark_gaps(self) -> np.ndarray:
         """Distances from edge to edge between a mark and its neighbour in a word, sorted; in
         IAM-OnDB they are twice as wide as between letters (measured)."""
         gaps = [
-            _apart(line.points_of(k), line.points_of(k + 1))
+            _gap_between(line.points_of(k), line.points_of(k + 1))
             for line, k in self._lifts()
             if line.read[k : k + 2].all() and not line.text[k : k + 2].isalnum()
         ]
-        return _within(gaps, (0.1, 1.5), 5, (0.3, 0.5, 0.8))
+        return _gaps_within(gaps, (0.1, 1.5), 5, (0.3, 0.5, 0.8))
 
     @cached_property
     def word_gaps(self) -> np.ndarray:
@@ -140,8 +140,8 @@ class BankHand:
                 before = line.path[(line.owner >= 0) & (line.owner < blank.start())]
                 after = line.path[line.owner > blank.start()]
                 if len(before) and len(after):
-                    gaps.append(_apart(before, after))
-        return _within(gaps, (0.3, 4), 3, (0.8, 1.0, 1.2))
+                    gaps.append(_gap_between(before, after))
+        return _gaps_within(gaps, (0.3, 4), 3, (0.8, 1.0, 1.2))
 
     def _lifts(self) -> Iterator[tuple[CutLine, int]]:
         """Yield the lines and indices of characters within words that end with a lift."""
@@ -180,7 +180,7 @@ class BankHand:
             return snap_to_baseline(piece, self.tall)
         standing = [k for k in range(first, last + 1) if line.text[k] in SMALL_STANDING]
         bottoms = [line.points_of(k)[:, 1].max() for k in standing]
-        shift = _back(float(np.median(bottoms)), SMALL_STANDS) if bottoms else 0.0
+        shift = _shift_to_baseline(float(np.median(bottoms)), SMALL_STANDS) if bottoms else 0.0
         return piece._replace(path=moved(piece.path, 0.0, shift))
 
     def trials(self, generator: np.random.Generator) -> Iterator[Trial]:
@@ -205,12 +205,12 @@ class BankHand:
                 yield Trial(line, k, to_ink(path), word.text + character)
 
 
-def _apart(before: np.ndarray, after: np.ndarray) -> float:
+def _gap_between(before: np.ndarray, after: np.ndarray) -> float:
     """Return the distance from the right edge of `before` to the left edge of `after`."""
     return after[:, 0].min() - before[:, 0].max()
 
 
-def _within(
+def _gaps_within(
     values: list[float], bounds: tuple[float, float], least: int, otherwise: tuple[float, ...]
 ) -> np.ndarray:
     """Return the values within bounds, sorted, or `otherwise` if they are fewer than `least`."""
@@ -236,17 +236,17 @@ def snap_to_baseline(piece: Piece, tall: float) -> Piece:
     elif character in SMALL:
         factor = np.clip(high, *SMALL_HIGH) / high
     if character in CAPITALS or character.isdigit() or character == ".":
-        shift = _back(bottom * factor, STANDS)
+        shift = _shift_to_baseline(bottom * factor, STANDS)
     elif character in SMALL_STANDING:
-        shift = _back(bottom * factor, SMALL_STANDS)
+        shift = _shift_to_baseline(bottom * factor, SMALL_STANDS)
     elif character == ",":
         shift = np.clip(top, *HANGS) - top
     path = piece.path * (factor, factor, 1)
     return piece._replace(path=moved(path, 0.0, shift))
 
 
-def _back(bottom: float, most: float) -> float:
-    """Return the shift with which `bottom` is at most `most` from the baseline."""
+def _shift_to_baseline(bottom: float, most: float) -> float:
+    """Return the shift that brings `bottom` within `most` of the baseline."""
     return float(np.clip(bottom, -most, most)) - bottom
 
 

@@ -117,8 +117,8 @@ class ComposedDataset(ExtendedDataset):
         recorded = main if self.height is None else self._levelled(main, lines)
         if drawer is None:
             return recorded
-        bank = self._bank(main.split("train"), lines, drawer)
-        new = self._composed(bank, recorded.quantisation_step)
+        bank = self._bank_of(main.split("train"), lines, drawer)
+        new = self._composed_lines(bank, recorded.quantisation_step)
         characters = sum(sum(counts.values()) for counts in bank.written.values())
         summary = (
             f"{self.size:,} lines composed of {len(bank.names):,} forms, "
@@ -165,7 +165,7 @@ class ComposedDataset(ExtendedDataset):
             report += f"\nleft out, as their text or hand does not fit: {', '.join(counts)}"
         return Loaded(samples, report)
 
-    def _bank(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
+    def _bank_of(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
         """Return the bank of hands of the measured training lines."""
         check_forms(self.dataset, train)
         all_hands = hands(chain.from_iterable(lines.get(sample, ()) for sample in train))
@@ -189,7 +189,7 @@ class ComposedDataset(ExtendedDataset):
             )
         return Bank(chosen, drawer, self.scarce)
 
-    def _composed(self, bank: Bank, grid: float | None) -> list[Sample]:
+    def _composed_lines(self, bank: Bank, grid: float | None) -> list[Sample]:
         """Return new lines, named such as "composed-000017/a01-000u", whose group is the hand."""
         numbers, lines = range(self.size + self.long), []
         for number in distributed.bar(numbers, "composing", unit=" lines", leave=False, delay=1):

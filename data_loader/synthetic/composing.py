@@ -46,7 +46,7 @@ MAX_OVERLAP = 0.45
 MAX_DIGIT_OVERLAP = 0.1
 """Largest overlap of two characters of which at least one is a digit, in x-heights (assumed)."""
 LEAST_GAP = 0.06
-"""The least gap between pieces that do not join."""
+"""Least gap between pieces that are not joined, in x-heights."""
 
 DrawGlyph = Callable[[str, BankHand, int, np.random.Generator], Piece | None]
 """Draws a character that nobody wrote, see `drawn.Drawer`."""
@@ -109,14 +109,14 @@ class Composer:
         words: list[np.ndarray] = []
         right = 0.0  # the right edge of the words so far
         for word in text.split(" "):
-            blank = max(self._between(self.hand.word_gaps, GAP_QUANTILES), LEAST_BLANK)
+            blank = max(self._random_gap(self.hand.word_gaps, GAP_QUANTILES), LEAST_BLANK)
             if not word:
                 right += blank
                 continue
             pieces = self.pieces(word)
             if pieces is None:
                 return None
-            path = self._set(pieces)
+            path = self._word_path(pieces)
             shift = right + (blank if words else 0.0) - path[:, 0].min()
             words.append(moved(path, shift))
             right = float(words[-1][:, 0].max())
@@ -214,11 +214,11 @@ class Composer:
         places = [place for place in places if not (place.opens or place.closes)] or places
         return hand.piece(places[int(self.generator.integers(len(places)))])
 
-    def _between(self, values: np.ndarray, within: tuple[float, float]) -> float:
+    def _random_gap(self, values: np.ndarray, within: tuple[float, float]) -> float:
         """Return a random value between two quantiles of sorted values."""
         return float(np.quantile(values, self.generator.uniform(*within)))
 
-    def _set(self, pieces: list[tuple[Piece, bool]]) -> np.ndarray:
+    def _word_path(self, pieces: list[tuple[Piece, bool]]) -> np.ndarray:
         """Return the path of a word whose pieces are set side by side."""
         path = pieces[0][0].path
         for (last, last_is_own), (piece, is_own) in pairwise(pieces):
@@ -230,12 +230,12 @@ class Composer:
             neighbours = last.text[-1] + piece.text[0]
             if neighbours.isalnum():
                 within = GAP_QUANTILES if is_own and last_is_own else BORROWED_GAP_QUANTILES
-                gap = max(self._between(self.hand.gaps, within), LEAST_GAP)
+                gap = max(self._random_gap(self.hand.gaps, within), LEAST_GAP)
                 reach = MAX_DIGIT_OVERLAP if any(map(str.isdigit, neighbours)) else MAX_OVERLAP
                 touching = overlap(path[path[:, 0] > right - 3], piece.path)
                 shift = float(np.clip(touching + gap, shift - reach, shift + gap))
             else:  # Marks may not lie under a neighbour, where a reader would miss them.
-                shift += self._between(self.hand.mark_gaps, BESIDE_MARK)
+                shift += self._random_gap(self.hand.mark_gaps, BESIDE_MARK)
             path = np.concatenate([path, moved(piece.path, shift)])
         return path
 

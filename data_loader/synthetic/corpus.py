@@ -43,7 +43,7 @@ FIELDS: Fields = {
     # Capitals that look like a digit, or like two letters where their strokes stand apart.
     "capital like others": lambda draws: draws.pick(CAPITALS[draws.pick("OOIKLRY")]),
 }
-"""The meanings of the templates' fields."""
+"""Values of the templates' fields."""
 SENTENCE = "{sentence}"
 """Template of a sentence of words."""
 SYMBOLS = "{noun={thing}}{first={first_name}}{last={last_name}}{symbols}"

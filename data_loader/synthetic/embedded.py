@@ -29,7 +29,7 @@ GRID = 1 / 64
 adds offsets on the grid without error."""
 
 DIGIT_SIZE = 28
-"""Pixels of an image's side; the digit fills the 20 in the middle, as in MNIST."""
+"""Side of an image, in pixels; the digit fills the middle 20 pixels, as in MNIST."""
 
 # Parts of seeds, so that no two random streams are the same.
 LINE_STREAM = 0

@@ -46,7 +46,7 @@ CARRIERS: Mapping[str, list[tuple[str, str]]] = {
     ]
     for letter in LETTERS
 }
-"""Words with each letter, or with the small form of a capital, and their languages."""
+"""For each letter, the words with the letter or its small form, and the words' languages."""
 
 
 def european(draws: Draws) -> str:

@@ -46,7 +46,7 @@ FIELDS: Fields = {
     "first": corpus.LISTS["first_name"] + LISTS["first"],
     "plain": corpus.LISTS["last_name"] + LISTS["plain"],
 }
-"""The meanings of the templates' fields."""
+"""Values of the templates' fields."""
 
 TEMPLATES = read_lists("everyday.txt")
 """The templates of each kind."""

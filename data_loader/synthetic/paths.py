@@ -43,7 +43,7 @@ def from_strokes(strokes: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def moved(path: np.ndarray, x: float, y: float = 0.0) -> np.ndarray:
-    """Return a path moved to the right and down."""
+    """Return a path moved by `x` to the right and by `y` down."""
     return path + np.array([x, y, 0.0])
 
 

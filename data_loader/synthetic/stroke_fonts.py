@@ -28,8 +28,8 @@ SIGN_LEAN = 0.4
 """Fraction of a hand's slant that signs take (assumed: with all of the slant a backslash stands
 upright)."""
 SIGN_ROUNDING = 0.6
-"""Largest radius of the corners of signs, in font units (assumed: more turns a bracket into a
-parenthesis)."""
+"""Largest radius of the corners of signs, in font units (assumed: a larger radius turns a bracket
+into a parenthesis)."""
 
 Shape = tuple[float, float, list[list[tuple[float, float]]]]
 """Left edge, right edge and strokes of a character, as in the file."""

@@ -1,4 +1,4 @@
-"""SVG of other programs: paths without fill are strokes."""
+"""SVG files of drawing programs: paths without fill are strokes."""
 
 import math
 import re
