@@ -108,7 +108,7 @@ def run(arguments: argparse.Namespace) -> None:
     judge = partial(read_back, writer, reader, texts, seeds, **writing, progress=True)
     biases = sorted(set(arguments.biases))
     judged = {bias: judge(replace(sampling, bias=bias)) for bias in biases}
-    results = [{"bias": bias, **of_bias.summary(kinds)} for bias, of_bias in judged.items()]
+    results = [{"bias": bias, **judgement.summary(kinds)} for bias, judgement in judged.items()]
     for rates in results:
         show(rates, len(texts), with_tries=proofreader is not None)
     if arguments.sheet:
@@ -185,9 +185,9 @@ def show(rates: Mapping[str, Any], lines: int, *, with_tries: bool) -> None:
     if kinds := rates.get("kinds"):
         width = max(map(len, kinds))
         print(f"    {'':{width}}  lines     cer   exact")
-        for kind, of_kind in [*kinds.items(), ("all", rates)]:
-            values = f"{of_kind['cer']:.4f}  {of_kind['line_accuracy']:.4f}"
-            print(f"    {kind:{width}}  {of_kind['sequences']:>5}  {values}")
+        for kind, kind_rates in [*kinds.items(), ("all", rates)]:
+            values = f"{kind_rates['cer']:.4f}  {kind_rates['line_accuracy']:.4f}"
+            print(f"    {kind:{width}}  {kind_rates['sequences']:>5}  {values}")
 
 
 def draw(path: Path, judged: "handwriting.Legibility", kinds: Sequence[str], count: int) -> None:
@@ -209,12 +209,12 @@ def readings(
     """Return a record of each line: the text, the seed, and the text read at every bias."""
     records = []
     for n, seed in enumerate(seeds):
-        lines = [of_bias.transcriptions[n] for of_bias in judged]
+        lines = [judgement.transcriptions[n] for judgement in judged]
         records.append({
             **({"kind": kinds[n]} if kinds else {}),
             "text": lines[0].reference,
             "seed": seed,
             "read": [line.hypothesis for line in lines],
-            "tries": [of_bias.tries[n] for of_bias in judged],
+            "tries": [judgement.tries[n] for judgement in judged],
         })  # fmt: skip
     return records

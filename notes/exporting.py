@@ -24,7 +24,7 @@ SHEET_WIDTH = 210.0
 
 
 def save(notes: Sequence[Note], path: Path) -> list[Path]:
-    """Save notes in one file, or InkML in one file a page, and return the files.
+    """Save notes in one file, or as InkML in a file for each page, and return the files.
 
     Raises:
         UserError: if a PDF that notes annotate cannot be used.
@@ -134,7 +134,7 @@ def _millimetre_row(page: InkPage, row: PageRow) -> Row:
 
 
 def _sheet_of_page(page: InkPage, text: PageText) -> Page:
-    """Return a sheet with a page's ink by pens, as rows with their texts; it grows to hold all."""
+    """Return a sheet with a page's pen strokes as rows, with the rows' texts."""
     rows = [row for row in text.rows if row.strokes]
     pens = {number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"}
     without_row = pens - {number for row in rows for number in row.strokes}
@@ -144,7 +144,7 @@ def _sheet_of_page(page: InkPage, text: PageText) -> Page:
 
 
 def _sheet(rows: Sequence[Row], width: float = 0.0, height: float = 0.0) -> Page:
-    """Return a sheet of at least a size with rows, which are moved onto it."""
+    """Return a sheet with rows, which are moved onto it; `width` and `height` are minimums."""
     points = np.concatenate([np.zeros((1, 2)), *(stroke for row in rows for stroke in row.strokes)])
     low, high = points.min(axis=0), points.max(axis=0)
     moved = (replace(row, strokes=tuple(part - low for part in row.strokes)) for row in rows)

@@ -325,7 +325,7 @@ def _joined(block: _Block, runs: list[np.ndarray]) -> tuple[list[np.ndarray], li
 
 
 def _merged(block: _Block, rows: list[np.ndarray]) -> list[np.ndarray]:
-    """Return rows, after joining each two of which one goes on the other."""
+    """Return rows, after joining each pair in which the second row continues the first."""
     while pairs := [
         (step, a, b)
         for a, b in permutations(range(len(rows)), 2)

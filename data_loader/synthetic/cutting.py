@@ -343,7 +343,7 @@ def measured_lines(
         if line := measured(ink, text, aligned):
             heights[sample.hand].append(line.height)
         lines.append((sample, text, aligned, line))
-    hand_heights = {hand: float(np.median(of_hand)) for hand, of_hand in heights.items() if hand}
+    hand_heights = {hand: float(np.median(values)) for hand, values in heights.items() if hand}
     for sample, text, aligned, line in lines:
         line = line or measured(sample.ink, text, aligned, hand_heights.get(sample.hand))
         if line is not None:

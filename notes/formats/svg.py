@@ -127,8 +127,8 @@ def _scale(shape: Shape) -> float:
 
 
 def _joined(strokes: Sequence[PageStroke]) -> list[PageStroke]:
-    """Return strokes, after joining each that begins where the previous one ends: programs divide a
-    stroke where its width changes."""
+    """Return strokes, joined where a stroke begins at the end of the previous stroke: programs
+    divide a stroke where its width changes."""
     joined: list[list[PageStroke]] = []
     for stroke in strokes:
         last = joined[-1][-1] if joined else None
