@@ -129,8 +129,7 @@ def letters(
     generator: np.random.Generator,
     glyphs: Sequence[Glyph] | None = None,
 ) -> np.ndarray:
-    """Return the pen's path of a line of text, in font units, before `deform`; without `glyphs`,
-    the writer's glyphs are used."""
+    """Return the pen's path of a line of text, in font units; `glyphs` replace the writer's."""
     glyphs = glyphs or writer.glyphs(text)
     widths = np.array([glyph.width for glyph in glyphs])
     leans = np.array([glyph.lean for glyph in glyphs])

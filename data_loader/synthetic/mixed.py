@@ -126,10 +126,11 @@ class MixedDataset(ExtendedDataset):
             factor: factor on the size of `added`.
         """
         lines, cut = [], 0
-        firsts = generator.choice(len(recorded), self.joined).tolist()
-        seconds = generator.choice(len(added), self.joined).tolist()
-        for first, second in _bar(list(zip(firsts, seconds, strict=True)), "joining lines"):
-            line = _anonymous(recorded[first])
+        recorded_numbers = generator.choice(len(recorded), self.joined).tolist()
+        added_numbers = generator.choice(len(added), self.joined).tolist()
+        numbers = list(zip(recorded_numbers, added_numbers, strict=True))
+        for recorded_number, added_number in _bar(numbers, "joining lines"):
+            line = _anonymous(recorded[recorded_number])
             # The x-height of a dash or a dot cannot be measured.
             height = float(np.clip(x_height(line.ink), typical / 4, typical * 4))
             added_first = bool(generator.random() < 0.5)
@@ -138,7 +139,7 @@ class MixedDataset(ExtendedDataset):
             if self.short and generator.random() < self.short:
                 piece = _piece(line, generator)
                 line, cut = piece or line, cut + (piece is not None)
-            other = _scaled(added[second], factor * height / typical, grid)
+            other = _scaled(added[added_number], factor * height / typical, grid)
             parts = (other, line) if added_first else (line, other)
             texts = [part.text for part in parts]
             # No digit beside a letter: a recogniser would learn to read `0slo` as often as `Oslo`.

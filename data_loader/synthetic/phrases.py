@@ -77,24 +77,26 @@ class PhrasesDataset(ExtendedDataset):
     def _new_lines(self, samples: list[Sample]) -> tuple[list[Sample], str]:
         """Return lines made of samples, and a summary of the lines."""
         hands, lines = _hands(samples), []
-        with_words = {w: len(h.words) for w, h in hands.items() if len(h.words) >= LEAST}
-        with_characters = {
+        with_words = {name: hand for name, hand in hands.items() if len(hand.words) >= LEAST}
+        word_counts = {name: len(hand.words) for name, hand in with_words.items()}
+        character_counts = {
             (writer, sort): len(characters)
             for writer, hand in hands.items()
             for sort, characters in hand.characters.items()
             if sort != "signs" and len(characters) >= LEAST
         }
-        tall = {(w, sort): _height(hands[w].characters[sort]) for w, sort in with_characters}
-        numbers = range(self.size)
-        for number in distributed.bar(numbers, "setting lines", unit=" lines", leave=False):
+        heights = {key: _height(hands[key[0]].characters[key[1]]) for key in character_counts}
+        for number in distributed.bar(
+            range(self.size), "setting lines", unit=" lines", leave=False
+        ):
             generator = np.random.default_rng([self.seed, number])
             if generator.random() < self.characters_share:
-                writer, sort = _random_key(with_characters, "characters", generator)
+                writer, sort = _random_key(character_counts, "characters", generator)
                 damaged = bool(self.damaged and generator.random() < self.damaged)
-                capital = tall[writer, sort]
+                capital = heights[writer, sort]
                 text, ink = _character_line(hands[writer], sort, capital, damaged, generator)
             else:
-                writer = _random_key(with_words, "words", generator)
+                writer = _random_key(word_counts, "words", generator)
                 text, ink = _word_line(hands[writer].words, generator)
             lines.append(Sample(ink, text, f"phrase-{number:06d}", writer=writer))
         return lines, f"{self.size:,} lines of words and characters of {len(hands):,} writers"
