@@ -56,8 +56,7 @@ class PageRow:
     Attributes:
         words: words of the row, from the left.
         strokes: numbers of the row's strokes on the page, in reading order; empty for a typed row.
-        ink: digest of the strokes, which does not depend on their place or page; empty for a typed
-            row.
+        ink: digest of the strokes, the same at any place on any page; empty for a typed row.
     """
 
     words: tuple[PageWord, ...]

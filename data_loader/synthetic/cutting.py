@@ -263,8 +263,8 @@ def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray)
 
 
 def _completed(path: np.ndarray, owner: np.ndarray, text: str, stroke: slice) -> int:
-    """Return the character of a stroke that has points of one character: this character, or an
-    earlier one that the stroke completes; -1 if unclear."""
+    """Return the character of a stroke within one character: this character, or an earlier
+    character that the stroke completes; -1 if unclear."""
     current = int(owner[stroke.start])
     earlier_owners = owner[: stroke.start]
     x, y, _ = path.T

@@ -86,9 +86,8 @@ class PhrasesDataset(ExtendedDataset):
             if sort != "signs" and len(characters) >= LEAST
         }
         heights = {key: _height(hands[key[0]].characters[key[1]]) for key in character_counts}
-        for number in distributed.bar(
-            range(self.size), "setting lines", unit=" lines", leave=False
-        ):
+        bar = distributed.bar(range(self.size), "setting lines", unit=" lines", leave=False)
+        for number in bar:
             generator = np.random.default_rng([self.seed, number])
             if generator.random() < self.characters_share:
                 writer, sort = _random_key(character_counts, "characters", generator)
