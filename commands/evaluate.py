@@ -10,6 +10,7 @@ from typing import Any
 
 import data_loader
 import model
+from base.config.overrides import Override
 from base.pretrained import resolve_checkpoint
 from commands import options, search_options
 from commands.options import Networks, Parser
@@ -18,7 +19,7 @@ from utils.checks import UserError
 from utils.files import make_room, write_json
 
 SPLITS = ("train", "valid", "test")
-OF_READING = ("beam", "language_model", "language_weight")
+OF_READING = ("beam", "language_model", "language_weight", "words")
 OPTIONS = (*OF_READING, "seed", "overrides")
 """What is recorded of the options, in this order, and names the files."""
 WORST = 20
@@ -30,6 +31,7 @@ def add_options(parser: Parser) -> None:
     splits = "train, valid or test (default: valid)"
     parser.add_argument("split", nargs="?", metavar="SPLIT", help=splits)
     search_options.add_options(parser)
+    options.add_overrides(parser)
     options.add_seed(parser, "seed of the dequantisation noise")
     options.add_output(parser, default=None)
 
@@ -41,6 +43,7 @@ class Evaluation:
     Attributes:
         split: of their data.
         search: of those that read.
+        overrides: of the config that names the data.
         seed: of the dequantisation noise.
         output: where scores go; None for the folder of each run, or else `options.FIGURES`.
         given: the options of these that are given, by name, as they are recorded.
@@ -48,6 +51,7 @@ class Evaluation:
 
     split: str
     search: SearchOptions
+    overrides: list[Override]
     seed: int
     output: options.Output | None
     given: Mapping[str, Any]
@@ -66,7 +70,7 @@ class Evaluation:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    search = search_options.options_of(arguments, reads_data=True)
+    search = search_options.options_of(arguments)
     paths, split = arguments.resume, arguments.split or "valid"
     if arguments.split is None and len(paths) > 1 and paths[-1] in SPLITS:
         *paths, split = paths  # as -r takes all that follows it
@@ -75,7 +79,7 @@ def run(arguments: argparse.Namespace) -> None:
     for path in paths:
         resolve_checkpoint(path)
     networks = [*map(options.taken(Networks, arguments).load, paths)]
-    other = next((one for one in networks if not isinstance(one, model.Reader)), None)
+    other = next((n for n in networks if not isinstance(n, model.Reader)), None)
     if other and (of_reading := [name for name in OF_READING if name in given]):
         raise UserError(
             f"--{of_reading[0].replace('_', '-')} is for a network that reads: {other.path} "
@@ -92,7 +96,7 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
 
     path = chosen.file(network.path, ".json")
     make_room(path, "--output" if chosen.output else "scores")
-    data = data_of(network, chosen.split, chosen.search.overrides)
+    data = data_of(network, chosen.split, chosen.overrides)
     scores: dict[str, Any] = {}
     if isinstance(network, model.Reader):
         scores = score_reading(network, data, chosen)
@@ -123,9 +127,9 @@ def score_own(
     from base.training_parts import TrainingParts
     from parse_config import config_of
 
-    config, scored = config_of(network, chosen.search.overrides), network.model
+    config, scored = config_of(network, chosen.overrides), network.model
     blocks = [config.config["loss"], config.config["trainer"], *config.config["metrics"]]
-    has_own = {cls.__name__ for cls in user_modules.classes()} & {one["type"] for one in blocks}
+    has_own = {cls.__name__ for cls in user_modules.classes()} & {block["type"] for block in blocks}
     if isinstance(network, model.Writer | model.Reader) and not has_own:
         return {}
     loader = data.loader(chosen.split)
@@ -147,10 +151,10 @@ def score_own(
         if states.get(name):
             part.load_state_dict(states[name])
     logged = trainer.validate()
-    found = {name: value for name, value in logged.items() if name not in known}
-    for name, value in found.items():
+    extra = {name: value for name, value in logged.items() if name not in known}
+    for name, value in extra.items():
         print(f"  {name:<21}{value:>12.4f}  as the training logs it")
-    return found
+    return extra
 
 
 def score_points(
@@ -198,8 +202,8 @@ def score_reading(
     from utils.plots import lines_figure, write_png
 
     search, samples = chosen.search.search(reader), data.samples(chosen.split)
-    found = read_split(reader.model, samples, chosen.split, search)
-    scores = {name: score(transcriptions) for name, transcriptions in found.items()}
+    read = read_split(reader.model, samples, chosen.split, search)
+    scores = {name: score(transcriptions) for name, transcriptions in read.items()}
     greedy, lines = scores["greedy"], len(samples)
     if unlabelled := lines - greedy["sequences"]:
         print(f"left out, because they have no text: {unlabelled} of {lines} lines")
@@ -207,11 +211,12 @@ def score_reading(
         f"split {chosen.split}: {greedy['sequences']} sequences, {greedy['characters']} "
         f"characters, {greedy['words']} words"
     )
+    texts = (chosen.search.language_model, chosen.search.words)
     meaning = {
         "greedy": "greedy decoding",
         "beam": f"beam of {search.width}",
         "language_model": f"beam of {search.width} with the language model of "
-        f"{chosen.search.language_model}, weight {search.language_weight:g}",
+        f"{' and '.join(filter(None, texts))}, weight {search.language_weight:g}",
     }
     recorded = dict(greedy)
     for name, rates in scores.items():
@@ -222,12 +227,11 @@ def score_reading(
         if name != "greedy":
             recorded[name] = rates | {"search": meaning[name]}
     page = chosen.file(reader.path, "-worst.png")
-    by_errors = sorted(list(found.values())[-1], key=lambda one: -one.error_rate)
-    worst = by_errors[:WORST]
-    captions = [
-        f"{one.name} · {one.error_rate:.0%} errors\ntrue: {one.reference}\nread: {one.hypothesis}"
-        for one in worst
-    ]
-    write_png(page, lines_figure([one.ink for one in worst], captions))
+    by_errors = sorted(list(read.values())[-1], key=lambda line: -line.error_rate)
+    worst, captions = by_errors[:WORST], []
+    for line in worst:
+        both = f"true: {line.reference}\nread: {line.hypothesis}"
+        captions.append(f"{line.name} · {line.error_rate:.0%} errors\n{both}")
+    write_png(page, lines_figure([line.ink for line in worst], captions))
     print(f"{page}  (the {len(worst)} worst lines)")
     return recorded

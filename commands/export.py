@@ -58,8 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
         shared = replace(network, path=target, record=checkpoint)
         checkpoint["config"] = config_of(shared, arguments.overrides).stored
     save_checkpoint(target, checkpoint)
-    before, after = network.path.stat().st_size, target.stat().st_size
-    print(f"{target}  ({after / 2**20:.1f} MiB of {before / 2**20:.1f})")
+    old_size, new_size = network.path.stat().st_size, target.stat().st_size
+    print(f"{target}  ({new_size / 2**20:.1f} MiB of {old_size / 2**20:.1f})")
     if ink:
         write_text(style, ink.read_text(encoding="utf-8"))
         print(style)

@@ -10,7 +10,7 @@ from handwriting.page_options import PrimerFile
 from utils.checks import UserError
 
 SHOWN = 3
-"""Lines of the person in the picture (assumed)."""
+"""Largest number of the person's lines in the picture (assumed)."""
 SENTENCE = "This is what the network writes in that hand"
 
 
@@ -59,16 +59,16 @@ def run(arguments: argparse.Namespace) -> None:
     sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
     sampling = in_hand_of(sampling, style, learned)
     reader = networks.reader(usual_proofreader(learned))
-    before, now = (
+    former_lines, learned_lines = (
         [*map(row_ink, write_words(Hand(writer, primer, reader, sampling), texts, seeds))]
         for writer in (former, learned)
     )
     drawn, to_x_heights = [], np.float32([1 / dataset.x_height, 1 / dataset.x_height, 1])
-    for sample, old, new in zip(recorded, before, now, strict=False):
+    for sample, old, new in zip(recorded, former_lines, learned_lines, strict=False):
         drawn.append((f"the person: {sample.text}", sample.ink * to_x_heights))
         drawn.append(("the network before", old))
         drawn.append(("the network now", new))
-    drawn += [("the network now", line) for line in now[len(recorded) :]]
+    drawn += [("the network now", line) for line in learned_lines[len(recorded) :]]
     path = arguments.output.named(f"{folder.run_id}-hand.png")
     figure = lines_figure([ink for _, ink in drawn], [caption for caption, _ in drawn])
     write_png(path, figure)

@@ -17,9 +17,9 @@ from utils.checks import UserError
 from utils.files import read_lines, write_json
 
 BIASES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # default of --biases
-SENTENCES = 50  # that are written without --text, --texts and --num-samples
-EVERYDAY = {"everyday": "test", "everyday-valid": "valid"}  # splits of what --texts names so
-SAMPLE_SEED_STRIDE = 1_000_000  # from a sample of a text to the next: more than texts (assumed)
+SENTENCES = 50  # number of sentences written without --text, --texts and --num-samples
+EVERYDAY = {"everyday": "test", "everyday-valid": "valid"}  # splits by values of --texts
+SAMPLE_SEED_STRIDE = 1_000_000  # from a sample of a text to the next (assumed: fewer texts)
 
 
 def add_options(parser: Parser) -> None:
@@ -51,7 +51,7 @@ def add_options(parser: Parser) -> None:
 
 
 def add_texts(parser: Parser) -> None:
-    """Add the options of what is written, how often, and by which seeds."""
+    """Add the options of the texts to write, the number of samples, and the seeds."""
     texts = parser.add_mutually_exclusive_group()
     texts.add_argument(
         "--text",
@@ -104,11 +104,11 @@ def run(arguments: argparse.Namespace) -> None:
     texts, kinds = texts * samples, kinds * samples
     print(f"{type(reader.model).__name__} of {reader.path} reads {len(texts)} texts")
     unknown = {"writer": unknown_to(writer, texts), "reader": unknown_to(reader, texts)}
-    how = {"primer": primer, "proofreader": proofreader}
-    judge = partial(read_back, writer, reader, texts, seeds, **how, tries=tries, progress=True)
+    writing = {"primer": primer, "proofreader": proofreader, "tries": tries}
+    judge = partial(read_back, writer, reader, texts, seeds, **writing, progress=True)
     biases = sorted(set(arguments.biases))
     judged = {bias: judge(replace(sampling, bias=bias)) for bias in biases}
-    results = [{"bias": bias, **of_bias.summary(kinds)} for bias, of_bias in judged.items()]
+    results = [{"bias": bias, **judgement.summary(kinds)} for bias, judgement in judged.items()]
     for rates in results:
         show(rates, len(texts), with_tries=proofreader is not None)
     if arguments.sheet:
@@ -133,7 +133,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def unknown_to(network: "model.Writer | model.Reader", texts: Sequence[str]) -> str:
-    """Return the characters of texts that a network does not know, and print how many they are."""
+    """Return the characters of texts that a network does not know, and print their number."""
     unknown = "".join(network.model.alphabet.unknown("".join(texts)))
     if unknown:
         counts = [sum(sign in unknown for sign in text) for text in texts]
@@ -148,11 +148,11 @@ def unknown_to(network: "model.Writer | model.Reader", texts: Sequence[str]) -> 
 def chosen_texts(
     name: str, texts: list[str] | None, num_samples: int | None
 ) -> tuple[list[str], list[str], int]:
-    """Return the texts of a name that --texts takes, or `texts`, the kind of each (none if they
-    have no kinds), and how often each is written.
+    """Return the texts to write (`texts`, or else the texts of `name`, a value of --texts), their
+    kinds (empty for texts without kinds), and the number of samples per text.
 
     Raises:
-        UserError: if the FILE of --texts cannot be read, or has kinds for some of its texts only.
+        UserError: if the FILE of --texts cannot be read, or only some of its texts have kinds.
     """
     from data_loader.synthetic.corpus import CARRIERS, held_out
     from data_loader.synthetic.everyday import held_out_everyday
@@ -175,7 +175,7 @@ def chosen_texts(
 
 
 def show(rates: Mapping[str, Any], lines: int, *, with_tries: bool) -> None:
-    """Print the rates at one bias, and a table of those of each kind of text."""
+    """Print the rates at one bias, and a table of the rates of each kind of text."""
     tries = f"  {rates['tries']} words written" if with_tries else ""
     print(
         f"  bias {rates['bias']:<5g} cer {rates['cer']:.4f}  wer {rates['wer']:.4f}  texts read "
@@ -185,14 +185,13 @@ def show(rates: Mapping[str, Any], lines: int, *, with_tries: bool) -> None:
     if kinds := rates.get("kinds"):
         width = max(map(len, kinds))
         print(f"    {'':{width}}  lines     cer   exact")
-        for kind, of_kind in [*kinds.items(), ("all", rates)]:
-            values = f"{of_kind['cer']:.4f}  {of_kind['line_accuracy']:.4f}"
-            print(f"    {kind:{width}}  {of_kind['sequences']:>5}  {values}")
+        for kind, kind_rates in [*kinds.items(), ("all", rates)]:
+            values = f"{kind_rates['cer']:.4f}  {kind_rates['line_accuracy']:.4f}"
+            print(f"    {kind:{width}}  {kind_rates['sequences']:>5}  {values}")
 
 
 def draw(path: Path, judged: "handwriting.Legibility", kinds: Sequence[str], count: int) -> None:
-    """Draw the first `count` lines on a sheet, those of a kind together, with marks at what was
-    misread."""
+    """Draw the first `count` lines on a sheet, sorted by kind, with marks at misread lines."""
     from utils.plots import sheet_figure, write_png
 
     lines = judged.transcriptions[:count]
@@ -207,15 +206,15 @@ def draw(path: Path, judged: "handwriting.Legibility", kinds: Sequence[str], cou
 def readings(
     judged: Collection["handwriting.Legibility"], seeds: Sequence[int], kinds: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return what is recorded of each line: what was read at every bias."""
+    """Return a record of each line: the text, the seed, and the text read at every bias."""
     records = []
     for n, seed in enumerate(seeds):
-        lines = [of_bias.transcriptions[n] for of_bias in judged]
+        lines = [judgement.transcriptions[n] for judgement in judged]
         records.append({
             **({"kind": kinds[n]} if kinds else {}),
             "text": lines[0].reference,
             "seed": seed,
             "read": [line.hypothesis for line in lines],
-            "tries": [of_bias.tries[n] for of_bias in judged],
+            "tries": [judgement.tries[n] for judgement in judged],
         })  # fmt: skip
     return records

@@ -118,9 +118,7 @@ def _library(networks: Networks, path: str, chosen: SearchOptions) -> "notes.Lib
 
     checkpoint = resolve_checkpoint(path)
     content = (reader()[0].path if checkpoint.is_dir() else checkpoint).read_bytes()
-    text = chosen.language_model
-    if text not in (None, "train"):
-        content += Path(text).read_bytes()
+    content += b"".join(Path(file).read_bytes() for file in chosen.files)
     name = f"{hashlib.sha256(content).hexdigest()} {chosen}"
     return notes.Library.of_user(lambda page: notes.read_page(page, *reader()), name)
 

@@ -1,4 +1,4 @@
-"""Options shared by several commands, and their values."""
+"""Options that several commands share, and their values."""
 
 import argparse
 import math
@@ -39,9 +39,9 @@ FLAT = ".bin"
 T = TypeVar("T")
 FIGURES = "saved/figures"
 MAIN_SCORES = ("cer", "log_loss", "squared_error")
-"""Scores by which networks are compared: the first of them that an evaluation has."""
+"""Scores, in order of preference: networks are compared by the first that an evaluation has."""
 SHOWN = 50
-"""Lines that are printed, or shown together in a picture, at most (assumed)."""
+"""Largest number of lines that are printed, or shown together in a picture (assumed)."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -51,11 +51,12 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
     def parse(self, words: list[str] | None = None) -> argparse.Namespace:
-        """Parse words (None: the command line of the process); positional arguments may stand
-        between options."""
+        """Parse words (None: the process's command line); positional arguments may stand between
+        options."""
         words = sys.argv[1:] if words is None else words
         if empty := next((word for word in words if word[:1] == "-" and word[-3:] == "=--"), None):
-            raise UserError(f"argument {empty[:-3]}: '--' is not a value")  # argparse takes none
+            # argparse cannot take `--` as a value.
+            raise UserError(f"argument {empty[:-3]}: '--' is not a value")
         return self.parse_intermixed_args(words)
 
     def error(self, message: str) -> NoReturn:
@@ -63,8 +64,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def value(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return an argparse type of a function that parses a text, or raises a UserError; argparse
-    then names the option."""
+    """Return an argparse type from a function that parses a text or raises a UserError."""
 
     def convert(text: str) -> object:
         try:
@@ -76,7 +76,7 @@ def value(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[str], float]:
-    """Return the argparse type of numbers of a kind, int or float, within bounds."""
+    """Return the argparse type of numbers within bounds; `kind` is int or float."""
     return value(checks.number(kind, low, high))
 
 
@@ -154,7 +154,7 @@ def add_shared(parser: Parser, *names: str) -> None:
 
 
 def taken(kind: type[T], arguments: argparse.Namespace, **others: object) -> T:
-    """Return a frozen dataclass whose fields are options of the same names, or `others`."""
+    """Return a dataclass whose fields are `others`, or the options of the same names."""
     names = [field.name for field in fields(kind) if field.name not in others]
     return kind(**{name: getattr(arguments, name) for name in names}, **others)
 
@@ -163,11 +163,11 @@ def require(arguments: argparse.Namespace, **needed: str) -> None:
     """Refuse options that have no effect without another option.
 
     Args:
-        arguments: of the command.
-        needed: for each option the other option.
+        arguments: the command's arguments.
+        needed: by option, the option that it needs.
 
     Raises:
-        UserError: naming both.
+        UserError: if an option lacks the option that it needs; names both.
     """
     for name, other in needed.items():
         if getattr(arguments, name) not in (None, False) and not getattr(arguments, other):
@@ -181,16 +181,16 @@ def require(arguments: argparse.Namespace, **needed: str) -> None:
 def add_network(
     parser: Parser, default: str | None = None, nargs: str | None = None, *, of_style: bool = False
 ) -> None:
-    """Add -r, and the options of every command.
+    """Add -r, --device and --module.
 
     Args:
-        parser: of the command.
-        default: of -r; None if -r has to be given.
+        parser: the command's parser.
+        default: default of -r; None if -r is required, or with `of_style`.
         nargs: number of values of -r.
-        of_style: whether None means the style's network (`handwriting.styles.network_of`).
+        of_style: whether -r defaults to the style's network (`handwriting.styles.network_of`).
     """
-    usual = " (default: that of the style, else writer)" if of_style else ""
-    usual = " (default: %(default)s)" if default else usual
+    default_help = " (default: that of the style, else writer)" if of_style else ""
+    default_help = " (default: %(default)s)" if default else default_help
     parser.add_argument(
         *("-r", "--resume"),
         metavar="CHECKPOINT",
@@ -198,7 +198,7 @@ def add_network(
         default=default,
         nargs=nargs,
         help="checkpoint or flat file (.bin), run folder (its newest complete checkpoint is used), "
-        f"or name of a pretrained network ({', '.join(pretrained())}){usual}",
+        f"or name of a pretrained network ({', '.join(pretrained())}){default_help}",
     )
     add_shared(parser, "--device", "--module")
     if of_style:  # A network writes faster on a CPU than on a GPU (benchmarks/README.md).
@@ -210,7 +210,7 @@ class Networks:
     """Loads networks, and prints their names.
 
     Attributes:
-        device: that the networks compute on.
+        device: device on which the networks compute.
         modules: Python files with the user's classes.
     """
 
@@ -218,8 +218,8 @@ class Networks:
     modules: list[Path]
 
     def load(self, path: str | Path) -> "model.TrainedNetwork":
-        """Load a network; raise a UserError as `model.load`."""
-        flat = resolve_checkpoint(path).suffix == FLAT  # before torch is imported
+        """Load a network; raise a UserError like `model.load`."""
+        flat = resolve_checkpoint(path).suffix == FLAT  # Fails before torch is imported.
         self.load_modules()
         if flat:
             from handwriting import flat_file
@@ -231,7 +231,7 @@ class Networks:
         return network
 
     def writer(self, path: str | Path, *, of_texts: bool = False) -> "model.Writer":
-        """Load a network that writes, and takes a text if `of_texts`."""
+        """Load a network that writes; with `of_texts`, the network must take a text."""
         network = self.load(path)
         from model.loading import checked_writer
 
@@ -253,7 +253,7 @@ class Networks:
 
 
 def check_readable(*paths: str | Path | None) -> None:
-    """Raise a UserError if there is nothing at one of the paths, before torch is imported."""
+    """Raise a UserError if a path does not exist, before torch is imported."""
     for path in filter(None, paths):
         try:
             Path(path).expanduser().stat()
@@ -274,9 +274,9 @@ class Output:
     """The value of --output: a folder, or a file of a kind that the command writes.
 
     Attributes:
-        path: on the command line.
-        file: the path, if it is a file's; else None.
-        folder: that files are written into.
+        path: path on the command line.
+        file: the path if it is a file; None if it is a folder.
+        folder: folder into which files are written.
 
     Raises:
         UserError: if the path looks like a file of another kind, such as letter.pdf.
@@ -296,7 +296,7 @@ class Output:
         make_room(self.path, "--output", self.folder)
 
     def named(self, name: str) -> Path:
-        """Return the file of the command line, or else a file of that name in the folder."""
+        """Return the file of the command line, or else the file with a name in the folder."""
         return self.file or self.folder / name
 
 
@@ -315,13 +315,13 @@ def add_output(parser: Parser, kinds: Sequence[str] = (), default: str | None = 
 
 
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
-    """Print rows, given by the names of their columns; a row may lack columns."""
+    """Print a table; a row has texts by the names of columns, and may lack columns."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines = [names, *([row.get(name, "") for name in names] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for first, *others in lines:
-        cells = [text.rjust(width) for text, width in zip(others, widths[1:], strict=True)]
-        print("  ".join([first.ljust(widths[0]), *cells]))
+    for label, *texts in lines:
+        cells = [text.rjust(width) for text, width in zip(texts, widths[1:], strict=True)]
+        print("  ".join([label.ljust(widths[0]), *cells]))
 
 
 # Writing
@@ -335,7 +335,7 @@ def add_lines(parser: Parser, *, samples: str, steps: str) -> None:
 
 
 def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[str]:
-    """Return texts as `plain_text.known_only`, and print the characters that are left out."""
+    """Return texts like `source_text.known_only`, and print the characters that are left out."""
     kept, left_out = known_only(alphabet, texts, skip)
     if left_out:
         print(left_out)
@@ -359,10 +359,10 @@ def add_style(parser: argparse._ActionsContainer, default: str = OWN, meaning: s
 
 def add_primer(parser: Parser, default: str = OWN, meaning: str = OWN) -> None:
     """Add --style, --primer, and the options of a primer."""
-    either, add = parser.add_mutually_exclusive_group(), parser.add_argument
-    add_style(either, default, meaning)
+    style_or_primer, add = parser.add_mutually_exclusive_group(), parser.add_argument
+    add_style(style_or_primer, default, meaning)
     continued = "ink whose handwriting is continued, in any format that `read` accepts"
-    either.add_argument("--primer", type=Path, metavar="FILE", help=continued)
+    style_or_primer.add_argument("--primer", type=Path, metavar="FILE", help=continued)
     add(
         "--primer-text",
         metavar="TEXT",
@@ -388,7 +388,7 @@ def primer_scale(text: str) -> float | str:
 
 
 def primer_file(arguments: argparse.Namespace) -> PrimerFile | None:
-    """Return the primer of --primer, or else of --style; None for a hand of the network."""
+    """Return the primer of --primer, or else of --style; None if the network chooses the hand."""
     if not arguments.primer:
         parts = ("primer_text", "primer_number", "primer_scale")
         require(arguments, **dict.fromkeys(parts, "primer"))
@@ -405,11 +405,12 @@ def primer_file(arguments: argparse.Namespace) -> PrimerFile | None:
 
 
 def add_overrides(parser: Parser, *, trains: bool = False) -> None:
-    """Add -o and --data (and --lr, --bs and --epochs), collected as `overrides` in their order.
+    """Add -o and --data, collected as `overrides` in their order on the command line.
 
     Args:
-        parser: of the script or command.
-        trains: whether this is the training script; others cannot change the architecture.
+        parser: the script's or command's parser.
+        trains: whether this is the training script, which also gets `SHORTHANDS`; commands cannot
+            change the architecture.
     """
     collect = partial(parser.add_argument, dest="overrides", action="append", default=[])
     for option, (key, metavar, meaning, example) in SHORTHANDS.items() if trains else ():
@@ -429,7 +430,7 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
     )
     collect(
         *("-o", "--override"),
-        type=value(Override.parse if trains else _of_data),
+        type=value(Override.parse if trains else _data_override),
         metavar="KEY=VALUE",
         help="set any dotted key of the config; may be given several times; VALUE is JSON, "
         "otherwise a string (default: the config's), e.g. -o "
@@ -437,8 +438,8 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
     )
 
 
-def _of_data(text: str) -> Override:
-    """Parse the KEY=VALUE of an -o that must not change the architecture."""
+def _data_override(text: str) -> Override:
+    """Parse the KEY=VALUE of a command's -o, which must not change the architecture."""
     override = Override.parse(text)
     if override.key.partition(".")[0] == "arch":
         raise UserError(f"{override.key}: the checkpoint fixes the architecture; leave it out")
@@ -446,10 +447,10 @@ def _of_data(text: str) -> Override:
 
 
 def ink_of(network: "model.TrainedNetwork", option: str) -> Path:
-    """Return the file with a line of the hand that a network learned.
+    """Return the file with a line of ink in the hand that a network learned.
 
     Raises:
-        UserError: if it learned none; names the option that asked for it.
+        UserError: if the network learned no hand; names `option`, which asked for the ink.
     """
     from trainer.own_hand import SAMPLE
 

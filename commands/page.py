@@ -25,12 +25,12 @@ from utils.page.layers import Pen
 from utils.page.page import DPI, KINDS
 
 ALIGNED = "alignment: left, right, centred (or centre, center), justified (default: %(default)s)"
-DOUBTFUL = "doubtful"  # instead of words that --rewrite writes again: all that are doubtful
-MAX_BYTES = 500_000  # of a text (assumed: a long novel, whose pages take hours to write)
+DOUBTFUL = "doubtful"  # value of --rewrite for all doubtful words
+MAX_BYTES = 500_000  # limit on a text (assumed: a long novel, whose pages take hours to write)
 
 
 def place(text: str) -> tuple[int, int, int] | str:
-    """Return a value of --rewrite: the numbers of a page, a row and a word, or `DOUBTFUL`."""
+    """Parse a value of --rewrite: the numbers of a page, a row and a word, or `DOUBTFUL`."""
     try:
         return text if text == DOUBTFUL else options.place(text)
     except UserError as error:
@@ -38,7 +38,7 @@ def place(text: str) -> tuple[int, int, int] | str:
 
 
 def margins(text: str) -> tuple[float, float, float, float]:
-    """Return the value of --margins: one number or four."""
+    """Parse the value of --margins: one number for all sides, or four numbers."""
     try:
         sides = [float(part) for part in text.split(",")]
     except ValueError:
@@ -99,7 +99,7 @@ def add_paper(parser: Parser) -> None:
 
 
 def add_look(parser: Parser) -> None:
-    """Add the options of what stands on the paper."""
+    """Add the options of the look of the writing."""
     add, kinds = parser.add_argument, {name: value(parse) for name, parse in OF_LOOK.items()}
     size = f"x-height of the writing (default: {HEIGHT}; on a --ruling less where rows would touch)"
     add("--size", type=kinds["size"], metavar="MM", help=size)
@@ -121,10 +121,10 @@ def add_look(parser: Parser) -> None:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Refuse options of pages that do not go together, and what cannot be read.
+    """Refuse options of pages that do not go together, or name files that cannot be read.
 
     Raises:
-        UserError: naming them.
+        UserError: names the options or the file.
     """
     if (arguments.file is None) == (arguments.text is None):
         raise UserError("give a text to write: either FILE or --text")
@@ -135,10 +135,10 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def check_rewrite(arguments: argparse.Namespace) -> None:
-    """Refuse --rewrite without a report, or with options that its pages have already.
+    """Refuse --rewrite without --report, or with options that the report's pages already have.
 
     Raises:
-        UserError: naming them.
+        UserError: names the options.
     """
     require(arguments, rewrite="report")
     allowed = ("rewrite", "report", "device", "modules", "output", "dpi")
@@ -146,21 +146,21 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
     names |= {"reader": "--proofread", "proofread": "--no-proofread"}
     add_options(parser := Parser())
     defaults = vars(parser.parse([]))
-    others = [
+    changed = [
         names.get(name, f"--{name.replace('_', '-')}")
         for name, chosen in vars(arguments).items()
         if name not in allowed and chosen != defaults[name]
     ]
-    if others:
-        raise UserError(f"--rewrite takes these from --report: leave out {', '.join(others)}")
+    if changed:
+        raise UserError(f"--rewrite takes these from --report: leave out {', '.join(changed)}")
     options.check_readable(arguments.report)
 
 
 def check_output(arguments: argparse.Namespace, path: Path) -> None:
-    """Refuse --dpi for a format that has no pixels, and what cannot be written.
+    """Refuse --dpi for a format without pixels, and output that cannot be written.
 
     Raises:
-        UserError: naming them.
+        UserError: names the options.
     """
     kind = path.suffix.lower()
     if arguments.dpi and kind != ".png":
@@ -171,7 +171,7 @@ def check_output(arguments: argparse.Namespace, path: Path) -> None:
 
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:
-    """Return what the command line says of the pages."""
+    """Return the options of the pages on the command line."""
     primer = options.primer_file(arguments)
     return options.taken(
         PageOptions,

@@ -38,27 +38,26 @@ def run(arguments: argparse.Namespace) -> None:
     from model.recognition.transcribing import Transcription, score
     from utils.plots import lines_figure, write_png
 
-    inks = [one.ink for one in samples]
+    inks = [sample.ink for sample in samples]
     if not arguments.text:
         arguments.output.make()
     read = reader.proofread(inks, search=chosen.search(reader), progress=True)
     texts = [text for text, _ in read]
-    for one, text in zip(samples, texts, strict=True):
-        print(text if arguments.text else f"{one.name}\t{text}")
-    for one, (text, doubt) in zip(samples, read, strict=True):
-        if why := misgiving(one.ink, text, doubt):
-            print(f"{one.name} can hardly be read: {why}", file=messages)
+    for sample, text in zip(samples, texts, strict=True):
+        print(text if arguments.text else f"{sample.name}\t{text}")
+    for sample, (text, doubt) in zip(samples, read, strict=True):
+        if why := misgiving(sample.ink, text, doubt):
+            print(f"{sample.name} can hardly be read: {why}", file=messages)
     if arguments.text:
         return
-    known = [
-        Transcription(one.name, one.ink, one.text, text)
-        for one, text in zip(samples, texts, strict=True)
-        if one.text
+    labelled = [
+        Transcription(sample.name, sample.ink, sample.text, text)
+        for sample, text in zip(samples, texts, strict=True)
+        if sample.text
     ]
-    if known:
-        scores = score(known)
-        found = "cer {cer:.4f}, wer {wer:.4f}".format(**scores)
-        print(f"{scores['sequences']} of them have a transcription: {found}")
+    if labelled:
+        rates = "cer {cer:.4f}, wer {wer:.4f}".format(**score(labelled))
+        print(f"{len(labelled)} of them have a transcription: {rates}")
     path, shown = arguments.output.named(f"{reader.name}-read.png"), options.SHOWN
     write_png(path, lines_figure(inks[:shown], texts[:shown]))
     print(f"{path}  ({min(len(samples), shown)} of {len(samples)} lines)")

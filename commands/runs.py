@@ -1,4 +1,4 @@
-"""Compare runs: how far they came, in which settings they differ, and what came out."""
+"""Compare runs: their progress, the settings in which they differ, and their scores."""
 
 import argparse
 import csv
@@ -17,11 +17,11 @@ from utils.checks import UserError
 FIRST = ("run", "state", "epochs")
 """Columns of the table before the keys in which the runs differ."""
 LAST = ("best", "best_epoch", "time")
-"""Columns of the table after these keys."""
+"""Columns of the table after the keys in which the runs differ."""
 MAX_KEYS = 8
-"""Keys of the config in the table (assumed)."""
+"""Largest number of keys of the config in the table (assumed)."""
 MAX_WIDTH = 24
-"""Characters of a value in the table (assumed)."""
+"""Largest number of characters of a value in the table (assumed)."""
 
 
 def add_options(parser: Parser) -> None:
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     runs = sorted(read_runs(folders), key=itemgetter("started"))
     if not runs:
         raise UserError(f"{', '.join(folders)}: no run there, such as saved/models/NAME/RUN_ID")
-    hidden = ("name", "trainer.args.epochs")  # in the columns `run` and `epochs`
+    hidden = ("name", "trainer.args.epochs")  # The columns `run` and `epochs` show these keys.
     keys = dict.fromkeys(key for run in runs for key in run.maps[1] if key not in hidden)
     different = [key for key in keys if differ(key, runs)]
     listed = [*runs, *seed_means(runs)]
@@ -61,7 +61,7 @@ def differ(key: str, runs: Sequence[Run]) -> bool:
 
 
 def show(runs: Sequence[Run], different: Sequence[str]) -> None:
-    """Print runs as a table, with the keys that are `different`."""
+    """Print runs as a table, with the keys in `different`."""
     # The keys in which runs of the same experiment differ come first.
     experiments = defaultdict(list)
     for run in runs:
@@ -92,11 +92,11 @@ def shown(run: Run, name: str) -> str:
 
 
 def short(key: str, keys: Sequence[str]) -> str:
-    """Return the shortest end of a dotted key that no other key, and no column, has."""
-    others = [f".{other}" for other in (*FIRST, *LAST, *keys) if other != key]
+    """Return the shortest end of a dotted key that no other key and no other column shares."""
+    dotted_names = [f".{name}" for name in (*FIRST, *LAST, *keys) if name != key]
     parts = key.split(".") if key in keys else []
     for start in range(len(parts) - 1, 0, -1):
         end = ".".join(parts[start:])
-        if not any(other.endswith(f".{end}") for other in others):
+        if not any(name.endswith(f".{end}") for name in dotted_names):
             return end
     return key

@@ -1,36 +1,49 @@
 """The options of a recogniser's search, and of the language model that it may use."""
 
 import argparse
+import re
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 
 import model
-from base.config.overrides import Override
-from commands.options import Parser, add_overrides, number, require, taken
-from utils.alphabet import describe, nfc
+from commands.options import Parser, number, taken
+from utils.alphabet import Alphabet, describe, nfc
 from utils.checks import UserError
 from utils.files import read_lines
 
 LANGUAGE_WEIGHT = 0.7
-"""Default of --language-weight (chosen with `recognition` on lines of `testset_v` and
+"""Default of --language-weight with a text (chosen with `recognition` on lines of `testset_v` and
 `testset_t`)."""
+WORDS_WEIGHT = 0.5
+"""Default of --language-weight with words (measured, lab notebook: the language model of words)."""
+
+
+GENERAL = "words"
+"""What --language-model says without a FILE."""
+BEAM = 16
+"""Default of --beam with a language model."""
+LISTED = 1000
+"""How often a word of --words counts as if seen in `language.WORDS` words (assumed)."""
 
 
 def add_options(parser: Parser) -> None:
-    """Add the options of a recogniser's search, and those of the data for its language model."""
+    """Add the options of a recogniser's search."""
     add = parser.add_argument
-    beam = "hypotheses kept by beam search (default: greedy decoding)"
+    beam = f"hypotheses kept by beam search (default: {BEAM} with a language model, else greedy)"
     add("--beam", type=number(int, 2, 1000), metavar="N", help=beam)
     add(
         "--language-model",
         nargs="?",
-        const="train",
+        const=GENERAL,
         metavar="FILE",
-        help="use a character language model, built from the lines of a text file or, without "
-        "FILE, from the training texts of the config's dataset (default: none)",
+        help="use a language model: of characters, built from the lines of a text file or, without "
+        "FILE, of the frequent words of European languages, which takes wordfreq (default: none)",
     )
-    weight = f"weight of the language model's log-probabilities (default: {LANGUAGE_WEIGHT:g})"
+    words = "text file of names and terms to expect, for --language-model without a FILE"
+    add("--words", metavar="FILE", help=words)
+    weight = "weight of the language model's log-probabilities (default: "
+    weight += f"{LANGUAGE_WEIGHT:g} with a FILE, {WORDS_WEIGHT:g} without one)"
     add("--language-weight", type=number(float, 0, 100), metavar="W", help=weight)
-    add_overrides(parser)
 
 
 @dataclass(frozen=True)
@@ -39,67 +52,78 @@ class SearchOptions:
 
     Attributes:
         beam: hypotheses that are kept.
-        language_model: file of the texts of a language model; "train" for the training texts.
+        language_model: file of the texts of a language model; `GENERAL` for that of words.
         language_weight: of its log-probabilities.
-        overrides: of the config that names the training texts.
+        words: file of names and terms that it expects.
     """
 
     beam: int | None
     language_model: str | None
     language_weight: float | None
-    overrides: list[Override]
+    words: str | None
+
+    @property
+    def files(self) -> list[str]:
+        """The files that are read."""
+        return [file for file in (self.language_model, self.words) if file not in (None, GENERAL)]
 
     def search(self, reader: "model.Reader") -> "model.Search":
-        """Return the search of a network, with its language model if one is asked for.
+        """Return the search of a network, with its language model if there is to be one.
 
         Raises:
-            UserError: if no text is left for a language model.
+            UserError: if a file has no text that the network knows.
         """
-        search = model.Search(self.beam or 1)
         if not self.language_model:
-            return search
-        weight = LANGUAGE_WEIGHT if self.language_weight is None else self.language_weight
-        return replace(search, language_model=self._built(reader), language_weight=weight)
-
-    def _built(self, reader: "model.Reader") -> "model.CharacterLanguageModel":
-        """Return the language model."""
+            return model.Search(self.beam or 1)
+        kind, weight = model.CharacterLanguageModel, LANGUAGE_WEIGHT
+        if self.language_model == GENERAL:
+            kind, weight = _of_words, WORDS_WEIGHT
+        if self.language_weight is not None:
+            weight = self.language_weight
         alphabet = reader.model.alphabet
-        if self.language_model == "train":
-            from parse_config import data_of
-
-            data = data_of(reader, "train", self.overrides)
-            texts = [sample.text for sample in data.loaded.split("train")]
-        else:
-            texts = [nfc(text) for text in read_lines(self.language_model)]
-        if unknown := alphabet.unknown("".join(texts)):
-            names = ", ".join(map(describe, unknown))
-            print(f"left out of the language model, as the network does not know it: {names}")
-        texts = ["".join(c for c in text if c not in unknown).strip() for text in texts]
-        if not any(texts):
-            raise UserError(
-                f"--language-model {self.language_model}: it contains no text of characters that "
-                "the network knows"
-            )
-        return model.CharacterLanguageModel(list(filter(None, texts)), alphabet)
+        texts = [line for file in self.files for line in _known_lines(file, alphabet)]
+        return model.Search(self.beam or BEAM, kind(texts, alphabet), weight)
 
 
-def options_of(arguments: argparse.Namespace, reads_data: bool = False) -> SearchOptions:
+def _known_lines(file: str, alphabet: Alphabet) -> list[str]:
+    """Return the lines of a file without the characters that an alphabet lacks, which are named."""
+    texts = [nfc(text) for text in read_lines(file)]
+    if unknown := alphabet.unknown("".join(texts)):
+        names = ", ".join(map(describe, unknown))
+        print(f"left out of the language model, as the network does not know it: {names}")
+    texts = ["".join(c for c in text if c not in unknown).strip() for text in texts]
+    if not any(texts):
+        raise UserError(f"{file}: it contains no text of characters that the network knows")
+    return [*filter(None, texts)]
+
+
+def _of_words(listed: list[str], alphabet: Alphabet) -> "model.WordLanguageModel":
+    """Return the language model of words, which expects the `listed` ones."""
+    from data_loader.synthetic import language
+
+    counts = language.word_counts()
+    for word in re.findall(r"[^\W\d_]+", " ".join(listed).lower()):
+        counts[word] = counts.get(word, 0.0) + LISTED
+    texts = [text for text in language.texts() if not alphabet.unknown(text)]
+    return model.WordLanguageModel(texts + listed, counts, alphabet)
+
+
+def options_of(arguments: argparse.Namespace) -> SearchOptions:
     """Return what the command line says of the search.
 
-    Args:
-        arguments: of the command.
-        reads_data: whether it reads the config's dataset without --language-model as well.
-
     Raises:
-        UserError: if an option has no effect, or the file cannot be read.
+        UserError: if an option has no effect, a file cannot be read, or wordfreq is missing.
     """
-    require(arguments, language_model="beam", language_weight="language_model")
     chosen = taken(SearchOptions, arguments)
-    if chosen.overrides and not reads_data and chosen.language_model != "train":
-        raise UserError(
-            f"{chosen.overrides[0].option} is for --language-model without a FILE, which reads the "
-            "training texts"
-        )
-    if chosen.language_model not in (None, "train"):
-        read_lines(chosen.language_model)
+    if chosen.words and chosen.language_model not in (None, GENERAL):
+        raise UserError("--words is for --language-model without a FILE")
+    if chosen.words:
+        chosen = replace(chosen, language_model=GENERAL)
+    if chosen.language_weight is not None and not chosen.language_model:
+        raise UserError("--language-weight is for --language-model, which is not given")
+    for file in chosen.files:
+        read_lines(file)
+    if chosen.language_model == GENERAL and not find_spec("wordfreq"):
+        advice = "python -m pip install wordfreq, or name a text: --language-model FILE"
+        raise UserError(f"a language model of words takes wordfreq: {advice}")
     return chosen

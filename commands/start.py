@@ -1,12 +1,12 @@
-"""The six ways in which a training begins; `resolve_start` chooses one by the command line.
+"""The six ways in which a training begins; `resolve_start` chooses a way by the command line.
 
 - New: `-c CONFIG`. Initial weights, a new run.
 - Fine-tuned: `-c CONFIG -r CHECKPOINT`. The weights of the checkpoint alone, a new run.
-- Resumed: `-r RUN`, or its newest checkpoint. The whole checkpoint, the same run.
-- Branched: `-r CHECKPOINT` that is older or in no run's folder, or with the `--run-id` of another
-  run. The whole checkpoint, a new run.
-- Started over: `-r RUN` of a run without a checkpoint. The config and the file of the initial
-  weights, if any, are in the run's `run.json`; the same run.
+- Resumed: `-r RUN`, or `-r` with the run's newest checkpoint. The whole checkpoint, the same run.
+- Branched: `-r CHECKPOINT`, if the run has a newer checkpoint, if the checkpoint is in no run's
+  folder, or if `--run-id` names a new run. The whole checkpoint, a new run.
+- Started over: `-r RUN` of a run without a checkpoint. The same run; its `run.json` has the config
+  and names the file of the initial weights, if any.
 - Started or resumed: `-c CONFIG --run-id ID --start-or-resume`. Resumed if the run has a
   checkpoint; otherwise new, or fine-tuned.
 """
@@ -43,12 +43,12 @@ class Start:
     """The beginning of a training.
 
     Attributes:
-        config: of the run.
-        run: the folder of the run.
+        config: the run's config.
+        run: the run's folder.
         weights: the checkpoint to begin with; None for initial weights.
-        is_resumed: whether the whole checkpoint is used, and not its weights alone.
-        tries_older: whether the newest checkpoint of a folder was asked for, so that an older one
-            is used if its training state does not fit.
+        is_resumed: whether the whole checkpoint is used, rather than its weights alone.
+        tries_older: whether an older checkpoint is used if the training state does not fit, as the
+            command line named a folder.
     """
 
     config: ConfigParser
@@ -59,7 +59,7 @@ class Start:
 
     @property
     def alphabet(self) -> Alphabet | None:
-        """The characters that the weights know; None without weights, or if no text is needed."""
+        """The alphabet of the weights; None without weights, or if the network takes no text."""
         if self.weights is None or not self.config.needs_text:
             return None
         if not self.weights.content["alphabet"]:
@@ -68,7 +68,7 @@ class Start:
         return Alphabet(self.weights.content["alphabet"])
 
     def state_dict_for(self, model: BaseModel, device: str = "cpu") -> Mapping[str, Tensor]:
-        """Return the weights on a device; in a new run extended to the characters of `model`."""
+        """Return the weights on a device; in a new run, extended to the alphabet of `model`."""
         stored = self.weights.content["state_dict"]
         weights = {name: weight.to(device) for name, weight in stored.items()}
         if self.is_resumed:
@@ -78,7 +78,7 @@ class Start:
     def model_on_meta(self, extras: Any = ABSENT) -> BaseModel | None:
         """Return the network without memory for its weights, before any data loads.
 
-        None if the network takes extras whose shapes neither the data nor a checkpoint has told.
+        None if the network takes extras whose shapes neither `extras` nor the checkpoint gives.
 
         Raises:
             CheckpointError: if the weights of the checkpoint do not fit.
@@ -95,13 +95,13 @@ class Start:
         return model
 
     def is_finished(self) -> bool:
-        """Return whether a resumed run has nothing left to do for its trainer."""
+        """Return whether a resumed run's trainer has nothing left to do."""
         former = self.weights.content["config"] if self.is_resumed else {}
         same_trainer = self.config.config["trainer"] == former.get("trainer")
         return same_trainer and self.run.is_finished()
 
     def older(self) -> "Start | None":
-        """Return the start from the next older checkpoint; None if there is none to use."""
+        """Return the start from the next older checkpoint; None if no such checkpoint is usable."""
         path = self.weights.path
 
         def find() -> CheckpointFile | None:
@@ -113,14 +113,14 @@ class Start:
         return weights and replace(self, weights=weights)
 
     def check_data(self, loaded: Loaded, new_data: bool) -> None:
-        """Raise a DataError if a run would go on with other data, unless `new_data` allows it."""
+        """Raise a DataError if a resumed run's data have changed, unless `new_data` is set."""
         if not self.is_resumed:
             return
         former = children(self.weights.content.get("dataset", {}).get("fingerprints"))
         if not former:
             log.info("%s does not say what the data were: they are recorded now", self.weights.path)
-        now = loaded.fingerprints
-        changed = [split for split in former if former[split] != now.get(split)]
+        present = loaded.fingerprints
+        changed = [split for split in former if former[split] != present.get(split)]
         if changed and not new_data:
             raise DataError(
                 f"{self.weights.path}: the data are not those of the run; other lines, texts or "
@@ -129,12 +129,12 @@ class Start:
 
 
 def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None) -> Start:
-    """Return the start of the training of a command line.
+    """Return the start of the training that a command line asks for.
 
     Args:
-        arguments: of the command line.
-        locks: takes the lock of a run that goes on, before its newest checkpoint is looked for, as
-            another process may save a checkpoint. None locks and writes nothing.
+        arguments: arguments of the command line.
+        locks: gets the lock of a run that goes on. The lock is taken before the search for the
+            newest checkpoint, as another process may save a checkpoint. None: nothing is locked.
 
     Raises:
         UserError: if the training cannot begin, or another process holds the run.
@@ -153,7 +153,7 @@ def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None)
 
 
 def new(arguments: argparse.Namespace) -> Start:
-    """New, or fine-tuned: `-c CONFIG`, perhaps with `-r CHECKPOINT`."""
+    """Return a new or fine-tuned start: `-c CONFIG`, perhaps with `-r CHECKPOINT`."""
     name = arguments.resume or suggested_network(arguments)
     weights = _find(name) if name else None
     arch = weights and weights.content["config"].get("arch")
@@ -162,21 +162,21 @@ def new(arguments: argparse.Namespace) -> Start:
 
 
 def suggested_network(arguments: argparse.Namespace) -> str | None:
-    """Return the pretrained network that the dataset of a config without a network suggests.
+    """For a config without a network, return the pretrained network that its dataset suggests.
 
-    None if the config has faults, which are reported when it is read for the run.
+    None if the config has faults, which are reported when the config is read for the run.
     """
     with suppress(ConfigError, ConfigFault):
         values = bases.merged(bases.read(Path(arguments.config)))
         if "type" not in children(children(values).get("arch")):
-            arch = _find("writer").content["config"]["arch"]  # Any will do to build the dataset.
+            arch = _find("writer").content["config"]["arch"]  # Any `arch` builds the dataset.
             config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
             return config.build("data_loader").dataset.usual_network()
     return None
 
 
 def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
-    """Started or resumed: `start` if its run has no checkpoint."""
+    """Return `start` if its run has no checkpoint; else the start that resumes the run."""
     if not distributed.broadcast_object(start.run.has_checkpoint):
         return start
     _hold(start.run, locks)
@@ -186,18 +186,19 @@ def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
 
 
 def resumed(arguments: argparse.Namespace, run: RunFolder | None) -> Start:
-    """Resumed: `run` goes on. Branched, if `run` is None: a new run goes on from the checkpoint."""
+    """Return the start that resumes `run`; if `run` is None, the start of a branched, new run."""
     weights = _find(arguments.resume, resumed=True)
     stored = weights.content["config"]
     config = ConfigParser.from_checkpoint(stored, weights.path, arguments.overrides)
     if run is None:
         run = _new_run(config, arguments)
         log.info("%s: a new run goes on from it, in %s", weights.path, run.models)
-    return Start(config, run, weights, True, Path(arguments.resume).is_dir())
+    is_folder = Path(arguments.resume).is_dir()
+    return Start(config, run, weights, is_resumed=True, tries_older=is_folder)
 
 
 def started_over(arguments: argparse.Namespace, run: RunFolder) -> Start:
-    """Started over: `run`, which was stopped before its first checkpoint, begins again."""
+    """Return the start that begins `run` again, which was stopped before its first checkpoint."""
     values, weights_from = distributed.broadcast_object(run.recorded_start)
     log.warning("%s was stopped before its first checkpoint: starting over", run.models)
     weights = _find(weights_from) if weights_from else None
@@ -206,7 +207,7 @@ def started_over(arguments: argparse.Namespace, run: RunFolder) -> Start:
 
 
 def _new_run(config: ConfigParser, arguments: argparse.Namespace) -> RunFolder:
-    """Return the folder of a run, which is new unless --start-or-resume is given."""
+    """Return the folder of a run; the run must be new unless --start-or-resume is given."""
     run = RunFolder(config.name, arguments.run_id, arguments.saved)
     # The default name is the time, by the clock of the main process.
     return run if arguments.start_or_resume else distributed.broadcast_object(run.require_new)
@@ -219,8 +220,9 @@ def _hold(run: RunFolder, locks: ExitStack | None) -> None:
 
 
 def _find(place: str | Path, *, resumed: bool = False) -> CheckpointFile:
-    """Return the checkpoint at `place`; with `resumed` raise a CheckpointError if it cannot be."""
-    path, content = weights = distributed.broadcast_object(lambda: find_checkpoint(place))
+    """Return the checkpoint at `place`; with `resumed`, the file must have a training state."""
+    weights = distributed.broadcast_object(lambda: find_checkpoint(place))
+    path, content = weights
     if resumed and "training" not in content:
         raise CheckpointError(
             f"{path}: contains no training state and cannot be resumed; -c CONFIG starts a new "

@@ -10,7 +10,7 @@ from handwriting.styles import STYLES, write_style
 from utils.checks import UserError
 from utils.files import PLAIN_NAME, make_room
 
-LONGEST = 4000  # points of a sample (assumed: five lines; all are read before each line)
+LONGEST = 4000  # limit on a style's points (assumed: five lines; they delay each new line)
 
 
 def add_options(parser: Parser) -> None:
@@ -30,7 +30,7 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Save a style: a line of ink in its own units, its text, and what networks are told of it."""
+    """Save a style: a line of ink in its file's units, the line's text, and the hand vector."""
     if not PLAIN_NAME.fullmatch(arguments.name):
         raise UserError(f"--name {arguments.name}: letters, digits, -, _ and . are accepted")
     options.check_readable(arguments.ink)

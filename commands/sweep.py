@@ -23,16 +23,16 @@ def parse(text: str) -> list[Override]:
     """Parse the `KEY=A,B,C` of a --sweep; the values are JSON, or else strings.
 
     Raises:
-        UserError: if it has another form.
+        UserError: if the text is not of this form.
     """
     key, _, values = text.partition("=")
     if not values:
         raise UserError(f"{text!r} is not KEY=A,B,C, like optimizer.args.lr=0.01,0.003")
     try:
-        each = [json.dumps(value) for value in strict_json.loads(f"[{values}]")]
+        parsed = [json.dumps(value) for value in strict_json.loads(f"[{values}]")]
     except strict_json.NotJSON:
-        each = values.split(",")
-    return [Override("--sweep", key, value) for value in each]
+        parsed = values.split(",")
+    return [Override("--sweep", key, value) for value in parsed]
 
 
 def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace], int]) -> int:
@@ -42,23 +42,23 @@ def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace
     with a signal. A run that another process holds is left to that process.
 
     Args:
-        arguments: of the command line.
-        train: makes a run, and returns its exit status.
+        arguments: arguments of the command line.
+        train: trains a run, and returns the exit status.
 
     Raises:
-        ConfigError: naming all faults of all runs.
-        TrainingFailed: naming the runs that failed, in the end.
+        ConfigError: names all faults of all runs.
+        TrainingFailed: after the last run; names the runs that failed.
     """
-    each, faults, failed = runs(arguments), {}, []
-    for run in each:
+    all_runs, faults, failed = runs(arguments), {}, []
+    for run in all_runs:
         try:
             resolve_start(run).model_on_meta()
         except ConfigError as error:
             faults |= {str(fault): fault for fault in error.faults}
     if faults:
         raise ConfigError(arguments.config, list(faults.values()))
-    for number, run in enumerate(each, start=1):
-        log.info("run %d of %d: %s", number, len(each), run.run_id)
+    for number, run in enumerate(all_runs, start=1):
+        log.info("run %d of %d: %s", number, len(all_runs), run.run_id)
         try:
             if status := train(run):
                 return status
@@ -69,15 +69,15 @@ def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace
             if distributed.claim_message(f"{run.run_id}: {error}"):
                 log.error("%s: %s", run.run_id, error)
     if failed:
-        raise TrainingFailed(f"{len(failed)} of {len(each)} runs failed: {', '.join(failed)}")
+        raise TrainingFailed(f"{len(failed)} of {len(all_runs)} runs failed: {', '.join(failed)}")
     return 0
 
 
 def runs(arguments: argparse.Namespace) -> list[argparse.Namespace]:
-    """Return the command lines of the runs of a sweep, with the values in the run's ids.
+    """Return the arguments of each run of a sweep, with the run's values in its id.
 
     Raises:
-        UserError: if a key is swept twice or set otherwise, or two runs would have the same id.
+        UserError: if a key is swept twice, or set by another option, or two runs would share an id.
     """
     keys = [values[0].key for values in arguments.sweeps]
     for key, other in itertools.product(keys, arguments.overrides):
@@ -95,7 +95,7 @@ def runs(arguments: argparse.Namespace) -> list[argparse.Namespace]:
         changes = {"run_id": run_id, "start_or_resume": True}
         changes["overrides"] = [*arguments.overrides, *values]
         by_id[run_id] = argparse.Namespace(**vars(arguments) | changes)
-    each = list(by_id.values())
-    if (count := arguments.sweep_random or len(each)) < len(each):
-        each = random.Random(arguments.sweep_seed).sample(each, count)
-    return each
+    all_runs = list(by_id.values())
+    if (count := arguments.sweep_random or len(all_runs)) < len(all_runs):
+        return random.Random(arguments.sweep_seed).sample(all_runs, count)
+    return all_runs

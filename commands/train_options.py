@@ -87,7 +87,7 @@ def _add_sweep(parser: options.Parser) -> None:
 
 
 def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
-    """Refuse options that do not go together, and places that cannot be written."""
+    """Refuse options that do not go together, and a --saved that cannot be written."""
     if not (arguments.config or arguments.resume):
         parser.error("-c CONFIG or -r CHECKPOINT is needed")
     if arguments.sweeps and not arguments.config:

@@ -1,4 +1,4 @@
-"""Open the page that writes, reads and records a hand, in the browser."""
+"""Open in the browser the page that writes, reads and records a hand."""
 
 import argparse
 import re
@@ -15,11 +15,11 @@ from commands.options import Parser, ink_of, number
 from utils.checks import UserError
 
 PORT = 8753
-"""Always the same, as a browser keeps recorded lines by address and port."""
+"""Default port, which never changes, as a browser keeps recorded lines by address and port."""
 FOLDER = Path(__file__).resolve().parents[1] / "web"
 NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("writer", "reader", "descriptor")]
 TYPES = {".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm"}
-"""Media types by the endings of files, as the system's table may lack them."""
+"""Media types by the endings of files; the system's table may lack these types."""
 POLICY = re.compile('"Content-Security-Policy" content="([^"]+)"')
 
 
@@ -59,19 +59,19 @@ def run(arguments: argparse.Namespace) -> None:
             webbrowser.open(address)
             try:
                 server.serve_forever()
-            except KeyboardInterrupt:  # which is how it ends
+            except KeyboardInterrupt:  # The usual end of the command.
                 print()
 
 
 def page_files() -> dict[str, Path]:
-    """Return the files of the page by their addresses."""
+    """Return the page's files by their addresses."""
     paths = [*filter(Path.is_file, FOLDER.iterdir()), *NETWORKS]
     addresses = {f"/{path.relative_to(FOLDER).as_posix()}": path for path in paths}
     return addresses | {"/": FOLDER / "index.html"}
 
 
 def _listen(port: int, files: Mapping[str, Path]) -> ThreadingHTTPServer:
-    """Return what serves files by their addresses."""
+    """Return the server of files by their addresses."""
     try:
         return _Server(("127.0.0.1", port), partial(_Page, files))
     except OSError as error:
@@ -81,13 +81,13 @@ def _listen(port: int, files: Mapping[str, Path]) -> ThreadingHTTPServer:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, *request: object) -> None:
-        """Say nothing of a browser that leaves before it has its answer."""
+        """Ignore a browser that closes the connection before the answer."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(*request)
 
 
 class _Page(SimpleHTTPRequestHandler):
-    """Answers with the files of the page."""
+    """Answers requests with the page's files."""
 
     extensions_map = TYPES
 
@@ -96,24 +96,24 @@ class _Page(SimpleHTTPRequestHandler):
         super().__init__(*connection)
 
     def translate_path(self, path: str) -> str:
-        return str(self.files.get(path.partition("?")[0], ""))  # where no file is
+        return str(self.files.get(path.partition("?")[0], ""))  # No file has the path "".
 
     def send_head(self) -> object:
-        """Refuse who asks another host, whose name may lead here as well (DNS rebinding)."""
+        """Refuse requests to another host name, which may lead here as well (DNS rebinding)."""
         port, host = self.server.server_port, self.headers.get("Host", "")
         host = host if ":" in host else f"{host}:80"
         if host not in (f"127.0.0.1:{port}", f"localhost:{port}"):
             return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
-        del self.headers["If-Modified-Since"]  # of a hand, which is newer than the writer's file
+        del self.headers["If-Modified-Since"]  # The cached network may be another hand's.
         return super().send_head()
 
     def end_headers(self) -> None:
         policy = POLICY.search((FOLDER / "index.html").read_text(encoding="utf-8"))[1]
         policy = f"{' '.join(policy.split())}; frame-ancestors 'none'"
         self.send_header("Content-Security-Policy", policy)
-        self.send_header("Cache-Control", "no-cache")  # a file may have changed
+        self.send_header("Cache-Control", "no-cache")  # A file may have changed.
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing of each request."""
+        """Do not log requests."""

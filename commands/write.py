@@ -18,10 +18,10 @@ from utils.alphabet import PANGRAM
 from utils.checks import UserError, short
 from utils.ink import bounds, side_by_side
 
-LINES = 5  # that a network without a text draws if --num-samples is not given
-ROW = 10  # lines of a network on a sheet of several
-SHEET_DPI = 300  # pixels per inch of this sheet (assumed: single digits are small on paper)
-FILES = (".svg", ".png", ".inkml")  # suffixes that make --output the file of a line
+LINES = 5  # default of --num-samples for a network without a text
+ROW = 10  # default of --num-samples for each of several networks on a sheet
+SHEET_DPI = 300  # pixels per inch of a sheet (assumed: single digits are small on paper)
+FILES = (".svg", ".png", ".inkml")  # suffixes with which --output is a file, not a folder
 
 
 def add_options(parser: Parser) -> None:
@@ -59,20 +59,20 @@ def add_options(parser: Parser) -> None:
 
 @dataclass(frozen=True)
 class Lines:
-    """What the command line says of the lines.
+    """The options of the lines on the command line.
 
     Attributes:
-        text: what is written; None for what is usual.
-        num_samples: lines of each text; None for what is usual.
-        seed: of the first line of each text.
-        bias, pen_sharpness, steps: of the sampling; None for what is usual.
-        extras: what the network is told.
+        text: texts to write; None for the default text.
+        num_samples: number of lines of each text; None for the default.
+        seed: seed of the first line of each text.
+        bias, pen_sharpness, steps: options of the sampling; None for their defaults.
+        extras: numbers that the network gets, by name.
         skip_unknown: whether characters that the network does not know are left out.
-        primer: whose hand is continued; None for hands of the network's own.
-        style: its file, if it is a style, whose hand a network may be told.
-        output: where files go.
+        primer: the ink whose hand is continued; None if the network chooses the hands.
+        style: the primer's file if it is a style, from which a network may take a hand vector.
+        output: the folder or file of the output.
         inkml: whether InkML is saved as well.
-        show: pictures of the network beside each line.
+        show: kinds of pictures of the network beside each line.
     """
 
     text: list[str] | None
@@ -90,14 +90,14 @@ class Lines:
     show: list[str]
 
     def sampling(self, writer: "model.Writer") -> Sampling:
-        """Return how points are drawn."""
+        """Return the options of drawing points."""
         from model.writer import sampling_of
 
-        usual = sampling_of(writer, self.bias, self.pen_sharpness, self.steps)
-        return replace(usual, extras=self.extras)
+        sampling = sampling_of(writer, self.bias, self.pen_sharpness, self.steps)
+        return replace(sampling, extras=self.extras)
 
     def texts(self, writer: "model.Writer") -> list[str] | None:
-        """Return the texts to write; None for a network that takes none."""
+        """Return the texts to write; None for a network that takes no text."""
         if not writer.model.needs_text:
             return None
         if self.text is None:
@@ -109,7 +109,7 @@ def check(arguments: argparse.Namespace, primer: PrimerFile | None) -> None:
     """Refuse options that do not go together.
 
     Raises:
-        UserError: naming them.
+        UserError: names the options.
     """
     texts, several = arguments.text or [PANGRAM], len(arguments.resume or ()) > 1
     for text in texts:
@@ -151,7 +151,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def write(writer: "model.Writer", chosen: Lines) -> None:
-    """Write lines, and save each of them and a picture of all."""
+    """Write lines, and save each line and a picture of all lines."""
     if chosen.show:
         from model.generation.inspection import check_pictures
 
@@ -176,8 +176,8 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
     stems = [output.named(f"{writer.name}{name}-seed{n}") for name in names for n in seeds]
     if output.file:
         stems = [output.file.with_suffix("")]
-    texts, every = texts and [text for text in texts for _ in seeds], [*seeds] * len(names)
-    lines = write_lines(writer, texts, every, sampling, primer=primer, progress=True)
+    texts, all_seeds = texts and [text for text in texts for _ in seeds], [*seeds] * len(names)
+    lines = write_lines(writer, texts, all_seeds, sampling, primer=primer, progress=True)
     save(writer, chosen, sampling, stems, lines)
     ended = f"{sum(line.ended for line in lines)} of {len(lines)} lines ended"
     if writer.model.needs_text:
@@ -187,7 +187,7 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
 
 
 def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lines) -> None:
-    """Draw lines of several networks in one picture, a row each."""
+    """Draw lines of several networks in one picture, one row for each network."""
     from utils.plots import lines_figure, write_png
 
     count = chosen.num_samples or ROW
@@ -216,10 +216,10 @@ def save(
     stems: Sequence[Path],
     lines: Sequence["model.Line"],
 ) -> None:
-    """Save the files of each line, and a picture of all, and print where they are."""
+    """Save the files of each line, and a picture of all lines, and print the paths."""
     from tqdm import tqdm
 
-    file, said = chosen.output.file, []
+    file, messages = chosen.output.file, []
     kinds = [file.suffix] if file else [".png", ".svg"]
     kinds += [".inkml"] if chosen.inkml and kinds != [".inkml"] else []
     jobs = zip(stems, lines, strict=True)
@@ -228,7 +228,7 @@ def save(
         paths = save_line(writer, line, stem, kinds)
         if file and not paths:
             raise UserError(f"--output {file}: nothing was written after the primer")
-        # A line of one point ended at once: there is no step to show.
+        # A line of one point has no step to show.
         if len(line.ink) > 1 and chosen.show:
             from model.generation.inspection import step_figures
             from utils.plots import write_png
@@ -241,13 +241,13 @@ def save(
         end = "" if not can_end else ", ended" if line.ended else ", not ended"
         after = f" after the {line.primed} of the primer" if line.primed else ""
         points = f"{len(line.ink) - line.primed} points{after}"
-        said.append(f"{'  '.join(map(str, paths))}  ({points}{end})")
-    print("\n".join(said))
+        messages.append(f"{'  '.join(map(str, paths))}  ({points}{end})")
+    print("\n".join(messages))
     if len(lines) > 1:
-        shown, together = lines[: options.SHOWN], chosen.output.named(f"{writer.name}.png")
-        draw(together, shown)
-        some = "all" if len(shown) == len(lines) else "the first"
-        print(f"{together}  ({some} {len(shown)} lines)")
+        shown, picture = lines[: options.SHOWN], chosen.output.named(f"{writer.name}.png")
+        draw(picture, shown)
+        which = "all" if len(shown) == len(lines) else "the first"
+        print(f"{picture}  ({which} {len(shown)} lines)")
 
 
 def save_line(
@@ -255,10 +255,10 @@ def save_line(
 ) -> list[Path]:
     """Save the files of one line, whose names begin with `stem`, and return their paths.
 
-    A picture shows a primer as well; SVG and InkML hold what was written after it.
+    A PNG shows the primer as well; SVG and InkML hold only the ink after the primer.
     """
     paths = [stem.with_name(f"{stem.name}{kind}") for kind in kinds]
-    if not len(line.written):  # the network considered the text complete at the end of the primer
+    if not len(line.written):  # The network took the text as complete at the end of the primer.
         paths = [path for path in paths if path.suffix.lower() == ".png"]
     for path in paths:
         if path.suffix.lower() == ".png":

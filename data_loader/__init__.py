@@ -29,5 +29,5 @@ _NAMES = {
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 __all__ = sorted(_HOMES)
-# So that reading does not import what only training needs.
+# Imported when used, so that reading ink does not import the modules of training.
 __getattr__ = importer(__name__, _HOMES)

@@ -25,19 +25,19 @@ from utils.pictures import ink_picture, likely_columns
 
 log = logging.getLogger(__name__)
 
-_SAMPLE = 1  # Part of a seed: a sample draws other numbers than the order of an epoch.
+_SAMPLE = 1  # Part of a sample's seed, which makes it differ from the seed of an epoch's order.
 
 Features = Callable[..., np.ndarray]
-"""From ink to the inputs of a network, see `BaseModel`."""
+"""A function from ink to the inputs of a network, see `BaseModel`."""
 Item = tuple[np.ndarray, np.ndarray | None, np.ndarray, int, int, Mapping[str, np.ndarray]]
-"""Inputs, targets unless the inputs are features, characters, place in the list, hand, extras."""
+"""Inputs, targets (None where inputs are features), characters, index, hand, extras."""
 
 
 def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
     """Return a sample after deterministic changes of its ink.
 
     Raises:
-        DataError: if they leave fewer than two points.
+        DataError: if a transform leaves fewer than two points.
     """
     ink, missing = sample.ink, sample.gaps
     for transform in transforms:
@@ -65,7 +65,7 @@ def collate(items: list[Item]) -> Batch:
         index=torch.tensor(index, dtype=torch.int64),
         hand=torch.tensor(hand, dtype=torch.int64),
         extras={
-            name: torch.from_numpy(np.stack([of_sample[name] for of_sample in extras]))
+            name: torch.from_numpy(np.stack([arrays[name] for arrays in extras]))
             for name in extras[0]
         },
     )
@@ -74,8 +74,8 @@ def collate(items: list[Item]) -> Batch:
 def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
     """Raise a DataError that names the characters of the samples' texts that `alphabet` lacks.
 
-    Each character is listed with its code point, its count and the first sample that contains it,
-    followed by a remedy.
+    The message lists each character with its code point, its count and the first sample that
+    contains it, and ends with `remedy`.
     """
     counts, lacking = loaded.character_counts(), []
     for character in reversed(alphabet.unknown("".join(counts))):
@@ -103,23 +103,23 @@ def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: st
 
 @dataclass(kw_only=True, eq=False)
 class HandwritingDataLoader:
-    """The training split of a dataset in shuffled batches, and the others in order of length.
+    """The training split of a dataset in shuffled batches, other splits in order of length.
 
     The points of a batch have four numbers, `(dx, dy, end_of_stroke, end_of_sequence)`, unless the
-    network computes features of the ink. `end_of_sequence` is 1 at the last point of a sample that
-    is not cut there, and 0 elsewhere.
+    network computes features of the ink. `end_of_sequence` is 1 at the last point of a sample,
+    unless the sample was cut there, and 0 elsewhere.
 
     Args:
         dataset: where ink and texts come from.
         batch_size: lines per batch.
         valid_batch_size: lines per batch of the other splits; None takes `batch_size`.
-        num_workers: processes that make batches; 0 makes them in this one. The batches are the
-            same.
+        num_workers: processes that make batches, which do not depend on this number; 0 makes the
+            batches in the main process.
         preprocessing: deterministic changes of the training ink, in this order; None takes the
             dataset's default.
         augmentation: random changes of the training ink, in this order, drawn every time.
-        bucket: batches whose lines are sorted by length together: more leave less padding, fewer
-            mix better.
+        bucket: number of batches whose lines are sorted by length together: a larger number leaves
+            less padding, a smaller number mixes better.
         pin_memory: put batches into page-locked memory if there is a GPU.
         characters: all characters that the network knows, as one string; a text with another
             character is an error. The string is converted to NFC like texts, so that a combining
@@ -127,8 +127,8 @@ class HandwritingDataLoader:
             dataset's texts.
         left_out: a file with the names of training samples to leave out, one a line, as
             `benchmarks/damaged.py` writes it.
-        overfit: number of samples, the first of the training split, to train and validate on
-            without augmentation, to see that a network can learn them by heart; null takes all.
+        overfit: number of training samples, from the first on, to train and validate on without
+            augmentation, to see that a network can learn them by heart; null takes all.
 
     Raises:
         ConfigFault: if an augmentation is among the preprocessing, or the reverse; if
@@ -172,20 +172,20 @@ class HandwritingDataLoader:
         """Return what the dataset loaded, ready for a network.
 
         Args:
-            loaded: the samples of all splits or, where nothing is trained, of one.
+            loaded: the samples of all splits or, where nothing is trained, of a single split.
             seed: of shuffling and augmentation.
             normalisation: None computes it from the training split after preprocessing.
             alphabet: None takes the characters of the texts of all splits.
-            features: makes the network's inputs of ink; None: normalised points.
+            features: makes the network's inputs from ink; None makes normalised points.
             extras: shapes of the extras that the network takes, by name.
             extends_alphabet: whether characters that the given alphabet lacks are appended to it,
                 for fine-tuning, or are an error.
 
         Raises:
-            DataError: if the training split is empty, a sample has fewer than two points, also
-                after preprocessing, or a character is neither in the given alphabet nor among
-                `characters`, and is not to extend the alphabet; if samples differ in extras, or
-                lack those that the network takes.
+            DataError: if the training split is empty; if a sample has fewer than two points, also
+                after preprocessing; if a character is neither in the given alphabet nor among
+                `characters`, and may not extend the alphabet; if samples differ in extras, or lack
+                extras that the network takes.
             ConfigFault: if an augmentation acts on pictures, and the network sees none.
         """
         for transform in self.augmentation:
@@ -211,7 +211,7 @@ class HandwritingDataLoader:
     def _alphabet(
         self, loaded: Loaded, former: Alphabet | None, extends: bool
     ) -> tuple[Alphabet, dict[str, int]]:
-        """Return the alphabet, and the counts of the characters by which it extends a former."""
+        """Return the alphabet, and the counts of its characters that extend `former`."""
         chosen = self.characters and nfc(self.characters)
         if chosen:
             check_alphabet(loaded, Alphabet.from_texts([chosen]), "add them to `characters`")
@@ -221,7 +221,7 @@ class HandwritingDataLoader:
             return Alphabet.from_texts(texts), {}
         if extends:
             alphabet, counts = former.extended(texts), loaded.character_counts()
-            new = {new: counts.get(new, 0) for new in alphabet.characters[len(former) :]}
+            new = {letter: counts.get(letter, 0) for letter in alphabet.characters[len(former) :]}
             return alphabet, dict(sorted(new.items(), key=lambda item: (item[1], item[0])))
         if chosen and (unknown := former.unknown(chosen)):
             lacking = ", ".join(map(describe, unknown))
@@ -244,8 +244,8 @@ class HandwritingDataLoader:
             log.info("overfitting: trained and validated on %d samples alone", len(samples))
         if not self.preprocessing:
             return samples
-        what = "preprocessing the training set"
-        bar = distributed.bar(samples, what, unit=" samples", leave=False)
+        description = "preprocessing the training set"
+        bar = distributed.bar(samples, description, unit=" samples", leave=False)
         return [preprocessed(sample, self.preprocessing) for sample in bar]
 
 
@@ -256,17 +256,17 @@ class Data:
     settings: HandwritingDataLoader
     loaded: Loaded
     training: list[Sample]
-    """The samples that are trained on, after preprocessing; none if nothing is."""
+    """The samples that are trained on, after preprocessing; empty if nothing is trained."""
     seed: int
     normalisation: Normalisation
     alphabet: Alphabet
     features: Features | None
     extras: Mapping[str, tuple[int, ...]]
     new_characters: Mapping[str, int]
-    """The counts in all splits of characters that were appended to the alphabet, the rare first."""
+    """The counts, in all splits, of characters appended to the alphabet, the rarest first."""
 
     def samples(self, split: str) -> list[Sample]:
-        """Return the samples of a split as recorded or, to overfit, those trained on for "valid".
+        """Return the samples of a split as recorded; with `overfit`, "valid" is `training`.
 
         Raises:
             UserError: if there is no such split.
@@ -312,24 +312,24 @@ class Items(Dataset):
         return len(self.samples)
 
     @cached_property
-    def _has_own(self) -> bool:
-        """Whether the augmentation has a class of the user's own."""
+    def _has_user_class(self) -> bool:
+        """Whether a user wrote a class of the augmentation."""
         return user_modules.defines(*self.augmentation)
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
         epoch, index = key
         sample, data = self.samples[index], self.data
         generator = np.random.default_rng([data.seed, epoch, index, _SAMPLE])
-        if self._has_own:  # Which may use the generators of all.
+        if self._has_user_class:  # It may use the global generators.
             seed = int(np.random.default_rng([data.seed, epoch, index]).integers(2**32))
             random.seed(seed)
             np.random.seed(seed)
-        told = index, data.loaded.hands.get(sample.hand, -1), sample.extras
+        origin = index, data.loaded.hands.get(sample.hand, -1), sample.extras
         ink, missing = self._augmented("ink", sample.ink, sample.gaps, epoch, generator)
         text = data.alphabet.encode(sample.text)
         if data.features is not None:
             if any(transform.acts_on == "inputs" for transform in self.augmentation):
-                # Only then: to normalised units and back, an offset of 0 becomes one of 1e-8.
+                # Only if needed: to normalised units and back, an offset of 0 becomes 1e-8.
                 inputs = data.normalisation.apply(ink)
                 inputs, _ = self._augmented("inputs", inputs, missing, epoch, generator)
                 ink = data.normalisation.invert(inputs)
@@ -337,27 +337,28 @@ class Items(Dataset):
             for transform in self.augmentation:
                 if transform.acts_on == "picture":
                     arguments |= transform.arguments(generator)
-            return data.features(ink, **arguments), None, text, *told
+            return data.features(ink, **arguments), None, text, *origin
         inputs, targets = map(data.normalisation.apply, (ink[:-1], ink[1:]))
         inputs, _ = self._augmented("inputs", inputs, missing[:-1], epoch, generator)
-        # The fourth column: whatever became of the points, the last one is the last.
+        # The fourth column: the last point ends the sequence, whatever the augmentation did.
         inputs, targets = (np.pad(part, ((0, 0), (0, 1))) for part in (inputs, targets))
         targets[-1, 3] = sample.ends
-        return inputs, targets, text, *told
+        return inputs, targets, text, *origin
 
     def _augmented(
         self, part: str, ink: np.ndarray, missing: np.ndarray, epoch: int, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return ink and missing points after the augmentation that acts on this part."""
+        """Return ink and missing points after the augmentation that acts on `part`."""
+        fewest = 2 if part == "ink" else 1
         for transform in self.augmentation:
             if transform.acts_on == part:
-                place = {"epoch": epoch} if transform.takes_epoch else {}
-                ink, missing = transform(ink, missing, generator, **place)
+                options = {"epoch": epoch} if transform.takes_epoch else {}
+                ink, missing = transform(ink, missing, generator, **options)
                 fault = "" if np.isfinite(ink).all() else "makes points that are not finite"
-                if self._has_own and part == "ink" and not np.isin(ink[:, 2], (0, 1)).all():
+                if self._has_user_class and part == "ink" and not np.isin(ink[:, 2], (0, 1)).all():
                     fault = "leaves an end of stroke, the third number, that is neither 0 nor 1"
-                if len(ink) != len(missing) or len(ink) <= (part == "ink"):
+                if len(ink) != len(missing) or len(ink) < fewest:
                     fault = f"returns {len(ink)} points, and how many miss before {len(missing)}"
-                if self._has_own and fault:
+                if self._has_user_class and fault:
                     raise DataError(f"{type(transform).__name__}, of the augmentation, {fault}")
         return ink, missing

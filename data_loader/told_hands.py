@@ -1,4 +1,4 @@
-"""Samples that come with what other lines of their hand look like."""
+"""Samples that come with descriptors of other lines of their hand."""
 
 import zipfile
 from collections import defaultdict
@@ -15,7 +15,7 @@ from utils.files import open_file
 from utils.hand_measures import TOLD_LINES, strokes_per_character
 
 SHORTEST = 4
-"""Least characters of a recorded line that no text contains by chance (assumed)."""
+"""Characters of the shortest recorded line that no text contains by chance (assumed)."""
 JOINED = 0.65
 """Strokes per character below which the letters of a hand join (measured, lab notebook: joined
 hands)."""
@@ -23,19 +23,19 @@ hands)."""
 
 @dataclass(kw_only=True, eq=False)
 class ToldHandsDataset(BaseDataset):
-    """Another dataset, whose samples come with descriptors of other recorded lines of their hand.
+    """A dataset whose samples come with descriptors of other recorded lines of their hand.
 
-    Lines that share text with a sample are not among them, as the sample may be made of these. The
-    extra `hand` has a row for each line, its descriptor times its weight and then the weight;
-    further rows are zeros. The extra `composed` is the fraction of a text that its hand never wrote
-    as a line: 0 for recorded lines. Samples that have the extra `hand` keep it.
+    Lines that share text with a sample are left out, as the sample may be made of them. The extra
+    `hand` has a row for each line: its descriptor times its weight, then the weight; further rows
+    are zeros. The extra `composed` is the fraction of a text that the hand never wrote as a line: 0
+    for recorded lines. Samples that already have the extra `hand` stay unchanged.
 
     Args:
         dataset: supplies the samples.
-        descriptors: file that `benchmarks/describe.py` made of its recorded lines.
-        joined: how many times the training has each recorded line, and each piece of one, of hands
-            whose letters join, which are few.
-        seed: of the choice of lines, where a hand has many.
+        descriptors: file that `benchmarks/describe.py` made from the dataset's recorded lines.
+        joined: how many times the training split has each recorded line, or piece of a line, of the
+            few hands whose letters join.
+        seed: seed by which lines are chosen where a hand has many.
     """
 
     dataset: BaseDataset
@@ -47,7 +47,7 @@ class ToldHandsDataset(BaseDataset):
         return self.dataset.preprocessing()
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Load the dataset, and what its samples are told.
+        """Load the dataset, and add the extras of its samples.
 
         Raises:
             DataError: if the file of descriptors cannot be read, or fits no sample.
@@ -62,41 +62,41 @@ class ToldHandsDataset(BaseDataset):
             raise DataError(f"descriptors = {self.descriptors!r} has none of the samples")
         size = len(next(iter(table.values())))  # D + 1
 
-        def told(number: int, sample: Sample) -> Sample:
+        def with_extras(number: int, sample: Sample) -> Sample:
             if "hand" in sample.extras:
                 return sample
-            said, others = [], []
+            overlapping, others = [], []
             for line in hands.get(sample.hand, ()):
-                alike = line.text in sample.text or sample.text in line.text
-                (said if alike else others).append(line)
+                overlaps = line.text in sample.text or sample.text in line.text
+                (overlapping if overlaps else others).append(line)
             generator = np.random.default_rng([self.seed, number])
             chosen = generator.permutation(len(others))[:TOLD_LINES].tolist()
             rows = np.zeros((TOLD_LINES, size), np.float32)
-            for row, place in enumerate(chosen):
-                rows[row] = table[others[place].name]
-            share = 0.0
+            for row, line_number in enumerate(chosen):
+                rows[row] = table[others[line_number].name]
+            fraction = 0.0
             if sample.name not in table:
-                share = composed_share(sample.text, [line.text for line in said])
-            extras = {"hand": rows, "composed": np.float32([share])}
+                fraction = composed_share(sample.text, [line.text for line in overlapping])
+            extras = {"hand": rows, "composed": np.float32([fraction])}
             return replace(sample, extras=extras | dict(sample.extras))
 
-        places = {sample: number for number, sample in enumerate(loaded.used)}
-        samples = changed(loaded.samples, lambda sample: [told(places[sample], sample)])
+        numbers = {sample: number for number, sample in enumerate(loaded.used)}
+        samples = changed(loaded.samples, lambda sample: [with_extras(numbers[sample], sample)])
         if "train" in samples and self.joined > 1:
-            lifts = {}
+            ratios = {}
             for hand, lines in hands.items():
-                lifts[hand] = strokes_per_character((line.ink, line.text) for line in lines)
-            more = [
-                sample.of(f"{sample.name}+{time}")
+                ratios[hand] = strokes_per_character((line.ink, line.text) for line in lines)
+            copies = [
+                sample.of(f"{sample.name}+{copy}")
                 for sample in samples["train"]
-                if lifts.get(sample.hand, JOINED) < JOINED and not sample.extras["composed"].any()
-                for time in range(1, self.joined)
+                if ratios.get(sample.hand, JOINED) < JOINED and not sample.extras["composed"].any()
+                for copy in range(1, self.joined)
             ]
-            samples = samples | {"train": samples["train"] + more}
+            samples = samples | {"train": samples["train"] + copies}
         return replace(loaded, samples=samples)
 
     def _table(self) -> dict[str, np.ndarray]:
-        """Return the rows of lines by name, `(D + 1,)` float32 each, or raise a DataError."""
+        """Return the row of each line by name, `(D + 1,)` float32; DataError if unreadable."""
         try:
             with open_file(self.descriptors) as stream, np.load(stream, allow_pickle=False) as file:
                 names, values = file["names"].tolist(), file["values"].astype(np.float32)
@@ -107,11 +107,11 @@ class ToldHandsDataset(BaseDataset):
 
 
 def composed_share(text: str, recorded: Sequence[str]) -> float:
-    """Return the fraction of a text, without blanks, that no recorded text within it covers; 0 for
-    a piece of a recorded text."""
+    """Return the fraction of a text, without blanks, that no recorded text covers."""
     if any(text in line for line in recorded):
         return 0.0
-    rest = text
+    uncovered = text
     for line in sorted(recorded, key=len, reverse=True):
-        rest = rest.replace(line, "", 1) if len(line) >= SHORTEST else rest
-    return len(rest.replace(" ", "")) / max(len(text.replace(" ", "")), 1)
+        if len(line) >= SHORTEST:
+            uncovered = uncovered.replace(line, "", 1)
+    return len(uncovered.replace(" ", "")) / max(len(text.replace(" ", "")), 1)

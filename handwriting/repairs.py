@@ -55,6 +55,8 @@ MIN_POINT_GAP = 0.3
 the pen takes 0.15)."""
 MIN_COMMA = 0.6  # x-heights of a comma (by eye: a shorter one looks like a full stop)
 
+HIGH_SIGNS = {*string.punctuation} - {*".,"}
+"""Signs whose ink may look like the dot of an `i`."""
 UNDOTTED = {*string.ascii_letters, *string.digits} - {*"ij"}
 """Characters without a dot."""
 
@@ -135,7 +137,7 @@ def with_dots(letters: LetterStrokes, height: float, lean: float) -> LetterStrok
         number
         for number, (stroke, characters) in enumerate(letters.pairs())
         if np.ptp(stroke, axis=0).max() <= MAX_DOT * height
-        and f"{letters.text} "[characters[0]] not in string.punctuation
+        and f"{letters.text} "[characters[0]] not in HIGH_SIGNS
     ]
     for at in letters.places("ij"):
         highest = MAX_I_STEM if letters.text[at] == "i" else math.inf

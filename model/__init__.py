@@ -4,6 +4,7 @@ from utils.lazy import importer
 
 _HOMES = {
     "CharacterLanguageModel": "recognition.language_model",
+    "WordLanguageModel": "recognition.language_model",
     "SSE": "generation.metrics",
     "AttentionNetwork": "recognition.recognisers",
     "CTCLoss": "recognition.loss",

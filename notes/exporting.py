@@ -1,4 +1,4 @@
-"""Notes as files: a PDF that can be searched, text, Markdown, JSON, or InkML with texts."""
+"""Notes as files: searchable PDF, text, Markdown, JSON, or InkML with texts."""
 
 import json
 import re
@@ -20,11 +20,11 @@ from utils.page.page import Page, save_pages
 from utils.page.pdf import POINT, BoxedWord, Drawn, PdfPage, straight, write_pages, write_pdf
 
 SHEET_WIDTH = 210.0
-"""Millimetres of the width of a page whose unit is unknown (assumed: A4)."""
+"""Width of a page whose unit is unknown, in millimetres (assumed: A4)."""
 
 
 def save(notes: Sequence[Note], path: Path) -> list[Path]:
-    """Save notes in one file, or as InkML in one a page, and return the files.
+    """Save notes in one file, or as InkML in a file for each page, and return the files.
 
     Raises:
         UserError: if a PDF that notes annotate cannot be used.
@@ -32,7 +32,7 @@ def save(notes: Sequence[Note], path: Path) -> list[Path]:
     """
     kind, pages = path.suffix.lower(), [page for note in notes for page in note.pages]
     if kind == ".inkml":
-        return save_pages([_page_sheet(*page) for page in pages], path)
+        return save_pages([_sheet_of_page(*page) for page in pages], path)
     if kind == ".pdf":
         if any(page.background for page, _ in pages):
             atomic_write(path, _over_pdfs(pages, path.stem).write)
@@ -44,13 +44,13 @@ def save(notes: Sequence[Note], path: Path) -> list[Path]:
 
 
 def save_lines(notes: Iterable[Note], path: Path) -> int:
-    """Save the rows that a hand can be learned from as InkML, and return how many there are.
+    """Save the rows from which a hand can be learned as InkML, and return their number.
 
     Raises:
-        UserError: if there is none.
+        UserError: if no row can be learned from.
     """
     rows = [
-        _written(page, row)
+        _millimetre_row(page, row)
         for note in notes
         for page, text in note.pages
         for row in text.rows
@@ -59,7 +59,7 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
     if not rows:
         raise UserError(f"{path}: no row whose words are all sure has a corrected one")
     stacked = below_each_other(row.strokes for row in rows)
-    lines = [replace(row, strokes=parts) for row, parts in zip(rows, stacked, strict=True)]
+    lines = [replace(row, strokes=strokes) for row, strokes in zip(rows, stacked, strict=True)]
     save_pages([_sheet(lines)], path)
     return len(rows)
 
@@ -68,31 +68,31 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
 
 
 def as_text(notes: Sequence[Note]) -> str:
-    """Return the text of notes: a row a line, and an empty one between pages."""
+    """Return the text of notes: one line a row, and an empty line between pages."""
     pages = (text for note in notes for _, text in note.pages)
     return "\n\n".join("\n".join(row.marked for row in text.rows) for text in pages) + "\n"
 
 
 def as_markdown(notes: Sequence[Note]) -> str:
     """Return notes as Markdown with a heading for each file and page."""
-    parts = []
+    paragraphs = []
     for note in notes:
-        parts.append(f"# {_escaped(note.name)}")
+        paragraphs.append(f"# {_escaped(note.name)}")
         for number, (_, text) in enumerate(note.pages, 1):
-            parts.append(f"## Page {number}")
-            parts.append("\\\n".join(_escaped(row.marked) for row in text.rows))
-    return "\n\n".join(filter(None, parts)) + "\n"
+            paragraphs.append(f"## Page {number}")
+            paragraphs.append("\\\n".join(_escaped(row.marked) for row in text.rows))
+    return "\n\n".join(filter(None, paragraphs)) + "\n"
 
 
 def _escaped(text: str) -> str:
-    """Return a line in which Markdown sees no marks."""
+    """Return a line with Markdown's marks escaped."""
     text = re.sub(r"([\\`*_\[\]<>~|#])", r"\\\1", text)
     return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", text)
 
 
 def as_json(notes: Sequence[Note]) -> str:
-    """Return notes as JSON; boxes are left, top, right and bottom in the unit of their page, in
-    which a point (1/72 inch) has `unit`."""
+    """Return notes as JSON. Boxes are left, top, right and bottom in the unit of their page;
+    `unit` is the number of points (1/72 inch) in that unit."""
     values = {"format": "text of notes", "version": 1, "notes": [*map(_note_values, notes)]}
     return json.dumps(values, ensure_ascii=False, indent=1) + "\n"
 
@@ -117,7 +117,7 @@ def _word_values(word: PageWord) -> dict[str, Any]:
 
 
 def _millimetres(page: InkPage) -> float:
-    """Return the millimetres of a page's unit."""
+    """Return the length of a page's unit in millimetres."""
     return page.unit / POINT if page.unit else SHEET_WIDTH / page.width
 
 
@@ -126,25 +126,25 @@ def _pen(page: InkPage, stroke: PageStroke) -> Pen:
     return Pen(width, stroke.colour)
 
 
-def _written(page: InkPage, row: PageRow) -> Row:
+def _millimetre_row(page: InkPage, row: PageRow) -> Row:
     """Return a row in millimetres."""
     strokes = [page.strokes[number] for number in row.strokes]
     moved = tuple(_millimetres(page) * stroke.points for stroke in strokes)
     return Row(moved, row.text, _pen(page, strokes[0]))
 
 
-def _page_sheet(page: InkPage, text: PageText) -> Page:
-    """Return the pen's ink of a page with the texts of rows, on a sheet that is large enough."""
+def _sheet_of_page(page: InkPage, text: PageText) -> Page:
+    """Return a sheet with a page's pen strokes as rows, with the rows' texts."""
     rows = [row for row in text.rows if row.strokes]
     pens = {number for number, stroke in enumerate(page.strokes) if stroke.tool == "pen"}
-    left = pens - {number for row in rows for number in row.strokes}
-    rows += [PageRow((), (number,)) for number in sorted(left)]
-    written = [_written(page, row) for row in rows]
+    without_row = pens - {number for row in rows for number in row.strokes}
+    rows += [PageRow((), (number,)) for number in sorted(without_row)]
+    written = [_millimetre_row(page, row) for row in rows]
     return _sheet(written, _millimetres(page) * page.width, _millimetres(page) * page.height)
 
 
 def _sheet(rows: Sequence[Row], width: float = 0.0, height: float = 0.0) -> Page:
-    """Return a sheet of a size, or as large as its rows take, which are moved onto it."""
+    """Return a sheet with rows, which are moved onto it; `width` and `height` are minimums."""
     points = np.concatenate([np.zeros((1, 2)), *(stroke for row in rows for stroke in row.strokes)])
     low, high = points.min(axis=0), points.max(axis=0)
     moved = (replace(row, strokes=tuple(part - low for part in row.strokes)) for row in rows)
@@ -152,28 +152,28 @@ def _sheet(rows: Sequence[Row], width: float = 0.0, height: float = 0.0) -> Page
 
 
 def _pdf_page(page: InkPage, text: PageText) -> PdfPage:
-    """Return a page for a PDF: highlighters under the ink, typed texts, and the words."""
+    """Return a page for a PDF: highlighter strokes under other ink, typed texts, and words."""
     scale = _millimetres(page)
-    marked = [stroke for stroke in page.strokes if stroke.tool == "highlighter"]
-    others = [stroke for stroke in page.strokes if stroke.tool != "highlighter"]
+    highlights = [stroke for stroke in page.strokes if stroke.tool == "highlighter"]
+    ink = [stroke for stroke in page.strokes if stroke.tool != "highlighter"]
     rows = [
         [BoxedWord(word.text, *(scale * side for side in word.box)) for word in row.words]
         for row in text.rows
     ]
     size = scale * page.width, scale * page.height
-    return PdfPage(*size, _drawn(page, others), rows, _drawn(page, marked), [*_outlines(page)])
+    return PdfPage(*size, _curves(page, ink), rows, _curves(page, highlights), [*_outlines(page)])
 
 
-def _drawn(page: InkPage, strokes: Iterable[PageStroke]) -> Drawn:
-    """Return what is drawn of strokes, pen by pen in their order."""
+def _curves(page: InkPage, strokes: Iterable[PageStroke]) -> Drawn:
+    """Return the curves of strokes in their order, grouped by pen."""
     scale, drawn = _millimetres(page), []
-    for pen, some in groupby(strokes, lambda stroke: _pen(page, stroke)):
-        drawn.append((pen, [_curve(stroke, scale) for stroke in some]))
+    for pen, strokes_of_pen in groupby(strokes, lambda stroke: _pen(page, stroke)):
+        drawn.append((pen, [_curve(stroke, scale) for stroke in strokes_of_pen]))
     return drawn
 
 
 def _curve(stroke: PageStroke, scale: float) -> np.ndarray:
-    """Return a stroke as cubic segments, straight ones where it is a line or a figure."""
+    """Return a stroke as cubic segments, which are straight for a line or a figure."""
     points = scale * stroke.points
     is_figure = stroke.tool == "shape" and np.ptp(points, axis=0).any()
     return straight(points) if is_figure else curves(points)
@@ -191,7 +191,7 @@ def _outlines(page: InkPage) -> Iterator[np.ndarray]:
     for text in page.typed:
         for number, line in enumerate(text.text.splitlines(), 1):
             shown, fonts = drawable(line)
-            # A large one, whose curves are divided finely.
+            # At a large size, curves become polygons with many corners.
             path = TextPath((0, 0), shown, 100, prop=FontProperties(family=fonts), usetex=False)
             corner = text.x, text.y + 0.9 * number * text.size
             for outline in path.to_polygons():
@@ -200,10 +200,10 @@ def _outlines(page: InkPage) -> Iterator[np.ndarray]:
 
 
 def _over_pdfs(pages: Sequence[tuple[InkPage, PageText]], title: str) -> Any:
-    """Return the pages of a PDF, each over the page that it annotates.
+    """Return pypdf's writer of the pages, each over the PDF page that it annotates.
 
     Raises:
-        UserError: if pypdf is not installed, or a PDF that is annotated cannot be used.
+        UserError: if pypdf is not installed, or an annotated PDF cannot be used.
     """
     try:
         import pypdf

@@ -1,4 +1,4 @@
-"""Pages of ink, as note programs save them: what was written, in the order of writing."""
+"""Pages of ink, as note programs save them: strokes in the order of writing."""
 
 import re
 from collections import Counter
@@ -18,11 +18,11 @@ MAX_BYTES = 64 * MEBIBYTE
 MAX_STROKES = 500_000
 """Limit on the strokes of a file (assumed: three hundred dense pages)."""
 MAX_POINTS = 10_000_000
-"""Limit on the points of a file (assumed: likewise)."""
+"""Limit on the points of a file (assumed: three hundred dense pages)."""
 GAP = 2.0
-"""X-heights from one row down to the next where their places are unknown (assumed)."""
+"""X-heights from a row down to the next where the file has no places of rows (assumed)."""
 MARGIN = 0.05
-"""Around the ink of a page whose size is unknown, in its longer sides (assumed)."""
+"""Margin of a page whose size is unknown, as a fraction of the longer side of its ink (assumed)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +30,11 @@ class PageStroke:
     """A stroke of a page.
 
     Attributes:
-        points: where the pen was, `(points, 2)` float64, in the page's units, y downwards.
+        points: positions of the pen, `(points, 2)` float64, in the page's units, y downwards.
         tool: "pen", "highlighter", "shape" (drawn with a tool for lines and figures), or "eraser"
-            (which covers what is below).
+            (a stroke that covers the ink below it).
         colour: as `#rrggbb`.
-        width: of the line, in the page's units, if the file says it.
+        width: line width in the page's units; None if the file does not say it.
     """
 
     points: np.ndarray
@@ -45,7 +45,7 @@ class PageStroke:
 
 @dataclass(frozen=True)
 class TypedText:
-    """Text that was typed, not written: where its upper left corner is, and its font's size."""
+    """Text that was typed, not written, with its upper left corner and font size."""
 
     text: str
     x: float
@@ -58,13 +58,13 @@ class InkPage:
     """A page of ink.
 
     Attributes:
-        width, height: of the page, in its units.
-        strokes: of all layers, the lowest first, each in the order of writing.
-        unit: points (1/72 inch) in a unit, if the file says it.
-        typed: the texts that were typed on it.
-        background: the PDF that it annotates, if any.
-        background_page: which page of that is under the ink, from 0.
-        left_out: how much there is of what is not on the page, by name.
+        width, height: size of the page, in its units.
+        strokes: strokes of all layers, the lowest layer first, each in the order of writing.
+        unit: points (1/72 inch) in a unit of the page; None if the file does not say it.
+        typed: texts that were typed on the page.
+        background: the PDF that the page annotates, if any.
+        background_page: number of the PDF's page under the ink, from 0.
+        left_out: number of items of the file that are not on the page, by the items' name.
     """
 
     width: float
@@ -81,14 +81,14 @@ def page_around(
     strokes: Iterable[PageStroke],
     typed: Iterable[TypedText] = (),
     sheet: Sequence[float] | None = None,
-    **others: Any,
+    **attributes: Any,
 ) -> InkPage:
-    """Return a page that is large enough for what is on it, which is moved onto it.
+    """Return a page that holds strokes and typed texts, which are moved onto the page.
 
     Args:
-        strokes, typed: what is on it, anywhere.
-        sheet: left, top, right and bottom of the least page; without one the ink gets a margin.
-        others: what else an `InkPage` has.
+        strokes, typed: content of the page, at any place.
+        sheet: left, top, right and bottom of the smallest page; None puts a margin around the ink.
+        attributes: other attributes of the `InkPage`.
     """
     strokes, typed = tuple(strokes), tuple(typed)
     corners = np.zeros((0, 2)) if sheet is None else np.reshape(sheet, (2, 2))
@@ -104,22 +104,22 @@ def page_around(
         *(size + 2 * margin).tolist(),
         tuple(replace(stroke, points=stroke.points - (left, top)) for stroke in strokes),
         typed=tuple(replace(text, x=text.x - left, y=text.y - top) for text in typed),
-        **others,
+        **attributes,
     )
 
 
 def below_each_other(rows: Iterable[Sequence[np.ndarray]]) -> Iterator[tuple[np.ndarray, ...]]:
-    """Yield the strokes of rows, each below the one before, all from the left."""
+    """Yield the strokes of each row, moved below the previous row, all rows from the left edge."""
     bottom = 0.0
-    for parts in rows:
-        points = np.concatenate(parts)
+    for strokes in rows:
+        points = np.concatenate(strokes)
         corner = points.min(axis=0) - (0.0, bottom)
-        yield tuple(part - corner for part in parts)
-        bottom += float(np.ptp(points[:, 1])) + GAP * x_height(from_strokes(parts))
+        yield tuple(stroke - corner for stroke in strokes)
+        bottom += float(np.ptp(points[:, 1])) + GAP * x_height(from_strokes(strokes))
 
 
 def check_pages(pages: Sequence[InkPage]) -> None:
-    """Raise a Fault if pages have too much ink, or none, or sizes or places that are none."""
+    """Raise a Fault if pages have no ink, too much ink, or invalid sizes or places."""
     strokes = [stroke for page in pages for stroke in page.strokes]
     if not strokes and not any(page.typed for page in pages):
         names = sum((page.left_out for page in pages), Counter())
@@ -128,8 +128,8 @@ def check_pages(pages: Sequence[InkPage]) -> None:
         raise Fault(f"more than {MAX_STROKES:,} strokes", f"{len(strokes):,}")
     if (count := sum(len(stroke.points) for stroke in strokes)) > MAX_POINTS:
         raise Fault(f"more than {MAX_POINTS:,} points", f"{count:,}")
-    texts = [number for page in pages for t in page.typed for number in (t.x, t.y, t.size)]
-    for values in (*(stroke.points for stroke in strokes), np.array(texts)):
+    text_places = [number for page in pages for t in page.typed for number in (t.x, t.y, t.size)]
+    for values in (*(stroke.points for stroke in strokes), np.array(text_places)):
         if not np.all(np.abs(values) <= FARTHEST):
             raise Fault(f"a place that is no number, or beyond {FARTHEST:.6g}")
     if not all(0 < size <= FARTHEST for page in pages for size in (page.width, page.height)):
@@ -137,7 +137,7 @@ def check_pages(pages: Sequence[InkPage]) -> None:
 
 
 def number(text: str) -> float:
-    """Return a number of a file, or raise a Fault."""
+    """Return the number that a file has as text; raise a Fault if the text is no number."""
     try:
         return float(text)
     except ValueError:
@@ -145,11 +145,11 @@ def number(text: str) -> float:
 
 
 def hex_colour(text: str) -> str:
-    """Return a colour of SVG or CSS as `#rrggbb`, without its opacity; black for what is none."""
+    """Return a colour of SVG or CSS as `#rrggbb` without its opacity; black for invalid text."""
     text = text.strip().lower()
     if text.startswith("rgb"):
-        parts = re.findall(r"(\d{1,9}(?:\.\d{1,9})?)(%?)", text)[:3]
-        shades = [float(part) * (2.55 if percent else 1) for part, percent in parts]
+        channels = re.findall(r"(\d{1,9}(?:\.\d{1,9})?)(%?)", text)[:3]
+        shades = [float(value) * (2.55 if percent else 1) for value, percent in channels]
         text = "#" + "".join(f"{min(round(shade), 255):02x}" for shade in shades)
     if not re.fullmatch(r"#[0-9a-f]{6}([0-9a-f]{2})?", text):
         from matplotlib.colors import is_color_like, to_hex

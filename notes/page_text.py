@@ -1,4 +1,4 @@
-"""What pages say: rows of words, each with its place and how likely it is right."""
+"""Text of pages: rows of words, each word with its place and the probability that it is right."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,14 +9,14 @@ from notes.ink_page import InkPage
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom in the page's units, y downwards."""
 Frame: TypeAlias = Mapping[str, float]
-"""Symbols that a frame of ink may be, as `searching` has them, and by how many nats each is less
-likely than the likeliest one."""
+"""Symbols that a frame of ink may be (see `searching`), each with the nats by which it is less
+likely than the frame's likeliest symbol."""
 SURE = 0.85
 """Least confidence of a word without a question mark (measured, lab notebook: sure words)."""
 
 
 def plain(word: str) -> str:
-    """Return a word in lower case, without marks around it."""
+    """Return a word in lower case, without the marks around it."""
     letters = [n for n, character in enumerate(word) if character.isalnum()]
     return word[letters[0] : letters[-1] + 1].casefold() if letters else word.casefold()
 
@@ -26,11 +26,11 @@ class PageWord:
     """A word of a page.
 
     Attributes:
-        text: of it.
-        box: of its ink.
-        confidence: the probability that the text is right; 1 if a person said it.
-        alternatives: what else it may be, the likeliest first.
-        frames: of its ink and what is behind it; none of a word that a person said.
+        text: the word's text.
+        box: box around the word's ink.
+        confidence: the probability that the text is right; 1 if a person corrected the word.
+        alternatives: other texts that the ink may be, the likeliest first.
+        frames: frames of the word and of the gap behind it; empty if a person corrected the word.
     """
 
     text: str
@@ -54,10 +54,9 @@ class PageRow:
     """A row of a page.
 
     Attributes:
-        words: of it, from the left.
-        strokes: numbers of its strokes on the page, in the order in which they are read; none of a
-            typed row.
-        ink: a digest of these, which is the same anywhere on any page; empty for a typed row.
+        words: words of the row, from the left.
+        strokes: numbers of the row's strokes on the page, in reading order; empty for a typed row.
+        ink: digest of the strokes, the same at any place on any page; empty for a typed row.
     """
 
     words: tuple[PageWord, ...]
@@ -71,7 +70,7 @@ class PageRow:
 
     @property
     def is_learnable(self) -> bool:
-        """Whether it is ink of which a person corrected a word, and all others are sure."""
+        """Whether the row is ink, a person corrected a word, and all its words are sure."""
         corrected = any(word.confidence == 1 for word in self.words)
         return bool(self.ink) and corrected and all(word.is_sure for word in self.words)
 
@@ -87,41 +86,37 @@ class PageRow:
 
 @dataclass(frozen=True)
 class PageText:
-    """What a page says.
+    """The text of a page.
 
     Attributes:
-        rows: with a word at least, in the order of reading.
-        left_out: how much of what is on the page is in no row, by name.
+        rows: rows with at least one word, in reading order.
+        left_out: number of the page's items that are in no row, by the items' name.
     """
 
     rows: tuple[PageRow, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it in the types of JSON."""
+        """Return the page's text in the types of JSON."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "PageText":
-        """Return what `to_json` was made of."""
+        """Return the `PageText` whose `to_json` returned these values."""
         rows = []
         for row in values["rows"]:
-            words = (
-                PageWord(
-                    w["text"],
-                    tuple(w["box"]),
-                    w["confidence"],
-                    *map(tuple, (w["alternatives"], w["frames"])),
-                )
-                for w in row["words"]
-            )
+            words = []
+            for word in row["words"]:
+                box, frames = tuple(word["box"]), tuple(word["frames"])
+                alternatives = tuple(word["alternatives"])
+                words.append(PageWord(word["text"], box, word["confidence"], alternatives, frames))
             rows.append(PageRow(tuple(words), tuple(row["strokes"]), row["ink"]))
         return cls(tuple(rows), values["left_out"])
 
 
 @dataclass(frozen=True)
 class Note:
-    """A file of notes: its pages, and what each says."""
+    """A file of notes: its pages, each with its text."""
 
     name: str
     pages: Sequence[tuple[InkPage, PageText]]

@@ -1,4 +1,4 @@
-"""Pages of ink are read."""
+"""Reads pages of ink."""
 
 import hashlib
 from collections import Counter
@@ -17,11 +17,11 @@ from notes.searching import kept_frames
 from utils.ink import from_strokes
 
 TYPED_WIDTH = 0.5
-"""Width of a typed character in sizes of the font (assumed)."""
+"""Width of a typed character as a fraction of the font's size (assumed)."""
 
 
 def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageText:
-    """Return what the ink and the typed texts of a page say; all rows are read together.
+    """Return the text of a page's ink and typed texts; all rows are read in one batch.
 
     Raises:
         UserError: see `Reader.read_words`.
@@ -49,20 +49,19 @@ def _page_word(places: np.ndarray, characters: Sequence[str], word: InkWord) -> 
     """Return a word of a row.
 
     Args:
-        places: of the row's points, `(points, 2)`.
-        characters: of the network's alphabet.
-        word: with its points in the row.
+        places: positions of the row's points, `(points, 2)`.
+        characters: the network's alphabet.
+        word: the word, with the range of its points in the row.
     """
     points = places[word.points]
     box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
     sure = confidence(word.text, word.probability)
-    return PageWord(
-        word.text, box, sure, word.alternatives, kept_frames(word.log_probs, characters)
-    )
+    frames = kept_frames(word.log_probs, characters)
+    return PageWord(word.text, box, sure, word.alternatives, frames)
 
 
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:
-    """Return rows with those of typed texts, each before the first row below it."""
+    """Return rows with typed rows added, each before the first row below it."""
     for text in typed:
         for number, line in enumerate(text.text.splitlines()):
             if line.strip():
@@ -78,8 +77,7 @@ def _typed_words(text: TypedText, number: int, line: str) -> Iterator[PageWord]:
     top, start = text.y + number * text.size, 0
     for word in line.split():
         start = line.index(word, start)
-        left, right = (
-            text.x + TYPED_WIDTH * text.size * place for place in (start, start + len(word))
-        )
+        left = text.x + TYPED_WIDTH * text.size * start
         start += len(word)
+        right = text.x + TYPED_WIDTH * text.size * start
         yield PageWord(word, (left, top, right, top + text.size))

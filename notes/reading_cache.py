@@ -1,4 +1,4 @@
-"""What was read of pages, and what a person corrected, kept in the user's folder for caches."""
+"""Texts of pages and corrections by a person, kept in the user's cache folder."""
 
 import hashlib
 import json
@@ -19,22 +19,22 @@ from utils.checks import UserError
 from utils.files import user_cache, write_json
 
 VERSION = 2
-"""Of how pages are read, and of what is kept of them; what others kept is read again."""
+"""Version of the reading and of the kept files; a page of another version is read again."""
 T = TypeVar("T")
 SAME_WORD = 0.5
-"""Share of the width of two words that both have, from which they are the same (assumed)."""
+"""Common fraction of the width of two words from which they are the same word (assumed)."""
 
 
 @dataclass(frozen=True)
 class Library:
-    """Keeps what was read of pages, and what a person corrected.
+    """Keeps the texts of pages, and the corrections by a person.
 
-    A page is known by its ink, in whatever file it lies; so is a corrected row, wherever it lies.
+    Pages and corrected rows are recognised by their ink, whatever file they are in.
 
     Attributes:
         read: reads a page.
-        reader: names what reads, such as a digest of the network.
-        folder: where all is kept.
+        reader: identifies what `read` reads with, such as a digest of the network.
+        folder: folder of the kept files.
     """
 
     read: Callable[[InkPage], PageText]
@@ -43,18 +43,18 @@ class Library:
 
     @classmethod
     def of_user(cls, read: Callable[[InkPage], PageText], reader: str) -> "Library":
-        """Return the library in the user's folder for caches."""
+        """Return the library in the user's cache folder."""
         return cls(read, reader, user_cache() / "notes")
 
     def note(self, name: str, path: Path, *, progress: bool = False) -> Note:
-        """Return a file of notes, page by page with a bar if asked; see `read_pages`."""
+        """Return a file of notes (see `read_pages`); `progress` shows a bar of its pages."""
         pages = read_pages(path)
         hidden = None if progress and len(pages) > 1 else True
         bar = tqdm(pages, name, unit="page", leave=False, disable=hidden)
         return Note(name, [(page, self.text_of(page)) for page in bar])
 
     def text_of(self, page: InkPage) -> PageText:
-        """Return what a page says, which is read unless it was before."""
+        """Return the text of a page, which is read only if the library does not have it yet."""
         digest = hashlib.sha256(f"{VERSION} {self.reader} {page.typed}".encode())
         for stroke in page.strokes:
             digest.update(f"{stroke.tool} {len(stroke.points)}".encode() + stroke.points.tobytes())
@@ -62,30 +62,30 @@ class Library:
         path = self.folder / "pages" / name[:2] / f"{name[2:]}.json"
         try:
             text = PageText.from_json(json.loads(path.read_bytes()))
-        except (OSError, ValueError, KeyError, TypeError):  # none yet, or damaged
+        except (OSError, ValueError, KeyError, TypeError):  # No file yet, or a damaged file.
             text = self.read(page)
-            with suppress(OSError):  # such as a full disk: it is read again the next time
+            with suppress(OSError):  # Such as a full disk: the page is read again next time.
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_json(path, text.to_json(), indent=None)
-        left_out = dict(page.left_out + Counter(text.left_out))  # the file's are not of the ink
+        left_out = dict(page.left_out + Counter(text.left_out))  # The kept text counts ink only.
         return PageText(tuple(map(self._corrected, text.rows)), left_out)
 
     def correct(self, note: Note, place: tuple[int, int, int], text: str) -> None:
-        """Keep what a word says; an empty text if it is none.
+        """Keep a person's text of a word.
 
         Args:
-            note: that it is in.
+            note: the note with the word.
             place: numbers of the page, the row and the word, from 1.
-            text: what the word says.
+            text: the right text; empty if the ink is no word.
 
         Raises:
             UserError: if there is no such word, or it was typed.
-            OSError: if it cannot be kept.
+            OSError: if the correction cannot be kept.
         """
-        number, of_page, of_row = place
-        _, page = _item(note.pages, number, "page", "the file", place)
-        row = _item(page.rows, of_page, "row", "the page", place)
-        word = _item(row.words, of_row, "word", "the row", place)
+        page_number, row_number, word_number = place
+        _, page = _item(note.pages, page_number, "page", "the file", place)
+        row = _item(page.rows, row_number, "row", "the page", place)
+        word = _item(row.words, word_number, "word", "the row", place)
         if not row.ink:
             raise UserError(f"{':'.join(map(str, place))}: this row was typed, not written")
         path, (left, right) = self._corrections(row), _span(row, word)
@@ -95,11 +95,11 @@ class Library:
         write_json(path, [*others, [left, right, text]], indent=None)
 
     def _corrections(self, row: PageRow) -> Path:
-        """Return the file of the corrections of a row: a list of left, right, and text."""
+        """Return the file of a row's corrections: a list of (left, right, text)."""
         return self.folder / "corrections" / f"{row.ink}.json"
 
     def _corrected(self, row: PageRow) -> PageRow:
-        """Return a row with what a person corrected in it."""
+        """Return a row with a person's corrections."""
         words, path = [*row.words], self._corrections(row)
         if not row.ink or not path.exists():
             return row
@@ -112,7 +112,7 @@ class Library:
 
 
 def _item(items: Sequence[T], number: int, kind: str, whole: str, place: tuple[int, int, int]) -> T:
-    """Return the item of a number, from 1; raise a UserError if there is none."""
+    """Return the item with a number, from 1; raise a UserError if there is no such item."""
     if 1 <= number <= len(items):
         return items[number - 1]
     shown = ":".join(map(str, place))
@@ -132,13 +132,13 @@ def _read(path: Path) -> list[tuple[float, float, str]]:
 
 
 def _span(row: PageRow, word: PageWord) -> tuple[float, float]:
-    """Return where a word begins and ends, from the left end of its row."""
+    """Return the left and right end of a word, measured from the left end of its row."""
     left, _, right, _ = word.box
     return left - row.box[0], right - row.box[0]
 
 
 def _common(first: tuple[float, float], second: tuple[float, float]) -> float:
-    """Return the share of the width of two words that both have."""
+    """Return the width that two words have in common, as a fraction of their whole width."""
     (left, right), (other_left, other_right) = first, second
     common = min(right, other_right) - max(left, other_left)
     whole = max(right, other_right) - min(left, other_left)

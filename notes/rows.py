@@ -1,8 +1,8 @@
 """From the strokes of a page to rows of prose: level, split, attach.
 
 The page is levelled and divided into columns at white bands. Within a column the pen's way is cut
-into runs, which join rows, the heaviest first; stray marks then go to the nearest ink. Drawings,
-underlines and crossed-out words are told first, and are in no row. Lengths are in x-heights.
+into runs, which join rows, the heaviest run first; stray marks go to the nearest ink. Drawings,
+underlines and crossed-out words are found first, and are in no row. Lengths are in x-heights.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,56 +26,56 @@ from utils.ink import (
 DRAWING = "drawing"
 UNDERLINE = "underline"
 CROSSED_OUT = "crossed out"
-"""Kinds of strokes that are in no row; a crossed-out word includes what crosses it out."""
+"""Kinds of strokes that are in no row; a crossed-out word includes the line or scribble over it."""
 
-# What is no prose, in x-heights (measured on every third form of trainset: two of 43,026 strokes
+# Limits of prose, in x-heights (measured on every third form of trainset: two of 43,026 strokes
 # are taken for a drawing, and none for a line or a scribble).
-TALLEST = 6.0
-LONGEST_BAR = 6.0
-FLATTEST = 0.25  # height of a line over its width
-DETOUR = 1.2  # path of a line over its width
-SWING = 2.0
-SWINGS = 3  # of a scribble, to the left
-TOUCHING = 0.7  # of what belongs to a drawing that was written next to it (assumed)
-LOW = 0.65  # from the middle of words down to where a line crosses them out (assumed)
-HIGH = 1.0  # up to where a line is the bar of a `t` (assumed)
-FAR_BAR = 2.5  # from where on it belongs to none (assumed)
+TALLEST = 6.0  # height of a stroke, above which it is a drawing
+LONGEST_BAR = 6.0  # width of a stroke, above which it may be a line
+FLATTEST = 0.25  # largest height of a line over its width
+DETOUR = 1.2  # largest path of a line over its width
+SWING = 2.0  # least width of a swing of a scribble
+SWINGS = 3  # least number of a scribble's swings to the left
+TOUCHING = 0.7  # largest distance between a drawing's strokes written in succession (assumed)
+LOW = 0.65  # largest distance of a line below the middle of words that it crosses out (assumed)
+HIGH = 1.0  # distance of a line above the middle, beyond which it is the bar of a `t` (assumed)
+FAR_BAR = 2.5  # distance from the middle, beyond which a line belongs to no row (assumed)
 
 # Skew, by moves from stroke to stroke.
 STEPS = 15  # strokes of the longest move (measured, lab notebook: rows of pages)
-SHORTEST = 6.0  # x-heights (measured, lab notebook: rows of pages)
-FARTHEST = 30.0  # x-heights (measured, lab notebook: rows of pages)
-PRIOR = 60.0  # x-heights of moves at 0 (assumed)
-WINDOWS = np.radians([60, 20, 8])  # around the last estimate, one a pass (assumed)
+SHORTEST = 6.0  # least length of a move in x-heights (measured, lab notebook: rows of pages)
+FARTHEST = 30.0  # largest length of a move in x-heights (measured, lab notebook: rows of pages)
+PRIOR = 60.0  # weight of an added level move, in x-heights of length (assumed)
+WINDOWS = np.radians([60, 20, 8])  # half widths around the last estimate, by pass (assumed)
 
-# Columns.
-BAND = 2.0  # x-heights of the width of the white between them (measured, lab notebook)
-LEAN = 6  # degrees that it may lean (measured, lab notebook: rows of pages)
-COLUMN_HEIGHT = 5.0  # x-heights, at least (assumed)
-CROSSINGS = 0.7  # how often in a row the pen may cross one (assumed)
-ROW_PITCH = 3.5  # x-heights (assumed)
+# Columns, and the white bands between them.
+BAND = 2.0  # least width of a band in x-heights (measured, lab notebook)
+LEAN = 6  # largest lean of a band in degrees (measured, lab notebook: rows of pages)
+COLUMN_HEIGHT = 5.0  # least height of a column in x-heights (assumed)
+CROSSINGS = 0.7  # largest number of times a row that the pen crosses a band (assumed)
+ROW_PITCH = 3.5  # x-heights from a row to the next (assumed)
 
-# Runs: how far the pen goes to begin another, in x-heights (measured, lab notebook: rows of pages).
-BACK = 4.0  # back, and
-DROP = 1.2  # up or down
+# Runs: moves of the pen that begin a new run, in x-heights (measured, lab notebook: rows of pages).
+BACK = 4.0  # back, with a move of `DROP` up or down
+DROP = 1.2  # up or down, with a move of `BACK` back
 JUMP = 2.2  # up or down alone
 AHEAD = 10.0  # ahead or back alone
 
 # Rows, in x-heights.
-MARK = 0.6  # of the height of a dot or bar, at most (measured)
-HEAVY = 6.0  # of ink of a row (assumed)
-SHORT = 2.5  # of ink of a row that is off all others (assumed)
-ROW = 1.0  # from the row that a run joins (measured, lab notebook: rows of pages)
-APART = 2.3  # from the rows that a short one is off (measured, lab notebook: rows of pages)
-STIFFNESS = 30.0  # along a row that bends (assumed)
-LEVELLING = 300.0  # of a row's prior at level (assumed)
-STEP = 1.3  # up or down between the halves of a row (measured on testset_v)
-NEXT_STEP = 1.8  # the same if they were written one after the other (measured on testset_v)
-OVERLAP = 0.2  # of the narrower half's width that both have (measured on testset_v)
+MARK = 0.6  # largest height of a dot or bar (measured)
+HEAVY = 6.0  # least length of ink of a row (assumed)
+SHORT = 2.5  # least length of ink of a row that is `APART` from all other rows (assumed)
+ROW = 1.0  # largest distance of a run from the row that it joins (measured, lab notebook)
+APART = 2.3  # least distance of a short row from other rows (measured, lab notebook)
+STIFFNESS = 30.0  # length along which a row's bend is smoothed (assumed)
+LEVELLING = 300.0  # weight of the prior that a row is level (assumed)
+STEP = 1.3  # largest step up or down between the halves of a row (measured on testset_v)
+NEXT_STEP = 1.8  # the same step if the halves were written in succession (measured on testset_v)
+OVERLAP = 0.2  # fraction of the narrower half's width that both may share (measured on testset_v)
 ABOVE = 1.4  # from a row's middle up to its highest marks (measured on testset_v)
 BELOW = 0.6  # from a row's middle down to its lowest marks (measured on testset_v)
-OFF_ROW = 4.0  # how much nearer ink is for each that a mark is beyond (measured on testset_v)
-JUST_BEFORE = 0.7  # by which the row of the stroke before is nearer (measured)
+OFF_ROW = 4.0  # cost of each x-height that a mark is above or below these (measured on testset_v)
+JUST_BEFORE = 0.7  # bonus of the row with the previous stroke (measured)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,16 +83,16 @@ class Row:
     """A row of prose."""
 
     strokes: list[int]
-    """Numbers of its strokes in the order in which they are to be read."""
+    """Numbers of the row's strokes in reading order."""
     baseline: np.ndarray
-    """Both ends of its baseline, left and right, `(2, 2)`."""
+    """Left and right end of the baseline, `(2, 2)`."""
     x_height: float
-    """In the unit of the strokes."""
+    """The x-height in the unit of the strokes."""
 
 
 def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[Row], dict[int, str]]:
-    """Return the rows of prose of a page, in the order of reading, and the kind of each stroke that
-    is in none, by its number.
+    """Return the rows of prose of a page in reading order, and the kind of each stroke that is in
+    no row, by the stroke's number.
 
     Args:
         strokes: `(n, 2)` each with n >= 1, in any unit, y downwards, in the order of writing.
@@ -115,8 +115,8 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[Row], dict[int, str]]
             kinds |= dict.fromkeys([*covered, number], CROSSED_OUT)
         else:
             kinds[number] = UNDERLINE
-    left = ((block, row[[n not in kinds for n in row]]) for block, row in rows)
-    kept = [_row(block, block.local(row)) for block, row in left if len(row)]
+    prose = ((block, row[[n not in kinds for n in row]]) for block, row in rows)
+    kept = [_row(block, block.local(row)) for block, row in prose if len(row)]
     return kept, dict(sorted(kinds.items()))
 
 
@@ -124,11 +124,11 @@ class _Block:
     """Strokes of a page or column, level and in x-heights.
 
     Attributes:
-        numbers: of its strokes on the page, rising, `(strokes,)`.
+        numbers: the strokes' numbers on the page, rising, `(strokes,)`.
         parts: the strokes, `(n, 2)` each.
-        left, top, right, bottom: of the strokes, `(strokes,)`.
-        x, y: middle of the strokes' width, mean of their points' heights, `(strokes,)`.
-        weight: length of ink, and a little more for a dot, `(strokes,)`.
+        left, top, right, bottom: edges of the strokes, `(strokes,)`.
+        x, y: middle of each stroke's width, and mean height of its points, `(strokes,)`.
+        weight: length of each stroke's ink plus 0.1, so that a dot counts, `(strokes,)`.
     """
 
     def __init__(self, strokes: Sequence[np.ndarray], numbers: np.ndarray) -> None:
@@ -144,11 +144,11 @@ class _Block:
         self.weight = np.array([0.1 + np.hypot(*step.T).sum() for step in steps])
 
     def local(self, numbers: Sequence[int]) -> np.ndarray:
-        """Return where strokes of the page are in this block."""
+        """Return the indices in this block of strokes, by their numbers on the page."""
         return np.searchsorted(self.numbers, np.sort(numbers))
 
     def middle(self, row: np.ndarray, at: np.ndarray) -> np.ndarray:
-        """Return the height of a row's middle at places along it, `(places,)`; rows may bend."""
+        """Return the y of a row's middle at each x in `at`, `(places,)`; rows may bend."""
         x, y = self.x[row], self.y[row]
         near = np.exp(-0.5 * ((x - at[:, None]) / STIFFNESS) ** 2) + 1e-6
         weight = self.weight[row] * near
@@ -161,7 +161,7 @@ class _Block:
 
 
 Placed: TypeAlias = tuple[_Block, np.ndarray]
-"""A column, and the strokes of a row of it, by their numbers on the page."""
+"""A column, and the numbers on the page of the strokes of one of its rows."""
 
 
 def _skew(parts: Sequence[np.ndarray], unit: float) -> float:
@@ -179,24 +179,24 @@ def _skew(parts: Sequence[np.ndarray], unit: float) -> float:
 
 
 def _drawings(page: _Block) -> dict[int, str]:
-    """Return the strokes of drawings: tall ones, and what touches them and was written next."""
+    """Return the strokes of drawings: tall strokes, and strokes just before or after that touch."""
     drawn = set(np.flatnonzero(page.bottom - page.top > TALLEST).tolist())
     ink = [page.parts[number] for number in sorted(drawn)]
     reach = np.concatenate(ink) if ink else np.empty((0, 2))
     for order in (range(len(page.parts)), reversed(range(len(page.parts)))):
-        before = -2
+        last_drawn = -2
         for number in order:
-            follows = number not in drawn and abs(number - before) == 1
+            follows = number not in drawn and abs(number - last_drawn) == 1
             if follows and _distance(page.parts[number], reach).min() < TOUCHING:
                 drawn.add(number)
-            before = number if number in drawn else before
+            last_drawn = number if number in drawn else last_drawn
     return dict.fromkeys(drawn, DRAWING)
 
 
 def _distance(part: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Return how far points `(n, 2)` are from a stroke, by some eight points of it, `(n,)`."""
-    some = part[:: max(1, len(part) // 8)]
-    return np.hypot(*(some[:, None] - points).transpose(2, 0, 1)).min(axis=0)
+    """Return the distance of points `(n, 2)` to the nearest of about eight points of a stroke."""
+    sampled = part[:: max(1, len(part) // 8)]
+    return np.hypot(*(sampled[:, None] - points).transpose(2, 0, 1)).min(axis=0)
 
 
 def _is_bar(part: np.ndarray) -> bool:
@@ -207,26 +207,27 @@ def _is_bar(part: np.ndarray) -> bool:
 
 
 def _is_scribble(part: np.ndarray) -> bool:
-    """Return whether a stroke goes to and fro along the row, as no letters do."""
+    """Return whether a stroke goes to and fro along the row, further than letters do."""
     swings = vertical_segments(from_strokes([part[:, ::-1]]))[:, 3]
     return np.count_nonzero(swings < -SWING) >= SWINGS
 
 
 def _bar_over(page: _Block, rows: Sequence[Placed], number: int) -> tuple[list[int], float]:
-    """Return the strokes of a row that lie over, under or behind a long one, and how far below
-    their middle it is; it is below all where it is near none."""
+    """Return the strokes of the row nearest to a long stroke within its width, and how far the
+    long stroke is below their middle; no strokes and infinity if no row is near."""
     inside = (page.x > page.left[number]) & (page.x < page.right[number])
-    covered = [row[inside[row]] for _, row in rows if inside[row].any()]
+    near_rows = [row for _, row in rows if inside[row].any()]
+    covered = [row[inside[row]] for row in near_rows]
     below = [page.y[number] - np.average(page.y[c], weights=page.weight[c]) for c in covered]
-    just_before = [JUST_BEFORE * (number - 1 in row) for _, row in rows if inside[row].any()]
-    away = np.abs(below) - just_before
-    if not len(away) or away.min() > FAR_BAR:
+    bonuses = [JUST_BEFORE if number - 1 in row else 0.0 for row in near_rows]
+    distances = np.abs(below) - bonuses
+    if not len(distances) or distances.min() > FAR_BAR:
         return [], np.inf
-    return covered[away.argmin()].tolist(), below[away.argmin()]
+    return covered[distances.argmin()].tolist(), below[distances.argmin()]
 
 
 def _all_rows(strokes: Sequence[np.ndarray], left_out: set[int]) -> list[Placed]:
-    """Return the rows of all columns, without some strokes."""
+    """Return the rows of all columns, without the strokes in `left_out`."""
     prose = np.array([n for n in range(len(strokes)) if n not in left_out], int)
     return [row for block in _columns(strokes, prose) for row in _rows(block)]
 
@@ -247,7 +248,7 @@ def _columns(strokes: Sequence[np.ndarray], numbers: np.ndarray) -> Iterator[_Bl
 def _left_of_band(block: _Block) -> np.ndarray | None:
     """Return which strokes are to the left of the widest white band between columns, if any.
 
-    Rows that go on across a band make it none: there the pen crosses it twice a row.
+    A gap that rows run across is no band: the pen crosses such a gap twice a row.
     """
     widest, best = BAND, None
     for lean in np.tan(np.radians(np.arange(-LEAN, LEAN + 1))):
@@ -255,20 +256,20 @@ def _left_of_band(block: _Block) -> np.ndarray | None:
         left, right = np.array([(part.min(), part.max()) for part in across]).T
         order = np.argsort(left)
         widths = left[order][1:] - np.maximum.accumulate(right[order])[:-1]
-        for place in np.flatnonzero(widths > widest):
+        for gap in np.flatnonzero(widths > widest):
             is_left = np.zeros(len(left), bool)
-            is_left[order[: place + 1]] = True
+            is_left[order[: gap + 1]] = True
             sides = (is_left, ~is_left)
             height = min(np.ptp([block.top[side], block.bottom[side]]) for side in sides)
             crossings = np.count_nonzero(np.diff(is_left))
-            often = crossings > max(3, CROSSINGS * height / ROW_PITCH)
-            if height >= COLUMN_HEIGHT and not often and widths[place] > widest:
-                widest, best = widths[place], is_left
+            is_crossed = crossings > max(3, CROSSINGS * height / ROW_PITCH)
+            if height >= COLUMN_HEIGHT and not is_crossed and widths[gap] > widest:
+                widest, best = widths[gap], is_left
     return best
 
 
 def _rows(block: _Block) -> list[Placed]:
-    """Return the rows of a column from top to bottom, and behind them the notes in its margin."""
+    """Return the rows of a column from top to bottom, followed by the notes in its margin."""
     rows, strays = _joined(block, _runs(block))
     rows = _attached(block, _merged(block, rows), strays)
     rows.sort(key=lambda row: np.average(block.y[row], weights=block.weight[row]))
@@ -278,12 +279,12 @@ def _rows(block: _Block) -> list[Placed]:
 
 
 def _without_note(block: _Block, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a row, and a note far to its right that was written later, after something else."""
+    """Return a row, and a note far to the right, written after other rows, or an empty array."""
     order = row[np.argsort(block.left[row])]
     fronts = np.maximum.accumulate(block.right[order])
-    place = 1 + int(np.argmax(block.left[order[1:]] - fronts[:-1])) if len(row) > 1 else 0
-    text, note = np.sort(order[:place]), np.sort(order[place:])
-    is_far = place and block.left[note].min() - fronts[place - 1] > BAND
+    start = 1 + int(np.argmax(block.left[order[1:]] - fronts[:-1])) if len(row) > 1 else 0
+    text, note = np.sort(order[:start]), np.sort(order[start:])
+    is_far = start and block.left[note].min() - fronts[start - 1] > BAND
     if is_far and note[0] > text[-1] + 1 and block.weight[note].sum() > SHORT:
         return text, note
     return row, row[:0]
@@ -294,8 +295,8 @@ def _runs(block: _Block) -> list[np.ndarray]:
     starts, front = [0], block.right[0]
     for number in range(1, len(block.parts)):
         run = slice(starts[-1], number)
-        usual = np.average(block.y[run], weights=block.weight[run])
-        down = np.abs(block.y[number] - (usual, block.y[number - 1])).min()
+        mean_y = np.average(block.y[run], weights=block.weight[run])
+        down = np.abs(block.y[number] - (mean_y, block.y[number - 1])).min()
         back = front - block.left[number]
         if down > JUMP or abs(back) > AHEAD or (back > BACK and down > DROP):
             starts.append(number)
@@ -305,7 +306,7 @@ def _runs(block: _Block) -> list[np.ndarray]:
 
 
 def _joined(block: _Block, runs: list[np.ndarray]) -> tuple[list[np.ndarray], list[int]]:
-    """Return rows of runs, the heaviest first, and the strokes of light runs."""
+    """Return rows made of runs, the heaviest run first, and the strokes of light runs."""
     letters = np.where(block.bottom - block.top > MARK, block.weight, 0.0)
     rows: list[np.ndarray] = []
     strays: list[int] = []
@@ -324,7 +325,7 @@ def _joined(block: _Block, runs: list[np.ndarray]) -> tuple[list[np.ndarray], li
 
 
 def _merged(block: _Block, rows: list[np.ndarray]) -> list[np.ndarray]:
-    """Return rows of which those are joined that go on each other."""
+    """Return rows, after joining each pair in which the second row continues the first."""
     while pairs := [
         (step, a, b)
         for a, b in permutations(range(len(rows)), 2)
@@ -337,7 +338,7 @@ def _merged(block: _Block, rows: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _step(block: _Block, first: np.ndarray, second: np.ndarray) -> float:
-    """Return the step from a row to what may be its right half, over the largest that can be."""
+    """Return the step from a row to its possible right half, over the largest allowed step."""
     start, end = block.left[second].min(), block.right[first].max()
     widths = [np.ptp([block.left[row], block.right[row]]) for row in (first, second)]
     if block.left[first].min() > start or end - start > OVERLAP * min(widths):
@@ -348,7 +349,7 @@ def _step(block: _Block, first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _attached(block: _Block, rows: list[np.ndarray], strays: list[int]) -> list[np.ndarray]:
-    """Return rows with stray strokes, each in the row of the nearest ink, where marks can be."""
+    """Return rows with stray strokes added, each to the row of the nearest ink at a fit height."""
     owner = np.full(len(block.parts), -1)
     for number, row in enumerate(rows):
         owner[row] = number
@@ -369,9 +370,8 @@ def _row(block: _Block, row: np.ndarray) -> Row:
     ends = np.array([block.left[row].min(), block.right[row].max()])
     middle = block.middle(row, ends)
     slope = np.diff(middle)[0] / max(np.ptp(ends), 1.0)
-    level = [
-        block.parts[number] - (0.0, 1.0) * (slope * block.parts[number][:, :1]) for number in row
-    ]
+    parts = [block.parts[number] for number in row]
+    level = [part - (0.0, 1.0) * (slope * part[:, :1]) for part in parts]
     height = x_height(from_strokes(level))
     line = np.column_stack([ends, baseline_of(level) + slope * ends]) * block.unit
     numbers = block.numbers[row][_writing_order(block.numbers[row], level, height)]
@@ -379,20 +379,20 @@ def _row(block: _Block, row: np.ndarray) -> Row:
 
 
 def _writing_order(numbers: np.ndarray, parts: Sequence[np.ndarray], height: float) -> np.ndarray:
-    """Return the places of a row's strokes in the order in which they would have been written if
+    """Return the indices of a row's strokes in the order in which they would have been written if
     nothing had been added later.
 
     Args:
-        numbers: of the strokes on the page, rising; where some are missing another row was written.
+        numbers: the strokes' numbers on the page, rising; missing numbers belong to other rows.
         parts: the strokes, level.
-        height: their x-height.
+        height: the strokes' x-height.
     """
     left, right = np.array([(part[:, 0].min(), part[:, 0].max()) for part in parts]).T
     middle, front = (left + right) / 2, np.maximum.accumulate(right)
     is_late = front - right > LATE * height
-    # What was written after strokes of other rows is late unless it goes on where the row ended.
-    for first in np.flatnonzero(np.diff(numbers) > 1) + 1:
-        is_late[first:] |= middle[first:] < front[first - 1]
+    # A stroke written after other rows is late unless it goes on where the row ended.
+    for returned in np.flatnonzero(np.diff(numbers) > 1) + 1:
+        is_late[returned:] |= middle[returned:] < front[returned - 1]
     is_mark = are_marks(from_strokes(parts), height)
     order = np.flatnonzero(~is_late | is_mark).tolist()
     for letter in np.flatnonzero(is_late & ~is_mark).tolist():

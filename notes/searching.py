@@ -1,7 +1,8 @@
-"""Words are looked for in all that was read, and in all that the ink may say.
+"""Searches for words in the texts that were read, and in all other texts that the ink may say.
 
-A query is spotted in the frames of a row as hidden Markov models spot keywords: on its likeliest
-path from any frame to any other, by how much less likely that is than what was read there.
+A query is spotted in the frames of a row as hidden Markov models spot keywords: on the query's
+likeliest path from any frame to any later frame, by how much less likely that path is than the
+likeliest symbols of the same frames.
 
 R: rows, S: frames, Q: states of a query.
 """
@@ -14,27 +15,27 @@ import numpy as np
 from notes.page_text import Frame, Note, PageRow, plain
 
 LEAST = 0.5
-"""Least probability of words that are found: rather there than not (assumed)."""
+"""Least probability of a hit that was not read as such (assumed: more likely there than not)."""
 OFFSET = -2.28
 COST = 0.74
 LENGTH = 1.19
-"""The logit of this probability: the offset, less the nats by which the words are less likely than
-what was read times the cost, and more for each letter and digit (measured on testset_v and
-testset_t, lab notebook: search)."""
+"""Logit of a hit's probability: `OFFSET`, minus `COST` times the nats by which the query is less
+likely than the likeliest symbols, plus `LENGTH` for each letter and digit (measured on testset_v
+and testset_t, lab notebook: search)."""
 FAINT = 7.0
-"""Nats below the likeliest from which a character is left out of a frame (measured, lab notebook:
-search; with 12 it is the same, in five times the bytes)."""
+"""Nats below a frame's likeliest symbol, from which a symbol is left out of the frame (measured,
+lab notebook: search; 12 gives the same hits in five times the bytes)."""
 ABSENT = 10.0
-"""Nats below the likeliest of a character that is left out (measured, lab notebook: search)."""
+"""Nats below the likeliest symbol for a left-out symbol (measured, lab notebook: search)."""
 BLANK = "_"
-"""Stands for the frames between characters."""
+"""Symbol of the frames between characters."""
 MARK = " "
-"""Stands for all that is neither letter nor digit, and for the ends of a row."""
+"""Symbol of each character that is neither letter nor digit, and of the ends of a row."""
 
 
 class Hit(NamedTuple):
-    """Words that were found: numbers of the page, the row and the first word, from 1; the row; and
-    the probability that they stand there."""
+    """A place with the words of a query: numbers of the page, the row and the first word, from 1;
+    the row; and the probability that the words stand there."""
 
     page: int
     number: int
@@ -44,8 +45,8 @@ class Hit(NamedTuple):
 
 
 def search(query: str, note: Note) -> Iterator[Hit]:
-    """Yield where the words of a query stand side by side in a row, in any case: wherever they were
-    read, or else where the row says them most likely, if at all."""
+    """Yield hits of a query's words side by side in a row, in any case: each place where they were
+    read, or else the row's likeliest place, if its probability is at least `LEAST`."""
     wanted = [plain(word) for word in query.split()]
     for page, (_, text) in enumerate(note.pages, 1):
         spotted = _spotted(" ".join(wanted), text.rows) if text.rows else []
@@ -62,11 +63,11 @@ def search(query: str, note: Note) -> Iterator[Hit]:
 
 
 def kept_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Frame, ...]:
-    """Return what frames may be, without those that are blank like the one before.
+    """Return the likely symbols of frames; of successive blank frames only the first is kept.
 
     Args:
-        log_probs: `(S, C + 1)`, the blank last.
-        characters: of the other C.
+        log_probs: log-probabilities of the C characters and, last, the blank, `(S, C + 1)`.
+        characters: the C characters.
     """
     symbols, frames = [*map(_symbol, characters), BLANK], []
     for nats in log_probs.max(axis=1, keepdims=True) - log_probs:
@@ -84,19 +85,21 @@ def _symbol(character: str) -> str:
 
 
 def _spotted(query: str, rows: Sequence[PageRow]) -> list[tuple[int, float]]:
-    """Return for each row the word where a query most likely begins, and how likely it does."""
+    """Return each row's likeliest hit: index of the query's first word, and probability."""
     length, states = sum(map(str.isalnum, query)), [MARK]
     # From right to left, so that a path ends where the query begins.
     for symbol in [*map(_symbol, reversed(query)), MARK]:
-        # Marks may follow each other.
-        states += [BLANK + MARK if MARK in (states[-1], symbol) else BLANK, symbol]
+        between = BLANK
+        if MARK in (states[-1], symbol):  # Several marks may follow each other.
+            between = BLANK + MARK
+        states += [between, symbol]
     costs = [_costs(row, states)[::-1] for row in rows]
     longest = max(map(len, costs))
     padded = [np.pad(c, ((0, longest - len(c)), (0, 0)), constant_values=ABSENT) for c in costs]
     spotted = []
     for row, cost in zip(rows, _path_costs(np.array(padded), states), strict=True):
         stops = np.cumsum([len(word.frames) for word in row.words])
-        begin = stops[-1] + 1 - cost.argmin()  # the frame after the mark before the query
+        begin = stops[-1] + 1 - cost.argmin()  # The query's first frame, behind a mark.
         word = np.searchsorted(stops[:-1], begin, side="right")
         logit = OFFSET - COST * cost.min() + LENGTH * length
         spotted.append((int(word), round(float(1 / (1 + np.exp(-logit))), 4)))
@@ -104,8 +107,8 @@ def _spotted(query: str, rows: Sequence[PageRow]) -> list[tuple[int, float]]:
 
 
 def _costs(row: PageRow, states: Sequence[str]) -> np.ndarray:
-    """Return by how many nats states, each of one symbol or more, are less likely than the
-    likeliest symbol in each frame and at both ends of a row, `(S, Q)`."""
+    """Return by how many nats each state, a string of symbols, is less likely than the likeliest
+    symbol, in each frame and at both ends of a row, `(S, Q)`."""
     end, distinct, costs = {MARK: 0.0}, [*dict.fromkeys(states)], []
     for frame in (end, *(frame for word in row.words for frame in word.frames), end):
         costs.append([min(frame.get(s, ABSENT) for s in state) for state in distinct])
@@ -116,8 +119,9 @@ def _path_costs(costs: np.ndarray, states: Sequence[str]) -> np.ndarray:
     """Return the cost of the cheapest path through states that ends in each frame, `(R, S)`.
 
     Args:
-        costs: of the states, `(R, S, Q)`.
-        states: symbols, and what is between them in turn, which may be left out where they differ.
+        costs: costs of the states, `(R, S, Q)`.
+        states: symbols at even indices, gaps between them at odd indices; a path may skip a gap
+            between different symbols.
     """
     rows, frames, count = costs.shape
     path, ends = np.full((rows, count + 2), np.inf), np.empty((rows, frames))

@@ -1,7 +1,7 @@
 """Formats of recorded ink, one file each, and what they share.
 
 A new format is one file with `SUFFIXES`, `sniff` and `parse`, see `parsing`, which is listed in
-`ink_files.FORMATS`. For training it has a class besides, a `DividedDataset` with a `title`, which
-says how its files are called (`file_names`) and what to parse of each (`_parse`): copy
-`InkMLDataset`, and name yours in data_loader/__init__.py, from where configs have it.
+`ink_files.FORMATS`. A format for training also has a class: a `DividedDataset` with a `title`, the
+names of its files (`file_names`) and a parser of a file (`_parse`). Copy `InkMLDataset`, and list
+your class in data_loader/__init__.py, where configs find it.
 """

@@ -1,8 +1,8 @@
-"""Samples of any source, parsed once into a compact file and loaded from it after.
+"""Samples of any source, parsed once into a compact file and then loaded from this file.
 
-The file is called `KIND-DIGEST.npz`, where the digest covers all that the samples depend on, and
-`numpy.load(allow_pickle=False)` opens it. Samples are sorted by name, so that the file is the same
-in whatever order a source yields them.
+The file is called `KIND-DIGEST.npz`; the digest covers everything on which the samples depend.
+`numpy.load(allow_pickle=False)` opens it. Samples are sorted by name, so that the file does not
+depend on the order in which a source yields them.
 """
 
 import hashlib
@@ -23,13 +23,13 @@ from utils.files import atomic_write, check_writable
 
 FORMAT = 2
 STRINGS = ("text", "name", "writer", "group")
-EXTRA = "extra."  # before the names of the arrays of extras, where there are any
+EXTRA = "extra."  # prefix of the names of arrays of extras
 
 logger = logging.getLogger(__name__)
 
 
 def in_order(parsed: Parsed) -> Parsed:
-    """Return samples, each name once, and why others are left out, both sorted by name.
+    """Return samples of unique names, and the faults of samples left out, both sorted by name.
 
     Raises:
         DataError: if no sample is left.
@@ -42,20 +42,21 @@ def in_order(parsed: Parsed) -> Parsed:
     faults.sort(key=lambda fault: fault.name)
     if not samples:
         listed = ", ".join(map(str, faults[:3]))
-        several = f"no sample can be used; {len(faults):,} are left out: "
-        raise DataError(f"{several * (len(faults) != 1)}{listed}")
+        if len(faults) == 1:
+            raise DataError(listed)
+        raise DataError(f"no sample can be used; {len(faults):,} are left out: {listed}")
     return Parsed([samples[name] for name in sorted(samples)], faults)
 
 
 def pack(parsed: Parsed) -> dict[str, np.ndarray]:
-    """Return samples as a few arrays, one after the other, offsets as int16 where all fit that."""
+    """Return samples as a few concatenated arrays; offsets are int16 if all fit into int16."""
     samples = parsed.samples
     offsets = [sample.ink[:, :2] for sample in samples]
     small = all((np.abs(o) < 2**15).all() and (o == np.rint(o)).all() for o in offsets)
     # Names of files may hold undecodable bytes.
     strings = [
-        [getattr(s, what).encode(errors="backslashreplace").decode() for s in samples]
-        for what in STRINGS
+        [getattr(s, key).encode(errors="backslashreplace").decode() for s in samples]
+        for key in STRINGS
     ]
     notes = json.dumps([strings, [fault.args for fault in parsed.left_out]])
     return {
@@ -69,21 +70,21 @@ def pack(parsed: Parsed) -> dict[str, np.ndarray]:
 
 
 def unpack(arrays: Mapping[str, np.ndarray]) -> Parsed:
-    """Return what was packed."""
+    """Return the samples and faults in arrays that `pack` made."""
     strings, faults = json.loads(arrays["notes"].tobytes())
-    ink = np.concatenate([arrays["offsets"], arrays["ends"][:, None]], axis=1, dtype="f4")
+    points = np.concatenate([arrays["offsets"], arrays["ends"][:, None]], axis=1, dtype="f4")
     stops = np.cumsum(arrays["lengths"])[:-1]
-    inks, gaps = np.split(ink, stops), np.split(arrays["missing"], stops)
+    inks, gaps = np.split(points, stops), np.split(arrays["missing"], stops)
     extras = {name.removeprefix(EXTRA): arrays[name] for name in arrays if name.startswith(EXTRA)}
     samples = []
-    for n, (ink, missing, *words) in enumerate(zip(inks, gaps, *strings, strict=True)):
-        of_sample = {name: extras[name][n] for name in extras}
-        samples.append(Sample(ink, *words, missing=missing, extras=of_sample))
+    for n, (ink, missing, *texts) in enumerate(zip(inks, gaps, *strings, strict=True)):
+        sample_extras = {name: extras[name][n] for name in extras}
+        samples.append(Sample(ink, *texts, missing=missing, extras=sample_extras))
     return Parsed(samples, [Fault(*arguments) for arguments in faults])
 
 
 def fingerprint(files: Iterable[Path], root: Path) -> str:
-    """Return a digest that changes when one of `files` does: names below `root`, sizes, times."""
+    """Return a digest of the files' names below `root`, sizes and times of change."""
     digest = hashlib.sha256()
     for file in sorted(files):
         status = file.stat()
@@ -95,9 +96,9 @@ def fingerprint(files: Iterable[Path], root: Path) -> str:
 def load_or_make(
     kind: str, folders: list[Path], key: Mapping[str, object], read: Callable[[], Parsed]
 ) -> tuple[Parsed, Path]:
-    """Return the samples for `key`, and the file of their cache; without a file `read` parses them.
+    """Return the samples for `key` and their cache file; `read` parses them if no file exists.
 
-    One of several processes parses, the others wait.
+    Of several processes only the first parses; the others wait.
 
     Args:
         kind: the class of the source, as the beginning of the file's name.
@@ -106,7 +107,7 @@ def load_or_make(
         read: parses the source.
 
     Raises:
-        DataError: if no folder can be written, or from `read`.
+        DataError: if no folder can be written; from `read`.
     """
     described = json.dumps({"format": FORMAT, "kind": kind, **key}, sort_keys=True)
     name = f"{kind}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
@@ -118,8 +119,8 @@ def load_or_make(
     with FileLock(folder / f"{name}.lock"):
         if parsed := _load(file):  # another process was faster
             return parsed, file
-        for left in folder.glob(f".{name}.*.tmp"):  # of a process that was killed
-            left.unlink(missing_ok=True)
+        for stale in folder.glob(f".{name}.*.tmp"):  # temporary files of killed processes
+            stale.unlink(missing_ok=True)
         arrays = pack(in_order(read()))
         try:
             atomic_write(file, lambda stream: np.savez(stream, **arrays))
@@ -132,7 +133,7 @@ def load_or_make(
 
 
 def _load(file: Path) -> Parsed | None:
-    """Return the samples in a file, or None if it cannot be used."""
+    """Return the samples in a cache file, or None if the file cannot be used."""
     try:
         with np.load(file, allow_pickle=False) as arrays:
             return unpack(arrays)
@@ -144,7 +145,7 @@ def _load(file: Path) -> Parsed | None:
 
 
 def _writable(folders: list[Path]) -> Path:
-    """Return the first of the folders that can be written; raise a DataError if none can."""
+    """Return the first folder that can be written; raise a DataError if there is no such folder."""
     refused = []
     for folder in folders:
         try:

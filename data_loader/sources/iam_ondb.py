@@ -2,11 +2,11 @@
 
 Read from the archives as downloaded from its site, or from the folders in them. A line is an XML
 file such as `lineStrokes/a01/a01-000/a01-000u-01.xml`; the texts of a form are in
-`ascii/a01/a01-000/a01-000u.txt` after `CSR:`, the n-th belonging to the file `-0n.xml`.
+`ascii/a01/a01-000/a01-000u.txt` after `CSR:`, and the n-th text belongs to the file `-0n.xml`.
 
-Two forms of the official archives have another number of texts than of line files and are left
-out: a08-551z (8 texts, 9 files; of trainset) and z01-000z (1 text, 8 files; of no set). The texts
-contain no XML or HTML entity, and all are ASCII, so they are used unchanged.
+Two forms of the official archives are left out, as their numbers of texts and of line files differ:
+a08-551z in trainset (8 texts, 9 files) and z01-000z in no set (1 text, 8 files). The texts contain
+no XML or HTML entity, and all are ASCII, so they are used unchanged.
 """
 
 import re
@@ -48,14 +48,14 @@ PAPER_SPLITS: dict[str, list[Set]] = {
     "valid": ["testset_v"],
     "test": ["testset_v"],
 }
-"""The paper's protocol for generation; it reports on the set on which it validates."""
+"""The paper's protocol for generation, in which the validation set is the test set."""
 
 PERIOD = 0.015
 """Seconds between points: the mean over all steps shorter than 50 ms is 0.01506 (measured)."""
 LONGEST_STEP = 2000.0
-"""Length to which steps are cut by default, in sensor units. The paper does not give its threshold
-(assumed; measured: one jump in 10,000 is longer than 2,076, and one step within a stroke, a glitch
-of 2,466, so that cutting hardly changes the normalisation)."""
+"""Length to which steps are cut by default, in sensor units (assumed: the paper does not give its
+threshold). Cutting hardly changes the normalisation: 1 jump in 10,000 is longer than 2,076, and the
+only step within a stroke that is longer is a glitch of 2,466 (measured)."""
 
 _ROOT = "WhiteboardCaptureSession"
 _FORM = r"[a-z]\d\d-\d{3}[a-z]?"
@@ -70,7 +70,7 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(path: Path) -> Parsed:
-    """Return the line of an XML file, with its text if it lies within the database.
+    """Return the line in an XML file, with its text if the file lies within the database.
 
     The text of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
     """
@@ -90,12 +90,12 @@ def parse(path: Path) -> Parsed:
 
 
 def parse_database(stroke_files: Sequence[Path], text_files: Sequence[Path]) -> Parsed:
-    """Return the lines of the database with their texts; each half is an archive or its files."""
+    """Return the lines of the database with their texts; either argument may be an archive."""
     parsed = Parsed(budget=memory(stroke_files[0]))
-    sources = (text_files, TEXT_FILE, "reading texts", parsed.budget)
-    of_form, faults = parse_contents(lambda name, content: _texts(content), *sources)
-    sources = (stroke_files, _LINE_FILE, "parsing IAM-OnDB", parsed.budget)
-    lines, broken = parse_contents(lambda name, content: _line(content), *sources)
+    arguments = (text_files, TEXT_FILE, "reading texts", parsed.budget)
+    texts_by_file, faults = parse_contents(lambda name, content: _texts(content), *arguments)
+    arguments = (stroke_files, _LINE_FILE, "parsing IAM-OnDB", parsed.budget)
+    lines, broken = parse_contents(lambda name, content: _line(content), *arguments)
     if not lines and not broken:
         raise DataError(f"{stroke_files[0]}: no line files such as a01-000u-01.xml in it")
     numbers: defaultdict[str, list[int]] = defaultdict(list)
@@ -105,13 +105,13 @@ def parse_database(stroke_files: Sequence[Path], text_files: Sequence[Path]) -> 
 
     for name, line in lines.items():
         form, number = _LINE_FILE.fullmatch(name).groups()
-        file, there = f"{form}.txt", sorted(numbers[form])
+        file, line_numbers = f"{form}.txt", sorted(numbers[form])
         with parsed.attempt(Path(name).stem):
-            if file not in of_form:
+            if file not in texts_by_file:
                 raise faults.get(file, Fault("no transcription of the form"))
-            texts = of_form[file]
-            if there != [*range(1, len(texts) + 1)]:
-                detail = f"{len(texts)} for the files {', '.join(map(str, there))}"
+            texts = texts_by_file[file]
+            if line_numbers != [*range(1, len(texts) + 1)]:
+                detail = f"{len(texts)} for the files {', '.join(map(str, line_numbers))}"
                 raise Fault("a form with other transcriptions than line files", detail)
             text = texts[int(number) - 1]
             parsed.samples.append(replace(line, text=text, name=Path(name).stem, group=form))
@@ -131,8 +131,8 @@ def _line(document: bytes) -> Sample:
     check_points(len(points))
     text = "".join(f"{point} " for point in points)
     if not re.fullmatch(f"(?:{_POINT} )*", text, re.ASCII):
-        whole = [re.fullmatch(_POINT, point, re.ASCII) for point in points]
-        bad = whole.index(None)
+        matches = [re.fullmatch(_POINT, point, re.ASCII) for point in points]
+        bad = matches.index(None)
         detail = f"point {bad + 1} has {points[bad]!r}"
         raise Fault("a point without a whole x, a whole y and a time", detail)
     table = np.array(text.split(), dtype=np.float64).reshape(-1, 3)
@@ -144,11 +144,11 @@ def _line(document: bytes) -> Sample:
 
 
 def _texts(document: bytes) -> list[str]:
-    """Return the transcriptions of the lines of a form, which follow `CSR:`."""
+    """Return the transcriptions of a form's lines, which follow `CSR:` in the document."""
     try:
         content = document.decode("utf-8-sig")
     except UnicodeDecodeError:
-        content = document.decode("iso-8859-1")  # what the XML files of the database are in
+        content = document.decode("iso-8859-1")  # the encoding of the database's XML files
     parts = re.split(r"^CSR:", content, maxsplit=1, flags=re.MULTILINE)
     if len(parts) < 2:
         raise Fault("a transcription without the part CSR:")
@@ -167,19 +167,19 @@ class IAMOnDBDataset(SourceDataset):
 
     Ink is in sensor units of the whiteboard; points are whole numbers. The database names no
     writers in these files, so `writer` is empty; `group` is the form. The list "iam_ondb_misfits"
-    for `leave_out` comes with the project: lines that do not fit their text. `strict` makes forms
-    that a task file names and the data lacks errors too.
+    for `leave_out` comes with the project and names lines that do not fit their text. With
+    `strict`, a missing form of a task file is an error too.
 
     Args:
         root: folder with `lineStrokes-all.tar.gz`, `ascii-all.tar.gz` and the task files
-            `trainset.txt`, `testset_v.txt`, `testset_t.txt`, `testset_f.txt`, or with what is in
-            the archives. Folders up to two levels deeper are searched as well. If there are an
-            archive and a folder, the archive is read: it is either complete or an error.
-        splits: which task files make up `train`, `valid` and `test`; None takes the paper's:
-            `testset_v` for `valid` and `test`, the others for `train`.
+            `trainset.txt`, `testset_v.txt`, `testset_t.txt`, `testset_f.txt`; unpacked folders may
+            stand for the archives. Folders up to two levels deeper are searched as well. An archive
+            is preferred to its folder, since a folder may be incomplete without an error.
+        splits: which task files make up `train`, `valid` and `test`; None takes the paper's
+            splits: `testset_v` for `valid` and `test`, the other files for `train`.
 
     Raises:
-        ConfigFault: if `splits` names something else, or has one set in training and elsewhere.
+        ConfigFault: if the names in `splits` are wrong, or a set is in train and another split.
     """
 
     title = "IAM-OnDB"
@@ -196,11 +196,11 @@ class IAMOnDBDataset(SourceDataset):
         _check_splits(self._sets)
 
     def find(self) -> list[Path]:
-        """Return the files of both halves, found in `root` or up to two levels below."""
+        """Return the files of lines and of texts, from `root` or up to two levels below."""
         self._strokes = self._half("lineStrokes", _LINE_FILE)
         self._texts = self._half("ascii", TEXT_FILE)
         used = {name for sets in self._sets.values() for name in sets}
-        self._tasks = {name: self._found(f"{name}.txt")[:1] for name in sorted(used)}
+        self._tasks = {name: self._matching(f"{name}.txt")[:1] for name in sorted(used)}
         needed = {"lineStrokes-all.tar.gz": self._strokes, "ascii-all.tar.gz": self._texts}
         needed |= {f"{name}.txt": file for name, file in self._tasks.items()}
         if lacking := [name for name, files in needed.items() if not files]:
@@ -214,17 +214,17 @@ class IAMOnDBDataset(SourceDataset):
         return [*self._strokes, *self._texts]
 
     def _half(self, name: str, wanted: re.Pattern[str]) -> list[Path]:
-        """Return the archive of the lines or of the texts, or the files of the first folder."""
-        if archives := self._found(f"{name}-all.t*"):
+        """Return the archive `name`-all, or else the files of the first folder that has any."""
+        if archives := self._matching(f"{name}-all.t*"):
             return archives[:1]
-        folders = (files_below(folder, wanted) for folder in self._found(name))
+        folders = (files_below(folder, wanted) for folder in self._matching(name))
         return next(filter(None, folders), [])
 
-    def _found(self, pattern: str) -> list[Path]:
-        """Return files and folders that fit a pattern, the uppermost first."""
+    def _matching(self, pattern: str) -> list[Path]:
+        """Return files and folders whose names match a pattern, the uppermost first."""
         paths: list[Path] = []
-        for above in ("", "*/", "*/*/"):
-            paths += sorted(self.path.glob(f"{above}{pattern}"))
+        for folders in ("", "*/", "*/*/"):
+            paths += sorted(self.path.glob(f"{folders}{pattern}"))
         return [path for path in paths if path.is_file() or path.is_dir()]
 
     def read(self, files: list[Path]) -> Parsed:
@@ -232,12 +232,12 @@ class IAMOnDBDataset(SourceDataset):
 
     def _divide(self, parsed: Parsed) -> tuple[Splits, list[str]]:
         forms = {name: set(_read_task(file)) for name, (file,) in self._tasks.items()}
-        there = {sample.group for sample in parsed.samples}
-        there.update(fault.name.rpartition("-")[0] for fault in parsed.left_out)
+        present = {sample.group for sample in parsed.samples}
+        present.update(fault.name.rpartition("-")[0] for fault in parsed.left_out)
         notes = [
             f"{len(absent):,} forms of {name} are not there: {first_of(sorted(absent))}"
             for name, listed in forms.items()
-            if (absent := listed - there)
+            if (absent := listed - present)
         ]
         if self.strict and notes:
             raise DataError(f'{"; ".join(notes)}; without "strict": true the others would be used')
@@ -274,7 +274,7 @@ def _read_task(file: Path) -> list[str]:
 
 
 def _check_splits(splits: Mapping[str, Sequence[str]]) -> None:
-    """Raise a ConfigFault if `splits` is not as `IAMOnDBDataset` needs it."""
+    """Raise a ConfigFault unless `splits` is valid for `IAMOnDBDataset`."""
     if not {"train", "valid"} <= splits.keys() <= set(SPLITS):
         raise ConfigFault("splits", dict(splits), "sets for train and valid, and none but test")
     for split in ("valid", "test"):

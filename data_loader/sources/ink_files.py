@@ -1,6 +1,6 @@
 """Ink from files of any supported format, outside of a dataset.
 
-The format is detected from the content, and by the name of the file where that is broken.
+The format is detected from the content or, if no format recognises it, from the file's name.
 """
 
 import logging
@@ -52,34 +52,34 @@ _NOTES = re.compile(
     re.MULTILINE,
 )
 _BESIDE = re.compile(r"(?:train|test)(?:img-\d+-(?:targetdata|points)|labels)\.txt|sentences\.txt")
-"""Names of files without ink that belong to others."""
+"""Names of files without ink that belong to files of ink."""
 
 logger = logging.getLogger(__name__)
 
 
 def read_ink(path: str | os.PathLike[str]) -> list[Sample]:
-    """Return the samples in a file, or in all files of a folder and the folders in it, by name.
+    """Return the samples in a file, or in all files of a folder and of the folders in it.
 
-    Of several files or samples, what cannot be used is left out, and a warning names it.
+    Files and samples that cannot be used are left out, and a warning names them.
 
     Args:
         path: the file or the folder.
 
     Returns:
-        the samples, at least one, in the order of the files' names. A name is the file, with its
-        path within a folder, and after a colon the sample's own name where a file may contain
-        several: "strokes.npy:line-00003". Ink is in the file's own units, y growing downwards, and
-        its first offset is (0, 0); a text that is unknown is empty.
+        at least one sample, in the order of the files' names. A sample is named by its file (in a
+        folder: the path below the folder) and, where a file may contain several samples, by its
+        name in the file: "strokes.npy:line-00003". Ink is in the file's units, y growing downwards,
+        and its first offset is (0, 0); an unknown text is empty.
 
     Raises:
-        DataError: if there is no such file, or nothing in it can be used: which file, and why.
+        DataError: if there is no such file, or no sample can be used; the message says why.
     """
     path = Path(path).expanduser()
     files = {path.name: path}
     try:
         if path.is_dir() and not is_collection(path):
-            below = files_below(path, re.compile(".*"))
-            inks = (file for file in below if not _is_beside(file))
+            every_file = files_below(path, re.compile(".*"))
+            inks = (file for file in every_file if not _is_beside(file))
             files = {file.relative_to(path).as_posix(): file for file in inks}
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
@@ -100,13 +100,13 @@ def _why_nothing(path: Path, faults: list[Fault]) -> str:
     if path.is_dir():
         parts = [f"{path}: no ink there", "; ".join(left_out(faults))]
         return f"{': '.join(filter(None, parts))}; what is read: {ACCEPTED}"
-    others = f", and {len(faults) - 1:,} more" * (len(faults) > 1)
-    accepted = f"; what is read: {ACCEPTED}" * (faults[0].reason == UNKNOWN)
+    others = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
+    accepted = f"; what is read: {ACCEPTED}" if faults[0].reason == UNKNOWN else ""
     return f"{path}{str(faults[0]).removeprefix(path.name)}{others}{accepted}"
 
 
 def parse(path: Path) -> Parsed:
-    """Return what is in a file of any format, or in a collection.
+    """Return the samples of a file of any format, or of a collection.
 
     Raises:
         Fault: if nothing in the file can be used, or its format is not known.
@@ -124,7 +124,7 @@ def parse(path: Path) -> Parsed:
         return (by_content or by_name)[0].parse(path)
     except Fault:
         raise
-    except DataError as error:  # of an archive; it names the file
+    except DataError as error:  # from a broken archive; it names the file
         raise Fault(str(error).removeprefix(f"{path}: ")) from None
 
 
@@ -141,37 +141,36 @@ def read_head(path: Path) -> bytes:
 
 
 def note_program(head: bytes) -> str:
-    """Return the program whose notes are in a file that begins with `head`: "xournalpp",
-    "remarkable" or "excalidraw"; an empty string if there are none."""
+    """Return the program, named in `_NOTES`, of the notes that begin with `head`; "" if none."""
     match = _NOTES.search(unpacked(head, _HEAD))
     return match.lastgroup or "" if match else ""
 
 
 def _is_beside(file: Path) -> bool:
-    """Return whether a file belongs to the ink in another one."""
+    """Return whether a file has no ink itself, but belongs to the ink of another file."""
     is_text = iam_ondb.TEXT_FILE.fullmatch(file.name) and "ascii" in str(file.parent)
     return bool(is_text or _BESIDE.fullmatch(file.name))
 
 
-def matched(ink: np.ndarray, like: Sequence[np.ndarray]) -> tuple[np.ndarray, float, float]:
-    """Return ink of one device as if the device of `like` had recorded it.
+def matched(ink: np.ndarray, examples: Sequence[np.ndarray]) -> tuple[np.ndarray, float, float]:
+    """Return ink of one device as if the device of `examples` had recorded it.
 
-    It is scaled to their x-height, and then resampled in time so that the points within strokes
-    are as far apart as theirs. Either is done only if they differ by more than a factor of
-    `MAX_HAND_RATIO`: a smaller difference may be the hand's own.
+    The ink is scaled to the examples' x-height, and then resampled in time so that its steps within
+    strokes are as long as the examples'. Each change is made only if they differ by more than the
+    factor `MAX_HAND_RATIO`: a smaller difference may come from the hand.
 
     Args:
         ink: `(points, 3)`.
-        like: examples of the other device, each of at least two points.
+        examples: ink of the other device, each of at least two points.
 
     Returns:
-        the ink, its scale, and how many of its points made one.
+        the ink, the factor by which it was scaled, and the recorded periods between new points.
     """
-    height = float(np.median([x_height(example) for example in like]))
+    height = float(np.median([x_height(example) for example in examples]))
     scale = _beyond_hands(height / x_height(ink))
     result = np.array(ink, dtype=np.float32)
     result[:, :2] *= scale
-    steps = [step for example in like if (step := mean_step(example)) > 0]
+    steps = [step for example in examples if (step := mean_step(example)) > 0]
     period = 1.0
     if steps and (step := mean_step(result)) > 0:
         period = _beyond_hands(min(max(float(np.median(steps)) / step, 0.01), 100.0))
@@ -187,6 +186,6 @@ def _beyond_hands(ratio: float) -> float:
 
 
 def mean_step(ink: np.ndarray) -> float:
-    """Return the mean length of the steps within strokes, 0 without any."""
+    """Return the mean length of the steps within strokes, or 0 if there is no such step."""
     within = ink[1:, :2][ink[:-1, 2] < 0.5]
     return float(np.hypot(within[:, 0], within[:, 1]).mean()) if len(within) else 0.0

@@ -1,9 +1,9 @@
 """InkML (W3C Ink Markup Language, Recommendation of 2011), read; `utils.page.inkml` writes.
 
 `<trace>` elements hold points separated by commas, the values of a point separated by spaces, in
-the order of the channels that `<traceFormat>` declares (x and y first where it is missing), y
+the order of the channels that `<traceFormat>` declares (x and y if there is no such element), y
 growing downwards. Values may be differences of the first (`'`) or second (`"`) order from the
-point before. `<annotation type="truth">` holds a transcription.
+previous point. `<annotation type="truth">` holds a transcription.
 """
 
 import re
@@ -34,10 +34,10 @@ from utils.checks import ConfigFault
 
 SUFFIXES = (".inkml",)
 TRUTHS = ("truth", "label", "normalizedLabel", "transcription")
-"""Types of annotations that hold a transcription, the preferred one first, in any case."""
+"""Types of annotations that hold a transcription, the preferred first; case does not matter."""
 WRITERS = ("writer", "writerID")
 MAX_REFERENCES = 10
-"""Longest chain of contexts that refer to others (assumed)."""
+"""Most references from context to context that are followed (assumed)."""
 UNITS = {"pt": 1.0, "in": 72.0, "mm": 72 / 25.4, "cm": 72 / 2.54, "himetric": 72 / 2540, "px": 0.75}
 """Points (1/72 inch) in a unit of length."""
 
@@ -45,8 +45,6 @@ _PLAIN = re.compile(r"[-+.0-9eE\s,]+", re.ASCII)
 _VALUE = re.compile(
     r"\s*(?:([!'\"])\s*)?([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?|#[0-9A-Fa-f]{1,13}|[TF*])\s*"
 )
-
-
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 
 
@@ -56,7 +54,7 @@ class _State(NamedTuple):
     prefix: str = "!"
     value: float = 0.0
     speed: float = 0.0
-    """The difference from the value before."""
+    """The difference from the previous value."""
     acceleration: float = 0.0
 
 
@@ -64,11 +62,11 @@ class Format(NamedTuple):
     """The channels of a trace."""
 
     signs: dict[str, int]
-    """By the name of each, in order: 1, or -1 if its values grow to the left or upwards."""
-    least: int
+    """The sign of each channel by name, in order: -1 if it grows to the left or upwards, else 1."""
+    min_values: int
     """Fewest values of a point."""
-    most: int | None
-    """Most values of a point; None if that is unknown."""
+    max_values: int | None
+    """Most values of a point; None if unknown."""
     unit: float | None = None
     """Points (1/72 inch) in a unit of X, if known."""
 
@@ -87,13 +85,13 @@ def parse(
 
     Args:
         path: the file.
-        level: see `InkMLDataset`; "annotated" is "group" if only groups have transcriptions, and
-            several do.
-        encoding: of the file; None takes the declared one.
+        level: see `InkMLDataset`; "annotated" means "group" if several groups, but not the file,
+            have transcriptions, and "file" otherwise.
+        encoding: the file's encoding; None takes the declared encoding.
     """
     content = read_file(path)
     try:
-        # A text is used unchanged, whatever encoding the file declares.
+        # The parser ignores the declared encoding of decoded text.
         root = xml_tree(content if encoding is None else content.decode(encoding), "ink")
     except UnicodeError as error:
         raise Fault(f"not {encoding} text", str(error)) from None
@@ -105,7 +103,7 @@ def parse(
         inner = root.findall("traceGroup")
         if not text and len(inner) == 1:
             text = _annotation(inner[0], TRUTHS)
-        # Views repeat what stands there anyway.
+        # The views of a file only repeat its traces.
         return Parsed([_sample([*root.iter("trace")], text, writer, forms, memory())])
     if not groups:
         raise Fault("no traceGroup with a transcription")
@@ -114,15 +112,16 @@ def parse(
     for number, group in enumerate(groups):
         with parsed.attempt(name := f"{number:04}"):
             traces, text = [*_traces(group, by_identity)], _annotation(group, TRUTHS)
-            own_writer = _annotation(group, WRITERS) or writer
-            parsed.samples.append(_sample(traces, text, own_writer, forms, parsed.budget).of(name))
+            group_writer = _annotation(group, WRITERS) or writer
+            sample = _sample(traces, text, group_writer, forms, parsed.budget)
+            parsed.samples.append(sample.of(name))
     return parsed
 
 
 def _sample(
     traces: list[Element], text: str, writer: str, forms: dict[Element, Format], budget: Budget
 ) -> Sample:
-    """Return the sample of traces; the memory that parsing takes (assumed) is spent of a budget."""
+    """Return the sample of traces; spend the memory of parsing them (assumed) from `budget`."""
     clean_text(text)
     budget.spend(50 * sum(len(trace.text or "") for trace in traces))
     ink, missing = _ink(traces, forms)
@@ -132,8 +131,8 @@ def _sample(
 def formats(root: Element) -> dict[Element, Format]:
     """Return the format of each trace.
 
-    A trace or its group names a context; otherwise the last context before the trace holds, or
-    else the only format of the document.
+    The format belongs to the context that the trace or its group names, or else to the last context
+    before the trace; without a context, it is the only format of the document.
     """
     named = {identity(element): element for element in root.iter() if identity(element)}
     by_context: dict[Element | None, Format] = {}
@@ -141,24 +140,24 @@ def formats(root: Element) -> dict[Element, Format]:
     current: Element | None = None
     waiting: list[tuple[Element, Element | None, bool]] = [(root, None, False)]
     while waiting:
-        element, inherited, is_defined = waiting.pop()
+        element, inherited, in_definitions = waiting.pop()
         context = named.get(element.get("contextRef", "").removeprefix("#"), inherited)
-        if element.tag == "context" and not is_defined:
+        if element.tag == "context" and not in_definitions:
             current = element
         elif element.tag == "trace":
             context = current if context is None else context
             if context not in by_context:
-                by_context[context] = _format(_declaring(context, named, root))
+                by_context[context] = _format(_format_holder(context, named, root))
             by_trace[element] = by_context[context]
         else:
-            is_defined = is_defined or element.tag == "definitions"
-            waiting += ((child, context, is_defined) for child in reversed(element))
+            in_definitions = in_definitions or element.tag == "definitions"
+            waiting += ((child, context, in_definitions) for child in reversed(element))
     return by_trace
 
 
-def _declaring(context: Element | None, named: dict[str, Element], root: Element) -> Element:
-    """Return the element that has the traceFormat of a context: the context, another one to which
-    it refers, or the document."""
+def _format_holder(context: Element | None, named: dict[str, Element], root: Element) -> Element:
+    """Return the element that has the traceFormat of a context: the context, a context to which
+    this context refers, or the document."""
     for _ in range(MAX_REFERENCES):
         if context is None:
             break
@@ -171,7 +170,7 @@ def _declaring(context: Element | None, named: dict[str, Element], root: Element
 
 
 def _format(holder: Element) -> Format:
-    """Return the format that an element declares, or else X and Y alone."""
+    """Return the format that an element declares, or else a format of X and Y."""
     forms = []
     for declared in holder.iter("traceFormat"):
         regular = declared.findall("channel")
@@ -189,20 +188,20 @@ def _format(holder: Element) -> Format:
         forms.append(
             Format(dict(zip(names, signs, strict=True)), len(regular), len(channels), unit)
         )
-    if len(set(map(repr, forms))) > 1:  # their channels have an order
+    if len(set(map(repr, forms))) > 1:  # `repr` shows the order of the channels
         raise Fault("several different traceFormats, and no context that names one")
     return forms[0] if forms else Format({"X": 1, "Y": 1}, 2, None)
 
 
 def _annotation(element: Element, kinds: Sequence[str]) -> str:
-    """Return the annotation of the first of these types that there is, or an empty string."""
-    said: dict[str, str] = {}
+    """Return the annotation of the first of the types `kinds` that exists, or an empty string."""
+    texts: dict[str, str] = {}
     for annotation in element.findall("annotation"):
         text = "".join(annotation.itertext())
         if annotation.get(f"{_XML}space") != "preserve":
             text = " ".join(text.split())
-        said.setdefault(annotation.get("type", "").lower(), text)
-    return next((said[kind.lower()] for kind in kinds if kind.lower() in said), "")
+        texts.setdefault(annotation.get("type", "").lower(), text)
+    return next((texts[kind.lower()] for kind in kinds if kind.lower() in texts), "")
 
 
 def _annotated(root: Element) -> Iterator[Element]:
@@ -210,15 +209,15 @@ def _annotated(root: Element) -> Iterator[Element]:
     waiting = [*reversed(root)]
     while waiting:
         element = waiting.pop()
-        # A view that holds others is a group.
+        # A view that holds views is a group.
         if element.tag in ("traceGroup", "traceView") and _annotation(element, TRUTHS):
             yield element
-        elif element.tag != "annotation":  # Nested ones would take long.
+        elif element.tag != "annotation":  # Nested annotations would take long.
             waiting += reversed(element)
 
 
 def _traces(group: Element, by_identity: dict[str, Element]) -> Iterator[Element]:
-    """Yield the traces of a group, also those that its views refer to."""
+    """Yield the traces of a group, and the traces to which its views refer."""
     for element in group.iter():
         name = element.get("traceDataRef", element.get("traceRef", "")).removeprefix("#")
         if element.tag == "trace":
@@ -241,12 +240,12 @@ def _ink(
     """Return the ink `(points, 3)` of traces, and the missing points if there are times."""
     traces = [trace for trace in traces if is_drawn(trace)]
     check_points(sum(trace.text.count(",") + 1 for trace in traces))
-    first = forms[traces[0]].unit
+    first_unit = forms[traces[0]].unit
     strokes, times = [], []
     for number, trace in enumerate(traces, 1):
         form = forms[trace]
         points, time = points_of(trace, form, f"trace {number}")
-        strokes.append(points * (form.unit / first if form.unit and first else 1))
+        strokes.append(points * (form.unit / first_unit if form.unit and first_unit else 1))
         times.append(time)
     stops = np.cumsum([len(stroke) for stroke in strokes])
     ink, missing = join_strokes(strokes), None
@@ -268,7 +267,7 @@ def is_drawn(trace: Element) -> bool:
 
 
 def points_of(trace: Element, form: Format, place: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the points `(n, 2)` of a trace, y downwards, and their times if it has any."""
+    """Return the points `(n, 2)` of a trace, y downwards, and their times or None."""
     columns = _values(trace.text, form, place).T
     signed = zip(form.signs.items(), columns, strict=False)
     channels = {name: sign * column for (name, sign), column in signed}
@@ -283,12 +282,12 @@ def _values(content: str, form: Format, place: str) -> np.ndarray:
             raise ValueError
         rows = [list(map(float, point.split())) for point in points]
     except ValueError:  # differences, or values without a blank between them, such as 3-5
-        states: list[_State] = []
+        states: dict[int, _State] = {}
         rows = [_row(point, states, f"point {n} of {place}") for n, point in enumerate(points, 1)]
     for number, row in enumerate(rows, 1):
-        if not form.least <= len(row) <= (form.most or len(row)):
+        if not form.min_values <= len(row) <= (form.max_values or len(row)):
             detail = f"point {number} of {place} has {len(row)}"
-            raise Fault(f"a point without {form.least} values", detail)
+            raise Fault(f"a point without {form.min_values} values", detail)
     width = min(map(len, rows))
     values = np.array([row[:width] for row in rows], dtype=np.float64)
     if not np.isfinite(values).all():
@@ -296,12 +295,12 @@ def _values(content: str, form: Format, place: str) -> np.ndarray:
     return values
 
 
-def _row(point: str, states: list[_State], place: str) -> list[float]:
-    """Return the values of a point that has prefixes, or whose channels had some before.
+def _row(point: str, states: dict[int, _State], place: str) -> list[float]:
+    """Return the values of a point, whose channels keep the prefixes of earlier points.
 
-    The values are absolute (`!`, or none yet), differences from the point before (`'`), or
-    differences of differences (`"`); `*` repeats whichever it is, so that the pen rests, keeps its
-    speed or its acceleration. `states`, one for each channel after the point before, is changed.
+    A value is absolute after `!` (the default), a difference from the previous point after `'`, and
+    a difference of differences after `"`; `*` repeats the position, the speed or the acceleration.
+    `states`, the state of each channel after the previous point, is updated.
     """
     row: list[float] = []
     at = 0
@@ -311,20 +310,20 @@ def _row(point: str, states: list[_State], place: str) -> list[float]:
             detail = f"{place}: {point[at : at + 20].strip()!r}"
             raise Fault("a non-number among the points", detail)
         at, word = match.end(), match[2]
-        first = len(row) == len(states)
-        before, last, speed, acceleration = _State() if first else states[len(row)]
-        prefix = match[1] or before
-        if first and (prefix != "!" or word == "*"):
+        is_first = len(row) not in states
+        previous_prefix, previous, speed, acceleration = states.get(len(row), _State())
+        prefix = match[1] or previous_prefix
+        if is_first and (prefix != "!" or word == "*"):
             raise Fault("a difference without a point before", place)
         if word == "*":
-            value = {"!": last, "'": speed, '"': acceleration}[prefix]
+            value = {"!": previous, "'": speed, '"': acceleration}[prefix]
         elif word in "TF":
             value = float(word == "T")
         else:
             value = float(int(word[1:], 16) if word.startswith("#") else word)
-        value += {"!": 0.0, "'": last, '"': last + speed}[prefix]
-        step = 0.0 if first else value - last
-        states[len(row) : len(row) + 1] = [_State(prefix, value, step, step - speed)]
+        value += {"!": 0.0, "'": previous, '"': previous + speed}[prefix]
+        step = 0.0 if is_first else value - previous
+        states[len(row)] = _State(prefix, value, step, step - speed)
         row.append(value)
     return row
 
@@ -337,7 +336,7 @@ class InkMLDataset(DividedDataset):
         root: a file, or a folder with files called `.inkml` or `.xml` (also in folders below).
         level: what is a sample: a whole file, or each outermost `<traceGroup>` that has a
             transcription.
-        encoding: of the files, such as "cp1256"; None takes the one each file declares.
+        encoding: the files' encoding, such as "cp1256"; None takes what each file declares.
         require_text: leave out samples without transcription.
 
     Raises:

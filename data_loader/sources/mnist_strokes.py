@@ -1,10 +1,10 @@
 """MNIST stroke sequences (E. de Jong): digits as pen movements over an image of 28 x 28 pixels.
 
-Of each digit there is `trainimg-N-inputdata.txt` (or `testimg-...`) with rows `dx dy end_of_stroke
-end_of_digit`, the first one from the image's upper left corner, and `...-targetdata.txt` with 14
-columns: the class as ten of which one is 1, then the next row. A row `0 0 1 x` lifts the pen where
-it is: here it makes the point before it the last of its stroke. `trainlabels.txt`,
-`testlabels.txt` and the `-points.txt` files repeat what these files say, and are not read.
+A digit has two files. `trainimg-N-inputdata.txt` (or `testimg-...`) has rows `dx dy end_of_stroke
+end_of_digit`, the first row from the image's upper left corner. `...-targetdata.txt` has 14
+columns: ten for the class, of which a single column is 1, and the next row. A row `0 0 1 x` lifts
+the pen: the row is dropped, and the previous point ends its stroke. `trainlabels.txt`,
+`testlabels.txt` and the `-points.txt` files repeat the content of these files, and are not read.
 """
 
 import io
@@ -36,7 +36,8 @@ from utils.files import open_file
 from utils.licences import OPEN
 
 ARCHIVES = ("sequences.tar.gz", "sequences.tgz", "sequences.tar")
-SUFFIXES = ("-inputdata.txt", ".gz", ".tgz", ".tar")
+_PACKED = (".gz", ".tgz", ".tar")
+SUFFIXES = ("-inputdata.txt", *_PACKED)
 _FILE = re.compile(r"(train|test)img-(\d{1,8})-(inputdata|targetdata)\.txt")
 _DIGIT_ROW = re.compile(rb"\s*(?:[-+]?\d{1,6}[ \t]+){3}[-+]?\d{1,6}[ \t]*\r?(?:\n|$)")
 
@@ -50,25 +51,26 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(path: Path) -> Parsed:
-    """Return the digits in an archive, or the one of a file, its class from the files beside it."""
+    """Return the digits in an archive, or the digit in a file with the class in its target data."""
     with open_file(path) as stream:
-        packed = is_archive(stream.read(MEBIBYTE)) or path.name.endswith(SUFFIXES[1:])
+        packed = is_archive(stream.read(MEBIBYTE)) or path.name.endswith(_PACKED)
     if not packed and not _FILE.fullmatch(path.name):
         return Parsed([Sample(_ink(read_file(path)))])
     target = path.with_name(path.name.replace("inputdata", "targetdata"))
     files = [path, target] if not packed and target.is_file() and target != path else [path]
     parsed = parse_digits(files)
     if packed:
-        for part in (parsed.samples, parsed.left_out):
+        for part in (parsed.samples, parsed.left_out):  # by split, then by number
             part.sort(key=lambda digit: (digit.name[:5], len(digit.name), digit.name))
         return parsed
-    for fault in parsed.left_out:
+    if parsed.left_out:
+        fault = parsed.left_out[0]
         raise Fault(fault.reason, fault.detail)
     return Parsed([digit.of("") for digit in parsed.samples])
 
 
 def parse_digits(files: Sequence[Path]) -> Parsed:
-    """Return the digits in files or in an archive; the text of one without a class is empty."""
+    """Return the digits in files or in an archive; a digit without a class has an empty text."""
     parsed = Parsed(budget=memory(files[0]))
 
     def parse_file(name: str, content: bytes) -> np.ndarray | int:
@@ -104,7 +106,7 @@ def _rows(content: bytes, columns: int) -> np.ndarray:
         raise Fault("rows that are not as many whole numbers", first_line(error)) from None
     if table.shape[1] != columns:
         raise Fault(f"rows without {columns} columns", f"{table.shape[1]} columns")
-    if ((table[:, -2:] | 1) != 1).any():
+    if not np.isin(table[:, -2:], (0, 1)).all():
         raise Fault("an end that is neither 0 nor 1")
     return table
 
@@ -118,7 +120,7 @@ def _ink(content: bytes) -> np.ndarray:
     if ends[0] < len(rows) - 1:
         raise Fault("rows after the end of the digit", f"it ends in row {ends[0] + 1}")
     ink = rows[:, :3].astype(np.float32)
-    ink[-1, 2] = 1  # with the digit its last stroke ends
+    ink[-1, 2] = 1  # the end of the digit ends its last stroke
     lifts = np.flatnonzero((ink[:, :2] == 0).all(axis=1) & (ink[:, 2] == 1))
     lifts = lifts[lifts > 0]
     ink[lifts - 1, 2] = 1
@@ -142,23 +144,23 @@ def _class(content: bytes) -> int:
 class MNISTStrokesDataset(DividedDataset):
     """Digits as pen movements, single or side by side in lines.
 
-    The texts are the digits. Training samples are those called `train...`, test samples those
-    called `test...`; the validation split is taken from the training samples.
+    The texts are the digits. Samples called `train...` are for training, samples called `test...`
+    for test; the validation split is taken from the training samples.
 
-    The file of a digit must mark its last point as its end. That point, of a line the last digit's,
-    is the end of the sequence in batches.
+    The file of a digit must mark the digit's last point as its end. In batches the last point of a
+    digit, or of the last digit of a line, is the end of the sequence.
 
     Args:
-        root: the archive `sequences.tar.gz`, or a folder with it, or with the files in it (also
+        root: the archive `sequences.tar.gz`, or a folder with the archive or with its files (also
             in folders below). If there are an archive and files, the archive is read. None
             generates digits of the same form, by invented writers.
         digit: the only class to use; None uses all.
         digits_per_line: fewest and most digits side by side in a line, such as [1, 6]; None keeps
             the digits single. Each line takes digits of its own split, and every digit occurs in
             `repeats` lines.
-        repeats: how many lines of its split each digit occurs in.
+        repeats: the number of lines, in its split, in which each digit occurs.
         gap: fewest and most pixels between two digits of a line.
-        embedded_size: digits to generate if `root` is None; a sixth as many more are for test.
+        embedded_size: training digits to generate if `root` is None; a sixth as many are for test.
 
     Raises:
         ConfigFault: if a range ends before it begins.
@@ -230,20 +232,20 @@ class MNISTStrokesDataset(DividedDataset):
         """Yield lines of the digits of a split, side by side."""
         low, high = self.digits_per_line
         number = 0
-        least, spread = self.gap[0], self.gap[1] - self.gap[0] + 1
+        min_gap, num_gaps = self.gap[0], self.gap[1] - self.gap[0] + 1
         for turn in range(self.repeats):
             order = sorted(digits, key=lambda digit: draw(f"{split}:{turn}:{digit.name}"))
             while len(order) >= low:
-                place = f"{split}:{turn}:{number}"
-                count = low + int((high - low + 1) * draw(f"count:{place}"))
-                chosen, order = order[:count], order[count:]
-                gaps = [least + int(spread * draw(f"gap:{place}:{n}")) for n in range(len(chosen))]
-                yield line_of(chosen, gaps, f"{split}-line-{number:06}")
+                key = f"{split}:{turn}:{number}"
+                count = low + int((high - low + 1) * draw(f"count:{key}"))
+                line, order = order[:count], order[count:]
+                gaps = [min_gap + int(num_gaps * draw(f"gap:{key}:{n}")) for n in range(len(line))]
+                yield line_of(line, gaps, f"{split}-line-{number:06}")
                 number += 1
 
 
 def line_of(digits: list[Sample], gaps: list[int], name: str) -> Sample:
-    """Return digits as a line, with `gaps` before them, from edge to edge of the ink.
+    """Return digits as a line; `gaps[n]` is the space left of the ink of digit n, unused for n = 0.
 
     The line has no writer and no group, since its digits are by several hands.
     """

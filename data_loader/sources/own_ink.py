@@ -4,12 +4,12 @@
         def lines(self):
             yield "hello", [[(0, 0), (4, 12), (9, 3)], [(15, 2), (15, 9)]]
 
-docs/data.md shows the few lines that train on it. In a file the same is JSON, one object or a list
-of them, y growing downwards; "text" and "writer" may be left out:
+docs/data.md shows the few lines that train on such ink. A JSON file of the same lines is an object
+or a list of objects, y growing downwards; "text" and "writer" may be left out:
 
     {"text": "hello", "strokes": [[[0, 0], [4, 12], [9, 3]], [[15, 2], [15, 9]]], "writer": "ann"}
 
-`json_lines` reads that for `lines`.
+`json_lines` reads such a file for `lines`.
 """
 
 import hashlib
@@ -42,9 +42,9 @@ MAX_JSON = 48 * MEBIBYTE  # assumed
 
 Stroke = Sequence[tuple[float, float]]
 Line = tuple[str, Sequence[Stroke], str]
-"""A text, its strokes and who wrote it, both strings empty if unknown."""
+"""A text, its strokes and its writer; an unknown text or writer is an empty string."""
 Extras = Mapping[str, Any]
-"""Numbers, or lists of them, by name; of the same sizes in all lines."""
+"""Numbers, or lists of numbers, by name; of the same sizes in all lines."""
 
 
 def sniff(head: bytes) -> bool:
@@ -65,14 +65,16 @@ def parse(path: Path) -> Parsed:
 
 
 def sample_of(line: object, y_grows_down: bool = True) -> Sample:
-    """Return the sample of what `OwnInk.lines` yields.
+    """Return the sample of a line that `OwnInk.lines` yields.
 
     Raises:
-        Fault: if it is something else, or has too few points or too many.
+        Fault: if `line` has a wrong type, or too few points or too many.
     """
     if not isinstance(line, tuple | list) or len(line) not in (2, 3, 4):
         raise Fault("not (text, strokes), with or without writer and extras", short(line))
-    text, strokes, writer, extras = (*line, *("", {})[len(line) - 2 :])
+    text, strokes = line[:2]
+    writer = line[2] if len(line) > 2 else ""
+    extras = line[3] if len(line) > 3 else {}
     if not isinstance(text, str) or not isinstance(writer, str):
         raise Fault("a text or a writer that is not a string", short((text, writer)))
     if isinstance(strokes, str | bytes | dict) or not isinstance(strokes, Iterable):
@@ -81,7 +83,7 @@ def sample_of(line: object, y_grows_down: bool = True) -> Sample:
     for number, stroke in enumerate(strokes):
         wrong = f"stroke {number} is not a list of (x, y)"
         try:
-            points = np.asarray(stroke, dtype=np.float64)  # of strings it would be huge
+            points = np.asarray(stroke, dtype=np.float64)  # else strings would fill the memory
         except (TypeError, ValueError, OverflowError) as error:
             raise Fault(wrong, str(error)) from None
         if points.size and (points.ndim != 2 or points.shape[1] != 2):
@@ -98,10 +100,10 @@ def sample_of(line: object, y_grows_down: bool = True) -> Sample:
 def parse_json(content: bytes) -> list[Line]:
     """Return the lines in a JSON file, their strokes unchecked.
 
-    A page of `utils.page.page.Page.to_json` is read by its rows.
+    The lines of a page of `utils.page.page.Page.to_json` are its rows.
 
     Raises:
-        Fault: if it is not JSON, or the lines are not as the head of this module shows them.
+        Fault: if the content is not JSON, or the lines are not as the head of this module shows.
     """
     values = json_values(content)
     if isinstance(values, dict) and isinstance(values.get("rows"), list):
@@ -116,21 +118,21 @@ def parse_json(content: bytes) -> list[Line]:
 
 
 def json_values(content: bytes) -> strict_json.Json:
-    """Return the values of a JSON file; a Fault is raised if it is none, or has too many."""
+    """Return the values of a JSON file; raise a Fault if they are not JSON, or too many."""
     if content.count(b"[") + content.count(b"{") > 10 * MAX_ELEMENTS:
         raise Fault(f"more than {10 * MAX_ELEMENTS:,} lists and objects")
     try:
         return strict_json.loads(decode(content), max_bytes=len(content))
     except ConfigFault as fault:
-        said = filter(None, (fault.key, fault.expected))
-        raise Fault("broken JSON", ": ".join(said)) from None
+        parts = filter(None, (fault.key, fault.expected))
+        raise Fault("broken JSON", ": ".join(parts)) from None
 
 
 def json_lines(path: str | os.PathLike[str]) -> list[Line]:
-    """Return the lines in a JSON file, for `OwnInk.lines`, which checks their parts.
+    """Return the lines in a JSON file, for `OwnInk.lines`; their strokes are checked later.
 
     Raises:
-        DataError: naming the file and what is wrong with it.
+        DataError: if the file is not valid; it names the file and the fault.
     """
     try:
         return parse_json(read_file(Path(path), MAX_JSON))
@@ -142,13 +144,13 @@ class OwnInk(DividedDataset):
     """Lines of writing that a subclass yields as plain lists; kept in memory.
 
     Args:
-        fractions: how much of the lines each of `train`, `valid`, `test` gets, together 1: by a
-            hash of the writer, or of the line's name where the writer is unknown; None gives
-            them 0.8, 0.1 and 0.1.
-        split_seed: seed of that division.
-        named_by: "content" names a line by a hash of its content, so that lines in another order
-            stay in their splits, and equal lines share one; None names it by its number. New runs
-            set "content"; older runs go on with numbers.
+        fractions: the fractions of the lines in `train`, `valid` and `test`, together 1; None means
+            0.8, 0.1 and 0.1. Lines are divided by a hash of the writer, or of the line's name where
+            the writer is unknown.
+        split_seed: seed of the hash.
+        named_by: "content" names a line by a hash of its content: reordered lines stay in their
+            splits, and equal lines are in one split. None names a line by its number. New runs set
+            "content"; older runs go on with numbers.
     """
 
     unit = "lines"
@@ -167,17 +169,17 @@ class OwnInk(DividedDataset):
 
     @abstractmethod
     def lines(self) -> Iterable[tuple[str, Sequence[Stroke]] | Line | tuple[*Line, Extras]]:
-        """Yield the text of each line and its strokes, lists of (x, y); as a third who wrote it; as
-        a fourth what else a network is told of it, lists of numbers by name.
+        """Yield each line: its text, its strokes, and optionally its writer and then its extras.
 
-        Text and writer are empty if unknown. Called once, by `load`.
+        A stroke is a list of (x, y); extras are further inputs of a network, lists of numbers by
+        name. An unknown text or writer is an empty string. Called once, by `load`.
         """
 
     def make(self) -> tuple[Parsed, None]:
         """Return all lines.
 
         Raises:
-            DataError: if there is none, or naming the line that is not valid.
+            DataError: if there is no line, or a line is not valid; it names the line.
         """
         samples: list[Sample] = []
         count: Counter[str] = Counter()
@@ -198,7 +200,7 @@ class OwnInk(DividedDataset):
         return Parsed(samples), None
 
     def _unit(self, sample: Sample) -> str:
-        return sample.name.partition(".")[0]  # without the number of an equal line
+        return sample.name.partition(".")[0]  # without the number that tells equal lines apart
 
     def _headline(self, count: int) -> str:
         named = "" if self.named_by else ", named by their numbers"

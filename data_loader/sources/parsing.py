@@ -28,23 +28,22 @@ MAX_CHARACTERS = 20_000
 MAX_DETAIL = 200
 """Characters of a fault's detail (assumed)."""
 MAX_ELEMENTS = 500_000
-"""Limit on elements of XML, keywords of UNIPEN and stroke arrays; on lists and objects of JSON, and
-on the steps of a pickle, ten times as many (assumed)."""
+"""Limit on elements of XML, keywords of UNIPEN and stroke arrays (assumed). The limit on lists and
+objects of JSON, and on steps of a pickle, is ten times as high."""
 MAX_PARSED = 1_000_000_000
-"""Limit on the bytes of an archive, unpacked, with what is parsed of it (assumed: half of 2 GB)."""
+"""Limit on the bytes of an unpacked archive and its parsed samples (assumed: half of 2 GB)."""
 SAMPLE_BYTES = 500
 """Bytes of a sample or a Fault besides its points and strings (measured)."""
 POINT_BYTES = 13
 """Bytes of a point (measured)."""
 GAP = 2.5
-"""Periods between two points after which others count as missing (assumed). The times of IAM-OnDB
-are given to 10 ms, so that two of its periods may be mere rounding: steps of 0.03 s are hardly
-longer than others, 0.04 s and more are (measured)."""
+"""Periods between two points above which points count as missing between them (assumed). IAM-OnDB
+gives its times to 10 ms, so that two of its periods may be mere rounding: steps of 0.03 s are
+hardly longer than other steps; steps of 0.04 s and more are longer (measured)."""
 
 
 class Fault(DataError):
-    """Why a sample or a file called `name` cannot be used: a reason that reports count by, and a
-    detail."""
+    """Why the sample or file `name` is unusable: a reason, by which reports count, and a detail."""
 
     __slots__ = ("detail", "name", "reason")  # a file may have many
 
@@ -60,7 +59,8 @@ class Fault(DataError):
 
     def __str__(self) -> str:
         detail = f" ({self.detail})" if self.detail else ""
-        return printable(f"{self.name}: " * bool(self.name) + f"{self.reason}{detail}")
+        name = f"{self.name}: " if self.name else ""
+        return printable(f"{name}{self.reason}{detail}")
 
 
 def _joined(file: str, name: str, joint: str) -> str:
@@ -68,7 +68,7 @@ def _joined(file: str, name: str, joint: str) -> str:
 
 
 class Budget:
-    """An amount that may still be parsed, in bytes or another unit, and the reason of its end."""
+    """An amount that may still be parsed, in any unit, and the reason of the Fault at its end."""
 
     def __init__(self, left: float, reason: str) -> None:
         self._left, self._reason = left, reason
@@ -81,7 +81,7 @@ class Budget:
 
 
 def memory(place: object = "it") -> Budget:
-    """Return the budget, in bytes, of a file or an archive with all that is parsed of it."""
+    """Return the budget, in bytes, of a file or an archive and everything parsed from it."""
     return Budget(MAX_PARSED, f"more than {MAX_PARSED:,} bytes when {place} is parsed; divide it")
 
 
@@ -92,11 +92,11 @@ class Parsed:
     samples: list[Sample] = field(default_factory=list)
     left_out: list[Fault] = field(default_factory=list)
     """Why pieces of writing, or files, cannot be used."""
-    budget: Budget = field(default_factory=memory)  # of the memory that both take
+    budget: Budget = field(default_factory=memory)  # bytes of samples and faults
 
     @contextmanager
     def attempt(self, name: str) -> Iterator[None]:
-        """Leave out the piece or file of this name if it raises a Fault; spend what is added."""
+        """Leave out the piece or file `name` if it raises a Fault; spend the results' memory."""
         samples, faults = len(self.samples), len(self.left_out)
         try:
             yield
@@ -109,25 +109,25 @@ class Parsed:
             self.budget.spend(SAMPLE_BYTES + 4 * len(fault.name))
 
     def extend(self, other: "Parsed") -> None:
-        """Add what is in another file."""
+        """Add the samples and faults of another file."""
         self.samples.extend(other.samples)
         self.left_out.extend(other.left_out)
 
     def within(self, file: str, joint: str = ":", **changes: str) -> "Parsed":
-        """Return samples and faults with a file's name before their own, and samples changed."""
+        """Return samples, with `changes`, and faults, with a file's name before their names."""
         return Parsed(
             [replace(s, name=_joined(file, s.name, joint), **changes) for s in self.samples],
             [fault.within(file, joint) for fault in self.left_out],
         )
 
     def require_text(self, reason: str) -> "Parsed":
-        """Return the same, but samples without text are left out for a reason."""
+        """Return the samples that have a text; leave out the others for `reason`."""
         lacking = [Fault(reason, name=sample.name) for sample in self.samples if not sample.text]
         return Parsed([s for s in self.samples if s.text], self.left_out + lacking)
 
 
 def left_out(faults: Iterable[Fault]) -> list[str]:
-    """Return the number of samples left out for each reason, with the first few names."""
+    """Return a line for each reason: the number of samples left out, and the first names."""
     by_reason: dict[str, list[str]] = {}
     for fault in faults:
         named = f"{fault.name} ({fault.detail})" if fault.detail else fault.name
@@ -139,11 +139,12 @@ def left_out(faults: Iterable[Fault]) -> list[str]:
 
 
 def first_of(names: Sequence[str], count: int = 3) -> str:
-    """Return the first of some names as a list, which says whether there are more."""
-    return ", ".join(names[:count]) + ", ..." * (len(names) > count)
+    """Return the first names, separated by commas, and dots if there are more."""
+    more = ", ..." if len(names) > count else ""
+    return ", ".join(names[:count]) + more
 
 
-_BROKEN = (ElementTree.ParseError, LookupError, ValueError)  # of unknown encodings too
+_BROKEN = (ElementTree.ParseError, LookupError, ValueError)  # also from unknown encodings
 
 
 class _PlainTree(ElementTree.TreeBuilder):
@@ -158,7 +159,7 @@ def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
     """Return the outermost element of an XML document, called `tag`; names have no namespaces.
 
     Raises:
-        Fault: if it is empty, broken, another one or too large, or declares a document type.
+        Fault: if it is empty, broken, not called `tag` or too large, or declares a document type.
     """
     if not content.strip():
         raise Fault("an empty file")
@@ -177,8 +178,7 @@ def xml_tree(content: bytes | str, tag: str) -> ElementTree.Element:
 
 
 def root_tag(head: bytes) -> str:
-    """Return the name of the outermost element of a document that begins with `head`, without its
-    namespace; an empty string if that is no XML."""
+    """Return the name of a document's outermost element from its beginning; "" if it is not XML."""
     parser = ElementTree.XMLPullParser(["start"])
     with suppress(*_BROKEN):
         parser.feed(head)
@@ -208,7 +208,7 @@ def decode(content: bytes, encoding: str = "utf-8") -> str:
     """Return the text of a file, without a byte order mark.
 
     Raises:
-        Fault: if it is empty, or not in that encoding, naming the line.
+        Fault: if the file is empty, or a line is not in that encoding.
     """
     if not content.strip():
         raise Fault("an empty file")
@@ -229,17 +229,17 @@ def check_points(count: int) -> None:
 
 
 def check_offsets(offsets: np.ndarray) -> None:
-    """Raise a Fault if an offset is longer than any ink's."""
+    """Raise a Fault if an offset is longer than `FARTHEST`."""
     if not (largest := float(np.abs(offsets).max())) <= FARTHEST:
         raise Fault(f"an offset longer than {FARTHEST:.6g}", f"{largest:.6g}")
 
 
 def join_strokes(strokes: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the ink `(points, 3)` float32 of strokes given by positions `(n, 2)`.
+    """Return the ink `(points, 3)` float32 of strokes, each the positions `(n, 2)` of the pen.
 
     Raises:
-        Fault: if there are fewer than two points or more than `MAX_POINTS`, they lie too far apart,
-            or one is not finite.
+        Fault: if there are fewer than two points or more than `MAX_POINTS`, if points lie too far
+            apart, or a point is not finite.
     """
     check_points(sum(map(len, strokes)))
     points = np.concatenate([np.reshape(stroke, (-1, 2)) for stroke in strokes])
@@ -254,8 +254,8 @@ def count_missing(times: np.ndarray, ends: np.ndarray, period: float) -> np.ndar
     """Return how many points are missing before each, `(points,)` uint8, up to 127.
 
     Args:
-        times: of the points, `(points,)`.
-        ends: which of them are the last of their stroke, `(points,)`.
+        times: the time of each point, `(points,)`.
+        ends: whether each point is the last of its stroke, `(points,)`.
         period: usual time between two points.
     """
     periods = np.clip(np.diff(times) / period, 0, 128)

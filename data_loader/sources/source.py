@@ -23,7 +23,6 @@ from utils.files import user_cache
 LISTS = Path(__file__).parent / "lists"
 """Folder of the lists that come with the project."""
 
-
 Splits = dict[str, list[Sample]]
 
 
@@ -35,28 +34,28 @@ class SourceDataset(BaseDataset):
 
     Args:
         root: the file, or the folder with the files.
-        cache: folder for the parsed data; None is `cache` beside the data or, where that cannot
-            be written, the user's folder for caches.
+        cache: folder for the parsed data; None takes `cache` beside the data or, if this folder
+            cannot be written, the user's folder for caches.
         subset: how many training samples to use; None uses all.
-        subset_seed: seed of the choice of these.
+        subset_seed: seed by which the subset is chosen.
         leave_out: text file with the names of samples to leave out, one a line, or the name of a
             list that comes with the project. Text after a name and a blank, or after `#`, is a
-            comment; the report counts names by it, up to its colon. None leaves none out.
-        strict: make a sample that is left out an error.
+            comment; the report counts names by comment, up to a colon. None leaves out no sample.
+        strict: raise an error if a sample cannot be used, instead of leaving it out.
     """
 
     title: ClassVar[str]
     """The name of the source in reports."""
     unit: ClassVar[str] = "samples"
-    """The name of its samples in reports."""
+    """The word for samples in reports."""
     file_names: ClassVar[re.Pattern[str]] = re.compile(".*")
     """Matches the names of the source's files in a folder."""
     parsed_by: ClassVar[tuple[str, ...]] = ()
-    """The options, besides the files, on which the samples depend."""
+    """The options on which the parsed samples depend."""
     canonical: ClassVar[tuple[float, float] | None] = None
     """See `Loaded`."""
     quantisation_step: ClassVar[float | None] = None
-    """See `Loaded`; None measures it."""
+    """See `Loaded`; None measures the step."""
 
     root: str | None
     cache: str | None = None
@@ -69,23 +68,23 @@ class SourceDataset(BaseDataset):
         self.path = Path(self.root or "").expanduser()
 
     def find(self) -> list[Path]:
-        """Return the files to read: the root, or the files below it that `file_names` matches.
+        """Return the files to read: the root, or the files below whose names match `file_names`.
 
         Raises:
-            DataError: if there is none, saying which are expected.
+            DataError: if there is no such file.
         """
         if self.path.is_file():
             return [self.path]
         files = files_below(self.path, self.file_names) if self.path.exists() else []
         if not files:
             problem = f"no {self.title} file there" if self.path.exists() else "no such folder"
-            where = "--data, or -o KEY.root=FOLDER for data that join others, names the folder"
-            raise DataError(f"{self.path}: {problem}; {where}")
+            remedy = "--data, or -o KEY.root=FOLDER for data that join others, names the folder"
+            raise DataError(f"{self.path}: {problem}; {remedy}")
         return files
 
     def read(self, files: list[Path]) -> Parsed:
         """Parse the files."""
-        parsed = Parsed(budget=Budget(float("inf"), ""))  # no archives, which grow when unpacked
+        parsed = Parsed(budget=Budget(float("inf"), ""))  # only archives need a limit
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
             name = file.relative_to(self._folder).as_posix()
             with parsed.attempt(name):
@@ -95,7 +94,7 @@ class SourceDataset(BaseDataset):
     def _parse(self, name: str, file: Path) -> Parsed:
         """Parse `file`, whose path below the folder is `name`.
 
-        The `group` of a sample, if it has one, names its file or its split.
+        The `group` of a sample, unless empty, names its file or its split.
         """
         raise NotImplementedError
 
@@ -108,18 +107,18 @@ class SourceDataset(BaseDataset):
         """Load the samples and divide them.
 
         Raises:
-            DataError: if files are missing, nothing in them can be used, or nothing is left for a
-                split; if `strict`, also for any broken sample.
+            DataError: if files are missing, no sample can be used, or a split is empty; with
+                `strict`, also if any sample cannot be used.
             ConfigFault: if `subset` is larger than the training split, or the file `leave_out`
                 cannot be read.
         """
         parsed, cache = self.make()
         parts, notes = self._divide(parsed)
         if self.leave_out is not None:
-            parts, more = self._without(self.leave_out, parts, parsed.samples)
-            notes += more
-        parts, more = self._arranged(parts)
-        notes += more
+            parts, new_notes = self._without(self.leave_out, parts, parsed.samples)
+            notes += new_notes
+        parts, new_notes = self._arranged(parts)
+        notes += new_notes
         for split, part in parts.items():
             if not part:
                 lacking = f"{self.root or self.title}: no {self.unit} for the split {split!r}"
@@ -128,8 +127,8 @@ class SourceDataset(BaseDataset):
         if self.subset is not None:
             train, count = parts["train"], self.subset
             if count > len(train):
-                most = f"at most the {len(train)} training {self.unit}"
-                raise ConfigFault("subset", count, most)
+                expected = f"at most the {len(train)} training {self.unit}"
+                raise ConfigFault("subset", count, expected)
             parts = parts | {"train": choose(train, count, self.subset_seed)}
             notes.append(f"{len(train) - count:,} training {self.unit} are outside the subset")
         return Loaded(
@@ -140,16 +139,16 @@ class SourceDataset(BaseDataset):
         )
 
     def make(self) -> tuple[Parsed, Path | None]:
-        """Return the parsed source, from its cache if there is one, and the cache's file if any."""
+        """Return the parsed source, and the file of its cache or None."""
         try:
             if self.path.is_dir():
-                next(self.path.iterdir(), None)  # reads it
+                next(self.path.iterdir(), None)  # raises an OSError if it cannot be read
             files = self.find()
             options = {name: getattr(self, name) for name in self.parsed_by}
             key = {"files": fingerprint(files, self._folder), "options": options}
         except OSError as error:
-            place = f"{error.filename or self.path}: cannot be read ({error.strerror})"
-            raise DataError(f"{place}; --data names the folder of the data") from None
+            problem = f"{error.filename or self.path}: cannot be read ({error.strerror})"
+            raise DataError(f"{problem}; --data names the folder of the data") from None
         except DataError as error:
             if self.path.exists() or self.path.is_absolute():
                 raise
@@ -168,8 +167,7 @@ class SourceDataset(BaseDataset):
         """Return the samples of each split, and notes for the report."""
 
     def _arranged(self, parts: Splits) -> tuple[Splits, list[str]]:
-        """Return the splits, and notes for the report; a subclass may replace the samples, as
-        digits by lines of digits."""
+        """Return the splits, whose samples a subclass may replace, and notes for the report."""
         return parts, []
 
     def _without(
@@ -184,29 +182,29 @@ class SourceDataset(BaseDataset):
             expected = f"a text file of names; this is {fault}"
             raise ConfigFault("leave_out", path, expected) from None
         names, unknown = {sample.name for sample in samples}, []
-        out: dict[str, str] = {}  # the reasons by name
+        reasons: dict[str, str] = {}  # by name
         for line in filter(None, map(str.strip, listed)):
             word = line.split()[0]
             # Names may contain blanks and `#` themselves.
             name = next((name for name in (line, word, word.split("#")[0]) if name in names), None)
             if name is not None:
                 reason, _, _ = line.removeprefix(name).partition(":")
-                out[name] = reason.strip(" \t#")
+                reasons[name] = reason.strip(" \t#")
             elif not word.startswith("#"):
                 unknown.append(word)
         in_splits = {sample.name for part in parts.values() for sample in part}
-        used = [name for name in out if name in in_splits]
-        counts = Counter(map(out.__getitem__, used)).most_common(5)
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts if reason)
-        reasons = f" ({reasons})" if reasons else ""
-        notes = [f"{len(used):,} {self.unit} are left out by {path}{reasons}"]
+        used = [name for name in reasons if name in in_splits]
+        counts = Counter(reasons[name] for name in used).most_common(5)
+        counted = ", ".join(f"{count:,} {reason}" for reason, count in counts if reason)
+        counted = f" ({counted})" if counted else ""
+        notes = [f"{len(used):,} {self.unit} are left out by {path}{counted}"]
         if unknown:
-            first = printable(first_of(unknown))
-            notes.append(f"{len(unknown):,} names in {path} do not occur: {first}")
-        return changed(parts, lambda sample: [] if sample.name in out else [sample]), notes
+            examples = printable(first_of(unknown))
+            notes.append(f"{len(unknown):,} names in {path} do not occur: {examples}")
+        return changed(parts, lambda sample: [] if sample.name in reasons else [sample]), notes
 
     def _headline(self, count: int) -> str:
-        """Return the first line of the report: the source, its place, its number of samples."""
+        """Return the first line of the report: the source, its path, its number of samples."""
         return f"{self.title} in {self.path}: {count:,} {self.unit}"
 
     def _report(self, parsed: Parsed, parts: Splits, notes: list[str]) -> str:
@@ -225,24 +223,23 @@ class SourceDataset(BaseDataset):
 
 
 def _grid(samples: Iterable[Sample]) -> float | None:
-    """Return the spacing of the grid that points lie on: 1 if all are whole numbers."""
-    offsets = (sample.ink[:, :2] for sample in samples)
-    return 1.0 if all((part == np.rint(part)).all() for part in offsets) else None
+    """Return the spacing of the grid of the points: 1 if all are whole numbers, otherwise None."""
+    inks = (sample.ink[:, :2] for sample in samples)
+    return 1.0 if all((offsets == np.rint(offsets)).all() for offsets in inks) else None
 
 
 @dataclass(kw_only=True, eq=False)
 class DividedDataset(SourceDataset):
-    """A source that is divided by hash.
+    """A source that is divided by its own splits or by a hash.
 
-    Where the source has splits of its own (its files' or folders' names hold `train` and `test`
-    or `valid`), these are used, and a missing one is taken from its training samples. Otherwise
-    samples are divided by a hash of their writer, or of their name where that is unknown, so that
-    adding samples moves none.
+    If the names of its files or folders hold `train` and `test` or `valid`, they are the splits,
+    and a missing split is taken from the training samples. Otherwise a hash of the writer, or of
+    the name where the writer is unknown, divides the samples: adding samples moves no other sample.
 
     Args:
-        fractions: how much of the samples each of `train`, `valid`, `test` gets, together 1; None
-            gives them 0.8, 0.1 and 0.1.
-        split_seed: seed of that division.
+        fractions: the fractions of the samples in `train`, `valid` and `test`, together 1; None
+            means 0.8, 0.1 and 0.1.
+        split_seed: seed of the hash.
 
     Raises:
         ConfigFault: if `fractions` do not fit.

@@ -1,8 +1,8 @@
 """Stroke arrays: `strokes.npy`, an object array of lines, and `sentences.txt`, one text per line.
 
 Each line is an array `(points, 3)` of (end of stroke, dx, dy), y growing upwards. Object arrays are
-pickles, and a pickle may call anything when it is loaded: here they are read by an unpickler that
-knows what numpy's arrays are made of and nothing else.
+pickles, and a pickle may call anything when it is loaded: here an unpickler reads them that knows
+only the parts of numpy's arrays.
 """
 
 import io
@@ -37,8 +37,7 @@ TEXTS = "sentences.txt"
 MAX_ARRAYS = 256 * MEBIBYTE  # assumed: all of IAM-OnDB takes 90
 
 _OPCODES = "\x80\x95(.N\x88\x89KMJ\x8aGt)\x85\x86\x87]aeqrhj\x94c\x93RbTUX\x8cBC"
-"""Opcodes of pickled arrays; none makes dictionaries, bytearrays or long numbers, which can be
-endless."""
+"""Opcodes of pickled arrays (no dictionaries, bytearrays or long numbers, which can be endless)."""
 
 
 def sniff(head: bytes) -> bool:
@@ -51,7 +50,7 @@ def parse(path: Path, texts: str | None = TEXTS) -> Parsed:
 
     Args:
         path: the file.
-        texts: the name of a file with their transcriptions, which is used if it is beside it.
+        texts: the name of the file of transcriptions, which is used if it lies beside `path`.
     """
     content = read_file(path, MAX_ARRAYS)
     elements = load_arrays(content)
@@ -93,7 +92,7 @@ class _Part:
         """Return an array of numbers, or the elements of an object array of one dimension."""
         try:
             _, shape, kind, fortran, data = self.state
-            budget.spend(len(data))  # each time that the file names it
+            budget.spend(len(data))  # again for each reference to the array
             dtype = np.dtype(kind.args[0][:3])
             if kind.state[1] in ("<", ">"):
                 dtype = dtype.newbyteorder(kind.state[1])
@@ -107,14 +106,14 @@ class _Part:
 
 
 Element = _Part | np.ndarray | object
-"""A line as a file holds it, which should be one of the first two."""
+"""A line as a file holds it; only a `_Part` or an array is valid."""
 
 
 class _Unpickler(pickle._Unpickler):
     """Admits only the parts of numpy's pickled arrays, and substitutes its own class for them.
 
-    Based on the unpickler in Python: the one in C fills the memory if a pickle's memo numbers are
-    high.
+    Based on the unpickler in Python, as the unpickler in C fills the memory if a pickle's memo
+    numbers are high.
     """
 
     def find_class(self, module: str, name: str) -> type:
@@ -139,7 +138,7 @@ def load_arrays(content: bytes) -> list[Element] | np.ndarray:
     """Return the arrays in the content of a `.npy` file, unchecked, one for each line.
 
     Raises:
-        Fault: if it is not such a file, is empty or cut short, or contains more than numbers.
+        Fault: if the file is of another format, empty or cut short, or has more than numbers.
     """
     if not content:
         raise Fault("an empty file")
@@ -150,7 +149,7 @@ def load_arrays(content: bytes) -> list[Element] | np.ndarray:
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }
-        with warnings.catch_warnings(action="ignore"):  # that Python 2 wrote it
+        with warnings.catch_warnings(action="ignore"):  # about files of Python 2
             shape, fortran, dtype = readers[version](stream)
     except Exception as error:  # a header is Python's source, which can fail in any way
         raise Fault("not a .npy file of arrays", first_line(error)) from None
@@ -162,12 +161,12 @@ def load_arrays(content: bytes) -> list[Element] | np.ndarray:
             if opcode.code not in _OPCODES or number == 10 * MAX_ELEMENTS:
                 raise Fault("a pickle of too much, or of other things than arrays", opcode.name)
         stream.seek(start)
-        whole = _Unpickler(stream, encoding="latin1").load()
+        unpickled = _Unpickler(stream, encoding="latin1").load()
     except Fault:
         raise
     except Exception as error:  # a broken pickle can fail in any way
         raise Fault("a broken pickle, or one cut short", first_line(error)) from None
-    elements = whole.array(memory()) if isinstance(whole, _Part) else None
+    elements = unpickled.array(memory()) if isinstance(unpickled, _Part) else None
     if not isinstance(elements, list):
         raise Fault("no object array in the pickle")
     return elements
@@ -184,12 +183,12 @@ def _ink(element: Element, budget: Budget) -> np.ndarray:
     values = array.astype(np.float64)
     if not np.isfinite(values).all():
         raise Fault("a non-number among the points")
-    odd = np.flatnonzero(~np.isin(values[:, 0], (0, 1)))
-    if len(odd):
-        detail = f"row {odd[0]} has {values[odd[0], 0]:g}"
+    invalid = np.flatnonzero(~np.isin(values[:, 0], (0, 1)))
+    if len(invalid):
+        detail = f"row {invalid[0]} has {values[invalid[0], 0]:g}"
         raise Fault("an end of stroke that is not 0 or 1", detail)
-    ink = values[:, [1, 2, 0]] * (1, -1, 1)  # y grows upwards there
-    ink[0, :2] = 0  # where the line starts is not a movement
+    ink = values[:, [1, 2, 0]] * (1, -1, 1)  # y grows upwards in the file
+    ink[0, :2] = 0  # the position of the line is not a movement
     check_offsets(ink[:, :2])
     return (ink + 0.0).astype(np.float32)  # no -0
 
@@ -199,9 +198,9 @@ class StrokeArraysDataset(DividedDataset):
     """Lines in `strokes.npy` (or `strokes-py3.npy`), their texts in `sentences.txt`.
 
     Args:
-        root: the folder with both, or the `.npy` file itself.
+        root: the folder with both files, or the `.npy` file itself.
         texts: the file of the transcriptions, one per line in the order of the arrays, in the
-            folder of the `.npy` file; None if there are none.
+            folder of the `.npy` file; None if there is no such file.
     """
 
     title = "Stroke arrays"
@@ -211,8 +210,8 @@ class StrokeArraysDataset(DividedDataset):
     texts: str | None = TEXTS
 
     def find(self) -> list[Path]:
-        there = [self.path, *(self.path / name for name in NAMES)]
-        array = next((file for file in there if file.is_file()), None)
+        candidates = [self.path, *(self.path / name for name in NAMES)]
+        array = next((file for file in candidates if file.is_file()), None)
         if array is None:
             raise DataError(f"{self.path} has no {' or '.join(NAMES)}")
         if self.texts is None:

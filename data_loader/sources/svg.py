@@ -54,7 +54,7 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(path: Path) -> Parsed:
-    """Return the rows in a file, from the top; points are where the curves begin and end."""
+    """Return the rows in a file, from the top; their points are the ends of the curves."""
     rows: list[tuple[str, list[np.ndarray]]] = []
     for shape in shapes(xml_tree(read_file(path), "svg")):
         if _ROW in shape.element.attrib:
@@ -79,11 +79,11 @@ class Shape:
 
     Attributes:
         element: a path, a figure, or an image or a text, which have no curves.
-        curves: of each connected part, cubic segments `(segments, 4, 2)` in the units of the
-            outermost element, each from where the one before ends.
+        curves: the cubic segments `(segments, 4, 2)` of each connected part, in the units of the
+            outermost element; a segment begins at the end of the previous segment.
         style: the element's properties, also the inherited ones.
         matrix: from the element's units to the outermost element's.
-        is_ruling: whether the element is in a layer of Inkscape's whose name ends with "ruling".
+        is_ruling: whether the element is in an Inkscape layer whose name ends with "ruling".
     """
 
     element: Element
@@ -94,7 +94,7 @@ class Shape:
 
 
 def shapes(root: Element) -> Iterator[Shape]:
-    """Yield what an SVG draws, in its order; definitions are passed over.
+    """Yield the shapes of an SVG in the order of drawing; definitions are skipped.
 
     Raises:
         Fault: if a path or a transformation is not valid.
@@ -129,7 +129,7 @@ def path_curves(data: str) -> list[np.ndarray]:
     """Return the connected parts of a path as cubic segments, each `(segments, 4, 2)`.
 
     Raises:
-        Fault: if it is not a path, or too long.
+        Fault: if `data` is not a path, or too long.
     """
     if len(data) > MAX_PATH:
         raise Fault(f"a path of more than {MAX_PATH:,} characters", f"{len(data):,}")
@@ -184,7 +184,7 @@ def _class_rules(root: Element) -> dict[str, dict[str, str]]:
 
 
 def _properties(text: str) -> dict[str, str]:
-    """Return the properties of a style that are used here."""
+    """Return those properties of a style that this module uses."""
     pairs = (part.partition(":") for part in text.split(";"))
     values = ((name.strip(), value.strip()) for name, _, value in pairs)
     return {name: value for name, value in values if _PROPERTY.fullmatch(name)}
@@ -218,13 +218,13 @@ def _transformed(matrix: Transform, text: str) -> Transform:
 
 
 def _path_data(element: Element) -> str:
-    """Return an element's shape as the data of a path, empty if it has none."""
+    """Return an element's shape as the data of a path; an empty string if it has no shape."""
     if element.tag == "path":
         return element.get("d", "")
     lengths = {k: str(number) for k, v in element.items() if math.isfinite(number := pixels(v))}
     figure = Element(element.tag, dict(element.items()) | lengths)
     figure.attrib.pop("transform", None)
     builder = PathBuilder()
-    with suppress(TypeError, ValueError):  # no length, or one in per cent
+    with suppress(TypeError, ValueError):  # a length is missing or in per cent
         builder.add_path_from_element(figure)
     return " ".join(builder.paths)

@@ -1,11 +1,11 @@
 """UNIPEN, the classic exchange format: text in which keywords begin with a dot.
 
 `.SEGMENT DIGIT 0-1 ? "8"` names a piece of writing: its level, its components (counted from 0;
-`2:10-3:5` are points 10 of component 2 to 5 of component 3), its quality and its label. A component
-is the pen's way after a `.PEN_DOWN` or, where the tablet saw it in the air, after a `.PEN_UP`:
-lines of `x y`, at least one, y growing upwards. `.COORD X Y T P` names other columns, `.WRITER_ID`
-the writer, `.POINTS_PER_SECOND` the rate of the tablet, and `.INCLUDE` a file below the folder
-`include` of a collection.
+`2:10-3:5` is point 10 of component 2 to point 5 of component 3), its quality and its label. A
+component is the pen's way after a `.PEN_DOWN` or, where the tablet recorded the pen in the air,
+after a `.PEN_UP`: one or more lines of `x y`, y growing upwards. `.COORD X Y T P` names other
+columns, `.WRITER_ID` the writer, `.POINTS_PER_SECOND` the rate of the tablet, and `.INCLUDE` a file
+below the folder `include` of a collection.
 """
 
 import re
@@ -45,8 +45,8 @@ _RANGE = re.compile(r"(\d{1,9})(?::(\d{1,9}))?(?:-(\d{1,9})(?::(\d{1,9}))?)?")
 _RESOLUTION = re.compile("([XY])_POINTS_PER_(INCH|MM)")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _RATES = 40, 1000
-"""Lowest and highest rate of ink that is resampled, in points a second (assumed: letters are still
-round at 33, the rate of `writer`; KAIST's files say 9600, the rate of the tablet's cable)."""
+"""Lowest and highest rate, in points a second, of ink that is resampled (assumed). Letters are
+still round at 33, the rate of `writer`; KAIST's files state 9600, the rate of the cable."""
 _ESCAPES = {"n": " ", "t": " ", "@": ""}  # `@` stands where letters join.
 
 
@@ -57,7 +57,7 @@ class Components(NamedTuple):
     first_point: int
     last: int
     last_point: int | None
-    """None for the last one of the component."""
+    """None for the component's last point."""
 
 
 @dataclass
@@ -70,8 +70,8 @@ class Segment:
     quality: str
     label: str
     line: int
-    before: int
-    """Number of components before the segment in the file."""
+    first_component: int
+    """Number of the component that follows the segment in the file."""
     writer: str
     part: str
     """The file of the document that declares the segment."""
@@ -79,7 +79,7 @@ class Segment:
 
     @property
     def numbers(self) -> set[int]:
-        """The numbers of the components that it names."""
+        """The numbers of the components that the segment names."""
         return {n for part in _ranges(self.named) for n in range(part.first, part.last + 1)}
 
 
@@ -89,11 +89,11 @@ class Document:
 
     segments: list[Segment]
     components: list[np.ndarray]
-    """Points `(n, 3)` of each, y downwards, and whether the pen was down."""
+    """Points `(n, 3)` of each component: x, y downwards, and whether the pen was down."""
     broken: dict[int, Fault]
     """Why a component cannot be used."""
     rates: list[float]
-    """Points a second of each component; 0 where no file says it."""
+    """Points a second of each component; 0 if unknown."""
     points_per_second: float | None = None
     """Rate to which ink is resampled; None keeps the points as they are."""
 
@@ -104,15 +104,15 @@ class Document:
         """Return the ink `(points, 3)` of components.
 
         Raises:
-            Fault: if one is not there or broken, there are too few points or too many, or
-                components were named so often, all together, that their ink would fill the memory;
-                or if their rate is unknown, or too low, to be resampled.
+            Fault: if a component is missing or broken; if there are too few points or too many;
+                if all calls together repeat components too often for the memory; if ink is to be
+                resampled, and its rate is unknown or outside `_RATES`.
         """
         strokes: list[np.ndarray] = []
         for first, first_point, last, last_point in ranges:
             if first > last or last >= len(self.components):
-                there = f"{first}-{last} of {len(self.components)}"
-                raise Fault("a segment that names components that are not there", there)
+                detail = f"{first}-{last} of {len(self.components)}"
+                raise Fault("a segment that names components that are not there", detail)
             for index in range(first, last + 1):
                 self._repeats.spend(1 + len(self.components[index]))
                 if index in self.broken:
@@ -120,14 +120,13 @@ class Document:
                 start = first_point if index == first else 0
                 stop = last_point + 1 if index == last and last_point is not None else None
                 points = self.components[index][start:stop]
-                lifts = np.flatnonzero(np.diff(points[:, 2])) + 1
-                runs = [run[:, :2] for run in np.split(points, lifts) if run[:1, 2].any()]
+                changes = np.flatnonzero(np.diff(points[:, 2])) + 1
+                runs = [r[:, :2] for r in np.split(points, changes) if len(r) and r[0, 2] > 0]
                 strokes += [self._resampled(run, self.rates[index]) for run in runs]
         return join_strokes(strokes)
 
     def _resampled(self, stroke: np.ndarray, rate: float) -> np.ndarray:
-        """Return a stroke `(points, 2)` at the rate of the document, from its first point to its
-        last."""
+        """Return a stroke `(points, 2)` at the rate of the document; its ends stay."""
         if self.points_per_second is None:
             return stroke
         low, high = _RATES
@@ -144,7 +143,7 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(path: Path) -> Parsed:
-    """Return the segments of a file's `highest_level`; without segments it is one sample."""
+    """Return the segments of a file's `highest_level`; a file without segments is one sample."""
     document = read_document(blocks_of_file(path))
     if document.segments:
         return parse_level(document, highest_level(document))
@@ -155,7 +154,7 @@ def parse(path: Path) -> Parsed:
 
 
 def highest_level(document: Document) -> str:
-    """Return the level of lines, or else the one that has the fewest segments."""
+    """Return the level LINE if a segment has it, or else the level with the fewest segments."""
     levels = Counter(segment.level for segment in document.segments)
     return "LINE" if "LINE" in levels else min(levels, key=levels.__getitem__, default="")
 
@@ -172,20 +171,20 @@ def parse_level(document: Document, level: str, writer_comment: int | None = Non
 
 
 def read_document(blocks: Iterable[Block], points_per_second: float | None = None) -> Document:
-    """Return the segments and components of files that speak of the same ink.
+    """Return the segments and components of files that describe the same ink.
 
     Args:
-        blocks: of the files; may raise a Fault.
+        blocks: the blocks of the files; iteration may raise a Fault.
         points_per_second: see `Document`.
 
     Raises:
-        Fault: if the columns named lack x or y.
+        Fault: if `.COORD` lacks X or Y, or there are too many keywords.
     """
     segments: list[Segment] = []
     components: list[np.ndarray] = []
     broken: dict[int, Fault] = {}
     rates: list[float] = []
-    columns, writer, down, lifts, rate = ["X", "Y"], "", False, 0, 0.0
+    columns, writer, down, has_lifts, rate = ["X", "Y"], "", False, False, 0.0
     per_inch: dict[str, float] = {}
     keywords = Budget(MAX_ELEMENTS, f"more than {MAX_ELEMENTS:,} keywords")
     for block in blocks:
@@ -193,7 +192,7 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
         keyword, body = block.keyword, block.body
         # Descriptions mention keywords, too, at the beginning of a line.
         has_points = keyword in ("PEN_DOWN", "PEN_UP") and _number(body) is not None
-        lifts += keyword == "PEN_UP"
+        has_lifts = has_lifts or keyword == "PEN_UP"
         if keyword in ("PEN_DOWN", "PEN_UP", "SEGMENT"):
             down = keyword == "PEN_DOWN" and has_points
         if has_points:
@@ -202,13 +201,13 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
             except Fault as fault:
                 points, broken[len(components)] = np.empty((0, 3)), fault.within("")
             ratio = per_inch.get("Y", 1.0) / per_inch.get("X", 1.0)
-            components.append(points * (ratio, 1, keyword == "PEN_DOWN"))
+            components.append(points * (ratio, 1, 1 if down else 0))  # no ink after PEN_UP
             rates.append(rate)
         elif keyword == "SEGMENT":
             declared = _SEGMENT.match(body[:_DECLARATION])
             level, named, quality, label = declared.groups("") if declared else [""] * 4
-            place = block.line, len(components), writer, block.part
-            segments.append(Segment(level.upper(), named, quality, label, *place))
+            origin = block.line, len(components), writer, block.part
+            segments.append(Segment(level.upper(), named, quality, label, *origin))
         elif keyword == "COMMENT" and segments:
             segments[-1].comments.extend(body[:_DECLARATION].split())
         elif keyword == "WRITER_ID":
@@ -219,16 +218,16 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
             columns = body[:_DECLARATION].upper().split()
             if not {"X", "Y"} <= set(columns):
                 raise Fault("columns without X or Y", f".COORD in {block.place()}")
-        elif (unit := _RESOLUTION.fullmatch(keyword)) and (value := _number(body) or 0.0) > 0:
-            per_inch[unit[1]] = value * (25.4 if unit[2] == "MM" else 1.0)
-    if down and lifts:  # Some tablets mark none.
+        elif (axis := _RESOLUTION.fullmatch(keyword)) and (value := _number(body) or 0.0) > 0:
+            per_inch[axis[1]] = value * (25.4 if axis[2] == "MM" else 1.0)
+    if down and has_lifts:  # Some tablets mark no lifts.
         fault = Fault("a component cut short: the file ends without .PEN_UP")
         broken[len(components) - 1] = fault
     return Document(segments, components, broken, rates, points_per_second)
 
 
 def _number(body: str) -> float | None:
-    """Return the number that a body begins with, None if it begins with something else."""
+    """Return the number at the beginning of a body, or None if its first word is no number."""
     try:
         return float(body.split(maxsplit=1)[0])
     except (IndexError, ValueError):
@@ -247,14 +246,14 @@ def _points(block: Block, columns: list[str]) -> np.ndarray:
             detail = f"{block.place(number)} has {len(words)}"
             raise Fault(f"a point without {len(columns)} values", detail)
         try:
-            if "_" in row:  # which Python takes for part of a number
+            if "_" in row:  # `float` accepts 1_000
                 raise ValueError
             values.append(list(map(float, words)))
         except ValueError:
             detail = f"{block.place(number)}: {row[:40]!r}"
             raise Fault("a non-number among the points", detail) from None
     table = np.reshape(values, (-1, len(columns)))
-    # What stands in the column P is the pressure: a pen without any hovers.
+    # The column P is the pressure: where it is 0, the pen hovers.
     pressed = table[:, columns.index("P")] > 0 if "P" in columns else np.ones(len(table))
     x, y = table[:, columns.index("X")], table[:, columns.index("Y")]
     return np.column_stack([x, -y, pressed])
@@ -263,25 +262,25 @@ def _points(block: Block, columns: list[str]) -> np.ndarray:
 def segment_reader(
     document: Document, segments: list[Segment], writer_comment: int | None = None
 ) -> Callable[[int], Sample]:
-    """Return a function that reads the segment of a number, or raises a Fault.
+    """Return a function that reads the sample of a segment's number, or raises a Fault.
 
-    Segments are declared right before the components that they name, or all before or after all
-    components. In the first case the components that follow a segment belong to it, and must be as
-    many as it names: the numbers are wrong where segments were removed from a file. Otherwise the
-    numbers count.
+    A file declares each segment right before its components, or all segments before or after all
+    components. In the first case a segment has the components behind it, and must name as many; the
+    named numbers are ignored, since they are wrong where segments were removed from a file. In the
+    second case the named numbers decide.
     """
     named = [_ranges(segment.named) for segment in segments]
-    places = [*(segment.before for segment in segments), len(document.components)]
-    follow = [end - start for start, end in pairwise(places)]
-    fit = [n > 0 and _size(ranges) in (0, n) for ranges, n in zip(named, follow, strict=True)]
-    in_place = 2 * sum(fit) >= len(segments)
+    starts = [*(segment.first_component for segment in segments), len(document.components)]
+    counts = [end - start for start, end in pairwise(starts)]
+    fits = [n > 0 and _size(ranges) in (0, n) for ranges, n in zip(named, counts, strict=True)]
+    in_place = 2 * sum(fits) >= len(segments)
 
     def sample(number: int) -> Sample:
         segment, ranges = segments[number], named[number]
         if segment.quality.upper() == "BAD":
             raise Fault("a segment that is marked as bad")
         if in_place:
-            ranges = _following(ranges, segment.before, follow[number])
+            ranges = _following(ranges, segment.first_component, counts[number])
         if not ranges:
             raise Fault("a segment that does not say which components are its")
         text = _ESCAPED.sub(lambda match: _ESCAPES.get(match[1], match[1]), segment.label)
@@ -304,7 +303,7 @@ def segment_reader(
 
 
 def _ranges(named: str) -> list[Components]:
-    """Return the components that a segment names, none if that is something else."""
+    """Return the components that a text such as `2:10-3:5,7` names, or [] if it is not valid."""
     ranges = []
     for part in named.split(","):
         match = _RANGE.fullmatch(part)
@@ -322,11 +321,11 @@ def _size(ranges: list[Components]) -> int:
     return sum(part.last - part.first + 1 for part in ranges)
 
 
-def _following(ranges: list[Components], before: int, count: int) -> list[Components]:
-    """Return the `count` components that follow a segment, in the order in which it names them."""
+def _following(ranges: list[Components], start: int, count: int) -> list[Components]:
+    """Return the `count` components from `start` on, in the order in which `ranges` names them."""
     if not ranges:
-        return [Components(before, 0, before + count - 1, None)]
+        return [Components(start, 0, start + count - 1, None)]
     if _size(ranges) != count:
         raise Fault("a segment with other components than it names", f"{count} for {_size(ranges)}")
-    moved = before - min(part.first for part in ranges)
-    return [part._replace(first=part.first + moved, last=part.last + moved) for part in ranges]
+    shift = start - min(part.first for part in ranges)
+    return [part._replace(first=part.first + shift, last=part.last + shift) for part in ranges]

@@ -1,4 +1,4 @@
-"""The text of UNIPEN files: keywords and what stands behind them, and files that include others."""
+"""The text of UNIPEN files: keywords with the text behind each, and included files."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +10,7 @@ from data_loader.sources.untrusted_files import MAX_BYTES, read_file
 
 INCLUDE = "include"
 MAX_INCLUDED = 100
-"""Limit on the files that one includes, also through others; assumed."""
+"""Limit on the included files of a document (assumed)."""
 _KEYWORD = re.compile(r"^[ \t]*\.([A-Z][A-Z0-9_]*)", re.MULTILINE)
 
 
@@ -19,25 +19,26 @@ class Block(NamedTuple):
 
     part: str
     included: str
-    """The name of the included file that it stands in; empty if that is not included."""
+    """The name of the included file that holds the block; empty if `part` holds it."""
     line: int
     keyword: str
     body: str
 
     def place(self, after: int = 0) -> str:
-        """Return where it is, or a line so many lines after it."""
-        return f"line {self.line + after}" + f" of {self.included}" * bool(self.included)
+        """Return, for messages, the place of the line that is `after` lines below the keyword."""
+        line = f"line {self.line + after}"
+        return f"{line} of {self.included}" if self.included else line
 
 
 def blocks_of(parts: Iterable[tuple[str, str]], include: Callable[[str], bytes]) -> Iterator[Block]:
-    """Yield the blocks of files, and of those that they include in their place, each once.
+    """Yield the blocks of files; an included file stands in place of its first `.INCLUDE`.
 
     Args:
         parts: names and contents of the files.
         include: returns the content of a file that `.INCLUDE` names.
 
     Raises:
-        Fault: if there is no keyword in a file, too many are included, or from `include`.
+        Fault: if a file of `parts` has no keyword, or too much is included; from `include`.
     """
     opened: set[str] = set()
     budget = Budget(4 * MAX_BYTES, f"more than {4 * MAX_BYTES:,} bytes included")
@@ -73,7 +74,7 @@ def _blocks(part: str, included: str, content: str) -> Iterator[Block]:
 
 
 def decode_any(content: bytes) -> str:
-    """Return the text of a file in UTF-8 or, as old ones are, Latin-1."""
+    """Return the text of a file in UTF-8 or, like old files, Latin-1."""
     try:
         return decode(content)
     except Fault:
@@ -81,8 +82,7 @@ def decode_any(content: bytes) -> str:
 
 
 def blocks_of_file(file: Path) -> Iterator[Block]:
-    """Yield the blocks of a file and of the files that it includes, which are in the folder
-    `include` of a folder above."""
+    """Yield the blocks of a file and of its included files, from `include` in a folder above."""
     folders = (parent / INCLUDE for parent in file.absolute().parents)
     folder = next(filter(Path.is_dir, folders), None)
     parts = [("", decode_any(read_file(file)))]
@@ -90,10 +90,10 @@ def blocks_of_file(file: Path) -> Iterator[Block]:
 
 
 def read_included(folder: Path, name: str) -> bytes:
-    """Return the content of a file that another one includes.
+    """Return the content of the included file `name`.
 
     Raises:
-        Fault: if it is outside of the folder, or cannot be read.
+        Fault: if the file is outside of the folder, or cannot be read.
     """
     file = (folder / name).resolve()
     if not file.is_relative_to(folder.resolve()):

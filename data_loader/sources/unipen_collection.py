@@ -1,8 +1,8 @@
 """A collection of UNIPEN files as it is published, such as the training set train_r01_v07.
 
 `data/CATEGORY/CONTRIBUTOR/...` has the segments of each category (8: texts, 7: words, 3: characters
-in context, 1a to 1d: digits, capitals, small letters and signs by themselves), `include/` what they
-name by `.INCLUDE`: the ink, and descriptions of writers and devices.
+in context, 1a to 1d: digits, capitals, small letters and signs by themselves). `include/` has the
+included files: the ink, and descriptions of writers and devices.
 """
 
 import re
@@ -48,11 +48,11 @@ MAX_HEAD = 1 << 20
 _EVERY = re.compile(".*", re.DOTALL)
 _HEAD = 1 << 16  # bytes by which an archive is recognised; assumed
 _NO_LABEL = "a segment without a label"
-_SHARED = 64  # files kept that many others include; assumed
+_CACHED_FILES = 64  # included files kept in memory; assumed
 _AFTER_OPENING = re.compile(r"((?:^| )[(\[]) ")
 _BEFORE_CLOSING = re.compile(r" ([.,;:!?)\]](?: |$))")
 _FAMILIES = ("ap", "at", "bb", "ce", "hp", "im")
-"""Beginnings of contributors' codes; contributors who share one name the same persons alike."""
+"""Beginnings of contributors' codes; the same beginning and name of a writer mean one person."""
 
 
 def sniff(head: bytes) -> bool:
@@ -61,18 +61,18 @@ def sniff(head: bytes) -> bool:
 
 
 def parse(path: Path) -> Parsed:
-    """Return all that is in a collection."""
+    """Return the samples of a collection."""
     return parse_collection(path, None)
 
 
 class Collection(NamedTuple):
-    """The files of a collection: a folder with `data` and `include`, or an archive of one."""
+    """The files of a collection: a folder with `data` and `include`, or its archive."""
 
     names: list[str]
     read: Callable[[str], bytes]
     """Returns the content of a file, or raises a Fault."""
     include: Callable[[str], bytes]
-    """Returns the content of a file that another one includes, or raises a Fault."""
+    """Returns the content of an included file, or raises a Fault."""
 
     def documents(self) -> list[tuple[str, dict[str, str]]]:
         """Return the documents by path, such as `abm/ca0.dat`, with their files by category.
@@ -88,7 +88,7 @@ class Collection(NamedTuple):
 
 
 def is_collection(path: Path) -> bool:
-    """Return whether a collection, or an archive, is at a path that can be read."""
+    """Return whether a path is a collection, or an archive, that can be read."""
     with suppress(OSError):
         if path.is_file():
             with open(path, "rb") as stream:
@@ -98,34 +98,35 @@ def is_collection(path: Path) -> bool:
 
 
 def open_collection(path: Path, budget: Budget) -> Collection:
-    """Return the collection in a folder, or in an archive (.tar, .tar.gz, .tgz, .tar.xz), which is
-    not extracted; the budget is of its memory.
+    """Return the collection in a folder, or in an archive (.tar, .tar.gz, .tgz, .tar.xz).
+
+    The archive is not extracted, but read into memory within `budget`.
 
     Raises:
-        DataError: if the archive is broken, too large, or something else.
+        DataError: if the archive is broken or too large, or holds no collection.
     """
     if path.is_dir():
-        below = files_below(path / DATA, _EVERY)
+        files = files_below(path / DATA, _EVERY)
         return Collection(
-            [file.relative_to(path).as_posix() for file in below],
+            [file.relative_to(path).as_posix() for file in files],
             lambda name: read_file(path / name),
-            lru_cache(_SHARED)(lambda name: read_included(path / INCLUDE, name)),
+            lru_cache(_CACHED_FILES)(lambda name: read_included(path / INCLUDE, name)),
         )
     packed = members(path, _EVERY, "reading UNIPEN", budget)
-    files = {name: content for member, content in packed if (name := _in_collection(member))}
-    if not any(name.startswith(f"{DATA}/") for name in files):
+    readers = {name: reader for member, reader in packed if (name := _in_collection(member))}
+    if not any(name.startswith(f"{DATA}/") for name in readers):
         raise DataError(f"{path}: no folder {DATA}/ of a UNIPEN collection in it")
 
     def read(name: str) -> bytes:
-        if name not in files:
+        if name not in readers:
             raise Fault("a file that is not in the archive", name)
-        return files[name]()
+        return readers[name]()
 
-    return Collection([*files], read, lambda name: read(f"{INCLUDE}/{PurePosixPath(name)}"))
+    return Collection([*readers], read, lambda name: read(f"{INCLUDE}/{PurePosixPath(name)}"))
 
 
 def _in_collection(path: str) -> str:
-    """Return a path from `data` or `include` on; an empty string for another one."""
+    """Return a path from `data` or `include` on; an empty string if it has neither."""
     parts = PurePosixPath(path).parts
     start = next((n for n, part in enumerate(parts) if part in (DATA, INCLUDE)), len(parts))
     return "/".join(parts[start:])
@@ -141,11 +142,11 @@ def parse_collection(
 ) -> Parsed:
     """Return the samples of a collection, named like "8/abm/ca0.dat:00003".
 
-    Ink that stands in several categories is a sample of the first of them alone.
+    Ink of several categories is a sample of the first of these categories only.
 
     Args:
         path: see `open_collection`.
-        categories: None for all: texts, then words, then characters.
+        categories: to use, in this order; None takes all: texts, then words, then characters.
         points_per_second: see `Document`.
     """
     parsed = Parsed(budget=memory(path))
@@ -158,17 +159,17 @@ def parse_collection(
         with parsed.attempt(document):
             parts = ((name, decode_any(collection.read(name))) for name in names)
             blocks = blocks_of(parts, collection.include)
-            read = read_document(blocks, points_per_second)
-            parsed.extend(_longest(read, names, document))
+            content = read_document(blocks, points_per_second)
+            parsed.extend(_longest(content, names, document))
     return parsed
 
 
 def _longest(document: Document, names: Sequence[str], path: str) -> Parsed:
-    """Return the segments of a document, each piece of ink once: in the first file that has it."""
+    """Return the segments of a document; ink of several files comes from the first file."""
     contributor = path.partition("/")[0]
     family = contributor[:2] if contributor[:2] in _FAMILIES else contributor
     has_words = any(f"/{WORDS}/" in name for name in names)
-    before: set[int] = set()  # components of segments of the files before
+    earlier: set[int] = set()  # components that earlier files use
     parsed = Parsed()
     for file in names:
         segments = [segment for segment in document.segments if segment.part == file]
@@ -177,21 +178,21 @@ def _longest(document: Document, names: Sequence[str], path: str) -> Parsed:
         for number, segment in enumerate(segments):
             with parsed.attempt(name := f"{file.removeprefix('data/')}:{number:05}"):
                 sample = read(number)
-                if segment.numbers <= before:
+                if segment.numbers <= earlier:
                     raise Fault("ink that a longer sample has")
                 writer = f"{family}:{sample.writer or path}"
                 sample = replace(sample, name=name, writer=writer, group=contributor)
                 rows = _rows(sample, has_words) if segment.level == "TEXT" else [sample]
                 parsed.samples.extend(replace(row, text=untokenised(row.text)) for row in rows)
                 used |= segment.numbers
-        before |= used
+        earlier |= used
     return parsed
 
 
 def untokenised(text: str) -> str:
-    """Return a label without the blanks that stand in some for the ends of tokens.
+    """Return a label without the blanks that only mark the ends of tokens.
 
-    "What a trick !" and "( 4 5 6 ) 7 8 9" were written without these.
+    Such blanks are in "What a trick !" and "( 4 5 6 ) 7 8 9", but were not written.
     """
     tokens = text.split()
     if all(len(token) == 1 for token in tokens) and any(map(str.isdigit, tokens)):
@@ -200,7 +201,7 @@ def untokenised(text: str) -> str:
 
 
 def _rows(sample: Sample, has_words: bool) -> list[Sample]:
-    """Return a text or, if each of its words is a row of a list, the rows."""
+    """Return a text's sample or, if each word is a row of a list, the samples of the rows."""
     words, starts = sample.text.split(), row_starts(sample.ink)
     if len(starts) == 1 or (len(words) == 1 and len(starts) == 2):  # a word may be underlined
         return [sample]
@@ -220,26 +221,26 @@ def _rows(sample: Sample, has_words: bool) -> list[Sample]:
 class UnipenDataset(DividedDataset):
     """Labelled segments of UNIPEN files.
 
-    Of a collection as it is published (`data` and `include`) everything is read, and each piece of
-    ink once: in the longest text that it stands in. Its writers are told apart by their names
+    A collection as published (`data` and `include`) is read whole, but each piece of ink only once:
+    in the longest text that contains it. Writers of a collection are told apart by their names
     within a family of contributors. Two lists for `leave_out` come with the project:
-    "unipen_misfits", whose labels are not what is written, and "unipen_hard", what a writer should
-    not learn, as it is hard to read.
+    "unipen_misfits" names samples whose labels are not what is written, "unipen_hard" samples that
+    are too hard to read for a writer to learn them.
 
     Args:
-        root: a file, a folder with files (also in folders below), the folder of a collection, an
-            archive of one, or its folder; files that are not UNIPEN are left out, and named.
+        root: a file, a folder with files (also in folders below), a collection, its archive, or the
+            folder of its archive. Files that are not UNIPEN are left out, and named.
         level: the level of the segments that become samples, such as "DIGIT", "WORD" or "LINE";
-            None takes the lines of a file, or else the level that has the fewest segments.
+            None takes the lines of a file, or else the level with the fewest segments.
         writer_comment: which word of the comment after a segment names its writer, counted from
             0 (1 in the UCI pen digits); None takes `.WRITER_ID`.
         points_per_second: rate to which strokes are resampled along straight lines, so that speed
-            means the same for all devices; ink of which the files do not say the rate, or a lower
-            one than 40, is left out. None keeps the points as they are.
-        categories: categories of a collection to use, such as ["8", "7"], in the order in which
-            ink is looked for; None uses all.
+            means the same for all devices; ink is left out if the files state no rate from 40 to
+            1000. None keeps the points as they are.
+        categories: categories of a collection to use, such as ["8", "7"]; ink of several is taken
+            from the first. None uses all.
         contributors: contributors of a collection to use, such as ["app", "ced"]; None uses all.
-        held_out: contributors whose samples are all in `test`; None for none.
+        held_out: contributors whose samples are all in `test`; None holds out no contributor.
 
     Raises:
         ConfigFault: from `load`, if there is no such contributor.

@@ -1,4 +1,4 @@
-"""Untrusted files, folders and archives, read within limits; archives without extracting them."""
+"""Reads untrusted files, folders and archives within limits; archives are not extracted."""
 
 import gzip
 import lzma
@@ -22,14 +22,14 @@ Value = TypeVar("Value")
 
 MEBIBYTE = 1 << 20
 MAX_BYTES = 16 * MEBIBYTE
-"""Limit on the bytes of a file or a member of an archive (assumed; one of train_r01_v07 has 4)."""
+"""Limit on a file or a member of an archive, in bytes (assumed; a train_r01_v07 file has 4 MiB)."""
 
 
 def read_file(file: Path, most: int = MAX_BYTES) -> bytes:
     """Return the content of a file.
 
     Raises:
-        Fault: if it cannot be read, or has more than `most` bytes.
+        Fault: if the file cannot be read, or has more than `most` bytes.
     """
     try:
         with open_file(file) as stream:
@@ -45,9 +45,9 @@ def _too_large(size: int, most: int) -> Fault:
 
 
 def files_below(root: Path, wanted: re.Pattern[str]) -> list[Path]:
-    """Return the files of a folder and the folders in it whose names fit `wanted`, sorted.
+    """Return the files in a folder, and in the folders in it, whose names match `wanted`, sorted.
 
-    Hidden ones, and folders called `cache`, are passed over; links to folders are not followed.
+    Hidden files and folders, and folders called `cache`, are skipped, and so are links to folders.
 
     Raises:
         OSError: if one of the folders cannot be read.
@@ -74,18 +74,18 @@ def parse_contents(
     """Parse the contents of files; return the values, and the faults of unusable files, by name.
 
     Args:
-        parse: makes a value of a file's name, without its folder, and content.
-        files: the files, or the one archive that holds them, which has another name.
-        wanted: matches the names.
-        description: of the progress bar.
-        budget: of the memory of an archive with what is parsed of it.
+        parse: returns the value of a file from its name, without folder, and its content.
+        files: the files, or a single archive of them, whose name `wanted` does not match.
+        wanted: matches the names of the files.
+        description: text of the progress bar.
+        budget: memory for the archive and the values.
 
     Raises:
-        DataError: if the archive is broken or too large, or two files have one name.
+        DataError: if the archive is broken or too large, or two files have the same name.
     """
     if len(files) == 1 and not wanted.fullmatch(files[0].name):
-        inside = members(files[0], wanted, description, budget)
-        readers = ((PurePosixPath(path).name, read) for path, read in inside)
+        packed = members(files[0], wanted, description, budget)
+        readers = ((PurePosixPath(path).name, read) for path, read in packed)
     else:
         bar = distributed.bar(files, description, unit=" files", delay=1)
         readers = ((file.name, partial(read_file, file)) for file in bar)
@@ -104,8 +104,7 @@ def parse_contents(
 
 
 class _Header(tarfile.TarInfo):
-    """A header of an archive that refuses what could fill the memory: very long names and the like,
-    and maps of sparse files."""
+    """A header of an archive; it refuses long names and sparse files, as these fill the memory."""
 
     @classmethod
     def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "_Header":
@@ -125,13 +124,12 @@ _PACKERS = {
     # `xz -9` takes 64 MiB.
     b"\xfd7zXZ\x00": (lzma.open, partial(lzma.LZMADecompressor, memlimit=128 * MEBIBYTE)),
 }
-"""How a file is unpacked as a whole, and its first bytes, by the bytes with which it begins."""
+"""By the first bytes of a packed file: what opens the file, and what unpacks its beginning."""
 _BROKEN = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 
 
 def unpacked(head: bytes, most: int) -> bytes:
-    """Return the first bytes, at most `most`, of the unpacked content of a file that begins with
-    `head`, whether the file is packed or not."""
+    """Return at most `most` first bytes of the file that begins with `head`, unpacked if packed."""
     for mark, (_, unpacker) in _PACKERS.items():
         if head.startswith(mark):
             with suppress(*_BROKEN):
@@ -169,11 +167,11 @@ def members(
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
                 end = 0
                 for member in tar:
-                    tar.members = []  # else it keeps them all
+                    tar.members = []  # else tarfile keeps all members
                     start, end = end, member.offset_data + member.size
                     name = PurePosixPath(member.name).name
                     is_wanted = not member.isdir() and wanted.fullmatch(name)
-                    # Before tarfile reads on. What is not wanted takes time, and no memory.
+                    # Before tarfile reads on. Members not wanted take time, but no memory.
                     budget.spend(200 + (end - start) / (1 if is_wanted else 4))
                     bar.update(raw.tell() - bar.n)
                     if not is_wanted:
@@ -183,7 +181,7 @@ def members(
                     yield member.name, partial(_checked, member, content)
             while rest := stream.read(MEBIBYTE):  # to the end, where the checksum stands
                 budget.spend(len(rest))
-    except (*_BROKEN, RecursionError) as error:  # of headers that belong to other headers
+    except (*_BROKEN, RecursionError) as error:  # recursion: headers of headers
         raise DataError(f"{archive}: a broken archive ({error}); download it again") from None
 
 

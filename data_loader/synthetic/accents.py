@@ -1,9 +1,9 @@
-"""Letters and signs beyond ASCII in a recorded hand: its own letters, and marks drawn to them.
+"""Letters and signs beyond ASCII in a recorded hand: the hand's letters with drawn marks.
 
-Nobody recorded them, so the marks and the few characters that have no base are drawn: polylines,
-varied, bent into curves and sampled like strokes of the hand. A hand draws a mark in the same one
-of several ways each time, and about as large. All constants were assumed and checked by
-eye, in sheets of every letter in several hands, unless they say how they were measured.
+Nobody recorded the marks, nor the few characters without a base letter, so they are drawn:
+polylines, varied, bent into curves and sampled like strokes of the hand. A mark has several
+variants; a hand always draws the same variant, in about the same size. All constants are assumed,
+and checked by eye in sheets of every letter in several hands, unless they say "measured".
 
 Lengths are in x-heights, y from the baseline downwards. Drawing is upright; the slant comes last.
 """
@@ -22,37 +22,37 @@ from data_loader.synthetic.paths import from_left, from_strokes, leaning, moved,
 from utils.ink import at_equal_steps, bezier, path_along
 
 Shape = Sequence[Sequence[tuple[float, float]]]
-"""Strokes in the order of writing, each by points of a smooth curve; one point is a dot."""
+"""Strokes in the order of writing, each as points of a smooth curve; a single point is a dot."""
 
 TABLES = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 
 
 def combining(name: str) -> str:
-    """Return the combining mark of a name, such as "ogonek"."""
+    """Return the combining mark with a name, such as "ogonek"."""
     return unicodedata.lookup(f"combining {name}")
 
 
 MARKS: Mapping[str, Sequence[Shape]] = {
     combining(name): variants for name, variants in TABLES["marks"].items()
 }
-"""Ways of drawing the marks, drawn from what they stand on (or, below, hang from) at the origin.
-The polylines of marks and of `SHAPES` are this project's own, of an upright hand."""
+"""Variants of each mark. At the origin, the mark stands on the letter or, below it, hangs from the
+letter. The polylines of marks and of `SHAPES` are this project's own, of an upright hand."""
 SHAPES: Mapping[str, Sequence[Shape]] = TABLES["shapes"]
-"""Ways of drawing letters and signs that have no base, for tall letters of two x-heights."""
+"""Variants of letters and signs without a base letter, for tall letters of two x-heights."""
 INSTEAD: Mapping[str, str] = {
     letter: combining(name) for name, letters in TABLES["instead"].items() for letter in letters
 }
-"""Marks of letters that people write with another mark than Unicode decomposes them into."""
+"""The mark that people write on a letter, where Unicode decomposes it into a different mark."""
 ALIKE: Mapping[str, str] = TABLES["alike"]
-"""Signs of ASCII that half of the hands write instead of another sign."""
+"""For a sign, the sign of ASCII that half of the hands write instead."""
 BARRED: Mapping[str, str] = TABLES["barred"]
-"""Letters that have a stroke through another."""
+"""For a letter with a bar, the letter of ASCII through which the bar goes."""
 BANDS: Mapping[str, tuple[float, float]] = TABLES["bands"]
 """Bounds on the height of a letter's bar, as fractions of the letter's height."""
 PAIRS: Mapping[str, str] = TABLES["pairs"]
-"""Letters that are made of two; Æ is an E with a leg and a bar in front of it."""
+"""For a ligature, its two letters of ASCII; Æ is made of E, a leg and a bar."""
 FROM_SIGN: Mapping[str, str] = TABLES["from sign"]
-"""Signs that are made of others, moved or turned."""
+"""For a sign, the sign of ASCII of which it is made, moved or turned."""
 BESIDE = combining("comma above right")
 OGONEK = combining("ogonek")
 COMMA_BELOW = combining("comma below")
@@ -60,43 +60,43 @@ HANGING = {combining("cedilla"), COMMA_BELOW, OGONEK}
 """Marks below a letter."""
 
 Base = Callable[[str], Piece | None]
-"""Gives an ASCII character in the hand; None if there is none."""
+"""Gives an ASCII character in the hand; None if the hand has no such character."""
 
 MADE = frozenset(LETTERS + SIGNS)
-"""The characters that can be made."""
+"""The characters that `AccentPen` makes."""
 
 SIZE = 0.1
-"""Standard deviation of the logarithm of a shape's sizes, once for a hand, once for each time."""
+"""Standard deviation of the logarithm of a shape's size, between hands, and again within a hand."""
 TURN = 0.07
-"""Standard deviation of a shape's angle in radians, in the same way."""
+"""Standard deviation of a shape's angle in radians, between hands, and again within a hand."""
 STRAY = 0.05
-"""Standard deviation of a mark's place."""
+"""Standard deviation of a mark's place, in x-heights."""
 DOTS = (0.0, 0.12)
-"""Extents of the short stroke that makes a dot (measured: half of the dots of `i` in IAM-OnDB's
-training lines, 0.04 to 0.11 wide and 0.04 to 0.14 high)."""
+"""Bounds on the extents of the short stroke that makes a dot (measured: half of the dots of `i` in
+IAM-OnDB's training lines are 0.04 to 0.11 wide and 0.04 to 0.14 high)."""
 EXTRA = 2.0
-"""Points of a short stroke beyond its length over the hand's speed, since the pen starts and ends
-slowly (measured in IAM-OnDB: 4 steps where the length is 1 to 4 steps, 8 where it is 6)."""
+"""Points added to a short stroke's length over the hand's speed, as the pen starts and ends slowly
+(measured in IAM-OnDB: 4 steps for a length of 1 to 4 steps, 8 for 6)."""
 LOW_TOP = 1.45
 """Height above which ink belongs to a tall letter, in x-heights."""
 
 
 class Unfit(Exception):
-    """Raised if a character cannot be made of a piece."""
+    """Raised if a character cannot be made from a piece."""
 
 
 class AccentPen:
     """Makes upright characters in a hand, see `paths`.
 
-    Its methods raise `Unfit` if a piece that they need is not there, or cannot be used.
+    Its methods raise `Unfit` if a piece that they need is missing or unusable.
 
     Args:
-        hand: whose size, slant and speed they take.
+        hand: the hand whose size, slant and speed the characters get.
         base: see `Base`.
-        generator: of what varies from one time to the next.
+        generator: generator for the variation from one time to the next.
 
     Attributes:
-        habit: of what is the same whenever the hand writes.
+        habit: generator for choices that are the same whenever the hand writes.
         wide: factor on the width of shapes.
     """
 
@@ -107,14 +107,14 @@ class AccentPen:
         self.habit = np.random.default_rng(seed)
 
     def vary(self, deviation: float) -> float:
-        """Return a deviation that is half the hand's own."""
+        """Return a random deviation: a part that is the hand's habit, plus a new part."""
         habitual = self.habit.standard_normal()
         return deviation * (habitual + self.generator.standard_normal())
 
     def between(self, low: float, high: float) -> float:
-        """Return a value between two, which is nearly the same each time the hand writes."""
-        share = 0.7 * self.habit.random() + 0.3 * self.generator.random()
-        return low + (high - low) * share
+        """Return a value between `low` and `high`, nearly the same each time the hand writes."""
+        fraction = 0.7 * self.habit.random() + 0.3 * self.generator.random()
+        return low + (high - low) * fraction
 
     def draw(self, variants: Sequence[Shape], wide: float = 1.0) -> np.ndarray:
         """Return the variant of a shape that the hand uses, around its origin."""
@@ -140,13 +140,13 @@ class AccentPen:
             points = points + np.outer((-0.5, 0.5), extent)
         curve = _curve(points)
         turns = np.abs(np.diff(np.unwrap(np.arctan2(*np.diff(curve, axis=0).T))))
-        # To turn by a radian takes the time of 0.06 x-heights of path.
+        # A turn by a radian takes as long as 0.06 x-heights of path.
         clock = path_along(curve) + 0.06 * np.pad(turns, 1).cumsum()
         extra = EXTRA * self.generator.uniform(0.3, 1.0)
         count = max(2, round(clock[-1] / self.hand.speed + extra))
-        # Where the pen is at equal times, slower at both ends as well.
-        share = clock / clock[-1]
-        clock = share + 0.6 * np.sin(2 * np.pi * share) / (2 * np.pi)
+        # The clock runs slower in the middle, so that the pen is slower at both ends.
+        fraction = clock / clock[-1]
+        clock = fraction + 0.6 * np.sin(2 * np.pi * fraction) / (2 * np.pi)
         samples = at_equal_steps(curve, clock, count)
         return samples + 0.006 * self.generator.standard_normal(samples.shape)
 
@@ -162,14 +162,14 @@ class AccentPen:
         return piece._replace(path=leaning(piece.path, -self.hand.slant))
 
     def letter(self, character: str, dotted: bool = True) -> Piece:
-        """Return a letter of ASCII, upright and as high as it must be."""
+        """Return a letter of ASCII, upright; raise `Unfit` if its height is implausible."""
         piece = self.piece(character)
         if not dotted:
             piece = piece._replace(path=undotted(piece.path))
         y = piece.path[:, 1]
         highest = LOW_TOP if character in SMALL | set("gy") else 1.5 * self.hand.tall
         if not (0.6 <= -y.min() <= highest and -0.2 < y.max() < 2.0):
-            raise Unfit  # it lacks a stroke, or has another's
+            raise Unfit  # The letter lacks a stroke, or has a neighbour's.
         return piece
 
     def above(self, letter: np.ndarray, mark: str) -> np.ndarray:
@@ -181,7 +181,7 @@ class AccentPen:
         drawn = self.draw(MARKS[mark], narrow * self.wide)
         middle = _middle(upper) + self.vary(STRAY)
         reach = np.ptp(drawn[:, 0]) / 2 + 0.1
-        # What is under the mark, but not as low as between the arms of U.
+        # The top of the ink under the mark; between the arms of U, nearly the top of the arms.
         under = min(y[np.abs(x - middle) < reach].min(initial=0.0), 0.93 * top)
         clear = self.between(0.14, 0.4) * (0.6 if -top > LOW_TOP else 1.0)
         return moved(drawn, middle, under - clear)
@@ -193,7 +193,7 @@ class AccentPen:
         low = y > 0.4 * y.min()
         middle = _middle(x[low])
         if mark == OGONEK:
-            # At the right foot.
+            # An ogonek hangs from the right foot.
             right = np.flatnonzero(x >= middle - 0.15)
             feet = right[y[right] > y[right].max() - 0.15]
             at = feet[(x + y)[feet].argmax()]
@@ -204,7 +204,7 @@ class AccentPen:
             clear = self.between(0.08, 0.2) if mark == COMMA_BELOW else 0.0
             drawn = moved(drawn, middle + self.vary(STRAY / 2), bottom + clear)
         if drawn[:, 1].max() < y.max() + 0.12:
-            raise Unfit  # ink of the letter hides it
+            raise Unfit  # The letter's ink hides the mark.
         return drawn
 
     def beside(self, letter: np.ndarray, mark: str) -> np.ndarray:
@@ -228,11 +228,11 @@ class AccentPen:
                 return self.line(low, high)
             return self.line(high, low)
         low, high = BANDS[character]
-        # Of small letters only what is above the bowl.
+        # The bar of a small letter must be above the bowl.
         low_edge = min(low * top, -1.1) if character in "đħ" else low * top
         band = x[(y < low_edge) & (y > high * top)]
         if not len(band):
-            raise Unfit  # nothing to draw it through
+            raise Unfit  # No ink is where the bar would be.
         left, right = np.quantile(band, (0.05, 0.95))
         at = top * (low + high) / 2
         stem = left if character in "ĐÐ" else (left + right) / 2
@@ -263,7 +263,6 @@ class AccentPen:
     def ligature(self, character: str) -> Piece:
         """Return two letters in one."""
         first, last = map(self.letter, PAIRS[character])
-        # Upright, since the slant is the same for both.
         shift = overlap(first.path, last.path) - self.between(0.05, 0.15)
         path = np.concatenate([first.path, moved(last.path, shift)])
         return first._replace(path=path)
@@ -273,7 +272,7 @@ class AccentPen:
         path = self.letter("E").path
         x, y, _ = path.T
         top = float(y.min())
-        upper, half = (x[y < share * top].min() for share in (0.7, 0.4))
+        upper, half = (x[y < fraction * top].min() for fraction in (0.7, 0.4))
         run = self.between(0.45, 0.65) * -top
         leg = self.line((upper + 0.05, top), (upper - run, 0.0))
         low = 0.4 * top
@@ -281,7 +280,7 @@ class AccentPen:
         return Piece("Æ", np.concatenate([leg, path, bar]))
 
     def from_sign(self, character: str) -> Piece:
-        """Return a sign that is made of a sign of ASCII."""
+        """Return a sign made from a sign of ASCII."""
         count = 3 if character == "…" else 1
         pieces = [self.piece(FROM_SIGN[character]) for _ in range(count)]
         parts: list[np.ndarray] = []
@@ -291,7 +290,7 @@ class AccentPen:
                 level = (-0.5 if character == "·" else 0.0) + self.vary(STRAY / 2)
                 path = moved(path, 0.0, level - middle)
             elif character in "¿¡":
-                # Backwards and upside down: the dot first, about as high as a small letter.
+                # Reversed and upside down, the sign begins with its dot, about at the x-height.
                 path = from_strokes([-stroke[::-1] for stroke in to_strokes(path)[::-1]])
                 path = moved(path, 0.0, -self.between(0.9, 1.3) - path[:, 1].min())
             if parts:
@@ -320,7 +319,7 @@ class AccentPen:
 
 
 def _curve(points: np.ndarray) -> np.ndarray:
-    """Return many points of the smooth curve through some."""
+    """Return dense points of the smooth curve through some points."""
     t = np.linspace(0, 1, 12)[:, None, None]
     a, b, c, d = bezier(points).transpose(1, 0, 2)
     along = (1 - t) ** 3 * a + 3 * t * (1 - t) ** 2 * b + 3 * t**2 * (1 - t) * c + t**3 * d
@@ -328,18 +327,18 @@ def _curve(points: np.ndarray) -> np.ndarray:
 
 
 def _middle(x: np.ndarray) -> float:
-    """Return the middle of points but for a few at both ends, such as of strokes that join."""
+    """Return the middle of x, ignoring the outer 8 % at both ends, such as joining strokes."""
     return float(np.quantile(x, (0.08, 0.92)).mean())
 
 
 def undotted(path: np.ndarray) -> np.ndarray:
-    """Return `i` or `j` without its dot; raise `Unfit` if that cannot be told apart."""
+    """Return `i` or `j` without its dot; raise `Unfit` if no stroke is clearly the dot."""
     dots, rest = [], []
     for stroke in to_strokes(path):
-        # Measured: 95 % of the dots are above 1.1, and within 0.33.
-        high = stroke[:, 1].max() < -0.95
-        dot = high and np.ptp(stroke, axis=0).max() < 0.6
-        (dots if dot else rest).append(stroke)
+        # Measured: 95 % of the dots are above 1.1 x-heights, and no larger than 0.33.
+        is_high = stroke[:, 1].max() < -0.95
+        is_dot = is_high and np.ptp(stroke, axis=0).max() < 0.6
+        (dots if is_dot else rest).append(stroke)
     if len(dots) != 1 or not rest or np.concatenate(rest)[:, 1].min() < -LOW_TOP:
         raise Unfit
     return from_strokes(rest)
@@ -351,13 +350,14 @@ def accented(
     """Return a character of `MADE` in a hand.
 
     Args:
-        character: such as `é`.
+        character: a character such as `é`.
         base: see `Base`.
-        hand: that it is to be in.
-        generator: of what varies.
+        hand: the hand of the character.
+        generator: generator for the variation.
 
     Returns:
-        None if it is no such character, or a piece of `base` is unusable: another try may succeed.
+        the character; None if it is not in `MADE`, or if a piece of `base` is unusable, in which
+        case another try may succeed.
     """
     if character not in MADE:
         return None

@@ -1,4 +1,4 @@
-"""A table of which points of recorded lines belong to which characters.
+"""A table that assigns the points of recorded lines to characters.
 
 The table holds no ink and no text, only names of lines and numbers.
 """
@@ -16,19 +16,19 @@ from utils.files import atomic_write, open_file
 SHIPPED = Path(__file__).parent / "alignments"
 """Folder of the tables that come with the project."""
 BROKEN = (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-"""Exceptions of numpy for a file that is broken, or in another format."""
+"""Exceptions of numpy for a file that is broken, or is no such table."""
 
 
 @dataclass(frozen=True)
 class AlignedLine:
-    """The characters of a line.
+    """The alignment of a line.
 
     Attributes:
-        counts: points of each character of its text, in order, `(characters,)`.
-        read: whether a recogniser read each of them where it stands, `(characters,)` bool.
-        fits: whether it read each, cut out, behind a word of the same hand, `(characters,)` bool;
-            False for those that cannot be cut out or were not tried.
-        errors: of the recogniser in the whole line.
+        counts: number of points of each character of the text, in order, `(characters,)`.
+        read: whether a recogniser read each character in the line, `(characters,)` bool.
+        fits: whether a recogniser read each character cut out and set behind a word of the same
+            hand, `(characters,)` bool; False if it cannot be cut out, or was not tried.
+        errors: number of the recogniser's errors in the whole line.
     """
 
     counts: np.ndarray
@@ -41,14 +41,14 @@ class Alignment(dict[str, AlignedLine]):
     """Aligned lines by name."""
 
     def of(self, name: str, points: int, text: str) -> AlignedLine | None:
-        """Return the alignment of a line, None if there is none for this ink and text."""
+        """Return the alignment of a line; None if the table has none for this ink and text."""
         line = self.get(name)
         if line is None or len(line.counts) != len(text) or line.counts.sum() != points:
             return None
         return line
 
     def save(self, path: Path) -> None:
-        """Write the table, of at least one line, to a file."""
+        """Write the table, which has at least one line, to a file."""
         lines = list(self.values())
         arrays = {
             "names": np.frombuffer("\n".join(self).encode(), dtype=np.uint8),
@@ -62,10 +62,10 @@ class Alignment(dict[str, AlignedLine]):
 
     @classmethod
     def load(cls, name: str | Path) -> "Alignment":
-        """Read a table that `save` has written: a file, or one of the project's by its name.
+        """Read a table that `save` has written, by its file or by the name of a shipped table.
 
         Raises:
-            DataError: if the file cannot be read, or is something else.
+            DataError: if the file cannot be read, or is no such table.
         """
         shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.npz"))}
         path = shipped.get(str(name), name)

@@ -1,4 +1,4 @@
-"""Recorded handwriting, cut into characters and kept by hand.
+"""The recorded handwriting of each person's hand, cut into characters.
 
 Lengths are in x-heights, x from the left edge of a line, y from its baseline, downwards.
 """
@@ -20,18 +20,18 @@ from utils.hand_measures import strokes_per_character
 from utils.ink import weighted_median
 
 HOOKED = frozenset("JQY")
-"""The other capitals, which may reach below the baseline."""
+"""Capitals that may reach below the baseline: all that are not in `CAPITALS`."""
 TALL = CAPITALS | frozenset("bdhkl")
-"""Letters that begin at the height of capitals."""
+"""Letters as high as capitals."""
 STANDS = 0.12
 """Largest distance of capitals, digits and full stops from the baseline, in x-heights (assumed).
-Where few small letters tell the baseline, as in numbers, a third of the digits of IAM-OnDB are
-further from the baseline than 0.4 (measured)."""
+In lines with few small letters, such as numbers, a third of the digits of IAM-OnDB are further than
+0.4 from the measured baseline (measured)."""
 SMALL_STANDS = 0.2
 """Largest distance of small letters from the baseline, in x-heights (assumed)."""
 HIGH = (0.9, 1.15)
-"""Bounds on the height of capitals and digits, over the hand's `tall` (assumed); some capitals
-differ from small letters in height alone."""
+"""Bounds on the height of capitals and digits, over the hand's `tall` (assumed). Some capitals
+differ from their small letters in height alone."""
 SMALL_HIGH = (0.75, 1.3)
 """Bounds on the height of small letters, in x-heights (assumed)."""
 HANGS = (-0.3, 0.15)
@@ -39,13 +39,13 @@ HANGS = (-0.3, 0.15)
 CLOSE = frozenset(".,;:!?'\"-)")
 """Characters that stand close behind a word."""
 TRIED = 5
-"""Times that a character of a hand is tried."""
+"""Largest number of trials of a character in a hand."""
 LONGEST = 12
-"""Characters of the longest piece."""
+"""Largest number of characters of a piece."""
 
 
 class Place(NamedTuple):
-    """Where a `Piece` can be cut out: from which character of a line to which."""
+    """A place where a `Piece` can be cut out: the first and last character in a line."""
 
     line: CutLine
     first: int
@@ -55,11 +55,11 @@ class Place(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """A character behind a word.
+    """A character set behind a word, to find out whether the character can be read.
 
     Attributes:
-        line, character: which of a line's text it is.
-        ink: `(points, 3)`, with the word before it.
+        line, character: the character's line, and its index in the line's text.
+        ink: ink of the word and the character, `(points, 3)`.
         text: the word and the character, without a blank.
     """
 
@@ -77,7 +77,7 @@ class BankHand:
 
     @cached_property
     def height(self) -> float:
-        """The x-height in the lines' units, their median."""
+        """The median x-height of the lines, in their units."""
         return float(np.median([line.height for line in self.lines]))
 
     @cached_property
@@ -87,7 +87,7 @@ class BankHand:
 
     @cached_property
     def slant(self) -> float:
-        """Lean of downstrokes to the right, x over y: the median, weighted by their height."""
+        """Median lean of downstrokes to the right, x over y, weighted by the strokes' height."""
         x, y = self._steps.T
         down = y > np.abs(x)
         return weighted_median(-x[down] / y[down], y[down]) if down.any() else 0.0
@@ -99,7 +99,7 @@ class BankHand:
 
     @cached_property
     def width(self) -> float:
-        """The mean width of a small letter, in x-heights."""
+        """The median width of a small letter, in x-heights."""
         widths = [np.ptp(points[:, 0]) for points in self._lifted(SMALL)]
         return float(np.median(widths)) if len(widths) >= 3 else 0.9
 
@@ -116,20 +116,20 @@ class BankHand:
 
     @cached_property
     def gaps(self) -> np.ndarray:
-        """Distances between neighbouring characters with the pen lifted between them, sorted."""
+        """Distances between neighbouring characters with a lift of the pen between, sorted."""
         gaps = [-overlap(line.points_of(k), line.points_of(k + 1)) for line, k in self._lifts()]
-        return _within(gaps, (-0.3, 1.0), 3, (0.1, 0.15, 0.2))
+        return _gaps_within(gaps, (-0.3, 1.0), 3, (0.1, 0.15, 0.2))
 
     @cached_property
     def mark_gaps(self) -> np.ndarray:
-        """Distances between a mark and the character beside it in its word, from edge to edge,
-        sorted; in IAM-OnDB twice as wide as between letters (measured)."""
+        """Distances from edge to edge between a mark and its neighbour in a word, sorted; in
+        IAM-OnDB they are twice as wide as between letters (measured)."""
         gaps = [
-            _apart(line.points_of(k), line.points_of(k + 1))
+            _gap_between(line.points_of(k), line.points_of(k + 1))
             for line, k in self._lifts()
             if line.read[k : k + 2].all() and not line.text[k : k + 2].isalnum()
         ]
-        return _within(gaps, (0.1, 1.5), 5, (0.3, 0.5, 0.8))
+        return _gaps_within(gaps, (0.1, 1.5), 5, (0.3, 0.5, 0.8))
 
     @cached_property
     def word_gaps(self) -> np.ndarray:
@@ -140,18 +140,18 @@ class BankHand:
                 before = line.path[(line.owner >= 0) & (line.owner < blank.start())]
                 after = line.path[line.owner > blank.start()]
                 if len(before) and len(after):
-                    gaps.append(_apart(before, after))
-        return _within(gaps, (0.3, 4), 3, (0.8, 1.0, 1.2))
+                    gaps.append(_gap_between(before, after))
+        return _gaps_within(gaps, (0.3, 4), 3, (0.8, 1.0, 1.2))
 
     def _lifts(self) -> Iterator[tuple[CutLine, int]]:
-        """Yield the characters of words after which the pen is lifted, and their lines."""
+        """Yield the lines and indices of characters within words that end with a lift."""
         for line in self.lines:
             for k in np.flatnonzero(line.boundaries == LIFT).tolist():
                 if " " not in line.text[k : k + 2]:
                     yield line, k
 
     def _lifted(self, characters: frozenset[str]) -> Iterator[np.ndarray]:
-        """Yield the points of each copy of some characters after which the pen is lifted."""
+        """Yield the points of each read copy of some characters that ends with a lift."""
         for line in self.lines:
             for k in np.flatnonzero(line.read & (line.boundaries == LIFT)).tolist():
                 if line.text[k] in characters:
@@ -159,13 +159,13 @@ class BankHand:
 
     @cached_property
     def style(self) -> np.ndarray:
-        """Numbers by which hands are compared."""
+        """Numbers by which hands are compared, `(5,)`."""
         ratios = np.log([self.width, self.lifts, self.speed, self.tall])
         return np.array([self.slant, *ratios])
 
     @cached_property
     def pieces(self) -> dict[str, list[Place]]:
-        """Where its pieces are, by text."""
+        """The places of the hand's pieces, by text."""
         places = defaultdict(list)
         for line in self.lines:
             for place in _places(line):
@@ -173,19 +173,18 @@ class BankHand:
         return dict(places)
 
     def piece(self, place: Place) -> Piece:
-        """Return the piece at a place, standing where it belongs, see `snap_to_baseline`."""
+        """Return the piece at a place, moved to the baseline; see `snap_to_baseline`."""
         line, first, last, *_ = place
         piece = line.piece(first, last)
         if first == last:
             return snap_to_baseline(piece, self.tall)
         standing = [k for k in range(first, last + 1) if line.text[k] in SMALL_STANDING]
         bottoms = [line.points_of(k)[:, 1].max() for k in standing]
-        shift = _back(float(np.median(bottoms)), SMALL_STANDS) if bottoms else 0.0
+        shift = _shift_to_baseline(float(np.median(bottoms)), SMALL_STANDS) if bottoms else 0.0
         return piece._replace(path=moved(piece.path, 0.0, shift))
 
     def trials(self, generator: np.random.Generator) -> Iterator[Trial]:
-        """Yield single characters after a word of the hand, to find out which can be read; at most
-        `TRIED` of each character."""
+        """Yield single characters behind a word of the hand, at most `TRIED` of each character."""
         words = [
             Place(line, word.start(), word.end() - 1, False, False)
             for line in self.lines
@@ -206,12 +205,12 @@ class BankHand:
                 yield Trial(line, k, to_ink(path), word.text + character)
 
 
-def _apart(before: np.ndarray, after: np.ndarray) -> float:
-    """Return how far to the right of some points others begin."""
+def _gap_between(before: np.ndarray, after: np.ndarray) -> float:
+    """Return the distance from the right edge of `before` to the left edge of `after`."""
     return after[:, 0].min() - before[:, 0].max()
 
 
-def _within(
+def _gaps_within(
     values: list[float], bounds: tuple[float, float], least: int, otherwise: tuple[float, ...]
 ) -> np.ndarray:
     """Return the values within bounds, sorted, or `otherwise` if they are fewer than `least`."""
@@ -220,11 +219,11 @@ def _within(
 
 
 def snap_to_baseline(piece: Piece, tall: float) -> Piece:
-    """Return a character on the baseline if it stands there, a comma hanging from it, and letters
-    and digits about as high as others of the hand.
+    """Return a character with height and place corrected: letters and digits get about the height
+    usual in the hand, standing characters move to the baseline, and commas hang from it.
 
     Args:
-        piece: of one character.
+        piece: a piece of one character.
         tall: height of the hand's capitals, in x-heights.
     """
     character, y = piece.text, piece.path[:, 1]
@@ -237,17 +236,17 @@ def snap_to_baseline(piece: Piece, tall: float) -> Piece:
     elif character in SMALL:
         factor = np.clip(high, *SMALL_HIGH) / high
     if character in CAPITALS or character.isdigit() or character == ".":
-        shift = _back(bottom * factor, STANDS)
+        shift = _shift_to_baseline(bottom * factor, STANDS)
     elif character in SMALL_STANDING:
-        shift = _back(bottom * factor, SMALL_STANDS)
+        shift = _shift_to_baseline(bottom * factor, SMALL_STANDS)
     elif character == ",":
         shift = np.clip(top, *HANGS) - top
     path = piece.path * (factor, factor, 1)
     return piece._replace(path=moved(path, 0.0, shift))
 
 
-def _back(bottom: float, most: float) -> float:
-    """Return the shift with which `bottom` is at most `most` from the baseline."""
+def _shift_to_baseline(bottom: float, most: float) -> float:
+    """Return the shift that brings `bottom` within `most` of the baseline."""
     return float(np.clip(bottom, -most, most)) - bottom
 
 
@@ -262,31 +261,31 @@ def _places(line: CutLine) -> Iterator[Place]:
             opens, closes = edges
             lifts = line.path[(line.owner >= first) & (line.owner <= last), 2]
             if closes and lifts[-1]:
-                # A mark was set after the cut, and would be joined in its place.
+                # The path ends with a mark set later, which would be joined, not the cut end.
                 continue
-            alone = first == last
-            if alone and line.text[first] in "tf" and not lifts[:-1].any():
-                # Without a bar it is read beside its neighbours, and as an l elsewhere.
+            is_single = first == last
+            if is_single and line.text[first] in "tf" and not lifts[:-1].any():
+                # A `t` or `f` without its bar is read as such only beside its neighbours.
                 continue
-            # What was cut off, and single characters, were read by themselves.
-            begins = line.fits[first] or not (opens or alone)
-            if begins and (line.fits[last] or not (closes or alone)):
+            # Characters that are cut off, or are single, must have been read by themselves.
+            begins = line.fits[first] or not (opens or is_single)
+            if begins and (line.fits[last] or not (closes or is_single)):
                 yield Place(line, first, last, opens, closes)
 
 
 def verify_pieces(
     hands: Iterable[BankHand], read: Callable[[Sequence[np.ndarray]], list[str]]
 ) -> tuple[int, int]:
-    """Read characters cut out of each hand, and note in its lines which of them fit.
+    """Read characters cut out of each hand, and set `fits` of their lines where they fit.
 
     A character fits if the text that is read, without blanks, is the text of its trial.
 
     Args:
-        hands: whose characters are tried.
+        hands: hands whose characters are tried.
         read: returns the texts of lines of ink.
 
     Returns:
-        how many were tried, and how many fit.
+        the number of characters tried, and the number that fit.
     """
     generator = np.random.default_rng(0)
     trials = [trial for hand in hands for trial in hand.trials(generator)]
@@ -300,7 +299,7 @@ def verify_pieces(
 
 
 def check_forms(dataset: BaseDataset, samples: Iterable[Sample]) -> None:
-    """Raise a DataError if the dataset does not say which of its lines are in one hand."""
+    """Raise a DataError if the dataset does not say which of its lines share a hand."""
     if not any(sample.hand for sample in samples):
         raise DataError(
             f"the lines of a writer or of a form are one hand, and {type(dataset).__name__} knows "

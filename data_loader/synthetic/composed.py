@@ -1,4 +1,4 @@
-"""A recorded dataset, and new lines in its hands: texts as people write them."""
+"""A recorded dataset with new lines in its hands, of texts that people write."""
 
 import zlib
 from collections.abc import Collection, Iterable, Mapping
@@ -26,53 +26,53 @@ from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
 from utils.licences import RESEARCH
 
 LEAST_LINES = 3
-"""Lines that a hand needs (assumed)."""
+"""Least number of lines of a hand (assumed)."""
 COMPOSED = "composed-"
 """Beginning of the names of new lines."""
 PIECE = "piece-"
 """Beginning of the names of pieces of recorded lines."""
 MAX_TEXTS = 1000
-"""Texts that are tried for a line before it is an error (assumed)."""
+"""Largest number of texts that are tried for a line (assumed)."""
 
 
 @dataclass(kw_only=True, eq=False)
 class ComposedDataset(ExtendedDataset):
-    """A recorded dataset whose training split is joined by new lines in its hands.
+    """A recorded dataset, with new training lines in its hands.
 
     The lines of a writer or, where writers are unknown, of a form (the dataset's `group`) are one
-    hand. They are cut into characters by an alignment, and set together into texts of every kind
-    (see `everyday`, `european`): in one hand, at its x-height, slant, speed and spacing. What it
-    never wrote comes from hands like it, and what nobody wrote from recorded digits and stroke
-    fonts, bent to the hand. Only training lines are cut.
+    hand. Training lines are cut into characters by an alignment, and the characters are set into
+    texts of every kind (see `everyday`, `european`), at the hand's x-height, slant, speed and
+    spacing. A character that the hand never wrote comes from similar hands; a character that nobody
+    wrote comes from recorded digits or stroke fonts, adapted to the hand.
 
     Args:
-        dataset: the recorded one, with texts, and writers or forms.
-        alignment: file that `benchmarks/align.py` made for it, or the name of one that comes with
-            the project, such as "iam_ondb".
-        size: new lines.
-        long: further lines, each of two to four lines of one hand side by side; they are recorded,
-            but the last of every other line is new, as in a text that continues a primer.
-        european: share of the new lines with letters beyond ASCII.
-        strings: share of them that are no words at all, so that every character comes beside every
-            other sort.
-        plain: share of them that are sentences; the others are of the kinds of `everyday`.
-        digits: a dataset of single digits, of whose training split digits are taken as well.
-        forms: bounds on the share of the hands, in an order that follows from their names alone,
-            whose lines are cut: two datasets with [0, 0.7] and [0.7, 1] cut no ink in common.
-        height: if given, recorded lines are brought level and to this x-height, both as the
-            alignment measures them, in all splits; those that cannot be measured, or of which a
-            recogniser misread more than a quarter, are left out.
+        dataset: the recorded dataset, with texts, and writers or forms.
+        alignment: file that `benchmarks/align.py` made for the dataset, or the name of a file that
+            comes with the project, such as "iam_ondb".
+        size: number of new lines.
+        long: number of further lines, each of two to four lines of one hand side by side. The parts
+            are recorded, but every second line ends in a new part, as after a primer.
+        european: fraction of the new lines with letters beyond ASCII.
+        strings: fraction of the new lines that are no words at all, so that every character comes
+            beside every other sort.
+        plain: fraction of the new lines that are sentences; the rest are texts of `everyday`.
+        digits: a dataset of single digits, whose training split supplies digits as well.
+        forms: bounds on the fraction of hands whose lines are cut, in an order that follows from
+            the hands' names alone: datasets with [0, 0.7] and [0.7, 1] have no cut ink in common.
+        height: if given, recorded lines of all splits are brought level and to this x-height, as
+            the alignment measures them. Lines that cannot be measured, or of which a recogniser
+            misread more than a quarter, are left out.
         longest: if given, with `height`, recorded lines with more characters are cut between words.
-        pieces: if given, with `height`, the training has recorded lines also cut between words into
-            pieces of at most so many characters: at the first letters of a line a network knows the
-            hand only by what it is told.
-        lifts: if given, strokes per character below which no lines are composed in a hand: below
-            0.65 its letters join, and composed letters would not.
+        pieces: if given, with `height`, training also has recorded lines cut between words into
+            pieces of at most this many characters: they teach a network the first letters of a
+            line, where it knows the hand only from the hand vector.
+        lifts: if given, no lines are composed in a hand with fewer strokes per character: below
+            0.65 a hand's letters are joined, and composed letters would not be.
         scarce: characters that were written less often than this are drawn as well.
         seed: seed of the choice of texts, hands and pieces.
 
     Raises:
-        ConfigFault: if the shares are more than 1 together, or `forms` are no bounds.
+        ConfigFault: if the fractions add up to more than 1, or `forms` are no bounds.
     """
 
     alignment: str
@@ -98,27 +98,27 @@ class ComposedDataset(ExtendedDataset):
             raise ConfigFault("forms", self.forms, "two bounds, such as [0.0, 0.7]")
 
     def licences(self) -> set[str | None]:
-        # The table of that name was made of the lines of IAM-OnDB.
+        # The table "iam_ondb" was made from the lines of IAM-OnDB.
         return super().licences() | ({RESEARCH} if self.alignment == "iam_ondb" else set())
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Load the dataset, compose the lines, and bring those recorded to the height.
+        """Load the dataset, compose the lines, and bring recorded lines to the height.
 
         Raises:
-            DataError: if the alignment or the digits cannot be read, if the alignment fits no line,
-                if the dataset has no forms, or none that can be cut.
+            DataError: if the alignment or the digits cannot be read, the alignment fits no line,
+                or the dataset has no forms, or no forms that can be cut.
         """
         main, composes = self.dataset.load(splits), "train" in splits
         if self.height is None and not composes:
             return main
-        # Before the lines are measured, as it may lack its data.
+        # The digits are loaded before the slow measuring, as their files may be missing.
         drawer = Drawer(self.digits) if composes else None
         lines = self._measured(main.split("train") if self.height is None else main.used)
         recorded = main if self.height is None else self._levelled(main, lines)
         if drawer is None:
             return recorded
-        bank = self._bank(main.split("train"), lines, drawer)
-        new = self._composed(bank, recorded.quantisation_step)
+        bank = self._bank_of(main.split("train"), lines, drawer)
+        new = self._composed_lines(bank, recorded.quantisation_step)
         characters = sum(sum(counts.values()) for counts in bank.written.values())
         summary = (
             f"{self.size:,} lines composed of {len(bank.names):,} forms, "
@@ -132,7 +132,7 @@ class ComposedDataset(ExtendedDataset):
         return joined(recorded, new, summary)
 
     def _pieces(self, lines: Iterable[tuple[Sample, CutLine]]) -> list[Sample]:
-        """Return pieces of lines that are longer, such as "piece-0/a01-000u-01"."""
+        """Return the pieces of longer lines, with names such as "piece-0/a01-000u-01"."""
         scale, pieces = (self.height, self.height, 1), []
         for sample, line in lines:
             parts = parts_of(sample, line, self.pieces)
@@ -142,7 +142,7 @@ class ComposedDataset(ExtendedDataset):
         return pieces
 
     def _measured(self, samples: list[Sample]) -> dict[Sample, Parts]:
-        """Return the parts of samples that can be measured."""
+        """Return the parts of each sample that can be measured."""
         table = Alignment.load(self.alignment)
         bar = distributed.bar(samples, "measuring", unit=" lines", leave=False, delay=1)
         longest = None if self.height is None else self.longest
@@ -151,7 +151,7 @@ class ComposedDataset(ExtendedDataset):
         }
 
     def _levelled(self, main: Loaded, lines: Mapping[Sample, Parts]) -> Loaded:
-        """Return the measured lines brought to the height; the others are left out."""
+        """Return the measured lines brought to the height; lines without a measure are left out."""
         scale = (self.height, self.height, 1)
         level = {
             sample: [replace(part, ink=to_ink(line.path * scale)) for part, line in parts]
@@ -165,8 +165,8 @@ class ComposedDataset(ExtendedDataset):
             report += f"\nleft out, as their text or hand does not fit: {', '.join(counts)}"
         return Loaded(samples, report)
 
-    def _bank(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
-        """Return the hands of the training lines among those that were measured."""
+    def _bank_of(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
+        """Return the bank of hands of the measured training lines."""
         check_forms(self.dataset, train)
         all_hands = hands(chain.from_iterable(lines.get(sample, ()) for sample in train))
         if not all_hands:
@@ -189,8 +189,8 @@ class ComposedDataset(ExtendedDataset):
             )
         return Bank(chosen, drawer, self.scarce)
 
-    def _composed(self, bank: Bank, grid: float | None) -> list[Sample]:
-        """Return new lines, such as "composed-000017/a01-000u", whose group is their hand."""
+    def _composed_lines(self, bank: Bank, grid: float | None) -> list[Sample]:
+        """Return new lines, named such as "composed-000017/a01-000u", whose group is the hand."""
         numbers, lines = range(self.size + self.long), []
         for number in distributed.bar(numbers, "composing", unit=" lines", leave=False, delay=1):
             generator = np.random.default_rng([self.seed, number])
@@ -205,7 +205,7 @@ class ComposedDataset(ExtendedDataset):
         return lines
 
     def _new(self, bank: Bank, name: str, generator: np.random.Generator) -> tuple[str, np.ndarray]:
-        """Return a new line in a hand: text, and path in x-heights."""
+        """Return a new line in a hand: its text, and its path in x-heights."""
         for _ in range(MAX_TEXTS):
             text = self._text(Draws(generator))
             if (path := bank.write(text, name, generator)) is not None:
@@ -216,21 +216,21 @@ class ComposedDataset(ExtendedDataset):
         )
 
     def _text(self, draws: Draws) -> str:
-        kind = draws.number()
-        for share, make in (
+        number = draws.number()
+        for fraction, make in (
             (self.european, european),
             (self.strings, characters),
             (self.plain, lambda draws: corpus.line(draws, 0, 10, 45, 0.0)),
         ):
-            if kind < share:
+            if number < fraction:
                 return nfc(make(draws))
-            kind -= share
+            number -= fraction
         return everyday(draws)
 
     def _side_by_side(
         self, bank: Bank, name: str, generator: np.random.Generator, continued: bool
     ) -> tuple[str, np.ndarray]:
-        """Return recorded lines of a hand as one; if it is `continued` the last of them is new."""
+        """Return recorded lines of a hand as one line; if `continued`, the last of them is new."""
         hand = bank.hands[name]
         count = min(int(generator.integers(2, 5)), len(hand.lines))
         chosen = generator.choice(len(hand.lines), count - continued, replace=False).tolist()
@@ -242,5 +242,5 @@ class ComposedDataset(ExtendedDataset):
 
 
 def share_of(form: str) -> float:
-    """Return the place of a form in an order of all possible ones, from 0 up to 1."""
+    """Return the place of a form in an order of all possible names, from 0 up to 1."""
     return zlib.crc32(form.encode()) / 2**32

@@ -1,7 +1,7 @@
 """Sentences built from a small vocabulary: mostly plain English, some with numbers and signs.
 
-Together the texts contain every printable ASCII character; the split of a sentence follows from
-the sentence itself.
+Together the texts contain every printable ASCII character. The text of a sentence determines its
+split.
 """
 
 import itertools
@@ -23,8 +23,8 @@ from utils.checks import DataError
 PLAIN = string.ascii_letters + " .,;:!?'\"-"
 """Characters of plain sentences."""
 LISTS = read_lists("corpus.txt")
-"""Texts and templates by name. Among them are the `marks` that stand alone (of a lone `_` or `^`
-nobody knows the height), and those `within` words (a backslash beside an `l` looks like a `v`)."""
+"""Texts and templates by name. `marks` stand alone: no `_` or `^`, whose height would be unclear.
+Marks in `within` stand within words, where a backslash beside an `l` looks like a `v`."""
 CAPITALS = {
     letter: [name for name in LISTS["last_name"] + list(map(capital, LISTS["thing"]))
              if name[0] == letter]
@@ -35,7 +35,7 @@ FIELDS: Fields = {
     **{
         name: lambda draws, text=texts[0]: fill(text, FIELDS, draws)
         for name, texts in LISTS.items()
-        if len(texts) == 1  # as it takes no draw
+        if len(texts) == 1  # A single text needs no draw.
     },
     "open": "{",
     "close": "}",
@@ -43,16 +43,17 @@ FIELDS: Fields = {
     # Capitals that look like a digit, or like two letters where their strokes stand apart.
     "capital like others": lambda draws: draws.pick(CAPITALS[draws.pick("OOIKLRY")]),
 }
-"""The meanings of the templates' fields."""
+"""Values of the templates' fields."""
 SENTENCE = "{sentence}"
+"""Template of a sentence of words."""
 SYMBOLS = "{noun={thing}}{first={first_name}}{last={last_name}}{symbols}"
-"""Templates of a sentence of words, and of a line of numbers, addresses, formulas or code."""
+"""Template of a line of numbers, addresses, formulas or code."""
 
 
 def sign(draws: Draws) -> str:
     """Return a word or two with characters rare in English, such as `50%` or `up | on`.
 
-    At most 19 characters, and mostly fewer than 13.
+    The text has at most 19 characters, and mostly fewer than 13.
     """
     lists = {"mark": "marks", "pair": "pairs", "word": "short"}
     chosen = {name: draws.pick(LISTS[texts]) for name, texts in lists.items()}
@@ -60,9 +61,9 @@ def sign(draws: Draws) -> str:
 
 
 def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
-    """Return the text of one line of running text, with `low` to `high` characters.
+    """Return a line of running text, with `low` to `high` characters.
 
-    The line begins with a sentence, or in the middle of one, and breaks between words. The line and
+    The line begins with a sentence, or within a sentence, and breaks between words. The line and
     its sentences belong to `split`, so that a text is in one split only.
 
     Raises:
@@ -86,8 +87,8 @@ def line(draws: Draws, split: int, low: int, high: int, share: float) -> str:
 
 
 def held_out(count: int, low: int = 20, high: int = 40) -> list[str]:
-    """Return distinct plain sentences of the test split, of `low` to `high` characters, the same
-    every time; a longer list begins with a shorter one."""
+    """Return distinct plain sentences of the test split, of `low` to `high` characters. They are
+    always the same; a longer list begins with the sentences of a shorter list."""
     sentences: dict[str, None] = {}
     for number in itertools.count():
         if len(sentences) == count:
@@ -97,4 +98,4 @@ def held_out(count: int, low: int = 20, high: int = 40) -> list[str]:
 
 
 CARRIERS = dict(read_pairs("carriers.txt"))
-"""Each visible ASCII character in a word or two (its carrier), to judge its legibility."""
+"""A word or two with each visible ASCII character (its carrier), to judge its legibility."""

@@ -19,21 +19,21 @@ from data_loader.synthetic.paths import from_left, to_ink, to_path
 from utils.alphabet import nfc
 
 SMALL = frozenset("acemnorsuvwxz")
-"""Letters from the baseline to the x-height."""
+"""Letters that reach from the baseline to the x-height."""
 DELAYED_STROKES = frozenset("ijtfxTFEHAkK:;?!=\"%'")
-"""Characters of which a stroke may be written after others have been begun."""
+"""Characters with a stroke that may be written after later characters have been begun."""
 MAX_MISREAD = 0.25
-"""Share of the characters of a line that may be misread (measured: 0.5 % of IAM-OnDB's training
-lines have more than 13 %; of lines that no reader was trained on more)."""
+"""Largest fraction of a line's characters that may be misread (measured: 0.5 % of IAM-OnDB's
+training lines exceed 13 %, and more of the lines that are new to the reader)."""
 MIN_TREND_LETTERS = 12
-"""Small letters from which a trend of the x-height along a line is measured (assumed)."""
+"""Least number of small letters for a trend of the x-height along a line (assumed)."""
 MAX_TREND = 1.4
-"""Most that the x-height at a place may differ from the line's, as a factor (assumed)."""
+"""Largest factor between the x-height at a place and the line's x-height (assumed)."""
 WIDEST = 3.5
-"""Width of the widest character, in x-heights: what is wider has a stroke of another (assumed)."""
+"""Largest width of a character, in x-heights: wider ink has a neighbour's stroke (assumed)."""
 LARGEST = {".": 0.45, ",": 1.2}
-"""Width and height of the largest of some marks, in x-heights: 18 % of what is cut out of IAM-OnDB
-as a full stop is larger, often with the bar of a `t` (measured)."""
+"""Largest width and height of some marks, in x-heights: 18 % of the full stops cut out of IAM-OnDB
+are larger, often with the bar of a `t` (measured)."""
 CAPITALS = frozenset("ABCDEFGHIKLMNOPRSTUVWXZ")
 """Capitals that stand on the baseline in every hand."""
 SMALL_STANDING = SMALL | frozenset("bdhiklt")
@@ -41,46 +41,46 @@ SMALL_STANDING = SMALL | frozenset("bdhiklt")
 STANDING = SMALL_STANDING | CAPITALS | frozenset("0123456789")
 """All characters that stand on the baseline."""
 LEAST_SMALL = 4
-"""Small letters that a line needs to be measured by itself (assumed)."""
+"""Least number of small letters to measure a line without its hand's other lines (assumed)."""
 HIGH = (0.7, 4.5)
-"""The height of a line that is measured by others of its hand, in their x-heights (assumed)."""
+"""Bounds on the height of a line with fewer small letters, in x-heights of its hand (assumed)."""
 PART = 0.35
-"""Share of a typical character's points that makes a stretch of a stroke part of a character: the
-window moves on some points before or after the pen (assumed, checked by eye)."""
+"""Least stretch of a stroke that is part of a character, as a fraction of a typical character's
+points: the window moves on some points before or after the pen (assumed, checked by eye)."""
 LEAD = 0.3
 """Lead of the window over the pen where a stroke runs on into the next character, in points of a
 typical character (measured: of 717 letters cut off at one end a reader reads 33, 48, 57, 54 % for
 0, 0.15, 0.3, 0.45)."""
 NEARER = 0.15
-"""X-heights by which a stroke must be nearer to an earlier character than to its own."""
+"""X-heights by which an earlier character must be nearer to a stroke than the stroke's own."""
 BACK = 0.9
 """X-heights that the pen goes back for a stroke that completes an earlier character; the window,
-which never goes back, counts the stroke to a later one (assumed)."""
+which never goes back, assigns the stroke to a later character (assumed)."""
 REACH = 0.9
-"""Furthest distance of a stroke from the middle of an earlier character that it completes, in
+"""Largest distance of a stroke from the middle of an earlier character that it completes, in
 x-heights (assumed)."""
 FLAT = 0.5
-"""Height under which, and distance above the baseline over which, in x-heights, a stroke is a dot
-or a bar that may lie anywhere to the right of its character (assumed)."""
+"""X-heights. A stroke that is lower than this, and further than this above the baseline, is a dot
+or a bar, which may lie anywhere to the right of its character (assumed)."""
 BEYOND = 0.3
-"""X-heights by which the middle of another stroke that completes a character may lie to the right
+"""X-heights by which the middle of a completing stroke that is no dot or bar may lie to the right
 of all earlier strokes (measured on 150 lines of stroke fonts with marks set behind their words:
-without this bound and `REACH` 126 of 6,665 other strokes, and 64 of 587 marks, went to a wrong
-letter; with them 6 and 8)."""
-# What is between two characters.
-NONE = 0  # nothing clear
+without this bound and `REACH`, 126 of 6,665 strokes that are no marks, and 64 of 587 marks, went to
+a wrong letter; with both bounds, 6 and 8)."""
+# Boundaries between two characters.
+NONE = 0  # no clear boundary
 CUT = 1  # a place in a stroke
 LIFT = 2  # a lift of the pen
 
 
 class Piece(NamedTuple):
-    """Some neighbouring characters of a word, as they were written.
+    """Neighbouring characters of a word, as they were written.
 
     Attributes:
         text: the characters.
-        path: see `paths`, in x-heights; x from its left edge.
-        opens, closes: whether its first stroke was cut off from the character before, and its last
-            from the one after.
+        path: see `paths`, in x-heights; x from the piece's left edge.
+        opens, closes: whether the first stroke was cut off from the previous character, and the
+            last stroke from the next character.
     """
 
     text: str
@@ -94,13 +94,13 @@ class CutLine:
     """A measured line.
 
     Attributes:
-        text: of the line.
-        path: in x-heights.
-        owner: the character that a point belongs to, `(points,)`; -1 where that is unclear.
-        boundaries: what is after each character, `(characters,)`: `NONE`, `CUT` or `LIFT`.
-        read: whether each character, and both beside it, were read, `(characters,)`.
-        fits: whether each character can be read by itself as well, `(characters,)`: the array of
-            its `AlignedLine` itself, where `bank.verify_pieces` notes what it finds.
+        text: text of the line.
+        path: path in x-heights.
+        owner: index of each point's character, `(points,)`; -1 where it is unclear.
+        boundaries: boundary after each character, `(characters,)`: `NONE`, `CUT` or `LIFT`.
+        read: whether each character and both its neighbours were read, `(characters,)`.
+        fits: whether each character can be read when cut out, `(characters,)`: the same array as in
+            the line's `AlignedLine`, into which `bank.verify_pieces` writes.
         height: the x-height in the line's units.
     """
 
@@ -117,10 +117,8 @@ class CutLine:
         return self.path[self.owner == character]
 
     def edges(self, first: int, last: int) -> tuple[bool, bool] | None:
-        """Return whether the characters from `first` to `last` are cut off before and after.
-
-        None if they cannot be cut out there.
-        """
+        """Return whether a cut is before, and after, the characters from `first` to `last`; None
+        if the characters cannot be cut out there."""
         around = f" {self.text} "
         before = LIFT if around[first] == " " else self.boundaries[first - 1]
         after = LIFT if around[last + 2] == " " else self.boundaries[last]
@@ -129,7 +127,7 @@ class CutLine:
         return bool(before == CUT), bool(after == CUT)
 
     def piece(self, first: int, last: int) -> Piece:
-        """Return the characters from `first` to `last`, which can be cut out there."""
+        """Return the characters from `first` to `last`, for which `edges` is not None."""
         rows = np.flatnonzero((self.owner >= first) & (self.owner <= last))
         return Piece(self.text[first : last + 1], self._path(rows), *self.edges(first, last))
 
@@ -141,7 +139,7 @@ class CutLine:
         return CutLine(self.text[part], self._path(rows), owner, *flags, self.height)
 
     def _path(self, rows: np.ndarray) -> np.ndarray:
-        """Return some of the points as a path of their own."""
+        """Return the points of some rows as a path."""
         path = from_left(self.path[rows])
         # A stroke also ends where its next point belongs to another piece.
         path[np.diff(rows, append=rows[-1] + 2) > 1, 2] = 1
@@ -151,14 +149,14 @@ class CutLine:
 def measured(
     ink: np.ndarray, text: str, aligned: AlignedLine, hand_height: float | None = None
 ) -> CutLine | None:
-    """Return a measured line; None if that cannot be done.
+    """Return a measured line; None if the line cannot be measured.
 
     Args:
         ink: `(points, 3)`, any unit.
-        text: of the line.
-        aligned: of the line.
-        hand_height: the x-height of its hand, by which a line with too few small letters is
-            measured, which then counts as level; None if it is unknown.
+        text: text of the line.
+        aligned: alignment of the line.
+        hand_height: the x-height of the line's hand, None if unknown; a line with too few small
+            letters takes this x-height and counts as level.
     """
     path, letters = to_path(ink), np.array([character != " " for character in text])
     owner = np.repeat(np.arange(len(text)), aligned.counts)
@@ -202,8 +200,8 @@ def _boxes(
 
 
 def theil_sen(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Return slope and intercept of a line through points, by the median of slopes (Theil 1950;
-    Sen 1968)."""
+    """Return slope and intercept of a line through points: the median slope of distant pairs, and
+    the median intercept (Theil 1950; Sen 1968)."""
     first, second = np.triu_indices(len(x), 1)
     run = x[second] - x[first]
     apart = np.abs(run) > 0.25 * np.ptp(x)
@@ -217,30 +215,30 @@ def normalise_height(
 ) -> np.ndarray:
     """Return points `(points, 2)` in x-heights, x from the left edge.
 
-    In a line with enough small letters each point is divided by the x-height at its place, which
-    may grow or shrink along the line, so that the line becomes even.
+    The x-height may grow or shrink along a line. With enough small letters, each point is divided
+    by the x-height at its place, so that the line becomes even.
 
     Args:
-        points: with the baseline at y = 0.
-        middles, heights: x of small letters, and their heights.
+        points: points of the line, the baseline at y = 0.
+        middles, heights: x of the middles of small letters, and their heights.
         height: the x-height of the line.
     """
     x, y = points.T
     if len(middles) < MIN_TREND_LETTERS:
         return (points - np.array([x.min(), 0.0])) / height
-    growth, first = theil_sen(middles, heights)
+    growth, height_at_0 = theil_sen(middles, heights)
 
-    def local(x: np.ndarray) -> np.ndarray:
-        return np.clip(first + growth * x, height / MAX_TREND, height * MAX_TREND)
+    def local_height(x: np.ndarray) -> np.ndarray:
+        return np.clip(height_at_0 + growth * x, height / MAX_TREND, height * MAX_TREND)
 
     grid = np.linspace(x.min(), x.max(), 200)
-    steps = np.diff(grid) * 2 / (local(grid[:-1]) + local(grid[1:]))
+    steps = np.diff(grid) * 2 / (local_height(grid[:-1]) + local_height(grid[1:]))
     along = np.interp(x, grid, np.concatenate([[0.0], np.cumsum(steps)]))
-    return np.stack([along, y / local(x)], axis=1)
+    return np.stack([along, y / local_height(x)], axis=1)
 
 
 def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray) -> np.ndarray:
-    """Return the character of each point, `(points,)`, given the characters in the window.
+    """Return the character of each point, `(points,)`, from the character in the window (`owner`).
 
     `letters` says which characters are no blanks, `(characters,)`.
     """
@@ -254,7 +252,7 @@ def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray)
         if not len(keep):
             nearest = counts.argmax() if counts.any() else _beside(path, owner, letters, stroke)
             keep = np.array([nearest])
-        # The points of the others go to the next: the window moves on before the pen does.
+        # Points of a dropped character go to the next kept character: the window leads the pen.
         owners[:] = keep[np.minimum(np.searchsorted(keep, owners), len(keep) - 1)]
         for cut in np.flatnonzero(np.diff(owners))[::-1].tolist():
             owners[cut + 1 : min(cut + 1 + round(LEAD * typical), len(owners) - 1)] = owners[cut]
@@ -265,33 +263,33 @@ def _owners(path: np.ndarray, owner: np.ndarray, text: str, letters: np.ndarray)
 
 
 def _completed(path: np.ndarray, owner: np.ndarray, text: str, stroke: slice) -> int:
-    """Return the character of a stroke that is within one: the same, or an earlier character that
-    the stroke completes; -1 if that is unclear."""
+    """Return the character of a stroke within one character: this character, or an earlier
+    character that the stroke completes; -1 if unclear."""
     current = int(owner[stroke.start])
-    before = owner[: stroke.start]
+    earlier_owners = owner[: stroke.start]
     x, y, _ = path.T
     middle = (x[stroke].min() + x[stroke].max()) / 2
-    nearest, near = -1, np.inf
+    nearest, least_distance = -1, np.inf
     for earlier in range(max(0, current - 15), current):
-        if text[earlier] in DELAYED_STROKES and (before == earlier).any():
-            distance = abs(float(x[: stroke.start][before == earlier].mean()) - middle)
-            if distance < near:
-                nearest, near = earlier, distance
-    others = owner == current
-    others[stroke] = False
+        if text[earlier] in DELAYED_STROKES and (earlier_owners == earlier).any():
+            distance = abs(float(x[: stroke.start][earlier_owners == earlier].mean()) - middle)
+            if distance < least_distance:
+                nearest, least_distance = earlier, distance
+    has_current = owner == current
+    has_current[stroke] = False
     reached = x[: stroke.start].max()
-    if middle < reached - BACK and not others[: stroke.start].any():
-        return nearest if near < REACH else -1
-    flat = np.ptp(y[stroke]) < FLAT and y[stroke].mean() < -FLAT
-    if not flat and (middle > reached + BEYOND or near >= REACH):
-        return current  # a letter; dots and bars may lie further to the right
-    if others.any() and near + NEARER < abs(float(x[others].mean()) - middle):
+    if middle < reached - BACK and not has_current[: stroke.start].any():
+        return nearest if least_distance < REACH else -1
+    is_flat = np.ptp(y[stroke]) < FLAT and y[stroke].mean() < -FLAT
+    if not is_flat and (middle > reached + BEYOND or least_distance >= REACH):
+        return current  # A letter's stroke; dots and bars may lie further to the right.
+    if has_current.any() and least_distance + NEARER < abs(float(x[has_current].mean()) - middle):
         return nearest
     return current
 
 
 def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
-    """Return what is after each character, `(characters,)`."""
+    """Return the boundary after each character, `(characters,)`."""
     boundaries = np.full(len(text), NONE)
     rows = [np.flatnonzero(owner == k) for k in range(len(text))]
     unclear = path[owner == -1, 0]
@@ -299,23 +297,23 @@ def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
         if not len(letter) or not len(following):
             continue
         start = following[0]
-        # Strokes that were completed later are within the span of neither.
+        # No unclear stroke may lie near the boundary.
         if (np.abs(unclear - path[start, 0]) < 3).any():
             continue
         if path[start - 1, 2]:
             boundaries[k] = LIFT if letter[0] < start else NONE
         elif owner[start - 1] == k:
-            # Within a stroke: in one place only.
+            # Within a stroke, the characters may meet in one place only.
             crossings = (owner[1:] == k + 1) & (owner[:-1] == k) & (path[:-1, 2] == 0)
             boundaries[k] = CUT if np.count_nonzero(crossings) == 1 else NONE
     return boundaries
 
 
 def _beside(path: np.ndarray, owner: np.ndarray, letters: np.ndarray, stroke: slice) -> int:
-    """Return the character before or after a blank, the one nearer to a stroke of the blank's.
+    """Return the nearer character, before or after a blank, for a stroke with points of the blank.
 
-    The window often has left a word when its last `t` is crossed: 2.8 % of the strokes of IAM-OnDB
-    (measured) have points of blanks only.
+    The window often has left a word when the word's last `t` is crossed: 2.8 % of the strokes of
+    IAM-OnDB (measured) have points of blanks only.
     """
     rows, x = np.flatnonzero(letters[owner]), path[:, 0]
     before, after = rows[rows < stroke.start], rows[rows >= stroke.stop]
@@ -333,8 +331,8 @@ def measured_lines(
 ) -> Iterator[tuple[Sample, CutLine]]:
     """Yield samples and their measured lines.
 
-    A line with too few small letters is measured by the others of its hand. Lines without an
-    alignment, with more errors than `MAX_MISREAD`, or that cannot be measured, are left out.
+    A line with too few small letters is measured by the other lines of its hand. A line is left out
+    if it has no alignment or more errors than `MAX_MISREAD`, or cannot be measured.
     """
     lines, heights = [], defaultdict(list)
     for sample in samples:
@@ -345,7 +343,7 @@ def measured_lines(
         if line := measured(ink, text, aligned):
             heights[sample.hand].append(line.height)
         lines.append((sample, text, aligned, line))
-    hand_heights = {hand: float(np.median(of_hand)) for hand, of_hand in heights.items() if hand}
+    hand_heights = {hand: float(np.median(values)) for hand, values in heights.items() if hand}
     for sample, text, aligned, line in lines:
         line = line or measured(sample.ink, text, aligned, hand_heights.get(sample.hand))
         if line is not None:
@@ -360,13 +358,14 @@ def parts_of(sample: Sample, line: CutLine, longest: int | None) -> Parts:
     """Return a measured line in parts of whole words, of about equal lengths.
 
     Args:
-        sample: what was measured.
-        line: its line.
-        longest: most characters of a part, if its words are not longer; None does not cut.
+        sample: the sample that was measured.
+        line: the sample's measured line.
+        longest: largest number of characters of a part, unless a single word is longer; None does
+            not cut.
 
     Returns:
         the parts as samples, whose ink is in x-heights, and as lines; parts without clear ink are
-        left out. A line that is short enough is its only part.
+        left out. A line that is short enough is returned whole, with its sample as it is.
     """
     if longest is None or len(line.text) <= longest:
         return [(sample, line)]
@@ -377,12 +376,12 @@ def parts_of(sample: Sample, line: CutLine, longest: int | None) -> Parts:
         if spans and last - spans[-1][0] < longest and spans[-1][1] - spans[-1][0] + 1 < aim:
             first = spans.pop()[0]
         spans.append((first, last))
-    # Points of no clear character go with those before them.
+    # Points without a clear character go with the points before them.
     clear = np.maximum.accumulate(np.where(line.owner >= 0, np.arange(len(line.owner)), 0))
     parts = []
     for number, (first, last) in enumerate(spans):
         rows = np.flatnonzero((line.owner[clear] >= first) & (line.owner[clear] <= last))
-        if len(rows) < 2:  # Its ink was taken for other words.
+        if len(rows) < 2:  # The part's ink was assigned to other words.
             continue
         part = line.part(rows, first, last)
         name, ink, gaps = f"{sample.name}/{number}", to_ink(part.path), sample.gaps[rows]

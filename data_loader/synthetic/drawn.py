@@ -1,7 +1,7 @@
 """Characters that nobody in a bank wrote, in the proportions, slant and speed of a hand.
 
-Digits come from a set of recorded digits, if there is one; everything else from stroke fonts,
-written by an invented writer who is bent to the hand.
+Digits come from recorded digits, if a dataset of digits is given. All other characters come from
+stroke fonts, written by an invented writer who is adapted to the hand.
 """
 
 from collections import defaultdict
@@ -34,25 +34,25 @@ class Drawer:
     """
 
     def __init__(self, digits: BaseDataset | None = None) -> None:
-        self._of = defaultdict(lambda: defaultdict(list))
+        self._digits = defaultdict(lambda: defaultdict(list))
         for sample in digits.load(["train"]).split("train") if digits else ():
             if len(sample.text) == 1 and sample.text.isdigit():
-                self._of[sample.text][sample.writer].append(sample.ink)
+                self._digits[sample.text][sample.writer].append(sample.ink)
 
     def __call__(
         self, character: str, hand: BankHand, style_seed: int, generator: np.random.Generator
     ) -> Piece | None:
         """Return a character in a hand; None if it is not printable ASCII.
 
-        The generator decides what differs from one time to the next, `style_seed` what does not.
+        `style_seed` decides the shape, which stays the same; the generator decides the variation.
         """
         if character not in CHARACTERS:
             return None
         choice = np.random.default_rng([style_seed, ord(character)])
-        if character in self._of and choice.random() < 0.7:
+        if character in self._digits and choice.random() < 0.7:
             path = self._digit(character, hand, choice, generator)
         else:
-            path = _of_font(character, hand, choice, generator)
+            path = _font_path(character, hand, choice, generator)
         return Piece(character, at_speed(from_left(path), hand.speed / mean_step(path)))
 
     def _digit(
@@ -62,7 +62,7 @@ class Drawer:
         choice: np.random.Generator,
         generator: np.random.Generator,
     ) -> np.ndarray:
-        writers = self._of[character]
+        writers = self._digits[character]
         inks = writers[sorted(writers)[int(choice.integers(len(writers)))]]
         path = to_path(inks[int(generator.integers(len(inks)))])
         points = path[:, :2]
@@ -73,7 +73,7 @@ class Drawer:
         return leaning(path, 0.7 * hand.slant)
 
 
-def _of_font(
+def _font_path(
     character: str, hand: BankHand, choice: np.random.Generator, generator: np.random.Generator
 ) -> np.ndarray:
     writer = replace(
@@ -85,5 +85,5 @@ def _of_font(
         wave=0.0,
     )
     path = deform(letters(character, writer, generator), writer, generator)
-    # The speed law gives the mean step only about: drawn densely, then brought to the hand's.
+    # The speed law gives the mean step only roughly: dense points are later brought to the hand's.
     return digitise(path, writer.speed, rate=300.0) / (X_HEIGHT, X_HEIGHT, 1)

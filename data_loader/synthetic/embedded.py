@@ -1,4 +1,4 @@
-"""Lines written by invented people with stroke fonts: data that any machine can generate."""
+"""Lines that invented people write with stroke fonts: data that any machine can generate."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,21 +25,21 @@ from utils.checks import ConfigFault, Fraction, Range, Seed
 from utils.licences import OPEN
 
 GRID = 1 / 64
-"""Spacing, in units, that points are rounded to: machines differ by far less (about 1e-10), and
-float32 adds such offsets without error."""
+"""Spacing of the grid of points, in units: machines differ by far less (about 1e-10), and float32
+adds offsets on the grid without error."""
 
 DIGIT_SIZE = 28
-"""Pixels of an image's side; the digit fills the 20 in the middle, as in MNIST."""
+"""Side of an image, in pixels; the digit fills the middle 20 pixels, as in MNIST."""
 
 # Parts of seeds, so that no two random streams are the same.
 LINE_STREAM = 0
 WRITER_STREAM = 1
 
-# Coefficients of the speed law below (assumed; the steps they give are measured by the tests).
+# Coefficients of `digitise`'s speed law (assumed; tests measure the steps that result).
 STRAIGHT = 0.4
-"""Curvature, per x-height, under which a line counts as straight: it bounds the speed."""
+"""Curvature that is added everywhere, per x-height, to bound the speed on straight lines."""
 REST = 2.0
-"""Added slowness of the pen where it comes down and lifts, as a multiple of its slowness there."""
+"""Added slowness where the pen comes down and lifts, as a multiple of the slowness there."""
 REST_LENGTH = 0.12
 """Length, in x-heights, over which the pen gets up to speed."""
 
@@ -52,17 +52,17 @@ class FontWriter:
         font: one of `FONTS`.
         rounding: radius to which corners are rounded.
         connected: whether letters of a word run into each other where the font allows it.
-        size: units of the ink to a font unit.
-        slant: how far stems lean to the right, x over y.
+        size: units of the ink in a font unit.
+        slant: lean of stems to the right, x over y.
         aspect: factor on the width of letters.
-        ascender, descender: factors on what is above the x-height and below the baseline.
-        letter_space, word_space: added after each letter; width of a space.
+        ascender, descender: factors on the ink above the x-height, and below the baseline.
+        letter_space, word_space: space added after each letter; width of a blank.
         drift: rise of the baseline, y over x.
         wave: amplitude of the baseline's slow wave.
         wobble: amplitude of the smooth deformation along the pen's path.
-        variation: how much letters differ in size, place, slant and bend, 1 on average.
-        speed: font units a second at a curvature of one per x-height.
-        shapes: the characters that it draws in a shape of `OTHERS`: its group, and number in that.
+        variation: factor on the variation of letters in size, place, slant and bend; typically 1.
+        speed: font units per second at a curvature of one per x-height.
+        shapes: for each character with a shape of `OTHERS`, the group and the number in the group.
     """
 
     font: str
@@ -86,18 +86,18 @@ class FontWriter:
     def invent(
         cls, generator: np.random.Generator, fonts: Sequence[str], shapes: float = 0.0
     ) -> "FontWriter":
-        """Draw a writer of one of some fonts, who has another shape for a share of `OTHERS`;
-        each number is assumed, and checked by eye."""
-        pick = corpus.Draws(generator)
-        name = pick.pick(fonts)
+        """Draw a writer with one of `fonts`, who takes a shape of each group of `OTHERS` with the
+        probability `shapes`; each number is assumed, and checked by eye."""
+        draws = corpus.Draws(generator)
+        name = draws.pick(fonts)
         normal = generator.standard_normal(16).clip(-2.2, 2.2).tolist()
         upright = name in ("print", "joined")
-        rounding = pick.pick((0.6, 1.0, 1.5))
-        connected = pick.chance(0.4 if name == "italic" else 0.8)
+        rounding = draws.pick((0.6, 1.0, 1.5))
+        connected = draws.chance(0.4 if name == "italic" else 0.8)
         other_shapes = {}
         for number, group in enumerate(OTHERS if shapes else ()):
-            if pick.chance(shapes):
-                chosen = pick.pick(range(len(group)))
+            if draws.chance(shapes):
+                chosen = draws.pick(range(len(group)))
                 other_shapes |= dict.fromkeys(group[chosen], (number, chosen))
         return cls(
             font=name,
@@ -129,15 +129,12 @@ def letters(
     generator: np.random.Generator,
     glyphs: Sequence[Glyph] | None = None,
 ) -> np.ndarray:
-    """Return the path of the pen over a line of text, in font units, before it is deformed.
-
-    The writer draws the glyphs, unless `glyphs` are given.
-    """
+    """Return the pen's path of a line of text, in font units; `glyphs` replace the writer's."""
     glyphs = glyphs or writer.glyphs(text)
     widths = np.array([glyph.width for glyph in glyphs])
     leans = np.array([glyph.lean for glyph in glyphs])
-    of = np.repeat(np.arange(len(glyphs)), [len(glyph.path) for glyph in glyphs])
-    # Of each letter: width, height, shift in x and y, slant, bend of stems and of bars, advance.
+    owner = np.repeat(np.arange(len(glyphs)), [len(glyph.path) for glyph in glyphs])
+    # For each letter: width, height, shift in x and y, slant, bend of stems and bars, advance.
     normal = generator.standard_normal((8, len(glyphs)))
     normal = normal.clip(-2.5, 2.5) * writer.variation
     # The baseline wanders.
@@ -151,17 +148,17 @@ def letters(
     x, y, lift = np.concatenate([glyph.path for glyph in glyphs]).T
     y = y + (writer.ascender - 1) * np.minimum(y + X_HEIGHT, 0)
     y += (writer.descender - 1) * np.maximum(y, 0)
-    across = (x - 0.5 * widths[of]) / X_HEIGHT
+    across = (x - 0.5 * widths[owner]) / X_HEIGHT
     up = y / X_HEIGHT + 0.5
     slant = writer.slant * leans + 0.05 * normal[4]
-    x = left[of] + wide[of] * x - slant[of] * y
-    x += (0.6 * normal[5])[of] * (up * up)
-    y = high[of] * y + (0.35 * normal[3])[of]
-    y += (0.5 * normal[6])[of] * (across * across)
+    x = left[owner] + wide[owner] * x - slant[owner] * y
+    x += (0.6 * normal[5])[owner] * (up * up)
+    y = high[owner] * y + (0.35 * normal[3])[owner]
+    y += (0.5 * normal[6])[owner] * (across * across)
 
     if writer.connected:
-        for last in np.flatnonzero(np.diff(of)).tolist():
-            if glyphs[of[last]].leaves and glyphs[of[last] + 1].enters:
+        for last in np.flatnonzero(np.diff(owner)).tolist():
+            if glyphs[owner[last]].leaves and glyphs[owner[last] + 1].enters:
                 lift[last] = 0
     return np.column_stack([x, y, lift])
 
@@ -169,8 +166,8 @@ def letters(
 def deform(path: np.ndarray, writer: FontWriter, generator: np.random.Generator) -> np.ndarray:
     """Return a path deformed smoothly: along the path by wobble, along the line by drift and wave.
 
-    The wobble is a sum of three sines in each axis with periods of 1 to 5 x-heights of the path,
-    drawn for every line, so it is never the same on two letters.
+    The wobble of each axis is a sum of three sines along the path, with periods of 1 to 5
+    x-heights. The sines are drawn for every line, so the wobble differs from letter to letter.
     """
     steps = np.diff(path[:, :2], axis=0, prepend=path[:1, :2])
     along = np.cumsum(np.abs(steps).sum(1))
@@ -191,15 +188,15 @@ def deform(path: np.ndarray, writer: FontWriter, generator: np.random.Generator)
 
 
 def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
-    """Return a path of points at equal times, from a path in all detail.
+    """Return a path with points at equal times, from a path with dense points.
 
     The speed follows the two-thirds power law (Lacquaniti, Terzuolo and Viviani 1983): it is
     proportional to the curvature to the power -1/3, here bounded on straight lines, and is less
-    where the pen comes down and lifts. The clock restarts with each stroke, whose last point is at
-    the last tick before the lift.
+    where the pen comes down and lifts. The clock restarts with each stroke; a stroke's last point
+    is at the last tick before the lift.
 
     Args:
-        path: in font units.
+        path: path in font units.
         speed: font units per second at a curvature of one per x-height.
         rate: points per second.
     """
@@ -215,27 +212,27 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
     curvature = np.zeros_like(x)  # per x-height
     curvature[1:-1] = turn * (2 * X_HEIGHT) / (step[:-1] + step[1:])
 
-    last = np.flatnonzero(lift)
-    first = np.concatenate([[0], last[:-1] + 1])
-    count = last - first + 1
-    curvature[first] = curvature[last] = 0
+    ends = np.flatnonzero(lift)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    counts = ends - starts + 1
+    curvature[starts] = curvature[ends] = 0
     slowness = np.cbrt(curvature + STRAIGHT)
-    # A hand does not change its speed from one hundredth to the next.
+    # Smoothed, as a hand changes its speed gradually.
     for _ in range(2):
         slowness[1:-1] = (slowness[:-2] + 2 * slowness[1:-1] + slowness[2:]) / 4
 
     along = np.concatenate([[0.0], np.cumsum(step)])
-    from_ends = np.minimum(along - np.repeat(along[first], count),
-                           np.repeat(along[last], count) - along)  # fmt: skip
+    from_ends = np.minimum(along - np.repeat(along[starts], counts),
+                           np.repeat(along[ends], counts) - along)  # fmt: skip
     rest = from_ends / (REST_LENGTH * X_HEIGHT)
     slowness *= 1 + REST / (1 + rest * rest)
 
     duration = step * (slowness[:-1] + slowness[1:]) * (0.5 / speed)
     time = np.concatenate([[0.0], np.cumsum(duration)])
     strokes = []
-    for begin, end in zip(time[first], time[last], strict=True):
-        at = begin + np.arange(int((end - begin) * rate) + 1) / rate
-        points = [np.interp(at, time, axis) for axis in (x, y)]
+    for begin, end in zip(time[starts], time[ends], strict=True):
+        times = begin + np.arange(int((end - begin) * rate) + 1) / rate
+        points = [np.interp(times, time, axis) for axis in (x, y)]
         strokes.append(np.stack(points, axis=1))
     return from_strokes(strokes)
 
@@ -247,9 +244,9 @@ def write(
     rate: float,
     glyphs: Sequence[Glyph] | None = None,
 ) -> np.ndarray:
-    """Return the ink of a line of text in a writer's hand, `(points, 3)` float32, in units.
+    """Return the ink of a line of text in a writer's hand, `(points, 3)` float32.
 
-    The text is of printable ASCII, and not all blanks; for its glyphs see `letters`.
+    The text is printable ASCII, and not all blanks; for `glyphs` see `letters`.
     """
     path = deform(letters(text, writer, generator, glyphs), writer, generator)
     speed = writer.speed * (1 + 0.05 * float(generator.standard_normal()))
@@ -267,19 +264,19 @@ class EmbeddedDataset(BaseDataset):
 
     Args:
         seed: seed of all writers and lines.
-        size, valid_size, test_size: lines in each split.
-        writers: of the training lines; a quarter as many write each other split.
+        size, valid_size, test_size: number of lines in each split.
+        writers: number of writers of the training lines; each other split has a quarter as many.
         min_characters, max_characters: bounds on the length of a line.
-        symbols: share of sentences made of numbers, addresses, formulas or code, from 0 to 1; they
-            have most of the digits and signs.
-        signs: share of lines of only one to 19 characters with a sign, a digit or a rare capital
-            among them, regardless of the bounds on the length. So short, they recur in all splits:
-            they are for training, not for scores.
-        shapes: probability that a writer draws a sign that has several common shapes in another
-            than the plain one: a brace with a small tip, a `7` with a bar.
-        damaged: share of the training lines in which one character is damaged; its text has
-            `WRONG` there.
-        fonts: the fonts in use, all if None.
+        symbols: fraction of sentences made of numbers, addresses, formulas or code; they have most
+            of the digits and signs.
+        signs: fraction of lines of only one to 19 characters, regardless of the bounds on the
+            length, with a sign, a digit or a rare capital among them. Such short texts recur in all
+            splits: they are for training, not for scores.
+        shapes: probability that a writer draws a character with several common shapes in a shape
+            other than the plain one, such as a brace with a small tip, or a `7` with a bar.
+        damaged: fraction of the training lines in which one character is damaged; the text has
+            `WRONG` in its place.
+        fonts: the fonts in use; all fonts if None.
         rate: points per second; the default gives about 20 per character.
 
     Raises:
@@ -289,7 +286,7 @@ class EmbeddedDataset(BaseDataset):
 
     licence = OPEN
     x_height = 95.0
-    """Measured, the median over plain lines in all fonts (82 to 101 in each); signs are higher."""
+    """Median over plain lines in all fonts (measured: 82 to 101 in each font); signs are higher."""
 
     seed: Seed = 0
     size: Annotated[int, Range(1, 100_000)] = 2000
@@ -313,7 +310,7 @@ class EmbeddedDataset(BaseDataset):
             raise ConfigFault("fonts", [], f"at least one of {', '.join(FONTS)}, or null")
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Return lines such as "train-000017" by "train-writer-017"."""
+        """Return lines named such as "train-000017", by writers such as "train-writer-017"."""
         sizes = dict(zip(SPLITS, (self.size, self.valid_size, self.test_size), strict=True))
         places = [(split, n) for split in SPLITS if split in splits for n in range(sizes[split])]
         samples: dict[str, list[Sample]] = {split: [] for split, _ in places}
@@ -324,22 +321,22 @@ class EmbeddedDataset(BaseDataset):
 
     def _line(self, split: str, n: int) -> Sample:
         """Return line n of a split."""
-        place, bounds = SPLITS.index(split), (self.min_characters, self.max_characters)
-        generator = np.random.default_rng([self.seed, place, LINE_STREAM, n])
+        split_number, bounds = SPLITS.index(split), (self.min_characters, self.max_characters)
+        generator = np.random.default_rng([self.seed, split_number, LINE_STREAM, n])
         draws = corpus.Draws(generator)
         writers = self.writers if split == "train" else max(1, self.writers // 4)
-        number = draws.between(0, writers - 1)
+        writer_number = draws.between(0, writers - 1)
         if self.signs and draws.chance(self.signs):
             text = corpus.sign(draws)
         else:
-            text = corpus.line(draws, place, *bounds, self.symbols)
-        writer, glyphs = self.invent(place, number), None
+            text = corpus.line(draws, split_number, *bounds, self.symbols)
+        writer, glyphs = self.invent(split_number, writer_number), None
         if self.damaged and split == "train" and draws.chance(self.damaged):
             glyphs = writer.glyphs(text)
             text, paths = with_damage(text, [glyph.path for glyph in glyphs], generator)
             glyphs = [g._replace(path=path) for g, path in zip(glyphs, paths, strict=True)]
         ink = write(text, writer, generator, self.rate, glyphs)
-        return Sample(ink, text, f"{split}-{n:06d}", writer=f"{split}-writer-{number:03d}")
+        return Sample(ink, text, f"{split}-{n:06d}", writer=f"{split}-writer-{writer_number:03d}")
 
     def invent(self, split: int, number: int) -> FontWriter:
         """Return a writer of a split (its index in `SPLITS`)."""
@@ -351,14 +348,14 @@ class EmbeddedDataset(BaseDataset):
     def characters(self) -> str:
         """All printable ASCII; without symbols and signs the characters of plain sentences."""
         characters = "".join(CHARACTERS) if self.symbols or self.signs else corpus.PLAIN
-        return characters + WRONG * bool(self.damaged)
+        return characters + WRONG if self.damaged else characters
 
 
 def embedded_digit(digit: int, generator: np.random.Generator, writer: FontWriter) -> np.ndarray:
     """Return a digit of an invented writer in the form of MNIST, `(points, 3)` float32.
 
-    Its longer side is 20 pixels, it lies in the middle of the image, and within strokes the pen
-    moves by one pixel at a time; the first row leads from the image's corner.
+    The digit's longer side is 20 pixels, and the digit lies in the middle of the image. Within
+    strokes the pen moves by one pixel at a time; the first row leads from the image's corner.
     """
     lines = to_strokes(to_path(write(str(digit), writer, generator, rate=75.0)))
     points = np.concatenate(lines)
@@ -376,8 +373,8 @@ def embedded_digit(digit: int, generator: np.random.Generator, writer: FontWrite
 
 
 def embedded_digits(size: int) -> Iterator[tuple[str, int, int, np.ndarray]]:
-    """Yield digits of "train", and a sixth as many more of "test": the part, the number in it, the
-    digit, and its ink."""
+    """Yield digits of "train", and then a sixth as many of "test": the split's name, the number in
+    the split, the digit, and its ink."""
     counts = {"train": size, "test": max(10, size // 6)}
     for group, (part, count) in enumerate(counts.items()):
         what = f"writing digits for {part}"

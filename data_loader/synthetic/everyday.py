@@ -1,7 +1,7 @@
-"""Texts as people write them besides sentences: addresses, amounts, dates, numbers, names, marks.
+"""Everyday texts other than sentences: addresses, amounts, dates, numbers, names, marks.
 
-All are printable ASCII. Mail and web addresses are under names that are reserved for examples (RFC
-2606, RFC 6761, RFC 5737), so that they are nobody's.
+All texts are printable ASCII. Mail and web addresses use names reserved for examples (RFC 2606,
+RFC 6761, RFC 5737), so that they belong to nobody.
 """
 
 import string
@@ -11,7 +11,7 @@ from data_loader.synthetic.templates import Draws, Fields, fill, read_lists, rea
 
 
 def calculation(draws: Draws) -> str:
-    """Return a calculation of whole numbers, such as "84 / 7 = 12", that is right."""
+    """Return a correct calculation with whole numbers, such as "84 / 7 = 12"."""
     first, second = draws.between(2, 99), draws.between(2, 99)
     blank = draws.pick((" ", " ", ""))
     left, sign, right, result = draws.pick(
@@ -26,7 +26,7 @@ def calculation(draws: Draws) -> str:
 
 
 def thousands(draws: Draws) -> str:
-    """Return a whole number from 1,000 to 99,999,999 with commas, as often short as long."""
+    """Return a whole number from 1,000 to 99,999,999 with commas, short as often as long."""
     return f"{draws.between(1000, 10 ** draws.between(4, 8) - 1):,}"
 
 
@@ -46,22 +46,22 @@ FIELDS: Fields = {
     "first": corpus.LISTS["first_name"] + LISTS["first"],
     "plain": corpus.LISTS["last_name"] + LISTS["plain"],
 }
-"""The meanings of the templates' fields."""
+"""Values of the templates' fields."""
 
 TEMPLATES = read_lists("everyday.txt")
 """The templates of each kind."""
 
 KINDS = tuple(TEMPLATES)
-"""The kinds that a writer is judged by."""
+"""The kinds of texts by which a writer is judged."""
 
 CHARACTERS = (string.ascii_lowercase, string.ascii_uppercase, string.digits, string.punctuation)
 
 
 def characters(draws: Draws) -> str:
-    """Return 2 to 20 characters that are no text: letters, digits and signs in any order.
+    """Return 2 to 20 characters that form no words: letters, digits and signs in any order.
 
     Classes of characters (small letters, capitals, digits, signs) follow each other in every order,
-    so that each is seen beside all others.
+    so that each class is seen beside all others.
     """
     if draws.chance(0.3):
         text = fill(draws.pick(LISTS["characters"]), FIELDS, draws)
@@ -98,10 +98,10 @@ def everyday(draws: Draws) -> str:
 
 
 def held_out_everyday(split: str = "test") -> list[tuple[str, str]]:
-    """Return texts of `KINDS` in turn with their kinds, which `everyday` never gives.
+    """Return pairs of kind and text, the kinds in turn; `everyday` never gives these texts.
 
     Args:
-        split: "test" for the 200 to publish what is measured with them, "valid" for 400 to choose
-            by.
+        split: "test" for 200 texts of published measurements, "valid" for 400 texts by which
+            networks and settings are chosen.
     """
     return read_pairs(f"everyday_{split}.txt")

@@ -1,4 +1,4 @@
-"""Datasets made of others."""
+"""Datasets made of other datasets."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -9,13 +9,13 @@ from base.base_transform import BaseTransform
 
 @dataclass(kw_only=True, eq=False)
 class UnitedDataset(BaseDataset):
-    """Two datasets as one, for a recogniser: each split has the samples of both.
+    """Two datasets as one dataset, for a recogniser: each split has the samples of both.
 
-    Their ink stays in the units of each.
+    The ink stays in the units of its dataset.
 
     Args:
-        dataset: the main one.
-        added: the other one.
+        dataset: the first dataset.
+        added: the second dataset.
     """
 
     dataset: BaseDataset
@@ -36,7 +36,7 @@ class UnitedDataset(BaseDataset):
 
 @dataclass(kw_only=True, eq=False)
 class ExtendedDataset(BaseDataset):
-    """Another dataset, whose training split is joined by lines that subclasses make.
+    """A dataset with additional training lines, which subclasses make.
 
     Args:
         dataset: supplies validation, test, units and preprocessing, and most training lines.
@@ -49,7 +49,7 @@ class ExtendedDataset(BaseDataset):
 
 
 def joined(main: Loaded, lines: list[Sample], summary: str) -> Loaded:
-    """Return what was loaded with more training lines, a summary of which is in the report."""
+    """Return loaded samples with added training lines, and a summary of these in the report."""
     points = sum(len(line.ink) for line in lines)
     return replace(
         main,
@@ -59,6 +59,6 @@ def joined(main: Loaded, lines: list[Sample], summary: str) -> Loaded:
 
 
 def united_characters(*datasets: BaseDataset) -> str | None:
-    """Return the characters of all datasets, None if one of them does not know its own."""
+    """Return the characters of all datasets; None if a dataset does not know its characters."""
     characters = [dataset.characters for dataset in datasets]
     return None if None in characters else "".join(dict.fromkeys("".join(characters)))

@@ -1,4 +1,4 @@
-"""Lines of two datasets mixed, so that each supplies what the other lacks."""
+"""A mixture of two datasets' lines, in which each dataset supplies what the other lacks."""
 
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
@@ -17,44 +17,45 @@ from utils.ink import strokes, to_points, x_height
 _bar = partial(distributed.bar, unit="line", leave=False, delay=1)
 
 NEARBY = 4.0
-"""X-heights from the seam of a joined line within which the vertical position is measured."""
+"""Largest distance from the seam of points that tell a joined part's height, in x-heights."""
 BLANK = (0.8, 1.8)
-"""Bounds on the gap between two parts with a blank between them, in x-heights (assumed)."""
+"""Bounds on the gap between two parts separated by a blank, in x-heights (assumed)."""
 CLOSE = (0.1, 0.5)
 """Bounds on the gap between two parts without a blank, in x-heights (assumed)."""
 CLEAR = 1.3
-"""Least width of a gap between words over the widest within one (measured: with `SLACK`, 68 % of
-the 5,355 lines of IAM-OnDB's `trainset` are cut, and of 250 pieces of `testset_f` that a recogniser
-read none had lost or gained a word)."""
+"""Least width of a gap between words, over the widest gap within words (measured: with `SLACK`,
+68 % of the 5,355 lines of IAM-OnDB's `trainset` are cut; a recogniser read 250 pieces of
+`testset_f`, and no piece had lost or gained a word)."""
 SLACK = (1.0, 0.25)
-"""Widths of typical characters by which the width of a word may differ from as many of them as it
-has: so many, and so many more for each character (assumed: an `i` is narrow, an `m` wide). Refuses
-lines whose widest gap is inside a word, as before a last dash."""
+"""Largest difference of a word's width from its typical width: a constant, and an amount for each
+character, both in typical character widths (assumed: an `i` is narrow, an `m` wide). Refuses lines
+whose widest gap is inside a word, as before a last dash."""
 
 
 @dataclass(kw_only=True, eq=False)
 class MixedDataset(ExtendedDataset):
-    """A dataset whose training split is joined by the training lines of another.
+    """A dataset with the training lines of a second dataset added to its training split.
 
     `dataset` supplies validation, test, units and preprocessing. The lines of `added` are
     scaled so that both have the same typical x-height, and rounded to the quantisation grid of
-    `dataset` if it has one. Characters that are rare in a recorded set (such as `@`) can so be
-    learned from synthetic lines; in joined lines also next to recorded hands.
+    `dataset` if it has a grid. So a network learns characters that are rare in a recorded set, such
+    as `@`, from synthetic lines; in joined lines also next to recorded hands.
 
     Args:
         dataset: the main dataset.
-        added: supplies its training lines.
-        alone: whether these are training lines of their own. If not, they occur in joined lines.
-        joined: further training lines, each made of one of `dataset` and one of `added`, after or
-            before it, with a word gap between them. If both are sentences, a network learns to
-            change its hand within a line; short pieces avoid that.
-        tight: share of the joined lines whose parts are as close as letters of a word, without a
+        added: the second dataset, which supplies its training lines.
+        alone: whether the lines of `added` are training lines; if not, they only occur in joined
+            lines.
+        joined: number of joined training lines: a line of `dataset` and a line of `added` side by
+            side in either order, with a word gap between. If both are sentences, a network learns
+            to change its hand within a line; short pieces avoid this.
+        tight: fraction of the joined lines whose parts are as close as letters of a word, without a
             blank in the text, unless a digit would then stand next to a letter.
-        short: share of the joined lines in which one to three words replace the line of `dataset`,
-            if it can be cut.
-        pieces: further training lines, each one to three words of a line of `dataset`, since short
-            texts are often asked for and most sets have only full lines. `short` and `pieces` cut
-            lines whose words are clearly separated (`word_numbers`).
+        short: fraction of the joined lines in which one to three words replace the line of
+            `dataset`, if the line can be cut.
+        pieces: number of training lines that are one to three words of a line of `dataset`, since
+            short texts are often asked for and most sets have only full lines. `short` and `pieces`
+            cut lines whose words are clearly separated (`word_numbers`).
         seed: seed of the choice of parts.
 
     Raises:
@@ -75,35 +76,35 @@ class MixedDataset(ExtendedDataset):
 
     @property
     def characters(self) -> str | None:
-        """The characters of both datasets, if both know them."""
+        """The characters of both datasets; None if a dataset does not know its characters."""
         return united_characters(self.dataset, self.added)
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Load both, and make the lines: scaled, joined, and cut.
+        """Load both datasets, and make the scaled, joined, and cut lines.
 
         Raises:
-            DataError: if a dataset has no training lines, or from loading either.
+            DataError: if a dataset cannot be loaded, or has no training lines.
         """
         main = self.dataset.load(splits)
         if "train" not in splits:
             return main
         recorded, grid = main.split("train"), main.quantisation_step
-        others = self.added.load(["train"]).split("train")
-        for dataset, lines in ((self.dataset, recorded), (self.added, others)):
+        added = self.added.load(["train"]).split("train")
+        for dataset, lines in ((self.dataset, recorded), (self.added, added)):
             if not lines:
                 raise DataError(f"{type(dataset).__name__}: the split 'train' is empty")
         typical = _typical_height(self.dataset, recorded)
-        factor = typical / _typical_height(self.added, others)
-        lines = [_scaled(line, factor, grid) for line in others] if self.alone else []
-        alone, generator = len(lines), np.random.default_rng(self.seed)
-        pairs, cut = self._pairs(recorded, others, typical, factor, grid, generator)
-        lines += [pair.of(f"joined-{n}/{pair.name}") for n, pair in enumerate(pairs, alone)]
+        factor = typical / _typical_height(self.added, added)
+        lines = [_scaled(line, factor, grid) for line in added] if self.alone else []
+        num_alone, generator = len(lines), np.random.default_rng(self.seed)
+        pairs, cut = self._pairs(recorded, added, typical, factor, grid, generator)
+        lines += [pair.of(f"joined-{n}/{pair.name}") for n, pair in enumerate(pairs, num_alone)]
         pieces = _bar(self._pieces(recorded, generator), "cutting lines", total=self.pieces)
         for number, piece in enumerate(pieces, len(lines)):
             ink = _rounded(piece.ink, grid)
             lines.append(replace(piece, ink=ink, name=f"piece-{number}/{piece.name}"))
         summary = (
-            f"{alone:,} lines of {type(self.added).__name__}, letters scaled by {factor:.4g}, "
+            f"{num_alone:,} lines of {type(self.added).__name__}, letters scaled by {factor:.4g}, "
             f"{self.joined:,} lines made of both, {cut:,} of them with a piece, and "
             f"{self.pieces:,} pieces"
         )
@@ -112,35 +113,36 @@ class MixedDataset(ExtendedDataset):
     def _pairs(
         self,
         recorded: Sequence[Sample],
-        others: Sequence[Sample],
+        added: Sequence[Sample],
         typical: float,
         factor: float,
         grid: float | None,
         generator: np.random.Generator,
     ) -> tuple[list[Sample], int]:
-        """Return lines of both, side by side, and how many of them have a piece of a recorded line.
+        """Return joined lines, and the number of joined lines with a piece of a recorded line.
 
         Args:
-            typical: the usual x-height of `recorded`.
-            factor: on the size of `others`.
+            typical: the typical x-height of `recorded`.
+            factor: factor on the size of `added`.
         """
         lines, cut = [], 0
-        firsts = generator.choice(len(recorded), self.joined).tolist()
-        seconds = generator.choice(len(others), self.joined).tolist()
-        for first, second in _bar(list(zip(firsts, seconds, strict=True)), "joining lines"):
-            line = _anonymous(recorded[first])
+        recorded_numbers = generator.choice(len(recorded), self.joined).tolist()
+        added_numbers = generator.choice(len(added), self.joined).tolist()
+        numbers = list(zip(recorded_numbers, added_numbers, strict=True))
+        for recorded_number, added_number in _bar(numbers, "joining lines"):
+            line = _anonymous(recorded[recorded_number])
             # The x-height of a dash or a dot cannot be measured.
             height = float(np.clip(x_height(line.ink), typical / 4, typical * 4))
-            before = bool(generator.random() < 0.5)
+            added_first = bool(generator.random() < 0.5)
             gap = generator.uniform(*BLANK)
             close = bool(self.tight and generator.random() < self.tight)
             if self.short and generator.random() < self.short:
                 piece = _piece(line, generator)
                 line, cut = piece or line, cut + (piece is not None)
-            other = _scaled(others[second], factor * height / typical, grid)
-            parts = (other, line) if before else (line, other)
+            other = _scaled(added[added_number], factor * height / typical, grid)
+            parts = (other, line) if added_first else (line, other)
             texts = [part.text for part in parts]
-            # A digit beside a letter: a recogniser would learn that `0slo` is as likely as `Oslo`.
+            # No digit beside a letter: a recogniser would learn to read `0slo` as often as `Oslo`.
             seam = texts[0][-1:] + texts[1][:1]
             if any(map(str.isdigit, seam)) and any(map(str.isalpha, seam)):
                 close = False
@@ -159,27 +161,27 @@ class MixedDataset(ExtendedDataset):
     def _pieces(
         self, recorded: Sequence[Sample], generator: np.random.Generator
     ) -> Iterator[Sample]:
-        """Yield `pieces` pieces of lines at random, one of each line before any second one.
+        """Yield `pieces` random pieces of lines; each line gives a piece before any gives a second.
 
         Raises:
             DataError: if no line has clearly separated words.
         """
-        left = self.pieces
-        while left:
-            before = left
+        remaining = self.pieces
+        while remaining:
+            remaining_before = remaining
             for number in generator.permutation(len(recorded)).tolist():
-                if left and (piece := _piece(_anonymous(recorded[number]), generator)):
-                    left -= 1
+                if remaining and (piece := _piece(_anonymous(recorded[number]), generator)):
+                    remaining -= 1
                     yield piece
-            if left == before:
+            if remaining == remaining_before:
                 name = type(self.dataset).__name__
                 raise DataError(f"{name}: no line has clearly separated words, for `pieces`")
 
 
 def _anonymous(line: Sample) -> Sample:
-    """Return a line whose writer is not told."""
+    """Return a line without its writer."""
     missing = line.gaps.copy()
-    missing[0] = 0  # the pen was lifted before it
+    missing[0] = 0  # The pen was lifted before the first point.
     return replace(line, writer="", group="", missing=missing)
 
 
@@ -191,24 +193,23 @@ def _scaled(line: Sample, factor: float, grid: float | None) -> Sample:
 
 
 def _rounded(ink: np.ndarray, grid: float | None) -> np.ndarray:
-    """Return ink whose points lie on a grid of that spacing, if there is one."""
+    """Return ink with its points moved to a grid with the spacing `grid`; None leaves the ink."""
     if grid is None:
         return ink
-    at, ink = np.rint(to_points(ink) / grid), ink.copy()
-    ink[:, :2] = np.diff(at, axis=0, prepend=at[:1]) * grid
+    nodes, ink = np.rint(to_points(ink) / grid), ink.copy()
+    ink[:, :2] = np.diff(nodes, axis=0, prepend=nodes[:1]) * grid
     return ink
 
 
 def join(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.ndarray:
-    """Return one line `(points, 3)` float32 of two, side by side at the same height.
+    """Return two lines side by side as one line, `(points, 3)` float32.
 
-    The vertical positions are matched at the seam: by the medians of the points within `NEARBY`
-    x-heights of it.
+    The vertical positions are matched at the seam, by the medians of y within `NEARBY` x-heights.
 
     Args:
-        left, right: `(points, 3)`, the same units.
+        left, right: ink of the lines, `(points, 3)`, in the same units.
         height: the x-height, in these units.
-        gap: between the right edge of the one and the left edge of the other.
+        gap: distance from the right edge of `left` to the left edge of `right`.
     """
     first, second = to_points(left), to_points(right)
     edge, start = first[:, 0].max(), second[:, 0].min()
@@ -222,10 +223,10 @@ def join(left: np.ndarray, right: np.ndarray, height: float, gap: float) -> np.n
 
 
 def _piece(line: Sample, generator: np.random.Generator) -> Sample | None:
-    """Return one to three words of a line at random, not all; None if they are too close.
+    """Return one to three random words of a line, not all; None if the line cannot be cut.
 
-    At least two letters or digits: the vertical position of a lone comma is unknown. The first
-    point has no offset, and the pen is lifted after the last.
+    A piece has at least two letters or digits: the vertical position of a lone comma is unknown.
+    The first point has no offset, and the pen is lifted after the last point.
     """
     words = line.text.split()
     pieces = [
@@ -254,8 +255,8 @@ def _piece(line: Sample, generator: np.random.Generator) -> Sample | None:
 
 
 def _typical_height(dataset: BaseDataset, lines: Sequence[Sample]) -> float:
-    """Return the x-height that a dataset states, or the median over 300 of its training lines,
-    spread evenly (assumed)."""
+    """Return the x-height that a dataset states, or the median over 300 evenly spread training
+    lines (the number is assumed)."""
     if dataset.x_height is not None:
         return dataset.x_height
     chosen = np.linspace(0, len(lines) - 1, min(len(lines), 300)).astype(int).tolist()
@@ -263,19 +264,19 @@ def _typical_height(dataset: BaseDataset, lines: Sequence[Sample]) -> float:
 
 
 def word_numbers(ink: np.ndarray, text: str) -> np.ndarray | None:
-    """Return which word of its text each point of a line belongs to, `(points,)` from 0.
+    """Return the number of the word to which each point of a line belongs, `(points,)` from 0.
 
-    A text of n words is cut at the n - 1 widest gaps of its line, seen from above, so that a dot
-    or a bar set later belongs to the word it stands in.
+    A line of n words is cut at the n - 1 widest horizontal gaps of its ink, so that a dot or a bar
+    set later belongs to the word above or below which it stands.
 
     Args:
-        ink: `(points, 3)`, a line from left to right, in any unit.
-        text: its words, with blanks between them.
+        ink: a line from left to right, `(points, 3)`, in any unit.
+        text: the line's words, with blanks between them.
 
     Returns:
-        None where the words are not clearly separated: where a gap between them is less than
-        `CLEAR` times the widest within one, where a word is much wider or narrower than its
-        characters (`SLACK`), or where a script runs from right to left.
+        the numbers; None if the script runs from right to left, or the words are not clearly
+        separated: a gap between words is less than `CLEAR` times the widest gap within a word, or a
+        word is much wider or narrower than its characters (`SLACK`).
     """
     parts = strokes(ink)
     lefts = np.array([part[:, 0].min() for part in parts])

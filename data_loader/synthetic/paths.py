@@ -1,7 +1,7 @@
 """Paths: ink as positions, so that it can be cut, moved and set together.
 
-A path is an array `(points, 3)` float64 of x, y (downwards), and 1 where the pen is lifted after
-the point, as it is after the last one; else 0.
+A path is an array `(points, 3)` float64 of x, y (downwards), and lift: 1 where the pen is lifted
+after the point, as after the last point; else 0.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def to_path(ink: np.ndarray) -> np.ndarray:
 
 
 def to_ink(path: np.ndarray, grid: float | None = None) -> np.ndarray:
-    """Return ink `(points, 3)` float32 of a path, rounded to a grid if its spacing is given."""
+    """Return the ink `(points, 3)` float32 of a path, rounded to a grid if a spacing is given."""
     ink = path.astype(np.float32)
     points = path[:, :2] if grid is None else np.rint(path[:, :2] / grid) * grid
     ink[:, :2] = np.diff(points, axis=0, prepend=points[:1])
@@ -43,7 +43,7 @@ def from_strokes(strokes: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def moved(path: np.ndarray, x: float, y: float = 0.0) -> np.ndarray:
-    """Return a path moved to the right and down."""
+    """Return a path moved by `x` to the right and by `y` down."""
     return path + np.array([x, y, 0.0])
 
 
@@ -53,16 +53,16 @@ def from_left(path: np.ndarray) -> np.ndarray:
 
 
 def leaning(path: np.ndarray, slant: float) -> np.ndarray:
-    """Return an upright path that leans to the right, x over y."""
+    """Return an upright path slanted to the right by `slant`, x over y."""
     return path - np.outer(path[:, 1], (slant, 0.0, 0.0))
 
 
 def side_by_side(paths: Sequence[np.ndarray], gap: float | Sequence[float]) -> np.ndarray:
-    """Return paths as one, from edge to edge with a gap after each: the same, or one for each."""
+    """Return paths as one path, side by side with a gap after each: one gap, or a gap for each."""
     placed, right = [], 0.0
-    for path, behind in zip(paths, np.broadcast_to(gap, len(paths)), strict=True):
+    for path, gap_behind in zip(paths, np.broadcast_to(gap, len(paths)), strict=True):
         placed.append(moved(path, right - path[:, 0].min()))
-        right = placed[-1][:, 0].max() + behind
+        right = placed[-1][:, 0].max() + gap_behind
     return np.concatenate(placed)
 
 
@@ -72,7 +72,7 @@ def steps_within(path: np.ndarray) -> np.ndarray:
 
 
 def mean_step(path: np.ndarray) -> float:
-    """Return the mean length of a step within strokes; 1 if there is none."""
+    """Return the mean length of the steps within strokes; 1 if there are no steps."""
     steps = steps_within(path)
     return max(float(np.hypot(*steps.T).mean()), 1e-6) if len(steps) else 1.0
 
@@ -91,7 +91,7 @@ def at_speed(path: np.ndarray, factor: float) -> np.ndarray:
 
 
 def overlap(left: np.ndarray, right: np.ndarray) -> float:
-    """Return the shift of `right` to the right with which the two paths just touch, in x-heights.
+    """Return the shift to the right, in x-heights, with which `right` just touches `left`.
 
     The shift is measured in horizontal bands, each widened by half a band; it is minus infinity if
     the paths have no band in common.
@@ -102,7 +102,7 @@ def overlap(left: np.ndarray, right: np.ndarray) -> float:
 
 
 def _profile(path: np.ndarray, further: np.ufunc) -> np.ndarray:
-    """Return the furthest x of a path in each band from -4 to 4 x-heights; nan in empty ones."""
+    """Return the furthest x of a path in each band from -4 to 4 x-heights; nan in empty bands."""
     profile = np.full(int(8 / BAND), np.nan)
     for shift in (-0.5, 0.5):
         bands = np.clip((path[:, 1] + 4) / BAND + shift, 0, len(profile) - 1).astype(int)

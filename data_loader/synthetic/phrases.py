@@ -20,15 +20,15 @@ from utils.ink import x_height
 Key = TypeVar("Key")
 
 WORDS = (10, 45)
-"""Characters of a line of words (assumed: as in lines that people write)."""
+"""Bounds on the length of a line of words, in characters (assumed: as people write)."""
 CHARACTERS = (2, 8)
-"""Characters of a line of single ones, as numbers and codes have them; assumed."""
+"""Bounds on the number of single characters behind a line's first (assumed: as in codes)."""
 LEAST = 5
-"""Words, or characters of one sort, that a hand needs; assumed."""
+"""Least number of a hand's words, or characters of one sort, for a line (assumed)."""
 LONGEST_WORD = 20
-"""Characters of a sample that is set into a line of words; assumed."""
+"""Largest number of characters of a sample in a line of words (assumed)."""
 X_HEIGHT = 0.6
-"""The x-height in heights of digits and capitals; assumed."""
+"""The x-height as a fraction of the height of digits and capitals (assumed)."""
 
 
 @dataclass
@@ -40,17 +40,17 @@ class _Hand:
 
 @dataclass(kw_only=True, eq=False)
 class PhrasesDataset(ExtendedDataset):
-    """A dataset whose training split is joined by lines of its words and single characters.
+    """A dataset with new training lines, made of its words and single characters.
 
-    A line is by one writer, its parts as large as they were written. Words are level with gaps of
-    words between them; characters stand on one baseline, as in a number or a code. Single
-    characters are no longer samples by themselves, in any split: nobody tells an `o` from an `O`.
+    A line is by one writer, and its parts are as large as they were written. Words are level, with
+    word gaps between them; characters stand on one baseline, as in a number or a code. Samples of
+    single characters are left out of all splits: nobody tells a lone `o` from an `O`.
 
     Args:
-        size: new lines.
-        characters_share: share of them that are made of single characters.
-        damaged: share of the lines of single characters in which one is damaged; their text has
-            `WRONG` there.
+        size: number of new lines.
+        characters_share: fraction of the new lines that are made of single characters.
+        damaged: fraction of the lines of single characters in which one character is damaged; the
+            text has `WRONG` in its place.
         seed: seed of the choice.
 
     Raises:
@@ -65,37 +65,38 @@ class PhrasesDataset(ExtendedDataset):
     @property
     def characters(self) -> str | None:
         characters = self.dataset.characters
-        return characters and characters + WRONG * bool(self.damaged)
+        return characters + WRONG if characters and self.damaged else characters
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         loaded = self.dataset.load(splits)
         if "train" in splits:
-            loaded = joined(loaded, *self._made(loaded.split("train")))
+            loaded = joined(loaded, *self._new_lines(loaded.split("train")))
         words = changed(loaded.samples, lambda sample: [] if len(sample.text) == 1 else [sample])
         return replace(loaded, samples=words)
 
-    def _made(self, samples: list[Sample]) -> tuple[list[Sample], str]:
-        """Return lines of samples, and a summary of them."""
+    def _new_lines(self, samples: list[Sample]) -> tuple[list[Sample], str]:
+        """Return lines made of samples, and a summary of the lines."""
         hands, lines = _hands(samples), []
-        with_words = {w: len(h.words) for w, h in hands.items() if len(h.words) >= LEAST}
-        with_characters = {
+        with_words = {name: hand for name, hand in hands.items() if len(hand.words) >= LEAST}
+        word_counts = {name: len(hand.words) for name, hand in with_words.items()}
+        character_counts = {
             (writer, sort): len(characters)
             for writer, hand in hands.items()
             for sort, characters in hand.characters.items()
             if sort != "signs" and len(characters) >= LEAST
         }
-        tall = {(w, sort): _height(hands[w].characters[sort]) for w, sort in with_characters}
-        numbers = range(self.size)
-        for number in distributed.bar(numbers, "setting lines", unit=" lines", leave=False):
+        heights = {key: _height(hands[key[0]].characters[key[1]]) for key in character_counts}
+        bar = distributed.bar(range(self.size), "setting lines", unit=" lines", leave=False)
+        for number in bar:
             generator = np.random.default_rng([self.seed, number])
             if generator.random() < self.characters_share:
-                writer, sort = _drawn(with_characters, "characters", generator)
+                writer, sort = _random_key(character_counts, "characters", generator)
                 damaged = bool(self.damaged and generator.random() < self.damaged)
-                capital = tall[writer, sort]
-                text, ink = _of_characters(hands[writer], sort, capital, damaged, generator)
+                capital = heights[writer, sort]
+                text, ink = _character_line(hands[writer], sort, capital, damaged, generator)
             else:
-                writer = _drawn(with_words, "words", generator)
-                text, ink = _of_words(hands[writer].words, generator)
+                writer = _random_key(word_counts, "words", generator)
+                text, ink = _word_line(hands[writer].words, generator)
             lines.append(Sample(ink, text, f"phrase-{number:06d}", writer=writer))
         return lines, f"{self.size:,} lines of words and characters of {len(hands):,} writers"
 
@@ -119,15 +120,15 @@ def _sort(character: str) -> str:
     return next((name for name, fits in sorts.items() if fits(character)), "signs")
 
 
-def _drawn(counts: dict[Key, int], what: str, generator: np.random.Generator) -> Key:
-    """Return a key at random, those with larger counts more often, by their roots."""
+def _random_key(counts: dict[Key, int], parts: str, generator: np.random.Generator) -> Key:
+    """Return a key at random, with a probability in proportion to the root of its count."""
     if not counts:
-        raise DataError(f"no writer has {LEAST} {what} for a line of them")
+        raise DataError(f"no writer has {LEAST} {parts} for a line of them")
     weights = np.sqrt(list(counts.values()))
     return list(counts)[generator.choice(len(counts), p=weights / weights.sum())]
 
 
-def _of_words(words: list[Sample], generator: np.random.Generator) -> tuple[str, np.ndarray]:
+def _word_line(words: list[Sample], generator: np.random.Generator) -> tuple[str, np.ndarray]:
     """Return a line of words: its text and ink."""
     length = generator.integers(*WORDS)
     chosen = [words[generator.integers(len(words))]]
@@ -145,23 +146,23 @@ def _height(samples: list[Sample]) -> float:
     return float(np.median([np.ptp(to_path(sample.ink)[:, 1]) for sample in samples]))
 
 
-def _of_characters(
+def _character_line(
     hand: _Hand, sort: str, capital: float, damaged: bool, generator: np.random.Generator
 ) -> tuple[str, np.ndarray]:
     """Return a line of single characters of a sort, some signs among them: its text and ink.
 
     Args:
-        hand: of the writer.
-        sort: of the characters.
-        capital: their height.
-        damaged: whether one is damaged.
-        generator: of the choice.
+        hand: the writer's hand.
+        sort: sort of the characters.
+        capital: typical height of the characters.
+        damaged: whether a character is damaged.
+        generator: generator for the choice.
     """
     samples, signs = hand.characters[sort], hand.characters["signs"]
     chosen = [samples[generator.integers(len(samples))]]
     for _ in range(generator.integers(*CHARACTERS)):
-        others = signs if signs and generator.random() < 0.2 else samples
-        chosen.append(others[generator.integers(len(others))])
+        choices = signs if signs and generator.random() < 0.2 else samples
+        chosen.append(choices[generator.integers(len(choices))])
     paths = [_on_line(to_path(sample.ink), sample.text, capital) for sample in chosen]
     height = X_HEIGHT * capital
     gaps = height * generator.uniform(*CLOSE, len(paths))
@@ -172,13 +173,13 @@ def _of_characters(
 
 
 def _on_line(path: np.ndarray, character: str, capital: float) -> np.ndarray:
-    """Return the path of a single character moved so that the line it is written on is y = 0."""
+    """Return the path of a single character, moved so that its baseline is y = 0."""
     top, bottom = path[:, 1].min(), path[:, 1].max()
-    line = bottom
+    baseline = bottom
     if character in "gjpqy,;":
-        line = bottom - 0.4 * (bottom - top)
+        baseline = bottom - 0.4 * (bottom - top)
     elif character in "-=~+*<>":
-        line = (top + bottom) / 2 + X_HEIGHT / 2 * capital
+        baseline = (top + bottom) / 2 + X_HEIGHT / 2 * capital
     elif character in "'\"^`":
-        line = top + capital
-    return moved(path, 0.0, -line)
+        baseline = top + capital
+    return moved(path, 0.0, -baseline)

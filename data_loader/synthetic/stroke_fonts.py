@@ -1,10 +1,10 @@
 """Single-line letters for all printable ASCII, made from the Hershey fonts.
 
-The fonts were digitised by A. V. Hershey at the U.S. National Bureau of Standards. Of many three
-are used: `futural` (plain, one line), `cursive` (script, one line), and of `timesi` (italic, drawn
-with two lines) the one line a pen would take; some signs, and other shapes of signs, are this
-project's own. stroke_fonts.json has their coordinates: the baseline is y = 9, small letters reach
-to y = -5, capitals to y = -12, y grows downwards; a unit is 1/14 of a plain small letter's height.
+The fonts were digitised by A. V. Hershey at the U.S. National Bureau of Standards. Three fonts are
+used: `futural` (plain, single line), `cursive` (script, single line), and `timesi` (italic, double
+line, reduced to the line that a pen would take). Some signs, and further shapes of signs, are this
+project's own. stroke_fonts.json has the coordinates: the baseline is y = 9, small letters reach up
+to y = -5, capitals to y = -12; a unit is 1/14 of a plain small letter's height.
 """
 
 import json
@@ -23,16 +23,16 @@ BASE_LINE = 9.0
 X_HEIGHT = 14.0
 """Height of a plain small letter, in font units."""
 SPACING = 0.6
-"""Distance between the points of a glyph, in font units: a fifth of a usual pen step (assumed)."""
+"""Distance between the points of a glyph, in font units (assumed: a fifth of a pen step)."""
 SIGN_LEAN = 0.4
 """Fraction of a hand's slant that signs take (assumed: with all of the slant a backslash stands
 upright)."""
 SIGN_ROUNDING = 0.6
-"""Largest radius of the corners of signs, in font units (assumed: more turns a bracket into a
-parenthesis)."""
+"""Largest radius of the corners of signs, in font units (assumed: a larger radius turns a bracket
+into a parenthesis)."""
 
 Shape = tuple[float, float, list[list[tuple[float, float]]]]
-"""Left edge, right edge and strokes, as in the file."""
+"""Left edge, right edge and strokes of a character, as in the file."""
 
 TABLES = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 PLAIN: dict[str, Shape] = TABLES["plain"]
@@ -40,8 +40,8 @@ PLAIN: dict[str, Shape] = TABLES["plain"]
 QUICK: dict[str, Shape] = PLAIN | TABLES["quick"]
 """All characters with as few pen lifts as in quick writing."""
 OTHERS: list[list[dict[str, Shape]]] = TABLES["others"]
-"""Other shapes that people give to characters: for each group of them, which a hand draws alike,
-those that it may have instead of the shapes above. Assumed, and checked by eye."""
+"""Groups of characters that a hand draws alike; each group lists sets of shapes that replace the
+shapes above (assumed, checked by eye)."""
 
 FONTS: dict[str, tuple[dict[str, Shape], bool]] = {
     "print": (PLAIN, False),
@@ -57,11 +57,11 @@ class Glyph(NamedTuple):
     """An upright character as points of a pen.
 
     Attributes:
-        path: see `paths`, in font units; the baseline is y = 0 and x = 0 its left edge.
-        width: from its left edge to its right edge.
-        lean: the share of a hand's slant that it takes.
-        enters, leaves: whether its line starts at the left edge, or ends at the right edge, so that
-            a line of a neighbour can run into it.
+        path: see `paths`, in font units; the baseline is y = 0, the left edge x = 0.
+        width: distance from the left edge to the right edge.
+        lean: fraction of the hand's slant that the glyph takes.
+        enters, leaves: whether the glyph's line starts at the left edge, or ends at the right edge,
+            so that it can be joined with a neighbour's line.
     """
 
     path: np.ndarray
@@ -80,8 +80,8 @@ def resample(points: np.ndarray, spacing: float) -> np.ndarray:
 def rounded(points: np.ndarray, radius: float) -> np.ndarray:
     """Return the line through `points` as a moving pen draws it, its corners rounded.
 
-    Binomial smoothing along the path, near to a Gaussian of standard deviation `radius` (font
-    units), with the ends held: curves lose their corners, true corners get a radius like it.
+    The smoothing along the path is binomial, close to a Gaussian with standard deviation `radius`
+    (font units), and holds the ends. Polygons become curves; true corners get about that radius.
     """
     fine = resample(points, 0.25)
     # Each pass adds a variance of half a step.
@@ -97,21 +97,21 @@ def glyph(
     """Return a character of `FONTS`.
 
     Args:
-        font: its name.
-        rounding: of the corners, in font units.
+        font: name of the font.
+        rounding: radius of the corners, in font units.
         character: printable ASCII.
-        other: the group in `OTHERS`, and the number in it, of a shape instead of the font's.
+        other: group in `OTHERS`, and number in the group, of a shape instead of the font's shape.
     """
     shapes, connects = FONTS[font]
     left, right, strokes = OTHERS[other[0]][other[1]][character] if other else shapes[character]
-    if not strokes:  # a blank
+    if not strokes:  # A blank.
         return Glyph(np.empty((0, 3)), right - left, SIGN_LEAN, False, False)
     plain = character.isalnum()
     radius = rounding if plain else min(rounding, SIGN_ROUNDING)
     path = from_strokes([rounded(np.array(stroke, float), radius) for stroke in strokes])
     path = moved(path, -left, -BASE_LINE)
-    # A line that begins at the left edge, or ends at the right one, at the height of small
-    # letters (not a dot or a bar above them) can be one with its neighbour's.
+    # A line can be joined with a neighbour's if it begins at the left edge, or ends at the right
+    # edge, at the height of small letters (so it is no dot or bar above them).
     joins = connects and character.islower() and other is None
     (x, y, _), (last_x, last_y, _) = path[0], path[-1]
     return Glyph(

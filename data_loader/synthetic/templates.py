@@ -1,6 +1,6 @@
 """Texts from templates with fields, such as `{first} {last}, {1-99} {street|road}`.
 
-Templates and what their fields stand for are in text files beside this module.
+Text files beside this module have the templates, and the texts for their fields.
 """
 
 import re
@@ -39,16 +39,16 @@ class Draws:
         return low + int(self.number() * (high - low + 1))
 
     def pick(self, choices: Sequence[T]) -> T:
-        """Return one of `choices`."""
+        """Return a random item of `choices`."""
         return choices[int(self.number() * len(choices))]
 
     def chance(self, probability: float) -> bool:
-        """Return True with `probability`."""
+        """Return True with a probability."""
         return self.number() < probability
 
 
 def split_of(text: str) -> int:
-    """Return the split that a text belongs to: 0 training (half of all texts), 1 valid, 2 test."""
+    """Return the split of a text: 0 training (half of all texts), 1 validation, 2 test."""
     return (0, 0, 1, 2)[zlib.crc32(text.encode()) % 4]
 
 
@@ -60,9 +60,9 @@ def capital(text: str) -> str:
 def read_lists(file: str) -> dict[str, list[str]]:
     """Return the lists of a file beside this module by their names, in the order of the file.
 
-    A line such as `[things]` names the list below it: words with blanks between them, or phrases
-    in lines or with bars `¦` between them, `3× ` before one that counts three times. A list of
-    phrases has at least one bar.
+    A line such as `[things]` names the list below it. A list has either words, with blanks between
+    them, or phrases, with line breaks or bars `¦` between them and at least one bar; a phrase
+    after `3× ` counts three times.
     """
     _, *parts = HEADING.split(_read(file))
     lists = {}
@@ -78,7 +78,7 @@ def read_lists(file: str) -> dict[str, list[str]]:
 
 
 def read_pairs(file: str) -> list[tuple[str, str]]:
-    """Return what stands before and after the tab in each line of a file."""
+    """Return the texts before and after the tab of each line of a file."""
     return [tuple(line.split("\t")) for line in _read(file).splitlines()]
 
 
@@ -87,7 +87,7 @@ def _read(file: str) -> str:
 
 
 Fields = Mapping[str, str | Sequence[str] | Callable[[Draws], str]]
-"""By name what a field stands for: a text, one of several templates, or what a function draws."""
+"""Values of fields by name: a text, templates to choose from, or a function that draws a text."""
 
 FORMS: Mapping[str, Callable[[str], str]] = {
     "lower": str.lower,
@@ -106,24 +106,23 @@ CLASSES = {
     "X": string.ascii_uppercase + string.digits,
     "x": string.ascii_letters + string.digits,
 }
-"""Characters that each character of a mask stands for."""
+"""By each class character of a mask, the characters that may take its place."""
 
 
 def fill(template: str, fields: Fields, draws: Draws) -> str:
     """Return a template with each of its fields drawn anew, from left to right.
 
-    A field is in braces one of:
-        `name`: one of the texts of that name in `fields`, whose own fields are filled as well;
-            `name:lower`, `:upper`, `:capital` (the first letter) and others of `FORMS` give it
-            that form;
-        `one|two|`: one of the texts between the bars;
-        `2-99`: a whole number from 2 to 99; `00-59` one of two digits, `07` for 7;
-        `#AA-99`: a mask, see `CLASSES`; what is no class stands for itself;
-        `name=text`: nothing, and from then on `name` stands for the text.
-    Fields within a field are filled before it; one of blanks stands for itself.
+    A field in braces is one of these:
+        `name`: a text of this name in `fields`, whose fields are filled as well; `name:lower`,
+            `:upper`, `:capital` (the first letter) and the rest of `FORMS` change its form;
+        `red|blue|`: one of the texts between the bars;
+        `2-99`: a whole number from 2 to 99; `00-59` gives two digits, such as `07` for 7;
+        `#AA-99`: a mask, see `CLASSES`; any other character stays as it is;
+        `name=text`: nothing; from here on, `name` stands for the text.
+    A field's inner fields are filled before the field; a field of blanks becomes its blanks.
 
     Raises:
-        KeyError: if there is no such field or form.
+        KeyError: if a field or a form does not exist.
     """
     values, parts = {**fields}, [""]
     for token in BRACES.split(template):

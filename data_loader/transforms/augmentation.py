@@ -20,10 +20,10 @@ from utils.ink import x_height
 class FillMissing(BaseTransform):
     """Inserts linearly interpolated points where a digitiser has left some out.
 
-    The paper does not say how; this way is assumed. Gaps between strokes stay as they are.
+    The paper does not describe its way; this way is assumed. Gaps between strokes stay unchanged.
 
     Args:
-        max_missing: the most points put into one gap, evenly spaced (assumed: 0.3 s of IAM-OnDB).
+        max_missing: the most points put into a gap, evenly spaced (assumed: 0.3 s of IAM-OnDB).
     """
 
     max_missing: Annotated[int, Range(1, 127)] = 20
@@ -46,7 +46,7 @@ class FillMissing(BaseTransform):
 
 @dataclass(kw_only=True)
 class CutLongSteps(BaseTransform):
-    """Cuts steps that are longer than a threshold to that length; they keep their direction.
+    """Cuts steps longer than a threshold to the threshold; the steps keep their direction.
 
     The paper cuts long steps without giving its threshold. The threshold matters for the
     normalisation, and so for a log-loss in normalised units (not for the canonical one).
@@ -63,10 +63,10 @@ class CutLongSteps(BaseTransform):
 
 
 class Linear(BaseTransform):
-    """Multiplies the offsets of a sample by one matrix."""
+    """Multiplies all offsets of a sample by the same matrix."""
 
     def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
-        """Return the matrix `(2, 2)` float64 that turns column vectors (dx, dy) into new ones."""
+        """Return the matrix `(2, 2)` float64 by which column vectors (dx, dy) are multiplied."""
         raise NotImplementedError
 
     def change(self, ink: np.ndarray, generator: Generator) -> None:
@@ -98,7 +98,7 @@ class Scale(Linear):
 class Slant(Linear):
     """Slants a whole sample by an angle drawn uniformly from `-degrees` to `degrees`.
 
-    Level lines stay unchanged, upright ones lean (to the right for positive angles).
+    Level lines stay unchanged, upright lines lean (to the right for positive angles).
 
     Args:
         degrees: bound on the angle.
@@ -165,7 +165,7 @@ class Warp(BaseTransform):
         shape = (2, self._WAVES)
         low, high = math.log(self.shortest), math.log(self.longest)
         lengths = np.exp(generator.uniform(low, high, shape))
-        directions = generator.uniform(-0.5, 0.5, shape)  # radians, about along x
+        directions = generator.uniform(-0.5, 0.5, shape)  # radians from the x-axis
         phases = generator.uniform(0, 2 * np.pi, shape)
         x, y = points[:, 0, None, None], points[:, 1, None, None]
         along = x * np.cos(directions) + y * np.sin(directions)  # (points, 2, waves)

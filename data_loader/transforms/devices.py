@@ -1,4 +1,4 @@
-"""Other digitisers, pens and habits: the same writing as another device or person would have it."""
+"""Other digitisers, pens and habits: the same writing from another device or person."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from utils.hand_measures import gaps
 from utils.ink import at_equal_steps, from_strokes, strokes, x_height
 
 WITHIN = 0.5
-"""Gaps between strokes that are less wide, in x-heights, are within a word (assumed)."""
+"""Gaps between strokes are within a word below this width, in x-heights (assumed)."""
 
 
 @dataclass(kw_only=True)
@@ -25,9 +25,9 @@ class OtherDevice(BaseTransform):
 
     Args:
         share: share of the samples that are changed.
-        slower: the most recorded periods that make one (drawn log-uniformly from 1).
-        grid: the coarsest grid in x-heights (drawn log-uniformly from a hundredth of it): 0.1 are
-            84 points an inch under letters of 3 mm.
+        slower: the longest new period, in recorded periods (drawn log-uniformly from 1).
+        grid: the coarsest grid in x-heights (drawn log-uniformly from a hundredth of it): 0.1 means
+            84 points an inch for letters of 3 mm.
         jitter: the largest standard deviation of the noise of a point, in x-heights.
         hooks: share of the ends of strokes at which the pen slips.
         skips: share of the strokes in which the pen leaves no ink for a few points.
@@ -66,26 +66,30 @@ class OtherDevice(BaseTransform):
         """Return a stroke as the pen left it: whole, or without a few points in its midst."""
         if len(stroke) < 12 or generator.random() >= self.skips:
             return [stroke]
-        place = int(generator.integers(4, len(stroke) - 7))
-        return [stroke[:place], stroke[place + int(generator.integers(1, 4)) :]]
+        start = int(generator.integers(4, len(stroke) - 7))
+        return [stroke[:start], stroke[start + int(generator.integers(1, 4)) :]]
 
     def _hooked(self, stroke: np.ndarray, height: float, generator: Generator) -> np.ndarray:
-        """Return a stroke that has a hook at its ends where the pen slipped."""
-        slips = generator.normal(0, 0.12 * height, (2, 2))  # assumed
-        begins, ends = (generator.random(2) < self.hooks).tolist()
-        before, after = stroke[:1] + slips[:1], stroke[-1:] + slips[1:]
-        return np.concatenate([*[before] * begins, stroke, *[after] * ends])
+        """Return a stroke that has a hook at each end at which the pen slipped."""
+        offsets = generator.normal(0, 0.12 * height, (2, 2))  # assumed
+        slips_before, slips_after = generator.random(2) < self.hooks
+        pieces = [stroke]
+        if slips_before:
+            pieces.insert(0, stroke[:1] + offsets[:1])
+        if slips_after:
+            pieces.append(stroke[-1:] + offsets[1:])
+        return np.concatenate(pieces)
 
 
 @dataclass(kw_only=True)
 class DelayMarks(BaseTransform):
-    """Writes the marks over letters at another time, moves them a little, and forgets some.
+    """Writes the marks over letters earlier or later, moves them a little, and forgets some.
 
     Args:
         at_once: share of the samples whose marks come right after their letters.
-        last: share of the others whose marks come after all letters.
+        last: share of the other samples whose marks come after all letters.
         moved: share of the samples whose marks are moved.
-        distance: standard deviation of how far along x, in x-heights; half as far along y.
+        distance: standard deviation of a mark's movement along x, in x-heights; half of it along y.
         missing: share of the marks that are left out in samples whose marks are moved.
     """
 
@@ -120,11 +124,11 @@ class DelayMarks(BaseTransform):
 
 @dataclass(kw_only=True)
 class Pen(BaseTransform):
-    """Draws a picture by another pen, and less sharp or smaller.
+    """Draws a picture with another pen, less sharp and smaller.
 
     Args:
         widths: bounds on the pen's width in x-heights, drawn log-uniformly.
-        blur: the most pixels over which an edge goes from ink to paper, drawn uniformly from 1.
+        blur: the widest edge between ink and paper, in pixels, drawn uniformly from 1.
         zoom: the smallest factor on the size, drawn uniformly up to 1.
     """
 
@@ -142,7 +146,7 @@ class Pen(BaseTransform):
 
 @dataclass(kw_only=True)
 class Crowd(BaseTransform):
-    """Moves what stands side by side within words together, so that some of it touches.
+    """Moves neighbouring strokes within words together, so that some touch.
 
     Args:
         share: share of the samples that are changed.

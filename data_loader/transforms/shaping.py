@@ -1,8 +1,8 @@
 """Deterministic changes of the ink that make different hands and devices alike.
 
-In a loader's `preprocessing` they change the training split alone. `ShapedDataset` applies them to
-all splits, as a network needs that is scored on them, or reads them: its log-loss is in the units
-of the shaped ink. What can be undone, and how, is in docs/data.md.
+In a loader's `preprocessing` they change the training split only. `ShapedDataset` applies them to
+all splits, for a network that reads them or is scored on them: its log-loss is in the units of the
+shaped ink. docs/data.md says which changes can be undone, and how.
 """
 
 import math
@@ -37,7 +37,7 @@ class LevelBaseline(Linear):
 
     def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
         angle = baseline_angle(ink)
-        if not abs(angle) <= math.radians(STEEPEST):  # as of a NaN
+        if not abs(angle) <= math.radians(STEEPEST):  # also if it is NaN
             angle = 0.0
         cosine, sine = math.cos(angle), math.sin(angle)
         return np.array([[cosine, sine], [-sine, cosine]])
@@ -45,7 +45,7 @@ class LevelBaseline(Linear):
 
 @dataclass(kw_only=True)
 class ScaleHeight(Linear):
-    """Scales a sample to a common x-height. The inverse of `matrix` undoes it.
+    """Scales a sample to a common x-height. The inverse of `matrix` undoes the scaling.
 
     Args:
         height: resulting x-height, in the resulting units.
@@ -62,25 +62,25 @@ def _resampled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return ink whose strokes have points at equal steps, and no missing points.
 
-    Each stroke keeps its first and its last point: its steps are as near to `step` as these allow.
+    Each stroke keeps its first and last point: its steps are as near to `step` as its ends allow.
 
     Args:
         ink: `(points, 3)`.
-        step: in the unit of `clock`, or of the ink.
-        clock: when each point was, `(points,)` ascending; None for steps along the path.
+        step: length of a step, in the unit of `clock` or of the ink.
+        clock: the time of each point, `(points,)` ascending; None for steps along the path.
     """
     parts = strokes(ink)
     if clock is None:
-        places = [path_along(part) for part in parts]
+        parameters = [path_along(part) for part in parts]
     else:
         edges = np.cumsum([len(part) for part in parts[:-1]], dtype=np.int64)
-        places = [at - at[0] for at in np.split(clock, edges)]
-    if sum(at[-1] for at in places) / step > MAX_POINTS:
+        parameters = [times - times[0] for times in np.split(clock, edges)]
+    if sum(values[-1] for values in parameters) / step > MAX_POINTS:
         raise DataError(f"resampling makes more than {MAX_POINTS:,} points of one sample")
-    for number, at in enumerate(places):
-        if len(at) > 1:
-            count = max(1, round(at[-1] / step))
-            parts[number] = at_equal_steps(parts[number], at, count)
+    for number, values in enumerate(parameters):
+        if len(values) > 1:
+            count = max(1, round(values[-1] / step))
+            parts[number] = at_equal_steps(parts[number], values, count)
     result = from_strokes(parts)
     result[0, :2], result[-1, 2] = ink[0, :2], ink[-1, 2]
     return result, np.zeros(len(result), dtype=np.uint8)
@@ -90,11 +90,11 @@ def _resampled(
 class ResampleTime(BaseTransform):
     """Resamples at equal times, along straight lines between the recorded points.
 
-    Recorded points are assumed to be equally spaced in time, except for those counted as missing.
+    Recorded points are assumed to be equally spaced in time, except where points are missing.
     Each stroke keeps its ends, so that its steps are `period` as nearly as its length allows.
 
     Args:
-        period: from one new point to the next, in recorded periods: 2 halves the points.
+        period: time between new points, in recorded periods: 2 halves the points.
     """
 
     period: Annotated[float, Range(0.01, 1000)] = 1.0
@@ -112,7 +112,7 @@ class ResampleDistance(BaseTransform):
     Each stroke keeps its ends, so that its steps are `spacing` as nearly as its length allows.
 
     Args:
-        spacing: in the ink's units.
+        spacing: distance between new points, in the ink's units.
     """
 
     spacing: Annotated[float, Range(1e-6, 1e6)]
@@ -126,7 +126,7 @@ class ResampleDistance(BaseTransform):
 def pieces(points: int, steps: int) -> list[slice]:
     """Return the rows of the pieces of a sample, of at most `steps` steps and similar length.
 
-    Each piece begins with the last point of the one before, so that no step is lost.
+    Each piece begins with the last point of the previous piece, so that no step is lost.
     """
     count = max(1, math.ceil((points - 1) / steps))
     edges = [round(n * (points - 1) / count) for n in range(count + 1)]
@@ -135,16 +135,16 @@ def pieces(points: int, steps: int) -> list[slice]:
 
 @dataclass(kw_only=True, eq=False)
 class ShapedDataset(BaseDataset):
-    """Another dataset, all of whose splits are shaped, and split at a length.
+    """A dataset whose samples, in all splits, are shaped and split at a length.
 
     Splitting is for networks without text: it is unknown which characters a piece of a line
-    contains, so pieces have no text (samples that are short enough keep theirs).
+    contains, so pieces have no text (samples that are short enough keep their text).
 
     Args:
-        dataset: any other one.
+        dataset: the dataset to shape.
         shaping: the changes of each sample, in this order.
-        split_length: maximum number of steps of a sample; longer ones become pieces of similar
-            length. None splits nothing.
+        split_length: maximum number of steps of a sample; longer samples become pieces of similar
+            length. None leaves samples whole.
 
     Raises:
         ConfigFault: if `shaping` contains an augmentation.
@@ -172,7 +172,7 @@ class ShapedDataset(BaseDataset):
         shaped = {sample: list(self._pieces(sample)) for sample in bar}
         samples = changed(main.samples, shaped.__getitem__)
         report = "\n  ".join([main.report, *self._counts(shaped)])
-        if not self.shaping:  # then it is the recorded ink
+        if not self.shaping:  # the ink is as recorded
             return replace(main, samples=samples, report=report)
         return Loaded(samples, report)
 
@@ -192,7 +192,7 @@ class ShapedDataset(BaseDataset):
             yield replace(sample, ink=piece, text=text, name=name, ends=ends, missing=gaps)
 
     def _counts(self, shaped: dict[Sample, list[Sample]]) -> Iterator[str]:
-        """Yield what became of the samples, for the report."""
+        """Yield lines of the report: the numbers of points and samples before and after."""
         pieces = [piece for parts in shaped.values() for piece in parts]
         if self.shaping:
             names = ", ".join(type(transform).__name__ for transform in self.shaping)

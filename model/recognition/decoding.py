@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.recognition.language_model import CharacterLanguageModel
+from model.recognition.language_model import CharacterLanguageModel, WordLanguageModel
 from utils.checks import NotFinite
 
 PRUNING = 12.0
@@ -36,12 +36,12 @@ class Search:
 
     Attributes:
         width: hypotheses kept by the beam; 1 is greedy decoding.
-        language_model: of characters of the same alphabet, or None.
+        language_model: of the same alphabet, or None.
         language_weight: factor on its log-probabilities.
     """
 
     width: int = 1
-    language_model: CharacterLanguageModel | None = None
+    language_model: CharacterLanguageModel | WordLanguageModel | None = None
     language_weight: float = 0.0
 
 
@@ -90,7 +90,7 @@ def ctc_beam(
 
     Hannun et al. 2014 (arXiv 1408.2873), algorithm 1, with a language model of characters: a prefix
     scores log p_ctc(prefix) + language_weight * log p_lm(prefix), where p_ctc sums over the paths
-    found so far, and at the end log p_lm(line's end) is added.
+    found before, and at the end log p_lm(line's end) is added.
 
     Args:
         log_probs: `(S, C+1)`, the blank last, each frame a distribution.
@@ -118,10 +118,10 @@ def ctc_beam(
         # Paths of a prefix that is already kept are added to it.
         numbers = {prefix: number for number, prefix in enumerate(prefixes)}
         column = {character: place for place, character in enumerate(characters.tolist())}
-        for own, prefix in enumerate(prefixes):
+        for number, prefix in enumerate(prefixes):
             at = (numbers.get(prefix[:-1]), column.get(prefix[-1])) if prefix else (None,)
             if None not in at:
-                in_character[own] = np.logaddexp(in_character[own], longer[at])
+                in_character[number] = np.logaddexp(in_character[number], longer[at])
                 longer[at] = -np.inf
         language = _language(search, prefixes, blank + 1)
         gain = added[:, None] + language[:, characters]
@@ -205,15 +205,17 @@ def attention_texts(
             rows -= np.logaddexp.reduce(rows, axis=1, keepdims=True)
         parents, first = [], 0
         for line in running:
-            own = scores[line][:, None] + rows[first : first + len(scores[line])]
+            continued = scores[line][:, None] + rows[first : first + len(scores[line])]
             if len(texts[line][0]) == longest[line]:
-                own[:, :end] = -np.inf
-            source, classes, best[line] = _continued(own, texts[line], best[line], search.width)
+                continued[:, :end] = -np.inf
+            source, classes, best[line] = _continued(
+                continued, texts[line], best[line], search.width
+            )
             parents += (first + source).tolist()
             first += len(scores[line])
             pairs = zip(source.tolist(), classes.tolist(), strict=True)
             texts[line] = [(*texts[line][old], new) for old, new in pairs]
-            scores[line] = own[source, classes]
+            scores[line] = continued[source, classes]
         running = [line for line in running if texts[line]]
         previous, owners = owners, [line for line in running for _ in texts[line]]
         kept = torch.tensor(parents, dtype=torch.long, device=device)

@@ -1,4 +1,4 @@
-"""Files of note programs, one file a format, each with `parse`."""
+"""Files of note programs: one module a format, each with `parse`."""
 
 import re
 from dataclasses import replace
@@ -26,11 +26,11 @@ def read_pages(path: Path) -> list[InkPage]:
     """Return the pages of a file; each stroke has a point or more.
 
     Raises:
-        DataError: if it cannot be read, is broken, too large, or in no known format, or has
-            neither strokes nor typed text: which file, and why.
+        DataError: if the file cannot be read, is broken, too large, or in no known format, or has
+            neither strokes nor typed text; the message says which file, and why.
     """
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # What is not finite is refused.
+        with np.errstate(over="ignore", invalid="ignore"):  # Infinite points are refused below.
             pages = [_without_empty_strokes(page) for page in _parse(path)]
         check_pages(pages)
     except Fault as fault:
@@ -41,8 +41,8 @@ def read_pages(path: Path) -> list[InkPage]:
 
 
 def note_files(folder: Path) -> dict[str, Path]:
-    """Return the files of notes in a folder and the folders in it, by their names there; documents
-    of a tablet by their titles.
+    """Return the files of notes in a folder and its subfolders, by their paths below the folder;
+    documents of a tablet by their titles.
 
     Raises:
         OSError: if a folder cannot be read.
@@ -51,7 +51,7 @@ def note_files(folder: Path) -> dict[str, Path]:
     for file in files_below(folder, _NOTES):
         name: str | None = file.relative_to(folder).as_posix()
         if file.suffix == ".rm" and file.parent.with_suffix(".content").is_file():
-            continue  # a page of a document
+            continue  # A page of a document.
         if file.suffix == ".content":
             name = remarkable.title(file)
         if name is not None:

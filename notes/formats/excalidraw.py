@@ -1,4 +1,4 @@
-"""Drawings of Excalidraw, also in Markdown as its plug-in for Obsidian has them."""
+"""Drawings of Excalidraw, also in Markdown files of its plug-in for Obsidian."""
 
 import math
 import re
@@ -16,9 +16,9 @@ from utils.ink import turned_back
 from utils.strict_json import Json
 
 PIXEL = 72 / 96
-"""Points (1/72 inch) in a unit (CSS)."""
+"""Points (1/72 inch) in a pixel (CSS)."""
 CLEAR = 75.0
-"""Per cent of opacity below which a stroke is a highlighter's (assumed)."""
+"""Opacity in per cent, below which a stroke is a highlighter's (assumed)."""
 
 _DRAWING = re.compile(rb"^```json\s*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _TURN = np.linspace(0, math.tau, 65)
@@ -27,7 +27,7 @@ _FIGURES = {
     "diamond": np.array([[0, -1], [1, 0], [0, 1], [-1, 0], [0, -1]]),
     "ellipse": np.column_stack([np.cos(_TURN), np.sin(_TURN)]),
 }
-"""The outlines of figures of half a width and half a height, around their middles."""
+"""Outlines of figures around their middles, in halves of their width and height."""
 
 
 def parse(path: Path) -> list[InkPage]:
@@ -47,12 +47,12 @@ def parse(path: Path) -> list[InkPage]:
     typed: list[TypedText] = []
     left_out: Counter[str] = Counter()
     for element in elements:
-        kind = {"freedraw": "stroke"}.get(kind := element.get("type"), kind)
+        kind = "stroke" if element.get("type") == "freedraw" else element.get("type")
         if element.get("isDeleted"):
             left_out[f"erased {kind}"[:40]] += 1
         elif kind == "text":
-            place = (_number(element, name) for name in ("x", "y", "fontSize"))
-            typed.append(TypedText(str(element.get("text", "")), *place))
+            numbers = (_number(element, name) for name in ("x", "y", "fontSize"))
+            typed.append(TypedText(str(element.get("text", "")), *numbers))
         elif kind in ("stroke", "line", "arrow", *_FIGURES):
             strokes.append(_stroke(element))
         else:
@@ -61,7 +61,7 @@ def parse(path: Path) -> list[InkPage]:
 
 
 def _stroke(element: dict[str, Json]) -> PageStroke:
-    """Return an element with points, or a figure."""
+    """Return the stroke of an element with points, or of a figure."""
     kind = element["type"]
     x, y, width, height = (_number(element, name) for name in ("x", "y", "width", "height"))
     try:

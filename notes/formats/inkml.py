@@ -13,28 +13,29 @@ from notes.ink_page import MAX_BYTES, InkPage, PageStroke, hex_colour, number, p
 
 
 def parse(path: Path) -> list[InkPage]:
-    """Return the page of a file: the active area of its first source, or what its ink takes."""
+    """Return the page of a file: the active area of the first source, or a page around the ink."""
     root = xml_tree(read_file(path, MAX_BYTES), "ink")
-    forms = formats(root)
+    trace_formats = formats(root)
     brushes = {f"#{identity(brush)}": brush for brush in root.iter("brush")}
-    unit = next((form.unit for form in forms.values() if form.unit), None)
+    unit = next((form.unit for form in trace_formats.values() if form.unit), None)
     parts: list[list[np.ndarray]] = []
-    looks: list[Element | None] = []
+    stroke_brushes: list[Element | None] = []
     waiting: list[tuple[Element, Element | None]] = [(root, None)]
     while waiting:
         element, inherited = waiting.pop()
         brush = brushes.get(element.get("brushRef", ""), inherited)
         waiting += ((child, brush) for child in reversed(element))
-        if element not in forms or not is_drawn(element):
+        if element not in trace_formats or not is_drawn(element):
             continue
         if not parts or element.get("continuation") not in ("middle", "end"):
             parts.append([])
-            looks.append(brush)
-        points, _ = points_of(element, forms[element], f"trace {len(parts)}")
-        parts[-1].append(points * _scale(forms[element].unit, unit))
+            stroke_brushes.append(brush)
+        trace_format = trace_formats[element]
+        points, _ = points_of(element, trace_format, f"trace {len(parts)}")
+        parts[-1].append(points * _scale(trace_format.unit, unit))
     strokes = (
         _stroke(np.concatenate(part), [] if brush is None else brush, unit)
-        for part, brush in zip(parts, looks, strict=True)
+        for part, brush in zip(parts, stroke_brushes, strict=True)
     )
     area = next(root.iter("activeArea"), Element("activeArea"))
     size = [area.get(name) for name in ("width", "height")]
@@ -46,14 +47,14 @@ def parse(path: Path) -> list[InkPage]:
 
 
 def _scale(unit: float | None, page_unit: float | None) -> float:
-    """Return the page's units in a unit, where both are known; else 1."""
+    """Return the number of page units in a unit; 1 if either unit is unknown."""
     return unit / page_unit if unit and page_unit else 1.0
 
 
 def _stroke(points: np.ndarray, brush: Sequence[Element], unit: float | None) -> PageStroke:
-    """Return a stroke of a brush, whose elements are its properties."""
+    """Return a stroke drawn with a brush, an element whose children are its properties."""
     values = {item.get("name"): item.get("value", "") for item in brush}
     units = {item.get("name"): UNITS.get(item.get("units", "")) for item in brush}
     width = number(values["width"]) * _scale(units["width"], unit) if "width" in values else None
-    tool = "highlighter" if values.get("rasterOp") == "maskPen" else "pen"  # as Windows has it
+    tool = "highlighter" if values.get("rasterOp") == "maskPen" else "pen"  # As Windows writes it.
     return PageStroke(points, tool, hex_colour(values.get("color", "")), width)

@@ -1,4 +1,4 @@
-"""What `read` takes: each of its lines a row of one page."""
+"""Ink files of `read`'s formats: one page, on which each line of ink is a row."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,7 +9,7 @@ from utils.ink import strokes
 
 
 def parse(path: Path) -> list[InkPage]:
-    """Return the page of a file in any format of `read`, without the rows' own places."""
+    """Return the page of a file in any format of `read`; the rows are placed below each other."""
     parsed = ink_files.parse(path)
     if not parsed.samples:
         raise parsed.left_out[0]

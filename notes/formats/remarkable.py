@@ -1,7 +1,7 @@
 """Pages of reMarkable's tablets: `.rm` files of version 6, and documents of such pages.
 
-A document lies in the tablet's folder as `UUID.content`, which lists its pages, `UUID.metadata`,
-which has its name, a folder `UUID` with an `.rm` file for each page, and maybe `UUID.pdf`.
+A document has four parts in the tablet's folder: `UUID.content` lists its pages, `UUID.metadata`
+has its name, the folder `UUID` has an `.rm` file for each page, and `UUID.pdf` may be missing.
 """
 
 import logging
@@ -22,24 +22,24 @@ from data_loader.sources.untrusted_files import MEBIBYTE, read_file
 from notes.ink_page import InkPage, PageStroke, TypedText, page_around
 
 MAX_PAGE = 8 * MEBIBYTE
-"""Limit on the bytes of a page (assumed: of half a million points)."""
+"""Limit on the bytes of a page (assumed: half a million points)."""
 ENDLESS = re.compile(rb"[\x80-\xff]{20000}")
-"""A number that takes long to read (assumed: texts without a byte below 128 are shorter)."""
+"""A number that takes too long to read (assumed: texts have fewer such bytes in a row)."""
 WIDTH = 1404
-"""Pixels of the screen, unless a page says others (reMarkable 2)."""
+"""Width of a page in pixels, unless the page says its size (reMarkable 2)."""
 HEIGHT = 1872
-"""Pixels of the screen, unless a page says others (reMarkable 2)."""
+"""Height of a page in pixels, unless the page says its size (reMarkable 2)."""
 DPI = 226
 """Pixels per inch (reMarkable 2)."""
 
-# Typed text, in pixels (as the program rmc has it): from its place to above its first line, from
-# line to line by their style, and where ink at both ends of the text is.
-TOP = -88.0
-PITCH = 70.0
-PITCHES = {2: 150.0, 4: 35.0, 5: 35.0, 6: 35.0, 7: 35.0}
+# Typed text, in pixels (from the program rmc).
+TOP = -88.0  # from the text's y to the top of its first line
+PITCH = 70.0  # from line to line
+PITCHES = {2: 150.0, 4: 35.0, 5: 35.0, 6: 35.0, 7: 35.0}  # from line to line, by style
+# y of ink that is anchored at the start or the end of the text, by the anchor's identifier
 ENDS = {(0, 0xFFFFFFFFFFFE): 270.0, (0, 0xFFFFFFFFFFFF): 700.0}
 
-# Numbers of pens (the last is the shader), and colours by their numbers (assumed, by eye).
+# Numbers of tools (23 is the shader), and colours by their numbers (assumed, by eye).
 HIGHLIGHTERS = (5, 18, 23)
 ERASERS = (6, 8)
 COLOURS = (
@@ -48,7 +48,7 @@ COLOURS = (
 )  # fmt: skip
 
 MAX_FOLDERS = 100
-"""Limit on the folders that a document is in (assumed)."""
+"""Limit on the depth of folders around a document (assumed)."""
 
 _NAME = re.compile(r"[-\w]{1,100}")
 _HEADER = b"reMarkable .lines file, version="
@@ -69,23 +69,23 @@ def parse(path: Path) -> list[InkPage]:
 
 
 def title(path: Path) -> str | None:
-    """Return the name of the document of a `.content` file with the folders that it is in on the
-    tablet; None if it was thrown away."""
+    """Return the name of the document of a `.content` file, behind the names of its folders on the
+    tablet; None if the document was thrown away."""
     names: list[str] = []
-    place: object = path.stem
-    while isinstance(place, str) and _NAME.fullmatch(place) and len(names) < MAX_FOLDERS:
+    uuid: object = path.stem
+    while isinstance(uuid, str) and _NAME.fullmatch(uuid) and len(names) < MAX_FOLDERS:
         values: Any = {}
-        with suppress(Fault):  # It has none.
-            values = json_values(read_file(path.with_name(f"{place}.metadata")))
-        if place == "trash" or not isinstance(values, dict) or values.get("deleted"):
+        with suppress(Fault):  # There is no file of metadata.
+            values = json_values(read_file(path.with_name(f"{uuid}.metadata")))
+        if uuid == "trash" or not isinstance(values, dict) or values.get("deleted"):
             return None
-        names.insert(0, str(values.get("visibleName") or place))
-        place = values.get("parent")
+        names.insert(0, str(values.get("visibleName") or uuid))
+        uuid = values.get("parent")
     return "/".join(names)
 
 
 def _listed(values: Any) -> list[tuple[str, int | None]]:
-    """Return the names of a document's pages, and which page of a PDF each is, if any."""
+    """Return the name of each page of a document, and the number of its page in the PDF, if any."""
     try:
         if "cPages" in values:
             pages = [p for p in values["cPages"]["pages"] if not p.get("deleted", {}).get("value")]
@@ -102,7 +102,7 @@ def _listed(values: Any) -> list[tuple[str, int | None]]:
 
 
 def _page(content: bytes) -> InkPage:
-    """Return the page of a file, or an empty one."""
+    """Return the page of a file's content; an empty page for empty content."""
     if not content:
         return page_around((), sheet=(0.0, 0.0, WIDTH, HEIGHT), unit=72 / DPI)
     if not content.startswith(_HEADER + b"6"):
@@ -115,7 +115,7 @@ def _page(content: bytes) -> InkPage:
     except ImportError:
         advice = "install it: python -m pip install --no-deps rmscene packaging"
         raise Fault("a page of a tablet, which takes rmscene", advice) from None
-    logging.getLogger("rmscene").setLevel(logging.CRITICAL)  # What it cannot read is counted.
+    logging.getLogger("rmscene").setLevel(logging.CRITICAL)  # Unreadable blocks are counted.
     left_out: Counter[str] = Counter()
     try:
         blocks = [*rmscene.read_blocks(BytesIO(content))]
@@ -126,7 +126,7 @@ def _page(content: bytes) -> InkPage:
         strokes = [*_strokes(tree.root, places, {id(tree.root)}, left_out)]
     except Fault:
         raise
-    except Exception as error:  # The library raises whatever breaks.
+    except Exception as error:  # The library raises many types on broken files.
         raise Fault("a broken page of a tablet", f"{type(error).__name__}: {error}") from None
     width, height = getattr(tree.scene_info, "paper_size", None) or (WIDTH, HEIGHT)
     sheet = (-width / 2, 0.0, width / 2, height)
@@ -134,11 +134,11 @@ def _page(content: bytes) -> InkPage:
 
 
 def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
-    """Return the lines of a text, and how far down the ink is that was written at a character."""
+    """Return the lines of a text, and the y of ink anchored at each character, by identifier."""
     from rmscene.text import TextDocument
 
     items = text.items.sequence_items()
-    # Deleted ones are numbers in the file, which the library makes lists of.
+    # Deleted characters are a count in the file, of which the library makes a list.
     if sum(item.deleted_length + len(str(item.value)) for item in items) > 50 * MAX_CHARACTERS:
         raise Fault("too long a typed text")
     typed, places, y = [], dict(ENDS), text.pos_y + TOP
@@ -146,10 +146,8 @@ def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
         y += PITCHES.get(int(paragraph.style.value), PITCH)
         if str(paragraph).strip():
             typed.append(TypedText(str(paragraph), text.pos_x, y - PITCH / 2, PITCH / 2))
-        letters = [
-            paragraph.start_id,
-            *(letter for part in paragraph.contents for letter in part.i),
-        ]
+        letters = [letter for part in paragraph.contents for letter in part.i]
+        letters.append(paragraph.start_id)
         places |= {(letter.part1, letter.part2): y for letter in letters}
     return typed, places
 
@@ -157,7 +155,7 @@ def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
 def _strokes(
     group: Any, places: dict[tuple[int, int], float], seen: set[int], left_out: Counter[str]
 ) -> Iterator[PageStroke]:
-    """Yield the strokes of a layer or another group, where they are on the page."""
+    """Yield the strokes of a group, such as a layer, at their places on the page."""
     from rmscene.scene_items import Group, Line
 
     shift = np.zeros(2)

@@ -1,4 +1,4 @@
-"""SVG of other programs: paths without fill are strokes."""
+"""SVG files of drawing programs: paths without fill are strokes."""
 
 import math
 import re
@@ -24,13 +24,13 @@ from notes.ink_page import (
 )
 
 POINTS = 72 / 96
-"""Points (1/72 inch) of a pixel (CSS)."""
+"""Points (1/72 inch) in a pixel (CSS)."""
 FINE = 5000
-"""Into how many parts of a page's diagonal curves are flattened (assumed: 0.07 mm of A4)."""
+"""A page's diagonal over the tolerance of flattened curves (assumed: 0.07 mm on A4)."""
 CLEAR = 0.75
 """Opacity below which a stroke is a highlighter's (assumed; Xournal++ has 0.47)."""
 EDGE = 0.005
-"""From the edges of the page, in its sizes, within which printed lines begin and end (assumed)."""
+"""Largest distance of a printed line's ends from the page's edges, in page sizes (assumed)."""
 
 _NONE = ("none", "transparent")
 _FREEHAND = ("path", "polyline")
@@ -56,7 +56,7 @@ def parse(path: Path) -> list[InkPage]:
 
 
 def _sheet(root: Element, drawn: Sequence[Shape]) -> tuple[np.ndarray, float | None]:
-    """Return left, top, right and bottom of the page, and the points in a unit, if known."""
+    """Return left, top, right and bottom of the page, and the points in a unit, None if unknown."""
     width, height = (pixels(root.get(name, "")) for name in ("width", "height"))
     box = re.findall(r"[-+.\deE]+", root.get("viewBox", ""))
     try:
@@ -73,7 +73,7 @@ def _sheet(root: Element, drawn: Sequence[Shape]) -> tuple[np.ndarray, float | N
 
 
 def _why_not(shape: Shape, sheet: np.ndarray) -> str:
-    """Return the name of what is no stroke; an empty string for a stroke."""
+    """Return the kind of a shape that is no stroke; an empty string for a stroke."""
     style, corners = shape.style, sheet.reshape(2, 2)
     edge = EDGE * (corners[1] - corners[0])
     if not shape.curves:
@@ -105,12 +105,12 @@ def _strokes(shape: Shape, tolerance: float) -> Iterator[PageStroke]:
 
 
 def _typed(shape: Shape) -> TypedText:
-    """Return a text, which begins at its first line's foot."""
-    places = (
+    """Return a typed text; SVG gives the foot of its first line."""
+    coordinates = (
         [number for e in shape.element.iter() if math.isfinite(number := pixels(e.get(axis, "")))]
         for axis in "xy"
     )
-    x, y = (place[0] if place else 0.0 for place in places)
+    x, y = (values[0] if values else 0.0 for values in coordinates)
     size = _length(shape.style.get("font-size", ""), 16)
     text = " ".join(" ".join(shape.element.itertext()).split())
     return TypedText(text, *shape.matrix.transformPoint((x, y - size)), size * _scale(shape))
@@ -127,7 +127,7 @@ def _scale(shape: Shape) -> float:
 
 
 def _joined(strokes: Sequence[PageStroke]) -> list[PageStroke]:
-    """Return strokes of which those are joined that begin where the one before ends: programs
+    """Return strokes, joined where a stroke begins at the end of the previous stroke: programs
     divide a stroke where its width changes."""
     joined: list[list[PageStroke]] = []
     for stroke in strokes:

@@ -15,8 +15,8 @@ from notes.ink_page import MAX_BYTES, InkPage, PageStroke, TypedText, hex_colour
 MAX_VALUES = 400_000
 """Limit on the numbers of a stroke (assumed)."""
 LONG = 30.0
-"""Points (1/72 inch) of each step of a stroke that a ruler drew, at least (assumed: a pen is told
-every few milliseconds)."""
+"""Least step, in points (1/72 inch), of a stroke drawn with a ruler (assumed: a pen's position is
+recorded every few milliseconds)."""
 
 
 def parse(path: Path) -> list[InkPage]:
@@ -29,7 +29,7 @@ def parse(path: Path) -> list[InkPage]:
     for element in xml_tree(content, "xournal").findall("page"):
         background = element.find("background")
         background = Element("background") if background is None else background
-        pdf = _pdf(background, path) or pdf  # The first page names it for all.
+        pdf = _pdf(background, path) or pdf  # Only the first page names the PDF.
         page = _page(element)
         if background.get("type") == "pixmap":
             page.left_out["background image"] += 1
@@ -44,7 +44,7 @@ def parse(path: Path) -> list[InkPage]:
 
 
 def _pdf(background: Element, path: Path) -> Path | None:
-    """Return the PDF that a background names: beside the note where it has moved with it."""
+    """Return the PDF that a background names, or the PDF of that name beside the note."""
     if background.get("type") != "pdf" or not (name := background.get("filename")):
         return None
     if background.get("domain") == "attach":
@@ -63,8 +63,8 @@ def _page(element: Element) -> InkPage:
             case "stroke":
                 strokes.append(_stroke(item))
             case "text":
-                place = (number(item.get(name, "")) for name in ("x", "y", "size"))
-                typed.append(TypedText(item.text or "", *place))
+                numbers = (number(item.get(name, "")) for name in ("x", "y", "size"))
+                typed.append(TypedText(item.text or "", *numbers))
             case "teximage":
                 left_out["formula"] += 1
             case _:

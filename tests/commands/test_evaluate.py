@@ -8,13 +8,10 @@ from pathlib import Path
 import pytest
 
 from base.base_dataset import SPLITS
-from commands import search_options
 from data_loader import EmbeddedDataset
-from experiments import parser_of
 from model import load
 from model import scores as library
 from model.recognition.error_rates import rates
-from model.recognition.language_model import CharacterLanguageModel
 from model.recognition.transcribing import Transcription
 from parse_config import data_of
 from tests import small_sources
@@ -116,18 +113,6 @@ def test_an_evaluation_gives_rates_and_a_page(checkpoints, data, tmp_path, capsy
         assert metrics[name] == pytest.approx(expected[name]), name
     assert f"cer {expected['cer']:.4f}" in capsys.readouterr().out
     assert len(list(tmp_path.glob("*-test-worst.png"))) == 1
-
-
-def test_a_language_model_is_of_the_training_texts(checkpoints, data, tmp_path, capsys):
-    words = ["test", "--beam", "2", "--language-model"]
-    evaluate(checkpoints["CTCNetwork"], tmp_path, *words)
-    assert "language model of train" in capsys.readouterr().out
-    reader = load(checkpoints["CTCNetwork"])
-    arguments = parser_of("evaluate")[1].parse(["-r", "x", *words])
-    found = search_options.options_of(arguments, reads_data=True).search(reader).language_model
-    same = CharacterLanguageModel([one.text for one in data.split("train")], ALPHABET)
-    for context in ((), (0,), (1, 2)):
-        assert (found.log_probs(context) == same.log_probs(context)).all()
 
 
 @pytest.mark.parametrize("arch", READERS)

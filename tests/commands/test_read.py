@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import sys
 
 import pytest
 from PIL import Image
@@ -90,6 +91,47 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
     path.write_text("é\nß é\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"text\.txt: it contains no text of characters"):
         chosen.search(loaded)
+
+
+@pytest.fixture
+def frequencies(tmp_path, monkeypatch):
+    """A package in the place of wordfreq, which knows a few English words."""
+    words = {"the": 0.05, "cat": 1e-4, "don't": 1e-3, "naïve": 1e-5, "1984": 1e-5, "rare": 1e-9}
+    code = f"def get_frequency_dict(code, _): return {words} if code == 'en' else {{}}"
+    (tmp_path / "wordfreq.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("wordfreq", None)
+
+
+def test_a_language_model_of_words_needs_no_database(checkpoints, frequencies, tmp_path):
+    """Words of the list count as frequent ones; tokens are divided at apostrophes."""
+    (tmp_path / "names.txt").write_text("Vaux Hall\nO'Cat 7\n", encoding="utf-8")
+    reader = load(checkpoints["CTCNetwork"])
+
+    def log_prob(text, *words):
+        arguments = parser_of("read")[1].parse(["x", *map(str, words)])
+        search = search_options.options_of(arguments).search(reader)
+        assert search.width == search_options.BEAM
+        codes = (*ALPHABET.encode(text).tolist(), len(ALPHABET))
+        model = search.language_model
+        return sum(model.log_probs(codes[:n])[code] for n, code in enumerate(codes))
+
+    general, listed = ("--language-model",), ("--words", tmp_path / "names.txt")
+    assert log_prob("the cat", *general) > log_prob("the cta", *general) + 3
+    assert log_prob("a don", *general) > log_prob("a dno", *general) + 3
+    assert log_prob("a rare", *general) < log_prob("a cat", *general) - 3
+    for name in ("a Vaux", "a Hall", "O Cat"):
+        assert log_prob(name, *listed) > log_prob(name, *general) + 1
+    assert log_prob("the don", *listed) == pytest.approx(log_prob("the don", *general), abs=0.5)
+
+
+def test_a_missing_package_of_words_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "wordfreq", None)
+    monkeypatch.setattr(search_options, "find_spec", lambda name: None)
+    arguments = parser_of("read")[1].parse(["x", "--language-model"])
+    with pytest.raises(UserError, match=r"takes wordfreq: python -m pip install wordfreq"):
+        search_options.options_of(arguments)
 
 
 def test_ink_is_read_with_the_search_that_is_asked_for(checkpoints, data, tmp_path, monkeypatch):

@@ -59,6 +59,7 @@ def test_the_dot_of_an_i_is_above_it(dot, lean, expected):
         ("illumed in", 1.0, 7, 1.3, True),  # behind its word
         ("illumed in", 1.0, 9, 1.3, False),  # in the next word
         ("illumed in", 1.0, 7, 1.9, False),
+        ("in. So", 1.0, 2, 1.3, True),  # while the window is at the full stop
         ("jammed", 3.0, 6, 1.3, True),
     ],
 )

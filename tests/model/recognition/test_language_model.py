@@ -1,12 +1,14 @@
 """The language model against a second implementation on dictionaries, and values by hand."""
 
 import random
+import re
 from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
 
-from model.recognition.language_model import CharacterLanguageModel
+from model.recognition import language_model
+from model.recognition.language_model import CharacterLanguageModel, WordLanguageModel
 from utils.alphabet import Alphabet
 from utils.checks import UserError
 
@@ -84,3 +86,63 @@ def test_equals_a_second_implementation(order):
 def test_unknown_characters_are_refused():
     with pytest.raises(UserError, match="'é'"):
         CharacterLanguageModel(["é"], Alphabet("ab"))
+
+
+WORDS = {"cat": 9.0, "car": 4.0, "ca": 2.0, "it": 5.0, "été": 3.0}
+LINES = ["Cat, it 12.", "a car? It 7", "THE cat", ""]
+
+
+def words_reference(context: str, alphabet: Alphabet) -> dict[str, float]:
+    """Return what follows a text, by the words and kinds of `WordLanguageModel`'s docstring."""
+
+    def kind(c):
+        return "0" if c.isdigit() else "a" if c.islower() else "A" if c.isupper() else c
+
+    mapped = ["".join(map(kind, line)) for line in LINES]
+    # Kinds have the places of their first characters, so that the rest of the alphabet is as large.
+    first = {kind(c): c for c in reversed(alphabet.characters)}
+    lines = ["".join(first[k] for k in line) for line in mapped]
+    after = reference(lines, alphabet, language_model.KINDS_ORDER)
+    place = "\x02" + "".join(first[kind(c)] for c in context)
+    kinds = after(place[-(language_model.KINDS_ORDER - 1) :])
+    digits = sum(c.isdigit() for c in alphabet.characters)
+    share = {
+        c: kinds[first[kind(c)]] / (digits if c.isdigit() else 1) for c in alphabet.characters
+    } | {"\x03": kinds["\x03"]}
+    ends = sum(p for c, p in share.items() if not c.isalpha())
+    word = re.search(r"[^\W\d_]*$", context)[0].lower()
+    letters = Alphabet("".join(sorted({c.lower() for c in alphabet.characters if c.isalpha()})))
+    known = [w for w in sorted(WORDS, key=WORDS.get, reverse=True) if not letters.unknown(w)]
+    alone = reference(known, letters, language_model.LETTERS_ORDER)
+    alone = alone(("\x02" + word)[-(language_model.LETTERS_ORDER - 1) :])
+    going = sum(p for c, p in alone.items() if c != "\x03")
+    mass = {c: (1 - ends) * p / going for c, p in alone.items()} | {"\x03": ends}
+    begun = [w for w in known if w.startswith(word)]
+    counts = Counter()
+    for w in begun:
+        counts[(w + "\x03")[len(word)]] += WORDS[w]
+    if counts:
+        total = sum(counts.values())
+        left = language_model.DISCOUNT * len(counts) / total
+        mass = {
+            c: left * p + max(counts[c] - language_model.DISCOUNT, 0) / total
+            for c, p in mass.items()
+        }
+    if not word:
+        going = sum(p for c, p in mass.items() if c != "\x03")
+        mass = {c: p * (1 - ends) / going for c, p in mass.items()} | {"\x03": ends}
+    result = {
+        c: p * mass[c.lower()] / (1 - ends) if c.isalpha() else p * mass["\x03"] / ends
+        for c, p in share.items()
+    }
+    return {c: p / sum(result.values()) for c, p in result.items()}
+
+
+@pytest.mark.parametrize("context", ["", "c", "Ca", "It 1", "a cat", "a cat ", "IT", "7ca", "xyz"])
+def test_a_model_of_words_equals_a_second_implementation(context):
+    alphabet = Alphabet(" ,.?12CIHTEacehirtxyz7")
+    model = WordLanguageModel(LINES, WORDS, alphabet)
+    found = np.exp(model.log_probs(tuple(alphabet.encode(context).tolist())))
+    expected = words_reference(context, alphabet)
+    assert found == pytest.approx([expected[c] for c in [*alphabet.characters, "\x03"]])
+    assert found.sum() == pytest.approx(1)
