@@ -11,8 +11,8 @@ RESOLUTION = 1 << 16
 class Dropout(nn.Dropout):
     """`torch.nn.Dropout`; on a CPU each 64 random bits decide on four numbers.
 
-    There torch draws 64 bits for each number, which took a fifth of a training step (measured, lab
-    notebook: the speed of training).
+    On a CPU torch draws 64 bits for each number, which took a fifth of a training step (measured,
+    lab notebook: the speed of training).
     """
 
     def forward(self, inputs: Tensor) -> Tensor:
