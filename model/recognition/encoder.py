@@ -308,9 +308,9 @@ class RecurrentEncoder(RecognitionNetwork):
         **options: Any,
     ) -> None:
         super().__init__(normalisation, alphabet, **options)
-        max_reductions = num_layers - 1
-        if time_reductions > max_reductions:
-            expected = f"at most {max_reductions}: only below another one of the {num_layers} layers"
+        limit = num_layers - 1
+        if time_reductions > limit:
+            expected = f"at most {limit}: only below another one of the {num_layers} layers"
             raise ConfigFault("time_reductions", time_reductions, expected)
         self.time_reductions = time_reductions
         size, layers = self.convolution.out_channels, []
