@@ -271,8 +271,8 @@ class _Recurrence(torch.autograd.Function):
     def forward(
         ctx, loop: Loop, bound: float | None, one_hot: Tensor | None, *tensors: Tensor | None
     ) -> Results:
-        projected, weight, hidden, cell, *of_window = tensors
-        window_weight, window_bias, first_window, kappa = of_window
+        projected, weight, hidden, cell, *window_parts = tensors
+        window_weight, window_bias, first_window, kappa = window_parts
         window = None
         if one_hot is not None:
             window = Window(window_weight, window_bias, one_hot, first_window, kappa)
@@ -302,16 +302,16 @@ class _Recurrence(torch.autograd.Function):
                 loop, saved, d_hiddens, d_windows, d_cell, d_kappa
             )
             d_weight = torch.mm(d_gates.flatten(0, 1).t(), joint[:-1].flatten(0, 1))[:, :columns]
-            of_window = (None,) * 4
+            d_window_parts = (None,) * 4
             if one_hot is not None:
                 d_parameters = d_parameters.flatten(0, 1)
                 rows = len(window_weight)
                 d_window_weight = torch.mm(d_parameters.t(), joint[1:].flatten(0, 1)[:, :size])
                 d_window_bias = d_parameters[:, :rows].sum(0, dtype=d_cell.dtype)
                 d_window = d_joint[:, size:columns].to(d_cell.dtype)
-                of_window = d_window_weight[:rows], d_window_bias, d_window, d_kappa
+                d_window_parts = d_window_weight[:rows], d_window_bias, d_window, d_kappa
         d_hidden = d_joint[:, :size].to(d_cell.dtype)
-        return None, None, None, d_gates, d_weight, d_hidden, d_cell, *of_window
+        return None, None, None, d_gates, d_weight, d_hidden, d_cell, *d_window_parts
 
 
 def run(

@@ -54,8 +54,8 @@ class _Recurrence(torch.autograd.Function):
     def forward(
         ctx, dtype: torch.dtype, bound: float | None, text: Tensor, lengths: Tensor, *others: Tensor
     ) -> Results:
-        inputs, weight_input, weight_hidden, bias, hidden, cell, *of_window = others
-        weight_window, window_weight, window_bias, window, kappa = of_window
+        inputs, weight_input, weight_hidden, bias, hidden, cell, *window_parts = others
+        weight_window, window_weight, window_bias, window, kappa = window_parts
         (steps, batch, num_inputs), size = inputs.shape, hidden.shape[1]
         vocab_size, components, places = window.shape[1], kappa.shape[1], text.shape[1] + 1
         start = size + vocab_size  # of the inputs among the columns of the joint
@@ -122,9 +122,9 @@ class _Recurrence(torch.autograd.Function):
         d_bias = d_gates.sum(0, dtype=torch.float32)
         d_window_bias = d_parameters.sum(0, dtype=torch.float32)
         d_weights = d_weight[:, start:end], d_weight[:, :size], d_bias
-        d_of_window = d_weight[:, size:start], d_window_weight, d_window_bias
+        d_window = d_weight[:, size:start], d_window_weight, d_window_bias, d_joint[:, size:]
         d_state = d_joint[:, :size], d_cell
-        return *[None] * 4, d_inputs, *d_weights, *d_state, *d_of_window, d_joint[:, size:], d_kappa
+        return None, None, None, None, d_inputs, *d_weights, *d_state, *d_window, d_kappa
 
 
 def run(
