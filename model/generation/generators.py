@@ -215,7 +215,8 @@ class _RecurrentNetwork(GenerationNetwork):
             squashing (the paper: 10).
         hand_size: numbers of the vector of a hand that the network is told, see `HandEncoder`;
             None: the network is told no hand.
-        hand_noise, untold: see `HandEncoder`.
+        hand_noise: standard deviation of the noise on the vector in training.
+        untold: fraction of the lines that are told no hand in training.
     """
 
     point_weights = INPUT_WEIGHTS

@@ -21,7 +21,8 @@ class _TextLoss(BaseLoss):
     """A loss of each text.
 
     Args:
-        reduction: whether a batch's gradient is divided by the number of texts or of characters.
+        reduction: whether a batch's gradient is divided by the number of texts, or of characters,
+            which lets long lines count for more.
     """
 
     def __init__(self, *, reduction: Reduction = "sequence") -> None:
