@@ -68,8 +68,8 @@ def run(arguments: argparse.Namespace) -> None:
     check_forms(dataset, samples)
     inks = [sample.ink for sample in samples]
     extras = {name: stacked(samples)[name] for name in aligner.model.extras}
-    told = {"extras": extras} if extras else {}
-    counts = align(aligner.model, inks, texts, progress=True, **told)
+    options_of_extras = {"extras": extras} if extras else {}
+    counts = align(aligner.model, inks, texts, progress=True, **options_of_extras)
     read = reader.read_lines(inks, progress=True)
     lines = {}
     for sample, text, points, hypothesis in zip(samples, texts, counts, read, strict=True):

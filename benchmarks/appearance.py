@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> None:
         for bias in sorted(set(arguments.biases))
     ]
     recorded = recorded_lines(samples, arguments)
-    others = [(f"{len(recorded)} recorded", recorded)] if recorded else []
-    measures.print_table(measures.MEASURES, columns + others)
+    recorded_columns = [(f"{len(recorded)} recorded", recorded)] if recorded else []
+    measures.print_table(measures.MEASURES, columns + recorded_columns)
     if recorded:
         print("variety, the spread over lines divided by that over the recorded ones")
         varieties = [measures.variety(written, recorded) for _, written in columns]

@@ -172,8 +172,8 @@ def _smoothed(path: np.ndarray) -> np.ndarray:
     half = min(round(3 * BLUR / STEP * FINER), len(path) - 1)
     weights = np.exp(-0.5 * (np.arange(-half, half + 1) * STEP / FINER / BLUR) ** 2)
     # Beyond its ends the path continues as its point reflection.
-    first, last = 2 * path[0] - path[half:0:-1], 2 * path[-1] - path[-2 : -half - 2 : -1]
-    longer = np.concatenate([first, path, last])
+    head, tail = 2 * path[0] - path[half:0:-1], 2 * path[-1] - path[-2 : -half - 2 : -1]
+    longer = np.concatenate([head, path, tail])
     smooth = [np.convolve(longer[:, axis], weights / weights.sum(), "valid") for axis in (0, 1)]
     return np.stack(smooth, axis=1)
 

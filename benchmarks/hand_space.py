@@ -1,4 +1,4 @@
-"""How well lines tell whose hand they are in, and the space of hands that this takes.
+"""How well a space of hands assigns lines to persons; with --output a new space.
 
 In the space of `saved/pretrained/hands.npz` persons of testset_v are enrolled with some of their
 lines, and all lines of their other forms are assigned to persons. With --output a new space is

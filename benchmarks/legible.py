@@ -83,14 +83,14 @@ def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iter
     A fraction `signs` is from `with_sign`. Half of the other texts are everyday texts, a quarter
     sentences, a quarter characters in any order.
     """
-    others = 1.0 - signs
+    without_sign = 1.0 - signs
     while True:
         kind = draws.number()
-        if kind < 0.25 * others:
+        if kind < 0.25 * without_sign:
             text = characters(draws)
-        elif kind < 0.5 * others:
+        elif kind < 0.5 * without_sign:
             text = corpus.line(draws, 0, 10, 45, 0.0)
-        elif kind < others:
+        elif kind < without_sign:
             text = everyday(draws)
         else:
             text = with_sign(draws)
@@ -101,9 +101,9 @@ def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iter
 def with_sign(draws: Draws) -> str:
     """Return one to six characters of a kind, and a sign behind or among them, such as `ab/c`."""
     kind = draws.pick(CHARACTERS[:3])
-    before = "".join(draws.pick(kind) for _ in range(draws.between(1, 3)))
-    after = "".join(draws.pick(kind) for _ in range(draws.between(0, 3)))
-    return before + draws.pick(CHARACTERS[3]) + after
+    start = "".join(draws.pick(kind) for _ in range(draws.between(1, 3)))
+    end = "".join(draws.pick(kind) for _ in range(draws.between(0, 3)))
+    return start + draws.pick(CHARACTERS[3]) + end
 
 
 def lines_of(

@@ -1,4 +1,4 @@
-"""How like its hand a network writes after it learned the hand, and how legibly.
+"""How well a network imitates a hand that it has learned, and how legibly it then writes.
 
 A network learns some lines of each hand (`configs/own_hand.json`, or --config). `hand_likeness`,
 which took part in no training, enrols each hand with lines of other forms, and assigns the written
@@ -124,13 +124,13 @@ def measured(name: str, hand: Hand, arguments: Namespace) -> dict:
     path = arguments.output / f"{name}-measured.json"
     if not path.exists():
         lines, rest = divided(hand, arguments.lines)
-        run, before = learn(name, lines, arguments), load(arguments.network, "cpu")
-        if isinstance(before, Reader):
+        run, network = learn(name, lines, arguments), load(arguments.network, "cpu")
+        if isinstance(network, Reader):
             inks, texts = zip(*rest[:SENTENCES], strict=True)
             results = {"before": misread_of(inks, texts, arguments.network)}
             results["now"] = misread_of(inks, texts, str(run.models))
         else:
-            results = written(before, run, [ink for ink, _ in lines])
+            results = written(network, run, [ink for ink, _ in lines])
         path.write_text(json.dumps(results))
     return json.loads(path.read_text())
 
@@ -144,17 +144,17 @@ def written(before: Writer, run: RunFolder, learned: Sequence[np.ndarray]) -> di
     after, space = load(run.models / HAND_FILE, "cpu"), hand_likeness.load()
     (style,) = read_ink(run.models / own_hand.SAMPLE)
     texts, result = held_out(SENTENCES), {}
-    for network, which in ((before, "before"), (after, "now")):
-        ways = {"alone": {}, "primed": {"primer": (style.ink, style.text)}}
+    for network, stage in ((before, "before"), (after, "now")):
+        options_by_way = {"alone": {}, "primed": {"primer": (style.ink, style.text)}}
         if network.is_told:
             extras = {"hand": told(*described(learned)), "composed": np.zeros(1, np.float32)}
-            ways = {"told": {"sampling": Sampling(BIAS, extras=extras)}}
-        for how, options in ways.items():
+            options_by_way = {"told": {"sampling": Sampling(BIAS, extras=extras)}}
+        for way, options in options_by_way.items():
             options = {"sampling": Sampling(BIAS)} | options
             lines = write_lines(network, texts, range(SENTENCES), **options)
             inks = [line.written for line in lines]
-            places = space.embed([ink for ink in inks if len(ink) > 9]).tolist()
-            result[f"{which} {how}"] = {"places": places, "errors": misread_of(inks, texts)}
+            coordinates = space.embed([ink for ink in inks if len(ink) > 9]).tolist()
+            result[f"{stage} {way}"] = {"places": coordinates, "errors": misread_of(inks, texts)}
     return result
 
 
@@ -177,12 +177,12 @@ def table(arguments: Namespace, hands: dict[str, Hand], results: list[dict]) -> 
     space = hand_likeness.load()
     between = space.between.astype(np.float64)
     rests = [divided(hand, arguments.lines)[1] for hand in hands.values()]
-    places = [space.embed([ink for ink, _ in rest]) for rest in rests]
+    coordinates = [space.embed([ink for ink, _ in rest]) for rest in rests]
     learned = slice(arguments.skip, arguments.skip + len(results))
 
     def rate_assigned(written: list | None) -> str:
         rates_by_enrolment = []
-        for enrolment in zip(*map(enrolments, places), strict=True):
+        for enrolment in zip(*map(enrolments, coordinates), strict=True):
             enrolled, others = zip(*enrolment, strict=True)
             hands_lines = others[learned] if written is None else map(np.array, written)
             right = []

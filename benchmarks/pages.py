@@ -178,9 +178,9 @@ def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: f
 def beside(page: NotesPage, other: NotesPage, gap: float) -> NotesPage:
     """Return a page with `other`, written next, to its right, `gap` x-heights away."""
     height = x_height(from_strokes(page.strokes))
-    points, others = np.concatenate(page.strokes), np.concatenate(other.strokes)
-    shift = points[:, 0].max() - others[:, 0].min() + gap * height
-    move = np.array([shift, points[:, 1].min() - others[:, 1].min()])
+    points, other_points = np.concatenate(page.strokes), np.concatenate(other.strokes)
+    shift = points[:, 0].max() - other_points[:, 0].min() + gap * height
+    move = np.array([shift, points[:, 1].min() - other_points[:, 1].min()])
     rows = [[len(page.strokes) + number for number in row] for row in other.rows]
     strokes_of_both = [*page.strokes, *(part + move for part in other.strokes)]
     return NotesPage(strokes_of_both, [*page.rows, *rows], [*page.texts, *other.texts])
@@ -299,22 +299,22 @@ def measured(
     pages: Sequence[NotesPage], read: Callable[[list[np.ndarray]], list[str]]
 ) -> dict[str, float]:
     """Return in per cent: strokes in their row, whole pages, CER, and CER of the true rows."""
-    right = total = whole = 0
+    right = total = whole_pages = 0
     pairs: dict[str, list[tuple[str, str]]] = {"cer": [], "given": []}
     for page in pages:
         rows, _ = find_rows(page.strokes)
         read_rows, true = [{*row.strokes} for row in rows], [{*row} for row in page.rows]
         for row in true:
-            best = max(read_rows, key=lambda other: len(other & row), default=set())
-            if max(true, key=lambda other: len(other & best)) is row:
-                right += len(row & best)
+            best_match = max(read_rows, key=lambda other: len(other & row), default=set())
+            if max(true, key=lambda other: len(other & best_match)) is row:
+                right += len(row & best_match)
         total += sum(map(len, true))
-        whole += read_rows == true
+        whole_pages += read_rows == true
         for name, orders in (("cer", [row.strokes for row in rows]), ("given", page.rows)):
             inks = [from_strokes([page.strokes[number] for number in row]) for row in orders]
             pairs[name].append((" ".join(page.texts), " ".join(read(inks))))
     errors = {name: 100 * rates(both)["cer"] for name, both in pairs.items()}
-    return {"strokes": 100 * right / total, "pages": 100 * whole / len(pages)} | errors
+    return {"strokes": 100 * right / total, "pages": 100 * whole_pages / len(pages)} | errors
 
 
 def remembered(reader: Reader) -> Callable[[list[np.ndarray]], list[str]]:
@@ -421,8 +421,8 @@ def run(arguments: argparse.Namespace) -> None:
             changed = [change(page, np.random.default_rng(n)) for n, page in enumerate(pages)]
             report(name, measured(changed, read))
     if only in "two forms as columns":
-        both = [beside(page, pages[n - 1], COLUMN_GAP) for n, page in enumerate(pages)]
-        report("two forms as columns", measured(both, read))
+        columns = [beside(page, pages[n - 1], COLUMN_GAP) for n, page in enumerate(pages)]
+        report("two forms as columns", measured(columns, read))
     if only in "single lines":
         lines = [Sample(from_strokes(page.row(n))) for page in pages for n in range(len(page.rows))]
         print(f"single lines of {arguments.task} kept whole: {whole(lines)}")

@@ -50,12 +50,12 @@ class Compiled(nn.Module):
     def forward(self, inputs: Tensor, *others: Tensor | dict[str, Tensor]) -> tuple[Tensor]:
         """Return the hidden states; the arguments are those of the layer's `forward`."""
         torch.compiler.cudagraph_mark_step_begin()
-        layer, *words, state = self.layer, *others
+        layer, *texts, state = self.layer, *others
         dtype, hiddens = compute_dtype(inputs), []
         state = {name: value.to(state_dtype(dtype)) for name, value in state.items()}
-        if words:
+        if texts:
             projected = functional.linear(inputs, layer.weight_input, layer.bias)
-            one_hot = one_hot_text(*words, VOCABULARY, state_dtype(dtype))
+            one_hot = one_hot_text(*texts, VOCABULARY, state_dtype(dtype))
             for part in projected.split(cuda.CHUNK):
                 hidden, *_, state = self.loop(part, one_hot, state, None)
                 hiddens.append(hidden)
@@ -83,7 +83,7 @@ def turn(way: str, kind: str, precision: str, arguments: Namespace) -> Callable[
     options = {"device": arguments.device, "dtype": dtype}
     inputs = torch.randn(arguments.steps, batch, 3 if windowed else 3 + size, **options)
     text = torch.randint(VOCABULARY, (batch, TEXT), device=arguments.device)
-    words = (text, torch.full_like(text[:, 0], TEXT)) if windowed else ()
+    texts = (text, torch.full_like(text[:, 0], TEXT)) if windowed else ()
     state = {name: torch.zeros(batch, n, **options) for name, n in layer.state_sizes.items()}
     layer = layer.to(**options)
     network = Compiled(layer) if way == "compile" else layer
@@ -93,7 +93,7 @@ def turn(way: str, kind: str, precision: str, arguments: Namespace) -> Callable[
         kind = torch.device(arguments.device).type
         reduced = torch.autocast(kind, torch.bfloat16, precision == "autocast")
         with reduced, torch.set_grad_enabled(backward):
-            hiddens = network(inputs, *words, state, *bound)[0]
+            hiddens = network(inputs, *texts, state, *bound)[0]
             if backward:
                 hiddens.float().square().mean().backward()
                 layer.zero_grad()

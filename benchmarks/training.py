@@ -125,8 +125,8 @@ def run(arguments: Namespace) -> None:
             answers = {}
             for path in paths:
                 with get_context("spawn").Pool(1) as pool:
-                    words = data, hidden, device, path, arguments.threads
-                    answers[path] = [pool.apply(memory_of, words)]
+                    task = data, hidden, device, path, arguments.threads
+                    answers[path] = [pool.apply(memory_of, task)]
             rows += rows_of(measure, "MiB", answers)
             continue
         conditional = measure == "training_conditional"

@@ -49,12 +49,12 @@ def meanings(cls: type) -> dict[str, str]:
         text = inspect.cleandoc(vars(owner).get("__doc__") or "")
         _, _, section = text.partition("\nArgs:\n")
         section, _, _ = section.partition("\n\n")
-        for names, words in ENTRY.findall(section):
-            if words.startswith("see `"):
+        for names, meaning in ENTRY.findall(section):
+            if meaning.startswith("see `"):
                 continue
-            words = re.sub(r"\b(None|null|True|False)\b", lambda m: IN_JSON[m[0]], words)
+            meaning = re.sub(r"\b(None|null|True|False)\b", lambda m: IN_JSON[m[0]], meaning)
             for name in names.split(", "):
-                sentences.setdefault(name, " ".join(words.split()))
+                sentences.setdefault(name, " ".join(meaning.split()))
     return sentences
 
 
@@ -82,8 +82,8 @@ def filled(page: str) -> str:
         classes = [cls for cls in choices(base).values() if cls not in torch_parts.offered()]
         lines = [f"{section.partition(MARK)[0]}{MARK}"]
         for cls in classes:
-            first = inspect.getdoc(cls).partition("\n\n")[0]
-            lines.append(f"- `{cls.__name__}`: {' '.join(first.split())}")
+            summary = inspect.getdoc(cls).partition("\n\n")[0]
+            lines.append(f"- `{cls.__name__}`: {' '.join(summary.split())}")
         sections[number] = "\n".join([*lines, "", tables(classes)])
     return "\n## ".join([head, *sections])
 

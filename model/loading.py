@@ -164,8 +164,8 @@ def naming_incompatibilities(
         differing = []
         for name, value in in_config.items():
             if (old := in_file.get(name)) != value:
-                both = f"{shown(old)} in the file, {shown(value)} in the config"
-                differing.append(f"{name} is {both}")
+                values = f"{shown(old)} in the file, {shown(value)} in the config"
+                differing.append(f"{name} is {values}")
         if not differing:
             raise
         message = f"{source}: does not fit the config: {'; '.join(differing)}"

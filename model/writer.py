@@ -92,8 +92,8 @@ class Writer(TrainedNetwork):
             primer = primer[0], primer[1].rstrip()  # the new text begins with the space
         check_lengths(titles, primer)
         described = f" · {sampling}" if self.model.has_density else ""
-        whole = None if texts is None else [self._after(primer, text) for text in titles]
-        lines = write(self.model, whole, seeds, sampling, primer=primer, progress=progress)
+        whole_texts = None if texts is None else [self._after(primer, text) for text in titles]
+        lines = write(self.model, whole_texts, seeds, sampling, primer=primer, progress=progress)
         written = []
         for line, title, seed in zip(lines, titles or [""] * len(lines), seeds, strict=True):
             description = f"{line.text or 'no text'}{described} · seed {seed}"

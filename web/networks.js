@@ -216,7 +216,7 @@ class HandEncoder {
       linearLayer(kernels, tensors, "hand_encoder.layers.2", size, hidden)];
   }
 
-  /** The vector of a hand by `HandDescriptor.describe` of its lines, none of which is composed. */
+  /** The vector of a hand from its recorded lines, as `HandDescriptor.describe` returns them. */
   vector(lines) {
     const total = lines[0].map((_, k) => sum(lines.map((line) => line[k])));
     const weight = total.pop() + FEW;

@@ -244,8 +244,8 @@ class _RecurrentNetwork(GenerationNetwork):
         else:
             layers = [WindowedLayer(cell, seen, *sizes, **window)]
             seen += layers[0].vocab_size
-        others = range(num_layers - 1)
-        layers += [RecurrentLayer(cell, seen + hidden_size, *sizes) for _ in others]
+        upper = range(num_layers - 1)
+        layers += [RecurrentLayer(cell, seen + hidden_size, *sizes) for _ in upper]
         self.layers, self.dropout = nn.ModuleList(layers), Dropout(dropout)
         self.clip_lstm_gradient = clip_lstm_gradient
         self.output = self.output_layer(num_layers * hidden_size)
@@ -301,20 +301,20 @@ class _RecurrentNetwork(GenerationNetwork):
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
         bound = self.clip_lstm_gradient
         hiddens, last_state, attention = [], dict(state), None
-        told = self.told_gates(state.get("hand"))
+        hand_gates = self.told_gates(state.get("hand"))
         for number, layer in enumerate(self.layers):
-            before = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
-            common = before, bound, told[number]
+            initial = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
+            common = initial, bound, hand_gates[number]
             if isinstance(layer, WindowedLayer):
-                hidden, windows, phi, last = layer(seen, text, text_lengths, *common)
+                hidden, windows, phi, final = layer(seen, text, text_lengths, *common)
                 # The upper layers see the windows of all steps at once.
                 seen = torch.cat((seen.to(windows), windows), -1)
                 attention = phi.transpose(0, 1)  # (B, T, U + 1)
             else:
                 below = [self.dropout(hiddens[-1]).to(seen.dtype)] if hiddens else []
-                hidden, last = layer(torch.cat([seen, *below], -1), *common)
+                hidden, final = layer(torch.cat([seen, *below], -1), *common)
             hiddens.append(hidden)  # (T, B, H)
-            last_state |= {f"{number}.{name}": value for name, value in last.items()}
+            last_state |= {f"{number}.{name}": value for name, value in final.items()}
         raw = self.output(torch.cat([self.dropout(hidden) for hidden in hiddens], -1))
         return Output(self.predict(raw.transpose(0, 1)), last_state, attention)
 

@@ -65,12 +65,12 @@ class HandEncoder(nn.Module):
             lines = lines * (order < counts)[..., None]
         total = lines.sum(1)  # (B, D + 1)
         weights = total[:, -1:]
-        told = (weights > 0).to(total)
+        is_told = (weights > 0).to(total)
         vectors = SPAN * self.layers(total[:, :-1] / (weights + FEW))
         if self.training:
             vectors = vectors + self.noise * torch.randn_like(vectors)
-            told = told * (torch.rand_like(told) >= self.untold)
-        return vectors * told
+            is_told = is_told * (torch.rand_like(is_told) >= self.untold)
+        return vectors * is_told
 
     @torch.no_grad()
     def _keep(self, totals: Tensor) -> None:

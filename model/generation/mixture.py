@@ -39,15 +39,16 @@ class _ClampInwards(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
         below, above = ctx.saved_tensors
-        # Descent moves against the gradient: below the bound only a negative one leads back.
+        # Descent moves against the gradient: below the bound only a negative gradient leads back.
         stuck = (below & (gradient > 0)) | (above & (gradient < 0))
         return gradient.masked_fill(stuck, 0.0), None, None
 
 
 def clamp_inwards(value: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
     """Clamp `value` to `[low, high]`; gradients that lead back inside pass."""
-    like = dict(dtype=value.dtype, device=value.device)
-    return _ClampInwards.apply(value, torch.as_tensor(low, **like), torch.as_tensor(high, **like))
+    options = dict(dtype=value.dtype, device=value.device)
+    low, high = (torch.as_tensor(bound, **options) for bound in (low, high))
+    return _ClampInwards.apply(value, low, high)
 
 
 def limited(raw: Tensor) -> Tensor:

@@ -234,7 +234,7 @@ def _begin(
     """
     weights = model.output.weight
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
-    # The sequence continues, so the primer's last point does not end it.
+    # A fourth number of 0: the primer's last point does not end the sequence.
     inputs = functional.pad(inputs, (0, model.input_size - 3))
     count, phi = len(given.seeds), None
     state = model.initial_state(count, given)

@@ -150,7 +150,7 @@ def _whole_strokes(ink: np.ndarray, words: np.ndarray, count: int) -> np.ndarray
         count: number of words.
     """
     ends = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
-    last, pieces = 0, []
+    last_word, pieces = 0, []
     for piece in np.split(words, ends):
         points = np.bincount(piece[piece >= 0], minlength=count)
         inside = np.flatnonzero(points > SHARED * len(piece))
@@ -158,7 +158,7 @@ def _whole_strokes(ink: np.ndarray, words: np.ndarray, count: int) -> np.ndarray
             piece = np.where(np.isin(piece, inside), piece, -1)
             piece = np.maximum(np.maximum.accumulate(piece), inside[0])
         else:
-            piece = np.full(len(piece), points.argmax() if points.any() else last)
-        last = piece[-1]
+            piece = np.full(len(piece), points.argmax() if points.any() else last_word)
+        last_word = piece[-1]
         pieces.append(piece)
     return np.concatenate(pieces)

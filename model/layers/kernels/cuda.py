@@ -58,7 +58,7 @@ def record(function: Callable[[], None]) -> Callable[[], None]:
         with torch.cuda.stream(stream):
             for _ in range(2):
                 function()
-            # Other threads, such as the one that pins memory for a data loader, may continue.
+            # Other threads, such as a data loader's thread that pins memory, may continue.
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 function()
     finally:

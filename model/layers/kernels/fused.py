@@ -260,17 +260,17 @@ class FusedSteps:
     def window_backward(self, t: int) -> None:
         loop, d_joint = self.loop, self.loop.d_joint_windows[t + 1]
         states = loop.exponentials[t], loop.kappas[t + 1], loop.one_hot
-        after = loop.d_windows[t], d_joint, d_joint.stride(0), loop.d_kappas[t + 1]
-        before = loop.d_kappas[t], loop.d_parameters[t], loop.d_parameters.stride(1)
+        gradients = loop.d_windows[t], d_joint, d_joint.stride(0), loop.d_kappas[t + 1]
+        results = loop.d_kappas[t], loop.d_parameters[t], loop.d_parameters.stride(1)
         blocks = (loop.sizes.batch,)
-        _window_backward[blocks](*states, *after, *before, *self.text, **self.constants)
+        _window_backward[blocks](*states, *gradients, *results, *self.text, **self.constants)
 
     def lstm_backward(self, t: int) -> None:
         loop, d_joint = self.loop, self.loop.d_joint_hiddens[t + 1]
         windowed = loop.sizes.places > 0
         product = loop.d_product if windowed else loop.d_hiddens
         states = loop.gates[t], loop.cells[t], loop.cells[t + 1]
-        after = loop.d_hiddens[t], d_joint, d_joint.stride(0), product, loop.d_cells[t + 1]
-        before = loop.d_cells[t], loop.d_gates[t], loop.upper
+        gradients = loop.d_hiddens[t], d_joint, d_joint.stride(0), product, loop.d_cells[t + 1]
+        results = loop.d_cells[t], loop.d_gates[t], loop.upper
         constants = dict(WINDOWED=windowed, CELLS=CELLS)
-        _lstm_backward[self.blocks](*states, *after, *before, *self.cells, **constants)
+        _lstm_backward[self.blocks](*states, *gradients, *results, *self.cells, **constants)

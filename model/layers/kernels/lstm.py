@@ -81,9 +81,9 @@ class _Recurrence(torch.autograd.Function):
             window_weights=library.pack(window_weight.to(dtype).t()),
             window_bias=window_bias.float().contiguous(),
         )
-        words = dict(text=text, text_lengths=lengths)
+        texts = dict(text=text, text_lengths=lengths)
         states = dict(gates=gates, cells=cells, kappas=kappas, exponentials=exponentials)
-        _call("forward", dtype, **ctx.layer, **weights, **words, **states, joint=joint, phis=phis)
+        _call("forward", dtype, **ctx.layer, **weights, **texts, **states, joint=joint, phis=phis)
         ctx.save_for_backward(weight, window_weight, text, lengths, joint, *states.values())
         ctx.mark_non_differentiable(phis)
         # Copies of the last states, so that the large tensors of all steps are not kept alive.
@@ -110,12 +110,12 @@ class _Recurrence(torch.autograd.Function):
             weights_backward=library.pack(weight[:, : start if d_inputs is None else end]),
             window_weights_backward=library.pack(window_weight.to(dtype)),
         )
-        words = dict(text=text, text_lengths=lengths)
+        texts = dict(text=text, text_lengths=lengths)
         states = dict(gates=gates, cells=cells, kappas=kappas, exponentials=exponentials)
-        after = dict(d_hiddens=d_hiddens.contiguous(), d_windows=d_windows.contiguous())
+        d_outputs = dict(d_hiddens=d_hiddens.contiguous(), d_windows=d_windows.contiguous())
         results = dict(d_inputs=d_inputs, d_gates=d_gates, d_parameters=d_parameters)
         results |= dict(d_cell=d_cell, d_kappa=d_kappa, d_joint=d_joint)
-        _call("backward", dtype, **ctx.layer, **weights, **words, **states, **after, **results)
+        _call("backward", dtype, **ctx.layer, **weights, **texts, **states, **d_outputs, **results)
         d_weight = gather(d_gates.flatten(0, 1), joint[:-1].flatten(0, 1))  # (4 H, J)
         d_parameters = d_parameters.flatten(0, 1)[:, :parameters]
         d_window_weight = gather(d_parameters, joint[1:].flatten(0, 1)[:, :size])
