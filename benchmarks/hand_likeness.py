@@ -191,11 +191,8 @@ def _hinges(paths: list[np.ndarray], legs: int) -> tuple[np.ndarray, np.ndarray,
 
 
 def _bins(values: np.ndarray, knots: np.ndarray, period: float | None = None) -> np.ndarray:
-    """Return the fractions of values in bins at `knots`, `(values, bins)`.
-
-    A value is divided between the two adjacent knots. A value beyond the knots is in the outermost
-    bin, or, with a period, between the last and the first.
-    """
+    """Return the fractions of values in the bins of the two adjacent `knots`, `(values, bins)`;
+    with a period the last and the first knot are adjacent."""
     hats = np.eye(len(knots))
     return np.stack([np.interp(values, knots, hat, period=period) for hat in hats], axis=1)
 

@@ -1,9 +1,8 @@
 """How well a space of hands assigns lines to persons; with --output a new space.
 
-In the space of `saved/pretrained/hands.npz` persons of testset_v are enrolled with some of their
-lines, and all lines of their other forms are assigned to persons. With --output a new space is
-learned from the forms of IAM-OnDB's trainset, by a linear discriminant analysis of their
-`hand_features`, measured and saved.
+In `saved/pretrained/hands.npz` persons of testset_v are enrolled with some lines, and the lines of
+their other forms are assigned to persons. The new space is a linear discriminant analysis of the
+`hand_features` of IAM-OnDB's trainset, with the forms as hands.
 """
 
 import argparse

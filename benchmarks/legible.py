@@ -78,11 +78,8 @@ def legible(
 
 
 def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iterator[str]:
-    """Yield texts of the training split in characters that all networks know.
-
-    A fraction `signs` is from `with_sign`. Half of the other texts are everyday texts, a quarter
-    sentences, a quarter characters in any order.
-    """
+    """Yield texts of the training split that all networks know: a fraction `signs` `with_sign`, and
+    of the others half everyday texts, a quarter sentences, a quarter random characters."""
     without_sign = 1.0 - signs
     while True:
         kind = draws.number()

@@ -76,15 +76,11 @@ def variety(written: Measured, recorded: Measured) -> dict[str, float]:
         for each of `VARIED` the standard deviation over written lines divided by that over recorded
         lines, and the `mean` of these ratios; NaN with fewer than two lines on either side.
     """
-
-    def spread(lines: Measured, name: str) -> float:
-        values = numbers(lines, name)
-        return float(values.std(ddof=1)) if len(values) > 1 else math.nan
-
     ratios = {}
     for name in VARIED:
-        recorded_spread = spread(recorded, name)
-        ratios[name] = spread(written, name) / recorded_spread if recorded_spread else math.nan
+        groups = [numbers(lines, name) for lines in (written, recorded)]
+        spreads = [float(values.std(ddof=1)) if len(values) > 1 else math.nan for values in groups]
+        ratios[name] = spreads[0] / spreads[1] if spreads[1] else math.nan
     return ratios | {"mean": float(np.mean(list(ratios.values())))}
 
 

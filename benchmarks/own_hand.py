@@ -2,10 +2,10 @@
 
 A network learns some lines of each hand (`configs/own_hand.json`, or --config). `hand_likeness`,
 which took part in no training, enrols each hand with lines of other forms, and assigns the written
-lines and the remaining recorded lines to hands. The result depends on the enrolled lines, so the
-last lines are enrolled in one pass, and the first lines in a second pass. A recogniser (--network
-reader, --config configs/own_hand_reader.json) reads lines before and after it learns. A folder
-keeps the results, so that a stopped run can go on.
+lines and the remaining recorded lines to hands. As the result depends on the enrolled lines, a pass
+enrols the last lines, another the first. A recogniser (--network reader, --config
+configs/own_hand_reader.json) reads lines before and after it learns. The results are kept in a
+folder, so that a stopped run can go on.
 """
 
 import json
@@ -45,9 +45,8 @@ from utils.ink import strokes
 
 ROOT = Path(__file__).resolve().parent.parent
 PERSONS = ROOT / "benchmarks" / "persons.txt"
-"""File of forms of testset_v, a row for each person: by the clock in the forms' files, the person
-wrote these one after the other. Most persons have some sixty lines, the last six have thirty. The
-first five persons were used to choose the recipe."""
+"""File of forms of testset_v: a row has the forms that a person wrote, by the clock in the files.
+Most have some sixty lines, the last six thirty. The first five were used to choose the recipe."""
 EMBEDDED = 20
 """Number of invented writers, all new to the classifier."""
 ENROLLED = 20

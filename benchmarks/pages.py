@@ -1,9 +1,8 @@
 """How whole pages are divided into rows and read.
 
-The pages are forms of IAM-OnDB, whose lines keep their places on the whiteboard, unchanged and
-changed; single lines of IAM-OnDB and of UNIPEN are divided too. Measured are the strokes in their
-row, the pages whose rows are all whole and in order, and the character error rate, for the rows
-that are found and for the true rows.
+The pages are forms of IAM-OnDB, with the places of their lines on the whiteboard, unchanged and
+changed, and single lines of IAM-OnDB and UNIPEN. Measured are the strokes in their row, pages whose
+rows are all whole and in order, and the character error rate, of found rows and of true rows.
 """
 
 import argparse
@@ -165,11 +164,10 @@ def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: f
             if number:
                 scale = (scales[number] + scales[number - 1]) / 2
                 y += distance * scale * (baselines[number] - baselines[number - 1])
-            left = min(part[:, 0].min() for part in page.row(number))
-            origin = np.array([left, baselines[number]])
+            origin = np.array([corner(page.row(number))[0], baselines[number]])
             for stroke in row:
                 scaled = (page.strokes[stroke] - origin) * scales[number]
-                moved[stroke] = scaled + np.array([left, baselines[0] + y])
+                moved[stroke] = scaled + np.array([origin[0], baselines[0] + y])
         return page._replace(strokes=moved)
 
     return change

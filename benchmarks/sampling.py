@@ -1,8 +1,7 @@
 """Writing, against plain PyTorch in the same run: points per second of many lines, and of a line.
 
-The project's paths and the reference take turns. They have the same weights, of a fresh network,
-and write the same number of points: the window moves so slowly that no line ends before the limit.
-The time to prepare the weights counts.
+The project's paths and the reference take turns, with the weights of a fresh network, whose window
+moves so slowly that no line ends before the limit. The time to prepare the weights counts.
 """
 
 import sys

@@ -164,8 +164,7 @@ def rows_of(measure: str, unit: str, answers: Mapping[str, Sequence[float]]) -> 
     reference = statistics.median(reference_values)
     for path, values in answers.items():
         if path != REFERENCE:
-            pairs = zip(values, reference_values, strict=True)
-            ratios = [value / reference_value for value, reference_value in pairs]
+            ratios = [a / b for a, b in zip(values, reference_values, strict=True)]
             ours, spread = statistics.median(values), (min(ratios), max(ratios))
             rows.append(Row(measure, path, unit, ours, reference, ours / reference, spread))
     return rows

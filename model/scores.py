@@ -49,9 +49,8 @@ def evaluate(
 ) -> dict[str, float | int | None]:
     """Score a network on all points of a split, in float32 with sums in float64.
 
-    If the network predicts the end of the sequence, log-losses and bits include that Bernoulli.
-    For a comparison with a network without such an end, subtract `end_cross_entropy` from
-    `log_loss`.
+    If the network predicts the end of the sequence, log-losses and bits include that Bernoulli: a
+    network without the end compares with `log_loss` less `end_cross_entropy`.
 
     Args:
         model: the network, in evaluation mode.

@@ -57,10 +57,8 @@ class TrainedNetwork:
 
 
 def licence_of(checkpoint: Checkpoint) -> str | None:
-    """Return the licence of the network in a checkpoint, or in the record of a trained network.
-
-    An older file records no licence: its config's data have one. None if unknown.
-    """
+    """Return the licence in a checkpoint, or in the record of a trained network; in an older file
+    the licence of the config's data; None if unknown."""
     if "licence" in checkpoint:
         return checkpoint["licence"]
     values = (value for _, value in nested(checkpoint["config"].get("data_loader")))

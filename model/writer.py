@@ -112,8 +112,7 @@ class Writer(TrainedNetwork):
         """Lines that the network writes without a primer or bias, to compare with a primer.
 
         Raises:
-            UserError: if all lines are empty, or unlike the data because the network has no
-                mixture.
+            UserError: if all lines are empty, or the network has no mixture to write like its data.
         """
         texts = [self.usual_text] * OWN_LINES if self.model.needs_text else None
         unbiased = Sampling(bias=0.0, max_steps=OWN_STEPS)
@@ -159,9 +158,8 @@ def usual_proofreader(writer: Writer) -> str:
 
 
 def warning(path: Path, text: str) -> str:
-    """Return a sentence that names a text's letters that a pretrained network hardly knows: fewer
-    than half of them are read. Empty without such letters, or if `path` is no pretrained network.
-    """
+    """Return a sentence that names a text's letters that a pretrained network hardly knows, as
+    fewer than half of them are read; empty without such letters, or for any other network."""
     name = next((name for name, file in pretrained().items() if file == path.resolve()), "")
     fractions = strict_json.read(LETTERS).get(name, {})
     letters = [letter for letter in dict.fromkeys(text) if fractions.get(letter, 1.0) < 0.5]

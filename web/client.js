@@ -4,8 +4,7 @@ export class Client {
   #worker;
   #line = Promise.resolve(); // fulfilled when no line is being written
 
-  /** The worker starts after the promise `ready`; `failed` is called with an Error if the worker
-   * cannot start, or stops. */
+  /** The worker starts after the promise `ready`; `failed` gets an Error if the worker fails. */
   constructor(ready, failed) {
     this.#worker = ready.then(() => {
       const worker = new Worker(new URL("worker.js", import.meta.url), {type: "module"});

@@ -61,8 +61,7 @@ function control(before, point, after) {
     (d1 * after[i] - d2 * before[i] + weight * point[i]) / (3 * r1 * (r1 + r2)));
 }
 
-/** Draw a stroke from its point `from` on, wider where its steps are shorter than `usual`, or, if
- * `pressed`, where its pressure is higher. */
+/** Draw a stroke from point `from` on, wider where steps are shorter than `usual`, or pressed. */
 export function draw(context, stroke, width, {from = 0, usual = 0, pressed = false} = {}) {
   const last = stroke.length - 1, step = (k) => {
     const n = Math.min(Math.max(k, 1), last);

@@ -1,4 +1,4 @@
-// My hand: sentences are written one after the other, and kept as lines to learn a hand from.
+// My hand: sentences are written one by one, and kept as lines from which a network learns a hand.
 
 import {button, create, draw, find, fresh, save} from "./dom.js";
 import {bounds} from "./ink.js";

@@ -148,8 +148,7 @@ export function pathAlong(part) {
   return part.map(([x, y], i) => i && (path += Math.hypot(x - part[i - 1][0], y - part[i - 1][1])));
 }
 
-/** The first point and `count` more points, at equal steps of `path`, which grows along a stroke.
- */
+/** A stroke's first point and `count` more, at equal steps of `path`, which grows along it. */
 export function atEqualSteps(part, path, count) {
   if (!count) return part.slice(0, 1);
   let i = 0;

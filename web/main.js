@@ -57,10 +57,8 @@ async function start() {
       find(`nav a[href="#${part}"]`).ariaCurrent = part === shown ? "page" : null;
     }
     find("#elsewhere").hidden = false; // seen if the claim takes long
-    if (parts[opened].pad) { // `keep` reports a failure
-      claims[opened] ??= claim(opened).then(store.reload).catch(() => {});
-      await claims[opened];
-    }
+    if (parts[opened].pad) // `keep` reports a failure
+      await (claims[opened] ??= claim(opened).then(store.reload).catch(() => {}));
     if (opened !== shown) return;
     find("#elsewhere").hidden = true;
     find(`#${shown}`).hidden = false;

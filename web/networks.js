@@ -35,8 +35,7 @@ function concatenated(rows) {
 const layer = (kernels, rows, bias) => ({size: rows.length / 4, width: rows[0].length,
   weights: kernels.pack(rows, 4), bias: kernels.alloc(bias.length, bias)});
 
-/** A layer of LSTM cells from torch's layer, with the gates in the order of `layer` and the inputs
- * in the order of `ranges`, [begin, end] each; by default as in torch. */
+/** A layer of LSTM cells from torch's layer, its inputs in the order of `ranges`, [begin, end]. */
 function torchLayer(kernels, tensors, name, [size, inputs], ranges = [[0]]) {
   const columns = {weight_ih: inputs, weight_hh: size, bias_ih: 1, bias_hh: 1};
   const [incoming, hidden, bias, hiddenBias] = Object.keys(columns).map((kind) => {
@@ -64,8 +63,8 @@ export class Writer {
     Object.assign(this, {header, kernels, size, vocabSize});
     const weights = parts[0].map((_, i) => concatenated(parts.map((rows) => rows[i])));
     this.layers = [layer(kernels, weights, lowest("bias", 4 * size, 1).map(([value]) => value))];
-    // The layer below, the window, the point: torch has them in the opposite order.
-    const below = INPUTS + vocabSize, ranges = [[below], [INPUTS, below], [0, INPUTS]];
+    const below = INPUTS + vocabSize; // after the point and the window among torch's inputs
+    const ranges = [[below], [INPUTS, below], [0, INPUTS]];
     for (let number = 1; `layers.${number}.layer.bias_ih_l0` in tensors; number++)
       this.layers.push(
         torchLayer(kernels, tensors, `layers.${number}`, [size, below + size], ranges));
@@ -84,9 +83,8 @@ export class Writer {
     this.top = kernels.c.mark();
   }
 
-  /** Begin a line after a primer's ink; without a primer the ink is a point of zeros. The first
-   * `primed` characters of the text are the primer's. `told` is the vector of a hand. See
-   * sampling._begin. */
+  /** Begin a line after a primer's ink and the first `primed` characters; without a primer the ink
+   * is a point of zeros. `told` is the vector of a hand. See sampling._begin. */
   begin(ink, text, primed, {bias, stretch, told}) {
     const {kernels} = this, {mean, std} = this.header.normalisation;
     kernels.c.release(this.top); // frees the memory of the previous line
@@ -231,11 +229,10 @@ class HandEncoder {
     const first = Math.floor(a * length), second = first + 1 + Math.floor(b * (length - 1));
     const fraction = SHARES[0] + c * (SHARES[1] - SHARES[0]);
     const middle = [...hands[0]].map((_, k) => sum(hands.map((hand) => hand[k])) / length);
-    const [firstOffset, secondOffset] = [first, second % length]
+    const [left, right] = [first, second % length]
       .map((number) => middle.map((value, k) => hands[number][k] - value));
-    const between = firstOffset.map((value, k) =>
-      fraction * value + (1 - fraction) * secondOffset[k]);
-    const distance = (Math.hypot(...firstOffset) + Math.hypot(...secondOffset)) / 2;
+    const between = left.map((value, k) => fraction * value + (1 - fraction) * right[k]);
+    const distance = (Math.hypot(...left) + Math.hypot(...right)) / 2;
     const factor = distance / Math.hypot(...between);
     const hand = middle.map((value, k) => SURE * (value + factor * between[k]));
     return this.vector([[...hand, SURE]]);

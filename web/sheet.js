@@ -144,9 +144,8 @@ export const toElements = (paper, rows, look) => sheetsOf(rows).map((sheet) => n
 /** Save sheets; the names of several files are numbered. */
 export async function saveSheets(kind, paper, rows, look) {
   const sheets = sheetsOf(rows), suffix = kind === "animated" ? "-moving" : "";
-  for (const [index, sheet] of sheets.entries()) {
-    const number = sheets.length > 1 ? `-${index + 1}` : "";
-    const name = `handwriting${suffix}${number}`;
+  for (const [number, sheet] of sheets.entries()) {
+    const name = `handwriting${suffix}${sheets.length > 1 ? `-${number + 1}` : ""}`;
     if (kind === "inkml")
       save(`${name}.inkml`, toInkml(sheet, "mm"), "application/inkml+xml");
     else if (kind !== "png")

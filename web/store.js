@@ -17,8 +17,7 @@ async function open() {
   return settled(request, "onsuccess", "onerror");
 }
 
-/** The drawings of the page. A drawing that cannot be kept stays in memory; `refused` is called with
- * the error, once. */
+/** The drawings of the page. If one cannot be kept it stays in memory; `refused` gets one error. */
 export function startStore(refused) {
   const opened = open(), get = (key) => drawings.get(key) ?? {key, strokes: []};
   let drawings = new Map(), keeps = true;

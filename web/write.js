@@ -177,8 +177,7 @@ export function startWrite({client, complain, say, store}) {
     throw error;
   }
 
-  /** Write the text if the network can write all its signs; otherwise the sheets stay as they are.
-   */
+  /** Write the text if the network knows all its signs; otherwise the sheets stay as they are. */
   async function write() {
     if (!form.reportValidity()) return;
     if (fields.text.textLength > MOST)

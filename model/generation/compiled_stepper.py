@@ -26,9 +26,8 @@ from model.layers.window import WindowedLayer
 def _gates(layer: WindowedLayer | RecurrentLayer, seen: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return the weights `(4 H, J)` and the bias `(4 H)` of the gates of LSTM or GRU cells.
 
-    `seen` counts the numbers of a point and of the window. An LSTM's rows are in the order input,
-    forget and output gate, candidate; a GRU's rows in the order reset gate, update gate, the
-    inputs' part of the candidate, and the hidden state's part of the candidate.
+    `seen` counts the numbers of a point and of the window. Rows of an LSTM: input, forget, output
+    gate, candidate. Rows of a GRU: reset and update gate, candidate from inputs, and from hidden.
     """
     size = layer.hidden_size
     if isinstance(layer, WindowedLayer):

@@ -213,8 +213,7 @@ class _RecurrentNetwork(GenerationNetwork):
             not see in training.
         clip_lstm_gradient: as `clip_output_gradient`, with respect to the gates of the LSTMs before
             squashing (the paper: 10).
-        hand_size: numbers of the vector of a hand that the network is told, see `HandEncoder`;
-            None: the network is told no hand.
+        hand_size: numbers of the vector of a hand that the network is told; None: no hand is told.
         hand_noise: standard deviation of the noise on the vector in training.
         untold: fraction of the lines that are told no hand in training.
     """
@@ -322,8 +321,7 @@ class _RecurrentNetwork(GenerationNetwork):
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:
         """Extend the weights of a network that may have been told no hands; see `BaseModel`."""
-        initial = self.state_dict()
-        hand = {name: value for name, value in initial.items() if name.startswith("hand")}
+        hand = {name: new for name, new in self.state_dict().items() if name.startswith("hand")}
         return super().extend_state_dict(hand | dict(state_dict), vocab_size_before)
 
 

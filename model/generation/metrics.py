@@ -13,9 +13,8 @@ from model.generation.generators import Output
 class SSE(BaseMetric):
     """Squared distance between the mixture's mean and the point (the paper's "SSE").
 
-    The three metrics are means, in normalised units, over all points, over points within strokes,
-    and over jumps: points that follow a pen lift. The first offset counts as within a stroke unless
-    the first point is a dot.
+    The metrics are means, in normalised units, over all points, points within strokes, and jumps:
+    points that follow a pen lift. A first offset counts as a jump only if the first point is a dot.
     """
 
     names: ClassVar[tuple[str, ...]] = ("sse", "sse_strokes", "sse_jumps")

@@ -46,8 +46,8 @@ class _ClampInwards(torch.autograd.Function):
 
 def clamp_inwards(value: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
     """Clamp `value` to `[low, high]`; gradients that lead back inside pass."""
-    options = dict(dtype=value.dtype, device=value.device)
-    low, high = (torch.as_tensor(bound, **options) for bound in (low, high))
+    dtype, device = value.dtype, value.device
+    low, high = (torch.as_tensor(bound, dtype=dtype, device=device) for bound in (low, high))
     return _ClampInwards.apply(value, low, high)
 
 
@@ -264,8 +264,7 @@ class Mixture(NextPoint):
         """Turn random numbers into points.
 
         Args:
-            uniform: `(..., 2)` in [0, 1): the first picks the component, the second decides on the
-                ends.
+            uniform: `(..., 2)` in [0, 1): the first picks the component, the second draws the ends.
             normal: `(..., 2)` of the standard normal distribution.
 
         Returns:

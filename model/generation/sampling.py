@@ -90,7 +90,6 @@ def sample(
         return []
     start, primer_text = (np.zeros((1, 3)), "") if primer is None else primer
     start = check_ink(start[:, :3])
-    primed = 0 if primer is None else len(start)
     whole = _whole_texts(texts, len(seeds), primer_text) if model.needs_text else None
     limits = _limits(sampling.max_steps, texts if whole else [None] * len(seeds))
     max_steps, primer_length = max(limits), len(nfc(primer_text).rstrip()) if whole else 0
@@ -124,7 +123,7 @@ def sample(
                 active = active[rows]
                 stepper.keep(rows)
 
-    texts = whole or [None] * len(seeds)
+    primed, texts = 0 if primer is None else len(start), whole or [None] * len(seeds)
     lines = _lines(model, stopping, points[..., :3], biases.float(), start, primed, texts)
     return [replace(line, given=given[[number]]) for number, line in enumerate(lines)]
 
@@ -218,8 +217,7 @@ def _begin(
     given: Given,
     sampling: Sampling,
 ) -> tuple[WritingState, Tensor | None]:
-    """Return the lines before their first step, and phi at the primer's steps,
-    `(B, points - 1, U + 1)`.
+    """Return the lines before their first step, and the primer's phi, `(B, points - 1, U + 1)`.
 
     The middle of the window is moved to the first character after a primer's text. In hands that
     the network hardly knows the window is some characters off (measured, lab notebook: the words

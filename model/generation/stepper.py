@@ -61,8 +61,7 @@ class Stepper:
     Args:
         network: a `GenerationNetwork`, whose present weights are used.
         lines: the initial state.
-        matmul_dtype: dtype of the matrix products; all else is in float32, or in float64 if
-            `matmul_dtype` is float64.
+        matmul_dtype: of the matrix products; all else is in float32, or float64 with float64.
     """
 
     def __init__(self, network: BaseModel, lines: WritingState, matmul_dtype: torch.dtype) -> None:
@@ -92,8 +91,8 @@ class Stepper:
                 points.append(prediction.sample(*numbers))
                 if output.attention is not None:
                     phis.append(output.attention[:, -1])
-                # A fourth number of 0: the sequence continues.
-                point = functional.pad(points[-1][:, :3], (0, lines.point.shape[1] - 3))
+                zeros = 0, lines.point.shape[1] - 3  # as the sequence continues
+                point = functional.pad(points[-1][:, :3], zeros)
                 self.lines = replace(lines, point=point, state=output.state)
         return torch.stack(points), torch.stack(phis) if phis else None
 

@@ -73,9 +73,8 @@ def write(
         if line.ended and len(hand[0]) > 1:
             part_seeds = [(seed + PART_SEED_STRIDE * k) % SEEDS for k in range(1, len(others) + 1)]
             latent = seed if sampling.latent_seed is None else sampling.latent_seed
-            same_latent = replace(sampling, latent_seed=latent)
-            arguments = (model, part_seeds, others, same_latent)
-            following = sample(*arguments, primer=hand, progress=progress)
+            same = replace(sampling, latent_seed=latent)
+            following = sample(model, part_seeds, others, same, primer=hand, progress=progress)
         lines[number] = _limited(_joined(line, following, others, hand[0]), sampling.max_steps)
     return lines
 
@@ -133,8 +132,8 @@ def _joined(line: Line, following: Sequence[Line], texts: Sequence[str], hand: n
     pieces, previous = [(line.ink, line.bias, line.peaks)], line.written
     ended = line.ended and len(following) > 0
     for part, text in zip(following, texts, strict=False):
-        ended = ended and len(part.written) > 0
-        if not ended:
+        if not (ended and len(part.written)):
+            ended = False
             break
         ink, head, start = part.ink[part.primed :].copy(), part.written, part.primed - 1
         right, base = _from_end(previous)
@@ -166,8 +165,7 @@ def _limited(line: Line, steps: int | None) -> Line:
 
 
 def _from_end(ink: np.ndarray) -> tuple[float, float]:
-    """Return x of the ink's right edge and y of the baseline at the ink's end, both relative to the
-    last point."""
+    """Return x of the ink's right edge and y of its last baseline, relative to the last point."""
     last, tail = to_points(ink)[-1], ink[-_quarter(ink) :]
     return bounds(ink)[2] - float(last[0]), baseline(tail) - float(to_points(tail)[-1, 1])
 

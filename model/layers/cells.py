@@ -78,8 +78,7 @@ def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def gru_cell(inputs: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor) -> Tensor:
-    """Return the hidden state `(B, H)` after one step of torch's GRU, which applies the reset gate
-    after the recurrent bias.
+    """Return the next hidden state of torch's GRU, whose reset gate applies to the recurrent bias.
 
     Args:
         inputs, recurrent: the parts that the inputs, with a bias, and the hidden state contribute

@@ -1,9 +1,8 @@
 """The parts of recognition networks: from features to encodings of frames, and their labels.
 
-The features of `ink_features` go through a convolution that turns two points into a frame, and then
-through layers such as a stack of bidirectional recurrent layers (`RecurrentEncoder`).
-`picture_network` sees no movement. Padding has no effect: a line's output does not depend on the
-rest of the batch.
+The features of `ink_features` go through a convolution, which makes a frame of two points, and then
+through layers such as bidirectional recurrent layers (`RecurrentEncoder`). `picture_network` sees
+no movement. Padding has no effect: a line's output does not depend on the rest of the batch.
 
 Shapes: B lines of a batch, N points, S frames, U characters, C characters of the alphabet,
 F features, H cells, D numbers per frame.
@@ -146,8 +145,7 @@ class Recogniser(BaseModel):
             points: number of points of each line, `(B,)`.
 
         Returns:
-            the encoding `(B, S, D)`, zero after each line's end, and the number of frames of each
-            line, `(B,)`.
+            encodings `(B, S, D)`, zero after each line's end, and each line's frames, `(B,)`.
         """
 
     def forward(
@@ -308,8 +306,7 @@ class RecurrentEncoder(RecognitionNetwork):
         **options: Any,
     ) -> None:
         super().__init__(normalisation, alphabet, **options)
-        limit = num_layers - 1
-        if time_reductions > limit:
+        if time_reductions > (limit := num_layers - 1):
             expected = f"at most {limit}: only below another one of the {num_layers} layers"
             raise ConfigFault("time_reductions", time_reductions, expected)
         self.time_reductions = time_reductions

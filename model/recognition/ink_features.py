@@ -18,8 +18,7 @@ MAX_POINTS = 20_000
 """Limit on the points of a sample, besides two for each stroke; longer ink is resampled at a wider
 spacing (assumed: 60 times a line of IAM-OnDB)."""
 _DETAIL = 3.0
-"""Factor on the features of `parts`, which are a third as large as the other features (measured on
-IAM-OnDB)."""
+"""Factor on the features of `parts`, a third as large as the others (measured on IAM-OnDB)."""
 _FAR = 8.0
 """X-heights beyond which positions and jumps grow only logarithmically (assumed)."""
 
@@ -53,10 +52,9 @@ def stroke_features(
     8: height above the line that the writing runs along, in x-heights;
     9: distance to the left of the rightmost point so far, in x-heights: delayed dots and bars.
 
-    10, 11, 12, ...: if `parts` is above 1, the path from the previous point is divided into `parts`
-        of equal length. The features are three times the difference between a part's offset (x, y),
-        in lengths of a part, and the direction 0, 1; zeros where the path is straight, or where the
-        stroke begins.
+    10, 11, 12, ...: with `parts` above 1, into which the path from the previous point is divided:
+        three times the difference between a part's offset (x, y), in lengths of a part, and the
+        direction 0, 1; zeros where the path is straight, or where the stroke begins.
 
     The values of 6 to 9 grow logarithmically beyond some x-heights.
 

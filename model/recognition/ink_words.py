@@ -32,8 +32,7 @@ class InkWord:
     Attributes:
         text: the word as it is read.
         points: the word's points in the line's ink, rising, `(n,)` int64, n >= 1.
-        probability: product of the highest probabilities of the word's characters and of adjacent
-            spaces.
+        probability: product of the highest probabilities of its characters and adjacent spaces.
         alternatives: other readings of the word's ink, the likeliest first.
         log_probs: log-probabilities at the frames up to the next word, `(S, C + 1)`, CTC's blank
             last.

@@ -71,8 +71,7 @@ def read_with_doubts(
         spellings: the right texts of each line; None for the text that is read. The doubt is 0 if
             every spelling has characters unknown to the network, and for ink without a point.
         search: how to search for the text.
-        alike: groups of characters that share a probability under CTC; spellings use the first
-            character of a group.
+        alike: groups of characters with one probability under CTC; spellings use a group's first.
         height: x-height in the unit of the inks; None: the x-height of each ink is measured.
     """
     results, alphabet = [("", 0.0)] * len(inks), model.alphabet

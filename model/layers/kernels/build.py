@@ -65,11 +65,8 @@ def _is_private(path: Path) -> bool:
 
 
 def _cache(stack: contextlib.ExitStack) -> Path:
-    """Return the folder for compiled files, locked until `stack` ends.
-
-    The folder is a temporary one if no file can be kept, or if others could write there: the files
-    are run.
-    """
+    """Return the folder for compiled files, locked until `stack` ends; a temporary folder if no
+    file can be kept, or if others could write the files, which are run."""
     folder = user_cache() / "kernels"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,8 +9,7 @@ are one product over all steps, outside the graphs.
 
 With ONLINE_HANDWRITING_GRAPHS=0, or if a graph cannot be recorded (the log says so once), the loops
 of torch operations in `model.layers` run instead. ONLINE_HANDWRITING_KERNELS=0 turns off only the
-Triton kernels. Calls must be on one stream of a device. Machines on which the graphs ran: lab
-notebook, CUDA graphs.
+Triton kernels. Calls must be on one stream of a device. Tried on: lab notebook, CUDA graphs.
 
 Shapes: T steps of a sequence; others as in `loop`.
 """

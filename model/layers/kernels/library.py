@@ -75,10 +75,8 @@ def layout(library: ctypes.CDLL, name: str) -> type[ctypes.Structure]:
 def structure(
     library: ctypes.CDLL, name: str, **values: Tensor | list[Tensor] | float | tuple | None
 ) -> ctypes.Structure:
-    """Return a structure of C filled with `values`, which the structure keeps alive.
-
-    A tensor becomes its address; a list of tensors becomes the address of an array of addresses.
-    """
+    """Return a structure of C with `values`, which it keeps alive: a tensor becomes its address, a
+    list of tensors the address of an array of addresses."""
     filled, arrays = layout(library, name)(), []
     for field, value in values.items():
         if isinstance(value, Tensor):
@@ -101,8 +99,7 @@ def pack(matrix: Tensor, groups: int = 1) -> Tensor:
 
     Args:
         matrix: `(rows, columns)`, of any strides.
-        groups: number of column groups, 4 for the gates, else 1; a panel has the same columns of
-            each group.
+        groups: of columns, 4 for gates, else 1; a panel has the same columns of each group.
     """
     library = kernels(matrix.dtype == torch.bfloat16)
     rows, columns = matrix.shape[0], matrix.shape[1] // groups

@@ -34,8 +34,7 @@ class Window:
     """A layer's window over a text; see `cuda.run`.
 
     Attributes:
-        weight, bias: weights from the hidden state to the window's parameters, `(3 K, H)`, and
-            their bias, `(3 K)`.
+        weight, bias: of the window's parameters, from the hidden state, `(3 K, H)` and `(3 K)`.
         one_hot: the text, see `window.one_hot_text`, `(B, U + 1, A)`.
         window, kappa: states before the first step, `(B, A)` and `(B, K)`.
     """
