@@ -332,7 +332,7 @@ class PredictionNetwork(_RecurrentNetwork):
         normalisation: see `GenerationNetwork`, also for the other arguments.
     """
 
-    # Without `window`, which is no option of a config.
+    # Without the argument `window`, which is no option of a config.
     def __init__(self, normalisation: Normalisation, **options: Any) -> None:
         super().__init__(normalisation, **options)
 

@@ -52,7 +52,7 @@ def stroke_features(
     8: height above the line that the writing runs along, in x-heights;
     9: distance to the left of the rightmost point so far, in x-heights: delayed dots and bars.
 
-    10, 11, 12, ...: with `parts` above 1, into which the path from the previous point is divided:
+    10, 11, 12, ...: with `parts` above 1: the path from the previous point is divided into `parts`;
         three times the difference between a part's offset (x, y), in lengths of a part, and the
         direction 0, 1; zeros where the path is straight, or where the stroke begins.
 
