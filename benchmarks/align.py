@@ -1,7 +1,7 @@
 """Aligns the points of recorded lines with characters: the table by which new lines are composed.
 
-A network that writes aligns by its window, a recogniser by CTC; a second recogniser tells which
-characters can be read where they stand, and which when they are cut out.
+A network that writes aligns by its window, a recogniser by CTC. A second recogniser tells which
+characters can be read within their lines, and which can be read when cut out.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from utils.files import make_room
 
 
 def method_of(network: TrainedNetwork) -> Callable[..., list[np.ndarray]]:
-    """Return the function that aligns lines by a network; a UserError if it cannot align."""
+    """Return the function that aligns lines by a network; raise a UserError if there is none."""
     if isinstance(network, Writer) and network.model.needs_text:
         return by_window.align
     if isinstance(network, Reader) and network.model.head == "ctc":
@@ -68,13 +68,13 @@ def run(arguments: argparse.Namespace) -> None:
     check_forms(dataset, samples)
     inks = [sample.ink for sample in samples]
     extras = {name: stacked(samples)[name] for name in aligner.model.extras}
-    told = {"extras": extras} if extras else {}
-    counts = align(aligner.model, inks, texts, progress=True, **told)
+    options_of_extras = {"extras": extras} if extras else {}
+    counts = align(aligner.model, inks, texts, progress=True, **options_of_extras)
     read = reader.read_lines(inks, progress=True)
     lines = {}
     for sample, text, points, hypothesis in zip(samples, texts, counts, read, strict=True):
-        written = [character not in arguments.not_text for character in text]
-        flags = read_in_place(text, hypothesis) & written
+        is_text = [character not in arguments.not_text for character in text]
+        flags = read_in_place(text, hypothesis) & is_text
         errors = error_counts(text, hypothesis).character_errors
         lines[sample.name] = AlignedLine(points, flags, np.zeros_like(flags), errors)
     table = Alignment(lines)
@@ -89,8 +89,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def recorded(dataset: BaseDataset) -> BaseDataset:
-    """Return the dataset of which a `ComposedDataset` within `dataset` composes; without such a
-    dataset `dataset` itself."""
+    """Return the dataset whose lines a `ComposedDataset` within `dataset` composes; without a
+    `ComposedDataset`, `dataset` itself."""
     inner = dataset
     while inner is not None and not isinstance(inner, ComposedDataset):
         inner = getattr(inner, "dataset", None)

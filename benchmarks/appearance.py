@@ -1,4 +1,4 @@
-"""How written lines look, in numbers, by bias and length, beside recorded ones."""
+"""How written lines look, in numbers, by bias and length, beside recorded lines."""
 
 import argparse
 import sys
@@ -24,7 +24,7 @@ NEAR = 5
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write lines, measure them and recorded ones, and print the tables."""
+    """Write lines, measure written and recorded lines, and print the tables."""
     networks, samples = options.taken(options.Networks, arguments), []
     writer = networks.writer(arguments.resume, of_texts=True)
     if arguments.recorded:
@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> None:
         for bias in sorted(set(arguments.biases))
     ]
     recorded = recorded_lines(samples, arguments)
-    others = [(f"{len(recorded)} recorded", recorded)] if recorded else []
-    measures.print_table(measures.MEASURES, columns + others)
+    recorded_columns = [(f"{len(recorded)} recorded", recorded)] if recorded else []
+    measures.print_table(measures.MEASURES, columns + recorded_columns)
     if recorded:
         print("variety, the spread over lines divided by that over the recorded ones")
         varieties = [measures.variety(written, recorded) for _, written in columns]
@@ -46,8 +46,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) -> measures.Measured:
-    """Return the measures of sentences, each with another seed, and in another hand if the writer
-    is told hands."""
+    """Return the measures of sentences, each with a different seed, and in a different hand if the
+    writer is told hands."""
     count = arguments.num_samples
     texts = options.without_unknown(writer.model.alphabet, held_out(count), skip=True)
     seeds = range(arguments.seed, arguments.seed + count)
@@ -63,7 +63,7 @@ def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) ->
 
 
 def recorded_lines(samples: Sequence[Sample], arguments: argparse.Namespace) -> measures.Measured:
-    """Return the measures of recorded lines, each of another hand."""
+    """Return the measures of recorded lines, each of a different hand."""
     chosen: dict[str, Sample] = {}
     for number in np.random.default_rng(arguments.seed).permutation(len(samples)).tolist():
         sample = samples[number]
@@ -75,7 +75,7 @@ def recorded_lines(samples: Sequence[Sample], arguments: argparse.Namespace) -> 
 def print_lengths(
     writer: Writer, networks: options.Networks, arguments: argparse.Namespace
 ) -> None:
-    """Print how texts of each of --lengths are read and look, at each bias."""
+    """Print the error rates and measures of texts of each of --lengths, at each bias."""
     for length in arguments.lengths:
         reader = networks.reader(arguments.reader)
         texts = held_out(arguments.num_samples, length - NEAR, length + NEAR)

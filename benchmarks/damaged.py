@@ -15,12 +15,12 @@ from utils.alphabet import WRONG
 from utils.files import make_room, write_text
 
 DOUBT = 0.5
-"""Nats with which a reading counts as sure (assumed)."""
+"""Most nats of doubt of a sure reading (assumed)."""
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Read the damaged training samples of a config, and list those that are read for sure, with
-    any character in place of the damaged one."""
+    """Read the damaged training samples of a config, and list the samples that are read for sure,
+    with any character in place of the damaged character."""
     reader = options.taken(options.Networks, arguments).reader(arguments.resume)
     make_room(arguments.output, "--output")
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")

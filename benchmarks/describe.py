@@ -1,7 +1,7 @@
 """Describes the hand of each recorded line of a config's dataset, for `ToldHandsDataset`.
 
-With --fit a new descriptor is made first: of the lowest layers of a reader, and of the axes on
-which the hands of the training differ most (linear discriminant analysis).
+With --fit a new descriptor is made first, from the lowest layers of a reader and the axes on which
+the hands of the training differ most (linear discriminant analysis).
 """
 
 import argparse
@@ -29,28 +29,28 @@ from utils.checks import UserError
 from utils.files import atomic_write, make_room
 
 WEIGHT = 1.0
-"""Least weight of lines of a hand that are described together in the fit (assumed: a line of 20
-characters)."""
+"""Least total weight of a group: lines of a hand that are described together in the fit (assumed: a
+line of 20 characters)."""
 MAX_GROUPS = 40
-"""Most groups of such lines of a hand (assumed)."""
+"""Most groups of a hand (assumed)."""
 MIN_GROUPS = 3
-"""Least groups of such lines of a hand (assumed)."""
+"""Least groups of a hand (assumed)."""
 
 
 def groups(samples: Iterable[Sample], weights: np.ndarray) -> Iterator[tuple[str, list[int]]]:
-    """Yield a hand and the places of some of its samples that weigh enough together."""
+    """Yield each group: a hand, and the indices of samples of the hand that weigh enough."""
     open_groups, counts = defaultdict(list), defaultdict(int)
-    for place, sample in enumerate(samples):
+    for index, sample in enumerate(samples):
         group = open_groups[sample.hand]
-        group.append(place)
+        group.append(index)
         if weights[group].sum() >= WEIGHT and counts[sample.hand] < MAX_GROUPS:
             counts[sample.hand] += 1
             yield sample.hand, open_groups.pop(sample.hand)
 
 
 def fitted(reader: str, samples: Sequence[Sample]) -> HandDescriptor:
-    """Return a descriptor of the lowest layers of a reader, along the axes on which the hands of
-    samples differ most."""
+    """Return a descriptor from the lowest layers of a reader and the axes on which the samples'
+    hands differ most."""
     network = load_reader(reader, "cpu").model
     sizes = network.convolution.out_channels, network.layers[0].hidden_size
     descriptor = HandDescriptor(*sizes, DESCRIPTOR).eval()
@@ -60,15 +60,15 @@ def fitted(reader: str, samples: Sequence[Sample]) -> HandDescriptor:
     for hand, group in groups(samples, weights):
         lines[hand].append(np.average(moments[group], axis=0, weights=weights[group]))
     hands = [hand for hand in lines.values() if len(hand) >= MIN_GROUPS]
-    together = np.concatenate(hands)
+    features = np.concatenate(hands)
     owners = np.repeat(np.arange(len(hands)), [len(hand) for hand in hands])
-    space = discriminant(together, owners, together.std(axis=0) + 1e-6, DESCRIPTOR)
+    space = discriminant(features, owners, features.std(axis=0) + 1e-6, DESCRIPTOR)
     projection = space.projection / np.sqrt(space.between + 1.0)
-    lacking = DESCRIPTOR - projection.shape[1]  # where there are few hands
-    projection = np.pad(projection, ((0, 0), (0, lacking)))
+    missing_axes = DESCRIPTOR - projection.shape[1]  # above 0 with few hands
+    projection = np.pad(projection, ((0, 0), (0, missing_axes)))
     axes = {"mean": torch.from_numpy(space.mean), "projection": torch.from_numpy(projection)}
     descriptor.load_state_dict(descriptor.state_dict() | axes)
-    print(f"{len(hands)} hands, {len(together):,} groups of lines")
+    print(f"{len(hands)} hands, {len(features):,} groups of lines")
     return descriptor
 
 

@@ -1,9 +1,9 @@
 """Writer identification: whose hand a line is in, whatever its text, unit, place and sampling rate.
 
-`hand_features` counts directions, turns, heights and gaps of a line that is first made level,
-scaled to its x-height and smoothed. Along the axes of a `HandSpace` lines of one hand spread by 1,
-and hands as much as they do (`benchmarks/hand_space.py` learns one). With the hands' and the lines'
-spread known, each hand has a likelihood.
+A line is made level, scaled to its x-height and smoothed; then `hand_features` counts directions,
+turns, heights and gaps. Along each axis of a `HandSpace`, which `benchmarks/hand_space.py` learns,
+lines of a hand have variance 1 about their hand, and hands have the variance `between`. From these
+variances follows the likelihood that a line is in a hand.
 """
 
 import math
@@ -19,22 +19,22 @@ from utils.hand_measures import STEP, at_steps, baseline, gaps, levelled, slant,
 from utils.ink import bounds, strokes, x_height
 
 HAND_SPACE = PRETRAINED / "hands.npz"
-"""A space of hands that comes with the project."""
+"""The file of the space of hands that comes with the project."""
 BLUR = 0.1
 """Standard deviation of the smoothing along a path, in x-heights (assumed: more than the jitter of
 a digitiser, less than the curves of a letter)."""
 FINER = 2
-"""How much closer than `STEP` the points are that are smoothed (assumed)."""
+"""Points per `STEP` while a path is smoothed (assumed)."""
 LEGS = (1, 3, 6)
-"""Steps of the two legs of a hinge (assumed; with only one of them fewer lines are identified)."""
+"""Steps of a hinge's legs (assumed; with a single length fewer lines are identified)."""
 HINGE = 12
 """Bins of a leg's direction (assumed)."""
 DIRECTIONS = 16
-"""Bins of the direction where turns and heights are counted (assumed)."""
+"""Bins of the direction in the histograms of turns and heights (assumed)."""
 MIDDLE = 3
-"""Steps of the legs that give this direction (assumed)."""
+"""Steps of the legs in the histograms of turns and heights (assumed)."""
 TURN = np.array([-2.5, -1.5, -0.8, -0.3, 0, 0.3, 0.8, 1.5, 2.5])
-"""Knots of the histogram of turns, in radians (assumed: closer where there is more ink)."""
+"""Knots of the histogram of turns, in radians (assumed: closer where turns are more frequent)."""
 HEIGHT = np.array([-2.2, -1.5, -1, -0.5, 0, 0.6, 1.2])
 """Knots of the histogram of heights, in x-heights (assumed, as above)."""
 GAP = np.array([-2, -1, -0.5, -0.25, 0, 0.15, 0.3, 0.5, 0.8, 1.2, 1.7, 2.4, 3.5, 5])
@@ -52,7 +52,7 @@ BLOCKS = {
   the sense in which the pen moves).
 - turns: the direction and the turn at a point; heights: the direction and the height above the
   baseline.
-- gaps: those between strokes seen from above, the slant undone.
+- gaps: the gaps between strokes along the line, the slant undone.
 """
 SIZE = sum(BLOCKS.values())
 
@@ -61,7 +61,7 @@ class HandSpace(NamedTuple):
     """A space in which lines of one hand lie close together.
 
     Attributes:
-        mean: of the features, `(SIZE,)` float32.
+        mean: mean of the features, `(SIZE,)` float32.
         projection: from features to axes, `(SIZE, axes)` float32; along each axis the variance
             within a hand is 1.
         between: variance of the hands along each axis, `(axes,)` float32, falling.
@@ -72,7 +72,7 @@ class HandSpace(NamedTuple):
     between: np.ndarray
 
     def embed(self, lines: Sequence[np.ndarray]) -> np.ndarray:
-        """Return where lines `(points, 3)` lie, `(lines, axes)` float64.
+        """Return the coordinates of lines `(points, 3)`, `(lines, axes)` float64.
 
         Raises:
             DataError: for ink that shows no hand (`hand_features`).
@@ -82,7 +82,7 @@ class HandSpace(NamedTuple):
 
 
 def load(path: str | os.PathLike[str] = HAND_SPACE) -> HandSpace:
-    """Read a space, as `benchmarks/hand_space.py` saves it."""
+    """Read a space that `benchmarks/hand_space.py` saved."""
     with np.load(path) as parts:
         projection = parts["projection"].astype(np.float32) * parts["largest"]
         return HandSpace(parts["mean"], projection.astype(np.float32), parts["between"])
@@ -91,15 +91,15 @@ def load(path: str | os.PathLike[str] = HAND_SPACE) -> HandSpace:
 def likelihoods(
     lines: np.ndarray, samples: Sequence[np.ndarray], between: np.ndarray
 ) -> np.ndarray:
-    """Return the log-likelihoods of lines as ones of hands, `(lines, hands)`, up to a constant.
+    """Return the log-likelihoods that lines are in hands, `(lines, hands)`, up to a constant.
 
-    Along each axis, lines are normal about their hand with variance 1 and hands are normal about 0
-    with variance `between` (Ioffe, "Probabilistic linear discriminant analysis", 2006); so n lines
-    of a hand with mean m let another line of the hand be normal about m b / (b + 1/n), with
+    Along each axis, lines are normal about their hand with variance 1, and hands are normal about 0
+    with variance b, `between` (Ioffe, "Probabilistic linear discriminant analysis", 2006). Given n
+    lines of a hand with mean m, a further line of the hand is normal about m b / (b + 1/n), with
     variance 1 + b / (1 + n b).
 
     Args:
-        lines: `(lines, axes)`, as `HandSpace.embed` returns them.
+        lines: coordinates, see `HandSpace.embed`, `(lines, axes)`.
         samples: lines of each hand, `(n, axes)`.
         between: `(axes,)`.
     """
@@ -115,15 +115,15 @@ def likelihoods(
 def hand_features(ink: np.ndarray) -> np.ndarray:
     """Return the features of a line, `(SIZE,)` float64, in the order of `BLOCKS`.
 
-    A value counts for the two bins beside it. Histograms are square roots of the fractions
-    (Hellinger), all 0 where there is nothing to count.
+    A value counts for the two adjacent bins. Histograms are square roots of the fractions
+    (Hellinger); an empty histogram is all 0.
 
     Args:
         ink: `(points, 3)` in any unit, y downwards.
 
     Raises:
-        DataError: if the ink is empty or contains anything but finite numbers, or has no stroke
-            longer than a dot.
+        DataError: if the ink is empty, has numbers that are not finite, or no stroke longer than a
+            dot.
     """
     paths, lean = prepared(ink)
     histograms = []
@@ -147,12 +147,12 @@ def prepared(ink: np.ndarray) -> tuple[list[np.ndarray], float]:
         ink: `(points, 3)`.
 
     Returns:
-        `(n, 2)` each, n at least 3, every `STEP` of the path: in x-heights, of a level line whose
-        baseline is at 0, without dots; and the slant as x over y, positive to the right, or 0 where
-        it cannot be measured.
+        the paths, `(n, 2)` each, n at least 3, every `STEP` of the path: in x-heights, of a level
+        line whose baseline is at 0, without dots; and the slant as x over y, positive to the right,
+        or 0 if it cannot be measured.
 
     Raises:
-        DataError: as `hand_features`.
+        DataError: see `hand_features`.
     """
     level, _ = levelled(ink)
     lean, below = slant(level), np.array([0.0, baseline(level)])
@@ -172,15 +172,15 @@ def _smoothed(path: np.ndarray) -> np.ndarray:
     half = min(round(3 * BLUR / STEP * FINER), len(path) - 1)
     weights = np.exp(-0.5 * (np.arange(-half, half + 1) * STEP / FINER / BLUR) ** 2)
     # Beyond its ends the path continues as its point reflection.
-    first, last = 2 * path[0] - path[half:0:-1], 2 * path[-1] - path[-2 : -half - 2 : -1]
-    longer = np.concatenate([first, path, last])
+    head, tail = 2 * path[0] - path[half:0:-1], 2 * path[-1] - path[-2 : -half - 2 : -1]
+    longer = np.concatenate([head, path, tail])
     smooth = [np.convolve(longer[:, axis], weights / weights.sum(), "valid") for axis in (0, 1)]
     return np.stack(smooth, axis=1)
 
 
 def _hinges(paths: list[np.ndarray], legs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the directions before and after, and the height y, of all points that have `legs`
-    steps on either side, `(points,)` each, in radians and x-heights."""
+    """Return the directions before and after in radians, and the height y in x-heights, of all
+    points with `legs` steps on either side, `(points,)` each."""
     columns = [np.empty((3, 0))]
     for path in paths:
         steps = path[legs:] - path[:-legs]
@@ -191,8 +191,8 @@ def _hinges(paths: list[np.ndarray], legs: int) -> tuple[np.ndarray, np.ndarray,
 
 
 def _bins(values: np.ndarray, knots: np.ndarray, period: float | None = None) -> np.ndarray:
-    """Return the fractions of values in bins at `knots`, `(values, bins)`: of the two beside each;
-    values beyond the knots are in the last, or, with a period, between the last and the first."""
+    """Return the fractions of values in the bins of the two adjacent `knots`, `(values, bins)`;
+    with a period the last and the first knot are adjacent."""
     hats = np.eye(len(knots))
     return np.stack([np.interp(values, knots, hat, period=period) for hat in hats], axis=1)
 
@@ -204,6 +204,6 @@ def _directions(angles: np.ndarray, count: int) -> np.ndarray:
 
 
 def _histogram(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the square roots of the fractions of points in the bins of two scales together."""
+    """Return the square roots of the fractions of points in the pairs of bins of two scales."""
     total = (first.T @ second).ravel()
     return np.sqrt(total / total.sum()) if total.sum() else total

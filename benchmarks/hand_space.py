@@ -1,8 +1,8 @@
-"""How well lines tell whose hand they are in, and the space in which they do.
+"""How well a space of hands assigns lines to persons; with --output a new space.
 
-`saved/pretrained/hands.npz` enrols persons of testset_v with some of their lines, and assigns all
-lines of their other forms. With --output a new space is learned from the forms of IAM-OnDB's
-trainset by a linear discriminant analysis of their `hand_features`, measured and saved.
+In `saved/pretrained/hands.npz` persons of testset_v are enrolled with some lines, and the lines of
+their other forms are assigned to persons. The new space is a linear discriminant analysis of the
+`hand_features` of IAM-OnDB's trainset, with the forms as hands.
 """
 
 import argparse
@@ -28,13 +28,13 @@ KNOWN_BY = (1, 2, 4, 10, 30)
 """Numbers of lines with which a person is enrolled."""
 COMPONENTS = 200
 """Principal components of the features that are kept (measured by cross-validation over hands of
-IAM-OnDB's trainset: with 150 to 500 within one line in a hundred)."""
+IAM-OnDB's trainset: from 150 to 500 the errors differ by at most 1 % of the lines)."""
 AXES = 96
-"""Axes of a space at most (measured as `COMPONENTS`: with 64 one line in a hundred more is
-mistaken, with 32 four)."""
+"""Most axes of a space (measured as `COMPONENTS`: with 64 axes 1 % more of the lines are mistaken,
+with 32 axes 4 %)."""
 SHRINKAGE = 0.1
-"""Share of the mean variance within hands that replaces the measured covariance (measured as
-`COMPONENTS`: with 0.01 and 0.3 half a line in a hundred more is mistaken)."""
+"""Fraction of the covariance within hands that its mean variance replaces (measured as
+`COMPONENTS`: with 0.01 and 0.3 half a per cent more of the lines are mistaken)."""
 
 
 def fit(hands: Sequence[Sequence[np.ndarray]]) -> HandSpace:
@@ -42,7 +42,7 @@ def fit(hands: Sequence[Sequence[np.ndarray]]) -> HandSpace:
 
     Args:
         hands: lines `(points, 3)` of each hand, such as a form of IAM-OnDB; at least two hands of
-            two lines. That some are of the same person does no harm (measured: one line in 300).
+            two lines. Several hands of a person do no harm (measured: one line in 300).
     """
     features = np.array([hand_features(line) for hand in hands for line in hand])
     owners = np.repeat(np.arange(len(hands)), [len(hand) for hand in hands])
@@ -56,12 +56,12 @@ def fit(hands: Sequence[Sequence[np.ndarray]]) -> HandSpace:
 def discriminant(
     features: np.ndarray, owners: np.ndarray, scales: np.ndarray, axes: int
 ) -> HandSpace:
-    """Return the linear discriminants of features: whitened within owners, in the order of the
-    variance between owners.
+    """Return the linear discriminants of features: axes with variance 1 within owners, in the order
+    of the variance between owners.
 
     Args:
         features: `(lines, features)`.
-        owners: the hand of each, numbered from 0 without gaps, `(lines,)`.
+        owners: the hand of each line, numbered from 0 without gaps, `(lines,)`.
         scales: divisors of the features before their principal components are taken.
         axes: most axes of the space.
     """
@@ -72,25 +72,24 @@ def discriminant(
     embeddings = centred @ components
     counts = np.bincount(owners)
     means = np.stack([np.bincount(owners, axis) for axis in embeddings.T], axis=1) / counts[:, None]
-    apart = embeddings - means[owners]
-    within = apart.T @ apart / (len(owners) - len(counts))
-    level = np.trace(within) / len(within)
-    within = (1 - SHRINKAGE) * within + SHRINKAGE * level * np.eye(len(within))
+    deviations = embeddings - means[owners]
+    within = deviations.T @ deviations / (len(owners) - len(counts))
+    mean_variance = np.trace(within) / len(within)
+    within = (1 - SHRINKAGE) * within + SHRINKAGE * mean_variance * np.eye(len(within))
     variances, vectors = np.linalg.eigh(within)
     white = vectors / np.sqrt(variances)
     spread = means @ white * np.sqrt(counts / len(owners))[:, None]
     between, vectors = np.linalg.eigh(spread.T @ spread)
     kept = min(axes, len(counts) - 1, len(between))
     projection = components @ white @ vectors[:, ::-1][:, :kept] / scales[:, None]
-    # Means of few lines differ by chance, too: by the variance of a line over their number.
+    # Means of few lines differ by chance too: by a line's variance over the number of lines.
     between = between[::-1][:kept] - len(counts) / len(owners)
     parts = mean, projection, np.maximum(between, 0.0)
     return HandSpace(*(part.astype(np.float32) for part in parts))
 
 
 def save(space: HandSpace, path: str | os.PathLike[str]) -> None:
-    """Write a space as `.npz`, the projection in float16, relative to its largest value, so that it
-    fits whatever the features' scale."""
+    """Write a space as `.npz`, the projection in float16, relative to its largest value."""
     largest = np.abs(space.projection).max()
     half = (space.projection / largest).astype(np.float16)
     parts = {"mean": space.mean, "projection": half, "largest": largest, "between": space.between}
@@ -109,7 +108,7 @@ def learned(root: str) -> HandSpace:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the share of lines assigned to the right person, and the nats of the truth."""
+    """Print the fraction of lines assigned to the right person, and the nats of the truth."""
     space = learned(arguments.data) if arguments.output else hand_likeness.load()
     persons = recorded(arguments.data).values()
     between = space.between.astype(np.float64)

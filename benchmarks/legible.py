@@ -1,6 +1,6 @@
 """Writes lines of words that can be read, in many hands, from which a writer learns once more.
 
-The writer continues recorded lines; of its words those that both readers of a page accept are kept
+The writer continues recorded lines; the words that both readers of a page accept are kept
 (rejection sampling, as in Gulcehre et al. 2023, "Reinforced self-training for language modeling").
 """
 
@@ -35,7 +35,7 @@ from utils.files import atomic_write, make_room, write_text
 PRIMER = range(8, 41)
 """Characters of a line that is continued (assumed)."""
 LONGEST = 60
-"""Characters of the longest text, and from which lines are not joined further (assumed)."""
+"""Characters of the longest text; no further words are added to a longer line (assumed)."""
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -62,33 +62,32 @@ def run(arguments: argparse.Namespace) -> None:
 def legible(
     samples: Iterable[Sample], reader: Reader, generator: np.random.Generator
 ) -> Iterator[Primer]:
-    """Yield lines that are read without an error, one of each hand in turn."""
+    """Yield lines that are read without an error, from each hand in turn."""
     chosen = [s for s in samples if len(s.text) in PRIMER and any(map(str.islower, s.text))]
     chosen = [chosen[k] for k in generator.permutation(len(chosen))]
     read = reader.read_lines([sample.ink for sample in chosen], progress=True)
-    of_hand: dict[str, list[Primer]] = {}
+    primers: dict[str, list[Primer]] = {}  # by hand
     for sample, text in zip(chosen, read, strict=True):
         if text == sample.text:
-            of_hand.setdefault(sample.hand, []).append((sample.ink, text))
-    while of_hand:
-        for hand in list(of_hand):
-            yield of_hand[hand].pop()
-            if not of_hand[hand]:
-                del of_hand[hand]
+            primers.setdefault(sample.hand, []).append((sample.ink, text))
+    while primers:
+        for hand in list(primers):
+            yield primers[hand].pop()
+            if not primers[hand]:
+                del primers[hand]
 
 
 def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iterator[str]:
-    """Yield texts of the training split that all networks know: a fraction of `signs` of
-    `with_sign`, half of the others everyday texts, the rest sentences, and characters in any order.
-    """
-    others = 1.0 - signs
+    """Yield texts of the training split that all networks know: a fraction `signs` `with_sign`, and
+    of the others half everyday texts, a quarter sentences, a quarter random characters."""
+    without_sign = 1.0 - signs
     while True:
         kind = draws.number()
-        if kind < 0.25 * others:
+        if kind < 0.25 * without_sign:
             text = characters(draws)
-        elif kind < 0.5 * others:
+        elif kind < 0.5 * without_sign:
             text = corpus.line(draws, 0, 10, 45, 0.0)
-        elif kind < others:
+        elif kind < without_sign:
             text = everyday(draws)
         else:
             text = with_sign(draws)
@@ -97,18 +96,18 @@ def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iter
 
 
 def with_sign(draws: Draws) -> str:
-    """Return one to six characters of a kind and a sign beside or among them, such as `ab/c`."""
+    """Return one to six characters of a kind, and a sign behind or among them, such as `ab/c`."""
     kind = draws.pick(CHARACTERS[:3])
-    before = "".join(draws.pick(kind) for _ in range(draws.between(1, 3)))
-    after = "".join(draws.pick(kind) for _ in range(draws.between(0, 3)))
-    return before + draws.pick(CHARACTERS[3]) + after
+    start = "".join(draws.pick(kind) for _ in range(draws.between(1, 3)))
+    end = "".join(draws.pick(kind) for _ in range(draws.between(0, 3)))
+    return start + draws.pick(CHARACTERS[3]) + end
 
 
 def lines_of(
     hand: Hand, texts: list[str], seed: int, generator: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, str]]:
-    """Yield the legible words of texts in a hand, as ink in its units and text: half of the lines
-    alone, the others joined with the lines that follow, which continue them."""
+    """Yield the legible words of texts in a hand, as text and ink in the hand's units. Half of the
+    lines stand alone; the following lines continue the others."""
     groups: list[list[CheckedWord]] = [[]]
     for line in write_words(hand, texts, range(seed, seed + len(texts))):
         groups[-1] += [word for word in line if word.accepted]

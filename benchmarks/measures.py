@@ -1,7 +1,7 @@
 """Shared by the scripts that measure hands: measures of lines, medians, variety.
 
-Lengths are in x-heights of the line itself (`utils.ink.x_height`). What cannot be measured, mostly
-because a line is too short, is NaN.
+Lengths are in x-heights of the line itself (`utils.ink.x_height`). A measure is NaN if the line
+does not show it, mostly because the line is too short.
 """
 
 import math
@@ -26,14 +26,14 @@ MEASURES = {
     "curvature": "turning of the path, radians per x-height of its length",
     "word_space": "mean gap between words, in x-heights",
 }
-"""What `measure` returns."""
+"""The measures that `measure` returns, by name."""
 WINDOW = 6.0
 """X-heights of a window for the spread of the x-height (assumed: a window has some six letters, a
 line of IAM-OnDB four to six windows)."""
 VARIED = ("letter_width", "slant", "curvature", "lifts", "word_space")
 """Measures that distinguish hands, for `variety`."""
 Measured = Sequence[Mapping[str, float]]
-"""Measures by name, of each line or page; NaN where one could not be measured."""
+"""The measures of each line or page, by name; NaN for a measure that the ink does not show."""
 
 
 def main(run: Callable[[Namespace], None], parser: Parser) -> None:
@@ -66,20 +66,20 @@ def shown(measured: Measured, name: str) -> str:
 
 
 def variety(written: Measured, recorded: Measured) -> dict[str, float]:
-    """Return how varied the hands of written lines are beside those of recorded ones.
+    """Return how varied the hands of written lines are compared with those of recorded lines.
 
     Args:
-        written: measures of lines, each with a seed of its own.
-        recorded: those of lines of different people.
+        written: measures of written lines, each with a different seed.
+        recorded: measures of lines of different people.
 
     Returns:
-        the standard deviation over the one divided by that over the others, of each of `VARIED`,
-        and their `mean`; NaN where there are not two lines on either side.
+        for each of `VARIED` the standard deviation over written lines divided by that over recorded
+        lines, and the `mean` of these ratios; NaN with fewer than two lines on either side.
     """
     ratios = {}
     for name in VARIED:
-        both = [numbers(lines, name) for lines in (written, recorded)]
-        spreads = [float(values.std(ddof=1)) if len(values) > 1 else math.nan for values in both]
+        groups = [numbers(lines, name) for lines in (written, recorded)]
+        spreads = [float(values.std(ddof=1)) if len(values) > 1 else math.nan for values in groups]
         ratios[name] = spreads[0] / spreads[1] if spreads[1] else math.nan
     return ratios | {"mean": float(np.mean(list(ratios.values())))}
 
@@ -89,10 +89,10 @@ def measure(ink: np.ndarray, text: str = "") -> dict[str, float]:
 
     Args:
         ink: `(points, 3)` in any unit, y downwards.
-        text: what is written; without it the widths, lifts and gaps are NaN.
+        text: the text of the line; without a text the widths, lifts and gaps are NaN.
 
     Raises:
-        DataError: if the ink is empty or contains anything but finite numbers.
+        DataError: if the ink is empty, or not all numbers are finite.
     """
     level, angle = levelled(ink)
     lean = slant(level)
@@ -115,8 +115,8 @@ def measure(ink: np.ndarray, text: str = "") -> dict[str, float]:
 def x_height_spread(ink: np.ndarray) -> float:
     """Return how much the x-height varies along a level line, over its median.
 
-    It is the distance of the quartiles, scaled to be the standard deviation of a normal
-    distribution, over windows of about `WINDOW` x-heights; NaN with less than three.
+    The spread is the distance of the quartiles over windows of about `WINDOW` x-heights, scaled to
+    be the standard deviation of a normal distribution; NaN with fewer than three windows.
     """
     left, _, right, _ = bounds(ink)
     count = min(round((right - left) / (WINDOW * x_height(ink))), len(ink))
@@ -133,7 +133,7 @@ def curvature(ink: np.ndarray) -> float:
 
     Every stroke is resampled at equal steps of about `STEP` x-heights, so that neither the sampling
     rate nor the pen's speed matters (measured on `EmbeddedDataset`: within 1 % from 50 to 400
-    points per second). It is NaN for ink without a stroke that is long enough.
+    points per second). Ink without a stroke that is long enough has NaN.
     """
     letter, turned, length = x_height(ink), 0.0, 0.0
     for points, path in at_steps(strokes(ink), STEP * letter):

@@ -1,11 +1,11 @@
-"""How like the hands become that a network learns, and how legible they stay.
+"""How well a network imitates a hand that it has learned, and how legibly it then writes.
 
 A network learns some lines of each hand (`configs/own_hand.json`, or --config). `hand_likeness`,
 which took part in no training, enrols each hand with lines of other forms, and assigns the written
-lines and the remaining recorded lines to hands. The result depends on the enrolled lines, so they
-are the last ones in one pass and the first ones in another. A recogniser (--network reader,
---config configs/own_hand_reader.json) reads lines before and after it learns. A folder keeps the
-results, so that a run that was stopped goes on.
+lines and the remaining recorded lines to hands. As the result depends on the enrolled lines, a pass
+enrols the last lines, another the first. A recogniser (--network reader, --config
+configs/own_hand_reader.json) reads lines before and after it learns. The results are kept in a
+folder, so that a stopped run can go on.
 """
 
 import json
@@ -45,10 +45,10 @@ from utils.ink import strokes
 
 ROOT = Path(__file__).resolve().parent.parent
 PERSONS = ROOT / "benchmarks" / "persons.txt"
-"""Forms of testset_v written one after the other by the clock in the files: a person a line, most
-with some sixty lines. The first five were used to choose the recipe; the last six have thirty."""
+"""File of forms of testset_v: a row has the forms that a person wrote, by the clock in the files.
+Most have some sixty lines, the last six thirty. The first five were used to choose the recipe."""
 EMBEDDED = 20
-"""Invented writers, all new to the classifier."""
+"""Number of invented writers, all new to the classifier."""
 ENROLLED = 20
 """Lines by which a hand is enrolled."""
 SENTENCES = 20
@@ -60,7 +60,7 @@ Hand = list[list[Primer]]
 
 
 def recorded(root: str) -> dict[str, Hand]:
-    """Return the lines of `PERSONS`, by the first form of each."""
+    """Return the lines of each person of `PERSONS`, by the person's first form."""
     samples = IAMOnDBDataset(root=root, subset=None, strict=False).load(["valid"]).split("valid")
     forms = lines_by(samples, attrgetter("group"))
     return {
@@ -69,36 +69,36 @@ def recorded(root: str) -> dict[str, Hand]:
 
 
 def invented() -> dict[str, Hand]:
-    """Return lines of invented writers, each a form of its own."""
+    """Return lines of invented writers, by writer; each line counts as a form."""
     size = 250 * EMBEDDED
     source = EmbeddedDataset(seed=77, size=size, valid_size=1, test_size=1, writers=EMBEDDED)
     hands = lines_by(source.load(["train"]).split("train"), attrgetter("writer"))
     return {hand: [[line] for line in lines] for hand, lines in hands.items()}
 
 
-def lines_by(samples: Iterable[Sample], of: Callable[[Sample], str]) -> dict[str, list[Primer]]:
-    """Return lines by the value of `of` for each."""
+def lines_by(samples: Iterable[Sample], key: Callable[[Sample], str]) -> dict[str, list[Primer]]:
+    """Return lines by the value of `key` for each line."""
     lines = defaultdict(list)
     for sample in samples:
         if "#" not in sample.text:  # a scribble in IAM-OnDB
-            lines[of(sample)].append((sample.ink, sample.text))
+            lines[key(sample)].append((sample.ink, sample.text))
     return dict(sorted(lines.items()))
 
 
 def divided(hand: Hand, count: int) -> tuple[list[Primer], list[Primer]]:
-    """Return the first lines of a hand, and the lines of the forms that hold none of these."""
+    """Return the first `count` lines of a hand, and the lines of the forms behind these."""
     starts = np.cumsum([0, *map(len, hand)])
-    first = int(np.searchsorted(starts, count))
-    return list(chain(*hand[:first]))[:count], list(chain(*hand[first:]))
+    num_forms = int(np.searchsorted(starts, count))
+    return list(chain(*hand[:num_forms]))[:count], list(chain(*hand[num_forms:]))
 
 
 def enrolments(rest: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return, for both ways to enrol a hand, the places of its enrolled lines, and of others."""
+    """Return, for both ways to enrol a hand, its enrolled lines and its other lines from `rest`."""
     return [(rest[-ENROLLED:], rest[:-ENROLLED]), (rest[:ENROLLED], rest[ENROLLED:])]
 
 
 def learn(name: str, lines: Sequence[Primer], arguments: Namespace) -> RunFolder:
-    """Train on lines as a user would, unless a run has done so; return the run."""
+    """Train on lines as a user would, unless an earlier call has done so; return the run."""
     run = RunFolder(arguments.config.stem, f"{arguments.output.name}-{name}")
     if (run.models / HAND_FILE).exists():
         return run
@@ -114,46 +114,46 @@ def learn(name: str, lines: Sequence[Primer], arguments: Namespace) -> RunFolder
 
 
 def misread_of(inks: Sequence[np.ndarray], texts: Sequence[str], reader: str = "judge") -> float:
-    """Return the share of characters that a recogniser misreads."""
+    """Return the fraction of characters that a recogniser misreads."""
     return rates(zip(texts, load(reader, "cpu").read_lines(inks), strict=True))["cer"]
 
 
 def measured(name: str, hand: Hand, arguments: Namespace) -> dict:
-    """Learn a hand; return how the network reads or writes it before and after."""
+    """Learn a hand; return the measures of reading or writing it before and after."""
     path = arguments.output / f"{name}-measured.json"
     if not path.exists():
         lines, rest = divided(hand, arguments.lines)
-        run, before = learn(name, lines, arguments), load(arguments.network, "cpu")
-        if isinstance(before, Reader):
+        run, network = learn(name, lines, arguments), load(arguments.network, "cpu")
+        if isinstance(network, Reader):
             inks, texts = zip(*rest[:SENTENCES], strict=True)
             results = {"before": misread_of(inks, texts, arguments.network)}
             results["now"] = misread_of(inks, texts, str(run.models))
         else:
-            results = written(before, run, [ink for ink, _ in lines])
+            results = written(network, run, [ink for ink, _ in lines])
         path.write_text(json.dumps(results))
     return json.loads(path.read_text())
 
 
 def written(before: Writer, run: RunFolder, learned: Sequence[np.ndarray]) -> dict:
-    """Return where written lines lie in the space of hands, and the share that is misread.
+    """Return the coordinates of written lines in the space of hands, and the fraction misread.
 
-    The lines are written by the network alone, primed, or told the hand of the learned lines,
+    The network writes the lines alone, primed, or told the hand of the learned lines,
     `(points, 3)` each.
     """
     after, space = load(run.models / HAND_FILE, "cpu"), hand_likeness.load()
     (style,) = read_ink(run.models / own_hand.SAMPLE)
     texts, result = held_out(SENTENCES), {}
-    for network, which in ((before, "before"), (after, "now")):
-        ways = {"alone": {}, "primed": {"primer": (style.ink, style.text)}}
+    for network, stage in ((before, "before"), (after, "now")):
+        options_by_way = {"alone": {}, "primed": {"primer": (style.ink, style.text)}}
         if network.is_told:
             extras = {"hand": told(*described(learned)), "composed": np.zeros(1, np.float32)}
-            ways = {"told": {"sampling": Sampling(BIAS, extras=extras)}}
-        for how, options in ways.items():
+            options_by_way = {"told": {"sampling": Sampling(BIAS, extras=extras)}}
+        for way, options in options_by_way.items():
             options = {"sampling": Sampling(BIAS)} | options
             lines = write_lines(network, texts, range(SENTENCES), **options)
             inks = [line.written for line in lines]
-            places = space.embed([ink for ink in inks if len(ink) > 9]).tolist()
-            result[f"{which} {how}"] = {"places": places, "errors": misread_of(inks, texts)}
+            coordinates = space.embed([ink for ink in inks if len(ink) > 9]).tolist()
+            result[f"{stage} {way}"] = {"places": coordinates, "errors": misread_of(inks, texts)}
     return result
 
 
@@ -172,16 +172,16 @@ def run(arguments: Namespace) -> None:
 
 
 def table(arguments: Namespace, hands: dict[str, Hand], results: list[dict]) -> None:
-    """Print how often lines are assigned to the right hand, with the extremes, and misread."""
+    """Print the fraction of lines assigned to the right hand, with extremes, and of misreadings."""
     space = hand_likeness.load()
     between = space.between.astype(np.float64)
     rests = [divided(hand, arguments.lines)[1] for hand in hands.values()]
-    places = [space.embed([ink for ink, _ in rest]) for rest in rests]
+    coordinates = [space.embed([ink for ink, _ in rest]) for rest in rests]
     learned = slice(arguments.skip, arguments.skip + len(results))
 
     def rate_assigned(written: list | None) -> str:
         rates_by_enrolment = []
-        for enrolment in zip(*map(enrolments, places), strict=True):
+        for enrolment in zip(*map(enrolments, coordinates), strict=True):
             enrolled, others = zip(*enrolment, strict=True)
             hands_lines = others[learned] if written is None else map(np.array, written)
             right = []

@@ -1,8 +1,8 @@
-"""How whole pages are divided into rows and read: forms of IAM-OnDB, whose lines keep their places
-on the whiteboard, as they are and changed, and single lines of theirs and of UNIPEN.
+"""How whole pages are divided into rows and read.
 
-Of each page it counts the strokes in their row, whether all its rows are whole and in order, and
-the character error rate, beside that of the same rows when they are given.
+The pages are forms of IAM-OnDB, with the places of their lines on the whiteboard, unchanged and
+changed, and single lines of IAM-OnDB and UNIPEN. Measured are the strokes in their row, pages whose
+rows are all whole and in order, and the character error rate, of found rows and of true rows.
 """
 
 import argparse
@@ -48,15 +48,15 @@ SHAPE_HEIGHTS = (7.0, 14.0)
 DRAWING_GAP = 3.0
 """X-heights between the text and a drawing or a note in the margin (assumed)."""
 COLUMN_GAP = 4.0
-"""X-heights between columns, and the cells of a table (assumed)."""
+"""X-heights between columns, and between the cells of a table (assumed)."""
 COLUMNS = 3
-"""Of a table, in words (assumed)."""
+"""Columns of a table, a word each (assumed)."""
 NUMBER_HEIGHT = 1.5
-"""X-heights of the numbers of a list, and of the gap behind them (assumed)."""
+"""X-heights of a list's numbers, and of the gap behind a number (assumed)."""
 TASKS = ("trainset", "testset_v", "testset_t", "testset_f")
 _LINE_FILE = re.compile(r"[a-z]\d\d-\d{3}[a-z]?-\d+\.xml")
 EVERY = 5
-"""Of the words, sorted, one in so many is looked for."""
+"""Of the sorted words, every fifth is looked for."""
 _FIRST_POINT = re.compile(rb'<Point x="(-?\d+)" y="(-?\d+)"')
 
 
@@ -66,17 +66,17 @@ class NotesPage(NamedTuple):
     strokes: list[np.ndarray]
     """`(n, 2)` each, in the order in which they were written."""
     rows: list[list[int]]
-    """The strokes of each row, in the order in which the row was written; others are no prose."""
+    """The strokes of each row, in the order of writing; strokes in no row are no prose."""
     texts: list[str]
 
     def written_in(self, order: Sequence[int]) -> "NotesPage":
-        """Return the page as if its strokes had been written in another order."""
-        place = {number: n for n, number in enumerate(order)}
-        rows = [[place[number] for number in row] for row in self.rows]
+        """Return the page as if its strokes had been written in `order`."""
+        new_number = {number: n for n, number in enumerate(order)}
+        rows = [[new_number[number] for number in row] for row in self.rows]
         return NotesPage([self.strokes[number] for number in order], rows, self.texts)
 
     def written_last(self, late: Sequence[int]) -> "NotesPage":
-        """Return the page as if some of its strokes had been written after all others."""
+        """Return the page as if the strokes `late` had been written after all other strokes."""
         return self.written_in([*sorted({*range(len(self.strokes))} - {*late}), *late])
 
     def row(self, number: int) -> list[np.ndarray]:
@@ -88,7 +88,7 @@ Change = Callable[[NotesPage, np.random.Generator], NotesPage]
 
 
 def page_of(rows: Iterable[tuple[list[np.ndarray], str]]) -> NotesPage:
-    """Return the page of rows, each strokes and text, written one after the other."""
+    """Return the page of rows, pairs of strokes and text, written one after the other."""
     page = NotesPage([], [], [])
     for parts, text in rows:
         page.rows.append([*range(len(page.strokes), len(page.strokes) + len(parts))])
@@ -98,7 +98,7 @@ def page_of(rows: Iterable[tuple[list[np.ndarray], str]]) -> NotesPage:
 
 
 def forms(root: str, task: str, cache: str | None = None) -> list[NotesPage]:
-    """Return the forms of a task of IAM-OnDB as pages; a scribble makes a form none."""
+    """Return the forms of a task of IAM-OnDB as pages; forms with a scribble are left out."""
     first, second, *_ = (other for other in TASKS if other != task)
     splits = {"train": [first], "valid": [second], "test": [task]}
     dataset = IAMOnDBDataset(root=root, cache=cache, splits=splits, strict=False)
@@ -116,13 +116,13 @@ def forms(root: str, task: str, cache: str | None = None) -> list[NotesPage]:
 
 
 def turned(degrees: float) -> Change:
-    """Return the change by turning clockwise."""
+    """Return the change that turns a page clockwise."""
     angle = -np.radians(degrees)
     return lambda page, _: page._replace(strokes=[turned_back(p, angle) for p in page.strokes])
 
 
 def shuffled(page: NotesPage, generator: np.random.Generator) -> NotesPage:
-    """Return a page whose rows were written in another order."""
+    """Return a page whose rows were written in random order."""
     rows = [page.rows[number] for number in generator.permutation(len(page.rows))]
     return page.written_in([number for row in rows for number in row])
 
@@ -137,7 +137,7 @@ def late_marks(page: NotesPage, _: np.random.Generator) -> NotesPage:
 
 
 def added_words(page: NotesPage, generator: np.random.Generator) -> NotesPage:
-    """Return a page of which a word in every second row was written last."""
+    """Return a page with a word in every second row that was written last."""
     late = []
     for number, row in enumerate(page.rows):
         words = words_of(page.row(number), page.texts[number])
@@ -147,7 +147,7 @@ def added_words(page: NotesPage, generator: np.random.Generator) -> NotesPage:
 
 
 def words_of(parts: Sequence[np.ndarray], text: str) -> list[list[int]]:
-    """Return the strokes of each word of a row, by its widest gaps."""
+    """Return the strokes of each word of a row, divided at the row's widest gaps."""
     between, order = gaps(parts, 0.0)
     count = len(text.split()) - 1
     cuts = np.sort(np.argsort(between)[len(between) - count :]) + 1
@@ -155,37 +155,37 @@ def words_of(parts: Sequence[np.ndarray], text: str) -> list[list[int]]:
 
 
 def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: float) -> Change:
-    """Return the change of the sizes of rows, and of the distances between them."""
+    """Return the change that scales each row by `sizes`, and the distances between rows."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         scales, moved, y = sizes(len(page.rows), generator), list(page.strokes), 0.0
-        lines = [baseline_of(page.row(number)) for number in range(len(page.rows))]
+        baselines = [baseline_of(page.row(number)) for number in range(len(page.rows))]
         for number, row in enumerate(page.rows):
             if number:
-                near = (scales[number] + scales[number - 1]) / 2
-                y += distance * near * (lines[number] - lines[number - 1])
-            origin = np.array([min(part[:, 0].min() for part in page.row(number)), lines[number]])
+                scale = (scales[number] + scales[number - 1]) / 2
+                y += distance * scale * (baselines[number] - baselines[number - 1])
+            origin = np.array([corner(page.row(number))[0], baselines[number]])
             for stroke in row:
                 scaled = (page.strokes[stroke] - origin) * scales[number]
-                moved[stroke] = scaled + np.array([origin[0], lines[0] + y])
+                moved[stroke] = scaled + np.array([origin[0], baselines[0] + y])
         return page._replace(strokes=moved)
 
     return change
 
 
 def beside(page: NotesPage, other: NotesPage, gap: float) -> NotesPage:
-    """Return a page with another one to its right, `gap` x-heights away, which was written next."""
+    """Return a page with `other`, written next, to its right, `gap` x-heights away."""
     height = x_height(from_strokes(page.strokes))
-    points, others = np.concatenate(page.strokes), np.concatenate(other.strokes)
-    shift = points[:, 0].max() - others[:, 0].min() + gap * height
-    move = np.array([shift, points[:, 1].min() - others[:, 1].min()])
+    points, other_points = np.concatenate(page.strokes), np.concatenate(other.strokes)
+    shift = points[:, 0].max() - other_points[:, 0].min() + gap * height
+    move = np.array([shift, points[:, 1].min() - other_points[:, 1].min()])
     rows = [[len(page.strokes) + number for number in row] for row in other.rows]
     strokes_of_both = [*page.strokes, *(part + move for part in other.strokes)]
     return NotesPage(strokes_of_both, [*page.rows, *rows], [*page.texts, *other.texts])
 
 
 def with_drawing(shapes: Sequence[Sample]) -> Change:
-    """Return the change by a drawing beside the text: some large digits, one over the other."""
+    """Return the change that adds a drawing beside the text: large digits below each other."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         height, drawn, y = x_height(from_strokes(page.strokes)), [], 0.0
@@ -199,7 +199,7 @@ def with_drawing(shapes: Sequence[Sample]) -> Change:
 
 
 def listed(digits: Sequence[Sample]) -> Change:
-    """Return the change by a recorded digit before each row."""
+    """Return the change that adds a recorded digit before each row."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         rows = []
@@ -216,10 +216,10 @@ def listed(digits: Sequence[Sample]) -> Change:
 
 
 def scaled_to(parts: Sequence[np.ndarray], size: float, foot: np.ndarray) -> list[np.ndarray]:
-    """Return strokes of a height, whose lower left corner is at a place."""
+    """Return strokes scaled to the height `size`, with the lower left corner at `foot`."""
     points = np.concatenate(parts)
-    low_left = np.array([points[:, 0].min(), points[:, 1].max()])
-    return [(part - low_left) * size / np.ptp(points[:, 1]) + foot for part in parts]
+    lower_left = np.array([points[:, 0].min(), points[:, 1].max()])
+    return [(part - lower_left) * size / np.ptp(points[:, 1]) + foot for part in parts]
 
 
 def corner(parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -262,15 +262,15 @@ def underlined(page: NotesPage, generator: np.random.Generator) -> NotesPage:
 
 
 def crossed_out(page: NotesPage, generator: np.random.Generator) -> NotesPage:
-    """Return a page with a word more at the end of every second row, which is crossed out."""
+    """Return a page with a further word, crossed out, at the end of every second row."""
     return _with_lines(page, generator, 0.5, 2)
 
 
 def _with_lines(
     page: NotesPage, generator: np.random.Generator, above: float, every: int
 ) -> NotesPage:
-    """Return a page with lines at a height over the baseline; through words that are copied from
-    the row, or under its own."""
+    """Return a page with a line, `above` x-heights over the baseline, at a word of each `every`
+    rows: through a copy of the word behind the row, or, if `above` is negative, under the word."""
     parts, rows = [], []
     for number, texts in enumerate(page.texts):
         row = page.row(number)
@@ -296,27 +296,27 @@ def _with_lines(
 def measured(
     pages: Sequence[NotesPage], read: Callable[[list[np.ndarray]], list[str]]
 ) -> dict[str, float]:
-    """Return in per cent: strokes in their row, pages whole, CER, and that of given rows."""
-    right = total = whole = 0
+    """Return in per cent: strokes in their row, whole pages, CER, and CER of the true rows."""
+    right = total = whole_pages = 0
     pairs: dict[str, list[tuple[str, str]]] = {"cer": [], "given": []}
     for page in pages:
         rows, _ = find_rows(page.strokes)
         read_rows, true = [{*row.strokes} for row in rows], [{*row} for row in page.rows]
         for row in true:
-            best = max(read_rows, key=lambda other: len(other & row), default=set())
-            if max(true, key=lambda other: len(other & best)) is row:
-                right += len(row & best)
+            best_match = max(read_rows, key=lambda other: len(other & row), default=set())
+            if max(true, key=lambda other: len(other & best_match)) is row:
+                right += len(row & best_match)
         total += sum(map(len, true))
-        whole += read_rows == true
+        whole_pages += read_rows == true
         for name, orders in (("cer", [row.strokes for row in rows]), ("given", page.rows)):
             inks = [from_strokes([page.strokes[number] for number in row]) for row in orders]
             pairs[name].append((" ".join(page.texts), " ".join(read(inks))))
     errors = {name: 100 * rates(both)["cer"] for name, both in pairs.items()}
-    return {"strokes": 100 * right / total, "pages": 100 * whole / len(pages)} | errors
+    return {"strokes": 100 * right / total, "pages": 100 * whole_pages / len(pages)} | errors
 
 
 def remembered(reader: Reader) -> Callable[[list[np.ndarray]], list[str]]:
-    """Return a function that reads, and reads nothing twice."""
+    """Return a function that reads ink, and remembers the texts."""
     texts: dict[bytes, str] = {}
 
     def read(inks: list[np.ndarray]) -> list[str]:
@@ -328,7 +328,7 @@ def remembered(reader: Reader) -> Callable[[list[np.ndarray]], list[str]]:
 
 
 def whole(samples: Sequence[Sample]) -> str:
-    """Return how many lines stay one row, with all of their strokes."""
+    """Return, as text, how many lines stay a single row with all of their strokes."""
     kept = 0
     for sample in samples:
         parts = strokes(sample.ink)
@@ -338,14 +338,14 @@ def whole(samples: Sequence[Sample]) -> str:
 
 
 def plain_words(text: str) -> list[str]:
-    """Return the words of a transcription; some have a blank before a mark, which is none."""
+    """Return the words of a transcription, without the blanks that some have before a mark."""
     text = re.sub(r"\s+([,.;:!?)\]]+)", r"\1", text)
     text = re.sub(r"(\w) ?' ?(s|ll|t|re|ve|d|m)\b", r"\1'\2", text)
     return re.sub(r"([(\[])\s+", r"\1", text).split()
 
 
 def sure_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
-    """Return shares in per cent: of words that are sure; of these, and of all, that are right."""
+    """Return percentages: sure words among all, right words among the sure, and among all."""
     sure, right = [], []
     for page, text in pages:
         words = [word for row in text.rows for word in row.words]
@@ -364,14 +364,14 @@ def sure_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
 
 
 def words_with_parts(text: str) -> set[str]:
-    """Return the words of a transcription, without marks around them, and what stands between their
-    marks: a hyphen, an apostrophe."""
+    """Return the words of a transcription, without marks around them, and the parts between marks
+    within words, such as a hyphen or an apostrophe."""
     return {*map(plain, plain_words(text)), *re.findall(r"[^\W_]+", text.lower())}
 
 
 def found_words(pages: Sequence[tuple[NotesPage, PageText]], every: int = 1) -> dict[str, float]:
-    """Return shares in per cent, if words of three letters and more, or one of so many of them, are
-    looked for on all pages: of pages with a word that are found, and of found ones without it."""
+    """Return percentages of a search for each word of three letters and more, or for each `every`
+    words: pages found among the pages with a word, and pages without the word among the found."""
     true = [words_with_parts(" ".join(page.texts)) for page, _ in pages]
     notes = [Note("", [(InkPage(1, 1, ()), text)]) for _, text in pages]
     wanted = {word for words in true for word in words if word.isalpha() and len(word) > 2}
@@ -386,7 +386,7 @@ def found_words(pages: Sequence[tuple[NotesPage, PageText]], every: int = 1) -> 
 
 
 def report_words(pages: Sequence[NotesPage], reader: Reader, search: Search) -> None:
-    """Print how sure words are, how many of the sure ones are right, and how many are found."""
+    """Print the percentages of `sure_words` and `found_words`."""
     inks = [InkPage(1, 1, (*map(PageStroke, page.strokes),)) for page in pages]
     read = [(page, read_page(ink, reader, search)) for page, ink in zip(pages, inks, strict=True)]
     for name, share in {**sure_words(read), **found_words(read, EVERY)}.items():
@@ -419,8 +419,8 @@ def run(arguments: argparse.Namespace) -> None:
             changed = [change(page, np.random.default_rng(n)) for n, page in enumerate(pages)]
             report(name, measured(changed, read))
     if only in "two forms as columns":
-        both = [beside(page, pages[n - 1], COLUMN_GAP) for n, page in enumerate(pages)]
-        report("two forms as columns", measured(both, read))
+        columns = [beside(page, pages[n - 1], COLUMN_GAP) for n, page in enumerate(pages)]
+        report("two forms as columns", measured(columns, read))
     if only in "single lines":
         lines = [Sample(from_strokes(page.row(n))) for page in pages for n in range(len(page.rows))]
         print(f"single lines of {arguments.task} kept whole: {whole(lines)}")
@@ -442,7 +442,7 @@ def report(name: str, measures: dict[str, float]) -> None:
 
 
 def same(count: int, _: np.random.Generator) -> np.ndarray:
-    """Return the sizes of rows that stay as they are."""
+    """Return the sizes of unchanged rows."""
     return np.ones(count)
 
 

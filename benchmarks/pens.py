@@ -1,5 +1,5 @@
-"""Measures how recognisers read people and devices other than IAM-OnDB's: error rates on its lines,
-as recorded and as other devices would record them, and on a UNIPEN collection."""
+"""Measures how recognisers read people and devices other than IAM-OnDB's: error rates on IAM-OnDB's
+lines, as recorded and as other devices would record them, and on a UNIPEN collection."""
 
 import argparse
 import sys
@@ -26,7 +26,7 @@ from utils.ink import from_strokes, strokes, x_height
 HELD_OUT = ("art", "atu", "imp", "kai", "pcl")
 """Contributors that no network has learned from."""
 LINES = 300
-"""Lines of `testset_f` that are changed."""
+"""Number of lines of `testset_f` that are changed."""
 Change = Callable[[np.ndarray], np.ndarray]
 
 
@@ -101,12 +101,12 @@ def by_length(samples: Iterable[Sample]) -> tuple[list[Sample], list[Sample]]:
 
 
 def recorded_at(rate: float) -> Change:
-    """Return the change to so many points a second."""
+    """Return the change to `rate` points a second."""
     return lambda ink: to_ink(at_speed(to_path(ink), 1 / (PERIOD * rate)))
 
 
 def on_grid(step: float) -> Change:
-    """Return the change to a grid, in x-heights."""
+    """Return the change that moves points to a grid of `step` x-heights."""
 
     def change(ink: np.ndarray) -> np.ndarray:
         grid = step * x_height(ink)
@@ -116,7 +116,7 @@ def on_grid(step: float) -> Change:
 
 
 def unsteady(std: float) -> Change:
-    """Return the change by noise of each point, in x-heights."""
+    """Return the change that adds noise of `std` x-heights to each point."""
 
     def change(ink: np.ndarray) -> np.ndarray:
         generator, height = np.random.default_rng(len(ink)), x_height(ink)
@@ -127,18 +127,18 @@ def unsteady(std: float) -> Change:
 
 
 def linear(matrix: list[list[float]]) -> Change:
-    """Return the change of all offsets by a matrix."""
+    """Return the change that multiplies all offsets by a matrix."""
     return lambda ink: np.column_stack([ink[:, :2] @ np.array(matrix).T, ink[:, 2]])
 
 
 def turned(degrees: float) -> Change:
-    """Return the change by turning clockwise."""
+    """Return the change that turns ink clockwise."""
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return linear([[cosine, -sine], [sine, cosine]])
 
 
 def slanted(degrees: float) -> Change:
-    """Return the change by leaning to the right."""
+    """Return the change that slants ink to the right."""
     return linear([[1, -np.tan(np.radians(degrees))], [0, 1]])
 
 

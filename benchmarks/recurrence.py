@@ -1,8 +1,8 @@
 """One layer of LSTM cells on a GPU: the graphs of this project, torch.compile, and cuDNN.
 
-`windowed` is the first layer of the synthesis network, `LSTM` a further one. Ours clamps the
-gradient of the gates, which the others cannot do within a layer. torch.compile gets the loop of
-`model/layers`, as many steps at a time as there are in a graph of ours.
+`windowed` is the first layer of the synthesis network, `LSTM` a further layer. The graphs clamp the
+gradient of the gates, which torch.compile and cuDNN cannot do within a layer. torch.compile gets
+the loop of `model/layers`, with as many steps at a time as a graph has.
 """
 
 import statistics
@@ -28,7 +28,7 @@ from model.layers.window import WindowedLayer, one_hot_text
 BOUND = 10.0
 """Bound on the gradient of the gates (the paper)."""
 VOCABULARY = 80
-"""Characters of the alphabet (assumed, as IAM-OnDB has)."""
+"""Characters of the alphabet (assumed: about the number of IAM-OnDB)."""
 COMPONENTS = 10
 """Gaussians of the window (the paper)."""
 TEXT = 32
@@ -39,7 +39,7 @@ PRECISIONS = ("float32", "bfloat16", "autocast")
 
 
 class Compiled(nn.Module):
-    """The loop of a layer over its steps, compiled for a chunk of them."""
+    """The loop of a layer over its steps, compiled for a chunk of steps."""
 
     def __init__(self, layer: RecurrentLayer | WindowedLayer) -> None:
         super().__init__()
@@ -48,20 +48,20 @@ class Compiled(nn.Module):
         self.loop = torch.compile(loop, mode="reduce-overhead")
 
     def forward(self, inputs: Tensor, *others: Tensor | dict[str, Tensor]) -> tuple[Tensor]:
-        """Return the hidden states, given what the layer's `forward` takes."""
+        """Return the hidden states; the arguments are those of the layer's `forward`."""
         torch.compiler.cudagraph_mark_step_begin()
-        layer, *words, state = self.layer, *others
+        layer, *texts, state = self.layer, *others
         dtype, hiddens = compute_dtype(inputs), []
         state = {name: value.to(state_dtype(dtype)) for name, value in state.items()}
-        if words:
+        if texts:
             projected = functional.linear(inputs, layer.weight_input, layer.bias)
-            one_hot = one_hot_text(*words, VOCABULARY, state_dtype(dtype))
+            one_hot = one_hot_text(*texts, VOCABULARY, state_dtype(dtype))
             for part in projected.split(cuda.CHUNK):
                 hidden, *_, state = self.loop(part, one_hot, state, None)
                 hiddens.append(hidden)
             return (torch.cat(hiddens),)
-        torchs = layer.layer
-        rows = torchs.weight_ih_l0, torchs.weight_hh_l0, torchs.bias_ih_l0 + torchs.bias_hh_l0
+        module = layer.layer
+        rows = module.weight_ih_l0, module.weight_hh_l0, module.bias_ih_l0 + module.bias_hh_l0
         incoming, weight, bias = (reorder_gates(part).to(dtype) for part in rows)
         hidden, cell = state["hidden"].to(dtype), state["cell"]
         for part in functional.linear(inputs.to(dtype), incoming, bias).split(cuda.CHUNK):
@@ -72,7 +72,7 @@ class Compiled(nn.Module):
 
 
 def turn(way: str, kind: str, precision: str, arguments: Namespace) -> Callable[[bool], None]:
-    """Return a function that runs a layer over a batch, also backward if it is told so."""
+    """Return a function that runs a layer over a batch, if called with True also backward."""
     torch.manual_seed(1)
     size, batch, windowed = arguments.hidden, arguments.batch, kind == "windowed"
     if windowed:
@@ -80,12 +80,12 @@ def turn(way: str, kind: str, precision: str, arguments: Namespace) -> Callable[
     else:
         layer = RecurrentLayer("LSTM", 3 + size, size, 1.0)
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    place = {"device": arguments.device, "dtype": dtype}
-    inputs = torch.randn(arguments.steps, batch, 3 if windowed else 3 + size, **place)
+    options = {"device": arguments.device, "dtype": dtype}
+    inputs = torch.randn(arguments.steps, batch, 3 if windowed else 3 + size, **options)
     text = torch.randint(VOCABULARY, (batch, TEXT), device=arguments.device)
-    words = (text, torch.full_like(text[:, 0], TEXT)) if windowed else ()
-    state = {name: torch.zeros(batch, wide, **place) for name, wide in layer.state_sizes.items()}
-    layer = layer.to(**place)
+    texts = (text, torch.full_like(text[:, 0], TEXT)) if windowed else ()
+    state = {name: torch.zeros(batch, n, **options) for name, n in layer.state_sizes.items()}
+    layer = layer.to(**options)
     network = Compiled(layer) if way == "compile" else layer
     bound = (BOUND,) if way == "graphs" else ()
 
@@ -93,7 +93,7 @@ def turn(way: str, kind: str, precision: str, arguments: Namespace) -> Callable[
         kind = torch.device(arguments.device).type
         reduced = torch.autocast(kind, torch.bfloat16, precision == "autocast")
         with reduced, torch.set_grad_enabled(backward):
-            hiddens = network(inputs, *words, state, *bound)[0]
+            hiddens = network(inputs, *texts, state, *bound)[0]
             if backward:
                 hiddens.float().square().mean().backward()
                 layer.zero_grad()
@@ -104,7 +104,7 @@ def turn(way: str, kind: str, precision: str, arguments: Namespace) -> Callable[
 
 
 def run(arguments: Namespace) -> None:
-    """Print a line for each way, as it is measured."""
+    """Measure each way, and print a line after each measurement."""
     for kind in arguments.layers:
         for precision in arguments.precisions:
             for way in arguments.ways:

@@ -1,8 +1,8 @@
 """The reference of the benchmarks: a straightforward implementation of the paper's networks.
 
 Plain PyTorch in one file: `nn.LSTMCell` step by step, autograd records every step, float32, writing
-line by line. It knows nothing of the project, so that the tests use it as an independent check as
-well; `load` copies the weights of the project's networks by name.
+line by line. The file imports nothing of the project, so that it is an independent check in the
+tests too; `load` copies the weights of the project's networks by name.
 
 Shapes: B lines of a batch, T steps, U characters, A characters of the alphabet, H cells,
 K components of the window, M components of the mixture.
@@ -25,7 +25,7 @@ class Network(nn.Module):
         mixtures: components of the mixture.
         windows: components of the window.
         min_scale: lower bound on the mixture's scales, in normalised units, for x and y.
-        max_correlation: upper bound on its absolute correlations.
+        max_correlation: upper bound on the mixture's absolute correlations.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Network(nn.Module):
         self.output = nn.Linear(layers * hidden, 6 * mixtures + 1)
 
     def start(self, batch: int) -> tuple[list[tuple[Tensor, Tensor]], Tensor | None, Tensor | None]:
-        """Return the hidden and cell state of each layer, the window and kappa before step 1."""
+        """Return each layer's hidden and cell state, the window and kappa, all before step 1."""
         zeros = self.output.weight.new_zeros
         states = [(zeros(batch, self.hidden), zeros(batch, self.hidden)) for _ in self.cells]
         if self.letters is None:
@@ -59,7 +59,7 @@ class Network(nn.Module):
         return states, zeros(batch, self.letters), zeros(batch, self.windows)
 
     def step(self, point, states, window, kappa, text):
-        """Run one step: `point` (B, 3), `text` one-hot (B, U + 1, A), zero behind its end.
+        """Run one step: `point` (B, 3), `text` one-hot (B, U + 1, A), zero behind each text's end.
 
         Returns the hidden states of all layers (B, layers * H), the new states, window and kappa,
         and phi (B, U + 1).
@@ -119,7 +119,7 @@ class Network(nn.Module):
         """Write one line, at most `steps` points.
 
         Args:
-            steps: limit.
+            steps: limit on the steps.
             start: the first input, (3,).
             text: indices of the characters, (U,).
             bias: sharpening of the mixture and of the pen.
@@ -156,22 +156,22 @@ class Network(nn.Module):
 
 
 def one_hot(text: Tensor, lengths: Tensor, letters: int) -> Tensor:
-    """Return texts (B, U) one-hot, (B, U + 1, A): zero at the place behind the end and on."""
+    """Return texts (B, U) one-hot, (B, U + 1, A): zero behind each text's end."""
     codes = functional.one_hot(functional.pad(text, (0, 1)), letters)
     inside = torch.arange(codes.shape[1], device=text.device) < lengths[:, None]
     return codes * inside[..., None]
 
 
 def _gates(rows: Tensor) -> Tensor:
-    """Exchange the last two of four gates: nn.LSTMCell's order is input, forget, candidate,
-    output, that of the project's windowed layer input, forget, output, candidate."""
+    """Exchange the last two of four gates: nn.LSTMCell has the order input, forget, candidate,
+    output, the project's windowed layer input, forget, output, candidate."""
     first, second, third, fourth = rows.chunk(4)
     return torch.cat((first, second, fourth, third))
 
 
 def converted(network: Network, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights, or gradients, of one of the project's networks (LSTM cells) by the names and
-    in the layout of this one."""
+    """Return weights, or gradients, of a network of the project (LSTM cells), by the names and in
+    the layout of `Network`."""
     renamed = {"output.weight": weights["output.weight"], "output.bias": weights["output.bias"]}
     for number in range(len(network.cells)):
         cell = f"cells.{number}."
@@ -195,14 +195,14 @@ def converted(network: Network, weights: dict[str, Tensor]) -> dict[str, Tensor]
 
 
 def load(network: Network, weights: dict[str, Tensor]) -> None:
-    """Take over the weights of one of the project's networks; its windowed layer has one bias."""
+    """Copy the weights of a network of the project, whose windowed layer has a single bias."""
     if network.letters is not None:
         nn.init.zeros_(network.cells[0].bias_hh)
     network.load_state_dict(converted(network, weights), strict=False)
 
 
 def copied(original: nn.Module) -> Network:
-    """Return the reference of one of the project's networks, of the paper's shape."""
+    """Return the reference with the weights of a network of the project, of the paper's shape."""
     weights = original.state_dict()
     window = weights.get("layers.0.weight_window")
     letters = None if window is None else window.shape[1]

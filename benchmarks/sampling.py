@@ -1,7 +1,7 @@
-"""Writing, against plain PyTorch in the same run: points per second of many lines and of one.
+"""Writing, against plain PyTorch in the same run: points per second of many lines, and of a line.
 
-They take turns. All have the same weights, and write as many points: those of a fresh network whose
-window moves so slowly that no line ends before the limit. Preparing the weights counts.
+The project's paths and the reference take turns, with the weights of a fresh network, whose window
+moves so slowly that no line ends before the limit. The time to prepare the weights counts.
 """
 
 import sys
@@ -31,15 +31,15 @@ from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
 
 MEASURES = {"sampling_64_conditional": (64, 1), "sampling_1_conditional": (1, 4)}
-"""Lines of a call, and calls of a turn."""
+"""Measures by name: lines of a call, and calls of a turn."""
 ALPHABET = Alphabet([chr(ord(" ") + number) for number in range(83)])
-"""As many characters as IAM-OnDB has and one."""
+"""An alphabet with a character more than IAM-OnDB's."""
 TEXT = 29
-"""Characters of a line, as many as in IAM-OnDB on average."""
+"""Characters of a line: the mean of IAM-OnDB."""
 
 
 def run(arguments: Namespace) -> None:
-    """Measure what was asked for."""
+    """Take the measures of --only, and report them."""
     device, rows = prepare(arguments), []
     steps = max(1, round(arguments.steps * arguments.scale))
     torch.manual_seed(SEED)
@@ -51,8 +51,8 @@ def run(arguments: Namespace) -> None:
         codes = torch.randint(0, len(ALPHABET), (lines, TEXT))
 
         def written(path: str, seed: int, codes: torch.Tensor = codes) -> list[int]:
-            """Return the points of the lines that one call writes; the reference writes them one
-            after the other."""
+            """Return the number of points of each line that a call writes; the reference writes one
+            line after the other."""
             if path != REFERENCE:
                 texts, seeds = map(ALPHABET.decode, codes.tolist()), range(seed, seed + len(codes))
                 sampling, precision = Sampling(bias=0.0, max_steps=steps), precision_of(path)

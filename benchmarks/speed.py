@@ -28,11 +28,11 @@ from utils.normalisation import Normalisation
 LENGTHS = (31, 155, 311, 403, 479, 532, 577, 620, 664, 714, 776, 872, 956, 1141, 1454, 1940)
 """Points of IAM-OnDB's lines (measured over 11,845 lines; their mean is 628)."""
 FRACTIONS = (0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
-"""Fractions of the lines that have at most so many points (measured, as above)."""
+"""Fractions of the lines that have at most `LENGTHS` points (measured, as above)."""
 SEED = 0
 
 PATHS = ("float32-compiled", "bfloat16-compiled", "float32-plain", "bfloat16-plain")
-"""How ours runs: with matrix products in a precision, with the compiled kernels or not."""
+"""Paths of the project: precisions of the matrix products, with or without compiled kernels."""
 REFERENCE = "reference"
 
 
@@ -40,10 +40,10 @@ class Data(NamedTuple):
     """Lines to train on.
 
     Attributes:
-        name: what they are.
+        name: description of the lines.
         inks: `(N, 3)` float32, normalised.
-        texts: indices of the characters of each, int64.
-        alphabet, normalisation: of them.
+        texts: indices of each line's characters, int64.
+        alphabet, normalisation: of the lines.
     """
 
     name: str
@@ -90,7 +90,7 @@ def embedded(lines: int) -> list[tuple[np.ndarray, str]]:
 
 @contextmanager
 def kernels_of(path: str) -> Iterator[None]:
-    """Within: the compiled kernels are turned off for a plain path."""
+    """A context in which the compiled kernels are turned off for a plain path."""
     if not path.endswith("plain"):
         yield
         return
@@ -107,13 +107,13 @@ def precision_of(path: str) -> Literal["float32", "bfloat16"]:
 def alternate(
     speed: Callable[[str, int], float], paths: Sequence[str], rounds: int, name: str
 ) -> dict[str, list[float]]:
-    """Return the speeds of each path, or the reference, in all rounds, after a warm-up. The paths
-    take turns in changing order.
+    """Return the speeds of each path in all rounds, after a warm-up. The paths take turns in
+    changing order.
 
     Args:
-        speed: runs a path, given the number of the round, -1 for the warm-up.
+        speed: returns a path's speed in a round; the warm-up is round -1.
         paths, rounds: names of the paths, and the number of rounds.
-        name: of the measure, for the progress bar.
+        name: name of the measure, for the progress bar.
     """
     answers: dict[str, list[float]] = {path: [] for path in paths}
     for turn in tqdm(range(-1, rounds), name, leave=False):
@@ -134,19 +134,19 @@ def peak_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")
-    if status.exists():  # what getrusage says may be of the process that started this one
+    if status.exists():  # as getrusage may return the peak of the parent process
         return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if platform.system() == "Darwin" else peak * 1024
 
 
 class Row(NamedTuple):
-    """A line of the table: a measure by a path of ours, in a unit.
+    """A row of the table: a measure of a path, in a unit.
 
     Attributes:
         ours, reference: medians over the rounds.
-        ratio: of the medians.
-        spread: the lowest and highest ratio of a round.
+        ratio: ratio of the medians.
+        spread: the lowest and the highest ratio of a round.
     """
 
     measure: str
@@ -159,12 +159,12 @@ class Row(NamedTuple):
 
 
 def rows_of(measure: str, unit: str, answers: Mapping[str, Sequence[float]]) -> list[Row]:
-    """Return a line for each path, given the answers of all rounds by path and of the reference."""
-    rows, others = [], answers[REFERENCE]
-    reference = statistics.median(others)
+    """Return a row for each path, from the answers of all rounds by path, with `REFERENCE`."""
+    rows, reference_values = [], answers[REFERENCE]
+    reference = statistics.median(reference_values)
     for path, values in answers.items():
         if path != REFERENCE:
-            ratios = [value / other for value, other in zip(values, others, strict=True)]
+            ratios = [a / b for a, b in zip(values, reference_values, strict=True)]
             ours, spread = statistics.median(values), (min(ratios), max(ratios))
             rows.append(Row(measure, path, unit, ours, reference, ours / reference, spread))
     return rows

@@ -1,8 +1,8 @@
 """Training, against plain PyTorch in the same run: real points per second, and peak memory.
 
-They take turns; memory is that of a process of its own. A step is: making a batch of lines in
-memory, forward, loss, backward, bounding the gradient's norm, and Adam. Ours has batches of lines
-of like length, the reference has them in random order.
+The project's paths and the reference take turns; memory is measured in a new process. A step is:
+making a batch of lines in memory, forward, loss, backward, bounding the gradient's norm, and Adam.
+The project's batches have lines of like length, the reference's batches lines in random order.
 """
 
 import sys
@@ -53,13 +53,13 @@ def build(data: Data, conditional: bool, hidden: int) -> PredictionNetwork | Syn
 
 
 class Rival:
-    """A network that is trained: ours on one of its paths, or the reference with its weights.
+    """A network that is trained: the project's on a path, or the reference with the same weights.
 
     Args:
         data: the lines.
-        network: ours.
-        device: where it is trained.
-        path: of ours, or `REFERENCE`.
+        network: the project's network.
+        device: the device of the training.
+        path: one of `PATHS`, or `REFERENCE`.
     """
 
     def __init__(self, data: Data, network: nn.Module, device: torch.device, path: str) -> None:
@@ -70,8 +70,8 @@ class Rival:
         self.sampler = BucketBatchSampler(SEED, self.lengths, BATCH, 100, True)
 
     def batches(self, turn: int, count: int) -> Iterable[np.ndarray]:
-        """Return the lines of each batch of a turn: the reference takes `count`, ours twice as
-        many."""
+        """Return the lines of each batch of a turn: `count` batches for the reference, twice as
+        many for the project's network."""
         if self.path != REFERENCE:
             return self.sampler.batches(turn + 1)[: 2 * count]
         order = np.random.default_rng(turn + 1).permutation(len(self.lengths))
@@ -104,18 +104,18 @@ class Rival:
 
 
 def memory_of(data: Data, hidden: int, device: torch.device, path: str, threads: int) -> float:
-    """Return the MiB that two steps over lines of mean length take, in a new process."""
+    """Return the MiB that two steps over lines of about mean length take; call in a new process."""
     torch.set_num_threads(threads)
     rival = Rival(data, build(data, True, hidden), device, path)
-    far = np.abs(rival.lengths - rival.lengths.mean())
+    deviations = np.abs(rival.lengths - rival.lengths.mean())
     with kernels_of(path):
-        before = peak_memory(device)
-        rival.train([np.argsort(far, kind="stable")[:BATCH]] * 2)
-    return (peak_memory(device) - before) / 2**20
+        initial = peak_memory(device)
+        rival.train([np.argsort(deviations, kind="stable")[:BATCH]] * 2)
+    return (peak_memory(device) - initial) / 2**20
 
 
 def run(arguments: Namespace) -> None:
-    """Measure what was asked for."""
+    """Take the measures of --only, and report them."""
     device, rows = prepare(arguments), []
     data, hidden = Data.load(arguments.root, arguments.lines, arguments.scale), arguments.hidden
     print(data.name)
@@ -125,8 +125,8 @@ def run(arguments: Namespace) -> None:
             answers = {}
             for path in paths:
                 with get_context("spawn").Pool(1) as pool:
-                    words = data, hidden, device, path, arguments.threads
-                    answers[path] = [pool.apply(memory_of, words)]
+                    task = data, hidden, device, path, arguments.threads
+                    answers[path] = [pool.apply(memory_of, task)]
             rows += rows_of(measure, "MiB", answers)
             continue
         conditional = measure == "training_conditional"

@@ -1,4 +1,4 @@
-// For web.py, in a browser: the steps of a line in a second, by the engine of web/.
+// For web.py, in a browser: the engine's steps per second of a line.
 
 import { parse } from "../web/flat_file.js";
 import { Writer } from "../web/networks.js";
@@ -9,7 +9,7 @@ const BIAS = 0.75;
 const network = await parse(new Uint8Array(await (await fetch("/writer.bin")).arrayBuffer()), "");
 const writer = new Writer(await WebAssembly.compileStreaming(fetch("/web/engine.wasm")), network);
 
-/** The steps in a second. */
+/** The steps per second of a line. */
 export function measure(text, seed) {
   writer.begin([0, 0, 0], encode(text, writer.header.alphabet), 0, { bias: BIAS, stretch: [1, 1] });
   const start = performance.now();

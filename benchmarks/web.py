@@ -1,5 +1,5 @@
-"""The engine of the page, beside Python in the same run: steps of a line in a second, in Chromium;
-and what 8 bits a weight cost: the log-loss of lines that float32 wrote.
+"""The engine of the page in Chromium, against Python in the same run: steps of a line per second;
+and the cost of 8 bits a weight: the log-loss of lines that float32 wrote.
 
     python benchmarks/web.py NETWORK.bin NETWORK
 """
@@ -31,14 +31,14 @@ SITE = "http://localhost/"
 
 
 def in_python(writer: Writer, seed: int) -> float:
-    """Return the steps in a second by the compiled kernels, with one thread and in float32."""
+    """Return the steps per second by the compiled kernels, with one thread and in float32."""
     start = time.perf_counter()
     line = writer.write(TEXT, seed=seed)
     return len(line.ink) / (time.perf_counter() - start)
 
 
 def measured(path: str, writer: Writer) -> np.ndarray:
-    """Return the steps in a second of each line, by the engine (web.mjs) and by Python."""
+    """Return the steps per second of each line, by the engine (web.mjs) and by Python."""
 
     def answer(route: Route) -> None:
         name = route.request.url.removeprefix(SITE)
@@ -55,7 +55,7 @@ def measured(path: str, writer: Writer) -> np.ndarray:
 
 
 def log_loss(writer: Writer, lines: list) -> float:
-    """Return the mean nats of a point of lines of ink."""
+    """Return the mean nats per point of lines of ink."""
     nats = []
     for line in lines:
         points = torch.from_numpy(writer.model.normalisation.apply(line.ink[1:]))

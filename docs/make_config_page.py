@@ -2,7 +2,7 @@
 
 python -m docs.make_config_page            (from the root of the project)
 
-What stands above the mark in a section of the page is kept, what stands below it is made.
+In each section of the page the text above the mark is kept, and the text below the mark is made.
 """
 
 import inspect
@@ -22,9 +22,9 @@ PAGE = Path(__file__).with_name("config.md")
 MARK = "<!-- made by docs/make_config_page.py -->\n"
 HEAD = "| key | value | default | meaning |\n|---|---|---|---|"
 SECTIONS = {**BLOCKS, "dataset": BaseDataset, "transform": BaseTransform}
-"""By the title of a section: what stands there in a config."""
+"""The annotation of a section's values in a config, by the section's title."""
 ENTRY = re.compile(r"^    (\w[\w, ]*): (.*(?:\n {5,}.*)*)", re.MULTILINE)
-"""Names in the "Args" of a docstring, and what is said of them."""
+"""Names in the "Args" of a docstring, and their descriptions."""
 IN_JSON = {"None": "`null`", "null": "`null`", "True": "`true`", "False": "`false`"}
 
 
@@ -43,23 +43,23 @@ def rows(cls: type) -> list[str]:
 
 
 def meanings(cls: type) -> dict[str, str]:
-    """Return the "Args" of a class's docstring, and where it refers to a base, of its bases'."""
+    """Return the "Args" of a class's docstring; where it refers to a base, the base's "Args"."""
     sentences: dict[str, str] = {}
     for owner in owners(cls):
         text = inspect.cleandoc(vars(owner).get("__doc__") or "")
         _, _, section = text.partition("\nArgs:\n")
         section, _, _ = section.partition("\n\n")
-        for names, words in ENTRY.findall(section):
-            if words.startswith("see `"):
+        for names, meaning in ENTRY.findall(section):
+            if meaning.startswith("see `"):
                 continue
-            words = re.sub(r"\b(None|null|True|False)\b", lambda m: IN_JSON[m[0]], words)
+            meaning = re.sub(r"\b(None|null|True|False)\b", lambda m: IN_JSON[m[0]], meaning)
             for name in names.split(", "):
-                sentences.setdefault(name, " ".join(words.split()))
+                sentences.setdefault(name, " ".join(meaning.split()))
     return sentences
 
 
 def tables(classes: list[type]) -> str:
-    """Return the keys of classes; what several of them share stands in one table, behind theirs."""
+    """Return tables of the keys of classes; keys that classes share follow in a common table."""
     sharing: dict[str, list[str]] = defaultdict(list)
     for cls in classes:
         for row in rows(cls):
@@ -74,7 +74,7 @@ def tables(classes: list[type]) -> str:
 
 
 def filled(page: str) -> str:
-    """Return the text of the page with its tables of today."""
+    """Return the text of the page with its present tables."""
     head, *sections = page.split("\n## ")
     for number, section in enumerate(sections):
         annotation = SECTIONS[section.partition("\n")[0]]
@@ -82,8 +82,8 @@ def filled(page: str) -> str:
         classes = [cls for cls in choices(base).values() if cls not in torch_parts.offered()]
         lines = [f"{section.partition(MARK)[0]}{MARK}"]
         for cls in classes:
-            first = inspect.getdoc(cls).partition("\n\n")[0]
-            lines.append(f"- `{cls.__name__}`: {' '.join(first.split())}")
+            summary = inspect.getdoc(cls).partition("\n\n")[0]
+            lines.append(f"- `{cls.__name__}`: {' '.join(summary.split())}")
         sections[number] = "\n".join([*lines, "", tables(classes)])
     return "\n## ".join([head, *sections])
 

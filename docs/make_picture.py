@@ -1,6 +1,6 @@
 """Draw the picture at the top of the README: `python -m docs.make_picture`, half a minute.
 
-A page, hands and a window, all of them written by the pretrained networks.
+The picture has a page, hands and a window, all written by the pretrained networks.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ WIDTH = 260.0
 HEIGHT = 236.0
 """Height of the picture in millimetres (by eye)."""
 GAP = 6.0
-"""Millimetres between its parts (by eye)."""
+"""Millimetres between the parts of the picture (by eye)."""
 LEFT = 122.0
 """Width of the left part in millimetres (by eye)."""
 TOP = 122.0
@@ -35,14 +35,14 @@ TOP = 122.0
 
 
 def parts() -> dict[str, tuple[tuple[float, float, float, float], np.ndarray]]:
-    """Return for each caption the place `(left, top, width, height)` in millimetres, and what is
-    there, as pixels."""
+    """Return by caption each part's place `(left, top, width, height)` in millimetres, and its
+    pixels."""
     right = WIDTH - LEFT - 3 * GAP
     page = GAP, GAP, LEFT, HEIGHT - 2 * GAP
     hands = LEFT + 2 * GAP, GAP, right, TOP
     window = LEFT + 2 * GAP, TOP + 2 * GAP, right, HEIGHT - TOP - 3 * GAP
     paragraphs = (FOLDER / "letter.txt").read_text(encoding="utf-8").split("\n\n")
-    letter = "\n\n".join([*paragraphs[:3], paragraphs[-1]])  # as much as there is room for
+    letter = "\n\n".join([*paragraphs[:3], paragraphs[-1]])  # as much as fits
     each = "\n".join(f"---\nstyle: {name}\n---\nBest wishes from {name}" for name in HANDS)
     network = load("conditional")
     line = network.write("the pen moves", bias=1.0, seed=1)
@@ -55,7 +55,7 @@ def parts() -> dict[str, tuple[tuple[float, float, float, float], np.ndarray]]:
 
 
 def written(text: str, place: tuple[float, float, float, float], **look: object) -> np.ndarray:
-    """Return the first sheet of a text, as large as a place, as pixels."""
+    """Return the pixels of a text's first sheet, of the size of a place."""
     paper = Paper(*place[2:], margins=(10.0, 8.0, 4.0, 10.0))
     return to_pixels(write_page(text, options=PageOptions(paper=paper, **look))[0].figure(), DPI)
 

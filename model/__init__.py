@@ -30,5 +30,5 @@ _HOMES = {
     "step_figures": "generation.inspection",
 }
 __all__ = list(_HOMES)
-# So that writing does not import what only training needs.
+# Lazy imports, so that writing does not load modules that only training needs.
 __getattr__ = importer(__name__, _HOMES)

@@ -1,7 +1,7 @@
 """Loading a trained network for use: from its architecture, alphabet, normalisation and weights.
 
-The record of its training is not used here, so that a network writes and reads where the classes
-that trained it do not exist. Only its own class must.
+The record of the training is not used, so that a network writes and reads where the classes that
+trained the network do not exist. Only the network's class must exist.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,23 +29,23 @@ from utils.checks import ABSENT, CheckpointError, ConfigFault, DataError, UserEr
 from utils.normalisation import Normalisation
 
 HAND_FILE = "hand.pth"
-"""In the folder of a run that learned a hand: its network, to use and share."""
+"""Name of the network's file, to use and share, in the folder of a run that learned a hand."""
 
 
 def load(
     path: str | Path, device: str = "auto", *, modules: Sequence[str | Path] = ()
 ) -> TrainedNetwork:
-    """Make the network of a checkpoint ready for use; nothing but the file is needed.
+    """Make the network of a checkpoint ready for use; only the checkpoint's file is needed.
 
     Args:
-        path: the file; the folder of a run for its newest complete checkpoint, or its `HAND_FILE`;
-            the name of a pretrained network, such as "conditional"; or the id of a run in
-            saved/models.
+        path: the file; the folder of a run, for its `HAND_FILE` or else its newest complete
+            checkpoint; the name of a pretrained network, such as "conditional"; or the id of a run
+            in saved/models.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        modules: Python files with the user's classes of the training, which are run.
+        modules: Python files with the user's classes of the training; the files are run.
 
     Returns:
-        a `Writer`, a `Reader`, or, for a network of another kind, a `TrainedNetwork`.
+        a `Writer`, a `Reader`, or, for a network that does neither, a `TrainedNetwork`.
 
     Raises:
         UserError: if there is no such device, module or checkpoint, or the checkpoint is not valid.
@@ -70,14 +70,14 @@ def load_reader(path: str | Path, device: str = "auto") -> Reader:
 
 
 def checked_writer(network: TrainedNetwork, *, of_texts: bool) -> Writer:
-    """Return a network that writes; raise a UserError if it does not, or takes no text."""
+    """Return `network` if it writes, with `of_texts` from a text; otherwise raise a UserError."""
     if isinstance(network, Writer) and (network.model.needs_text or not of_texts):
         return network
     raise _unfit(network, "writes texts" if of_texts else "writes")
 
 
 def checked_reader(network: TrainedNetwork) -> Reader:
-    """Return a network that reads; raise a UserError if it does not."""
+    """Return `network` if it reads; otherwise raise a UserError."""
     if isinstance(network, Reader):
         return network
     raise _unfit(network, "reads")
@@ -87,8 +87,8 @@ def restored(checkpoint: Checkpoint, path: Path, place: torch.device) -> Trained
     """Return the network of a checkpoint on a device; see `load`.
 
     Args:
-        checkpoint: with what is needed to use a network.
-        path: of the file, for messages.
+        checkpoint: the contents that are needed to use a network.
+        path: path of the file, for messages.
         place: the device.
     """
     try:
@@ -107,17 +107,17 @@ def restored(checkpoint: Checkpoint, path: Path, place: torch.device) -> Trained
 
 def networks() -> dict[str, type[BaseModel]]:
     """Return by name the classes of networks: the project's and those of the user's modules."""
-    # Functions are left out, as the module of one of them imports matplotlib.
+    # Without functions, as the module of `step_figures` imports matplotlib.
     offered = [getattr(model, name) for name in model.__all__ if name[0].isupper()]
     return by_name(offered + user_modules.classes(), BaseModel)
 
 
 def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
-    """Build the network of a checkpoint, whose weights are still to be loaded.
+    """Build the network of a checkpoint, with initial weights.
 
     Raises:
-        CheckpointError: if the weights do not fit, which is checked before any memory is
-            allocated (a few bytes of config can describe gigabytes), or alphabet or extras lack.
+        CheckpointError: if the weights do not fit, or the alphabet or the extras lack. The check
+            comes before memory is allocated, as a few bytes of config can describe gigabytes.
         ConfigFault: if there is no such class, or an argument does not fit.
     """
     binder = Binder(lambda base: networks() if base is BaseModel else {})
@@ -145,11 +145,11 @@ def _unfit(network: TrainedNetwork, does: str) -> UserError:
 def naming_incompatibilities(
     arch: object, other: Mapping[str, Any], source: str | Path
 ) -> Iterator[None]:
-    """Name the arguments that differ, instead of the weights' shapes, where weights are refused.
+    """Where weights are refused, name the arguments that differ instead of the weights' shapes.
 
     Args:
-        arch: the block of the network in the file.
-        other: that of the config.
+        arch: the network's block in the file.
+        other: the network's block in the config.
         source: the file.
     """
     try:
@@ -158,14 +158,14 @@ def naming_incompatibilities(
         if not isinstance(arch, Mapping) or not isinstance(arch.get("args", {}), Mapping):
             raise
         defaults = arguments_of(networks()[other["type"]]).defaults
-        there, here = (defaults | block.get("args", {}) for block in (arch, other))
+        in_file, in_config = (defaults | block.get("args", {}) for block in (arch, other))
         if arch.get("type") != other["type"]:
-            there, here = arch, {"type": other["type"]}
+            in_file, in_config = arch, {"type": other["type"]}
         differing = []
-        for name, value in here.items():
-            if (old := there.get(name)) != value:
-                both = f"{shown(old)} in the file, {shown(value)} in the config"
-                differing.append(f"{name} is {both}")
+        for name, value in in_config.items():
+            if (old := in_file.get(name)) != value:
+                values = f"{shown(old)} in the file, {shown(value)} in the config"
+                differing.append(f"{name} is {values}")
         if not differing:
             raise
         message = f"{source}: does not fit the config: {'; '.join(differing)}"

@@ -1,6 +1,6 @@
 """Scores a network on the recorded ink of a split, or reads that ink with it.
 
-Log-loss depends on the unit of the offsets: `Normalisation.nats_in` says by how much.
+Log-loss depends on the unit of the offsets, see `Normalisation.nats_in`.
 """
 
 import math
@@ -35,7 +35,7 @@ UNITS = {
     "sse_strokes": "per point within a stroke",
     "sse_jumps": "a point after a pen lift",
 }
-"""Of the scores that `evaluate` returns, by name."""
+"""Units of the scores that `evaluate` returns, by name."""
 
 
 @torch.inference_mode()
@@ -49,25 +49,25 @@ def evaluate(
 ) -> dict[str, float | int | None]:
     """Score a network on all points of a split, in float32 with sums in float64.
 
-    If the network predicts the end of the sequence, log-losses and bits include that Bernoulli:
-    compare `log_loss` less `end_cross_entropy` with a network that does not.
+    If the network predicts the end of the sequence, log-losses and bits include that Bernoulli: a
+    network without the end compares with `log_loss` less `end_cross_entropy`.
 
     Args:
-        model: in evaluation mode.
-        loader: of the split, normalised as the network expects.
-        canonical: the unit (dx, dy) of log-loss and SSE in the data's own units, as
+        model: the network, in evaluation mode.
+        loader: loader of the split, normalised as the network expects.
+        canonical: the unit (dx, dy) of log-loss and SSE in the data's units, as
             `Loaded.canonical`; None leaves both in normalised units.
-        quantisation_step: spacing of the recorded points in the data's own units; None if they are
-            not quantised.
-        seed: of the dequantisation noise, which otherwise depends only on a sequence's place.
+        quantisation_step: spacing of the recorded points in the data's units; None if the points
+            are not quantised.
+        seed: seed of the dequantisation noise, which also depends on a sequence's index.
 
     Returns:
         by name: `sequences`; `points`, the number of scored offsets; and the scores of `UNITS` that
-        the network has. `log_loss` is the paper's eq. 26, the pen included; the dequantised scores
+        the network has. `log_loss` is the paper's eq. 26, the pen included. The dequantised scores
         have uniform noise of one step on each target offset (not on the inputs), and are None
         without a step. A regression head has no density: instead of log-losses it has
         `squared_error`, the loss of that name at `pen_weight` 1, always in normalised units.
-        Values without points, or not finite, are None.
+        Values that are not finite, or without points, are None.
 
     Raises:
         UserError: if there is no sequence.
@@ -112,14 +112,14 @@ def read_split(
     """Read the labelled samples of a split.
 
     Args:
-        model: in evaluation mode.
-        samples: of the split.
-        split: its name.
+        model: the recogniser, in evaluation mode.
+        samples: the samples of the split.
+        split: the split's name, for messages.
         search: how to search for the texts.
 
     Returns:
-        the readings of `greedy` decoding and, if the search has them, of its `beam` alone, and of
-        its beam with the `language_model`.
+        the readings by `greedy` decoding; by the `beam` alone, if the search has a beam; and by the
+        beam with the `language_model`, if the search has a language model.
 
     Raises:
         UserError: if no line of the split has a text.

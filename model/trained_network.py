@@ -1,4 +1,4 @@
-"""What a checkpoint gives: a network ready for use."""
+"""The network of a checkpoint, ready for use."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,10 @@ from utils.strict_json import nested
 FORMER_LICENCES = {
     **dict.fromkeys(("IAMOnDBDataset", "iam_ondb"), RESEARCH),
     **dict.fromkeys(("EmbeddedDataset", "MNISTStrokesDataset", "UnipenDataset"), OPEN),
-    # Datasets whose additions to the lines of others are open.
+    # Datasets made of other datasets' lines; their additions are open.
     **dict.fromkeys(("ComposedDataset", "MixedDataset", "PhrasesDataset", "ShapedDataset"), OPEN),
 }
-"""The licences of what a config names, for checkpoints that lack theirs."""
+"""The licences of datasets and sources by name, for checkpoints that record no licence."""
 
 
 @dataclass(repr=False)
@@ -26,8 +26,8 @@ class TrainedNetwork:
 
     Attributes:
         model: the network, in evaluation mode, on its device.
-        path: its file.
-        device: its device.
+        path: the network's file.
+        device: the network's device.
         record: the file's other contents, such as `config` and `metrics`, without the state of
             the training.
     """
@@ -46,22 +46,22 @@ class TrainedNetwork:
 
     @property
     def licence(self) -> str | None:
-        """What the use of its weights is bound to, see `utils.licences`; None if unknown."""
+        """The licence of the weights, see `utils.licences`; None if unknown."""
         return licence_of(self.record)
 
     @property
     def name(self) -> str:
-        """The name of its experiment, used to name files."""
+        """The name of the network's experiment, used to name files."""
         name = self.record["config"].get("name")
         return name if isinstance(name, str) and PLAIN_NAME.fullmatch(name) else self.path.stem
 
 
 def licence_of(checkpoint: Checkpoint) -> str | None:
-    """Return the licence of the network in a checkpoint, or in the record of a trained network: the
-    recorded licence or, in an older file, that of its config's data; None if unknown."""
+    """Return the licence in a checkpoint, or in the record of a trained network; in an older file
+    the licence of the config's data; None if unknown."""
     if "licence" in checkpoint:
         return checkpoint["licence"]
     values = (value for _, value in nested(checkpoint["config"].get("data_loader")))
-    named = {value for value in values if isinstance(value, str)}
-    sources = {name for name in named if name in FORMER_LICENCES or name.endswith("Dataset")}
+    strings = {value for value in values if isinstance(value, str)}
+    sources = {name for name in strings if name in FORMER_LICENCES or name.endswith("Dataset")}
     return combined({FORMER_LICENCES.get(name) for name in sources})

@@ -24,10 +24,10 @@ from utils.licences import OPEN
 OWN_LINES = 8
 """Lines that a network writes for comparison with a primer (measured, lab notebook: constants)."""
 OWN_STEPS = 300
-"""Steps of these lines (measured, lab notebook: constants)."""
+"""Steps of each of the `OWN_LINES` (measured, lab notebook: constants)."""
 LETTERS = PRETRAINED / "letters.json"
-"""By network, the fraction of each letter beyond ASCII that a reader reads in its lines (measured,
-lab notebook: letters that networks hardly know)."""
+"""File of the fraction of each letter beyond ASCII that a reader reads in a network's lines, by
+network (measured, lab notebook: letters that networks hardly know)."""
 
 
 @dataclass(repr=False)
@@ -50,10 +50,10 @@ class Writer(TrainedNetwork):
         primer: Primer | None = None,
         **changes: Any,
     ) -> Line:
-        """Write one line, as `write_lines` does several: the same seed gives the same line.
+        """Write one line, see `write_lines`; the same seed gives the same line.
 
-        `changes` are of the sampling, such as `bias=0.5`, or `extras={"mood": [0.2, 0.4]}` for a
-        network that takes a `mood`.
+        `changes` are changes of `sampling`, such as `bias=0.5`, or `extras={"mood": [0.2, 0.4]}`
+        for a network that takes a `mood`.
         """
         texts = None if text is None else [text]
         sampling = replace(sampling, **changes)
@@ -72,11 +72,11 @@ class Writer(TrainedNetwork):
         """Write lines, many at a time.
 
         Args:
-            texts: what to write, one for each seed; None for a network without a text.
-            seeds: one for each line.
-            sampling: how points are drawn, and what the network is told.
-            primer: whose hand is continued; a steady pen writes smaller than it, which a
-                `handwriting.Hand` makes up for.
+            texts: a text for each seed; None for a network without a text.
+            seeds: a seed for each line.
+            sampling: how points are drawn, and the extras that the network is told.
+            primer: ink whose hand is continued, and its text. A bias makes lines smaller than the
+                primer; a `handwriting.Hand` makes up for that.
             progress: show a progress bar.
 
         Raises:
@@ -89,11 +89,11 @@ class Writer(TrainedNetwork):
         # Nobody writes blanks around a text, or two between words.
         titles = [re.sub(" +", " ", nfc(text).strip(" ")) for text in texts or ()]
         if primer is not None:
-            primer = primer[0], primer[1].rstrip()  # the space comes with what follows
+            primer = primer[0], primer[1].rstrip()  # the new text begins with the space
         check_lengths(titles, primer)
         described = f" · {sampling}" if self.model.has_density else ""
-        whole = None if texts is None else [self._after(primer, text) for text in titles]
-        lines = write(self.model, whole, seeds, sampling, primer=primer, progress=progress)
+        whole_texts = None if texts is None else [self._after(primer, text) for text in titles]
+        lines = write(self.model, whole_texts, seeds, sampling, primer=primer, progress=progress)
         written = []
         for line, title, seed in zip(lines, titles or [""] * len(lines), seeds, strict=True):
             description = f"{line.text or 'no text'}{described} · seed {seed}"
@@ -102,7 +102,7 @@ class Writer(TrainedNetwork):
 
     @property
     def usual_text(self) -> str:
-        """The text of lines without a text: a pangram in the network's letters, or its alphabet."""
+        """The text where none is chosen: a pangram in the network's letters, or its alphabet."""
         alphabet = self.model.alphabet
         text = "".join(character for character in PANGRAM if character in alphabet).strip()
         return text or "".join(alphabet.characters)[:30]
@@ -112,7 +112,7 @@ class Writer(TrainedNetwork):
         """Lines that the network writes without a primer or bias, to compare with a primer.
 
         Raises:
-            UserError: if they are all empty, or not like its data because it has no mixture.
+            UserError: if all lines are empty, or the network has no mixture to write like its data.
         """
         texts = [self.usual_text] * OWN_LINES if self.model.needs_text else None
         unbiased = Sampling(bias=0.0, max_steps=OWN_STEPS)
@@ -126,9 +126,9 @@ class Writer(TrainedNetwork):
         return inks
 
     def _after(self, primer: Primer | None, text: str) -> str:
-        """Return a text with a space before it where it would run into the primer's last word."""
-        apart = not (primer and primer[1] and text) or text[0].isspace()
-        return text if apart or self.model.alphabet.unknown(" ") else f" {text}"
+        """Return a text, with a space before it if it would run into the primer's last word."""
+        is_apart = not (primer and primer[1] and text) or text[0].isspace()
+        return text if is_apart or self.model.alphabet.unknown(" ") else f" {text}"
 
 
 def sampling_of(
@@ -137,10 +137,10 @@ def sampling_of(
     pen_sharpness: float | None = None,
     max_steps: int | None = None,
 ) -> Sampling:
-    """Return how points are drawn; None for what is usual.
+    """Return how points are drawn; None stands for a default.
 
     Raises:
-        UserError: if a bias is for a writer without a density that it could sharpen.
+        UserError: if there is a bias or pen sharpness, but the network has no density to sharpen.
     """
     values = {"bias": bias, "pen_sharpness": pen_sharpness}
     chosen = {name: value for name, value in values.items() if value is not None}
@@ -158,8 +158,8 @@ def usual_proofreader(writer: Writer) -> str:
 
 
 def warning(path: Path, text: str) -> str:
-    """Return a sentence that names the letters of a text that a pretrained network hardly knows, as
-    fewer than half of them are read; empty if there are none, or for another network."""
+    """Return a sentence that names a text's letters that a pretrained network hardly knows, as
+    fewer than half of them are read; empty without such letters, or for any other network."""
     name = next((name for name, file in pretrained().items() if file == path.resolve()), "")
     fractions = strict_json.read(LETTERS).get(name, {})
     letters = [letter for letter in dict.fromkeys(text) if fractions.get(letter, 1.0) < 0.5]

@@ -4,7 +4,7 @@ export class Client {
   #worker;
   #line = Promise.resolve(); // fulfilled when no line is being written
 
-  /** The worker starts when `ready` does, a promise; `failed` hears if it cannot, or stops. */
+  /** The worker starts after the promise `ready`; `failed` gets an Error if the worker fails. */
   constructor(ready, failed) {
     this.#worker = ready.then(() => {
       const worker = new Worker(new URL("worker.js", import.meta.url), {type: "module"});
@@ -30,16 +30,16 @@ export class Client {
     });
   }
 
-  /** End the worker, whatever it does: what was asked is not answered. */
+  /** End the worker at once; open requests are not answered. */
   async stop() { (await this.#worker).terminate(); }
 
-  /** Write a line after those that were begun before. Yields {ink} as it grows, and shrinks to
-   * nothing where it is written again; the last one has {doubtful} too. Whoever stops iterating
-   * stops it. */
+  /** Write a line after the lines that were begun before. Yields {ink} as the line grows; the ink
+   * is empty before a new try, and the last ink comes with {doubtful}. The line stops when the
+   * iteration stops. */
   async *write(options) {
-    const before = this.#line, {promise, resolve} = Promise.withResolvers();
+    const previous = this.#line, {promise, resolve} = Promise.withResolvers();
     this.#line = promise;
-    await before;
+    await previous;
     try {
       await this.ask("begin", options);
       for (let part = {}; !part.doubtful; yield part) part = await this.ask("goOn");

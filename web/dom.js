@@ -1,6 +1,6 @@
-// What the parts of the page share: elements, canvases, and how strokes look on them.
+// Shared by the parts of the page: elements, canvases, and the look of strokes.
 
-const EXPONENT = 0.3; // of speed, for the width of a line, as in Python
+const EXPONENT = 0.3; // exponent of the speed for the width of a line, as in Python
 const NARROWEST = 0.55; // times the usual width
 const WIDEST = 1.3; // times the usual width
 
@@ -31,8 +31,8 @@ export function save(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
-/** Give a canvas the pixels of its size on the screen, and return its context, cleared, in units of
- * which `across` are as wide as it is. */
+/** Give a canvas the pixels of its size on the screen, and return its context, cleared. The canvas
+ * is `across` units of the context wide. */
 export function fresh(canvas, across = canvas.clientWidth) {
   const ratio = window.devicePixelRatio || 1, context = canvas.getContext("2d");
   canvas.width = Math.round(canvas.clientWidth * ratio);
@@ -44,7 +44,7 @@ export function fresh(canvas, across = canvas.clientWidth) {
 
 export const distance = ([x, y], [x2, y2]) => Math.hypot(x2 - x, y2 - y);
 
-/** The six numbers of the cubic curve from point k to the next, as `bezierCurveTo` takes: of the
+/** The six arguments of `bezierCurveTo` for the curve from point k to the next point, part of the
  * centripetal Catmull-Rom spline (Yuksel, Schaefer and Keyser, 2011), as in utils/ink.py. */
 export function curve(stroke, k) {
   const [start, end] = stroke.slice(k, k + 2);
@@ -61,7 +61,7 @@ function control(before, point, after) {
     (d1 * after[i] - d2 * before[i] + weight * point[i]) / (3 * r1 * (r1 + r2)));
 }
 
-/** Draw a stroke from its point `from` on; wider where it is slower than `usual`, or pressed. */
+/** Draw a stroke from point `from` on, wider where steps are shorter than `usual`, or pressed. */
 export function draw(context, stroke, width, {from = 0, usual = 0, pressed = false} = {}) {
   const last = stroke.length - 1, step = (k) => {
     const n = Math.min(Math.max(k, 1), last);
@@ -77,7 +77,7 @@ export function draw(context, stroke, width, {from = 0, usual = 0, pressed = fal
     context.lineWidth = width * factor;
     context.beginPath();
     context.moveTo(stroke[k][0], stroke[k][1]);
-    // A dot is a line of next to no length: round caps show only where there is some.
+    // A dot is a very short line, as round caps show only on lines of some length.
     if (last) context.bezierCurveTo(...curve(stroke, k));
     else context.lineTo(stroke[0][0] + 0.01, stroke[0][1]);
     context.stroke();

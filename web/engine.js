@@ -1,6 +1,6 @@
 // The compiled kernels of engine.wasm and their memory. Runs in a browser and in Node.
 
-const LANES = 4; // numbers of a vector, to which rows of products are padded
+const LANES = 4; // numbers of a vector; rows of products are padded to a multiple
 export const padded = (count) => Math.ceil(count / LANES) * LANES;
 
 /** An instance of engine.wasm. Pointers are numbers; matrices are lists of rows. */
@@ -10,7 +10,7 @@ export class Kernels {
     this.layouts = {Layer: this.#layout("Layer"), Writing: this.#layout("Writing")};
   }
 
-  /** Of each field of a structure of C the kind of its numbers and its place; and the `size`. */
+  /** The fields of a structure of C, each with its kind of number and its place, and the `size`. */
   #layout(name) {
     const bytes = new Uint8Array(this.c.memory.buffer, this.c[`${name}_fields`]());
     const declared = new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
@@ -29,16 +29,16 @@ export class Kernels {
     return {fields, size};
   }
 
-  /** A view of numbers, which is lost where the memory grows. */
+  /** A view of numbers, which becomes invalid when the memory grows. */
   floats(pointer, count) { return new Float32Array(this.c.memory.buffer, pointer, count); }
 
-  /** Copies of rows of numbers, each `stride` after the one before. */
+  /** Copies of rows of numbers, which begin `stride` numbers apart. */
   rows(pointer, count, columns, stride = columns) {
     return Array.from({length: count}, (_, row) =>
       this.floats(pointer + 4 * row * stride, columns).slice());
   }
 
-  /** Room for numbers: copies of `values`, then zeros. */
+  /** Allocate `count` numbers: copies of `values`, then zeros. */
   alloc(count, values = []) {
     const pointer = this.c.calloc(count, 4);
     if (!pointer) throw new Error("There is not enough memory for that.");
@@ -46,7 +46,7 @@ export class Kernels {
     return pointer;
   }
 
-  /** Fill fields of a structure of C, by default of a new one, whose others are 0. */
+  /** Fill fields of a structure of C, by default a new structure, whose other fields are 0. */
   structure(name, values, pointer = this.alloc(this.layouts[name].size / 4)) {
     for (const [field, value] of Object.entries(values)) {
       const {Kind, place} = this.layouts[name].fields[field];
@@ -61,7 +61,7 @@ export class Kernels {
     return pointer;
   }
 
-  /** Call a kernel that returns 0, or 1 without memory. */
+  /** Call a kernel that returns 0, or 1 if memory is lacking. */
   run(kernel, structure) {
     const failure = this.within(() => this.c[kernel](structure));
     if (failure) throw new Error("There is not enough memory for that.");
@@ -69,12 +69,12 @@ export class Kernels {
 
   /** Pack a matrix for products; `groups` are an LSTM's gates. */
   pack(rows, groups = 1) {
-    const columns = rows[0].length, share = rows.length / groups;
-    const target = this.alloc(columns * groups * padded(share));
+    const columns = rows[0].length, rowsPerGroup = rows.length / groups;
+    const target = this.alloc(columns * groups * padded(rowsPerGroup));
     this.within(() => {
       const source = this.alloc(rows.length * columns);
       rows.forEach((row, i) => this.floats(source + 4 * i * columns, columns).set(row));
-      const sizes = [columns, groups, share].map(BigInt);
+      const sizes = [columns, groups, rowsPerGroup].map(BigInt);
       this.c.pack(...sizes, source, 1n, BigInt(columns), target);
     });
     return target;
@@ -82,11 +82,11 @@ export class Kernels {
 
   /** A linear layer, packed; `bias` is a list of rows of one number, or empty. */
   linear(rows, bias) {
-    const place = this.alloc(padded(rows.length), bias.flatMap(([value]) => value));
-    return {count: rows.length, columns: rows[0].length, weights: this.pack(rows), bias: place};
+    const pointer = this.alloc(padded(rows.length), bias.flatMap(([value]) => value));
+    return {count: rows.length, columns: rows[0].length, weights: this.pack(rows), bias: pointer};
   }
 
-  /** The outputs of a linear layer for each row of inputs, `stride` after the one before. */
+  /** The outputs of a linear layer for rows of inputs, which begin `stride` numbers apart. */
   product({count, columns, weights, bias}, inputs, rows = 1, stride = columns) {
     return this.within(() => {
       const left = this.alloc(inputs.length, inputs), out = this.alloc(rows * padded(count));
@@ -95,7 +95,7 @@ export class Kernels {
     });
   }
 
-  /** What was allocated in `work` is freed at its end. */
+  /** Return the result of `work`, and free the memory that it allocated. */
   within(work) {
     const top = this.c.mark();
     try {

@@ -1,20 +1,20 @@
-// What a reader sees of strokes: model/recognition/ink_features.py and utils/delayed_strokes.py,
-// whose constants these are.
+// The features of strokes that a reader sees, with the constants of
+// model/recognition/ink_features.py and utils/delayed_strokes.py.
 
 import {
   atEqualSteps, baseline, baselineAngle, bounds, moved, pathAlong, sum, turnedBack, xHeight,
 } from "./ink.js";
 
 const MAX_POINTS = 20_000;
-const DETAIL = 3; // factor on what is a third as large as other features
+const DETAIL = 3; // factor on the features of parts, which are a third as large as others
 const FAR = 8; // x-heights beyond which positions and jumps grow only logarithmically
-const LATE = 5; // x-heights by which a late mark ends behind the ink before it
-const MARK_ABOVE = 0.6; // x-heights of marks above the baseline, at least
-const MARK_WIDTH = 2.5; // x-heights, at most
-const ACROSS = 4; // how much more a distance along the row counts than a distance across it
-const BEFORE = 0.25; // x-heights between a mark and the letter behind it, before which it comes
+const LATE = 5; // x-heights by which a late mark ends to the left of earlier ink
+const MARK_ABOVE = 0.6; // x-heights of a mark above the baseline, at least
+const MARK_WIDTH = 2.5; // x-heights of a mark's width, at most
+const ACROSS = 4; // factor by which a distance along the row counts more than across the row
+const BEFORE = 0.25; // x-heights to the left of a letter beyond which a mark comes before it
 
-/** How many a point has. */
+/** The number of features of a point. */
 export const numFeatures = (parts) => 10 + (parts > 1 ? 2 * parts : 0);
 
 /** The features of each point. */
@@ -26,14 +26,14 @@ export function features(written, {spacing, parts}) {
   const fine = strokes.map((part, i) => atEqualSteps(part, paths[i], parts * counts[i]));
   const whole = fine.map((part) => part.filter((_, i) => i % parts === 0));
   const scaled = moved(whole, 1 / height, 0, 1 / height, 0), above = heightAboveLine(scaled);
-  let before = null, rightmost = -Infinity;
+  let last = null, rightmost = -Infinity;
   return scaled.flatMap((part, number) => {
     const ways = part.map((point, i) => direction(part[Math.max(i - 1, 0)], point));
     const piece = paths[number].at(-1) / Math.max(parts * counts[number], 1) || 1;
     const points = part.map(([x, y], i) => {
       const [cos, sin] = ways[i], end = i === part.length - 1, [cos2, sin2] = ways[i + 1] ?? [0, 0];
       const turn = i && !end ? [cos * cos2 + sin * sin2 - 1, cos * sin2 - sin * cos2] : [0, 0];
-      const jump = i === 0 && before ? [x - before[0], y - before[1]] : [0, 0];
+      const jump = i === 0 && last ? [x - last[0], y - last[1]] : [0, 0];
       rightmost = Math.max(rightmost, x);
       const far = [...jump, above([x, y]), rightmost - x].map((way) => FAR * Math.asinh(way / FAR));
       const detail = Array.from({length: parts > 1 ? 2 * parts : 0}, (_, k) => {
@@ -44,12 +44,12 @@ export function features(written, {spacing, parts}) {
       });
       return [cos, sin, ...turn, Number(i === 0), Number(end), ...far, ...detail];
     });
-    before = part.at(-1);
+    last = part.at(-1);
     return points;
   });
 }
 
-/** The strokes of a row, its late marks next to the letters that they are nearest. */
+/** The strokes of a row, with each late mark next to the nearest letter. */
 function undelayed(strokes, height) {
   let front = -Infinity;
   const late = strokes.map((part) => {
@@ -75,14 +75,14 @@ function undelayed(strokes, height) {
   return all.sort((a, b) => a.place - b.place || a.x - b.x).map(({number}) => strokes[number]);
 }
 
-/** Cosine and sine of the way from a point to another; zeros where they are the same. */
+/** Cosine and sine of the direction from a point to the next; zeros if the points are the same. */
 function direction([x, y], [x2, y2]) {
   const length = Math.max(Math.hypot(x2 - x, y2 - y), 1e-12);
   return [(x2 - x) / length, (y2 - y) / length];
 }
 
-/** How high points lie above the straight line of least squares through them all; above their
- * middle where they are less wide than high, as a line would follow the letters. */
+/** The function that gives a point's height above the least-squares line of all points, or above
+ * the middle of narrow ink: a line through narrow ink would follow the letters. */
 function heightAboveLine(parts) {
   const points = parts.flat(), {left, top, right, bottom} = bounds(parts);
   const [x0, y0] = [0, 1].map((axis) => sum(points.map((point) => point[axis])) / points.length);

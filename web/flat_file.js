@@ -3,7 +3,7 @@
 const FORMER_FORMAT = "online-handwriting/1", FORMAT = "online-handwriting/2";
 const DIGEST_BYTES = 32, MAX_HEADER = 2 ** 20;
 const BYTES = {float32: 4, float16: 2, int8: 1};
-// By role the keys of the header that it lacks, among those of KEYS.
+// The keys of KEYS that the header of each role lacks.
 const UNUSED = new Map([
   ["writer", ["features"]],
   ["reader", ["sampling"]],
@@ -17,7 +17,7 @@ const areNumbers = (value) => Array.isArray(value) && value.every(isNumber);
 const isTensor = (value) => Array.isArray(value) && isText(value[0]) &&
   Object.hasOwn(BYTES, value[1]) && [3, 4, 5].includes(value.length) &&
   value.slice(2).every(isSize);
-// What the values of a header are, each with the keys that have it, as in handwriting/flat_file.py.
+// Conditions on a header's values, each with its keys, as in handwriting/flat_file.py.
 const KEYS = [
   [(value) => UNUSED.has(value), "role"],
   [isText, "name licence alphabet architecture.type styles.hand.text"],
@@ -41,7 +41,7 @@ export async function parse(bytes, name) {
   let header = null;
   try {
     header = JSON.parse(new TextDecoder("utf-8", {fatal: true}).decode(bytes.subarray(0, start)));
-  } catch { /* then the file has none */ }
+  } catch { /* the file has no header */ }
   const isFormer = header?.format === FORMER_FORMAT;
   if (!isFormer && header?.format !== FORMAT) throw refused(`no network in the format ${FORMAT}`);
   const missing = OPTIONAL.filter((key) => !(key in header));
@@ -68,7 +68,7 @@ export async function parse(bytes, name) {
   return {header, tensors};
 }
 
-/** The rows of a tensor: so many, of so many numbers. */
+/** The rows of a tensor: `count` rows of `columns` numbers. */
 export function rowsOf(tensors, name, count, columns) {
   const tensor = tensors[name];
   if (tensor?.count !== count || tensor.columns !== columns)
@@ -83,7 +83,7 @@ export function rowsOf(tensors, name, count, columns) {
   });
 }
 
-/** The number of a float16's bits, unless infinite or none. */
+/** The number of a float16's bits; the number must be finite. */
 function half(bits) {
   const exponent = bits >> 10 & 31, fraction = bits & 1023;
   const size = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;

@@ -1,4 +1,4 @@
-// My hand: sentences are written one after the other, and kept as lines to learn a hand from.
+// My hand: sentences are written one by one, and kept as lines from which a network learns a hand.
 
 import {button, create, draw, find, fresh, save} from "./dom.js";
 import {bounds} from "./ink.js";
@@ -7,12 +7,12 @@ import {Pad} from "./pen.js";
 import {editDistance} from "./text.js";
 
 const GOOD = 30; // lines from which a hand is learned well (docs/train.md)
-const FEW = 2; // times that a character is wanted
-const MISREAD = 0.5; // of a sentence's characters (measured, lab notebook: other sentences)
+const FEW = 2; // times that each character should be written
+const MISREAD = 0.5; // fraction of a sentence's characters (measured, lab notebook: other sentences)
 const LETTER = 24; // px of a character's width on the sheet
 const DEVICES = {mouse: "a mouse", touch: "a finger"};
 
-/** Draw strokes as large as they fit on a canvas. */
+/** Draw strokes on a canvas, scaled down to fit. */
 function sketch(picture, parts) {
   const {left, top, right, bottom} = bounds(parts);
   const context = fresh(picture), {clientWidth: width, clientHeight: height} = picture;
@@ -36,7 +36,7 @@ export function startHand({client, store}, sentences) {
     timer = setTimeout(follow, 500);
   });
 
-  /** On a narrow screen the sheet moves on with the writing. */
+  /** Scroll the sheet, on a narrow screen, as the writing goes on. */
   function follow() {
     if (pad.writing || !pad.strokes.length) return;
     const {right} = bounds(pad.parts.slice(-1)), width = scroll.clientWidth;
@@ -44,7 +44,7 @@ export function startHand({client, store}, sentences) {
       scroll.scrollTo({left: right - 0.3 * width, behavior: "smooth"});
   }
 
-  /** Show a sentence to be written, with what is there of it; without one the overview. */
+  /** Show a sentence to be written, with its recorded strokes; without a `key` the overview. */
   function show(key) {
     current = key;
     find("#recording").hidden = !key;
@@ -58,7 +58,7 @@ export function startHand({client, store}, sentences) {
     find("#next").disabled = !pad.strokes.length;
   }
 
-  /** Leave a sentence in a state, and go on to one that is open, or else was skipped. */
+  /** Set a sentence's state, and show the first open sentence, or else the first skipped one. */
   function next(key, state) {
     if (key) store.keep(key, {state});
     find("#problem").hidePopover();
@@ -66,19 +66,20 @@ export function startHand({client, store}, sentences) {
       sentences.find((key) => stateOf(key) === "skipped"));
   }
 
-  /** Go on, if the reader reads something like the sentence, or cannot be loaded; else ask. */
+  /** Go on if the reader reads about the sentence, or cannot be loaded; otherwise ask. */
   async function finish() {
     const key = current, keep = () => next(key, "done");
     const rows = await client.ask("read", {strokes: pad.parts}).catch(() => [{text: key}]);
     const text = rows.map((row) => row.text).join(" ");
     if (editDistance(text, key) <= MISREAD * key.length) return keep();
     const error = new Error(`This reads “${text}” and not the sentence. Is it right anyway?`);
-    throw Object.assign(error, {remedy: ["Keep it", keep]});
+    error.remedy = ["Keep it", keep];
+    throw error;
   }
 
   function showProgress() {
     const signs = new Set(sentences.join("").replaceAll(" ", ""));
-    const lines = store.recorded(), {length} = lines;
+    const lines = store.recorded(), length = lines.length;
     const written = lines.map(({text}) => text).join("");
     const shown = [...signs].sort().map((sign) => [sign, written.split(sign).length - 1])
       .filter(([, times]) => times < FEW)
@@ -91,12 +92,12 @@ export function startHand({client, store}, sentences) {
   }
 
   function showLines() {
-    const lines = store.recorded(), {length} = lines;
-    const others = lines.map(({device}) => DEVICES[device]).filter(Boolean);
-    const devices = [...new Set(others)].join(" or ");
+    const lines = store.recorded(), length = lines.length;
+    const withoutPen = lines.map(({device}) => DEVICES[device]).filter(Boolean);
+    const devices = [...new Set(withoutPen)].join(" or ");
     find("#learn").hidden = !length;
     find("#begin").textContent = length ? "Go on" : "Begin";
-    find("#pointers").textContent = devices && `${others.length} of ${length} lines are ` +
+    find("#pointers").textContent = devices && `${withoutPen.length} of ${length} lines are ` +
       `written with ${devices}: the learned hand will look like that.`;
     find("#lines").replaceChildren();
     for (const {text, device, strokes} of lines.toReversed()) {

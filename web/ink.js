@@ -1,14 +1,14 @@
-// Geometry of ink, as utils/ink.py and utils/hand_measures.py have it; the constants are theirs.
+// Geometry of ink, with the constants of utils/ink.py and utils/hand_measures.py.
 //
-// A stroke is a list of points [x, y], which may have more numbers: the time in ms and the pressure
-// from 0 to 1; y grows downwards. The ink that a writer makes is flat, three numbers a point:
-// offset in x and y, and 1 where a stroke ends.
+// A stroke is a list of points [x, y]; y grows downwards. A point may have more numbers: the time
+// in ms and the pressure from 0 to 1. A writer's ink is flat, three numbers a point: offset in x
+// and y, and 1 where a stroke ends.
 
-const FLAT = 0.3; // x-heights up to which a way up or down counts as flat
-const LEAST_WIDTH = 4; // x-heights of a line whose slope can be told
-const STEEP = 0.5; // x-heights of downstrokes that tell a lean, at least
-const MAX_LEAN = 50; // degrees of these, at most
-const TALL = 0.6; // least height of a tall stroke over that of the tallest
+const FLAT = 0.3; // x-heights up to which a movement up or down counts as flat
+const LEAST_WIDTH = 4; // x-heights of the narrowest line whose slope is measured
+const STEEP = 0.5; // x-heights of the shortest downstrokes whose lean is measured
+const MAX_LEAN = 50; // degrees of the largest lean of such a downstroke
+const TALL = 0.6; // least height of a tall stroke, as a fraction of the tallest stroke's
 
 export const sum = (values) => values.reduce((all, value) => all + value, 0);
 export const median = (values) => {
@@ -37,7 +37,7 @@ export function fromStrokes(parts) {
   })));
 }
 
-/** Strokes with every x multiplied by a and moved by b, every y by c and d. */
+/** Strokes with every x replaced by a x + b, and every y by c y + d. */
 export const moved = (parts, a, b, c, d) =>
   parts.map((part) => part.map(([x, y, ...more]) => [a * x + b, c * y + d, ...more]));
 
@@ -57,12 +57,12 @@ function verticalSegments(parts) {
   for (const part of parts) {
     let direction = 0;
     for (let i = 1; i < part.length; i++) {
-      const [before, point] = [part[i - 1], part[i]], way = Math.sign(point[1] - before[1]);
-      if (!way) continue;
-      if (direction) extend(segments.at(-1), before);
-      if (way !== direction) segments.push({x: before[0], y: before[1]});
+      const [previous, point] = [part[i - 1], part[i]], sign = Math.sign(point[1] - previous[1]);
+      if (!sign) continue;
+      if (direction) extend(segments.at(-1), previous);
+      if (sign !== direction) segments.push({x: previous[0], y: previous[1]});
       extend(segments.at(-1), point);
-      direction = way;
+      direction = sign;
     }
   }
   return segments;
@@ -74,7 +74,7 @@ function weightedMedian(values, weights) {
   return values[order.find((i) => (reached += weights[i]) >= half) ?? order.at(-1)];
 }
 
-/** Always above 0. */
+/** The x-height of strokes, always above 0. */
 export function xHeight(parts) {
   const heights = verticalSegments(parts).map(({dy}) => Math.abs(dy));
   if (heights.length) return weightedMedian(heights, heights);
@@ -82,12 +82,12 @@ export function xHeight(parts) {
   return Math.max(width, height) || 1;
 }
 
-/** The angle of the baseline in radians, positive where it falls to the right; 0 where a line is
- * too short to tell. */
+/** The angle of the baseline in radians, positive if the baseline falls to the right; 0 for a line
+ * too short to measure. */
 export function baselineAngle(parts) {
   const letter = xHeight(parts);
   let low = verticalSegments(parts).filter(({dy}) => dy > FLAT * letter);
-  const every = Math.max(1, Math.ceil(low.length / 400)); // all pairs would be too many
+  const every = Math.max(1, Math.ceil(low.length / 400)); // as all pairs would be too many
   low = low.filter((_, i) => i % every === 0).map(({x, y, dx, dy}) => [x + dx, y + dy]);
   const slopes = low.flatMap(([x, y], first) => low.slice(first + 1)
     .filter(([x2]) => Math.abs(x2 - x) > 0.5 * LEAST_WIDTH * letter)
@@ -108,8 +108,8 @@ export function baseline(parts) {
   return ways.length ? median(ways.map(({y, dy}) => y + Math.max(dy, 0))) : bounds(parts).bottom;
 }
 
-/** The y of the baseline of a text: where that has no small letters, whose turning points tell it,
- * the line on which most of the tall strokes stand. */
+/** The y of the baseline of a text; without small letters, the line on which most of the tall
+ * strokes stand. */
 export function baselineOf(parts, text) {
   if (/\p{Ll}/u.test(text)) return baseline(parts);
   const boxes = parts.map((part) => bounds([part]));
@@ -117,7 +117,7 @@ export function baselineOf(parts, text) {
   return median(boxes.filter(({height}) => height >= TALL * tallest).map(({bottom}) => bottom));
 }
 
-/** How far downstrokes of level strokes lean to the right, x over y; 0 without any. */
+/** How far downstrokes of level strokes lean to the right, x over y; 0 without downstrokes. */
 export function slant(parts) {
   const letter = xHeight(parts), most = Math.tan(MAX_LEAN * Math.PI / 180);
   const down = verticalSegments(parts).filter(({dx, dy}) =>
@@ -125,7 +125,7 @@ export function slant(parts) {
   return weightedMedian(down.map(({dx, dy}) => -dx / dy), down.map(({dy}) => dy)) ?? 0;
 }
 
-/** The numbers of the strokes with which rows of writing begin, the first of them 0. */
+/** The numbers of the strokes with which rows of writing begin; the first number is 0. */
 export function rowStarts(parts) {
   const height = xHeight(parts), starts = [];
   let left, right, middles;
@@ -142,25 +142,26 @@ export function rowStarts(parts) {
   return starts;
 }
 
-/** The length of the way along a stroke up to each of its points. */
+/** The length of a stroke's path up to each of its points. */
 export function pathAlong(part) {
   let path = 0;
   return part.map(([x, y], i) => i && (path += Math.hypot(x - part[i - 1][0], y - part[i - 1][1])));
 }
 
-/** `count` + 1 points, one where it is 0, at equal steps of `place`, which grows along a stroke. */
-export function atEqualSteps(part, place, count) {
+/** A stroke's first point and `count` more, at equal steps of `path`, which grows along it. */
+export function atEqualSteps(part, path, count) {
   if (!count) return part.slice(0, 1);
   let i = 0;
   return Array.from({length: count + 1}, (_, step) => {
-    const at = place[0] + (place.at(-1) - place[0]) * step / count;
-    while (i < place.length - 2 && place[i + 1] <= at) i++;
-    const way = place[i + 1] - place[i], share = way > 0 ? Math.min((at - place[i]) / way, 1) : 1;
-    return part[i].map((from, axis) => from + share * (part[i + 1][axis] - from));
+    const at = path[0] + (path.at(-1) - path[0]) * step / count;
+    while (i < path.length - 2 && path[i + 1] <= at) i++;
+    const length = path[i + 1] - path[i];
+    const fraction = length > 0 ? Math.min((at - path[i]) / length, 1) : 1;
+    return part[i].map((from, axis) => from + fraction * (part[i + 1][axis] - from));
   });
 }
 
-/** The mean length of a step within strokes, 0 without any. */
+/** The mean length of a step within strokes; 0 without steps. */
 export function meanStep(parts) {
   const steps = sum(parts.map((part) => part.length - 1));
   return steps && sum(parts.map((part) => pathAlong(part).at(-1))) / steps;

@@ -1,21 +1,21 @@
 // InkML (W3C Ink Markup Language, Recommendation of 2011), written and read.
 
-const MAX_BYTES = 2 ** 24; // of a file, as in Python
-const MAX_POINTS = 20_000; // of a group, as in Python
+const MAX_BYTES = 2 ** 24; // bytes of a file, as in Python
+const MAX_POINTS = 20_000; // points of a group, as in Python
 const MAX_SHEET = 100_000; // points of a file (assumed)
-const FARTHEST = 1e9; // from 0, as in Python from point to point
+const FARTHEST = 1e9; // largest absolute coordinate (in Python the largest offset)
 const GROUP = /<(?:[\w.-]+:)?traceGroup\b/;
 const CHANNEL = /<(?:[\w.-]+:)?channel\b[^<>]*?\bname\s*=\s*["'](\w+)/g;
 const TRACE = /<(?:[\w.-]+:)?trace\b[^<>]*>([^<]*[^<\s][^<]*)/g;
 const ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"};
 
-/** The text of an element; of a written line, which has no characters that XML forbids. */
+/** The text of an element; a written line has no characters that XML forbids. */
 export const escaped = (text) => text.replace(/[&<>]/g, (sign) => ESCAPES[sign]);
 
 export const short = (value, decimals) => String(+value.toFixed(decimals));
 
-/** Rows {text, strokes} as InkML, each a traceGroup with its text as truth. Times are ms from the
- * first point. */
+/** Rows {text, strokes} as InkML; a row is a traceGroup with its text as truth. Times are in ms
+ * from the first point. */
 export function toInkml(rows, units = "") {
   const start = rows[0]?.strokes[0]?.[0][2] ?? 0, unit = units && ` units="${units}"`;
   const groups = rows.map(({text, strokes}) => {
@@ -41,7 +41,7 @@ ${groups.join("")}</ink>
 `;
 }
 
-/** The strokes of an InkML file, in its units; an Error says what is wrong with it. */
+/** The strokes of an InkML file, in the file's units; an Error says what is wrong with the file. */
 export async function fromInkml(file) {
   const refuse = (reason, wrong) => { if (wrong) throw new Error(`${file.name} ${reason}.`); };
   refuse(`has more than ${MAX_BYTES} bytes`, file.size > MAX_BYTES);

@@ -1,4 +1,4 @@
-// The page: which part is shown, what it says, and what works without network.
+// The page: shows its parts and messages, and installs itself for use without network.
 
 import {Client} from "./client.js";
 import {find} from "./dom.js";
@@ -7,7 +7,7 @@ import {startRead} from "./read.js";
 import {claim, startStore} from "./store.js";
 import {startWrite} from "./write.js";
 
-/** Say what went wrong, with a button for the error's `remedy`, [label, action], if it has one. */
+/** Show an error, with a button for its `remedy`, [label, action], if it has a remedy. */
 function complain(error) {
   if (error?.name === "AbortError") return;
   const [textContent, onclick] = error.remedy ?? [];
@@ -24,8 +24,8 @@ function refused(error) {
     "page is closed. Save it before."));
 }
 
-/** What was loaded before is there without network too: networks are kept if the service worker is
- * there before they are fetched. */
+/** Install the service worker, which keeps loaded files for use without network. It must control
+ * the page before the networks are fetched, so that it keeps them too. */
 async function installOffline() {
   await navigator.serviceWorker.register("sw.js");
   if (navigator.serviceWorker.controller) return;
@@ -41,7 +41,7 @@ async function start() {
   find("#app").hidden = false;
   window.addEventListener("error", (event) => complain(event.error ?? event));
   window.addEventListener("unhandledrejection", (event) => {
-    event.preventDefault(); // so what fails in an event of a control needs no word of its own
+    event.preventDefault(); // shown here, so that event handlers need not catch errors
     complain(event.reason);
   });
   const store = startStore(refused), startClient = () => new Client(offline, complain);
@@ -56,9 +56,9 @@ async function start() {
       find(`#${part}`).hidden = true;
       find(`nav a[href="#${part}"]`).ariaCurrent = part === shown ? "page" : null;
     }
-    find("#elsewhere").hidden = false; // is seen where this takes long
-    if (parts[opened].pad)
-      await (claims[opened] ??= claim(opened).then(store.reload).catch(() => {})); // `keep` tells
+    find("#elsewhere").hidden = false; // seen if the claim takes long
+    if (parts[opened].pad) // `keep` reports a failure
+      await (claims[opened] ??= claim(opened).then(store.reload).catch(() => {}));
     if (opened !== shown) return;
     find("#elsewhere").hidden = true;
     find(`#${shown}`).hidden = false;

@@ -1,5 +1,5 @@
-// The networks of flat files, which write, read and describe hands. They compute what Python's do;
-// see model/generation and model/recognition.
+// The networks of flat files, which write, read and describe hands. Their results are those of
+// Python's networks; see model/generation and model/recognition.
 
 import {Kernels, padded} from "./engine.js";
 import {features, numFeatures} from "./features.js";
@@ -8,17 +8,17 @@ import {sum} from "./ink.js";
 import {TorchRandom} from "./random.js";
 import {Stopping} from "./stopping.js";
 
-const INPUTS = 4; // of a writer: an offset in x and y, the end of a stroke, the end of the line
+const INPUTS = 4; // numbers of a point: offset in x and y, end of stroke, end of the line
 const PERIOD = 16; // steps of a call, after which resting pens are looked for
 const BLOCK = 256; // steps for which random numbers are drawn at once
-const PEN_PIVOT = -1.5; // log-odds of ends that a bias leaves as they are
+const PEN_PIVOT = -1.5; // log-odds of ends that a bias leaves unchanged
 const KERNEL = 5; // points that the convolution sees at once
 const STRIDE = 2; // points of a frame
 const GATES = [0, 1, 3, 2]; // torch has an LSTM's candidate before its output gate
-const FRAMES = 100; // of a line whose weight is 1
-const FEW = 0.25; // weight of no line, by which a hand of few letters is told less clearly
+const FRAMES = 100; // frames of a line of weight 1
+const FEW = 0.25; // weight of an unknown hand, which draws a hand of few letters towards zero
 const SURE = 8; // weight of a hand that is drawn
-const SHARES = [0.3, 0.7]; // bounds of the fraction of each of the two hands in a drawn hand
+const SHARES = [0.3, 0.7]; // bounds of each hand's weight in a drawn hand, the mean of two hands
 const SPAN = 3; // largest number of a vector
 
 function concatenated(rows) {
@@ -31,42 +31,43 @@ function concatenated(rows) {
   return numbers;
 }
 
-/** A layer of LSTM cells, packed; the weights are of the hidden state first. */
+/** A layer of LSTM cells, packed; a row has the weights of the hidden state, then of the inputs. */
 const layer = (kernels, rows, bias) => ({size: rows.length / 4, width: rows[0].length,
   weights: kernels.pack(rows, 4), bias: kernels.alloc(bias.length, bias)});
 
-/** The same of a layer of torch, whose gates and inputs, ranges of them, have another order. */
-function torchLayer(kernels, tensors, name, [size, inputs], order = [[0]]) {
+/** A layer of LSTM cells from torch's layer, its inputs in the order of `ranges`, [begin, end]. */
+function torchLayer(kernels, tensors, name, [size, inputs], ranges = [[0]]) {
   const columns = {weight_ih: inputs, weight_hh: size, bias_ih: 1, bias_hh: 1};
-  const [incoming, hidden, bias, other] = Object.keys(columns).map((kind) => {
+  const [incoming, hidden, bias, hiddenBias] = Object.keys(columns).map((kind) => {
     const rows = rowsOf(tensors, `${name}.layer.${kind}_l0`, 4 * size, columns[kind]);
     return GATES.flatMap((gate) => rows.slice(gate * size, (gate + 1) * size));
   });
   const rows = hidden.map((row, i) =>
-    concatenated([row, ...order.map((range) => incoming[i].subarray(...range))]));
-  return layer(kernels, rows, bias.map(([value], i) => value + other[i][0]));
+    concatenated([row, ...ranges.map((range) => incoming[i].subarray(...range))]));
+  return layer(kernels, rows, bias.map(([value], i) => value + hiddenBias[i][0]));
 }
 
 /** A linear layer, or a convolution, packed. */
 const linearLayer = (kernels, tensors, name, count, columns) => kernels.linear(
   rowsOf(tensors, `${name}.weight`, count, columns), rowsOf(tensors, `${name}.bias`, count, 1));
 
-/** Writes a text: Python's SynthesisNetwork of LSTM cells that says itself where a line ends. A
- * line begins with `begin`, and `write` draws it, once or several times. */
+/** Writes a text: Python's SynthesisNetwork of LSTM cells with an end of the sequence. `begin`
+ * begins a line, and `write` draws the line, once or several times. */
 export class Writer {
   constructor(module, {header, tensors}) {
     const kernels = new Kernels(module), vocabSize = [...header.alphabet].length;
-    const of = (name, ...shape) => rowsOf(tensors, `layers.0.${name}`, ...shape);
+    const lowest = (name, ...shape) => rowsOf(tensors, `layers.0.${name}`, ...shape);
     const size = tensors["layers.0.weight_hidden"]?.columns;
     const parts = Object.entries({hidden: size, window: vocabSize, input: INPUTS})
-      .map(([name, columns]) => of(`weight_${name}`, 4 * size, columns));
+      .map(([name, columns]) => lowest(`weight_${name}`, 4 * size, columns));
     Object.assign(this, {header, kernels, size, vocabSize});
-    const first = parts[0].map((_, i) => concatenated(parts.map((rows) => rows[i])));
-    this.layers = [layer(kernels, first, of("bias", 4 * size, 1).map(([value]) => value))];
-    const below = INPUTS + vocabSize, order = [[below], [INPUTS, below], [0, INPUTS]];
+    const weights = parts[0].map((_, i) => concatenated(parts.map((rows) => rows[i])));
+    this.layers = [layer(kernels, weights, lowest("bias", 4 * size, 1).map(([value]) => value))];
+    const below = INPUTS + vocabSize; // after the point and the window among torch's inputs
+    const ranges = [[below], [INPUTS, below], [0, INPUTS]];
     for (let number = 1; `layers.${number}.layer.bias_ih_l0` in tensors; number++)
       this.layers.push(
-        torchLayer(kernels, tensors, `layers.${number}`, [size, below + size], order));
+        torchLayer(kernels, tensors, `layers.${number}`, [size, below + size], ranges));
     const windows = 3 * Math.floor(tensors["layers.0.window.bias"]?.count / 3);
     const outputs = 6 * Math.floor(tensors["output.bias"]?.count / 6) + 2;
     const gates = tensors["hand_gates.weight"];
@@ -82,11 +83,11 @@ export class Writer {
     this.top = kernels.c.mark();
   }
 
-  /** Begin a line after a primer's ink, the first `primed` characters of the text; without a primer
-   * after one point of zeros. `told` is the vector of a hand. See sampling._begin. */
+  /** Begin a line after a primer's ink and the first `primed` characters; without a primer the ink
+   * is a point of zeros. `told` is the vector of a hand. See sampling._begin. */
   begin(ink, text, primed, {bias, stretch, told}) {
     const {kernels} = this, {mean, std} = this.header.normalisation;
-    kernels.c.release(this.top); // of the line before
+    kernels.c.release(this.top); // frees the memory of the previous line
     this.text = text;
     this.#allocate(bias, stretch, told);
     for (let i = 0; i < ink.length; i += 3) {
@@ -104,9 +105,9 @@ export class Writer {
     this.start = {parity: this.parity, bias, state: kernels.floats(...this.state).slice()};
   }
 
-  /** Draw the points of the line. Yields the ink of some steps at a time, and returns {steps,
-   * ended, peaks}: how many of them count, whether the line is complete, and the characters at the
-   * window's peak. */
+  /** Draw the points of the line. Yields the ink of some steps at a time. Returns {steps, ended,
+   * peaks}: the number of steps that count, whether the line is complete, and the characters at
+   * the window's peak. */
   *write(seed, limit) {
     const {kernels, start, text} = this, {mean, std} = this.header.normalisation;
     kernels.floats(...this.state).set(start.state);
@@ -115,16 +116,16 @@ export class Writer {
     const stopping = new Stopping(this.header, text, limit, this.point);
     const random = new TorchRandom(seed);
     let numbers = [];
-    for (let first = 0, on = true; on && first < limit; first += PERIOD) {
+    for (let first = 0, goesOn = true; goesOn && first < limit; first += PERIOD) {
       if (first % BLOCK === 0) numbers = [random.uniform(2 * BLOCK), random.normal(2 * BLOCK)];
       const from = 2 * (first % BLOCK), steps = Math.min(PERIOD, limit - first);
-      [this.uniform, this.normal].forEach((place, i) =>
-        kernels.floats(place, 2 * PERIOD).set(numbers[i].subarray(from, from + 2 * PERIOD)));
+      [this.uniform, this.normal].forEach((pointer, i) =>
+        kernels.floats(pointer, 2 * PERIOD).set(numbers[i].subarray(from, from + 2 * PERIOD)));
       this.run(steps);
       const points = kernels.rows(this.points, steps, INPUTS);
       const phis = kernels.rows(this.phis, steps, text.length + 1);
       if (stopping.atRest(points)) kernels.floats(this.bias, 1)[0] /= 2;
-      on = stopping.feed(points, phis.map((phi) => phi.indexOf(Math.max(...phi))));
+      goesOn = stopping.feed(points, phis.map((phi) => phi.indexOf(Math.max(...phi))));
       yield points.flatMap(([x, y, end]) => [x * std[0] + mean[0], y * std[1] + mean[1], end]);
     }
     return {...stopping.end(), peaks: stopping.steps.map(({peak}) => peak)};
@@ -136,25 +137,25 @@ export class Writer {
     this.parity = (this.parity + steps) % 2;
   }
 
-  /** What all layers see of a normalised point at the next step. */
+  /** Copy a normalised point into the inputs of all layers at the next step. */
   place(point) {
     this.point = point;
     this.layers.forEach(({width}, number) => {
-      const before = this.parity * width + this.size * (number ? 2 : 1) + this.vocabSize;
-      this.kernels.floats(this.joints[number] + 4 * before, INPUTS).set(point);
+      const column = this.parity * width + this.size * (number ? 2 : 1) + this.vocabSize;
+      this.kernels.floats(this.joints[number] + 4 * column, INPUTS).set(point);
     });
   }
 
-  /** Make room for a line, in the structure `Writing` of sampling.c; all states are zeros. */
+  /** Allocate the structure `Writing` of sampling.c for a line; all states are zeros. */
   #allocate(bias, stretch, told) {
     const {kernels, size, layers, vocabSize, text, window, header: {sampling}} = this;
     const count = layers.length, places = text.length + 1, components = window.count / 3;
     const widths = layers.map(({width}) => width), output = this.#output(stretch);
-    // What a step changes lies together, so that it can be copied.
+    // The states that a step changes lie together, so that one copy keeps them all.
     const sizes = [count * size, components, ...widths.map((width) => 2 * width)];
-    let end = kernels.alloc(sum(sizes));
-    this.state = [end, sum(sizes)];
-    const [cells, kappas, ...joints] = sizes.map((size) => (end += 4 * size) - 4 * size);
+    const begin = kernels.alloc(sum(sizes));
+    this.state = [begin, sum(sizes)];
+    const [cells, kappas, ...joints] = sizes.map((_, i) => begin + 4 * sum(sizes.slice(0, i)));
     const sizesOfSteps = [padded(output.count), 2 * PERIOD, 2 * PERIOD, PERIOD * INPUTS];
     const [raw, uniform, normal, points, phis] = [...sizesOfSteps, PERIOD * places]
       .map((size) => kernels.alloc(size));
@@ -187,15 +188,15 @@ export class Writer {
       points, phis});
   }
 
-  /** The output layer, whose expected offsets are `stretch` times as large (mixture.stretched). */
+  /** The output layer with expected offsets `stretch` times as large (mixture.stretched). */
   #output(stretch) {
     const {mean, std} = this.header.normalisation, [weights, biases] = this.output;
     const mixtures = Math.floor(weights.length / 6);
-    const axis = (row) => Math.floor((row - 1) / mixtures) - 1; // 0 and 1 are the offsets'
+    const axis = (row) => Math.floor((row - 1) / mixtures) - 1; // 0 and 1 for x and y of offsets
     const factors = weights.map((_, row) => stretch[axis(row)] ?? 1);
     const bias = biases.map(([value], row) => {
-      const zero = mean[axis(row)] / std[axis(row)] || 0;
-      return [factors[row] * (value + zero) - zero];
+      const origin = mean[axis(row)] / std[axis(row)] || 0;
+      return [factors[row] * (value + origin) - origin];
     });
     const rows = weights.map((row, i) => row.map((value) => value * factors[i]));
     return this.kernels.linear(rows, bias);
@@ -213,7 +214,7 @@ class HandEncoder {
       linearLayer(kernels, tensors, "hand_encoder.layers.2", size, hidden)];
   }
 
-  /** The vector of a hand by its lines, as HandDescriptor describes them; none is composed. */
+  /** The vector of a hand from its recorded lines, as `HandDescriptor.describe` returns them. */
   vector(lines) {
     const total = lines[0].map((_, k) => sum(lines.map((line) => line[k])));
     const weight = total.pop() + FEW;
@@ -222,17 +223,18 @@ class HandEncoder {
     return [...vector.map((value) => SPAN * value), 0];
   }
 
-  /** The vector of a hand that nobody has: another one with each seed. */
+  /** The vector of a hand that nobody has; each seed gives a different hand. */
   draw(seed) {
     const {hands} = this, {length} = hands, [a, b, c] = new TorchRandom(seed).uniform(3);
-    const first = Math.floor(a * length), other = first + 1 + Math.floor(b * (length - 1));
+    const first = Math.floor(a * length), second = first + 1 + Math.floor(b * (length - 1));
     const fraction = SHARES[0] + c * (SHARES[1] - SHARES[0]);
     const middle = [...hands[0]].map((_, k) => sum(hands.map((hand) => hand[k])) / length);
-    const [left, right] = [first, other % length]
+    const [left, right] = [first, second % length]
       .map((number) => middle.map((value, k) => hands[number][k] - value));
     const between = left.map((value, k) => fraction * value + (1 - fraction) * right[k]);
-    const unusual = (Math.hypot(...left) + Math.hypot(...right)) / 2 / Math.hypot(...between);
-    const hand = middle.map((value, k) => SURE * (value + unusual * between[k]));
+    const distance = (Math.hypot(...left) + Math.hypot(...right)) / 2;
+    const factor = distance / Math.hypot(...between);
+    const hand = middle.map((value, k) => SURE * (value + factor * between[k]));
     return this.vector([[...hand, SURE]]);
   }
 }
@@ -244,7 +246,7 @@ class StrokeEncoder {
     const channels = tensors["convolution.bias"]?.count;
     const size = tensors["layers.0.forward_rnn.layer.weight_hh_l0"]?.columns;
     Object.assign(this, {header, kernels, count, channels, size});
-    // The points that a frame sees lie one after the other.
+    // torch's kernel has the points of a feature together; here the features of a point are.
     const kernel = rowsOf(tensors, "convolution.weight", channels, KERNEL * count).map((row) =>
       row.map((_, i) => row[(i % count) * KERNEL + Math.floor(i / count)]));
     this.convolution = kernels.linear(kernel, rowsOf(tensors, "convolution.bias", channels, 1));
@@ -254,7 +256,7 @@ class StrokeEncoder {
         torchLayer(kernels, tensors, `layers.${n}.${way}_rnn`, [size, n ? 2 * size : channels])));
   }
 
-  /** The frames of strokes as the convolution, and then as each layer has them. */
+  /** The outputs of the convolution, and of each layer, for the frames of strokes. */
   encode(strokes) {
     const points = features(strokes, this.header.features), {count, kernels} = this;
     const frames = Math.ceil(points.length / STRIDE);
@@ -316,7 +318,7 @@ export class Reader extends StrokeEncoder {
       2 * this.size);
   }
 
-  /** The log-probabilities of each frame of strokes; the blank is the last class. */
+  /** The log-probabilities of the classes at each frame of strokes; the last class is the blank. */
   logProbs(strokes) {
     const hidden = this.encode(strokes).at(-1);
     return this.kernels.product(this.labels, concatenated(hidden), hidden.length).map((row) => {
@@ -329,14 +331,14 @@ export class Reader extends StrokeEncoder {
   /** The characters of the likeliest path, with their probabilities. */
   read(strokes) {
     const characters = [], blank = this.alphabet.length;
-    let before = blank;
+    let previous = blank;
     for (const frame of strokes.length ? this.logProbs(strokes) : []) {
       const best = frame.indexOf(Math.max(...frame)), probability = Math.exp(frame[best]);
-      if (best !== blank && best !== before)
+      if (best !== blank && best !== previous)
         characters.push({character: this.alphabet[best], probability});
       else if (best !== blank)
         characters.at(-1).probability = Math.max(characters.at(-1).probability, probability);
-      before = best;
+      previous = best;
     }
     return characters;
   }

@@ -5,12 +5,12 @@ import {bounds} from "./ink.js";
 
 const ERASER = 12; // px around the pointer
 const WIDTH = 2.2; // px of the line
-let penSeen = false; // then touch is the palm's
+let penSeen = false; // if true, a touch is the palm's
 
 /** Strokes {pointer, points} on a canvas, with undo and redo.
  *
  * `changed` is called after every change. Positions are CSS pixels from the canvas's corner at the
- * size that it had when they were written: a narrower canvas shows them smaller. */
+ * time of writing; a canvas that has become narrower shows the strokes smaller. */
 export class Pad {
   #states = [[]];
   #at = 0;
@@ -19,7 +19,7 @@ export class Pad {
   #box;
   #context;
 
-  /** `tools` is the place of its buttons. */
+  /** `tools` is the selector of the element for the buttons. */
   constructor(canvas, tools, changed) {
     this.changed = () => { this.#update(); changed(); };
     Object.assign(this, {canvas, scale: 1});
@@ -40,7 +40,7 @@ export class Pad {
   get parts() { return this.strokes.map(({points}) => points); }
   get writing() { return this.#live !== null; }
 
-  /** Show other strokes, of which nothing is undone. */
+  /** Replace the strokes and the steps to undo. */
   load(strokes) {
     [this.#states, this.#at, this.#live] = [[strokes], 0, null];
     this.#repaint();
@@ -103,7 +103,7 @@ export class Pad {
   #up({pointerId, type}) {
     if (pointerId !== this.#live?.id) return;
     const {pointer, points, before, erases} = this.#live;
-    // What the system takes a finger's touch for is no writing.
+    // A finger's touch that the system takes over, such as a gesture, is no writing.
     if (type === "pointercancel" && pointer === "touch") return this.#drop();
     this.#live = null;
     if (!erases) this.set([...this.strokes, {pointer, points}], true);
@@ -125,13 +125,13 @@ export class Pad {
     this.#draw(live, from);
   }
 
-  #erase(place) {
-    const near = (point) => distance(point, place) < ERASER / this.scale;
-    const left = this.strokes.filter(({points}) => !points.some(near));
-    if (left.length === this.strokes.length) return;
-    // One sweep of the eraser is one step to undo.
+  #erase(pointer) {
+    const isNear = (point) => distance(point, pointer) < ERASER / this.scale;
+    const kept = this.strokes.filter(({points}) => !points.some(isNear));
+    if (kept.length === this.strokes.length) return;
+    // A sweep of the eraser is a single step to undo.
     if (this.#live.before === this.strokes) this.#at++;
-    this.#states.splice(this.#at, Infinity, left);
+    this.#states.splice(this.#at, Infinity, kept);
     this.#repaint();
   }
 }

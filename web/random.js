@@ -16,8 +16,8 @@ export class TorchRandom {
     const {state} = this;
     if (this.place === SIZE) {
       for (let i = this.place = 0; i < SIZE; i++) {
-        const both = (state[i] & 0x80000000) | (state[(i + 1) % SIZE] & 0x7fffffff);
-        state[i] = state[(i + SHIFT) % SIZE] ^ (both >>> 1) ^ (both & 1 ? 0x9908b0df : 0);
+        const mixed = (state[i] & 0x80000000) | (state[(i + 1) % SIZE] & 0x7fffffff);
+        state[i] = state[(i + SHIFT) % SIZE] ^ (mixed >>> 1) ^ (mixed & 1 ? 0x9908b0df : 0);
       }
     }
     let word = state[this.place++];

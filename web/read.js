@@ -1,11 +1,11 @@
-// Read: the text of what is written appears while one writes.
+// Read: the text of handwriting appears during writing.
 
 import {create, find, marked, save} from "./dom.js";
 import {bounds, moved} from "./ink.js";
 import {toInkml} from "./inkml.js";
 import {Pad} from "./pen.js";
 
-const PAUSE = 250; // ms after a stroke before it is read
+const PAUSE = 250; // ms from a stroke to the reading
 const SPACE = 120; // px left to write in below the last line
 const MOST = 4000; // px of the sheet's height
 
@@ -18,7 +18,7 @@ export function startRead({startClient, store}) {
     show();
   });
 
-  /** Leave room to write in, and read what is there. */
+  /** Leave room to write in, and read the strokes after a pause. */
   function show() {
     const bottom = pad.strokes.length ? bounds(pad.parts).bottom * pad.scale : 0;
     if (bottom + SPACE > canvas.clientHeight && bottom < MOST)
@@ -34,7 +34,7 @@ export function startRead({startClient, store}) {
       [...marked(text, doubtful), create("br")]));
   }
 
-  /** The worker's answer; Stop ends the worker, which then does not answer. */
+  /** The worker's answer; none if the button Stop ends the worker. */
   function answer(task, request) {
     stop.hidden = false;
     return client.ask(task, request).finally(() => { stop.hidden = true; });
@@ -47,7 +47,7 @@ export function startRead({startClient, store}) {
   };
   find("#copy-text").onclick = () => navigator.clipboard.writeText(shown.innerText.trim());
   find("#save-read").onclick = () => {
-    const rows = [{text: "", strokes: pad.parts}]; // what was read is no truth
+    const rows = [{text: "", strokes: pad.parts}]; // no text, as a reading is no truth
     if (pad.strokes.length) save("handwriting.inkml", toInkml(rows), "application/inkml+xml");
   };
   find("#open-read").onchange = async ({target}) => {

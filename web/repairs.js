@@ -1,22 +1,22 @@
-// What is drawn again of a written line: handwriting/repairs.py, whose constants these are.
+// Repairs of a written line's characters, with the constants of handwriting/repairs.py.
 
 import {bounds, median, sum} from "./ink.js";
 
 const SHARE = 0.5; // fraction of a stroke's points at which the window is at its letter
-const POINTS = 4; // of a straight way that is drawn
+const POINTS = 4; // points of a straight line that is drawn
 // In heights of a 5:
 const BAR_TILT = 0.05;
 const LEAST_BAR = 0.3;
 const WAIST = 0.4;
 const DOWN = 0.55;
 
-const fraction = (of, at) => of.filter((number) => number === at).length / of.length;
+const fraction = (peaks, at) => peaks.filter((number) => number === at).length / peaks.length;
 const smallest = (items, valueOf) =>
   items.reduce((best, item) => (valueOf(item) < valueOf(best) ? item : best), items[0]);
 
-/** Strokes with a corner in each 5 of a text, by which people tell it from an S: its bar and stem
- * become straight. `peaks` has the numbers of the characters that the points of each stroke are of;
- * downstrokes lean by `lean` to the right, x over y. */
+/** Strokes with a straight bar and stem in each 5 of a text: their corner tells a 5 from an S.
+ * `peaks` has, for each stroke, the number of each point's character; downstrokes lean by `lean` to
+ * the right, x over y. */
 export function withCorners(parts, peaks, text, lean) {
   [parts, peaks] = [[...parts], [...peaks]];
   const bars = new Set();
@@ -35,8 +35,8 @@ export function withCorners(parts, peaks, text, lean) {
   return parts.filter((_, k) => !bars.has(k));
 }
 
-/** The number of the stroke that is the bar of a 5, flat and at the upper end of its body;
- * undefined if that begins with it. */
+/** The number of the stroke that is the bar of a 5, flat and at the upper end of the 5's body;
+ * undefined if the bar is part of the body's stroke. */
 function barOfFive(parts, peaks, body, at) {
   const [[x, y]] = parts[body], {height} = bounds([parts[body]]);
   const apart = (k) => Math.min(...parts[k].map(([a, b]) => Math.hypot(a - x, b - y)));
@@ -48,8 +48,8 @@ function barOfFive(parts, peaks, body, at) {
   }), apart);
 }
 
-/** Bar and stem of a 5, straight, and the number of the `next` point of its body; null if it has
- * another shape. */
+/** The `ways` of the straight bar and stem of a 5, and the number of the `next` point of the 5's
+ * body; null if the body has no such shape. */
 function withCorner(body, bar, lean) {
   const {height, top} = bounds([bar, body]);
   const low = body.findIndex(([, y]) => y > top + DOWN * height);

@@ -10,22 +10,22 @@ const SIZES = {
 };
 const SPACING = {plain: 0, ruled: 8.5};
 const RULING = "#b3c0d8", RULE_WIDTH = 0.15, SMALL = 180, LINE_HEIGHT = 3.9; // as in Python
-const TIGHT = 0.8; // how much narrower a row may be made to fit (assumed, by eye)
+const TIGHT = 0.8; // least factor by which a row may be narrowed to fit (assumed, by eye)
 const PERIOD = 18; // ms from point to point of written ink, as in Python
-const LIFT = 80, AIR = 0.2; // ms to lift the pen; mm a ms of the lifted pen
+const LIFT = 80, AIR = 0.2; // ms to lift the pen; mm per ms of the lifted pen
 const REST = 250; // ms after a row
 const DPI = 300;
 
-/** Strokes of a writer's ink at a place in mm, with the times that a pen takes. */
+/** Strokes of a writer's ink at a place in mm, with a pen's times in ms. */
 export function penned(ink, x, y, size) {
   let last = null;
   return moved(strokes(ink), size, x, size, y).map((stroke) => stroke.map((point, i) => {
-    const way = i || !last ? PERIOD : LIFT + distance(last, point) / AIR;
-    return last = [...point, last ? last[2] + way : 0, 0.5];
+    const duration = i || !last ? PERIOD : LIFT + distance(last, point) / AIR;
+    return last = [...point, last ? last[2] + duration : 0, 0.5];
   }));
 }
 
-/** A row of writing on a sheet: its text, place, ink, and what in it is doubtful. */
+/** A row of writing on a sheet: its text, place, ink, and doubtful words. */
 class Row {
   constructor(sheet, x, y, size) {
     Object.assign(this, {text: "", sheet, x, y, size, doubtful: []});
@@ -41,24 +41,24 @@ class Row {
     Object.assign(this, {clock: 0, complete: false, finished: false});
   }
 
-  /** Replace the ink; what is shown stays shown. */
+  /** Replace the ink; shown ink stays shown. */
   set(ink) { Object.assign(this, {ink, strokes: penned(ink, this.x, this.y, this.size)}); }
 
-  /** Make the row narrower if it is wider than a column; return whether it looks well then. */
+  /** Narrow the row if it is wider than a column; return whether the result looks well. */
   fit(column) {
     const factor = Math.min(column / this.width, 1);
     this.strokes = moved(this.strokes, factor, this.x * (1 - factor), 1, 0);
     return factor >= TIGHT;
   }
 
-  /** What the pen has done by a time, in ms since the row's begin. */
+  /** The strokes that the pen has written by a time, in ms since the row's begin. */
   upTo(time) { return this.strokes.map((stroke) => stroke.filter((point) => point[2] <= time)); }
 
-  /** Draw on what the pen does in the next ms. */
+  /** Draw the ink that the pen writes in the next `ms`. */
   play(context, look, ms) {
-    const until = this.clock + ms, usual = meanStep(this.strokes), before = this.upTo(this.clock);
+    const until = this.clock + ms, usual = meanStep(this.strokes), shown = this.upTo(this.clock);
     this.upTo(until).forEach((stroke, i) => {
-      const from = before[i].length;
+      const from = shown[i].length;
       if (stroke.length > from) draw(context, stroke, look.pen, {from, usual});
     });
     this.clock = this.complete ? until : Math.min(until, this.end);
@@ -66,7 +66,7 @@ class Row {
   }
 }
 
-/** A paper, and where the rows on it lie. */
+/** A paper, and the places of the rows on it. */
 export class Paper {
   constructor({paper, ruling, size}) {
     [this.width, this.height] = SIZES[paper];
@@ -80,7 +80,7 @@ export class Paper {
     Object.assign(this, {spacing, size});
   }
 
-  /** An empty row with a number, counted from the first of the first sheet. */
+  /** The empty row of a number, counted from the first row of the first sheet. */
   row(number) {
     const y = this.first + (number % this.rows) * this.step;
     return new Row(Math.floor(number / this.rows), this.margins[3], y, this.size);
@@ -94,7 +94,7 @@ export class Paper {
   }
 }
 
-/** Draw a paper and strokes, as a list of them for each row. */
+/** Draw a paper and rows, each a list of strokes. */
 export function paint(context, paper, look, rows) {
   context.strokeStyle = RULING;
   for (const y of paper.rules()) draw(context, [[0, y], [paper.width, y]], RULE_WIDTH);
@@ -103,12 +103,12 @@ export function paint(context, paper, look, rows) {
     for (const stroke of row) draw(context, stroke, look.pen, {usual: meanStep(row)});
 }
 
-/** A sheet as SVG in mm, a path for each stroke; `animated`: it writes itself (SMIL), in the time
- * that it takes on the screen. */
+/** A sheet as SVG in mm, a path for each stroke; an `animated` sheet writes itself (SMIL), as fast
+ * as on the screen. */
 function toSvg(paper, rows, look, animated) {
   const number = (value) => short(value, 3), {width, height} = paper;
   const lines = paper.rules().map((y) => `<path d="M0 ${number(y)}H${width}"/>`);
-  let start = REST; // ms when a row is begun
+  let start = REST; // ms at which a row begins
   const pathOf = (stroke) => {
     const curves = stroke.slice(1).map((_, k) => `C${curve(stroke, k).map(number).join(" ")}`);
     const path = `M${number(stroke[0][0])} ${number(stroke[0][1])}${curves.join("") || "h0.01"}`;
@@ -141,11 +141,11 @@ const sheetsOf = (rows) => Object.values(Object.groupBy(rows, (row) => row.sheet
 export const toElements = (paper, rows, look) => sheetsOf(rows).map((sheet) => new DOMParser()
   .parseFromString(toSvg(paper, sheet, look), "image/svg+xml").documentElement);
 
-/** Save sheets, in files with numbers where there are several. */
+/** Save sheets; the names of several files are numbered. */
 export async function saveSheets(kind, paper, rows, look) {
-  const sheets = sheetsOf(rows), moving = kind === "animated" ? "-moving" : "";
+  const sheets = sheetsOf(rows), suffix = kind === "animated" ? "-moving" : "";
   for (const [number, sheet] of sheets.entries()) {
-    const name = `handwriting${moving}${sheets.length > 1 ? `-${number + 1}` : ""}`;
+    const name = `handwriting${suffix}${sheets.length > 1 ? `-${number + 1}` : ""}`;
     if (kind === "inkml")
       save(`${name}.inkml`, toInkml(sheet, "mm"), "application/inkml+xml");
     else if (kind !== "png")

@@ -1,12 +1,12 @@
-// Where a written line ends: the rules of model/generation/stopping.py for one line of a network
-// that says itself where it ends, with their constants.
+// Where a written line ends: the rules and constants of model/generation/stopping.py for one line
+// of a network that predicts the end of the sequence.
 
 const REST = 0.1; // standard deviations within which a pen rests
 const LONGEST_FINISH = 40; // steps of a stroke once the window has passed the text
 
 export class Stopping {
-  /** `header` is the network's; `text` has the numbers of all characters of the line; `limit` is of
-   * its steps; `point` comes before the first one, normalised. */
+  /** The first argument is the network's header; `text` has the numbers of the line's characters;
+   * `limit` is the most steps; `point` is the normalised point before the first step. */
   constructor({alphabet, normalisation: {mean, std}}, text, limit, point) {
     const characters = [...alphabet];
     const toLetter = /[\p{L}\p{N}] *$/u.test(text.map((number) => characters[number]).join(""));
@@ -32,7 +32,7 @@ export class Stopping {
     return {steps: Math.min(ended ? stopped : strokeEnded, this.limit), ended};
   }
 
-  /** Whether the pen rested through all of the points. */
+  /** Whether the pen rested at all of the points. */
   atRest(points) {
     return points.every((point) => point[2] < 0.5 &&
       this.still.every((still, axis) => Math.abs(point[axis] - still) <= REST));
@@ -52,8 +52,8 @@ export class Stopping {
     let stopped = first(ended, reached, (step) => up[step] && !delayed(step));
     if (Math.min(ended, reached) - passed > LONGEST_FINISH) stopped = ended = passed;
     else if (Math.min(stopped, reached) - ended > LONGEST_FINISH) stopped = ended;
-    const said = 1 + first(0, reached, (step) => steps[step].last &&
+    const predicted = 1 + first(0, reached, (step) => steps[step].last &&
       steps[step].peak >= text.length - 1);
-    return [Math.min(stopped, said), ended];
+    return [Math.min(stopped, predicted), ended];
   }
 }

@@ -1,7 +1,7 @@
-// What was written by hand, kept in the browser (IndexedDB). A drawing is one record {key, strokes,
-// state, when}, whose key is the text of a line, or "" for the sheet of Read.
+// Handwriting kept in the browser (IndexedDB). A drawing is a record {key, strokes, state, when}:
+// the key is the text of a line, or "" for the sheet of Read.
 
-const STORES = ["lines", "strokes"]; // the latter once had a record for each stroke
+const STORES = ["lines", "strokes"]; // earlier versions kept a record per stroke in "strokes"
 
 const settled = (request, done, failed) => new Promise((resolve, reject) => {
   request[done] = () => resolve(request.result);
@@ -17,11 +17,11 @@ async function open() {
   return settled(request, "onsuccess", "onerror");
 }
 
-/** The drawings of the page. What cannot be kept stays in memory; `refused` hears why, once. */
+/** The drawings of the page. If one cannot be kept it stays in memory; `refused` gets one error. */
 export function startStore(refused) {
   const opened = open(), get = (key) => drawings.get(key) ?? {key, strokes: []};
   let drawings = new Map(), keeps = true;
-  opened.catch(() => {}); // whoever uses it hears of it
+  opened.catch(() => {}); // `reload` and `keep` get the error
   return {
     get,
     /** The lines of My hand {text, device, strokes}, in the order in which they were finished. */
@@ -31,7 +31,7 @@ export function startStore(refused) {
       .map(({key, strokes}) => ({text: key, device: strokes[0].pointer,
         strokes: strokes.map(({points}) => points)})),
 
-    /** Take over what other tabs have kept, unless what is here could not be. */
+    /** Load the drawings, which other tabs may have changed, unless keeping failed here. */
     async reload() {
       if (!keeps) return;
       const transaction = (await opened).transaction(STORES);
@@ -42,7 +42,7 @@ export function startStore(refused) {
         .map(({key, ...more}) => [key, {key, strokes: former.get(key) ?? [], ...more}]));
     },
 
-    /** Keep what is new of a drawing. */
+    /** Keep changes of a drawing. */
     async keep(key, changes) {
       const drawing = {...get(key), ...changes, when: Date.now()};
       drawings.set(key, drawing);
@@ -60,7 +60,7 @@ export function startStore(refused) {
   };
 }
 
-/** Wait until no other tab has a part of the page: this one then has it until it is closed. */
+/** Wait until no other tab has a part of the page; this tab then has it until the tab is closed. */
 export const claim = (part) => new Promise((resolve) => { // only secure origins have locks
   navigator.locks?.request(part, () => new Promise(() => resolve())) ?? resolve();
 });

@@ -1,8 +1,8 @@
-// Keeps what the page needs, so that it works again without network.
+// Keeps the files of the page, so that the page works again without network.
 
 const VERSION = "6";
-const PATIENCE = 2000; // ms
-let patience = PATIENCE; // none with a server that hangs, until it answers
+const PATIENCE = 2000; // ms to wait for the server
+let patience = PATIENCE; // 0 after a server did not answer in time, until it answers
 const SHELL = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "engine.wasm",
   ...["client", "dom", "engine", "features", "flat_file", "hand", "ink", "inkml", "line", "main",
     "networks", "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text", "worker",
@@ -18,7 +18,7 @@ self.addEventListener("activate", (event) => event.waitUntil((async () => {
   await Promise.all([...old.map((name) => caches.delete(name)), self.clients.claim()]);
 })()));
 
-/** What the server has now; what was kept, where it has nothing in time. */
+/** The server's present answer, or the kept answer if the server is too late. */
 async function answer(request) {
   const cache = await caches.open(VERSION);
   const kept = await cache.match(request, {ignoreSearch: true});

@@ -1,9 +1,9 @@
-// Texts: the characters that a network knows, and what was misread.
+// Texts: the characters that a network knows, and misread words.
 
-const ALIKE = ["'’‘`", '"“”„', "-–—", "lI|", "Bß"]; // which nobody tells apart
+const ALIKE = ["'’‘`", '"“”„', "-–—", "lI|", "Bß"]; // groups of signs that nobody tells apart
 
-/** A text of characters that a network knows, and what stands for each of the others: what `page`
- * writes (`fit` in handwriting/plain_text.py), or nothing. Blanks of all kinds stay. */
+/** Return {text, changes}: the text in characters that a network knows, and the replacement of each
+ * unknown sign, as `fit` in handwriting/plain_text.py, or "". Blanks of all kinds stay. */
 export function fit(text, {alphabet, replacements = {}}) {
   const signs = new Set(alphabet), changes = {};
   const apart = (sign) => (signs.has(sign) ? sign : ` ${sign}`); // 1½ is not 11/2
@@ -16,11 +16,11 @@ export function fit(text, {alphabet, replacements = {}}) {
 export const encode = (text, alphabet) =>
   [...text].map((character) => [...alphabet].indexOf(character));
 
-/** How many characters to insert, delete or replace for one text to become another. */
-export const editDistance = (text, other) => [...text].reduce((before, character) => {
-  const costs = [before[0] + 1];
+/** The least number of characters to insert, delete or replace that turn a text into another. */
+export const editDistance = (text, other) => [...text].reduce((previous, character) => {
+  const costs = [previous[0] + 1];
   [...other].forEach((wanted, i) => costs.push(
-    Math.min(before[i] + (character !== wanted), before[i + 1] + 1, costs[i] + 1)));
+    Math.min(previous[i] + (character !== wanted), previous[i + 1] + 1, costs[i] + 1)));
   return costs;
 }, [...other, ""].map((_, i) => i)).at(-1);
 
@@ -28,8 +28,8 @@ export const editDistance = (text, other) => [...text].reduce((before, character
 export const wordsOf = (text) =>
   [...text.matchAll(/\S+/gu)].map(({index, 0: word}) => [index, index + word.length]);
 
-/** The words [start, end] of a text that are not in what was read of it, in their order, and how
- * many there are, with those that were read and are not in the text. */
+/** Return {doubtful, errors}: the words [start, end] of a text that are missing from its reading,
+ * and the number of these words, plus the surplus words of the reading. */
 export function misread(text, read) {
   const like = (character) => ALIKE.find((group) => group.includes(character))?.[0] ?? character;
   // The lines that readers learned from have blanks before apostrophes.

@@ -1,6 +1,6 @@
 // The worker of the page: loads networks, and writes and reads with them. A request names one of
-// the `tasks`, and comes with a port for its answer. A line is written in pieces, each of which is
-// asked for, so that other requests need not wait for its end.
+// the `tasks`, and comes with a port for its answer. A line is written in pieces, a request each,
+// so that other requests need not wait for the end of the line.
 
 import {parse} from "./flat_file.js";
 import {rowStarts} from "./ink.js";
@@ -13,7 +13,7 @@ const KINDS = {writer: Writer, reader: Reader, descriptor: HandDescriptor};
 const SURE = 0.6; // probability of a character below which it is doubtful (assumed)
 
 const loading = {}, networks = {}; // by their roles
-const rows = new Map(); // that were read
+const rows = new Map(); // the texts of rows that were read, by their strokes
 let line = null;
 
 async function fetchBytes(url) {
@@ -32,19 +32,19 @@ async function open(role, bytes, name) {
 }
 
 const tasks = {
-  /** The header of the network of a role, loaded once; bytes of a file replace it. */
+  /** The header of the network of a role, loaded once; bytes of a file replace the network. */
   async load({role, bytes, name = `networks/${role}.bin`}) {
-    const before = loading[role];
-    if (bytes || !before) {
+    const previous = loading[role];
+    if (bytes || !previous) {
       loading[role] = open(role, bytes, name);
-      loading[role].catch(() => { loading[role] = before; });
+      loading[role].catch(() => { loading[role] = previous; });
     }
     networks[role] = await loading[role];
     return networks[role].header;
   },
 
-  /** The hand for `begin`: by the strokes of its `lines`, or of a style's name; by a seed if it is
-   * neither; null if the writer is told none. */
+  /** The hand for `begin`: described by its `lines` of strokes, of a style's name, or else drawn by
+   * a seed; null if the writer is told no hand. */
   async hand({lines, style, seed}) {
     const {header: {hands, styles}, handEncoder} = networks.writer;
     if (!hands) return styles?.hand ?? null;
@@ -60,7 +60,7 @@ const tasks = {
   /** The strokes of an InkML file. */
   open: ({file}) => fromInkml(file),
 
-  /** What each row of strokes says: {text, doubtful}. */
+  /** The reading of each row of strokes: {text, doubtful}. */
   async read({strokes}) {
     await tasks.load({role: "reader"});
     const starts = strokes.length ? rowStarts(strokes) : [];

@@ -6,11 +6,11 @@ import {fit} from "./text.js";
 
 const MOST = 5000; // characters of a text
 const WIDTH = 1.25; // x-heights of a character, until a line was written (assumed)
-const FULL = 0.95; // of a column that a line is expected to take (assumed)
+const FULL = 0.95; // fraction of a column that a line is expected to take (assumed)
 const SEEDS = 2 ** 32;
-const MINE = "My hand"; // a style, of the lines that were recorded
+const MINE = "My hand"; // the style learned from recorded lines
 
-/** How many words stand in a row of so many characters, at least one. */
+/** The number of words, at least one, that fit in a row of `most` characters. */
 function fitting(words, most) {
   let number = 1, length = words[0].length;
   while (number < words.length && (length += 1 + words[number].length) <= most) number++;
@@ -21,7 +21,7 @@ export function startWrite({client, complain, say, store}) {
   const form = find("#options"), fields = form.elements, initial = new FormData(form);
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let paper, rows = [], sheets = [], job = null, network = null, hand = null;
-  let frame = 0, before = 0, hurried = false; // of the pen that is seen
+  let frame = 0, lastTime = 0, isHurried = false; // of the animated pen
 
   const look = () => ({pen: Number(fields.pen.value), colour: fields.colour.value});
   const ofSheet = (number) => rows.filter((row) => row.sheet === number);
@@ -49,12 +49,12 @@ export function startWrite({client, complain, say, store}) {
     repaint();
   }
 
-  /** Show, frame by frame, what the pen has done by now. */
+  /** Show, frame by frame, the ink that the pen has written by now. */
   function play(now) {
     const row = rows.find(({finished}) => !finished), context = sheets[row?.sheet]?.context;
-    const passed = hurried || still.matches ? Infinity : Math.min(now - before, 100);
+    const passed = isHurried || still.matches ? Infinity : Math.min(now - lastTime, 100);
     if (context) row.play(context, look(), passed);
-    before = now;
+    lastTime = now;
     frame = row || job ? requestAnimationFrame(play) : 0;
     find("#at-once").hidden = !frame;
     find("#stop").hidden = !job;
@@ -73,7 +73,7 @@ export function startWrite({client, complain, say, store}) {
       canvas.ariaLabel = ofSheet(number).map((row) => row.text).join("\n");
   }
 
-  /** Write a row's text, as often as it is misread. */
+  /** Write a row's text, and again as long as it is misread. */
   async function compute(row, seed, signal) {
     const restart = () => {
       row.clear();
@@ -81,20 +81,20 @@ export function startWrite({client, complain, say, store}) {
     };
     restart();
     Object.assign(row, {seed: seed % SEEDS, doubtful: []});
-    // A network that is told no hand has one of its own with each seed: that of the first row.
+    // A network that is told no hand has a different hand with each seed: the first row primes all.
     const [first] = rows, primer = row !== first && first.ink.length ? first : null;
     const options = {text: row.text, seed: row.seed, bias: Number(fields.bias.value),
       hand: hand ?? (primer && {text: primer.text, ink: primer.ink})};
-    client.ask("load", {role: "reader"}); // for the rows that end after it has come
+    client.ask("load", {role: "reader"}); // proofreads the rows that end after it is loaded
     for await (const {ink, doubtful = []} of client.write(options)) {
       signal.throwIfAborted();
-      if (!ink.length) restart(); // it was misread
+      if (!ink.length) restart(); // the row was misread
       row.set(ink);
       row.doubtful = doubtful;
     }
   }
 
-  /** Write paragraphs, broken into rows by the width that characters turn out to have. */
+  /** Write paragraphs, broken into rows by the mean width of the characters written so far. */
   async function writeAll(text, signal) {
     const seed = Number(fields.seed.value);
     let number = 0, width = WIDTH;
@@ -120,11 +120,11 @@ export function startWrite({client, complain, say, store}) {
     }
   }
 
-  /** Do work that writes; what was being written before stops. */
+  /** Do work that writes; earlier work stops. */
   async function begin(work) {
     job?.abort();
     const current = job = new AbortController();
-    hurried = false;
+    isHurried = false;
     frame ||= requestAnimationFrame(play);
     try {
       await work(current.signal);
@@ -139,8 +139,8 @@ export function startWrite({client, complain, say, store}) {
     showDoubts();
   }
 
-  /** The text. If the network cannot write all of it, an Error names the signs, and has as its
-   * `remedy` a button that replaces them or leaves them out. */
+  /** The text. If the network cannot write all its signs, an Error names these signs; its `remedy`
+   * is a button that replaces them or leaves them out. */
   function writable() {
     const {text, changes} = fit(fields.text.value, network), signs = Object.keys(changes);
     if (text.trim() && !signs.length) return text;
@@ -156,27 +156,28 @@ export function startWrite({client, complain, say, store}) {
     throw error;
   }
 
-  /** List the styles that the network knows; the value stays if it is one of them. */
+  /** List the styles that the network knows; the selected style stays if it is among them. */
   function showStyles() {
-    const {value, options: [usual]} = fields.style, {hands} = network;
+    const {value, options: [standard]} = fields.style, {hands} = network;
     const names = hands ? [MINE, ...Object.keys(hands).filter((name) => name !== "hand")] : [];
-    usual.textContent = hands && !hands.hand ? "Its own" : network.name;
-    fields.style.replaceChildren(usual, ...names.map((name) => new Option(name)));
+    standard.textContent = hands && !hands.hand ? "Its own" : network.name;
+    fields.style.replaceChildren(standard, ...names.map((name) => new Option(name)));
     fields.style.value = names.includes(value) ? value : "";
   }
 
-  /** What the worker needs to know of the hand that was chosen. */
+  /** The request for the worker's task `hand`: the hand that is chosen. */
   async function chosenHand() {
     const style = fields.style.value, seed = Number(fields.seed.value);
     if (style !== MINE) return {style, seed};
-    await store.reload().catch(() => {}); // `keep` tells
+    await store.reload().catch(() => {}); // `keep` reports a failure
     const lines = store.recorded().map(({strokes}) => strokes);
     if (lines.length) return {lines};
     const error = new Error("Nothing of your hand is recorded here: four lines will do.");
-    throw Object.assign(error, {remedy: ["Record", () => { location.hash = "#hand"; }]});
+    error.remedy = ["Record", () => { location.hash = "#hand"; }];
+    throw error;
   }
 
-  /** Write the text, if all of it can be written: else the sheets stay as they are. */
+  /** Write the text if the network knows all its signs; otherwise the sheets stay as they are. */
   async function write() {
     if (!form.reportValidity()) return;
     if (fields.text.textLength > MOST)
@@ -214,7 +215,7 @@ export function startWrite({client, complain, say, store}) {
     fields.seed.value = (Number(fields.seed.value) + 1) % SEEDS;
     write();
   };
-  find("#at-once").onclick = () => { hurried = true; };
+  find("#at-once").onclick = () => { isHurried = true; };
   find("#stop").onclick = () => job?.abort();
   find("#learned").onchange = async ({target: {files: [file]}}) => {
     const bytes = await file.arrayBuffer();
@@ -240,7 +241,7 @@ export function startWrite({client, complain, say, store}) {
     open(query) {
       if (paper && !query) return;
       const values = new URLSearchParams(query), style = values.get("style");
-      if (style) fields.style.append(new Option(style)); // until the network is here
+      if (style) fields.style.append(new Option(style)); // until the network is loaded
       for (const [name, value] of values)
         if (initial.has(name)) fields[name].value = value;
       for (const select of form.querySelectorAll("select"))

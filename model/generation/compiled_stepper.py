@@ -2,9 +2,9 @@
 
 The stepper works on copies of the weights, packed once, and on buffers in the layout that C reads.
 
-Shapes: B lines, T steps, U characters of a text, A of the alphabet, H cells, J columns of a layer's
-joint: its hidden state, the hidden state of the layer below, the window and the point, as far as
-there are such, and a zero where the width would be odd.
+Shapes: B lines, T steps, U characters of a text, A characters of the alphabet, H cells, J columns
+of a layer's joint: the layer's hidden state, the hidden state of the layer below (if any), the
+window (if any), the point, and a zero where the width would be odd.
 """
 
 import ctypes
@@ -24,11 +24,10 @@ from model.layers.window import WindowedLayer
 
 
 def _gates(layer: WindowedLayer | RecurrentLayer, seen: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return the weights `(4 H, J)` and the bias `(4 H)` of the gates of LSTM or GRU cells, which
-    see a point and the window, of `seen` numbers.
+    """Return the weights `(4 H, J)` and the bias `(4 H)` of the gates of LSTM or GRU cells.
 
-    The order of an LSTM's rows: input, forget and output gate, candidate. Of a GRU's: reset gate,
-    update gate, the candidate's part of the inputs, and its part of the hidden state.
+    `seen` counts the numbers of a point and of the window. Rows of an LSTM: input, forget, output
+    gate, candidate. Rows of a GRU: reset and update gate, candidate from inputs, and from hidden.
     """
     size = layer.hidden_size
     if isinstance(layer, WindowedLayer):
@@ -36,18 +35,18 @@ def _gates(layer: WindowedLayer | RecurrentLayer, seen: tuple[int, int]) -> tupl
         hidden, bias = layer.weight_hidden, layer.bias
         candidate = getattr(layer, "bias_candidate", None)
     else:
-        torchs = layer.layer
-        point, window, below = torchs.weight_ih_l0.tensor_split((seen[0], sum(seen)), 1)
-        incoming, hidden = torch.cat((below, window, point), 1), torchs.weight_hh_l0
+        module = layer.layer
+        point, window, below = module.weight_ih_l0.tensor_split((seen[0], sum(seen)), 1)
+        incoming, hidden = torch.cat((below, window, point), 1), module.weight_hh_l0
         if layer.cell == "LSTM":
             incoming, hidden = reorder_gates(incoming), reorder_gates(hidden)
-            bias = reorder_gates(torchs.bias_ih_l0 + torchs.bias_hh_l0)
+            bias = reorder_gates(module.bias_ih_l0 + module.bias_hh_l0)
         else:
-            both, candidate = torchs.bias_hh_l0.split((2 * size, size))
-            bias = torchs.bias_ih_l0 + functional.pad(both, (0, size))
+            both_gates, candidate = module.bias_hh_l0.split((2 * size, size))
+            bias = module.bias_ih_l0 + functional.pad(both_gates, (0, size))
     if layer.cell == "GRU":
-        both, last = hidden.split((2 * size, size))
-        hidden = torch.cat((both, torch.zeros_like(last), last))
+        both_gates, recurrent = hidden.split((2 * size, size))
+        hidden = torch.cat((both_gates, torch.zeros_like(recurrent), recurrent))
         incoming = functional.pad(incoming, (0, 0, 0, size))
         bias = torch.cat((bias, candidate))
     weight = torch.cat((hidden, incoming), 1)
@@ -56,12 +55,12 @@ def _gates(layer: WindowedLayer | RecurrentLayer, seen: tuple[int, int]) -> tupl
 
 class CompiledStepper(Stepper):
     """Steps by the compiled loop. A line's points are bit for bit independent of the other lines
-    and of the number of threads. See `Stepper` for the arguments; products are of float32 or
+    and of the number of threads. See `Stepper` for the arguments; `matmul_dtype` is float32 or
     bfloat16."""
 
     def __init__(self, network: BaseModel, lines: WritingState, matmul_dtype: torch.dtype) -> None:
-        first = network.layers[0]
-        self.inputs, self.size = network.input_size, first.hidden_size
+        lowest = network.layers[0]
+        self.inputs, self.size = network.input_size, lowest.hidden_size
         self.matmul_dtype, self.parity = matmul_dtype, 0
         self.library = library.kernels(matmul_dtype == torch.bfloat16)
         output = stretched(network.output, lines.stretch(network), network.normalisation)
@@ -73,44 +72,44 @@ class CompiledStepper(Stepper):
         # Copies: the weights may change while lines are written.
         output_bias = output.bias.float().clone()
         self.fixed = dict(output_weights=packed(output.weight), output_bias=output_bias)
-        if isinstance(first, WindowedLayer):
-            self.vocab_size, self.components = first.vocab_size, first.components
-            self.fixed["window_weights"] = packed(first.window.weight)
-            self.fixed["window_bias"] = first.window.bias.float().clone()
+        if isinstance(lowest, WindowedLayer):
+            self.vocab_size, self.components = lowest.vocab_size, lowest.components
+            self.fixed["window_weights"] = packed(lowest.window.weight)
+            self.fixed["window_bias"] = lowest.window.bias.float().clone()
         gates = [_gates(layer, (self.inputs, self.vocab_size)) for layer in network.layers]
         self.widths = [weight.shape[1] for weight, _ in gates]
         weights = [packed(weight, groups=4) for weight, _ in gates]
         self.fixed |= dict(weights=weights, widths=torch.tensor(self.widths), layers=len(gates))
         self.fixed |= dict(size=self.size, vocab_size=self.vocab_size, components=self.components)
-        self.fixed |= dict(lstm=int(first.cell == "LSTM"), ends=int(network.end_of_sequence))
+        self.fixed |= dict(lstm=int(lowest.cell == "LSTM"), ends=int(network.end_of_sequence))
         log_min_scales = tuple(network.min_scales.log().tolist())
         self.fixed |= dict(mixtures=self.outputs // 6, log_min_scales=log_min_scales)
         self.fixed["max_correlation"] = network.max_correlation
         self.fixed["pen"] = PEN_PIVOT, lines.sampling.pen_sharpness
         self._copy_state(lines)
-        told = network.told_gates(None)
+        hand_gates = network.told_gates(None)
         if "hand" in lines.state:  # Line by line, see `initial_state`.
             rows = map(network.told_gates, lines.state["hand"].split(1))
-            told = [torch.cat(layer) for layer in zip(*rows, strict=True)]
+            hand_gates = [torch.cat(layer) for layer in zip(*rows, strict=True)]
         self.gate_biases = []  # copies, too, with a row for each line
-        for (_, bias), told_layer in zip(gates, told, strict=True):
-            rows = each_row(bias, told_layer, len(self.bias)).float()
+        for (_, bias), layer_hand_gates in zip(gates, hand_gates, strict=True):
+            rows = each_row(bias, layer_hand_gates, len(self.bias)).float()
             self.gate_biases.append(rows.clone(memory_format=torch.contiguous_format))
         self._allocate()
 
     def _copy_state(self, lines: WritingState) -> None:
-        """Copy the state of lines into what a step overwrites."""
+        """Copy the state of lines into the buffers that a step overwrites."""
         state = lines.state
         self.bias = lines.bias.to(torch.float32, copy=True)
-        # Zero where nothing is written: products go over the padding too.
+        # Zeros, as matrix products include the padding.
         self.joints = [
             torch.zeros(2, len(self.bias), width, dtype=self.matmul_dtype) for width in self.widths
         ]
         for number, joint in enumerate(self.joints):
             joint[0, :, : self.size] = state[f"{number}.hidden"]
-            after = self.size * (2 if number else 1) + self.vocab_size
-            joint[0, :, after : after + self.inputs] = lines.point
-        # Of a GRU the hidden states stand for the cells.
+            point_column = self.size * (2 if number else 1) + self.vocab_size
+            joint[0, :, point_column : point_column + self.inputs] = lines.point
+        # A GRU's hidden states take the place of cell states.
         cells = [state.get(f"{n}.cell", state[f"{n}.hidden"]) for n in range(len(self.joints))]
         self.cells, self.kappas, self.text = torch.stack(cells).float(), None, None
         if self.components:
@@ -119,16 +118,16 @@ class CompiledStepper(Stepper):
             self.text, self.text_lengths = lines.text.contiguous(), lines.text_lengths.contiguous()
 
     def _allocate(self) -> None:
-        """Allocate what a step overwrites, for the present number of lines."""
+        """Allocate the buffers that a step overwrites, for the present number of lines."""
         batch, lanes = len(self.bias), self.library.lanes()
         width = round_up(len(self.joints) * self.size, 2)
         self.points, self.phis = torch.empty(PERIOD, batch, self.inputs), None
         states: dict[str, object] = dict(joints=self.joints, cells=self.cells, points=self.points)
         if self.text is not None:
-            places = self.text.shape[1] + 1
-            self.phis = torch.empty(PERIOD, batch, places)
+            num_positions = self.text.shape[1] + 1
+            self.phis = torch.empty(PERIOD, batch, num_positions)
             states |= dict(text=self.text, text_lengths=self.text_lengths, kappas=self.kappas)
-            states |= dict(phis=self.phis, places=places)
+            states |= dict(phis=self.phis, places=num_positions)
         scratch = dict(
             hiddens=torch.zeros(batch, width, dtype=self.matmul_dtype),
             parameters=torch.empty(batch, round_up(3 * self.components, lanes)),
@@ -154,7 +153,7 @@ class CompiledStepper(Stepper):
         return self.points[:steps], None if self.phis is None else self.phis[:steps]
 
     def keep(self, rows: Tensor) -> None:
-        """Drop all but some of the lines."""
+        """Keep only the lines `rows`; see `Stepper`."""
         self.joints = [joint[:, rows] for joint in self.joints]
         self.cells, self.bias = self.cells[:, rows], self.bias[rows]
         self.gate_biases = [bias[rows] for bias in self.gate_biases]

@@ -31,8 +31,8 @@ from utils.hand_measures import TOLD_LINES
 from utils.normalisation import Normalisation
 
 INPUT_SIZE = 3
-"""Numbers per point: the offset in x and y, and the end of stroke; the end of the sequence, if a
-network predicts it, is a fourth."""
+"""Numbers per point: the offset in x and y, and the end of stroke. A network that predicts the end
+of the sequence has a fourth."""
 FIRST_END = 0.01
 """Initial probability that a sequence ends at a point (assumed: real sequences have 30 to 2,000
 points; measured: from 0.5 on MNIST's sevens learn their end more slowly)."""
@@ -48,9 +48,9 @@ class Output:
     """The output of a network for each step.
 
     Attributes:
-        prediction: the density of the next point, leading dimensions `(B, T)`; with a regression
-            head its estimate.
-        state: after the last step, `(B, ...)` each: what the next call takes.
+        prediction: the density of the next point, or with a regression head an estimate of it;
+            leading dimensions `(B, T)`.
+        state: the state after the last step, for the next call, `(B, ...)` each.
         attention: phi over the characters of the text and the position after its end,
             `(B, T, U + 1)`; None without a text.
     """
@@ -61,7 +61,7 @@ class Output:
 
 
 class GenerationNetwork(BaseModel):
-    """A network that predicts each next point from those before: what all generators share.
+    """A network that predicts each next point from the points before: the base of all generators.
 
     A subclass makes its layers and, by `output_layer`, an output layer; its `forward` hands the
     output to `predict`. Offsets are in normalised units throughout. With the regression head the
@@ -69,27 +69,27 @@ class GenerationNetwork(BaseModel):
     `num_mixtures`, `min_scale` and `max_correlation` then have no effect.
 
     Args:
-        normalisation: of the offsets; it turns `min_scale` into normalised units.
+        normalisation: of the offsets; `min_scale` is normalised by it too.
         num_mixtures: components of the mixture, M.
         min_scale: lower bound on the mixture's scales, in the units of the data.
         max_correlation: upper bound on the mixture's absolute correlations.
         clip_output_gradient: bound on the gradient of one sequence's summed nats with respect to
             the output layer's results (the paper: 100).
-        end_of_sequence: whether a point has a fourth number, 1 for the last of its sequence, which
-            the network sees and predicts, so that it ends its lines on its own.
+        end_of_sequence: whether a point has a fourth number, 1 for the last point of a sequence.
+            The network sees and predicts the number, and so ends its lines itself.
         head: whether the output layer gives the parameters of a mixture or a single point.
         stretch: fraction by which offsets along the line are stretched in writing (below 0:
-            shortened), where a bias leaves no noise, so that letters become neither narrower nor
-            wider along the line; a bias of b takes 1 - exp(-2 b) of it. Has no effect in training.
+            shortened) under a bias that leaves no noise, so that letters become neither narrower
+            nor wider; a bias of b takes 1 - exp(-2 b) of `stretch`. No effect in training.
 
     Attributes:
         input_size: numbers of a point that the network sees, I.
-        longest: characters of the longest text that is written as a whole; None for any.
+        longest: characters of the longest text that is written as a whole; None: no limit.
     """
 
     point_weights: ClassVar[tuple[str, ...]] = ()
-    """Ends of the names of weights whose columns are numbers of a point first, for a network that
-    learns the fourth number later."""
+    """Name endings of the weights whose first columns are the numbers of a point, for a network
+    that learns the fourth number later."""
 
     longest: int | None = None
     output: nn.Linear
@@ -131,26 +131,26 @@ class GenerationNetwork(BaseModel):
             text: indices of the characters, `(B, U)`; ignored by a network that needs none.
             text_lengths: characters of each text, `(B,)`.
             state: the state that an earlier call returned; None for `initial_state`. Tensors by
-                name, of any shape that begins with B; they may grow from call to call.
+                name, of any shape that begins with B; the shapes may grow from call to call.
         """
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
-        """Return what writes lines step by step from an initial state, see `Stepper`; a subclass
-        may know a faster stepper."""
+        """Return the stepper that writes `lines` from their initial state; a subclass may know a
+        faster stepper."""
         return Stepper(self, lines, matmul_dtype)
 
     @property
     def has_density(self) -> bool:
-        """Whether its predictions say how probable each offset is, see `NextPoint`."""
+        """Whether predictions say how probable each offset is, see `NextPoint`."""
         return self.prediction_type.has_density
 
     @property
     def prediction_type(self) -> type[NextPoint]:
-        """The class of its predictions."""
+        """The class of the predictions."""
         return HEADS[self.head]
 
     def points_seen(self, inputs: Tensor) -> Tensor:
-        """Return what the network sees of `forward`'s inputs, `(B, T, I)`."""
+        """Return the part of `forward`'s inputs that the network sees, `(B, T, I)`."""
         seen = inputs[..., : self.input_size]
         return functional.pad(seen, (0, self.input_size - seen.shape[2]))
 
@@ -164,14 +164,14 @@ class GenerationNetwork(BaseModel):
         return output
 
     def predict(self, raw: Tensor) -> Mixture | PointEstimate:
-        """Return the prediction that the output layer's numbers `(B, T, any)` describe."""
+        """Return the prediction that the output layer's results `(B, T, any)` describe."""
         raw = clip_gradient(raw, self.clip_output_gradient)
         return self.prediction_type.from_parameters(
             raw, self.min_scales, self.max_correlation, self.end_of_sequence
         )
 
     def stretch_at(self, bias: float) -> tuple[float, float]:
-        """Return the usual factors of the expected offsets in x and y, see `Sampling.stretch`."""
+        """Return the default factors of the expected offsets in x and y, see `Sampling.stretch`."""
         return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
 
     def extend_state_dict(
@@ -179,8 +179,8 @@ class GenerationNetwork(BaseModel):
     ) -> dict[str, Tensor]:
         """Extend the weights of a network that may lack characters, or the end of the sequence.
 
-        A new end gets this network's initial output weights, and zero as weights of a point's
-        fourth number. See `BaseModel`.
+        A new end of the sequence gets this network's initial output weights; the weights of a
+        point's fourth number become zero. See `BaseModel`.
         """
         extended, initial = dict(state_dict), self.state_dict()
         rows = {name: extended.get(name) for name in ("output.weight", "output.bias")}
@@ -199,12 +199,12 @@ class GenerationNetwork(BaseModel):
 class _RecurrentNetwork(GenerationNetwork):
     """Stacked recurrent layers with skip connections, the lowest with a window or without.
 
-    Every hidden layer sees the input and the layer below, the output layer sees all hidden layers
-    (the paper, eqs 1-5); with a window those above the lowest see it as well (eq. 53).
+    Every hidden layer sees the input and the layer below; the output layer sees all hidden layers
+    (the paper, eqs 1-5). The layers above the lowest see the window as well (eq. 53).
 
     Args:
-        normalisation: see `GenerationNetwork`, as are the arguments not listed here.
-        window: further arguments of the `WindowedLayer`; None for a network without.
+        normalisation: see `GenerationNetwork`, also for the arguments not listed here.
+        window: further arguments of the `WindowedLayer`; None for a network without a window.
         hidden_size: cells of each layer.
         num_layers: hidden layers.
         cell: kind of the cells.
@@ -213,9 +213,9 @@ class _RecurrentNetwork(GenerationNetwork):
             not see in training.
         clip_lstm_gradient: as `clip_output_gradient`, with respect to the gates of the LSTMs before
             squashing (the paper: 10).
-        hand_size: numbers of the vector of a hand that the network is told, see `HandEncoder`;
-            None: it is told none.
-        hand_noise, untold: as `HandEncoder` takes them.
+        hand_size: numbers of the vector of a hand that the network is told; None: no hand is told.
+        hand_noise: standard deviation of the noise on the vector in training.
+        untold: fraction of the lines that are told no hand in training.
     """
 
     point_weights = INPUT_WEIGHTS
@@ -243,8 +243,8 @@ class _RecurrentNetwork(GenerationNetwork):
         else:
             layers = [WindowedLayer(cell, seen, *sizes, **window)]
             seen += layers[0].vocab_size
-        others = range(num_layers - 1)
-        layers += [RecurrentLayer(cell, seen + hidden_size, *sizes) for _ in others]
+        upper = range(num_layers - 1)
+        layers += [RecurrentLayer(cell, seen + hidden_size, *sizes) for _ in upper]
         self.layers, self.dropout = nn.ModuleList(layers), Dropout(dropout)
         self.clip_lstm_gradient = clip_lstm_gradient
         self.output = self.output_layer(num_layers * hidden_size)
@@ -259,8 +259,8 @@ class _RecurrentNetwork(GenerationNetwork):
             self.extras = ExtraShapes({"hand": (TOLD_LINES, DESCRIPTOR + 1), "composed": (1,)})
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
-        """Return the compiled stepper, if it computes this network's `forward`: not for a subclass,
-        nor with modules that are none of the project's."""
+        """Return the compiled stepper if it computes this network's `forward`: not for a subclass,
+        nor with modules other than those in `COMPILED`."""
         modules, device = {type(module) for module in self.modules()}, self.output.weight.device
         if modules <= COMPILED and self.has_density and library.available(device, matmul_dtype):
             return CompiledStepper(self, lines, matmul_dtype)
@@ -268,7 +268,7 @@ class _RecurrentNetwork(GenerationNetwork):
 
     def initial_state(self, batch: int, given: Given | None = None) -> dict[str, Tensor]:
         """Return the state before the first step: zeros, and the hand that is told. `forward`
-        returns what a subclass adds unchanged."""
+        returns states that a subclass adds unchanged."""
         zeros = self.output.weight.new_zeros
         state = {
             f"{number}.{name}": zeros(batch, size)
@@ -284,7 +284,7 @@ class _RecurrentNetwork(GenerationNetwork):
         return state
 
     def told_gates(self, hand: Tensor | None) -> Sequence[Tensor | None]:
-        """Return what a hand adds to the gates of each layer, `(B, 4 H)`; None without a hand."""
+        """Return the numbers that a hand adds to each layer's gates, `(B, 4 H)`; None without."""
         if hand is None:
             return [None] * len(self.layers)
         return self.hand_gates(hand).chunk(len(self.layers), 1)
@@ -300,20 +300,20 @@ class _RecurrentNetwork(GenerationNetwork):
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
         bound = self.clip_lstm_gradient
         hiddens, last_state, attention = [], dict(state), None
-        told = self.told_gates(state.get("hand"))
+        hand_gates = self.told_gates(state.get("hand"))
         for number, layer in enumerate(self.layers):
-            before = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
-            common = before, bound, told[number]
+            initial = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
+            common = initial, bound, hand_gates[number]
             if isinstance(layer, WindowedLayer):
-                hidden, windows, phi, last = layer(seen, text, text_lengths, *common)
-                # The upper layers are not tied to the window step by step: they see it all at once.
+                hidden, windows, phi, final = layer(seen, text, text_lengths, *common)
+                # The upper layers see the windows of all steps at once.
                 seen = torch.cat((seen.to(windows), windows), -1)
                 attention = phi.transpose(0, 1)  # (B, T, U + 1)
             else:
                 below = [self.dropout(hiddens[-1]).to(seen.dtype)] if hiddens else []
-                hidden, last = layer(torch.cat([seen, *below], -1), *common)
+                hidden, final = layer(torch.cat([seen, *below], -1), *common)
             hiddens.append(hidden)  # (T, B, H)
-            last_state |= {f"{number}.{name}": value for name, value in last.items()}
+            last_state |= {f"{number}.{name}": value for name, value in final.items()}
         raw = self.output(torch.cat([self.dropout(hidden) for hidden in hiddens], -1))
         return Output(self.predict(raw.transpose(0, 1)), last_state, attention)
 
@@ -321,18 +321,18 @@ class _RecurrentNetwork(GenerationNetwork):
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
     ) -> dict[str, Tensor]:
         """Extend the weights of a network that may have been told no hands; see `BaseModel`."""
-        told = {name: value for name, value in self.state_dict().items() if name.startswith("hand")}
-        return super().extend_state_dict(told | dict(state_dict), vocab_size_before)
+        hand = {name: new for name, new in self.state_dict().items() if name.startswith("hand")}
+        return super().extend_state_dict(hand | dict(state_dict), vocab_size_before)
 
 
 class PredictionNetwork(_RecurrentNetwork):
-    """The unconditional network: predicts each next point from those before (section 4).
+    """The unconditional network: predicts each next point from the points before (section 4).
 
     Args:
-        normalisation: see `GenerationNetwork`, as are the other arguments.
+        normalisation: see `GenerationNetwork`, also for the other arguments.
     """
 
-    # Without `window`, which is no option of a config.
+    # Without the argument `window`, which is no option of a config.
     def __init__(self, normalisation: Normalisation, **options: Any) -> None:
         super().__init__(normalisation, **options)
 
@@ -341,14 +341,14 @@ class SynthesisNetwork(_RecurrentNetwork):
     """The conditional network: sees its text through a soft window (section 5).
 
     Args:
-        normalisation: see `GenerationNetwork`, as are the arguments not listed here.
+        normalisation: see `GenerationNetwork`, also for the arguments not listed here.
         alphabet: of the texts.
         num_windows: Gaussians of the window, K.
         window_advance: characters that the window moves per step before training (measured:
             IAM-OnDB has 29 characters and 628 points per line).
-        longest: characters of the longest text that is written as a whole; a longer one is written
-            in parts of half as many, all in the hand of the first, see `writing`. None: all are
-            written as a whole.
+        longest: characters of the longest text that is written as a whole; a longer text is written
+            in parts of half as many characters, all in the hand of the first part, see `writing`.
+            None: every text is written as a whole.
     """
 
     needs_text: ClassVar[bool] = True

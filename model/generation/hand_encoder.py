@@ -1,6 +1,6 @@
-"""What a network is told of a hand: a vector made of the descriptors of some of its lines.
+"""The vector that a network is told of a hand, made of the descriptors of some of its lines.
 
-Shapes: B lines of a batch, L lines of a hand, D numbers of a descriptor, V of the vector.
+Shapes: B lines of a batch, L lines of a hand, D numbers of a descriptor, V numbers of the vector.
 """
 
 import numpy as np
@@ -12,13 +12,13 @@ from utils.hand_measures import TOLD_LINES
 DESCRIPTOR = 64
 """Numbers of a line's descriptor, D (measured, lab notebook: hands that are told)."""
 FEW = 0.25
-"""Weight of an unknown hand, which draws a hand of few letters towards zero (assumed)."""
+"""Weight of an unknown hand; it draws a hand of few letters towards zero (assumed)."""
 SURE = 8.0
-"""Weight of a hand whose descriptor is known (assumed: as lines of 160 characters)."""
+"""Weight of a hand whose descriptor is known (assumed: that of lines of 160 characters)."""
 HANDS = 256
 """Hands of the training that are kept, to draw new hands from (assumed)."""
 FRACTIONS = (0.3, 0.7)
-"""Bounds of the fraction that each of two hands has in a drawn hand (assumed)."""
+"""Bounds of each hand's weight in a drawn hand, the mean of two hands (assumed)."""
 SPAN = 3.0
 """Largest number of a vector (measured: with a tenth of 3.0 a network learned little)."""
 HIDDEN = 128
@@ -28,8 +28,8 @@ HIDDEN = 128
 class HandEncoder(nn.Module):
     """Makes the vector of a hand.
 
-    In training each line is told another number of lines, noise is added, so that what lies between
-    two hands is a hand too, and some are told nothing.
+    In training a line is told a random number of its hand's lines, or nothing. Noise is added to
+    the vectors, so that a vector between two hands stands for a hand too.
 
     Args:
         size: numbers of the vector, V.
@@ -50,11 +50,11 @@ class HandEncoder(nn.Module):
         self.register_buffer("hands", torch.randn(HANDS, DESCRIPTOR, generator=generator))
 
     def forward(self, lines: Tensor) -> Tensor:
-        """Return the vectors `(B, V)` of hands, zeros where there is no line.
+        """Return the vectors `(B, V)` of hands; zeros for a hand without lines.
 
         Args:
-            lines: `(B, L, D + 1)`: descriptors times their weights, and the weights, which are 0
-                where there is no line.
+            lines: `(B, L, D + 1)`: descriptors times their weights, and the weights; 0 where there
+                is no line.
         """
         if self.training:
             self._keep(lines.sum(1))
@@ -65,25 +65,25 @@ class HandEncoder(nn.Module):
             lines = lines * (order < counts)[..., None]
         total = lines.sum(1)  # (B, D + 1)
         weights = total[:, -1:]
-        told = (weights > 0).to(total)
+        is_told = (weights > 0).to(total)
         vectors = SPAN * self.layers(total[:, :-1] / (weights + FEW))
         if self.training:
             vectors = vectors + self.noise * torch.randn_like(vectors)
-            told = told * (torch.rand_like(told) >= self.untold)
-        return vectors * told
+            is_told = is_told * (torch.rand_like(is_told) >= self.untold)
+        return vectors * is_told
 
     @torch.no_grad()
     def _keep(self, totals: Tensor) -> None:
         """Keep the hands of a batch, `(B, D + 1)`, in the place of random earlier hands."""
         totals = totals[totals[:, -1] > 0][:HANDS]
-        places = torch.randperm(HANDS, device=totals.device)[: len(totals)]
-        self.hands[places] = (totals[:, :-1] / totals[:, -1:]).to(self.hands)
+        rows = torch.randperm(HANDS, device=totals.device)[: len(totals)]
+        self.hands[rows] = (totals[:, :-1] / totals[:, -1:]).to(self.hands)
 
     def draw(self, seed: int) -> np.ndarray:
         """Return the descriptor of a new hand, `(D,)`, which depends on the seed.
 
         The new hand is a mean of two hands. A mean lies nearer to the middle of all hands than
-        either does, so it is moved away from the middle to the mean distance of both.
+        either hand does, so the mean is moved away from the middle, to the hands' mean distance.
         """
         generator, hands = np.random.default_rng(seed), self.hands.double().numpy(force=True)
         middle = hands.mean(axis=0)
@@ -95,10 +95,10 @@ class HandEncoder(nn.Module):
 
 
 def told(descriptor: np.ndarray, weight: float = SURE) -> np.ndarray:
-    """Return what a network is told of a hand, `(L, D + 1)`, by its descriptor `(D,)`.
+    """Return a hand with the descriptor `(D,)` as `HandEncoder` takes hands, `(L, D + 1)`.
 
     Raises:
-        ValueError: if the descriptor has another shape.
+        ValueError: if the descriptor's shape is not `(D,)`.
     """
     lines = np.zeros((TOLD_LINES, DESCRIPTOR + 1), np.float32)
     lines[0, :-1], lines[0, -1] = weight * descriptor.reshape(DESCRIPTOR), weight

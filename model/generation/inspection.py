@@ -22,7 +22,7 @@ COLUMNS = 1600
 
 
 def check_pictures(writer: Writer, kinds: Collection[str]) -> None:
-    """Raise a UserError if a network lacks a window or density that `step_figures` would show."""
+    """Raise a UserError if a network lacks a window or a density that `step_figures` would show."""
     for kind in kinds:
         fault = None
         if kind == "window" and not writer.model.needs_text:
@@ -41,8 +41,8 @@ def step_figures(
     Args:
         writer: the network that wrote the line.
         line: at least two points.
-        kinds: "density", "window" and "weights", or some of them.
-        pen_sharpness: that of the line's sampling.
+        kinds: some of "density", "window" and "weights".
+        pen_sharpness: `Sampling.pen_sharpness` when the line was written.
 
     Raises:
         UserError: see `check_pictures`.
@@ -70,11 +70,11 @@ def density_map(
 ) -> tuple[np.ndarray, tuple[float, float, float, float]]:
     """Add up, over all steps, the densities of the next position on the paper (paper, figure 10).
 
-    Components count within four standard deviations, from a weight of 1e-3 on; each is at least
-    half a cell wide, so that none falls between cells.
+    Components count within four standard deviations, from a weight of 1e-3 on. Each component is at
+    least half a cell wide, so that no component falls between cells.
 
     Args:
-        mixture: of each step, leading dimensions `(steps,)`.
+        mixture: the mixture at each step, leading dimensions `(steps,)`.
         ink: `(steps + 1, 3)` in the data's units.
         normalisation: of the mixture's offsets.
 
@@ -110,7 +110,7 @@ def density_map(
         component = Mixture(
             end_logits=torch.zeros(()),
             weight_logits=torch.zeros(1),
-            means=torch.zeros(2, 1),  # the offsets are those from it
+            means=torch.zeros(2, 1),  # `offsets` are distances from the mean
             log_scales=log_scales[step, :, m, None],
             correlations=correlations[step, m, None],
         )

@@ -21,15 +21,15 @@ class Line:
     Attributes:
         ink: `(points, 3)` float32 in the units of the data, the primer's points first.
         primed: number of the primer's points at the start of `ink`, 0 without a primer.
-        peaks: index in the whole text, the primer's included, of the character at the window's peak
-            at every step, past the text its length, `(points - 1,)` int32; None without a text.
-        text: the text, the primer's first; None without one.
+        peaks: index in `text` of the character at the window's peak, at every step,
+            `(points - 1,)` int32; the length of `text` past its end; None without a text.
+        text: the primer's text and the line's; None for a network without a text.
         ended: whether the window's stopping rule, or the network's own end of the sequence, ended
             the line rather than the limit on steps.
         bias: sharpening of the mixture at every step, `(points - 1,)` float32.
-        title: the text as saved in files, without the primer's.
+        title: the text as saved in files, without the primer's text.
         description: how the line was made, such as the bias and the seed.
-        given: what the network was told of the line.
+        given: the extras and seed that the network was told for the line.
     """
 
     ink: np.ndarray
@@ -44,7 +44,7 @@ class Line:
 
     @property
     def written(self) -> np.ndarray:
-        """The ink without the primer's, as ink of its own."""
+        """The ink without the primer's points; its first offset is zero."""
         if not self.primed:
             return self.ink
         ink = self.ink[self.primed :].copy()
@@ -53,8 +53,8 @@ class Line:
 
     @property
     def visible(self) -> np.ndarray:
-        """The ink to draw: `written`, or a dot where nothing was written, as the text was complete
-        at the end of the primer."""
+        """The ink to draw: `written`, or a dot where nothing was written because the text was
+        complete at the end of the primer."""
         return self.written if len(self.written) else DOT_INK
 
     def __repr__(self) -> str:
@@ -71,7 +71,7 @@ class Line:
         """Save the line, without its primer, as .svg, .png or .inkml.
 
         Raises:
-            UserError: if the name has another suffix.
+            UserError: if the name's suffix is none of these.
             OSError: if the file cannot be written.
         """
         suffix = Path(path).suffix.lower()

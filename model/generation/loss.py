@@ -16,8 +16,8 @@ class _OfPoints(BaseLoss):
     """A loss that is a sum over the points of a sequence.
 
     Args:
-        reduction: whether a batch's gradient is divided by its sequences, as the paper's bounds
-            on gradients assume, or by its points, which makes a step independent of lengths.
+        reduction: whether a batch's gradient is divided by the number of sequences, as the paper's
+            bounds on gradients assume, or of points, which makes a step independent of lengths.
     """
 
     def __init__(self, *, reduction: Reduction = "point") -> None:
@@ -31,7 +31,7 @@ class _OfPoints(BaseLoss):
 class NegativeLogLikelihood(_OfPoints):
     """The negative log-probability of the points under the mixture (the paper, eq. 26).
 
-    It includes the end of the sequence if the network predicts one.
+    The end of the sequence is included if the network predicts it.
     """
 
     name: ClassVar[str] = "log_loss"
@@ -41,8 +41,8 @@ class NegativeLogLikelihood(_OfPoints):
         """Return the nats of each sequence, `(batch,)`; padding does not count.
 
         Args:
-            output: with a `prediction` of leading dimensions `(batch, time)`.
-            batch: with `targets` `(batch, time, 3)`, or `(batch, time, 4)`, and the `mask` of real
+            output: a `prediction` with leading dimensions `(batch, time)`.
+            batch: `targets` `(batch, time, 3)` or `(batch, time, 4)`, and the `mask` of real
                 points.
         """
         nats = -output.prediction.log_prob(batch.targets)  # (batch, time)
@@ -53,9 +53,9 @@ class SquaredError(_OfPoints):
     """Half the squared distance of the estimated offset, and the cross-entropy of the pen.
 
     Half the squared distance, in normalised units, is the negative log-density of the offset under
-    a Gaussian of standard deviation 1 in both axes, up to its constant ln(2 pi): with that factor
-    both terms are nats, and at `pen_weight` 1 the loss is a negative log-likelihood up to ln(2 pi)
-    per point. If the network predicts the end of the sequence, its cross-entropy is added.
+    a Gaussian of standard deviation 1 in both axes, up to the constant ln(2 pi). So both terms are
+    nats, and at `pen_weight` 1 the loss is a negative log-likelihood up to ln(2 pi) per point. If
+    the network predicts the end of the sequence, the cross-entropy of that end is added.
 
     Args:
         reduction: see `_OfPoints`.
@@ -72,10 +72,10 @@ class SquaredError(_OfPoints):
         self.pen_weight = pen_weight
 
     def __call__(self, output: Output, batch: Batch) -> Tensor:
-        """Return the sum of each sequence, `(batch,)`; padding does not count.
+        """Return the loss of each sequence, `(batch,)`; padding does not count.
 
         Args:
-            output: whose `prediction` is a `PointEstimate` of leading dimensions `(batch, time)`.
+            output: its `prediction` is a `PointEstimate` with leading dimensions `(batch, time)`.
             batch: as for `NegativeLogLikelihood`.
         """
         estimate, targets = output.prediction, batch.targets.to(output.prediction.mean.dtype)

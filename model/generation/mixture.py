@@ -18,8 +18,8 @@ from model.generation.sampling_options import PEN_SHARPNESS
 from utils.normalisation import Normalisation
 
 LIMIT = 1e4
-"""Bound on a network's outputs, which keeps all values and gradients finite, and means within 1e4
-standard deviations (assumed: real offsets stay within 100)."""
+"""Bound on a network's outputs: all values and gradients stay finite, and means within 1e4 standard
+deviations (assumed: real offsets stay within 100)."""
 PEN_PIVOT = -1.5
 """Log-odds of ends that a bias leaves unchanged: a probability of 0.18 (measured, lab notebook:
 stopping and the pen)."""
@@ -39,15 +39,16 @@ class _ClampInwards(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
         below, above = ctx.saved_tensors
-        # Descent moves against the gradient: below the bound only a negative one leads back.
+        # Descent moves against the gradient: below the bound only a negative gradient leads back.
         stuck = (below & (gradient > 0)) | (above & (gradient < 0))
         return gradient.masked_fill(stuck, 0.0), None, None
 
 
 def clamp_inwards(value: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
-    """Clamp `value` to `[low, high]`, letting through gradients that lead back inside."""
-    kind = dict(dtype=value.dtype, device=value.device)
-    return _ClampInwards.apply(value, torch.as_tensor(low, **kind), torch.as_tensor(high, **kind))
+    """Clamp `value` to `[low, high]`; gradients that lead back inside pass."""
+    dtype, device = value.dtype, value.device
+    low, high = (torch.as_tensor(bound, dtype=dtype, device=device) for bound in (low, high))
+    return _ClampInwards.apply(value, low, high)
 
 
 def limited(raw: Tensor) -> Tensor:
@@ -56,7 +57,7 @@ def limited(raw: Tensor) -> Tensor:
 
 
 class NextPoint(ABC):
-    """A prediction of the next point, one class for each head.
+    """A prediction of the next point; each head has a class.
 
     Attributes:
         end_logits: log-odds of the end of a stroke, `(...)`.
@@ -69,24 +70,24 @@ class NextPoint(ABC):
     sequence_logits: Tensor | None
     has_density: ClassVar[bool]
 
-    def __getitem__(self, place: int | slice | Tensor | tuple) -> Self:
+    def __getitem__(self, index: int | slice | Tensor | tuple) -> Self:
         """Return the prediction at an index of the leading dimensions."""
-        parts = {name: part[place] for name, part in vars(self).items() if part is not None}
-        return replace(self, **parts)
+        tensors = {name: value[index] for name, value in vars(self).items() if value is not None}
+        return replace(self, **tensors)
 
     @classmethod
     @abstractmethod
     def num_parameters(cls, num_mixtures: int) -> int:
         """Return how many numbers of the output layer a prediction takes, without the end of the
-        sequence; `num_mixtures` is the network's number of components."""
+        sequence, in a network of `num_mixtures` components."""
 
     @abstractmethod
     def point_scores(self, points: Tensor, noise: Tensor | None) -> dict[str, Tensor]:
-        """Return the scores of points by name, `(...)` each, whose sums `scores` takes.
+        """Return the scores of points by name, `(...)` each; `scores` takes their sums.
 
         Args:
             points: the true points, normalised, `(..., 3)` or `(..., 4)`.
-            noise: dequantises the offsets, `(..., 2)`; None if they are not quantised.
+            noise: dequantises the offsets, `(..., 2)`; None if the offsets are not quantised.
         """
 
     @staticmethod
@@ -97,9 +98,9 @@ class NextPoint(ABC):
         """Return the scores of a split by name.
 
         Args:
-            sums: of `point_scores`, over all points.
-            sequences, points: their counts.
-            shift: nats that all points gain from normalised units to the scores' unit.
+            sums: sums of `point_scores` over all points.
+            sequences, points: numbers of sequences and of points.
+            shift: nats that all points together gain from normalised units to the scores' unit.
             cell: nats that a point gains from the scores' unit to units of the quantisation step;
                 None without a step.
         """
@@ -109,8 +110,8 @@ class NextPoint(ABC):
 class Mixture(NextPoint):
     """A mixture of bivariate Gaussians for the offset, and a Bernoulli for the end of stroke.
 
-    If the network ends sequences, a point has a fourth number, 1 for the last of its sequence, with
-    a second Bernoulli.
+    If the network ends sequences, a point has a fourth number, 1 for the last point of a sequence,
+    with a second Bernoulli.
 
     Attributes:
         end_logits, sequence_logits: see `NextPoint`.
@@ -144,7 +145,7 @@ class Mixture(NextPoint):
 
         Args:
             raw: `(..., 6 M + 1)`: e-hat, then M each of pi-hat, mu-hat (x, y), sigma-hat (x, y)
-                and rho-hat; with an end of the sequence `(..., 6 M + 2)`, last its own e-hat.
+                and rho-hat; with an end of the sequence `(..., 6 M + 2)`: a second e-hat last.
             min_scale: lower bound on the scales in normalised units, a number or `(2,)`.
             max_correlation: upper bound on the absolute correlation, below 1.
             end_of_sequence: whether there is an end of the sequence.
@@ -164,10 +165,10 @@ class Mixture(NextPoint):
         )
 
     def biased(self, bias: Tensor | float, pen_sharpness: float = PEN_SHARPNESS) -> Self:
-        """Return the mixture sharpened by `bias` >= 0 (the paper, eqs 61-62), and with it the ends.
+        """Return the mixture with densities (the paper, eqs 61-62) and ends sharpened by `bias`.
 
         Args:
-            bias: a number, or `(...)` for one per point.
+            bias: at least 0; a number for all points, or `(...)`.
             pen_sharpness: how much the ends are sharpened, see `sharpen_ends`; 0 as in the paper.
         """
         bias, ends = torch.as_tensor(bias).to(self.means), self.sequence_logits
@@ -182,8 +183,8 @@ class Mixture(NextPoint):
 
     def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:
         """Return the mixture with larger means: see the function `stretched`."""
-        columns = (factors, normalisation.mean, normalisation.std)
-        factor, mean, std = self.means.new_tensor(columns)[..., None]  # (2, 1) each
+        axis_values = (factors, normalisation.mean, normalisation.std)
+        factor, mean, std = self.means.new_tensor(axis_values)[..., None]  # (2, 1) each
         means = factor * self.means + (factor - 1.0) * mean / std
         return replace(self, means=means)
 
@@ -221,7 +222,7 @@ class Mixture(NextPoint):
         Args:
             point: `(..., 3)`: the offset in normalised units, and 1 or 0 for the end of stroke;
                 or `(..., 4)`: also 1 or 0 for the end of the sequence, required if the mixture
-                predicts it, ignored otherwise.
+                predicts that end, ignored otherwise.
 
         Returns:
             `(...)`, in nats.
@@ -263,20 +264,20 @@ class Mixture(NextPoint):
         """Turn random numbers into points.
 
         Args:
-            uniform: `(..., 2)` in [0, 1): one picks the component, one decides on the ends.
+            uniform: `(..., 2)` in [0, 1): the first picks the component, the second draws the ends.
             normal: `(..., 2)` of the standard normal distribution.
 
         Returns:
-            `(..., 3)`: the offset in normalised units, and the end of stroke as 1 or 0; with an
-            end of the sequence `(..., 4)`, last that as 1 or 0.
+            `(..., 3)`: the offset in normalised units, and the end of stroke as 1 or 0;
+            `(..., 4)` if the network ends sequences: also the end of the sequence as 1 or 0.
         """
         cumulative = self.weights.cumsum(-1)
         # Scaled by the last sum, so that rounding never leaves the number past the end.
         chosen = (cumulative <= uniform[..., :1] * cumulative[..., -1:]).sum(-1, keepdim=True)
         chosen = chosen.clamp_max(cumulative.shape[-1] - 1)  # (..., 1)
-        both = chosen[..., None, :].expand(*chosen.shape[:-1], 2, 1)
-        mean = self.means.gather(-1, both)[..., 0]
-        scale = self.log_scales.gather(-1, both)[..., 0].exp()
+        both_axes = chosen[..., None, :].expand(*chosen.shape[:-1], 2, 1)
+        mean = self.means.gather(-1, both_axes)[..., 0]
+        scale = self.log_scales.gather(-1, both_axes)[..., 0].exp()
         rho = self.correlations.gather(-1, chosen)[..., 0]
         first, second = normal.unbind(-1)
         second = rho * first + ((1.0 - rho) * (1.0 + rho)).sqrt() * second
@@ -285,16 +286,16 @@ class Mixture(NextPoint):
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the nats of targets that are 1 or 0 under their log-odds, all `(...)`."""
+    """Return the nats of targets, 1 or 0, given their log-odds `logits`; all `(...)`."""
     return functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
 
 
 def sharpen_ends(logits: Tensor, bias: Tensor, sharpness: float) -> Tensor:
     """Return the log-odds of ends under a bias, both `(...)`.
 
-    The paper sharpens the offsets alone. But a probability of a few per cent at each point of a
-    letter lifts the pen within every other letter, and where an end is due its probability is
-    spread over several points. So log-odds below `PEN_PIVOT` fall, and others rise.
+    The paper sharpens the offsets alone. But a probability of a few per cent at each point lifts
+    the pen within every second letter, and the probability of an end that is due is spread over
+    several points. So log-odds below `PEN_PIVOT` fall, and those above rise.
     """
     return logits + sharpness * bias * (logits - PEN_PIVOT)
 
@@ -302,13 +303,13 @@ def sharpen_ends(logits: Tensor, bias: Tensor, sharpness: float) -> Tensor:
 def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | None) -> Tensor:
     """Draw the end of stroke and, if there are `sequence_logits`, of the sequence, as 1 or 0.
 
-    One random number decides on both: the pen is then lifted where a sequence ends, as in the data,
-    if the end of stroke is at least as likely. Independent draws would often end the last stroke
-    without the sequence, which never occurs in training.
+    One random number decides on both ends. So the pen is lifted where a sequence ends, as in the
+    data, if the end of stroke is at least as likely. Independent draws would often end the last
+    stroke without the sequence, which never occurs in training.
 
     Args:
-        uniform: `(..., 2)` as `Mixture.sample` takes them.
-        end_logits, sequence_logits: as those of a mixture, `(...)`.
+        uniform: `(..., 2)`, see `Mixture.sample`.
+        end_logits, sequence_logits: `(...)`, see `NextPoint`.
 
     Returns:
         `(..., 1)` or `(..., 2)`, of the dtype of `end_logits`.
@@ -320,12 +321,12 @@ def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | Non
 def stretched(
     output: nn.Linear, factors: tuple[float, float], normalisation: Normalisation
 ) -> nn.Linear:
-    """Return an output layer like `output`, which gives the parameters of a mixture, but whose
-    means in x and y, in the units of the data, are larger by `factors`."""
+    """Return a copy of a mixture's output layer whose means in x and y, in the units of the data,
+    are larger by `factors`."""
     if factors == (1.0, 1.0):
         return output
     stretched, count = copy.deepcopy(output), len(output.bias) // 6
-    rows = slice(1 + count, 1 + 3 * count)
+    rows = slice(1 + count, 1 + 3 * count)  # of the means
     pairs = zip(normalisation.mean, normalisation.std, strict=True)
     origin = [mean / deviation for mean, deviation in pairs]
     factor = output.bias.new_tensor(factors).repeat_interleave(count)

@@ -18,7 +18,7 @@ from utils.normalisation import Normalisation
 class PointEstimate(NextPoint):
     """The expected offset of the next point, and a Bernoulli for the end of stroke.
 
-    If the network ends sequences a point has a fourth number, as in `Mixture`.
+    If the network ends sequences, a point has a fourth number, as in `Mixture`.
 
     Attributes:
         end_logits, sequence_logits: see `NextPoint`.
@@ -39,11 +39,11 @@ class PointEstimate(NextPoint):
         max_correlation: float = 0.0,
         end_of_sequence: bool = False,
     ) -> Self:
-        """Return the estimate of a network's outputs, in float32 or better.
+        """Return the estimate that a network's outputs describe, in float32 or better.
 
         Args:
             raw: `(..., 3)`: the offset (x, y) and e-hat, the log-odds against the end of stroke
-                (the paper, eq. 18); with an end of the sequence `(..., 4)`, last its e-hat.
+                (the paper, eq. 18); with an end of the sequence `(..., 4)`: a second e-hat last.
             min_scale, max_correlation: not used.
             end_of_sequence: whether there is an end of the sequence.
         """
@@ -51,7 +51,7 @@ class PointEstimate(NextPoint):
         return cls(-raw[..., 2], raw[..., :2], -raw[..., 3] if end_of_sequence else None)
 
     def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:
-        """Return the estimate itself: only a density that is sharpened becomes narrow."""
+        """Return the estimate itself: only writing by a sharpened density becomes narrow."""
         return self
 
     def biased(self, bias: Tensor | float, pen_sharpness: float = 0.0) -> Self:
@@ -59,8 +59,8 @@ class PointEstimate(NextPoint):
         return self
 
     def sample(self, uniform: Tensor, normal: Tensor) -> Tensor:
-        """Return points with drawn ends, `(..., 3)` or `(..., 4)`; arguments as those of
-        `Mixture.sample`, of which only the second uniform number is used."""
+        """Return points with drawn ends, `(..., 3)` or `(..., 4)`; see `Mixture.sample`. Only the
+        second uniform number is used."""
         ends = draw_ends(uniform, self.end_logits, self.sequence_logits)
         return torch.cat((self.mean, ends), -1)
 
@@ -87,7 +87,7 @@ class PointEstimate(NextPoint):
     def scores(
         sums: Mapping[str, float], sequences: int, points: int, shift: float, cell: float | None
     ) -> dict[str, float | None]:
-        """Return the scores in normalised units: distances have no density, which units shift."""
+        """Return the scores in normalised units; `shift` is for densities, not for distances."""
         return {
             "squared_error": sums["squared_error"] / sequences,
             "squared_error_per_point": sums["squared_error"] / points,

@@ -1,7 +1,7 @@
 """Writing with a generation network: points are drawn from the mixture and fed back.
 
-A `stepper` draws the points, by `Mixture.sample` or by the same in `layers/kernels/sampling.c`;
-`stopping` finds where a line ends.
+A `stepper` draws the points, by `Mixture.sample` or by its equivalent in
+`layers/kernels/sampling.c`; `stopping` finds where a line ends.
 
 Shapes: B lines of a batch, T steps, U characters, I numbers of a point.
 """
@@ -30,20 +30,20 @@ from utils.checks import UserError
 from utils.ink import check_ink
 
 BLOCK = 256
-"""Steps for which a line's random numbers are drawn at once, a multiple of `PERIOD`. Another value
-gives other lines for the same seed."""
+"""Steps for which a line's random numbers are drawn at once, a multiple of `PERIOD`. A change of
+the value changes the lines of a seed."""
 DEFAULT_STEPS = 700
 """Steps of a line without a text (measured: a line of IAM-OnDB has about 628 points)."""
 MIN_STEPS = 100
-"""Steps that any line with a text may take, besides those of its characters (assumed)."""
+"""Steps that any line with a text may take, besides `STEPS_PER_CHARACTER` (assumed)."""
 STEPS_PER_CHARACTER = 40
 """Steps that a line may take for each character (measured: IAM-OnDB has about 22 points each)."""
 
 
 @contextmanager
 def _few_threads() -> Iterator[None]:
-    """Give torch one thread where no compiled loop writes: several threads wait for each other at
-    each small operation (measured, lab notebook: the speed of writing)."""
+    """Limit torch to one thread where no compiled loop writes: several threads wait for each other
+    at each small operation (measured, lab notebook: the speed of writing)."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if library.kernels(bfloat16=False) is None else threads)
     try:
@@ -68,23 +68,23 @@ def sample(
 
     The bias of a line is halved each time that its pen has rested through the `PERIOD` steps of a
     call of the stepper. A line depends only on its seed, text, bias and the primer, not on the
-    other lines (without the compiled loop up to the rounding of matrix products, whose order of
-    summation may change with the number of rows). Dropout would apply to a primer: call
+    other lines. (Without the compiled loop this holds up to the rounding of matrix products, whose
+    order of summation may change with the number of rows.) Dropout would apply to a primer: call
     `model.eval()` first.
 
     Args:
         model: the network.
-        seeds: one for each line.
-        texts: what to write, one for each line, for a network that needs a text.
-        sampling: how points are drawn, and what the network is told.
-        primer: whose hand is continued; its text is ignored by a network without a window. To keep
-            the words apart, one of the texts needs a space where they meet.
+        seeds: a seed for each line.
+        texts: a text for each line, for a network that needs a text.
+        sampling: how points are drawn, and the extras that the network is told.
+        primer: ink whose hand is continued, and its text, which a network without a window ignores.
+            To keep words apart, the primer's text must end or the new text begin with a space.
         progress: show a progress bar.
-        precision: of the matrix products, where the weights are float32.
+        precision: dtype of the matrix products, where the weights are float32.
 
     Raises:
-        UserError: if there are not as many texts as seeds, or an empty text; `DataError` if the
-            primer is no ink; `UserError` if the network lacks a character, or takes no such extra.
+        UserError: if there are not as many texts as seeds, if a text is empty, or if the network
+            lacks a character or takes no such extra; `DataError` if the primer is no ink.
     """
     if not seeds:
         return []
@@ -95,15 +95,15 @@ def sample(
     max_steps, primer_length = max(limits), len(nfc(primer_text).rstrip()) if whole else 0
     latents = seeds if sampling.latent_seed is None else [sampling.latent_seed] * len(seeds)
     given = model.told(len(seeds), sampling.extras, latents)
-    begin, start_phi = _begin(model, start, whole, primer_length, given, sampling)
-    point, current = begin.point, begin.bias
+    initial, start_phi = _begin(model, start, whole, primer_length, given, sampling)
+    point, bias = initial.point, initial.bias
     matmul_dtype = {"float32": point.dtype, "bfloat16": torch.bfloat16}[precision]
-    stepper = model.stepper(begin, matmul_dtype)
+    stepper = model.stepper(initial, matmul_dtype)
     stopping = Stopping(point, model.normalisation, whole, limits, model.end_of_sequence, start_phi)
     active = torch.arange(len(seeds), device=point.device)
     primer_steps = len(start) - 1
     points = point.new_zeros(max_steps, len(seeds), model.input_size)
-    biases = current.repeat(primer_steps + max_steps, 1)
+    biases = bias.repeat(primer_steps + max_steps, 1)
     hidden = None if progress else True
     with tqdm(total=max_steps, desc="writing", unit="step", leave=False, disable=hidden) as bar:
         numbers = _random_numbers(seeds, point.device)
@@ -112,10 +112,10 @@ def sample(
             steps = slice(stop - first)
             drawn, phi = stepper.run(uniform[steps, active], normal[steps, active])
             points[first:stop, active] = drawn
-            biases[primer_steps + first : primer_steps + stop, active] = current[active]
+            biases[primer_steps + first : primer_steps + stop, active] = bias[active]
             bar.update(stop - first)
-            current[active] *= torch.where(stopping.at_rest(drawn), 0.5, 1.0)
-            stepper.sharpen(current[active])
+            bias[active] *= torch.where(stopping.at_rest(drawn), 0.5, 1.0)
+            stepper.sharpen(bias[active])
             rows = stopping.feed(active, drawn, phi).nonzero()[:, 0]
             if not len(rows):
                 break
@@ -141,9 +141,9 @@ def _lines(
 
     Args:
         points: normalised, `(steps, B, 3)`.
-        biases: of each point but the first, the points of `start` included, `(points, B)`.
-        start: the points before, `(points, 3)`, of which the first `primed` are a primer's.
-        texts: the whole texts, or None for each.
+        biases: the bias of each point but the first, from `start` on, `(points, B)`.
+        start: the points before `points`, `(points, 3)`; the first `primed` are a primer's.
+        texts: the whole texts; None for each line without a text.
     """
     lines, points, biases = [], points.cpu().numpy(), biases.cpu().numpy()
     for number, (steps, ended) in enumerate(stopping.ends()):
@@ -160,10 +160,10 @@ def _lines(
     return lines
 
 
-def _limits(most: int | None, texts: Sequence[str | None]) -> list[int]:
-    """Return the most steps of each line: `most`, or by default enough for its text."""
-    if most is not None:
-        return [most] * len(texts)
+def _limits(max_steps: int | None, texts: Sequence[str | None]) -> list[int]:
+    """Return the limit on each line's steps: `max_steps`, or by default enough for its text."""
+    if max_steps is not None:
+        return [max_steps] * len(texts)
     return [
         DEFAULT_STEPS if text is None else MIN_STEPS + STEPS_PER_CHARACTER * len(text)
         for text in texts
@@ -171,7 +171,7 @@ def _limits(most: int | None, texts: Sequence[str | None]) -> list[int]:
 
 
 def _whole_texts(texts: Sequence[str] | None, count: int, primer_text: str) -> list[str]:
-    """Return texts with the primer's text before them, in NFC: phi then has an entry for each
+    """Return the primer's text and each text, joined, in NFC: phi then has an entry for each
     character of `Line.text`.
 
     Raises:
@@ -200,8 +200,8 @@ def _random_numbers(seeds: Sequence[int], device: torch.device) -> Iterator[tupl
 
 @torch.inference_mode()
 def predict(model: GenerationNetwork, line: Line) -> Output:
-    """Return a network's output at each step of a line that it wrote, `(1, steps, ...)`; the
-    network sees the line as a whole, though it may have written parts."""
+    """Return a network's output at each step of a line that it wrote, `(1, steps, ...)`. The
+    network sees the line as a whole, even if the line was written in parts."""
     inputs = torch.from_numpy(model.normalisation.apply(line.ink[:-1]))[None]
     device, text = model.output.weight.device, (None, None)
     if line.text is not None:
@@ -217,37 +217,38 @@ def _begin(
     given: Given,
     sampling: Sampling,
 ) -> tuple[WritingState, Tensor | None]:
-    """Return the lines before their first step, and phi at the primer's, `(B, points - 1, U + 1)`.
+    """Return the lines before their first step, and the primer's phi, `(B, points - 1, U + 1)`.
 
-    The middle of the window is moved to the first character after a primer's text: in hands that
+    The middle of the window is moved to the first character after a primer's text. In hands that
     the network hardly knows the window is some characters off (measured, lab notebook: the words
     of a page), and a line would begin in the midst of a word.
 
     Args:
         start: the primer's points, or a row of zeros, `(points, 3)`.
         texts: the whole texts, the primer's included; None without texts.
-        primer_length: characters of the primer's text, without blanks at its end; with 0 the
-            window stays where it is.
-        given: what the network is told of each line.
+        primer_length: characters of the primer's text, without blanks at its end; 0 leaves the
+            window where it is.
+        given: the extras and seeds that the network is told for the lines.
     """
     weights = model.output.weight
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
-    # The sequence continues, so the primer's last point does not end it.
+    # A fourth number of 0: the primer's last point does not end the sequence.
     inputs = functional.pad(inputs, (0, model.input_size - 3))
     count, phi = len(given.seeds), None
     state = model.initial_state(count, given)
+    # Lines with the same text and state begin alike: only the D distinct lines are computed.
     values = [value.double().numpy(force=True) for value in state.values()]
-    begins = [[row.tobytes() for row in value] for value in values]
-    whole = [*zip(texts or [""] * count, *begins, strict=True)]
-    different = [*dict.fromkeys(whole)]  # Lines that begin alike: D of them are enough.
-    first = [*map(whole.index, different)]
-    state = {name: value[first] for name, value in state.items()}
-    inputs = inputs.expand(len(different), -1, -1)  # (D, points, I)
+    states = [[row.tobytes() for row in value] for value in values]
+    keys = [*zip(texts or [""] * count, *states, strict=True)]
+    distinct = [*dict.fromkeys(keys)]
+    first_rows = [*map(keys.index, distinct)]
+    state = {name: value[first_rows] for name, value in state.items()}
+    inputs = inputs.expand(len(distinct), -1, -1)  # (D, points, I)
     text = lengths = None
     if texts is not None:
-        codes = [model.alphabet.encode(whole_text) for whole_text, *_ in different]
+        codes = [model.alphabet.encode(whole_text) for whole_text, *_ in distinct]
         text, lengths = padded(codes, weights.device)
-    if len(start) > 1:  # the last point is the first step's
+    if len(start) > 1:  # the last point is the input of the first step
         output = model(inputs[:, :-1], text, lengths, state)
         state, phi = output.state, output.attention
         if primer_length:
@@ -259,7 +260,7 @@ def _begin(
                 for name, kappa in state.items()
                 if name.endswith("kappa")
             }
-    bias = weights.new_full((len(different),), sampling.bias)
+    bias = weights.new_full((len(distinct),), sampling.bias)
     lines = WritingState(inputs[:, -1], state, bias, text, lengths, sampling)
-    rows = torch.tensor([*map(different.index, whole)])
+    rows = torch.tensor([*map(distinct.index, keys)])
     return lines[rows], None if phi is None else phi[rows]

@@ -1,4 +1,4 @@
-"""What a caller may choose of how a line is written."""
+"""The options of writing a line."""
 
 import math
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from utils.checks import UserError
 
 BIAS = 0.75
 """Default bias (chosen on 400 texts of eight kinds; docs/results.md has the error rates of the
-shipped writer at several; the higher, the more hands are alike)."""
+shipped writer at several biases; the higher the bias, the more alike are hands)."""
 PEN_SHARPNESS = 3.0
 """Default of how much a bias sharpens the ends of strokes (measured, lab notebook: stopping and the
 pen)."""
 Primer = tuple[np.ndarray, str]
-"""Ink `(points, 3)` in the units of the training data, whose hand is continued, and its text."""
+"""Ink whose hand is continued, `(points, 3)` in the units of the training data, and its text."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,16 @@ class Sampling:
     Attributes:
         bias: sharpening of the mixture, at least 0 (eqs 61-62): 0 writes as varied as the training
             data, 1 and more very legibly (paper, section 5.4).
-        pen_sharpness: how much the bias also sharpens when the pen is lifted, at least 0 (the
-            paper), see `mixture.sharpen_ends`.
-        stretch: factors of the expected offsets in x and y, each above 0: a pen that a bias
-            steadies writes smaller than a trembling pen, a little at each step. None: the
-            network's factors, and for a `handwriting.Hand` those that make lines as large as its
-            primer; (1, 1): the paper.
+        pen_sharpness: how much the bias also sharpens the ends of strokes, at least 0 (the paper:
+            0), see `mixture.sharpen_ends`.
+        stretch: factors of the expected offsets in x and y, each above 0, as a bias makes writing
+            smaller, a little at each step. None: the network's factors, or for a
+            `handwriting.Hand` the factors that make lines as large as its primer; (1, 1): the
+            paper.
         max_steps: limit on the steps of a line; None: enough for its text.
-        extras: what a network that takes extras is told: numbers by name, or in one call of
-            `sample` a row for each line; zeros for extras that are not named.
-        latent_seed: seed of what is drawn for a line as a whole; None: the line's seed.
+        extras: the extras that the network is told: numbers by name, or in one call of `sample` a
+            row for each line; zeros for extras that are not named.
+        latent_seed: seed of what is drawn once for a whole line; None: the line's seed.
 
     Raises:
         UserError: if a value is out of range.

@@ -1,8 +1,8 @@
 """A network one step at a time, for writing.
 
-A stepper advances many lines by several steps in one call, and serves one call of `sample`: the
-network may be trained in between. `Stepper` calls the network's `forward`; a network may offer a
-faster stepper (`GenerationNetwork.stepper`).
+A stepper advances many lines by several steps in one call. Each call of `sample` makes a new
+stepper, as the network may be trained in between. `Stepper` calls the network's `forward`; a
+network may offer a faster stepper (`GenerationNetwork.stepper`).
 
 Shapes: B lines, T steps, U characters of a text, I numbers of a point.
 """
@@ -19,7 +19,7 @@ from model.generation.sampling_options import Sampling
 
 PERIOD = 16
 """Steps per call (assumed: few calls and checks for ended lines; 8 steps on average are wasted).
-Another value gives other lines with a bias: after each call resting pens are checked."""
+A change of the value changes lines with a bias: after each call resting pens are checked."""
 
 
 @dataclass
@@ -28,11 +28,11 @@ class WritingState:
 
     Attributes:
         point: the next input, `(B, I)`, normalised.
-        state: the network's state before that step, by the network's names, `(B, ...)` each.
+        state: the network's state before the next step, by the network's names, `(B, ...)` each.
         bias: sharpening of the mixture, `(B,)`.
         text, text_lengths: indices of the characters, `(B, U)`, and their number, `(B,)`; None for
             a network without a window.
-        sampling: of all lines, but for `bias`, which each line has above.
+        sampling: of all lines; its `bias` gives way to the `bias` above.
     """
 
     point: Tensor
@@ -61,7 +61,7 @@ class Stepper:
     Args:
         network: a `GenerationNetwork`, whose present weights are used.
         lines: the initial state.
-        matmul_dtype: of the matrix products; all else is in float32, or in float64 if this is.
+        matmul_dtype: of the matrix products; all else is in float32, or float64 with float64.
     """
 
     def __init__(self, network: BaseModel, lines: WritingState, matmul_dtype: torch.dtype) -> None:
@@ -71,30 +71,33 @@ class Stepper:
         """Draw the next points of all lines.
 
         Args:
-            uniform, normal: random numbers as `Mixture.sample` takes them, `(T, B, 2)` each, for at
-                most `PERIOD` steps.
+            uniform, normal: random numbers for `Mixture.sample`, `(T, B, 2)` each, for at most
+                `PERIOD` steps.
 
         Returns:
             points `(T, B, I)` and phi `(T, B, U + 1)` or None, in buffers that the next call may
             overwrite.
         """
         points, phis = [], []
-        # Around all steps, as autocast rounds the weights once.
+        # Around all steps, so that autocast rounds the weights only once.
         with torch.autocast(uniform.device.type, torch.bfloat16, self.rounded):
             for numbers in zip(uniform, normal, strict=True):
-                now = self.lines
-                output = self.network(now.point[:, None], now.text, now.text_lengths, now.state)
-                prediction, factors = output.prediction[:, -1], now.stretch(self.network)
+                lines = self.lines
+                inputs = lines.point[:, None], lines.text, lines.text_lengths, lines.state
+                output = self.network(*inputs)
+                prediction, factors = output.prediction[:, -1], lines.stretch(self.network)
                 prediction = prediction.stretched(factors, self.network.normalisation)
-                prediction = prediction.biased(now.bias, now.sampling.pen_sharpness)
+                prediction = prediction.biased(lines.bias, lines.sampling.pen_sharpness)
                 points.append(prediction.sample(*numbers))
-                phis += [] if output.attention is None else [output.attention[:, -1]]
-                point = functional.pad(points[-1][:, :3], (0, now.point.shape[1] - 3))  # goes on
-                self.lines = replace(now, point=point, state=output.state)
+                if output.attention is not None:
+                    phis.append(output.attention[:, -1])
+                zeros = 0, lines.point.shape[1] - 3  # as the sequence continues
+                point = functional.pad(points[-1][:, :3], zeros)
+                self.lines = replace(lines, point=point, state=output.state)
         return torch.stack(points), torch.stack(phis) if phis else None
 
     def keep(self, rows: Tensor) -> None:
-        """Drop all but some of the lines: `rows`, ascending, among the present ones."""
+        """Keep only the lines `rows`, ascending indices of the present lines."""
         self.lines = self.lines[rows]
 
     def sharpen(self, bias: Tensor) -> None:

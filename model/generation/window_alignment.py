@@ -1,6 +1,6 @@
-"""Which points of recorded ink belong to which character, by the window of a network that writes.
+"""Alignment of recorded ink with its text, by the window of a network that writes.
 
-B: lines of a batch, T: steps, U: characters of a text.
+Shapes: T steps, U characters of a text.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from utils.batches import by_length
 from utils.monotonic import best_monotonic_path
 
 FLOOR = 1e-3
-"""Least fraction of the window at a character, so that no step forbids one (assumed)."""
+"""Least fraction of the window at a character, so that no step forbids a character (assumed)."""
 
 
 @torch.inference_mode()
@@ -29,15 +29,15 @@ def align(
 ) -> list[np.ndarray]:
     """Return how many points of each line belong to each character of its text, `(U,)` int64.
 
-    The network sees the recorded points (teacher forcing). The path is the likeliest through the
-    window's phi (paper, eq. 46) from the first character to the last that skips none.
+    The network sees the recorded points (teacher forcing). The alignment is the likeliest path
+    through the window's phi (paper, eq. 46) from the first character to the last without skips.
 
     Args:
         model: a network with a window, in evaluation mode.
-        inks: `(points, 3)` each, in the units of its training data, with more points than
+        inks: `(points, 3)` each, in the units of the network's training data, with more points than
             characters.
         texts: of the lines, in the network's alphabet.
-        extras: what the network is told, a row for each line.
+        extras: numbers that the network is told, by name, a row for each line.
         progress: show a progress bar.
     """
     counts: list[np.ndarray] = [np.empty(0)] * len(inks)
@@ -55,10 +55,10 @@ def align(
 
 
 def _points_of(phi: np.ndarray) -> np.ndarray:
-    """Return the points of each character, `(U,)`, given phi `(T, U + 1)`."""
+    """Return the number of points of each character, `(U,)`, from phi `(T, U + 1)`."""
     seen = phi[:, :-1].copy()
     seen[:, -1] += phi[:, -1]  # behind the text the last character is still being drawn
     seen /= np.maximum(seen.sum(1, keepdims=True), FLOOR)
-    # The window at step t is for point t + 1; the first point is of the first character.
+    # The window at step t is for point t + 1; the first point belongs to the first character.
     path = best_monotonic_path(np.log(seen + FLOOR))
     return np.bincount(np.concatenate([[0], path]), minlength=seen.shape[1])

@@ -1,6 +1,6 @@
-"""Writing many lines, and lines that are longer than those that a network was trained on.
+"""Writing many lines, also lines that are longer than a network's training lines.
 
-A network may lose its way in a long line, which is therefore written in parts, each in the hand of
+A network may lose its way in a long line. So a long line is written in parts, each in the hand of
 the same primer (the paper, section 5.5): the caller's primer, or the first part.
 """
 
@@ -21,7 +21,7 @@ from utils.hand_measures import baseline
 from utils.ink import bounds, to_points
 
 PART_SEED_STRIDE = 10_000_019
-"""Difference between the seeds of parts of a line: prime, and more than there are lines."""
+"""Difference between the seeds of a line's parts: a prime larger than the number of lines."""
 LONGEST = 1_000
 """Most characters of a line, and of a word on a page (measured: `writer` takes half a minute for
 such a word; assumed: nobody needs a longer one)."""
@@ -43,17 +43,17 @@ def write(
     primer: Primer | None = None,
     progress: bool = False,
 ) -> list[Line]:
-    """Write lines, many at a time, and long ones in parts, all of which are told the same.
+    """Write lines in batches, and long lines in parts, each of which is told the same extras.
 
     Args:
-        model: the network, whose `longest` says which texts are long.
-        texts: what to write, one for each seed; None for a network without a text.
-        seeds: one for each line.
+        model: the network; texts longer than its `longest` are written in parts.
+        texts: a text for each seed; None for a network without a text.
+        seeds: a seed for each line.
         sampling: how points are drawn; `max_steps` is for a whole line.
-        primer, progress: as `sample` takes them.
+        primer, progress: see `sample`.
 
     Raises:
-        UserError: as `sample`.
+        UserError: see `sample`.
     """
     if texts is not None and len(texts) != len(seeds):
         raise UserError(f"{len(seeds)} seeds need as many texts")
@@ -61,13 +61,13 @@ def write(
     lines: list[Line] = []
     for start in range(0, len(seeds), BATCH_SIZE):
         batch = slice(start, start + BATCH_SIZE)
-        first = None if texts is None else [part for part, *_ in parts[batch]]
-        lines += sample(model, seeds[batch], first, sampling, primer=primer, progress=progress)
+        firsts = None if texts is None else [part for part, *_ in parts[batch]]
+        lines += sample(model, seeds[batch], firsts, sampling, primer=primer, progress=progress)
     for number, (seed, (first, *others)) in enumerate(zip(seeds, parts, strict=True)):
         if not others:
             continue
         line, following = lines[number], []
-        # The ink of a primer without a text says what the line's own text begins with.
+        # A primer without a text is ink of the first characters of the line's text.
         has_text = primer is not None and primer[1].strip()
         hand = primer if has_text else (line.ink, first)
         if line.ended and len(hand[0]) > 1:
@@ -82,10 +82,10 @@ def write(
 def check_lengths(
     texts: Iterable[str], primer: Primer | None = None, name: object = "the primer"
 ) -> None:
-    """Refuse what would take too much time or memory.
+    """Refuse texts or a primer that would take too much time or memory.
 
     Raises:
-        UserError: if one of the texts, or a primer of that name, is too long.
+        UserError: if a text, or the primer, called `name` in the message, is too long.
     """
     if longer := next((text for text in texts if len(text) > LONGEST), None):
         raise UserError(
@@ -99,13 +99,13 @@ def check_lengths(
         )
 
 
-def cut(spoken: Sequence[str], longest: int) -> list[str]:
+def cut(words: Sequence[str], longest: int) -> list[str]:
     """Return words as lines of at most `longest` characters, of about equal lengths; a longer word
     is a line of its own."""
-    total = len(" ".join(spoken))
+    total = len(" ".join(words))
     aim = total / max(math.ceil(total / longest), 1)
     lines: list[str] = []
-    for word in spoken:
+    for word in words:
         if lines and len(lines[-1]) < aim and len(lines[-1]) + 1 + len(word) <= longest:
             lines[-1] += f" {word}"
         else:
@@ -124,37 +124,38 @@ def _parts(text: str, longest: int | None) -> list[str]:
 def _joined(line: Line, following: Sequence[Line], texts: Sequence[str], hand: np.ndarray) -> Line:
     """Return a line with the parts that follow, up to a part that has not ended.
 
-    A part, primed with the ink of a hand, `(points, 3)`, begins as far behind the line as behind
-    the hand, and continues the line's baseline. `texts` are those of the parts.
+    Each part was primed with the ink of a hand, `(points, 3)`. The part begins as far behind the
+    line as behind the hand, and continues the line's baseline. `texts` are the parts' texts.
     """
     edge, _ = _from_end(hand)
-    whole, characters = "".join((line.text, *texts)), len(line.text)
-    pieces, before = [(line.ink, line.bias, line.peaks)], line.written
+    whole_text, characters = "".join((line.text, *texts)), len(line.text)
+    pieces, previous = [(line.ink, line.bias, line.peaks)], line.written
     ended = line.ended and len(following) > 0
     for part, text in zip(following, texts, strict=False):
-        if not ended or not (ended := len(part.written) > 0):
+        if not (ended and len(part.written)):
+            ended = False
             break
         ink, head, start = part.ink[part.primed :].copy(), part.written, part.primed - 1
-        right, base = _from_end(before)
+        right, base = _from_end(previous)
         ink[0, :2] = ink[0, 0] + right - edge, base - baseline(head[: _quarter(head)])
-        # A window still on the hand's own text counts as on the part's first character.
+        # A window still on the hand's text counts as on the part's first character.
         peaks = np.maximum(part.peaks[start:] - len(part.text) + len(text), 0) + characters
         characters += len(text)
         pieces.append((ink, part.bias[start:], peaks))
-        before, ended = ink, part.ended
+        previous, ended = ink, part.ended
     inks, biases, peaks = zip(*pieces, strict=True)
     return replace(
         line,
         ink=np.concatenate(inks),
         peaks=np.concatenate(peaks),
-        text=whole,
+        text=whole_text,
         ended=ended,
         bias=np.concatenate(biases),
     )
 
 
 def _limited(line: Line, steps: int | None) -> Line:
-    """Return a line with at most `steps` written points; None for no limit."""
+    """Return a line cut to at most `steps` written points; None for no limit."""
     if steps is None or len(line.ink) <= (line.primed or 1) + steps:
         return line
     ink = line.ink[: (line.primed or 1) + steps].copy()
@@ -164,7 +165,7 @@ def _limited(line: Line, steps: int | None) -> Line:
 
 
 def _from_end(ink: np.ndarray) -> tuple[float, float]:
-    """Return x of ink's right edge and y of the baseline at its end, from its last point."""
+    """Return x of the ink's right edge and y of its last baseline, relative to the last point."""
     last, tail = to_points(ink)[-1], ink[-_quarter(ink) :]
     return bounds(ink)[2] - float(last[0]), baseline(tail) - float(to_points(tail)[-1, 1])
 

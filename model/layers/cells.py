@@ -3,7 +3,7 @@
 The steps are the reference for every kernel: C has them in kernels/step.h, Triton in
 kernels/fused.py. For the context see benchmarks/reference.py, the paper in one readable file.
 
-The LSTM has no peephole connections (the paper's eqs 7-11 have), so fused kernels compute the same.
+The LSTM has no peephole connections (unlike the paper's eqs 7-11): torch's fused kernels have none.
 
 Shapes: B sequences of a batch, H cells.
 """
@@ -16,21 +16,21 @@ from torch import Tensor
 
 
 def compute_dtype(tensor: Tensor) -> torch.dtype:
-    """Return the dtype of matrix products: autocast's, or that of `tensor`."""
+    """Return the dtype of matrix products: autocast's dtype, or the dtype of `tensor`."""
     device = tensor.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
 
 
 def state_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Return the dtype of cell states and windows: float32, or float64 if `dtype` is that."""
+    """Return the dtype of cell states and windows: float32, or float64 if `dtype` is float64."""
     return torch.promote_types(dtype, torch.float32)
 
 
 @contextmanager
 def torch_products(inputs: Tensor) -> Iterator[Tensor]:
-    """Yield `inputs` in the dtype of the products that torch computes inside.
+    """Yield `inputs` in the dtype of torch's products within the context.
 
-    On a CPU that is float32 at least: a step with GRU cells took five to ten times as long in
+    On a CPU the dtype is float32 at least: a step with GRU cells took five to ten times as long in
     bfloat16 (measured, lab notebook: the speed of training).
     """
     if inputs.device.type != "cpu":
@@ -41,7 +41,7 @@ def torch_products(inputs: Tensor) -> Iterator[Tensor]:
 
 
 def clip_gradient(value: Tensor, bound: float | None) -> Tensor:
-    """Return `value`, clamping the gradient that flows back through it to +-`bound`."""
+    """Return `value`; the gradient that flows back through it is clamped to +-`bound`."""
     if bound is None or not value.requires_grad:
         return value
     clipped = value.view_as(value)
@@ -50,12 +50,12 @@ def clip_gradient(value: Tensor, bound: float | None) -> Tensor:
 
 
 def each_row(bias: Tensor, told: Tensor | None, batch: int) -> Tensor:
-    """Return the bias of each sequence, `(B, G)`: `(G)`, and what it is told, `(B, G)`."""
+    """Return the bias of each sequence, `(B, G)`: `bias` `(G)` plus `told` `(B, G)`, if any."""
     return bias.expand(batch, -1) if told is None else bias + told
 
 
 def reorder_gates(rows: Tensor) -> Tensor:
-    """Return rows of torch's LSTM, which has the candidate before the output gate, in our order."""
+    """Move the candidate of torch's LSTM, which lies before the output gate, to the end."""
     input_gate, forget_gate, candidate, output_gate = rows.chunk(4)
     return torch.cat((input_gate, forget_gate, output_gate, candidate))
 
@@ -66,10 +66,10 @@ def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         gates: input, forget and output gate and the candidate before their activation functions,
             `(B, 4 H)`.
-        cell: before the step, `(B, H)`.
+        cell: cell state before the step, `(B, H)`.
 
     Returns:
-        hidden state, of the dtype of `gates`, and cell state, `(B, H)`.
+        hidden state, of the dtype of `gates`, and cell state, `(B, H)` each.
     """
     size = cell.shape[1]
     input_gate, forget_gate, output_gate = gates[:, : 3 * size].sigmoid().chunk(3, 1)
@@ -78,13 +78,13 @@ def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def gru_cell(inputs: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor) -> Tensor:
-    """Compute one step of torch's GRU, which applies the reset gate after the recurrent bias.
+    """Return the next hidden state of torch's GRU, whose reset gate applies to the recurrent bias.
 
     Args:
-        inputs, recurrent: what the inputs and the hidden state contribute to reset gate, update
-            gate and candidate, `(B, 3 H)` each, the former with a bias.
-        bias: of the recurrent part of the candidate, `(H)`.
-        hidden: before the step, `(B, H)`; the result after it.
+        inputs, recurrent: the parts that the inputs, with a bias, and the hidden state contribute
+            to reset gate, update gate and candidate, `(B, 3 H)` each.
+        bias: bias of the recurrent part of the candidate, `(H)`.
+        hidden: hidden state before the step, `(B, H)`.
     """
     size = hidden.shape[1]
     gates = (inputs + recurrent)[:, : 2 * size].to(hidden)

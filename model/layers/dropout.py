@@ -11,15 +11,15 @@ RESOLUTION = 1 << 16
 class Dropout(nn.Dropout):
     """`torch.nn.Dropout`; on a CPU each 64 random bits decide on four numbers.
 
-    There torch draws 64 bits for each number, which took a fifth of a training step (measured, lab
-    notebook: the speed of training).
+    On a CPU torch draws 64 bits for each number, which took a fifth of a training step (measured,
+    lab notebook: the speed of training).
     """
 
     def forward(self, inputs: Tensor) -> Tensor:
         if not self.training or self.p == 0.0 or inputs.device.type != "cpu":
             return functional.dropout(inputs, self.p, self.training)
         count = inputs.numel()
-        words = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-        quarters = words.view(torch.int16)[:count].view(inputs.shape)
+        random_bits = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        quarters = random_bits.view(torch.int16)[:count].view(inputs.shape)
         kept = quarters >= round(self.p * RESOLUTION) - RESOLUTION // 2
         return inputs * kept.to(inputs.dtype).mul_(1.0 / (1.0 - self.p))

@@ -1,9 +1,8 @@
-"""A layer of LSTM or GRU cells over whole sequences, by the fastest kernels there are.
+"""A layer of LSTM or GRU cells over whole sequences, by the fastest kernels available.
 
-LSTM cells run by `kernels.lstm` on a CPU with a C compiler. Elsewhere torch's layer runs, or, as
-torch cannot clamp the gradient of the gates, `run_lstm`: the reference, a loop over the steps of
-`cells`, which the graphs of `kernels.cuda` replace on CUDA. In float64 no kernel of this project
-runs on a CPU.
+LSTM cells run by `kernels.lstm` on a CPU with a C compiler (never in float64). Elsewhere torch's
+layer runs, or, to clamp the gates' gradient or add a hand's numbers to the gates, `run_lstm`: the
+reference, a loop over the steps of `cells`. On CUDA the graphs of `kernels.cuda` replace the loop.
 
 Shapes: B sequences of a batch, T steps, H cells.
 """
@@ -24,7 +23,7 @@ from model.layers.cells import (
 from model.layers.kernels import cuda, library, lstm
 
 INPUT_WEIGHTS = ("weight_input", "weight_ih_l0")
-"""The names of the weights for a layer's input, in the layers here and in torch's."""
+"""The names of the weights of a layer's input, in the project's layers and in torch's."""
 
 
 def run_lstm(
@@ -34,9 +33,9 @@ def run_lstm(
 
     Args:
         projected: the inputs' part of the gates, with the bias, `(T, B, 4 H)`.
-        weight: from the hidden state to the gates, `(4 H, H)`, of the dtype of `projected`.
-        hidden, cell: `(B, H)` before the first step.
-        bound: on the gradient of the gates at every step, or None.
+        weight: weights from the hidden state to the gates, `(4 H, H)`, of the dtype of `projected`.
+        hidden, cell: states before the first step, `(B, H)` each.
+        bound: bound on the gradient of the gates at every step, or None.
     """
     hiddens, hidden = [], hidden.to(projected)
     for incoming in projected:
@@ -85,9 +84,9 @@ class RecurrentLayer(nn.Module):
         Args:
             inputs: `(T, B, input_size)`.
             state: hidden (and cell), `(B, H)` each.
-            bound: to which the gradient of an LSTM's gates is clamped at every step, or None.
-            told: is added to an LSTM's gates at every step, in the order of `lstm_cell`,
-                `(B, 4 H)`; None: nothing.
+            bound: bound to which the gradient of an LSTM's gates is clamped at every step, or None.
+            told: numbers added to an LSTM's gates at every step, in the order of `lstm_cell`,
+                `(B, 4 H)`; None: nothing is added.
 
         Returns:
             hidden states `(T, B, H)` and the state after the last step.
@@ -97,8 +96,8 @@ class RecurrentLayer(nn.Module):
         if not compiled and (self.cell == "GRU" or (bound is None and told is None)):
             with torch_products(inputs) as inputs:
                 return self._by_torch(inputs, state)
-        rows = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
-        incoming, weight, bias = map(reorder_gates, rows)
+        parameters = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
+        incoming, weight, bias = map(reorder_gates, parameters)
         hidden, cell = state["hidden"], state["cell"]
         if compiled:
             weights = incoming, weight, each_row(bias, told, inputs.shape[1])
@@ -114,13 +113,13 @@ class RecurrentLayer(nn.Module):
                 hiddens, cell = run_lstm(projected, weight, hidden, cell, bound)
             else:
                 hiddens, _, cell, *_ = replayed
-        # A copy, as the hidden states lie in a tensor that is large to be kept.
+        # A copy, so that the state does not keep the large tensor of all hidden states alive.
         return hiddens, {"hidden": hiddens[-1].clone(), "cell": cell}
 
     def _by_torch(
         self, inputs: Tensor, state: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Run torch's own layer; see `forward`."""
+        """Run torch's layer; see `forward`."""
         states = tuple(state[name].to(inputs.dtype)[None] for name in self.state_sizes)
         if self.cell == "LSTM":
             hiddens, (hidden, cell) = self.layer(inputs, states)

@@ -1,8 +1,8 @@
 """The first hidden layer of the synthesis network, and its window over the text.
 
-The reference is `WindowedLayer._loop`, which autograd differentiates. The loop runs where nothing
-faster does (always in float64, and with GRU cells). The kernels have its gradient (eqs 56-60): for
-a CPU with a C compiler kernels/lstm.c, for CUDA kernels/loop.py and, in Triton, kernels/fused.py.
+The reference is `WindowedLayer._loop`, which autograd differentiates. The loop runs where no kernel
+does (always with GRU cells, and in float64 on a CPU). The kernels compute the loop's gradient by
+eqs 56-60: kernels/lstm.c on a CPU with a C compiler, kernels/loop.py and kernels/fused.py on CUDA.
 For the context see benchmarks/reference.py, the paper in one readable file.
 
 Shapes: B sequences of a batch, T steps, U characters of a text, A characters of the alphabet,
@@ -48,7 +48,7 @@ class WindowedLayer(nn.Module):
         cell, input_size, hidden_size, forget_bias: see `RecurrentLayer`.
         vocab_size: characters of the alphabet, A.
         components: Gaussians of the window, K.
-        advance: characters that the window moves per step before training.
+        advance: characters by which the window moves per step before training.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class WindowedLayer(nn.Module):
             with torch.no_grad():
                 self.bias[hidden_size : 2 * hidden_size] = forget_bias
         else:
-            # A GRU resets the recurrent part of its candidate after its bias (torch's GRU).
+            # The reset gate applies to the candidate's recurrent part and this bias (torch's GRU).
             self.bias_candidate = nn.Parameter(torch.zeros(hidden_size))
         self.window = nn.Linear(hidden_size, 3 * components)
         with torch.no_grad():
@@ -107,15 +107,14 @@ class WindowedLayer(nn.Module):
 
         Args:
             inputs: `(T, B, input_size)`.
-            text: indices of the characters, `(B, U)`, padded with anything.
+            text: indices of the characters, `(B, U)`, padded with any indices.
             text_lengths: characters of each text, `(B,)`.
             state: hidden (and cell) `(B, H)`, window `(B, A)`, kappa `(B, K)`.
-            bound: to which the gradient of an LSTM's gates is clamped at every step, or None.
-            told: see `RecurrentLayer`.
+            bound, told: see `RecurrentLayer`.
 
         Returns:
-            hidden states `(T, B, H)`, windows `(T, B, A)`, phi `(T, B, U + 1)`, with a position
-            after the text's end, and the state after the last step.
+            hidden states `(T, B, H)`; windows `(T, B, A)`; phi `(T, B, U + 1)`, with a position
+            after the text's end; and the state after the last step.
         """
         dtype = compute_dtype(inputs)
         if self.cell == "LSTM" and library.available(inputs.device, dtype):
@@ -144,14 +143,14 @@ class WindowedLayer(nn.Module):
                 if results is None:
                     return self._loop(projected, one_hot, state, bound)
         hiddens, windows, cell, kappa, phis = results
-        # Copies, as hidden states and windows lie in a tensor that is large to be kept.
+        # Copies, so that the state does not keep the large tensor of all steps alive.
         last = {"hidden": hiddens[-1].clone(), "window": windows[-1].clone()}
         return hiddens, windows, phis, last | {"cell": cell, "kappa": kappa}
 
     def _replay(
         self, projected: Tensor, one_hot: Tensor, state: dict[str, Tensor], bound: float | None
     ) -> library.Results | None:
-        """Run the layer by the graphs of `cuda`; None where there are none."""
+        """Run the layer by the graphs of `cuda`; None where graphs cannot run."""
         if self.cell == "GRU":
             return None
         weight = torch.cat((self.weight_hidden, self.weight_window), 1).to(projected)
@@ -162,7 +161,7 @@ class WindowedLayer(nn.Module):
     def _loop(
         self, projected: Tensor, one_hot: Tensor, state: dict[str, Tensor], bound: float | None
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
-        """Run the layer step by step, and return what `forward` does: the reference.
+        """Run the layer step by step: the reference. Returns the results of `forward`.
 
         Args:
             projected: the inputs' part of the gates, with the bias, `(T, B, G)`.

@@ -1,6 +1,6 @@
-"""Which points of recorded ink belong to which character, by a recogniser with CTC.
+"""Alignment of recorded ink with its text, by a recogniser with CTC.
 
-B: lines of a batch, S: frames, U: characters of a text, C: characters of the alphabet.
+Shapes: S frames, U characters of a text, C characters of the alphabet.
 """
 
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ def align(
 ) -> list[np.ndarray]:
     """Return how many points of each line belong to each character of its text, `(U,)` int64.
 
-    The likeliest path of labels gives each character some frames; the points between the frames of
-    two characters are divided between the two.
+    The likeliest path of labels gives each character some frames. The points between the frames of
+    two characters are divided between these characters.
 
     Args:
-        model: in evaluation mode.
+        model: the recogniser, in evaluation mode.
         inks: `(points, 3)` each, in any unit, with at least as many points as characters.
         texts: of the lines, in the network's alphabet.
         progress: show a progress bar.
@@ -46,7 +46,7 @@ def align(
 
 
 def rows_of_frames(model: RecognitionNetwork, ink: np.ndarray, frames: int) -> np.ndarray:
-    """Return where on the ink the middle of each frame lies, in its rows, `(S,)`."""
+    """Return the row of the ink at the middle of each frame, which may be a fraction, `(S,)`."""
     rows, step = rows_of_features(ink, model.spacing), model.points_per_frame
     middles = np.arange(frames) * step + (step - STRIDE) // 2
     return rows[np.minimum(middles, len(rows) - 1)]
@@ -54,16 +54,16 @@ def rows_of_frames(model: RecognitionNetwork, ink: np.ndarray, frames: int) -> n
 
 def likeliest_path(log_probs: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
     """Return the state of each frame on the likeliest path, `(S,)`: 2 n + 1 for character n, 2 n
-    for the blank before that; None if there are too few frames for the text.
+    for the blank before character n; None if there are too few frames for the text.
 
     Args:
         log_probs: `(S, C + 1)`, the blank last.
-        codes: of the text, `(U,)`.
+        codes: indices of the text's characters, `(U,)`.
     """
     states = np.full(2 * len(codes) + 1, log_probs.shape[1] - 1)
     states[1::2] = codes
     optional = np.arange(len(states)) % 2 == 0
-    optional[2:-1:2] = codes[1:] != codes[:-1]  # only a blank tells a character from the same again
+    optional[2:-1:2] = codes[1:] != codes[:-1]  # equal neighbours need a blank in between
     if len(log_probs) < np.count_nonzero(~optional):
         return None
     return best_monotonic_path(log_probs[:, states], optional)
@@ -72,20 +72,20 @@ def likeliest_path(log_probs: np.ndarray, codes: np.ndarray) -> np.ndarray | Non
 def points_of(
     path: np.ndarray | None, characters: int, rows: np.ndarray, points: int
 ) -> np.ndarray:
-    """Return the points of each character, `(U,)`; evenly many without a path.
+    """Return the number of points of each character, `(U,)`; equal numbers without a path.
 
     Args:
         path: see `likeliest_path`.
-        characters: of the text.
-        rows: where on the ink each frame lies, `(S,)`.
-        points: of the ink.
+        characters: number of characters of the text.
+        rows: see `rows_of_frames`, `(S,)`.
+        points: number of points of the ink.
     """
     if path is None:
         return np.diff(np.linspace(0, points, characters + 1).round().astype(np.int64))
     states = range(1, 2 * characters + 1, 2)
     middles = np.array([rows[path == state].mean() for state in states])
     edges = np.rint((middles[1:] + middles[:-1]) / 2).astype(np.int64)
-    # Each has a point at least.
+    # Each character gets a point at least.
     edges = np.maximum.accumulate(np.concatenate([[0], edges]) - np.arange(characters))
     edges = np.minimum(edges + np.arange(characters), points - np.arange(characters, 0, -1))
     return np.diff(edges, append=points)

@@ -1,8 +1,8 @@
 """The parts of recognition networks: from features to encodings of frames, and their labels.
 
-The features of `ink_features` go through a convolution that halves their number, and then through
-layers such as a stack of bidirectional recurrent layers (`RecurrentEncoder`). `picture_network`
-sees no movement. Padding has no effect: a line's output does not depend on the rest of the batch.
+The features of `ink_features` go through a convolution, which makes a frame of two points, and then
+through layers such as bidirectional recurrent layers (`RecurrentEncoder`). `picture_network` sees
+no movement. Padding has no effect: a line's output does not depend on the rest of the batch.
 
 Shapes: B lines of a batch, N points, S frames, U characters, C characters of the alphabet,
 F features, H cells, D numbers per frame.
@@ -33,7 +33,7 @@ from utils.normalisation import Normalisation
 Size = Annotated[int, Range(1, 8192)]
 Fraction = Annotated[float, Range(0.0, 0.95)]
 
-# Numbers of points measured or assumed below hold at the default `SPACING`.
+# The numbers of points below hold at the default `SPACING`.
 KERNEL = 5
 """Points that the convolution sees at once (assumed: about half a character)."""
 STRIDE = 2
@@ -48,11 +48,11 @@ class Transcript:
     """The output of a recogniser for a batch.
 
     Attributes:
-        alphabet: of its classes; class C is the blank or the end of the text.
-        ctc_log_probs: of each frame, `(B, S, C + 1)`, the blank last.
+        alphabet: characters of the classes; class C is the blank or the end of the text.
+        ctc_log_probs: log-probabilities at each frame, `(B, S, C + 1)`, the blank last.
         lengths: frames of each line, `(B,)`.
-        decoder_log_probs: of each next character given those before, `(B, U + 1, C + 1)`, the end
-            of the text last; None from a network without a decoder.
+        decoder_log_probs: log-probabilities of each next character given the characters before,
+            `(B, U + 1, C + 1)`, the end of the text last; None without a decoder.
         attention: the decoder's weights of the frames, `(B, U + 1, S)`; None without a decoder.
         hypotheses: the texts, if a search was requested; otherwise None.
     """
@@ -66,8 +66,8 @@ class Transcript:
 
 
 class BidirectionalLayer(nn.Module):
-    """Two recurrent layers of H cells each, the second backwards from each line's end; arguments as
-    those of `RecurrentLayer`."""
+    """Two recurrent layers of H cells each, the second backwards from each line's end; for the
+    arguments see `RecurrentLayer`."""
 
     def __init__(self, cell: str, input_size: int, hidden_size: int, forget_bias: float) -> None:
         super().__init__()
@@ -76,8 +76,8 @@ class BidirectionalLayer(nn.Module):
         self.hidden_size = hidden_size
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Return both directions, `(S, B, 2 H)`, of `inputs` `(S, B, input_size)` with `lengths`
-        frames, `(B,)`; padding is anything, here and there."""
+        """Return the hidden states of both directions, `(S, B, 2 H)`, for `inputs`
+        `(S, B, input_size)` with `lengths` frames, `(B,)`; the padding of both is arbitrary."""
         steps, batch = inputs.shape[:2]
         frame = torch.arange(steps, device=inputs.device)[:, None]
         source = torch.where(frame < lengths, lengths - 1 - frame, frame)  # (S, B)
@@ -88,7 +88,7 @@ class BidirectionalLayer(nn.Module):
         }
 
         def reversed_lines(values: Tensor) -> Tensor:
-            # Not by indexing with brackets, whose gradient takes ten times as long.
+            # `index_select`, as the gradient of indexing by brackets takes ten times as long.
             return values.flatten(0, 1).index_select(0, order).view_as(values)
 
         forwards, _ = self.forward_rnn(inputs, state)
@@ -97,22 +97,22 @@ class BidirectionalLayer(nn.Module):
 
 
 class Recogniser(BaseModel):
-    """A network that reads lines: what all recognisers share.
+    """A network that reads lines: the base of all recognisers.
 
     Every frame is labelled with a character or the blank (connectionist temporal classification,
-    CTC), which gives the text, unless a subclass has a decoder of its own. A subclass makes its
-    layers, then by `label_layer` the output over the frames, and says in `features` what it sees
-    of ink, and in `encode` what the layers compute.
+    CTC). The labels give the text, unless a subclass has a decoder. A subclass makes its layers,
+    then by `label_layer` the output over the frames; its `features` turns ink into inputs, and its
+    `encode` computes the layers.
 
     Args:
-        normalisation: of the data's offsets, for the checkpoint: features do not depend on it.
+        normalisation: of the data's offsets, only for the checkpoint: features need none.
         alphabet: of the texts.
     """
 
     needs_text: ClassVar[bool] = True
 
     head: ClassVar[str] = "ctc"
-    """The output over the frames, "ctc" or "decoder", which needs the loss of the same `head`."""
+    """The output that gives the text, "ctc" or "decoder"; the loss must have the same `head`."""
 
     labels: nn.Linear
 
@@ -127,11 +127,11 @@ class Recogniser(BaseModel):
     @property
     @abstractmethod
     def features(self) -> Callable[..., np.ndarray]:
-        """The function that makes the network's inputs of ink, `(points, F)`; see `BaseModel`. A
-        `height` may be given, the x-height of a word's ink that has too little of its own."""
+        """The function that turns ink into the network's inputs, `(points, F)`; see `BaseModel`. It
+        takes `height`, the x-height, for ink that is too little to measure it."""
 
     def batched(self, features: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-        """Return padded features of lines, `(B, points, F)`, and the points of each, `(B,)`."""
+        """Return lines' padded features, `(B, points, F)`, and their numbers of points, `(B,)`."""
         weight = self.labels.weight
         points, lengths = padded(features, weight.device)
         return points.to(weight), lengths
@@ -142,10 +142,10 @@ class Recogniser(BaseModel):
 
         Args:
             features: `(B, points, F)`, zero after each line's end.
-            points: of each line, `(B,)`.
+            points: number of points of each line, `(B,)`.
 
         Returns:
-            `(B, S, D)`, zero after each line's end, and the frames of each line, `(B,)`.
+            encodings `(B, S, D)`, zero after each line's end, and each line's frames, `(B,)`.
         """
 
     def forward(
@@ -161,12 +161,11 @@ class Recogniser(BaseModel):
         """Read lines.
 
         Args:
-            features: `(B, points, F)`, zero after each line's end.
-            points: of each line, `(B,)`.
+            features, points: see `encode`.
             text: the true texts as indices `(B, U)`; None for reading only.
             text_lengths: characters of each text, `(B,)`.
             teacher_forcing_ratio: fraction of true characters among a decoder's inputs in training;
-                the others are its predictions.
+                the other inputs are the decoder's predictions.
             search: how to search for the text; None for no search.
         """
         encoded, lengths = self.encode(features, points)
@@ -178,11 +177,11 @@ class Recogniser(BaseModel):
     def teacher_forced(
         self, transcript: Transcript, encoded: Tensor, text: Tensor | None, forced: float
     ) -> Transcript:
-        """Return a transcript with what a decoder says of the text; see `forward`."""
+        """Return a transcript, with a decoder's outputs for the text if there is one."""
         return transcript
 
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
-        """Return the texts of what `encode` returned."""
+        """Return the texts of lines from the results of `encode`."""
         texts = ctc_texts(log_softmax(self.labels(encoded)), lengths, search)
         return list(map(self.alphabet.decode, texts))
 
@@ -211,11 +210,11 @@ class RecognitionNetwork(Recogniser):
             training.
         mask_ratio: fraction of the points masked in training, in stretches of about a character, so
             that the network learns to use the context (like SpecAugment, Park et al. 2019).
-        spacing: distance between the points of the features, in x-heights. A smaller one shows more
-            detail and gives more frames.
-        parts: number of parts into which the path between two such points is divided, whose
-            directions are further features; 1 for none. They show details between the points, such
-            as the tip of a brace, without more frames.
+        spacing: distance between the points of the features, in x-heights. A smaller distance shows
+            more detail and gives more frames.
+        parts: number of parts into which the path between two points of the features is divided.
+            The parts' directions are further features, which show details between the points, such
+            as the tip of a brace, without more frames. 1: no further features.
     """
 
     def __init__(
@@ -248,8 +247,8 @@ class RecognitionNetwork(Recogniser):
             lengths: frames of each line, `(B,)`.
 
         Returns:
-            `(B, S, D)`, after each line's end anything, and the frames of each line, `(B,)`, which
-            may have become fewer.
+            the encoding `(B, S, D)`, arbitrary after each line's end, and the number of frames of
+            each line, `(B,)`, which may have become fewer.
         """
 
     @property
@@ -265,29 +264,27 @@ class RecognitionNetwork(Recogniser):
         return without_padding(hidden, lengths), lengths
 
     def _with_masks(self, features: Tensor) -> Tensor:
-        """Return features `(B, points, F)`, about `mask_ratio` of them set to zero in stretches."""
+        """Return features `(B, points, F)`, about `mask_ratio` of the points set to zero."""
         batch, points, _ = features.shape
         stretch = max(1, round(MASK_LENGTH * SPACING / self.spacing))
-        # So probable that stretches cover `mask_ratio` of the points, but for overlaps.
+        # With this probability stretches cover `mask_ratio` of the points, but for overlaps.
         begins = torch.rand(batch, points, device=features.device) < self.mask_ratio / stretch
         lengths = torch.randint(1, 2 * stretch, (batch, points), device=features.device)
-        places = torch.arange(points, device=features.device)
-        ends = torch.where(begins, places + lengths, 0).cummax(1).values  # (B, points)
-        return features.masked_fill((places < ends)[..., None], 0.0)
+        positions = torch.arange(points, device=features.device)
+        ends = torch.where(begins, positions + lengths, 0).cummax(1).values  # (B, points)
+        return features.masked_fill((positions < ends)[..., None], 0.0)
 
 
 class RecurrentEncoder(RecognitionNetwork):
-    """A recogniser whose layers are bidirectional recurrent ones.
-
-    Common arguments of the networks' constructors:
+    """A recogniser with bidirectional recurrent layers.
 
     Args:
-        normalisation: see `RecognitionNetwork`, as are the arguments not listed here.
+        normalisation: see `RecognitionNetwork`, also for the arguments not listed here.
         alphabet: of the texts.
         num_layers: layers of the encoder.
         time_reductions: number of layers, from the lowest, after which two frames are merged into
-            one; never after the highest. One more at half of `spacing` gives the layers above the
-            lowest as many frames as before.
+            one; never after the highest. With a further reduction at half the `spacing`, the layers
+            above the lowest see as many frames as before.
         hidden_size: cells of each direction of a layer.
         cell: kind of the cells.
         forget_bias: starting value of the bias of an LSTM's forget gates.
@@ -309,8 +306,8 @@ class RecurrentEncoder(RecognitionNetwork):
         **options: Any,
     ) -> None:
         super().__init__(normalisation, alphabet, **options)
-        if time_reductions > (most := num_layers - 1):
-            expected = f"at most {most}: only below another one of the {num_layers} layers"
+        if time_reductions > (limit := num_layers - 1):
+            expected = f"at most {limit}: only below another one of the {num_layers} layers"
             raise ConfigFault("time_reductions", time_reductions, expected)
         self.time_reductions = time_reductions
         size, layers = self.convolution.out_channels, []
@@ -347,7 +344,7 @@ def without_padding(frames: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _merged_pairs(hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Concatenate each two frames of `(S, B, D)`; a missing second frame is zero."""
+    """Concatenate the frames `(S, B, D)` of each pair; a missing second frame is zero."""
     hidden = without_padding(hidden.transpose(0, 1), lengths).transpose(0, 1)
     hidden = functional.pad(hidden, (0, 0, 0, 0, 0, len(hidden) % 2))
     return torch.cat((hidden[0::2], hidden[1::2]), -1), -(-lengths // 2)

@@ -3,8 +3,8 @@
 Errors are the fewest substitutions, insertions and deletions that turn the hypothesis into the
 reference (Levenshtein). Rates are all errors over the total length of the reference, not means of
 lines' ratios, and may exceed 1. Characters are Unicode code points in NFC. Blanks before and after
-a text do not count, since ink does not show them; blanks within, case and punctuation do. Words are
-separated by blanks, and include punctuation.
+a text do not count, since ink does not show them; blanks within a text, case and punctuation count.
+Words are separated by blanks, and include punctuation.
 """
 
 import math
@@ -21,7 +21,7 @@ from utils.alphabet import nfc
 
 
 class ErrorCounts(NamedTuple):
-    """Errors, and the lengths of the reference by which they are divided."""
+    """Errors, and the lengths of the reference by which the errors are divided."""
 
     character_errors: int
     characters: int
@@ -38,7 +38,7 @@ class ErrorCounts(NamedTuple):
 
 
 def normalised(text: str) -> str:
-    """Return `text` as it is compared: in NFC, without blanks before and after."""
+    """Return `text` for comparison: in NFC, without blanks before and after."""
     return nfc(text).strip()
 
 
@@ -55,16 +55,16 @@ def error_counts(reference: str, hypothesis: str) -> ErrorCounts:
 
 
 def error_rate(reference: str, hypothesis: str) -> float:
-    """Return the errors of one line per character of the reference; their number if it has none."""
+    """Return a line's errors per character of the reference, or their number if that is empty."""
     counts = error_counts(reference, hypothesis)
     return counts.character_errors / max(counts.characters, 1)
 
 
 def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
-    """Return the error rates of lines, each a pair of the reference and what was read.
+    """Return the error rates of lines, pairs of reference and hypothesis.
 
     Returns:
-        `cer` and `wer`, errors over length (nan if there is none); `sequences`, `characters` and
+        `cer` and `wer`, errors over length (nan if the length is 0); `sequences`, `characters` and
         `words`, the size of the reference; `line_accuracy`, the fraction of lines without an error
         (nan without lines).
     """
@@ -81,17 +81,18 @@ def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
 def is_read(character: str, reference: str, hypothesis: str) -> bool:
     """Return whether every occurrence of a character in the reference was read, by one of the
     shortest alignments; blanks before and after do not count."""
-    flags = read_in_place(reference := normalised(reference), hypothesis)
-    return all(flag for other, flag in zip(reference, flags, strict=True) if other == character)
+    reference = normalised(reference)
+    flags = read_in_place(reference, hypothesis)
+    return all(flags[k] for k, other in enumerate(reference) if other == character)
 
 
 def read_in_place(reference: str, hypothesis: str) -> np.ndarray:
     """Return which characters of a reference in NFC were read, `(characters,)` bool, by one of the
     shortest alignments; blanks before and after count as misread."""
     read = np.zeros(len(reference), dtype=bool)
-    before = len(reference) - len(reference.lstrip())
+    start = len(reference) - len(reference.lstrip())
     for span in Levenshtein.opcodes(normalised(reference), normalised(hypothesis)):
-        read[before + span.src_start : before + span.src_end] = span.tag == "equal"
+        read[start + span.src_start : start + span.src_end] = span.tag == "equal"
     return read
 
 
@@ -101,17 +102,17 @@ def missing_words(reference: str, hypothesis: str) -> list[str]:
     A word is missing if all its characters are deletions: without the word the reference is nearer
     to the hypothesis by the word's full length. Misread or merged words are not missing.
     """
-    missing, left, place = [], normalised(reference).split(), 0
+    missing, words, index = [], normalised(reference).split(), 0
     hypothesis = " ".join(normalised(hypothesis).split())
-    while place < len(left):
-        without = [*left[:place], *left[place + 1 :]]
-        before, after = " ".join(left), " ".join(without)
-        nearer = Levenshtein.distance(before, hypothesis) - Levenshtein.distance(after, hypothesis)
-        if nearer == len(before) - len(after):
-            missing.append(left[place])
-            left = without
+    while index < len(words):
+        others = [*words[:index], *words[index + 1 :]]
+        full, shorter = " ".join(words), " ".join(others)
+        nearer = Levenshtein.distance(full, hypothesis) - Levenshtein.distance(shorter, hypothesis)
+        if nearer == len(full) - len(shorter):
+            missing.append(words[index])
+            words = others
         else:
-            place += 1
+            index += 1
     return missing
 
 
@@ -134,9 +135,9 @@ class ErrorRates(BaseMetric):
         """Add one batch.
 
         Args:
-            output: with the `alphabet` of the batch's texts, and `hypotheses`; None adds nothing.
-            batch: with indices of characters, `text` `(batch, characters)`, padded with anything,
-                and `text_lengths` `(batch,)`.
+            output: the `alphabet` of the batch's texts, and `hypotheses`; None adds nothing.
+            batch: indices of characters, `text` `(batch, characters)`, padded with any indices, and
+                `text_lengths` `(batch,)`.
         """
         if output.hypotheses is None:
             return
@@ -146,7 +147,7 @@ class ErrorRates(BaseMetric):
             self._counts += error_counts(*pair)
 
     def compute(self) -> dict[str, float]:
-        """Return the rates by name; nan where there is no reference."""
+        """Return the rates by name; nan without characters or words in the references."""
         return ErrorCounts(*self._counts.tolist()).rates
 
 

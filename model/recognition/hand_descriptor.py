@@ -1,8 +1,8 @@
 """The hand of a line in numbers, whatever its text, size and pen.
 
-A descriptor is made of means and mean squares, over a line, of the outputs of a recogniser's lowest
-layers, along the axes on which hands differ most. The layers are frozen copies from `open_reader`;
-the axes are learned from the writers of UNIPEN (`benchmarks/describe.py`).
+The outputs of a recogniser's lowest layers have means and mean squares over a line. A descriptor is
+their projection on the axes on which hands differ most. The layers are frozen copies from
+`open_reader`; the axes are learned from the writers of UNIPEN (`benchmarks/describe.py`).
 """
 
 import os
@@ -24,9 +24,9 @@ from utils.files import atomic_write
 FILE = PRETRAINED / "descriptor.npz"
 """The descriptor that comes with the project."""
 PARTS = 3
-"""Of the features, see `stroke_features`: as `open_reader` has them."""
+"""`parts` of the features, see `stroke_features`: the value of `open_reader`."""
 FRAMES = 100.0
-"""Frames of a line that count as 1, some twenty characters (assumed)."""
+"""Frames of a line of weight 1, some twenty characters (assumed)."""
 
 
 class HandDescriptor(nn.Module):
@@ -48,7 +48,7 @@ class HandDescriptor(nn.Module):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] = FILE) -> Self:
-        """Read a descriptor, as `save` writes it."""
+        """Read a descriptor from a file that `save` wrote."""
         with np.load(path) as file:
             weights = {name: torch.tensor(file[name]).float() for name in file.files}
         rows, size = weights["projection"].shape
@@ -68,8 +68,8 @@ class HandDescriptor(nn.Module):
     def moments(
         self, inks: Sequence[np.ndarray], *, progress: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the means and mean squares over the frames of lines `(points, 3)` of any unit,
-        `(lines, moments)`, and the weights of the lines, `(lines,)`, float32."""
+        """Return the moments of lines `(points, 3)` of any unit, the means and mean squares over
+        frames, `(lines, moments)`, and the lines' weights, `(lines,)`, float32."""
         moments = np.zeros((len(inks), len(self.mean)), np.float32)
         weights = np.zeros(len(inks), np.float32)
         lengths = [len(ink) for ink in inks]
@@ -85,23 +85,23 @@ class HandDescriptor(nn.Module):
         lengths = -(-counts // STRIDE)  # frames
         frames = functional.gelu(self.convolution(points.float().transpose(1, 2)))  # (B, C, S)
         frames = frames.permute(2, 0, 1)  # (S, B, C)
-        both = torch.cat((frames, self.layer(frames, lengths)), 2).double()
+        outputs = torch.cat((frames, self.layer(frames, lengths)), 2).double()
         inside = torch.arange(len(frames), device=lengths.device)[:, None] < lengths
-        both = both * inside[..., None]
-        totals = torch.cat((both.sum(0), both.square().sum(0)), 1) / lengths[:, None]
-        return totals.float().numpy(force=True), (lengths / FRAMES).numpy(force=True)
+        outputs = outputs * inside[..., None]
+        moments = torch.cat((outputs.sum(0), outputs.square().sum(0)), 1) / lengths[:, None]
+        return moments.float().numpy(force=True), (lengths / FRAMES).numpy(force=True)
 
     @torch.inference_mode()
     def describe(self, inks: Sequence[np.ndarray], *, progress: bool = False) -> np.ndarray:
-        """Return the descriptors of lines `(points, 3)` of any unit, times their weights, and the
-        weights, `(lines, D + 1)` float32; the sum of the rows describes all lines together."""
+        """Return the descriptors of lines `(points, 3)` of any unit, times the lines' weights, and
+        these weights, `(lines, D + 1)` float32; the sum of rows describes all lines together."""
         moments, weights = self.moments(inks, progress=progress)
-        along = (torch.from_numpy(moments).to(self.mean) - self.mean) @ self.projection
-        return np.c_[along.numpy(force=True) * weights[:, None], weights]
+        descriptors = (torch.from_numpy(moments).to(self.mean) - self.mean) @ self.projection
+        return np.c_[descriptors.numpy(force=True) * weights[:, None], weights]
 
 
 def weights_of(network: nn.Module) -> dict[str, Tensor]:
-    """Return the weights of the lowest layers of a recogniser, by the names of a descriptor."""
+    """Return the weights of a recogniser's lowest layers by their names in a `HandDescriptor`."""
     weights = {}
     for name, value in network.state_dict().items():
         if name.startswith(("convolution.", "layers.0.")):

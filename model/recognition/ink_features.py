@@ -15,16 +15,16 @@ character, against 22 as recorded). `parts` show smaller details, such as the ti
 NUM_FEATURES = 10
 """Numbers per point without `parts`, see `stroke_features`."""
 MAX_POINTS = 20_000
-"""Limit on the points of one sample, besides two for each stroke; longer ink is resampled at a
-wider spacing (assumed: 60 times a line of IAM-OnDB)."""
+"""Limit on the points of a sample, besides two for each stroke; longer ink is resampled at a wider
+spacing (assumed: 60 times a line of IAM-OnDB)."""
 _DETAIL = 3.0
-"""Factor on the features of `parts`, a third as large as others (measured on IAM-OnDB)."""
+"""Factor on the features of `parts`, a third as large as the others (measured on IAM-OnDB)."""
 _FAR = 8.0
 """X-heights beyond which positions and jumps grow only logarithmically (assumed)."""
 
 
 def num_features(parts: int) -> int:
-    """Return the numbers per point, see `stroke_features`."""
+    """Return the number of features per point, see `stroke_features`."""
     return NUM_FEATURES + (2 * parts if parts > 1 else 0)
 
 
@@ -38,23 +38,23 @@ def stroke_features(
 ) -> np.ndarray:
     """Return the features of ink of any unit and sampling rate.
 
-    Every stroke gives points at equal distances of about `spacing` x-heights, its first and last
-    points included; a dot gives one. Each point has:
+    Every stroke gives points at equal distances of about `spacing` x-heights, from the stroke's
+    first point to its last; a dot gives one point. Each point has:
 
-    0, 1: cosine and sine of the direction from the point before in the stroke (0 at its first
-        point);
-    2, 3: cosine and sine of the turn between that direction and the next one, minus (1, 0): zeros
+    0, 1: cosine and sine of the direction from the previous point of the stroke (0 at the stroke's
+        first point);
+    2, 3: cosine and sine of the turn from this direction to the next direction, minus (1, 0): zeros
         where the path is straight, or where the stroke begins or ends;
     4: 1 at the first point of a stroke;
-    5: 1 at its last point;
-    6, 7: the jump in x and y from the stroke before, in x-heights (0 elsewhere and at the first
-        stroke);
+    5: 1 at the last point of a stroke;
+    6, 7: the jump in x and y from the previous stroke, in x-heights (0 but at a stroke's first
+        point, and at the first stroke);
     8: height above the line that the writing runs along, in x-heights;
     9: distance to the left of the rightmost point so far, in x-heights: delayed dots and bars.
 
-    10, 11, 12, ...: with more than one of `parts`, into which the way from the point before is
-        divided by its length: three times what x and y of each part, in fractions of its length,
-        differ from that direction; zeros where the way is straight, or where the stroke begins.
+    10, 11, 12, ...: with `parts` above 1: the path from the previous point is divided into `parts`;
+        three times the difference between a part's offset (x, y), in lengths of a part, and the
+        direction 0, 1; zeros where the path is straight, or where the stroke begins.
 
     The values of 6 to 9 grow logarithmically beyond some x-heights.
 
@@ -62,22 +62,22 @@ def stroke_features(
         ink: `(points, 3)`, any unit, y downwards.
         spacing: above 0.
         parts: at least 1.
-        height: the x-height in the ink's unit; None: as it is measured of the ink.
-        undelays: whether late dots, bars and accents come right after their letters.
+        height: the x-height in the ink's unit; None: the x-height is measured.
+        undelays: whether to move late dots, bars and accents right after their letters.
 
     Returns:
         `(points, num_features(parts))` float32.
 
     Raises:
-        DataError: if the ink is empty or contains anything but finite numbers.
+        DataError: if the ink is empty, or not all numbers are finite.
     """
     height = height or x_height(ink)
     pieces = undelayed(ink, height) if undelays else strokes(ink)
     divided = _equal_steps(pieces, spacing * height)
     fine = [at_equal_steps(stroke, path, parts * count) for stroke, path, count in divided]
-    places = [points[::parts] for points in fine]
-    counts = np.array([len(place) for place in places])
-    points = np.concatenate(places) / height
+    coarse = [points[::parts] for points in fine]
+    counts = np.array([len(stroke) for stroke in coarse])
+    points = np.concatenate(coarse) / height
     starts = np.cumsum(counts) - counts
     ends = starts + counts - 1
 
@@ -90,40 +90,37 @@ def stroke_features(
     np.divide(steps, np.maximum(np.hypot(*steps.T), 1e-12)[:, None], out=direction)
     (x, y), (next_x, next_y) = direction[:-1].T, direction[1:].T
     turns = np.stack((x * next_x + y * next_y - 1.0, x * next_y - y * next_x), 1)
-    straight = np.ones(len(points), dtype=bool)
-    straight[starts] = straight[ends] = False
-    inner = np.flatnonzero(straight)
-    features[inner, 2:4] = turns[inner]
+    inner = np.ones(len(points), dtype=bool)
+    inner[starts] = inner[ends] = False
+    features[inner, 2:4] = turns[inner[:-1]]
     features[starts, 4] = 1.0
     features[ends, 5] = 1.0
     features[:, 8] = _height_above_line(points)
     features[:, 9] = np.maximum.accumulate(points[:, 0]) - points[:, 0]
     features[:, 6:NUM_FEATURES] = _FAR * np.arcsinh(features[:, 6:NUM_FEATURES] / _FAR)
     if parts > 1:
-        later = features[:, 4] == 0.0
+        has_previous = features[:, 4] == 0.0
         directions = []
         for stroke, (_, path, count) in zip(fine, divided, strict=True):
             length = path[-1] / max(parts * count, 1) or 1.0
             directions.append((np.diff(stroke, axis=0) / length).reshape(-1, parts, 2))
-        differences = np.concatenate(directions) - direction[later, None]
-        features[later, NUM_FEATURES:] = _DETAIL * differences.reshape(-1, 2 * parts)
+        differences = np.concatenate(directions) - direction[has_previous, None]
+        features[has_previous, NUM_FEATURES:] = _DETAIL * differences.reshape(-1, 2 * parts)
     return features.astype(np.float32)
 
 
 def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
-    """Return where on the ink each point of `stroke_features` that does not undelay lies,
-    `(points,)` float64.
-
-    2.5 is half way between the rows 2 and 3 of the ink.
+    """Return the row of the ink for each point of `stroke_features` without `undelays`,
+    `(points,)` float64; 2.5 is half way between the rows 2 and 3.
 
     Args:
-        ink, spacing: as `stroke_features` takes them.
+        ink, spacing: see `stroke_features`.
     """
     rows, start = [], 0
     for _, path, count in _equal_steps(strokes(ink), spacing * x_height(ink)):
         stroke_rows = np.arange(start, start + len(path), dtype=np.float64)
-        places = np.linspace(0, path[-1], count + 1)
-        rows.append(np.interp(places, path, stroke_rows) if count else stroke_rows[:1])
+        lengths = np.linspace(0, path[-1], count + 1)
+        rows.append(np.interp(lengths, path, stroke_rows) if count else stroke_rows[:1])
         start += len(path)
     return np.concatenate(rows)
 
@@ -131,8 +128,8 @@ def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
 def _equal_steps(
     pieces: list[np.ndarray], spacing: float
 ) -> list[tuple[np.ndarray, np.ndarray, int]]:
-    """Return each stroke, the path along the stroke, and the number of its equal steps, at most
-    `spacing` long as far as `MAX_POINTS` allows."""
+    """Return each stroke, the path along the stroke, and the number of the stroke's equal steps: at
+    most `spacing` long, or longer for more than `MAX_POINTS`."""
     paths = [path_along(piece) for piece in pieces]
     distance = max(spacing, sum(path[-1] for path in paths) / MAX_POINTS)
     counts = [int(np.ceil(path[-1] / distance)) for path in paths]
@@ -140,8 +137,8 @@ def _equal_steps(
 
 
 def _height_above_line(points: np.ndarray) -> np.ndarray:
-    """Return the heights of points above their straight line of least squares, or above the middle
-    of narrow ink: a line through ink less wide than high would follow the letters."""
+    """Return the heights of points above their least-squares line, or above the middle of narrow
+    ink: a line through narrow ink would follow the letters."""
     x, y = (points - points.mean(0)).T
     spread = (x * x).sum()
     if np.ptp(x) <= 2.0 * np.ptp(y):

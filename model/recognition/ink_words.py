@@ -1,6 +1,6 @@
 """Reads the words of lines, with each word's ink, probability and other readings.
 
-S: frames of a line, C: characters of the alphabet.
+Shapes: S frames, C characters of the alphabet.
 """
 
 import re
@@ -20,9 +20,9 @@ from utils.ink import from_strokes, strokes, x_height
 ALTERNATIVES = Search(width=6)
 """The search for other readings of a word (width assumed)."""
 CERTAIN = 0.999
-"""Least probability of a word that has no other readings (assumed)."""
+"""Probability of a word from which on no other readings are searched for (assumed)."""
 SHARED = 0.25
-"""Fraction of a stroke's points beyond which a word has part in that stroke (assumed)."""
+"""Fraction of a stroke's points above which a part of the stroke belongs to a word (assumed)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +30,12 @@ class InkWord:
     """A word that is read.
 
     Attributes:
-        text: of it.
+        text: the word as it is read.
         points: the word's points in the line's ink, rising, `(n,)` int64, n >= 1.
-        probability: product of the highest probabilities of its characters and adjacent blanks.
+        probability: product of the highest probabilities of its characters and adjacent spaces.
         alternatives: other readings of the word's ink, the likeliest first.
-        log_probs: frames of the word and of what follows up to the next word, `(S, C + 1)`, the
-            blank last.
+        log_probs: log-probabilities at the frames up to the next word, `(S, C + 1)`, CTC's blank
+            last.
     """
 
     text: str
@@ -73,50 +73,50 @@ def _words(
     path = likeliest_path(log_probs, codes)
     ink, numbers = _as_seen(ink)
     counts = points_of(path, len(text), rows_of_frames(model, ink, len(log_probs)), len(ink))
-    places = [match.span() for match in re.finditer(r"\S+", text)]
+    spans = [match.span() for match in re.finditer(r"\S+", text)]
     aligned = np.repeat(_word_of_character(text), counts)
-    word_of_point = _whole_strokes(ink, aligned, len(places))
-    starts = [*(start for start, _ in places[1:]), len(text) + 1]
-    for number, (place, after) in enumerate(zip(places, starts, strict=True)):
+    word_of_point = _whole_strokes(ink, aligned, len(spans))
+    next_starts = [*(start for start, _ in spans[1:]), len(text) + 1]
+    for number, (span, next_start) in enumerate(zip(spans, next_starts, strict=True)):
         points = np.flatnonzero(word_of_point == number)
         points = points if len(points) else np.flatnonzero(aligned == number)
-        said = 0.0, (), log_probs[:0]
+        reading = 0.0, (), log_probs[:0]
         if path is not None:
-            said = _said(model, log_probs, path, text, place, after)
-        yield InkWord(text[slice(*place)], np.sort(numbers[points]), *said)
+            reading = _reading(model, log_probs, path, text, span, next_start)
+        yield InkWord(text[slice(*span)], np.sort(numbers[points]), *reading)
 
 
-def _said(
+def _reading(
     model: RecognitionNetwork,
     log_probs: np.ndarray,
     path: np.ndarray,
     text: str,
-    place: tuple[int, int],
-    after: int,
+    span: tuple[int, int],
+    next_start: int,
 ) -> tuple[float, tuple[str, ...], np.ndarray]:
     """Return the probability, the alternatives and the log-probabilities of a word of a text.
 
     Args:
-        model, log_probs: as `_words` takes them.
+        model, log_probs: see `_words`.
         path: the text's `likeliest_path`.
-        text: of the line.
-        place: where the word begins and ends.
-        after: where the next one begins.
+        text: the text of the line.
+        span: indices of the word's begin and end in the text.
+        next_start: index of the next word's begin.
     """
-    (start, stop), codes = place, model.alphabet.encode(text)
+    (start, stop), codes = span, model.alphabet.encode(text)
     around = range(max(start - 1, 0), min(stop + 1, len(text)))
     peaks = [log_probs[path == 2 * n + 1, codes[n]].max() for n in around]
     probability = float(np.exp(sum(peaks)))
-    # With the empty frames around it, up to the blanks between words.
+    # The word's frames, with CTC's blanks around, up to the spaces between words.
     inside = (path >= 2 * start) & (path <= 2 * stop)
     is_sure = probability >= CERTAIN
     others = () if is_sure else _readings(model, log_probs[inside], text[start:stop])
-    return probability, others, log_probs[(path >= 2 * start) & (path < 2 * after)]
+    return probability, others, log_probs[(path >= 2 * start) & (path < 2 * next_start)]
 
 
 def _as_seen(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a line with its late marks next to their letters, as recognisers see them, and the
-    number of each of its points in the ink as it was written."""
+    """Return a line with late marks next to their letters, as recognisers see the line, and each
+    point's number in the ink as written."""
     parts, order = strokes(ink), undelayed_order(ink, x_height(ink))
     numbers = np.split(np.arange(len(ink)), np.cumsum([len(part) for part in parts[:-1]]))
     return from_strokes([parts[n] for n in order]), np.concatenate([numbers[n] for n in order])
@@ -133,31 +133,31 @@ def _readings(model: RecognitionNetwork, log_probs: np.ndarray, text: str) -> tu
 
 
 def _word_of_character(text: str) -> np.ndarray:
-    """Return the number of the word of each character; -1 for blanks."""
+    """Return the word's number for each character; -1 for blanks."""
     is_blank = np.array([character.isspace() for character in text], bool)
     starts = ~is_blank & np.append(True, is_blank[:-1])
     return np.where(is_blank, -1, np.cumsum(starts) - 1)
 
 
 def _whole_strokes(ink: np.ndarray, words: np.ndarray, count: int) -> np.ndarray:
-    """Return the word of each point so that a stroke is of a single word, unless it runs through
-    several words.
+    """Return each point's word so that all points of a stroke belong to one word, unless the stroke
+    runs through several words.
 
     Args:
         ink: `(points, 3)`.
-        words: of each point, `(points,)`; -1 between words.
-        count: how many words there are.
+        words: each point's word, `(points,)`; -1 between words.
+        count: number of words.
     """
     ends = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
-    last, pieces = 0, []
+    last_word, pieces = 0, []
     for piece in np.split(words, ends):
         points = np.bincount(piece[piece >= 0], minlength=count)
         inside = np.flatnonzero(points > SHARED * len(piece))
-        if len(inside) > 1:  # the points between two words are of the first
+        if len(inside) > 1:  # the points between two words belong to the first
             piece = np.where(np.isin(piece, inside), piece, -1)
             piece = np.maximum(np.maximum.accumulate(piece), inside[0])
         else:
-            piece = np.full(len(piece), points.argmax() if points.any() else last)
-        last = piece[-1]
+            piece = np.full(len(piece), points.argmax() if points.any() else last_word)
+        last_word = piece[-1]
         pieces.append(piece)
     return np.concatenate(pieces)

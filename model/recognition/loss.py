@@ -18,27 +18,27 @@ log = logging.getLogger(__name__)
 
 
 class _TextLoss(BaseLoss):
-    """A loss of each text, whose gradient is divided by the texts or by their characters.
+    """A loss of each text.
 
     Args:
-        reduction: whether a batch's gradient is divided by its texts or by their characters, which
-            lets long lines count for more.
+        reduction: whether a batch's gradient is divided by the number of texts, or of characters,
+            which lets long lines count for more.
     """
 
     def __init__(self, *, reduction: Reduction = "sequence") -> None:
         self.reduction = reduction
 
     def divisor(self, batch: Batch) -> int:
-        """Return the number of texts of `batch`, or of their characters."""
+        """Return the number of texts, or of characters, of `batch`."""
         return len(batch.lengths) if self.reduction == "sequence" else int(batch.text_lengths.sum())
 
 
 class CTCLoss(_TextLoss):
     """The negative log-probability of the text over all ways to label the frames with it.
 
-    Connectionist temporal classification (Graves et al. 2006, eq. 5), by torch's own kernel. A
-    text with more characters (and blanks between repeated ones) than its line has frames has no
-    such labelling: its loss counts as zero, and a warning names the sample.
+    Connectionist temporal classification (Graves et al. 2006, eq. 5), by torch's kernel. A text
+    with more characters (and blanks between equal neighbours) than its line has frames has no such
+    labelling: its loss counts as zero, and a warning names the sample.
 
     Args:
         reduction: see `_TextLoss`.
@@ -55,13 +55,13 @@ class CTCLoss(_TextLoss):
         """Return the nats of each text, `(batch,)`.
 
         Args:
-            output: with `ctc_log_probs` `(batch, frames, classes)`, the blank last,
-                and the `lengths` of the lines in frames, `(batch,)`.
-            batch: with `text` `(batch, characters)` and `text_lengths` `(batch,)`.
+            output: `ctc_log_probs` `(batch, frames, classes)`, the blank last, and the `lengths` of
+                the lines in frames, `(batch,)`.
+            batch: `text` `(batch, characters)` and `text_lengths` `(batch,)`.
         """
         text, lengths = batch.text, batch.text_lengths
-        places = torch.arange(text.shape[1], device=text.device)
-        repeated = (text[:, 1:] == text[:, :-1]) & (places[1:] < lengths[:, None])
+        positions = torch.arange(text.shape[1], device=text.device)
+        repeated = (text[:, 1:] == text[:, :-1]) & (positions[1:] < lengths[:, None])
         impossible = lengths + repeated.sum(1) > output.lengths
         for index in batch.index[impossible].tolist():
             if index not in self._named:
@@ -78,8 +78,8 @@ def ctc_nats(
     """Return minus the log-probability of each text under CTC, `(batch,)`.
 
     Args:
-        output: as `CTCLoss` takes it.
-        text, lengths: `(batch, characters)`, and the characters of each, `(batch,)`.
+        output: see `CTCLoss`.
+        text, lengths: indices `(batch, characters)`, and numbers of characters, `(batch,)`.
         zero_infinity: return 0 instead of infinity for a text of more characters than frames.
     """
     return functional.ctc_loss(
@@ -96,18 +96,18 @@ def ctc_nats(
 def decoder_nats(
     output: Transcript, text: Tensor, lengths: Tensor, label_smoothing: float = 0.0
 ) -> Tensor:
-    """Return minus the log-probability of each text under a decoder, `(batch,)`; arguments as
-    those of `ctc_nats` and of `TranscriptionLoss`."""
+    """Return minus the log-probability of each text under a decoder, `(batch,)`; for the arguments
+    see `ctc_nats` and `TranscriptionLoss`."""
     end = output.decoder_log_probs.shape[-1] - 1
-    places = torch.arange(text.shape[1] + 1, device=text.device)
-    targets = functional.pad(text, (0, 1)).masked_fill(places >= lengths[:, None], end)
+    positions = torch.arange(text.shape[1] + 1, device=text.device)
+    targets = functional.pad(text, (0, 1)).masked_fill(positions >= lengths[:, None], end)
     nats = functional.cross_entropy(
         output.decoder_log_probs.transpose(1, 2),  # (batch, classes, characters + 1)
         targets,
         reduction="none",
         label_smoothing=label_smoothing,
     )
-    return nats.masked_fill(places > lengths[:, None], 0.0).sum(1)
+    return nats.masked_fill(positions > lengths[:, None], 0.0).sum(1)
 
 
 class TranscriptionLoss(_TextLoss):
@@ -117,7 +117,7 @@ class TranscriptionLoss(_TextLoss):
         reduction: see `_TextLoss`.
         label_smoothing: fraction of the target probability spread evenly over all classes, also in
             the logged validation loss.
-        ctc_weight: factor on the CTC loss of the network's frames, which is added; 0 for none
+        ctc_weight: factor on the CTC loss of the network's frames, which is added; 0: no CTC loss
             (Watanabe et al. 2017: joint training helps the attention to align).
     """
 
@@ -139,9 +139,9 @@ class TranscriptionLoss(_TextLoss):
         """Return the nats of each text, `(batch,)`.
 
         Args:
-            output: with `decoder_log_probs` `(batch, characters + 1, classes)`, the end of
-                the text last, and, with a `ctc_weight`, what `CTCLoss` needs.
-            batch: with `text` `(batch, characters)` and `text_lengths` `(batch,)`.
+            output: `decoder_log_probs` `(batch, characters + 1, classes)`, the end of the text
+                last; with a `ctc_weight` also the outputs that `CTCLoss` needs.
+            batch: `text` `(batch, characters)` and `text_lengths` `(batch,)`.
         """
         nats = decoder_nats(output, batch.text, batch.text_lengths, self.label_smoothing)
         if self.ctc_weight:

@@ -1,7 +1,7 @@
 """A network that reads pictures: ink as a page shows it, without the movement of the pen.
 
-Convolutions over a grey picture, bidirectional recurrent layers over what is left of its columns,
-and CTC (Shi, Bai and Yao, "An end-to-end trainable neural network for image-based sequence
+The network has convolutions over a grey picture, bidirectional recurrent layers over the remaining
+columns, and CTC (Shi, Bai and Yao, "An end-to-end trainable neural network for image-based sequence
 recognition", 2016).
 
 Shapes: as in `encoder`; W columns of a picture, S = W / 4 frames, H cells, D numbers per frame.
@@ -31,23 +31,23 @@ CONVOLUTIONS = (
     (128, (1, 1)),
     (128, (1, 1)),
 )
-"""Output channels of each convolution of three by three pixels, and rows and columns of its pooling
-(assumed): in all eight rows and `FRAME` columns. A convolution with as many output as input
-channels is residual."""
+"""Output channels of each convolution of three by three pixels, and rows and columns that its
+pooling merges (assumed; in all eight rows and `FRAME` columns). A convolution with as many output
+as input channels is residual."""
 LABELS = 2
-"""Labels of a frame: a character has about three frames, too few for two narrow characters that are
-the same, between which CTC needs a blank."""
+"""Labels of a frame: a character has about three frames, which is too few for equal narrow
+neighbours, as CTC needs a blank in between."""
 
 
 class PictureNetwork(encoder.Recogniser):
-    """Labels places of a picture with characters, as CTC does.
+    """Labels the frames of a picture with characters or the blank (CTC).
 
     Args:
         normalisation: see `Recogniser`.
         alphabet: of the texts.
         num_layers: bidirectional layers of LSTM cells.
         hidden_size: cells of each direction, H.
-        frame_size: numbers per frame, D, that the convolutions give.
+        frame_size: numbers per frame after the convolutions, D.
         dropout: fraction of the outputs of the convolutions and of each layer that is dropped in
             training.
     """
@@ -98,7 +98,7 @@ class PictureNetwork(encoder.Recogniser):
 
     def _frames(self, pictures: Tensor, columns: Tensor) -> Tensor:
         """Return the frames `(B, S, D)` of pictures `(B, W, rows)`, by the convolutions."""
-        # The channels of a pixel lie together: convolutions on a CPU are then twice as fast.
+        # The channels of a pixel lie together, which makes convolutions on a CPU twice as fast.
         seen = pictures.transpose(1, 2)[:, None].contiguous(memory_format=torch.channels_last)
         for convolution, (_, pool) in zip(self.convolutions, CONVOLUTIONS, strict=True):
             output = convolution(seen)

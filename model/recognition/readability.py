@@ -1,4 +1,4 @@
-"""Whether a recogniser can read ink at all: it gives a text to whatever it sees."""
+"""Whether ink can be read at all: a recogniser returns a text for any ink."""
 
 import numpy as np
 
@@ -8,23 +8,24 @@ MAX_DOUBT = 0.28
 """Most nats of doubt of a reading for each character (measured, lab notebook: ink that cannot be
 read)."""
 PRIOR_CHARACTERS = 3.0
-"""Characters added to those of a reading before its doubt is judged (measured, as above)."""
+"""Characters added to a reading's length before its doubt is judged (measured, as above)."""
 MIN_RETURN = 0.5
-"""Fraction of the width that the pen goes back to begin another row (measured, as above)."""
+"""Fraction of the width by which the pen goes back to begin a new row (measured, as above)."""
 MIN_DESCENT = 1.0
-"""X-heights that the pen goes down to begin another row (measured, as above)."""
+"""X-heights by which the pen goes down to begin a new row (measured, as above)."""
 MAX_BARS = 3
 """Most bars of a character, such as = or E, that look like breaks between rows (assumed)."""
 
 
 def misgiving(ink: np.ndarray, text: str, doubt: float) -> str:
-    """Return why a reading of ink is hardly right; an empty string if it may be.
+    """Return why a reading of ink is hardly right; an empty string if the reading may be right.
 
     Args:
         ink: `(points, 3)`.
-        text, doubt: as `Reader.proofread` returned them.
+        text, doubt: the results of `Reader.proofread`.
     """
-    if row_breaks(ink) > (0 if len(text) > 1 else MAX_BARS):
+    max_breaks = 0 if len(text) > 1 else MAX_BARS
+    if row_breaks(ink) > max_breaks:
         return "it seems to have several rows, and one is read; `experiments.py notes` reads pages"
     if not text or doubt > MAX_DOUBT * (len(text) + PRIOR_CHARACTERS):
         return "a script that the network does not know, or ink that is turned or mirrored?"
@@ -32,7 +33,7 @@ def misgiving(ink: np.ndarray, text: str, doubt: float) -> str:
 
 
 def row_breaks(ink: np.ndarray) -> int:
-    """Return how often the lifted pen goes back and down as from the end of a row to the next."""
+    """Return how often the lifted pen goes back and down, like from a row's end to the next row."""
     left, _, right, _ = bounds(ink)
     lifted = ink[1:][ink[:-1, 2] > 0.5]
     back = lifted[:, 0] < -MIN_RETURN * (right - left)

@@ -1,7 +1,7 @@
 """The recognition networks that see the movement of the pen.
 
-Both use the encoder of `encoder`. `CTCNetwork` labels every frame with a character or none (Graves,
-Fernandez, Gomez and Schmidhuber 2006; on pen movements Graves et al. 2009), `AttentionNetwork`
+Both use `RecurrentEncoder`. `CTCNetwork` labels every frame with a character or the blank (Graves,
+Fernandez, Gomez and Schmidhuber 2006; on pen movements Graves et al. 2009). `AttentionNetwork`
 generates the text character by character, each time attending to part of the frames (Bahdanau, Cho
 and Bengio 2015; location-aware, Chorowski et al. 2015).
 
@@ -29,7 +29,7 @@ class CTCNetwork(RecurrentEncoder):
     """Labels every frame with a character or the blank (connectionist temporal classification).
 
     Args:
-        normalisation: see `RecurrentEncoder`, as are the other arguments.
+        normalisation: see `RecurrentEncoder`, also for the other arguments.
     """
 
 
@@ -37,11 +37,11 @@ class AttentionNetwork(RecurrentEncoder):
     """Generates the text character by character, attending to the frames.
 
     The decoder is an LSTM over the previous character and context. Its attention is additive and
-    location-aware. A second output labels the frames as in CTC, so that a loss may use both
-    (Watanabe et al. 2017): the attention then follows the line much earlier in training.
+    location-aware. A second output labels the frames as in CTC. With a loss of both outputs
+    (Watanabe et al. 2017) the attention follows the line much earlier in training.
 
     Args:
-        normalisation: see `RecurrentEncoder`, as are the arguments not listed here.
+        normalisation: see `RecurrentEncoder`, also for the arguments not listed here.
         decoder_size: cells of the decoder.
         attention_size: dimension in which frames and decoder state are compared.
         embedding_size: dimension of a character's embedding.
@@ -63,7 +63,7 @@ class AttentionNetwork(RecurrentEncoder):
     ) -> None:
         options |= dict(num_layers=num_layers, time_reductions=time_reductions)
         super().__init__(normalisation, alphabet, **options)
-        self.end = len(alphabet)  # the class of the end of a text; the next: of its beginning
+        self.end = len(alphabet)  # class of a text's end; the next class is a text's beginning
         self.embedding = nn.Embedding(self.end + 2, embedding_size)
         self.decoder = nn.LSTMCell(embedding_size + self.encoded_size, decoder_size)
         self.keys = nn.Linear(self.encoded_size, attention_size)
@@ -75,17 +75,16 @@ class AttentionNetwork(RecurrentEncoder):
     def teacher_forced(
         self, transcript: Transcript, encoded: Tensor, text: Tensor | None, forced: float
     ) -> Transcript:
-        read = text is None and transcript.hypotheses is not None
-        if read:
+        is_reading = text is None and transcript.hypotheses is not None
+        if is_reading:
             texts = list(map(self.alphabet.encode, transcript.hypotheses))
             text, _ = padded(texts, encoded.device)
         if text is None:
             return transcript
         state = self._start(encoded, transcript.lengths)
         log_probs, attention = self._teacher_forced(text, state, forced)
-        return replace(
-            transcript, attention=attention, decoder_log_probs=None if read else log_probs
-        )
+        log_probs = None if is_reading else log_probs
+        return replace(transcript, attention=attention, decoder_log_probs=log_probs)
 
     def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
         # Measured: no line of IAM-OnDB has fewer than 3 points per character.
@@ -122,8 +121,8 @@ class AttentionNetwork(RecurrentEncoder):
         """Predict the next character after `tokens`.
 
         Args:
-            tokens: characters, `(B,)`; class C + 1 before the first.
-            state: the state after the step before.
+            tokens: characters, `(B,)`; class C + 1 at the beginning.
+            state: the state after the previous step.
 
         Returns:
             log-probabilities `(B, C + 1)`, the state, and the attention `(B, S)`.
@@ -150,8 +149,8 @@ class AttentionNetwork(RecurrentEncoder):
     ) -> tuple[Tensor, Tensor]:
         """Return the log-probabilities after each character of a text `(B, U)`, and the attention.
 
-        In training the network's most likely characters replace one minus `teacher_forcing_ratio`
-        of the decoder's inputs (not the beginning).
+        In training the network's likeliest characters replace a fraction, 1 minus
+        `teacher_forcing_ratio`, of the decoder's inputs (not the beginning).
         """
         decoder_inputs = functional.pad(text, (1, 0), value=self.end + 1)  # (B, U + 1)
         outputs, attentions, tokens = [], [], decoder_inputs[:, 0]

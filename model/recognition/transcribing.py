@@ -1,4 +1,4 @@
-"""Transcribing ink with a recogniser, and scoring what it reads."""
+"""Transcribing ink with a recogniser, and scoring the transcriptions."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +17,9 @@ from utils.batches import BATCH_SIZE, by_length
 def batches(
     model: Recogniser, inks: Sequence[np.ndarray], progress: bool, height: float | None = None
 ) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-    """Yield numbers of lines of like lengths, their features and points; not those without ink."""
-    for together in by_length([len(ink) for ink in inks], "reading", progress=progress):
-        if numbers := [number for number in together if len(inks[number])]:
+    """Yield the numbers of lines of like lengths, their features and points; skip empty lines."""
+    for group in by_length([len(ink) for ink in inks], "reading", progress=progress):
+        if numbers := [number for number in group if len(inks[number])]:
             features = [model.features(inks[number], height=height) for number in numbers]
             yield numbers, *model.batched(features)
 
@@ -32,14 +32,14 @@ def read_each_way(
     *,
     progress: bool = False,
 ) -> dict[str, list[str]]:
-    """Return the texts of lines of ink by the name of the search that found them.
+    """Return the texts of lines of ink, by the search's name.
 
     The encoder runs once for all searches.
 
     Args:
-        model: in evaluation mode.
-        inks: `(points, 3)` each, in any unit; one without a point has an empty text.
-        searches: how to search for the text.
+        model: the recogniser, in evaluation mode.
+        inks: `(points, 3)` each, in any unit; ink without a point has an empty text.
+        searches: the searches for the texts, by name.
         progress: show a progress bar.
     """
     read = {name: [""] * len(inks) for name in searches}
@@ -67,12 +67,12 @@ def read_with_doubts(
     that the line says one of its spellings.
 
     Args:
-        model, inks, progress: as for `read_each_way`.
+        model, inks, progress: see `read_each_way`.
         spellings: the right texts of each line; None for the text that is read. The doubt is 0 if
-            all have characters that the network does not know, and for ink without a point.
+            every spelling has characters unknown to the network, and for ink without a point.
         search: how to search for the text.
-        alike: groups of characters with one probability under CTC; texts are spelt by the first.
-        height: x-height in the unit of the inks; None: as it is measured of each.
+        alike: groups of characters with one probability under CTC; spellings use a group's first.
+        height: x-height in the unit of the inks; None: the x-height of each ink is measured.
     """
     results, alphabet = [("", 0.0)] * len(inks), model.alphabet
     for numbers, *batch in batches(model, inks, progress, height):
@@ -93,18 +93,18 @@ def read_with_doubts(
         output = model.teacher_forced(output, encoded, text, 1.0)
         if output.decoder_log_probs is None:
             output = replace(output, ctc_log_probs=_merged(output, alike))
-            likely = -ctc_nats(output, text, lengths)
+            log_probs = -ctc_nats(output, text, lengths)
         else:
-            likely = -decoder_nats(output, text, lengths)
+            log_probs = -decoder_nats(output, text, lengths)
         for row, number in enumerate(numbers):
-            spelt = [place for place, of in enumerate(rows) if of == row]
-            doubt = 0.0 if row in lacking else -float(likely[spelt].logsumexp(0))
+            spelt = [index for index, spelt_row in enumerate(rows) if spelt_row == row]
+            doubt = 0.0 if row in lacking else -float(log_probs[spelt].logsumexp(0))
             results[number] = read[row], doubt
     return results
 
 
 def decoded(model: Recogniser, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
-    """Return the texts of lines; fewer at once with a beam, which takes more memory."""
+    """Return the texts of lines; batches are smaller with a beam, which takes more memory."""
     texts, batch_size = [], max(1, BATCH_SIZE // search.width)
     for first in range(0, len(lengths), batch_size):
         part = slice(first, first + batch_size)
@@ -113,8 +113,8 @@ def decoded(model: Recogniser, encoded: Tensor, lengths: Tensor, search: Search)
 
 
 def _merged(output: Transcript, alike: Sequence[str]) -> Tensor:
-    """Return log-probabilities of CTC `(batch, frames, classes)` where the first of characters that
-    are alike has the probability of all."""
+    """Return CTC's log-probabilities `(batch, frames, classes)`; the first character of each group
+    in `alike` gets the group's total probability."""
     log_probs = output.ctc_log_probs.clone()
     for characters in alike:
         if characters[0] in output.alphabet:
@@ -129,7 +129,7 @@ class Transcription:
     """A line that was read.
 
     Attributes:
-        name: of the line.
+        name: the line's name.
         ink: `(points, 3)`.
         reference: the true text.
         hypothesis: the text that was read.

@@ -1,11 +1,11 @@
 """Compilation of the kernels on first use, by the machine's C compiler.
 
-The compiler is the first of $CC, cc, gcc and clang that works, with the options in
-$ONLINE_HANDWRITING_CFLAGS last. $XDG_CACHE_HOME/online-handwriting/kernels keeps the result (in
-~/.cache by default, in a temporary folder if others could write there), under a name made of the
-sources, their headers, the compiler with all options, the processor, and a checksum. Without a
-compiler, or with ONLINE_HANDWRITING_KERNELS=0 (which turns off the Triton kernels of `fused` as
-well), plain torch operations replace the kernels, slower.
+The compiler is the first of $CC, cc, gcc and clang that works; the options in
+$ONLINE_HANDWRITING_CFLAGS come last. The result is kept in
+$XDG_CACHE_HOME/online-handwriting/kernels (by default ~/.cache; a temporary folder if others could
+write there). Its name is made of the sources, headers, compiler, options, processor and a checksum.
+Without a compiler, or with ONLINE_HANDWRITING_KERNELS=0, slower torch operations replace the
+kernels; the variable turns off the Triton kernels of `fused` as well.
 """
 
 import contextlib
@@ -34,8 +34,8 @@ FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared")
 OPTIONAL_FLAGS: Sequence[tuple[str, ...]] = list(
     itertools.product(("-march=native", "-mcpu=native", "-fPIC"), ("-fopenmp", "-fPIC"))
 )
-"""Combinations tried in this order, as not every compiler knows all options. -fPIC, which is always
-set, stands for no option. Without OpenMP a single core computes."""
+"""Combinations in the order in which they are tried, as not every compiler knows all options.
+-fPIC, which is always set, stands for no option. Without OpenMP a single core computes."""
 TIMEOUT = 120.0
 """Seconds for one attempt to compile (assumed; measured: 1.8 with GCC 12)."""
 log = logging.getLogger(__name__)
@@ -57,16 +57,16 @@ def _processor() -> str:
 
 
 def _is_private(path: Path) -> bool:
-    """Return whether only the user can write a file or folder, or exchange a folder above it."""
-    status, above = path.stat(), [parent.stat() for parent in path.resolve().parents]
-    is_open = status.st_mode & 0o022 or any(up.st_mode & 0o1002 == 0o002 for up in above)
-    owners = {status.st_uid, above[0].st_uid}
+    """Return whether only the user can write to `path`, or exchange a folder above it."""
+    status, parents = path.stat(), [parent.stat() for parent in path.resolve().parents]
+    is_open = status.st_mode & 0o022 or any(up.st_mode & 0o1002 == 0o002 for up in parents)
+    owners = {status.st_uid, parents[0].st_uid}
     return os.name == "nt" or (owners == {os.getuid()} and not is_open)
 
 
 def _cache(stack: contextlib.ExitStack) -> Path:
     """Return the folder for compiled files, locked until `stack` ends; a temporary folder if no
-    file can be kept, or if others could write there: the files are run."""
+    file can be kept, or if others could write the files, which are run."""
     folder = user_cache() / "kernels"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def _compile(
 
 
 def _load_kept(target: Path) -> ctypes.CDLL | None:
-    """Load what `_compile` kept; None if it is missing, damaged, or not the user's own."""
+    """Load the file that `_compile` kept; None if it is missing, damaged, or open to others."""
     for path in target.parent.glob(f"{target.name}-*.so"):
         if _is_private(path) and path.stem == f"{target.name}-{_checksum(path.read_bytes())}":
             return _load(path)
@@ -128,11 +128,11 @@ def build(folder: Path, defines: Sequence[str]) -> ctypes.CDLL | None:
     """Return the C files of a folder as one library, compiled if it is not in the cache.
 
     Args:
-        folder: whose files include nothing but its headers and the system's.
+        folder: its C files include only the folder's headers and the system's.
         defines: options such as `-DNAME=1`.
 
     Returns:
-        None if that cannot be done here; the log says why.
+        the library; None if the files cannot be compiled here: the log says why.
     """
     if os.environ.get(SWITCH) == "0":
         log.info("the compiled kernels are turned off by %s=0", SWITCH)

@@ -3,15 +3,15 @@
 A step of the layer is a few small operations, which Python would launch more slowly than the device
 executes them. So the functions of a `loop.Loop` take CHUNK steps at a time, forward and backward.
 Each function is captured once as a CUDA graph for every combination of sizes, and replayed for
-every chunk, between copies of the chunk into the buffers and of the results out of them. A last,
-partial chunk is padded with old contents, whose results are ignored. The weights' gradients are
-gathered over all steps into one product outside.
+every chunk. The chunk is copied into the buffers before, and the results out of the buffers after.
+A last, partial chunk is padded with old contents, whose results are ignored. The weights' gradients
+are one product over all steps, outside the graphs.
 
 With ONLINE_HANDWRITING_GRAPHS=0, or if a graph cannot be recorded (the log says so once), the loops
 of torch operations in `model.layers` run instead. ONLINE_HANDWRITING_KERNELS=0 turns off only the
-Triton kernels. Calls must be on one stream of a device. Where this ran: lab notebook, CUDA graphs.
+Triton kernels. Calls must be on one stream of a device. Tried on: lab notebook, CUDA graphs.
 
-Shapes: T steps of a sequence, and those of `loop`.
+Shapes: T steps of a sequence; others as in `loop`.
 """
 
 import logging
@@ -31,21 +31,21 @@ from model.layers.kernels.loop import CHUNK, PLACES, Loop, Sizes, TorchSteps, Wi
 SWITCH = "ONLINE_HANDWRITING_GRAPHS"
 """Environment variable; 0 turns graphs off."""
 LEAST = 8
-"""A sequence of fewer steps is not worth the replay of a whole chunk (assumed)."""
+"""Least steps of a sequence that are worth the replay of a whole chunk (assumed)."""
 KEPT = 32
 """Most loops that are kept (assumed: batches of two sizes, in training and validation, and texts of
-up to 250 characters; 10 to 20 MB each with 32 lines and 400 cells)."""
+up to 250 characters; a loop for 32 lines and 400 cells takes 10 to 20 MB)."""
 log = logging.getLogger(__name__)
 
 
 _streams: dict[torch.device, torch.cuda.Stream] = {}
-"""The stream of each device on which graphs are recorded: libraries set up workspaces once."""
+"""Each device's stream for recording graphs: on one stream libraries set up workspaces once."""
 
 
 def record(function: Callable[[], None]) -> Callable[[], None]:
     """Capture the work of a function on the current CUDA device; return a function to replay it.
 
-    The function runs twice before: libraries are initialised, and kernels compiled.
+    The function runs twice before the capture: libraries are initialised, and kernels compiled.
     """
     device = torch.device("cuda", torch.cuda.current_device())
     if device not in _streams:
@@ -57,7 +57,7 @@ def record(function: Callable[[], None]) -> Callable[[], None]:
         with torch.cuda.stream(stream):
             for _ in range(2):
                 function()
-            # Other threads, such as the one that pins memory for a data loader, may continue.
+            # Other threads, such as a data loader's thread that pins memory, may continue.
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 function()
     finally:
@@ -66,7 +66,7 @@ def record(function: Callable[[], None]) -> Callable[[], None]:
 
 
 def _kinds_of_steps() -> list[type]:
-    """Return the steps to try, the fastest first."""
+    """Return the classes of steps to try, the fastest first."""
     kinds: list[type] = [TorchSteps]
     if os.environ.get(KERNELS_SWITCH) != "0" and "fused" not in _refused:
         try:
@@ -80,7 +80,7 @@ def _kinds_of_steps() -> list[type]:
 
 
 _refused: set[str] = set()
-"""What failed and is not tried again: "graphs", "fused" steps."""
+"""Kernels that failed and are not tried again: "graphs", "fused" steps."""
 _loops: OrderedDict[tuple, Loop] = OrderedDict()
 
 
@@ -96,13 +96,13 @@ def available(device: torch.device) -> bool:
 
 
 TOLERANCES = {torch.bfloat16: 0.05, torch.float16: 0.01, torch.float32: 2e-3, torch.float64: 1e-8}
-"""Relative differences that rounding alone may bring over a chunk (assumed; float32 products may
-be of TF32)."""
+"""Relative differences that rounding alone may cause over a chunk (assumed; float32 products may be
+of TF32)."""
 
 
 def _verify(loop: Loop) -> None:
     """Raise a RuntimeError unless both passes agree with torch's operations on random numbers: a
-    faulty capture must not train a network. The buffers are zero again afterwards."""
+    faulty capture must not train a network. Afterwards the buffers are zero again."""
     reference = Loop(loop.sizes, loop.weight.dtype, loop.weight.device, TorchSteps)
     inputs = ["weight", "joint", "gates", "cells", "d_joint", "d_cells", "d_hiddens"]
     results = ["hiddens", "gates", "cells", "d_joint_hiddens", "d_gates", "d_cells"]
@@ -132,7 +132,7 @@ def _verify(loop: Loop) -> None:
 
 
 def _find(sizes: Sizes, dtype: torch.dtype, device: torch.device) -> Loop | None:
-    """Return the captured loop for `sizes`; None, with a log message, if that fails."""
+    """Return the captured loop for `sizes`; None, with a log message, if the capture fails."""
     key = (sizes, dtype, device, os.environ.get(KERNELS_SWITCH))
     if key in _loops:
         _loops.move_to_end(key)
@@ -142,7 +142,7 @@ def _find(sizes: Sizes, dtype: torch.dtype, device: torch.device) -> Loop | None
             loop = Loop(sizes, dtype, device, kind)
             loop.capture(record)
             _verify(loop)
-        # Compilers, drivers and graphs fail in many ways; there is always a fallback.
+        # Compilers, drivers and graphs fail in many ways, and there is always a fallback.
         except Exception as error:
             log.warning("%s cannot be captured as a CUDA graph: %s", kind.__name__, error)
             if kind is not TorchSteps:
@@ -166,7 +166,7 @@ def _forward(
     window: Window | None,
     keep: bool,
 ) -> tuple[Results, tuple[Tensor | None, ...]]:
-    """Return the results of the forward pass and, to `keep`, what the backward pass needs."""
+    """Return the results of the forward pass and, with `keep`, tensors for the backward pass."""
     steps = len(projected)
     loop.load(weight, None, window)
     loop.hiddens[0].copy_(hidden)
@@ -220,8 +220,8 @@ def _backward(
     d_cell: Tensor,
     d_kappa: Tensor | None,
 ) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor, Tensor | None]]:
-    """Return the gradients of `projected`, `(T, B, 4 H)`, of the window's parameters and, before
-    the first step, of the joint `(B, J)`, the cell state and kappa; `load` comes before."""
+    """Return the gradients of `projected`, `(T, B, 4 H)`, of the window's parameters, and of the
+    joint `(B, J)`, cell state and kappa before the first step. Call `Loop.load` first."""
     _, gates, cells, exponentials, kappas = saved
     steps = len(gates)
     d_gates, d_parameters = torch.empty_like(gates), None
@@ -236,7 +236,7 @@ def _backward(
         results.append((loop.d_parameters, d_parameters))
         sources += [(loop.exponentials, exponentials), (loop.kappas[1:], kappas[1:])]
         sources.append((loop.d_windows, d_windows))
-    # A partial chunk comes last, which is at the beginning, and lies at the buffers' end.
+    # A partial chunk, of the sequence's first steps, comes last and lies at the buffers' end.
     for end in range(steps, 0, -CHUNK):
         start = max(end - CHUNK, 0)
         first = CHUNK - (end - start)
@@ -249,14 +249,14 @@ def _backward(
         loop.backward()
         for buffer, target in results:
             target[start:end].copy_(buffer[first:])
-    d_last_kappa = None if kappas is None else loop.d_kappas[first].clone()
-    before = loop.d_joint[first].clone(), loop.d_cells[first].clone(), d_last_kappa
-    return d_gates, d_parameters, before
+    d_first_kappa = None if kappas is None else loop.d_kappas[first].clone()
+    d_states = loop.d_joint[first].clone(), loop.d_cells[first].clone(), d_first_kappa
+    return d_gates, d_parameters, d_states
 
 
 @contextmanager
 def _quiet(device: torch.device) -> Iterator[None]:
-    """Within: no gradients, no autocast, and no inference tensors, which no buffer may become."""
+    """A context without gradients, autocast and inference tensors: no buffer may become one."""
     on_device = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
     without_autocast = torch.autocast(device.type, enabled=False)
     with torch.inference_mode(False), torch.no_grad(), without_autocast, on_device:
@@ -270,11 +270,11 @@ class _Recurrence(torch.autograd.Function):
     def forward(
         ctx, loop: Loop, bound: float | None, one_hot: Tensor | None, *tensors: Tensor | None
     ) -> Results:
-        projected, weight, hidden, cell, *of_window = tensors
-        window_weight, window_bias, before, kappa = of_window
+        projected, weight, hidden, cell, *window_parts = tensors
+        window_weight, window_bias, first_window, kappa = window_parts
         window = None
         if one_hot is not None:
-            window = Window(window_weight, window_bias, one_hot, before, kappa)
+            window = Window(window_weight, window_bias, one_hot, first_window, kappa)
         with _quiet(projected.device):
             results, saved = _forward(loop, projected, weight, hidden, cell, window, keep=True)
         ctx.loop, ctx.bound = loop, bound
@@ -301,16 +301,16 @@ class _Recurrence(torch.autograd.Function):
                 loop, saved, d_hiddens, d_windows, d_cell, d_kappa
             )
             d_weight = torch.mm(d_gates.flatten(0, 1).t(), joint[:-1].flatten(0, 1))[:, :columns]
-            of_window = (None,) * 4
+            d_window_parts = (None,) * 4
             if one_hot is not None:
                 d_parameters = d_parameters.flatten(0, 1)
                 rows = len(window_weight)
                 d_window_weight = torch.mm(d_parameters.t(), joint[1:].flatten(0, 1)[:, :size])
                 d_window_bias = d_parameters[:, :rows].sum(0, dtype=d_cell.dtype)
                 d_window = d_joint[:, size:columns].to(d_cell.dtype)
-                of_window = d_window_weight[:rows], d_window_bias, d_window, d_kappa
+                d_window_parts = d_window_weight[:rows], d_window_bias, d_window, d_kappa
         d_hidden = d_joint[:, :size].to(d_cell.dtype)
-        return None, None, None, d_gates, d_weight, d_hidden, d_cell, *of_window
+        return None, None, None, d_gates, d_weight, d_hidden, d_cell, *d_window_parts
 
 
 def run(
@@ -325,19 +325,19 @@ def run(
     """Run an LSTM over a sequence.
 
     Args:
-        projected: what the inputs contribute to the gates, with the bias, `(T, B, 4 H)`; the gates
-            are in the order input, forget, output, candidate.
-        weight: from the hidden state, and the window if there is one, to the gates, `(4 H, H)` or
-            `(4 H, H + A)`, of the dtype of `projected`.
-        hidden, cell: before the first step, `(B, H)`.
-        bound: to which the gradient of the gates is clamped at every step, or None.
-        window: the window, if there is one.
-        loop: with the right sizes; by default one that is recorded.
+        projected: the inputs' part of the gates, with the bias, `(T, B, 4 H)`; the gates are in the
+            order input, forget, output, candidate.
+        weight: weights from the hidden state, and from the window if any, to the gates, `(4 H, H)`
+            or `(4 H, H + A)`, of the dtype of `projected`.
+        hidden, cell: states before the first step, `(B, H)` each.
+        bound: bound to which the gradient of the gates is clamped at every step, or None.
+        window: the window, or None.
+        loop: a loop of the right sizes; None for a recorded loop.
 
     Returns:
         see `Results`; phi has no gradient. Hidden states and windows are of the dtype of
-        `projected`, and lie within a larger tensor. None where graphs cannot run, or a sequence is
-        too short for them.
+        `projected`, and lie within a larger tensor. None where graphs cannot run, or if the
+        sequence is too short for graphs.
     """
     if loop is None:
         if len(projected) < LEAST or not available(projected.device):

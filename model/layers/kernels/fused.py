@@ -1,10 +1,10 @@
-"""The element-wise parts of a step of `loop.Loop` as Triton kernels: four, where torch has forty.
+"""The element-wise parts of a step of `loop.Loop` as four Triton kernels; torch takes forty.
 
-Only this module needs Triton, which comes with torch for CUDA. Where it ran: lab notebook, CUDA
-graphs.
+Only this module needs Triton, which comes with torch for CUDA. Machines on which the kernels ran:
+lab notebook, CUDA graphs.
 
-Each output element is written by a single program, and no program reads another's output, so no
-order is assumed. Numbers are converted to the dtype of the states when loaded.
+Each output element is written by a single program, and no program reads another program's output,
+so no order is assumed. Numbers are converted to the dtype of the states when loaded.
 
 Shapes: as in `loop`.
 """
@@ -27,7 +27,7 @@ def _tanh(value):
 
 @triton.jit
 def _lstm(gates, cell, next_cell, hidden, hidden_row, size, count, CELLS: tl.constexpr):
-    """The paper, eqs 7-11 without peepholes; `gates` get their activation functions in place."""
+    """The paper, eqs 7-11 without peepholes; activation functions change `gates` in place."""
     state = next_cell.dtype.element_ty
     index = tl.program_id(0) * CELLS + tl.arange(0, CELLS)
     inside = index < count
@@ -141,7 +141,7 @@ def _window(
         + tl.load(bias + 2 * components + k, real, 0.0)
     )
     position = tl.load(kappa + row * components + k, real, 0.0) + advance
-    # The program of the first characters also writes what does not depend on the characters.
+    # The program of the first characters also writes the results that are common to all programs.
     common = k < tl.where(part == 0, components, 0)
     tl.store(target, alpha, common)
     tl.store(target + components, beta, common)
@@ -232,7 +232,7 @@ class FusedSteps:
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
         sizes = loop.sizes
-        self.cells = (sizes.cells, sizes.batch * sizes.cells)  # of a row, and of all
+        self.cells = (sizes.cells, sizes.batch * sizes.cells)  # cells of a row, and of all rows
         self.blocks = (triton.cdiv(sizes.batch * sizes.cells, CELLS),)
         self.text = (sizes.places, sizes.vocab_size, sizes.components)
         self.constants = dict(
@@ -255,22 +255,22 @@ class FusedSteps:
         _window[blocks](*parameters, *states, *results, *self.text, **self.constants)
 
     def begin_backward(self) -> None:
-        """Nothing comes before the steps of a chunk."""
+        """Do nothing: no factors are computed before the steps of a chunk."""
 
     def window_backward(self, t: int) -> None:
         loop, d_joint = self.loop, self.loop.d_joint_windows[t + 1]
         states = loop.exponentials[t], loop.kappas[t + 1], loop.one_hot
-        after = loop.d_windows[t], d_joint, d_joint.stride(0), loop.d_kappas[t + 1]
-        before = loop.d_kappas[t], loop.d_parameters[t], loop.d_parameters.stride(1)
+        gradients = loop.d_windows[t], d_joint, d_joint.stride(0), loop.d_kappas[t + 1]
+        results = loop.d_kappas[t], loop.d_parameters[t], loop.d_parameters.stride(1)
         blocks = (loop.sizes.batch,)
-        _window_backward[blocks](*states, *after, *before, *self.text, **self.constants)
+        _window_backward[blocks](*states, *gradients, *results, *self.text, **self.constants)
 
     def lstm_backward(self, t: int) -> None:
         loop, d_joint = self.loop, self.loop.d_joint_hiddens[t + 1]
         windowed = loop.sizes.places > 0
         product = loop.d_product if windowed else loop.d_hiddens
         states = loop.gates[t], loop.cells[t], loop.cells[t + 1]
-        after = loop.d_hiddens[t], d_joint, d_joint.stride(0), product, loop.d_cells[t + 1]
-        before = loop.d_cells[t], loop.d_gates[t], loop.upper
+        gradients = loop.d_hiddens[t], d_joint, d_joint.stride(0), product, loop.d_cells[t + 1]
+        results = loop.d_cells[t], loop.d_gates[t], loop.upper
         constants = dict(WINDOWED=windowed, CELLS=CELLS)
-        _lstm_backward[self.blocks](*states, *after, *before, *self.cells, **constants)
+        _lstm_backward[self.blocks](*states, *gradients, *results, *self.cells, **constants)

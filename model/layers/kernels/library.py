@@ -22,7 +22,7 @@ Results = tuple[Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None]
 
 @functools.cache
 def kernels(bfloat16: bool) -> ctypes.CDLL | None:
-    """Return the compiled kernels for products in bfloat16 or in float32; None without them."""
+    """Return the compiled kernels for products in bfloat16 or float32; None without a compiler."""
     return build(Path(__file__).parent, (f"-DBFLOAT16={int(bfloat16)}",))
 
 
@@ -35,7 +35,7 @@ def available(device: torch.device, dtype: torch.dtype) -> bool:
 
 def refuse_second_derivative(windowed: bool) -> None:
     """Raise a UserError in a layer's backward pass that is to be differentiated again."""
-    if torch.is_grad_enabled():  # As `create_graph=True` makes it.
+    if torch.is_grad_enabled():  # `create_graph=True` enables gradients in a backward pass.
         layer = "WindowedLayer" if windowed else "RecurrentLayer"
         raise UserError(
             f"{layer}: it is compiled, and has no second derivative (create_graph=True); "
@@ -45,7 +45,7 @@ def refuse_second_derivative(windowed: bool) -> None:
 
 
 def raise_failure(failure: int) -> None:
-    """Raise the error of a library function that returned `failure`; none if it is 0."""
+    """Raise the error of a library function that returned `failure`; 0 means success."""
     if failure == 1:
         raise MemoryError("not enough memory for the compiled kernels")
     if failure == 2:
@@ -53,7 +53,7 @@ def raise_failure(failure: int) -> None:
 
 
 def address(tensor: Tensor) -> int:
-    """Return where a tensor's numbers lie; raise a ValueError if not in the CPU's memory."""
+    """Return the address of a tensor's numbers; raise a ValueError if it is not on the CPU."""
     if tensor.device.type != "cpu":
         raise ValueError(f"a tensor of shape {tuple(tensor.shape)} is on {tensor.device}, not cpu")
     return tensor.data_ptr()
@@ -61,7 +61,7 @@ def address(tensor: Tensor) -> int:
 
 @functools.cache
 def layout(library: ctypes.CDLL, name: str) -> type[ctypes.Structure]:
-    """Return the type of a structure that C declares by `STRUCTURE` of step.h."""
+    """Return the type of a structure that C declares by the macro `STRUCTURE` of step.h."""
     declared = getattr(library, f"{name}_fields")
     declared.restype, fields = ctypes.c_char_p, []
     for declaration in filter(None, declared().decode().split(";")):
@@ -75,8 +75,8 @@ def layout(library: ctypes.CDLL, name: str) -> type[ctypes.Structure]:
 def structure(
     library: ctypes.CDLL, name: str, **values: Tensor | list[Tensor] | float | tuple | None
 ) -> ctypes.Structure:
-    """Return a structure of C with the addresses of tensors, and of arrays of the addresses of
-    lists of tensors; the structure keeps all of them alive."""
+    """Return a structure of C with `values`, which it keeps alive: a tensor becomes its address, a
+    list of tensors the address of an array of addresses."""
     filled, arrays = layout(library, name)(), []
     for field, value in values.items():
         if isinstance(value, Tensor):
@@ -90,7 +90,7 @@ def structure(
 
 
 def round_up(count: int, multiple: int) -> int:
-    """Return `count` rounded up to a multiple: of 2 for products of bfloat16, which take pairs."""
+    """Return `count` rounded up to a multiple of `multiple` (products of bfloat16 take pairs)."""
     return -(-count // multiple) * multiple
 
 
@@ -99,7 +99,7 @@ def pack(matrix: Tensor, groups: int = 1) -> Tensor:
 
     Args:
         matrix: `(rows, columns)`, of any strides.
-        groups: of columns, the same ones of which lie in one panel: 4 gates, or all are one.
+        groups: of columns, 4 for gates, else 1; a panel has the same columns of each group.
     """
     library = kernels(matrix.dtype == torch.bfloat16)
     rows, columns = matrix.shape[0], matrix.shape[1] // groups

@@ -1,12 +1,12 @@
 """The steps of an LSTM layer, with or without a window, on buffers that are allocated once.
 
-`Loop` has the buffers for a chunk of steps and the functions that compute them, forward and
-backward: these allocate nothing and do not depend on the contents of the buffers, so that `cuda`
-can capture them as graphs. The element-wise parts are `TorchSteps` here, some forty
-operations of torch, or the four Triton kernels of `fused`.
+`Loop` has the buffers for a chunk of steps, and the functions that compute the steps forward and
+backward. The functions allocate nothing and do not depend on the buffers' contents, so that `cuda`
+can capture them as graphs. The element-wise parts are `TorchSteps`, some forty operations of torch,
+or the four Triton kernels of `fused`.
 
 Shapes: B sequences of a batch, S steps of a chunk, U characters, P positions of the text (U + 1,
-and more to a multiple of PLACES), A characters of the alphabet, H cells, K components of the
+rounded up to a multiple of PLACES), A characters of the alphabet, H cells, K components of the
 window, J columns of the joint: the hidden state, the window, and zeros up to a multiple of ALIGNED.
 """
 
@@ -23,20 +23,20 @@ CHUNK = 32
 """Steps of a graph, S: few replays, and few wasted steps at the end (measured, lab
 notebook: CUDA graphs)."""
 PLACES = 16
-"""Texts are padded to a multiple of this many positions, so that few graphs suffice (assumed)."""
+"""Positions of texts are padded to a multiple of this, so that few graphs suffice (assumed)."""
 ALIGNED = 8
-"""Rows of matrices are padded to a multiple of this many numbers: in bfloat16 the 16 bytes that
+"""Numbers in rows of matrices are padded to a multiple of this: in bfloat16 the 16 bytes that
 tensor cores need."""
 
 
 @dataclass
 class Window:
-    """The window over a text of a layer that has one; see `run`.
+    """A layer's window over a text; see `cuda.run`.
 
     Attributes:
-        weight, bias: from the hidden state to the window's parameters, `(3 K, H)` and `(3 K)`.
+        weight, bias: of the window's parameters, from the hidden state, `(3 K, H)` and `(3 K)`.
         one_hot: the text, see `window.one_hot_text`, `(B, U + 1, A)`.
-        window, kappa: before the first step, `(B, A)` and `(B, K)`.
+        window, kappa: states before the first step, `(B, A)` and `(B, K)`.
     """
 
     weight: Tensor
@@ -89,7 +89,7 @@ class Loop:
         self.d_gates = torch.zeros_like(self.gates)
         self.d_cells = torch.zeros_like(self.cells)
         self.d_hiddens = zeros(CHUNK, batch, size, dtype=dtype)
-        # The bound is in buffers, as a loss scaler changes it.
+        # The bound on the gates' gradient is in buffers, as a loss scaler changes it.
         self.lower, self.upper = zeros(), zeros()
         # Views, made once.
         self.hiddens, self.d_joint_hiddens = self.joint[..., :size], self.d_joint[..., :size]
@@ -114,7 +114,7 @@ class Loop:
         self.backward: Callable[[], None] = self._backward
 
     def _forward(self) -> None:
-        """The paper, eqs 7-11 and 46-53; `gates` hold `projected` before."""
+        """The paper, eqs 7-11 and 46-53; `gates` hold the inputs' part when the loop begins."""
         for t in range(CHUNK):
             self.gates[t].addmm_(self.joint[t], self.weight.t())
             self.steps.lstm(t)
@@ -133,7 +133,7 @@ class Loop:
             torch.mm(self.d_gates[t], self.weight, out=self.d_joint[t])
 
     def capture(self, record: Callable[..., Callable[[], None]]) -> None:
-        """Replace both functions by replays of their captures, see `cuda.record`."""
+        """Replace `forward` and `backward` by replays of their captures, see `cuda.record`."""
         self.forward, self.backward = record(self._forward), record(self._backward)
 
     def load(self, weight: Tensor, bound: float | None, window: Window | None) -> None:
@@ -156,17 +156,17 @@ class TorchSteps:
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
         batch, _, vocab_size, components, places = loop.sizes
-        like = loop.cells.new_zeros
-        self.scratch, self.d_hidden = like(loop.cells.shape[1:]), like(loop.cells.shape[1:])
+        zeros = loop.cells.new_zeros
+        self.scratch, self.d_hidden = zeros(loop.cells.shape[1:]), zeros(loop.cells.shape[1:])
         self.slopes = torch.zeros_like(loop.gates[0])
-        self.one = like(()).fill_(1.0)
+        self.unity = zeros(()).fill_(1.0)
         if places:
-            self.gaussians = like(batch, components, places)
-            self.window_now, self.d_window = like(batch, vocab_size), like(batch, vocab_size)
-            self.d_phi = like(batch, places)
-            self.d_components = like(batch, 3 * components)
-            self.factors = like(CHUNK, batch, 3 * components, places)
-            self.positions = torch.arange(1, places + 1, device=like(()).device).to(loop.cells)
+            self.gaussians = zeros(batch, components, places)
+            self.new_window, self.d_window = zeros(batch, vocab_size), zeros(batch, vocab_size)
+            self.d_phi = zeros(batch, places)
+            self.d_components = zeros(batch, 3 * components)
+            self.factors = zeros(CHUNK, batch, 3 * components, places)
+            self.positions = torch.arange(1, places + 1, device=loop.cells.device).to(loop.cells)
 
     def lstm(self, t: int) -> None:
         """Compute the gates of step `t`, its cell state and hidden state; see `cells.lstm_cell`."""
@@ -180,20 +180,20 @@ class TorchSteps:
         torch.mul(output_gate, self.scratch, out=loop.hiddens[t + 1])
 
     def window(self, t: int) -> None:
-        """Move the window, whose parameters' products lie in `products`."""
-        loop, following = self.loop, self.loop.kappas[t + 1]
+        """Move the window; `products` has its parameters before bias and exponential."""
+        loop, next_kappa = self.loop, self.loop.kappas[t + 1]
         exponentials = loop.exponentials[t]
         products = loop.products[:, : exponentials.shape[1]]
         torch.add(products, loop.window_bias, out=exponentials).exp_()
         alpha, beta, advance = exponentials.chunk(3, 1)
-        torch.add(loop.kappas[t], advance, out=following)
-        torch.sub(following[:, :, None], self.positions, out=self.gaussians)  # (B, K, P)
+        torch.add(loop.kappas[t], advance, out=next_kappa)
+        torch.sub(next_kappa[:, :, None], self.positions, out=self.gaussians)  # (B, K, P)
         torch.mul(self.gaussians, self.gaussians, out=self.gaussians)
         self.gaussians.mul_(beta[:, :, None]).neg_().exp_()
         phi = loop.phis[t][:, None]  # (B, 1, P)
         torch.bmm(alpha[:, None], self.gaussians, out=phi)
-        torch.bmm(phi, loop.one_hot, out=self.window_now[:, None])
-        loop.windows[t + 1].copy_(self.window_now)
+        torch.bmm(phi, loop.one_hot, out=self.new_window[:, None])
+        loop.windows[t + 1].copy_(self.new_window)
 
     def begin_backward(self) -> None:
         """Compute the factors of dL/dw . c_u in eqs 57 (alpha), 58 (beta), 59 (kappa)."""
@@ -216,11 +216,11 @@ class TorchSteps:
         self.d_window.copy_(loop.d_joint_windows[t + 1]).add_(loop.d_windows[t])
         torch.bmm(loop.one_hot, self.d_window[:, :, None], out=self.d_phi[:, :, None])
         torch.bmm(self.factors[t], self.d_phi[:, :, None], out=self.d_components[:, :, None])
-        d_curves, d_moved = self.d_components.split((2 * components, components), 1)
-        torch.add(loop.d_kappas[t + 1], d_moved, out=loop.d_kappas[t])
-        parameters = loop.d_parameters[t]
-        parameters[:, : 2 * components].copy_(d_curves)  # alpha and beta
-        d_advance = parameters[:, 2 * components : 3 * components]
+        d_alpha_beta, d_kappa = self.d_components.split((2 * components, components), 1)
+        torch.add(loop.d_kappas[t + 1], d_kappa, out=loop.d_kappas[t])
+        d_parameters = loop.d_parameters[t]
+        d_parameters[:, : 2 * components].copy_(d_alpha_beta)
+        d_advance = d_parameters[:, 2 * components : 3 * components]
         advance = loop.exponentials[t, :, 2 * components :]
         torch.mul(loop.d_kappas[t], advance, out=d_advance)  # eq. 60
 
@@ -234,7 +234,7 @@ class TorchSteps:
             self.d_hidden.add_(loop.d_product)
         torch.tanh(loop.cells[t + 1], out=self.scratch)
         torch.mul(self.d_hidden, self.scratch, out=d_gates[:, 2 * size : 3 * size])
-        torch.addcmul(self.one, self.scratch, self.scratch, value=-1.0, out=self.scratch)
+        torch.addcmul(self.unity, self.scratch, self.scratch, value=-1.0, out=self.scratch)
         self.d_hidden.mul_(output_gate)
         torch.addcmul(loop.d_cells[t + 1], self.d_hidden, self.scratch, out=d_cell)
         torch.mul(d_cell, candidate, out=d_gates[:, :size])
@@ -242,7 +242,7 @@ class TorchSteps:
         torch.mul(d_cell, input_gate, out=d_gates[:, 3 * size :])
         logistic = gates[:, : 3 * size]
         torch.addcmul(logistic, logistic, logistic, value=-1.0, out=self.slopes[:, : 3 * size])
-        torch.addcmul(self.one, candidate, candidate, value=-1.0, out=self.slopes[:, 3 * size :])
+        torch.addcmul(self.unity, candidate, candidate, value=-1.0, out=self.slopes[:, 3 * size :])
         d_gates.mul_(self.slopes)
         torch.clamp(d_gates, min=self.loop.lower, max=self.loop.upper, out=d_gates)
         d_cell.mul_(forget_gate)

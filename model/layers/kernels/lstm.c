@@ -1,9 +1,9 @@
 /* An LSTM layer, with or without a window over a text, run over a whole sequence on a CPU.
  *
- * Compiled when first needed, see library.py; lstm.py calls it and says what each tensor holds.
+ * Compiled when first needed, see library.py; lstm.py calls the kernels and describes the tensors.
  *
- * How it is fast: the rows of a batch do not depend on each other, so each thread takes some of
- * them through the whole sequence and never waits for another. Weights are packed once a call.
+ * The rows of a batch do not depend on each other. For speed each thread takes some rows through
+ * the whole sequence and never waits for other threads. Weights are packed once a call.
  */
 
 #include "step.h"
@@ -14,7 +14,7 @@ STRUCTURE(Layer,
     int64_t steps, batch, size, inputs, vocab_size, components, places, threads;
     /* Width of a row of `joint`, even: hidden state, window, inputs, and what lstm.py adds. */
     int64_t width;
-    float bound; /* of the gradient of the gates; infinite if there is none */
+    float bound; /* bound on the gradient of the gates, or infinity */
     const float *bias; /* (batch, 4 size) */
     const float *window_bias;
     const item *weights, *window_weights;                   /* packed for forward */
@@ -22,7 +22,7 @@ STRUCTURE(Layer,
     const int64_t *text, *text_lengths; /* (batch, places - 1), (batch) */
     item *joint;
     item *gates; /* input, forget, output, candidate, after their activation functions */
-    float *cells, *kappas, *exponentials, *phis; /* of every step */
+    float *cells, *kappas, *exponentials, *phis; /* values of every step */
     /* Gradients. */
     const item *d_hiddens, *d_windows;
     item *d_inputs; /* or null */
@@ -34,7 +34,7 @@ static const int64_t *text_of(const Layer *layer, int64_t row) {
     return layer->text + row * (layer->places - 1);
 }
 
-/* One step of the cells from `cell` on, for one row. `sums` are the products of the four gates. */
+/* One step of a row's cells from `cell` on. `sums` are the products of the four gates. */
 static __attribute__((noinline)) void step_cells(const Layer *layer, int64_t step, int64_t row,
                                                  int64_t cell, const float *sums) {
     const int64_t size = layer->size, count = size - cell, at = step * layer->batch + row;
@@ -103,8 +103,8 @@ static int forward_rows(const Layer *layer, int64_t first, int64_t count) {
     return 0;
 }
 
-/* Gradients of the window's parameters for one row (the paper, eqs 56-60). `d_window` is that of
- * the window; `d_phi` has room for the padded places. */
+/* Gradients of the window's parameters for one row (the paper, eqs 56-60). `d_window` is the
+ * window's gradient; `d_phi` has room for the padded places. */
 static __attribute__((noinline)) void window_backward(const Layer *layer, int64_t step,
                                                       int64_t row, const float *d_window,
                                                       float *d_phi, float *d_parameters) {
@@ -137,7 +137,7 @@ static __attribute__((noinline)) void window_backward(const Layer *layer, int64_
 }
 
 /* Gradients of the gates before activation and of the cells before the step, for one row.
- * `d_hidden` is that of the hidden state. */
+ * `d_hidden` is the hidden state's gradient. */
 static __attribute__((noinline)) void step_cells_backward(const Layer *layer, int64_t step,
                                                       int64_t row, const float *d_hidden) {
     const int64_t size = layer->size;
@@ -174,10 +174,10 @@ static __attribute__((noinline)) void step_cells_backward(const Layer *layer, in
 static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
     const int64_t size = layer->size, batch = layer->batch, parameters = 3 * layer->components;
     const int64_t vocab_size = layer->vocab_size;
-    const int64_t seen = size + vocab_size; /* of the joint, has a gradient that is carried */
+    const int64_t seen = size + vocab_size; /* columns of the joint with a gradient to pass on */
     const int64_t inputs = layer->inputs, columns = seen + (layer->d_inputs ? inputs : 0);
     const int64_t wide = padded(columns), high = padded(size);
-    /* The gradient of the joint, then of the hidden state, then what the window needs. */
+    /* The gradients of the joint and of the hidden state, then the window's scratch. */
     const int64_t needed = count * (wide + high) + padded(vocab_size) + padded(layer->places);
     float *space = aligned_alloc(64, (needed + padded(parameters) + 16) / 16 * 64);
     if (!space) return 1;
@@ -223,7 +223,7 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
     return 0;
 }
 
-/* Both return 0; or 1 where there is no memory, 2 where a text is not of the vocabulary. */
+/* `forward` and `backward` return 0, or 1 if memory is lacking, 2 if a text has wrong indices. */
 
 #define RUN(function) \
     int64_t groups = layer->threads < layer->batch ? layer->threads : layer->batch; \

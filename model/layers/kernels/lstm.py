@@ -3,7 +3,7 @@
 Products are of bfloat16 or float32; cell states and the window are float32. The results of a row
 do not depend, bit for bit, on the rest of the batch, nor on the number of threads.
 
-Weights are packed in each call, which costs little: there is no reliable sign that they are
+Weights are packed in each call, which costs little: no reliable sign tells that weights are
 unchanged (a fused optimiser, or a write through `.data`, does not increment a tensor's version).
 
 Shapes: B sequences of a batch, T steps, U characters, A characters of the alphabet, H cells,
@@ -33,7 +33,7 @@ def gather(left: Tensor, right: Tensor) -> Tensor:
     """Return the product over all rows, `left.t() @ right`, `(m, n)` float32.
 
     Args:
-        left: `(rows, m)` and `right`, `(rows, n)`: both float32 or bfloat16, rows contiguous.
+        left, right: `(rows, m)` and `(rows, n)`, both float32 or bfloat16, rows contiguous.
     """
     compiled = library.kernels(left.dtype == torch.bfloat16)
     (rows, m), n = left.shape, right.shape[1]
@@ -45,7 +45,7 @@ def gather(left: Tensor, right: Tensor) -> Tensor:
 
 
 class _Recurrence(torch.autograd.Function):
-    """The layer with its gradient, of `run`'s arguments; without a window A, K and U are 0.
+    """The layer with its gradient; arguments see `run`. Without a window A, K and U are 0.
 
     Forward: the paper, eqs 7-11 without peepholes, and 46-53. Backward: eqs 56-60.
     """
@@ -54,16 +54,16 @@ class _Recurrence(torch.autograd.Function):
     def forward(
         ctx, dtype: torch.dtype, bound: float | None, text: Tensor, lengths: Tensor, *others: Tensor
     ) -> Results:
-        inputs, weight_input, weight_hidden, bias, hidden, cell, *of_window = others
-        weight_window, window_weight, window_bias, window, kappa = of_window
+        inputs, weight_input, weight_hidden, bias, hidden, cell, *window_parts = others
+        weight_window, window_weight, window_bias, window, kappa = window_parts
         (steps, batch, num_inputs), size = inputs.shape, hidden.shape[1]
         vocab_size, components, places = window.shape[1], kappa.shape[1], text.shape[1] + 1
         start = size + vocab_size  # of the inputs among the columns of the joint
         end = start + num_inputs
         weight = torch.cat((weight_hidden, weight_window, weight_input), 1).to(dtype)
         weight = functional.pad(weight, (0, end % 2))
-        # Zeros: products take pairs, and the last one of an odd hidden state reaches into what
-        # follows, which must be a number.
+        # Zeros, as products take pairs: the last pair of an odd hidden state includes the next
+        # column, which must be a finite number.
         joint = torch.zeros(steps + 1, batch, weight.shape[1], dtype=dtype)
         joint[0, :, :start] = torch.cat((hidden, window), 1)
         joint[:-1, :, start:end] = inputs
@@ -81,12 +81,12 @@ class _Recurrence(torch.autograd.Function):
             window_weights=library.pack(window_weight.to(dtype).t()),
             window_bias=window_bias.float().contiguous(),
         )
-        words = dict(text=text, text_lengths=lengths)
+        texts = dict(text=text, text_lengths=lengths)
         states = dict(gates=gates, cells=cells, kappas=kappas, exponentials=exponentials)
-        _call("forward", dtype, **ctx.layer, **weights, **words, **states, joint=joint, phis=phis)
+        _call("forward", dtype, **ctx.layer, **weights, **texts, **states, joint=joint, phis=phis)
         ctx.save_for_backward(weight, window_weight, text, lengths, joint, *states.values())
         ctx.mark_non_differentiable(phis)
-        # Copies of the last states, as those of all steps are large to be kept.
+        # Copies of the last states, so that the large tensors of all steps are not kept alive.
         hiddens, windows = joint[1:, :, :size], joint[1:, :, size:start]
         return hiddens, windows, cells[-1].clone(), kappas[-1].clone(), phis
 
@@ -100,7 +100,7 @@ class _Recurrence(torch.autograd.Function):
         (steps, batch, _), dtype, size = gates.shape, gates.dtype, cells.shape[2]
         start, parameters = size + ctx.layer["vocab_size"], exponentials.shape[2]
         end = start + ctx.layer["inputs"]
-        # Copies: the kernel writes the gradients before the first step over those after the last.
+        # Copies: the kernel overwrites the gradients after the last step by those before the first.
         d_cell = d_cell.clone(memory_format=torch.contiguous_format)
         d_kappa = d_kappa.clone(memory_format=torch.contiguous_format)
         d_inputs = gates.new_empty(steps, batch, end - start) if ctx.needs_input_grad[4] else None
@@ -110,21 +110,21 @@ class _Recurrence(torch.autograd.Function):
             weights_backward=library.pack(weight[:, : start if d_inputs is None else end]),
             window_weights_backward=library.pack(window_weight.to(dtype)),
         )
-        words = dict(text=text, text_lengths=lengths)
+        texts = dict(text=text, text_lengths=lengths)
         states = dict(gates=gates, cells=cells, kappas=kappas, exponentials=exponentials)
-        after = dict(d_hiddens=d_hiddens.contiguous(), d_windows=d_windows.contiguous())
+        d_outputs = dict(d_hiddens=d_hiddens.contiguous(), d_windows=d_windows.contiguous())
         results = dict(d_inputs=d_inputs, d_gates=d_gates, d_parameters=d_parameters)
         results |= dict(d_cell=d_cell, d_kappa=d_kappa, d_joint=d_joint)
-        _call("backward", dtype, **ctx.layer, **weights, **words, **states, **after, **results)
+        _call("backward", dtype, **ctx.layer, **weights, **texts, **states, **d_outputs, **results)
         d_weight = gather(d_gates.flatten(0, 1), joint[:-1].flatten(0, 1))  # (4 H, J)
         d_parameters = d_parameters.flatten(0, 1)[:, :parameters]
         d_window_weight = gather(d_parameters, joint[1:].flatten(0, 1)[:, :size])
         d_bias = d_gates.sum(0, dtype=torch.float32)
         d_window_bias = d_parameters.sum(0, dtype=torch.float32)
         d_weights = d_weight[:, start:end], d_weight[:, :size], d_bias
-        d_of_window = d_weight[:, size:start], d_window_weight, d_window_bias
+        d_window = d_weight[:, size:start], d_window_weight, d_window_bias, d_joint[:, size:]
         d_state = d_joint[:, :size], d_cell
-        return *[None] * 4, d_inputs, *d_weights, *d_state, *d_of_window, d_joint[:, size:], d_kappa
+        return None, None, None, None, d_inputs, *d_weights, *d_state, *d_window, d_kappa
 
 
 def run(
@@ -139,17 +139,17 @@ def run(
     """Run an LSTM over a sequence; where `library.available` says so.
 
     Args:
-        dtype: of the products, float32 or bfloat16.
-        bound: to which the gradient of the gates is clamped at every step, or None.
+        dtype: dtype of the products, float32 or bfloat16.
+        bound: bound to which the gradient of the gates is clamped at every step, or None.
         inputs: `(T, B, X)`, T at least 1.
-        weights: from the inputs and the hidden state to input, forget and output gate and
-            candidate, `(4 H, X)` and `(4 H, H)`, and the bias of each sequence, `(B, 4 H)`.
-        state: hidden and cell state before the first step, `(B, H)`.
-        text: indices of the characters, `(B, U)` int64, padded with anything, and their number,
-            `(B,)`; None without a window.
-        window: weights from the window to the gates, `(4 H, A)`, and from the hidden state to the
-            window's parameters, `(3 K, H)`, with a bias, `(3 K)`; and before the first step the
-            window, `(B, A)`, and kappa, `(B, K)`.
+        weights: weights from the inputs and the hidden state to the gates (input, forget, output
+            gate, candidate), `(4 H, X)` and `(4 H, H)`, and each sequence's bias, `(B, 4 H)`.
+        state: hidden and cell state before the first step, `(B, H)` each.
+        text: indices of the characters, `(B, U)` int64, padded with any indices, and the number of
+            characters, `(B,)`; None without a window.
+        window: weights from the window to the gates, `(4 H, A)`; weights from the hidden state to
+            the window's parameters, `(3 K, H)`; their bias, `(3 K)`; window, `(B, A)`, and kappa,
+            `(B, K)`, before the first step.
 
     Returns:
         see `Results`; phi has no gradient. Hidden states and windows are of the products' dtype,

@@ -12,13 +12,13 @@
 #include <unistd.h>
 #endif
 
-/* Numbers a vector holds: packed columns are padded to this. */
+/* Numbers of a vector: packed columns are padded to a multiple of this. */
 int lanes(void) { return LANES; }
 
-/* Pack a matrix, of which element (k, n) is source[k * row_stride + n * column_stride], and whose
- * columns are `groups` times `columns`: panels of PANEL columns, the same ones of each group (the
- * last panel as narrow as whole vectors allow), in a panel row by row, and the rows that are
- * multiplied at once interleaved. What is beyond the matrix is zero. */
+/* Pack a matrix with `groups` times `columns` columns. Element (k, n) is
+ * source[k * row_stride + n * column_stride]. A panel has PANEL columns, the same columns of each
+ * group; the last panel is as narrow as whole vectors allow. A panel is stored row by row, with the
+ * rows that are multiplied at once interleaved. Padding is zero. */
 void pack(int64_t depth, int64_t groups, int64_t columns, const item *source, int64_t row_stride,
           int64_t column_stride, item *target) {
     const int64_t rows = (depth + STEP - 1) / STEP * STEP, share = PANEL / groups;
@@ -52,8 +52,8 @@ INLINE vec multiply_add(vec sum, const item *left, words right) {
 typedef vec weight_vector;
 INLINE vec multiply_add(vec sum, const item *left, vec right) {
 #if defined(__AVX__) && defined(__FMA__) && !defined(__AVX512F__)
-    /* Said outright: GCC 12 fuses the two in tiles of several rows, but not in those of one, and a
-     * line by itself would come out otherwise than among others. */
+    /* Explicit, as GCC 12 fuses the two operations in tiles of several rows, but not in tiles of a
+     * single row: a single line would differ from the same line among others. */
     return (vec)_mm256_fmadd_ps(_mm256_set1_ps(*left), (__m256)right, (__m256)sum);
 #else
     return sum + *left * right;
@@ -256,7 +256,7 @@ static void pack_block(const item *source, int64_t stride, int64_t count, int64_
         }
 }
 
-/* The product below, by one thread. */
+/* The part of one thread in the function below. */
 static int gather_columns(int64_t count, int64_t m, int64_t left_stride, const item *left,
                           int64_t n, int64_t right_stride, const item *right, float *out) {
     item *panel = aligned_alloc(64, (PANEL + m) * DEPTH * sizeof(item));
@@ -282,8 +282,8 @@ static int gather_columns(int64_t count, int64_t m, int64_t left_stride, const i
 }
 
 /* The product over all rows, out (m, n rounded up to LANES): transpose of left (count, m) times
- * right (count, n). Returns 1 if there is no memory. Threads share the columns of `left`; each
- * packs `right` for itself, which costs less than to wait for each other. */
+ * right (count, n). Returns 1 if memory is lacking. Threads divide the columns of `left`; each
+ * packs `right` for itself, which costs less than waiting for other threads. */
 int gather(int64_t count, int64_t m, int64_t left_stride, const item *left, int64_t n,
            int64_t right_stride, const item *right, float *out, int64_t threads) {
     if (!m) return 0;

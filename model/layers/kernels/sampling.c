@@ -3,12 +3,12 @@
  * Compiled when first needed, see library.py; compiled_stepper.py calls it and fills the structure.
  * Products are those of step.h; all else, the cell states, the window and the mixture, is float32.
  *
- * How it is fast: lines do not depend on each other, so threads share them out and take theirs
- * through all steps of a call without waiting for each other. Few lines do not fill a tile of a
- * product, and weights then arrive no faster than the memory gives them: threads that would have
- * fewer than ROWS lines form a team instead, in which each takes some of the columns, and wait for
- * each other after each layer. What a layer sees exists twice, so that one thread may write the
- * next step's while another still reads this step's.
+ * Lines do not depend on each other. For speed each thread takes some lines through all steps of a
+ * call without waiting for other threads. Few lines do not fill a tile of a product, and memory
+ * then limits the speed at which weights arrive. So threads that would have fewer than ROWS lines
+ * form a team: each thread takes some of the columns, and threads wait for each other after each
+ * layer. The inputs of a layer exist twice, so that a thread may write the inputs of the next step
+ * while another thread still reads the inputs of this step.
  */
 
 #include "step.h"
@@ -61,7 +61,7 @@ static void barrier(Team *team, int members) {
         __atomic_store_n(&team->phase, phase + 1, __ATOMIC_RELEASE);
         return;
     }
-    /* Others may be using the processors: after some microseconds they get them. */
+    /* Other threads may need the processors: after some microseconds this thread yields. */
     for (int spins = 0; __atomic_load_n(&team->phase, __ATOMIC_ACQUIRE) == phase; spins++)
         if (spins > 2000) sched_yield();
 #else
@@ -115,7 +115,7 @@ static __attribute__((noinline)) void step_cells(const Writing *w, int64_t layer
         store_items(joint_of(w, layer + 1, half, row) + size + cell, hidden, count);
 }
 
-/* Move the window; `phi` and `window` as for `window_step`. */
+/* Move the window; for `phi` and `window` see `window_step`. */
 static void move_window(const Writing *w, int64_t step, int64_t half, int64_t row, float *phi,
                         float *window) {
     float *kappas = w->kappas + row * w->components;
@@ -124,7 +124,7 @@ static void move_window(const Writing *w, int64_t step, int64_t half, int64_t ro
                 phi, window);
     memcpy(w->phis + (step * w->batch + row) * w->places, phi, w->places * sizeof(float));
     for (int64_t layer = 0; layer < w->layers; layer++) {
-        /* The first layer sees it at the next step (the paper, eqs 52, 53). */
+        /* The first layer sees the window at the next step (the paper, eqs 52, 53). */
         item *joint = joint_of(w, layer, half + (layer == 0), row);
         item *target = joint + w->size + (layer > 0) * w->size;
         for (int64_t a = 0; a < w->vocab_size; a += LANES)
@@ -138,7 +138,7 @@ INLINE float limited(float value) {
     return value > LIMIT ? LIMIT : value < -LIMIT ? -LIMIT : value;
 }
 
-/* Whether a stroke or a sequence ends, as `sharpen_ends` and `draw_ends` in mixture.py have it. */
+/* Whether a stroke or a sequence ends; see `sharpen_ends` and `draw_ends` in mixture.py. */
 INLINE float ends(float uniform, float logit, float bias, const float *pen) {
     return uniform < logistic(all(logit + pen[1] * bias * (logit - pen[0])))[0];
 }
@@ -160,7 +160,7 @@ static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
     for (int64_t m = 0; m < mixtures; m++) logits[m] = sum += logits[m];
     int64_t chosen = 0;
     while (chosen < mixtures - 1 && logits[chosen] <= uniform[0] * sum) chosen++;
-    const float *part = raw + 1 + chosen; /* of each of the six kinds of numbers */
+    const float *part = raw + 1 + chosen; /* the first of the component's six numbers */
     float rho = w->max_correlation * hyperbolic_tangent(all(part[5 * mixtures]))[0];
     float numbers[2] = {normal[0],
                         rho * normal[0] + sqrtf((1.0f - rho) * (1.0f + rho)) * normal[1]};
@@ -174,7 +174,7 @@ static void draw(const Writing *w, int64_t step, int64_t half, int64_t row) {
     }
     point[2] = ends(uniform[1], -raw[0], w->bias[row], w->pen);
     if (w->ends) point[3] = ends(uniform[1], -raw[columns - 1], w->bias[row], w->pen);
-    vec next = {point[0], point[1], point[2]}; /* and 0: what goes on has not ended */
+    vec next = {point[0], point[1], point[2]}; /* and 0: the sequence has not ended */
     for (int64_t layer = 0; layer < w->layers; layer++) {
         item *target = joint_of(w, layer, half + 1, row) + w->size + (layer > 0) * w->size;
         store_items(target + w->vocab_size, next, 3 + w->ends);
@@ -188,7 +188,7 @@ static void write_rows(const Writing *w, int64_t first, int64_t count, int membe
     const int64_t size = w->size, blocks = padded(size) / LANES;
     const int64_t hidden_width = hidden_width_of(w);
     const int64_t columns = columns_of(w), panels = (columns + PANEL - 1) / PANEL;
-    /* What is this thread's: some cells of all lines, and all of some lines. */
+    /* This thread's part: some cells of all lines, and all cells of some lines. */
     const int64_t from_block = blocks * member / members;
     const int64_t to_block = blocks * (member + 1) / members;
     const int64_t from_panel = panels * member / members;
@@ -236,7 +236,7 @@ static void write_rows(const Writing *w, int64_t first, int64_t count, int membe
     }
 }
 
-/* Return 0; or 1 where there is no memory, 2 where a text is not of the vocabulary. */
+/* Return 0, or 1 if memory is lacking, 2 if a text has wrong indices. */
 int write_lines(const Writing *w) {
     for (int64_t row = 0; row < w->batch && w->components; row++)
         if (!valid_text(text_of(w, row), w->text_lengths[row], w->places, w->vocab_size)) return 2;

@@ -1,4 +1,4 @@
-/* What the kernels share: vectors, matrix products, and one step of a layer and its window.
+/* Shared by the kernels: vectors, matrix products, and one step of a layer and its window.
  *
  * Matrix products are of float32, or (-DBFLOAT16=1) of bfloat16 summed up in float32; everything
  * else is float32. The activation functions are polynomials over whole vectors.
@@ -13,8 +13,8 @@
 #include <immintrin.h>
 #endif
 
-/* A structure that Python and JavaScript fill; they read there which fields it has, and compute
- * where these lie: their pointers have other sizes. */
+/* A structure that Python and JavaScript fill. Both read the declaration of its fields and compute
+ * the fields' places, as pointers differ in size. */
 #define STRUCTURE(NAME, ...)                                 \
     typedef struct { __VA_ARGS__ } NAME;                     \
     const char *NAME##_fields(void) { return #__VA_ARGS__; } \
@@ -27,7 +27,7 @@
 #define MATRIX_UNIT 0
 #endif
 
-/* Numbers a vector holds, and rows of a tile: as many sums as the registers hold. */
+/* Numbers of a vector, and rows of a tile: as many sums as the registers hold. */
 #if MATRIX_UNIT
 enum { LANES = 16, ROWS = 32 };
 #elif defined(__AVX512F__)
@@ -93,7 +93,7 @@ INLINE void store_items(item *target, vec value, int64_t count) {
     __m256bh packed = _mm512_cvtneps_pbh((__m512)value);
     memcpy(&rounded, &packed, sizeof rounded);
 #else
-    words bits = (words)value; /* to nearest, ties to even; what is not a number stays that */
+    words bits = (words)value; /* to nearest, ties to even; NaN stays NaN */
     words up = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
     words number = (words)(value == value);
     rounded = __builtin_convertvector((up & number) | (((bits >> 16) | 0x40) & ~number), halves);
@@ -108,7 +108,7 @@ INLINE void store_items(item *target, vec value, int64_t count) {
 }
 #endif
 
-/* The smaller and the larger; what is not a number in `value` stays that. */
+/* The smaller and the larger number; NaN in `value` stays NaN. */
 INLINE vec at_most(vec value, vec limit) {
 #if defined(__AVX512F__)
     return (vec)_mm512_min_ps((__m512)limit, (__m512)value);
@@ -144,8 +144,8 @@ INLINE vec reciprocal(vec value) {
 #endif
 }
 
-/* e^x: relative error below 2e-7; above 88 that of 88, below -87.3 zero. The polynomial is that of
- * the Cephes library's expf. */
+/* e^x: relative error below 2e-7; e^88 for x above 88, zero for x below -87.3. The polynomial is
+ * from expf of the Cephes library. */
 INLINE vec exponential(vec x) {
     const vec magic = all(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
     const vec low = all(-87.3f);
@@ -225,7 +225,7 @@ INLINE vec lstm_step(vec gates[4], vec *cell) {
 
 /* The window --------------------------------------------------------------------------------- */
 
-/* Whether all of a text is of the vocabulary, and it has a place after its end. */
+/* Whether all indices of a text are of the vocabulary, and a place is left after its end. */
 INLINE int valid_text(const int64_t *text, int64_t length, int64_t places, int64_t vocab_size) {
     if (length < 0 || length >= places) return 0;
     for (int64_t u = 0; u < length; u++)
@@ -239,7 +239,7 @@ INLINE vec positions(int64_t place) {
     return value;
 }
 
-/* What lies beyond is the same to every character, and its square stays finite. */
+/* Kappa beyond this is equally far from every character, and its square stays finite. */
 static const float FARTHEST = 1e18f;
 
 /* Move the window over one text by a step (the paper, eqs 46, 47, 49-51).
