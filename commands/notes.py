@@ -47,7 +47,7 @@ def add_options(parser: Parser) -> None:
         action="append",
         default=[],
         metavar=("PAGE:ROW:WORD", "TEXT"),
-        help="say what a word of a file is, from now on (an empty TEXT: it is none); may be given "
+        help="say what a word of a file is, from now on (an empty TEXT: no word); may be given "
         "several times",
     )
     search_options.add_options(parser)
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
         note = library.note(path.name, path, progress=True)
         for place, text in arguments.correct:
             library.correct(note, options.place(place), text)
-    read = _read(library, files, only=not path.is_dir())
+    read = _read(library, files, is_single=not path.is_dir())
     if arguments.search:
         for note in read:
             _print_hits(note, arguments.search)
@@ -87,10 +87,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Refuse what would replace the notes, and what is not there.
+    """Check the arguments before a network is loaded.
 
     Raises:
-        UserError: saying what.
+        UserError: if the notes cannot be read or would be replaced, or options contradict.
     """
     path, output = arguments.path, arguments.output
     options.check_readable(path)
@@ -108,7 +108,7 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def _library(networks: Networks, path: str, chosen: SearchOptions) -> "notes.Library":
-    """Return the library of what a network reads, which is loaded when a page is new."""
+    """Return the library of pages; the network is loaded when a page is not in it yet."""
 
     @cache
     def reader() -> "tuple[model.Reader, model.Search]":
@@ -124,16 +124,16 @@ def _library(networks: Networks, path: str, chosen: SearchOptions) -> "notes.Lib
 
 
 def _read(
-    library: "notes.Library", files: Mapping[str, Path], *, only: bool
+    library: "notes.Library", files: Mapping[str, Path], *, is_single: bool
 ) -> "Iterator[notes.Note]":
-    """Yield notes, and say what they leave out; what cannot be read is said as well, and raised
-    where there is only one file."""
+    """Yield notes, and print what they leave out. A file that cannot be read is reported and left
+    out; a single file raises its DataError."""
     left_out: Counter[str] = Counter()
-    for name, file in tqdm(files.items(), "notes", unit="file", disable=only or None):
+    for name, file in tqdm(files.items(), "notes", unit="file", disable=is_single or None):
         try:
             note = library.note(name, file, progress=True)
         except DataError as error:
-            if only:
+            if is_single:
                 raise
             tqdm.write(f"left out: {error}", sys.stderr)
             continue
@@ -152,5 +152,5 @@ def _print_hits(note: "notes.Note", words: str) -> None:
 
 
 def _inside(name: str) -> Path:
-    """Return the name of a note as a path that leads out of no folder; a tablet's may have any."""
+    """Return a note's name, which on a tablet may be any text, as a path within a folder."""
     return Path(*(part for part in name.split("/") if part not in ("", ".", "..")))

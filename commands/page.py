@@ -195,26 +195,26 @@ def run(arguments: argparse.Namespace) -> None:
     if rewritten:
         check_rewrite(arguments)
         pages = handwriting.load_report(arguments.report)
-        chosen, network = pages.origin.options, pages.origin.network
+        page_options, checkpoint = pages.origin.options, pages.origin.network
     else:
-        chosen, network = options_of(arguments), arguments.resume
         check(arguments)
+        page_options, checkpoint = options_of(arguments), arguments.resume
     check_output(arguments, path)
     source, text = arguments.file or "--text", "\n".join(arguments.text or ())
     if arguments.file:
         text = read_text(arguments.file, MAX_BYTES)
     networks.load_modules()
-    writer = networks.writer(network, of_texts=True) if network else None
+    writer = networks.writer(checkpoint, of_texts=True) if checkpoint else None
     loading = {"device": networks.device, "progress": True}
     if rewritten:
         places = None if DOUBTFUL in rewritten else rewritten
         pages = handwriting.rewrite(pages, places, writer, **loading)
     else:
-        pages = handwriting.write_page(text, writer, chosen, source=source, **loading)
+        pages = handwriting.write_page(text, writer, page_options, source=source, **loading)
     arguments.output.make()
     print(*pages.remarks, *pages.save(path, dpi=dpi or DPI), sep="\n")
     words = sum(len(row.words) for page in pages for row in page.rows)
-    if not chosen.proofread:
+    if not page_options.proofread:
         print(f"{words} words, not proofread")
         return
     again = sum(word.tries > 1 for word in pages.proofread)

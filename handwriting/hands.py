@@ -47,9 +47,9 @@ class Hand:
         ink, text = self.primer
         self.primer = ink, text.rstrip()  # the space comes with what follows
         self.sampling = replace(self.sampling, latent_seed=self.sampling.latent_seed or 0)
-        has_size = self.writer.model.needs_text and self.primer[1] and self.sampling.bias > 0
-        is_set = self.calibration or self.sampling.stretch
-        if self._continues and has_size and not is_set:
+        can_measure = self.writer.model.needs_text and self.primer[1] and self.sampling.bias > 0
+        is_free = self.calibration is None and self.sampling.stretch is None
+        if self._continues and can_measure and is_free:
             self.calibration = calibrated(self.writer, self.primer, self.sampling, self.progress)
 
     @property

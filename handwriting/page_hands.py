@@ -111,7 +111,9 @@ class Hands:
     def _primer(self, file: str | Path | None, writer: Writer) -> Primer:
         primer_file = PrimerFile(file) if isinstance(file, Path) else self._options.primer
         if isinstance(file, str) and not writer.is_told:
-            raise UserError(f"{writer.path} is told no hand, and mixes none: name one style")
+            raise UserError(
+                f"{writer.path} cannot be told a hand, so it mixes no styles: name one style"
+            )
         if primer_file is None or isinstance(file, str):
             return own_hand(writer, self.reader, self._options.seed, self._told(file, writer))
         primer, described = load_primer(primer_file, writer, self._options.skip_unknown)

@@ -42,7 +42,7 @@ class Pages(list[Page]):
     """The pages of a text, in order.
 
     Attributes:
-        proofread: the words, as they were written and read back.
+        proofread: the words, and what was read of them unless nobody proofreads.
         remarks: a sentence on each choice that the text and the options did not make.
         origin: how the pages were written; see `rewriting.rewrite`.
     """
@@ -145,7 +145,7 @@ def looks_of(values: Sequence[Values], lines: Sequence[str], options: PageOption
 
 
 def width_of(look: Look, num_columns: int, paper: Paper) -> float:
-    """Return the width of a row in x-heights."""
+    """Return the width of a row in x-heights, or of the last of several columns."""
     fraction = LAST_COLUMN if num_columns > 1 else 1.0
     return (paper.column - look.indent) / look.size * fraction
 

@@ -152,7 +152,7 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
     if not hand.reader:
         return checked
     read = proofread(hand.reader, [*chain(*checked)])
-    words = iter(confirmed(hand.second, read) if hand.second else read)
+    words = iter(with_second_reading(hand.second, read) if hand.second else read)
     return [[*islice(words, len(line))] for line in checked]
 
 
@@ -175,8 +175,8 @@ def proofread(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]
     return words
 
 
-def confirmed(second: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
-    """Return words with the doubt of a second reader; words of a line with a fault, or of
+def with_second_reading(second: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
+    """Return all words, each with the doubt of a second reader; words of a line with a fault, or of
     characters that the second reader does not know, stay as they are."""
     words = [*words]
     for k, hypothesis, doubt in _readings(second, words, UNSEEN):

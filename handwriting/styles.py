@@ -43,7 +43,7 @@ def style_file(name: str) -> Path:
 
 def fractions_of(style: str | Path) -> dict[Path, float]:
     """Return the files of a style, and the fraction of each: a single file has 1, and the files of
-    a mix such as "flowing:0.3,upright:0.7" have their parts.
+    a mix such as "flowing:0.3,round:0.7" have their parts.
 
     Raises:
         CheckpointError: if a name is no style's.
@@ -58,7 +58,7 @@ def fractions_of(style: str | Path) -> dict[Path, float]:
         if min(amounts.values()) <= 0 or not math.isfinite(total) or len(amounts) < len(parts):
             raise ValueError
     except ValueError:
-        wanted = "styles with their shares, such as flowing:0.3,upright:0.7"
+        wanted = "styles with their shares, such as flowing:0.3,round:0.7"
         raise UserError(f"{style}: a style is accepted, or {wanted}") from None
     return {style_file(name): amount / total for name, amount in amounts.items()}
 

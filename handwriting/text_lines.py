@@ -51,7 +51,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Passage:
-    """A paragraph and its hand.
+    """The text of one column of a line, and its hand.
 
     Attributes:
         hand: in which the text is written.

@@ -61,7 +61,8 @@ function control(before, point, after) {
     (d1 * after[i] - d2 * before[i] + weight * point[i]) / (3 * r1 * (r1 + r2)));
 }
 
-/** Draw a stroke from point `from` on, wider where steps are shorter than `usual`, or pressed. */
+/** Draw a stroke from point `from` on: wider where steps are shorter than `usual`, if given, and by
+ * the pressure of its points, if they are `pressed`. */
 export function draw(context, stroke, width, {from = 0, usual = 0, pressed = false} = {}) {
   const last = stroke.length - 1, step = (k) => {
     const n = Math.min(Math.max(k, 1), last);

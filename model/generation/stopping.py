@@ -39,8 +39,8 @@ SURPLUS_GAP = 0.45
 """X-heights by which a surplus stroke begins beyond all other ink (measured, lab notebook:
 stopping)."""
 LEAVING = 0.5
-"""Window's weight after a last letter above which a stroke may be surplus, relative to the highest
-weight on the text (measured, lab notebook: stopping)."""
+"""Window's weight behind the last letter, relative to the highest weight on the text, above which
+a stroke may be surplus (measured, lab notebook: stopping)."""
 
 
 class Stopping:
@@ -77,7 +77,9 @@ class Stopping:
         if texts is not None:
             self.lengths = torch.tensor([len(text) for text in texts], device=device)
             visible = [text.rstrip() for text in texts]  # without blanks at the end
-            self.to_letter = torch.tensor([text[-1:].isalnum() for text in visible], device=device)
+            self.ends_in_letter = torch.tensor(
+                [text[-1:].isalnum() for text in visible], device=device
+            )
             self.visible_lengths = torch.tensor([len(text) for text in visible], device=device)
             self.primed = 0 if primed_phi is None else primed_phi.shape[1]
             steps = self.primed + max(limits)
@@ -123,7 +125,7 @@ class Stopping:
             ended_at = torch.where(cut, passed_at, ended_at)
             # Whether a stroke after the last of these steps goes back is seen in the next call.
             goes_back = (points[..., 0] - self.still[0]) * self.onward < 0
-            goes_back &= self.to_letter[rows] & (steps[:-1] > 0)  # no first stroke is delayed
+            goes_back &= self.ends_in_letter[rows] & (steps[:-1] > 0)  # no first stroke is delayed
             stopped_at = self._first(lifted[:-1] & inside[1:] & ~goes_back, first)
             cut |= torch.minimum(stopped_at, reached) - ended_at > LONGEST_FINISH
             stopped_at = torch.where(cut, ended_at, stopped_at)

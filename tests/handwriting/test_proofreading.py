@@ -12,11 +12,11 @@ from handwriting.line_faults import CROSSED, MISSING, NO_RING, SHAPE, UNENDED
 from handwriting.proofreading import (
     CheckedWord,
     check_shapes,
-    confirmed,
     judged,
     keep_best,
     proofread,
     spellings,
+    with_second_reading,
 )
 from handwriting.written_word import WrittenWord
 from model import Line
@@ -78,7 +78,7 @@ def second(*readings):
 def test_a_second_reader_is_asked_about_what_the_first_reads(
     text, first, reading, accepted, reason
 ):
-    (found,) = confirmed(second(reading), [one(text, 0, first)])
+    (found,) = with_second_reading(second(reading), [one(text, 0, first)])
     assert (found.accepted, found.reason) == (accepted, reason)
 
 
@@ -90,7 +90,7 @@ def test_of_tries_that_nobody_misreads_the_clearest_is_kept():
 
 def test_a_person_is_shown_what_neither_reader_reads_and_a_line_with_a_fault():
     wrong = [one("cat", 2), one("cat", 2), one("cat", 0, 0.0, (UNENDED,))]
-    found = confirmed(second(("Cat", 0.0), ("cut", 2.0)), wrong)
+    found = with_second_reading(second(("Cat", 0.0), ("cut", 2.0)), wrong)
     assert [each.reason for each in found] == ["", "read as ''", UNENDED]
     assert not any(each.accepted for each in found)
 

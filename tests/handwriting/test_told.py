@@ -107,7 +107,7 @@ def test_a_mix_that_is_none_is_refused(tmp_path, monkeypatch, mix, message):
 def test_a_network_that_is_told_no_hand_mixes_none(tmp_path):
     untold = load(save(tmp_path / "untold.pth", "SynthesisNetwork"), "cpu")
     mix = ",".join(f"{style(tmp_path, name, 0)}:1" for name in "ab")
-    with pytest.raises(UserError, match="is told no hand, and mixes none"):
+    with pytest.raises(UserError, match="cannot be told a hand, so it mixes no styles"):
         lines(untold, style=mix)
 
 
