@@ -130,7 +130,7 @@ SHARED: dict[str, dict[str, Any]] = {
         "action": "append",
         "default": [],
         "metavar": "NAME=NUMBER,NUMBER",
-        "help": "what a network is told that takes extras; may be given several times "
+        "help": "numbers for a network that takes extras; may be given several times "
         "(default: zeros)",
     },
     "--skip-unknown": {
@@ -140,7 +140,7 @@ SHARED: dict[str, dict[str, Any]] = {
     "--tries": {
         "type": number(int, 1, 100),
         "metavar": "N",
-        "help": f"most times a word is written, with --proofread (default: {PageOptions.tries})",
+        "help": f"largest number of tries of a word, if proofread (default: {PageOptions.tries})",
     },
 }
 """Options that are the same in several commands."""
@@ -154,7 +154,7 @@ def add_shared(parser: Parser, *names: str) -> None:
 
 
 def taken(kind: type[T], arguments: argparse.Namespace, **others: object) -> T:
-    """Return a dataclass whose fields are `others`, or the options of the same names."""
+    """Return a `kind` whose fields are `others`, or options of the same names."""
     names = [field.name for field in fields(kind) if field.name not in others]
     return kind(**{name: getattr(arguments, name) for name in names}, **others)
 
@@ -219,7 +219,9 @@ class Networks:
 
     def load(self, path: str | Path) -> "model.TrainedNetwork":
         """Load a network; raise a UserError like `model.load`."""
-        flat = resolve_checkpoint(path).suffix == FLAT  # Fails before torch is imported.
+        flat = (
+            resolve_checkpoint(path).suffix == FLAT
+        )  # An unknown name fails before torch is imported.
         self.load_modules()
         if flat:
             from handwriting import flat_file
@@ -335,7 +337,7 @@ def add_lines(parser: Parser, *, samples: str, steps: str) -> None:
 
 
 def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None) -> list[str]:
-    """Return texts like `source_text.known_only`, and print the characters that are left out."""
+    """Return what `source_text.known_only` keeps of texts, and print what it leaves out."""
     kept, left_out = known_only(alphabet, texts, skip)
     if left_out:
         print(left_out)
@@ -366,8 +368,8 @@ def add_primer(parser: Parser, default: str = OWN, meaning: str = OWN) -> None:
     add(
         "--primer-text",
         metavar="TEXT",
-        help="text of the primer, for a conditional network; empty where the text to write is that "
-        "of the whole line which the primer begins (default: the one in its file)",
+        help="text of the primer, for a conditional network; give an empty one if TEXT "
+        "includes the text of the primer (default: the text in its file)",
     )
     which = "which sample of its file, from 0 (default: 0)"
     add("--primer-number", type=number(int, 0), metavar="N", help=which)

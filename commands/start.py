@@ -47,8 +47,8 @@ class Start:
         run: the run's folder.
         weights: the checkpoint to begin with; None for initial weights.
         is_resumed: whether the whole checkpoint is used, rather than its weights alone.
-        tries_older: whether an older checkpoint is used if the training state does not fit, as the
-            command line named a folder.
+        tries_older: whether an older checkpoint is used if the training state does not fit: true if
+            the command line named no checkpoint file.
     """
 
     config: ConfigParser
@@ -169,7 +169,7 @@ def suggested_network(arguments: argparse.Namespace) -> str | None:
     with suppress(ConfigError, ConfigFault):
         values = bases.merged(bases.read(Path(arguments.config)))
         if "type" not in children(children(values).get("arch")):
-            arch = _find("writer").content["config"]["arch"]  # Any `arch` builds the dataset.
+            arch = _find("writer").content["config"]["arch"]  # The dataset needs no `arch`.
             config = ConfigParser.from_file(arguments.config, arguments.overrides, arch)
             return config.build("data_loader").dataset.usual_network()
     return None

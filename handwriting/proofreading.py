@@ -4,9 +4,9 @@ Graves 2013 draws each line once. Here words with a fault are drawn again with t
 the best try is kept. A recogniser of whole lines guesses words from their neighbours, which nobody
 can do for numbers; so the recogniser is shown one word at a time.
 
-A second recogniser may read the words too. It sees a picture, as people do, and no movement, and so
-does not share the habits by which the first recogniser reads words that a person cannot read, or
-doubts words that a person reads.
+A second recogniser may read the words too. It sees a picture, as people do, not the movement of the
+pen. So it makes other mistakes than the first recogniser, which reads words that people cannot
+read, and doubts words that they can.
 """
 
 import re
@@ -32,31 +32,31 @@ from utils.ink import DOT_INK, from_strokes
 
 MAX_DOUBT = 0.1  # nats (by eye: the words of a page)
 MAX_DOUBT_OF_NUMBER = 0.01  # nats of a word with a digit (by eye: the words of a page)
-REPORTED_RATIO = 10.0  # reported doubt over the limit of doubt (by eye: the words of a page)
+REPORTED_RATIO = 10.0  # times the limit, above which doubt is reported (by eye: as above)
 UNSURE = 1.0  # nats of doubt with which a second reader does not confirm a word (assumed)
 UNCLEAR = 0.8
-"""Nats of a second reader's doubt above which a word is written again (lab notebook: a reader of
-pictures proofreads)."""
-UNCLEAR_NUMBER = 0.4  # `UNCLEAR` of a word with a digit (a reader of pictures proofreads)
+"""Nats of a second reader's doubt above which a word is written again (measured, lab notebook: "a
+reader of pictures proofreads")."""
+UNCLEAR_NUMBER = 0.4  # `UNCLEAR` of a word with a digit (measured: as above)
 LONG = 8
-"""Characters of a word beyond which limits of doubt but `UNSURE` grow in proportion (assumed: a web
-address is doubted at each character)."""
+"""Length of a word, in characters, beyond which the limits of doubt, except `UNSURE`, grow with the
+length (assumed: a web address is doubted at each character)."""
 ALIKE = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 """Groups of characters that nobody tells apart, each spelt as its first character."""
 SPELT = str.maketrans({sign: group[0] for group in ALIKE for sign in group} | {"…": "..."})
 BARE_I = ("l", "t", "k", "/")
-"""Characters as which an `I` is read that is a bare stroke (lab notebook: the words of a page)."""
+"""What an `I` that is one bare stroke may be read as (lab notebook: the words of a page)."""
 MAX_SPELLINGS = 8  # spellings of a word that are compared with the ink (assumed)
 UNSEEN = "."
 """Signs at the end of a word that a second reader overlooks (lab notebook: a reader of pictures
 proofreads)."""
 ALONE = str.maketrans("_~,'\"/!(", "--...lll")
-"""Signs that look alike without other ink or their height in the line, each with its substitute."""
+"""Signs that, seen alone, cannot be told from another sign; each is replaced by that sign."""
 
 
 @dataclass(frozen=True)
 class CheckedWord:
-    """A word that was proofread; or several words that one stroke joins, or with one missing.
+    """A proofread word; or several words, if a stroke joins them or one of them is missing.
 
     Attributes:
         words: the written words; empty before the first try.
@@ -67,8 +67,9 @@ class CheckedWord:
         doubt: minus the log-probability that the reader gives the text, in nats.
         faults: of the line or the word, besides misread characters.
         bare: whether each `I` is a bare stroke.
-        second: doubt of a second reader, in nats; 0 if only context tells its reading from the
-            text; None without a second reader, or if the reader does not know the characters.
+        second: doubt of a second reader, in nats; 0 if its reading differs from the text only in
+            what context alone decides; None without a second reader, or for characters that it does
+            not know.
         looks_like: what the second reader reads instead.
     """
 
@@ -125,10 +126,11 @@ class CheckedWord:
 
 
 def write_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[list[CheckedWord]]:
-    """Return the words of lines of characters that the hand's writer knows, one line for each seed.
+    """Return the words of texts as they are written in a hand, one line for each seed; the hand's
+    writer has to know all characters.
 
-    Words that are not accepted are written again, together with such words of their line, until
-    they are accepted or written `tries` times. The tries of a line do not depend on other lines.
+    The words of a line that are not accepted are written again together, until they are accepted or
+    written `tries` times. The tries of a line do not depend on other lines.
     """
     lines = [[CheckedWord((), text, faults=(MISSING,))] for text in texts]
     for number in range(hand.tries if hand.reader else 1):
@@ -251,8 +253,8 @@ def keep_best(before: Sequence[CheckedWord], tried: Sequence[CheckedWord]) -> li
 
 
 def spellings(text: str, bare: bool = False) -> list[str]:
-    """Return how a recogniser may spell a text, whose `I` may be `bare` strokes: in IAM-OnDB,
-    apostrophes have blanks before them."""
+    """Return the spellings under which a recogniser may read a text: with a blank before an
+    apostrophe, as in IAM-OnDB, with other signs for dots, and for each `I` if it is `bare`."""
     several = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I}
     parts = re.split(r"('|\.\.\.|\0)", folded(text.replace("I", "\0") if bare else text))
     ways = [several.get(part, (part,)) for part in parts]
@@ -271,8 +273,8 @@ def without_accents(text: str) -> str:
 
 
 def without_context(text: str) -> str:
-    """Return a text without blanks, capitals, the difference of `O` and zero, which only context
-    shows, and `UNSEEN` signs at its end."""
+    """Return a text reduced to what ink shows without context: no blanks, small letters, `o` for
+    zero, and no `UNSEEN` signs at its end."""
     return folded(text).replace(" ", "").casefold().replace("0", "o").rstrip(UNSEEN)
 
 

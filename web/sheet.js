@@ -16,7 +16,8 @@ const LIFT = 80, AIR = 0.2; // ms to lift the pen; mm per ms of the lifted pen
 const REST = 250; // ms after a row
 const DPI = 300;
 
-/** Strokes of a writer's ink at a place in mm, with a pen's times in ms. */
+/** Strokes of ink, scaled by `size` and moved to (x, y) in mm; each point has the time in ms at
+ * which a pen reaches it. */
 export function penned(ink, x, y, size) {
   let last = null;
   return moved(strokes(ink), size, x, size, y).map((stroke) => stroke.map((point, i) => {
@@ -80,7 +81,7 @@ export class Paper {
     Object.assign(this, {spacing, size});
   }
 
-  /** The empty row of a number, counted from the first row of the first sheet. */
+  /** A new, empty row; `number` counts rows over all sheets, from 0. */
   row(number) {
     const y = this.first + (number % this.rows) * this.step;
     return new Row(Math.floor(number / this.rows), this.margins[3], y, this.size);

@@ -43,8 +43,8 @@ const tasks = {
     return networks[role].header;
   },
 
-  /** The hand for `begin`: described by its `lines` of strokes, of a style's name, or else drawn by
-   * a seed; null if the writer is told no hand. */
+  /** The hand for `begin`: computed from `lines` of strokes if there are any, else of `style`, else
+   * drawn with `seed`. For a writer without hand vectors: its style `hand`, or null. */
   async hand({lines, style, seed}) {
     const {header: {hands, styles}, handEncoder} = networks.writer;
     if (!hands) return styles?.hand ?? null;

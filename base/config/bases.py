@@ -15,8 +15,8 @@ BASE = "base"
 def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[Path, Json]:
     """Return the values in a config's file and in its bases, from the highest priority down.
 
-    A file has priority over its bases, a later base over an earlier base, and all these files over
-    a base that they have in common.
+    A file overrides its bases, and a later base an earlier one. A base that several files share is
+    overridden by all of them.
 
     Args:
         path: the file.
@@ -51,7 +51,8 @@ def read(path: Path, chain: tuple[Path, ...] = ()) -> dict[Path, Json]:
 def merged(files: Mapping[Path, Json]) -> Json:
     """Return the values of a config, merged from its files, as `read` returns them.
 
-    Objects are merged key by key, unless their types differ; other values of a base are replaced.
+    Objects are merged key by key, unless their `type` keys differ; any other value replaces that of
+    the base.
     """
     return reduce(_merge, reversed(files.values()))
 

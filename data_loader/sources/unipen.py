@@ -46,7 +46,7 @@ _RESOLUTION = re.compile("([XY])_POINTS_PER_(INCH|MM)")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _RATES = 40, 1000
 """Lowest and highest rate, in points a second, of ink that is resampled (assumed). Letters are
-still round at 33, the rate of `writer`; KAIST's files state 9600, the rate of the cable."""
+still round at 33, at which the network `writer` learned; KAIST's files state 9600, the cable's."""
 _ESCAPES = {"n": " ", "t": " ", "@": ""}  # `@` stands where letters join.
 
 
@@ -265,9 +265,9 @@ def segment_reader(
     """Return a function that reads the sample of a segment's number, or raises a Fault.
 
     A file declares each segment right before its components, or all segments before or after all
-    components. In the first case a segment has the components behind it, and must name as many; the
-    named numbers are ignored, since they are wrong where segments were removed from a file. In the
-    second case the named numbers decide.
+    components. In the first case a segment has the components behind it, and must name as many as
+    there are, or none; of the named numbers only the order counts, since the numbers are wrong
+    where segments were removed from a file. In the second case the named numbers decide.
     """
     named = [_ranges(segment.named) for segment in segments]
     starts = [*(segment.first_component for segment in segments), len(document.components)]

@@ -20,18 +20,18 @@ from utils.hand_measures import strokes_per_character
 from utils.ink import weighted_median
 
 HOOKED = frozenset("JQY")
-"""Capitals that may reach below the baseline: all that are not in `CAPITALS`."""
+"""Capitals that may reach below the baseline, and so are not in `CAPITALS`."""
 TALL = CAPITALS | frozenset("bdhkl")
 """Letters as high as capitals."""
 STANDS = 0.12
-"""Largest distance of capitals, digits and full stops from the baseline, in x-heights (assumed).
-In lines with few small letters, such as numbers, a third of the digits of IAM-OnDB are further than
-0.4 from the measured baseline (measured)."""
+"""Largest distance of capitals, digits and full stops from the baseline, in x-heights (assumed). In
+IAM-OnDB's lines with few small letters, such as numbers, a third of the digits are more than 0.4
+from the estimated baseline (measured)."""
 SMALL_STANDS = 0.2
 """Largest distance of small letters from the baseline, in x-heights (assumed)."""
 HIGH = (0.9, 1.15)
-"""Bounds on the height of capitals and digits, over the hand's `tall` (assumed). Some capitals
-differ from their small letters in height alone."""
+"""Bounds on the height of capitals and digits, as multiples of the hand's `tall` (assumed). Some
+capitals differ from their small letters in height alone."""
 SMALL_HIGH = (0.75, 1.3)
 """Bounds on the height of small letters, in x-heights (assumed)."""
 HANGS = (-0.3, 0.15)
@@ -55,7 +55,7 @@ class Place(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """A character set behind a word, to find out whether the character can be read.
+    """A character placed after a word, to test whether a reader can read the character.
 
     Attributes:
         line, character: the character's line, and its index in the line's text.
@@ -144,14 +144,14 @@ class BankHand:
         return _gaps_within(gaps, (0.3, 4), 3, (0.8, 1.0, 1.2))
 
     def _lifts(self) -> Iterator[tuple[CutLine, int]]:
-        """Yield the lines and indices of characters within words that end with a lift."""
+        """Yield the line and index of each character that a lift separates from the next one."""
         for line in self.lines:
             for k in np.flatnonzero(line.boundaries == LIFT).tolist():
                 if " " not in line.text[k : k + 2]:
                     yield line, k
 
     def _lifted(self, characters: frozenset[str]) -> Iterator[np.ndarray]:
-        """Yield the points of each read copy of some characters that ends with a lift."""
+        """Yield the points of each of `characters` that was read and is followed by a lift."""
         for line in self.lines:
             for k in np.flatnonzero(line.read & (line.boundaries == LIFT)).tolist():
                 if line.text[k] in characters:
@@ -261,7 +261,7 @@ def _places(line: CutLine) -> Iterator[Place]:
             opens, closes = edges
             lifts = line.path[(line.owner >= first) & (line.owner <= last), 2]
             if closes and lifts[-1]:
-                # The path ends with a mark set later, which would be joined, not the cut end.
+                # The path ends with a delayed stroke, which would be joined instead of the cut.
                 continue
             is_single = first == last
             if is_single and line.text[first] in "tf" and not lifts[:-1].any():

@@ -85,5 +85,5 @@ def _font_path(
         wave=0.0,
     )
     path = deform(letters(character, writer, generator), writer, generator)
-    # The speed law gives the mean step only roughly: dense points are later brought to the hand's.
+    # The speed law gives the mean step only roughly; `at_speed` thins the dense points later.
     return digitise(path, writer.speed, rate=300.0) / (X_HEIGHT, X_HEIGHT, 1)

@@ -1,5 +1,5 @@
-"""How European languages are written, for a language model: how frequent their words are, by the
-package wordfreq (its data are CC BY-SA 4.0), and texts, of which the signs count."""
+"""Data for a language model of European languages: frequencies of words, from the package wordfreq
+(its data are CC BY-SA 4.0), and texts, which serve for the signs between the words."""
 
 import numpy as np
 
@@ -14,11 +14,13 @@ SHARES = {
     **dict.fromkeys(("de", "es", "fr", "it", "nl", "pl"), 0.1),
     **dict.fromkeys(OTHERS.split(), 0.04),
 }
-"""How much a word of a language counts, by the language's code in wordfreq (assumed)."""
+"""Weight of a language's words, by the language's code in wordfreq (assumed)."""
 WORDS = 10_000_000
-"""Words of a language of share 1; those that occur less than once are left out (assumed)."""
+"""Running words that a language of weight 1 would count; a word counted less than once is left out
+(assumed)."""
 LINES = 1500
-"""Sentences, and everyday strings, among the texts; a fifth as many European phrases (assumed)."""
+"""Number of sentences, and of everyday strings, in `texts`; a fifth as many European phrases are
+added (assumed)."""
 
 
 def word_counts() -> dict[str, float]:

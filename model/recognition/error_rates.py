@@ -1,7 +1,7 @@
 """Character and word error rates of recognised text, and which characters are confused.
 
-Errors are the fewest substitutions, insertions and deletions that turn the hypothesis into the
-reference (Levenshtein). Rates are all errors over the total length of the reference, not means of
+Errors are the fewest substitutions, insertions and deletions that turn the reference into the
+hypothesis (Levenshtein). Rates are all errors over the total length of the reference, not means of
 lines' ratios, and may exceed 1. Characters are Unicode code points in NFC. Blanks before and after
 a text do not count, since ink does not show them; blanks within a text, case and punctuation count.
 Words are separated by blanks, and include punctuation.
@@ -55,7 +55,7 @@ def error_counts(reference: str, hypothesis: str) -> ErrorCounts:
 
 
 def error_rate(reference: str, hypothesis: str) -> float:
-    """Return a line's errors per character of the reference, or their number if that is empty."""
+    """Return a line's errors per character of the reference; their number if it is empty."""
     counts = error_counts(reference, hypothesis)
     return counts.character_errors / max(counts.characters, 1)
 
@@ -79,16 +79,16 @@ def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
 
 
 def is_read(character: str, reference: str, hypothesis: str) -> bool:
-    """Return whether every occurrence of a character in the reference was read, by one of the
-    shortest alignments; blanks before and after do not count."""
+    """Return whether every occurrence of a character in the reference was read right, according to
+    one of the shortest alignments; blanks before and after do not count."""
     reference = normalised(reference)
     flags = read_in_place(reference, hypothesis)
     return all(flags[k] for k, other in enumerate(reference) if other == character)
 
 
 def read_in_place(reference: str, hypothesis: str) -> np.ndarray:
-    """Return which characters of a reference in NFC were read, `(characters,)` bool, by one of the
-    shortest alignments; blanks before and after count as misread."""
+    """Return which characters of a reference in NFC were read right, `(characters,)` bool,
+    according to one of the shortest alignments; blanks before and after count as misread."""
     read = np.zeros(len(reference), dtype=bool)
     start = len(reference) - len(reference.lstrip())
     for span in Levenshtein.opcodes(normalised(reference), normalised(hypothesis)):
@@ -99,8 +99,8 @@ def read_in_place(reference: str, hypothesis: str) -> np.ndarray:
 def missing_words(reference: str, hypothesis: str) -> list[str]:
     """Return the words of the reference that are missing from the hypothesis.
 
-    A word is missing if all its characters are deletions: without the word the reference is nearer
-    to the hypothesis by the word's full length. Misread or merged words are not missing.
+    A word is missing if leaving it out of the reference lowers the distance to the hypothesis by
+    the word's full length. Misread or merged words are not missing.
     """
     missing, words, index = [], normalised(reference).split(), 0
     hypothesis = " ".join(normalised(hypothesis).split())
@@ -135,7 +135,8 @@ class ErrorRates(BaseMetric):
         """Add one batch.
 
         Args:
-            output: the `alphabet` of the batch's texts, and `hypotheses`; None adds nothing.
+            output: the `alphabet` of the batch's texts, and `hypotheses`, without which nothing is
+                added.
             batch: indices of characters, `text` `(batch, characters)`, padded with any indices, and
                 `text_lengths` `(batch,)`.
         """
