@@ -219,9 +219,8 @@ class Networks:
 
     def load(self, path: str | Path) -> "model.TrainedNetwork":
         """Load a network; raise a UserError like `model.load`."""
-        flat = (
-            resolve_checkpoint(path).suffix == FLAT
-        )  # An unknown name fails before torch is imported.
+        # An unknown name fails before torch is imported.
+        flat = resolve_checkpoint(path).suffix == FLAT
         self.load_modules()
         if flat:
             from handwriting import flat_file
