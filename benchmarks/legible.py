@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
         generator = np.random.default_rng([arguments.seed, number])
         texts = new_texts(Draws(generator), alphabets, arguments.signs)
         texts = [*islice(texts, arguments.lines)]
-        hand = Hand(writer, primer, reader, Sampling(bias=arguments.bias), second=second)
+        hand = Hand(writer, primer, reader, Sampling(bias=arguments.bias), second_reader=second)
         lines += lines_of(hand, texts, arguments.seed + number * arguments.lines, generator)
         save(lines, arguments.output)
     print(f"{arguments.output}  ({len(lines):,} lines)")

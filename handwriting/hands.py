@@ -28,7 +28,7 @@ class Hand:
         tries: most times a word is written.
         slant: degrees from upright to the right; None for the hand's own.
         progress: show a progress bar of the lines that are written together.
-        second: a second reader of all words; None for no second reader.
+        second_reader: reads all words once more; None for no second reader.
         calibration: how lines become as large as the primer, and how far apart words are. By
             default measured if the primer has a text, and the sampling a bias and no stretch.
     """
@@ -40,7 +40,7 @@ class Hand:
     tries: int = PageOptions.tries
     slant: float | None = None
     progress: bool = False
-    second: Reader | None = None
+    second_reader: Reader | None = None
     calibration: Calibration | None = None
 
     def __post_init__(self) -> None:

@@ -104,7 +104,7 @@ def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[tuple[Ro
     """Yield each row of paragraphs with its paragraph: x from the page's edge, y down from the
     row's baseline. An empty row has no strokes."""
     for paragraph in paragraphs:
-        room = paper.column - paragraph.indent
+        room = paper.text_width - paragraph.indent
         rows = list(break_rows(paragraph.words, room, paragraph.first_indent))
         rows = rows or ([[]] if paragraph.lead else [])
         for number, words in enumerate(rows):

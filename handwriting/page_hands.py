@@ -61,7 +61,7 @@ class Hands:
         return reader
 
     @cached_property
-    def second(self) -> Reader | None:
+    def second_reader(self) -> Reader | None:
         """The second network that proofreads; None if the options choose the reader."""
         if not self._options.proofread or self._options.reader:
             return None
@@ -85,15 +85,15 @@ class Hands:
                 writer,
                 self._primers[file],
                 reader,
-                replace(self._told(file, writer), bias=bias),
+                replace(self._sampling_of(file, writer), bias=bias),
                 options.tries,
                 look.slant,
                 self._progress,
-                self.second,
+                self.second_reader,
             )
         return self._hands[key]
 
-    def _told(self, file: str | Path | None, writer: Writer) -> Sampling:
+    def _sampling_of(self, file: str | Path | None, writer: Writer) -> Sampling:
         """Return how a writer draws points in the hand of a style, or in a hand of its own. A
         writer that is told no hand, or goes on from a primer, draws points as usual."""
         if file is None and writer.is_told and not self._options.primer:
@@ -115,7 +115,9 @@ class Hands:
                 f"{writer.path} cannot be told a hand, so it mixes no styles: name one style"
             )
         if primer_file is None or isinstance(file, str):
-            return own_hand(writer, self.reader, self._options.seed, self._told(file, writer))
+            return own_hand(
+                writer, self.reader, self._options.seed, self._sampling_of(file, writer)
+            )
         primer, described = load_primer(primer_file, writer, self._options.skip_unknown)
         self.remarks.append(f"in the hand of {described}")
         return primer

@@ -142,8 +142,8 @@ def line_height(look: Look, least: float | None, paper: Paper) -> float:
     Raises:
         UserError: if there is no room for the line, or for its indent, on the paper.
     """
-    if look.indent > paper.column / 2:
-        limit = f"{paper.column / 2:g} mm, half of what is between the margins"
+    if look.indent > paper.text_width / 2:
+        limit = f"{paper.text_width / 2:g} mm, half of what is between the margins"
         raise UserError(f"indent {look.indent:g}: at most {limit}")
     height = paper.ruled(least) if least else paper.ruled(LINE_HEIGHT * look.size, nearest=True)
     if height > (limit := paper.bottom - paper.margins[0]):

@@ -147,7 +147,7 @@ def looks_of(values: Sequence[Values], lines: Sequence[str], options: PageOption
 def width_of(look: Look, num_columns: int, paper: Paper) -> float:
     """Return the width of a row in x-heights, or of the last of several columns."""
     fraction = LAST_COLUMN if num_columns > 1 else 1.0
-    return (paper.column - look.indent) / look.size * fraction
+    return (paper.text_width - look.indent) / look.size * fraction
 
 
 def warnings(passages: Iterable[Passage]) -> list[str]:

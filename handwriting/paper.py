@@ -59,7 +59,7 @@ class Paper:
     def __post_init__(self) -> None:
         if min(self.margins) < 0.0:
             raise UserError(f"margins {self.margins} mm: each is at least 0")
-        if min(self.column, self.bottom - self.margins[0]) < MIN_COLUMN:
+        if min(self.text_width, self.bottom - self.margins[0]) < MIN_COLUMN:
             margins = ", ".join(f"{margin:g}" for margin in self.margins)
             raise UserError(
                 f"a sheet of {self.width:g} by {self.height:g} mm with margins of "
@@ -88,7 +88,7 @@ class Paper:
         return cls(width, height, margins or usual, ruling, spacing)
 
     @property
-    def column(self) -> float:
+    def text_width(self) -> float:
         """Width between the margins."""
         return self.width - self.margins[1] - self.margins[3]
 

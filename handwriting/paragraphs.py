@@ -139,7 +139,7 @@ def _set_alike(
     """Yield lines of one look and kind as paragraphs, their columns aligned."""
     look = lines[0].look
     size = factor * look.size
-    row = (paper.column - look.indent) / size
+    row = (paper.text_width - look.indent) / size
     cells, starts = _cells(lines, row)
     pen = Pen(
         look.pen or round(_pen_width(look, size), 2),  # as pens are

@@ -154,7 +154,7 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
     if not hand.reader:
         return checked
     read = proofread(hand.reader, [*chain(*checked)])
-    words = iter(with_second_reading(hand.second, read) if hand.second else read)
+    words = iter(with_second_reading(hand.second_reader, read) if hand.second_reader else read)
     return [[*islice(words, len(line))] for line in checked]
 
 

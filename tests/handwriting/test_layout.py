@@ -199,7 +199,7 @@ def test_rows_that_go_to_the_next_page_together_stay_apart():
     assert [row.baseline for row in found[1].rows] == [15.0, 35.0, 45.0]
 
 
-ROW = PageOptions().paper.column / PageOptions().usual_size  # x-heights
+ROW = PageOptions().paper.text_width / PageOptions().usual_size  # x-heights
 
 
 def lines(options, kind, *cells):
