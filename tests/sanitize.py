@@ -58,7 +58,8 @@ def environment() -> dict[str, str] | None:
                 build.SWITCH: "1",
                 # The compiler does without: it would become slow.
                 "CC": shlex.join(["env", "-u", "LD_PRELOAD", *compiler]),
-                "LD_PRELOAD": found,
+                # libstdc++ too: without it torch's exceptions end in the sanitizer.
+                "LD_PRELOAD": f"{found} libstdc++.so.6",
                 "ASAN_OPTIONS": "detect_leaks=0",  # Python's own, at its end
                 "UBSAN_OPTIONS": "print_stacktrace=1",
                 "PYTHONMALLOC": "malloc",  # so that the ends of its objects are guarded as well
