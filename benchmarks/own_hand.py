@@ -32,9 +32,8 @@ from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.synthetic.corpus import held_out
 from handwriting.hands import write_lines
-from handwriting.primers import described
+from handwriting.primers import told_by
 from model import load
-from model.generation.hand_encoder import told
 from model.generation.sampling_options import Primer, Sampling
 from model.loading import HAND_FILE
 from model.reader import Reader
@@ -146,8 +145,7 @@ def written(before: Writer, run: RunFolder, learned: Sequence[np.ndarray]) -> di
     for network, stage in ((before, "before"), (after, "now")):
         options_by_way = {"alone": {}, "primed": {"primer": (style.ink, style.text)}}
         if network.is_told:
-            extras = {"hand": told(*described(learned)), "composed": np.zeros(1, np.float32)}
-            options_by_way = {"told": {"sampling": Sampling(BIAS, extras=extras)}}
+            options_by_way = {"told": {"sampling": Sampling(BIAS, extras=told_by(learned))}}
         for way, options in options_by_way.items():
             options = {"sampling": Sampling(BIAS)} | options
             lines = write_lines(network, texts, range(SENTENCES), **options)

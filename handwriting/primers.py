@@ -89,8 +89,7 @@ def _told_of_file(path: Path) -> dict[str, np.ndarray]:
     """Return the numbers of a style's file, or numbers that describe its ink; see `told_of`."""
     values = style_values(path)
     if "hand" not in values:
-        hand = told(*described([sample.ink for sample in data_loader.read_ink(path)]))
-        return {"hand": hand, "composed": np.zeros(1, np.float32)}
+        return told_by([sample.ink for sample in data_loader.read_ink(path)])
     try:
         hand = told(np.asarray_chkfinite(values["hand"], np.float32))
     except (TypeError, ValueError):
@@ -100,6 +99,11 @@ def _told_of_file(path: Path) -> dict[str, np.ndarray]:
     if not isinstance(composed, int | float) or not 0 <= composed <= 1:
         raise DataError(f"{path}: composed = {short(composed)}: a number from 0 to 1 is accepted")
     return {"hand": hand, "composed": np.float32([composed])}
+
+
+def told_by(lines: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what a network is told of the hand of recorded lines `(points, 3)`; see `told_of`."""
+    return {"hand": told(*described(lines)), "composed": np.zeros(1, np.float32)}
 
 
 def in_hand_of(sampling: Sampling, style: str | Path | None, writer: Writer) -> Sampling:

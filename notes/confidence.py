@@ -32,7 +32,12 @@ def confidence(word: str, probability: float) -> float:
     logit = OFFSET + SLOPE * np.log(probability / (1 - probability))
     if plain(word) in common_words():
         logit += COMMON
-    return min(round(float(1 / (1 + np.exp(-logit))), 4), HIGHEST)
+    return min(probability_of(logit), HIGHEST)
+
+
+def probability_of(logit: float) -> float:
+    """Return the probability of a logit, to four decimals."""
+    return round(float(1 / (1 + np.exp(-logit))), 4)
 
 
 @cache

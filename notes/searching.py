@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from notes.confidence import probability_of
 from notes.page_text import Frame, Note, PageRow, plain
 
 LEAST = 0.5
@@ -102,7 +103,7 @@ def _spotted(query: str, rows: Sequence[PageRow]) -> list[tuple[int, float]]:
         begin = stops[-1] + 1 - cost.argmin()  # The query's first frame, behind a mark.
         word = np.searchsorted(stops[:-1], begin, side="right")
         logit = OFFSET - COST * cost.min() + LENGTH * length
-        spotted.append((int(word), round(float(1 / (1 + np.exp(-logit))), 4)))
+        spotted.append((int(word), probability_of(logit)))
     return spotted
 
 
