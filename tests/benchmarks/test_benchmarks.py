@@ -6,15 +6,11 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 
-from benchmarks.recurrence import VOCABULARY, Compiled
 from benchmarks.sampling import MEASURES as LINES
 from benchmarks.speed import LENGTHS, Data, rows_of
 from benchmarks.training import MEASURES
-from model.layers.recurrent import RecurrentLayer
-from model.layers.window import WindowedLayer
-from tests.benchmarks.scripts import ROOT, run
+from tests.benchmarks.scripts import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -49,26 +45,3 @@ def test_a_row_holds_medians_and_the_spread_of_ratios():
     (found,) = rows_of("m", "u", answers)
     assert (found.ours, found.reference, found.ratio) == (20.0, 5.0, 4.0)
     assert found.spread == (2.0, 5.0)
-
-
-@pytest.mark.parametrize("windowed", [False, True])
-def test_the_loop_in_chunks_is_that_of_the_layer(monkeypatch, windowed):
-    monkeypatch.setattr(torch, "compile", lambda loop, **_: loop)
-    layer = RecurrentLayer("LSTM", 3, 5, 1.0)
-    words = ()
-    if windowed:
-        layer = WindowedLayer("LSTM", 3, 5, 1.0, VOCABULARY, 2, 0.05)
-        words = torch.randint(VOCABULARY, (2, 4)), torch.tensor([4, 3])
-    layer = layer.double()
-    inputs = torch.randn(70, 2, 3, dtype=torch.float64)
-    state = {name: torch.zeros(2, size).double() for name, size in layer.state_sizes.items()}
-    (found,) = Compiled(layer)(inputs, *words, state)
-    torch.testing.assert_close(found, layer(inputs, *words, state)[0])
-
-
-def test_the_layers_take_turns(capsys):
-    tiny = ["--device", "cpu", "--hidden", "4", "--steps", "8", "--rounds", "1", "--batch", "2"]
-    run("recurrence", *tiny, "--ways", "graphs", "cuDNN", "--precisions", "float32")
-    rows = [line.split()[:3] for line in capsys.readouterr().out.splitlines()]
-    ways = [("LSTM", "graphs"), ("LSTM", "cuDNN"), ("windowed", "graphs")]
-    assert rows == [[layer, "float32", way] for layer, way in ways]
