@@ -1,13 +1,12 @@
 """Writer identification: whose hand a line is in, whatever its text, unit, place and sampling rate.
 
 A line is made level, scaled to its x-height and smoothed; then `hand_features` counts directions,
-turns, heights and gaps. Along each axis of a `HandSpace`, which `benchmarks/hand_space.py` learns,
-lines of a hand have variance 1 about their hand, and hands have the variance `between`. From these
-variances follows the likelihood that a line is in a hand.
+turns, heights and gaps. Along each axis of a `HandSpace`, a linear discriminant analysis of the
+forms of IAM-OnDB's trainset, lines of a hand have variance 1 about their hand, and hands have the
+variance `between`. From these variances follows the likelihood that a line is in a hand.
 """
 
 import math
-import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,8 +17,6 @@ from utils.checks import DataError
 from utils.hand_measures import STEP, at_steps, baseline, gaps, levelled, slant, x_heights
 from utils.ink import bounds, strokes, x_height
 
-HAND_SPACE = PRETRAINED / "hands.npz"
-"""The file of the space of hands that comes with the project."""
 BLUR = 0.1
 """Standard deviation of the smoothing along a path, in x-heights (assumed: more than the jitter of
 a digitiser, less than the curves of a letter)."""
@@ -81,9 +78,9 @@ class HandSpace(NamedTuple):
         return (features - self.mean) @ self.projection.astype(np.float64)
 
 
-def load(path: str | os.PathLike[str] = HAND_SPACE) -> HandSpace:
-    """Read a space that `benchmarks/hand_space.py` saved."""
-    with np.load(path) as parts:
+def load() -> HandSpace:
+    """Read the space that comes with the project."""
+    with np.load(PRETRAINED / "hands.npz") as parts:
         projection = parts["projection"].astype(np.float32) * parts["largest"]
         return HandSpace(parts["mean"], projection.astype(np.float32), parts["between"])
 

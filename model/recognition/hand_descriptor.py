@@ -2,16 +2,15 @@
 
 The outputs of a recogniser's lowest layers have means and mean squares over a line. A descriptor is
 their projection on the axes on which hands differ most. The layers are frozen copies from
-`open_reader`; the axes are learned from the writers of UNIPEN (`benchmarks/describe.py`).
+`open_reader`; the axes are a linear discriminant analysis of the writers of UNIPEN.
 """
 
-import os
 from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from base.base_data_loader import padded
@@ -19,7 +18,6 @@ from base.pretrained import PRETRAINED
 from model.recognition.encoder import KERNEL, STRIDE, BidirectionalLayer
 from model.recognition.ink_features import num_features, stroke_features
 from utils.batches import by_length
-from utils.files import atomic_write
 
 FILE = PRETRAINED / "descriptor.npz"
 """The descriptor that comes with the project."""
@@ -47,9 +45,9 @@ class HandDescriptor(nn.Module):
         self.register_buffer("projection", torch.zeros(moments, size))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str] = FILE) -> Self:
-        """Read a descriptor from a file that `save` wrote."""
-        with np.load(path) as file:
+    def load(cls) -> Self:
+        """Read the descriptor that comes with the project."""
+        with np.load(FILE) as file:
             weights = {name: torch.tensor(file[name]).float() for name in file.files}
         rows, size = weights["projection"].shape
         channels = len(weights["convolution.bias"])
@@ -57,29 +55,10 @@ class HandDescriptor(nn.Module):
         descriptor.load_state_dict(weights)
         return descriptor.eval()
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the weights, the large ones in float16."""
-        weights = {name: value.numpy(force=True) for name, value in self.state_dict().items()}
-        for name, value in weights.items():
-            if value.ndim > 1:
-                weights[name] = value.astype(np.float16)
-        atomic_write(path, lambda file: np.savez_compressed(file, **weights))
-
-    def moments(
-        self, inks: Sequence[np.ndarray], *, progress: bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the moments of lines `(points, 3)` of any unit, the means and mean squares over
-        frames, `(lines, moments)`, and the lines' weights, `(lines,)`, float32."""
-        moments = np.zeros((len(inks), len(self.mean)), np.float32)
-        weights = np.zeros(len(inks), np.float32)
-        lengths = [len(ink) for ink in inks]
-        for numbers in by_length(lengths, "describing lines", progress=progress):
-            moments[numbers], weights[numbers] = self._moments([inks[k] for k in numbers])
-        return moments, weights
-
     @torch.inference_mode()
     def _moments(self, inks: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the `moments` of the lines of a batch."""
+        """Return the means and mean squares over the frames of each line, `(lines, moments)`, and
+        the lines' weights, `(lines,)`, float32."""
         features = [stroke_features(ink, parts=PARTS) for ink in inks]
         points, counts = padded(features, self.mean.device)
         lengths = -(-counts // STRIDE)  # frames
@@ -95,15 +74,10 @@ class HandDescriptor(nn.Module):
     def describe(self, inks: Sequence[np.ndarray], *, progress: bool = False) -> np.ndarray:
         """Return the descriptors of lines `(points, 3)` of any unit, times the lines' weights, and
         these weights, `(lines, D + 1)` float32; the sum of rows describes all lines together."""
-        moments, weights = self.moments(inks, progress=progress)
+        moments = np.zeros((len(inks), len(self.mean)), np.float32)
+        weights = np.zeros(len(inks), np.float32)
+        lengths = [len(ink) for ink in inks]
+        for numbers in by_length(lengths, "describing lines", progress=progress):
+            moments[numbers], weights[numbers] = self._moments([inks[k] for k in numbers])
         descriptors = (torch.from_numpy(moments).to(self.mean) - self.mean) @ self.projection
         return np.c_[descriptors.numpy(force=True) * weights[:, None], weights]
-
-
-def weights_of(network: nn.Module) -> dict[str, Tensor]:
-    """Return the weights of a recogniser's lowest layers by their names in a `HandDescriptor`."""
-    weights = {}
-    for name, value in network.state_dict().items():
-        if name.startswith(("convolution.", "layers.0.")):
-            weights[name.replace("layers.0.", "layer.")] = value
-    return weights

@@ -1,9 +1,21 @@
-"""The features of a hand: invented writers, and values by hand."""
+"""The features of a hand and the space of hands: invented writers, and values by hand."""
+
+import math
 
 import numpy as np
 import pytest
+import torch
 
-from benchmarks.hand_likeness import BLOCKS, DIRECTIONS, HEIGHT, HINGE, SIZE, hand_features
+from benchmarks.hand_likeness import (
+    BLOCKS,
+    DIRECTIONS,
+    HEIGHT,
+    HINGE,
+    SIZE,
+    hand_features,
+    likelihoods,
+    load,
+)
 from tests.data_loader.synthetic.hands import line, turned
 from utils.ink import from_strokes
 
@@ -50,3 +62,33 @@ def test_features_of_straight_strokes_by_hand():
     gaps = part(found, "gaps") ** 2
     assert gaps[9] == pytest.approx(1)
     assert not part(found, "hinges of 6").any()  # a bar has ten steps
+
+
+def test_invented_hands_are_told_apart():
+    # By chance a line is right once in ten.
+    space = load()
+    samples = [space.embed([line(n, k) for k in range(4)]) for n in range(100, 110)]
+    others = space.embed([line(n, k) for n in range(100, 110) for k in range(10, 14)])
+    found = likelihoods(others, samples, space.between.astype(np.float64))
+    assert (found.argmax(axis=1) == np.repeat(np.arange(10), 4)).mean() > 0.6
+
+
+def test_likelihoods_are_those_of_the_joint_normal_distribution():
+    generator = np.random.default_rng(1)
+    between, lines = np.array([4.0, 0.3]), generator.normal(size=(3, 2))
+    samples = [generator.normal(size=(count, 2)) for count in (1, 4)]
+
+    def joint(values, variance):
+        covariance = torch.eye(len(values)) + variance * torch.ones(len(values), len(values))
+        normal = torch.distributions.MultivariateNormal(torch.zeros(len(values)), covariance)
+        return float(normal.log_prob(torch.tensor(values, dtype=torch.float32)))
+
+    found = likelihoods(lines, samples, between) - math.log(2 * math.pi)  # of two axes
+    for row, one in enumerate(lines):
+        for column, sample in enumerate(samples):
+            expected = sum(
+                joint([one[axis], *sample[:, axis]], between[axis])
+                - joint(sample[:, axis].tolist(), between[axis])
+                for axis in range(2)
+            )
+            assert found[row, column] == pytest.approx(expected, abs=1e-4)

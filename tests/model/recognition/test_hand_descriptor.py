@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from data_loader.transforms.shaping import ResampleTime
-from model.recognition.hand_descriptor import FRAMES, PARTS, HandDescriptor, weights_of
+from model.recognition.hand_descriptor import FRAMES, PARTS, HandDescriptor
 from model.recognition.ink_features import stroke_features
 from model.recognition.recognisers import CTCNetwork
 from tests.data_loader.synthetic.hands import line
@@ -47,12 +47,13 @@ def test_lines_of_a_hand_are_nearer_than_those_of_others(descriptor):
     assert within.mean() < np.median(between)
 
 
-def test_it_is_the_moments_of_a_recogniser_s_lowest_layers(tmp_path):
+def test_it_is_the_moments_of_a_recogniser_s_lowest_layers():
     torch.manual_seed(0)
     options = {"channels": 6, "hidden_size": 5, "parts": PARTS}
     network = CTCNetwork(Normalisation((0.0, 0.0), (1.0, 1.0)), Alphabet("ab"), **options).eval()
     descriptor = HandDescriptor(6, 5, 4)
-    descriptor.load_state_dict(weights_of(network), strict=False)
+    descriptor.convolution.load_state_dict(network.convolution.state_dict())
+    descriptor.layer.load_state_dict(network.layers[0].state_dict())
     descriptor.mean.normal_()
     descriptor.projection.normal_()
     inks = [line(0, 0), line(2, 1)]
@@ -68,6 +69,3 @@ def test_it_is_the_moments_of_a_recogniser_s_lowest_layers(tmp_path):
             along = (moments - descriptor.mean) @ descriptor.projection
             expected.append([*(weight * along).tolist(), weight])
     np.testing.assert_allclose(descriptor.eval().describe(inks), expected, rtol=1e-4, atol=1e-4)
-    descriptor.save(tmp_path / "a.npz")
-    again = HandDescriptor.load(tmp_path / "a.npz").describe(inks)
-    np.testing.assert_allclose(again, expected, rtol=0.02, atol=0.02)  # of float16
