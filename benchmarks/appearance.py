@@ -1,4 +1,4 @@
-"""How written lines look, in numbers, by bias and length, beside recorded lines."""
+"""How written lines look, in numbers, by bias, beside recorded lines."""
 
 import argparse
 import sys
@@ -13,14 +13,10 @@ from base.base_dataset import Sample
 from benchmarks import measures
 from commands import options
 from data_loader.synthetic.corpus import held_out
-from handwriting.legibility import read_back
 from model.generation.hand_encoder import told
 from model.generation.sampling_options import Sampling
 from model.writer import Writer
 from parse_config import data_of
-
-NEAR = 5
-"""Characters by which a text may be shorter or longer than --lengths asks for."""
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -42,7 +38,6 @@ def run(arguments: argparse.Namespace) -> None:
         varieties = [measures.variety(written, recorded) for _, written in columns]
         for name in (*measures.VARIED, "mean"):
             print(f"  {name:<18}" + "".join(f"{column[name]:<24.2f}" for column in varieties))
-    print_lengths(writer, networks, arguments)
 
 
 def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) -> measures.Measured:
@@ -72,26 +67,6 @@ def recorded_lines(samples: Sequence[Sample], arguments: argparse.Namespace) -> 
     return [measures.measure(line.ink, line.text) for line in lines]
 
 
-def print_lengths(
-    writer: Writer, networks: options.Networks, arguments: argparse.Namespace
-) -> None:
-    """Print the error rates and measures of texts of each of --lengths, at each bias."""
-    for length in arguments.lengths:
-        reader = networks.reader(arguments.reader)
-        texts = held_out(arguments.num_samples, length - NEAR, length + NEAR)
-        texts = options.without_unknown(writer.model.alphabet, texts, skip=True)
-        seeds = range(arguments.seed, arguments.seed + len(texts))
-        for bias in arguments.biases:
-            result = read_back(writer, reader, texts, seeds, Sampling(bias))
-            lines = result.transcriptions
-            measured = [measures.measure(line.ink, line.reference) for line in lines]
-            print(
-                f"{length:>4} characters, bias {bias:<5g} cer {result.rates['cer']:.4f}  ended "
-                f"{result.ended:.4f}  slope {measures.shown(measured, 'slope')}  x_height_ratio "
-                f"{measures.shown(measured, 'x_height_ratio')}"
-            )
-
-
 if __name__ == "__main__":
     parser = options.Parser(description=__doc__)
     options.add_network(parser, default="writer")
@@ -101,6 +76,4 @@ if __name__ == "__main__":
     add("--num-samples", type=int, default=100, help="lines (default: 100)")
     add("--biases", type=float, nargs="+", default=[0.5], help="of lines (default: 0.5)")
     add("--recorded", metavar="SPLIT", help="of the config's dataset: measure its lines as well")
-    add("--lengths", type=int, nargs="+", default=[], help="of texts that are read as well")
-    add("--reader", default="reader", help="that reads these (default: reader)")
     measures.main(run, parser)
