@@ -53,7 +53,6 @@ COLUMNS = 3
 """Columns of a table, a word each (assumed)."""
 NUMBER_HEIGHT = 1.5
 """X-heights of a list's numbers, and of the gap behind a number (assumed)."""
-TASKS = ("trainset", "testset_v", "testset_t", "testset_f")
 _LINE_FILE = re.compile(r"[a-z]\d\d-\d{3}[a-z]?-\d+\.xml")
 EVERY = 5
 """Of the sorted words, every fifth is looked for."""
@@ -97,10 +96,9 @@ def page_of(rows: Iterable[tuple[list[np.ndarray], str]]) -> NotesPage:
     return page
 
 
-def forms(root: str, task: str, cache: str | None = None) -> list[NotesPage]:
-    """Return the forms of a task of IAM-OnDB as pages; forms with a scribble are left out."""
-    first, second, *_ = (other for other in TASKS if other != task)
-    splits = {"train": [first], "valid": [second], "test": [task]}
+def forms(root: str, cache: str | None) -> list[NotesPage]:
+    """Return the forms of testset_f of IAM-OnDB as pages; forms with a scribble are left out."""
+    splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
     dataset = IAMOnDBDataset(root=root, cache=cache, splits=splits, strict=False)
     files = [file for file in dataset.find() if "ascii" not in str(file)]
 
@@ -258,19 +256,17 @@ def with_margin_note(page: NotesPage, _: np.random.Generator) -> NotesPage:
 
 def underlined(page: NotesPage, generator: np.random.Generator) -> NotesPage:
     """Return a page with a line under a word of every second row, written after the word's row."""
-    return _with_lines(page, generator, -0.6, 2)
+    return _with_lines(page, generator, -0.6)
 
 
 def crossed_out(page: NotesPage, generator: np.random.Generator) -> NotesPage:
     """Return a page with a further word, crossed out, at the end of every second row."""
-    return _with_lines(page, generator, 0.5, 2)
+    return _with_lines(page, generator, 0.5)
 
 
-def _with_lines(
-    page: NotesPage, generator: np.random.Generator, above: float, every: int
-) -> NotesPage:
-    """Return a page with a line, `above` x-heights over the baseline, at a word of each `every`
-    rows: through a copy of the word behind the row, or, if `above` is negative, under the word."""
+def _with_lines(page: NotesPage, generator: np.random.Generator, above: float) -> NotesPage:
+    """Return a page with a line, `above` x-heights over the baseline, at a word of every second
+    row: through a copy of the word behind the row, or, if `above` is negative, under the word."""
     parts, rows = [], []
     for number, texts in enumerate(page.texts):
         row = page.row(number)
@@ -278,7 +274,7 @@ def _with_lines(
         parts += row
         words = words_of(row, texts)
         word = max(words, key=lambda word: np.ptp(np.concatenate([row[n] for n in word])[:, 0]))
-        if number % every == 0:
+        if number % 2 == 0:
             height = x_height(from_strokes(row))
             ink = [row[place] for place in word]
             if above > 0:
@@ -397,9 +393,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the table of pages, and how many single lines stay whole."""
     reader = options.taken(options.Networks, arguments).reader(arguments.resume)
     read, only = remembered(reader), arguments.only
-    pages = forms(arguments.data, arguments.task, arguments.cache)
+    pages = forms(arguments.data, arguments.cache)
     pages = pages[:: max(1, len(pages) // arguments.pages)][: arguments.pages]
-    print(f"{len(pages)} pages of {arguments.task}, {sum(len(p.rows) for p in pages)} rows")
+    print(f"{len(pages)} pages, {sum(len(p.rows) for p in pages)} rows")
     if only in "words":
         search = GREEDY
         if arguments.language_model:
@@ -423,7 +419,7 @@ def run(arguments: argparse.Namespace) -> None:
         report("two forms as columns", measured(columns, read))
     if only in "single lines":
         lines = [Sample(from_strokes(page.row(n))) for page in pages for n in range(len(page.rows))]
-        print(f"single lines of {arguments.task} kept whole: {whole(lines)}")
+        print(f"single lines kept whole: {whole(lines)}")
     if arguments.unipen:
         source = UnipenDataset(
             root=arguments.unipen,
@@ -467,7 +463,6 @@ if __name__ == "__main__":
     parser = Parser(description=" ".join(__doc__.split()))
     options.add_network(parser, default="reader")
     parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
-    parser.add_argument("--task", default="testset_f", help="task file whose forms are read")
     parser.add_argument("--pages", type=int, default=100, help="forms, evenly chosen")
     only = "measure alone what has this in its name, as in the table; `words`; `single lines`"
     parser.add_argument("--only", default="", metavar="TEXT", help=only)
