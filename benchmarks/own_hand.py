@@ -108,7 +108,7 @@ def learn(name: str, lines: Sequence[Primer], arguments: Namespace) -> RunFolder
     data.write_text(json.dumps(values))
     command = [sys.executable, "train.py", "-c", arguments.config, "-r", arguments.network]
     command += ["--data", data, "--run-id", run.run_id, "-o", "trainer.args.samples=0"]
-    subprocess.run([*map(str, command), *arguments.train], cwd=ROOT, check=True)
+    subprocess.run([*map(str, command)], cwd=ROOT, check=True)
     return run
 
 
@@ -209,5 +209,4 @@ if __name__ == "__main__":
     add("--network", default="writer", help="network that learns")
     add("--config", type=Path, default=ROOT / "configs" / "own_hand.json", help="of the training")
     add("--output", type=Path, required=True, help="folder that keeps what was measured")
-    add("train", nargs="*", help="further options of train.py, behind --")
     main(run, parser)
