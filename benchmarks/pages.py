@@ -96,10 +96,10 @@ def page_of(rows: Iterable[tuple[list[np.ndarray], str]]) -> NotesPage:
     return page
 
 
-def forms(root: str, cache: str | None) -> list[NotesPage]:
+def forms(root: str) -> list[NotesPage]:
     """Return the forms of testset_f of IAM-OnDB as pages; forms with a scribble are left out."""
     splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
-    dataset = IAMOnDBDataset(root=root, cache=cache, splits=splits, strict=False)
+    dataset = IAMOnDBDataset(root=root, splits=splits, strict=False)
     files = [file for file in dataset.find() if "ascii" not in str(file)]
 
     def start(name: str, content: bytes) -> np.ndarray:
@@ -393,7 +393,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the table of pages, and how many single lines stay whole."""
     reader = options.taken(options.Networks, arguments).reader(arguments.resume)
     read, only = remembered(reader), arguments.only
-    pages = forms(arguments.data, arguments.cache)
+    pages = forms(arguments.data)
     pages = pages[:: max(1, len(pages) // arguments.pages)][: arguments.pages]
     print(f"{len(pages)} pages, {sum(len(p.rows) for p in pages)} rows")
     if only in "words":
@@ -405,7 +405,7 @@ def run(arguments: argparse.Namespace) -> None:
         report_words(pages, reader, search)
     changes = dict(CHANGES)
     if arguments.digits:
-        digits = UnipenDataset(root=arguments.digits, cache=arguments.cache)
+        digits = UnipenDataset(root=arguments.digits)
         shapes = digits.load(["test"]).split("test")
         changes["a drawing beside the text"] = with_drawing(shapes)
         changes["numbered lists"] = listed(shapes)
@@ -421,12 +421,8 @@ def run(arguments: argparse.Namespace) -> None:
         lines = [Sample(from_strokes(page.row(n))) for page in pages for n in range(len(page.rows))]
         print(f"single lines kept whole: {whole(lines)}")
     if arguments.unipen:
-        source = UnipenDataset(
-            root=arguments.unipen,
-            cache=arguments.cache,
-            held_out=list(HELD_OUT),
-            leave_out="unipen_misfits",
-        )
+        people = {"held_out": list(HELD_OUT), "leave_out": "unipen_misfits"}
+        source = UnipenDataset(root=arguments.unipen, **people)
         samples = [s for s in source.load(["test"]).split("test") if len(s.text) > 1]
         print(f"single samples of UNIPEN kept whole: {whole(samples)}")
 
@@ -470,5 +466,4 @@ if __name__ == "__main__":
     parser.add_argument("--language-model", metavar="FILE", help=lines)
     parser.add_argument("--unipen", help="folder or archive of UNIPEN: its lines")
     parser.add_argument("--digits", help="folder of pen digits: drawings and lists")
-    parser.add_argument("--cache", help="folder for the parsed data (default: beside the data)")
     main(run, parser)

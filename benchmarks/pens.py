@@ -60,9 +60,9 @@ def error_rate(reader: Reader, group: list[Sample], search: Search) -> float:
 def samples(arguments: argparse.Namespace) -> tuple[dict[str, list[Sample]], list[str]]:
     """Return the groups of samples by name, and the texts of the training."""
     splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
-    iam = IAMOnDBDataset(root=arguments.data, cache=arguments.cache, splits=splits)
+    iam = IAMOnDBDataset(root=arguments.data, splits=splits)
     people = {"held_out": list(HELD_OUT), "leave_out": "unipen_misfits"}
-    unipen = UnipenDataset(root=arguments.unipen, cache=arguments.cache, **people)
+    unipen = UnipenDataset(root=arguments.unipen, **people)
     train, tests = [], []
     for dataset in (iam, unipen):
         loaded = dataset.load(("train", "test"))
@@ -160,5 +160,4 @@ if __name__ == "__main__":
     options.add_network(parser, nargs="+")
     parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
     parser.add_argument("--unipen", default="data/unipen", help="folder or archive of UNIPEN")
-    parser.add_argument("--cache", help="folder for the parsed data (default: beside the data)")
     main(run, parser)
