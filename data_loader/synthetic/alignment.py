@@ -4,19 +4,16 @@ The table holds no ink and no text, only names of lines and numbers.
 """
 
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from utils.checks import DataError
+from utils.checks import DataError, first_line
 from utils.files import atomic_write, open_file
 
 SHIPPED = Path(__file__).parent / "alignments"
 """Folder of the tables that come with the project."""
-BROKEN = (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-"""Exceptions of numpy for a file that is broken, or is no such table."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +71,13 @@ class Alignment(dict[str, AlignedLine]):
                 arrays = dict(file)
             names = arrays["names"].tobytes().decode().split("\n")
             *ends, total = np.cumsum(arrays["characters"], dtype=np.int64).tolist()
-            if len(arrays["counts"]) != total:
-                raise ValueError(f"{len(arrays['counts'])} counts of {total} characters")
             counts = np.split(arrays["counts"].astype(np.int64), ends)
             flags = (np.unpackbits(arrays[name], count=total) for name in ("read", "fits"))
             read, fits = (np.split(flag.astype(bool), ends) for flag in flags)
             lines = map(AlignedLine, counts, read, fits, arrays["errors"].tolist())
             return cls(zip(names, lines, strict=True))
-        except OSError as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(
-                f"alignment = {str(name)!r}: cannot be read ({error.strerror or error}); with the "
-                f"project comes {', '.join(shipped)}, and `benchmarks/align.py` makes others"
+                f"alignment = {str(name)!r}: {first_line(error)}; with the project comes "
+                f"{', '.join(shipped)}, and `benchmarks/align.py` makes others"
             ) from None
-        except BROKEN as error:
-            raise DataError(f"{path}: is not a table that `align` wrote ({error})") from None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_loader import IAMOnDBDataset
-from data_loader.synthetic.alignment import SHIPPED, AlignedLine, Alignment
+from data_loader.synthetic.alignment import AlignedLine, Alignment
 from tests.shared_data import prepared
 from utils.alphabet import nfc
 from utils.checks import DataError
@@ -45,37 +45,16 @@ def test_a_line_is_known_by_name_points_and_text():
         assert table.of(*other) is None
 
 
-WRONG = [{"counts": np.zeros(3, np.uint16)}, {"errors": np.array(3)}, {"names": np.array([{}])}]
-WRONG += [{"names": np.frombuffer(b"a\nb", np.uint8)}]
-
-
-@pytest.mark.parametrize("content", [b"a01-000u-01 3 1 4", b"PK", *WRONG])
+@pytest.mark.parametrize("content", [b"a01-000u-01 3 1 4", b"PK"])
 def test_a_file_that_is_no_table_is_an_error(file, content):
-    if isinstance(content, bytes):
-        file.write_bytes(content)
-    else:
-        with np.load(file) as table:
-            np.savez(file, **{**table, **content})
-    with pytest.raises(DataError, match=r"table\.npz: is not a table that `align` wrote \(.+\)"):
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=r"alignment = '.*table\.npz': .+ with the project comes"):
         Alignment.load(file)
 
 
 def test_a_table_that_is_not_there_is_named_with_those_that_are():
-    with pytest.raises(DataError, match=r"alignment = 'iam': cannot be read \(No.* iam_ondb\b"):
+    with pytest.raises(DataError, match=r"alignment = 'iam': .*No such file.* iam_ondb\b"):
         Alignment.load("iam")
-
-
-def test_the_table_of_iam_ondb_is_sound():
-    """It has numbers only: the arrays that it is made of, and nothing else."""
-    with np.load(SHIPPED / "iam_ondb.npz") as file:
-        assert {name: file[name].dtype for name in file.files} == {
-            **dict.fromkeys(("characters", "counts", "errors"), np.dtype(np.uint16)),
-            **dict.fromkeys(("names", "read", "fits"), np.dtype(np.uint8)),
-        }
-    lines = Alignment.load("iam_ondb")
-    assert len(lines) > 10_000
-    for line in lines.values():
-        assert line.counts.min() >= 1 and not (line.fits & ~line.read).any()
 
 
 def test_the_table_of_iam_ondb_fits_its_lines(real_cache):
