@@ -76,21 +76,18 @@ class MixedDataset(ExtendedDataset):
         """Load both datasets, and make the scaled, joined, and cut lines.
 
         Raises:
-            DataError: if a dataset cannot be loaded, or has no training lines.
+            DataError: if a dataset cannot be loaded.
         """
         main = self.dataset.load(splits)
         if "train" not in splits:
             return main
         recorded, grid = main.split("train"), main.quantisation_step
         added = self.added.load(["train"]).split("train")
-        for dataset, lines in ((self.dataset, recorded), (self.added, added)):
-            if not lines:
-                raise DataError(f"{type(dataset).__name__}: the split 'train' is empty")
         typical = _typical_height(self.dataset, recorded)
         factor = typical / _typical_height(self.added, added)
         lines = [_scaled(line, factor, grid) for line in added] if self.alone else []
         num_alone, generator = len(lines), np.random.default_rng(self.seed)
-        pairs, cut = self._pairs(recorded, added, typical, factor, grid, generator)
+        pairs = self._pairs(recorded, added, typical, factor, grid, generator)
         lines += [pair.of(f"joined-{n}/{pair.name}") for n, pair in enumerate(pairs, num_alone)]
         pieces = _bar(self._pieces(recorded, generator), "cutting lines", total=self.pieces)
         for number, piece in enumerate(pieces, len(lines)):
@@ -98,8 +95,7 @@ class MixedDataset(ExtendedDataset):
             lines.append(replace(piece, ink=ink, name=f"piece-{number}/{piece.name}"))
         summary = (
             f"{num_alone:,} lines of {type(self.added).__name__}, letters scaled by {factor:.4g}, "
-            f"{self.joined:,} lines made of both, {cut:,} of them with a piece, and "
-            f"{self.pieces:,} pieces"
+            f"{self.joined:,} lines made of both, and {self.pieces:,} pieces"
         )
         return joined(main, lines, summary)
 
@@ -111,14 +107,13 @@ class MixedDataset(ExtendedDataset):
         factor: float,
         grid: float | None,
         generator: np.random.Generator,
-    ) -> tuple[list[Sample], int]:
-        """Return joined lines, and the number of joined lines with a piece of a recorded line.
+    ) -> Iterator[Sample]:
+        """Yield joined lines.
 
         Args:
             typical: the typical x-height of `recorded`.
             factor: factor on the size of `added`.
         """
-        lines, cut = [], 0
         recorded_numbers = generator.choice(len(recorded), self.joined).tolist()
         added_numbers = generator.choice(len(added), self.joined).tolist()
         numbers = list(zip(recorded_numbers, added_numbers, strict=True))
@@ -130,8 +125,7 @@ class MixedDataset(ExtendedDataset):
             gap = generator.uniform(*BLANK)
             close = bool(self.tight and generator.random() < self.tight)
             if self.short and generator.random() < self.short:
-                piece = _piece(line, generator)
-                line, cut = piece or line, cut + (piece is not None)
+                line = _piece(line, generator) or line
             other = _scaled(added[added_number], factor * height / typical, grid)
             parts = (other, line) if added_first else (line, other)
             texts = [part.text for part in parts]
@@ -141,15 +135,13 @@ class MixedDataset(ExtendedDataset):
                 close = False
             if close:
                 gap = generator.uniform(*CLOSE)
-            pair = Sample(
+            yield Sample(
                 _rounded(join(*(part.ink for part in parts), height, height * gap), grid),
                 ("" if close else " ").join(texts) if all(texts) else "",
                 f"{line.name}+{other.name}",
                 ends=parts[-1].ends,
                 missing=np.concatenate([part.gaps for part in parts]),
             )
-            lines.append(pair)
-        return lines, cut
 
     def _pieces(
         self, recorded: Sequence[Sample], generator: np.random.Generator
