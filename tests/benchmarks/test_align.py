@@ -28,21 +28,6 @@ def lines(tmp_path, monkeypatch):
     return tmp_path / "config.json", samples
 
 
-def test_lines_of_all_splits_are_aligned(lines, checkpoints, tmp_path, capsys):
-    config, samples = lines
-    output = tmp_path / "table.npz"
-    run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
-        "--reader", checkpoints["CTCNetwork"])  # fmt: skip
-    table = Alignment.load(output)
-    assert list(table) == [sample.name for sample in samples]
-    for sample in samples:
-        line = table.of(sample.name, len(sample.ink), sample.text)
-        assert line is not None and line.counts.min() >= 1
-        assert not line.fits[~line.read].any()
-    characters = sum(len(sample.text) for sample in samples)
-    assert f"({len(samples)} lines, {characters} characters, 0." in capsys.readouterr().out
-
-
 class Reads(Reader):
     """Reads given texts of the lines, and nothing that fits of pieces."""
 
@@ -54,8 +39,10 @@ class Reads(Reader):
         return self.texts if len(self.inks) == 1 else ["what else"] * len(inks)
 
 
-def test_what_a_reader_reads_is_noted(lines, checkpoints, monkeypatch, tmp_path):
-    """And that nobody wrote what is no text, however well a recogniser guesses it."""
+def test_lines_of_all_splits_are_aligned_and_read(
+    lines, checkpoints, monkeypatch, tmp_path, capsys
+):
+    """Of all splits; what nobody wrote is no text, however well a recogniser guesses it."""
     config, samples = lines
     texts = [sample.text for sample in samples]
     crossed_out = texts[0][0]
@@ -66,10 +53,14 @@ def test_what_a_reader_reads_is_noted(lines, checkpoints, monkeypatch, tmp_path)
     )
     run("align", config, "-r", checkpoints["SynthesisNetwork"], "--output", output,
         "--reader", "any", "--not-text", crossed_out)  # fmt: skip
+    characters = sum(len(sample.text) for sample in samples)
+    assert f"({len(samples)} lines, {characters} characters, 0." in capsys.readouterr().out
+    table = Alignment.load(output)
+    assert list(table) == [sample.name for sample in samples]
     for number, (sample, ink) in enumerate(zip(samples, reader.inks[0], strict=True)):
         np.testing.assert_array_equal(ink, sample.ink)
-        line = Alignment.load(output)[sample.name]
-        assert line.errors == (number == 1)
+        line = table.of(sample.name, len(sample.ink), sample.text)
+        assert line.counts.min() >= 1 and line.errors == (number == 1)
         expected = [one != crossed_out for one in sample.text]
         assert line.read.tolist() == [*expected[:-1], expected[-1] and number != 1]
         assert not line.fits.any()

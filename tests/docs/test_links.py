@@ -46,9 +46,3 @@ def test_every_page_is_reached_from_the_readme_and_every_picture_is_shown():
         new = {path for page in new if page.suffix == ".md" for path, _ in links(page)} - reached
     assert set(PAGES) <= reached
     assert set((ROOT / "docs").glob("*.png")) <= reached
-
-
-def test_the_readme_and_the_model_card_stay_short():
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 170
-    card = ROOT / "saved" / "pretrained" / "README.md"
-    assert len(card.read_text(encoding="utf-8").splitlines()) <= 160

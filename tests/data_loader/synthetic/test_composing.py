@@ -3,12 +3,10 @@
 import re
 from functools import cache
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from data_loader.synthetic.bank import Place
 from data_loader.synthetic.composing import (
     BORROWED_COST,
     CUT_COST,
@@ -108,16 +106,3 @@ def test_what_is_made_is_made_alike_within_a_text(bank):
         np.testing.assert_allclose(own, own[0, 0], atol=1e-6)
         steps.append(round(float(own[0, 0]), 6))
     assert len(set(steps)) == 6
-
-
-def test_a_stub_after_a_cut_costs_as_much_as_one_before():
-    """An `a` that goes on is followed by the `b` that it meets: 1.35 + 1.35 are less than a whole
-    `b` and a stub, 1.35 + 1 + 0.6."""
-    ends = {"a": [(False, True)], "b": [(False, False), (True, False)]}
-    hand = SimpleNamespace(
-        pieces={one: [Place(None, 0, 0, *own) for own in ends[one]] for one in "ab"},
-        piece=lambda place: place,
-    )
-    no_whim = SimpleNamespace(random=lambda: 0.0)
-    pieces = Composer(SimpleNamespace(hands={"": hand}), "", no_whim).pieces("ab")
-    assert [(place.opens, place.closes) for place, _ in pieces] == [(False, True), (True, False)]
