@@ -54,21 +54,6 @@ class Place(NamedTuple):
     closes: bool
 
 
-class Trial(NamedTuple):
-    """A character placed after a word, to test whether a reader can read the character.
-
-    Attributes:
-        line, character: the character's line, and its index in the line's text.
-        ink: ink of the word and the character, `(points, 3)`.
-        text: the word and the character, without a blank.
-    """
-
-    line: CutLine
-    character: int
-    ink: np.ndarray
-    text: str
-
-
 @dataclass(frozen=True, eq=False)
 class BankHand:
     """The lines of one form: one person on one day."""
@@ -183,8 +168,11 @@ class BankHand:
         shift = _shift_to_baseline(float(np.median(bottoms)), SMALL_STANDS) if bottoms else 0.0
         return piece._replace(path=moved(piece.path, 0.0, shift))
 
-    def trials(self, generator: np.random.Generator) -> Iterator[Trial]:
-        """Yield single characters behind a word of the hand, at most `TRIED` of each character."""
+    def trials(
+        self, generator: np.random.Generator
+    ) -> Iterator[tuple[CutLine, int, np.ndarray, str]]:
+        """Yield single characters behind a word of the hand, at most `TRIED` of each character: the
+        character's line, its index there, and ink and text of both, without a blank."""
         words = [
             Place(line, word.start(), word.end() - 1, False, False)
             for line in self.lines
@@ -202,7 +190,7 @@ class BankHand:
                 word = self.piece(words[generator.integers(len(words))])
                 gap = 0.3 if character in CLOSE else float(np.median(self.word_gaps))
                 path = side_by_side([word.path, line.piece(k, k).path], gap)
-                yield Trial(line, k, to_ink(path), word.text + character)
+                yield line, k, to_ink(path), word.text + character
 
 
 def _gap_between(before: np.ndarray, after: np.ndarray) -> float:
@@ -290,10 +278,10 @@ def verify_pieces(
     generator = np.random.default_rng(0)
     trials = [trial for hand in hands for trial in hand.trials(generator)]
     passed = 0
-    hypotheses = read([trial.ink for trial in trials])
-    for trial, hypothesis in zip(trials, hypotheses, strict=True):
-        if hypothesis.replace(" ", "") == trial.text:
-            trial.line.fits[trial.character] = True
+    hypotheses = read([ink for _, _, ink, _ in trials])
+    for (line, character, _, text), hypothesis in zip(trials, hypotheses, strict=True):
+        if hypothesis.replace(" ", "") == text:
+            line.fits[character] = True
             passed += 1
     return len(trials), passed
 

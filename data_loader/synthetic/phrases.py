@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
-from typing import Annotated, TypeVar
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 
@@ -17,8 +17,6 @@ from utils.alphabet import WRONG
 from utils.checks import DataError, Fraction, Range, Seed
 from utils.ink import x_height
 
-Key = TypeVar("Key")
-
 WORDS = (10, 45)
 """Bounds on the length of a line of words, in characters (assumed: as people write)."""
 CHARACTERS = (2, 8)
@@ -31,11 +29,8 @@ X_HEIGHT = 0.6
 """The x-height as a fraction of the height of digits and capitals (assumed)."""
 
 
-@dataclass
-class _Hand:
-    words: list[Sample] = field(default_factory=list)
-    characters: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
-    """Samples of one character each, by sort."""
+Hand = defaultdict[str, list[Sample]]
+"""The words and single characters of a writer, by sort."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -77,15 +72,17 @@ class PhrasesDataset(ExtendedDataset):
     def _new_lines(self, samples: list[Sample]) -> tuple[list[Sample], str]:
         """Return lines made of samples, and a summary of the lines."""
         hands, lines = _hands(samples), []
-        with_words = {name: hand for name, hand in hands.items() if len(hand.words) >= LEAST}
-        word_counts = {name: len(hand.words) for name, hand in with_words.items()}
-        character_counts = {
-            (writer, sort): len(characters)
+        counts = {
+            (writer, sort): len(part)
             for writer, hand in hands.items()
-            for sort, characters in hand.characters.items()
-            if sort != "signs" and len(characters) >= LEAST
+            for sort, part in hand.items()
+            if sort != "signs" and len(part) >= LEAST
         }
-        heights = {key: _height(hands[key[0]].characters[key[1]]) for key in character_counts}
+        word_counts = {key: count for key, count in counts.items() if key[1] == "words"}
+        character_counts = {key: count for key, count in counts.items() if key[1] != "words"}
+        heights = {
+            (writer, sort): _height(hands[writer][sort]) for writer, sort in character_counts
+        }
         bar = distributed.bar(range(self.size), "setting lines", unit=" lines", leave=False)
         for number in bar:
             generator = np.random.default_rng([self.seed, number])
@@ -95,33 +92,33 @@ class PhrasesDataset(ExtendedDataset):
                 capital = heights[writer, sort]
                 text, ink = _character_line(hands[writer], sort, capital, damaged, generator)
             else:
-                writer = _random_key(word_counts, "words", generator)
-                text, ink = _word_line(hands[writer].words, generator)
+                writer, sort = _random_key(word_counts, "words", generator)
+                text, ink = _word_line(hands[writer][sort], generator)
             lines.append(Sample(ink, text, f"phrase-{number:06d}", writer=writer))
         return lines, f"{self.size:,} lines of words and characters of {len(hands):,} writers"
 
 
-def _hands(samples: Iterable[Sample]) -> dict[str, _Hand]:
+def _hands(samples: Iterable[Sample]) -> dict[str, Hand]:
     """Return words and characters by writer."""
-    hands: defaultdict[str, _Hand] = defaultdict(_Hand)
+    hands: dict[str, Hand] = defaultdict(lambda: defaultdict(list))
     for sample in samples:
         hand, text = hands[sample.hand], sample.text
-        if len(text) > LONGEST_WORD:
-            continue
-        if len(text) > 1:
-            hand.words.append(sample)
-        else:
-            hand.characters[_sort(text)].append(sample)
+        if len(text) <= LONGEST_WORD:
+            hand[_sort(text)].append(sample)
     return hands
 
 
-def _sort(character: str) -> str:
+def _sort(text: str) -> str:
+    if len(text) > 1:
+        return "words"
     sorts = {"digits": str.isdigit, "capitals": str.isupper, "letters": str.islower}
-    return next((name for name, fits in sorts.items() if fits(character)), "signs")
+    return next((name for name, fits in sorts.items() if fits(text)), "signs")
 
 
-def _random_key(counts: dict[Key, int], parts: str, generator: np.random.Generator) -> Key:
-    """Return a key at random, with a probability in proportion to the root of its count."""
+def _random_key(
+    counts: dict[tuple[str, str], int], parts: str, generator: np.random.Generator
+) -> tuple[str, str]:
+    """Return a writer and a sort, with a probability in proportion to the root of their count."""
     if not counts:
         raise DataError(f"no writer has {LEAST} {parts} for a line of them")
     weights = np.sqrt(list(counts.values()))
@@ -147,7 +144,7 @@ def _height(samples: list[Sample]) -> float:
 
 
 def _character_line(
-    hand: _Hand, sort: str, capital: float, damaged: bool, generator: np.random.Generator
+    hand: Hand, sort: str, capital: float, damaged: bool, generator: np.random.Generator
 ) -> tuple[str, np.ndarray]:
     """Return a line of single characters of a sort, some signs among them: its text and ink.
 
@@ -158,7 +155,7 @@ def _character_line(
         damaged: whether a character is damaged.
         generator: generator for the choice.
     """
-    samples, signs = hand.characters[sort], hand.characters["signs"]
+    samples, signs = hand[sort], hand["signs"]
     chosen = [samples[generator.integers(len(samples))]]
     for _ in range(generator.integers(*CHARACTERS)):
         choices = signs if signs and generator.random() < 0.2 else samples

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data_loader.synthetic.bank import SMALL_STANDS, BankHand, Trial, verify_pieces
+from data_loader.synthetic.bank import SMALL_STANDS, BankHand, verify_pieces
 from data_loader.synthetic.cutting import CUT
 from tests.data_loader.synthetic.drawn_lines import BAR, BOX, STEM, at, boxes, drawn, owners
 from tests.data_loader.synthetic.recorded import HANDS, Recorded
@@ -116,7 +116,7 @@ def test_pieces_that_are_read_fit():
     """Each is noted where it stands in its own line."""
     lines = [SimpleNamespace(fits=np.zeros(4, dtype=bool)) for _ in range(2)]
     trials = [
-        Trial(lines[line], character, np.zeros((1, 3)), f"word{one}")
+        (lines[line], character, np.zeros((1, 3)), f"word{one}")
         for line, character, one in ((0, 2, "a"), (1, 3, "b"), (1, 0, "c"))
     ]
     hand = SimpleNamespace(trials=lambda _: trials)
