@@ -81,21 +81,6 @@ def test_gaps_are_those_between_letters_and_words(found):
     np.testing.assert_allclose(BankHand([line, line]).word_gaps, [1.8] * 4, atol=1e-5)
 
 
-def test_gaps_beside_marks_are_measured_from_edge_to_edge():
-    """Also where nothing is beside them at their height; one far too wide is left out."""
-    stop = [(0.3, -0.1), (0.35, -0.05), (0.3, 0.0)]
-
-    def line(apart):
-        shapes = [at(n, stop if n in (2, 5) else STEM if n == 3 else BOX) for n in range(8)]
-        shapes = [shape + np.array([apart * (n > 2), 0.0]) for n, shape in enumerate(shapes)]
-        return drawn(list(zip(shapes, range(8), strict=True)), "no.la.ce")
-
-    near, far = line(0.0), line(1.2)
-    assert BankHand([near]).mark_gaps.tolist() == [0.3, 0.5, 0.8]  # four are no measure
-    expected = sorted([1.2 + 0.3 - 0.6, 1.2 + 0.3 - 0.6, 1.2 - 0.35] * 2 + [1.2 - 0.05])
-    np.testing.assert_allclose(BankHand([near, far]).mark_gaps, expected, atol=1e-5)
-
-
 @pytest.mark.parametrize("low", [-1.0, 0.1, 0.5])
 def test_pieces_stand_on_the_baseline(low):
     """By the median of their small letters, a descender aside; what stands nearly there stays."""
