@@ -433,19 +433,14 @@ def report(name: str, measures: dict[str, float]) -> None:
     print(f"{measures['cer']:>8.2f}{measures['given']:>8.2f}", flush=True)
 
 
-def same(count: int, _: np.random.Generator) -> np.ndarray:
-    """Return the sizes of unchanged rows."""
-    return np.ones(count)
-
-
 CHANGES: dict[str, Change] = {
     "as they are": lambda page, _: page,
     "turned 5 degrees": turned(5),
     "turned 15 degrees": turned(15),
     "rows written in another order": shuffled,
     "dots and bars written last": late_marks,
-    "rows a quarter closer": pitched(same, 0.75),
-    "rows at half the distance": pitched(same, 0.5),
+    "rows a quarter closer": pitched(lambda count, _: np.ones(count), 0.75),
+    "rows at half the distance": pitched(lambda count, _: np.ones(count), 0.5),
     "rows of sizes 0.6 to 1.6": pitched(lambda count, gen: gen.uniform(0.6, 1.6, count), 1),
     "words added when the page was full": added_words,
     "underlined words": underlined,

@@ -30,7 +30,7 @@ from base.base_data_loader import Batch, BucketBatchSampler
 from base.device import resolve_device
 from benchmarks import measures, reference
 from commands.options import Parser, number
-from data_loader import EmbeddedDataset, IAMOnDBDataset
+from data_loader import EmbeddedDataset
 from data_loader.data_loaders import collate
 from model import NegativeLogLikelihood, PredictionNetwork, Sampling, SynthesisNetwork, sample
 from model.layers.kernels import library
@@ -64,52 +64,37 @@ class Data(NamedTuple):
     """Lines to train on.
 
     Attributes:
-        name: description of the lines.
         inks: `(N, 3)` float32, normalised.
         texts: indices of each line's characters, int64.
         alphabet, normalisation: of the lines.
     """
 
-    name: str
     inks: list[np.ndarray]
     texts: list[np.ndarray]
     alphabet: Alphabet
     normalisation: Normalisation
 
     @classmethod
-    def load(cls, root: str | None, lines: int, scale: float) -> "Data":
-        """Return real lines if there is a `root`, else embedded lines of the same lengths, cut to a
-        fraction `scale`."""
-        if root is None:
-            kind, drawn = "embedded lines with IAM-OnDB's lengths", embedded(lines)
-        else:
-            kind, samples = "lines of IAM-OnDB", IAMOnDBDataset(root=root).load().used
-            chosen = np.random.default_rng(SEED).permutation(len(samples))[:lines].tolist()
-            drawn = [(samples[number].ink, samples[number].text) for number in chosen]
-        inks = [ink[: max(2, round(scale * len(ink)))] for ink, _ in drawn]
-        texts = [text[: max(1, round(scale * len(text)))] for _, text in drawn]
-        mean = sum(map(len, inks)) / len(inks)
+    def make(cls, lines: int, scale: float) -> "Data":
+        """Return embedded lines, concatenated and cut to IAM-OnDB's lengths, and to a fraction
+        `scale` of these."""
+        source = EmbeddedDataset(seed=SEED, size=2 * lines, min_characters=30, max_characters=60)
+        samples = source.load().used
+        ink = np.concatenate([sample.ink for sample in samples])
+        text = " ".join(sample.text for sample in samples)
+        fractions = np.random.default_rng(SEED).random(lines)
+        ends = np.interp(fractions, FRACTIONS, LENGTHS).round().astype(int).cumsum()
+        starts = np.append(0, ends * len(text) // len(ink))
+        texts = [text[start:end] for start, end in pairwise(starts.tolist())]
+        inks = [part[: max(2, round(scale * len(part)))] for part in np.split(ink, ends)[:-1]]
+        texts = [part[: max(1, round(scale * len(part)))] for part in texts]
         alphabet, normalisation = Alphabet.from_texts(texts), Normalisation.fit(inks)
         return cls(
-            f"{len(inks)} {kind}: {mean:.0f} points on average, {len(alphabet)} characters",
             [normalisation.apply(ink) for ink in inks],
             [alphabet.encode(text) for text in texts],
             alphabet,
             normalisation,
         )
-
-
-def embedded(lines: int) -> list[tuple[np.ndarray, str]]:
-    """Return embedded lines, concatenated and cut to IAM-OnDB's lengths, and their texts."""
-    source = EmbeddedDataset(seed=SEED, size=2 * lines, min_characters=30, max_characters=60)
-    samples = source.load().used
-    ink = np.concatenate([sample.ink for sample in samples])
-    text = " ".join(sample.text for sample in samples)
-    fractions = np.random.default_rng(SEED).random(lines)
-    ends = np.interp(fractions, FRACTIONS, LENGTHS).round().astype(int).cumsum()
-    starts = np.append(0, ends * len(text) // len(ink))
-    texts = [text[start:end] for start, end in pairwise(starts.tolist())]
-    return list(zip(np.split(ink, ends)[:-1], texts, strict=True))
 
 
 @contextmanager
@@ -271,8 +256,7 @@ def run(arguments: Namespace) -> None:
     if device.type == "cpu" and library.kernels(False) is None:
         print("no C compiler was found: compiled paths run as plain ones")
     if not {*arguments.only}.isdisjoint(TRAINING):
-        data = Data.load(arguments.root, arguments.lines, arguments.scale)
-        print(data.name)
+        data = Data.make(arguments.lines, arguments.scale)
     for measure in arguments.only:
         if measure in TRAINING:
             speed = training(data, measure == "training_conditional", device, arguments)
@@ -291,7 +275,6 @@ if __name__ == "__main__":
     add("--rounds", type=positive, default=5, help="rounds, after one warm-up round")
     add("--only", nargs="+", choices=names, default=names)
     add("--paths", nargs="+", default=PATHS, choices=PATHS, help="of ours (default: all)")
-    add("--root", help="folder of IAM-OnDB (default: synthetic lines)")
     add("--threads", type=positive, default=torch.get_num_threads())
     add("--lines", type=positive, default=640, help="lines to draw batches from")
     add("--batches", type=positive, default=1, help="of the reference in a round of training")

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 def test_each_measure_has_a_row(capsys):
     tiny = ["--hidden", 8, "--scale", 0.03, "--rounds", 1, "--lines", 40]
     run("speed", *tiny, "--paths", "float32-plain")
-    _, _, *rows = map(str.split, capsys.readouterr().out.splitlines())
+    _, *rows = map(str.split, capsys.readouterr().out.splitlines())
     assert [cells[0] for cells in rows] == [*TRAINING, *SAMPLING]
     for _, path, ours, _, reference, *_ in rows:
         assert path == "float32-plain"
@@ -20,7 +20,7 @@ def test_each_measure_has_a_row(capsys):
 
 
 def test_the_embedded_lines_have_the_lengths_of_iam_ondb():
-    data = Data.load(None, 200, 1.0)
+    data = Data.make(200, 1.0)
     lengths = np.array([len(ink) for ink in data.inks])
     # The mean of 200 draws with a standard deviation of 200: beyond 5 of its own, once in 10^6.
     assert abs(lengths.mean() - 628) < 75
