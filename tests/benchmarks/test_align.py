@@ -73,9 +73,7 @@ def test_what_cannot_be_aligned_is_refused(lines, checkpoints, tmp_path, capsys)
     greek = save(tmp_path / "greek.pth", "SynthesisNetwork", "greek", alphabet=Alphabet("αβγ"))
     for words, told in (
         ((config, "-r", networks["AttentionNetwork"]), "a network that writes texts, or a recog"),
-        ((config, "-r", networks["PredictionNetwork"]), "a network that writes texts, or a recog"),
         ((config, "-r", greek), "config.json: no line has a text in the characters of"),
-        ((tmp_path / "absent.json",), "absent.json"),
     ):
         assert told in refused(capsys, "align", *words, *reader)
     assert not list(tmp_path.glob("*.npz"))

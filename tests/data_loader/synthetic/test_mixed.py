@@ -197,7 +197,6 @@ LINE = (0, 20), (22, 40), (46, 80), (82, 100), (105, 125)
         ("four four more", [(0, 40), (46, 62), (65, 80), (84.5, 120)], [0, 1, 1, 2]),
         # More words than strokes, or words that touch or overlap.
         ("one two three", [(0, 40), (60, 100)], None),
-        ("one two", [(0, 40), (30, 80)], None),
         ("", [(0, 40)], None),
         # The first word would be the one at the right.
         ("\u05d0\u05d1\u05d2 \u05d3\u05d4\u05d5", [(0, 40), (60, 100)], None),
