@@ -31,6 +31,8 @@ COMPOSED = "composed-"
 """Beginning of the names of new lines."""
 PIECE = "piece-"
 """Beginning of the names of pieces of recorded lines."""
+MAX_TEXTS = 1000
+"""Largest number of texts that are tried for a line (assumed)."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -194,10 +196,14 @@ class ComposedDataset(ExtendedDataset):
 
     def _new(self, bank: Bank, name: str, generator: np.random.Generator) -> tuple[str, np.ndarray]:
         """Return a new line in a hand: its text, and its path in x-heights."""
-        while True:
+        for _ in range(MAX_TEXTS):
             text = self._text(Draws(generator))
             if (path := bank.write(text, name, generator)) is not None:
                 return text, path
+        raise DataError(
+            f"none of {MAX_TEXTS} texts could be written in the hand of {name}, the last of them "
+            f"{text!r}: each has characters that nobody wrote and that cannot be drawn"
+        )
 
     def _text(self, draws: Draws) -> str:
         number = draws.number()
