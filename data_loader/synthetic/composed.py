@@ -22,7 +22,7 @@ from data_loader.synthetic.everyday import characters, everyday
 from data_loader.synthetic.extended import ExtendedDataset, joined
 from data_loader.synthetic.paths import side_by_side, to_ink
 from utils.alphabet import nfc
-from utils.checks import DataError, Fraction, Range, Seed
+from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
 from utils.licences import RESEARCH
 
 LEAST_LINES = 3
@@ -70,6 +70,9 @@ class ComposedDataset(ExtendedDataset):
             0.65 a hand's letters are joined, and composed letters would not be.
         scarce: characters that were written less often than this are drawn as well.
         seed: seed of the choice of texts, hands and pieces.
+
+    Raises:
+        ConfigFault: if the fractions add up to more than 1, or `forms` are no bounds.
     """
 
     alignment: str
@@ -86,6 +89,13 @@ class ComposedDataset(ExtendedDataset):
     lifts: Annotated[float, Range(0, 100)] | None = None
     scarce: Annotated[int, Range(1, 1_000_000)] = 60
     seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        if self.european + self.strings + self.plain > 1:
+            three = f"european ({self.european:g}), strings ({self.strings:g}) and plain"
+            raise ConfigFault("plain", self.plain, f"shares of at most 1 together: {three}")
+        if self.forms[0] >= self.forms[1]:
+            raise ConfigFault("forms", self.forms, "two bounds, such as [0.0, 0.7]")
 
     def licences(self) -> set[str | None]:
         # The table "iam_ondb" was made from the lines of IAM-OnDB.

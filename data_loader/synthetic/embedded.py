@@ -21,7 +21,7 @@ from data_loader.synthetic.stroke_fonts import (
     resample,
 )
 from utils.alphabet import WRONG
-from utils.checks import Fraction, Range, Seed
+from utils.checks import ConfigFault, Fraction, Range, Seed
 from utils.licences import OPEN
 
 GRID = 1 / 64
@@ -278,6 +278,10 @@ class EmbeddedDataset(BaseDataset):
             `WRONG` in its place.
         fonts: the fonts in use; all fonts if None.
         rate: points per second; the default gives about 20 per character.
+
+    Raises:
+        ConfigFault: if `max_characters` is not at least 6 above `min_characters`, or no font is
+            given.
     """
 
     licence = OPEN
@@ -297,6 +301,13 @@ class EmbeddedDataset(BaseDataset):
     damaged: Fraction = 0.0
     fonts: list[Literal["print", "joined", "italic", "cursive", "mixed"]] | None = None
     rate: Annotated[float, Range(10, 500)] = 75.0
+
+    def __post_init__(self) -> None:
+        if self.max_characters < self.min_characters + 6:
+            expected = f"at least 6 more than min_characters ({self.min_characters})"
+            raise ConfigFault("max_characters", self.max_characters, expected)
+        if self.fonts == []:
+            raise ConfigFault("fonts", [], f"at least one of {', '.join(FONTS)}, or null")
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Return lines named such as "train-000017", by writers such as "train-writer-017"."""

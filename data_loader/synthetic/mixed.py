@@ -11,7 +11,7 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Sample
 from data_loader.synthetic.extended import ExtendedDataset, joined, united_characters
-from utils.checks import DataError, Fraction, Range, Seed
+from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
 from utils.ink import strokes, to_points, x_height
 
 _bar = partial(distributed.bar, unit="line", leave=False, delay=1)
@@ -57,6 +57,9 @@ class MixedDataset(ExtendedDataset):
             short texts are often asked for and most sets have only full lines. `short` and `pieces`
             cut lines whose words are clearly separated (`word_numbers`).
         seed: seed of the choice of parts.
+
+    Raises:
+        ConfigFault: if `added` is not used.
     """
 
     added: BaseDataset
@@ -66,6 +69,10 @@ class MixedDataset(ExtendedDataset):
     short: Fraction = 0.0
     pieces: Annotated[int, Range(0, 100_000)] = 0
     seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        if not self.alone and not self.joined:
+            raise ConfigFault("joined", self.joined, "at least 1 where `alone` is false")
 
     @property
     def characters(self) -> str | None:

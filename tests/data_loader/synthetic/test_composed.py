@@ -13,7 +13,7 @@ from data_loader.synthetic.alignment import Alignment
 from data_loader.synthetic.composed import share_of
 from tests.data_loader.synthetic.recorded import HANDS, Recorded
 from utils import hand_measures
-from utils.checks import DataError
+from utils.checks import ConfigFault, DataError
 from utils.ink import to_points
 
 SIZE = 20
@@ -219,6 +219,13 @@ def test_lines_that_cannot_be_measured_are_left_out_where_a_height_is_asked_for(
     # Without a height they are used as they are.
     plain = composed(tmp_path / "fewer.npz")
     assert gone <= {line.name for line in plain.used} and "left out" not in plain.report
+
+
+def test_shares_and_bounds_that_do_not_fit_are_refused(table):
+    with pytest.raises(ConfigFault, match=r"plain = 0\.1: .*european \(0\.8\), strings \(0\.15\)"):
+        composed(table, european=0.8, strings=0.15, plain=0.1)
+    with pytest.raises(ConfigFault, match=r"forms = .*0\.5.*: two bounds, such as \[0\.0, 0\.7\]"):
+        composed(table, forms=(0.5, 0.5))
 
 
 def test_the_lines_of_a_writer_are_one_hand_and_without_writers_those_of_a_form(table):

@@ -5,6 +5,7 @@ import pytest
 
 from base.base_dataset import SPLITS
 from data_loader.synthetic.embedded import EmbeddedDataset, digitise
+from utils.checks import ConfigFault
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,13 @@ def test_the_speed_follows_the_two_thirds_power_law():
     inner = slice(len(step) // 5, -len(step) // 5)
     expected = speed * (curvature + 0.4) ** (-1 / 3)
     np.testing.assert_allclose(step[inner], expected[inner], rtol=0.02)
+
+
+def test_options_that_do_not_fit_together_are_named():
+    with pytest.raises(ConfigFault, match=r"max_characters = 25: at least 6 more than min_char"):
+        EmbeddedDataset(min_characters=20, max_characters=25)
+    with pytest.raises(ConfigFault, match=r"fonts = \[\]: at least one of print, joined, italic"):
+        EmbeddedDataset(fonts=[])
 
 
 @pytest.mark.parametrize("symbols", [0.0, 0.5])

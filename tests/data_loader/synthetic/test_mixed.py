@@ -7,7 +7,7 @@ from base.base_dataset import SPLITS, changed
 from data_loader import CutLongSteps, EmbeddedDataset, MixedDataset
 from data_loader.sources.own_ink import OwnInk
 from data_loader.synthetic.mixed import join, word_numbers
-from utils.checks import DataError
+from utils.checks import ConfigFault, DataError
 from utils.ink import from_strokes, to_points, x_height
 
 
@@ -142,6 +142,11 @@ def test_gaps_and_ends_are_those_of_the_parts():
             # The first point of a part has the jump before it, whatever was missing there.
             gaps = np.flatnonzero(line.missing)
             assert gaps.tolist() == (start + np.arange(3, 30, 3)).tolist()
+
+
+def test_lines_that_are_lent_to_none_are_refused():
+    with pytest.raises(ConfigFault, match="joined = 0: at least 1 where `alone` is false"):
+        MixedDataset(dataset=Large(), added=embedded(), alone=False)
 
 
 def test_pieces_are_one_to_three_words_of_a_line():
