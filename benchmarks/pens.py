@@ -12,15 +12,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from base.base_dataset import Sample
 from benchmarks.measures import main
-from commands import options
+from commands import options, search_options
 from commands.options import Parser
 from data_loader import IAMOnDBDataset, UnipenDataset
 from data_loader.sources.iam_ondb import PERIOD
 from data_loader.synthetic.paths import at_speed, to_ink, to_path
 from model.reader import Reader
-from model.recognition.encoder import GREEDY, Search
+from model.recognition.encoder import Search
 from model.recognition.error_rates import rates
-from model.recognition.language_model import CharacterLanguageModel
 from utils.ink import from_strokes, strokes, x_height
 
 HELD_OUT = ("art", "atu", "imp", "kai", "pcl")
@@ -31,23 +30,17 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the error rates of each group of samples, two columns for each recogniser."""
+    """Print the error rates of each group of samples, a column for each recogniser."""
+    chosen = search_options.options_of(arguments)
     readers = [*map(options.taken(options.Networks, arguments).reader, arguments.resume)]
-    groups, texts = samples(arguments)
-    searches = []
-    for reader in readers:
-        language_model = CharacterLanguageModel(texts, reader.model.alphabet)
-        searches.append(Search(16, language_model=language_model, language_weight=0.7))
-    names = "".join(f"{Path(reader.path).stem:>12}{'with LM':>10}" for reader in readers)
+    searches = [chosen.search(reader) for reader in readers]
+    names = "".join(f"{Path(reader.path).stem:>12}" for reader in readers)
     print(f"{'':<40}{'samples':>8}{'characters':>12}{names}")
-    for name, group in groups.items():
+    for name, group in samples(arguments).items():
         characters = sum(len(sample.text) for sample in group)
         print(f"{name:<40}{len(group):>8,}{characters:>12,}", end="", flush=True)
-        for reader, beam in zip(readers, searches, strict=True):
-            print(f"{error_rate(reader, group, GREEDY):>10.2f} %", end="")
-            with_model = name.startswith("held out, all")
-            cell = f"{error_rate(reader, group, beam):>8.2f} %" if with_model else ""
-            print(f"{cell:>10}", end="", flush=True)
+        for reader, search in zip(readers, searches, strict=True):
+            print(f"{error_rate(reader, group, search):>10.2f} %", end="", flush=True)
         print()
 
 
@@ -57,30 +50,30 @@ def error_rate(reader: Reader, group: list[Sample], search: Search) -> float:
     return 100 * rates(zip((sample.text for sample in group), read, strict=True))["cer"]
 
 
-def samples(arguments: argparse.Namespace) -> tuple[dict[str, list[Sample]], list[str]]:
-    """Return the groups of samples by name, and the texts of the training."""
+def samples(arguments: argparse.Namespace) -> dict[str, list[Sample]]:
+    """Return the groups of samples by name."""
     splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
     iam = IAMOnDBDataset(root=arguments.data, splits=splits)
     people = {"held_out": list(HELD_OUT), "leave_out": "unipen_misfits"}
     unipen = UnipenDataset(root=arguments.unipen, **people)
-    train, tests = [], []
+    seen, tests = set(), []
     for dataset in (iam, unipen):
         loaded = dataset.load(("train", "test"))
-        train += loaded.split("train")
+        seen.update(word for sample in loaded.split("train") for word in sample.text.split())
         tests.append([sample for sample in loaded.split("test") if len(sample.text) > 1])
     lines, pens = tests
     held_out = [sample for sample in pens if sample.group in HELD_OUT]
+    others = [sample for sample in pens if sample.group not in HELD_OUT]
     groups = {"testset_f": lines}
-    groups["other writers, texts"], groups["other writers, words"] = by_length(
-        sample for sample in pens if sample.group not in HELD_OUT
-    )
+    groups["other writers, texts"], groups["other writers, words"] = by_length(others)
+    groups["other writers, all"] = others
     for group in HELD_OUT:
         parts = by_length(sample for sample in held_out if sample.group == group)
         for kind, part in zip(("texts", "words"), parts, strict=True):
             if part:
                 groups[f"held out, {group}, {kind}"] = part
     groups["held out, all texts"], groups["held out, all words"] = by_length(held_out)
-    seen = {word for sample in train for word in sample.text.split()}
+    groups["held out, all"] = held_out
     groups["held out, words not in the training"] = [
         sample for sample in held_out if seen.isdisjoint(sample.text.split())
     ]
@@ -89,7 +82,7 @@ def samples(arguments: argparse.Namespace) -> tuple[dict[str, list[Sample]], lis
         groups[f"testset_f, {name}"] = [
             Sample(change(sample.ink), sample.text) for sample in chosen
         ]
-    return groups, [sample.text for sample in train]
+    return groups
 
 
 def by_length(samples: Iterable[Sample]) -> tuple[list[Sample], list[Sample]]:
@@ -158,6 +151,7 @@ CHANGES: dict[str, Change] = {
 if __name__ == "__main__":
     parser = Parser(description=" ".join(__doc__.split()))
     options.add_network(parser, nargs="+")
+    search_options.add_options(parser)
     parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
     parser.add_argument("--unipen", default="data/unipen", help="folder or archive of UNIPEN")
     main(run, parser)
