@@ -1,6 +1,7 @@
 """Export a trained network to a small file to share, or for the page in a browser."""
 
 import argparse
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,8 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share
 
     make_room(target, "FILE")
-    if target.exists():
-        check_replaceable(target, network.path)
+    if target.exists() and (target.samefile(network.path) or not is_export(target)):
+        raise UserError(f"{target}: exists, and is no earlier export; name another file")
     ink = options.ink_of(network, "--with-ink") if arguments.with_ink else None
     style = target.with_suffix(".json")
     if target.suffix == FLAT:
@@ -65,25 +66,13 @@ def run(arguments: argparse.Namespace) -> None:
         print(style)
 
 
-def check_replaceable(target: Path, source: Path) -> None:
-    """Refuse to replace any file but an earlier export.
-
-    Raises:
-        UserError: if the file is the exported checkpoint, a checkpoint with a training state, or
-            no checkpoint.
-    """
+def is_export(path: Path) -> bool:
+    """Return whether a file is an export, which has no training state to be lost."""
     from base.checkpoint import load_checkpoint
+    from handwriting import flat_file
 
-    problem = "this is the checkpoint itself"
-    if target.suffix == FLAT:
-        from handwriting import flat_file
-
-        problem = "" if flat_file.is_flat_file(target) else "this is no earlier export"
-    elif not target.samefile(source):
-        try:
-            lost = "training" in load_checkpoint(target)
-            problem = "this checkpoint contains training state, which would be lost" if lost else ""
-        except CheckpointError:
-            problem = "this is no checkpoint"
-    if problem:
-        raise UserError(f"{target}: {problem}; name another file")
+    if path.suffix == FLAT:
+        return flat_file.is_flat_file(path)
+    with suppress(CheckpointError):
+        return "training" not in load_checkpoint(path)
+    return False
