@@ -8,9 +8,7 @@ const settled = (request, done, failed) => new Promise((resolve, reject) => {
 
 async function open() {
   const request = indexedDB.open("handwriting", 1);
-  request.onupgradeneeded = () => {
-    request.result.createObjectStore("lines", {keyPath: "key"});
-  };
+  request.onupgradeneeded = () => request.result.createObjectStore("lines", {keyPath: "key"});
   return settled(request, "onsuccess", "onerror");
 }
 
