@@ -209,7 +209,6 @@ def test_lists_columns_and_verses_hang(tmp_path):
         (["--text", "x", "--report", "r"], "--report is for --proofread"),
         (["--text=---", "--text", "size: 0", "--text=---"], "--text, line 2: size: '0': a number"),
         (["--text=---", "--text", "colour: rde", "--text=---"], "colour: 'rde': a colour as #rr"),
-        (["--text=---", "--text", "align: up", "--text=---"], "align: 'up': one of left, right"),
         (["--text=---", "--text", "style: joinde", "--text=---"], "style: joinde: no such file"),
         (["--text", "x", "--output", "e.jpg"], "a folder is needed, or a file that ends in .svg"),
         (["--text=---", "--text", "size: 99"], "--text, line 1: no line --- ends this front"),
