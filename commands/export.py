@@ -37,7 +37,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     make_room(target, "FILE")
     if target.exists() and (target.samefile(network.path) or not is_export(target)):
-        raise UserError(f"{target}: exists, and is the checkpoint itself or no export; name another file")
+        problem = "exists, and is the checkpoint itself or no export; name another file"
+        raise UserError(f"{target}: {problem}")
     ink = options.ink_of(network, "--with-ink") if arguments.with_ink else None
     style = target.with_suffix(".json")
     if target.suffix == FLAT:
