@@ -26,6 +26,10 @@ export function startWrite({client, complain, say, store}) {
   const look = () => ({pen: Number(fields.pen.value), colour: fields.colour.value});
   const ofSheet = (number) => rows.filter((row) => row.sheet === number);
 
+  /** Let the page's address hold all that is chosen. */
+  const showLink = () =>
+    history.replaceState(null, "", `#write?${new URLSearchParams(new FormData(form))}`);
+
   function repaint() {
     for (const input of form.querySelectorAll("[type=range]"))
       input.previousElementSibling.textContent = `${input.value} ${input.dataset.unit ?? ""}`;
@@ -189,7 +193,7 @@ export function startWrite({client, complain, say, store}) {
     const text = writable().trimEnd(), size = Number(fields.size.value);
     hand = await client.ask("hand", await chosenHand());
     find("#problem").hidePopover();
-    history.replaceState(null, "", `#write?${new URLSearchParams(new FormData(form))}`);
+    showLink();
     [rows, sheets] = [[], []];
     find("#sheets").replaceChildren();
     find("#doubts").replaceChildren();
@@ -203,10 +207,12 @@ export function startWrite({client, complain, say, store}) {
     write();
   };
   form.oninput = repaint;
+  form.onchange = showLink;
   form.onclick = ({target}) => {
     if (target.className === "ink") {
       fields.colour.value = target.value;
       repaint();
+      showLink();
     } else if (target.closest("#save") && target.value && rows.length)
       saveSheets(target.value, paper, rows, look());
   };

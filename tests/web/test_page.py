@@ -128,6 +128,8 @@ def test_a_link_holds_all_that_was_chosen_and_hostile_ones_do_no_harm(page, site
     assert (
         page.evaluate("Object.fromEntries(new URLSearchParams(location.hash.slice(7)))") == chosen
     )
+    page.click(".ink[value='#1f5c45']")
+    assert "colour=%231f5c45" in page.url
     page.goto(f"{site[0]}#write?text=<img+src=x+onerror=alert(1)>&length=1&paper=none&size=1e9")
     page.reload()
     page.wait_for_selector(".sheet")
