@@ -36,8 +36,6 @@ from utils.files import open_file
 from utils.licences import OPEN
 
 ARCHIVES = ("sequences.tar.gz", "sequences.tgz", "sequences.tar")
-_PACKED = (".gz", ".tgz", ".tar")
-SUFFIXES = ("-inputdata.txt", *_PACKED)
 _FILE = re.compile(r"(train|test)img-(\d{1,8})-(inputdata|targetdata)\.txt")
 _DIGIT_ROW = re.compile(rb"\s*(?:[-+]?\d{1,6}[ \t]+){3}[-+]?\d{1,6}[ \t]*\r?(?:\n|$)")
 
@@ -53,7 +51,7 @@ def sniff(head: bytes) -> bool:
 def parse(path: Path) -> Parsed:
     """Return the digits in an archive, or the digit in a file with the class in its target data."""
     with open_file(path) as stream:
-        packed = is_archive(stream.read(MEBIBYTE)) or path.name.endswith(_PACKED)
+        packed = is_archive(stream.read(MEBIBYTE))
     if not packed and not _FILE.fullmatch(path.name):
         return Parsed([Sample(_ink(read_file(path)))])
     target = path.with_name(path.name.replace("inputdata", "targetdata"))
