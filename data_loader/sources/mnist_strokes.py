@@ -52,19 +52,14 @@ def parse(path: Path) -> Parsed:
     """Return the digits in an archive, or the digit in a file with the class in its target data."""
     with open_file(path) as stream:
         packed = is_archive(stream.read(MEBIBYTE))
-    if not packed and not _FILE.fullmatch(path.name):
-        return Parsed([Sample(_ink(read_file(path)))])
-    target = path.with_name(path.name.replace("inputdata", "targetdata"))
-    files = [path, target] if not packed and target.is_file() and target != path else [path]
-    parsed = parse_digits(files)
     if packed:
+        parsed = parse_digits([path])
         for part in (parsed.samples, parsed.left_out):  # by split, then by number
             part.sort(key=lambda digit: (digit.name[:5], len(digit.name), digit.name))
         return parsed
-    if parsed.left_out:
-        fault = parsed.left_out[0]
-        raise Fault(fault.reason, fault.detail)
-    return Parsed([digit.of("") for digit in parsed.samples])
+    target = path.with_name(path.name.replace("inputdata", "targetdata"))
+    text = str(_class(read_file(target))) if target != path and target.is_file() else ""
+    return Parsed([Sample(_ink(read_file(path)), text)])
 
 
 def parse_digits(files: Sequence[Path]) -> Parsed:
