@@ -297,14 +297,14 @@ def measured(
     pairs: dict[str, list[tuple[str, str]]] = {"cer": [], "given": []}
     for page in pages:
         rows, _ = find_rows(page.strokes)
-        read_rows, true = [{*row.strokes} for row in rows], [{*row} for row in page.rows]
+        read_rows, true = [{*row} for row in rows], [{*row} for row in page.rows]
         for row in true:
             best_match = max(read_rows, key=lambda other: len(other & row), default=set())
             if max(true, key=lambda other: len(other & best_match)) is row:
                 right += len(row & best_match)
         total += sum(map(len, true))
         whole_pages += read_rows == true
-        for name, orders in (("cer", [row.strokes for row in rows]), ("given", page.rows)):
+        for name, orders in (("cer", rows), ("given", page.rows)):
             inks = [from_strokes([page.strokes[number] for number in row]) for row in orders]
             pairs[name].append((" ".join(page.texts), " ".join(read(inks))))
     errors = {name: 100 * rates(both)["cer"] for name, both in pairs.items()}
@@ -329,7 +329,7 @@ def whole(samples: Sequence[Sample]) -> str:
     for sample in samples:
         parts = strokes(sample.ink)
         rows, _ = find_rows(parts)
-        kept += len(rows) == 1 and len(rows[0].strokes) == len(parts)
+        kept += len(rows) == 1 and len(rows[0]) == len(parts)
     return f"{kept:,} of {len(samples):,} ({kept / len(samples):.2%})"
 
 
