@@ -91,11 +91,6 @@ def others_texts(lines):
     return [one | {"text": lines[number - 1]["text"]} for number, one in enumerate(lines)]
 
 
-def risen(degrees):
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return turned([[c, -s], [s, c]])
-
-
 def test_what_was_fitted_is_the_same_after_a_file(tmp_path, hand, fitted):
     loaded, units = fitted(hand(lent=2, composed=6))
     assert 32 < len(loaded.used) <= 38
@@ -130,13 +125,10 @@ def test_where_nothing_can_be_cut_out_the_network_writes_the_new_lines(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (turned([[1, 0], [0, -1]]), "recorded with y growing upwards"),
-        (turned([[-1, 0], [0, 1]]), "recorded mirrored"),
-        (turned([[-1, 0], [0, -1]]), "recorded upside down"),
-        (turned([[0, -1], [1, 0]]), "recorded turned to the left"),
-        (turned([[0, 1], [-1, 0]]), "recorded turned to the right"),
-        (risen(25), "recorded rising to the right"),
-        (risen(-45), "recorded falling to the right"),
+        (
+            turned([[1, 0], [0, -1]]),
+            "and is that level, with x growing to the right",
+        ),
         (others_texts, "do not say what their texts say, such as hand.json:00000"),
         (lambda lines: [one | {"text": "Привет"} for one in lines], "0 lines to learn a hand from"),
     ],
