@@ -87,12 +87,8 @@ def title(path: Path) -> str | None:
 def _listed(values: Any) -> list[tuple[str, int | None]]:
     """Return the name of each page of a document, and the number of its page in the PDF, if any."""
     try:
-        if "cPages" in values:
-            pages = [p for p in values["cPages"]["pages"] if not p.get("deleted", {}).get("value")]
-            listed = [(page["id"], page.get("redir", {}).get("value")) for page in pages]
-        else:
-            numbers = values.get("redirectionPageMap") or range(len(values["pages"]))
-            listed = [*zip(values["pages"], numbers, strict=True)]
+        pages = [p for p in values["cPages"]["pages"] if not p.get("deleted", {}).get("value")]
+        listed = [(page["id"], page.get("redir", {}).get("value")) for page in pages]
         return [
             (_NAME.fullmatch(name)[0], int(n) if n is not None and n >= 0 else None)
             for name, n in listed
@@ -123,7 +119,7 @@ def _page(content: bytes) -> InkPage:
         tree = rmscene.SceneTree()
         rmscene.build_tree(tree, blocks)
         typed, places = _typed(tree.root_text) if tree.root_text else ([], dict(ENDS))
-        strokes = [*_strokes(tree.root, places, {id(tree.root)}, left_out)]
+        strokes = [*_strokes(tree.root, places, left_out)]
     except Fault:
         raise
     except Exception as error:  # The library raises many types on broken files.
@@ -153,7 +149,7 @@ def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
 
 
 def _strokes(
-    group: Any, places: dict[tuple[int, int], float], seen: set[int], left_out: Counter[str]
+    group: Any, places: dict[tuple[int, int], float], left_out: Counter[str]
 ) -> Iterator[PageStroke]:
     """Yield the strokes of a group, such as a layer, at their places on the page."""
     from rmscene.scene_items import Group, Line
@@ -174,12 +170,10 @@ def _strokes(
                 colour = "#{:02x}{:02x}{:02x}".format(*item.color_rgba)
             width = float(np.mean([p.width for p in item.points] or [0])) / 4
             yield PageStroke(points + shift, tool, colour, width)
-        elif isinstance(item, Group) and id(item) not in seen:
-            seen.add(id(item))
-            if not item.visible.value:
-                left_out["hidden layer"] += 1
-                continue
-            for stroke in _strokes(item, places, seen, left_out):
-                yield replace(stroke, points=stroke.points + shift)
         elif not isinstance(item, Group):
             left_out["marked text"] += 1
+        elif not item.visible.value:
+            left_out["hidden layer"] += 1
+        else:
+            for stroke in _strokes(item, places, left_out):
+                yield replace(stroke, points=stroke.points + shift)
