@@ -119,7 +119,7 @@ def _page(content: bytes) -> InkPage:
         tree = rmscene.SceneTree()
         rmscene.build_tree(tree, blocks)
         typed, places = _typed(tree.root_text) if tree.root_text else ([], dict(ENDS))
-        strokes = [*_strokes(tree.root, places, left_out)]
+        strokes = [*_strokes(tree.root, places, {id(tree.root)}, left_out)]
     except Fault:
         raise
     except Exception as error:  # The library raises many types on broken files.
@@ -149,7 +149,7 @@ def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
 
 
 def _strokes(
-    group: Any, places: dict[tuple[int, int], float], left_out: Counter[str]
+    group: Any, places: dict[tuple[int, int], float], seen: set[int], left_out: Counter[str]
 ) -> Iterator[PageStroke]:
     """Yield the strokes of a group, such as a layer, at their places on the page."""
     from rmscene.scene_items import Group, Line
@@ -174,6 +174,7 @@ def _strokes(
             left_out["marked text"] += 1
         elif not item.visible.value:
             left_out["hidden layer"] += 1
-        else:
-            for stroke in _strokes(item, places, left_out):
+        elif id(item) not in seen:  # In a hostile file groups contain each other.
+            seen.add(id(item))
+            for stroke in _strokes(item, places, seen, left_out):
                 yield replace(stroke, points=stroke.points + shift)
