@@ -91,9 +91,17 @@ class Library:
         write_json(path, [*others, [left, right, text]], indent=None)
 
     def _corrections(self, row: PageRow) -> tuple[Path, list[tuple[float, float, str]]]:
-        """Return the file of a row's corrections, and these: left and right end, and text."""
+        """Return the file of a row's corrections, and these: left and right end, and text.
+
+        Raises:
+            UserError: if the file is damaged.
+        """
         path = self.folder / "corrections" / f"{row.ink}.json"
-        return path, json.loads(path.read_bytes()) if path.exists() else []
+        try:
+            return path, json.loads(path.read_bytes()) if path.exists() else []
+        except ValueError:
+            advice = "damaged; remove it, and correct the words again"
+            raise UserError(f"{path}: {advice}") from None
 
     def _corrected(self, row: PageRow) -> PageRow:
         """Return a row with a person's corrections."""

@@ -1,5 +1,6 @@
 """What was read and corrected is kept, and known again by its ink."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 
@@ -71,3 +72,15 @@ def test_a_place_without_a_written_word_is_named(read, tmp_path, place):
     with pytest.raises(UserError, match=f"{place[0]}:{place[1]}:{place[2]}: no written"):
         read[1].correct(Note("a", [(page, read[1].text_of(page))]), place, "x")
     assert not (tmp_path / "kept" / "corrections").exists()
+
+
+def test_damaged_corrections_are_not_overwritten(read, tmp_path):
+    _, library = read
+    note = Note("a", [(written_page(), library.text_of(written_page()))])
+    library.correct(note, (1, 2, 1), "Vauxhall")
+    (file,) = (tmp_path / "kept" / "corrections").iterdir()
+    assert [text for *_, text in json.loads(file.read_text())] == ["Vauxhall"]
+    file.write_text("[")
+    with pytest.raises(UserError, match=r"ab12\.json: damaged"):
+        library.correct(note, (1, 2, 2), "x")
+    assert file.read_text() == "["
