@@ -6,7 +6,7 @@ M components of the mixture, I numbers of a point.
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -23,7 +23,7 @@ from model.generation.stepper import Stepper, WritingState
 from model.layers.cells import clip_gradient
 from model.layers.dropout import Dropout
 from model.layers.kernels import library
-from model.layers.recurrent import INPUT_WEIGHTS, RecurrentLayer
+from model.layers.recurrent import RecurrentLayer
 from model.layers.window import WindowedLayer
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, Range
@@ -86,10 +86,6 @@ class GenerationNetwork(BaseModel):
         input_size: numbers of a point that the network sees, I.
         longest: characters of the longest text that is written as a whole; None: no limit.
     """
-
-    point_weights: ClassVar[tuple[str, ...]] = ()
-    """Name endings of the weights whose first columns are the numbers of a point, for a network
-    that learns the fourth number later."""
 
     longest: int | None = None
     output: nn.Linear
@@ -174,27 +170,6 @@ class GenerationNetwork(BaseModel):
         """Return the default factors of the expected offsets in x and y, see `Sampling.stretch`."""
         return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
 
-    def extend_state_dict(
-        self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
-    ) -> dict[str, Tensor]:
-        """Extend the weights of a network that may lack characters, or the end of the sequence.
-
-        A new end of the sequence gets this network's initial output weights; the weights of a
-        point's fourth number become zero. See `BaseModel`.
-        """
-        extended, initial = dict(state_dict), self.state_dict()
-        rows = {name: extended.get(name) for name in ("output.weight", "output.bias")}
-        if self.end_of_sequence and all(
-            isinstance(old, Tensor) and old.shape == initial[name][:-1].shape
-            for name, old in rows.items()
-        ):
-            extended |= {name: torch.cat((old, initial[name][-1:])) for name, old in rows.items()}
-            for name, old in extended.items():
-                if name.endswith(self.point_weights) and getattr(old, "ndim", 0) > 1:
-                    point, others = old[:, :INPUT_SIZE], old[:, INPUT_SIZE:]
-                    extended[name] = torch.cat((point, torch.zeros_like(old[:, :1]), others), 1)
-        return super().extend_state_dict(extended, vocab_size_before)
-
 
 class _RecurrentNetwork(GenerationNetwork):
     """Stacked recurrent layers with skip connections, the lowest with a window or without.
@@ -217,8 +192,6 @@ class _RecurrentNetwork(GenerationNetwork):
         hand_noise: standard deviation of the noise on the vector in training.
         untold: fraction of the lines that are told no hand in training.
     """
-
-    point_weights = INPUT_WEIGHTS
 
     def __init__(
         self,
@@ -316,13 +289,6 @@ class _RecurrentNetwork(GenerationNetwork):
             last_state |= {f"{number}.{name}": value for name, value in final.items()}
         raw = self.output(torch.cat([self.dropout(hidden) for hidden in hiddens], -1))
         return Output(self.predict(raw.transpose(0, 1)), last_state, attention)
-
-    def extend_state_dict(
-        self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
-    ) -> dict[str, Tensor]:
-        """Extend the weights of a network that may have been told no hands; see `BaseModel`."""
-        hand = {name: new for name, new in self.state_dict().items() if name.startswith("hand")}
-        return super().extend_state_dict(hand | dict(state_dict), vocab_size_before)
 
 
 class PredictionNetwork(_RecurrentNetwork):

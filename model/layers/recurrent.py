@@ -22,9 +22,6 @@ from model.layers.cells import (
 )
 from model.layers.kernels import cuda, library, lstm
 
-INPUT_WEIGHTS = ("weight_input", "weight_ih_l0")
-"""The names of the weights of a layer's input, in the project's layers and in torch's."""
-
 
 def run_lstm(
     projected: Tensor, weight: Tensor, hidden: Tensor, cell: Tensor, bound: float | None
