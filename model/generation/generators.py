@@ -183,7 +183,6 @@ class _RecurrentNetwork(GenerationNetwork):
         hidden_size: cells of each layer.
         num_layers: hidden layers.
         cell: kind of the cells.
-        forget_bias: starting value of the bias of an LSTM's forget gates.
         dropout: fraction of a hidden layer's outputs that the layer above and the output layer do
             not see in training.
         clip_lstm_gradient: as `clip_output_gradient`, with respect to the gates of the LSTMs before
@@ -201,7 +200,6 @@ class _RecurrentNetwork(GenerationNetwork):
         hidden_size: Size = 400,
         num_layers: Annotated[int, Range(1, 16)] = 3,
         cell: Literal["LSTM", "GRU"] = "LSTM",
-        forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
         dropout: Annotated[float, Range(0.0, 0.95)] = 0.0,
         clip_lstm_gradient: Bound = None,
         hand_size: Size | None = None,
@@ -210,14 +208,14 @@ class _RecurrentNetwork(GenerationNetwork):
         **options: Any,
     ) -> None:
         super().__init__(normalisation, **options)
-        sizes, seen = (hidden_size, forget_bias), self.input_size
+        seen = self.input_size
         if window is None:
-            layers: list[nn.Module] = [RecurrentLayer(cell, seen, *sizes)]
+            layers: list[nn.Module] = [RecurrentLayer(cell, seen, hidden_size)]
         else:
-            layers = [WindowedLayer(cell, seen, *sizes, **window)]
+            layers = [WindowedLayer(cell, seen, hidden_size, **window)]
             seen += layers[0].vocab_size
         upper = range(num_layers - 1)
-        layers += [RecurrentLayer(cell, seen + hidden_size, *sizes) for _ in upper]
+        layers += [RecurrentLayer(cell, seen + hidden_size, hidden_size) for _ in upper]
         self.layers, self.dropout = nn.ModuleList(layers), Dropout(dropout)
         self.clip_lstm_gradient = clip_lstm_gradient
         self.output = self.output_layer(num_layers * hidden_size)

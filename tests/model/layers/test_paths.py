@@ -39,9 +39,9 @@ def case(hidden, letters, components, batch, characters, steps, window=True, cel
     """Return a layer and what it is called with."""
     torch.manual_seed(0)
     if window:
-        layer = WindowedLayer(cell, 3, hidden, 1.0, letters, components, 0.3)
+        layer = WindowedLayer(cell, 3, hidden, letters, components, 0.3)
     else:
-        layer = RecurrentLayer(cell, 3, hidden, 1.0)
+        layer = RecurrentLayer(cell, 3, hidden)
     inputs = torch.randn(steps, batch, 3)
     state = {name: torch.rand(batch, size) for name, size in layer.state_sizes.items()}
     lengths = torch.randint(1, characters + 1, (batch,))

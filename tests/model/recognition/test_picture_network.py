@@ -15,7 +15,7 @@ from utils.ink import from_strokes, strokes
 
 def network(alphabet=ALPHABET, **options):
     torch.manual_seed(1)
-    return PictureNetwork(NORMALISATION, alphabet, hidden_size=24, frame_size=20, **options)
+    return PictureNetwork(NORMALISATION, alphabet, hidden_size=24, **options)
 
 
 def test_a_line_does_not_depend_on_the_others_of_its_batch():
