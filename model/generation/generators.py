@@ -152,7 +152,7 @@ class GenerationNetwork(BaseModel):
 
     def output_layer(self, size: int) -> nn.Linear:
         """Return a new output layer for `size` numbers per step."""
-        count = self.prediction_type.num_parameters(self.num_mixtures)
+        count = 6 * self.num_mixtures + 1 if self.has_density else 3  # the paper, eq. 17
         output = nn.Linear(size, count + self.end_of_sequence)
         if self.end_of_sequence:
             with torch.no_grad():
