@@ -138,12 +138,7 @@ class GenerationNetwork(BaseModel):
     @property
     def has_density(self) -> bool:
         """Whether predictions say how probable each offset is, see `NextPoint`."""
-        return self.prediction_type.has_density
-
-    @property
-    def prediction_type(self) -> type[NextPoint]:
-        """The class of the predictions."""
-        return HEADS[self.head]
+        return HEADS[self.head].has_density
 
     def points_seen(self, inputs: Tensor) -> Tensor:
         """Return the part of `forward`'s inputs that the network sees, `(B, T, I)`."""
@@ -162,7 +157,7 @@ class GenerationNetwork(BaseModel):
     def predict(self, raw: Tensor) -> Mixture | PointEstimate:
         """Return the prediction that the output layer's results `(B, T, any)` describe."""
         raw = clip_gradient(raw, self.clip_output_gradient)
-        return self.prediction_type.from_parameters(
+        return HEADS[self.head].from_parameters(
             raw, self.min_scales, self.max_correlation, self.end_of_sequence
         )
 
