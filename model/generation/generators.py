@@ -255,13 +255,8 @@ class _RecurrentNetwork(GenerationNetwork):
             return [None] * len(self.layers)
         return self.hand_gates(hand).chunk(len(self.layers), 1)
 
-    def forward(
-        self,
-        inputs: Tensor,
-        text: Tensor | None = None,
-        text_lengths: Tensor | None = None,
-        state: dict[str, Tensor] | None = None,
-    ) -> Output:
+    # The types are those of the base class.
+    def forward(self, inputs, text=None, text_lengths=None, state=None) -> Output:
         state = self.initial_state(len(inputs)) if state is None else state
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
         bound = self.clip_lstm_gradient
