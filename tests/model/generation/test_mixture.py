@@ -65,6 +65,19 @@ def test_the_number_of_the_pen_draws_the_end_of_the_sequence_too():
     assert abs(points[:, 3].mean().item() - expected) < error
 
 
+@pytest.mark.parametrize("end_of_sequence", [False, True])
+def test_gradcheck(end_of_sequence):
+    torch.manual_seed(1)
+    raw = torch.randn(3, 13 + end_of_sequence, dtype=torch.float64, requires_grad=True)
+    points = torch.randn(3, 4, dtype=torch.float64)
+    points[:, 2:] = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+
+    def log_prob(raw):
+        return Mixture.from_parameters(raw, 0.01, 0.999, end_of_sequence).log_prob(points)
+
+    assert torch.autograd.gradcheck(log_prob, raw)
+
+
 def test_values_and_gradients_are_finite_for_all_finite_parameters():
     torch.manual_seed(2)
     largest = torch.finfo(torch.float32).max
