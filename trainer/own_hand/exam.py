@@ -13,7 +13,7 @@ from tqdm import tqdm
 from base.base_trainer import BaseTrainer
 from base.checkpoint import newest_checkpoint, save_checkpoint, to_share
 from data_loader.synthetic import corpus
-from handwriting.hand_shape import calibrated
+from handwriting.hands import calibrated
 from handwriting.primers import described
 from handwriting.styles import write_style
 from model.generation.sampling_options import Primer, Sampling
