@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     from handwriting.hands import Hand
     from handwriting.primers import in_hand_of, load_primer
     from handwriting.proofreading import row_ink, write_words
-    from model.writer import sampling_of, usual_proofreader
+    from model.writer import default_proofreader, sampling_of
     from parse_config import config_of
     from trainer import own_hand
     from utils.plots import lines_figure, write_png
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
     seeds = range(arguments.seed, arguments.seed + len(texts))
     sampling = sampling_of(learned, arguments.bias, arguments.pen_sharpness)
     sampling = in_hand_of(sampling, style, learned)
-    reader = networks.reader(usual_proofreader(learned))
+    reader = networks.reader(default_proofreader(learned))
     former_lines, learned_lines = (
         [*map(row_ink, write_words(Hand(writer, primer, reader, sampling), texts, seeds))]
         for writer in (former, learned)

@@ -27,7 +27,7 @@ from handwriting.primers import told_by
 from model.generation.sampling_options import Primer
 from model.loading import load
 from model.reader import Reader
-from model.writer import Writer, usual_proofreader
+from model.writer import Writer, default_proofreader
 from trainer.own_hand.lines import recorded, usable
 from trainer.own_hand.practice import practice
 from trainer.own_hand.stages import READING, stage
@@ -263,7 +263,7 @@ def networks(path: str | Path, device: torch.device) -> tuple[Writer, Reader]:
         return load("writer", str(device)), network
     if not isinstance(network, Writer) or not network.model.needs_text:
         raise UserError(f"{path}: a hand is learned by a network that writes texts, or that reads")
-    return network, load(usual_proofreader(network), str(device))
+    return network, load(default_proofreader(network), str(device))
 
 
 def to_network_units(lines: Sequence[Sample], height: float, step: float) -> list[np.ndarray]:
