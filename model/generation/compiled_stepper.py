@@ -93,8 +93,8 @@ class CompiledStepper(Stepper):
             hand_gates = [torch.cat(layer) for layer in zip(*by_line, strict=True)]
         self.gate_biases = []  # copies with a row for each line
         for (_, bias), layer_hand_gates in zip(gates, hand_gates, strict=True):
-            line_biases = each_row(bias, layer_hand_gates, len(self.bias)).float()
-            self.gate_biases.append(line_biases.clone(memory_format=torch.contiguous_format))
+            rows = each_row(bias, layer_hand_gates, len(self.bias)).float()
+            self.gate_biases.append(rows.clone(memory_format=torch.contiguous_format))
         self._allocate()
 
     def _copy_state(self, lines: WritingState) -> None:
