@@ -34,8 +34,7 @@ from utils.files import make_room
 
 
 def alignment_function(network: TrainedNetwork) -> Callable[..., list[np.ndarray]]:
-    """Return the function that aligns lines with a network; raise a UserError if a network of its
-    class cannot align."""
+    """Return the function that aligns with a network; raise a UserError if it cannot align."""
     if isinstance(network, Writer) and network.model.needs_text:
         return by_window.align
     if isinstance(network, Reader) and network.model.head == "ctc":

@@ -41,8 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def written_lines(writer: Writer, arguments: argparse.Namespace, bias: float) -> measures.Measures:
-    """Return the measures of written sentences, each with a different seed and, if the writer takes
-    hand vectors, in a different hand."""
+    """Return the measures of written sentences, in different hands if the writer takes hands."""
     count = arguments.num_samples
     texts = options.without_unknown(writer.model.alphabet, held_out(count), skip=True)
     seeds = range(arguments.seed, arguments.seed + count)

@@ -70,10 +70,7 @@ class HandSpace(NamedTuple):
     between: np.ndarray
 
     def embed(self, lines: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the coordinates of lines, `(lines, axes)` float64.
-
-        Args:
-            lines: ink of each line, `(points, 3)`.
+        """Return the coordinates of lines of ink, `(points, 3)` each, as `(lines, axes)` float64.
 
         Raises:
             DataError: see `hand_features`.
@@ -130,7 +127,7 @@ def hand_features(ink: np.ndarray) -> np.ndarray:
     histograms = []
     for legs in LEG_LENGTHS:
         before, after, _ = _hinges(paths, legs)
-        weights = [_direction_weights(angles, HINGE_BINS) for angles in (before, after)]
+        weights = (_direction_weights(angles, HINGE_BINS) for angles in (before, after))
         histograms.append(_histogram(*weights))
     before, after, height = _hinges(paths, TURN_LEGS)
     turn = (after - before + math.pi) % (2 * math.pi) - math.pi
@@ -201,8 +198,7 @@ def _bin_weights(values: np.ndarray, knots: np.ndarray, period: float | None = N
 
 
 def _direction_weights(angles: np.ndarray, count: int) -> np.ndarray:
-    """Return the weight of each angle in each of `count` bins around the circle, of which the first
-    is at 0."""
+    """Return the weights of angles in `count` bins around the circle, the first bin at 0."""
     turn = 2 * math.pi
     return _bin_weights(angles, np.arange(count) * turn / count, turn)
 

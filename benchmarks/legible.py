@@ -35,8 +35,7 @@ from utils.files import atomic_write, make_room, write_text
 PRIMER_LENGTHS = range(8, 41)
 """Numbers of characters that a line may have to be continued (assumed)."""
 MAX_LENGTH = 60
-"""Largest number of characters of a text; words are added to a line until it is longer
-(assumed)."""
+"""Largest length of a text; no words are added to a longer line (in characters, assumed)."""
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -100,8 +99,7 @@ def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iter
 
 
 def characters_with_sign(draws: Draws) -> str:
-    """Return one to three letters or digits of a class, a sign, and up to three more characters of
-    the class, such as `ab/c`."""
+    """Return 1 to 3 characters of a class, a sign, and 0 to 3 of the class, such as `ab/c`."""
     *classes, signs = CHARACTER_CLASSES
     chosen = draws.pick(classes)
     start = "".join(draws.pick(chosen) for _ in range(draws.between(1, 3)))

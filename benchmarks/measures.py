@@ -52,8 +52,7 @@ def finite_values(lines: Measures, name: str) -> np.ndarray:
 
 
 def print_table(names: Iterable[str], columns: Sequence[tuple[str, Measures]]) -> None:
-    """Print the median and the quartiles of the measures `names`; `columns` are pairs of a title
-    and a group of lines."""
+    """Print median and quartiles of measures; a column is a title and a group of lines."""
     print(f"{'':<20}" + "".join(f"{title:<24}" for title, _ in columns))
     for name in names:
         print(
@@ -77,17 +76,14 @@ def variety(written: Measures, recorded: Measures) -> dict[str, float]:
         recorded: measures of lines of different people.
 
     Returns:
-        for each of `HAND_MEASURES`, the ratio of the standard deviation over `written` to the
-        standard deviation over `recorded`, NaN if either has fewer than two values; and the `mean`
-        of the ratios.
+        for each of `HAND_MEASURES`, the standard deviation over `written` divided by that over
+        `recorded` (NaN if either has fewer than two values), and the `mean` of these ratios.
     """
     ratios = {}
     for name in HAND_MEASURES:
         groups = [finite_values(lines, name) for lines in (written, recorded)]
-        deviations = [
-            float(values.std(ddof=1)) if len(values) > 1 else math.nan for values in groups
-        ]
-        ratios[name] = deviations[0] / deviations[1] if deviations[1] else math.nan
+        stds = [float(values.std(ddof=1)) if len(values) > 1 else math.nan for values in groups]
+        ratios[name] = stds[0] / stds[1] if stds[1] else math.nan
     return ratios | {"mean": float(np.mean(list(ratios.values())))}
 
 
@@ -123,8 +119,7 @@ def x_height_spread(ink: np.ndarray) -> float:
     """Return the spread of the x-height along a level line, divided by the median x-height.
 
     The spread is the distance of the quartiles over windows of about `SPREAD_WINDOW` x-heights,
-    divided by 1.349: for a normal distribution, this is the standard deviation. With fewer than
-    three windows the result is NaN.
+    scaled to a normal distribution's standard deviation; NaN with fewer than three windows.
     """
     left, _, right, _ = bounds(ink)
     num_windows = min(round((right - left) / (SPREAD_WINDOW * x_height(ink))), len(ink))

@@ -1,12 +1,11 @@
 """Measures how well a network imitates a hand after learning it, and how legibly it writes.
 
-A network learns some lines of each hand (`configs/own_hand.json`, or --config).
-`hand_likeness`, which took part in no training, enrols each hand with lines of other forms, and
-assigns the written lines and the remaining recorded lines to hands. Because the result depends on
-the enrolled lines, this is done twice: with the last lines of each hand enrolled, and with the
-first. For a recogniser (--network reader, --config configs/own_hand_reader.json), the script
-measures its errors before and after learning. Results are kept in a folder, so that a stopped run
-can be continued.
+A network learns some lines of each hand (`configs/own_hand.json`, or --config). `hand_likeness`,
+which took part in no training, enrols each hand with lines of other forms, and assigns the written
+lines and the remaining recorded lines to hands; once with the last lines of each hand enrolled, and
+once with the first, because the result depends on the enrolled lines. A recogniser (--network
+reader, --config configs/own_hand_reader.json) reads lines before and after learning. Results are
+kept in a folder, so that a stopped run can be continued.
 """
 
 import json
@@ -86,24 +85,20 @@ def lines_by(samples: Iterable[Sample], key: Callable[[Sample], str]) -> dict[st
 
 
 def divided(hand: HandForms, count: int) -> tuple[list[Primer], list[Primer]]:
-    """Return the first `count` lines of a hand, and the lines of the forms after the forms of these
-    lines."""
+    """Return a hand's first `count` lines, and all lines of the forms without any of these."""
     starts = np.cumsum([0, *map(len, hand)])
     num_forms = int(np.searchsorted(starts, count))
     return list(chain(*hand[:num_forms]))[:count], list(chain(*hand[num_forms:]))
 
 
 def enrolments(lines: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return two divisions of `lines` into enrolled lines and other lines: the last lines enrolled,
-    and the first lines enrolled."""
-    last_enrolled = (lines[-NUM_ENROLLED:], lines[:-NUM_ENROLLED])
-    first_enrolled = (lines[:NUM_ENROLLED], lines[NUM_ENROLLED:])
-    return [last_enrolled, first_enrolled]
+    """Return (enrolled, other) lines twice: with the last and with the first enrolled."""
+    count = NUM_ENROLLED
+    return [(lines[-count:], lines[:-count]), (lines[:count], lines[count:])]
 
 
 def learn(name: str, lines: Sequence[Primer], arguments: Namespace) -> RunFolder:
-    """Train on lines with train.py, unless an earlier call has finished this run; return the
-    run."""
+    """Train on lines with train.py, unless an earlier call has done so; return the run."""
     run = RunFolder(arguments.config.stem, f"{arguments.output.name}-{name}")
     if (run.models / HAND_FILE).exists():
         return run
@@ -143,8 +138,8 @@ def measure_writing(before: Writer, run: RunFolder, learned: Sequence[np.ndarray
     """Return, for each stage ("before", "now") and each way of writing, the coordinates of written
     lines in the `HandSpace`, and their character error rate.
 
-    A network that takes hand vectors writes with the hand of the `learned` lines, `(points, 3)`
-    each ("told"); other networks write without a primer ("alone") and with one ("primed").
+    A network that takes hand vectors writes with the vector of the `learned` lines ("told"); others
+    write without a primer ("alone") and with a primer ("primed").
     """
     after, space = load(run.models / HAND_FILE, "cpu"), hand_likeness.load()
     (primer,) = read_ink(run.models / own_hand.SAMPLE)

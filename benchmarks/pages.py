@@ -1,9 +1,8 @@
 """Measures how well whole pages are divided into rows and read.
 
 The pages are forms of IAM-OnDB, with lines at their places on the whiteboard, as recorded and
-changed; single lines of IAM-OnDB and UNIPEN are measured as well. The table has the strokes that
-are in their row, the pages whose rows are all complete and in order, and the character error rates
-of detected rows and of true rows.
+changed, and single lines of IAM-OnDB and UNIPEN. Measured are the strokes in their row, the pages
+whose rows are complete and in order, and the character error rates of detected and of true rows.
 """
 
 import argparse
@@ -61,18 +60,11 @@ _FIRST_POINT = re.compile(rb'<Point x="(-?\d+)" y="(-?\d+)"')
 
 
 class NotesPage(NamedTuple):
-    """A page with its rows.
+    """A page with its rows; strokes of a drawing, for example, are in no row."""
 
-    Attributes:
-        strokes: the strokes in the order in which they were written, `(n, 2)` each.
-        rows: for each row, the indices of its strokes, in the order in which they were written; a
-            stroke of a drawing, for example, is in no row.
-        texts: the text of each row.
-    """
-
-    strokes: list[np.ndarray]
-    rows: list[list[int]]
-    texts: list[str]
+    strokes: list[np.ndarray]  # `(n, 2)` each, in the order of writing
+    rows: list[list[int]]  # indices of each row's strokes, in the order of writing
+    texts: list[str]  # text of each row
 
     def written_in(self, order: Sequence[int]) -> "NotesPage":
         """Return the page as if its strokes had been written in `order`."""
@@ -82,8 +74,7 @@ class NotesPage(NamedTuple):
 
     def written_last(self, late: Sequence[int]) -> "NotesPage":
         """Return the page as if the strokes `late` had been written after all other strokes."""
-        early = sorted({*range(len(self.strokes))} - {*late})
-        return self.written_in([*early, *late])
+        return self.written_in([*sorted({*range(len(self.strokes))} - {*late}), *late])
 
     def row(self, number: int) -> list[np.ndarray]:
         """Return the strokes of row `number`."""
@@ -94,8 +85,7 @@ Change = Callable[[NotesPage, np.random.Generator], NotesPage]
 
 
 def page_of(rows: Iterable[tuple[list[np.ndarray], str]]) -> NotesPage:
-    """Return the page on which `rows`, pairs of strokes and text, were written one after
-    another."""
+    """Return the page on which `rows` (strokes, text) were written one after another."""
     page = NotesPage([], [], [])
     for row, text in rows:
         page.rows.append([*range(len(page.strokes), len(page.strokes) + len(row))])
@@ -118,10 +108,8 @@ def forms(root: str) -> list[NotesPage]:
     for sample in dataset.load(["test"]).split("test"):
         row = [stroke + starts[f"{sample.name}.xml"] for stroke in strokes(sample.ink)]
         rows_by_form[sample.group].append((row, sample.text))
-    forms_without_scribbles = [
-        rows for rows in rows_by_form.values() if not any("#" in text for _, text in rows)
-    ]
-    return [page_of(rows) for rows in forms_without_scribbles]
+    rows_of_forms = rows_by_form.values()
+    return [page_of(rows) for rows in rows_of_forms if not any("#" in text for _, text in rows)]
 
 
 def turned(degrees: float) -> Change:
@@ -146,20 +134,17 @@ def late_marks(page: NotesPage, _: np.random.Generator) -> NotesPage:
 
 
 def added_words(page: NotesPage, generator: np.random.Generator) -> NotesPage:
-    """Return a page with a word of every second row, neither its first nor its last, written after
-    all other strokes."""
+    """Return a page with an inner word of every second row written after all other strokes."""
     late = []
     for number, row in enumerate(page.rows):
         words = words_of(page.row(number), page.texts[number])
         if number % 2 and len(words) > 2:
-            word = words[generator.integers(1, len(words) - 1)]
-            late += [row[k] for k in word]
+            late += [row[k] for k in words[generator.integers(1, len(words) - 1)]]
     return page.written_last(late)
 
 
 def words_of(row: Sequence[np.ndarray], text: str) -> list[list[int]]:
-    """Return, for each word of a row, the indices of its strokes in the row; the row is divided at
-    its widest gaps."""
+    """Return, for each word, the indices of its strokes in the row, cut at the widest gaps."""
     row_gaps, order = gaps(row, 0.0)
     num_cuts = len(text.split()) - 1
     cuts = np.sort(np.argsort(row_gaps)[len(row_gaps) - num_cuts :]) + 1
@@ -167,12 +152,8 @@ def words_of(row: Sequence[np.ndarray], text: str) -> list[list[int]]:
 
 
 def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: float) -> Change:
-    """Return the change that scales rows, and the distances between them.
-
-    Args:
-        sizes: returns the scale of each row, from the number of rows and a generator.
-        distance: factor on the distance of two rows, besides the mean of the rows' scales.
-    """
+    """Return the change that scales each row by `sizes`, a function of the number of rows, and the
+    distance of two rows by `distance` times the mean of their sizes."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         scales, moved, y = sizes(len(page.rows), generator), list(page.strokes), 0.0
@@ -191,8 +172,7 @@ def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: f
 
 
 def beside(page: NotesPage, other: NotesPage, gap: float) -> NotesPage:
-    """Return a page with the rows of `page` and, at their right and written later, the rows of
-    `other`; `gap` is the distance in x-heights."""
+    """Return a page with `other` at the right of `page`, `gap` x-heights away, written later."""
     height = x_height(from_strokes(page.strokes))
     points, other_points = np.concatenate(page.strokes), np.concatenate(other.strokes)
     shift_x = points[:, 0].max() - other_points[:, 0].min() + gap * height
@@ -203,8 +183,7 @@ def beside(page: NotesPage, other: NotesPage, gap: float) -> NotesPage:
 
 
 def with_drawing(shapes: Sequence[Sample]) -> Change:
-    """Return the change that adds a drawing at the right of the text: large `shapes`, one below the
-    other."""
+    """Return the change that adds a drawing of large `shapes` at the right of the text."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         height, drawn, y = x_height(from_strokes(page.strokes)), [], 0.0
@@ -235,8 +214,7 @@ def listed(digits: Sequence[Sample]) -> Change:
 
 
 def scaled_to(shape: Sequence[np.ndarray], height: float, origin: np.ndarray) -> list[np.ndarray]:
-    """Return the strokes of a shape scaled to `height`, with their lower left corner at
-    `origin`."""
+    """Return the strokes of a shape scaled to `height`, their lower left corner at `origin`."""
     points = np.concatenate(shape)
     lower_left = np.array([points[:, 0].min(), points[:, 1].max()])
     return [(stroke - lower_left) * height / np.ptp(points[:, 1]) + origin for stroke in shape]
@@ -314,17 +292,8 @@ def _with_lines(page: NotesPage, generator: np.random.Generator, above: float) -
 def measure_pages(
     pages: Sequence[NotesPage], read: Callable[[list[np.ndarray]], list[str]]
 ) -> dict[str, float]:
-    """Return percentages.
-
-    Args:
-        read: returns the texts of lines of ink.
-
-    Returns:
-        strokes: strokes that are in the detected row of their true row.
-        pages: pages whose detected rows are the true rows, in order.
-        cer: character error rate of the detected rows.
-        given: character error rate of the true rows.
-    """
+    """Return in per cent: strokes in the right row, pages with exactly the true rows, and character
+    error rates of the detected rows (`cer`) and of the true rows (`given`)."""
     num_right = num_strokes = num_whole = 0
     pairs: dict[str, list[tuple[str, str]]] = {"cer": [], "given": []}
     for page in pages:
@@ -357,8 +326,7 @@ def cached_reading(reader: Reader) -> Callable[[list[np.ndarray]], list[str]]:
 
 
 def whole_lines(samples: Sequence[Sample]) -> str:
-    """Return a text that says how many lines are detected as a single row with all their
-    strokes."""
+    """Return a text that says how many lines are detected as one row with all strokes."""
     num_whole = 0
     for sample in samples:
         line = strokes(sample.ink)
@@ -375,8 +343,7 @@ def plain_words(text: str) -> list[str]:
 
 
 def sure_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
-    """Return percentages: sure words among all words, right words among the sure words, and right
-    words among all words."""
+    """Return in per cent: sure words of all words, right words of the sure, and right of all."""
     sure, right = [], []
     for page, text in pages:
         words = [word for row in text.rows for word in row.words]
@@ -401,12 +368,8 @@ def words_with_parts(text: str) -> set[str]:
 
 
 def found_words(pages: Sequence[tuple[NotesPage, PageText]], stride: int = 1) -> dict[str, float]:
-    """Search all pages for words of at least three letters; of these, one in `stride` is searched.
-
-    Returns:
-        found: percentage of the pages with a word that the search finds.
-        false: percentage of the pages found that do not have the word.
-    """
+    """Search all pages for every `stride`-th word of at least three letters; return the percentages
+    of pages found among the pages with the word, and of pages without it among the pages found."""
     true_words = [words_with_parts(" ".join(page.texts)) for page, _ in pages]
     notes = [Note("", [(InkPage(1, 1, ()), text)]) for _, text in pages]
     searched = {word for words in true_words for word in words if word.isalpha() and len(word) > 2}
@@ -417,10 +380,8 @@ def found_words(pages: Sequence[tuple[NotesPage, PageText]], stride: int = 1) ->
             num_true += word in words
             num_hits += is_found and word in words
             num_false += is_found and word not in words
-    return {
-        "found": 100 * num_hits / num_true,
-        "false": 100 * num_false / (num_hits + num_false),
-    }
+    num_found = num_hits + num_false
+    return {"found": 100 * num_hits / num_true, "false": 100 * num_false / num_found}
 
 
 def report_words(pages: Sequence[NotesPage], reader: Reader, search: Search) -> None:

@@ -52,8 +52,7 @@ class Network(nn.Module):
         self.output = nn.Linear(layers * hidden, 6 * mixtures + 1)
 
     def start(self, batch: int) -> tuple[list[tuple[Tensor, Tensor]], Tensor | None, Tensor | None]:
-        """Return the initial state: hidden and cell state of each layer, the window, and kappa;
-        window and kappa are None without a text."""
+        """Return each layer's hidden and cell state, the window and kappa, all before step 1."""
         zeros = self.output.weight.new_zeros
         states = [(zeros(batch, self.hidden), zeros(batch, self.hidden)) for _ in self.cells]
         if self.alphabet_size is None:
@@ -61,16 +60,11 @@ class Network(nn.Module):
         return states, zeros(batch, self.alphabet_size), zeros(batch, self.windows)
 
     def step(self, point, states, window, kappa, text):
-        """Run one step.
+        """Run one step, from the previous step's states, window and kappa; `text` is from
+        `one_hot`.
 
-        Args:
-            point: the input, (B, 3).
-            states, window, kappa: as `start` or the previous step returned them.
-            text: see `one_hot`.
-
-        Returns:
-            the hidden states of all layers, (B, layers * H); the new states, window and kappa; and
-            phi, the window's weight at each character, (B, U + 1), or None without a text.
+        Returns the hidden states of all layers (B, layers * H), the new states, window and kappa,
+        and phi (B, U + 1), the window's weights; phi is None without a text.
         """
         states, phi = list(states), None
         for number, cell in enumerate(self.cells):
@@ -100,8 +94,7 @@ class Network(nn.Module):
         return end_logit, log_weights, parameters[..., 1:3, :], scales, rho
 
     def forward(self, inputs: Tensor, text: Tensor | None, lengths: Tensor | None) -> Tensor:
-        """Return the outputs of all steps, (B, T, 6 M + 1), for inputs (B, T, 3), text (B, U) and
-        the texts' lengths (B,)."""
+        """Return the outputs (B, T, 6 M + 1) of inputs (B, T, 3), text (B, U) and lengths (B,)."""
         if self.alphabet_size is not None:
             text = one_hot(text, lengths, self.alphabet_size).to(inputs)
         states, window, kappa = self.start(len(inputs))
@@ -117,13 +110,10 @@ class Network(nn.Module):
         x, y = ((targets[..., :2, None] - means) / scales).unbind(-2)
         z = x**2 + y**2 - 2 * rho * x * y
         residual = 1 - rho**2
-        log_normal = -z / (2 * residual) - torch.log(
-            2 * math.pi * scales.prod(-2) * torch.sqrt(residual)
-        )
-        log_density = torch.logsumexp(log_weights + log_normal, -1)
-        end_loss = functional.binary_cross_entropy_with_logits(
-            end_logit, targets[..., 2], reduction="none"
-        )
+        normaliser = torch.log(2 * math.pi * scales.prod(-2) * torch.sqrt(residual))
+        log_density = torch.logsumexp(log_weights + (-z / (2 * residual) - normaliser), -1)
+        cross_entropy = functional.binary_cross_entropy_with_logits
+        end_loss = cross_entropy(end_logit, targets[..., 2], reduction="none")
         return ((end_loss - log_density) * mask).sum(1)
 
     @torch.no_grad()
@@ -170,8 +160,7 @@ class Network(nn.Module):
 
 
 def one_hot(text: Tensor, lengths: Tensor, alphabet_size: int) -> Tensor:
-    """Return one-hot vectors of the characters of texts (B, U), (B, U + 1, A); zero after the end
-    of each text."""
+    """Return texts (B, U) as one-hot vectors (B, U + 1, A), zero after each text's end."""
     codes = functional.one_hot(functional.pad(text, (0, 1)), alphabet_size)
     is_inside = torch.arange(codes.shape[1], device=text.device) < lengths[:, None]
     return codes * is_inside[..., None]

@@ -39,11 +39,9 @@ from utils.alphabet import Alphabet
 from utils.normalisation import Normalisation
 
 QUANTILES = (31, 155, 311, 403, 479, 532, 577, 620, 664, 714, 776, 872, 956, 1141, 1454, 1940)
-"""Quantiles of the number of points of IAM-OnDB's lines (measured over 11,845 lines; the mean is
-628)."""
+"""Quantiles of the number of points of IAM-OnDB's 11,845 lines (measured; mean: 628)."""
 FRACTIONS = (0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
-"""For each of `QUANTILES`, the fraction of the lines that have at most so many points
-(measured)."""
+"""For each of `QUANTILES`, the fraction of lines with at most so many points (measured)."""
 SEED = 0
 PATHS = ("float32-compiled", "bfloat16-compiled", "float32-plain", "bfloat16-plain")
 """Ways to run a network of the project: the precision of the matrix products, with compiled kernels
@@ -79,8 +77,7 @@ class Data(NamedTuple):
 
     @classmethod
     def make(cls, num_lines: int, scale: float) -> "Data":
-        """Return synthetic lines with the lengths of IAM-OnDB's lines, each cut to the fraction
-        `scale` of its length."""
+        """Return synthetic lines with the lengths of IAM-OnDB's lines times `scale`."""
         size = 2 * num_lines
         source = EmbeddedDataset(seed=SEED, size=size, min_characters=30, max_characters=60)
         samples = source.load().used
@@ -202,8 +199,7 @@ def training(
 
 
 def writing(num_lines: int, calls: int, device: torch.device, arguments: Namespace) -> MeasureSpeed:
-    """Return a function that measures the speed of `calls` calls that write `num_lines` lines
-    each."""
+    """Return a function that measures the speed of `calls` calls that write `num_lines` each."""
     steps = max(1, round(arguments.steps * arguments.scale))
     torch.manual_seed(SEED)
     normalisation, hidden = Normalisation((8.0, 0.1), (42.0, 37.0)), arguments.hidden

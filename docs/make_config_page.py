@@ -61,8 +61,7 @@ def meanings(cls: type) -> dict[str, str]:
 
 
 def tables(classes: list[type]) -> str:
-    """Return tables of the keys of classes: a table for each class, and then a table for each group
-    of classes that share keys."""
+    """Return a table of keys for each class, and for each group of classes that share keys."""
     names_by_row: dict[str, list[str]] = defaultdict(list)
     for cls in classes:
         for row in rows(cls):

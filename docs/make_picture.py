@@ -1,7 +1,6 @@
 """Draws the picture at the top of the README: `python -m docs.make_picture` takes half a minute.
 
-The picture has three parts, all by pretrained networks: a page, lines in several hands, and the
-window over a text.
+Pretrained networks write its parts: a page, lines in several hands, and the window over a text.
 """
 
 from pathlib import Path
@@ -50,16 +49,16 @@ def picture_parts() -> dict[str, tuple[tuple[float, float, float, float], np.nda
     figure = step_figures(network, line, ["window"])["window"]
     page = page_pixels(letter, page_box, style="flowing", size=2.2, seed=203)
     hands = page_pixels(wishes, hands_box, size=2.4, line_height=8.4, seed=1)
+    window = to_pixels(figure, DPI)
     return {
         "a page": (page_box, page),
         "hands": (hands_box, hands),
-        "the window over the text": (window_box, to_pixels(figure, DPI)),
+        "the window over the text": (window_box, window),
     }
 
 
 def page_pixels(text: str, box: tuple[float, float, float, float], **options: object) -> np.ndarray:
-    """Return the pixels of the first sheet of a text, on paper of the size of a box; `options` are
-    fields of `PageOptions`."""
+    """Return the pixels of a text's first sheet, whose paper has the size of a box."""
     paper = Paper(*box[2:], margins=(10.0, 8.0, 4.0, 10.0))
     sheets = write_page(text, options=PageOptions(paper=paper, **options))
     return to_pixels(sheets[0].figure(), DPI)

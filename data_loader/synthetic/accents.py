@@ -1,13 +1,11 @@
 """Letters and signs beyond ASCII in a recorded hand: the hand's letters with drawn marks.
 
-Nobody recorded the marks, nor the few characters without a base letter. This module draws them from
-polylines: it varies a polyline, bends it into a curve and samples it like strokes of the hand. A
-mark has several variants; a hand always draws the same variant, in about the same size. All
-constants are assumed, and checked by eye in sheets of every letter in several hands, unless their
-comment says "measured".
+Marks, and characters without a base letter, are drawn: polylines are varied, bent into curves and
+sampled like strokes of the hand. A mark has several variants; a hand always draws the same variant,
+in about the same size. All constants are assumed, and checked by eye in sheets of every letter in
+several hands, unless their comment says "measured".
 
-Lengths are in x-heights, y from the baseline downwards. Drawing is upright; `accented` slants the
-result.
+Lengths are in x-heights, y from the baseline downwards. Drawings are upright until `accented`.
 """
 
 import json
@@ -47,8 +45,7 @@ MARKS: Mapping[str, Sequence[Shape]] = {
 """Variants of each mark; a mark above a letter stands on its origin, a mark below a letter hangs
 from its origin. The polylines of marks and of `SHAPES` are this project's own, upright."""
 SHAPES: Mapping[str, Sequence[Shape]] = TABLES["shapes"]
-"""Variants of each character without a base letter, for a hand whose tall letters are two x-heights
-high."""
+"""Variants of each character without a base letter, for tall letters two x-heights high."""
 WRITTEN_MARKS: Mapping[str, str] = {
     letter: combining(name) for name, letters in TABLES["instead"].items() for letter in letters
 }
@@ -58,8 +55,7 @@ ASCII_LOOKALIKES: Mapping[str, str] = TABLES["alike"]
 BARRED_LETTERS: Mapping[str, str] = TABLES["barred"]
 """For a letter with a bar, the ASCII letter through which the bar goes."""
 BAR_HEIGHTS: Mapping[str, tuple[float, float]] = TABLES["bands"]
-"""For a letter with a bar, the heights between which the bar lies, as fractions of the letter's
-height."""
+"""Lowest and highest y of a letter's bar, as fractions of the letter's height."""
 LIGATURES: Mapping[str, str] = TABLES["pairs"]
 """For a ligature, its two ASCII letters; for Æ, which `ae_ligature` makes, E only."""
 SOURCE_SIGNS: Mapping[str, str] = TABLES["from sign"]
@@ -86,9 +82,8 @@ DOT_EXTENTS = (0.0, 0.12)
 """Bounds on the width and height of the short stroke that makes a dot, in x-heights (measured: half
 of the dots of `i` in IAM-OnDB's training lines are 0.04 to 0.11 wide and 0.04 to 0.14 high)."""
 MAX_EXTRA_POINTS = 2.0
-"""Largest number of points that a stroke has beyond its length divided by the hand's speed: the pen
-starts and ends slowly (measured in IAM-OnDB: strokes as long as 1 to 4 mean steps have 4 steps, and
-strokes as long as 6 mean steps have 8)."""
+"""Largest number of steps of a stroke beyond its length over the mean step, as the pen starts and
+ends slowly (measured in IAM-OnDB: 4 steps for strokes of 1 to 4 mean steps, 8 for 6)."""
 MIN_TALL_HEIGHT = 1.45
 """Height above which ink belongs to a tall letter, in x-heights."""
 
@@ -105,11 +100,8 @@ class AccentPen:
     Args:
         hand: the hand whose proportions, slant and speed the characters get.
         get_piece: see `GetPiece`.
-        generator: generator for the variation from copy to copy.
-
-    Attributes:
-        habit_generator: generator with the same numbers whenever the hand writes.
-        width_factor: factor on the width of shapes.
+        generator: generator for the variation from copy to copy; `habit_generator` has the same
+            numbers whenever the hand writes.
     """
 
     def __init__(self, hand: BankHand, get_piece: GetPiece, generator: np.random.Generator) -> None:
@@ -304,8 +296,7 @@ class AccentPen:
                 target_y = (-0.5 if character == "·" else 0.0) + deviation
                 path = moved(path, 0.0, target_y - path[:, 1].mean())
             elif character in "¿¡":
-                # The sign is turned upside down and written backwards. So the pen begins with the
-                # dot, whose top is about at the x-height.
+                # Upside down and written backwards, the sign begins with its dot at the x-height.
                 path = from_strokes([-stroke[::-1] for stroke in to_strokes(path)[::-1]])
                 path = moved(path, 0.0, -self.habitual_value(0.9, 1.3) - path[:, 1].min())
             if parts:
@@ -315,8 +306,7 @@ class AccentPen:
         return Piece(character, np.concatenate(parts))
 
     def with_tall_height(self, stroke: Sequence[tuple[float, float]]) -> np.ndarray:
-        """Return a stroke of `SHAPES` with its part above the x-height scaled to the height of the
-        hand's tall letters."""
+        """Return a stroke of `SHAPES` stretched to the height of the hand's tall letters."""
         points = np.array(stroke, dtype=float)
         y = points[:, 1]
         points[:, 1] = np.where(y > -1, y, -1 + (y + 1) * (self.hand.tall_height - 1))
@@ -350,8 +340,7 @@ def _middle(x: np.ndarray) -> float:
 
 
 def without_dot(path: np.ndarray) -> np.ndarray:
-    """Return the path of an `i` or `j` without its dot; raise `UnusablePiece` unless exactly one
-    stroke is clearly a dot."""
+    """Return the path of `i` or `j` without its dot; raise `UnusablePiece` without a clear dot."""
     dots, letter = [], []
     for stroke in to_strokes(path):
         # Measured: 95 % of the dots are above 1.1 x-heights, and no larger than 0.33 x-heights.
@@ -369,12 +358,12 @@ def accented(
     """Return a character of `NON_ASCII` in a hand.
 
     Args:
-        get_piece: see `GetPiece`; the copies are slanted, in the hand's proportions.
+        get_piece: see `GetPiece`; the pieces are in the hand's proportions and slant.
         generator: generator for the variation from copy to copy.
 
     Returns:
-        the character, slanted; None if it is not in `NON_ASCII`, or if `get_piece` returned None or
-        an unusable piece. In the last case another try may succeed.
+        the character; None if it is not in `NON_ASCII`, or if a piece of `get_piece` is missing or
+        unusable, so that another try may succeed.
     """
     if character not in NON_ASCII:
         return None

@@ -23,9 +23,8 @@ class AlignedLine:
     Attributes:
         counts: number of points of each character of the text, in order, `(characters,)`.
         read: whether a recogniser read each character of the line right, `(characters,)` bool.
-        fits: whether a recogniser read each character right when the character was cut out and set
-            behind a word of the same hand, `(characters,)` bool; False if the character cannot be
-            cut out, or was not tried.
+        fits: whether a recogniser read each character right when cut out and set behind a word of
+            its hand, `(characters,)` bool; False if it cannot be cut out, or was not tried.
         errors: number of the recogniser's errors in the whole line.
     """
 
@@ -39,8 +38,7 @@ class Alignment(dict[str, AlignedLine]):
     """Aligned lines by name."""
 
     def find(self, name: str, num_points: int, text: str) -> AlignedLine | None:
-        """Return the alignment of the line `name`; None if the table does not have the line, or has
-        it with another number of points or characters."""
+        """Return the alignment of a line; None if the table has none for this ink and text."""
         line = self.get(name)
         if line is None or len(line.counts) != len(text) or line.counts.sum() != num_points:
             return None
@@ -61,13 +59,10 @@ class Alignment(dict[str, AlignedLine]):
 
     @classmethod
     def load(cls, name: str | Path) -> "Alignment":
-        """Read a table that `save` has written.
-
-        Args:
-            name: path of the table's file, or the name of a shipped table.
+        """Read a table that `save` has written, by its path or by the name of a shipped table.
 
         Raises:
-            DataError: if the file cannot be read, or `save` did not write it.
+            DataError: if the file cannot be read, or is no such table.
         """
         shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.npz"))}
         path = shipped.get(str(name), name)

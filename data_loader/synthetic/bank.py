@@ -17,7 +17,7 @@ from data_loader.synthetic.cutting import CAPITALS, LIFT, SMALL, SMALL_STANDING,
 from data_loader.synthetic.paths import (
     moved,
     side_by_side,
-    steps_within_strokes,
+    steps_in_strokes,
     to_ink,
     touching_shift,
 )
@@ -29,11 +29,11 @@ DESCENDING_CAPITALS = frozenset("JQY")
 """Capitals that may reach below the baseline, and so are missing from `CAPITALS`."""
 TALL_LETTERS = CAPITALS | frozenset("bdhkl")
 """Capitals, and small letters as high as capitals."""
-MAX_BASELINE_OFFSET = 0.12
+MAX_OFFSET = 0.12
 """Largest distance of capitals, digits and full stops from the baseline, in x-heights (assumed).
 Further characters are moved: in IAM-OnDB's lines with few small letters, such as numbers, a third
 of the digits are more than 0.4 x-heights from the estimated baseline (measured)."""
-MAX_SMALL_BASELINE_OFFSET = 0.2
+MAX_SMALL_OFFSET = 0.2
 """Largest distance of small letters from the baseline, in x-heights (assumed)."""
 CAPITAL_HEIGHTS = (0.9, 1.15)
 """Bounds on the height of capitals and digits, as multiples of the hand's `tall_height` (assumed).
@@ -51,24 +51,18 @@ MAX_PIECE_LENGTH = 12
 
 
 class Place(NamedTuple):
-    """Where a `Piece` can be cut out of a line.
-
-    Attributes:
-        first, last: indices of the piece's first and last character in the line's text.
-        cut_before, cut_after: see `Piece`.
-    """
+    """Where a `Piece` can be cut out of a line."""
 
     line: CutLine
-    first: int
+    first: int  # index of the piece's first character in the line
     last: int
-    cut_before: bool
+    cut_before: bool  # see `Piece`
     cut_after: bool
 
 
 @dataclass(frozen=True, eq=False)
 class BankHand:
-    """The lines of one hand: of a writer or, where writers are unknown, of a form, which one person
-    filled in on one day."""
+    """The lines of a writer or, where writers are unknown, of a form: one person on one day."""
 
     lines: list[CutLine]
 
@@ -80,7 +74,7 @@ class BankHand:
     @cached_property
     def _steps(self) -> np.ndarray:
         """The steps within the strokes of all lines, `(steps, 2)` in x-heights."""
-        return np.concatenate([steps_within_strokes(line.path) for line in self.lines])
+        return np.concatenate([steps_in_strokes(line.path) for line in self.lines])
 
     @cached_property
     def slant(self) -> float:
@@ -113,12 +107,9 @@ class BankHand:
 
     @cached_property
     def gaps(self) -> np.ndarray:
-        """The gaps between neighbouring characters that a lift separates, sorted; see
-        `touching_shift`."""
-        gaps = [
-            -touching_shift(line.points_of(k), line.points_of(k + 1))
-            for line, k in self._pairs_with_lift()
-        ]
+        """The sorted gaps (`touching_shift`) between characters that a lift separates."""
+        pairs = [(line.points_of(k), line.points_of(k + 1)) for line, k in self._pairs_with_lift()]
+        gaps = [-touching_shift(left, right) for left, right in pairs]
         return _gaps_within(gaps, (-0.3, 1.0), 3, (0.1, 0.15, 0.2))
 
     @cached_property
@@ -145,8 +136,7 @@ class BankHand:
         return _gaps_within(gaps, (0.3, 4), 3, (0.8, 1.0, 1.2))
 
     def _pairs_with_lift(self) -> Iterator[tuple[CutLine, int]]:
-        """Yield the line and index of each character that a lift separates from the next character
-        of its word."""
+        """Yield line and index of each character that a lift separates from the next in a word."""
         for line in self.lines:
             for k in np.flatnonzero(line.boundaries == LIFT).tolist():
                 if " " not in line.text[k : k + 2]:
@@ -162,8 +152,10 @@ class BankHand:
     @cached_property
     def style(self) -> np.ndarray:
         """The measures by which hands are compared, `(5,)`."""
-        ratios = np.log([self.width, self.strokes_per_character, self.speed, self.tall_height])
-        return np.array([self.slant, *ratios])
+        log_measures = np.log(
+            [self.width, self.strokes_per_character, self.speed, self.tall_height]
+        )
+        return np.array([self.slant, *log_measures])
 
     @cached_property
     def pieces(self) -> dict[str, list[Place]]:
@@ -175,25 +167,22 @@ class BankHand:
         return dict(places)
 
     def piece(self, place: Place) -> Piece:
-        """Return the piece at a place, moved to the baseline; a single character also gets a usual
-        height, see `snap_to_baseline`."""
+        """Return the piece at a place, moved to the baseline (see `snap_to_baseline`)."""
         line, first, last, *_ = place
         piece = line.piece(first, last)
         if first == last:
             return snap_to_baseline(piece, self.tall_height)
         standing = [k for k in range(first, last + 1) if line.text[k] in SMALL_STANDING]
         bottoms = [line.points_of(k)[:, 1].max() for k in standing]
-        shift = 0.0
-        if bottoms:
-            shift = _shift_to_baseline(float(np.median(bottoms)), MAX_SMALL_BASELINE_OFFSET)
+        bottom = float(np.median(bottoms)) if bottoms else 0.0
+        shift = _shift_to_baseline(bottom, MAX_SMALL_OFFSET)
         return piece._replace(path=moved(piece.path, 0.0, shift))
 
     def trials(
         self, generator: np.random.Generator
     ) -> Iterator[tuple[CutLine, int, np.ndarray, str]]:
-        """Yield trials of single characters, at most `MAX_TRIALS` of each character: the line, the
-        character's index, and the ink and text of a word of the hand followed by the character; the
-        text has no blank between them."""
+        """Yield trials of single characters, at most `MAX_TRIALS` of each: the line, the index of
+        the character, and ink and text of a word of the hand followed by the character."""
         words = [
             Place(line, word.start(), word.end() - 1, False, False)
             for line in self.lines
@@ -205,9 +194,8 @@ class BankHand:
             line = self.lines[number]
             for k in generator.permutation(len(line.text)).tolist():
                 character = line.text[k]
-                if not line.read[k] or line.edges(k, k) is None:
-                    continue
-                if num_trials[character] >= MAX_TRIALS:
+                is_usable = line.read[k] and line.edges(k, k) is not None
+                if not is_usable or num_trials[character] >= MAX_TRIALS:
                     continue
                 num_trials[character] += 1
                 word = self.piece(words[generator.integers(len(words))])
@@ -233,11 +221,8 @@ def snap_to_baseline(piece: Piece, tall_height: float) -> Piece:
     """Return a character with its height and vertical position corrected.
 
     Letters and digits get a height within the bounds above. Characters that stand on the baseline
-    are moved to it, and the top of a comma is moved within `COMMA_TOPS`.
-
-    Args:
-        piece: a piece of one character.
-        tall_height: height of the hand's capitals, in x-heights.
+    are moved to it, and the top of a comma is moved within `COMMA_TOPS`. `piece` is a piece of one
+    character, and `tall_height` the height of the hand's capitals.
     """
     character, y = piece.text, piece.path[:, 1]
     top, bottom = y.min(), y.max()
@@ -250,9 +235,9 @@ def snap_to_baseline(piece: Piece, tall_height: float) -> Piece:
     elif character in SMALL:
         factor = np.clip(height, *SMALL_HEIGHTS) / height
     if character in CAPITALS or character.isdigit() or character == ".":
-        shift = _shift_to_baseline(bottom * factor, MAX_BASELINE_OFFSET)
+        shift = _shift_to_baseline(bottom * factor, MAX_OFFSET)
     elif character in SMALL_STANDING:
-        shift = _shift_to_baseline(bottom * factor, MAX_SMALL_BASELINE_OFFSET)
+        shift = _shift_to_baseline(bottom * factor, MAX_SMALL_OFFSET)
     elif character == ",":
         shift = np.clip(top, *COMMA_TOPS) - top
     path = piece.path * (factor, factor, 1)
@@ -275,8 +260,7 @@ def _places(line: CutLine) -> Iterator[Place]:
             cut_before, cut_after = edges
             lifts = line.path[(line.owner >= first) & (line.owner <= last), 2]
             if cut_after and lifts[-1]:
-                # The path ends with a delayed stroke. The next piece would be joined to the delayed
-                # stroke instead of to the cut.
+                # The next piece would be joined to the delayed stroke that ends this path.
                 continue
             is_single = first == last
             if is_single and line.text[first] in "tf" and not lifts[:-1].any():
@@ -292,10 +276,7 @@ def _places(line: CutLine) -> Iterator[Place]:
 def verify_pieces(
     hands: Iterable[BankHand], read: Callable[[Sequence[np.ndarray]], list[str]]
 ) -> tuple[int, int]:
-    """Read the trials of each hand, and set `fits` in the line of each character that fits.
-
-    A character fits if the text that `read` returns for its trial is the trial's text, apart from
-    blanks.
+    """Set `fits` in the line of each character whose trial is read right, apart from blanks.
 
     Args:
         hands: hands whose characters are tried.
@@ -306,13 +287,13 @@ def verify_pieces(
     """
     generator = np.random.default_rng(0)
     trials = [trial for hand in hands for trial in hand.trials(generator)]
-    passed = 0
+    num_fit = 0
     hypotheses = read([ink for _, _, ink, _ in trials])
     for (line, character, _, text), hypothesis in zip(trials, hypotheses, strict=True):
         if hypothesis.replace(" ", "") == text:
             line.fits[character] = True
-            passed += 1
-    return len(trials), passed
+            num_fit += 1
+    return len(trials), num_fit
 
 
 def check_hands(dataset: BaseDataset, samples: Iterable[Sample]) -> None:

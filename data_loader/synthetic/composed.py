@@ -234,8 +234,7 @@ class ComposedDataset(ExtendedDataset):
     def _side_by_side(
         self, bank: Bank, name: str, generator: np.random.Generator, continued: bool
     ) -> tuple[str, np.ndarray]:
-        """Return text and path of lines of a hand side by side: recorded lines, but the last line
-        is new if `continued`."""
+        """Return text and path of recorded lines side by side; if `continued`, the last is new."""
         hand = bank.hands[name]
         count = min(int(generator.integers(2, 5)), len(hand.lines))
         chosen = generator.choice(len(hand.lines), count - continued, replace=False).tolist()

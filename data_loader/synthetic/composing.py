@@ -58,8 +58,7 @@ class Bank:
     Args:
         hands: hands by name.
         draw_glyph: draws characters that no hand wrote.
-        scarce: a character with fewer copies than this in all hands is sometimes drawn instead of
-            borrowed, the more often the fewer copies there are.
+        scarce: characters with fewer copies are also drawn, the fewer copies the more often.
 
     Attributes:
         names: names of the hands; the index in this list is the number of a hand.
@@ -100,8 +99,7 @@ class _Step(NamedTuple):
 
 
 class Composer:
-    """Writes a line in a hand; each character that the hand never wrote has the same source
-    throughout the line: another hand, or a drawn shape."""
+    """Writes in one hand; a character that the hand never wrote always has the same source."""
 
     def __init__(self, bank: Bank, name: str, generator: np.random.Generator) -> None:
         self.bank, self.name, self.generator = bank, name, generator
@@ -158,8 +156,7 @@ class Composer:
         return pieces[::-1]
 
     def _choices(self, text: str) -> Iterator[tuple[Place | None, float]]:
-        """Yield pairs of a place of `text` in the hand and its cost; for a single character, also
-        the place None, which stands for a borrowed piece, and its cost."""
+        """Yield the hand's places of `text` with their costs; the place None means borrowing."""
         places: list[Place | None] = list(self.hand.pieces.get(text, ()))
         if len(places) > MAX_CHOICES:
             chosen = self.generator.choice(len(places), MAX_CHOICES, replace=False)
@@ -172,8 +169,7 @@ class Composer:
             yield place, cost + (0 if place else BORROWED_COST)
 
     def borrowed(self, character: str) -> Piece | None:
-        """Return a borrowed or drawn copy of a character, adapted to the hand; None if nobody wrote
-        the character and it cannot be drawn."""
+        """Return a copy that another hand wrote or that is drawn; None if neither is possible."""
         if character not in self._sources:
             find_source = self._accented if character in NON_ASCII else self._glyph_source
             self._sources[character] = find_source(character)
@@ -194,8 +190,7 @@ class Composer:
         return lambda: bank.draw_glyph(character, self.hand, style_seed, self.generator)
 
     def _accented(self, character: str) -> Callable[[], Piece | None]:
-        """Return a function that makes a character of `NON_ASCII` from letters of the hand, or else
-        from borrowed letters."""
+        """Return a function that makes a character of `NON_ASCII` from letters of the hand."""
         borrower = Composer(self.bank, self.name, self.generator)
 
         def letter_of_hand(letter: str) -> Piece | None:
@@ -214,8 +209,7 @@ class Composer:
         return make
 
     def _random_copy(self, character: str, hand: BankHand) -> Piece:
-        """Return a random copy of a character in a hand: an uncut copy if there is any, or else a
-        copy without a cut after it if there is any."""
+        """Return a random copy of a character; copies without a cut, or a cut after, go first."""
         places = hand.pieces[character]
         places = [place for place in places if not place.cut_after] or places
         places = [place for place in places if not (place.cut_before or place.cut_after)] or places

@@ -41,8 +41,7 @@ SMALL_STANDING = SMALL | frozenset("bdhiklt")
 STANDING = SMALL_STANDING | CAPITALS | frozenset("0123456789")
 """All characters that stand on the baseline."""
 MIN_SMALL_LETTERS = 4
-"""Least number of small letters of a line that is measured by itself (assumed); a line with fewer
-takes the x-height of its hand."""
+"""Least number of small letters of a line that does not need its hand's x-height (assumed)."""
 LINE_HEIGHTS = (0.7, 4.5)
 """Bounds on the height of a line that takes its hand's x-height, in x-heights (assumed)."""
 MIN_STRETCH = 0.35
@@ -53,17 +52,15 @@ WINDOW_LEAD = 0.3
 fraction of a typical character's points (measured: of 717 letters cut off at one end, a reader
 reads 33, 48, 57 and 54 % for 0, 0.15, 0.3 and 0.45)."""
 MIN_DISTANCE_GAIN = 0.15
-"""X-heights by which a stroke must be nearer to an earlier character than to the character in the
-window, to complete the earlier character (assumed)."""
+"""X-heights by which a stroke is nearer to the earlier character that it completes (assumed)."""
 MIN_RETURN = 0.9
 """X-heights. A stroke further than this left of the ink's right edge does not begin the character
 in the window: the window never goes back when the pen does (assumed)."""
 MAX_DELAYED_DISTANCE = 0.9
-"""Largest distance, in x-heights, from the middle of a delayed stroke to the mean x of the earlier
-character that the stroke completes (assumed)."""
+"""Largest distance in x of a delayed stroke from its character, in x-heights (assumed)."""
 MAX_FLAT_HEIGHT = 0.5
-"""Height in x-heights. A stroke that is lower than this, and lies further than this above the
-baseline, is a dot or a bar, which may lie anywhere to the right of its character (assumed)."""
+"""X-heights. A stroke lower than this, and further than this above the baseline, is a dot or a bar,
+which may lie anywhere to the right of its character (assumed)."""
 MAX_DELAYED_ADVANCE = 0.3
 """X-heights by which the middle of a delayed stroke that is no dot or bar may lie right of all
 earlier ink. On 150 lines of stroke fonts whose delayed strokes follow their words, 126 of 6,665
@@ -195,8 +192,8 @@ def measured(
 def _boxes(
     path: np.ndarray, owner: np.ndarray, text: str, read: np.ndarray, characters: frozenset[str]
 ) -> np.ndarray:
-    """Return left, top, right and bottom of the n occurrences of `characters` that were read and
-    have at least 4 points, `(n, 4)`."""
+    """Return left, top, right and bottom of the `characters` read with 4 points or more, `(n,
+    4)`."""
     chosen = [k for k, character in enumerate(text) if character in characters and read[k]]
     inks = [path[owner == k, :2] for k in chosen]
     boxes = [(*points.min(0), *points.max(0)) for points in inks if len(points) >= 4]
@@ -224,8 +221,7 @@ def normalise_height(
 
     Args:
         points: points of the line, `(points, 2)`; the baseline is y = 0.
-        middles: x of the middle of each small letter.
-        heights: height of each small letter.
+        middles, heights: x of the middle, and height, of each small letter.
         height: the x-height of the line.
     """
     x, y = points.T
@@ -247,9 +243,7 @@ def _stroke_owners(
 ) -> np.ndarray:
     """Return the index of the character to which each point belongs, `(points,)`; -1 if unclear.
 
-    Args:
-        owner: index of the character in the window at each point, `(points,)`.
-        is_visible: whether each character is no blank, `(characters,)`.
+    `owner` is the character in the window at each point; `is_visible` is False for blanks.
     """
     owner, stops = owner.copy(), np.flatnonzero(path[:, 2]) + 1
     strokes = [slice(*ends) for ends in pairwise([0, *stops.tolist()])]
@@ -326,8 +320,7 @@ def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
 def _nearer_word_character(
     path: np.ndarray, owner: np.ndarray, is_visible: np.ndarray, stroke: slice
 ) -> int:
-    """Return the index of the nearer character, before or after a blank, for a stroke whose points
-    all belong to the blank.
+    """Return the nearer character, before or after a blank, of a stroke whose points have a blank.
 
     Often the window has left a word before the word's last `t` is crossed: 2.8 % of the strokes of
     IAM-OnDB have points of blanks only (measured).
@@ -376,15 +369,13 @@ def parts_of(sample: Sample, line: CutLine, max_length: int | None) -> Parts:
     """Cut a measured line between words into parts of about equal lengths.
 
     Args:
-        sample: the sample that was measured.
-        line: the sample's measured line.
-        max_length: largest number of characters of a part, unless a single word is longer; None for
-            no cuts.
+        sample: the sample that was measured as `line`.
+        max_length: largest number of characters of a part, unless a word is longer; None for no
+            cuts.
 
     Returns:
         the parts as samples, whose ink is in x-heights, and as lines; parts without clear ink are
-        left out. A line of at most `max_length` characters is returned whole, with `sample`, whose
-        ink is unchanged.
+        left out. A line of at most `max_length` characters is returned whole, with `sample`.
     """
     if max_length is None or len(line.text) <= max_length:
         return [(sample, line)]
@@ -392,11 +383,10 @@ def parts_of(sample: Sample, line: CutLine, max_length: int | None) -> Parts:
     spans: list[tuple[int, int]] = []  # the first and last character of each part
     for word in re.finditer(r"\S+", line.text):
         first, last = word.start(), word.end() - 1
-        if spans:
-            part_first, part_last = spans[-1]
-            is_short = part_last - part_first + 1 < target_length
-            if is_short and last - part_first < max_length:
-                first = spans.pop()[0]
+        part_first, part_last = spans[-1] if spans else (first, last)
+        can_grow = spans and last - part_first < max_length
+        if can_grow and part_last - part_first + 1 < target_length:
+            first = spans.pop()[0]
         spans.append((first, last))
     # A point without a clear character takes the character of the last clear point before it.
     last_clear = np.maximum.accumulate(np.where(line.owner >= 0, np.arange(len(line.owner)), 0))

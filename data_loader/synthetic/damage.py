@@ -48,9 +48,8 @@ def damaged(path: np.ndarray, generator: np.random.Generator) -> np.ndarray | No
     if lengths.sum() <= MIN_LENGTH_RATIO * size:
         return None
     fractions = lengths / lengths.sum()
-    eligible = np.flatnonzero(
-        (fractions >= STROKE_FRACTIONS[0]) & (fractions <= STROKE_FRACTIONS[1])
-    )
+    low, high = STROKE_FRACTIONS
+    eligible = np.flatnonzero((fractions >= low) & (fractions <= high))
     damage = generator.choice(["cut", "drop", "shift"]) if len(eligible) else "cut"
     number = int(lengths.argmax() if damage == "cut" else generator.choice(eligible))
     stroke, replacement = strokes[number], []
@@ -58,8 +57,8 @@ def damaged(path: np.ndarray, generator: np.random.Generator) -> np.ndarray | No
         fine = at_equal_steps(stroke, path_along(stroke), NUM_STEPS)
         count = round(NUM_STEPS * generator.uniform(*CUT_FRACTIONS))
         start = int(generator.choice([0, (NUM_STEPS - count) // 2, NUM_STEPS - count]))
-        parts = (fine[: start + 1], fine[start + count :])
-        replacement = [part for part in parts if len(part) > 1]
+        ends = (fine[: start + 1], fine[start + count :])
+        replacement = [end for end in ends if len(end) > 1]
     elif damage == "shift":
         angle = generator.uniform(0, 2 * np.pi)
         distance = size * generator.uniform(*SHIFT_FRACTIONS)

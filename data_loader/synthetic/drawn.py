@@ -45,9 +45,7 @@ class Drawer:
     ) -> Piece | None:
         """Return a character in a hand; None if the character is not printable ASCII.
 
-        Args:
-            style_seed: seed of the character's style, which all copies share.
-            generator: generator for the variation from copy to copy.
+        `style_seed` determines the style of all copies, `generator` the variation between copies.
         """
         if character not in CHARACTERS:
             return None
@@ -91,6 +89,5 @@ def _font_path(
         wave=0.0,
     )
     path = deform(letters(character, writer, generator), writer, generator)
-    # `digitise` makes steps of about equal times but of no set length, so the points are dense
-    # here; `at_speed` thins them to the hand's mean step.
+    # The speed law sets the mean step only roughly; `at_speed` thins the dense points later.
     return digitise(path, writer.speed, rate=300.0) / (X_HEIGHT, X_HEIGHT, 1)

@@ -46,8 +46,7 @@ END_LENGTH = 0.12
 
 @dataclass(frozen=True)
 class FontWriter:
-    """The hand of an invented person. Lengths are in font units, of which a plain small letter is
-    14 high.
+    """The hand of an invented person. Lengths are in font units (see `stroke_fonts`).
 
     Attributes:
         font: one of `FONTS`.
@@ -57,15 +56,13 @@ class FontWriter:
         slant: lean of stems to the right, x over y.
         aspect: factor on the width of letters.
         ascender, descender: factors on the ink above the x-height, and below the baseline.
-        letter_space: space added after each letter.
-        word_space: width of a blank.
+        letter_space, word_space: space added after each letter, and width of a blank.
         drift: rise of the baseline, y over x.
         wave: amplitude of the baseline's slow wave.
         wobble: amplitude of the smooth deformation along the pen's path.
         variation: factor on the random variation of letters in size, place, slant and bend.
         speed: font units per second at a curvature of one per x-height.
-        shapes: for each character drawn in a shape of `OTHER_SHAPES`, the index of the shape's
-            group, and the index of the shape in the group.
+        shapes: for each character with a shape of `OTHER_SHAPES`, the indices of group and shape.
     """
 
     font: str
@@ -133,14 +130,13 @@ def letters(
     generator: np.random.Generator,
     glyphs: Sequence[Glyph] | None = None,
 ) -> np.ndarray:
-    """Return the path of a line of text, in font units; `glyphs`, one for each character, replace
-    the writer's glyphs."""
+    """Return the path of a line of text in font units; `glyphs` replace the writer's glyphs."""
     glyphs = glyphs or writer.glyphs(text)
     widths = np.array([glyph.width for glyph in glyphs])
     leans = np.array([glyph.lean for glyph in glyphs])
     owner = np.repeat(np.arange(len(glyphs)), [len(glyph.path) for glyph in glyphs])
-    # Random deviates of each letter: width, height, shift in x, shift in y, slant, bend of stems,
-    # bend of bars, advance.
+    # For each letter: width, height, shift in x, shift in y, slant, bends of stems and bars,
+    # advance.
     normal = generator.standard_normal((8, len(glyphs)))
     normal = normal.clip(-2.5, 2.5) * writer.variation
     # Neighbouring letters have similar shifts in y.
@@ -170,8 +166,7 @@ def letters(
 
 
 def deform(path: np.ndarray, writer: FontWriter, generator: np.random.Generator) -> np.ndarray:
-    """Return a path with smooth shifts: wobble, which varies along the path, and drift and wave of
-    the baseline, which vary along the line.
+    """Return a path with smooth shifts: wobble along the path, drift and wave along the line.
 
     The wobble of each axis is a sum of three sines along the path, with periods of 1 to 5
     x-heights. The sines are drawn anew for every line.
@@ -212,8 +207,8 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
     step = np.sqrt(step_x * step_x + step_y * step_y) + 1e-9
     step_x /= step
     step_y /= step
-    # How much the path turns at each point between two steps: the sine of the angle up to a right
-    # angle, and 2 minus the sine beyond.
+    # Turn at each point between two steps: the angle's sine; beyond a right angle, 2 minus the
+    # sine.
     sine = np.abs(step_x[:-1] * step_y[1:] - step_y[:-1] * step_x[1:])
     cosine = step_x[:-1] * step_x[1:] + step_y[:-1] * step_y[1:]
     turn = np.where(cosine > 0, sine, 2 - sine)
@@ -254,10 +249,7 @@ def write(
 ) -> np.ndarray:
     """Return the ink of a line of text in a writer's hand, `(points, 3)` float32.
 
-    Args:
-        text: printable ASCII, not only blanks.
-        rate: points per second.
-        glyphs: see `letters`.
+    `text` is printable ASCII, and not only blanks; `rate` is in points per second.
     """
     path = deform(letters(text, writer, generator, glyphs), writer, generator)
     speed = writer.speed * (1 + 0.05 * float(generator.standard_normal()))
@@ -323,12 +315,11 @@ class EmbeddedDataset(BaseDataset):
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Return lines named such as "train-000017", by writers such as "train-writer-017"."""
         sizes = dict(zip(SPLITS, (self.size, self.valid_size, self.test_size), strict=True))
-        indices = [(split, n) for split in SPLITS if split in splits for n in range(sizes[split])]
-        samples: dict[str, list[Sample]] = {split: [] for split, _ in indices}
-        bar = distributed.bar(indices, "writing lines", unit="line", leave=False, delay=1)
-        for split, n in bar:
+        lines = [(split, n) for split in SPLITS if split in splits for n in range(sizes[split])]
+        samples: dict[str, list[Sample]] = {split: [] for split, _ in lines}
+        for split, n in distributed.bar(lines, "writing lines", unit="line", leave=False, delay=1):
             samples[split].append(self._line(split, n))
-        title = f"{type(self).__name__}: {len(indices):,} samples"
+        title = f"{type(self).__name__}: {len(lines):,} samples"
         return Loaded(samples, "\n  ".join([title, *counts_of(samples)]))
 
     def _line(self, split: str, n: int) -> Sample:

@@ -15,8 +15,7 @@ LETTERS = SMALL + SMALL.replace("ı", "").upper() + "İß"
 the list has no capitals of these; `İ` is the capital of `i` in Turkish."""
 
 COMMON = "ßßäöüéèàçñåøæÄÖÜÉ"
-"""Letters of the most written languages (assumed). `ß`, which no other letter resembles, is twice
-as likely as the others."""
+"""Letters of the most written languages (assumed); `ß` twice, as it resembles no other letter."""
 
 SIGNS = "€£§°«»„“”‘’–—…¿¡·"
 """Signs beyond ASCII of these languages."""
@@ -47,8 +46,7 @@ CARRIERS: Mapping[str, list[tuple[str, str]]] = {
     ]
     for letter in LETTERS
 }
-"""For each letter, pairs of a word that has the letter, as it stands or in capitals, and the word's
-language."""
+"""For each letter, (word, language) pairs whose word has it, as it stands or in capitals."""
 
 
 def european(draws: Draws) -> str:

@@ -54,12 +54,8 @@ TEMPLATES = read_lists("everyday.txt")
 KINDS = tuple(TEMPLATES)
 """The kinds of texts by which a writer is judged."""
 
-CHARACTER_CLASSES = (
-    string.ascii_lowercase,
-    string.ascii_uppercase,
-    string.digits,
-    string.punctuation,
-)
+LETTERS = (string.ascii_lowercase, string.ascii_uppercase)
+CHARACTER_CLASSES = (*LETTERS, string.digits, string.punctuation)
 
 
 def characters(draws: Draws) -> str:
@@ -77,8 +73,7 @@ def characters(draws: Draws) -> str:
     while len(text) < length:
         count = draws.between(1, 2)
         character_class = draws.pick(CHARACTER_CLASSES)
-        if character_class is CHARACTER_CLASSES[3]:
-            count = 1
+        count = 1 if character_class is string.punctuation else count
         text += "".join(draws.pick(character_class) for _ in range(count))
         if draws.chance(0.1) and len(text) < length - 1:
             text += " "

@@ -17,8 +17,7 @@ from utils.ink import strokes, to_points, x_height
 _bar = partial(distributed.bar, unit="line", leave=False, delay=1)
 
 LEVEL_DISTANCE = 4.0
-"""Distance from the seam of joined lines within which points determine the lines' vertical
-positions, in x-heights."""
+"""Distance from the seam within which `join` measures vertical positions, in x-heights."""
 WORD_GAPS = (0.8, 1.8)
 """Bounds on the gap between two parts separated by a blank, in x-heights (assumed)."""
 LETTER_GAPS = (0.1, 0.5)
@@ -186,8 +185,7 @@ def _scaled(line: Sample, factor: float, grid: float | None) -> Sample:
 
 
 def _on_grid(ink: np.ndarray, grid: float | None) -> np.ndarray:
-    """Return ink with its points rounded to multiples of `grid`; the ink itself if `grid` is
-    None."""
+    """Return ink with its points rounded to multiples of `grid`, or unchanged if `grid` is None."""
     if grid is None:
         return ink
     nodes, ink = np.rint(to_points(ink) / grid), ink.copy()

@@ -22,8 +22,7 @@ def to_path(ink: np.ndarray) -> np.ndarray:
 
 
 def to_ink(path: np.ndarray, grid: float | None = None) -> np.ndarray:
-    """Return the ink `(points, 3)` float32 of a path, with points rounded to multiples of `grid`
-    unless `grid` is None."""
+    """Return ink `(points, 3)` float32 of a path, on a grid of spacing `grid` unless it is None."""
     ink = path.astype(np.float32)
     points = path[:, :2] if grid is None else np.rint(path[:, :2] / grid) * grid
     ink[:, :2] = np.diff(points, axis=0, prepend=points[:1])
@@ -59,8 +58,7 @@ def slanted(path: np.ndarray, slant: float) -> np.ndarray:
 
 
 def side_by_side(paths: Sequence[np.ndarray], gap: float | Sequence[float]) -> np.ndarray:
-    """Return paths set side by side as one path; `gap` is the gap after every path, or a list with
-    the gap after each path."""
+    """Return paths side by side as one path; `gap` is one gap for all paths, or one for each."""
     placed, next_left = [], 0.0
     for path, gap_after in zip(paths, np.broadcast_to(gap, len(paths)), strict=True):
         placed.append(moved(path, next_left - path[:, 0].min()))
@@ -68,14 +66,14 @@ def side_by_side(paths: Sequence[np.ndarray], gap: float | Sequence[float]) -> n
     return np.concatenate(placed)
 
 
-def steps_within_strokes(path: np.ndarray) -> np.ndarray:
+def steps_in_strokes(path: np.ndarray) -> np.ndarray:
     """Return the steps from point to point without a lift of the pen, `(steps, 2)`."""
     return np.diff(path[:, :2], axis=0)[path[:-1, 2] == 0]
 
 
 def mean_step(path: np.ndarray) -> float:
     """Return the mean length of the steps within strokes; 1 if there are no steps."""
-    steps = steps_within_strokes(path)
+    steps = steps_in_strokes(path)
     return max(float(np.hypot(*steps.T).mean()), 1e-6) if len(steps) else 1.0
 
 

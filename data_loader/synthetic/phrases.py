@@ -20,11 +20,9 @@ from utils.ink import x_height
 LINE_LENGTHS = (10, 45)
 """Bounds on the length of a line of words, in characters (assumed: as people write)."""
 NUM_CHARACTERS = (2, 8)
-"""Bounds on the number of single characters after the first character of a line (assumed: as in
-codes)."""
+"""Bounds on the number of single characters after a line's first (assumed: as in codes)."""
 MIN_SAMPLES = 5
-"""Least number of words, or of characters of a kind, that a writer must have for a line
-(assumed)."""
+"""Least number of words, or of characters of a kind, of a writer of a line (assumed)."""
 MAX_WORD_LENGTH = 20
 """Largest number of characters of a sample that is used as a word (assumed)."""
 X_HEIGHT_FRACTION = 0.6

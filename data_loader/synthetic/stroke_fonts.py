@@ -40,9 +40,8 @@ PLAIN_SHAPES: dict[str, Shape] = TABLES["plain"]
 QUICK_SHAPES: dict[str, Shape] = PLAIN_SHAPES | TABLES["quick"]
 """Shapes of all characters with fewer pen lifts, as in quick writing."""
 OTHER_SHAPES: list[list[dict[str, Shape]]] = TABLES["others"]
-"""Groups of alternatives to the shapes above. An alternative has shapes of characters that a hand
-draws alike, by character; a hand uses at most one alternative of a group (assumed, checked by
-eye)."""
+"""Groups of alternative shapes, of which a hand uses at most one alternative. An alternative has
+the shapes of characters that a hand draws alike (assumed, checked by eye)."""
 
 FONTS: dict[str, tuple[dict[str, Shape], bool]] = {
     "print": (PLAIN_SHAPES, False),
@@ -81,9 +80,8 @@ def resample(points: np.ndarray, spacing: float) -> np.ndarray:
 def rounded(points: np.ndarray, radius: float) -> np.ndarray:
     """Return the polyline `points` with rounded corners, as a moving pen draws it.
 
-    The polyline is smoothed along its length, with its ends fixed. The filter is binomial, close to
-    a Gaussian with the standard deviation `radius` in font units, which is about the radius of the
-    rounded corners.
+    The polyline is smoothed along its length with its ends fixed. The filter is binomial, close to
+    a Gaussian whose standard deviation is `radius`, about the radius of the corners (font units).
     """
     dense = resample(points, 0.25)
     # Each pass adds a variance of half a step.
@@ -102,8 +100,8 @@ def glyph(
         font: name of the font.
         rounding: radius of the corners, in font units.
         character: printable ASCII.
-        other: None for the font's shape, or the indices of a group in `OTHER_SHAPES` and of an
-            alternative in the group.
+        other: indices of a group in `OTHER_SHAPES` and of an alternative; None for the font's
+            shape.
     """
     shapes, connects = FONTS[font]
     if other is not None:

@@ -22,8 +22,7 @@ NUMBER_RANGE = re.compile(r"(\d+)-(\d+)")
 
 
 class Draws:
-    """Random choices by a generator's uniform numbers; the choices are the same on every
-    machine."""
+    """Random choices by a generator's uniform numbers, the same on every machine."""
 
     def __init__(self, generator: np.random.Generator) -> None:
         self._generator = generator
@@ -49,8 +48,7 @@ class Draws:
 
 
 def split_of(text: str) -> int:
-    """Return the split of a text, from a hash of the text: 0 for training (half of all texts), 1
-    for validation, 2 for test."""
+    """Return a text's split, from a hash: 0 training (half of all texts), 1 validation, 2 test."""
     return (0, 0, 1, 2)[zlib.crc32(text.encode()) % 4]
 
 
@@ -62,9 +60,9 @@ def capital(text: str) -> str:
 def read_lists(file: str) -> dict[str, list[str]]:
     """Return the lists of a file in this module's folder, by name, in the order of the file.
 
-    A line such as `[things]` names the list below the line. A list that has a bar `¦` consists of
-    phrases, separated by bars or line breaks; any other list consists of words, separated by
-    blanks. A phrase after `3× ` is listed three times.
+    A line such as `[things]` names the list below the line. A list with a bar `¦` has phrases,
+    separated by bars or line breaks; any other list has words, separated by blanks. A phrase after
+    `3× ` is listed three times.
     """
     _, *names_and_texts = LIST_HEADING.split(_read(file))
     lists = {}
@@ -80,8 +78,7 @@ def read_lists(file: str) -> dict[str, list[str]]:
 
 
 def read_pairs(file: str) -> list[tuple[str, str]]:
-    """Return, for each line of a file in this module's folder, the texts before and after its
-    tab."""
+    """Return the texts before and after the tab of each line of a file in this folder."""
     return [tuple(line.split("\t")) for line in _read(file).splitlines()]
 
 
@@ -90,8 +87,7 @@ def _read(file: str) -> str:
 
 
 Fields = Mapping[str, str | Sequence[str] | Callable[[Draws], str]]
-"""The value of each field: a text, a list of templates of which one is drawn, or a function that
-draws a text."""
+"""The value of each field: a text, a list of templates, or a function that draws a text."""
 
 FORMS: Mapping[str, Callable[[str], str]] = {
     "lower": str.lower,

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data_loader.synthetic.bank import MAX_SMALL_BASELINE_OFFSET, BankHand, verify_pieces
+from data_loader.synthetic.bank import MAX_SMALL_OFFSET, BankHand, verify_pieces
 from data_loader.synthetic.cutting import CUT
 from tests.data_loader.synthetic.drawn_lines import BAR, BOX, STEM, at, boxes, drawn, owners
 from tests.data_loader.synthetic.recorded import HANDS, Recorded
@@ -94,9 +94,7 @@ def test_pieces_stand_on_the_baseline(low):
     (moved,) = np.unique(moves[:, :2].round(9), axis=0)
     stood = hand.lines[0].points_of(12)[:, 1].max()
     assert abs(stood - low) < 0.06 and moved[0] == 0
-    assert stood + moved[1] == pytest.approx(
-        np.clip(stood, -MAX_SMALL_BASELINE_OFFSET, MAX_SMALL_BASELINE_OFFSET)
-    )
+    assert stood + moved[1] == pytest.approx(np.clip(stood, -MAX_SMALL_OFFSET, MAX_SMALL_OFFSET))
 
 
 def test_pieces_that_are_read_fit():
