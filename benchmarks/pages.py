@@ -298,14 +298,14 @@ def measure_pages(
     pairs: dict[str, list[tuple[str, str]]] = {"cer": [], "given": []}
     for page in pages:
         rows, _ = find_rows(page.strokes)
-        detected_rows, true_rows = [{*row.strokes} for row in rows], [{*row} for row in page.rows]
+        detected_rows, true_rows = [{*row} for row in rows], [{*row} for row in page.rows]
         for row in true_rows:
             best_match = max(detected_rows, key=lambda other: len(other & row), default=set())
             if max(true_rows, key=lambda other: len(other & best_match)) is row:
                 num_right += len(row & best_match)
         num_strokes += sum(map(len, true_rows))
         num_whole += detected_rows == true_rows
-        for name, orders in (("cer", [row.strokes for row in rows]), ("given", page.rows)):
+        for name, orders in (("cer", rows), ("given", page.rows)):
             inks = [from_strokes([page.strokes[stroke] for stroke in row]) for row in orders]
             pairs[name].append((" ".join(page.texts), " ".join(read(inks))))
     errors = {name: 100 * rates(texts)["cer"] for name, texts in pairs.items()}
@@ -331,7 +331,7 @@ def whole_lines(samples: Sequence[Sample]) -> str:
     for sample in samples:
         line = strokes(sample.ink)
         rows, _ = find_rows(line)
-        num_whole += len(rows) == 1 and len(rows[0].strokes) == len(line)
+        num_whole += len(rows) == 1 and len(rows[0]) == len(line)
     return f"{num_whole:,} of {len(samples):,} ({num_whole / len(samples):.2%})"
 
 

@@ -1,13 +1,17 @@
 """Export a trained network to a small file to share, or for the page in a browser."""
 
 import argparse
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from commands import options
-from commands.options import FLAT, Networks, Parser
+from commands.options import Networks, Parser
 from utils.checks import CheckpointError, UserError
 from utils.files import make_room, write_text
+
+FLAT = ".bin"
+"""Ending of flat files, see `handwriting.flat_file`."""
 
 
 def add_options(parser: Parser) -> None:
@@ -35,8 +39,9 @@ def run(arguments: argparse.Namespace) -> None:
     from base.checkpoint import load_checkpoint, save_checkpoint, to_share
 
     make_room(target, "FILE")
-    if target.exists():
-        check_replaceable(target, network.path)
+    if target.exists() and (target.samefile(network.path) or not is_export(target)):
+        problem = "exists, and is the checkpoint itself or no export; name another file"
+        raise UserError(f"{target}: {problem}")
     ink = options.ink_of(network, "--with-ink") if arguments.with_ink else None
     style = target.with_suffix(".json")
     if target.suffix == FLAT:
@@ -65,25 +70,13 @@ def run(arguments: argparse.Namespace) -> None:
         print(style)
 
 
-def check_replaceable(target: Path, source: Path) -> None:
-    """Refuse to replace any file but an earlier export.
-
-    Raises:
-        UserError: if the file is the exported checkpoint, a checkpoint with a training state, or
-            no checkpoint.
-    """
+def is_export(path: Path) -> bool:
+    """Return whether a file is an export, which has no training state to be lost."""
     from base.checkpoint import load_checkpoint
+    from handwriting import flat_file
 
-    problem = "this is the checkpoint itself"
-    if target.suffix == FLAT:
-        from handwriting import flat_file
-
-        problem = "" if flat_file.is_flat_file(target) else "this is no earlier export"
-    elif not target.samefile(source):
-        try:
-            lost = "training" in load_checkpoint(target)
-            problem = "this checkpoint contains training state, which would be lost" if lost else ""
-        except CheckpointError:
-            problem = "this is no checkpoint"
-    if problem:
-        raise UserError(f"{target}: {problem}; name another file")
+    if path.suffix == FLAT:
+        return flat_file.is_flat_file(path)
+    with suppress(CheckpointError):
+        return "training" not in load_checkpoint(path)
+    return False

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
         output.make()
     library = _library(options.taken(Networks, arguments), arguments.resume, chosen)
     if arguments.correct:
-        note = library.note(path.name, path, progress=True)
+        note = library.note(path.name, path)
         for place, text in arguments.correct:
             library.correct(note, options.place(place), text)
     read = _read(library, files, is_single=not path.is_dir())
@@ -120,7 +120,7 @@ def _library(networks: Networks, path: str, chosen: SearchOptions) -> "notes.Lib
     content = (reader()[0].path if checkpoint.is_dir() else checkpoint).read_bytes()
     content += b"".join(Path(file).read_bytes() for file in chosen.files)
     name = f"{hashlib.sha256(content).hexdigest()} {chosen}"
-    return notes.Library.of_user(lambda page: notes.read_page(page, *reader()), name)
+    return notes.Library(lambda page: notes.read_page(page, *reader()), name)
 
 
 def _read(
@@ -131,7 +131,7 @@ def _read(
     left_out: Counter[str] = Counter()
     for name, file in tqdm(files.items(), "notes", unit="file", disable=is_single or None):
         try:
-            note = library.note(name, file, progress=True)
+            note = library.note(name, file)
         except DataError as error:
             if is_single:
                 raise

@@ -35,7 +35,6 @@ def run(arguments: argparse.Namespace) -> None:
     with redirect_stdout(messages):
         reader = options.taken(Networks, arguments).reader(arguments.resume)
     from model.recognition.readability import misgiving
-    from model.recognition.transcribing import Transcription, score
     from utils.plots import lines_figure, write_png
 
     inks = [sample.ink for sample in samples]
@@ -50,14 +49,6 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"{sample.name} can hardly be read: {why}", file=messages)
     if arguments.text:
         return
-    labelled = [
-        Transcription(sample.name, sample.ink, sample.text, text)
-        for sample, text in zip(samples, texts, strict=True)
-        if sample.text
-    ]
-    if labelled:
-        rates = "cer {cer:.4f}, wer {wer:.4f}".format(**score(labelled))
-        print(f"{len(labelled)} of them have a transcription: {rates}")
     path, shown = arguments.output.named(f"{reader.name}-read.png"), options.SHOWN
     write_png(path, lines_figure(inks[:shown], texts[:shown]))
     print(f"{path}  ({min(len(samples), shown)} of {len(samples)} lines)")

@@ -4,7 +4,6 @@ import argparse
 import csv
 import json
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from operator import itemgetter
@@ -41,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"{', '.join(folders)}: no run there, such as saved/models/NAME/RUN_ID")
     hidden = ("name", "trainer.args.epochs")  # The columns `run` and `epochs` show these keys.
     keys = dict.fromkeys(key for run in runs for key in run.maps[1] if key not in hidden)
-    different = [key for key in keys if differ(key, runs)]
+    different = [key for key in keys if len({repr(run.get(key)) for run in runs}) > 1]
     listed = [*runs, *seed_means(runs)]
     rows = [run.maps[0] | {key: run.get(key) for key in different} for run in listed]
     if arguments.json:
@@ -55,26 +54,16 @@ def run(arguments: argparse.Namespace) -> None:
         show(listed, different)
 
 
-def differ(key: str, runs: Sequence[Run]) -> bool:
-    """Return whether runs differ in a key of the config."""
-    return len({repr(run.get(key)) for run in runs}) > 1
-
-
 def show(runs: Sequence[Run], different: Sequence[str]) -> None:
     """Print runs as a table, with the keys in `different`."""
-    # The keys in which runs of the same experiment differ come first.
-    experiments = defaultdict(list)
-    for run in runs:
-        experiments[run["name"]].append(run)
-    varied = [key for key in different if any(differ(key, group) for group in experiments.values())]
-    keys = list(dict.fromkeys([*varied, *different]))[:MAX_KEYS]
+    keys = different[:MAX_KEYS]
     names = [name for run in runs for name in run.maps[0]]
     scores = [name for name in names if name.partition(".")[2] in MAIN_SCORES]
     columns = dict.fromkeys([*FIRST, *keys, *LAST, *scores])
     print_table([{short(name, different): shown(run, name) for name in columns} for run in runs])
     if rules := {run.get("monitor") for run in runs} - {None}:
         print(f"best: {' or '.join(sorted(rules))}")
-    if others := [short(key, different) for key in different if key not in keys]:
+    if others := [short(key, different) for key in different[MAX_KEYS:]]:
         print(f"they also differ in {len(others)} more keys, see --csv: {', '.join(others)[:200]}")
 
 

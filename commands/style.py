@@ -5,7 +5,7 @@ from pathlib import Path
 
 from base.pretrained import pretrained
 from commands import options
-from commands.options import Parser, number
+from commands.options import Parser
 from handwriting.styles import STYLES, write_style
 from utils.checks import UserError
 from utils.files import PLAIN_NAME, make_room
@@ -16,10 +16,9 @@ LONGEST = 4000  # limit on a style's points (assumed: five lines; they delay eac
 def add_options(parser: Parser) -> None:
     add = parser.add_argument
     add("action", choices=("make",), help="make a style")
-    ink = "lines of the hand, a file in any format that `read` accepts, or a folder"
+    ink = "lines of the hand, a file in any format that `read` accepts, or a folder; words are "
+    ink += "shaped by the first"
     add("--ink", type=Path, required=True, metavar="PATH", help=ink)
-    which = "the only line that counts, from 0 (default: all, and words are shaped by the first)"
-    add("--number", type=number(int, 0), metavar="N", help=which)
     add("--text", help="text of the ink (default: the one in its file)")
     name = "name of the style, in letters, digits, -, _ and ., and first a letter or digit"
     add("--name", required=True, help=name)
@@ -35,10 +34,11 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"--name {arguments.name}: letters, digits, -, _ and . are accepted")
     options.check_readable(arguments.ink)
     from data_loader import read_ink
-    from handwriting.primers import described, sample_of
+    from handwriting.primers import described
     from utils.hand_measures import too_wide
 
-    sample, _ = sample_of(arguments.ink, arguments.number or 0, "--number")
+    lines = read_ink(arguments.ink)
+    sample = lines[0]
     text = sample.text if arguments.text is None else arguments.text
     if not text or not text.strip():
         raise UserError(f"{arguments.ink} contains no text for {sample.name}: give it with --text")
@@ -53,7 +53,6 @@ def run(arguments: argparse.Namespace) -> None:
     make_room(path, "--output")
     if path.exists():
         raise UserError(f"{path} is there already: choose another name, or delete it first")
-    lines = [sample] if arguments.number is not None else read_ink(arguments.ink)
     hand, _ = described([line.ink for line in lines])
     write_style(path, sample.ink, text, arguments.name, hand.tolist(), arguments.resume)
     print(f"{path}  ({len(sample.ink)} points, {text!r})")

@@ -14,7 +14,7 @@ from base.run_folder import RunInUse
 from base.stop_request import TrainingFailed
 from commands.start import resolve_start
 from utils import strict_json
-from utils.checks import ConfigError, UserError
+from utils.checks import UserError
 
 log = logging.getLogger(__name__)
 
@@ -46,17 +46,12 @@ def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace
         train: trains a run, and returns the exit status.
 
     Raises:
-        ConfigError: names all faults of all runs.
+        ConfigError: names the faults of the first run that has some.
         TrainingFailed: after the last run; names the runs that failed.
     """
-    all_runs, faults, failed = runs(arguments), {}, []
+    all_runs, failed = runs(arguments), []
     for run in all_runs:
-        try:
-            resolve_start(run).model_on_meta()
-        except ConfigError as error:
-            faults |= {str(fault): fault for fault in error.faults}
-    if faults:
-        raise ConfigError(arguments.config, list(faults.values()))
+        resolve_start(run).model_on_meta()
     for number, run in enumerate(all_runs, start=1):
         log.info("run %d of %d: %s", number, len(all_runs), run.run_id)
         try:
@@ -77,12 +72,9 @@ def runs(arguments: argparse.Namespace) -> list[argparse.Namespace]:
     """Return the arguments of each run of a sweep, with the run's values in its id.
 
     Raises:
-        UserError: if a key is swept twice, or set by another option, or two runs would share an id.
+        UserError: if a key is swept twice, or two runs would share an id.
     """
     keys = [values[0].key for values in arguments.sweeps]
-    for key, other in itertools.product(keys, arguments.overrides):
-        if f"{other.key}.".startswith(f"{key}."):
-            raise UserError(f"{other.option} sets {other.key}, and --sweep {key}: leave out one")
     short = [key.rpartition(".")[2] for key in keys]
     by_id: dict[str, argparse.Namespace] = {}
     for values in itertools.product(*arguments.sweeps):

@@ -131,8 +131,7 @@ class HandwritingDataLoader:
             augmentation, to see that a network can learn them by heart; null takes all.
 
     Raises:
-        ConfigFault: if an augmentation is among the preprocessing, or the reverse; if
-            `characters` is empty.
+        ConfigFault: if an augmentation is among the preprocessing, or the reverse.
     """
 
     dataset: BaseDataset
@@ -148,8 +147,6 @@ class HandwritingDataLoader:
     overfit: Annotated[int, Range(1, 100_000)] | None = None
 
     def __post_init__(self) -> None:
-        if self.characters == "":
-            raise ConfigFault("characters", "", "at least one character, or null")
         if self.preprocessing is None:
             self.preprocessing = self.dataset.preprocessing()
         for key in ("preprocessing", "augmentation"):

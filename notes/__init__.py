@@ -1,6 +1,6 @@
 """From pages of ink to text: rows, words, search, and files that can be searched.
 
-library = notes.Library.of_user(lambda page: notes.read_page(page, reader), "reader")
+library = notes.Library(lambda page: notes.read_page(page, reader), "reader")
 note = library.note("diary", Path("diary.xopp"))
 notes.save([note], Path("diary.pdf"))
 """

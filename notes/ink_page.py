@@ -17,8 +17,6 @@ MAX_BYTES = 64 * MEBIBYTE
 """Limit on a file, unpacked (assumed)."""
 MAX_STROKES = 500_000
 """Limit on the strokes of a file (assumed: three hundred dense pages)."""
-MAX_POINTS = 10_000_000
-"""Limit on the points of a file (assumed: three hundred dense pages)."""
 GAP = 2.0
 """X-heights from a row down to the next where the file has no places of rows (assumed)."""
 MARGIN = 0.05
@@ -126,8 +124,6 @@ def check_pages(pages: Sequence[InkPage]) -> None:
         raise Fault("no strokes", ", ".join(f"{count:,} {name}" for name, count in names.items()))
     if len(strokes) > MAX_STROKES:
         raise Fault(f"more than {MAX_STROKES:,} strokes", f"{len(strokes):,}")
-    if (count := sum(len(stroke.points) for stroke in strokes)) > MAX_POINTS:
-        raise Fault(f"more than {MAX_POINTS:,} points", f"{count:,}")
     text_places = [number for page in pages for t in page.typed for number in (t.x, t.y, t.size)]
     for values in (*(stroke.points for stroke in strokes), np.array(text_places)):
         if not np.all(np.abs(values) <= FARTHEST):

@@ -30,7 +30,7 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
     rows, kinds = find_rows([page.strokes[number].points for number in pens])
     left_out = Counter(kinds.values())
     left_out += Counter(stroke.tool for stroke in page.strokes if stroke.tool != "pen")
-    numbers = [tuple(pens[stroke] for stroke in row.strokes) for row in rows]
+    numbers = [tuple(pens[stroke] for stroke in row) for row in rows]
     strokes = [[page.strokes[number].points for number in row] for row in numbers]
     inks = [from_strokes(row) for row in strokes]
     characters, read = reader.model.alphabet.characters, []

@@ -3,11 +3,10 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 
 from tqdm import tqdm
 
@@ -20,7 +19,6 @@ from utils.files import user_cache, write_json
 
 VERSION = 2
 """Version of the reading and of the kept files; a page of another version is read again."""
-T = TypeVar("T")
 SAME_WORD = 0.5
 """Common fraction of the width of two words from which they are the same word (assumed)."""
 
@@ -34,24 +32,17 @@ class Library:
     Attributes:
         read: reads a page.
         reader: identifies what `read` reads with, such as a digest of the network.
-        folder: folder of the kept files.
+        folder: folder of the kept files; by default in the user's cache folder.
     """
 
     read: Callable[[InkPage], PageText]
     reader: str
-    folder: Path
+    folder: Path = field(default_factory=lambda: user_cache() / "notes")
 
-    @classmethod
-    def of_user(cls, read: Callable[[InkPage], PageText], reader: str) -> "Library":
-        """Return the library in the user's cache folder."""
-        return cls(read, reader, user_cache() / "notes")
-
-    def note(self, name: str, path: Path, *, progress: bool = False) -> Note:
-        """Return a file of notes (see `read_pages`); `progress` shows a bar of its pages."""
-        pages = read_pages(path)
-        hidden = None if progress and len(pages) > 1 else True
-        bar = tqdm(pages, name, unit="page", leave=False, disable=hidden)
-        return Note(name, [(page, self.text_of(page)) for page in bar])
+    def note(self, name: str, path: Path) -> Note:
+        """Return a file of notes (see `read_pages`); a terminal shows a bar of its pages."""
+        pages = tqdm(read_pages(path), name, unit="page", leave=False, disable=None)
+        return Note(name, [(page, self.text_of(page)) for page in pages])
 
     def text_of(self, page: InkPage) -> PageText:
         """Return the text of a page, which is read only if the library does not have it yet."""
@@ -82,53 +73,45 @@ class Library:
             UserError: if there is no such word, or it was typed.
             OSError: if the correction cannot be kept.
         """
-        page_number, row_number, word_number = place
-        _, page = _item(note.pages, page_number, "page", "the file", place)
-        row = _item(page.rows, row_number, "row", "the page", place)
-        word = _item(row.words, word_number, "word", "the row", place)
-        if not row.ink:
-            raise UserError(f"{':'.join(map(str, place))}: this row was typed, not written")
-        path, (left, right) = self._corrections(row), _span(row, word)
-        text = " ".join(nfc(text).split())
-        others = [c for c in _read(path) if _common((left, right), c[:2]) < SAME_WORD]
+        written = {
+            (page, number, n): (row, word)
+            for page, (_, page_text) in enumerate(note.pages, 1)
+            for number, row in enumerate(page_text.rows, 1)
+            for n, word in enumerate(row.words, 1)
+            if row.ink
+        }
+        if place not in written:
+            raise UserError(f"{':'.join(map(str, place))}: no written word is there")
+        row, word = written[place]
+        path, kept = self._corrections(row)
+        left, right = _span(row, word)
+        others = [c for c in kept if _common((left, right), c[:2]) < SAME_WORD]
         path.parent.mkdir(parents=True, exist_ok=True)
+        text = " ".join(nfc(text).split())
         write_json(path, [*others, [left, right, text]], indent=None)
 
-    def _corrections(self, row: PageRow) -> Path:
-        """Return the file of a row's corrections: a list of (left, right, text)."""
-        return self.folder / "corrections" / f"{row.ink}.json"
+    def _corrections(self, row: PageRow) -> tuple[Path, list[tuple[float, float, str]]]:
+        """Return the file of a row's corrections, and these: left and right end, and text.
+
+        Raises:
+            UserError: if the file is damaged.
+        """
+        path = self.folder / "corrections" / f"{row.ink}.json"
+        try:
+            return path, json.loads(path.read_bytes()) if path.exists() else []
+        except ValueError:
+            advice = "damaged; remove it, and correct the words again"
+            raise UserError(f"{path}: {advice}") from None
 
     def _corrected(self, row: PageRow) -> PageRow:
         """Return a row with a person's corrections."""
-        words, path = [*row.words], self._corrections(row)
-        if not row.ink or not path.exists():
-            return row
-        for left, right, text in _read(path):
+        words, (_, kept) = [*row.words], self._corrections(row)
+        for left, right, text in kept:
             common = [_common((left, right), _span(row, word)) for word in row.words]
             best = max(range(len(words)), key=common.__getitem__)
             if common[best] >= SAME_WORD:
                 words[best] = PageWord(text, words[best].box)
         return replace(row, words=tuple(words))
-
-
-def _item(items: Sequence[T], number: int, kind: str, whole: str, place: tuple[int, int, int]) -> T:
-    """Return the item with a number, from 1; raise a UserError if there is no such item."""
-    if 1 <= number <= len(items):
-        return items[number - 1]
-    shown = ":".join(map(str, place))
-    raise UserError(f"{shown}: no {kind} {number}: {whole} has {len(items)}")
-
-
-def _read(path: Path) -> list[tuple[float, float, str]]:
-    """Return the corrections of a row.
-
-    Raises:
-        UserError: if the file is damaged.
-    """
-    try:
-        return json.loads(path.read_bytes()) if path.exists() else []
-    except ValueError:
-        raise UserError(f"{path}: damaged; remove it, and correct the words again") from None
 
 
 def _span(row: PageRow, word: PageWord) -> tuple[float, float]:

@@ -6,14 +6,13 @@ underlines and crossed-out words are found first, and are in no row. Lengths are
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise, permutations
 from typing import TypeAlias
 
 import numpy as np
 
 from utils.delayed_strokes import LATE, are_marks, undelayed_order
-from utils.hand_measures import baseline_of, is_straight
+from utils.hand_measures import is_straight
 from utils.ink import (
     from_strokes,
     path_along,
@@ -78,21 +77,9 @@ OFF_ROW = 4.0  # cost of each x-height that a mark is above or below these (meas
 JUST_BEFORE = 0.7  # bonus of the row with the previous stroke (measured)
 
 
-@dataclass(frozen=True, eq=False)
-class Row:
-    """A row of prose."""
-
-    strokes: list[int]
-    """Numbers of the row's strokes in reading order."""
-    baseline: np.ndarray
-    """Left and right end of the baseline, `(2, 2)`."""
-    x_height: float
-    """The x-height in the unit of the strokes."""
-
-
-def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[Row], dict[int, str]]:
-    """Return the rows of prose of a page in reading order, and the kind of each stroke that is in
-    no row, by the stroke's number.
+def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int, str]]:
+    """Return the rows of prose of a page, each as the numbers of its strokes in reading order, and
+    the kind of each stroke that is in no row, by the stroke's number.
 
     Args:
         strokes: `(n, 2)` each with n >= 1, in any unit, y downwards, in the order of writing.
@@ -116,7 +103,7 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[Row], dict[int, str]]
         else:
             kinds[number] = UNDERLINE
     prose = ((block, row[[n not in kinds for n in row]]) for block, row in rows)
-    kept = [_row(block, block.local(row)) for block, row in prose if len(row)]
+    kept = [_in_order(block, block.local(row)) for block, row in prose if len(row)]
     return kept, dict(sorted(kinds.items()))
 
 
@@ -365,17 +352,13 @@ def _attached(block: _Block, rows: list[np.ndarray], strays: list[int]) -> list[
     return [np.flatnonzero(owner == number) for number in range(len(rows))]
 
 
-def _row(block: _Block, row: np.ndarray) -> Row:
-    """Return a row of a column with its order, baseline and x-height."""
+def _in_order(block: _Block, row: np.ndarray) -> list[int]:
+    """Return the numbers on the page of a row's strokes in reading order."""
     ends = np.array([block.left[row].min(), block.right[row].max()])
-    middle = block.middle(row, ends)
-    slope = np.diff(middle)[0] / max(np.ptp(ends), 1.0)
-    parts = [block.parts[number] for number in row]
-    level = [part - (0.0, 1.0) * (slope * part[:, :1]) for part in parts]
-    height = x_height(from_strokes(level))
-    line = np.column_stack([ends, baseline_of(level) + slope * ends]) * block.unit
-    numbers = block.numbers[row][_writing_order(block.numbers[row], level, height)]
-    return Row(numbers.tolist(), turned_back(line, -block.angle), height * block.unit)
+    slope = np.diff(block.middle(row, ends))[0] / max(np.ptp(ends), 1.0)
+    level = [block.parts[n] - (0.0, 1.0) * (slope * block.parts[n][:, :1]) for n in row]
+    numbers = block.numbers[row]
+    return numbers[_writing_order(numbers, level, x_height(from_strokes(level)))].tolist()
 
 
 def _writing_order(numbers: np.ndarray, parts: Sequence[np.ndarray], height: float) -> np.ndarray:

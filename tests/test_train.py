@@ -255,9 +255,6 @@ def test_runs_of_a_sweep_are_called_like_their_values():
     assert len({*first} & {*ids}) == 3 and first == again != other
     with pytest.raises(UserError, match="each key once, and each value once"):
         sweep.runs(train_options.parse([*words, "--sweep", "a.b=3"]))
-    for key in ("o.b", "o.b.c"):
-        with pytest.raises(UserError, match=f"-o sets {key}, and --sweep o.b: leave out one"):
-            sweep.runs(train_options.parse([*words, "-o", f"{key}=3"]))
 
 
 def test_a_sweep_that_was_stopped_goes_on_where_it_was(workplace, monkeypatch, capsys):
@@ -285,10 +282,8 @@ def test_a_sweep_that_was_stopped_goes_on_where_it_was(workplace, monkeypatch, c
 
 def test_a_run_that_fails_leaves_the_others_of_its_sweep_to_be_made(workplace, capsys):
     """What is known beforehand to be wrong is reported before the first of them."""
-    words = ["-c", "config.json", "--sweep", "arch.args.cell=LSTM,RNN", "--sweep"]
-    faults = refused(capsys, *words, "optimizer.args.lr=0.01,-1")
-    assert "optimizer.args.lr = -1: a" in faults and 'arch.args.cell = "RNN": one' in faults
-    assert faults.startswith("error: config.json: 2 faults")
+    words = ["-c", "config.json", "--sweep", "optimizer.args.lr=0.01,-1"]
+    assert "optimizer.args.lr = -1: a" in refused(capsys, *words)
     # A tenth of ten steps is too few for a rise.
     words = ["--epochs", "5", "--bs", "3", "--sweep", "lr_scheduler.args.pct_start=0.1,0.5"]
     assert run("-c", "config.json", *words) == 1

@@ -24,14 +24,16 @@ function refused(error) {
     "page is closed. Save it before."));
 }
 
-/** Install the service worker, which keeps loaded files for use without network. It must control
- * the page before the networks are fetched, so that it keeps them too. */
+/** Install the service worker, which keeps the files that are loaded through it for use without
+ * network. It must control the page before the networks are fetched, so that it keeps them too. */
 async function installOffline() {
   await navigator.serviceWorker.register("sw.js");
   if (navigator.serviceWorker.controller) return;
   await Promise.race([
     new Promise((resolve) => { navigator.serviceWorker.oncontrollerchange = resolve; }),
     new Promise((resolve) => setTimeout(resolve, 2000))]);
+  const loaded = performance.getEntriesByType("resource").map(({name}) => name);
+  Promise.allSettled(["./", ...loaded].map((url) => fetch(url))); // once more, to be kept
 }
 
 async function start() {

@@ -18,7 +18,7 @@ const DPI = 300;
 
 /** Strokes of ink, scaled by `size` and moved to (x, y) in mm; each point has the time in ms at
  * which a pen reaches it. */
-export function penned(ink, x, y, size) {
+function penned(ink, x, y, size) {
   let last = null;
   return moved(strokes(ink), size, x, size, y).map((stroke) => stroke.map((point, i) => {
     const duration = i || !last ? PERIOD : LIFT + distance(last, point) / AIR;

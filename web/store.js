@@ -1,8 +1,6 @@
 // Handwriting kept in the browser (IndexedDB). A drawing is a record {key, strokes, state, when}:
 // the key is the text of a line, or "" for the sheet of Read.
 
-const STORES = ["lines", "strokes"]; // earlier versions kept a record per stroke in "strokes"
-
 const settled = (request, done, failed) => new Promise((resolve, reject) => {
   request[done] = () => resolve(request.result);
   request[failed] = () => reject(request.error);
@@ -10,10 +8,7 @@ const settled = (request, done, failed) => new Promise((resolve, reject) => {
 
 async function open() {
   const request = indexedDB.open("handwriting", 1);
-  request.onupgradeneeded = () => {
-    request.result.createObjectStore("strokes", {keyPath: ["key", "index"]});
-    request.result.createObjectStore("lines", {keyPath: "key"});
-  };
+  request.onupgradeneeded = () => request.result.createObjectStore("lines", {keyPath: "key"});
   return settled(request, "onsuccess", "onerror");
 }
 
@@ -34,12 +29,9 @@ export function startStore(refused) {
     /** Load the drawings, which other tabs may have changed, unless keeping failed here. */
     async reload() {
       if (!keeps) return;
-      const transaction = (await opened).transaction(STORES);
-      const [lines, strokes] = await Promise.all(STORES.map((name) =>
-        settled(transaction.objectStore(name).getAll(), "onsuccess", "onerror")));
-      const former = Map.groupBy(strokes, ({key}) => key);
-      drawings = new Map([...former.keys()].map((key) => ({key})).concat(lines)
-        .map(({key, ...more}) => [key, {key, strokes: former.get(key) ?? [], ...more}]));
+      const lines = (await opened).transaction("lines").objectStore("lines");
+      const kept = await settled(lines.getAll(), "onsuccess", "onerror");
+      drawings = new Map(kept.map((drawing) => [drawing.key, drawing]));
     },
 
     /** Keep changes of a drawing. */
@@ -48,9 +40,8 @@ export function startStore(refused) {
       drawings.set(key, drawing);
       try {
         const database = await opened;
-        const transaction = database.transaction(STORES, "readwrite", {durability: "strict"});
+        const transaction = database.transaction("lines", "readwrite", {durability: "strict"});
         transaction.objectStore("lines").put(drawing);
-        transaction.objectStore("strokes").delete(IDBKeyRange.bound([key, 0], [key, Infinity]));
         await settled(transaction, "oncomplete", "onabort");
       } catch (error) {
         if (keeps) refused(error);

@@ -1,17 +1,10 @@
 // Keeps the files of the page, so that the page works again without network.
 
-const VERSION = "6";
+const VERSION = "7";
 const PATIENCE = 2000; // ms to wait for the server
 let patience = PATIENCE; // 0 after a server did not answer in time, until it answers
-const SHELL = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "engine.wasm",
-  ...["client", "dom", "engine", "features", "flat_file", "hand", "ink", "inkml", "line", "main",
-    "networks", "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text", "worker",
-    "write"].map((name) => `${name}.js`)];
 
-self.addEventListener("install", (event) => {
-  self.skipWaiting();
-  event.waitUntil(caches.open(VERSION).then((cache) => cache.addAll(SHELL)));
-});
+self.addEventListener("install", () => self.skipWaiting());
 
 self.addEventListener("activate", (event) => event.waitUntil((async () => {
   const old = (await caches.keys()).filter((name) => name !== VERSION);

@@ -25,7 +25,10 @@ export function startWrite({client, complain, say, store}) {
 
   const look = () => ({pen: Number(fields.pen.value), colour: fields.colour.value});
   const ofSheet = (number) => rows.filter((row) => row.sheet === number);
-  const chosen = () => `#write?${new URLSearchParams(new FormData(form))}`;
+
+  /** Let the page's address hold all that is chosen. */
+  const showLink = () =>
+    history.replaceState(null, "", `#write?${new URLSearchParams(new FormData(form))}`);
 
   function repaint() {
     for (const input of form.querySelectorAll("[type=range]"))
@@ -190,7 +193,7 @@ export function startWrite({client, complain, say, store}) {
     const text = writable().trimEnd(), size = Number(fields.size.value);
     hand = await client.ask("hand", await chosenHand());
     find("#problem").hidePopover();
-    history.replaceState(null, "", chosen());
+    showLink();
     [rows, sheets] = [[], []];
     find("#sheets").replaceChildren();
     find("#doubts").replaceChildren();
@@ -204,10 +207,12 @@ export function startWrite({client, complain, say, store}) {
     write();
   };
   form.oninput = repaint;
+  form.onchange = showLink;
   form.onclick = ({target}) => {
     if (target.className === "ink") {
       fields.colour.value = target.value;
       repaint();
+      showLink();
     } else if (target.closest("#save") && target.value && rows.length)
       saveSheets(target.value, paper, rows, look());
   };
@@ -229,12 +234,6 @@ export function startWrite({client, complain, say, store}) {
     style.replaceSync(`@page sheet { size: ${paper?.width}mm ${paper?.height}mm; margin: 0; }`);
     document.adoptedStyleSheets = [style];
     find("#printed").replaceChildren(...toElements(paper, shown, look()));
-  };
-  find("#link").onclick = async () => {
-    history.replaceState(null, "", chosen());
-    await navigator.clipboard.writeText(location.href);
-    say("Copied");
-    setTimeout(() => say(""), 2000);
   };
   new ResizeObserver(repaint).observe(find("#sheets"));
   return {

@@ -39,7 +39,6 @@ from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from utils.checks import ConfigFault, DataError
 from utils.licences import RESEARCH
 
-SUFFIXES = (".xml",)
 SITE = "https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database"
 Set = Literal["trainset", "testset_v", "testset_t", "testset_f"]
 SETS: tuple[Set, ...] = get_args(Set)

@@ -1,7 +1,4 @@
-"""Ink from files of any supported format, outside of a dataset.
-
-The format is detected from the content or, if no format recognises it, from the file's name.
-"""
+"""Ink from files of any supported format, outside of a dataset; the content tells the format."""
 
 import logging
 import os
@@ -116,12 +113,11 @@ def parse(path: Path) -> Parsed:
     head = read_head(path)
     if note_program(head):
         raise Fault("pages of notes, which `experiments.py notes` reads")
-    by_content = [module for module in FORMATS if module.sniff(head)]
-    by_name = [module for module in FORMATS if path.name.lower().endswith(module.SUFFIXES)]
-    if not by_content and not by_name:
+    module = next((module for module in FORMATS if module.sniff(head)), None)
+    if module is None:
         raise Fault(UNKNOWN)
     try:
-        return (by_content or by_name)[0].parse(path)
+        return module.parse(path)
     except Fault:
         raise
     except DataError as error:  # from a broken archive; it names the file

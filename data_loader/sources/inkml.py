@@ -32,7 +32,6 @@ from data_loader.sources.source import DividedDataset
 from data_loader.sources.untrusted_files import read_file
 from utils.checks import ConfigFault
 
-SUFFIXES = (".inkml",)
 TRUTHS = ("truth", "label", "normalizedLabel", "transcription")
 """Types of annotations that hold a transcription, the preferred first; case does not matter."""
 WRITERS = ("writer", "writerID")

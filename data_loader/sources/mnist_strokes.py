@@ -36,8 +36,6 @@ from utils.files import open_file
 from utils.licences import OPEN
 
 ARCHIVES = ("sequences.tar.gz", "sequences.tgz", "sequences.tar")
-_PACKED = (".gz", ".tgz", ".tar")
-SUFFIXES = ("-inputdata.txt", *_PACKED)
 _FILE = re.compile(r"(train|test)img-(\d{1,8})-(inputdata|targetdata)\.txt")
 _DIGIT_ROW = re.compile(rb"\s*(?:[-+]?\d{1,6}[ \t]+){3}[-+]?\d{1,6}[ \t]*\r?(?:\n|$)")
 
@@ -53,20 +51,15 @@ def sniff(head: bytes) -> bool:
 def parse(path: Path) -> Parsed:
     """Return the digits in an archive, or the digit in a file with the class in its target data."""
     with open_file(path) as stream:
-        packed = is_archive(stream.read(MEBIBYTE)) or path.name.endswith(_PACKED)
-    if not packed and not _FILE.fullmatch(path.name):
-        return Parsed([Sample(_ink(read_file(path)))])
-    target = path.with_name(path.name.replace("inputdata", "targetdata"))
-    files = [path, target] if not packed and target.is_file() and target != path else [path]
-    parsed = parse_digits(files)
+        packed = is_archive(stream.read(MEBIBYTE))
     if packed:
+        parsed = parse_digits([path])
         for part in (parsed.samples, parsed.left_out):  # by split, then by number
             part.sort(key=lambda digit: (digit.name[:5], len(digit.name), digit.name))
         return parsed
-    if parsed.left_out:
-        fault = parsed.left_out[0]
-        raise Fault(fault.reason, fault.detail)
-    return Parsed([digit.of("") for digit in parsed.samples])
+    target = path.with_name(path.name.replace("inputdata", "targetdata"))
+    text = str(_class(read_file(target))) if target != path and target.is_file() else ""
+    return Parsed([Sample(_ink(read_file(path)), text)])
 
 
 def parse_digits(files: Sequence[Path]) -> Parsed:

@@ -37,7 +37,6 @@ from data_loader.sources.untrusted_files import MEBIBYTE, read_file
 from utils import strict_json
 from utils.checks import ConfigFault, DataError, Fraction, Seed, short
 
-SUFFIXES = (".json",)
 MAX_JSON = 48 * MEBIBYTE  # assumed
 
 Stroke = Sequence[tuple[float, float]]

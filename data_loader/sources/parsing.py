@@ -1,9 +1,8 @@
 """Shared by all formats: results of parsing, reasons for failures, XML, text, points, limits.
 
-The module of a format has `SUFFIXES` of its files, `sniff(head)`, which tells the format by the
-first bytes of a file, and `parse(path, ...)`, which returns a `Parsed`. A sample is named by its
-place in the file, and has no name where the file is the sample. A `Fault` of the whole file is
-raised.
+The module of a format has `sniff(head)`, which tells the format by the first bytes of a file, and
+`parse(path, ...)`, which returns a `Parsed`. A sample is named by its place in the file, and has no
+name where the file is the sample. A `Fault` of the whole file is raised.
 """
 
 import unicodedata

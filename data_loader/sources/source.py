@@ -2,7 +2,6 @@
 
 import re
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +38,8 @@ class SourceDataset(BaseDataset):
         subset: how many training samples to use; None uses all.
         subset_seed: seed by which the subset is chosen.
         leave_out: text file with the names of samples to leave out, one a line, or the name of a
-            list that comes with the project. Text after a name and a blank, or after `#`, is a
-            comment; the report counts names by comment, up to a colon. None leaves out no sample.
+            list that comes with the project. Text after a name and a blank, and a line that begins
+            with `#`, are comments. None leaves out no sample.
         strict: raise an error if a sample cannot be used, instead of leaving it out.
     """
 
@@ -181,27 +180,18 @@ class SourceDataset(BaseDataset):
         except Fault as fault:
             expected = f"a text file of names; this is {fault}"
             raise ConfigFault("leave_out", path, expected) from None
-        names, unknown = {sample.name for sample in samples}, []
-        reasons: dict[str, str] = {}  # by name
+        names, chosen = {sample.name for sample in samples}, set()
         for line in filter(None, map(str.strip, listed)):
-            word = line.split()[0]
-            # Names may contain blanks and `#` themselves.
-            name = next((name for name in (line, word, word.split("#")[0]) if name in names), None)
-            if name is not None:
-                reason, _, _ = line.removeprefix(name).partition(":")
-                reasons[name] = reason.strip(" \t#")
-            elif not word.startswith("#"):
-                unknown.append(word)
+            if line in names:  # which may contain blanks, or begin with `#`
+                chosen.add(line)
+            elif not line.startswith("#"):
+                chosen.add(line.split()[0])
         in_splits = {sample.name for part in parts.values() for sample in part}
-        used = [name for name in reasons if name in in_splits]
-        counts = Counter(reasons[name] for name in used).most_common(5)
-        counted = ", ".join(f"{count:,} {reason}" for reason, count in counts if reason)
-        counted = f" ({counted})" if counted else ""
-        notes = [f"{len(used):,} {self.unit} are left out by {path}{counted}"]
-        if unknown:
+        notes = [f"{len(chosen & in_splits):,} {self.unit} are left out by {path}"]
+        if unknown := sorted(chosen - names):
             examples = printable(first_of(unknown))
             notes.append(f"{len(unknown):,} names in {path} do not occur: {examples}")
-        return changed(parts, lambda sample: [] if sample.name in reasons else [sample]), notes
+        return changed(parts, lambda sample: [] if sample.name in chosen else [sample]), notes
 
     def _headline(self, count: int) -> str:
         """Return the first line of the report: the source, its path, its number of samples."""

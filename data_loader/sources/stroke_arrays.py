@@ -31,7 +31,6 @@ from data_loader.sources.source import DividedDataset
 from data_loader.sources.untrusted_files import MEBIBYTE, read_file
 from utils.checks import DataError, first_line, short
 
-SUFFIXES = (".npy",)
 NAMES = ("strokes-py3.npy", "strokes.npy")
 TEXTS = "sentences.txt"
 MAX_ARRAYS = 256 * MEBIBYTE  # assumed: all of IAM-OnDB takes 90

@@ -28,7 +28,6 @@ from data_loader.sources.parsing import (
 )
 from data_loader.sources.untrusted_files import read_file
 
-SUFFIXES = (".svg",)
 MAX_PATH = 1 << 22
 """Characters of a path (assumed)."""
 

@@ -32,7 +32,6 @@ from data_loader.sources.parsing import (
 from data_loader.sources.unipen_blocks import Block, blocks_of_file
 from utils.ink import at_equal_steps
 
-SUFFIXES = (".unp", ".unipen")
 _KNOWN = re.compile(
     rb"^[ \t]*\.(?:PEN_DOWN|SEGMENT|VERSION|INCLUDE|COORD|HIERARCHY|LEXICON|DATA_SOURCE)\b", re.M
 )

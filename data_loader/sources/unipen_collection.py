@@ -38,7 +38,6 @@ from utils.checks import ConfigFault, DataError, Range
 from utils.ink import from_strokes, row_starts, strokes
 from utils.licences import OPEN
 
-SUFFIXES = ()
 DATA = "data"
 """Folder of the categories."""
 WORDS = "7"

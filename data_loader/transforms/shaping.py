@@ -171,7 +171,16 @@ class ShapedDataset(BaseDataset):
         bar = distributed.bar(main.used, "shaping", unit=" samples", delay=1)
         shaped = {sample: list(self._pieces(sample)) for sample in bar}
         samples = changed(main.samples, shaped.__getitem__)
-        report = "\n  ".join([main.report, *self._counts(shaped)])
+        report = main.report
+        if self.shaping:
+            names = ", ".join(type(transform).__name__ for transform in self.shaping)
+            before = sum(len(sample.ink) for sample in shaped)
+            after = sum(len(piece.ink) for pieces in shaped.values() for piece in pieces)
+            report += f"\n  shaped by {names}: {before:,} points became {after:,}"
+        if self.split_length is not None:
+            parts = sum(map(len, shaped.values()))
+            split = f"split at {self.split_length:,} steps"
+            report += f"\n  {split}: {len(shaped):,} samples became {parts:,}"
         if not self.shaping:  # the ink is as recorded
             return replace(main, samples=samples, report=report)
         return Loaded(samples, report)
@@ -190,18 +199,3 @@ class ShapedDataset(BaseDataset):
             if len(rows) > 1:
                 text, name = "", f"{name}/{number}"
             yield replace(sample, ink=piece, text=text, name=name, ends=ends, missing=gaps)
-
-    def _counts(self, shaped: dict[Sample, list[Sample]]) -> Iterator[str]:
-        """Yield lines of the report: the numbers of points and samples before and after."""
-        pieces = [piece for parts in shaped.values() for piece in parts]
-        if self.shaping:
-            names = ", ".join(type(transform).__name__ for transform in self.shaping)
-            before = sum(len(sample.ink) for sample in shaped)
-            after = sum(len(piece.ink) for piece in pieces)
-            yield f"shaped by {names}: {before:,} points became {after:,}"
-        if self.split_length is not None:
-            cut = sum(len(parts) for parts in shaped.values() if len(parts) > 1)
-            yield (
-                f"split at {self.split_length:,} steps: {len(shaped):,} samples became "
-                f"{len(pieces):,}, {cut:,} of them pieces without text"
-            )

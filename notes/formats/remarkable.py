@@ -87,12 +87,8 @@ def title(path: Path) -> str | None:
 def _listed(values: Any) -> list[tuple[str, int | None]]:
     """Return the name of each page of a document, and the number of its page in the PDF, if any."""
     try:
-        if "cPages" in values:
-            pages = [p for p in values["cPages"]["pages"] if not p.get("deleted", {}).get("value")]
-            listed = [(page["id"], page.get("redir", {}).get("value")) for page in pages]
-        else:
-            numbers = values.get("redirectionPageMap") or range(len(values["pages"]))
-            listed = [*zip(values["pages"], numbers, strict=True)]
+        pages = [p for p in values["cPages"]["pages"] if not p.get("deleted", {}).get("value")]
+        listed = [(page["id"], page.get("redir", {}).get("value")) for page in pages]
         return [
             (_NAME.fullmatch(name)[0], int(n) if n is not None and n >= 0 else None)
             for name, n in listed
@@ -174,12 +170,11 @@ def _strokes(
                 colour = "#{:02x}{:02x}{:02x}".format(*item.color_rgba)
             width = float(np.mean([p.width for p in item.points] or [0])) / 4
             yield PageStroke(points + shift, tool, colour, width)
-        elif isinstance(item, Group) and id(item) not in seen:
-            seen.add(id(item))
-            if not item.visible.value:
-                left_out["hidden layer"] += 1
-                continue
-            for stroke in _strokes(item, places, seen, left_out):
-                yield replace(stroke, points=stroke.points + shift)
         elif not isinstance(item, Group):
             left_out["marked text"] += 1
+        elif not item.visible.value:
+            left_out["hidden layer"] += 1
+        elif id(item) not in seen:  # In a hostile file groups contain each other.
+            seen.add(id(item))
+            for stroke in _strokes(item, places, seen, left_out):
+                yield replace(stroke, points=stroke.points + shift)

@@ -12,7 +12,6 @@ from data_loader import EmbeddedDataset
 from model import load
 from model import scores as library
 from model.recognition.error_rates import rates
-from model.recognition.transcribing import Transcription
 from parse_config import data_of
 from tests import small_sources
 from tests.commands.networks import ALPHABET, DATA, READERS, evaluate, names, save, use
@@ -157,20 +156,6 @@ def test_data_says_where_the_dataset_lies_whatever_it_is_within(tmp_path):
         assert found_in(tmp_path / name)["sequences"] == 6
         with pytest.raises(UserError, match="nowhere"):
             evaluate(path, tmp_path / name)
-
-
-def test_the_worst_lines_are_those_of_the_last_search(checkpoints, data, tmp_path, monkeypatch):
-    pairs = {"greedy": [("ab", "xy"), ("ab", "ab")], "beam": [("ab", "ab"), ("ab", "az")]}
-    found = {
-        name: [Transcription(str(n), data.used[0].ink, *pair) for n, pair in enumerate(of_search)]
-        for name, of_search in pairs.items()
-    }
-    drawn = []
-    monkeypatch.setattr("model.scores.read_split", lambda *_, **__: found)
-    monkeypatch.setattr("utils.plots.lines_figure", lambda inks, said: drawn.extend(said))
-    monkeypatch.setattr("utils.plots.write_png", lambda path, figure: None)
-    evaluate(checkpoints["CTCNetwork"], tmp_path, "--beam", 2)
-    assert drawn[0] == "1 \u00b7 50% errors\ntrue: ab\nread: az"
 
 
 def test_texts_are_encoded_by_the_alphabet_of_the_network(tmp_path):

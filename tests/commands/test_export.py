@@ -100,15 +100,9 @@ def test_an_export_destroys_no_training_and_no_other_file(conditional, tmp_path)
     link = tmp_path / "link.pth"
     link.symlink_to(trained)
     before = [path.read_bytes() for path in (trained, other, letter)]
-    for target, cause in (
-        (trained, "this is the checkpoint itself"),
-        (link, "this is the checkpoint itself"),
-        (other, "contains training state, which would be lost"),
-        (letter, "this is no checkpoint; name another file"),
-    ):
-        with pytest.raises(UserError, match=re.escape(f"{target}: ")) as caught:
+    for target in (trained, link, other, letter):
+        with pytest.raises(UserError, match=f"^{re.escape(str(target))}: exists, and is"):
             use("export", "-r", trained, target)
-        assert cause in str(caught.value)
         assert [path.read_bytes() for path in (trained, other, letter)] == before
         assert link.is_symlink()
     shared = tmp_path / "shared.pth"

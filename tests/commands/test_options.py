@@ -49,16 +49,13 @@ def test_the_help_tells_the_defaults_of_the_library(capsys):
         (["evaluate", "-r", "x", "--num-samples", "3"], "unrecognized arguments: --num-sam"),
         (["write", "-d", "gpu"], f"-d/--device: device 'gpu': {DEVICES} is accepted"),
         (["wirte", "--text", "a"], "no command 'wirte'; did you mean write"),
-        (["write", "--text", "a\n" * 10_000], "--text 'a\\na\\na\\n"),
-        (["write", "--text", "a\nb"], "contains a line end, but becomes one line; `page` writes"),
+        (["write", "--text", "a\n" * 10_000], "contains a line end, but becomes one line; `page`"),
         (["write", "--output", "a.pdf"], "a folder is needed, or a file that ends in .svg, .png"),
-        (["write", "--num-samples", "2", "--output", "a.svg"], "one line, but 2 lines are"),
         (["write", "--text", "a", "--text", "b", "--output", "a.svg"], "one line, but 2 lines are"),
         (["write", "a"], "unrecognized arguments: a; see `experiments.py write --help`"),
         (["write", "--skip-unknown"], "--skip-unknown is for --text, which is not given"),
         (["write", "--extra", "mood"], "--extra: 'mood': NAME=NUMBER,NUMBER is accepted"),
         (["page", "--text", "a", "--extra", "mood=1,x"], "--extra: 'x': a number from -1000000"),
-        (["legibility", "--extra", "=1"], "--extra: '=1': NAME=NUMBER,NUMBER is accepted"),
         (["page", "--rewrite", "1:1:1", "--report", "r", "--extra", "a=1"], "leave out --extra"),
         (["read", "x", "--language-weight", "1"], "--language-weight is for --language-model"),
         (["read", "x", "--language-model", "x", "--words", "y"], "--words is for --language-model"),
@@ -84,12 +81,8 @@ def test_two_dashes_are_a_value_of_no_option(option):
 
 
 def test_a_file_of_another_kind_is_no_folder(tmp_path):
-    for path, kinds, message in (
-        ("hi.pdf", (".svg", ".png"), "a folder is needed, or a file that ends in .svg, .png"),
-        ("hi.txt", (), "a folder is needed, not a file"),
-    ):
-        with pytest.raises(UserError, match=message):
-            Output(tmp_path / path, kinds)
+    with pytest.raises(UserError, match="a folder is needed, not a file"):
+        Output(tmp_path / "hi.txt")
     Output(tmp_path / "letters.v2").make()  # a name with a dot is not a kind of file
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match=r"file: cannot be written \(File exists\)"):

@@ -14,7 +14,7 @@ import experiments
 from base import distributed
 from commands import web
 from handwriting import flat_file
-from handwriting.hand_shape import calibrated
+from handwriting.hands import calibrated
 from handwriting.styles import write_style
 from model import load
 from model.generation.hand_encoder import DESCRIPTOR
@@ -218,6 +218,6 @@ def test_a_flat_file_is_exported_by_its_ending(tmp_path, capsys):
     with pytest.raises(UserError, match=r"a\.bin: a \.bin file has no config; leave out -o"):
         use("export", "-r", network, path, "-o", "data_loader.args.batch_size=8")
     path.write_text("mine")
-    with pytest.raises(UserError, match="this is no earlier export; name another file"):
+    with pytest.raises(UserError, match="itself or no export; name another file"):
         use("export", "-r", network, path)
     assert path.read_text() == "mine"

@@ -122,8 +122,6 @@ def test_alphabet_is_that_of_all_splits_or_of_the_config():
     assert data(dataset=Knowing(), characters="cba").alphabet.characters == list("abc")
     apart = data(dataset=Toy(texts={3: "cafe\u0301"}), characters="acfe\u0301b")
     assert apart.alphabet.characters == list("abcf\u00e9")
-    with pytest.raises(ConfigFault, match="at least one character, or null"):
-        data(characters="")
 
 
 @pytest.mark.parametrize(

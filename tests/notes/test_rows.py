@@ -52,7 +52,7 @@ def turned(parts, degrees):
 
 
 def found(parts):
-    return [one.strokes for one in find_rows(parts)[0]]
+    return find_rows(parts)[0]
 
 
 @pytest.mark.parametrize("degrees", [-15, 0, 5, 15])
@@ -60,16 +60,6 @@ def found(parts):
 def test_rows_of_a_page_turned_and_of_any_unit(degrees, unit):
     parts, rows = page(*(row(y, 3 * (4, 3, 5, 4)) for y in (0, 30, 60, 90)))
     assert found([unit * part for part in turned(parts, degrees)]) == rows
-
-
-def test_a_row_has_its_baseline_and_x_height():
-    parts, _ = page(row(100, slope=0.05), row(140, slope=0.05))
-    (first, second), kinds = find_rows(parts)
-    assert kinds == {}
-    right = max(part[:, 0].max() for part in parts)
-    np.testing.assert_allclose(first.baseline, [(0, 100), (right, 100 + 0.05 * right)], atol=1.5)
-    np.testing.assert_allclose(second.baseline[:, 1] - first.baseline[:, 1], 40, atol=1)
-    assert first.x_height == pytest.approx(X_HEIGHT, rel=0.1)
 
 
 def test_rows_in_another_order_of_writing_are_read_from_top_to_bottom():
@@ -129,7 +119,7 @@ def test_a_drawing_beside_the_text_is_in_no_row():
     circle = np.column_stack([220 + 40 * np.cos(angle), 40 + 45 * np.sin(angle)])
     eye = np.array([(182, 40), (185, 40)])  # touches the circle
     read, kinds = find_rows([*parts, circle, eye])
-    assert [one.strokes for one in read] == rows
+    assert read == rows
     assert kinds == {len(parts): DRAWING, len(parts) + 1: DRAWING}
 
 
@@ -142,10 +132,10 @@ def test_lines_under_words_and_through_them(above, kind):
     covered = [n for n in rows[1] if 36 < np.ptp(parts[n][:, 0]) / 2 + parts[n][:, 0].min() < 100]
     assert word and set(word) <= set(covered)
     if kind == UNDERLINE:
-        assert [one.strokes for one in read] == rows and kinds == {len(parts): UNDERLINE}
+        assert read == rows and kinds == {len(parts): UNDERLINE}
     else:
         rest = [n for n in rows[1] if n not in covered]
-        assert [one.strokes for one in read] == [rows[0], rest, rows[2]]
+        assert read == [rows[0], rest, rows[2]]
         assert kinds == dict.fromkeys([*covered, len(parts)], CROSSED_OUT)
 
 
@@ -154,8 +144,8 @@ def test_a_scribble_crosses_out_what_is_behind_it():
     x = np.tile(np.concatenate([np.linspace(36, 100, 9), np.linspace(100, 36, 9)]), 4)
     scribble = np.column_stack([x, np.linspace(26, 34, len(x))])
     read, kinds = find_rows([*parts, scribble])
-    assert [one.strokes for one in read][::2] == rows[::2]
-    assert {*read[1].strokes} | {n for n in kinds if n < len(parts)} == {*rows[1]}
+    assert read[::2] == rows[::2]
+    assert {*read[1]} | {n for n in kinds if n < len(parts)} == {*rows[1]}
     assert {*kinds.values()} == {CROSSED_OUT} and len(kinds) > 5
 
 
@@ -179,6 +169,6 @@ def test_no_stroke_is_lost():
         parts, _ = page(*(row(y) for y in np.cumsum(generator.uniform(8, 40, 5))))
         parts = [parts[n] for n in generator.permutation(len(parts))]
         rows, kinds = find_rows(parts)
-        numbers = [n for one in rows for n in one.strokes] + [*kinds]
+        numbers = [n for one in rows for n in one] + [*kinds]
         assert sorted(numbers) == [*range(len(parts))]
         assert len(strokes(from_strokes(parts))) == len(parts)

@@ -277,7 +277,6 @@ def test_the_evaluated_weights_draw_pictures(tmp_path, data, monkeypatch, caplog
     ("text", "sample_text", "match"),
     [
         (True, ["a\u2603"], "alphabet lacks '\u2603'"),
-        (True, [""], "at least one character"),
         (True, [], "at least one character"),
         (False, ["a"], "the network takes no text"),
     ],

@@ -48,15 +48,6 @@ const tasks = {
     return { described, vector: handEncoder.vector(described), drawn };
   },
 
-  async random({ seeds, count }) {
-    const { TorchRandom } = await import(new URL("random.js", web));
-    return seeds.map((seed) => {
-      const random = new TorchRandom(seed);
-      const numbers = [random.uniform(count), random.normal(count), random.uniform(count)];
-      return numbers.map((row) => [...row]);
-    });
-  },
-
   async fit({ texts, ...network }) {
     const { fit } = await import(new URL("text.js", web));
     return texts.map((text) => fit(text, network).text);

@@ -93,11 +93,6 @@ class HandDataset(BaseDataset):
     keep: str = ""
     network: str | None = None
 
-    @property
-    def kept(self) -> list[str]:
-        """The names in `keep`."""
-        return [*filter(None, map(str.strip, self.keep.split(",")))]
-
     def licences(self) -> set[str | None]:
         """Return an empty set: the user's lines have no licence."""
         return set()
@@ -160,8 +155,9 @@ class HandDataset(BaseDataset):
 
         Either the writer or the reader learns the hand.
         """
+        keep = [*filter(None, map(str.strip, self.keep.split(",")))]
         with stage(READING):
-            samples = usable(self.root, samples, alphabet, reader, self.kept)
+            samples = usable(self.root, samples, alphabet, reader, keep)
         unprimed = [ink for ink in writer.reference_lines if mean_step(ink) > 0]
         height = self.x_height or float(np.median([x_height(ink) for ink in unprimed]))
         step = self.step or float(np.median([mean_step(ink) for ink in unprimed]))

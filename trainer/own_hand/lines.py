@@ -1,7 +1,7 @@
 """The lines of a person from which a hand can be learned, as a recogniser judges too.
 
-Lines whose ink and text do not fit are left out and named in the log; mirrored or turned ink is
-refused.
+Lines whose ink and text do not fit are left out and named in the log; if these are most, as of
+mirrored or turned ink, all are refused.
 """
 
 import logging
@@ -29,19 +29,6 @@ lines of 17 persons of testset_v, lab notebook: learning a hand)."""
 MAX_CER_EXCESS = 0.25
 """Excess over the median character error rate, above which ink and text do not belong together
 (measured on the same lines)."""
-ORIENTATION_LINES = 40
-"""Most lines that are read in all orientations (assumed)."""
-ORIENTATIONS = {
-    "with y growing upwards": ((1, 0), (0, -1)),
-    "mirrored": ((-1, 0), (0, 1)),
-    "upside down": ((-1, 0), (0, -1)),
-    "turned to the left": ((0, -1), (1, 0)),
-    "turned to the right": ((0, 1), (-1, 0)),
-    "rising to the right": ((0.87, -0.5), (0.5, 0.87)),
-    "falling to the right": ((0.87, 0.5), (-0.5, 0.87)),
-}
-"""Orientations of ink, each with a matrix that corrects it. One slope, 30 degrees, stands for all,
-as a recogniser reads lines that are only nearly level."""
 log = logging.getLogger(__name__)
 
 
@@ -144,19 +131,10 @@ def _readable(
         f"{samples[k].name} ({texts[k][:40]!r} is read as {hypotheses[k][:40]!r})" for k in numbers
     ]
     if len(numbers) > len(samples) / 2:
-        numbers = numbers[:ORIENTATION_LINES]
-        recorded_rate = np.median(rates[numbers])
-        orientation, rate = _best_orientation(reader, [samples[k] for k in numbers])
-        if rate < recorded_rate / 2:
-            raise DataError(
-                f"{root}: the ink seems to be recorded {orientation}: "
-                f"{recorded_rate:.0%} of the characters are misread as it is, {rate:.0%} the other "
-                "way; lines have to be level, with y growing downwards and x to the right"
-            )
         raise DataError(
             f"{root}: {len(faults)} of {len(samples)} lines do not say what their texts say, "
-            f"such as {faults[0]}; does each text belong to its ink, and is that level? "
-            "--keep NAME,NAME keeps lines"
+            f"such as {faults[0]}; does each text belong to its ink, and is that level, with x "
+            "growing to the right and y downwards? --keep NAME,NAME keeps lines"
         )
     if faults:
         names = shlex.quote(",".join(samples[k].name for k in numbers))
@@ -165,14 +143,3 @@ def _readable(
             *(first_of(faults, 5), names),
         )
     return [sample for sample, wrong in zip(samples, misread, strict=True) if not wrong]
-
-
-def _best_orientation(reader: Reader, samples: Sequence[Sample]) -> tuple[str, float]:
-    """Return the orientation whose corrected ink is read best, and its median error rate."""
-    texts, rates = [sample.text for sample in samples], {}
-    for name, matrix in ORIENTATIONS.items():
-        turn = np.float32(matrix).T
-        inks = [np.hstack((sample.ink[:, :2] @ turn, sample.ink[:, 2:])) for sample in samples]
-        rates[name] = float(np.median(list(map(error_rate, texts, reader.read_lines(inks)))))
-    best = min(rates, key=rates.get)
-    return best, rates[best]

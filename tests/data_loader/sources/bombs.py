@@ -126,11 +126,6 @@ def entities_of_entities() -> Files:
 
 
 @bomb
-def annotations_in_annotations() -> Files:
-    return said("<traceGroup><annotation>" * 90_000 + "</annotation></traceGroup>" * 90_000)
-
-
-@bomb
 def annotations_for_every_group() -> Files:
     group = f"<traceGroup>{SAID}<trace>1 1</trace></traceGroup>"
     return said("<annotation/>" * 100_000 + group * 20_000)
@@ -159,16 +154,6 @@ def strokes_in_strokes() -> Files:
     points = '<Point x="1" y="1" time="1"/>' * 90_000
     body = f"{'<Stroke>' * 90_000}{points}{'</Stroke>' * 90_000}"
     return {"a.xml": f"<WhiteboardCaptureSession>{body}</WhiteboardCaptureSession>".encode()}
-
-
-@bomb
-def lists_of_nothing() -> Files:
-    return {"a.json": b"[" + b"[]," * 20_000_000 + b"1]"}
-
-
-@bomb
-def points_that_are_long_texts() -> Files:
-    return {"a.json": b'{"strokes": [["%s"%s]]}' % (b"x" * 10_000_000, b', ""' * 1000)}
 
 
 def pickled(steps: bytes) -> Files:
@@ -200,26 +185,6 @@ def text_of(content: bytes) -> bytes:
 
 
 @bomb
-def a_pickle_of_marks() -> Files:
-    return pickled(b"(" * 40_000_000)
-
-
-@bomb
-def a_pickle_of_a_huge_bytearray() -> Files:
-    return pickled(b"\x96" + struct.pack("<Q", 12 << 30) + b".")
-
-
-@bomb
-def a_shape_of_pairs_of_pairs() -> Files:
-    return list_of(1, array_of(b"h\x3c", b"U\x02f4", text_of(b"1234")))
-
-
-@bomb
-def a_dtype_of_pairs_of_pairs() -> Files:
-    return list_of(1, array_of(b"(K\x01K\x03t", b"h\x3c", text_of(b"1234")))
-
-
-@bomb
 def a_dtype_of_many_fields() -> Files:
     fields = text_of(b"f8," * 2_000_000 + b"f8")
     return list_of(1, array_of(b"(K\x01K\x03t", fields, text_of(b"1234")))
@@ -238,30 +203,37 @@ def arrays_of_nothing() -> Files:
 
 
 @bomb
-def tiny_arrays() -> Files:
-    return {"a.npy": ink_formats.saved(np.zeros((20_000_000, 2, 3), np.int8))}
-
-
-@bomb
-def lines_of_texts() -> Files:
-    return {"a.npy": ink_formats.arrays(), "sentences.txt": b"ab\n" * 30_000_000}
-
-
-@bomb
-def keywords_alone() -> Files:
-    return {"a.unp": b".VERSION 1\n" + b".A\n" * 5_000_000}
-
-
-@bomb
-def segments_of_a_broken_component() -> Files:
-    return {"a.unp": b".PEN_DOWN\n1 x\n.PEN_UP\n" + b'.SEGMENT A 0 ? "a"\n' * 100_000}
-
-
-@bomb
 def a_writer_of_many_segments() -> Files:
     writer = b".WRITER_ID " + b"a" * 8_000_000 + b"\n"
     return {"data/7/a/b": writer + ink_formats.unipen("1" * 300), "include/x": b""}
 
+
+BOMBS |= {
+    "annotations in annotations": lambda: said(
+        "<traceGroup><annotation>" * 90_000 + "</annotation></traceGroup>" * 90_000
+    ),
+    "lists of nothing": lambda: {"a.json": b"[" + b"[]," * 20_000_000 + b"1]"},
+    "points that are long texts": lambda: {
+        "a.json": b'{"strokes": [["%s"%s]]}' % (b"x" * 10_000_000, b', ""' * 1000)
+    },
+    "a pickle of marks": lambda: pickled(b"(" * 40_000_000),
+    "a pickle of a huge bytearray": lambda: pickled(b"\x96" + struct.pack("<Q", 12 << 30) + b"."),
+    "a shape of pairs of pairs": lambda: list_of(
+        1, array_of(b"h\x3c", b"U\x02f4", text_of(b"1234"))
+    ),
+    "a dtype of pairs of pairs": lambda: list_of(
+        1, array_of(b"(K\x01K\x03t", b"h\x3c", text_of(b"1234"))
+    ),
+    "tiny arrays": lambda: {"a.npy": ink_formats.saved(np.zeros((20_000_000, 2, 3), np.int8))},
+    "lines of texts": lambda: {
+        "a.npy": ink_formats.arrays(),
+        "sentences.txt": b"ab\n" * 30_000_000,
+    },
+    "keywords alone": lambda: {"a.unp": b".VERSION 1\n" + b".A\n" * 5_000_000},
+    "segments of a broken component": lambda: {
+        "a.unp": b".PEN_DOWN\n1 x\n.PEN_UP\n" + b'.SEGMENT A 0 ? "a"\n' * 100_000
+    },
+}
 
 READ = """
 import resource, sys, time

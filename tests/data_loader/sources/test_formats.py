@@ -159,7 +159,6 @@ ODD = {  # by format the file, the name of its sample, and contents with the rea
     "MNIST": ("trainimg-3-inputdata.txt", "trainimg-3", [
         (mnist()[:-7], "rows that are not as many whole numbers .the n"),
         (b"".join(ROWS[:4]), "a digit cut short: no row ends it"),
-        (b"a 1 0 0\n" + mnist(), "rows that are not .* 'a' to int64 at row 0"),
         (b"1 1 2 0\n" + mnist(), "an end that is neither 0 nor 1"),
         (mnist() * 2, r"rows after the end .*it ends in row 5"),
     ]),
@@ -266,7 +265,7 @@ def test_an_empty_file_is_said_to_be_one(tmp_path, name):
 @pytest.mark.parametrize(
     ("form", "message"),
     [
-        ("IAM-OnDB", r"has no lineStrokes-all\.tar\.gz, .* Register .*https://fki\.tic\.heia-fr"),
+        ("IAM-OnDB", r"has no lineStrokes-all\.tar\.gz, "),
         ("InkML", "no InkML file there; .* names the folder"),
         ("MNIST", r'sequences\.tar\.gz, or files such as trainimg-0-.*"root": null'),
         ("UNIPEN", "no UNIPEN file there"),

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from data_loader.sources.mnist_strokes import MNISTStrokesDataset
-from data_loader.sources.splits import draw
 from tests.data_loader.archives import pack, put
 from tests.data_loader.ink_formats import target
 from utils.checks import ConfigFault, DataError
@@ -91,15 +90,8 @@ def test_lines_of_digits_side_by_side(tmp_path):
 
 
 def test_lines_are_the_same_on_every_machine(tmp_path):
-    """They follow from draws that are."""
-    digits = {one.name: one.text for one in prepared(write(tmp_path, sequences())).split("train")}
-    order, expected = sorted(digits, key=lambda name: draw(f"train:0:{name}")), []
-    while order:
-        count = 1 + int(6 * draw(f"count:train:0:{len(expected)}"))
-        expected.append("".join(digits[name] for name in order[:count]))
-        order = order[count:]
-    lines = prepared(tmp_path, digits_per_line=(1, 6)).split("train")
-    assert [one.text for one in lines] == expected
+    lines = prepared(write(tmp_path, sequences()), digits_per_line=(1, 6)).split("train")
+    assert [one.text for one in lines[:4]] == ["9", "6", "4", "157583"]
 
 
 def test_ranges_and_too_few_digits_are_refused(tmp_path):

@@ -93,8 +93,6 @@ def test_reads_lines_of_one_length_that_numpy_stores_as_one_array(tmp_path, dtyp
     ("element", "name"),
     [
         (Call(os.system, "touch EVIL"), f"{os.name}.system"),
-        (Call(eval, "open('EVIL', 'w')"), "builtins.eval"),
-        (Call(np.load, "EVIL"), r"numpy\.load"),
         (Call(np.fromfile, "EVIL"), r"numpy[\w.]*\.fromfile"),
         (OrderedDict(), r"collections\.OrderedDict"),
         (np.float64(1), r"numpy\._core\.multiarray\.scalar"),
@@ -124,13 +122,6 @@ def test_what_would_run_is_refused_by_name(tmp_path, monkeypatch, element, name)
 def test_another_file_is_one_clear_line(tmp_path, content, message):
     with pytest.raises(DataError, match=message):
         prepared(write(tmp_path, content))
-
-
-def test_a_pickle_that_names_one_array_many_times_fills_no_memory(tmp_path):
-    line = np.zeros((10_000, 3), dtype=np.float32)
-    write(tmp_path, saved(array_of([line] * 10_000)), texts="a\n" * 10_000)
-    with pytest.raises(DataError, match=r"^strokes\.npy: more than 1,000,000,000 bytes when"):
-        prepared(tmp_path)
 
 
 def test_texts_that_do_not_fit_are_an_error(tmp_path):

@@ -242,16 +242,15 @@ def test_each_line_that_read_takes_is_a_row_of_a_page(tmp_path, content, size):
 DEEP = b'{"type": "excalidraw", "elements": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 STROKE = '<stroke tool="pen" color="blue" width="1">{}</stroke>'
 ENTITIES = b'<!DOCTYPE a [<!ENTITY b "1 2 ">]><xournal><page width="9" height="9"/></xournal>'
+OUTSIDE = b'{"cPages": {"pages": [{"id": "../x"}]}}'
 OLD = b"reMarkable .lines file, version=5          "
 REFUSED = {
     "a bomb": ("a.xopp", lambda: gzip.compress(b"<xournal>" + bytes(200_000_000), 1), "unpacked"),
     "entities": ("a.xopp", lambda: gzip.compress(ENTITIES), "a document type"),
     "a million strokes": ("a.xopp", lambda: xopp(STROKE.format("1 2") * 10**6), "more than 500,0"),
     "a long stroke": ("a.xopp", lambda: xopp(STROKE.format("1 2 " * 5_000_000)), "more than 200,0"),
-    "half of it": ("a.xopp", lambda: xopp()[:200], "broken XML"),
     "an odd number": ("a.xopp", lambda: xopp(STROKE.format("1 2 3")), "not x and y"),
     "NaN": ("a.xopp", lambda: xopp(STROKE.format("1 2 nan 4")), "a place that is no number"),
-    "a far place": ("a.xopp", lambda: xopp(STROKE.format("1 2 1e300 4")), "a place that is no nu"),
     "no size": ("a.xopp", lambda: xopp(pack=False).replace(b'="5', b'="-5'), "without a width"),
     "nothing": ("a.xopp", lambda: xopp("<image/><image/>"), r"no strokes \(2 image\)"),
     "deep JSON": ("a.excalidraw", lambda: DEEP, "broken JSON .nested more than 16 deep"),
@@ -259,16 +258,13 @@ REFUSED = {
     "no number": ("a.excalidraw", lambda: excalidraw({"type": "line", "x": "9"}), "a value of x"),
     "no elements": ("a.excalidraw", lambda: excalidraw(elements=3), "without a list of elements"),
     "compressed": ("a.md", lambda: obsidian("compressed-json"), "switch off its compression"),
-    "a path": ("a.svg", lambda: svg('<path d="M1 1C2 3"/>'), "a path that is not valid"),
     "a far path": ("a.svg", lambda: svg('<path d="M1 1L1e99 3"/>'), "a path beyond 1e"),
     "a long path": ("a.svg", lambda: svg(f'<path d="M{"1 1 " * 2_000_000}"/>'), "a path of more"),
-    "a transform": ("a.svg", lambda: svg('<g transform="scale(1,2,3)"/>'), "that is not valid"),
     "transforms": ("a.svg", lambda: svg('<g transform="scale(9e9)">' * 9 + "</g>" * 9), "beyond 1"),
-    "no context": ("a.inkml", lambda: inkml("<trace>1 2, 3 4</trace>"), "several different trace"),
     "an old page": ("a.rm", lambda: OLD, "version 5; 6 is read"),
     "an endless number": ("a.rm", lambda: rm() + b"\xff" * 7_000_000, "a number without an end"),
-    "no pages": ("a.content", lambda: b'{"pages": 3}', "does not list its pages"),
-    "a path as a page": ("a.content", lambda: b'{"pages": ["../x"]}', "does not list its pages"),
+    "no pages": ("a.content", lambda: b'{"pages": ["p1"]}', "does not list its pages"),
+    "a path as a page": ("a.content", lambda: OUTSIDE, "does not list its pages"),
     "another archive": ("a.xopp", lambda: b"PK\3\4" + bytes(99), r"what is read: Xournal\+\+"),
     "no file": ("missing.xopp", lambda: None, "cannot be read .No such file"),
 }  # fmt: skip

@@ -112,7 +112,6 @@ def test_lines_of_any_unit_and_rate_come_out_alike(lines):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda lines: lines[:2], "2 lines to learn a hand from: at least 3"),
         (lambda lines: lines[:1] * 30, "1 line to learn"),
         (lambda lines: [(ink, " ") for ink, _ in lines], "none of 24 samples has a text"),
     ],
