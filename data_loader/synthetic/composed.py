@@ -64,13 +64,12 @@ class ComposedDataset(ExtendedDataset):
             level; None leaves them unchanged. Lines that cannot be measured, or of which a
             recogniser misread more than a quarter, are left out.
         longest: largest number of characters of a recorded line; longer lines are cut between
-            words. None cuts no lines; only used with `height`.
-        pieces: largest number of characters of pieces into which recorded lines are cut between
-            words as further training lines, or None. They teach a network the first letters of a
-            line, where the network knows the hand only from the hand vector; only used with
-            `height`.
+            words. None cuts no lines. Only used with `height`.
+        pieces: largest number of characters of pieces of recorded lines, cut between words, that
+            are further training lines; None for no pieces. Pieces teach a network to begin a line,
+            where it knows the hand only from the hand vector. Only used with `height`.
         lifts: least number of strokes per character of a hand in which lines are composed, or None:
-            below 0.65 the letters of a hand are with_lines, and composed letters would not be.
+            below 0.65 the letters of a hand are joined, and composed letters would not be.
         scarce: a character with fewer copies than this in all hands is sometimes drawn.
         seed: seed of the choice of texts, hands and pieces.
 

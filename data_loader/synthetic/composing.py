@@ -176,7 +176,7 @@ class Composer:
         return self._sources[character]()
 
     def _glyph_source(self, character: str) -> Callable[[], Piece | None]:
-        """Return a function that returns a copy of a character: one lender's, or drawn."""
+        """Return a function that returns a lender's copy of a character, or draws the character."""
         bank = self.bank
         number, counts = bank.names.index(self.name), bank.written.get(character, {})
         lenders = [lender for lender in counts if lender != number]
@@ -190,7 +190,7 @@ class Composer:
         return lambda: bank.draw_glyph(character, self.hand, style_seed, self.generator)
 
     def _accented(self, character: str) -> Callable[[], Piece | None]:
-        """Return a function that makes a character of `NON_ASCII` from letters of the hand."""
+        """Return a function that makes a character of `NON_ASCII` from own or borrowed letters."""
         borrower = Composer(self.bank, self.name, self.generator)
 
         def letter_of_hand(letter: str) -> Piece | None:

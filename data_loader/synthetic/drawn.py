@@ -30,8 +30,7 @@ class Drawer:
     """Draws characters.
 
     Args:
-        digits: a dataset with training samples of single digits, or None; other samples are
-            ignored.
+        digits: a dataset whose training samples of single digits are used, or None.
     """
 
     def __init__(self, digits: BaseDataset | None = None) -> None:
