@@ -42,6 +42,5 @@ if __name__ == "__main__":
     parser.add_argument("config", type=Path, help="config whose training samples are read")
     options.add_network(parser, default="open_reader")
     options.add_overrides(parser)
-    output_help = "file for the names of the samples"
-    parser.add_argument("--output", type=Path, required=True, help=output_help)
+    parser.add_argument("--output", type=Path, required=True, help="file for the samples' names")
     main(run, parser)

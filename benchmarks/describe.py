@@ -25,9 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
     if isinstance(dataset, ToldHandsDataset):
         dataset, output = dataset.dataset, output or Path(dataset.descriptors)
     elif output is None:
-        raise UserError(
-            f"{arguments.config} has no ToldHandsDataset that names a file: use --output FILE"
-        )
+        raise UserError(f"{arguments.config} names no file of descriptors: use --output FILE")
     make_room(output, "--output")
     used = dataset.load().used
     recorded = [sample for sample in used if not sample.name.startswith((COMPOSED, PIECE))]

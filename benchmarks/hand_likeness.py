@@ -23,8 +23,7 @@ a digitiser, less than the curves of a letter)."""
 FINE_FACTOR = 2
 """Number of points per `STEP` while a path is smoothed (assumed)."""
 LEG_LENGTHS = (1, 3, 6)
-"""Lengths of the two legs of a hinge (a point with the path before and after it), in steps of
-`STEP` (assumed; with a single length fewer lines are identified)."""
+"""Lengths of a hinge's legs, in steps of `STEP` (assumed; one length identifies fewer lines)."""
 HINGE_BINS = 12
 """Number of bins of a leg's direction (assumed)."""
 DIRECTION_BINS = 16
@@ -204,7 +203,6 @@ def _direction_weights(angles: np.ndarray, count: int) -> np.ndarray:
 
 
 def _histogram(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the square roots of the fractions of points in all pairs of a bin of `first` and a bin
-    of `second`; these are the weights of each point in the bins."""
+    """Return the square roots of the fractions of points in all pairs of bins of two scales."""
     total = (first.T @ second).ravel()
     return np.sqrt(total / total.sum()) if total.sum() else total

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     networks = options.taken(options.Networks, arguments)
     writer = networks.writer(arguments.resume, of_texts=True)
     reader = networks.reader(usual_proofreader(writer))
-    second_reader = networks.reader(SECOND)
+    second_reader, sampling = networks.reader(SECOND), Sampling(bias=arguments.bias)
     make_room(arguments.output / NAMES[-1], "--output")
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
     recorded = loader.dataset.load(["train"]).split("train")
@@ -54,7 +54,6 @@ def run(arguments: argparse.Namespace) -> None:
         generator = np.random.default_rng([arguments.seed, number])
         texts = new_texts(Draws(generator), alphabets, arguments.signs)
         texts = [*islice(texts, arguments.lines)]
-        sampling = Sampling(bias=arguments.bias)
         hand = Hand(writer, primer, reader, sampling, second_reader=second_reader)
         lines += lines_of(hand, texts, arguments.seed + number * arguments.lines, generator)
         save_lines(lines, arguments.output)
@@ -80,9 +79,8 @@ def legible_primers(
 
 
 def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iterator[str]:
-    """Yield texts of the training split whose characters all alphabets have. The fraction `signs`
-    of the texts is from `characters_with_sign`; of the others, half are everyday texts, a quarter
-    are sentences, and a quarter are random characters."""
+    """Yield texts of the training split that all alphabets cover: the fraction `signs` with a sign;
+    of the others, half are everyday texts, a quarter sentences and a quarter random characters."""
     others = 1.0 - signs
     while True:
         number = draws.number()

@@ -44,9 +44,8 @@ from utils.ink import strokes
 
 ROOT = Path(__file__).resolve().parent.parent
 PERSONS_FILE = ROOT / "benchmarks" / "persons.txt"
-"""File of forms of testset_v: each row has the forms of one person, as the recording times in the
-files show. Most persons have about sixty lines, the last six thirty. The first five persons were
-used to choose the recipe."""
+"""File of forms of testset_v; a row has one person's forms, as recording times show. Most persons
+have about sixty lines, the last six thirty. The first five were used to choose the recipe."""
 NUM_INVENTED = 20
 """Number of invented writers, all new to the classifier."""
 NUM_ENROLLED = 20
@@ -212,7 +211,7 @@ if __name__ == "__main__":
     add("--skip", type=int, default=0, help="number of first hands that are enrolled, not learned")
     add("--hands", type=int, default=100, help="largest number of hands that are learned")
     add("--network", default="writer", help="network that learns")
-    config_help = "config of the training (default: configs/own_hand.json)"
-    add("--config", type=Path, default=ROOT / "configs" / "own_hand.json", help=config_help)
+    config = ROOT / "configs" / "own_hand.json"
+    add("--config", type=Path, default=config, help="config of the training (default: own_hand)")
     add("--output", type=Path, required=True, help="folder for the results")
     main(run, parser)

@@ -44,8 +44,7 @@ FRACTIONS = (0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0
 """For each of `QUANTILES`, the fraction of lines with at most so many points (measured)."""
 SEED = 0
 PATHS = ("float32-compiled", "bfloat16-compiled", "float32-plain", "bfloat16-plain")
-"""Ways to run a network of the project: the precision of the matrix products, with compiled kernels
-or without ("plain")."""
+"""Ways to run our networks: precision of matrix products, with or without compiled kernels."""
 REFERENCE = "reference"
 TRAINING = ("training_conditional", "training_unconditional")
 WRITING = {"sampling_64_conditional": (64, 1), "sampling_1_conditional": (1, 4)}
@@ -121,8 +120,7 @@ def synchronise(device: torch.device) -> None:
 
 
 class Trainee:
-    """A network in training: the project's network on a path, or the reference; the initial weights
-    are the same.
+    """A network in training: the project's on a path, or the reference with the same weights.
 
     Args:
         data: the lines.
@@ -236,8 +234,7 @@ def measure_in_turn(
     the paths is reversed in every second round."""
     speeds: dict[str, list[float]] = {path: [] for path in paths}
     for turn in tqdm(range(-1, rounds), measure, leave=False):
-        order = paths if turn % 2 else reversed(paths)
-        for path in order:
+        for path in paths if turn % 2 else reversed(paths):
             with kernels_for(path):
                 speeds[path].append(speed(path, turn))
     return {path: values[1:] for path, values in speeds.items()}
@@ -283,10 +280,8 @@ if __name__ == "__main__":
     add("--paths", nargs="+", default=PATHS, choices=PATHS, help="the project's (default: all)")
     add("--threads", type=positive, default=torch.get_num_threads())
     add("--lines", type=positive, default=640, help="lines to train on (default: 640)")
-    batches_help = "batches of the reference in a round of training (default: 1)"
-    add("--batches", type=positive, default=1, help=batches_help)
+    add("--batches", type=positive, default=1, help="the reference's in a round (default: 1)")
     add("--steps", type=positive, default=256, help="points of a written line (default: 256)")
     add("--hidden", type=positive, default=400, help="cells of a layer (default: 400)")
-    scale_help = "fraction of its length to which each line is cut (default: 1)"
-    add("--scale", type=number(float, 0.001, 1), default=1.0, help=scale_help)
+    add("--scale", type=number(float, 0.001, 1), default=1.0, help="factor on lengths of lines")
     measures.main(run, parser)

@@ -95,7 +95,7 @@ class UnusablePiece(Exception):
 class AccentPen:
     """Makes upright characters in a hand, as paths (see `paths`).
 
-    The methods raise `UnusablePiece` if a piece that they need is missing or unusable.
+    The methods raise `UnusablePiece` if a piece is missing or unusable.
 
     Args:
         hand: the hand whose proportions, slant and speed the characters get.

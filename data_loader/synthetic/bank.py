@@ -14,13 +14,7 @@ import numpy as np
 
 from base.base_dataset import BaseDataset, Sample
 from data_loader.synthetic.cutting import CAPITALS, LIFT, SMALL, SMALL_STANDING, CutLine, Piece
-from data_loader.synthetic.paths import (
-    moved,
-    side_by_side,
-    steps_in_strokes,
-    to_ink,
-    touching_shift,
-)
+from data_loader.synthetic.paths import moved, side_by_side, stroke_steps, to_ink, touching_shift
 from utils.checks import DataError
 from utils.hand_measures import strokes_per_character
 from utils.ink import weighted_median
@@ -74,7 +68,7 @@ class BankHand:
     @cached_property
     def _steps(self) -> np.ndarray:
         """The steps within the strokes of all lines, `(steps, 2)` in x-heights."""
-        return np.concatenate([steps_in_strokes(line.path) for line in self.lines])
+        return np.concatenate([stroke_steps(line.path) for line in self.lines])
 
     @cached_property
     def slant(self) -> float:

@@ -125,8 +125,8 @@ class Composer:
         return np.concatenate(paths) if paths else None
 
     def pieces(self, word: str) -> list[tuple[Piece, bool]] | None:
-        """Return pairs of a piece and whether the hand wrote the piece: the cheapest pieces that
-        make up a word; None if a character can be neither borrowed nor drawn."""
+        """Return the cheapest pieces of a word, each with whether the hand wrote the piece; None if
+        a character can be neither borrowed nor drawn."""
         # best[n][cut_after] is the cheapest last step for the first n characters of the word.
         best: list[dict[bool, _Step]] = [{False: _Step(0.0, 0, None, False)}]
         for stop in range(1, len(word) + 1):

@@ -23,9 +23,8 @@ from utils.checks import DataError
 PLAIN = string.ascii_letters + " .,;:!?'\"-"
 """Characters of plain sentences."""
 LISTS = read_lists("corpus.txt")
-"""Texts and templates by name. The signs of `marks` stand alone, so `_` and `^`, whose height would
-be unclear, are not among them. The signs of `within` stand within words; there, a backslash beside
-an `l` looks like a `v`."""
+"""Texts and templates by name. `marks` stand alone, so they have no `_` and `^`, whose height would
+be unclear. `within` are signs within words, where a backslash beside an `l` looks like a `v`."""
 CAPITALS = {
     letter: [name for name in LISTS["last_name"] + list(map(capital, LISTS["thing"]))
              if name[0] == letter]
@@ -63,10 +62,8 @@ def line(draws: Draws, split: int, low: int, high: int, symbols: float) -> str:
     """Return a line of running text, with `low` to `high` characters.
 
     The line begins at the start of a sentence or within a sentence, and ends between words. The
-    line and each of its sentences belong to `split` (see `split_of`).
-
-    Args:
-        symbols: fraction of sentences made of numbers, addresses, formulas or code.
+    line and each of its sentences belong to `split` (see `split_of`). `symbols` is the fraction of
+    sentences made of numbers, addresses, formulas or code.
 
     Raises:
         DataError: if no such line is drawn, because `low` and `high` are too close.

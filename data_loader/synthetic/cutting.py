@@ -97,8 +97,8 @@ class CutLine:
         path: path in x-heights.
         owner: index of the character to which each point belongs, `(points,)`; -1 where unclear.
         boundaries: boundary after each character, `(characters,)`: `NONE`, `CUT` or `LIFT`.
-        read: whether each character was read right, as were both its neighbours, and has a possible
-            size, `(characters,)`; False for blanks.
+        read: whether each character and its neighbours were read right, `(characters,)`; False for
+            blanks and for characters of an impossible size.
         fits: whether each character was read right when cut out, `(characters,)`. This is the array
             of the line's `AlignedLine`, into which `bank.verify_pieces` writes.
         height: the x-height in the units of the line's ink.

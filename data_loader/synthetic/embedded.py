@@ -86,9 +86,8 @@ class FontWriter:
     def invent(
         cls, generator: np.random.Generator, fonts: Sequence[str], shapes: float = 0.0
     ) -> "FontWriter":
-        """Draw a writer at random, with one of `fonts`; for each group of `OTHER_SHAPES`, the
-        writer uses a shape of the group with the probability `shapes`. All numbers are assumed, and
-        checked by eye."""
+        """Draw a writer with one of `fonts` who has, with the probability `shapes`, a shape of each
+        group of `OTHER_SHAPES`; all numbers are assumed, and checked by eye."""
         draws = corpus.Draws(generator)
         name = draws.pick(fonts)
         normal = generator.standard_normal(16).clip(-2.2, 2.2).tolist()

@@ -118,8 +118,6 @@ class MixedDataset(ExtendedDataset):
         """Yield joined lines.
 
         Args:
-            recorded: training lines of `dataset`.
-            added: training lines of `added`.
             typical: the typical x-height of `recorded`.
             factor: factor that scales `added` to this x-height.
             grid: spacing of the quantisation grid, or None.

@@ -66,14 +66,14 @@ def side_by_side(paths: Sequence[np.ndarray], gap: float | Sequence[float]) -> n
     return np.concatenate(placed)
 
 
-def steps_in_strokes(path: np.ndarray) -> np.ndarray:
+def stroke_steps(path: np.ndarray) -> np.ndarray:
     """Return the steps from point to point without a lift of the pen, `(steps, 2)`."""
     return np.diff(path[:, :2], axis=0)[path[:-1, 2] == 0]
 
 
 def mean_step(path: np.ndarray) -> float:
     """Return the mean length of the steps within strokes; 1 if there are no steps."""
-    steps = steps_in_strokes(path)
+    steps = stroke_steps(path)
     return max(float(np.hypot(*steps.T).mean()), 1e-6) if len(steps) else 1.0
 
 
