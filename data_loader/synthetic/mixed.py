@@ -39,7 +39,7 @@ class MixedDataset(ExtendedDataset):
     `dataset` supplies validation, test, units and preprocessing. The lines of `added` are scaled to
     the typical x-height of `dataset`, and rounded to the quantisation grid of `dataset`, if there
     is a grid. From synthetic lines, a network learns characters that are rare in a recorded
-    dataset, such as `@`; in joined lines, these stand beside recorded handwriting.
+    dataset, such as `@`; in joined lines, such characters stand beside recorded handwriting.
 
     Args:
         dataset: the main dataset.
@@ -271,11 +271,11 @@ def word_numbers(ink: np.ndarray, text: str) -> np.ndarray | None:
         separated: a gap between words is at most `MIN_GAP_RATIO` times the widest gap within a
         word, or a word is too wide or narrow for its characters (`MAX_WIDTH_ERROR`).
     """
-    parts = strokes(ink)
-    lefts = np.array([part[:, 0].min() for part in parts])
-    rights = np.array([part[:, 0].max() for part in parts])
+    line_strokes = strokes(ink)
+    lefts = np.array([stroke[:, 0].min() for stroke in line_strokes])
+    rights = np.array([stroke[:, 0].max() for stroke in line_strokes])
     lengths = np.array([len(word) for word in text.split()])
-    if not 0 < len(lengths) <= len(parts):
+    if not 0 < len(lengths) <= len(line_strokes):
         return None
     if any(unicodedata.bidirectional(character) in ("R", "AL") for character in text):
         return None
@@ -286,12 +286,11 @@ def word_numbers(ink: np.ndarray, text: str) -> np.ndarray | None:
     if (gaps[between_words] <= MIN_GAP_RATIO * gaps[within_words].max(initial=0)).any():
         return None
     starts = np.sort(lefts[order][between_words + 1])
-    word = np.searchsorted(starts, lefts, side="right")
-    widths = np.array(
-        [rights[word == n].max() - lefts[word == n].min() for n in range(len(lengths))]
-    )
+    word_of_stroke = np.searchsorted(starts, lefts, side="right")
+    words = [word_of_stroke == n for n in range(len(lengths))]
+    widths = np.array([rights[word].max() - lefts[word].min() for word in words])
     typical = widths.sum() / lengths.sum()
     max_errors = (MAX_WIDTH_ERROR[0] + MAX_WIDTH_ERROR[1] * lengths) * typical
     if (np.abs(widths - lengths * typical) > max_errors).any():
         return None
-    return np.repeat(word, [len(part) for part in parts])
+    return np.repeat(word_of_stroke, [len(stroke) for stroke in line_strokes])
