@@ -21,10 +21,8 @@ from utils.ink import from_strokes
 
 
 def part(features, name):
-    start = sum(
-        HISTOGRAM_SIZES[other]
-        for other in list(HISTOGRAM_SIZES)[: list(HISTOGRAM_SIZES).index(name)]
-    )
+    names = list(HISTOGRAM_SIZES)
+    start = sum(HISTOGRAM_SIZES[other] for other in names[: names.index(name)])
     return features[start : start + HISTOGRAM_SIZES[name]]
 
 
