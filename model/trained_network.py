@@ -57,8 +57,8 @@ class TrainedNetwork:
 
 
 def licence_of(checkpoint: Checkpoint) -> str | None:
-    """Return the licence of a checkpoint, None if unknown. In an older file, which states none, it
-    is the licence of the config's data. `checkpoint` may be the record of a `TrainedNetwork`."""
+    """Return the licence of a checkpoint or of a `TrainedNetwork.record`; None if unknown. For an
+    older checkpoint, which has no licence, return the licence of the config's data."""
     if "licence" in checkpoint:
         return checkpoint["licence"]
     values = (value for _, value in nested(checkpoint["config"].get("data_loader")))

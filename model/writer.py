@@ -93,7 +93,7 @@ class Writer(TrainedNetwork):
             primer = primer[0], primer[1].rstrip()  # the new text begins with the space
         check_lengths(titles, primer)
         options = f" · {sampling}" if self.model.has_density else ""
-        new_texts = None if texts is None else [self._after(primer, text) for text in titles]
+        new_texts = None if texts is None else [self._text_after(primer, text) for text in titles]
         lines = write(self.model, new_texts, seeds, sampling, primer=primer, progress=progress)
         described_lines = []
         for line, title, seed in zip(lines, titles or [""] * len(lines), seeds, strict=True):
@@ -126,7 +126,7 @@ class Writer(TrainedNetwork):
             )
         return inks
 
-    def _after(self, primer: Primer | None, text: str) -> str:
+    def _text_after(self, primer: Primer | None, text: str) -> str:
         """Return `text`, behind a space if it follows a primer's text and begins with no space."""
         if not (primer and primer[1] and text) or text[0].isspace():
             return text

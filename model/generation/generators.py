@@ -162,7 +162,7 @@ class GenerationNetwork(BaseModel):
         )
 
     def stretch_at(self, bias: float) -> tuple[float, float]:
-        """Return the default factors of the expected offsets in x and y, see `Sampling.stretch`."""
+        """Return the default factors on the expected offsets in x and y, see `Sampling.stretch`."""
         return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
 
 
@@ -259,20 +259,20 @@ class _RecurrentNetwork(GenerationNetwork):
     def forward(self, inputs, text=None, text_lengths=None, state=None) -> Output:
         state = self.initial_state(len(inputs)) if state is None else state
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
-        bound = self.clip_lstm_gradient
+        gradient_bound = self.clip_lstm_gradient
         hiddens, last_state, attention = [], dict(state), None
-        hand_gates = self.hand_gate_inputs(state.get("hand"))
+        hand_inputs = self.hand_gate_inputs(state.get("hand"))
         for number, layer in enumerate(self.layers):
             initial = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
-            common = initial, bound, hand_gates[number]
+            arguments = initial, gradient_bound, hand_inputs[number]
             if isinstance(layer, WindowedLayer):
-                hidden, windows, phi, final = layer(seen, text, text_lengths, *common)
+                hidden, windows, phi, final = layer(seen, text, text_lengths, *arguments)
                 # The upper layers see the windows of all steps at once.
                 seen = torch.cat((seen.to(windows), windows), -1)
                 attention = phi.transpose(0, 1)  # (B, T, U + 1)
             else:
                 below = [self.dropout(hiddens[-1]).to(seen.dtype)] if hiddens else []
-                hidden, final = layer(torch.cat([seen, *below], -1), *common)
+                hidden, final = layer(torch.cat([seen, *below], -1), *arguments)
             hiddens.append(hidden)  # (T, B, H)
             last_state |= {f"{number}.{name}": value for name, value in final.items()}
         raw = self.output(torch.cat([self.dropout(hidden) for hidden in hiddens], -1))
@@ -286,7 +286,7 @@ class PredictionNetwork(_RecurrentNetwork):
         normalisation: see `GenerationNetwork`, also for the other arguments.
     """
 
-    # This signature lacks `window`, so that configs cannot set it.
+    # A config cannot set `window`: this signature lacks the argument.
     def __init__(self, normalisation: Normalisation, **options: Any) -> None:
         super().__init__(normalisation, **options)
 

@@ -15,8 +15,7 @@ biases). A higher bias makes hands more alike."""
 PEN_SHARPNESS = 3.0
 """Default of `Sampling.pen_sharpness` (measured, lab notebook: stopping and the pen)."""
 Primer = tuple[np.ndarray, str]
-"""Ink whose hand is continued, `(points, 3)` in the units of the training data, and the ink's
-text."""
+"""Ink whose hand is continued, `(points, 3)` in units of the training data, and the ink's text."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,7 @@ class Sampling:
         max_steps: limit on the steps of a line; None: enough for the line's text.
         extras: the extras that the network is told, by name: the same numbers for all lines, or a
             row for each line of one call of `sample`. An extra that is not named is zeros.
-        latent_seed: seed of the numbers that are drawn once for a whole line; None: the line's
-            seed.
+        latent_seed: seed of the numbers drawn once for a whole line; None: the line's seed.
 
     Raises:
         UserError: if a value is out of range.
