@@ -21,7 +21,7 @@ DOUBT = 0.5
 def run(arguments: argparse.Namespace) -> None:
     """Read the damaged training samples of a config, and list the samples that are read for sure,
     with any character in place of the damaged character."""
-    reader = options.taken(options.Networks, arguments).reader(arguments.resume)
+    reader = options.from_arguments(options.Networks, arguments).reader(arguments.resume)
     make_room(arguments.output, "--output")
     loader = ConfigParser.from_file(arguments.config, arguments.overrides).build("data_loader")
     samples = loader.dataset.load(["train"]).split("train")

@@ -40,7 +40,7 @@ LONGEST = 60
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the lines, and save them after each hand."""
-    networks = options.taken(options.Networks, arguments)
+    networks = options.from_arguments(options.Networks, arguments)
     writer = networks.writer(arguments.resume, of_texts=True)
     reader, second = networks.reader(usual_proofreader(writer)), networks.reader(SECOND)
     make_room(arguments.output / NAMES[-1], "--output")

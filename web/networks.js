@@ -22,15 +22,7 @@ const FRACTIONS = [0.3, 0.7]; // bounds of each hand's weight in a drawn hand, a
 const SPAN = 3; // largest absolute value of a number of a hand vector
 
 /** A list of the numbers of all rows. */
-function concatenated(rows) {
-  const numbers = new Float32Array(sum(rows.map(({length}) => length)));
-  let end = 0;
-  for (const row of rows) {
-    numbers.set(row, end);
-    end += row.length;
-  }
-  return numbers;
-}
+const concatenated = (rows) => Float32Array.from(rows.flatMap((row) => [...row]));
 
 /** A packed layer of LSTM cells. A row has the weights of the hidden state, then of the inputs. */
 const layer = (kernels, rows, bias) => ({size: rows.length / 4, width: rows[0].length,
@@ -65,7 +57,7 @@ export class Writer {
     const weights = parts[0].map((_, i) => concatenated(parts.map((rows) => rows[i])));
     const bias = lowestRows("bias", 4 * size, 1).map(([value]) => value);
     this.layers = [layer(kernels, weights, bias)];
-    // torch's inputs are the point, the window and the layer below; the kernels' the reverse.
+    // torch's inputs are the point, the window and the layer below; the kernels reverse this order.
     const end = INPUTS + vocabSize, ranges = [[end], [INPUTS, end], [0, INPUTS]];
     for (let n = 1; `layers.${n}.layer.bias_ih_l0` in tensors; n++)
       this.layers.push(torchLayer(kernels, tensors, `layers.${n}`, [size, end + size], ranges));
@@ -81,7 +73,7 @@ export class Writer {
     this.window = linearLayer(kernels, tensors, "layers.0.window", windows, size);
     this.output = [rowsOf(tensors, "output.weight", outputs, this.layers.length * size),
       rowsOf(tensors, "output.bias", outputs, 1)];
-    this.lineMemory = kernels.c.mark();
+    this.lineMemory = kernels.c.mark(); // memory from here on belongs to a line
   }
 
   /** Begin a line after a primer: its ink, and the first `primed` characters of the encoded `text`.

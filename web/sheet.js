@@ -32,7 +32,8 @@ function timedStrokes(ink, x, y, size) {
   }));
 }
 
-/** A row of writing on a sheet. `sheet` is the sheet's number, `size` the x-height in mm. */
+/** A row of writing on a sheet. `sheet` is the sheet's number, `size` the x-height in mm, and
+ * `doubtful` has the place [start, end] in the text of each doubtful word. */
 class Row {
   constructor(sheet, x, y, size) {
     Object.assign(this, {text: "", sheet, x, y, size, doubtful: []});
@@ -53,7 +54,7 @@ class Row {
   /** Replace the ink; shown ink stays shown. */
   set(ink) { Object.assign(this, {ink, strokes: timedStrokes(ink, this.x, this.y, this.size)}); }
 
-  /** Narrow the row if it is wider than a column; return whether the letters are not too narrow. */
+  /** Narrow the row if it is wider than a column; return whether the letters stay wide enough. */
   narrowTo(column) {
     const factor = Math.min(column / this.width, 1);
     this.strokes = moved(this.strokes, factor, this.x * (1 - factor), 1, 0);

@@ -31,6 +31,7 @@ export function startWrite({client, complain, say, store}) {
   const updateAddress = () =>
     history.replaceState(null, "", `#write?${new URLSearchParams(new FormData(form))}`);
 
+  /** Update the controls of the form, and draw all sheets again. */
   function repaint() {
     for (const input of form.querySelectorAll("[type=range]"))
       input.previousElementSibling.textContent = `${input.value} ${input.dataset.unit ?? ""}`;
@@ -53,7 +54,7 @@ export function startWrite({client, complain, say, store}) {
     repaint();
   }
 
-  /** Draw a frame: the ink that the pen has written since the last frame. */
+  /** Draw the ink that the pen has written since the last frame, and ask for the next frame. */
   function play(time) {
     const row = rows.find(({played}) => !played), context = sheets[row?.sheet]?.context;
     const isInstant = showsAll || reducedMotion.matches;
@@ -65,6 +66,7 @@ export function startWrite({client, complain, say, store}) {
     find("#another").hidden = Boolean(job);
   }
 
+  /** List the rows with doubtful words, and describe the sheets by their texts. */
   function showDoubts() {
     find("#doubts").replaceChildren(...rows.filter((row) => row.doubtful.length).map((row) => {
       const writeAgain = button("Write again", () => runJob(async (signal) => {
@@ -144,8 +146,8 @@ export function startWrite({client, complain, say, store}) {
     showDoubts();
   }
 
-  /** The text. An Error is thrown if the text is blank, or names the signs that the network cannot
-   * write; the remedy of the error replaces these signs or leaves them out. */
+  /** The text. Throws an Error if the text is blank, or if the network cannot write some of the
+   * text's signs; the remedy of the Error replaces these signs or leaves them out. */
   function checkedText() {
     const {text, changes} = fit(fields.text.value, network), signs = Object.keys(changes);
     if (text.trim() && !signs.length) return text;

@@ -125,7 +125,7 @@ def test_a_missing_package_of_words_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "wordfreq", None)
     monkeypatch.setattr(search_options, "find_spec", lambda name: None)
     arguments = parser_of("read")[1].parse(["x", "--language-model"])
-    with pytest.raises(UserError, match=r"takes wordfreq: python -m pip install wordfreq"):
+    with pytest.raises(UserError, match=r"needs wordfreq: python -m pip install wordfreq"):
         search_options.options_of(arguments)
 
 
