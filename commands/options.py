@@ -35,7 +35,6 @@ SHORTHANDS = {
     "--overfit": ("data_loader.args.overfit", "N", "train and validate on N samples only", "8"),
 }
 T = TypeVar("T")
-FLAT = ".bin"  # suffix of flat files, see `handwriting.flat_file`
 FIGURES = "saved/figures"  # default of --output
 MAIN_SCORES = ("cer", "log_loss", "squared_error")
 """Scores by which networks are compared; the first score that an evaluation has is used."""
@@ -195,8 +194,8 @@ def add_network(
         required=default is None and not of_style,
         default=default,
         nargs=nargs,
-        help="checkpoint or flat file (.bin), run folder (its newest complete checkpoint is used), "
-        f"or name of a pretrained network ({', '.join(pretrained())}){default_help}",
+        help="checkpoint, run folder (its newest complete checkpoint is used), or name of a "
+        f"pretrained network ({', '.join(pretrained())}){default_help}",
     )
     add_shared(parser, "--device", "--module")
     if of_style:  # A network writes faster on a CPU than on a GPU (benchmarks/README.md).
@@ -217,15 +216,9 @@ class Networks:
 
     def load(self, path: str | Path) -> "model.TrainedNetwork":
         """Load a network; raise a UserError as `model.load` does."""
-        # Before torch is imported, this raises a UserError for an unknown name.
-        is_flat = resolve_checkpoint(path).suffix == FLAT
+        resolve_checkpoint(path)  # raises a UserError for an unknown name, before torch is imported
         self.load_modules()
-        if is_flat:
-            from handwriting import flat_file
-
-            network = flat_file.load(path, self.device)
-        else:
-            network = model.load(path, self.device)
+        network = model.load(path, self.device)
         print(network)
         return network
 

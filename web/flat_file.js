@@ -1,6 +1,6 @@
 // Reads the files of `experiments.py export NETWORK.bin`; handwriting/flat_file.py has the format.
 
-const FORMER_FORMAT = "online-handwriting/1", FORMAT = "online-handwriting/2";
+const FORMAT = "online-handwriting/2";
 const DIGEST_BYTES = 32, MAX_HEADER = 2 ** 20;
 const BYTES = {float32: 4, float16: 2, int8: 1}; // bytes of a number, for each type of a tensor
 // Keys that the header of a file lacks, for each role of a network.
@@ -32,8 +32,6 @@ const KEYS = [
   [(value) => Array.isArray(value) && value.every(isTensor), "tensors"],
 ];
 
-const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-
 /** Return {header, tensors} of a file; `rowsOf` decodes the tensors. An Error names a fault. */
 export async function parse(bytes, name) {
   const refused = (reason) => new Error(`${name}: ${reason}; export it again.`);
@@ -42,8 +40,7 @@ export async function parse(bytes, name) {
   try {
     header = JSON.parse(new TextDecoder("utf-8", {fatal: true}).decode(bytes.subarray(0, start)));
   } catch { /* the file has no header */ }
-  const isFormer = header?.format === FORMER_FORMAT;
-  if (!isFormer && header?.format !== FORMAT) throw refused(`no network in the format ${FORMAT}`);
+  if (header?.format !== FORMAT) throw refused(`no network in the format ${FORMAT}`);
   const missing = OPTIONAL.filter((key) => !(key in header));
   const unused = missing.concat(UNUSED.get(header.role) ?? []);
   for (const [fits, keys] of KEYS)
@@ -58,11 +55,10 @@ export async function parse(bytes, name) {
     const size = count * (columns * BYTES[kind] + (kind === "int8" ? 4 : 0));
     tensors[tensor] = {kind, count, columns, content: bytes.subarray(end, end += size)};
   }
-  let isWhole = bytes.length === end + (isFormer ? 0 : DIGEST_BYTES);
+  let isWhole = bytes.length === end + DIGEST_BYTES;
   if (isWhole && globalThis.crypto?.subtle) { // insecure origins have no crypto.subtle
-    const content = bytes.subarray(isFormer ? start : 0, end);
-    const digest = hex(new Uint8Array(await crypto.subtle.digest("SHA-256", content)));
-    isWhole = digest === (isFormer ? header.sha256 : hex(bytes.subarray(end)));
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes.subarray(0, end)));
+    isWhole = digest.every((byte, index) => byte === bytes[end + index]);
   }
   if (!isWhole) throw refused("damaged or incomplete");
   return {header, tensors};
