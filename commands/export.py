@@ -10,8 +10,7 @@ from commands.options import Networks, Parser
 from utils.checks import CheckpointError, UserError
 from utils.files import make_room, write_text
 
-FLAT = ".bin"
-"""Ending of flat files, see `handwriting.flat_file`."""
+FLAT = ".bin"  # suffix of flat files, see `handwriting.flat_file`
 
 
 def add_options(parser: Parser) -> None:

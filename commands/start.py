@@ -215,6 +215,7 @@ def _new_run(config: ConfigParser, arguments: argparse.Namespace) -> RunFolder:
 
 
 def _hold(run: RunFolder, locks: ExitStack | None) -> None:
+    """Lock a run until `locks` is closed; without `locks`, do nothing."""
     if locks is not None:
         run.hold()
         locks.callback(run.release)

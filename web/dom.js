@@ -26,14 +26,14 @@ export function marked(text, doubtful) {
   return [...nodes, text.slice(markedUpTo)];
 }
 
-/** Let the browser save `content` as a file of a media type. */
+/** Let the browser save `content` as a file; `type` is the media type. */
 export function save(name, content, type) {
   const href = URL.createObjectURL(new Blob([content], {type}));
   create("a", {href, download: name}).click();
   setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
-/** Clear a canvas, and match its pixels to the screen's. Return the canvas's context, scaled so
+/** Clear a canvas, and give it a pixel for each pixel of the screen. Return its context, scaled so
  * that the canvas is `unitsAcross` units wide (default: CSS pixels). */
 export function clearedContext(canvas, unitsAcross = canvas.clientWidth) {
   const ratio = window.devicePixelRatio || 1, context = canvas.getContext("2d");

@@ -1,6 +1,6 @@
 // The compiled kernels of engine.wasm and their memory. Runs in a browser and in Node.
 
-const LANES = 4; // numbers of a vector of the processor
+const LANES = 4; // numbers in a vector register
 /** `count`, rounded up to a multiple of LANES. */
 export const padded = (count) => Math.ceil(count / LANES) * LANES;
 
@@ -19,8 +19,8 @@ export class Kernels {
     const fields = {};
     let size = 0;
     for (const declaration of declared.split(";")) {
-      const Kind = declaration.includes("*") ? Uint32Array
-        : declaration.includes("int64_t") ? BigInt64Array : Float32Array;
+      let Kind = declaration.includes("int64_t") ? BigInt64Array : Float32Array;
+      if (declaration.includes("*")) Kind = Uint32Array; // a pointer
       const width = Kind.BYTES_PER_ELEMENT;
       for (const [, field, count = 1] of declaration.matchAll(/(\w+)(?:\[(\d+)\])?(?=,|$)/g)) {
         const offset = Math.ceil(size / width) * width;

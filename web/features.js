@@ -12,7 +12,7 @@ const LATE = 5; // least x-heights from the end of the ink back to a late mark
 const MARK_ABOVE = 0.6; // least x-heights from the baseline up to the lower end of a mark
 const MARK_WIDTH = 2.5; // most x-heights of a mark's width
 const ACROSS = 4; // weight of a distance along the row, relative to a distance across the row
-const BEFORE = 0.25; // least x-heights from a mark to the letter before which the mark comes
+const BEFORE = 0.25; // x-heights left of its nearest letter beyond which a mark precedes the letter
 
 /** The number of features of a point. The path to a point is divided into `parts`. */
 export const numFeatures = (parts) => 10 + (parts > 1 ? 2 * parts : 0);

@@ -8,7 +8,7 @@ import {encode, misread} from "./text.js";
 const TRIES = 6; // most tries of a line, as in Python
 const TRY_SEED_STRIDE = 1_000_000_007; // from the seed of a try to the seed of the next
 const SEEDS = 2 ** 32; // number of seeds
-const MIN_STEPS = 100; // steps that any line may take, besides STEPS_PER_CHARACTER
+const MIN_STEPS = 100; // steps that a line may take in addition to STEPS_PER_CHARACTER
 const STEPS_PER_CHARACTER = 40; // steps that a line may take for each character
 // Letters and digits of a line whose measure and the hand's measure have equal weight (by eye).
 const LINE_PRIOR = 1; // for the baseline
@@ -21,7 +21,7 @@ const MAX_SURPLUS = 56; // most points drawn beyond a line's end until the end i
  * the ink in x-heights; or null for the writer's choice. Returns the `vector` or null, the primer's
  * text and ink in the writer's units, the hand's measures in these units, and the stretch. */
 function handOf({header: {sampling}}, hand, bias) {
-  const stretchAt = (level) => [1 - sampling.stretch * Math.expm1(-2 * level), 1];
+  const stretchAt = (b) => [1 - sampling.stretch * Math.expm1(-2 * b), 1]; // for x and y, at bias b
   const stretch = stretchAt(bias);
   if (!hand?.ink) {
     const xHeight = sampling.x_height, baseline = sampling.baseline * xHeight;
@@ -64,34 +64,34 @@ export function* writeLine(networks, {text, seed, bias, ...options}) {
   return best;
 }
 
-/** Yield {ink} of a line while the writer's `drawing` goes on, at the line's likely place. Returns
- * the line's strokes and whether the line is complete. */
+/** Yield {ink} of a line while `drawing`, a result of `Writer.write`, goes on; the ink is placed by
+ * the hand's measures. Returns {strokes, ended}: `ended` says whether the line is complete. */
 function* show(drawing, hand, text) {
   const ink = hand.text ? [] : [...hand.ink];
   // Where the pen begins: at the primer's end, or at the origin.
   const [x, y] = hand.text ? shapes.toStrokes(hand.ink).flat().at(-1) : [0, 0];
-  const level = () => {
+  const levelStrokes = () => {
     const strokes = shapes.toStrokes(ink);
     return shapes.turnedBack(shapes.moved(strokes, 1, x, 1, y), hand.angle);
   };
-  let shown = 0, turn = drawing.next(); // `shown` numbers of the ink were yielded
+  let shown = 0, next = drawing.next(); // `shown` numbers of the ink were yielded
   const upTo = (stop) => {
-    const strokes = level(), left = strokes[0][0][0];
+    const strokes = levelStrokes(), left = strokes[0][0][0];
     shown = stop;
     return {ink: shapes.fromStrokes(placed(strokes, {...hand, left})).slice(0, stop)};
   };
-  for (; !turn.done; turn = drawing.next()) {
-    ink.push(...turn.value);
+  for (; !next.done; next = drawing.next()) {
+    ink.push(...next.value);
     const stop = ink.length - 3 * MAX_SURPLUS;
     if (stop >= shown + 3 * CHUNK) yield upTo(stop);
   }
-  const {steps, ended, peaks} = turn.value;
+  const {steps, ended, peaks} = next.value;
   ink.length = 3 * (hand.text ? steps : steps + 1);
   if (!ink.length) ink.push(0, 0, 0); // a dot, if the text was complete at the primer's end
   ink[ink.length - 1] = 1; // the pen leaves the paper
   if (ink.length > shown) yield upTo(ink.length);
   if (!hand.text) peaks.unshift(peaks[0]); // for the point at the origin, which no step draws
-  const strokes = level(), lean = hand.lean ?? shapes.slant(strokes);
+  const strokes = levelStrokes(), lean = hand.lean ?? shapes.slant(strokes);
   let end = 0;
   const strokePeaks = strokes.map((stroke) => peaks.slice(end, end += stroke.length));
   const repaired = withCorners(strokes, strokePeaks, wholeText(hand, text), lean);
@@ -110,8 +110,8 @@ function straightened(strokes, hand, text) {
   const angle = weight(TURN_PRIOR) * shapes.baselineAngle(strokes);
   const turned = shapes.turnedBack(shapes.moved(strokes, 1, -x, 1, -y), angle);
   const level = shapes.moved(turned, 1, x, 1, y);
-  const below = shapes.baselineOf(level, text) - hand.baseline;
-  const baseline = hand.baseline + (hand.text ? weight(LINE_PRIOR) : 1) * below;
+  const difference = shapes.baselineOf(level, text) - hand.baseline;
+  const baseline = hand.baseline + (hand.text ? weight(LINE_PRIOR) : 1) * difference;
   const xHeight = hand.xHeight * (shapes.xHeight(level) / hand.xHeight) ** weight(HEIGHT_PRIOR);
   return placed(level, {xHeight, baseline, left: shapes.bounds(level).left});
 }

@@ -216,12 +216,13 @@ class HandEncoder {
     const weight = total.pop() + FEW;
     const vector = this.layers.reduce((inputs, layer) =>
       this.product(layer, inputs)[0].map(Math.tanh), total.map((value) => value / weight));
-    return [...vector.map((value) => SPAN * value), 0];
+    return [...vector.map((value) => SPAN * value), 0]; // 0: the line is not composed of pieces
   }
 
   /** The vector of a new hand, which depends on the seed. */
   draw(seed) {
     const {hands} = this, {length} = hands, [a, b, c] = new TorchRandom(seed).uniform(3);
+    // Two different hands; `second` is taken modulo `length`.
     const first = Math.floor(a * length), second = first + 1 + Math.floor(b * (length - 1));
     const fraction = FRACTIONS[0] + c * (FRACTIONS[1] - FRACTIONS[0]);
     const middle = [...hands[0]].map((_, k) => sum(hands.map((hand) => hand[k])) / length);

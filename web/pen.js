@@ -37,6 +37,7 @@ export class Pad {
   }
 
   get strokes() { return this.#states[this.#current]; }
+  /** The points of each stroke. */
   get pointLists() { return this.strokes.map(({points}) => points); }
   get isWriting() { return this.#live !== null; }
 

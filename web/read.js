@@ -28,6 +28,7 @@ export function startRead({startClient, store}) {
     timer = setTimeout(read, PAUSE);
   }
 
+  /** Show the text of the strokes; while the worker is busy or a stroke is written, wait. */
   async function read() {
     if (!stop.hidden || pad.isWriting) return readSoon();
     const rows = await answer("read", {strokes: pad.pointLists});

@@ -5,8 +5,8 @@ const REST = 0.1; // standard deviations within which x and y of an offset lie w
 const LONGEST_FINISH = 40; // most steps of a stroke after the window has passed the text
 
 export class Stopping {
-  /** Begin a line: the network's header, the line's encoded text, the largest number of steps, and
-   * the normalised point before the first step. */
+  /** Begin a line of a network with this header. `text` is the line's encoded text, `limit` the
+   * largest number of steps, and `point` the normalised point before the first step. */
   constructor({alphabet, normalisation: {mean, std}}, text, limit, point) {
     const characters = [...alphabet];
     const endsInLetter = /[\p{L}\p{N}] *$/u.test(text.map((code) => characters[code]).join(""));
@@ -26,7 +26,7 @@ export class Stopping {
     return this.#stops()[0] > length && length < this.limit;
   }
 
-  /** The line's number of steps, and whether a rule, not the limit, ended the line. */
+  /** {steps, ended}: the line's number of steps, and whether a rule, not the limit, ended it. */
   end() {
     const [stopped, strokeEnded] = this.#stops(), ended = stopped < Infinity;
     return {steps: Math.min(ended ? stopped : strokeEnded, this.limit), ended};

@@ -24,7 +24,7 @@ async function fetchBytes(url) {
 }
 
 /** Load the network of a role, from `bytes` or else from the file `name`. */
-async function open(role, bytes, name) {
+async function loadNetwork(role, bytes, name) {
   const file = await parse(bytes ? new Uint8Array(bytes) : await fetchBytes(name), name);
   if (file.header.role !== role)
     throw new Error(`${name} is a ${file.header.role}; a ${role} is needed.`);
@@ -37,7 +37,7 @@ const tasks = {
   async load({role, bytes, name = `networks/${role}.bin`}) {
     const previous = loading[role];
     if (bytes || !previous) {
-      loading[role] = open(role, bytes, name);
+      loading[role] = loadNetwork(role, bytes, name);
       loading[role].catch(() => { loading[role] = previous; });
     }
     networks[role] = await loading[role];
@@ -54,6 +54,7 @@ const tasks = {
     return handEncoder.vector(lines.map((strokes) => networks.descriptor.describe(strokes)));
   },
 
+  /** Begin a line; `request` has the arguments of `writeLine`. */
   begin(request) { line = writeLine(networks, request); },
 
   /** The next answer about the line: {ink}, or at last {ink, doubtful}. */
