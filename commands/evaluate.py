@@ -21,7 +21,7 @@ from utils.files import make_room, write_json
 SPLITS = ("train", "valid", "test")
 READING_OPTIONS = ("beam", "language_model", "language_weight", "words")
 RECORDED_OPTIONS = (*READING_OPTIONS, "seed", "overrides")
-"""Options that are saved with the scores; the names of files depend on them."""
+"""Options whose values are saved with the scores, and decide the names of files."""
 NUM_WORST = 20  # lines in the picture of the worst read lines (assumed)
 
 

@@ -125,7 +125,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def unknown_to(network: "model.Writer | model.Reader", texts: Sequence[str]) -> str:
-    """Return the characters of texts that a network does not know; print how many there are."""
+    """Return the characters of texts that a network does not know; print their number."""
     unknown = "".join(network.model.alphabet.unknown("".join(texts)))
     if unknown:
         counts = [sum(sign in unknown for sign in text) for text in texts]

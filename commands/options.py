@@ -151,7 +151,7 @@ def add_shared(parser: Parser, *names: str) -> None:
 
 
 def from_arguments(kind: type[T], arguments: argparse.Namespace, **others: object) -> T:
-    """Return a `kind`, whose fields come from `others`, or else from arguments of their names."""
+    """Return a `kind`. Its fields come from `others`, or else from arguments of the same names."""
     names = [field.name for field in fields(kind) if field.name not in others]
     return kind(**{name: getattr(arguments, name) for name in names}, **others)
 
@@ -437,7 +437,7 @@ def _data_override(text: str) -> Override:
 
 
 def ink_of(network: "model.TrainedNetwork", option: str) -> Path:
-    """Return the file of the ink that a network's run saved of the hand that it learned.
+    """Return the file in which a run saved ink of the hand that its network learned.
 
     Raises:
         UserError: if there is no such file; names the `option` that needs the ink.

@@ -26,7 +26,7 @@ from utils.page.page import DPI, KINDS
 
 ALIGNED = "alignment: left, right, centred (or centre, center), justified (default: %(default)s)"
 DOUBTFUL = "doubtful"  # value of --rewrite for all doubtful words
-MAX_BYTES = 500_000  # of a text (assumed: a long novel, whose pages take hours to write)
+MAX_BYTES = 500_000  # of the longest text (assumed: a long novel, which takes hours to write)
 
 
 def place(text: str) -> tuple[int, int, int] | str:

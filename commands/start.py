@@ -68,7 +68,7 @@ class Start:
         return Alphabet(self.checkpoint.content["alphabet"])
 
     def state_dict_for(self, model: BaseModel, device: str = "cpu") -> Mapping[str, Tensor]:
-        """Return the checkpoint's weights on a device; a new run's have the alphabet of `model`."""
+        """Return the weights on a device; for a new run, extended to the alphabet of `model`."""
         stored = self.checkpoint.content["state_dict"]
         weights = {name: weight.to(device) for name, weight in stored.items()}
         if self.is_resumed:
