@@ -1,7 +1,7 @@
 // Handwriting kept in the browser (IndexedDB). A drawing is a record {key, strokes, state, when}.
 // The key is the text of a line of My hand, or "" for the canvas of Read.
 
-/** A promise for the result of a request, whose events have the names `done` and `failed`. */
+/** A promise for the result of a request or transaction; `done` and `failed` name its events. */
 const settled = (request, done, failed) => new Promise((resolve, reject) => {
   request[done] = () => resolve(request.result);
   request[failed] = () => reject(request.error);
@@ -17,7 +17,7 @@ async function open() {
  * the first error only. */
 export function startStore(refused) {
   const opened = open(), get = (key) => drawings.get(key) ?? {key, strokes: []};
-  let drawings = new Map(), keeps = true;
+  let drawings = new Map(), canKeep = true;
   opened.catch(() => {}); // `reload` and `keep` get the error
   return {
     get,
@@ -30,7 +30,7 @@ export function startStore(refused) {
 
     /** Load the drawings, which other tabs may have changed. Does nothing after `keep` failed. */
     async reload() {
-      if (!keeps) return;
+      if (!canKeep) return;
       const lines = (await opened).transaction("lines").objectStore("lines");
       const kept = await settled(lines.getAll(), "onsuccess", "onerror");
       drawings = new Map(kept.map((drawing) => [drawing.key, drawing]));
@@ -46,14 +46,15 @@ export function startStore(refused) {
         transaction.objectStore("lines").put(drawing);
         await settled(transaction, "oncomplete", "onabort");
       } catch (error) {
-        if (keeps) refused(error);
-        keeps = false;
+        if (canKeep) refused(error);
+        canKeep = false;
       }
     },
   };
 }
 
 /** Wait until no other tab holds a part of the page; then hold the part until this tab closes. */
-export const claim = (part) => new Promise((resolve) => { // insecure origins have no locks
-  navigator.locks?.request(part, () => new Promise(() => resolve())) ?? resolve();
+export const claim = (part) => new Promise((resolve) => {
+  const hold = () => new Promise(() => resolve()); // never settles, so that the lock is held
+  navigator.locks?.request(part, hold) ?? resolve(); // insecure origins have no locks
 });
