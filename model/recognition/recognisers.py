@@ -93,7 +93,7 @@ class AttentionNetwork(RecurrentEncoder):
             lambda tokens, state: self.step(tokens, state)[:2],
             self._start(encoded, lengths),
             search,
-            longest=(5 + points / 3).long().tolist(),
+            max_lengths=(5 + points / 3).long().tolist(),
             end=self.end,
             per_line=("frames", "keys", "padding_mask"),
         )
