@@ -38,9 +38,9 @@ def refuse_second_derivative(windowed: bool) -> None:
     if torch.is_grad_enabled():  # `create_graph=True` enables gradients in a backward pass.
         layer = "WindowedLayer" if windowed else "RecurrentLayer"
         raise UserError(
-            f"{layer}: a compiled layer has no second derivative (create_graph=True); to compute by "
-            "torch's operations, set plain_layers = True in the class of the trainer, or elsewhere "
-            "call base.device.plain_layers()"
+            f"{layer}: a compiled layer has no second derivative (create_graph=True); to use torch "
+            "operations, set plain_layers = True in the class of the trainer, or elsewhere call "
+            "base.device.plain_layers()"
         )
 
 
