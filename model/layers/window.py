@@ -163,10 +163,8 @@ class WindowedLayer(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
         """Run the layer step by step, as the reference; return the results of `forward`.
 
-        Args:
-            projected: the inputs' part of the gates, with the bias, `(T, B, G)`.
-            one_hot: see `one_hot_text`, `(B, U + 1, A)`.
-            state, bound: see `forward`.
+        `projected` `(T, B, G)` is the inputs' part of the gates, with the bias. For `one_hot`
+        `(B, U + 1, A)` see `one_hot_text`.
         """
         positions = torch.arange(1, one_hot.shape[1] + 1, device=one_hot.device).to(one_hot)
         outputs = []

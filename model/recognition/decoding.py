@@ -117,9 +117,9 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
         column_of = {character: column for column, character in enumerate(characters.tolist())}
         for row, prefix in enumerate(prefixes):
             if prefix and prefix[:-1] in row_of and prefix[-1] in column_of:
-                equal = row_of[prefix[:-1]], column_of[prefix[-1]]
-                in_character[row] = np.logaddexp(in_character[row], extended[equal])
-                extended[equal] = -np.inf
+                source = row_of[prefix[:-1]], column_of[prefix[-1]]
+                in_character[row] = np.logaddexp(in_character[row], extended[source])
+                extended[source] = -np.inf
         next_lm_scores = _next_lm_scores(search, prefixes, blank + 1)
         extended_lm_scores = lm_scores[:, None] + next_lm_scores[:, characters]
         scores = np.logaddexp(in_blank, in_character) + lm_scores
@@ -230,15 +230,8 @@ def attention_texts(
 def _best_continuations(
     scores: np.ndarray, texts: Sequence[tuple[int, ...]], best: Hypothesis, width: int
 ) -> tuple[np.ndarray, np.ndarray, Hypothesis]:
-    """Return the indices of the open texts to continue, the class to append to each, and the best
-    ended text of the line.
-
-    Args:
-        scores: scores of each text continued by each class, `(texts, C + 1)`.
-        texts: the open texts of the line.
-        best: the best ended text before this step.
-        width: number of continuations to keep, which includes texts that end.
-    """
+    """Return the indices of a line's open `texts` to continue, the class to append to each, and the
+    best ended text. `scores` `(texts, C + 1)` has a score for each text and class to append."""
     chosen = np.argsort(-scores, axis=None, kind="stable")[:width]
     chosen = chosen[scores.flat[chosen] > -np.inf]
     end = scores.shape[1] - 1

@@ -112,11 +112,7 @@ def stroke_features(
 
 def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
     """Return the row of `ink` at each point of `stroke_features` without `undelays`, `(points,)`
-    float64. A point between the rows 2 and 3 of the ink has a row such as 2.5.
-
-    Args:
-        ink, spacing: see `stroke_features`.
-    """
+    float64. A point between the rows 2 and 3 of the ink has a row such as 2.5."""
     rows, start = [], 0
     for _, path, count in _equal_steps(strokes(ink), spacing * x_height(ink)):
         stroke_rows = np.arange(start, start + len(path), dtype=np.float64)

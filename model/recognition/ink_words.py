@@ -74,7 +74,7 @@ def _words(
     ink, indices = _undelayed(ink)
     counts = count_points(path, len(text), rows_of_frames(model, ink, len(log_probs)), len(ink))
     spans = [match.span() for match in re.finditer(r"\S+", text)]
-    word_of_character = np.full(len(text), -1)  # -1 for blanks
+    word_of_character = np.full(len(text), -1)  # -1 for spaces
     for number, span in enumerate(spans):
         word_of_character[slice(*span)] = number
     aligned = np.repeat(word_of_character, counts)
@@ -98,14 +98,8 @@ def _evidence(
     span: tuple[int, int],
     next_start: int,
 ) -> tuple[float, tuple[str, ...], np.ndarray]:
-    """Return the probability, the alternatives and the log-probabilities of a word of a line.
-
-    Args:
-        model, log_probs, text: see `_words`.
-        path: the `likeliest_path` of `text`.
-        span: indices in `text` where the word begins and ends.
-        next_start: index in `text` where the next word begins.
-    """
+    """Return probability, alternatives and log-probabilities of the word `text[slice(*span)]`. The
+    next word begins at the index `next_start`; `path` is the `likeliest_path` of `text`."""
     (start, stop), codes = span, model.alphabet.encode(text)
     with_spaces = range(max(start - 1, 0), min(stop + 1, len(text)))
     peaks = [log_probs[path == 2 * n + 1, codes[n]].max() for n in with_spaces]
@@ -129,7 +123,7 @@ def _undelayed(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _alternatives(model: RecognitionNetwork, log_probs: np.ndarray, text: str) -> tuple[str, ...]:
     """Return the readings of a word's frames that differ from `text`, the likeliest first."""
-    readings = {}  # the keys, in their order
+    readings = {}  # a set that keeps the order
     for hypothesis in ctc_beam(log_probs, ALTERNATIVES):
         reading = " ".join(model.alphabet.decode(hypothesis.indices).split())
         if reading and reading != text:
@@ -139,13 +133,8 @@ def _alternatives(model: RecognitionNetwork, log_probs: np.ndarray, text: str) -
 
 def _whole_strokes(ink: np.ndarray, words: np.ndarray, num_words: int) -> np.ndarray:
     """Return the word of each point, `(points,)`. All points of a stroke belong to one word, unless
-    the stroke runs through several words.
-
-    Args:
-        ink: `(points, 3)`.
-        words: the word that each point is aligned with, `(points,)`; -1 between words.
-        num_words: number of words.
-    """
+    the stroke runs through several words. `words` `(points,)` is the word that each point is
+    aligned with, -1 between words."""
     ends = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
     last_word, assigned = 0, []
     for stroke_words in np.split(words, ends):

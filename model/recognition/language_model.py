@@ -100,8 +100,7 @@ class CharacterLanguageModel:
         """Return the log-probabilities of all next symbols, `(C+1,)` float64, read-only.
 
         Args:
-            context: the numbers of the line's characters so far, of which the last `order - 1` are
-                used.
+            context: the numbers of the line's characters so far; the last `order - 1` are used.
         """
         length = self.order - 1
         if len(context) < length:
@@ -127,16 +126,16 @@ class CharacterLanguageModel:
 class WordLanguageModel:
     """Words with their frequencies, and the signs between words.
 
-    Two models predict a character. N-grams estimated from `texts` predict its kind: small letter,
-    capital, digit, or a particular sign. The words that begin with the current word's letters
-    predict the next letter, whatever its case, or the end of the word. Each count of words is
-    reduced by `DISCOUNT`. The probability that the discounts leave goes to n-grams of letters,
-    estimated from the most frequent words (absolute discounting, interpolated: Chen & Goodman 1999,
-    section 2.6). All digits are equally likely.
+    N-grams estimated from `texts` predict the kind of a character: small letter, capital, digit, or
+    a particular sign. The words that begin with the current word's letters predict the next letter,
+    whatever its case, or the end of the word. The words' counts for each of these are reduced by
+    `DISCOUNT`. The probability that the discounts leave goes to n-grams of letters, estimated from
+    the most frequent words (absolute discounting, interpolated: Chen & Goodman 1999, section 2.6).
+    All digits are equally likely.
 
-    The symbols of words are 0, the end of a word, and the letters from 1 on, the same for both
-    cases. The words form a tree like the n-grams of `CharacterLanguageModel`: a node of depth k is
-    the first k symbols of words.
+    The symbols of words are the end of a word, 0, and the letters, from 1 on; a letter's two cases
+    are one symbol. The words form a tree like the n-grams of `CharacterLanguageModel`: a node of
+    depth k is the first k symbols of words.
 
     Args:
         texts: lines.
@@ -163,7 +162,7 @@ class WordLanguageModel:
         self._symbol_of = np.array([*symbols, 0])  # (C+1,), 0 but for letters
         fractions = [1 / kinds.count("0") if kind == "0" else 1.0 for kind in kinds]
         self._fraction_of_kind = np.array([*fractions, 1.0])  # (C+1,)
-        self._num_symbols = len(letters) + 2  # with a symbol that `_next_symbols` ignores
+        self._radix = len(letters) + 2  # the symbols 0 to len(letters), and one more to ignore
         self._keys, self._counts, frequent = self._tree(words, "".join(letters))
         self._letters = CharacterLanguageModel(frequent, Alphabet(letters), order=LETTERS_ORDER)
         self._cached = functools.lru_cache(CACHE_SIZE // len(kinds))(self._compute)
@@ -187,7 +186,7 @@ class WordLanguageModel:
         keys_by_depth, counts_by_depth = [], []
         for column in range(symbols.shape[1]):
             last = symbols[:, column]
-            keys, nodes = np.unique(nodes * self._num_symbols + last, return_inverse=True)
+            keys, nodes = np.unique(nodes * self._radix + last, return_inverse=True)
             keys_by_depth.append(keys)
             counts_by_depth.append(np.bincount(nodes, counts))
             nodes, symbols, counts = nodes[last > 0], symbols[last > 0], counts[last > 0]
@@ -211,7 +210,7 @@ class WordLanguageModel:
         end = characters[self._symbol_of == 0].sum()  # probability of the end of the word
         # Probabilities of the symbols of words, by the n-grams of letters.
         probabilities = np.append(end, letters * ((1 - end) / letters.sum()))
-        symbols, counts = _next_symbols(self._keys, self._counts, word, self._num_symbols)
+        symbols, counts = _next_symbols(self._keys, self._counts, word, self._radix)
         if total := counts.sum():
             probabilities *= DISCOUNT * len(symbols) / total
             probabilities[symbols] += (counts - DISCOUNT) / total
@@ -234,27 +233,24 @@ def _kind(character: str) -> str:
 
 
 def _next_symbols(
-    keys: Sequence[np.ndarray],
-    counts: Sequence[np.ndarray],
-    context: Iterable[int],
-    num_symbols: int,
+    keys: Sequence[np.ndarray], counts: Sequence[np.ndarray], context: Iterable[int], radix: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the symbols that the texts have after a context, and the counts of these symbols; both
-    are empty if the context is not in the texts.
+    """Return the symbols that follow a context in the tree, and the counts of these symbols; both
+    are empty if the context is not in the tree.
 
     Args:
         keys, counts: the tree, see `CharacterLanguageModel`.
         context: the symbols from the tree's root on.
-        num_symbols: factor on the parent's index in `keys`; symbol `num_symbols - 1` is ignored.
+        radix: factor on the parent's index in `keys`; the symbol `radix - 1` is ignored.
     """
     node, depth = 0, 0
     for depth, symbol in enumerate(context, start=1):
-        key = node * num_symbols + symbol
+        key = node * radix + symbol
         node = int(keys[depth - 1].searchsorted(key))
         if node == len(keys[depth - 1]) or keys[depth - 1][node] != key:
             return keys[0][:0], counts[0][:0]
-    first_key = node * num_symbols
-    start, stop = keys[depth].searchsorted((first_key, first_key + num_symbols - 1))
+    first_key = node * radix
+    start, stop = keys[depth].searchsorted((first_key, first_key + radix - 1))
     return keys[depth][start:stop] - first_key, counts[depth][start:stop]
 
 

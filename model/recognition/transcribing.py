@@ -33,9 +33,8 @@ def read_each_way(
     *,
     progress: bool = False,
 ) -> dict[str, list[str]]:
-    """Read lines of ink with each search; return the texts by the name of the search.
-
-    The encoder runs once for all searches.
+    """Return the texts of lines of ink by the name of the search that found them. The encoder runs
+    once for all searches.
 
     Args:
         model: the recogniser, in evaluation mode.
@@ -43,14 +42,14 @@ def read_each_way(
         searches: the searches for the texts, by name.
         progress: whether to show a progress bar.
     """
-    read = {name: [""] * len(inks) for name in searches}
+    texts_by_search = {name: [""] * len(inks) for name in searches}
     for numbers, *batch in batches(model, inks, progress):
         encoded, lengths = model.encode(*batch)
         for name, search in searches.items():
             texts = decoded(model, encoded, lengths, search)
             for number, text in zip(numbers, texts, strict=True):
-                read[name][number] = text
-    return read
+                texts_by_search[name][number] = text
+    return texts_by_search
 
 
 @torch.inference_mode()
@@ -80,10 +79,11 @@ def read_with_doubts(
     results, alphabet = [("", 0.0)] * len(inks), model.alphabet
     for numbers, *batch in batches(model, inks, progress, height):
         encoded, frames = model.encode(*batch)
-        read = decoded(model, encoded, frames, search)
-        lines, codes, without_spelling = [], [], set()  # lines: a line of the batch per spelling
+        hypotheses = decoded(model, encoded, frames, search)
+        # Each spelling of a line becomes a row; `lines` has the rows' lines in the batch.
+        lines, codes, without_spelling = [], [], set()
         for line, number in enumerate(numbers):
-            texts = [read[line]] if spellings is None else spellings[number]
+            texts = [hypotheses[line]] if spellings is None else spellings[number]
             texts = [text for text in texts if text and not alphabet.unknown(text)]
             if not texts:
                 without_spelling.add(line)
@@ -100,9 +100,9 @@ def read_with_doubts(
         else:
             log_probs = -decoder_nats(output, text, lengths)
         for line, number in enumerate(numbers):
-            spelt = [index for index, line_of_index in enumerate(lines) if line_of_index == line]
-            doubt = 0.0 if line in without_spelling else -float(log_probs[spelt].logsumexp(0))
-            results[number] = read[line], doubt
+            rows = [row for row, line_of_row in enumerate(lines) if line_of_row == line]
+            doubt = 0.0 if line in without_spelling else -float(log_probs[rows].logsumexp(0))
+            results[number] = hypotheses[line], doubt
     return results
 
 

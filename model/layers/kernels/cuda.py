@@ -10,8 +10,7 @@ the graphs.
 
 With ONLINE_HANDWRITING_GRAPHS=0, or if a graph cannot be recorded (the log says so once), the loops
 of torch operations in `model.layers` run instead. ONLINE_HANDWRITING_KERNELS=0 turns off only the
-Triton kernels. All calls for a device must be on one stream. For the devices on which graphs were
-tried see the lab notebook, CUDA graphs.
+Triton kernels. All calls for a device must be on one stream. (Tried: lab notebook, CUDA graphs.)
 
 Shapes: T steps of a sequence; others as in `loop`.
 """
@@ -41,8 +40,7 @@ log = logging.getLogger(__name__)
 
 
 _streams: dict[torch.device, torch.cuda.Stream] = {}
-"""The stream of each device for recording graphs. On a single stream libraries set up workspaces
-only once."""
+"""Each device's stream for recording graphs; libraries set up workspaces once for a stream."""
 
 
 def record(function: Callable[[], None]) -> Callable[[], None]:
@@ -166,8 +164,8 @@ def _forward(
     window: Window | None,
     keep: bool,
 ) -> tuple[Results, tuple[Tensor | None, ...]]:
-    """Return the results of the forward pass and the tensors for the backward pass, which are None
-    without `keep`, but for the joint."""
+    """Return the results of the forward pass and, complete only with `keep`, the tensors saved for
+    the backward pass."""
     steps = len(projected)
     loop.load(weight, None, window)
     loop.hiddens[0].copy_(hidden)

@@ -1,7 +1,6 @@
 """The element-wise parts of a step of `loop.Loop` as four Triton kernels instead of forty of torch.
 
-Only this module needs Triton, which comes with torch for CUDA. For the machines on which the
-kernels ran see the lab notebook, CUDA graphs.
+Only this module needs Triton, which comes with torch for CUDA. (Tried: lab notebook, CUDA graphs.)
 
 A single program writes each output element, and no program reads the output of another program, so
 programs may run in any order. Loaded numbers are converted to the dtype of the states.
@@ -73,8 +72,8 @@ def _lstm_backward(
     WINDOWED: tl.constexpr,
     CELLS: tl.constexpr,
 ):
-    """Compute the gradients of the gates and of the cell state before the step. The gradient of the
-    hidden state is the sum of `d_hidden`, `d_joint` and, if `WINDOWED`, `d_product`."""
+    """Compute `d_gates` and `d_cell`. The gradient of the hidden state is the sum of `d_hidden`,
+    `d_joint` and, if `WINDOWED`, `d_product`."""
     state = cell.dtype.element_ty
     target = d_gates.dtype.element_ty
     index = tl.program_id(0) * CELLS + tl.arange(0, CELLS)

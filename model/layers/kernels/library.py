@@ -96,12 +96,8 @@ def round_up(count: int, multiple: int) -> int:
 
 
 def pack(matrix: Tensor, groups: int = 1) -> Tensor:
-    """Return a matrix packed for products by `pack` of products.c.
-
-    Args:
-        matrix: `(rows, columns)`, of any strides.
-        groups: number of groups of columns that are packed together: 4 for gates, else 1.
-    """
+    """Return `matrix` `(rows, columns)` packed by `pack` of products.c. The columns form `groups`,
+    such as the four gates; a panel has the same columns of each group."""
     library = kernels(matrix.dtype == torch.bfloat16)
     rows, columns = matrix.shape[0], matrix.shape[1] // groups
     width = groups * round_up(columns, library.lanes())

@@ -1,9 +1,9 @@
 """The steps of an LSTM layer, with or without a window, on buffers that are allocated once.
 
 `Loop` has the buffers for a chunk of steps, and the functions that compute the steps forward and
-backward. The functions allocate nothing and do the same operations for all numbers, so that `cuda`
-can capture them as graphs. `TorchSteps` computes the element-wise parts by some forty operations of
-torch; the four Triton kernels of `fused` can replace these operations.
+backward. The functions allocate nothing, and do the same whatever the buffers contain. So `cuda` can
+capture the functions as graphs. `TorchSteps` computes the element-wise parts by some forty
+operations of torch; the four Triton kernels of `fused` can replace these operations.
 
 Shapes: B sequences of a batch, S steps of a chunk, U characters, P positions of the text (U + 1,
 rounded up to a multiple of PLACES), A characters of the alphabet, H cells, K components of the
@@ -24,8 +24,7 @@ CHUNK = 32
 """Number of steps of a graph, S: more would waste steps at the end of sequences, fewer would need
 more replays (measured, lab notebook: CUDA graphs)."""
 PLACES = 16
-"""The number of positions is rounded up to a multiple of this, so that few graphs suffice
-(assumed)."""
+"""Positions are padded to a multiple of this number, so that few graphs suffice (assumed)."""
 ALIGNED = 8
 """Rows of matrices are padded to a multiple of this number of elements, in bfloat16 the 16 bytes
 that tensor cores need."""

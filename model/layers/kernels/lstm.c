@@ -108,12 +108,11 @@ static int forward_rows(const Layer *layer, int64_t first, int64_t count) {
 static __attribute__((noinline)) void window_backward(const Layer *layer, int64_t step,
                                                       int64_t row, const float *d_window,
                                                       float *d_phi, float *d_parameters) {
-    const int64_t components = layer->components, places = layer->places;
-    const int64_t parameters = 3 * components;
+    const int64_t components = layer->components, parameters = 3 * components;
     const float *exponentials = layer->exponentials + (step * layer->batch + row) * parameters;
     const float *kappas = layer->kappas + ((step + 1) * layer->batch + row) * components;
     const int64_t *text = text_of(layer, row), length = layer->text_lengths[row];
-    memset(d_phi, 0, padded(places) * sizeof(float));
+    memset(d_phi, 0, padded(layer->places) * sizeof(float));
     for (int64_t u = 0; u < length; u++) d_phi[u] = d_window[text[u]];
     for (int64_t k = 0; k < components; k++) {
         float alpha = exponentials[k], beta = exponentials[components + k];

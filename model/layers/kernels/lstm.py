@@ -31,11 +31,8 @@ def _call(name: str, dtype: torch.dtype, **values: Tensor | float | None) -> Non
 
 
 def gather(left: Tensor, right: Tensor) -> Tensor:
-    """Return the product over all rows, `left.t() @ right`, `(m, n)` float32.
-
-    Args:
-        left, right: `(rows, m)` and `(rows, n)`, both float32 or bfloat16, rows contiguous.
-    """
+    """Return `left.t() @ right`, `(m, n)` float32, for `left` `(rows, m)` and `right` `(rows, n)`,
+    both float32 or bfloat16 with contiguous rows."""
     compiled = library.kernels(left.dtype == torch.bfloat16)
     (rows, m), n = left.shape, right.shape[1]
     out = torch.zeros(m, round_up(n, compiled.lanes()))
