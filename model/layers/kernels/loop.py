@@ -1,8 +1,8 @@
 """The steps of an LSTM layer, with or without a window, on buffers that are allocated once.
 
 `Loop` has the buffers for a chunk of steps, and the functions that compute the steps forward and
-backward. The functions allocate nothing, and do the same whatever the buffers contain. So `cuda` can
-capture the functions as graphs. `TorchSteps` computes the element-wise parts by some forty
+backward. The functions allocate nothing, and do the same whatever the buffers contain. So `cuda`
+can capture the functions as graphs. `TorchSteps` computes the element-wise parts by some forty
 operations of torch; the four Triton kernels of `fused` can replace these operations.
 
 Shapes: B sequences of a batch, S steps of a chunk, U characters, P positions of the text (U + 1,
