@@ -28,11 +28,9 @@ def state_dtype(dtype: torch.dtype) -> torch.dtype:
 
 @contextmanager
 def torch_products(inputs: Tensor) -> Iterator[Tensor]:
-    """Yield `inputs` in the dtype that torch's products have within the context.
-
-    On a CPU the products are in float32 at least: a step with GRU cells took five to ten times as
-    long in bfloat16 (measured, lab notebook: the speed of training).
-    """
+    """Yield `inputs` in the dtype that torch's products have within the context; on a CPU at least
+    float32, as a step with GRU cells took five to ten times as long in bfloat16 (measured, lab
+    notebook: the speed of training)."""
     if inputs.device.type != "cpu":
         yield inputs.to(compute_dtype(inputs))
         return

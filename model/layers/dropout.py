@@ -9,11 +9,8 @@ RESOLUTION = 1 << 16
 
 
 class Dropout(nn.Dropout):
-    """`torch.nn.Dropout`, which on a CPU draws 64 random bits for four numbers.
-
-    torch draws 64 bits for each number, which took a fifth of a training step (measured, lab
-    notebook: the speed of training).
-    """
+    """`torch.nn.Dropout`, but on a CPU with 16 random bits for each number. torch draws 64, which
+    took a fifth of a training step (measured, lab notebook: the speed of training)."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         if not self.training or self.p == 0.0 or inputs.device.type != "cpu":

@@ -59,8 +59,7 @@ class Hypothesis(NamedTuple):
 def ctc_texts(log_probs: Tensor, lengths: Tensor, search: Search = GREEDY) -> list[list[int]]:
     """Return the text of each line.
 
-    Greedy decoding takes the likeliest path, which has the likeliest class of each frame. Repeated
-    classes are merged, and blanks are left out.
+    Greedy decoding takes the likeliest class of each frame, merges repeats and leaves out blanks.
 
     Args:
         log_probs: `(B, S, C+1)`, the blank last; frames beyond a line's length are ignored.

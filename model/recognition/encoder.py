@@ -146,8 +146,7 @@ class Recogniser(BaseModel):
             points: number of points of each line, `(B,)`.
 
         Returns:
-            encodings `(B, S, D)`, zero after each line's end, and the number of frames of each
-            line, `(B,)`.
+            encodings `(B, S, D)`, zero after each line's end, and the numbers of frames, `(B,)`.
         """
 
     def forward(

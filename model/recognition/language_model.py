@@ -171,8 +171,7 @@ class WordLanguageModel:
         self, words: Mapping[str, float], letters: str
     ) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
         """Return the keys and the counts of the tree's nodes, and the most frequent words."""
-        # numpy stores strings as code points, and pads them with zeros. The empty string sets the
-        # type of the array if there are no words.
+        # numpy pads strings with zeros. The empty string keeps the dtype if there are no words.
         spellings = np.array([*words, ""])
         code_points = spellings.view(np.uint32).reshape(len(spellings), -1)[:-1]
         counts = np.fromiter(words.values(), float, len(words))

@@ -1,11 +1,11 @@
 """Compilation of the kernels on first use, by the machine's C compiler.
 
 The compiler is the first of $CC, cc, gcc and clang that works; the options in
-$ONLINE_HANDWRITING_CFLAGS come last. The library is kept in the folder online-handwriting/kernels
-of $XDG_CACHE_HOME (by default ~/.cache), or in a temporary folder if others could write to that
-folder. The library's name has a checksum of all that the library depends on, and a checksum of the
-library. Without a compiler, or with ONLINE_HANDWRITING_KERNELS=0, slower torch operations replace
-the kernels; the variable turns off the Triton kernels of `fused` as well.
+$ONLINE_HANDWRITING_CFLAGS come last. The library is kept in
+$XDG_CACHE_HOME/online-handwriting/kernels (by default ~/.cache), or in a temporary folder if others
+could write there. Its name has a checksum of all that it depends on, and a checksum of its content.
+Without a compiler, or with ONLINE_HANDWRITING_KERNELS=0, slower torch operations replace the
+kernels; the variable turns off the Triton kernels of `fused` as well.
 """
 
 import contextlib
@@ -105,15 +105,14 @@ def _compile(
     """Compile and load `sources`; keep the result as `target` with its checksum."""
     temporary = target.with_name(f".{target.name}.tmp")
     for optional in OPTIONAL_FLAGS:
-        completed = _run([*compiler, *FLAGS, *optional, *options, "-o", temporary, *sources])
+        result = _run([*compiler, *FLAGS, *optional, *options, "-o", temporary, *sources])
         # Some compilers accept -fopenmp but lack the library of OpenMP.
-        if completed.returncode == 0 and (library := _load(temporary)) is not None:
+        if result.returncode == 0 and (library := _load(temporary)) is not None:
             temporary.chmod(0o600)
             checksum = _checksum(temporary.read_bytes())
             temporary.replace(target.with_name(f"{target.name}-{checksum}.so"))
             return library
-    errors = completed.stderr.strip()[-500:]
-    log.info("%s does not compile %s: %s", compiler[0], target.name, errors)
+    log.info("%s does not compile %s: %s", compiler[0], target.name, result.stderr.strip()[-500:])
     return None
 
 

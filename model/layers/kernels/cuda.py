@@ -4,9 +4,8 @@ A step of the layer is a few small operations, which Python would launch more sl
 executes them. So the functions of a `loop.Loop` take CHUNK steps at a time, forward and backward.
 Each function is captured as a CUDA graph once for every combination of sizes, and replayed for
 every chunk. A chunk is copied into the buffers before the replay, and its results are copied out
-afterwards. If the last chunk has fewer steps, the graph also computes steps of the buffers' old
-contents, whose results are ignored. The weights' gradients are a product over all steps, outside
-the graphs.
+afterwards. In a last, partial chunk the graph also computes old contents of the buffers; these
+results are ignored. The weights' gradients are a product over all steps, outside the graphs.
 
 With ONLINE_HANDWRITING_GRAPHS=0, or if a graph cannot be recorded (the log says so once), the loops
 of torch operations in `model.layers` run instead. ONLINE_HANDWRITING_KERNELS=0 turns off only the

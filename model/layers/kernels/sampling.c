@@ -51,7 +51,7 @@ typedef struct {
     char padding[56]; /* so that each team has a line of the cache */
 } Team;
 
-/* Wait until all members of the team wait. */
+/* Wait until all members of the team have called this function. */
 static void barrier(Team *team, int members) {
 #ifdef _OPENMP
     if (members == 1) return;
