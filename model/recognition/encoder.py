@@ -89,7 +89,7 @@ class BidirectionalLayer(nn.Module):
         }
 
         def reversed_lines(values: Tensor) -> Tensor:
-            # The gradient of indexing by brackets takes ten times as long as this one (measured).
+            # The gradient of indexing by brackets would take ten times as long (measured).
             return values.flatten(0, 1).index_select(0, order).view_as(values)
 
         forwards, _ = self.forward_rnn(inputs, state)

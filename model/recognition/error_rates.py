@@ -55,7 +55,7 @@ def error_counts(reference: str, hypothesis: str) -> ErrorCounts:
 
 
 def error_rate(reference: str, hypothesis: str) -> float:
-    """Return a line's errors per character of the reference; an empty reference counts as one."""
+    """Return a line's errors per character of the reference; an empty reference has length 1."""
     counts = error_counts(reference, hypothesis)
     return counts.character_errors / max(counts.characters, 1)
 

@@ -1,8 +1,8 @@
 """Descriptors of hands: numbers that depend little on the text, the size and the pen of a line.
 
 A descriptor is computed from the means and mean squares over a line of the outputs of a
-recogniser's lowest layers, which are frozen copies from `open_reader`. The means are projected on
-the axes on which hands differ most, by a linear discriminant analysis of the persons of UNIPEN.
+recogniser's lowest layers, which are frozen copies from `open_reader`. These moments are projected
+on the axes on which hands differ most, by a linear discriminant analysis of the persons of UNIPEN.
 """
 
 from collections.abc import Sequence

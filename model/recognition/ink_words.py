@@ -20,9 +20,9 @@ from utils.ink import from_strokes, strokes, x_height
 ALTERNATIVES = Search(width=6)
 """The search for alternatives of a word (width assumed)."""
 MAX_DOUBTED_PROBABILITY = 0.999
-"""Probability of a word, only below which alternatives are searched for (assumed)."""
+"""Probability below which alternatives of a word are searched for (assumed)."""
 MIN_STROKE_FRACTION = 0.25
-"""Fraction of a stroke's points above which a word keeps its part of a stroke (assumed)."""
+"""A word keeps its part of a stroke above this fraction of the stroke's points (assumed)."""
 
 
 @dataclass(frozen=True, eq=False)

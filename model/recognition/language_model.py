@@ -23,7 +23,7 @@ KINDS_ORDER = 4
 LETTERS_ORDER = 5
 """Length in letters of the longest n-gram within words (assumed)."""
 NUM_FREQUENT_WORDS = 10_000
-"""Number of the words from which the n-grams of letters are estimated (assumed)."""
+"""Number of the most frequent words, which the n-grams of letters are estimated from (assumed)."""
 DISCOUNT = 0.75
 """Discount of a count of words; a count is at least 1 (assumed)."""
 

@@ -8,7 +8,7 @@ MAX_DOUBT = 0.28
 """Maximum doubt of a reading that may be right, in nats per character (measured, lab notebook: ink
 that cannot be read)."""
 PRIOR_CHARACTERS = 3.0
-"""Number added to a reading's length, by which doubt is divided (measured, as above)."""
+"""Characters added to a reading's length in the limit on its doubt (measured, as above)."""
 MIN_RETURN = 0.5
 """Distance that the pen goes back to a new row, in widths of the ink (measured, as above)."""
 MIN_DESCENT = 1.0

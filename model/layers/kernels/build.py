@@ -154,5 +154,5 @@ def build(folder: Path, defines: Sequence[str]) -> ctypes.CDLL | None:
                     return library
     except (OSError, subprocess.SubprocessError) as error:
         log.info("the kernels cannot be compiled: %s", error)
-    log.info("no C compiler found that works: plain torch operations replace the compiled kernels")
+    log.info("no C compiler works here: plain torch operations replace the compiled kernels")
     return None
