@@ -13,7 +13,7 @@ from tqdm import tqdm
 from base.base_trainer import BaseTrainer
 from base.checkpoint import newest_checkpoint, save_checkpoint, to_share
 from data_loader.synthetic import corpus
-from handwriting.hand_shape import calibrated
+from handwriting.hands import calibrated
 from handwriting.primers import described
 from handwriting.styles import write_style
 from model.generation.sampling_options import Primer, Sampling
@@ -144,7 +144,7 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
         hand = self.lines.hand_extras
         sample = lines[best_sample(learned, reader, lines, seed, hand)]
         exam = Exam(learned, reader, sample, seed, hand)
-        # Weights that only the learned network has, as for the end of a sequence, stay as they are.
+        # Weights that only the learned network has, of new characters, stay as they are.
         vocab_size, new = len(writer.model.alphabet), checkpoint["state_dict"]
         old = learned.model.extend_state_dict(writer.model.state_dict(), vocab_size)
         fraction, increase = legible_fraction(exam, writer, learned, old, new)
