@@ -30,8 +30,8 @@ class ToldHandsDataset(BaseDataset):
     Args:
         dataset: supplies the samples.
         descriptors: file that `benchmarks/describe.py` made from the dataset's recorded lines.
-        joined: number of copies, in the training split, of each recorded line, or piece of a line,
-            of joined hands.
+        joined: number of times that each recorded line, or piece of a line, of joined hands is in
+            the training split.
         seed: seed by which lines are chosen if a hand has more than needed.
     """
 

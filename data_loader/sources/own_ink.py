@@ -148,8 +148,8 @@ class OwnInk(DividedDataset):
             unknown, of the line's name.
         split_seed: seed of the hash.
         named_by: "content" names a line by a hash of its content, so that reordered lines stay in
-            their splits and equal lines are in the same split: use it for new runs. None names a
-            line by its number, as older runs need it.
+            their splits and equal lines are in the same split; new runs should use "content". None
+            names a line by its number, as in older runs.
     """
 
     unit = "lines"
