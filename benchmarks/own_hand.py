@@ -140,7 +140,7 @@ def written(before: Writer, run: RunFolder, learned: Sequence[np.ndarray]) -> di
     `(points, 3)` each.
     """
     after, space = load(run.models / HAND_FILE, "cpu"), hand_likeness.load()
-    (style,) = read_ink(run.models / own_hand.SAMPLE)
+    (style,) = read_ink(run.models / own_hand.SAMPLE_FILE)
     texts, result = held_out(SENTENCES), {}
     for network, stage in ((before, "before"), (after, "now")):
         options_by_way = {"alone": {}, "primed": {"primer": (style.ink, style.text)}}
