@@ -49,13 +49,8 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
     Raises:
         UserError: if no row is learnable.
     """
-    rows = [
-        _millimetre_row(page, row)
-        for note in notes
-        for page, text in note.pages
-        for row in text.rows
-        if row.is_learnable
-    ]
+    pairs = [(page, row) for note in notes for page, text in note.pages for row in text.rows]
+    rows = [_millimetre_row(page, row) for page, row in pairs if row.is_learnable]
     if not rows:
         raise UserError(f"{path}: each row lacks a corrected word or has an unsure word")
     stacked = below_each_other(row.strokes for row in rows)

@@ -56,8 +56,7 @@ class PageRow:
     Attributes:
         words: words of the row, from the left.
         strokes: the page's numbers of the row's strokes, in reading order; empty for a typed row.
-        ink: digest of the row's ink, which is the same wherever the ink stands; empty for a typed
-            row.
+        ink: digest of the ink, whatever the ink's position; empty for a typed row.
     """
 
     words: tuple[PageWord, ...]

@@ -101,8 +101,7 @@ class Library:
         try:
             return path, json.loads(path.read_bytes()) if path.exists() else []
         except ValueError:
-            advice = "remove the file, and correct the words again"
-            raise UserError(f"{path}: damaged; {advice}") from None
+            raise UserError(f"{path}: damaged; remove it and correct the words again") from None
 
     def _corrected(self, row: PageRow) -> PageRow:
         """Return a row with a person's corrections."""

@@ -31,7 +31,7 @@ CROSSED_OUT = "crossed out"
 # Limits of prose, in x-heights (measured on every third form of trainset: two of 43,026 strokes
 # are taken for a drawing, and none for a bar or a scribble). A bar is a long, nearly level line.
 MAX_STROKE_HEIGHT = 6.0  # a higher stroke is a drawing
-MIN_BAR_WIDTH = 6.0
+MIN_BAR_WIDTH = 6.0  # a narrower stroke is no bar
 MAX_BAR_ASPECT = 0.25  # largest ratio of a bar's height to its width
 MAX_BAR_DETOUR = 1.2  # largest ratio of a bar's path length to its width
 MIN_SWING = 2.0  # width of each swing of a scribble to the left
@@ -52,7 +52,7 @@ SKEW_WINDOWS = np.radians([60, 20, 8])  # half widths around the last estimate, 
 MIN_BAND_WIDTH = 2.0  # x-heights (measured, lab notebook: rows of pages)
 MAX_LEAN = 6  # degrees between a band and the vertical (measured, lab notebook: rows of pages)
 MIN_COLUMN_HEIGHT = 5.0  # x-heights (assumed)
-MAX_CROSSINGS = 0.7  # largest number of times that the pen crosses a band per row (assumed)
+MAX_CROSSINGS = 0.7  # crossings of a band by the pen, per row (assumed)
 ROW_PITCH = 3.5  # x-heights from a row to the next (assumed)
 
 # Moves of the pen that begin a new run, in x-heights (measured, lab notebook: rows of pages).
@@ -74,7 +74,7 @@ MAX_NEXT_HALF_STEP = 1.8  # the same, for halves written in succession (measured
 MAX_HALF_OVERLAP = 0.2  # fraction of the narrower half's width (measured on testset_v)
 MAX_MARK_ABOVE = 1.4  # from a row's middle up to its marks (measured on testset_v)
 MAX_MARK_BELOW = 0.6  # from a row's middle down to its marks (measured on testset_v)
-OFF_ROW_COST = 4.0  # cost of each x-height that a mark is beyond these (measured on testset_v)
+OFF_ROW_COST = 4.0  # cost of each x-height beyond these two limits (measured on testset_v)
 SUCCESSION_BONUS = 0.7  # bonus of the row with the previous stroke (measured)
 
 
@@ -105,14 +105,16 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
             kinds |= dict.fromkeys([*covered, number], CROSSED_OUT)
         else:
             kinds[number] = UNDERLINE
-    prose = ((block, row[[n not in kinds for n in row]]) for block, row in rows)
-    ordered = [_reading_order(block, block.indices_of(row)) for block, row in prose if len(row)]
+    ordered = []
+    for block, row in rows:
+        if prose := [number for number in row if number not in kinds]:
+            ordered.append(_reading_order(block, block.indices_of(prose)))
     return ordered, dict(sorted(kinds.items()))
 
 
 class _Block:
-    """Strokes of a page or column, level and in x-heights. Functions below name a stroke by its
-    index in a block, and a row by the array of its strokes' indices.
+    """Strokes of a page or column, level and in x-heights. A row of a block is the array of its
+    strokes' indices in the block.
 
     Attributes:
         numbers: the strokes' numbers on the page, rising, `(strokes,)`.
@@ -294,10 +296,10 @@ def _runs(block: _Block) -> list[np.ndarray]:
     for number in range(1, len(block.strokes)):
         run = slice(starts[-1], number)
         mean_y = np.average(block.y[run], weights=block.weight[run])
-        down = np.abs(block.y[number] - (mean_y, block.y[number - 1])).min()
+        drop = np.abs(block.y[number] - (mean_y, block.y[number - 1])).min()
         back = front - block.left[number]
-        is_line_break = back > LINE_BREAK_BACK and down > LINE_BREAK_DROP
-        if is_line_break or down > MAX_RUN_DROP or abs(back) > MAX_RUN_ADVANCE:
+        is_line_break = back > LINE_BREAK_BACK and drop > LINE_BREAK_DROP
+        if is_line_break or drop > MAX_RUN_DROP or abs(back) > MAX_RUN_ADVANCE:
             starts.append(number)
             front = block.right[number]
         front = max(front, block.right[number])
@@ -350,7 +352,7 @@ def _relative_step(block: _Block, left_row: np.ndarray, right_row: np.ndarray) -
 
 
 def _attach_strays(block: _Block, rows: list[np.ndarray], strays: list[int]) -> list[np.ndarray]:
-    """Return rows with each stray stroke added to a near row at whose height the stroke is."""
+    """Return rows with each stray stroke added to the row that is nearest and at its height."""
     row_of_stroke = np.full(len(block.strokes), -1)
     for number, row in enumerate(rows):
         row_of_stroke[row] = number
@@ -361,9 +363,8 @@ def _attach_strays(block: _Block, rows: list[np.ndarray], strays: list[int]) -> 
             costs[row_of_stroke[stray - 1]] -= SUCCESSION_BONUS
         x = block.x[stray : stray + 1]
         depths = np.array([block.y[stray] - block.middle(row, x)[0] for row in rows])
-        too_low = np.maximum(depths - MAX_MARK_BELOW, 0)
-        too_high = np.maximum(-depths - MAX_MARK_ABOVE, 0)
-        costs += OFF_ROW_COST * (too_low + too_high)
+        costs += OFF_ROW_COST * np.maximum(depths - MAX_MARK_BELOW, 0)
+        costs += OFF_ROW_COST * np.maximum(-depths - MAX_MARK_ABOVE, 0)
         row_of_stroke[stray] = costs.argmin()
     return [np.flatnonzero(row_of_stroke == number) for number in range(len(rows))]
 
@@ -379,13 +380,8 @@ def _reading_order(block: _Block, row: np.ndarray) -> list[int]:
 
 
 def _undelayed(numbers: np.ndarray, strokes: Sequence[np.ndarray], height: float) -> np.ndarray:
-    """Return the indices of a row's strokes, each late stroke moved to where it belongs.
-
-    Args:
-        numbers: the strokes' numbers on the page, rising; missing numbers belong to other rows.
-        strokes: the strokes, level.
-        height: the strokes' x-height.
-    """
+    """Return the indices of a row's level strokes, after moving each late stroke to its place. Gaps
+    in `numbers`, the strokes' rising numbers on the page, are strokes of other rows."""
     left, right = np.array([(stroke[:, 0].min(), stroke[:, 0].max()) for stroke in strokes]).T
     middle, front = (left + right) / 2, np.maximum.accumulate(right)
     is_late = front - right > LATE * height

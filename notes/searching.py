@@ -35,10 +35,8 @@ SEPARATOR = " "
 
 
 class Hit(NamedTuple):
-    """A place with the words of a query, and the probability that the words stand there.
-
-    The numbers of the page, of the row on the page, and of the first word in the row are from 1.
-    """
+    """A place with the words of a query, and the probability that the words stand there. All
+    numbers count from 1; `word_number` is the number of the first word in the row."""
 
     page_number: int
     row_number: int

@@ -113,10 +113,7 @@ class GenerationTrainer(BaseTrainer):
 
     def dry_run(self, batch: Batch, output: Output) -> None:
         """Write a few points, and compare the outputs for whole lines with those step by step.
-
-        Raises:
-            ConfigFault: if the network lacks what writing needs.
-        """
+        Raise a ConfigFault if the network lacks what writing needs."""
         if not self.samples:
             return
         model, text, texts = self.evaluated_model, (None, None), None
@@ -151,12 +148,9 @@ class GenerationTrainer(BaseTrainer):
         if not self.samples:
             return
         texts, extras = self._texts() if self.model.needs_text else (None, {})
-        lines = sample(
-            self.evaluated_model,
-            range(self.seed, self.seed + self.samples),
-            texts,
-            Sampling(self.sample_bias, max_steps=self.sample_steps, extras=extras),
-        )
+        sampling = Sampling(self.sample_bias, max_steps=self.sample_steps, extras=extras)
+        seeds = range(self.seed, self.seed + self.samples)
+        lines = sample(self.evaluated_model, seeds, texts, sampling)
         figure = lines_figure([line.ink for line in lines], texts)
         write_png(self.run.log / f"samples-epoch{epoch}.png", figure)
         self.run_log.events.picture("samples", to_pixels(figure), step)

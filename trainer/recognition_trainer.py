@@ -73,14 +73,9 @@ class RecognitionTrainer(BaseTrainer):
         self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
     ) -> Transcript:
         """Run `model` on a batch; in validation, also read the lines."""
-        return model(
-            batch.inputs,
-            batch.lengths,
-            batch.text,
-            batch.text_lengths,
-            teacher_forcing_ratio=self.epoch_forcing_ratio,
-            search=None if model.training else Search(),
-        )
+        inputs = (batch.inputs, batch.lengths, batch.text, batch.text_lengths)
+        search = None if model.training else Search()
+        return model(*inputs, teacher_forcing_ratio=self.epoch_forcing_ratio, search=search)
 
     def dry_run(self, batch: Batch, output: Transcript) -> None:
         """Compute the evidence that `draw` shows."""

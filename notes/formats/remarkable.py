@@ -145,9 +145,8 @@ def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
         y += LINE_PITCHES.get(int(paragraph.style.value), LINE_PITCH)
         if str(paragraph).strip():
             typed.append(TypedText(str(paragraph), text.pos_x, y - LINE_PITCH / 2, LINE_PITCH / 2))
-        letters = [letter for part in paragraph.contents for letter in part.i]
-        letters.append(paragraph.start_id)
-        anchors |= {(letter.part1, letter.part2): y for letter in letters}
+        ids = [paragraph.start_id, *(key for part in paragraph.contents for key in part.i)]
+        anchors |= {(key.part1, key.part2): y for key in ids}
     return typed, anchors
 
 
@@ -173,8 +172,8 @@ def _strokes(
             colour = PALETTE[item.color]
             if item.color_rgba:
                 colour = "#{:02x}{:02x}{:02x}".format(*item.color_rgba)
-            width = float(np.mean([p.width for p in item.points] or [0])) / 4
-            yield PageStroke(points + shift, tool, colour, width)
+            quarter_pixels = np.mean([p.width for p in item.points] or [0])
+            yield PageStroke(points + shift, tool, colour, float(quarter_pixels) / 4)
         elif not isinstance(item, Group):
             left_out["marked text"] += 1
         elif not item.visible.value:

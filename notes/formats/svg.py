@@ -135,11 +135,8 @@ def _with_joined_strokes(strokes: Sequence[PageStroke]) -> list[PageStroke]:
     groups: list[list[PageStroke]] = []
     for stroke in strokes:
         last = groups[-1][-1] if groups else None
-        if (
-            last
-            and (last.tool, last.colour) == (stroke.tool, stroke.colour)
-            and np.array_equal(last.points[-1], stroke.points[0])
-        ):
+        is_same_pen = last and (last.tool, last.colour) == (stroke.tool, stroke.colour)
+        if is_same_pen and np.array_equal(last.points[-1], stroke.points[0]):
             groups[-1].append(stroke)
         else:
             groups.append([stroke])

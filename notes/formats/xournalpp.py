@@ -34,12 +34,11 @@ def parse(path: Path) -> list[InkPage]:
         if background.get("type") == "pixmap":
             page.left_out["background image"] += 1
         if background.get("type") == "pdf":
-            page_number = re.match(r"\d{1,9}", background.get("pageno", ""))
+            pageno = re.match(r"\d{1,9}", background.get("pageno", ""))
             if pdf is None or not pdf.is_file():
                 page.left_out["missing background PDF"] += 1
-            elif page_number:
-                index = max(int(page_number[0]) - 1, 0)
-                page = replace(page, background=pdf, background_page=index)
+            elif pageno:
+                page = replace(page, background=pdf, background_page=max(int(pageno[0]) - 1, 0))
         pages.append(page)
     return pages
 

@@ -110,9 +110,7 @@ class HandDataset(BaseDataset):
             UserError: if the config lacks `x_height` or `step`.
         """
         if self.x_height is None or self.step is None:
-            raise UserError(
-                "only a trained network learns a hand: train.py -c CONFIG -r CHECKPOINT"
-            )
+            raise UserError("a trained network learns a hand: train.py -c CONFIG -r CHECKPOINT")
         samples = read_recorded(self.root, self.seed)
         return self._lines(samples, [], self.x_height, self.step, splits, is_told=False)
 
@@ -193,14 +191,12 @@ class HandDataset(BaseDataset):
         # Without held-out lines, the learned lines are used for validation.
         evaluated = [recorded[k] for k in held_out] or recorded
         samples_of = {"train": train, "valid": evaluated, "test": evaluated}
-        held_report = "none is held out, as they are few"
-        if held_out:
-            held_report = f"{len(held_out)} lines are held out"
+        held_report = f"{len(held_out)} lines are" if held_out else "as they are few, none is"
         num_characters = len(set("".join(sample.text for sample in recorded)) - {" "})
         return HandLines(
             {split: samples for split, samples in samples_of.items() if split in splits},
             f"{self.root}: {len(recorded)} lines of a hand, {num_characters} different characters\n"
-            f"  an epoch: {num_repeated} lines of the hand, {len(new)} new lines; {held_report}",
+            f"  an epoch: {num_repeated} lines of the hand, {len(new)} new; {held_report} held out",
             recorded=recorded,
             held_out=[recorded[k] for k in held_out],
             new=new,

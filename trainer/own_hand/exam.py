@@ -115,13 +115,10 @@ class OwnHandReaderTrainer(_HandTrainer, RecognitionTrainer):
     def compare(self, writer: Writer, reader: Reader) -> bool:
         learned = load(newest_checkpoint(self.run.models)[0], str(self.device))
         lines = [(line.ink, line.text) for line in self.lines.split("valid")]
-        log.info(
-            "misread characters in %d %s lines: %.1f %% before, %.1f %% now",
-            len(lines),
-            "held-out" if self.lines.held_out else "learned",
-            100 * character_error_rate(reader, lines),
-            100 * character_error_rate(learned, lines),
-        )
+        kind = "held-out" if self.lines.held_out else "learned"
+        before, now = (100 * character_error_rate(network, lines) for network in (reader, learned))
+        message = "misread characters in %d %s lines: %.1f %% before, %.1f %% now"
+        log.info(message, len(lines), kind, before, now)
         return False
 
 
@@ -219,9 +216,7 @@ def best_primer(
     network: Writer, reader: Reader, lines: Sequence[Primer], seed: int, extras: Extras = NOTHING
 ) -> int:
     """Return the index of the best primer among lines of a hand: a legible line of about
-    `PRIMER_LENGTH`, which the network continues legibly.
-
-    Continuations are not tried with `extras`, as a network that is told the hand needs no primer.
+    `PRIMER_LENGTH`, which the network, unless it is told the hand by `extras`, continues legibly.
     """
     nearest = sorted(range(len(lines)), key=lambda k: abs(len(lines[k][1]) - PRIMER_LENGTH))
     nearest = nearest[:NUM_PRIMERS_READ]
@@ -264,11 +259,8 @@ class Exam:
     ) -> None:
         alphabet = network.model.alphabet
         # Each ASCII character that the network knows, with a short text that contains it.
-        self.texts_of_characters = {
-            character: text
-            for character, text in corpus.CARRIERS.items()
-            if not alphabet.unknown(text)
-        }
+        carriers = corpus.CARRIERS.items()
+        self.texts_of_characters = {c: text for c, text in carriers if not alphabet.unknown(text)}
         self.texts = sample_texts(NUM_EXAM_LINES, alphabet, seed + 1)
         self.primer, self.reader, self.extras = primer, reader, extras
 
@@ -310,6 +302,5 @@ class Exam:
 
     def _legible(self, characters: Iterable[str], hypotheses: Sequence[str]) -> set[str]:
         """Return which characters are read in the hypotheses of their texts."""
-        texts = self.texts_of_characters
         pairs = zip(characters, hypotheses, strict=False)
-        return {c for c, hypothesis in pairs if is_read(c, texts[c], hypothesis)}
+        return {c for c, text in pairs if is_read(c, self.texts_of_characters[c], text)}

@@ -43,23 +43,22 @@ def read_recorded(root: str, seed: int) -> list[Sample]:
         DataError: if there is no ink, no line has a text, or there are too few lines.
     """
     parsed = read_ink(root)
-    samples = _keep_if(parsed, _has_text, "without a text, or only a dot")
+    samples = _keep(parsed, _has_text, "without a text, or only a dot")
     if not samples:
         raise DataError(
             f"{root}: none of {len(parsed):,} samples has a text; a text is "
             '<annotation type="truth"> in InkML, and "text" in JSON'
         )
-    samples = _keep_if(samples, lambda line: not too_wide(line.ink, line.text), "with a far point")
+    samples = _keep(samples, lambda line: not too_wide(line.ink, line.text), "with a far point")
     first_with_ink = {line.ink.tobytes(): line for line in reversed(samples)}
     repeated = "with the ink of another line"
-    samples = _keep_if(samples, lambda line: first_with_ink[line.ink.tobytes()] is line, repeated)
+    samples = _keep(samples, lambda line: first_with_ink[line.ink.tobytes()] is line, repeated)
     if len(samples) > MAX_LINES:
         log.warning("left out: %d of more than %d lines", len(samples) - MAX_LINES, MAX_LINES)
         rng = np.random.default_rng(seed)
         chosen = rng.choice(len(samples), MAX_LINES, replace=False)
         samples = [samples[index] for index in sorted(chosen.tolist())]
-    _require_enough(root, samples)
-    return samples
+    return _enough(root, samples)
 
 
 def usable_lines(
@@ -84,39 +83,36 @@ def usable_lines(
     if alphabet is not None:
         unknown = alphabet.unknown("".join(line.text for line in samples))
         characters = first_of([describe(character) for character in unknown], 12)
-        reason = f"with characters that the network does not know: {characters}"
-        samples = _keep_if(samples, lambda line: not alphabet.unknown(line.text), reason)
-        _require_enough(root, samples)
+        fault = f"with characters that the network does not know: {characters}"
+        samples = _keep(samples, lambda line: not alphabet.unknown(line.text), fault)
+        samples = _enough(root, samples)
     names = [line.name for line in samples]
     if missing := [name for name in keep if name not in names]:
         existing = first_of(names, 8)
         raise DataError(f"{root}: no line {first_of(missing)} to keep; there are {existing}")
-    samples = _readable(root, samples, reader, keep)
-    _require_enough(root, samples)
-    return samples
+    return _enough(root, _readable(root, samples, reader, keep))
 
 
 def _has_text(sample: Sample) -> bool:
     return bool(sample.text and sample.text.strip()) and len(sample.ink) > 1
 
 
-def _keep_if(
-    samples: Sequence[Sample], is_kept: Callable[[Sample], bool], reason: str
-) -> list[Sample]:
-    """Return the samples that are kept; log the names of the others, and the reason."""
+def _keep(samples: Sequence[Sample], is_kept: Callable[[Sample], bool], fault: str) -> list[Sample]:
+    """Return the samples that are kept; log the names of the others, and their fault."""
     if left_out := [sample.name for sample in samples if not is_kept(sample)]:
-        log.warning("left out: %d %s (%s)", len(left_out), reason, first_of(left_out))
+        log.warning("left out: %d %s (%s)", len(left_out), fault, first_of(left_out))
     return [sample for sample in samples if is_kept(sample)]
 
 
-def _require_enough(root: str, samples: Sequence[Sample]) -> None:
+def _enough(root: str, samples: list[Sample]) -> list[Sample]:
+    """Return the samples; raise a DataError if there are too few."""
     if len(samples) < MIN_LINES:
         lines = "1 line" if len(samples) == 1 else f"{len(samples)} lines"
         raise DataError(
-            f"{root}: {lines} to learn a hand from: at least {MIN_LINES} are needed, 5 and more "
-            "are better; `experiments.py style make` takes the hand from a single line, without "
-            "training"
+            f"{root}: {lines} to learn a hand from: at least {MIN_LINES} are needed, 5 or more are "
+            "better; `experiments.py style make` needs a single line, and no training"
         )
+    return samples
 
 
 def _readable(

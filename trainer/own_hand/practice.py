@@ -163,13 +163,8 @@ def compose_lines(
 ) -> list[Primer]:
     """Return `count` new lines, or fewer if many are misread, each with its text.
 
-    Args:
-        person: lines of the person; without any, no lines are composed.
-        network: lines that a network wrote, which lend the characters that `person` lacks.
-        reader: the recogniser that finds misread lines.
-        alphabet: characters of the texts.
-        count: number of lines.
-        seed: seed of the texts, and of the choice of characters.
+    The lines consist of the person's characters, and of the network's characters if the person's
+    are missing. If `person` is empty, no lines are composed.
     """
     if not person or not count:
         return []

@@ -39,11 +39,11 @@ def stage(
         items: items that the bar iterates over, a step each; None if the caller updates the bar.
     """
     steps = max(len(items), 1) if items is not None else steps
-    names = [*STAGES]
+    index = [*STAGES].index(name)
     if not done:
-        log.info("%d of %d: %s", names.index(name) + 1, len(names), name)
+        log.info("%d of %d: %s", index + 1, len(STAGES), name)
     seconds_per_step = STAGES[name] / steps
-    seconds_before = sum([*STAGES.values()][: names.index(name)])
+    seconds_before = sum([*STAGES.values()][:index])
     return distributed.bar(
         items,
         name,

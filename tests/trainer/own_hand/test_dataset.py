@@ -82,7 +82,7 @@ def test_new_lines_are_learned_and_not_validated_on(tmp_path, hand, lines):
     *_, last = loaded.split("train")
     assert last.text == "abc" and np.array_equal(last.ink, ink)
     assert last not in loaded.split("valid") and last not in loaded.recorded
-    assert "1 new ones" in loaded.report
+    assert "1 new;" in loaded.report
 
 
 def test_a_network_that_is_told_its_hand_is_told_what_the_lines_look_like(tmp_path, hand, lines):
