@@ -263,7 +263,7 @@ def test_a_reader_learns_a_hand(tmp_path, monkeypatch, hand, caplog, logging_res
     for name, value in (("size", 8), ("composed", 0), ("lent", 0)):
         words += ["-o", f"data_loader.args.dataset.args.{name}={value}"]
     assert train.main([*words, "-o", "trainer.args.samples=0"]) == 0
-    assert "of 3 learned lines:" in caplog.text
+    assert "in 3 learned lines:" in caplog.text
 
 
 @pytest.mark.parametrize(
