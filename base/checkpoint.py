@@ -179,9 +179,10 @@ def _is_plain(weight: object) -> bool:
 
 def _migrated(content: Checkpoint) -> Checkpoint:
     """Return contents with the present names: some networks in `saved/pretrained` have older names,
-    and a former argument `sink`, which is removed."""
+    and former arguments, which are removed."""
     arguments = children(children(content["config"].get("arch")).get("args"))
-    arguments.pop("sink", None)
+    for former in ("sink", "forget_bias", "frame_size"):
+        arguments.pop(former, None)
     for old, new in (("halvings", "time_reductions"), ("masked", "mask_ratio")):
         if old in arguments:
             arguments[new] = arguments.pop(old)

@@ -6,9 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from commands import options
-from commands.options import FLAT, Networks, Parser
+from commands.options import Networks, Parser
 from utils.checks import CheckpointError, UserError
 from utils.files import make_room, write_text
+
+FLAT = ".bin"
+"""Ending of flat files, see `handwriting.flat_file`."""
 
 
 def add_options(parser: Parser) -> None:

@@ -34,8 +34,6 @@ SHORTHANDS = {
     ),
     "--overfit": ("data_loader.args.overfit", "N", "train and validate on N samples only", "8"),
 }
-FLAT = ".bin"
-"""Ending of flat files, see `handwriting.flat_file`."""
 T = TypeVar("T")
 FIGURES = "saved/figures"
 MAIN_SCORES = ("cer", "log_loss", "squared_error")
@@ -197,8 +195,8 @@ def add_network(
         required=default is None and not of_style,
         default=default,
         nargs=nargs,
-        help="checkpoint or flat file (.bin), run folder (its newest complete checkpoint is used), "
-        f"or name of a pretrained network ({', '.join(pretrained())}){default_help}",
+        help="checkpoint, run folder (its newest complete checkpoint is used), or name of a "
+        f"pretrained network ({', '.join(pretrained())}){default_help}",
     )
     add_shared(parser, "--device", "--module")
     if of_style:  # A network writes faster on a CPU than on a GPU (benchmarks/README.md).
@@ -220,14 +218,9 @@ class Networks:
     def load(self, path: str | Path) -> "model.TrainedNetwork":
         """Load a network; raise a UserError like `model.load`."""
         # An unknown name fails before torch is imported.
-        flat = resolve_checkpoint(path).suffix == FLAT
+        resolve_checkpoint(path)
         self.load_modules()
-        if flat:
-            from handwriting import flat_file
-
-            network = flat_file.load(path, self.device)
-        else:
-            network = model.load(path, self.device)
+        network = model.load(path, self.device)
         print(network)
         return network
 

@@ -14,30 +14,22 @@ The file is a line of JSON, the header; the weights; and the SHA-256 of both. Th
 - `tensors`: name, type and shape of each, in the order of the weights.
 
 Tensors of type "int8" are matrices with a scale for each row: first the scales as float32, then the
-int8, which are to be multiplied by the scale of their row. Numbers are little-endian. Files of the
-former format end with the weights, and have the `sha256` of the weights in the header.
+int8, which are to be multiplied by the scale of their row. Numbers are little-endian.
 """
 
 import hashlib
-import io
 import json
-import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from base import distributed
-from base.checkpoint import FORMAT as CHECKPOINT_FORMAT
-from base.config.binder import Binder
-from base.device import resolve_device
 from base.pretrained import pretrained
-from handwriting.hand_shape import calibrated
+from handwriting.hands import calibrated
 from handwriting.page_options import PrimerFile
 from handwriting.primers import load_primer, told_of
 from handwriting.source_text import replacements
@@ -47,20 +39,18 @@ from model.generation.hand_encoder import told
 from model.generation.sampling import sample
 from model.generation.sampling_options import Sampling
 from model.loading import load as load_network
-from model.loading import restored
 from model.recognition.hand_descriptor import FILE, PARTS, HandDescriptor
 from model.recognition.ink_features import SPACING
 from model.trained_network import TrainedNetwork
-from utils import strict_json
-from utils.checks import ABSENT, CheckpointError, ConfigFault, Range, UserError
-from utils.files import atomic_write, open_file
+from utils.checks import UserError
+from utils.files import atomic_write
 from utils.hand_measures import baseline, levelled
 from utils.ink import x_height
-from utils.strict_json import Config, children
+from utils.strict_json import Config
 
-FORMER_FORMAT = "online-handwriting/1"
 FORMAT = "online-handwriting/2"
-DIGEST_BYTES = hashlib.sha256().digest_size
+START = json.dumps({"format": FORMAT}).removesuffix("}").encode()
+"""The beginning of each file."""
 TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "int8": np.dtype(np.int8)}
 LARGEST = 127  # of int8
 PRECISE = (
@@ -73,35 +63,7 @@ PRECISE = (
 """Ends of the names of matrices in float16. The first three have a tenth of the weights; 8 bits for
 them cost most of the log-loss (measured, lab notebook: the networks of the page)."""
 NUM_LINES = 8  # lines that are written to measure the usual size (assumed)
-MAX_HEADER = 2**20  # bytes (assumed: usual headers have 10,000, most of them a style)
-MAX_BYTES = 2**29  # bytes of a file, which takes up to four times as many in memory (assumed)
 UNKNOWN_LICENCE = "that of the lines with which it was trained"
-
-Size = Annotated[int, Range(1, 2**53 - 1)]  # whole numbers of JavaScript end there
-Kind = Literal["float32", "float16", "int8"]
-Pair = tuple[float, float]
-Tensor = tuple[str, Kind, Size] | tuple[str, Kind, Size, Size] | tuple[str, Kind, Size, Size, Size]
-UNUSED = {
-    "writer": {"features"},
-    "reader": {"sampling"},
-    "descriptor": {"licence", "alphabet", "architecture", "normalisation", "sampling"},
-}
-"""The keys of `KEYS` that headers lack, by role."""
-OPTIONAL = {"hands", "styles"}
-KEYS: list[tuple[Any, str]] = [
-    (Literal["writer", "reader", "descriptor"], "role"),
-    (str, "name licence alphabet architecture.type styles.hand.text"),
-    (Pair, "normalisation.mean normalisation.std sampling.min_scales styles.hand.stretch"),
-    (float, "sampling.bias sampling.pen_sharpness sampling.stretch sampling.max_correlation"),
-    (float, "sampling.x_height sampling.baseline features.spacing styles.hand.x_height"),
-    (list[float], "styles.hand.ink"),
-    (dict[str, list[float]], "hands"),
-    (Size | None, "sampling.longest"),
-    (Size, "features.parts"),
-    (list[Tensor], "tensors"),
-]
-"""Annotations of the header's values, each with the dotted keys of such values; web/flat_file.js
-has the same table."""
 
 
 def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -> None:
@@ -152,7 +114,10 @@ def save_descriptor(path: str | Path) -> None:
 
 
 def _write(
-    path: str | Path, header: Config, weights: Mapping[str, Tensor], matrices: Kind = "int8"
+    path: str | Path,
+    header: Config,
+    weights: Mapping[str, torch.Tensor],
+    matrices: Literal["float16", "int8"] = "int8",
 ) -> None:
     """Write a flat file; `matrices` is the type of matrices that are not `PRECISE`."""
     tensors, payload = [], b""
@@ -166,42 +131,12 @@ def _write(
     atomic_write(path, lambda file: file.write(content + hashlib.sha256(content).digest()))
 
 
-def load(path: str | Path, device: str = "auto") -> TrainedNetwork:
-    """Load the network of a flat file, as `model.load` loads the network of a checkpoint.
-
-    Raises:
-        UserError: if the file is damaged, not of this format, or a descriptor.
-    """
-    header, payload = _parts(path)
-    if header["role"] == "descriptor":
-        raise CheckpointError(f"{path}: describes hands, and neither writes nor reads")
-    weights, file = {}, io.BytesIO(payload)
-
-    def take(kind: np.dtype, count: int) -> np.ndarray:
-        return np.frombuffer(file.read(kind.itemsize * count), kind)
-
-    for name, kind, *shape in header["tensors"]:
-        scales = take(TYPES["float32"], shape[0])[:, None] if kind == "int8" else np.float32(1)
-        rows = take(TYPES[kind], math.prod(shape)).reshape(shape[0], -1)
-        weights[name] = torch.from_numpy((rows * scales).reshape(shape))
-    checkpoint = {
-        "format": CHECKPOINT_FORMAT,
-        "config": {"name": header["name"], "arch": header["architecture"]},
-        "alphabet": list(header["alphabet"]),
-        "normalisation": header["normalisation"],
-        "licence": header["licence"],
-        "state_dict": weights,
-    }
-    return restored(checkpoint, Path(path), resolve_device(device))
-
-
 def is_flat_file(path: Path) -> bool:
-    """Return whether a file is a whole flat file."""
-    try:
-        _parts(path)
-    except CheckpointError:
+    """Return whether a file begins as flat files do."""
+    if not path.is_file():
         return False
-    return True
+    with path.open("rb") as file:
+        return file.read(len(START)) == START
 
 
 def check_known(network: TrainedNetwork) -> None:
@@ -293,59 +228,3 @@ def _sampling(writer: Writer) -> dict[str, Any]:
         # Distance of the baseline below the first point, in x-heights.
         "baseline": float(np.median([baseline(levelled(ink)[0]) / h for ink, h in sizes])),
     }
-
-
-def _parts(path: str | Path) -> tuple[Mapping[str, Any], bytes]:
-    """Return the header and the weights of a file.
-
-    Raises:
-        CheckpointError: if the file is damaged, or not of this format.
-    """
-    try:
-        with open_file(path) as file:
-            line = file.readline(MAX_HEADER)
-            header = _header(line, path)
-            is_former, size = header["format"] == FORMER_FORMAT, _num_bytes(header["tensors"])
-            end = len(line) + size + (0 if is_former else DIGEST_BYTES)
-            is_whole = os.fstat(file.fileno()).st_size == end <= MAX_BYTES
-            content = file.read() if is_whole else b""
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
-    payload = content[:size]
-    digest = hashlib.sha256(payload if is_former else line + payload).hexdigest()
-    if not is_whole or digest != (header.get("sha256") if is_former else content[size:].hex()):
-        raise CheckpointError(f"{path}: damaged or incomplete; export it again")
-    return header, payload
-
-
-def _header(line: bytes, path: str | Path) -> Mapping[str, Any]:
-    """Return the header of a file from its first line, with all keys that its role needs.
-
-    Raises:
-        CheckpointError: if the line is no header, or a key is missing or has a wrong value.
-    """
-    try:
-        header = strict_json.loads(line.decode())
-    except (UnicodeDecodeError, ConfigFault):
-        header = None
-    if not isinstance(header, dict) or header.get("format") not in (FORMER_FORMAT, FORMAT):
-        raise CheckpointError(f"{path}: no network in the format {FORMAT}; export it again")
-    unused = UNUSED.get(str(header.get("role")), set()) | (OPTIONAL - header.keys())
-    binder = Binder(lambda _: {})
-    for kind, keys in KEYS:
-        for key in keys.split():
-            names = key.split(".")
-            value = reduce(lambda holder, name: children(holder).get(name, ABSENT), names, header)
-            if names[0] not in unused:
-                binder.make(kind, value, key)
-    for fault in binder.faults:
-        raise CheckpointError(f"{path}: {fault}; export it again")
-    return header
-
-
-def _num_bytes(tensors: Sequence[Sequence[Any]]) -> int:
-    """Return how many bytes tensors take: their numbers, and 4 for each row of int8."""
-    return sum(
-        math.prod(shape) * TYPES[kind].itemsize + (4 * shape[0] if kind == "int8" else 0)
-        for _, kind, *shape in tensors
-    )

@@ -6,10 +6,9 @@ from functools import cached_property
 from typing import Any
 
 from handwriting.hands import Hand, write_lines
-from handwriting.line_faults import UNENDED
 from handwriting.page_hands import own_hand
 from handwriting.page_options import PageOptions
-from handwriting.proofreading import row_ink, write_words
+from handwriting.proofreading import UNENDED, row_ink, write_words
 from handwriting.source_text import known_only
 from model.generation.sampling_options import Primer, Sampling
 from model.reader import Reader

@@ -12,15 +12,14 @@ read, and doubts words that they can.
 import re
 import unicodedata
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice, product
+from itertools import chain, islice, pairwise, product
 
 import numpy as np
 
-from handwriting.hand_shape import HandShape
-from handwriting.hands import TRY_SEED_STRIDE, Hand
-from handwriting.line_faults import MISSING, SHAPE, UNENDED, faults_of_line, faults_of_words
+from handwriting.hands import TRY_SEED_STRIDE, Hand, HandShape
+from handwriting.repairs import LetterStrokes
 from handwriting.word_cutting import written_words
 from handwriting.written_word import WrittenWord, strokes_in_row
 from model.generation.line import Line
@@ -28,8 +27,24 @@ from model.generation.writing import SEEDS
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, normalised
 from utils.alphabet import WRONG
-from utils.ink import DOT_INK, from_strokes
+from utils.hand_measures import is_straight, ring_area, segments_cross
+from utils.ink import DOT_INK, bounds, from_strokes, x_height
 
+MAX_HEIGHT = 9.0  # x-heights beyond which ink is not a line (assumed)
+MAX_WAY_BACK = 3.0  # x-heights that the pen may go back besides the width of a word (assumed)
+MAX_CHARACTER_WIDTH = 6.0  # x-heights for each character (assumed)
+UNENDED = "never ended"
+MISSING = "left out a word"
+SHAPE = "ink outside the line"
+"""Faults of a line."""
+NO_RING = "a 9 without a ring"
+CROSSED = "a digit over another sign"
+"""Faults of a word that a reader of pictures overlooks (lab notebook: a reader of pictures
+proofreads)."""
+RING_AREA = 0.065
+"""Least area that a `9` encloses over its height squared (by eye: some 60 of 811 in seven styles
+have less, and most of these look like a `1`, `5` or `7`)."""
+SIGN_HEIGHT = 0.8  # least x-heights of a stroke that is a whole sign, not a part (by eye)
 MAX_DOUBT = 0.1  # nats (by eye: the words of a page)
 MAX_DOUBT_OF_NUMBER = 0.01  # nats of a word with a digit (by eye: the words of a page)
 REPORTED_RATIO = 10.0  # times the limit, above which doubt is reported (by eye: as above)
@@ -52,6 +67,10 @@ UNSEEN = "."
 proofreads)."""
 ALONE = str.maketrans("_~,'\"/!(", "--...lll")
 """Signs that, seen alone, cannot be told from another sign; each is replaced by that sign."""
+
+
+Character = tuple[str, list[np.ndarray]]
+"""A character and its strokes `(n, 2)`."""
 
 
 @dataclass(frozen=True)
@@ -160,13 +179,74 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
 
 def check_shapes(line: Line, words: Sequence[WrittenWord], shape: HandShape) -> list[CheckedWord]:
     """Return the words of a line with their faults; one `CheckedWord` if the line has a fault."""
-    if faults := faults_of_line(line, words):
-        return [CheckedWord(tuple(words), line.title, faults=faults)]
-    faults_and_bare = faults_of_words(line, words, shape)
-    return [
-        CheckedWord((word,), word.text, faults=faults, bare=bare)
-        for word, (faults, bare) in zip(words, faults_and_bare, strict=True)
-    ]
+    faults = {
+        UNENDED: not line.ended,
+        MISSING: " ".join(word.text for word in words) != line.title,
+        SHAPE: not _is_line(line),
+    }
+    if any(faults.values()):
+        return [CheckedWord(tuple(words), line.title, faults=_names(faults))]
+    checked, characters, start = [], _characters(line), 0
+    for word in words:
+        of_word = characters[start : start + len(word.text)]
+        start += len(word.text) + 1  # and the blank
+        nines = [ink for sign, ink in of_word if sign == "9" and ink]
+        height = SIGN_HEIGHT * shape.letter
+        faults = {
+            NO_RING: any(ring_area(ink) < RING_AREA for ink in nines),
+            CROSSED: any(_cross(*both, height) for both in pairwise(of_word)),
+        }
+        is_bare = all(is_straight(ink) for sign, ink in of_word if sign == "I")
+        checked.append(CheckedWord((word,), word.text, faults=_names(faults), bare=is_bare))
+    return checked
+
+
+def _names(faults: Mapping[str, bool]) -> tuple[str, ...]:
+    return tuple(fault for fault, is_there in faults.items() if is_there)
+
+
+def _characters(line: Line) -> list[Character]:
+    """Return the characters of a line's title, each with its strokes: a stroke belongs to the
+    character at which the window was for most of its points."""
+    title_start = len(line.text) - len(line.title)
+    characters: list[Character] = [(sign, []) for sign in line.title]
+    for stroke, point_characters in LetterStrokes.of(line).pairs():
+        at = int(np.bincount(point_characters).argmax()) - title_start
+        if 0 <= at < len(characters):
+            characters[at][1].append(stroke)
+    return characters
+
+
+def _cross(before: Character, after: Character, height: float) -> bool:
+    """Return whether strokes of two characters cross, one a digit, that are at least so high."""
+    if not (before[0].isdigit() or after[0].isdigit()):
+        return False
+    segments = []
+    for _, ink in (before, after):
+        tall = [stroke for stroke in ink if np.ptp(stroke[:, 1]) >= height]
+        if not tall:
+            return False
+        ways = [np.stack((stroke[:-1], stroke[1:]), 1) for stroke in tall]
+        segments.append(np.concatenate(ways))
+    return bool(segments_cross(*segments).any())
+
+
+def _is_line(line: Line) -> bool:
+    """Return whether ink has the extent of a line, and does not jump far back."""
+    ink, text = line.written, line.title
+    signs = not any(map(str.isalnum, text))
+    if len(ink) < (1 if signs else 2):
+        return False
+    letter = x_height(line.ink if signs else ink)  # signs have no x-height: the primer's
+    left, top, right, bottom = bounds(ink)
+    across = np.cumsum(ink[:, 0], dtype=np.float64)
+    longest = max(map(len, text.split()), default=1)
+    back = float((np.maximum.accumulate(across) - across).max())
+    return bool(
+        bottom - top <= MAX_HEIGHT * letter
+        and right - left <= MAX_CHARACTER_WIDTH * letter * max(len(text), 2)
+        and back <= (MAX_WAY_BACK + 2.0 * longest) * letter
+    )
 
 
 def proofread(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handwriting.hand_shape import HandShape
+from handwriting.hands import HandShape
 from handwriting.written_word import extent
 from model.generation.line import Line
 from utils import ink

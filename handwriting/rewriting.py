@@ -121,7 +121,8 @@ def rewrite(
             if places is None:
                 new_words = [word for word in new_words if not word.doubt]
             new = with_fitting(row, number.word, new_words, hand.shape.space, origin)
-            rows[number.page][number.row] = new or kept(row, number.word)
+            kept = replace(old, rewritten=old.rewritten + 1)  # the next time by other seeds
+            rows[number.page][number.row] = new or with_word(row, number.word, kept)
             became = f"stays as it was: of {CANDIDATES} {why}" if new is None else "written again"
             place = "page {}, row {}, word {}".format(*place_of[number])
             remarks.append(f"{place}, {old.text!r}: {became}")
@@ -179,12 +180,6 @@ def _as_one_word(text: str, line: Sequence[CheckedWord]) -> WrittenWord | None:
     reason = ", ".join(filter(None, (checked.reason for checked in line)))
     moved = tuple(stroke - np.array([left, 0.0]) for stroke in strokes)
     return WrittenWord(moved, right - left, 0.0, text, doubt=reason)
-
-
-def kept(row: Row, number: int) -> Row:
-    """Return a row in which a word stays as it is, but is tried with new seeds the next time."""
-    old = row.words[number]
-    return with_word(row, number, replace(old, rewritten=old.rewritten + 1))
 
 
 def with_word(row: Row, number: int, word: PlacedWord) -> Row:

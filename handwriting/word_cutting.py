@@ -12,7 +12,7 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from handwriting.hand_shape import HandShape, letter_width
+from handwriting.hands import HandShape, letter_width
 from handwriting.repairs import (
     MARK_HEIGHT,
     LetterStrokes,

@@ -5,7 +5,7 @@ Log-loss depends on the unit of the offsets, see `Normalisation.nats_in`.
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +17,8 @@ from base.base_data_loader import BaseDataLoader, Batch
 from base.base_dataset import Sample
 from model.generation.generators import GenerationNetwork
 from model.generation.metrics import SSE
-from model.generation.mixture import cross_entropy
+from model.generation.mixture import Mixture, cross_entropy
+from model.generation.regression import PointEstimate
 from model.recognition.encoder import GREEDY, Recogniser, Search
 from model.recognition.transcribing import Transcription, read_each_way
 from utils.checks import UserError
@@ -85,7 +86,7 @@ def evaluate(
         sequences += len(batch.lengths)
         points += batch.points
         noise = None if step is None else (_noise(batch, seed) * step).float().to(device)
-        values = output.prediction.point_scores(batch.targets, noise)
+        values = _point_scores(output.prediction, batch.targets, noise)
         if model.end_of_sequence:
             ends = output.prediction.sequence_logits
             values |= {"end": cross_entropy(ends, batch.targets[..., 3])}
@@ -96,7 +97,12 @@ def evaluate(
     scores: dict[str, float | int | None] = {"sequences": sequences, "points": points}
     shift = points * model.normalisation.nats_in(tuple(unit))
     cell = None if step is None else float(np.log(unit / quantisation_step).sum())
-    scores |= model.prediction_type.scores(sums, sequences, points, shift, cell)
+    if model.has_density:
+        scores |= _log_losses(sums, sequences, points, shift, cell)
+    else:
+        scores["squared_error"] = sums["squared_error"] / sequences
+        scores["squared_error_per_point"] = sums["squared_error"] / points
+        scores["pen_cross_entropy"] = sums["pen"] / points
     scores |= sse.compute()
     if model.end_of_sequence:
         scores["end_cross_entropy"] = sums["end"] / sequences
@@ -140,6 +146,46 @@ def read_split(
             for sample, text in zip(samples, texts, strict=True)
         ]
         for name, texts in texts_by_search.items()
+    }
+
+
+def _point_scores(
+    prediction: Mixture | PointEstimate, points: Tensor, noise: Tensor | None
+) -> dict[str, Tensor]:
+    """Return the nats and the like of points `(batch, time, 3 or 4)` by name, `(batch, time)` each;
+    `noise` on the offsets, `(batch, time, 2)`, dequantises them."""
+    if not prediction.has_density:
+        pen = cross_entropy(prediction.end_logits, points[..., 2])
+        squares = prediction.half_squares(points) + prediction.end_nats(points)
+        return {"squared_error": squares, "pen": pen}
+    nats = {"nats": -prediction.log_prob(points)}
+    if noise is not None:
+        moved = torch.cat((points[..., :2] + noise, points[..., 2:]), -1)
+        nats["dequantised"] = -prediction.log_prob(moved)
+    return nats
+
+
+def _log_losses(
+    sums: Mapping[str, float], sequences: int, points: int, shift: float, cell: float | None
+) -> dict[str, float | None]:
+    """Return the log-losses of a split by name.
+
+    Args:
+        sums: sums of `_point_scores` over all points.
+        sequences, points: numbers of sequences and of points.
+        shift: nats that all points together gain from normalised units to the scores' unit.
+        cell: nats that a point gains from the scores' unit to units of the quantisation step; None
+            without a step.
+    """
+    nats, dequantised, bits = sums["nats"] + shift, None, None
+    if cell is not None:
+        dequantised = (sums["dequantised"] + shift) / sequences
+        bits = (cell + (sums["dequantised"] + shift) / points) / math.log(2)
+    return {
+        "log_loss": nats / sequences,
+        "log_loss_per_point": nats / points,
+        "log_loss_dequantised": dequantised,
+        "bits_per_point": bits,
     }
 
 

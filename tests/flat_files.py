@@ -1,19 +1,26 @@
-"""Flat files, sound and broken, that Python and the page take alike: flat_files.json.
+"""Flat files as the page takes them, and the sound and broken ones of flat_files.json.
 
-A case is a file of its `content`, or the network of a `role` that was saved: in the former format
-with `format` 1, with header values by dotted keys `set`, and then hashed again unless the `hash`
-is as before; `cut` is how many bytes its end lacks, `add` how many it has too many, and the byte
-at `flip` is another one. Each key of `without`, or of `wrong` with its value, is a case of its own,
-whose error names it. `error` is what both say of it; without one both take it.
+A case is a file of its `content`, or the network of a `role` that was saved: with header values by
+dotted keys `set`, and then hashed again unless the `hash` is as before; `cut` is how many bytes its
+end lacks, `add` how many it has too many, and the byte at `flip` is another one. Each key of
+`without`, or of `wrong` with its value, is a case of its own, whose error names it. `error` is what
+the page says of it; without one it takes the file.
 """
 
 import hashlib
+import io
 import json
+import math
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import torch
+
+from base.checkpoint import FORMAT
 from handwriting import flat_file
 from model import load
+from model.loading import restored
 from tests.commands.networks import save
 
 KINDS = {
@@ -28,6 +35,26 @@ class Case(NamedTuple):
     role: str | None
     content: bytes
     error: str | None
+
+
+def loaded(path):
+    """Return the network of a flat file, with the weights that the page computes with."""
+    line, _, content = path.read_bytes().partition(b"\n")
+    header, file, weights = json.loads(line), io.BytesIO(content), {}
+    for name, kind, *shape in header["tensors"]:
+        scales = file.read(4 * shape[0]) if kind == "int8" else np.float32(1).tobytes()
+        rows = np.frombuffer(file.read(math.prod(shape) * np.dtype(kind).itemsize), kind)
+        rows = rows.reshape(shape[0], -1) * np.frombuffer(scales, np.float32)[:, None]
+        weights[name] = torch.from_numpy(rows.astype(np.float32).reshape(shape))
+    checkpoint = {
+        "format": FORMAT,
+        "config": {"name": header["name"], "arch": header["architecture"]},
+        "alphabet": list(header["alphabet"]),
+        "normalisation": header["normalisation"],
+        "licence": header["licence"],
+        "state_dict": weights,
+    }
+    return restored(checkpoint, path, torch.device("cpu"))
 
 
 def cases(folder):
@@ -59,10 +86,7 @@ def content_of(entry, saved):
         return entry["content"].encode()
     line, _, rest = saved[entry["role"]].partition(b"\n")
     weights, digest = rest[:-DIGEST_BYTES], rest[-DIGEST_BYTES:]
-    header, is_former = json.loads(line), entry.get("format") == 1
-    if is_former:
-        header["format"] = "online-handwriting/1"
-        header |= dict(bytes=len(weights), sha256=hashlib.sha256(weights).hexdigest())
+    header = json.loads(line)
     for key, value in entry.get("set", {}).items():
         holder, name = holder_of(header, key)
         holder[name] = value
@@ -70,8 +94,7 @@ def content_of(entry, saved):
         holder, name = holder_of(header, entry["remove"])
         del holder[name]
     content = json.dumps(header, ensure_ascii=False).encode() + b"\n" + weights
-    if not is_former:
-        content += digest if "hash" in entry else hashlib.sha256(content).digest()
+    content += digest if "hash" in entry else hashlib.sha256(content).digest()
     if "flip" in entry:
         content = bytearray(content)
         content[entry["flip"]] ^= 1

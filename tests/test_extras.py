@@ -5,18 +5,15 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import experiments
 import train
-from base.checkpoint import load_checkpoint, save_checkpoint, to_share
+from base.checkpoint import load_checkpoint
 from base.config import user_modules
-from model import load
 from tests import moody
 from tests.same_run import differences, rows_of
 from tests.tiny_config import CONFIG, changed
-from utils.checks import UserError
 
 SIZES = {"hidden_size": 12, "num_layers": 2, "num_mixtures": 2, "num_windows": 2, "min_scale": 0.5}
 ARCH = {"type": "Moody", "args": SIZES}
@@ -117,18 +114,6 @@ def test_commands_write_what_they_are_told(workplace, capsys):
     capsys.readouterr()
 
 
-def test_a_file_to_share_writes_the_same_without_the_data(workplace):
-    user_modules.load_module("parts.py")
-    content = load_checkpoint(run("whole") / "checkpoint-epoch2.pth")
-    save_checkpoint("shared.pth", to_share(content))
-    writer = load("shared.pth", "cpu")
-    assert writer.model.extras == {"mood": (2,)}
-    how = dict(max_steps=30, seed=3, extras={"mood": [0.2, 0.4]})
-    line, again = writer.write("zag", **how), load("shared.pth", "cpu").write("zag", **how)
-    np.testing.assert_array_equal(line.ink, again.ink)
-    assert line.given.extras["mood"].tolist() == [[pytest.approx(0.2), pytest.approx(0.4)]]
-
-
 @pytest.mark.parametrize(
     ("words", "kind", "message"),
     [
@@ -150,9 +135,3 @@ def test_data_without_these_extras_are_refused_before_the_training(
 def test_a_loss_and_a_metric_may_know_the_network_that_the_data_complete(workplace):
     own = ["-o", "loss.type=OfNetwork", "-o", 'metrics=[{"type": "SizeOf"}]']
     assert train.main([*MODULE, "-c", "c.json", "--run-id", "own", "--epochs", "1", *own]) == 0
-
-
-def test_evaluate_refuses_data_without_these_extras(workplace):
-    lacking = ["-o", "data_loader.args.dataset.type=Moodless"]
-    with pytest.raises(UserError, match=r"takes mood of shape \(2,\); the samples have no extras"):
-        experiments.main(["evaluate", *MODULE, *RESUMED[:2], *lacking])

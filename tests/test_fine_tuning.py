@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn import functional
 
 import experiments
 import train
 from base.checkpoint import load_checkpoint, load_weights
 from base.config import user_modules
 from data_loader.sources.own_ink import OwnInk
-from model import PredictionNetwork, SynthesisNetwork
+from model import SynthesisNetwork
 from tests.tiny_config import CONFIG, changed
 from utils.alphabet import Alphabet
-from utils.checks import CheckpointError, UserError
+from utils.checks import UserError
 from utils.normalisation import Normalisation
 
 pytestmark = pytest.mark.slow
@@ -69,27 +68,6 @@ def test_a_grown_network_writes_what_it_wrote_and_hears_its_new_letters(cell, la
         column = 0 if "weight_window" in name else 3 + ends
         heard = gradient[:, column : column + 6].abs().amax(0) > 0
         assert heard.tolist() == [True, True, True, True, True, False]  # no ß in the text
-
-
-@pytest.mark.parametrize("kind", [PredictionNetwork, SynthesisNetwork])
-def test_a_network_that_comes_to_know_ends_writes_what_it_wrote(kind):
-    """And learns of them, new letters besides."""
-    conditional, sizes = kind.needs_text, {"hidden_size": 8, "num_layers": 2, "num_mixtures": 3}
-    before, after = (
-        kind(UNIT, *([alphabet] if conditional else []), end_of_sequence=ends, **sizes).eval()
-        for alphabet, ends in ((OLD, False), (NEW, True))
-    )
-    weights = after.extend_state_dict(before.state_dict(), 4 if conditional else None)
-    load_weights(after, weights, "file.pth")
-    before, after = before.double(), after.double()
-    points = torch.randn(30, 3, dtype=torch.float64)
-    text = "abba cab" if conditional else None
-    found = predicted(after, text, functional.pad(points, (0, 1)))
-    found.pop("sequence_logits").sum().backward()
-    torch.testing.assert_close(found, predicted(before, text, points), **SAME)
-    assert after.output.weight.grad[-1].abs().min() > 0
-    with pytest.raises(CheckpointError, match="do not fit the config's architecture"):
-        load_weights(after, before.state_dict(), "file.pth")
 
 
 # The scripts.

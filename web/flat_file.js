@@ -1,6 +1,6 @@
 // The files that `experiments.py export NETWORK.bin` makes; see handwriting/flat_file.py.
 
-const FORMER_FORMAT = "online-handwriting/1", FORMAT = "online-handwriting/2";
+const FORMAT = "online-handwriting/2";
 const DIGEST_BYTES = 32, MAX_HEADER = 2 ** 20;
 const BYTES = {float32: 4, float16: 2, int8: 1};
 // The keys of KEYS that the header of each role lacks.
@@ -17,7 +17,7 @@ const areNumbers = (value) => Array.isArray(value) && value.every(isNumber);
 const isTensor = (value) => Array.isArray(value) && isText(value[0]) &&
   Object.hasOwn(BYTES, value[1]) && [3, 4, 5].includes(value.length) &&
   value.slice(2).every(isSize);
-// Conditions on a header's values, each with its keys, as in handwriting/flat_file.py.
+// Conditions on a header's values, each with its keys.
 const KEYS = [
   [(value) => UNUSED.has(value), "role"],
   [isText, "name licence alphabet architecture.type styles.hand.text"],
@@ -32,8 +32,6 @@ const KEYS = [
   [(value) => Array.isArray(value) && value.every(isTensor), "tensors"],
 ];
 
-const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-
 /** Return the header of a file and its tensors by name, for `rowsOf`. */
 export async function parse(bytes, name) {
   const refused = (reason) => new Error(`${name}: ${reason}; export it again.`);
@@ -42,8 +40,7 @@ export async function parse(bytes, name) {
   try {
     header = JSON.parse(new TextDecoder("utf-8", {fatal: true}).decode(bytes.subarray(0, start)));
   } catch { /* the file has no header */ }
-  const isFormer = header?.format === FORMER_FORMAT;
-  if (!isFormer && header?.format !== FORMAT) throw refused(`no network in the format ${FORMAT}`);
+  if (header?.format !== FORMAT) throw refused(`no network in the format ${FORMAT}`);
   const missing = OPTIONAL.filter((key) => !(key in header));
   const unused = missing.concat(UNUSED.get(header.role) ?? []);
   for (const [fits, keys] of KEYS)
@@ -58,11 +55,10 @@ export async function parse(bytes, name) {
     const size = count * (columns * BYTES[kind] + (kind === "int8" ? 4 : 0));
     tensors[tensor] = {kind, count, columns, content: bytes.subarray(end, end += size)};
   }
-  let isWhole = bytes.length === end + (isFormer ? 0 : DIGEST_BYTES);
+  let isWhole = bytes.length === end + DIGEST_BYTES;
   if (isWhole && globalThis.crypto?.subtle) { // which only secure origins have
-    const content = bytes.subarray(isFormer ? start : 0, end);
-    const digest = hex(new Uint8Array(await crypto.subtle.digest("SHA-256", content)));
-    isWhole = digest === (isFormer ? header.sha256 : hex(bytes.subarray(end)));
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes.subarray(0, end)));
+    isWhole = digest.every((byte, number) => byte === bytes[end + number]);
   }
   if (!isWhole) throw refused("damaged or incomplete");
   return {header, tensors};

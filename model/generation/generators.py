@@ -6,7 +6,7 @@ M components of the mixture, I numbers of a point.
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -23,7 +23,7 @@ from model.generation.stepper import Stepper, WritingState
 from model.layers.cells import clip_gradient
 from model.layers.dropout import Dropout
 from model.layers.kernels import library
-from model.layers.recurrent import INPUT_WEIGHTS, RecurrentLayer
+from model.layers.recurrent import RecurrentLayer
 from model.layers.window import WindowedLayer
 from utils.alphabet import Alphabet
 from utils.checks import ConfigFault, Range
@@ -87,10 +87,6 @@ class GenerationNetwork(BaseModel):
         longest: characters of the longest text that is written as a whole; None: no limit.
     """
 
-    point_weights: ClassVar[tuple[str, ...]] = ()
-    """Name endings of the weights whose first columns are the numbers of a point, for a network
-    that learns the fourth number later."""
-
     longest: int | None = None
     output: nn.Linear
 
@@ -142,12 +138,7 @@ class GenerationNetwork(BaseModel):
     @property
     def has_density(self) -> bool:
         """Whether predictions say how probable each offset is, see `NextPoint`."""
-        return self.prediction_type.has_density
-
-    @property
-    def prediction_type(self) -> type[NextPoint]:
-        """The class of the predictions."""
-        return HEADS[self.head]
+        return HEADS[self.head].has_density
 
     def points_seen(self, inputs: Tensor) -> Tensor:
         """Return the part of `forward`'s inputs that the network sees, `(B, T, I)`."""
@@ -156,7 +147,7 @@ class GenerationNetwork(BaseModel):
 
     def output_layer(self, size: int) -> nn.Linear:
         """Return a new output layer for `size` numbers per step."""
-        count = self.prediction_type.num_parameters(self.num_mixtures)
+        count = 6 * self.num_mixtures + 1 if self.has_density else 3  # the paper, eq. 17
         output = nn.Linear(size, count + self.end_of_sequence)
         if self.end_of_sequence:
             with torch.no_grad():
@@ -166,34 +157,13 @@ class GenerationNetwork(BaseModel):
     def predict(self, raw: Tensor) -> Mixture | PointEstimate:
         """Return the prediction that the output layer's results `(B, T, any)` describe."""
         raw = clip_gradient(raw, self.clip_output_gradient)
-        return self.prediction_type.from_parameters(
+        return HEADS[self.head].from_parameters(
             raw, self.min_scales, self.max_correlation, self.end_of_sequence
         )
 
     def stretch_at(self, bias: float) -> tuple[float, float]:
         """Return the default factors of the expected offsets in x and y, see `Sampling.stretch`."""
         return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
-
-    def extend_state_dict(
-        self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
-    ) -> dict[str, Tensor]:
-        """Extend the weights of a network that may lack characters, or the end of the sequence.
-
-        A new end of the sequence gets this network's initial output weights; the weights of a
-        point's fourth number become zero. See `BaseModel`.
-        """
-        extended, initial = dict(state_dict), self.state_dict()
-        rows = {name: extended.get(name) for name in ("output.weight", "output.bias")}
-        if self.end_of_sequence and all(
-            isinstance(old, Tensor) and old.shape == initial[name][:-1].shape
-            for name, old in rows.items()
-        ):
-            extended |= {name: torch.cat((old, initial[name][-1:])) for name, old in rows.items()}
-            for name, old in extended.items():
-                if name.endswith(self.point_weights) and getattr(old, "ndim", 0) > 1:
-                    point, others = old[:, :INPUT_SIZE], old[:, INPUT_SIZE:]
-                    extended[name] = torch.cat((point, torch.zeros_like(old[:, :1]), others), 1)
-        return super().extend_state_dict(extended, vocab_size_before)
 
 
 class _RecurrentNetwork(GenerationNetwork):
@@ -208,7 +178,6 @@ class _RecurrentNetwork(GenerationNetwork):
         hidden_size: cells of each layer.
         num_layers: hidden layers.
         cell: kind of the cells.
-        forget_bias: starting value of the bias of an LSTM's forget gates.
         dropout: fraction of a hidden layer's outputs that the layer above and the output layer do
             not see in training.
         clip_lstm_gradient: as `clip_output_gradient`, with respect to the gates of the LSTMs before
@@ -218,8 +187,6 @@ class _RecurrentNetwork(GenerationNetwork):
         untold: fraction of the lines that are told no hand in training.
     """
 
-    point_weights = INPUT_WEIGHTS
-
     def __init__(
         self,
         normalisation: Normalisation,
@@ -228,7 +195,6 @@ class _RecurrentNetwork(GenerationNetwork):
         hidden_size: Size = 400,
         num_layers: Annotated[int, Range(1, 16)] = 3,
         cell: Literal["LSTM", "GRU"] = "LSTM",
-        forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
         dropout: Annotated[float, Range(0.0, 0.95)] = 0.0,
         clip_lstm_gradient: Bound = None,
         hand_size: Size | None = None,
@@ -237,14 +203,14 @@ class _RecurrentNetwork(GenerationNetwork):
         **options: Any,
     ) -> None:
         super().__init__(normalisation, **options)
-        sizes, seen = (hidden_size, forget_bias), self.input_size
+        seen = self.input_size
         if window is None:
-            layers: list[nn.Module] = [RecurrentLayer(cell, seen, *sizes)]
+            layers: list[nn.Module] = [RecurrentLayer(cell, seen, hidden_size)]
         else:
-            layers = [WindowedLayer(cell, seen, *sizes, **window)]
+            layers = [WindowedLayer(cell, seen, hidden_size, **window)]
             seen += layers[0].vocab_size
         upper = range(num_layers - 1)
-        layers += [RecurrentLayer(cell, seen + hidden_size, *sizes) for _ in upper]
+        layers += [RecurrentLayer(cell, seen + hidden_size, hidden_size) for _ in upper]
         self.layers, self.dropout = nn.ModuleList(layers), Dropout(dropout)
         self.clip_lstm_gradient = clip_lstm_gradient
         self.output = self.output_layer(num_layers * hidden_size)
@@ -289,13 +255,8 @@ class _RecurrentNetwork(GenerationNetwork):
             return [None] * len(self.layers)
         return self.hand_gates(hand).chunk(len(self.layers), 1)
 
-    def forward(
-        self,
-        inputs: Tensor,
-        text: Tensor | None = None,
-        text_lengths: Tensor | None = None,
-        state: dict[str, Tensor] | None = None,
-    ) -> Output:
+    # The types are those of the base class.
+    def forward(self, inputs, text=None, text_lengths=None, state=None) -> Output:
         state = self.initial_state(len(inputs)) if state is None else state
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
         bound = self.clip_lstm_gradient
@@ -316,13 +277,6 @@ class _RecurrentNetwork(GenerationNetwork):
             last_state |= {f"{number}.{name}": value for name, value in final.items()}
         raw = self.output(torch.cat([self.dropout(hidden) for hidden in hiddens], -1))
         return Output(self.predict(raw.transpose(0, 1)), last_state, attention)
-
-    def extend_state_dict(
-        self, state_dict: Mapping[str, Tensor], vocab_size_before: int | None = None
-    ) -> dict[str, Tensor]:
-        """Extend the weights of a network that may have been told no hands; see `BaseModel`."""
-        hand = {name: new for name, new in self.state_dict().items() if name.startswith("hand")}
-        return super().extend_state_dict(hand | dict(state_dict), vocab_size_before)
 
 
 class PredictionNetwork(_RecurrentNetwork):

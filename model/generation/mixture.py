@@ -5,8 +5,6 @@ Shapes: `...` any leading dimensions, M components, 2 the axes (x, y).
 
 import copy
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -56,7 +54,7 @@ def limited(raw: Tensor) -> Tensor:
     return clamp_inwards(raw if raw.dtype == torch.float64 else raw.float(), -LIMIT, LIMIT)
 
 
-class NextPoint(ABC):
+class NextPoint:
     """A prediction of the next point; each head has a class.
 
     Attributes:
@@ -74,36 +72,6 @@ class NextPoint(ABC):
         """Return the prediction at an index of the leading dimensions."""
         tensors = {name: value[index] for name, value in vars(self).items() if value is not None}
         return replace(self, **tensors)
-
-    @classmethod
-    @abstractmethod
-    def num_parameters(cls, num_mixtures: int) -> int:
-        """Return how many numbers of the output layer a prediction takes, without the end of the
-        sequence, in a network of `num_mixtures` components."""
-
-    @abstractmethod
-    def point_scores(self, points: Tensor, noise: Tensor | None) -> dict[str, Tensor]:
-        """Return the scores of points by name, `(...)` each; `scores` takes their sums.
-
-        Args:
-            points: the true points, normalised, `(..., 3)` or `(..., 4)`.
-            noise: dequantises the offsets, `(..., 2)`; None if the offsets are not quantised.
-        """
-
-    @staticmethod
-    @abstractmethod
-    def scores(
-        sums: Mapping[str, float], sequences: int, points: int, shift: float, cell: float | None
-    ) -> dict[str, float | None]:
-        """Return the scores of a split by name.
-
-        Args:
-            sums: sums of `point_scores` over all points.
-            sequences, points: numbers of sequences and of points.
-            shift: nats that all points together gain from normalised units to the scores' unit.
-            cell: nats that a point gains from the scores' unit to units of the quantisation step;
-                None without a step.
-        """
 
 
 @dataclass
@@ -233,32 +201,6 @@ class Mixture(NextPoint):
         if self.sequence_logits is not None:
             log_prob = log_prob - cross_entropy(self.sequence_logits, point[..., 3])
         return log_prob
-
-    @classmethod
-    def num_parameters(cls, num_mixtures: int) -> int:
-        return 6 * num_mixtures + 1  # the paper, eq. 17
-
-    def point_scores(self, points: Tensor, noise: Tensor | None) -> dict[str, Tensor]:
-        nats = {"nats": -self.log_prob(points)}
-        if noise is not None:
-            moved = torch.cat((points[..., :2] + noise, points[..., 2:]), -1)
-            nats["dequantised"] = -self.log_prob(moved)
-        return nats
-
-    @staticmethod
-    def scores(
-        sums: Mapping[str, float], sequences: int, points: int, shift: float, cell: float | None
-    ) -> dict[str, float | None]:
-        nats, dequantised, bits = sums["nats"] + shift, None, None
-        if cell is not None:
-            dequantised = (sums["dequantised"] + shift) / sequences
-            bits = (cell + (sums["dequantised"] + shift) / points) / math.log(2)
-        return {
-            "log_loss": nats / sequences,
-            "log_loss_per_point": nats / points,
-            "log_loss_dequantised": dequantised,
-            "bits_per_point": bits,
-        }
 
     def sample(self, uniform: Tensor, normal: Tensor) -> Tensor:
         """Turn random numbers into points.

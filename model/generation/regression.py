@@ -3,7 +3,6 @@
 Shapes: `...` any leading dimensions, 2 the axes (x, y).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -64,10 +63,6 @@ class PointEstimate(NextPoint):
         ends = draw_ends(uniform, self.end_logits, self.sequence_logits)
         return torch.cat((self.mean, ends), -1)
 
-    @classmethod
-    def num_parameters(cls, num_mixtures: int) -> int:
-        return 3
-
     def half_squares(self, points: Tensor) -> Tensor:
         """Return half the squared distances from points `(..., 3 or more)`, `(...)`."""
         return 0.5 * (self.mean - points[..., :2]).square().sum(-1)
@@ -78,18 +73,3 @@ class PointEstimate(NextPoint):
         if self.sequence_logits is not None:
             nats = nats + cross_entropy(self.sequence_logits, points[..., 3])
         return nats
-
-    def point_scores(self, points: Tensor, noise: Tensor | None) -> dict[str, Tensor]:
-        pen = cross_entropy(self.end_logits, points[..., 2])
-        return {"squared_error": self.half_squares(points) + self.end_nats(points), "pen": pen}
-
-    @staticmethod
-    def scores(
-        sums: Mapping[str, float], sequences: int, points: int, shift: float, cell: float | None
-    ) -> dict[str, float | None]:
-        """Return the scores in normalised units; `shift` is for densities, not for distances."""
-        return {
-            "squared_error": sums["squared_error"] / sequences,
-            "squared_error_per_point": sums["squared_error"] / points,
-            "pen_cross_entropy": sums["pen"] / points,
-        }

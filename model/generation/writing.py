@@ -55,8 +55,6 @@ def write(
     Raises:
         UserError: see `sample`.
     """
-    if texts is not None and len(texts) != len(seeds):
-        raise UserError(f"{len(seeds)} seeds need as many texts")
     parts = [_parts(text, model.longest) for text in texts or [""] * len(seeds)]
     lines: list[Line] = []
     for start in range(0, len(seeds), BATCH_SIZE):

@@ -22,8 +22,8 @@ from model.layers.cells import (
 )
 from model.layers.kernels import cuda, library, lstm
 
-INPUT_WEIGHTS = ("weight_input", "weight_ih_l0")
-"""The names of the weights of a layer's input, in the project's layers and in torch's."""
+FORGET_BIAS = 1.0
+"""Initial bias of an LSTM's forget gates (Jozefowicz et al. 2015)."""
 
 
 def run_lstm(
@@ -52,10 +52,9 @@ class RecurrentLayer(nn.Module):
         cell: "LSTM" or "GRU".
         input_size: numbers per step of the input.
         hidden_size: cells, H.
-        forget_bias: starting value of the bias of an LSTM's forget gates.
     """
 
-    def __init__(self, cell: str, input_size: int, hidden_size: int, forget_bias: float) -> None:
+    def __init__(self, cell: str, input_size: int, hidden_size: int) -> None:
         super().__init__()
         self.cell = cell
         layer = {"LSTM": nn.LSTM, "GRU": nn.GRU}[cell]
@@ -63,7 +62,7 @@ class RecurrentLayer(nn.Module):
         self.hidden_size = hidden_size
         if cell == "LSTM":
             with torch.no_grad():
-                self.layer.bias_ih_l0[hidden_size : 2 * hidden_size] = forget_bias
+                self.layer.bias_ih_l0[hidden_size : 2 * hidden_size] = FORGET_BIAS
                 self.layer.bias_hh_l0[hidden_size : 2 * hidden_size] = 0.0
 
     @property

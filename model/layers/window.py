@@ -25,6 +25,7 @@ from model.layers.cells import (
     torch_products,
 )
 from model.layers.kernels import cuda, library, lstm
+from model.layers.recurrent import FORGET_BIAS
 
 
 def one_hot_text(text: Tensor, text_lengths: Tensor, vocab_size: int, dtype: torch.dtype) -> Tensor:
@@ -45,7 +46,7 @@ class WindowedLayer(nn.Module):
     """The first hidden layer of the synthesis network with its window (the paper, eqs 46-53).
 
     Args:
-        cell, input_size, hidden_size, forget_bias: see `RecurrentLayer`.
+        cell, input_size, hidden_size: see `RecurrentLayer`.
         vocab_size: characters of the alphabet, A.
         components: Gaussians of the window, K.
         advance: characters by which the window moves per step before training.
@@ -56,7 +57,6 @@ class WindowedLayer(nn.Module):
         cell: str,
         input_size: int,
         hidden_size: int,
-        forget_bias: float,
         vocab_size: int,
         components: int,
         advance: float,
@@ -72,7 +72,7 @@ class WindowedLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(rows))
         if cell == "LSTM":
             with torch.no_grad():
-                self.bias[hidden_size : 2 * hidden_size] = forget_bias
+                self.bias[hidden_size : 2 * hidden_size] = FORGET_BIAS
         else:
             # The reset gate applies to the candidate's recurrent part and this bias (torch's GRU).
             self.bias_candidate = nn.Parameter(torch.zeros(hidden_size))

@@ -83,9 +83,7 @@ def ctc_texts(log_probs: Tensor, lengths: Tensor, search: Search = GREEDY) -> li
     return [line[chosen].tolist() for line, chosen in zip(classes.cpu(), kept.cpu(), strict=True)]
 
 
-def ctc_beam(
-    log_probs: np.ndarray, search: Search, *, pruning: float = PRUNING
-) -> list[Hypothesis]:
+def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
     """Return up to `search.width` texts of one line, the best first, by CTC's prefix beam search.
 
     Hannun et al. 2014 (arXiv 1408.2873), algorithm 1, with a language model of characters: a prefix
@@ -96,11 +94,9 @@ def ctc_beam(
         log_probs: `(S, C+1)`, the blank last, each frame a distribution.
         search: see there. At a width of 1 this is not greedy decoding: it follows the likeliest
             prefix, whose probability is summed over paths, and not the likeliest path.
-        pruning: nats below the best class of a frame at which a character is not appended there;
-            `math.inf` tries them all.
     """
     blank = log_probs.shape[1] - 1
-    likely = log_probs[:, :-1] >= log_probs.max(1, keepdims=True) - pruning
+    likely = log_probs[:, :-1] >= log_probs.max(1, keepdims=True) - PRUNING
     # Of each prefix the log-probabilities of the paths that end in a blank and in its last
     # character, and what the language model adds.
     prefixes: list[tuple[int, ...]] = [()]

@@ -69,10 +69,10 @@ class BidirectionalLayer(nn.Module):
     """Two recurrent layers of H cells each, the second backwards from each line's end; for the
     arguments see `RecurrentLayer`."""
 
-    def __init__(self, cell: str, input_size: int, hidden_size: int, forget_bias: float) -> None:
+    def __init__(self, cell: str, input_size: int, hidden_size: int) -> None:
         super().__init__()
-        self.forward_rnn = RecurrentLayer(cell, input_size, hidden_size, forget_bias)
-        self.backward_rnn = RecurrentLayer(cell, input_size, hidden_size, forget_bias)
+        self.forward_rnn = RecurrentLayer(cell, input_size, hidden_size)
+        self.backward_rnn = RecurrentLayer(cell, input_size, hidden_size)
         self.hidden_size = hidden_size
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
@@ -217,6 +217,9 @@ class RecognitionNetwork(Recogniser):
             as the tip of a brace, without more frames. 1: no further features.
     """
 
+    points_per_frame: int = STRIDE
+    """Points of the features that a frame of the output stands for."""
+
     def __init__(
         self,
         normalisation: Normalisation,
@@ -232,11 +235,6 @@ class RecognitionNetwork(Recogniser):
         self.mask_ratio, self.spacing, self.parts = mask_ratio, spacing, parts
         self.convolution = nn.Conv1d(num_features(parts), channels, KERNEL, STRIDE, KERNEL // 2)
         self.dropout = Dropout(dropout)
-
-    @property
-    def points_per_frame(self) -> int:
-        """Points of the features that a frame of the output stands for."""
-        return STRIDE
 
     @abstractmethod
     def encode_frames(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -287,7 +285,6 @@ class RecurrentEncoder(RecognitionNetwork):
             above the lowest see as many frames as before.
         hidden_size: cells of each direction of a layer.
         cell: kind of the cells.
-        forget_bias: starting value of the bias of an LSTM's forget gates.
 
     Raises:
         ConfigFault: if there are as many `time_reductions` as layers.
@@ -302,7 +299,6 @@ class RecurrentEncoder(RecognitionNetwork):
         time_reductions: Annotated[int, Range(0, 4)] = 0,
         hidden_size: Size = 256,
         cell: Literal["LSTM", "GRU"] = "LSTM",
-        forget_bias: Annotated[float, Range(-10.0, 10.0)] = 1.0,
         **options: Any,
     ) -> None:
         super().__init__(normalisation, alphabet, **options)
@@ -310,18 +306,14 @@ class RecurrentEncoder(RecognitionNetwork):
             expected = f"at most {limit}: only below another one of the {num_layers} layers"
             raise ConfigFault("time_reductions", time_reductions, expected)
         self.time_reductions = time_reductions
+        self.points_per_frame = STRIDE * 2**time_reductions
         size, layers = self.convolution.out_channels, []
         for number in range(num_layers):
-            layers.append(BidirectionalLayer(cell, size, hidden_size, forget_bias))
+            layers.append(BidirectionalLayer(cell, size, hidden_size))
             size = 2 * hidden_size * (2 if number < self.time_reductions else 1)
         self.layers = nn.ModuleList(layers)
         self.encoded_size = size
         self.labels = self.label_layer(size)
-
-    @property
-    def points_per_frame(self) -> int:
-        """Points of the features that a frame of the output stands for."""
-        return STRIDE * 2**self.time_reductions
 
     def encode_frames(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         hidden = frames.transpose(0, 1)  # (S, B, channels)

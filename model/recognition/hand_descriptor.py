@@ -39,7 +39,7 @@ class HandDescriptor(nn.Module):
     def __init__(self, channels: int, hidden_size: int, size: int) -> None:
         super().__init__()
         self.convolution = nn.Conv1d(num_features(PARTS), channels, KERNEL, STRIDE, KERNEL // 2)
-        self.layer = BidirectionalLayer("LSTM", channels, hidden_size, 1.0)
+        self.layer = BidirectionalLayer("LSTM", channels, hidden_size)
         moments = 2 * (channels + 2 * hidden_size)
         self.register_buffer("mean", torch.zeros(moments))
         self.register_buffer("projection", torch.zeros(moments, size))

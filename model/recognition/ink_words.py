@@ -74,7 +74,10 @@ def _words(
     ink, numbers = _as_seen(ink)
     counts = points_of(path, len(text), rows_of_frames(model, ink, len(log_probs)), len(ink))
     spans = [match.span() for match in re.finditer(r"\S+", text)]
-    aligned = np.repeat(_word_of_character(text), counts)
+    word_of_character = np.full(len(text), -1)  # -1 for blanks
+    for number, span in enumerate(spans):
+        word_of_character[slice(*span)] = number
+    aligned = np.repeat(word_of_character, counts)
     word_of_point = _whole_strokes(ink, aligned, len(spans))
     next_starts = [*(start for start, _ in spans[1:]), len(text) + 1]
     for number, (span, next_start) in enumerate(zip(spans, next_starts, strict=True)):
@@ -130,13 +133,6 @@ def _readings(model: RecognitionNetwork, log_probs: np.ndarray, text: str) -> tu
         if reading and reading != text:
             readings[reading] = None
     return tuple(readings)
-
-
-def _word_of_character(text: str) -> np.ndarray:
-    """Return the word's number for each character; -1 for blanks."""
-    is_blank = np.array([character.isspace() for character in text], bool)
-    starts = ~is_blank & np.append(True, is_blank[:-1])
-    return np.where(is_blank, -1, np.cumsum(starts) - 1)
 
 
 def _whole_strokes(ink: np.ndarray, words: np.ndarray, count: int) -> np.ndarray:

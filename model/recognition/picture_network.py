@@ -4,7 +4,7 @@ The network has convolutions over a grey picture, bidirectional recurrent layers
 columns, and CTC (Shi, Bai and Yao, "An end-to-end trainable neural network for image-based sequence
 recognition", 2016).
 
-Shapes: as in `encoder`; W columns of a picture, S = W / 4 frames, H cells, D numbers per frame.
+Shapes: as in `encoder`; W columns of a picture, S = W / 4 frames, H cells.
 """
 
 from collections.abc import Callable
@@ -46,8 +46,7 @@ class PictureNetwork(encoder.Recogniser):
         normalisation: see `Recogniser`.
         alphabet: of the texts.
         num_layers: bidirectional layers of LSTM cells.
-        hidden_size: cells of each direction, H.
-        frame_size: numbers per frame after the convolutions, D.
+        hidden_size: cells of each direction, H, and numbers per frame after the convolutions.
         dropout: fraction of the outputs of the convolutions and of each layer that is dropped in
             training.
     """
@@ -59,7 +58,6 @@ class PictureNetwork(encoder.Recogniser):
         *,
         num_layers: Annotated[int, Range(1, 16)] = 2,
         hidden_size: Size = 160,
-        frame_size: Size = 160,
         dropout: Fraction = 0.2,
     ) -> None:
         super().__init__(normalisation, alphabet)
@@ -74,10 +72,10 @@ class PictureNetwork(encoder.Recogniser):
                 nn.init.zeros_(norm.weight)
             self.convolutions.append(nn.Sequential(convolution, norm))
             channels, rows = size, rows // pool[0]
-        self.project = nn.Linear(channels * rows, frame_size)
-        self.norm = nn.LayerNorm(frame_size)
-        sizes = [frame_size, *[2 * hidden_size] * (num_layers - 1)]
-        layers = [BidirectionalLayer("LSTM", size, hidden_size, 1.0) for size in sizes]
+        self.project = nn.Linear(channels * rows, hidden_size)
+        self.norm = nn.LayerNorm(hidden_size)
+        sizes = [hidden_size, *[2 * hidden_size] * (num_layers - 1)]
+        layers = [BidirectionalLayer("LSTM", size, hidden_size) for size in sizes]
         self.layers = nn.ModuleList(layers)
         self.divide = nn.Linear(2 * hidden_size, LABELS * hidden_size)
         self.dropout = Dropout(dropout)
@@ -89,7 +87,7 @@ class PictureNetwork(encoder.Recogniser):
 
     def encode(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         frames = points // FRAME
-        hidden = self.dropout(self._frames(features, points)).transpose(0, 1)  # (S, B, D)
+        hidden = self.dropout(self._frames(features, points)).transpose(0, 1)  # (S, B, H)
         for layer in self.layers:
             hidden = self.dropout(layer(hidden, frames))  # (S, B, 2 H)
         divided = functional.gelu(self.divide(hidden.transpose(0, 1)))  # (B, S, 2 H)
@@ -97,7 +95,7 @@ class PictureNetwork(encoder.Recogniser):
         return without_padding(divided, LABELS * frames), LABELS * frames
 
     def _frames(self, pictures: Tensor, columns: Tensor) -> Tensor:
-        """Return the frames `(B, S, D)` of pictures `(B, W, rows)`, by the convolutions."""
+        """Return the frames `(B, S, H)` of pictures `(B, W, rows)`, by the convolutions."""
         # The channels of a pixel lie together, which makes convolutions on a CPU twice as fast.
         seen = pictures.transpose(1, 2)[:, None].contiguous(memory_format=torch.channels_last)
         for convolution, (_, pool) in zip(self.convolutions, CONVOLUTIONS, strict=True):
@@ -108,5 +106,5 @@ class PictureNetwork(encoder.Recogniser):
             columns = columns // pool[1]
             inside = torch.arange(seen.shape[3], device=seen.device) < columns[:, None]
             seen = seen * inside[:, None, None]  # (B, channels, rows / .., W / ..)
-        frames = self.norm(self.project(seen.flatten(1, 2).transpose(1, 2)))  # (B, S, D)
+        frames = self.norm(self.project(seen.flatten(1, 2).transpose(1, 2)))  # (B, S, H)
         return functional.gelu(frames)

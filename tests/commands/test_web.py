@@ -14,7 +14,7 @@ import experiments
 from base import distributed
 from commands import web
 from handwriting import flat_file
-from handwriting.hand_shape import calibrated
+from handwriting.hands import calibrated
 from handwriting.styles import write_style
 from model import load
 from model.generation.hand_encoder import DESCRIPTOR

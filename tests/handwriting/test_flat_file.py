@@ -13,8 +13,8 @@ from handwriting.primers import load_primer, told_of
 from handwriting.styles import styles
 from model import load
 from tests.commands.networks import NORMALISATION, save
-from tests.flat_files import cases
-from utils.checks import CheckpointError, UserError
+from tests.flat_files import loaded
+from utils.checks import UserError
 
 WRITER = dict(end_of_sequence=True, longest=30)
 
@@ -33,18 +33,18 @@ def parts_of(path):
 
 def test_the_weights_are_within_half_a_step_of_their_row(made):
     network, path = made
-    again = flat_file.load(path, "cpu")
+    again = loaded(path)
     for name, weights in network.model.state_dict().items():
-        loaded = again.model.state_dict()[name]
+        rounded = again.model.state_dict()[name]
         if weights.ndim == 1:
-            assert torch.equal(loaded, weights)
+            assert torch.equal(rounded, weights)
         elif name.endswith(flat_file.PRECISE):
-            assert torch.equal(loaded, weights.half().float())
+            assert torch.equal(rounded, weights.half().float())
         else:
             rows = weights.flatten(1)
             steps = rows.abs().amax(1, keepdim=True) / 127
-            assert ((loaded.flatten(1) - rows).abs() <= 0.501 * steps).all()
-            assert not torch.equal(loaded, weights)
+            assert ((rounded.flatten(1) - rows).abs() <= 0.501 * steps).all()
+            assert not torch.equal(rounded, weights)
     assert again.model.alphabet == network.model.alphabet
     assert again.model.normalisation == NORMALISATION and again.model.longest == 30
 
@@ -78,51 +78,6 @@ def test_what_the_page_cannot_compute_is_refused(arch, options, tmp_path):
     with pytest.raises(UserError, match=f"a {arch} that the page cannot compute: it takes a Synt"):
         flat_file.save(tmp_path / "a.bin", network)
     assert not (tmp_path / "a.bin").exists()
-
-
-def test_a_file_is_taken_or_refused_as_the_page_does(tmp_path):
-    """See tests/web/test_worker.py."""
-    path = tmp_path / "a.bin"
-    for case in cases(tmp_path):
-        path.write_bytes(case.content)
-        if case.error is None:
-            assert flat_file.load(path, "cpu"), case.name
-            continue
-        with pytest.raises(CheckpointError) as refused:
-            flat_file.load(path, "cpu")
-        message = str(refused.value)
-        assert message.startswith(f"{path}: ") and case.error in message, (case.name, message)
-
-
-def test_what_is_no_flat_file_is_told_from_one(made, tmp_path, monkeypatch):
-    _, path = made
-    size = len(path.read_bytes())
-    for most, is_taken in {size: True, size - 1: False}.items():
-        monkeypatch.setattr(flat_file, "MAX_BYTES", most)
-        assert flat_file.is_flat_file(path) == is_taken
-    monkeypatch.undo()
-    path.write_bytes(path.read_bytes()[:-1])
-    assert not flat_file.is_flat_file(path)
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        flat_file.load(tmp_path / "none.bin")
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("alphabet", "aa", "1 characters stand twice"),
-        ("normalisation", {"mean": [0, 0], "std": [1, 0]}, "both must be above 0"),
-        ("architecture", {"type": "SynthesisNetwork", "args": {"hidden_size": 10**9}}, "hidden_s"),
-    ],
-)
-def test_what_no_network_is_made_of_is_refused_with_the_name_of_the_file(key, value, message, made):
-    _, path = made
-    line, _, weights = path.read_bytes()[:-32].partition(b"\n")
-    content = json.dumps(json.loads(line) | {key: value}).encode() + b"\n" + weights
-    path.write_bytes(content + hashlib.sha256(content).digest())
-    with pytest.raises(CheckpointError) as refused:
-        flat_file.load(path, "cpu")
-    assert str(refused.value).startswith(f"{path}: ") and message in str(refused.value)
 
 
 def test_a_writer_that_is_told_hands_has_the_vectors_of_its_styles(tmp_path):

@@ -7,9 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from handwriting.hand_shape import HandShape
-from handwriting.line_faults import CROSSED, MISSING, NO_RING, SHAPE, UNENDED
+from handwriting.hands import HandShape
 from handwriting.proofreading import (
+    CROSSED,
+    MISSING,
+    NO_RING,
+    SHAPE,
+    UNENDED,
     CheckedWord,
     check_shapes,
     judged,
@@ -41,11 +45,10 @@ def one(text, *wrong, tries=1, marks=()):
     return CheckedWord((word(text, *marks),), text, tries, "", errors, doubt, faults)
 
 
-def line(text, ended=True, width=1.0, height=0.0):
+def line(text, ended=True, width=1.0):
     """A wave as long as its text."""
     t = np.linspace(0, len(text), 20 * len(text))
     ink = from_strokes([np.stack([width * 10 * t, 5 * np.sin(2 * np.pi * t)], axis=1)])
-    ink[100:101, 1] -= height
     peaks = np.zeros(len(ink) - 1, int)
     return Line(ink, 0, peaks, text, ended, np.zeros(len(ink) - 1), title=text)
 
@@ -62,12 +65,10 @@ def second(*readings):
         ("1914", 0.005, ("1914", 0.39), True, ""),
         ("1914", 0.09, ("1914", 0.39), True, ""),
         ("1914", 0.005, ("1914", 0.41), False, ""),  # as if it were another number
-        ("word", 0.005, ("word", 0.79), True, ""),
         ("word", 0.005, ("word", 0.81), False, ""),
         ("www.a23.example", 0.15, ("www.a23.example", 0.7), True, ""),
         ("1914", 0.2, ("1974", 0.9), False, ""),
         ("1914", 0.2, ("19�4", 1.1), False, "looks like '19?4'"),
-        ("1914", 0.005, ("1974", 1.1), False, ""),
         ("No.70", 0.09, ("NO. 7o", 9.0), True, ""),  # what only the context tells
         ("12.", 0.005, ("12", 9.0), True, ""),  # and a full stop, which it overlooks
         ("12.", 0.005, ("1.2", 9.0), False, ""),
@@ -105,16 +106,13 @@ def test_a_person_is_shown_what_neither_reader_reads_and_a_line_with_a_fault():
         ("1914", "1914", 0.011, 0, False),  # nobody guesses a number
         ("it’s", "it 's", 0.0, 0, True),
         ("„No”", '"No"', 0.0, 0, True),
-        ("a–b", "a-b", 0.0, 0, True),
         ("I'll", "l'lI", 0.0, 0, True),
         ("--", "--", 9.0, 0, True),  # no doubt is cast on signs alone
         ("--", "~~", 9.0, 0, True),
         ("- - -", "---", 0.0, 2, False),
-        (".", "„", 9.0, 0, True),
         ("*", "", 0.0, 0, True),
         ("*", "a", 0.0, 1, False),
         ("x", "X", 9.0, 0, True),  # nor whether a letter alone is a capital
-        ("l", "/", 9.0, 0, True),
         ("I", "L", 9.0, 1, False),  # an I with a foot
         ("xy", "Xy", 0.0, 1, False),
         ("5", "5", 0.5, 0, False),
@@ -189,7 +187,6 @@ def test_words_are_read_one_by_one_in_the_x_height_of_the_line():
         (line("a lane", ended=False), "a lane", (UNENDED,)),
         (line("a line"), "line", (MISSING,)),
         (line("a line", width=20), "a line", (SHAPE,)),
-        (line("some words", height=120), "some words", (SHAPE,)),
     ],
 )
 def test_faults_of_a_line(written, said, wrong):
@@ -222,7 +219,6 @@ def test_how_far_the_pen_may_go_back_is_by_the_longest_word():
     [
         # What is right stays; of the others the less wrong, by faults and errors, then by doubt.
         ([one("a"), one("b", 1)], [one("b", 0, 0.5)], [("a", 1, 0, 0.0), ("b", 2, 0, 0.5)]),
-        ([one("b", 1)], [one("b", 2)], [("b", 2, 1, 0.0)]),
         ([one("b", 0, 0.5)], [one("b", 0, 0.4)], [("b", 2, 0, 0.4)]),
         ([one("b", 0, 0.5, (NO_RING,))], [one("b", 3)], [("b", 2, 0, 0.5)]),
         ([one("b", 0, 0.5, (NO_RING,))], [one("b", 1)], [("b", 2, 1, 0.0)]),
@@ -255,20 +251,6 @@ def test_an_i_that_is_a_bare_stroke_may_be_read_as_a_t(points, hypothesis, right
         Line(ink, 0, at[1:], "It", True, np.zeros(6), title="It"), [word("It", DOT)], HAND
     )
     assert judged(found, hypothesis, 0.0).accepted == right
-
-
-@pytest.mark.parametrize(("title", "faulty"), [("8 17", [1]), ("14", []), ("An", [])])
-def test_a_digit_has_one_stroke_of_its_height(title, faulty):
-    """Every character is a stroke, all but the last as tall as the others; a `4` is drawn in
-    two."""
-    whole = np.array([(0, 8), (3, 0), (6, 8.0)])
-    written = [k for k, one in enumerate(title) if one != " "]
-    strokes = [whole / (2 if k == written[-1] else 1) + [10 * k, 0] for k in written]
-    ink, at = from_strokes(strokes), np.repeat(written, 3)
-    one = Line(ink, 0, at[1:], title, True, np.zeros(len(at) - 1), title=title)
-    found = check_shapes(one, [word(text) for text in title.split()], HAND)
-    assert [k for k, each in enumerate(found) if each.faults] == faulty
-    assert judged(found[0], title.split()[0], 0.0).faults == found[0].faults
 
 
 def test_a_9_has_a_ring():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from handwriting.hand_shape import HandShape
+from handwriting.hands import HandShape
 from handwriting.repairs import LetterStrokes
 from handwriting.word_cutting import closed, cut_words, level, place, shear, usual_gap, widen
 from model import Line

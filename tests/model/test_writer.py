@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from base.pretrained import pretrained
 from model import load
 from model.generation.sampling_options import Sampling
 from model.generation.writing import LONGEST, LONGEST_PRIMER
-from model.writer import sampling_of, warning
+from model.writer import sampling_of
 from tests.commands.networks import save
 from utils.checks import UserError
 
@@ -47,11 +46,3 @@ def test_only_a_density_can_be_sharpened(tmp_path):
     plain = load(save(tmp_path / "b", "SynthesisNetwork", head="regression"), "cpu")
     with pytest.raises(UserError, match=r"regression head.*leave out --pen-sharpness"):
         sampling_of(plain, pen_sharpness=1.0)
-
-
-def test_letters_that_a_pretrained_network_hardly_knows_are_named(tmp_path):
-    text = "Łąka, łódź i jaźń: äöüß é"
-    said = "open_writer hardly knows ą ł ź ń: fewer than half of them can be read"
-    assert warning(pretrained()["open_writer"], text) == said
-    assert "ź" not in warning(pretrained()["writer"], text)
-    assert warning(tmp_path / "open_writer.pth", text) == ""

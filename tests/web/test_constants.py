@@ -33,10 +33,7 @@ HOMES = {
         "LINE_PRIOR": word_cutting.LINE_PRIOR,
         "TURN_PRIOR": word_cutting.TURN_PRIOR,
     },
-    "flat_file": {
-        name: getattr(flat_file, name)
-        for name in ("FORMER_FORMAT", "FORMAT", "MAX_HEADER", "DIGEST_BYTES")
-    },
+    "flat_file": {"FORMAT": flat_file.FORMAT},
     "networks": {
         **{name: getattr(hand_encoder, name) for name in ("FEW", "SURE", "SPAN")},
         "SHARES": list(hand_encoder.FRACTIONS),
@@ -58,7 +55,7 @@ HOMES = {
 OF_THE_PAGE = {
     "ink": {"STEEP"},  # which Python has in the function `slant`
     "line": {"HEIGHT_PRIOR", "CHUNK", "TAKEN_BACK"},
-    "flat_file": {"BYTES", "UNUSED", "OPTIONAL", "KEYS"},
+    "flat_file": {"DIGEST_BYTES", "MAX_HEADER", "BYTES", "UNUSED", "OPTIONAL", "KEYS"},
     "networks": {"INPUTS", "GATES"},
 }
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from base.base_trainer import BaseTrainer
 from base.checkpoint import newest_checkpoint, save_checkpoint, to_share
 from data_loader.synthetic import corpus
-from handwriting.hand_shape import calibrated
+from handwriting.hands import calibrated
 from handwriting.primers import described
 from handwriting.styles import write_style
 from model.generation.sampling_options import Primer, Sampling
@@ -141,7 +141,7 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
         extras = self.lines.hand_extras
         primer = lines[best_primer(learned, reader, lines, seed, extras)]
         exam = Exam(learned, reader, primer, seed, extras)
-        # Weights that only the learned network has, such as for the end of a sequence, are kept.
+        # Weights that only the learned network has, those of new characters, are kept.
         vocab_size, new = len(writer.model.alphabet), checkpoint["state_dict"]
         old = learned.model.extend_state_dict(writer.model.state_dict(), vocab_size)
         fraction, increase = legible_fraction(exam, writer, learned, old, new)

@@ -82,14 +82,6 @@ def test_an_untold_network_is_the_one_of_before_and_a_told_one_is_not(kind):
     torch.testing.assert_close(told[1], raw(network)[1])  # without a line
 
 
-def test_a_network_that_was_told_nothing_goes_on_with_hands():
-    before = SynthesisNetwork(UNIT, Alphabet("abcd"), hidden_size=8, num_mixtures=3)
-    network = SynthesisNetwork(UNIT, Alphabet("abcd"), hidden_size=8, num_mixtures=3, hand_size=4)
-    network.load_state_dict(network.extend_state_dict(before.state_dict()))
-    assert torch.equal(network.output.weight, before.output.weight)
-    assert not network.hand_gates.weight.any()
-
-
 def test_grus_are_told_no_hand():
     with pytest.raises(ConfigFault, match=r"hand_size.*GRU cells are told no hand"):
         PredictionNetwork(UNIT, hidden_size=8, cell="GRU", hand_size=4)

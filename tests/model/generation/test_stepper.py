@@ -191,7 +191,7 @@ def test_what_a_user_computes_otherwise_is_written_so(of_layer):
     usual = network = make()
     if of_layer:
         network = copy.deepcopy(usual)
-        network.layers[1] = DoubledLayer("LSTM", 28, 20, 1.0)
+        network.layers[1] = DoubledLayer("LSTM", 28, 20)
     else:
         sizes = {"hidden_size": 20, "num_mixtures": 3, "num_windows": 2, "hand_size": 3}
         network = LargerSynthesis(NORMALISATION, usual.alphabet, **sizes).eval()

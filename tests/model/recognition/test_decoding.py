@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from model.recognition import decoding
 from model.recognition.decoding import GREEDY, Search, attention_texts, ctc_beam, ctc_texts
 from model.recognition.language_model import CharacterLanguageModel
 from utils.alphabet import Alphabet
@@ -74,25 +75,28 @@ def test_greedy_collapses_the_best_path():
 
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 10_000])
 @pytest.mark.parametrize("weight", [0.0, 1.3])
-def test_a_beam_equals_a_plain_implementation(width, weight):
+def test_a_beam_equals_a_plain_implementation(width, weight, monkeypatch):
     """Prefixes leave a narrow beam and come back, while longer ones of theirs stay."""
+    monkeypatch.setattr(decoding, "PRUNING", 99.0)
     torch.manual_seed(width)
     for _ in range(20 if width < 10 else 1):
         log_probs = random_log_probs(12 if width < 10 else 5, 4).numpy()
-        found = scores_of(ctc_beam(log_probs, Search(width, MODEL, weight), pruning=99.0))
+        found = scores_of(ctc_beam(log_probs, Search(width, MODEL, weight)))
         expected = dict(plain_beam(log_probs, width, weight))
         assert list(found) == list(expected)
         assert found == pytest.approx(expected)
 
 
-def test_pruning_leaves_out_what_is_unlikely():
+def test_pruning_leaves_out_what_is_unlikely(monkeypatch):
     search, log_probs = Search(16), torch.tensor([[0.5, 0.4, 0.1], [0.4, 0.5, 0.1]]).log().numpy()
-    pruned = scores_of(ctc_beam(log_probs, search, pruning=1.0))
+    monkeypatch.setattr(decoding, "PRUNING", 1.0)
+    pruned = scores_of(ctc_beam(log_probs, search))
     expected = {(): 0.01, (0,): 0.2 + 0.05 + 0.04, (1,): 0.2 + 0.04 + 0.05}
     expected |= {(0, 1): 0.25, (1, 0): 0.16}
     assert {text: math.exp(score) for text, score in pruned.items()} == pytest.approx(expected)
     # The best class alone is followed: a, then b.
-    assert {*scores_of(ctc_beam(log_probs, search, pruning=0.0))} == {(), (0,), (1,), (0, 1)}
+    monkeypatch.setattr(decoding, "PRUNING", 0.0)
+    assert {*scores_of(ctc_beam(log_probs, search))} == {(), (0,), (1,), (0, 1)}
 
 
 @pytest.mark.parametrize("search", [GREEDY, Search(2)])

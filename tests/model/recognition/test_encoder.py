@@ -23,7 +23,7 @@ def by_torch(layer, inputs, lengths):
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
 def test_a_bidirectional_layer_is_torchs_over_packed_sequences(cell):
     torch.manual_seed(0)
-    layer = BidirectionalLayer(cell, 4, 6, 1.0).double()
+    layer = BidirectionalLayer(cell, 4, 6).double()
     inputs, lengths = torch.randn(9, 3, 4, dtype=torch.float64), torch.tensor([9, 1, 6])
     found, expected = layer(inputs, lengths), by_torch(layer, inputs, lengths)
     for row, length in enumerate(lengths):

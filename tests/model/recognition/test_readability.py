@@ -1,13 +1,11 @@
 """What a recogniser cannot read is said to be so."""
 
 import numpy as np
-import pytest
 
 from data_loader.sources.ink_files import read_ink
 from handwriting.styles import styles
 from model.loading import load_reader
 from model.recognition.readability import misgiving, row_breaks
-from tests.shared_data import DATA
 from utils.ink import from_strokes, strokes
 
 BAR_AND_STEM = np.array([[0.0, 20.0], [30.0, 20.0]]), np.array([[60.0, 0.0], [60.0, 20.0]])
@@ -45,11 +43,3 @@ def test_a_page_is_one_even_if_a_single_character_is_read_of_it():
     assert "`experiments.py notes` reads pages" in misgiving(from_strokes(rows), "N", 0.0)
     bars = [np.array([[0.0, y], [20.0, y]]) for y in (0, 10, 20, 30)]
     assert not misgiving(from_strokes(bars[:2]), "=", 0.0) + misgiving(from_strokes(bars), "E", 0.0)
-
-
-def test_another_script_is_named():
-    if not (DATA / "inkml").is_dir():
-        pytest.skip(f"no inkml in {DATA} (HANDWRITING_DATA names another folder)")
-    reader = load_reader("reader", "cpu")
-    inks = [one.ink for one in read_ink(DATA / "inkml")]
-    assert all(misgivings(reader, inks))

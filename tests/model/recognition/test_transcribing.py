@@ -96,14 +96,3 @@ def test_an_x_height_that_is_told_scales_the_ink(data):
         ((_, doubt),) = read_with_doubts(model, [of], [["ab"]], height=height)
         doubts.append(doubt)
     assert doubts[0] == pytest.approx(doubts[1], rel=1e-4) != doubts[2]
-
-
-@pytest.mark.parametrize("arch", READERS)
-def test_searches_on_one_encoding_find_what_each_finds_alone(data, arch):
-    model = network(arch)
-    inks = [line.ink for line in data[:6]]
-    searches = {"greedy": Search(), "narrow": Search(width=2), "wide": Search(width=100)}
-    found = read_each_way(model, inks, searches)
-    assert list(found) == list(searches)
-    for name, search in searches.items():
-        assert found[name] == model.read(inks, search).hypotheses

@@ -220,8 +220,8 @@ def run_layers(device, steps, bound, dtype=torch.float64, batch=2, places=3, aut
     """Values and gradients of both kinds of layers, each row told something; the upper one sees the
     lower one's results."""
     torch.manual_seed(6)
-    lower = WindowedLayer("LSTM", 3, 5, 1.0, 4, 2, 0.1).to(device, dtype)
-    upper = RecurrentLayer("LSTM", 5, 6, 1.0).to(device, dtype)
+    lower = WindowedLayer("LSTM", 3, 5, 4, 2, 0.1).to(device, dtype)
+    upper = RecurrentLayer("LSTM", 5, 6).to(device, dtype)
     inputs = torch.randn(steps, batch, 3, dtype=dtype).to(device).requires_grad_()
     text = torch.randint(4, (batch, places)).to(device)
     lengths = torch.randint(1, places + 1, (batch,)).to(device)
@@ -362,7 +362,7 @@ def test_graphs_are_near_the_written_out_loop_in_lower_precision(graphs, monkeyp
 @on_cuda
 def test_graphs_outlive_inference_mode_and_the_loops_that_are_kept(graphs, monkeypatch):
     with torch.inference_mode():
-        layer = RecurrentLayer("LSTM", 6, 6, 1.0).cuda()
+        layer = RecurrentLayer("LSTM", 6, 6).cuda()
         zeros = {name: torch.zeros(3, size).cuda() for name, size in layer.state_sizes.items()}
         layer(torch.randn(40, 3, 6).cuda(), zeros, 1.0)
     monkeypatch.setattr(cuda, "KEPT", 1)

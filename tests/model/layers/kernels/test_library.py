@@ -13,13 +13,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_the_kernels_are_for_the_cpu_and_two_dtypes():
-    cpu = torch.device("cpu")
-    assert library.available(cpu, torch.float32) and library.available(cpu, torch.bfloat16)
-    assert not library.available(cpu, torch.float64) and not library.available(cpu, torch.float16)
-    assert not library.available(torch.device("cuda"), torch.bfloat16)
-
-
 def test_structures_have_the_same_size_in_c():
     compiled = library.kernels(False)
     assert compiled.Layer_bytes() == ctypes.sizeof(library.layout(compiled, "Layer"))
