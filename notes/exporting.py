@@ -49,7 +49,7 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
     Raises:
         UserError: if no row is learnable.
     """
-    pairs = [(page, row) for note in notes for page, text in note.pages for row in text.rows]
+    pairs = ((page, row) for note in notes for page, text in note.pages for row in text.rows)
     rows = [_millimetre_row(page, row) for page, row in pairs if row.is_learnable]
     if not rows:
         raise UserError(f"{path}: each row lacks a corrected word or has an unsure word")

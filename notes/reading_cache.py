@@ -20,14 +20,14 @@ from utils.files import user_cache, write_json
 VERSION = 2
 """Version of the reading and of the kept texts; texts of another version are not used."""
 MIN_WORD_OVERLAP = 0.5
-"""Least overlap of two spans of the same word, see `_overlap` (assumed)."""
+"""Least overlap (see `_overlap`) of a correction and the word that it corrects (assumed)."""
 
 
 @dataclass(frozen=True)
 class Library:
     """Keeps the texts of pages, and a person's corrections.
 
-    The text of a page, and the corrections of a row, are found by the ink, in whatever file it is.
+    Pages and corrected rows are identified by their ink, in whatever file the ink is.
 
     Attributes:
         read: reads a page.

@@ -158,8 +158,7 @@ PlacedRow: TypeAlias = tuple[_Block, np.ndarray]
 
 
 def _skew(strokes: Sequence[np.ndarray], unit: float) -> float:
-    """Return the angle of rows in radians: the median angle of the pen's moves to the right from
-    stroke to stroke, weighted by length."""
+    """Return the angle of rows in radians: the median angle of moves to the right, by length."""
     centres = np.array([(stroke.min(axis=0) + stroke.max(axis=0)) / 2 for stroke in strokes]) / unit
     strides = range(1, min(MAX_MOVE_STROKES + 1, len(strokes)))
     moves = [centres[stride:] - centres[:-stride] for stride in strides]

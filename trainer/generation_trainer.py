@@ -129,7 +129,7 @@ class GenerationTrainer(BaseTrainer):
         if any(not torch.equal(value, state[key]) for key, value in model.begin(batch).items()):
             problem = "does not draw from given.generators: a seed will write different lines"
             log.warning("%s.initial_state %s", name, problem)
-        whole = model(inputs, *text, state)
+        whole_output = model(inputs, *text, state)
         for points in inputs.split(1, 1):
             output = model(points, *text, state)
             model(points, *text, state)  # A second call changes a state that the network keeps.
@@ -138,8 +138,8 @@ class GenerationTrainer(BaseTrainer):
         if invalid := [key for key, value in state.items() if value.shape[:1] != (2,)]:
             expected = f"a network whose state has a row for each line, also in {invalid[0]!r}"
             raise ConfigFault("arch", name, expected)
-        expected = whole.prediction.end_logits
-        if not torch.allclose(torch.cat(end_logits, 1), expected, rtol=0.01, atol=0.01):
+        whole_logits = whole_output.prediction.end_logits
+        if not torch.allclose(torch.cat(end_logits, 1), whole_logits, rtol=0.01, atol=0.01):
             problem = "sees later points, forgets earlier points, or keeps a state of its own"
             log.warning("%s %s: it will write badly", name, problem)
 

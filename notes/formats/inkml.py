@@ -13,8 +13,7 @@ from notes.ink_page import MAX_BYTES, InkPage, PageStroke, hex_colour, page_arou
 
 
 def parse(path: Path) -> list[InkPage]:
-    """Return the page of a file. The page has the size of the first active area; without an active
-    area, the page is fitted around the ink."""
+    """Return the page of a file, as large as the first active area, or fitted around the ink."""
     root = xml_tree(read_file(path, MAX_BYTES), "ink")
     trace_formats = formats(root)
     brushes = {f"#{identity(brush)}": brush for brush in root.iter("brush")}

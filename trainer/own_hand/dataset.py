@@ -43,8 +43,8 @@ PRACTICE_FILE = "practice.npz"
 MIN_LINES_TO_HOLD_OUT = 20
 """Number of lines from which on a tenth is held out (assumed: fewer lines are all learned)."""
 MIN_SCALING_LENGTH = 10
-"""Characters of a line that is scaled by its own x-height; a shorter line is scaled by the median
-x-height of all lines (assumed)."""
+"""Characters of a line that is scaled by its own x-height; a shorter line is scaled by the
+median x-height of all lines (assumed)."""
 
 
 @dataclass(frozen=True)

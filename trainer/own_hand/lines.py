@@ -22,7 +22,7 @@ from utils.hand_measures import too_wide
 MIN_LINES = 3
 """Number of lines that are needed to learn a hand (assumed; five and more are better)."""
 MAX_LINES = 2000
-"""Number of lines of which all are used (assumed: an hour's training)."""
+"""Largest number of lines that are used (assumed: an hour's training)."""
 MAX_CER = 0.7
 """Character error rate above which a line's ink and text do not fit (measured on 680 lines of 17
 persons of testset_v, lab notebook: learning a hand)."""
@@ -54,7 +54,7 @@ def read_recorded(root: str, seed: int) -> list[Sample]:
     repeated = "with the ink of another line"
     samples = _keep(samples, lambda line: first_with_ink[line.ink.tobytes()] is line, repeated)
     if len(samples) > MAX_LINES:
-        log.warning("left out: %d of more than %d lines", len(samples) - MAX_LINES, MAX_LINES)
+        log.warning("left out: %d lines, as %d are enough", len(samples) - MAX_LINES, MAX_LINES)
         rng = np.random.default_rng(seed)
         chosen = rng.choice(len(samples), MAX_LINES, replace=False)
         samples = [samples[index] for index in sorted(chosen.tolist())]
