@@ -146,11 +146,8 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
         old = learned.model.extend_state_dict(writer.model.state_dict(), vocab_size)
         fraction, increase = legible_fraction(exam, writer, learned, old, new)
         if increase > DISCARDED_CER_INCREASE:
-            log.warning(
-                "the network forgets how to write; use the unchanged network %s, or train with "
-                "fewer epochs, a smaller --lr or more lines",
-                writer.path,
-            )
+            advice = f"use {writer.path}, or train with fewer epochs, a smaller --lr or more lines"
+            log.warning("the network forgets how to write; %s", advice)
             return False
         content = checkpoint | {"state_dict": interpolated(old, new, fraction)}
         save_checkpoint(folder / HAND_FILE, to_share(content))

@@ -140,8 +140,6 @@ def _readable(
         )
     if misread:
         names = shlex.quote(",".join(samples[k].name for k in indices))
-        log.warning(
-            "left out, as ink and text do not fit: %s; to learn from these lines: --keep %s",
-            *(first_of(misread, 5), names),
-        )
+        message = "left out, as ink and text do not fit: %s; to learn from these lines: --keep %s"
+        log.warning(message, first_of(misread, 5), names)
     return [sample for sample, wrong in zip(samples, is_misread, strict=True) if not wrong]
