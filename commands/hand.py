@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     folder = RunFolder.of(learned.path)
     weights = None if folder is None else folder.first_weights()
-    if weights is None or not (folder.models / own_hand.FILE).exists():
+    if weights is None or not (folder.models / own_hand.PRACTICE_FILE).exists():
         raise UserError(
             f"{learned.path}: no run that learned a hand, such as saved/models/own_hand/RUN_ID"
         )
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.output.make()
     dataset = config_of(learned, arguments.overrides).build("data_loader").dataset
     loaded, _ = dataset.load_adapted(learned.path, None, learned.device, resumed=True)
-    style = folder.models / own_hand.SAMPLE
+    style = folder.models / own_hand.SAMPLE_FILE
     primer, _ = load_primer(PrimerFile(style), learned)
     recorded = [sample for sample in loaded.split("valid") if sample.text != primer[1]]
     recorded = recorded[:MAX_RECORDED]
