@@ -31,7 +31,7 @@ from benchmarks.measures import main
 from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.synthetic.corpus import held_out
-from handwriting.hands import write_lines
+from handwriting.hands import write_in_hand
 from handwriting.primers import told_by
 from model import load
 from model.generation.sampling_options import Primer, Sampling
@@ -148,7 +148,7 @@ def written(before: Writer, run: RunFolder, learned: Sequence[np.ndarray]) -> di
             options_by_way = {"told": {"sampling": Sampling(BIAS, extras=told_by(learned))}}
         for way, options in options_by_way.items():
             options = {"sampling": Sampling(BIAS)} | options
-            lines = write_lines(network, texts, range(SENTENCES), **options)
+            lines = write_in_hand(network, texts, range(SENTENCES), **options)
             inks = [line.written for line in lines]
             coordinates = space.embed([ink for ink in inks if len(ink) > 9]).tolist()
             result[f"{stage} {way}"] = {"places": coordinates, "errors": misread_of(inks, texts)}

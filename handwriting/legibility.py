@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from handwriting.hands import Hand, write_lines
+from handwriting.hands import Hand, write_in_hand
 from handwriting.page_hands import own_hand
 from handwriting.page_options import PageOptions
 from handwriting.proofreading import UNENDED, row_ink, write_words
@@ -120,7 +120,7 @@ def read_back(
         ended = [not any(UNENDED in word.faults for word in line) for line in checked]
         written = [sum(word.tries for word in line) for line in checked]
     else:
-        lines = write_lines(writer, writable, seeds, sampling, primer=primer, progress=progress)
+        lines = write_in_hand(writer, writable, seeds, sampling, primer=primer, progress=progress)
         inks, ended = [line.visible for line in lines], [line.ended for line in lines]
         written = [1] * len(lines)
     read = reader.read_lines(inks, progress=progress)

@@ -7,7 +7,7 @@ from pathlib import Path
 from handwriting.hands import TRY_SEED_STRIDE, Hand
 from handwriting.page_options import OWN, SECOND, USUAL, Look, PageOptions, PrimerFile, style
 from handwriting.primers import in_hand_of, load_primer
-from handwriting.proofreading import ALIKE, spellings
+from handwriting.proofreading import LOOKALIKES, spellings
 from handwriting.styles import network_of, style_of
 from model.generation.hand_encoder import told
 from model.generation.sampling_options import Primer, Sampling
@@ -145,6 +145,6 @@ def own_hand(writer: Writer, reader: Reader | None, seed: int, sampling: Samplin
     doubts = [0.0] * len(lines)
     if reader:
         inks, texts = [line.written for line in lines], [spellings(text)] * len(lines)
-        doubts = [doubt for _, doubt in reader.proofread(inks, texts, ALIKE)]
+        doubts = [doubt for _, doubt in reader.proofread(inks, texts, LOOKALIKES)]
     best = min(tries, key=lambda number: (not lines[number].ended, doubts[number]))
     return lines[best].ink, text

@@ -165,7 +165,7 @@ def candidates(
         if text[0] in RAISED:
             part = Part(text, 0.0)
             lines = [[with_raised(checked, [part]) for checked in line] for line in lines]
-        lines.sort(key=lambda line: max(checked.wrong for checked in line))
+        lines.sort(key=lambda line: max(checked.badness for checked in line))
         words.append([*filter(None, (_as_one_word(text, line) for line in lines))])
     return words
 

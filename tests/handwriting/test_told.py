@@ -52,7 +52,7 @@ def lines(writer, **options):
     """Return the points of two lines on a page."""
     options = PageOptions(paper=PAPER, proofread=False, **options)
     hands = Hands(writer, options, "cpu", progress=False)
-    return [line.ink for line in hands.of(options.look).write_lines(["ab", "ba"], [3, 4])]
+    return [line.ink for line in hands.of(options.look).write_texts(["ab", "ba"], [3, 4])]
 
 
 def same(first, second):
@@ -117,7 +117,7 @@ def test_ink_that_is_to_be_continued_is(writer, tmp_path):
     options = PageOptions(paper=PAPER, proofread=False, primer=primer)
     usual = replace(writer, path=pretrained()["writer"])  # which has a usual hand
     hand = Hands(usual, options, "cpu", progress=False).of(options.look)
-    (line,) = hand.write_lines(["ab"], [3])
+    (line,) = hand.write_texts(["ab"], [3])
     assert line.primed == len(wave())
     assert "hand" not in hand.sampling.extras
 

@@ -45,11 +45,15 @@ HOMES = {
         "STRIDE": encoder.STRIDE,
     },
     "repairs": {
-        name: getattr(repairs, name)
-        for name in ("SHARE", "POINTS", "BAR_TILT", "LEAST_BAR", "WAIST", "DOWN")
+        "SHARE": repairs.MIN_POINT_FRACTION,
+        "POINTS": repairs.NUM_POINTS,
+        "BAR_TILT": repairs.BAR_TILT,
+        "LEAST_BAR": repairs.MIN_FIVE_BAR,
+        "WAIST": repairs.WAIST,
+        "DOWN": repairs.MIN_BELLY_DEPTH,
     },
     "stopping": {"REST": stopping.REST, "LONGEST_FINISH": stopping.LONGEST_FINISH},
-    "text": {"ALIKE": [*proofreading.ALIKE]},
+    "text": {"ALIKE": [*proofreading.LOOKALIKES]},
 }
 """By file the constants that Python has as well."""
 OF_THE_PAGE = {

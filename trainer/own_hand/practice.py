@@ -19,7 +19,7 @@ from data_loader.synthetic.cutting import CutLine, measured
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.everyday import characters, everyday
 from data_loader.synthetic.paths import side_by_side, to_ink
-from handwriting.hands import write_lines
+from handwriting.hands import write_in_hand
 from handwriting.primers import told_by
 from model.generation.sampling_options import Primer, Sampling
 from model.generation.window_alignment import align
@@ -121,7 +121,7 @@ def written(
     for number, primer in enumerate(stage(WRITING, items=primers[:count])):
         part = slice(number, None, len(primers))
         seeds = range(seed, seed + count)[part]
-        lines = write_lines(writer, texts[part], seeds, sampling, primer=primer)
+        lines = write_in_hand(writer, texts[part], seeds, sampling, primer=primer)
         hypotheses = reader.read_lines(lines)
         for line, text, hypothesis in zip(lines, texts[part], hypotheses, strict=True):
             allowed = max(1.0, MAX_CER * len(text))

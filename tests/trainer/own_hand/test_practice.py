@@ -85,7 +85,7 @@ def test_every_other_line_of_a_network_has_the_one_before_it(monkeypatch):
     """Ink and text are of both lines, or of the new one alone."""
     primer = np.ones((2, 3), dtype=np.float32), "before"
 
-    def write_lines(_, texts, seeds, sampling, *, primer):
+    def write_in_hand(_, texts, seeds, sampling, *, primer):
         own = [np.full((3, 3), seed, dtype=np.float32) for seed in seeds]
         return [
             SimpleNamespace(
@@ -98,7 +98,7 @@ def test_every_other_line_of_a_network_has_the_one_before_it(monkeypatch):
         ]
 
     said = practice.sample_texts(4, KNOWN, 7)
-    monkeypatch.setattr(practice, "write_lines", write_lines)
+    monkeypatch.setattr(practice, "write_in_hand", write_in_hand)
     reader = SimpleNamespace(read_lines=lambda lines: said)
     found = practice.written(SimpleNamespace(), reader, [primer], KNOWN, 4, 7)
     texts = [said[0], f"before {said[1]}", said[2], f"before {said[3]}"]
