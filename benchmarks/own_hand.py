@@ -32,7 +32,7 @@ from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.synthetic.corpus import held_out
 from handwriting.hands import write_in_hand
-from handwriting.primers import told_by
+from handwriting.primers import extras_of_lines
 from model import load
 from model.generation.sampling_options import Primer, Sampling
 from model.loading import HAND_FILE
@@ -145,7 +145,7 @@ def written(before: Writer, run: RunFolder, learned: Sequence[np.ndarray]) -> di
     for network, stage in ((before, "before"), (after, "now")):
         options_by_way = {"alone": {}, "primed": {"primer": (style.ink, style.text)}}
         if network.is_told:
-            options_by_way = {"told": {"sampling": Sampling(BIAS, extras=told_by(learned))}}
+            options_by_way = {"told": {"sampling": Sampling(BIAS, extras=extras_of_lines(learned))}}
         for way, options in options_by_way.items():
             options = {"sampling": Sampling(BIAS)} | options
             lines = write_in_hand(network, texts, range(SENTENCES), **options)

@@ -66,8 +66,8 @@ def run(arguments: argparse.Namespace) -> None:
     library = _library(options.taken(Networks, arguments), arguments.resume, chosen)
     if arguments.correct:
         note = library.note(path.name, path)
-        for place, text in arguments.correct:
-            library.correct(note, options.place(place), text)
+        for address, text in arguments.correct:
+            library.correct(note, options.word_address(address), text)
     read = _read(library, files, is_single=not path.is_dir())
     if arguments.search:
         for note in read:
@@ -103,8 +103,8 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError("--search: no words")
     if arguments.lines:
         make_room(arguments.lines, "--lines")
-    for place, _ in arguments.correct:
-        options.place(place)
+    for address, _ in arguments.correct:
+        options.word_address(address)
 
 
 def _library(networks: Networks, path: str, chosen: SearchOptions) -> "notes.Library":
@@ -147,8 +147,8 @@ def _read(
 
 def _print_hits(note: "notes.Note", words: str) -> None:
     for hit in notes.search(words, note):
-        place = f"{hit.page}:{hit.number}:{hit.word}"
-        tqdm.write(f"{note.name}\t{place}\t{hit.confidence:.2f}\t{hit.row.marked}")
+        address = f"{hit.page}:{hit.number}:{hit.word}"
+        tqdm.write(f"{note.name}\t{address}\t{hit.confidence:.2f}\t{hit.row.marked}")
 
 
 def _inside(name: str) -> Path:

@@ -11,7 +11,7 @@ from commands.options import Networks, Parser, number, require, value
 from handwriting.page_options import (
     HEIGHT,
     LINE_HEIGHT,
-    OF_LOOK,
+    LOOK_PARSERS,
     PROOFREADERS,
     SECOND,
     USUAL,
@@ -29,10 +29,10 @@ DOUBTFUL = "doubtful"  # value of --rewrite for all doubtful words
 MAX_BYTES = 500_000  # limit on a text (assumed: a long novel, whose pages take hours to write)
 
 
-def place(text: str) -> tuple[int, int, int] | str:
-    """Parse a value of --rewrite: the numbers of a page, a row and a word, or `DOUBTFUL`."""
+def rewrite_target(text: str) -> tuple[int, int, int] | str:
+    """Parse a value of --rewrite: the address of a word, or `DOUBTFUL`."""
     try:
-        return text if text == DOUBTFUL else options.place(text)
+        return text if text == DOUBTFUL else options.word_address(text)
     except UserError as error:
         raise UserError(f"{error}, or {DOUBTFUL}") from None
 
@@ -77,7 +77,7 @@ def add_options(parser: Parser) -> None:
     add("--report", type=Path, metavar="FILE", help=memory)
     which = "write words of the pages of --report again, and leave all else as it is: page, row "
     which += f"and number of each, or {DOUBTFUL}"
-    add("--rewrite", nargs="+", type=value(place), metavar="PAGE:ROW:WORD", help=which)
+    add("--rewrite", nargs="+", type=value(rewrite_target), metavar="PAGE:ROW:WORD", help=which)
     add("--dpi", type=number(int, 10, 1200), help=f"pixels per inch of a PNG (default: {DPI})")
 
 
@@ -100,7 +100,7 @@ def add_paper(parser: Parser) -> None:
 
 def add_look(parser: Parser) -> None:
     """Add the options of the look of the writing."""
-    add, kinds = parser.add_argument, {name: value(parse) for name, parse in OF_LOOK.items()}
+    add, kinds = parser.add_argument, {name: value(parse) for name, parse in LOOK_PARSERS.items()}
     size = f"x-height of the writing (default: {HEIGHT}; on a --ruling less where rows would touch)"
     add("--size", type=kinds["size"], metavar="MM", help=size)
     usual = f"(default: about {LINE_HEIGHT:g} times --size, more where rows would touch)"
@@ -207,8 +207,8 @@ def run(arguments: argparse.Namespace) -> None:
     writer = networks.writer(checkpoint, of_texts=True) if checkpoint else None
     loading = {"device": networks.device, "progress": True}
     if rewritten:
-        places = None if DOUBTFUL in rewritten else rewritten
-        pages = handwriting.rewrite(pages, places, writer, **loading)
+        addresses = None if DOUBTFUL in rewritten else rewritten
+        pages = handwriting.rewrite(pages, addresses, writer, **loading)
     else:
         pages = handwriting.write_page(text, writer, page_options, source=source, **loading)
     arguments.output.make()

@@ -30,17 +30,14 @@ NUM_LINES = 8  # lines that are written in each round (measured on the 24 hands 
 ROUNDS = 2
 """How often lines are written (measured on 24 hands: the median error of their width is 20 % at
 first, 4 % after one correction and 1.4 % after two)."""
-INITIAL_GAIN = 10.0
-"""First guess of the gain: if the stretch grows by 1 %, a line grows by so many per cent (measured
-on the same hands)."""
+# Gain: the per cent by which a line grows if its stretch grows by 1 %.
+INITIAL_GAIN = 10.0  # first guess (measured on the same hands)
 GAIN_BOUNDS = (5.0, 30.0)  # bounds of the measured gain (measured on the same hands)
 STRETCH_BOUNDS = (0.97, 1.03)
 """Bounds of both factors of the stretch (by eye and by a recogniser, in a hand unknown to
 `writer`: with 1.05 widths of lines differ by 15 % and long lines run away; with 1.025 widths differ
 by 9 %, and lines are read better)."""
-MIN_LETTERS = 3
-"""Least number of letters, and of vertical segments, in a primer that shows its hand's size
-(assumed)."""
+MIN_LETTERS = 3  # least letters, and vertical segments, of a primer that shows a size (assumed)
 RESIDUAL_BOUNDS = (0.5, 2.0)  # bounds of `Calibration.residual` (assumed)
 
 

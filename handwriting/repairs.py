@@ -232,12 +232,7 @@ def _with_extended_bar(
 
 def with_corners(letters: LetterStrokes, lean: float) -> LetterStrokes:
     """Return letters in which the bar and stem of each written `5` are straight and meet in a
-    corner, which distinguishes a `5` from an `S`.
-
-    Args:
-        letters: of a line.
-        lean: how far downstrokes lean to the right, x over y.
-    """
+    corner, which distinguishes a `5` from an `S`. `lean`: as in `with_dots`."""
     letters, bars = letters.copy(), set()
     for index in letters.indices_of("5"):
         fractions = [np.mean(characters == index) for characters in letters.characters]
@@ -300,13 +295,9 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
 
 
 def without_touches(letters: LetterStrokes, height: float) -> LetterStrokes:
-    """Return letters without strokes smaller than `MIN_DOT` that no character needs. Some people
-    touch the paper where a letter begins. A line without larger strokes is not changed.
-
-    Args:
-        letters: the result of `with_dots`.
-        height: the x-height.
-    """
+    """Return the result of `with_dots` without strokes smaller than `MIN_DOT` that no character
+    needs: some people touch the paper where a letter begins. A line without larger strokes is not
+    changed. `height`: the x-height."""
     kept = [
         number
         for number, stroke in enumerate(letters.strokes)

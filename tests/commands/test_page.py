@@ -215,7 +215,7 @@ def test_lists_columns_and_verses_hang(tmp_path):
         (["--text", "x", "--indent", "99"], "indent 99: at most 8[0-9.]+ mm, half"),
         (["--text", "☃"], "there is nothing to write"),
         (["--text", "a ☃"], r"does not know '☃' \(U\+2603\); --skip-unknown leaves that out$"),
-        (["--text", "x", "--size", "99"], "lines 386.1 mm high, but there are"),
+        (["--text", "x", "--size", "99"], "a line is 386.1 mm high, but there are"),
         (["--text", "x", "--line-height", "400"], "a smaller size or --line-h"),
         (["--text", "x", "--ruling-spacing", "7"], "--ruling-spacing is for --ruling"),
         (["missing.txt"], "missing.txt: cannot be read"),

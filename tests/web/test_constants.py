@@ -22,7 +22,7 @@ HOMES = {
     },
     "ink": {
         **{name: getattr(hand_measures, name) for name in ("FLAT", "LEAST_WIDTH", "MAX_LEAN")},
-        "TALL": word_cutting.TALL,
+        "TALL": word_cutting.MIN_TALL_RATIO,
     },
     "line": {
         "TRIES": page_options.PageOptions.tries,

@@ -20,7 +20,7 @@ from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.everyday import characters, everyday
 from data_loader.synthetic.paths import side_by_side, to_ink
 from handwriting.hands import write_in_hand
-from handwriting.primers import told_by
+from handwriting.primers import extras_of_lines
 from model.generation.sampling_options import Primer, Sampling
 from model.generation.window_alignment import align
 from model.reader import Reader
@@ -77,7 +77,7 @@ def practice(
     primers = primers[: max(min(PRIMERS, len(lines) // 2), 1)]
     characters = [c for c in writable.characters if alphabet is None or c in alphabet]
     inks = [ink for ink, _ in lines]
-    extras = told_by(inks) if writer.is_told else {}
+    extras = extras_of_lines(inks) if writer.is_told else {}
     sampling = replace(SAMPLING, extras=extras)
     borrowed = written(writer, reader, primers, characters, lent, seed, sampling)
     person, network = cut(writer, reader, lines), cut(writer, reader, borrowed)
