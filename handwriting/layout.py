@@ -47,8 +47,8 @@ def break_rows(
     `_stay_together` go to the next row together if the last of them does not fit.
 
     Args:
-        words: in order.
-        width: of a row.
+        words: the words in order.
+        width: the width of a row.
         first_indent: how much narrower the first row is.
     """
     row: list[WrittenWord] = []
@@ -82,7 +82,7 @@ def set_row(
     """Return the strokes of a row, relative to its start on the baseline, and the x of this start.
 
     Args:
-        words: of the row.
+        words: the words of the row.
         room: the width that the row may take.
         align: how the row lies in its room.
         is_last: whether the row is the last of its paragraph; if so, the row is not stretched.
@@ -136,13 +136,13 @@ def crowding(paragraphs: Iterable[Paragraph], paper: Paper) -> float:
     """Return the factor for the distances of rows with which the ink of each row is at least
     `CLEARANCE` and the pen's width away from the row above; 0 if there are no two rows."""
     factor = 0.0
-    for (above, upper), (below, lower) in pairwise(set_rows(paragraphs, paper)):
-        if above.strokes and below.strokes:
-            clearance = max(CLEARANCE * each.size + each.pen.width for each in (upper, lower))
+    for (upper_row, upper), (lower_row, lower) in pairwise(set_rows(paragraphs, paper)):
+        if upper_row.strokes and lower_row.strokes:
+            clearance = max(CLEARANCE * p.size + p.pen.width for p in (upper, lower))
             # The page is cut into vertical strips. The highest ink of the lower row in a strip is
             # compared with the lowest ink of the upper row in the strip and the strips beside it.
-            _, bottoms = _profile(above, clearance, paper.width)
-            tops, _ = _profile(below, clearance, paper.width)
+            _, bottoms = _profile(upper_row, clearance, paper.width)
+            tops, _ = _profile(lower_row, clearance, paper.width)
             bottoms = np.maximum.reduce([bottoms[:-2], bottoms[1:-1], bottoms[2:]])
             distance = (bottoms - tops[1:-1]).max() + clearance
             factor = max(factor, distance / _step(upper.line_height, lower.line_height, paper))
@@ -150,7 +150,8 @@ def crowding(paragraphs: Iterable[Paragraph], paper: Paper) -> float:
 
 
 def _profile(row: Row, strip_width: float, width: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the highest and the lowest y of a row in each strip, with a strip beside the page."""
+    """Return the y of a row's highest and lowest ink in each strip, also left and right of a page
+    with this width."""
     tops = np.full(int(width / strip_width) + 3, np.inf)
     bottoms = -tops
     for stroke in row.strokes:
@@ -164,7 +165,7 @@ def _profile(row: Row, strip_width: float, width: float) -> tuple[np.ndarray, np
 
 
 def spread(paragraphs: Sequence[Paragraph], paper: Paper) -> list[Paragraph]:
-    """Return paragraphs with line heights that keep rows apart, at most `MAX_SPREAD` as high."""
+    """Return paragraphs with lines up to `MAX_SPREAD` times as high, so that no rows touch."""
     factor = min(max(crowding(paragraphs, paper), 1.0), MAX_SPREAD)
     return [
         replace(paragraph, line_height=factor * paragraph.line_height) for paragraph in paragraphs

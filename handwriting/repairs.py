@@ -23,15 +23,15 @@ from utils import ink
 
 # A title behind "measured:" or "by eye:" is the section of the lab notebook.
 MAX_DOT = 0.5  # largest extent of the dot of an `i`, in x-heights (measured: dots and bars)
-DOT_HEIGHT = 0.6  # x-heights from an `i` up to a dot that is added (measured: dots and bars)
+DOT_HEIGHT = 0.6  # x-heights from a stem up to a dot that is added (measured: dots and bars)
 MAX_DOT_ASIDE = 0.3  # x-heights from a dot to the line of its stem (measured: dots and bars)
 MAX_DOT_HEIGHT = 1.6  # x-heights from a letter up to its dot (measured: dots of joined hands)
 MAX_DELAY = 4
-"""Characters between a letter and the window at the letter's dot; more if the word is longer
-(measured: dots of joined hands)."""
+"""Largest distance of the window from a letter at the letter's dot, in characters, unless the word
+ends later (measured: dots of joined hands)."""
 MIN_STEM = 0.5  # least height of a stem in x-heights (by eye)
 MAX_I_STEM = 1.6  # largest height of the stem of an `i`, in x-heights (measured: as `MAX_DELAY`)
-MIN_POINT_FRACTION = 0.5  # least fraction of a letter part's points that are the letter's (by eye)
+MIN_POINT_FRACTION = 0.5  # ink is a letter's if this fraction of its points is at least (by eye)
 BAR_HEIGHT = 0.78  # x-heights from the foot of a `t` up to its bar (measured: dots and bars)
 BAR_SIDE = 0.25  # letter widths from the stem of a `t` to an end of its bar (measured: as above)
 MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured: as above)
@@ -81,7 +81,7 @@ class LetterStrokes:
     def of(cls, line: Line) -> "LetterStrokes":
         """Return the strokes of a line behind its primer, with the window's peaks as characters."""
         written, peaks = ink.strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
-        if not line.primed:  # The window of a step belongs to the next point; none to the first.
+        if not line.primed:  # The first point has no window, so the next point's is used.
             peaks = np.concatenate([peaks[:1], peaks])
         ends = np.cumsum([len(stroke) for stroke in written])[:-1]
         return cls(line.text, written, np.split(peaks, ends))
@@ -129,7 +129,7 @@ def with_dots(letters: LetterStrokes, height: float, lean: float) -> LetterStrok
     """Return letters with a dot above each `i` and `j` that was written.
 
     Args:
-        letters: of a line.
+        letters: the strokes of a line.
         height: the x-height.
         lean: how far downstrokes lean to the right, x over y.
     """
@@ -177,7 +177,7 @@ def with_bars(letters: LetterStrokes, height: float, width: float) -> LetterStro
     """Return letters with a bar through each `t` that was written.
 
     Args:
-        letters: of a line.
+        letters: the strokes of a line.
         height: the x-height.
         width: the width of a usual letter in x-heights.
     """

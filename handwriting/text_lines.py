@@ -76,7 +76,7 @@ class Passage:
         return self.width - self.indent
 
     @property
-    def lines(self) -> list[str]:
+    def line_texts(self) -> list[str]:
         """The texts that the network writes, each as a line."""
         texts = [part.text for part in self.parts if not part.is_fill]
         return cut([text.translate(str.maketrans(RAISED)) for text in texts], MAX_CHARACTERS)
@@ -102,14 +102,14 @@ def write_passages(
     `BATCH_SIZE` lines are written at a time. The first line has the seed `seed`, each further line
     the next seed, so a line does not depend on other lines. `progress`: show a progress bar.
     """
-    jobs = [(passage.hand, text) for passage in passages for text in passage.lines]
+    jobs = [(passage.hand, text) for passage in passages for text in passage.line_texts]
     jobs = [(hand, text, number) for number, (hand, text) in enumerate(jobs, seed)]
     starts = range(0, len(jobs), BATCH_SIZE)
     lines = chain.from_iterable(_write_batch(jobs[start : start + BATCH_SIZE]) for start in starts)
     disable = None if progress else True  # None: shown on a terminal only
     lines = iter(tqdm(lines, "page", len(jobs), unit="line", leave=False, disable=disable))
     for passage in passages:
-        yield words_of(passage, islice(lines, len(passage.lines)))
+        yield words_of(passage, islice(lines, len(passage.line_texts)))
 
 
 def _write_batch(jobs: Sequence[tuple[Hand, str, int]]) -> list[list[CheckedWord]]:
