@@ -21,10 +21,6 @@ DIFF = "checkout.diff"
 """File in the folder of a run: the code's difference from the commit that `run.json` names."""
 PACKAGES = "packages.txt"
 """File in the folder of a run: the installed packages, as pip lists them."""
-MAX_DIFF = 2**20
-"""Most bytes of the difference that are kept (assumed)."""
-MAX_UNTRACKED = 100
-"""Most names of untracked files that are kept (assumed)."""
 
 
 def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
@@ -85,9 +81,7 @@ def checkout() -> dict[str, Any] | None:
         new = _git("ls-files", "--others", "--exclude-standard", "-z", "--", "*.py")
     except (OSError, subprocess.SubprocessError):
         return None
-    if len(diff) > MAX_DIFF:
-        diff = diff[:MAX_DIFF] + f"\n(cut: it has {len(diff):,} bytes)\n".encode()
-    untracked = new.decode(errors="surrogateescape").split("\0")[:-1][:MAX_UNTRACKED]
+    untracked = new.decode(errors="surrogateescape").split("\0")[:-1]
     return {"commit": commit, "diff": diff, "untracked": untracked}
 
 
