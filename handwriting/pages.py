@@ -125,8 +125,8 @@ def write_page(
     paragraphs, remarks_on_fit = set_to_fit(text_lines, options)
     pages = [*fill_pages(paragraphs, options.paper)]
     if len(pages) > 1 and not options.fit:
-        remarks.append(f"{len(pages)} sheets; --fit sets the text on one, where half of its "
-                       "size is enough")  # fmt: skip
+        remarks.append(f"{len(pages)} sheets; --fit sets the text on one sheet, if it fits at half "
+                       "of its size")  # fmt: skip
     origin = Origin(options, looks, None if writer is None else str(writer.path))
     return Pages(pages, checked, [*hands.remarks, *remarks, *remarks_on_fit], origin)
 

@@ -28,7 +28,8 @@ BULLET = WrittenWord((np.array([[0.0, -0.42], [0.3, -0.46], [0.6, -0.45]]),), 0.
 """A short dash, drawn for each mark that is not a number (assumed, by eye)."""
 COLUMN_GAP = 0.8  # x-heights between columns, in addition to a blank (assumed, by eye)
 MAX_COLUMN_START = 0.75
-"""Largest fraction of a row before the last column, unless the column fits in the row (by eye)."""
+"""Largest start of the last column, as a fraction of a row, unless the column fits in the row (by
+eye)."""
 LAST_COLUMN_WIDTH = 0.6  # fraction of a row to which a word of the last column is limited (by eye)
 EMPTY_COLUMN_WIDTH = 8.0  # x-heights, for a column empty in all lines (assumed: a tab's width)
 VERSE_INDENT = 5.0  # x-heights by which further rows of a verse are indented (assumed, by eye)
@@ -49,11 +50,10 @@ MIN_DOT_GAP = 0.16  # least x-heights between any two dots of dotted letters (by
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A text line set on paper: words that run on from row to row. A paragraph without words and
-    without a lead is an empty row.
+    """A text line set on paper. A paragraph without words and without a lead is an empty row.
 
     Attributes:
-        words: the words of the last column.
+        words: the words of the last or only column, which run on from row to row.
         line_height: distance from baseline to baseline.
         indent: indent of all rows.
         first_indent: indent of the first row, in addition to `indent`.
@@ -146,7 +146,7 @@ def _set_group(
     row_width = (paper.text_width - look.indent) / size
     cells, starts = _cells(text_lines, row_width)
     pen = Pen(
-        look.pen or round(_pen_width(look, size), 2),  # Real pens have such widths.
+        look.pen or round(_pen_width(look, size), 2),
         lightened(look.colour) if look.trace == "light" else look.colour,
     )
     height = line_height(replace(look, size=size), min_height, paper)

@@ -104,7 +104,7 @@ def rewrite(
     for index in address_of:
         look = origin.looks[rows[index.page][index.row].line]
         indices_by_hand.setdefault(hands.of(look), []).append(index)
-    why = "none that fits its place is read" if addresses is None else "none fits its place"
+    needed = "fits and is legible" if addresses is None else "fits"
     remarks = []
     for hand, indices in indices_by_hand.items():
         words = [rows[index.page][index.row].words[index.word] for index in indices]
@@ -120,7 +120,7 @@ def rewrite(
             new_row = with_fitting(row, index.word, new_words, hand.shape.space, origin)
             kept = replace(old, rewritten=old.rewritten + 1)  # so that the next seeds differ
             rows[index.page][index.row] = new_row or with_word(row, index.word, kept)
-            stays = f"stays as it was: of {NUM_CANDIDATES} {why}"
+            stays = f"stays as it was: none of {NUM_CANDIDATES} tries {needed}"
             address = "page {}, row {}, word {}".format(*address_of[index])
             remarks.append(f"{address}, {old.text!r}: {'written again' if new_row else stays}")
     rewritten = [replace(page, rows=tuple(new)) for page, new in zip(pages, rows, strict=True)]

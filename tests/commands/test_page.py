@@ -80,7 +80,7 @@ def test_several_pages_of_standard_input_are_numbered(networks, tmp_path, monkey
     options = ("--paper", "100x60", "--line-height", 20)
     write_page(networks, "-", "--output", tmp_path / "out.json", *options)
     said = capsys.readouterr().out
-    assert "5 sheets; --fit sets the text on one, where half of its size is enough" in said
+    assert "5 sheets; --fit sets the text on one sheet, if it fits at half of its size" in said
     shown = said.split()
     files = sorted(tmp_path.glob("out*.json"))
     assert len(files) == 5 and files[0].name == "out-1.json"
