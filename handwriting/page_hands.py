@@ -17,7 +17,7 @@ from model.reader import Reader
 from model.writer import Writer, sampling_of, usual_proofreader
 from utils.checks import UserError
 
-OWN_TEXT = "It was a quiet evening by the sea"  # which a network writes in a hand of its own
+OWN_TEXT = "It was a quiet evening by the sea"  # shows a hand of the network's own
 OWN_TRIES = 24  # how often a network writes `OWN_TEXT` if a reader chooses a line (assumed)
 
 HandSource = Path | str | None
@@ -73,16 +73,17 @@ class Hands:
         return second_reader
 
     def of(self, look: Look) -> Hand:
-        """Return the hand of lines with a look. Hands of the same source share a primer, and those
-        with the same bias a calibration."""
+        """Return the hand of lines with a look. Hands of the same source share a primer; hands of the
+        same source and bias also share a calibration."""
         source, options, reader = self._source_of(look.style), self._options, self.reader
         bias = self.sampling.bias if look.bias is None else look.bias
         path = network_of(source) if source and not self._writes_all else self.writer.path
         writer = self._writers.get(path) or self._load(path)
         if source not in self._primers:
             self._primers[source] = self._primer_of(source, writer)
-        same_bias = [hand for key, hand in self._hands.items() if key[:2] == (source, bias)]
-        if (key := (source, bias, look.slant)) not in self._hands and same_bias:
+        key = (source, bias, look.slant)
+        same_bias = [hand for other, hand in self._hands.items() if other[:2] == key[:2]]
+        if key not in self._hands and same_bias:
             self._hands[key] = replace(same_bias[0], slant=look.slant)
         elif key not in self._hands:
             self._hands[key] = Hand(

@@ -212,7 +212,7 @@ def _with_extended_bar(
     width, rise = stroke[bar.right] - stroke[bar.left]
     slope = rise / max(width, TREMBLE * height)
     ends = [(bar.right, 1.0), (bar.left, -1.0)]
-    for end, sign in sorted(ends, reverse=True):  # The later end first: `bar` has old numbers.
+    for end, sign in sorted(ends, reverse=True):  # So the number of the other end stays valid.
         x = bar.cross + sign * side
         if sign * (stroke[end, 0] - bar.cross) >= MIN_BAR_SIDE * side:
             continue
@@ -262,9 +262,9 @@ def _bar_of_five(letters: LetterStrokes, body: int, index: int) -> int | None:
         if number == body or abs(np.median(characters) - index) > 1:
             continue
         is_flat = np.ptp(stroke[:, 1]) < min(np.ptp(stroke[:, 0]), WAIST * height)
-        is_above = abs(stroke[:, 1].mean() - y) < WAIST * height and stroke[:, 0].max() > x
+        is_at_top = abs(stroke[:, 1].mean() - y) < WAIST * height and stroke[:, 0].max() > x
         distance = np.hypot(*(stroke - (x, y)).T).min()
-        if is_flat and is_above and distance <= MIN_FIVE_BAR * height:
+        if is_flat and is_at_top and distance <= MIN_FIVE_BAR * height:
             distances[number] = distance
     return min(distances, key=distances.__getitem__, default=None)
 
@@ -372,8 +372,8 @@ class Stem(NamedTuple):
 
 
 def _stems(letters: LetterStrokes, index: int, height: float, max_height: float) -> list[Stem]:
-    """Return the downward parts of strokes that may be the stem of a letter, from `MIN_STEM` to
-    `max_height` x-heights high: the window may be at a letter while the pen writes another."""
+    """Return the downward parts of strokes, `MIN_STEM` to `max_height` x-heights high, that have
+    enough points of a letter: the window may reach it while the pen writes the letter before."""
     stems = []
     for number, (stroke, characters) in enumerate(letters.pairs()):
         if not np.any(characters == index):
@@ -422,7 +422,7 @@ def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes, in x-heights, of a word that ends with a comma, scaled if too short."""
+    """Return the strokes, in x-heights, of a word that ends with a comma; a short one is scaled."""
     last = max(range(len(strokes)), key=lambda k: float(strokes[k][:, 0].mean()))
     comma, lengthened = strokes[last], [*strokes]
     if comma[:, 1].min() > -MARK_HEIGHT and np.ptp(comma[:, 0]) <= MARK_WIDTH:
@@ -433,9 +433,9 @@ def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def with_free_points(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes, in x-heights, of a word with points or commas between its characters.
-    Ink moves to the right until both gaps beside each such mark are at least `MIN_POINT_GAP`."""
-    feet = [stroke[stroke[:, 1] > -MARK_HEIGHT] for stroke in strokes]
+    """Return the strokes, in x-heights, of a word with points or commas between its characters. Ink
+    moves to the right so that the gaps beside each point or comma are at least `MIN_POINT_GAP`."""
+    feet = [stroke[stroke[:, 1] > -MARK_HEIGHT] for stroke in strokes]  # their low points
     centres = []
     for foot, stroke in zip(feet, strokes, strict=True):
         centres.append(float((foot if len(foot) else stroke)[:, 0].mean()))
