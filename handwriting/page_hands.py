@@ -73,8 +73,8 @@ class Hands:
         return second_reader
 
     def of(self, look: Look) -> Hand:
-        """Return the hand of lines with a look. Hands of the same source share a primer; hands of the
-        same source and bias also share a calibration."""
+        """Return the hand of lines with a look. Hands of the same source share a primer, and if
+        their biases are the same, too, a calibration."""
         source, options, reader = self._source_of(look.style), self._options, self.reader
         bias = self.sampling.bias if look.bias is None else look.bias
         path = network_of(source) if source and not self._writes_all else self.writer.path

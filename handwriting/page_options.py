@@ -14,7 +14,7 @@ from handwriting.styles import fractions_of
 from utils.checks import UserError, number
 from utils.page.layers import Pen
 
-OWN = "own"  # the name of no style: a hand of the network's own, a new hand with each seed
+OWN = "own"  # in place of the name of a style: a hand of the network's own, new with each seed
 USUAL = "usual"
 """The name of a network's usual style: the style beside a network that learned a hand, the style in
 `USUAL_STYLES` of a pretrained network, `OWN` for other networks."""
