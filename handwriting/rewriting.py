@@ -29,7 +29,7 @@ from utils.files import read_text, write_json
 from utils.page.layers import Pen, PlacedWord, Row
 from utils.page.page import Page
 
-NUM_CANDIDATES = 12  # tries of a word, twice as many as on a first page (assumed)
+NUM_CANDIDATES = 12  # tries of a word, twice the default of `PageOptions.tries` (assumed)
 MAX_FLUSH_GAP = 0.5  # millimetres from a flush row's end to the margin, at most (assumed)
 MAX_BYTES = 2**28  # largest size of a report in bytes (assumed: a page of A4 has half a megabyte)
 
