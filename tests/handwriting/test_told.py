@@ -93,7 +93,7 @@ def test_styles_are_mixed(writer, tmp_path):
         ("{a}:1,{a}:2", "styles with their shares"),
         ("{a}:nan", "styles with their shares"),
         ("{a}:1,absent:1", "absent"),
-        ("{a}:1,open:1", "open_writer and writer write these"),
+        ("{a}:1,open:1", "different networks, open_writer and writer, cannot"),
     ],
 )
 def test_a_mix_that_is_none_is_refused(tmp_path, monkeypatch, mix, message):
