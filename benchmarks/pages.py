@@ -25,7 +25,7 @@ from commands import options
 from commands.options import Parser
 from commands.search_options import LANGUAGE_WEIGHT
 from data_loader import IAMOnDBDataset, UnipenDataset
-from data_loader.sources.parsing import memory
+from data_loader.sources.parsing import memory_budget
 from data_loader.sources.untrusted_files import parse_contents
 from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
@@ -103,7 +103,7 @@ def forms(root: str) -> list[NotesPage]:
     def start(name: str, content: bytes) -> np.ndarray:
         return np.array(_FIRST_POINT.search(content).groups(), np.float64)
 
-    starts, _ = parse_contents(start, files, _LINE_FILE, "reading places", memory(files[0]))
+    starts, _ = parse_contents(start, files, _LINE_FILE, "reading places", memory_budget(files[0]))
     rows_by_form = defaultdict(list)
     for sample in dataset.load(["test"]).split("test"):
         row = [stroke + starts[f"{sample.name}.xml"] for stroke in strokes(sample.ink)]
