@@ -31,8 +31,8 @@ from benchmarks.measures import main
 from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.synthetic.corpus import held_out
-from handwriting.hands import write_lines
-from handwriting.primers import told_by
+from handwriting.hands import write_in_hand
+from handwriting.primers import extras_of_lines
 from model import load
 from model.generation.sampling_options import Primer, Sampling
 from model.loading import HAND_FILE
@@ -146,10 +146,10 @@ def measure_writing(before: Writer, run: RunFolder, learned: Sequence[np.ndarray
     for network, stage in ((before, "before"), (after, "now")):
         options_by_way = {"alone": {}, "primed": {"primer": (primer.ink, primer.text)}}
         if network.is_told:
-            options_by_way = {"told": {"sampling": Sampling(BIAS, extras=told_by(learned))}}
+            options_by_way = {"told": {"sampling": Sampling(BIAS, extras=extras_of_lines(learned))}}
         for way, options in options_by_way.items():
             options = {"sampling": Sampling(BIAS)} | options
-            lines = write_lines(network, texts, range(NUM_LINES), **options)
+            lines = write_in_hand(network, texts, range(NUM_LINES), **options)
             inks = [line.written for line in lines]
             coordinates = space.embed([ink for ink in inks if len(ink) > 9]).tolist()
             result[f"{stage} {way}"] = {"places": coordinates, "errors": error_rate(inks, texts)}

@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> None:
     library = _library(options.from_arguments(Networks, arguments), arguments.resume, chosen)
     if arguments.correct:
         note = library.note(path.name, path)
-        for place, text in arguments.correct:
-            library.correct(note, options.place(place), text)
+        for address, text in arguments.correct:
+            library.correct(note, options.word_address(address), text)
     read_notes = _read(library, files, is_single=not path.is_dir())
     if arguments.search:
         for note in read_notes:
@@ -97,8 +97,8 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError("--search: no words")
     if arguments.lines:
         make_room(arguments.lines, "--lines")
-    for place, _ in arguments.correct:
-        options.place(place)
+    for address, _ in arguments.correct:
+        options.word_address(address)
 
 
 def _library(networks: Networks, path: str, chosen: SearchOptions) -> "notes.Library":
@@ -142,8 +142,8 @@ def _read(
 def _print_hits(note: "notes.Note", words: str) -> None:
     """Print each place of a note where `words` probably stand."""
     for hit in notes.search(words, note):
-        place = f"{hit.page_number}:{hit.row_number}:{hit.word_number}"
-        tqdm.write(f"{note.name}\t{place}\t{hit.confidence:.2f}\t{hit.row.marked}")
+        address = f"{hit.page_number}:{hit.row_number}:{hit.word_number}"
+        tqdm.write(f"{note.name}\t{address}\t{hit.confidence:.2f}\t{hit.row.marked}")
 
 
 def _safe_path(name: str) -> Path:

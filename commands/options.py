@@ -77,8 +77,8 @@ def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[s
     return value(checks.number(kind, low, high))
 
 
-def place(text: str) -> tuple[int, int, int]:
-    """Parse PAGE:ROW:WORD into the numbers of a page, a row and a word."""
+def word_address(text: str) -> tuple[int, int, int]:
+    """Parse PAGE:ROW:WORD: return the numbers of a page, a row and a word."""
     numbers = text.split(":")
     if len(numbers) != 3 or not all(map(str.isdecimal, numbers)):
         raise UserError(f"{text!r}: the numbers of a page, a row and a word, such as 1:8:3")

@@ -11,7 +11,7 @@ from commands.options import Networks, Parser, number, require, value
 from handwriting.page_options import (
     HEIGHT,
     LINE_HEIGHT,
-    OF_LOOK,
+    LOOK_PARSERS,
     PROOFREADERS,
     SECOND,
     USUAL,
@@ -29,10 +29,10 @@ DOUBTFUL = "doubtful"  # value of --rewrite for all doubtful words
 MAX_BYTES = 500_000  # of the longest text (assumed: a long novel, which takes hours to write)
 
 
-def place(text: str) -> tuple[int, int, int] | str:
+def rewrite_target(text: str) -> tuple[int, int, int] | str:
     """Parse a value of --rewrite: PAGE:ROW:WORD, or `DOUBTFUL`."""
     try:
-        return text if text == DOUBTFUL else options.place(text)
+        return text if text == DOUBTFUL else options.word_address(text)
     except UserError as error:
         raise UserError(f"{error}, or {DOUBTFUL}") from None
 
@@ -77,7 +77,7 @@ def add_options(parser: Parser) -> None:
     add("--report", type=Path, metavar="FILE", help=report)
     rewrite = "write these words of the pages of --report again, and leave all else as it is: "
     rewrite += f"numbers of page, row and word, or {DOUBTFUL}"
-    add("--rewrite", nargs="+", type=value(place), metavar="PAGE:ROW:WORD", help=rewrite)
+    add("--rewrite", nargs="+", type=value(rewrite_target), metavar="PAGE:ROW:WORD", help=rewrite)
     add("--dpi", type=number(int, 10, 1200), help=f"pixels per inch of a PNG (default: {DPI})")
 
 
@@ -100,7 +100,7 @@ def add_paper(parser: Parser) -> None:
 
 def add_look(parser: Parser) -> None:
     """Add the options of the look of the writing."""
-    add, types = parser.add_argument, {name: value(parse) for name, parse in OF_LOOK.items()}
+    add, types = parser.add_argument, {name: value(parse) for name, parse in LOOK_PARSERS.items()}
     size = f"x-height of the writing (default: {HEIGHT}; smaller on a --ruling if rows would touch)"
     add("--size", type=types["size"], metavar="MM", help=size)
     height = "distance between lines; on a --ruling the next multiple of its spacing (default: "
@@ -195,8 +195,8 @@ def run(arguments: argparse.Namespace) -> None:
     writer = networks.writer(checkpoint, of_texts=True) if checkpoint else None
     computing = {"device": networks.device, "progress": True}
     if rewrite:
-        places = None if DOUBTFUL in rewrite else rewrite
-        pages = handwriting.rewrite(pages, places, writer, **computing)
+        addresses = None if DOUBTFUL in rewrite else rewrite
+        pages = handwriting.rewrite(pages, addresses, writer, **computing)
     else:
         pages = handwriting.write_page(text, writer, page_options, source=source, **computing)
     arguments.output.make()

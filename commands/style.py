@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"--name {arguments.name}: letters, digits, -, _ and . are accepted")
     options.check_readable(arguments.ink)
     from data_loader import read_ink
-    from handwriting.primers import described
+    from handwriting.primers import descriptor_of
     from utils.hand_measures import too_wide
 
     lines = read_ink(arguments.ink)
@@ -53,6 +53,6 @@ def run(arguments: argparse.Namespace) -> None:
     make_room(path, "--output")
     if path.exists():
         raise UserError(f"{path} is there already: choose another name, or delete it first")
-    hand, _ = described([line.ink for line in lines])
+    hand, _ = descriptor_of([line.ink for line in lines])
     write_style(path, sample.ink, text, arguments.name, hand.tolist(), arguments.resume)
     print(f"{path}  ({len(sample.ink)} points, {text!r})")

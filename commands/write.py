@@ -146,7 +146,7 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
         from model.generation.inspection import check_pictures
 
         check_pictures(writer, chosen.show)
-    from handwriting.hands import write_lines
+    from handwriting.hands import write_in_hand
     from model.writer import letter_warning
 
     sampling, texts, output = chosen.sampling(writer), chosen.texts(writer), chosen.output
@@ -167,7 +167,7 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
     if output.file:
         stems = [output.file.with_suffix("")]
     texts, all_seeds = texts and [text for text in texts for _ in seeds], [*seeds] * len(names)
-    lines = write_lines(writer, texts, all_seeds, sampling, primer=primer, progress=True)
+    lines = write_in_hand(writer, texts, all_seeds, sampling, primer=primer, progress=True)
     save(writer, chosen, sampling, stems, lines)
     ended = f"{sum(line.ended for line in lines)} of {len(lines)} lines ended"
     if writer.model.needs_text:

@@ -1,4 +1,4 @@
-"""From a text to pages in a hand."""
+"""Pages of text in a hand."""
 
 from utils.lazy import importer
 

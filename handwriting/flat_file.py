@@ -1,20 +1,20 @@
-"""A network in one flat file, for the engine of `web/`, which computes the same as torch.
+"""Flat files: a network in one file, for the engine of `web/`, which computes the same as torch.
 
-The file is a line of JSON, the header; the weights; and the SHA-256 of both. The header has
+A flat file is a line of JSON, the header; then the weights; then the SHA-256 of both. The header
+has these keys:
 
 - `format`, `role` ("writer", "reader" or "descriptor", see `save_descriptor`), `name`, `licence`;
-- `architecture`, `alphabet` and `normalisation` of a writer or reader, as a checkpoint has them;
-- `sampling` of a writer: the defaults of `Sampling`, the bounds of the writer's mixture, and the
-  usual size of its lines; `features` of readers and descriptors;
-- `replacements` of a writer: what `page` writes for characters that are not in the alphabet;
-- `hands` of a writer that is told hands: the vectors of its styles by name; of a learned hand the
-  vector "hand";
-- `styles` of a writer that learned a hand without being told hands: the line "hand", see
+- `architecture`, `alphabet`, `normalisation`, for writers and readers: as in a checkpoint;
+- `sampling`, for writers: see `_sampling`; `features`, for readers and descriptors;
+- `replacements`, for writers: see `source_text.replacements`;
+- `hands`, for writers that are told hands: the hand vector of each style by name, or, if the writer
+  learned a hand, the vector "hand" only;
+- `styles`, for writers that learned a hand and are told no hands: the primer "hand", see
   `primer_of_web`;
-- `tensors`: name, type and shape of each, in the order of the weights.
+- `tensors`: the name, type and shape of each tensor, in the order of the weights.
 
-Tensors of type "int8" are matrices with a scale for each row: first the scales as float32, then the
-int8, which are to be multiplied by the scale of their row. Numbers are little-endian.
+A tensor of type "int8" is a matrix whose rows have scales: first the scales as float32, then the
+int8 numbers, which the engine multiplies by the scale of their row. Numbers are little-endian.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from base import distributed
 from base.pretrained import pretrained
 from handwriting.hands import calibrated
 from handwriting.page_options import PrimerFile
-from handwriting.primers import load_primer, told_of
+from handwriting.primers import extras_of_style, load_primer
 from handwriting.source_text import replacements
 from handwriting.styles import STYLES, network_of, styles
 from model import CTCNetwork, SynthesisNetwork, Writer
@@ -50,9 +50,9 @@ from utils.strict_json import Config
 
 FORMAT = "online-handwriting/2"
 START = json.dumps({"format": FORMAT}).removesuffix("}").encode()
-"""The beginning of each file."""
+"""The first bytes of each flat file."""
 TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "int8": np.dtype(np.int8)}
-LARGEST = 127  # of int8
+MAX_INT8 = 127
 PRECISE = (
     "output.weight",
     "window.weight",
@@ -60,9 +60,9 @@ PRECISE = (
     "hand_encoder.layers.0.weight",
     "hand_encoder.layers.2.weight",
 )
-"""Ends of the names of matrices in float16. The first three have a tenth of the weights; 8 bits for
-them cost most of the log-loss (measured, lab notebook: the networks of the page)."""
-NUM_LINES = 8  # lines that are written to measure the usual size (assumed)
+"""Ends of the names of matrices in float16. The first three have a tenth of the weights, but with 8
+bits they raise the log-loss most (measured, lab notebook: the networks of the page)."""
+NUM_LINES = 8  # lines that are written to measure a writer's usual size (assumed)
 UNKNOWN_LICENCE = "that of the lines with which it was trained"
 
 
@@ -70,18 +70,18 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
     """Write the flat file of a network, atomically.
 
     Args:
-        path: of the file.
-        network: a network that the engine knows.
-        style: file of a line in whose hand the network writes, as the style "hand".
+        path: the file.
+        network: the network.
+        style: the file of the style beside a writer that learned a hand; None for other networks.
 
     Raises:
-        UserError: if the engine does not know the network.
+        UserError: if the engine cannot compute the network.
         OSError: if the file cannot be written.
     """
     check_known(network)
     model = network.model
     header = {
-        "name": network.path.parent.name if style else network.name,  # the run's for a hand
+        "name": network.path.parent.name if style else network.name,  # of the run, for a hand
         "licence": network.licence or UNKNOWN_LICENCE,
         "architecture": network.record["config"]["arch"],
         "alphabet": "".join(model.alphabet.characters),
@@ -102,8 +102,8 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
 
 def save_descriptor(path: str | Path) -> None:
     """Write the flat file of the network that describes hands, atomically: the weights of a
-    reader's lowest layers, under a reader's names, and of the linear layer from moments to the
-    descriptor."""
+    reader's lowest layers, with a reader's names, and of the linear layer from their moments to
+    the descriptor."""
     weights = HandDescriptor.load().state_dict()
     mean, projection = weights.pop("mean"), weights.pop("projection")
     layers = {name.replace("layer.", "layers.0.", 1): value for name, value in weights.items()}
@@ -119,7 +119,7 @@ def _write(
     weights: Mapping[str, torch.Tensor],
     matrices: Literal["float16", "int8"] = "int8",
 ) -> None:
-    """Write a flat file; `matrices` is the type of matrices that are not `PRECISE`."""
+    """Write a flat file; `matrices` is the type of all matrices that are not `PRECISE`."""
     tensors, payload = [], b""
     for name, value in weights.items():
         kind = "float16" if name.endswith(PRECISE) else "float32" if value.ndim == 1 else matrices
@@ -132,7 +132,7 @@ def _write(
 
 
 def is_flat_file(path: Path) -> bool:
-    """Return whether a file begins as flat files do."""
+    """Return whether a path is a flat file."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -149,15 +149,15 @@ def check_known(network: TrainedNetwork) -> None:
         is_known = type(model) is CTCNetwork and not model.time_reductions
     if not (is_lstm and is_known):
         raise UserError(
-            f"{network.path} contains a {type(model).__name__} that the page cannot compute: it "
-            "takes a SynthesisNetwork with `end_of_sequence` and a mixture, or a CTCNetwork "
-            "without `time_reductions`, both of LSTM cells"
+            f"{network.path} contains a {type(model).__name__} that the page cannot compute: only "
+            "a SynthesisNetwork with `end_of_sequence` and a mixture, or a CTCNetwork without "
+            "`time_reductions`, both of LSTM cells, is accepted"
         )
 
 
 def make_missing(paths: Sequence[Path]) -> list[Path]:
-    """Make the flat files that are missing, or older than a style or their source, the pretrained
-    network or descriptor of the same name. Return the new files; a progress bar counts all."""
+    """Make the flat files of `paths` that are missing, older than a style, or older than their
+    source, the pretrained network or descriptor of the same name. Return the new files."""
     new, sources = [], pretrained() | {"descriptor": FILE}
     for path in distributed.bar(paths, "networks", unit=" files", leave=False):
         source = sources[path.stem]
@@ -178,9 +178,9 @@ def styles_of(network: TrainedNetwork) -> dict[str, Path]:
 
 
 def primer_of_web(writer: Writer, file: Path) -> Config:
-    """Return a style for a writer that is told no hand: its `text`; its `ink` in x-heights, three
-    numbers a point; its `x_height` in the writer's units; and the `stretch` with which lines become
-    as large as the ink, see `calibrated`."""
+    """Return a style's primer for a writer that is told no hands: its `text`; its `ink` in
+    x-heights, three numbers a point; its `x_height` in the writer's units; and the `stretch` with
+    which lines become as large as the primer, see `calibrated`."""
     (ink, text), _ = load_primer(PrimerFile(file), writer)
     stretch = calibrated(writer, (ink, text), Sampling(), progress=True).stretch
     height = x_height(ink)
@@ -194,37 +194,37 @@ def primer_of_web(writer: Writer, file: Path) -> Config:
 
 
 def vector_of(writer: Writer, file: Path) -> list[float]:
-    """Return the vector of the hand of a style."""
+    """Return the hand vector that a writer computes for a style."""
     model = writer.model
-    state = model.initial_state(1, model.told(1, told_of(file)))
+    state = model.initial_state(1, model.told(1, extras_of_style(file)))
     return [round(number, 5) for number in state["hand"][0].tolist()]
 
 
 def _scaled(weights: np.ndarray) -> bytes:
-    """Return the scales and the int8 of a tensor, whose first dimension counts rows."""
+    """Return the scales of a tensor's rows, along its first dimension, and its int8 numbers."""
     rows = weights.reshape(len(weights), -1)
-    scales = (np.abs(rows).max(1) / LARGEST).astype(TYPES["float32"])
+    scales = (np.abs(rows).max(1) / MAX_INT8).astype(TYPES["float32"])
     numbers = np.rint(rows / np.maximum(scales, 1e-30)[:, None]).astype(TYPES["int8"])
     return scales.tobytes() + numbers.tobytes()
 
 
 def _sampling(writer: Writer) -> dict[str, Any]:
-    """Return the header's `sampling`: how a writer draws points, and the size of lines in hands of
-    its own, in its units."""
-    model, usual, seeds = writer.model, Sampling(), range(NUM_LINES)
+    """Return the defaults of `Sampling`, the bounds of a writer's mixture, and the median size of
+    lines in hands of its own."""
+    model, defaults, seeds = writer.model, Sampling(), range(NUM_LINES)
     if writer.is_told:
         hands = np.stack([hand_extra(model.hand_encoder.draw(seed)) for seed in seeds])
-        usual = replace(usual, extras={"hand": hands})
-    lines = sample(model, seeds, [writer.default_text] * NUM_LINES, usual)
+        defaults = replace(defaults, extras={"hand": hands})
+    lines = sample(model, seeds, [writer.default_text] * NUM_LINES, defaults)
     sizes = [(line.ink, x_height(line.ink)) for line in lines if len(line.ink) > 1]
     return {
-        "bias": usual.bias,
-        "pen_sharpness": usual.pen_sharpness,
+        "bias": defaults.bias,
+        "pen_sharpness": defaults.pen_sharpness,
         "stretch": model.stretch,
         "longest": model.longest,
         "min_scales": model.min_scales.tolist(),
         "max_correlation": model.max_correlation,
-        "x_height": float(np.median([height for _, height in sizes])),
+        "x_height": float(np.median([height for _, height in sizes])),  # in the writer's units
         # Distance of the baseline below the first point, in x-heights.
         "baseline": float(np.median([baseline(levelled(ink)[0]) / h for ink, h in sizes])),
     }

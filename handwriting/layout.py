@@ -1,7 +1,6 @@
-"""From paragraphs to pages: rows are broken by the widths of written words, set on paper, and made
-to fit.
+"""From paragraphs to pages: words are broken into rows, rows are set on paper, sizes are fitted.
 
-Lengths in millimetres.
+Lengths are in millimetres.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,9 +19,9 @@ from utils.page.layers import PlacedWord, Row
 from utils.page.page import Page
 
 MAX_STRETCH = 2.0
-"""Factor by which blanks of a justified row are widened at most; a row that needs more stays ragged
-(assumed)."""
-MIN_SHRINK = 0.85  # of blanks, so that one more word fits (assumed)
+"""Largest factor by which the blanks of a justified row are widened; a row that needs a larger one
+is not stretched (assumed)."""
+MIN_SHRINK = 0.85  # least factor by which blanks are narrowed so that a word fits (assumed)
 UNITS = {
     *("%", "‰", "€", "£", "$", "EUR", "C", "°C", "F", "°F", "h", "min", "s", "am", "pm"),
     *("kg", "g", "mg", "lb", "oz", "l", "ml", "cl", "dl", "L", "tsp", "tbsp"),
@@ -31,25 +30,25 @@ UNITS = {
 """Units, which stay in one row with the number before them."""
 DASHES = ("-", "–", "—")
 """Dashes, which stay in one row with the word before them."""
-CLEARANCE = 0.15  # least x-heights between the ink of two rows (assumed: seen as apart)
+CLEARANCE = 0.15  # least x-heights between the ink of two rows (assumed)
 MAX_SPREAD = 1.5
-"""Largest factor by which rows are set further apart so that they do not touch (assumed: with more,
-one slip of the pen would spread a whole page)."""
-STEPS = 40  # steps of sizes from 0 to the usual size (assumed)
-SIZES_TRIED = [step / STEPS for step in range(STEPS, STEPS // 2 - 1, -1)]
-"""Sizes that are tried to make a text fit, over the usual size (assumed: at less than half, a page
-looks like a different page)."""
+"""Largest factor by which rows are set further apart so that they do not touch (assumed: with a
+larger one, one slip of the pen would spread a whole page)."""
+STEPS_PER_SIZE = 40  # steps into which the usual size is divided; sizes are whole steps (assumed)
+SMALLER_SIZES = [n / STEPS_PER_SIZE for n in range(STEPS_PER_SIZE, STEPS_PER_SIZE // 2 - 1, -1)]
+"""Fractions of the usual size at which a text is tried (assumed: below half of it, a page looks
+like a different page)."""
 
 
 def break_rows(
     words: Iterable[WrittenWord], width: float, first_indent: float = 0.0
 ) -> Iterator[list[WrittenWord]]:
-    """Yield the words of each row: as many as fit, at least one; words that `_stay_together` go to
-    the next row together.
+    """Yield the words of each row. A row has as many words as fit, at least one. Words that
+    `_stay_together` go to the next row together if the last of them does not fit.
 
     Args:
-        words: in order.
-        width: of a row.
+        words: the words in order.
+        width: the width of a row.
         first_indent: how much narrower the first row is.
     """
     row: list[WrittenWord] = []
@@ -58,73 +57,74 @@ def break_rows(
         gaps = sum(earlier.gap for earlier in row)
         ink = natural_width(row) - gaps + word.width
         if row and ink + MIN_SHRINK * gaps > room:
-            kept, after = len(row), word
-            while kept > 1 and _stay_together(row[kept - 1], after):
-                kept -= 1
-                after = row[kept]
-            yield row[:kept]
-            row, room = row[kept:], width
+            num_kept, right = len(row), word
+            while num_kept > 1 and _stay_together(row[num_kept - 1], right):
+                num_kept -= 1
+                right = row[num_kept]
+            yield row[:num_kept]
+            row, room = row[num_kept:], width
         row.append(word)
     if row:
         yield row
 
 
-def _stay_together(before: WrittenWord, after: WrittenWord) -> bool:
-    """Return whether two words stand in one row: words without a blank between them, a number and
-    its unit, or a word and the dash behind it."""
-    unit = after.text.rstrip(".,;:!?)") in UNITS and before.text[-1:].isdigit()
-    return before.gap == 0.0 or unit or (after.text in DASHES and before.text not in DASHES)
+def _stay_together(left: WrittenWord, right: WrittenWord) -> bool:
+    """Return whether two words must stand in one row: words without a blank between them, a number
+    and its unit, or a word and the dash behind it."""
+    is_unit = right.text.rstrip(".,;:!?)") in UNITS and left.text[-1:].isdigit()
+    is_dash = right.text in DASHES and left.text not in DASHES
+    return left.gap == 0.0 or is_unit or is_dash
 
 
 def set_row(
-    words: Sequence[WrittenWord], room: float, align: Align, last: bool
+    words: Sequence[WrittenWord], room: float, align: Align, is_last: bool
 ) -> tuple[tuple[np.ndarray, ...], float]:
-    """Return the strokes of a row, from its left edge and its baseline, and where the row begins.
+    """Return the strokes of a row, relative to its start on the baseline, and the x of this start.
 
     Args:
-        words: of the row.
-        room: the width of the row.
+        words: the words of the row.
+        room: the width that the row may take.
         align: how the row lies in its room.
-        last: whether the row is the last of its paragraph, which is not stretched.
+        is_last: whether the row is the last of its paragraph; if so, the row is not stretched.
     """
-    ink, total = sum(word.width for word in words), sum(word.gap for word in words[:-1])
+    ink, gaps = sum(word.width for word in words), sum(word.gap for word in words[:-1])
     factor = 1.0
-    if total > 0.0:
-        needed = (room - ink) / total
-        if needed < 1.0:  # one word more than usual stands in this row
-            factor = max(needed, MIN_SHRINK)
-        elif align == "justified" and not last and needed <= MAX_STRETCH:
-            factor = needed
-    width = ink + factor * total
+    if gaps > 0.0:
+        wanted_factor = (room - ink) / gaps
+        if wanted_factor < 1.0:  # The row has a word more than fits with usual gaps.
+            factor = max(wanted_factor, MIN_SHRINK)
+        elif align == "justified" and not is_last and wanted_factor <= MAX_STRETCH:
+            factor = wanted_factor
+    width = ink + factor * gaps
     start = {"right": room - width, "centred": (room - width) / 2}.get(align, 0.0)
     return strokes_in_row(words, factor), start
 
 
 def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[tuple[Row, Paragraph]]:
-    """Yield each row of paragraphs with its paragraph: x from the page's edge, y down from the
-    row's baseline. An empty row has no strokes."""
+    """Yield each row of paragraphs, and its paragraph. In strokes, x is the distance from the left
+    edge of the page, y the depth below the row's baseline. An empty row has no strokes."""
     for paragraph in paragraphs:
         room = paper.text_width - paragraph.indent
         rows = list(break_rows(paragraph.words, room, paragraph.first_indent))
         rows = rows or ([[]] if paragraph.lead else [])
         for number, words in enumerate(rows):
             first_indent = 0.0 if number else paragraph.first_indent
-            last = number == len(rows) - 1
-            strokes, start = set_row(words, room - first_indent, paragraph.align, last)
+            is_last = number == len(rows) - 1
+            strokes, start = set_row(words, room - first_indent, paragraph.align, is_last)
             lead = () if number else paragraph.lead
-            parts = [(x, strokes_in_row(column)) for x, column in lead]
-            parts.append((paragraph.indent + first_indent + start, strokes))
+            columns = [(x, strokes_in_row(column)) for x, column in lead]
+            columns.append((paragraph.indent + first_indent + start, strokes))
             placed: list[np.ndarray] = []
-            for x, part in parts:
-                placed += [stroke + np.array([paper.margins[3] + x, 0.0]) for stroke in part]
-            whole = [*chain(*(column for _, column in lead), words)]
-            yield _row(placed, whole, paragraph), paragraph
+            for x, column in columns:
+                placed += [stroke + np.array([paper.margins[3] + x, 0.0]) for stroke in column]
+            row_words = [*chain(*(column for _, column in lead), words)]
+            yield _row(placed, row_words, paragraph), paragraph
         if not rows:
             yield Row(()), paragraph
 
 
 def _row(strokes: Sequence[np.ndarray], words: Sequence[WrittenWord], paragraph: Paragraph) -> Row:
-    """Return the placed strokes of words of a paragraph as a row."""
+    """Return words of a paragraph as a row with these strokes."""
     text = "".join(f"{word.text} " if word.gap > 0.0 else word.text for word in words).rstrip()
     placed = tuple(
         PlacedWord(word.text, len(word.strokes), word.doubt, word.gap == 0.0) for word in words
@@ -133,38 +133,39 @@ def _row(strokes: Sequence[np.ndarray], words: Sequence[WrittenWord], paragraph:
 
 
 def crowding(paragraphs: Iterable[Paragraph], paper: Paper) -> float:
-    """Return the factor of the distance of rows at which each row is at least `CLEARANCE` and the
-    pen's width away from the row above; 0 without two rows."""
+    """Return the factor for the distances of rows with which the ink of each row is at least
+    `CLEARANCE` and the pen's width away from the row above; 0 if there are no two rows."""
     factor = 0.0
-    for (above, upper), (below, lower) in pairwise(set_rows(paragraphs, paper)):
-        if above.strokes and below.strokes:
-            clear = max(CLEARANCE * each.size + each.pen.width for each in (upper, lower))
-            # The page is cut into strips. The lowest ink of the row above, in a strip or beside it,
-            # is compared with the highest ink of the row below in the strip.
-            _, low = _profile(above, clear, paper.width)
-            high, _ = _profile(below, clear, paper.width)
-            sides = [low[:-2], low[1:-1], low[2:]]
-            apart = (np.maximum.reduce(sides) - high[1:-1]).max() + clear
-            factor = max(factor, apart / _step(upper.line_height, lower.line_height, paper))
+    for (upper_row, upper), (lower_row, lower) in pairwise(set_rows(paragraphs, paper)):
+        if upper_row.strokes and lower_row.strokes:
+            clearance = max(CLEARANCE * p.size + p.pen.width for p in (upper, lower))
+            # The page is cut into vertical strips. The highest ink of the lower row in a strip is
+            # compared with the lowest ink of the upper row in the strip and the strips beside it.
+            _, bottoms = _profile(upper_row, clearance, paper.width)
+            tops, _ = _profile(lower_row, clearance, paper.width)
+            bottoms = np.maximum.reduce([bottoms[:-2], bottoms[1:-1], bottoms[2:]])
+            distance = (bottoms - tops[1:-1]).max() + clearance
+            factor = max(factor, distance / _step(upper.line_height, lower.line_height, paper))
     return float(factor)
 
 
-def _profile(row: Row, strip: float, width: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the highest and the lowest y of a row in each strip across the page."""
-    highest = np.full(int(width / strip) + 3, np.inf)
-    lowest = -highest
+def _profile(row: Row, strip_width: float, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the y of a row's highest and lowest ink in each strip, also left and right of a page
+    with this width."""
+    tops = np.full(int(width / strip_width) + 3, np.inf)
+    bottoms = -tops
     for stroke in row.strokes:
         path = path_along(stroke)
-        between = at_equal_steps(stroke, path, int(2 * path[-1] / strip) + 1)
-        x, y = np.concatenate([stroke, between]).T
-        strips = np.clip(x // strip + 1, 0, len(highest) - 1).astype(int)
-        np.minimum.at(highest, strips, y)
-        np.maximum.at(lowest, strips, y)
-    return highest, lowest
+        points_between = at_equal_steps(stroke, path, int(2 * path[-1] / strip_width) + 1)
+        x, y = np.concatenate([stroke, points_between]).T
+        strips = np.clip(x // strip_width + 1, 0, len(tops) - 1).astype(int)
+        np.minimum.at(tops, strips, y)
+        np.maximum.at(bottoms, strips, y)
+    return tops, bottoms
 
 
 def spread(paragraphs: Sequence[Paragraph], paper: Paper) -> list[Paragraph]:
-    """Return paragraphs, all lines higher by a factor up to `MAX_SPREAD` if rows would touch."""
+    """Return paragraphs with lines up to `MAX_SPREAD` times as high, so that no rows touch."""
     factor = min(max(crowding(paragraphs, paper), 1.0), MAX_SPREAD)
     return [
         replace(paragraph, line_height=factor * paragraph.line_height) for paragraph in paragraphs
@@ -172,66 +173,67 @@ def spread(paragraphs: Sequence[Paragraph], paper: Paper) -> list[Paragraph]:
 
 
 def _step(above: float, height: float, paper: Paper) -> float:
-    """Return how far a row of a height is below a row as high as `above`, or, for 0, the top."""
+    """Return the distance from a baseline with the line height `above`, or, if this is 0, from the
+    top margin, down to a baseline with the line height `height`."""
     return paper.ruled(max(height, (above + height) / 2))
 
 
 def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
     """Yield the pages that paragraphs fill, one at a time; at least one.
 
-    Below a paragraph of higher lines the first baseline is at the mean of both heights. Where the
-    paper has a ruling, baselines lie on the ruling: the height of a line becomes the least multiple
-    of its spacing that is not smaller. No page but the first begins with an empty row. Rows that no
-    empty row parts are a block; where possible, no page has only the first or last row of a block.
+    If a paragraph of higher lines stands above, the distance to the first baseline is the mean of
+    both heights. On a ruling, the distance is rounded up to a multiple of its spacing. No page but
+    the first begins with an empty row. A block is a sequence of rows without an empty row; where
+    possible, no page has only the first or only the last row of a block.
     """
     baseline, above = paper.margins[0], 0.0
-    page: list[tuple[Row, Paragraph, bool]] = []  # True: an empty row is above
-    begins, first = True, True
+    page: list[tuple[Row, Paragraph, bool]] = []  # The flag says whether the row starts a block.
+    starts_block, is_first_page = True, True
     rows = set_rows(paragraphs, paper)
-    current = next(rows, None)
-    while current is not None:
-        row, paragraph = current
-        current = next(rows, None)
+    following = next(rows, None)
+    while following is not None:
+        row, paragraph = following
+        following = next(rows, None)
         step = _step(above, paragraph.line_height, paper)
         if not row.strokes:
-            if above or first:
+            if above or is_first_page:
                 baseline, above = baseline + step, paragraph.line_height
-            begins = True
+            starts_block = True
             continue
-        added = [(row, paragraph, begins)]
+        added = [(row, paragraph, starts_block)]
         if above and baseline + step > paper.bottom + 1e-6:
             if page:
-                ends = current is None or not current[0].strokes
-                kept = len(page) if begins else _num_kept(page, ends)
-                added = [*page[kept:], *added]
-                yield _page(page[:kept], paper)
-            page, baseline, above, first = [], paper.margins[0], 0.0, False
+                is_end = following is None or not following[0].strokes
+                num_kept = len(page) if starts_block else _num_kept(page, is_end)
+                added = [*page[num_kept:], *added]
+                yield _page(page[:num_kept], paper)
+            page, baseline, above, is_first_page = [], paper.margins[0], 0.0, False
         for number, (row, paragraph, is_start) in enumerate(added):
-            if is_start and number:  # The empty row between rows from the last page.
+            if is_start and number:  # An empty row stood above this row on the page before.
                 baseline += _step(above, paragraph.line_height, paper)
             baseline += _step(above, paragraph.line_height, paper)
             page.append((replace(row, baseline=baseline), paragraph, is_start))
             above = paragraph.line_height
-        begins = False
+        starts_block = False
     yield _page(page, paper)
 
 
-def _num_kept(page: Sequence[tuple[Row, Paragraph, bool]], ends: bool) -> int:
-    """Return how many rows stay on a full page whose last row is in the block of the next row: so
-    many that neither the next row nor the block's first row stands alone; all if none would stay.
+def _num_kept(page: Sequence[tuple[Row, Paragraph, bool]], is_end: bool) -> int:
+    """Return how many rows stay on a full page if the next row continues the last block. Neither
+    the next row nor the block's first row is to stand alone; if no row could stay, all rows stay.
 
     Args:
-        page: the rows, and whether an empty row is above each.
-        ends: whether the next row is the last of its block.
+        page: the rows, each with its paragraph and whether the row starts a block.
+        is_end: whether the next row is the last of its block.
     """
-    kept = len(page) - 1 if ends else len(page)
-    if kept and page[kept - 1][-1]:  # The first row of a block would be alone on the page.
-        kept -= 1
-    return kept or len(page)
+    num_kept = len(page) - 1 if is_end else len(page)
+    if num_kept and page[num_kept - 1][-1]:  # The first row of the block would be alone.
+        num_kept -= 1
+    return num_kept or len(page)
 
 
 def _page(rows: Sequence[tuple[Row, Paragraph, bool]], paper: Paper) -> Page:
-    """Return rows as a page."""
+    """Return rows as a page; their strokes move down by their baselines."""
     placed = []
     for row, _, _ in rows:
         strokes = tuple(stroke + np.array([0.0, row.baseline]) for stroke in row.strokes)
@@ -240,39 +242,39 @@ def _page(rows: Sequence[tuple[Row, Paragraph, bool]], paper: Paper) -> Page:
 
 
 def set_to_fit(
-    lines: Sequence[TextLine], options: PageOptions
+    text_lines: Sequence[TextLine], options: PageOptions
 ) -> tuple[list[Paragraph], list[str]]:
-    """Return the lines as paragraphs of the size that the options ask for, and remarks on the fit.
+    """Return text lines as paragraphs of a size that fits, and remarks on the fit.
 
     Raises:
-        UserError: if no size fits on the sheets.
+        UserError: if the text fits on `options.fit` sheets at no size.
     """
     paper, usual, sheets, remarks = options.paper, options.usual_size, options.fit, []
     is_sized = options.size or paper.letter
-    # Where rows would touch, lines become higher on plain paper; on ruled paper letters shrink.
-    spreads = options.line_height is None and paper.ruling == "plain"
-    shrinks = not (spreads or is_sized or options.line_height)
+    # If rows touch, line heights grow on plain paper; on ruled paper, letters shrink.
+    may_spread = options.line_height is None and paper.ruling == "plain"
+    may_shrink = not (may_spread or is_sized or options.line_height)
 
     def at_size(size: float) -> list[Paragraph]:
-        paragraphs = set_paragraphs(lines, paper, options.line_height, size / usual)
-        return spread(paragraphs, paper) if spreads else paragraphs
+        paragraphs = set_paragraphs(text_lines, paper, options.line_height, size / usual)
+        return spread(paragraphs, paper) if may_spread else paragraphs
 
     def fits(paragraphs: Sequence[Paragraph]) -> bool:
-        fills = not sheets or (
+        is_on_sheets = not sheets or (
             len(_rows_of_pages(paragraphs, paper)) <= sheets and _is_within(paragraphs, paper)
         )
-        return fills and not (shrinks and _touch(paragraphs, paper))
+        return is_on_sheets and not (may_shrink and _touch(paragraphs, paper))
 
     def fits_in_columns(paragraphs: Sequence[Paragraph]) -> bool:
-        return fits(paragraphs) and _keep_columns(paragraphs, lines)
+        return fits(paragraphs) and _keep_columns(paragraphs, text_lines)
 
     size = usual
-    if sheets or shrinks:
-        in_columns = _largest(at_size, usual, fits_in_columns) if sheets else None
-        size = in_columns or _largest(at_size, usual, fits)
+    if sheets or may_shrink:
+        size_with_columns = _largest(at_size, usual, fits_in_columns) if sheets else None
+        size = size_with_columns or _largest(at_size, usual, fits)
     if sheets and size == usual and not is_sized:
-        for step in range(STEPS + 1, _highest(lines, paper)):
-            larger = round(usual * step / STEPS, 2)
+        for step in range(STEPS_PER_SIZE + 1, _last_step(text_lines, paper)):
+            larger = round(usual * step / STEPS_PER_SIZE, 2)
             paragraphs = at_size(larger)
             if not (fits_in_columns(paragraphs) and _stand_in_rows(paragraphs, paper)):
                 break
@@ -286,7 +288,7 @@ def set_to_fit(
     elif size != usual:
         remarks.append(f"size {size:g}: the largest that fits")
     paragraphs = at_size(size or usual)
-    if not _keep_columns(paragraphs, lines):
+    if not _keep_columns(paragraphs, text_lines):
         remarks.append("columns run on as text, as they are wider than a row: a smaller --size, "
                        "--landscape or --fit keeps them")  # fmt: skip
     if _touch(paragraphs, paper):
@@ -295,7 +297,7 @@ def set_to_fit(
 
 
 def _rows_of_pages(paragraphs: Sequence[Paragraph], paper: Paper) -> list[int]:
-    """Return how many rows each page has."""
+    """Return the number of rows on each page."""
     return [len(page.rows) for page in fill_pages(paragraphs, paper)]
 
 
@@ -311,19 +313,19 @@ def _touch(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
     return crowding(paragraphs, paper) > 1.0 + 1e-6
 
 
-def _keep_columns(paragraphs: Sequence[Paragraph], lines: Sequence[TextLine]) -> bool:
-    """Return whether the paragraphs of lines still have the columns of the lines."""
+def _keep_columns(paragraphs: Sequence[Paragraph], text_lines: Sequence[TextLine]) -> bool:
+    """Return whether each paragraph has the columns of its text line."""
     return all(
-        paragraph.lead or len(line.columns) == 1
-        for paragraph, line in zip(paragraphs, lines, strict=True)
+        paragraph.lead or len(text_line.columns) == 1
+        for paragraph, text_line in zip(paragraphs, text_lines, strict=True)
     )
 
 
 def _stand_in_rows(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
-    """Return whether each line stands in one row, and no rows touch."""
-    num_lines = sum(bool(paragraph.words or paragraph.lead) for paragraph in paragraphs)
-    is_alone = sum(_rows_of_pages(paragraphs, paper)) == num_lines
-    return not _touch(paragraphs, paper) and is_alone
+    """Return whether each paragraph stands in a single row, and no rows touch."""
+    num_filled = sum(bool(paragraph.words or paragraph.lead) for paragraph in paragraphs)
+    num_rows = sum(_rows_of_pages(paragraphs, paper))
+    return num_rows == num_filled and not _touch(paragraphs, paper)
 
 
 def _largest(
@@ -332,11 +334,12 @@ def _largest(
     fits: Callable[[list[Paragraph]], bool],
 ) -> float | None:
     """Return the largest x-height at which paragraphs fit; None if no size fits."""
-    sizes = (round(usual * factor, 2) for factor in SIZES_TRIED)
+    sizes = (round(usual * fraction, 2) for fraction in SMALLER_SIZES)
     return next((size for size in sizes if fits(at_size(size))), None)
 
 
-def _highest(lines: Sequence[TextLine], paper: Paper) -> int:
-    """Return the number of the step at which one line fills the height between the margins."""
-    height = paper.bottom - paper.margins[0] - paper.spacing / 2  # a line may be rounded up so much
-    return int(STEPS * height / (LINE_HEIGHT * max(line.look.size for line in lines))) + 1
+def _last_step(text_lines: Sequence[TextLine], paper: Paper) -> int:
+    """Return the number of the size step at which one line fills the height between the margins."""
+    room = paper.bottom - paper.margins[0] - paper.spacing / 2  # Rounding may add half a spacing.
+    size = max(text_line.look.size for text_line in text_lines)
+    return int(STEPS_PER_SIZE * room / (LINE_HEIGHT * size)) + 1

@@ -1,11 +1,11 @@
-"""The legibility of a writer, judged by a recogniser."""
+"""The legibility of a writer, measured with a recogniser."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from handwriting.hands import Hand, write_lines
+from handwriting.hands import Hand, write_in_hand
 from handwriting.page_hands import own_hand
 from handwriting.page_options import PageOptions
 from handwriting.proofreading import UNENDED, row_ink, write_words
@@ -20,12 +20,12 @@ from utils.checks import UserError
 
 @dataclass(frozen=True)
 class Legibility:
-    """How well a reader reads what a writer wrote.
+    """How well a reader reads the lines of a writer.
 
     Attributes:
-        transcriptions: of the lines that were written.
+        transcriptions: what the reader reads in each line.
         lines_ended: whether each line ended by the stopping rule.
-        tries: for each line how many tries its words took, summed.
+        tries: for each line the sum of the tries of its words.
     """
 
     transcriptions: list[Transcription]
@@ -44,23 +44,23 @@ class Legibility:
 
     @property
     def complete(self) -> float:
-        """Fraction of the lines that ended and lack no word."""
-        whole = [
-            ended and not missing_words(read.reference, read.hypothesis)
-            for ended, read in zip(self.lines_ended, self.transcriptions, strict=True)
+        """Fraction of the lines that ended by the stopping rule and lack no word."""
+        are_complete = [
+            ended and not missing_words(line.reference, line.hypothesis)
+            for ended, line in zip(self.lines_ended, self.transcriptions, strict=True)
         ]
-        return sum(whole) / max(len(whole), 1)
+        return sum(are_complete) / max(len(are_complete), 1)
 
     @property
     def wrong(self) -> int:
-        """How many lines have any error."""
-        return sum(read.error_rate > 0 for read in self.transcriptions)
+        """Number of the lines that have an error."""
+        return sum(line.error_rate > 0 for line in self.transcriptions)
 
     def summary(self, kinds: Sequence[str] = ()) -> dict[str, Any]:
-        """Return all numbers by name; with `kinds` of the texts also the rates of each kind."""
+        """Return all numbers by name; if each text has a kind, also the rates of each kind."""
         pairs = list(zip(self.transcriptions, kinds, strict=bool(kinds)))
         rates_of_kinds = {
-            kind: score(read for read, kind_of_read in pairs if kind_of_read == kind)
+            kind: score(line for line, kind_of_line in pairs if kind_of_line == kind)
             for kind in dict.fromkeys(kinds)
         }
         names = ("ended", "complete", "wrong")
@@ -87,43 +87,42 @@ def read_back(
     """Write texts and read them back, to measure legibility.
 
     Args:
-        writer: takes a text.
+        writer: a writer that takes a text.
         reader: a recogniser, which should not have learnt from ink that networks wrote.
-        texts: to write, in NFC. The writer leaves out characters that it does not know; these, and
-            characters unknown to the reader, count as errors.
-        seeds: of the lines.
-        sampling: as `Writer.write_lines` takes it.
+        texts: the texts to write, in NFC. Characters that the writer does not know are left out;
+            these, and characters that the reader does not know, count as errors.
+        seeds: the seed of each line.
+        sampling: how points are drawn.
         primer: a line whose hand is continued.
-        proofreader: a recogniser that is not `reader`, as a reader reads best the words that it
-            chose. With a proofreader lines are written as on a page: in the hand of the primer, or
-            a hand of the network's own, and each misread word again.
-        tries: most times a word is written.
+        proofreader: a recogniser other than `reader`, which would read best the words that it chose
+            itself. With a proofreader, lines are written as on a page: in the hand of the primer or
+            in a hand of the network's own, and misread words are written again.
+        tries: largest number of times that a word is written.
         progress: show progress bars.
 
     Raises:
-        UserError: as `Writer.write_lines`, if the writer knows no character of a text, or if the
-            proofreader is the reader.
+        UserError: if `Writer.write_lines` raises it, if the writer knows no character of a text, or
+            if the proofreader is the reader.
     """
     if proofreader and proofreader.path.samefile(reader.path):
         raise UserError(
-            f"--proofread {proofreader.path} is the network of --reader: it would judge the lines "
-            "that it chose itself, which seem better than they are; give two, such as --proofread "
-            "--reader judge"
+            f"--proofread {proofreader.path} is also the network of --reader, which would make "
+            "lines seem better than they are; give two networks, such as --proofread --reader judge"
         )
     writable, _ = known_only(writer.model.alphabet, texts, skip=True)
     if proofreader:
         sampling = replace(sampling, latent_seed=seeds[0])
-        sample = primer or own_hand(writer, proofreader, seeds[0], sampling)
-        hand = Hand(writer, sample, proofreader, sampling, tries, progress=progress)
+        primer = primer or own_hand(writer, proofreader, seeds[0], sampling)
+        hand = Hand(writer, primer, proofreader, sampling, tries, progress=progress)
         checked = write_words(hand, writable, seeds)
         inks = [row_ink(line) for line in checked]
         ended = [not any(UNENDED in word.faults for word in line) for line in checked]
-        written = [sum(word.tries for word in line) for line in checked]
+        tries_of_lines = [sum(word.tries for word in line) for line in checked]
     else:
-        lines = write_lines(writer, writable, seeds, sampling, primer=primer, progress=progress)
+        lines = write_in_hand(writer, writable, seeds, sampling, primer=primer, progress=progress)
         inks, ended = [line.visible for line in lines], [line.ended for line in lines]
-        written = [1] * len(lines)
-    read = reader.read_lines(inks, progress=progress)
-    pairs = enumerate(zip(inks, texts, read, strict=True), 1)
-    transcriptions = [Transcription(f"text {number}", *values) for number, values in pairs]
-    return Legibility(transcriptions, ended, written)
+        tries_of_lines = [1] * len(lines)
+    hypotheses = reader.read_lines(inks, progress=progress)
+    lines_read = enumerate(zip(inks, texts, hypotheses, strict=True), 1)
+    transcriptions = [Transcription(f"text {number}", *values) for number, values in lines_read]
+    return Legibility(transcriptions, ended, tries_of_lines)

@@ -14,19 +14,17 @@ from handwriting.styles import fractions_of
 from utils.checks import UserError, number
 from utils.page.layers import Pen
 
-OWN = "own"  # the style that is a hand of the network's own, a new hand with each seed
+OWN = "own"  # in place of the name of a style: a hand of the network's own, new with each seed
 USUAL = "usual"
-"""The style beside a network that learned a hand, or the usual style of a pretrained network; `OWN`
-for other networks."""
+"""The name of a network's usual style: the style beside a network that learned a hand, the style in
+`USUAL_STYLES` of a pretrained network, `OWN` for other networks."""
 
 PROOFREADERS = "proofreader, or open_reader where the writer is free for any use"
-"""The networks that `default_proofreader` returns, for help."""
-SECOND = "eye"
-"""The pretrained network that reads after the proofreader: a reader of pictures, free for any
-use."""
-HEIGHT = 2.2  # default x-height in mm (assumed: some 60 characters stand in a line of A4)
+"""The networks that `default_proofreader` returns, for help texts."""
+SECOND = "eye"  # the pretrained second reader: reads pictures, and is free for any use
+HEIGHT = 2.2  # default x-height in mm (assumed: a row of A4 has some 60 characters)
 LINE_HEIGHT = 3.9
-"""Default height of a line in x-heights, where rows do not touch (assumed: 8.5 mm at 2.2 mm)."""
+"""Default height of a line in x-heights (assumed: 8.5 mm for an x-height of 2.2 mm)."""
 
 Align = Literal["left", "right", "centred", "justified"]
 """How rows lie between the margins."""
@@ -39,11 +37,11 @@ class PrimerFile:
     """A file of ink whose handwriting is continued.
 
     Attributes:
-        path: the file: a style, or ink in any format that is read.
-        text: of the ink; None for the text in the file.
-        number: which sample of the file, from 0.
-        scale: from the file's units to the units of the network's data; "auto" compares the ink
-            with lines that the network writes.
+        path: a style, or a file of ink in any format that `read_ink` reads.
+        text: the text of the ink; None for the text in the file.
+        number: index of the sample in the file, from 0.
+        scale: factor from the file's units to those of the network's data; with "auto", it is found
+            by a comparison of the ink with lines that the network writes.
     """
 
     path: Path
@@ -54,14 +52,11 @@ class PrimerFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """How a line of the text is written and looks on paper; front matter may change each value.
+    """How a text line is written and looks on paper; front matter may change each value.
 
     Attributes:
-        style, bias, slant: of the hand; see `PageOptions`.
-        size: x-height.
-        colour, pen: of the ink, and its width; None in proportion to the size.
-        align, indent: between the margins, and of a paragraph's first row.
-        trace: see `PageOptions`.
+        size: x-height in millimetres.
+        style, bias, slant, colour, pen, align, indent, trace: see `PageOptions`.
     """
 
     style: str | Path | None = None
@@ -77,30 +72,32 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class PageOptions:
-    """How a text becomes pages. Lengths in millimetres.
+    """How a text becomes pages. Lengths are in millimetres.
 
     Attributes:
-        paper: that the text is written on; see `Paper.of`.
-        style: the name of a style, its file, `OWN` or `USUAL`.
-        primer: ink that is continued instead of a usual style.
-        bias, pen_sharpness: see `Sampling`; None for the usual ones.
+        paper: the paper that the text is written on; see `Paper.of`.
+        style: the name of a style, its file, a mix of styles, `OWN` or `USUAL`.
+        primer: ink that is continued instead of the usual style.
+        bias, pen_sharpness: see `Sampling`; None for the default.
         extras: see `Sampling`.
-        seed: of the first line, incremented for each further one.
-        size: x-height; None for `HEIGHT`, less on a ruling where rows would touch, or the x-height
-            that a ruling of three or four lines asks for.
+        seed: seed of the first line; each further line has the next seed.
+        size: x-height; None for the x-height of a ruling of three or four lines, or else for
+            `HEIGHT`, which becomes smaller on a ruling if rows would touch.
         slant: degrees from upright to the right; None for the hand's own.
-        colour, pen: of the ink, as `#rrggbb`, and its width; None in proportion to the size.
-        align, indent: how rows lie between the margins, and of a paragraph's first row.
-        line_height: of a line, at least; None in proportion to the size, without rows that touch.
-        trace: how letters are drawn for somebody to go over with a pen: "light" or "dotted"; None
-            for usual letters.
-        fit: the sheets that the text is to fill at the largest size, from half of `size` up; a
-            short text with `size` None becomes as wide as the sheet.
-        proofread: whether every word is read back, and a misread word written again.
-        reader: the network that proofreads; None for a pretrained one, as free as the writer.
-        tries: most times a word is written.
-        skip_unknown: whether characters that the network does not know are left out; otherwise they
-            are an error.
+        colour: colour of the ink, as `#rrggbb`.
+        pen: width of the pen's line; None for a width in proportion to the size.
+        align: how rows lie between the margins.
+        indent: indent of a paragraph's first row.
+        line_height: least height of a line; None for a height in proportion to the size, with which
+            rows do not touch.
+        trace: "light" or "dotted" letters, for somebody to go over with a pen; None for usual ones.
+        fit: the number of sheets that the text must fit on, at the largest size from half of `size`
+            up to `size`; without `size`, short lines become as wide as the sheet.
+        proofread: whether words are read back and misread words are written again.
+        reader: the network that proofreads; None for a pretrained reader as free as the writer.
+        tries: largest number of times that a word is written.
+        skip_unknown: whether to leave out characters that the network does not know, which are
+            otherwise an error.
     """
 
     paper: Paper = Paper()
@@ -126,7 +123,7 @@ class PageOptions:
 
     @property
     def look(self) -> Look:
-        """The look of lines without front matter before them."""
+        """The look of text lines without front matter before them."""
         names = ("style", "bias", "slant", "colour", "pen", "align", "indent", "trace")
         return Look(size=self.usual_size, **{name: getattr(self, name) for name in names})
 
@@ -136,8 +133,9 @@ class PageOptions:
         return self.size or self.paper.letter or HEIGHT
 
 
-def line_height(look: Look, least: float | None, paper: Paper) -> float:
-    """Return the height of a line in mm: at least `least`, or in proportion to its x-height.
+def line_height(look: Look, min_height: float | None, paper: Paper) -> float:
+    """Return the height of a line in mm: `min_height`, or, if None, a height in proportion to the
+    x-height. On a ruling, the height becomes a multiple of the ruling's spacing.
 
     Raises:
         UserError: if there is no room for the line, or for its indent, on the paper.
@@ -145,17 +143,17 @@ def line_height(look: Look, least: float | None, paper: Paper) -> float:
     if look.indent > paper.text_width / 2:
         limit = f"{paper.text_width / 2:g} mm, half of what is between the margins"
         raise UserError(f"indent {look.indent:g}: at most {limit}")
-    height = paper.ruled(least) if least else paper.ruled(LINE_HEIGHT * look.size, nearest=True)
+    height = paper.ruled(min_height or LINE_HEIGHT * look.size, nearest=not min_height)
     if height > (limit := paper.bottom - paper.margins[0]):
         raise UserError(
-            f"size {look.size:g}: with lines {height:g} mm high, but there are {limit:g} mm "
+            f"size {look.size:g}: a line is {height:g} mm high, but there are {limit:g} mm "
             "between the margins; a smaller size or --line-height, or larger paper, is needed"
         )
     return height
 
 
 def style(text: str) -> str | Path:
-    """Return the value of a style: `OWN`, `USUAL`, a file, or a text that mixes several styles."""
+    """Parse a style: return `OWN`, `USUAL`, the file of a style, or a mix of styles as a text."""
     if text in (OWN, USUAL):
         return text
     files = [*fractions_of(text)]
@@ -163,10 +161,10 @@ def style(text: str) -> str | Path:
 
 
 def colour(text: str) -> str:
-    """Return a colour as `#rrggbb`, in small letters."""
+    """Parse a colour, `#rrggbb` or a name in CSS: return it as `#rrggbb` in small letters."""
     digits = text.removeprefix("#").lower()
     if len(digits) != 6 or not set(digits) <= set("0123456789abcdef"):
-        from matplotlib.colors import CSS4_COLORS  # takes a while to import
+        from matplotlib.colors import CSS4_COLORS  # slow to import
 
         if digits not in CSS4_COLORS:
             raise UserError(f"{text!r}: a colour as #rrggbb, such as #1b2a4e, or its name in CSS")
@@ -174,22 +172,22 @@ def colour(text: str) -> str:
     return f"#{digits}"
 
 
-def chosen(text: str, kind: object, **others: str) -> str:
-    """Return the name of a kind that a text says; `others` are further names for these."""
-    if text not in (names := [*get_args(kind), *others]):
+def choice(text: str, kind: object, **aliases: str) -> str:
+    """Parse a value of the Literal type `kind`; `aliases` are further names of its values."""
+    if text not in (names := [*get_args(kind), *aliases]):
         raise UserError(f"{text!r}: one of {', '.join(names)} is accepted")
-    return others.get(text, text)
+    return aliases.get(text, text)
 
 
-OF_LOOK = {
+LOOK_PARSERS = {
     "style": style,
     "bias": number(float, 0, 100),
     "size": number(float, 0.3, 100),
     "slant": number(float, -45, 45),
     "colour": colour,
     "pen": number(float, 0.01, 10),
-    "align": partial(chosen, kind=Align, centre="centred", center="centred"),
+    "align": partial(choice, kind=Align, centre="centred", center="centred"),
     "indent": number(float, 0, 500),
-    "trace": partial(chosen, kind=Trace),
+    "trace": partial(choice, kind=Trace),
 }
-"""By field of `Look` the function that parses its value, from an option or front matter."""
+"""For each field of `Look`, the function that parses its value in an option or front matter."""

@@ -1,4 +1,4 @@
-"""From a text to pages in a hand: `write_page`."""
+"""Pages of a text in a hand: `write_page`."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from handwriting.layout import fill_pages, set_to_fit
 from handwriting.page_hands import Hands
 from handwriting.page_options import Look, PageOptions, line_height
 from handwriting.paper import Paper
-from handwriting.paragraphs import LAST_COLUMN, TextLine, columns, kind_of, traced
+from handwriting.paragraphs import LAST_COLUMN_WIDTH, TextLine, columns, kind_of, traced
 from handwriting.proofreading import CheckedWord
 from handwriting.source_text import Values, known_lines, read_text
 from handwriting.text_lines import Passage, write_passages
@@ -19,18 +19,18 @@ from model.writer import Writer, letter_warning
 from utils.page.layers import PlacedWord
 from utils.page.page import DPI, Page, save_pages
 
-Place = tuple[int, int, int]
+WordAddress = tuple[int, int, int]
 """The numbers of a page, a row on the page, and a word in the row, each from 1."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """How pages were written, from which words of them can be written again.
+    """How pages were written; enough to write some of their words again.
 
     Attributes:
-        options: of the pages.
-        looks: of each line of the pages' text.
-        network: that wrote all of the pages; None for the network of each style.
+        options: the options of the pages.
+        looks: the look of each line of the text.
+        network: the file of the network that wrote all pages; None for the network of each style.
     """
 
     options: PageOptions
@@ -42,8 +42,8 @@ class Pages(list[Page]):
     """The pages of a text, in order.
 
     Attributes:
-        proofread: the words, and what was read of them unless nobody proofreads.
-        remarks: a sentence on each choice that the text and the options did not make.
+        proofread: the words, with their readings if they were proofread.
+        remarks: a sentence on each choice that neither the text nor the options made.
         origin: how the pages were written; see `rewriting.rewrite`.
     """
 
@@ -59,18 +59,19 @@ class Pages(list[Page]):
 
     @property
     def doubts(self) -> list[str]:
-        """The words that a person should look at: page, row, number and reason of each."""
+        """A sentence on each word that a person should look at: its page, row, number and text, and
+        the reason."""
         return [
             f"page {page}, row {row}, word {number}, {word.text!r}: {word.doubt}"
-            for (page, row, number), word in self._doubted()
+            for (page, row, number), word in self._doubtful_words()
         ]
 
     @property
-    def doubtful(self) -> list[Place]:
-        """The places of the words that a person should look at."""
-        return [place for place, _ in self._doubted()]
+    def doubtful(self) -> list[WordAddress]:
+        """The addresses of the words that a person should look at."""
+        return [address for address, _ in self._doubtful_words()]
 
-    def _doubted(self) -> Iterator[tuple[Place, PlacedWord]]:
+    def _doubtful_words(self) -> Iterator[tuple[WordAddress, PlacedWord]]:
         for page_number, page in enumerate(self, 1):
             for row_number, row in enumerate(page.rows, 1):
                 for number, word in row.numbered():
@@ -78,8 +79,7 @@ class Pages(list[Page]):
                         yield (page_number, row_number, number), word
 
     def save(self, path: str | PathLike[str], *, dpi: int = DPI) -> list[Path]:
-        """Save all pages, in one PDF or in numbered files of another format, and return the files;
-        see `save_pages`."""
+        """Save all pages, in one PDF or in numbered files of another format; return the files."""
         return save_pages(self, path, dpi=dpi)
 
     def _repr_html_(self) -> str:
@@ -99,40 +99,40 @@ def write_page(
 
     Args:
         text: lines, with front matter or without.
-        writer: writes all; None for the network that each style names, by default `writer`.
-        options: of the pages.
-        source: where the text is from, for errors.
-        device: of the networks that are loaded; a GPU writes more slowly.
+        writer: writes all words; None for the network that each style names, by default `writer`.
+        options: the options of the pages.
+        source: where the text is from, for error messages.
+        device: the device of the networks that are loaded; a GPU writes more slowly.
         progress: show progress bars.
 
     Raises:
         UserError: if the text is empty or too long, has characters that the network does not know
             or front matter with a fault; or if the size or the style does not fit.
     """
-    marked = read_text(text, source, options)
+    marked_lines = read_text(text, source, options)
     hands = Hands(writer, options, device, progress)
     alphabet = hands.writer.model.alphabet
-    lines, remarks = known_lines([line for _, line in marked], alphabet, options.skip_unknown)
+    lines, remarks = known_lines([line for _, line in marked_lines], alphabet, options.skip_unknown)
     check_lengths(chain.from_iterable(map(str.split, lines)))
-    looks = looks_of([values for values, _ in marked], lines, options)
+    looks = looks_of([values for values, _ in marked_lines], lines, options)
     passages = []
     for line, look in zip(lines, looks, strict=True):
         cells = columns(line)
-        width = width_of(look, len(cells), options.paper)
+        width = passage_width(look, len(cells), options.paper)
         passages.append([Passage(hands.of(look), cell, width) for cell in cells])
     remarks += warnings(chain.from_iterable(passages))
-    text_lines, checked = write_lines(lines, looks, passages, options.seed, progress)
-    paragraphs, on_fit = set_to_fit(text_lines, options)
+    text_lines, checked = write_text_lines(lines, looks, passages, options.seed, progress)
+    paragraphs, remarks_on_fit = set_to_fit(text_lines, options)
     pages = [*fill_pages(paragraphs, options.paper)]
     if len(pages) > 1 and not options.fit:
-        remarks.append(f"{len(pages)} sheets; --fit sets the text on one, where half of its "
-                       "size is enough")  # fmt: skip
+        remarks.append(f"{len(pages)} sheets; --fit sets the text on one sheet, if it fits at half "
+                       "of its size")  # fmt: skip
     origin = Origin(options, looks, None if writer is None else str(writer.path))
-    return Pages(pages, checked, [*hands.remarks, *remarks, *on_fit], origin)
+    return Pages(pages, checked, [*hands.remarks, *remarks, *remarks_on_fit], origin)
 
 
 def looks_of(values: Sequence[Values], lines: Sequence[str], options: PageOptions) -> list[Look]:
-    """Return the look of each line.
+    """Return the look of each of `lines`; `values` may go on with lines that were cut off.
 
     Raises:
         UserError: if a line does not fit on the paper.
@@ -144,15 +144,16 @@ def looks_of(values: Sequence[Values], lines: Sequence[str], options: PageOption
     return looks
 
 
-def width_of(look: Look, num_columns: int, paper: Paper) -> float:
-    """Return the width of a row in x-heights, or of the last of several columns."""
-    fraction = LAST_COLUMN if num_columns > 1 else 1.0
+def passage_width(look: Look, num_columns: int, paper: Paper) -> float:
+    """Return the largest width of a passage in x-heights: of a row, or, if there are several
+    columns, of the last column."""
+    fraction = LAST_COLUMN_WIDTH if num_columns > 1 else 1.0
     return (paper.text_width - look.indent) / look.size * fraction
 
 
 def warnings(passages: Iterable[Passage]) -> list[str]:
     """Return a sentence for each network that hardly knows some letters of its passages, if the
-    proofreader does not know them either."""
+    proofreader does not know these letters either."""
     texts: dict[Path, str] = {}
     for passage in passages:
         path, reader, text = passage.hand.writer.path, passage.hand.reader, passage.text
@@ -161,28 +162,28 @@ def warnings(passages: Iterable[Passage]) -> list[str]:
     return [*filter(None, map(letter_warning, texts, texts.values()))]
 
 
-def write_lines(
+def write_text_lines(
     lines: Sequence[str],
     looks: Sequence[Look],
     passages: Sequence[Sequence[Passage]],
     seed: int,
     progress: bool,
 ) -> tuple[list[TextLine], list[CheckedWord]]:
-    """Return the written lines of a text, and the proofread words of all lines.
+    """Write the lines of a text; return them with their words, and all proofread words.
 
     Args:
-        lines: of the text.
-        looks: of each line.
+        lines: the lines of the text.
+        looks: the look of each line.
         passages: the columns of each line.
-        seed: of the first line that is written.
+        seed: seed of the first line that the network writes.
         progress: show a progress bar.
     """
-    written, checked = [], []
+    text_lines, checked = [], []
     results = write_passages([*chain.from_iterable(passages)], seed, progress=progress)
     for number, (line, look, cells) in enumerate(zip(lines, looks, passages, strict=True)):
         words = []
         for cell_words, cell_checked in islice(results, len(cells)):
             words.append([traced(word, look.trace) for word in cell_words])
             checked += cell_checked
-        written.append(TextLine(number, look, kind_of(line), cells[0].indent, words))
-    return written, checked
+        text_lines.append(TextLine(number, look, kind_of(line), cells[0].indent, words))
+    return text_lines, checked

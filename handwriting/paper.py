@@ -1,4 +1,4 @@
-"""Sheets of paper: their sizes, margins, and what is printed on them. Lengths in millimetres."""
+"""Sheets of paper: their sizes, margins and printed rulings. Lengths are in millimetres."""
 
 import math
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ SIZES = {
     "envelope": (220.0, 110.0),
     "envelope-c6": (162.0, 114.0),
 }
-"""Width and height by name: ISO 216, ANSI; a card is A6 on its side, an envelope DL (ISO 269)."""
+"""Width and height by name (ISO 216, ANSI; "card" is A6 on its side, "envelope" is DL, ISO 269)."""
 
 Ruling = Literal["plain", "ruled", "squared", "dotted", "three-line", "four-line"]
 RULINGS: dict[str, float] = {
@@ -30,24 +30,24 @@ RULINGS: dict[str, float] = {
     "three-line": 16.0,
     "four-line": 25.0,
 }
-"""Kinds of printed rulings, each with its usual spacing."""
+"""Kinds of printed rulings, each with its default spacing."""
 ZONES = {"three-line": (4.0, (-2, -1, 0)), "four-line": (5.0, (-2, -1, 0, 1))}
-"""Rulings for learning to write: x-heights from one baseline to the next, and the lines of each
-group in x-heights from its baseline (assumed: zones of one x-height, two from group to group)."""
+"""Rulings for learning to write, with a group of lines for each row: x-heights from baseline to
+baseline, and the y of each line of a group, in x-heights from its baseline (assumed)."""
 
-MAX_SMALL = 180.0  # length of the shorter side below which margins are a tenth of it (assumed)
-MIN_COLUMN = 20.0  # least width and height of the area for writing (assumed)
+SMALL_PAPER = 180.0  # length of the shorter side below which margins are a tenth of it (assumed)
+MIN_TEXT_AREA = 20.0  # least width and height of the area between the margins (assumed)
 
 
 @dataclass(frozen=True)
 class Paper:
-    """A sheet.
+    """A sheet of paper.
 
     Attributes:
-        width, height: of the sheet.
-        margins: top, right, bottom, left.
+        width, height: size of the sheet.
+        margins: the top, right, bottom and left margin.
         ruling: the kind of the printed ruling.
-        spacing: of the ruling.
+        spacing: the distance between baselines of the ruling, or between lines or dots of a grid.
     """
 
     width: float = 210.0
@@ -58,13 +58,13 @@ class Paper:
 
     def __post_init__(self) -> None:
         if min(self.margins) < 0.0:
-            raise UserError(f"margins {self.margins} mm: each is at least 0")
-        if min(self.text_width, self.bottom - self.margins[0]) < MIN_COLUMN:
+            raise UserError(f"margins {self.margins} mm: each must be at least 0")
+        if min(self.text_width, self.bottom - self.margins[0]) < MIN_TEXT_AREA:
             margins = ", ".join(f"{margin:g}" for margin in self.margins)
             raise UserError(
                 f"a sheet of {self.width:g} by {self.height:g} mm with margins of "
                 f"{margins} mm (top, right, bottom, left) "
-                f"leaves less than {MIN_COLUMN:g} mm for the writing"
+                f"leaves less than {MIN_TEXT_AREA:g} mm for the writing"
             )
         if self.ruling != "plain" and not self.spacing > 0.0:
             raise UserError(f"a {self.ruling} sheet needs a spacing above 0 mm")
@@ -79,45 +79,45 @@ class Paper:
         ruling: Ruling = "plain",
         spacing: float | None = None,
     ) -> "Paper":
-        """Return a sheet of a size or a size's name; by default with the margins that are usual for
-        the size and the spacing of the ruling. `landscape`: with the longer side across."""
+        """Return a sheet of a size, or with the name of a size; in `landscape`, the longer side is
+        the width. Margins and spacing that are None get the default for the size or ruling."""
         size = size_of(size) if isinstance(size, str) else size
         width, height = sorted(size, reverse=True) if landscape else size
-        usual = (round(min(size) / 10, 1),) * 4 if min(size) < MAX_SMALL else cls.margins
-        spacing = spacing or RULINGS[ruling]
-        return cls(width, height, margins or usual, ruling, spacing)
+        is_small = min(size) < SMALL_PAPER
+        default_margins = (round(min(size) / 10, 1),) * 4 if is_small else cls.margins
+        return cls(width, height, margins or default_margins, ruling, spacing or RULINGS[ruling])
 
     @property
     def text_width(self) -> float:
-        """Width between the margins."""
+        """Width between the left and the right margin."""
         return self.width - self.margins[1] - self.margins[3]
 
     @property
     def bottom(self) -> float:
-        """The lowest baseline."""
+        """The y of the bottom margin, and of the lowest possible baseline."""
         return self.height - self.margins[2]
 
     @property
     def letter(self) -> float | None:
-        """The x-height that the ruling asks for; None if it asks for none."""
+        """The x-height for which the ruling is made; None for rulings without `ZONES`."""
         return self.spacing / ZONES[self.ruling][0] if self.ruling in ZONES else None
 
     def ruled(self, height: float, *, nearest: bool = False) -> float:
-        """Return the height of a line; on a ruling a multiple of its spacing: the next higher one,
-        or the nearest one."""
+        """Return the height of a line, which a ruling rounds to a multiple of its spacing: up, or,
+        with `nearest`, to the nearest multiple."""
         if self.ruling == "plain":
             return height
         steps = height / self.spacing
         return max(round(steps) if nearest else math.ceil(steps - 1e-6), 1) * self.spacing
 
     def rules(self) -> np.ndarray:
-        """Return the printed lines, `(n, 2, 2)`: within the sheet's edges, from the top margin."""
+        """Return the ends `(n, 2, 2)` of the printed lines, which run from edge to edge."""
         ends: list[tuple[tuple[float, float], tuple[float, float]]] = []
         if self.ruling in ("ruled", *ZONES):
-            down = np.arange(self.margins[0] + self.spacing, self.bottom + 0.01, self.spacing)
-            beside = np.multiply(ZONES[self.ruling][1], self.letter) if self.letter else [0.0]
-            across = np.add.outer(down, beside).ravel().tolist()
-            ends = [((0.0, y), (self.width, y)) for y in across]
+            baselines = np.arange(self.margins[0] + self.spacing, self.bottom + 0.01, self.spacing)
+            group = np.multiply(ZONES[self.ruling][1], self.letter) if self.letter else [0.0]
+            rows = np.add.outer(baselines, group).ravel().tolist()
+            ends = [((0.0, y), (self.width, y)) for y in rows]
         elif self.ruling == "squared":
             ends = [((0.0, y), (self.width, y)) for y in self._grid(self.height, 0)]
             ends += [((x, 0.0), (x, self.height)) for x in self._grid(self.width, 3)]
@@ -127,20 +127,20 @@ class Paper:
         """Return the printed dots, `(n, 2)`."""
         if self.ruling != "dotted":
             return np.empty((0, 2))
-        across, down = np.meshgrid(self._grid(self.width, 3), self._grid(self.height, 0))
-        return np.stack([across.ravel(), down.ravel()], axis=1)
+        x, y = np.meshgrid(self._grid(self.width, 3), self._grid(self.height, 0))
+        return np.stack([x.ravel(), y.ravel()], axis=1)
 
     def _grid(self, length: float, side: int) -> list[float]:
-        """Return the positions of the grid's lines along a length; one lies at a side's margin."""
+        """Return the positions of a grid along a length; one is at margin `side` of `margins`."""
         start = self.margins[side] % self.spacing or self.spacing
         return np.arange(start, length, self.spacing).tolist()
 
 
 def size_of(name: str) -> tuple[float, float]:
-    """Return the width and height of a sheet named `A4` or given as `210x297`.
+    """Return the width and height of a sheet with a name such as `A4`, or a size such as `210x297`.
 
     Raises:
-        UserError: if the name is neither, or a side not between 40 mm and 5 m.
+        UserError: if `name` is neither, or a side is not between 40 mm and 5 m.
     """
     if (size := SIZES.get(name.lower())) is not None:
         return size

@@ -1,4 +1,4 @@
-"""Ink of a file as a primer: in the units of a network's data, with its text."""
+"""Primers from files of ink, and what networks that are told hands are told of styles and ink."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,15 +23,15 @@ from utils.checks import DataError, UserError, short
 def load_primer(
     file: PrimerFile, writer: Writer, skip_unknown: bool | None = None
 ) -> tuple[Primer, str]:
-    """Return a primer, and a sentence on its origin and its changes.
+    """Return a primer in the writer's units, and a description of its origin and its changes.
 
     Args:
-        file: the file and its sample.
-        writer: that continues the primer.
+        file: the file of ink, and the index of its sample.
+        writer: the writer that continues the primer.
         skip_unknown: see `source_text.known_only`.
 
     Raises:
-        UserError: if the file cannot be read, or its text is needed and unknown.
+        UserError: if the file cannot be read, or if the writer needs a text and there is none.
     """
     sample, position = sample_of(file.path, file.number, "--primer-number")
     text, left_out = _text_of(file, sample, writer, skip_unknown)
@@ -41,18 +41,18 @@ def load_primer(
     else:
         ink = ink * np.float32([scale, scale, 1])
     check_lengths((), (ink, text), file.path)
-    done = [f"scaled by {scale:.4g}"] if scale != 1 else []
-    done += [f"resampled, {period:.3g} points to one"] if period != 1 else []
-    done += [left_out] if left_out else []
-    says = f", {text!r}" if writer.model.needs_text else ""
-    changes = f": {' and '.join(done)}" if done else ""
-    return (ink, text), f"{sample.name}{position}{says}{changes}"
+    changes = [f"scaled by {scale:.4g}"] if scale != 1 else []
+    changes += [f"resampled, {period:.3g} points to one"] if period != 1 else []
+    changes += [left_out] if left_out else []
+    quoted_text = f", {text!r}" if writer.model.needs_text else ""
+    all_changes = f": {' and '.join(changes)}" if changes else ""
+    return (ink, text), f"{sample.name}{position}{quoted_text}{all_changes}"
 
 
 def _text_of(
-    file: PrimerFile, sample: Sample, writer: Writer, skip: bool | None
+    file: PrimerFile, sample: Sample, writer: Writer, skip_unknown: bool | None
 ) -> tuple[str, str]:
-    """Return the text of a sample in characters that the network knows, and a sentence on omitted
+    """Return the text of a primer in characters that the network knows, and a sentence on omitted
     characters; empty texts for a network without text input."""
     text = file.text
     if not writer.model.needs_text:
@@ -62,69 +62,71 @@ def _text_of(
     if text is None:
         text = sample.text
         if not text:
-            lacks = f"{file.path} contains no text for {sample.name}"
-            raise UserError(f"{lacks}: give what it says with --primer-text")
+            problem = f"{file.path} contains no text for {sample.name}"
+            raise UserError(f"{problem}: give its text with --primer-text")
     if not text:
         return "", ""
     try:
-        (text,), left_out = known_only(writer.model.alphabet, [text], skip)
+        (text,), left_out = known_only(writer.model.alphabet, [text], skip_unknown)
     except UserError as error:
         raise UserError(f"{file.path}: {error}") from None
     return text, left_out
 
 
-def told_of(style: str | Path) -> dict[str, np.ndarray]:
-    """Return what a network is told of a style, a mix of styles, or a file or folder of ink: the
-    `hand`, `(L, D + 1)`, and how much lines look like `composed` lines, `(1,)`.
+def extras_of_style(style: str | Path) -> dict[str, np.ndarray]:
+    """Return the extras that a network is told for a style, a mix of styles, or a file or folder of
+    ink: the `hand`, `(L, D + 1)`, and `composed`, `(1,)`: from 0 for lines like recorded lines, to
+    1 for lines like those of a `ComposedDataset`.
 
     Raises:
         UserError: if a file cannot be read.
     """
-    parts = [(part, _told_of_file(file)) for file, part in fractions_of(style).items()]
+    parts = [(part, _extras_of_file(file)) for file, part in fractions_of(style).items()]
     names = parts[0][1]
-    return {name: sum(part * values[name] for part, values in parts) for name in names}
+    return {name: sum(part * extras[name] for part, extras in parts) for name in names}
 
 
-def _told_of_file(path: Path) -> dict[str, np.ndarray]:
-    """Return the numbers of a style's file, or numbers that describe its ink; see `told_of`."""
+def _extras_of_file(path: Path) -> dict[str, np.ndarray]:
+    """Return the extras in a style's file, or those of its ink if the file has no `hand`."""
     values = style_values(path)
     if "hand" not in values:
-        return told_by([sample.ink for sample in data_loader.read_ink(path)])
+        return extras_of_lines([sample.ink for sample in data_loader.read_ink(path)])
     try:
         hand = hand_extra(np.asarray_chkfinite(values["hand"], np.float32))
     except (TypeError, ValueError):
-        fits = f"{DESCRIPTOR} numbers are accepted"
-        raise DataError(f"{path}: hand = {short(values['hand'])}: {fits}") from None
+        accepted = f"{DESCRIPTOR} numbers are accepted"
+        raise DataError(f"{path}: hand = {short(values['hand'])}: {accepted}") from None
     composed = values.get("composed", 0.0)
     if not isinstance(composed, int | float) or not 0 <= composed <= 1:
         raise DataError(f"{path}: composed = {short(composed)}: a number from 0 to 1 is accepted")
     return {"hand": hand, "composed": np.float32([composed])}
 
 
-def told_by(lines: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """Return what a network is told of the hand of recorded lines `(points, 3)`; see `told_of`."""
-    return {"hand": hand_extra(*described(lines)), "composed": np.zeros(1, np.float32)}
+def extras_of_lines(lines: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the extras for the hand of recorded lines `(points, 3)`; see `extras_of_style`."""
+    return {"hand": hand_extra(*descriptor_of(lines)), "composed": np.zeros(1, np.float32)}
 
 
 def in_hand_of(sampling: Sampling, style: str | Path | None, writer: Writer) -> Sampling:
-    """Return `sampling` with what the writer is told of a style's hand, see `told_of`; unchanged
-    without a style, or if the writer is told no hands."""
+    """Return `sampling` with the extras of a style; unchanged if the style is None or the writer is
+    told no hands."""
     if style is None or not writer.is_told:
         return sampling
-    return replace(sampling, extras=told_of(style) | dict(sampling.extras))
+    return replace(sampling, extras=extras_of_style(style) | dict(sampling.extras))
 
 
-def described(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
-    """Return the descriptor of the hand of lines `(points, 3)`, `(D,)`, and its weight."""
+def descriptor_of(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Return the descriptor `(D,)` of the hand of lines `(points, 3)`, and its weight."""
     total = HandDescriptor.load().describe(lines).sum(0)
     return total[:-1] / total[-1], float(total[-1])
 
 
 def sample_of(path: Path, number: int, option: str) -> tuple[Sample, str]:
-    """Return a sample of a file of ink, and a text that says how many the file has, if several.
+    """Return the sample of an index in a file of ink, and a text with the number of samples, which
+    is empty for a single sample.
 
     Raises:
-        UserError: naming the option, if the file has no sample of this number.
+        UserError: if the file has no such sample; the message names `option`.
     """
     samples = data_loader.read_ink(path)
     if number >= len(samples):

@@ -1,8 +1,9 @@
-"""Dots, bars and small signs, which a network writes late, forgets, or sets in a wrong place.
+"""Repairs of dots, bars and small signs, which a network writes late, forgets or misplaces.
 
-A dot beside its `i` is moved above the `i`, a missing dot is added; the bar of a `t` is extended on
-both sides of its stem; a `5` gets a corner. The window tells the letter of each point. Full stops
-stand on the baseline, commas are longer than full stops, and a point within a word has room.
+A dot beside its `i` is moved above the `i`, and a missing dot is added. The bar of a `t` is made to
+reach both sides of its stem. A `5` gets a corner. Full stops are set on the baseline, short commas
+are scaled, and a point within a word is set apart from its neighbours. The peak of the window tells
+the character of each point of ink.
 """
 
 import math
@@ -20,45 +21,45 @@ from handwriting.written_word import extent
 from model.generation.line import Line
 from utils import ink
 
-# Behind "measured:" stands the section of the lab notebook.
-MAX_DOT = 0.5  # x-heights of the largest dot of an `i` (measured: dots and bars)
-DOT_HEIGHT = 0.6  # x-heights of a dot above its letter, usually (measured: dots and bars)
-MAX_DOT_ASIDE = 0.3  # x-heights that a dot may stand aside (measured: dots and bars)
-MAX_DOT_HEIGHT = 1.6  # x-heights of a dot above its letter (measured: dots of joined hands)
+# A title behind "measured:" or "by eye:" is the section of the lab notebook.
+MAX_DOT = 0.5  # largest extent of the dot of an `i`, in x-heights (measured: dots and bars)
+DOT_HEIGHT = 0.6  # x-heights from a stem up to a dot that is added (measured: dots and bars)
+MAX_DOT_ASIDE = 0.3  # x-heights from a dot to the line of its stem (measured: dots and bars)
+MAX_DOT_HEIGHT = 1.6  # x-heights from a letter up to its dot (measured: dots of joined hands)
 MAX_DELAY = 4
-"""Characters between the window and a dot, unless the word ends later (measured: dots of joined
-hands)."""
-MIN_STEM = 0.5  # least x-heights of a stem (by eye)
-MAX_I_STEM = 1.6  # x-heights of the stem of an `i`, not of a `j` (measured: dots of joined hands)
-SHARE = 0.5  # least fraction of a stem's points at which the window is at its letter (by eye)
-BAR_HEIGHT = 0.78  # x-heights of the bar of a `t` above the foot (measured: dots and bars)
-BAR_SIDE = 0.25  # letter widths of the bar of a `t` beside the stem (measured: dots and bars)
-MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured: dots and bars)
-POINTS = 4  # points added on one side of a stem (assumed: bars of networks have some eight)
+"""Largest distance of the window from a letter at the letter's dot, in characters, unless the word
+ends later (measured: dots of joined hands)."""
+MIN_STEM = 0.5  # least height of a stem in x-heights (by eye)
+MAX_I_STEM = 1.6  # largest height of the stem of an `i`, in x-heights (measured: as `MAX_DELAY`)
+MIN_POINT_FRACTION = 0.5  # ink is a letter's if this fraction of its points is at least (by eye)
+BAR_HEIGHT = 0.78  # x-heights from the foot of a `t` up to its bar (measured: dots and bars)
+BAR_SIDE = 0.25  # letter widths from the stem of a `t` to an end of its bar (measured: as above)
+MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured: as above)
+NUM_POINTS = 4  # points of a straight piece that is drawn (assumed: bars of networks have eight)
 MAX_BAR_SLOPE = 1.2  # height over width of a step in a bar (by eye)
-MIN_BAR_HEIGHT = 0.3  # x-heights of a bar above the foot of the stem (by eye)
-MAX_BAR_GAP = 0.3  # x-heights from the stem to a bar that does not cross it (by eye)
+MIN_BAR_HEIGHT = 0.3  # least x-heights from the foot of the stem up to its bar (by eye)
+MAX_BAR_GAP = 0.3  # x-heights between a stem and a bar that does not cross the stem (by eye)
 TREMBLE = 0.02  # x-heights by which the pen may waver from point to point (by eye)
-BAR_TILT = 0.05  # heights of a `5` by which its bar rises (by eye)
-LEAST_BAR = 0.3  # heights of a `5`: the width of its bar (by eye)
-WAIST = 0.4  # heights of a `5` where its stem ends (by eye)
-DOWN = 0.55  # heights of a `5` where its belly has surely begun (by eye)
-MAX_STOP = 0.4  # x-heights of a full stop (by eye)
-MAX_STOP_HEIGHT = 0.12  # x-heights of a full stop above the baseline (by eye)
+BAR_TILT = 0.05  # rise of the bar of a `5`, in heights of the `5` (by eye)
+MIN_FIVE_BAR = 0.3  # least width of the bar of a `5`, in heights of the `5` (by eye)
+WAIST = 0.4  # depth of the end of the stem below the top, in heights of a `5` (by eye)
+MIN_BELLY_DEPTH = 0.55  # least depth of the belly below the top, in heights of a `5` (by eye)
+MAX_STOP = 0.4  # largest extent of a full stop in x-heights (by eye)
+MAX_STOP_HEIGHT = 0.12  # x-heights from the baseline up to a full stop (by eye)
 MIN_DOT = 0.15
-"""Least extent of a stroke in x-heights (by eye: a pen's line is as wide, and people overlook full
-stops of only this width)."""
-MARK_HEIGHT = 0.6  # x-heights of a full stop or comma above the baseline (by eye: what people see)
-MARK_WIDTH = 0.4  # x-heights of a full stop or comma (by eye: what people see)
+"""Least extent of a stroke in x-heights (by eye: a pen's line has this width, and people overlook
+full stops that are no larger)."""
+MARK_HEIGHT = 0.6  # x-heights from the baseline to the top of a full stop or comma (by eye)
+MARK_WIDTH = 0.4  # largest width of a full stop or comma in x-heights (by eye)
 MIN_POINT_GAP = 0.3
-"""Least x-heights between a point within a word and the feet of its neighbours (by eye: a line of
-the pen takes 0.15)."""
-MIN_COMMA = 0.6  # x-heights of a comma (by eye: a shorter one looks like a full stop)
+"""Least x-heights between a point within a word and the feet of its neighbours (by eye: the width
+of the pen's line is 0.15)."""
+MIN_COMMA = 0.6  # least height of a comma in x-heights (by eye: smaller, it looks like a full stop)
 
 HIGH_SIGNS = {*string.punctuation} - {*".,"}
 """Signs whose ink may look like the dot of an `i`."""
 UNDOTTED = {*string.ascii_letters, *string.digits} - {*"ij"}
-"""Characters without a dot."""
+"""Letters and digits without a dot."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,10 @@ class LetterStrokes:
     """The strokes of a written line, with the character of each of their points.
 
     Attributes:
-        text: of the line, the primer's first.
+        text: the primer's text, then the line's.
         strokes: positions `(n, 2)`, in the order of writing.
-        characters: for each stroke the number in `text` of the character of each of its points,
-            `(n,)`; the length of `text` for ink behind the text.
+        characters: for each stroke, the index in `text` of each point's character, `(n,)`; the
+            length of `text` for ink behind the text.
     """
 
     text: str
@@ -80,42 +81,42 @@ class LetterStrokes:
     def of(cls, line: Line) -> "LetterStrokes":
         """Return the strokes of a line behind its primer, with the window's peaks as characters."""
         written, peaks = ink.strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
-        if not line.primed:
-            peaks = np.concatenate([peaks[:1], peaks])  # the window of a step is for its next point
+        if not line.primed:  # The first point has no window, so the next point's is used.
+            peaks = np.concatenate([peaks[:1], peaks])
         ends = np.cumsum([len(stroke) for stroke in written])[:-1]
         return cls(line.text, written, np.split(peaks, ends))
 
     def copy(self) -> "LetterStrokes":
-        """Return the letters in new lists, which may be changed."""
+        """Return a copy whose lists may be changed."""
         return LetterStrokes(self.text, [*self.strokes], [*self.characters])
 
     def pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield each stroke and the characters of its points."""
         return zip(self.strokes, self.characters, strict=True)
 
-    def places(self, letters: str) -> list[int]:
-        """Return the numbers of the characters that are among some letters."""
-        return [number for number, letter in enumerate(self.text) if letter in letters]
+    def indices_of(self, letters: str) -> list[int]:
+        """Return the index in `text` of each occurrence of one of `letters`."""
+        return [index for index, letter in enumerate(self.text) if letter in letters]
 
     def selected(self, numbers: Iterable[int]) -> "LetterStrokes":
-        """Return the strokes with some numbers."""
+        """Return only the strokes with these numbers."""
         numbers = [*numbers]
-        chosen = [self.strokes[k] for k in numbers], [self.characters[k] for k in numbers]
-        return LetterStrokes(self.text, *chosen)
+        strokes = [self.strokes[k] for k in numbers]
+        return LetterStrokes(self.text, strokes, [self.characters[k] for k in numbers])
 
     def with_added(self, added: Sequence[tuple[int, int, np.ndarray]]) -> "LetterStrokes":
-        """Return the strokes with added ones: for each the number of the stroke before it, the
-        number of its character, and its positions."""
+        """Return all strokes and the `added` ones. Each added stroke is a tuple: the number of the
+        stroke before it, the index of its character, and its positions."""
         letters = self.copy()
-        for number, at, stroke in sorted(added, key=itemgetter(0), reverse=True):
+        for number, index, stroke in sorted(added, key=itemgetter(0), reverse=True):
             letters.strokes.insert(number + 1, stroke)
-            letters.characters.insert(number + 1, np.full(len(stroke), at))
+            letters.characters.insert(number + 1, np.full(len(stroke), index))
         return letters
 
 
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
-    """Return letters in which each `t` has a bar and each `5` a corner; in a hand that makes dots,
-    each `i` has its dot, and needless touches of the pen are removed."""
+    """Return letters with a bar on each `t` and a corner in each `5`. If the hand makes dots, each
+    `i` and `j` gets its dot, and needless touches of the pen are removed."""
     letters = with_bars(letters, shape.letter, shape.letter_width)
     letters = with_corners(letters, shape.lean)
     if shape.dotted:
@@ -128,9 +129,9 @@ def with_dots(letters: LetterStrokes, height: float, lean: float) -> LetterStrok
     """Return letters with a dot above each `i` and `j` that was written.
 
     Args:
-        letters: of a line.
+        letters: the strokes of a line.
         height: the x-height.
-        lean: of downstrokes to the right, x over y.
+        lean: how far downstrokes lean to the right, x over y.
     """
     letters, added = letters.copy(), []
     dots = [
@@ -139,35 +140,35 @@ def with_dots(letters: LetterStrokes, height: float, lean: float) -> LetterStrok
         if np.ptp(stroke, axis=0).max() <= MAX_DOT * height
         and f"{letters.text} "[characters[0]] not in HIGH_SIGNS
     ]
-    for at in letters.places("ij"):
-        highest = MAX_I_STEM if letters.text[at] == "i" else math.inf
-        stems = _stems(letters, at, height, highest)
-        # Hands that join their letters make the dots of a word at its end.
-        word_end = f"{letters.text} ".index(" ", at)
-        window = range(at - MAX_DELAY, max(at + MAX_DELAY, word_end) + 1)
-        aside = {
-            dot: [_aside(letters.strokes[dot], stem, height, lean) for stem in stems]
+    for index in letters.indices_of("ij"):
+        max_height = MAX_I_STEM if letters.text[index] == "i" else math.inf
+        stems = _stems(letters, index, height, max_height)
+        # People who join their letters make the dots of a word at its end.
+        word_end = f"{letters.text} ".index(" ", index)
+        window = range(index - MAX_DELAY, max(index + MAX_DELAY, word_end) + 1)
+        distances = {  # by dot that may belong to the letter, its distances from the stems
+            dot: [_distance_from(stem, letters.strokes[dot], height, lean) for stem in stems]
             for dot in dots
             if stems and letters.characters[dot][0] in window
         }
-        dots_above = [dot for dot in aside if min(map(abs, aside[dot])) <= MAX_DOT_ASIDE]
-        movable = [dot for dot in aside if aside[dot][-1] < math.inf]
+        dots_above = [dot for dot in distances if min(map(abs, distances[dot])) <= MAX_DOT_ASIDE]
+        movable = [dot for dot in distances if distances[dot][-1] < math.inf]
         if dots_above or movable:
-            nearest = min(dots_above or movable, key=lambda dot: abs(aside[dot][-1]))
+            nearest = min(dots_above or movable, key=lambda dot: abs(distances[dot][-1]))
             dots.remove(nearest)
-            letters.characters[nearest] = np.full_like(letters.characters[nearest], at)
+            letters.characters[nearest] = np.full_like(letters.characters[nearest], index)
             if not dots_above:
-                shift = aside[nearest][-1] * height, 0.0
+                shift = distances[nearest][-1] * height, 0.0
                 letters.strokes[nearest] = letters.strokes[nearest] - shift
         elif stems:
             position = stems[-1].points[0] + DOT_HEIGHT * height * np.array([lean, -1.0])
-            added.append((stems[-1].stroke, at, position[None]))
+            added.append((stems[-1].stroke, index, position[None]))
     return letters.with_added(added)
 
 
-def _aside(dot: np.ndarray, stem: "Stem", height: float, lean: float) -> float:
-    """Return how many x-heights a dot stands to the right of a stem, in the direction in which the
-    stem leans; infinity if the dot is not above it."""
+def _distance_from(stem: "Stem", dot: np.ndarray, height: float, lean: float) -> float:
+    """Return how many x-heights a dot is to the right of a stem that is extended upwards; infinity
+    if the dot is not above the stem."""
     x, y = (dot.mean(0) - stem.points[0]) / height
     return x + lean * y if -MAX_DOT_HEIGHT <= y <= 0.0 else math.inf
 
@@ -176,136 +177,127 @@ def with_bars(letters: LetterStrokes, height: float, width: float) -> LetterStro
     """Return letters with a bar through each `t` that was written.
 
     Args:
-        letters: of a line.
+        letters: the strokes of a line.
         height: the x-height.
-        width: of a usual letter in x-heights.
+        width: the width of a usual letter in x-heights.
     """
     letters, added = letters.copy(), []
     side = BAR_SIDE * width * height
-    for at in letters.places("t"):
-        if not (stems := _stems(letters, at, height)):
+    for index in letters.indices_of("t"):
+        if not (stems := _stems(letters, index, height, math.inf)):
             continue
         stem = max(stems, key=lambda stem: np.ptp(stem.points[:, 1]))
-        bar = max(_bars(letters, stem, at, height), key=lambda bar: bar.reach, default=None)
+        bar = max(_bars(letters, stem, index, height), key=lambda bar: bar.reach, default=None)
         if bar is not None:
             strokes, characters = letters.strokes, letters.characters
             number = bar.stroke
-            strokes[number], characters[number], within = _drawn_on(
-                strokes[number], characters[number], bar, at, side, height
+            strokes[number], characters[number], new_strokes = _with_extended_bar(
+                strokes[number], characters[number], bar, index, side, height
             )
-            added += [(number, at, way) for way in within]
+            added += [(number, index, stroke) for stroke in new_strokes]
             continue
         above_foot = stem.points[-1, 1] - stem.points[:, 1]
         middle = stem.points[np.abs(BAR_HEIGHT * height - above_foot).argmin()]
-        stroke = middle + np.linspace((-side, 0.0), (side, 0.0), 2 * POINTS)
-        added.append((stem.stroke, at, stroke))
+        stroke = middle + np.linspace((-side, 0.0), (side, 0.0), 2 * NUM_POINTS)
+        added.append((stem.stroke, index, stroke))
     return letters.with_added(added)
 
 
-def _drawn_on(
-    stroke: np.ndarray, characters: np.ndarray, bar: "Bar", at: int, side: float, height: float
+def _with_extended_bar(
+    stroke: np.ndarray, characters: np.ndarray, bar: "Bar", index: int, side: float, height: float
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Return a stroke whose bar is extended to `side` on each side of its stem, the characters of
-    its points, and a further stroke for each end of the bar that lies within the stroke."""
-    within = []
-    along, up = stroke[bar.right] - stroke[bar.left]
-    slope = up / max(along, TREMBLE * height)
+    """Return a stroke whose bar reaches `side` to both sides of the stem, the characters of its
+    points, and new strokes, which extend ends of the bar that are not ends of the stroke."""
+    new_strokes = []
+    width, rise = stroke[bar.right] - stroke[bar.left]
+    slope = rise / max(width, TREMBLE * height)
     ends = [(bar.right, 1.0), (bar.left, -1.0)]
-    for end, sign in sorted(ends, reverse=True):  # the later end first, so that numbers stay right
+    for end, sign in sorted(ends, reverse=True):  # So the number of the other end stays valid.
         x = bar.cross + sign * side
         if sign * (stroke[end, 0] - bar.cross) >= MIN_BAR_SIDE * side:
             continue
         tip = x, stroke[end, 1] + slope * (x - stroke[end, 0])
-        way = np.linspace(stroke[end], tip, POINTS)
-        new = np.full(POINTS - 1, at)
+        extension = np.linspace(stroke[end], tip, NUM_POINTS)
+        new_characters = np.full(NUM_POINTS - 1, index)
         if end == 0:
-            stroke = np.concatenate([way[:0:-1], stroke])
-            characters = np.concatenate([new, characters])
+            stroke = np.concatenate([extension[:0:-1], stroke])
+            characters = np.concatenate([new_characters, characters])
         elif end == len(stroke) - 1:
-            stroke = np.concatenate([stroke, way[1:]])
-            characters = np.concatenate([characters, new])
+            stroke = np.concatenate([stroke, extension[1:]])
+            characters = np.concatenate([characters, new_characters])
         else:
-            within.append(way)
-    return stroke, characters, within
+            new_strokes.append(extension)
+    return stroke, characters, new_strokes
 
 
 def with_corners(letters: LetterStrokes, lean: float) -> LetterStrokes:
-    """Return letters with a corner in each `5` that was written, which tells a `5` from an `S`: the
-    bar and stem become straight.
-
-    Args:
-        letters: of a line.
-        lean: of downstrokes to the right, x over y.
-    """
+    """Return letters in which the bar and stem of each written `5` are straight and meet in a
+    corner, which distinguishes a `5` from an `S`. `lean`: as in `with_dots`."""
     letters, bars = letters.copy(), set()
-    for at in letters.places("5"):
-        fractions = [np.mean(characters == at) for characters in letters.characters]
-        written = [number for number, fraction in enumerate(fractions) if fraction > SHARE]
-        if not written:
+    for index in letters.indices_of("5"):
+        fractions = [np.mean(characters == index) for characters in letters.characters]
+        numbers = [k for k, fraction in enumerate(fractions) if fraction > MIN_POINT_FRACTION]
+        if not numbers:
             continue
-        body = max(written, key=lambda k: np.ptp(letters.strokes[k][:, 1]))
-        bar = _bar_of_five(letters, body, at)
+        body = max(numbers, key=lambda k: np.ptp(letters.strokes[k][:, 1]))
+        bar = _bar_of_five(letters, body, index)
         stroke, characters = letters.strokes[body], letters.characters[body]
-        top = stroke[:0] if bar is None else letters.strokes[bar]
-        corner = _with_corner(stroke, top, lean)
-        if corner and np.mean(characters[: corner[1]] == at) > SHARE:
-            straight, kept = corner
-            letters.strokes[body] = np.concatenate([straight, stroke[kept:]])
-            added = np.full(len(straight), at)
-            letters.characters[body] = np.concatenate([added, characters[kept:]])
-            bars.add(bar)
+        bar_points = stroke[:0] if bar is None else letters.strokes[bar]
+        corner = _five_corner(stroke, bar_points, lean)
+        if corner and np.mean(characters[: corner[1]] == index) > MIN_POINT_FRACTION:
+            straight, belly = corner
+            letters.strokes[body] = np.concatenate([straight, stroke[belly:]])
+            straight_characters = np.full(len(straight), index)
+            letters.characters[body] = np.concatenate([straight_characters, characters[belly:]])
+            bars.add(bar)  # This stroke is now a part of the body.
     return letters.selected(k for k in range(len(letters.strokes)) if k not in bars)
 
 
-def _bar_of_five(letters: LetterStrokes, body: int, at: int) -> int | None:
-    """Return the number of the stroke that is the bar of a `5`: flat, unlike a quotation mark, and
-    at the upper end of the body; None if there is no such stroke."""
+def _bar_of_five(letters: LetterStrokes, body: int, index: int) -> int | None:
+    """Return the number of the stroke that is the bar of a `5`, or None: a bar is flat, unlike a
+    quotation mark, and near the upper end of the stroke `body`."""
     (x, y), height = letters.strokes[body][0], np.ptp(letters.strokes[body][:, 1])
     distances: dict[int, float] = {}
     for number, (stroke, characters) in enumerate(letters.pairs()):
-        if number == body or abs(np.median(characters) - at) > 1:
+        if number == body or abs(np.median(characters) - index) > 1:
             continue
         is_flat = np.ptp(stroke[:, 1]) < min(np.ptp(stroke[:, 0]), WAIST * height)
-        is_above = abs(stroke[:, 1].mean() - y) < WAIST * height and stroke[:, 0].max() > x
+        is_at_top = abs(stroke[:, 1].mean() - y) < WAIST * height and stroke[:, 0].max() > x
         distance = np.hypot(*(stroke - (x, y)).T).min()
-        if is_flat and is_above and distance <= LEAST_BAR * height:
+        if is_flat and is_at_top and distance <= MIN_FIVE_BAR * height:
             distances[number] = distance
     return min(distances, key=distances.__getitem__, default=None)
 
 
-def _with_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.ndarray, int] | None:
-    """Return the straight bar and stem of a `5`, and the number of the point of its body with which
-    the belly goes on; None if the body does not have the shape of a `5`.
+def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.ndarray, int] | None:
+    """Return the points of a straight bar and stem for a `5`, and the number of the first point of
+    the belly in `body`; None if the body does not have the shape of a `5`.
 
     Args:
         body: the stroke with the belly.
         bar: the stroke of the bar; without points if the body begins with the bar.
-        lean: of downstrokes to the right, x over y.
+        lean: how far downstrokes lean to the right, x over y.
     """
     points = np.concatenate([bar, body])
     height, top = float(np.ptp(points[:, 1])), float(points[:, 1].min())
-    low = np.flatnonzero(body[:, 1] > top + DOWN * height)
+    low = np.flatnonzero(body[:, 1] > top + MIN_BELLY_DEPTH * height)
     if not len(low) or body[0, 1] > top + WAIST * height:
         return None
-    turn = int((body[: low[0]] @ np.array([1.0, lean])).argmin())  # leftmost where it leans
+    turn = int((body[: low[0]] @ np.array([1.0, lean])).argmin())  # leftmost if made upright
     right = points[: len(bar) + turn + 1, 0].max()
     x, y = body[turn]
     corner = np.array([x + lean * (y - top), top + BAR_TILT * height])
     waist = np.array([x + lean * (y - top - WAIST * height), top + WAIST * height])
-    tip = np.array([max(right, corner[0] + LEAST_BAR * height), top])
-    ways = np.linspace(tip, corner, POINTS), np.linspace(corner, waist, POINTS)[1:]
-    return np.concatenate(ways), turn + 1 + int((body[turn + 1 :, 1] > waist[1]).argmax())
+    tip = np.array([max(right, corner[0] + MIN_FIVE_BAR * height), top])
+    new_bar, stem = np.linspace(tip, corner, NUM_POINTS), np.linspace(corner, waist, NUM_POINTS)
+    belly = turn + 1 + int((body[turn + 1 :, 1] > waist[1]).argmax())
+    return np.concatenate([new_bar, stem[1:]]), belly
 
 
 def without_touches(letters: LetterStrokes, height: float) -> LetterStrokes:
-    """Return letters without touches of the pen in letters and digits that have no dot: some people
-    touch the paper where a letter begins. Signs beside a touch, and lines of mere touches, keep
-    their ink.
-
-    Args:
-        letters: as `with_dots` returned them.
-        height: the x-height.
-    """
+    """Return the result of `with_dots` without strokes smaller than `MIN_DOT` that no character
+    needs: some people touch the paper where a letter begins. A line without larger strokes is not
+    changed. `height`: the x-height."""
     kept = [
         number
         for number, stroke in enumerate(letters.strokes)
@@ -315,16 +307,16 @@ def without_touches(letters: LetterStrokes, height: float) -> LetterStrokes:
 
 
 def _may_be_dot(letters: LetterStrokes, number: int) -> bool:
-    """Return whether a small stroke may be wanted: it belongs to a character that may have a dot,
-    or to none, or stands near an accent, or beside a sign without other ink."""
+    """Return whether a small stroke may be needed: its characters may have a dot, or it is behind
+    the text, or near a character beyond ASCII, or beside a sign without other ink."""
     text, characters = letters.text, letters.characters
-    first, last = int(characters[number].min()), int(characters[number].max()) + 1
-    if set(text[first:last]) - UNDOTTED or first >= len(text):
+    first, end = int(characters[number].min()), int(characters[number].max()) + 1
+    if set(text[first:end]) - UNDOTTED or first >= len(text):
         return True
-    if not text[max(first - MAX_DELAY, 0) : last + MAX_DELAY].isascii():
+    if not text[max(first - MAX_DELAY, 0) : end + MAX_DELAY].isascii():
         return True
-    beside = {at for at in (first - 1, last) if text[at : at + 1] not in {*UNDOTTED, *"ij ", ""}}
-    return bool(beside.difference(*characters))
+    signs = {k for k in (first - 1, end) if text[k : k + 1] not in {*UNDOTTED, *"ij ", ""}}
+    return bool(signs.difference(*characters))
 
 
 class Bar(NamedTuple):
@@ -344,9 +336,9 @@ class Bar(NamedTuple):
     reach: float
 
 
-def _bars(letters: LetterStrokes, stem: "Stem", at: int, height: float) -> Iterator[Bar]:
-    """Yield the flat ways of the pen above the foot of a stem that may be its bar: they cross the
-    stem, or are near it and are a flat stroke or of the same letter."""
+def _bars(letters: LetterStrokes, stem: "Stem", index: int, height: float) -> Iterator[Bar]:
+    """Yield the flat parts of strokes above the foot of a stem that may be its bar: parts that
+    cross the stem, and, near the stem, parts of the same letter or of a flat stroke."""
     stem_y = np.maximum.accumulate(stem.points[:, 1])
     for number, (stroke, characters) in enumerate(letters.pairs()):
         steps = np.abs(np.diff(stroke, axis=0))
@@ -356,22 +348,22 @@ def _bars(letters: LetterStrokes, stem: "Stem", at: int, height: float) -> Itera
         edges = np.flatnonzero(np.diff(flat, prepend=False, append=False))
         for first, last in edges.reshape(-1, 2):
             run = stroke[first : last + 1]
-            beside = run[:, 0] - np.interp(run[:, 1], stem_y, stem.points[:, 0])
-            x, y = run[nearest := np.abs(beside).argmin()]
-            is_of_letter = np.mean(characters[first : last + 1] == at) > SHARE
-            is_alone = is_of_letter or np.ptp(stroke[:, 1]) <= height / 3
-            crosses = beside.min() <= 0.0 <= beside.max()
-            is_near = is_alone and abs(beside[nearest]) <= MAX_BAR_GAP * height
-            top, foot = stem_y[0] - MAX_BAR_GAP * height, stem_y[-1] - MIN_BAR_HEIGHT * height
-            is_high = top < y < foot
-            if is_high and (crosses or is_near) and np.ptp(run[:, 0]) > height / 8:
+            distances = run[:, 0] - np.interp(run[:, 1], stem_y, stem.points[:, 0])
+            x, y = run[nearest := np.abs(distances).argmin()]
+            is_of_letter = np.mean(characters[first : last + 1] == index) > MIN_POINT_FRACTION
+            may_be_apart = is_of_letter or np.ptp(stroke[:, 1]) <= height / 3
+            crosses = distances.min() <= 0.0 <= distances.max()
+            is_near = may_be_apart and abs(distances[nearest]) <= MAX_BAR_GAP * height
+            top, low = stem_y[0] - MAX_BAR_GAP * height, stem_y[-1] - MIN_BAR_HEIGHT * height
+            is_beside_stem = top < y < low
+            if is_beside_stem and (crosses or is_near) and np.ptp(run[:, 0]) > height / 8:
                 left, right = first + run[:, 0].argmin(), first + run[:, 0].argmax()
-                reach = min(-beside.min(), beside.max())
-                yield Bar(number, left, right, x - beside[nearest], reach)
+                reach = min(-distances.min(), distances.max())
+                yield Bar(number, left, right, x - distances[nearest], reach)
 
 
 class Stem(NamedTuple):
-    """A way down of the pen: points `first` to `last` of a stroke."""
+    """A downward part of a stroke: the `points` from `first` to `last` of stroke `stroke`."""
 
     stroke: int
     first: int
@@ -379,26 +371,27 @@ class Stem(NamedTuple):
     points: np.ndarray
 
 
-def _stems(letters: LetterStrokes, at: int, height: float, highest: float = math.inf) -> list[Stem]:
-    """Return the ways down, at most `highest` x-heights long, that may be the stem of a letter: the
-    window may reach a letter while the pen still writes the letter before."""
+def _stems(letters: LetterStrokes, index: int, height: float, max_height: float) -> list[Stem]:
+    """Return the downward parts of strokes, `MIN_STEM` to `max_height` x-heights high, that have
+    enough points of a letter: the window may reach it while the pen writes the letter before."""
     stems = []
     for number, (stroke, characters) in enumerate(letters.pairs()):
-        if not np.any(characters == at):
+        if not np.any(characters == index):
             continue
         down = np.append(np.diff(stroke[:, 1]) >= -TREMBLE * height, False)
         starts = np.flatnonzero(down & ~np.append(False, down[:-1]))
         ends = np.flatnonzero(~down & np.append(False, down[:-1]))
         for first, last in zip(starts, ends, strict=True):
-            high = (stroke[last, 1] - stroke[first, 1]) / height
-            num_of_letter = np.count_nonzero(characters[first : last + 1] == at)
-            if MIN_STEM <= high <= highest and num_of_letter >= SHARE * (last + 1 - first):
+            stem_height = (stroke[last, 1] - stroke[first, 1]) / height
+            num_of_letter = np.count_nonzero(characters[first : last + 1] == index)
+            is_of_letter = num_of_letter >= MIN_POINT_FRACTION * (last + 1 - first)
+            if is_of_letter and MIN_STEM <= stem_height <= max_height:
                 stems.append(Stem(number, first, last, stroke[first : last + 1]))
     return stems
 
 
 def repair_signs(strokes: Sequence[np.ndarray], text: str) -> list[np.ndarray]:
-    """Return a word's strokes in x-heights, with full stops and commas that people tell apart."""
+    """Return a word's strokes, in x-heights, with legible full stops, commas and points."""
     strokes = [*strokes]
     if text.endswith("."):
         strokes = with_stop_on_line(strokes)
@@ -416,20 +409,20 @@ def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
 
 
 def with_stop_on_line(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes, in x-heights, of a word that ends with full stops: these are set on the
+    """Return the strokes, in x-heights, of a word that ends with full stops, which are moved to the
     baseline."""
     large = [stroke for stroke in strokes if np.ptp(stroke, axis=0).max() > MAX_STOP]
     end = extent(large)[1] if large else 0.0
     moved = [*strokes]
     for number, stroke in enumerate(strokes):
         if stroke[:, 0].mean() > end:
-            low = stroke[:, 1].max()
-            moved[number] = stroke - (0.0, low - min(max(low, -MAX_STOP_HEIGHT), 0.0))
+            bottom = stroke[:, 1].max()
+            moved[number] = stroke - (0.0, bottom - min(max(bottom, -MAX_STOP_HEIGHT), 0.0))
     return moved
 
 
 def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes, in x-heights, of a word that ends with a comma: a short one is scaled."""
+    """Return the strokes, in x-heights, of a word that ends with a comma; a short one is scaled."""
     last = max(range(len(strokes)), key=lambda k: float(strokes[k][:, 0].mean()))
     comma, lengthened = strokes[last], [*strokes]
     if comma[:, 1].min() > -MARK_HEIGHT and np.ptp(comma[:, 0]) <= MARK_WIDTH:
@@ -440,19 +433,19 @@ def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def with_free_points(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes, in x-heights, of a number or web address: a point or comma, and the ink
-    behind it, move to the right where a digit or letter is closer than `MIN_POINT_GAP`."""
-    feet = [stroke[stroke[:, 1] > -MARK_HEIGHT] for stroke in strokes]
-    places = []
+    """Return the strokes, in x-heights, of a word with points or commas between its characters. Ink
+    moves to the right so that the gaps beside each point or comma are at least `MIN_POINT_GAP`."""
+    feet = [stroke[stroke[:, 1] > -MARK_HEIGHT] for stroke in strokes]  # their low points
+    centres = []
     for foot, stroke in zip(feet, strokes, strict=True):
-        places.append(float((foot if len(foot) else stroke)[:, 0].mean()))
-    moved, shift, reached, behind_mark = [*strokes], 0.0, -math.inf, False
-    for number in sorted(range(len(strokes)), key=places.__getitem__):
+        centres.append(float((foot if len(foot) else stroke)[:, 0].mean()))
+    moved, shift, edge, was_mark = [*strokes], 0.0, -math.inf, False
+    for number in sorted(range(len(strokes)), key=centres.__getitem__):
         if len(foot := feet[number]):
             left, right = extent([foot])
             is_mark = len(foot) == len(strokes[number]) and right - left <= MARK_WIDTH
-            if is_mark or behind_mark:
-                shift += max(MIN_POINT_GAP - (left + shift - reached), 0.0)
-            reached, behind_mark = max(reached, right + shift), is_mark
+            if is_mark or was_mark:
+                shift += max(MIN_POINT_GAP - (left + shift - edge), 0.0)
+            edge, was_mark = max(edge, right + shift), is_mark
         moved[number] = strokes[number] + (shift, 0.0)
     return moved

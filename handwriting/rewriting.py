@@ -1,4 +1,4 @@
-"""Words of finished pages, written again by name: all other points stay as they are."""
+"""Some words of finished pages are written again; all other points stay as they are."""
 
 import json
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ import numpy as np
 from handwriting.hands import Hand
 from handwriting.page_hands import Hands
 from handwriting.page_options import Look, PageOptions, PrimerFile
-from handwriting.pages import Origin, Pages, Place
+from handwriting.pages import Origin, Pages, WordAddress
 from handwriting.paper import Paper
 from handwriting.paragraphs import traced
 from handwriting.proofreading import CheckedWord, try_words
 from handwriting.source_text import RAISED
-from handwriting.text_lines import NARROWED, Part, with_raised
+from handwriting.text_lines import MIN_NARROWING, Part, with_raised
 from handwriting.word_cutting import MAX_GAP_RATIO, MIN_GAP_RATIO
 from handwriting.written_word import WrittenWord, extent, strokes_in_row
 from model.generation.writing import SEEDS
@@ -29,14 +29,13 @@ from utils.files import read_text, write_json
 from utils.page.layers import Pen, PlacedWord, Row
 from utils.page.page import Page
 
-CANDIDATES = 12
-"""Tries of a word, twice as many as when pages are first written; the best is taken (assumed)."""
-FLUSH = 0.5  # millimetres between the margin and the end of a row that counts as flush (assumed)
-MAX_BYTES = 2**28  # most bytes of a report (assumed: a page of A4 has half a megabyte)
+NUM_CANDIDATES = 12  # tries of a word, twice the default of `PageOptions.tries` (assumed)
+MAX_FLUSH_GAP = 0.5  # millimetres from a flush row's end to the margin, at most (assumed)
+MAX_BYTES = 2**28  # largest size of a report in bytes (assumed: a page of A4 has half a megabyte)
 
 
-class Target(NamedTuple):
-    """A word of a page: the numbers of its page, row and word, each from 0."""
+class WordIndex(NamedTuple):
+    """The indices of a page, a row in `Page.rows`, and a word in `Row.words`."""
 
     page: int
     row: int
@@ -46,132 +45,131 @@ class Target(NamedTuple):
 def save_report(path: str | PathLike[str], pages: Pages) -> None:
     """Save pages, the readings of their words, and their origin."""
     names = ("text", "tries", "hypothesis", "errors", "doubt", "faults", "second", "looks_like")
-    each = [{name: getattr(word, name) for name in names} for word in pages.proofread]
+    readings = [{name: getattr(word, name) for name in names} for word in pages.proofread]
     values = {**asdict(pages.origin), "pages": [*map(asdict, pages)]}
     extras = pages.origin.options.extras.items()
     values["options"]["extras"] = {name: np.asarray(value).tolist() for name, value in extras}
-    plain = json.loads(json.dumps(values, default=_text))
-    write_json(path, {"doubts": pages.doubts, "each": each, **plain}, indent=1)
+    json_values = json.loads(json.dumps(values, default=_text))
+    write_json(path, {"doubts": pages.doubts, "each": readings, **json_values}, indent=1)
 
 
 def load_report(path: str | PathLike[str]) -> Pages:
     """Return the pages of a report, with exactly the points that were saved.
 
     Raises:
-        UserError: if the file cannot be read, or is no report of pages.
+        UserError: if the file cannot be read, or is not a report of pages.
     """
     text = read_text(path)
     try:
         values = strict_json.loads(text, MAX_BYTES)
         pages = [*map(_page, values["pages"])]
-        each = [CheckedWord((), **word) for word in values["each"]]
+        proofread = [CheckedWord((), **word) for word in values["each"]]
         looks = [Look(**look) for look in values["looks"]]
         origin = Origin(_options(values["options"]), looks, values["network"])
     except (ConfigFault, KeyError, TypeError, ValueError):
-        raise UserError(
-            f"{path}: no report that `page --report FILE` saved, which words are written again from"
-        ) from None
-    return Pages(pages, each, [], origin)
+        raise UserError(f"{path}: not a report saved by `page --report FILE`") from None
+    return Pages(pages, proofread, [], origin)
 
 
 def rewrite(
     pages: Pages,
-    places: Sequence[Place] | None = None,
+    addresses: Sequence[WordAddress] | None = None,
     writer: Writer | None = None,
     *,
     device: str = "cpu",
     progress: bool = False,
 ) -> Pages:
-    """Return pages with some words written again; every other point is as it was.
+    """Return pages with some words written again; all other points stay as they are.
 
-    Each word is written `CANDIDATES` times; of the candidates that fit between the word's
-    neighbours, the best read is taken. Each further call writes the same word with new seeds.
+    Each word is written `NUM_CANDIDATES` times. The candidate that fits between the word's
+    neighbours and is read best replaces the word. A further call uses new seeds for the word.
 
     Args:
-        pages: as they were written, or `load_report` loaded them.
-        places: page, row and word, each from 1; None for the doubtful words, which stay as they are
-            unless nothing is wrong with the candidate.
-        writer: that wrote all of the pages; None for the network of each style.
-        device: of the networks that are loaded; a GPU writes more slowly.
+        pages: the result of `write_page` or `load_report`.
+        addresses: page, row and word, each from 1; None for all doubtful words, each of which is
+            only replaced by a candidate without a doubt.
+        writer: the writer of all words; None for the network of each style.
+        device: the device of the networks that are loaded; a GPU writes more slowly.
         progress: show progress bars.
 
     Raises:
-        UserError: if there is no such word.
+        UserError: if there is no word with one of the addresses.
     """
     origin = pages.origin
     hands = Hands(writer, origin.options, device, progress)
-    chosen = pages.doubtful if places is None else places
-    place_of = {target(pages, place): place for place in chosen}
+    chosen = pages.doubtful if addresses is None else addresses
+    address_of = {index_of(pages, address): address for address in chosen}
     rows = [[*page.rows] for page in pages]
-    targets_by_hand: dict[Hand, list[Target]] = {}
-    for number in place_of:
-        look = origin.looks[rows[number.page][number.row].line]
-        targets_by_hand.setdefault(hands.of(look), []).append(number)
-    why = "none that fits its place is read" if places is None else "none fits its place"
+    indices_by_hand: dict[Hand, list[WordIndex]] = {}
+    for index in address_of:
+        look = origin.looks[rows[index.page][index.row].line]
+        indices_by_hand.setdefault(hands.of(look), []).append(index)
+    needed = "fits and is legible" if addresses is None else "fits"
     remarks = []
-    for hand, numbers in targets_by_hand.items():
-        words = [rows[number.page][number.row].words[number.word] for number in numbers]
-        draws = [
-            np.random.default_rng([origin.options.seed, *number, word.rewritten])
-            for number, word in zip(numbers, words, strict=True)
+    for hand, indices in indices_by_hand.items():
+        words = [rows[index.page][index.row].words[index.word] for index in indices]
+        generators = [
+            np.random.default_rng([origin.options.seed, *index, word.rewritten])
+            for index, word in zip(indices, words, strict=True)
         ]
-        tried = candidates(hand, [word.text for word in words], draws)
-        for number, old, new_words in zip(numbers, words, tried, strict=True):
-            row = rows[number.page][number.row]
-            if places is None:
+        candidates = write_candidates(hand, [word.text for word in words], generators)
+        for index, old, new_words in zip(indices, words, candidates, strict=True):
+            row = rows[index.page][index.row]
+            if addresses is None:
                 new_words = [word for word in new_words if not word.doubt]
-            new = with_fitting(row, number.word, new_words, hand.shape.space, origin)
-            kept = replace(old, rewritten=old.rewritten + 1)  # the next time by other seeds
-            rows[number.page][number.row] = new or with_word(row, number.word, kept)
-            became = f"stays as it was: of {CANDIDATES} {why}" if new is None else "written again"
-            place = "page {}, row {}, word {}".format(*place_of[number])
-            remarks.append(f"{place}, {old.text!r}: {became}")
+            new_row = with_fitting(row, index.word, new_words, hand.shape.space, origin)
+            kept = replace(old, rewritten=old.rewritten + 1)  # so that the next seeds differ
+            rows[index.page][index.row] = new_row or with_word(row, index.word, kept)
+            stays = f"stays as it was: none of {NUM_CANDIDATES} tries {needed}"
+            address = "page {}, row {}, word {}".format(*address_of[index])
+            remarks.append(f"{address}, {old.text!r}: {'written again' if new_row else stays}")
     rewritten = [replace(page, rows=tuple(new)) for page, new in zip(pages, rows, strict=True)]
     return Pages(rewritten, pages.proofread, [*hands.remarks, *remarks], origin)
 
 
-def target(pages: Sequence[Page], place: Place) -> Target:
-    """Return the word at a place; raise a UserError if there is none."""
-    page, row, number = place
+def index_of(pages: Sequence[Page], address: WordAddress) -> WordIndex:
+    """Return the index of the word with an address; raise a UserError if there is no such word."""
+    page, row, number = address
     rows = pages[page - 1].rows if 1 <= page <= len(pages) else ()
     words = rows[row - 1].numbered() if 1 <= row <= len(rows) else ()
     for index, (first, word) in enumerate(words):
         if word.strokes and first <= number <= first + word.text.count(" "):
-            return Target(page - 1, row - 1, index)
+            return WordIndex(page - 1, row - 1, index)
     raise UserError(
-        f"{page}:{row}:{number}: these pages have no such word; page, row on it and word in that "
-        "are counted from 1"
+        f"{page}:{row}:{number}: these pages have no such word; pages, the rows of a page and the "
+        "words of a row are counted from 1"
     )
 
 
-def candidates(
-    hand: Hand, texts: Sequence[str], draws: Sequence[np.random.Generator]
+def write_candidates(
+    hand: Hand, texts: Sequence[str], generators: Sequence[np.random.Generator]
 ) -> list[list[WrittenWord]]:
-    """Return for each word those of `CANDIDATES` tries that have the word's text, the best first.
+    """Write each text `NUM_CANDIDATES` times; return the written words of each text, the best
+    first, without tries that lack a word.
 
-    Lengths are in x-heights, from the left edge of the ink; a word has its reason of doubt.
+    Words are in x-heights, from the left edge of their ink, and have their reason of doubt.
 
     Args:
-        hand: that writes the words.
-        texts: of the words.
-        draws: generators from which the seeds of each word are drawn.
+        hand: the hand that writes the words.
+        texts: the texts of the words.
+        generators: for each text the generator that draws its seeds.
     """
     plain = [text.translate(str.maketrans(RAISED)) for text in texts]
-    seeds = [draw.integers(SEEDS, size=CANDIDATES).tolist() for draw in draws]
-    tried = iter(try_words(hand, np.repeat(plain, CANDIDATES).tolist(), [*chain(*seeds)]))
-    words = []
+    seeds = [generator.integers(SEEDS, size=NUM_CANDIDATES).tolist() for generator in generators]
+    tries = iter(try_words(hand, np.repeat(plain, NUM_CANDIDATES).tolist(), [*chain(*seeds)]))
+    candidates = []
     for text in texts:
-        lines = [*islice(tried, CANDIDATES)]
+        lines = [*islice(tries, NUM_CANDIDATES)]
         if text[0] in RAISED:
             part = Part(text, 0.0)
             lines = [[with_raised(checked, [part]) for checked in line] for line in lines]
-        lines.sort(key=lambda line: max(checked.wrong for checked in line))
-        words.append([*filter(None, (_as_one_word(text, line) for line in lines))])
-    return words
+        lines.sort(key=lambda line: max(checked.badness for checked in line))
+        candidates.append([*filter(None, (_as_one_word(text, line) for line in lines))])
+    return candidates
 
 
 def _as_one_word(text: str, line: Sequence[CheckedWord]) -> WrittenWord | None:
-    """Return a written line as one word; None if its words do not have the text."""
+    """Return a written line as one word; None if its words do not have this text."""
     words = [word for checked in line for word in checked.words]
     if " ".join(word.text for word in words) != text:
         return None
@@ -182,23 +180,24 @@ def _as_one_word(text: str, line: Sequence[CheckedWord]) -> WrittenWord | None:
     return WrittenWord(moved, right - left, 0.0, text, doubt=reason)
 
 
-def with_word(row: Row, number: int, word: PlacedWord) -> Row:
-    """Return a row with the same strokes, whose word of a number, from 0, is replaced."""
-    return replace(row, words=(*row.words[:number], word, *row.words[number + 1 :]))
+def with_word(row: Row, index: int, word: PlacedWord) -> Row:
+    """Return a row with the same strokes, in which `word` replaces the word of an index."""
+    return replace(row, words=(*row.words[:index], word, *row.words[index + 1 :]))
 
 
 def with_fitting(
-    row: Row, number: int, words: Sequence[WrittenWord], space: float, origin: Origin
+    row: Row, index: int, words: Sequence[WrittenWord], space: float, origin: Origin
 ) -> Row | None:
-    """Return a row of pages in which the best fitting of `words`, in x-heights, replaces a word;
-    None if no word fits. `space` is the usual gap of the hand in x-heights."""
+    """Return a row in which the first of `words` that fits replaces the word of an index; None if
+    no word fits. `words` and `space`, the hand's usual gap, are in x-heights."""
     paper, trace = origin.options.paper, origin.looks[row.line].trace
-    placed = [traced(word, trace).scaled(row.size) for word in words]
-    return exchanged(row, number, placed, space * row.size, paper.width - paper.margins[1])
+    in_millimetres = [traced(word, trace).scaled(row.size) for word in words]
+    edge = paper.width - paper.margins[1]
+    return exchanged(row, index, in_millimetres, space * row.size, edge)
 
 
 def exchanged(
-    row: Row, number: int, words: Sequence[WrittenWord], gap: float, edge: float
+    row: Row, index: int, words: Sequence[WrittenWord], gap: float, edge: float
 ) -> Row | None:
     """Return a row in which the first of `words` that fits replaces a word; None if no word fits.
 
@@ -206,19 +205,19 @@ def exchanged(
     words. At an end of the row, or beside a word without a blank, the word keeps its edge.
 
     Args:
-        row: on its page.
-        number: of the word that is replaced, from 0.
-        words: that may replace it, in millimetres, the best first.
+        row: the row on its page.
+        index: the index of the word that is replaced.
+        words: the words that may replace it, in millimetres, the best first.
         gap: the usual gap between words.
         edge: x of the right margin.
     """
-    start = sum(word.strokes for word in row.words[:number])
-    old = row.words[number]
+    start = sum(word.strokes for word in row.words[:index])
+    old = row.words[index]
     before, after = row.strokes[:start], row.strokes[start + old.strokes :]
     left, right = extent(row.strokes[start : start + old.strokes])
     gap_before = left - extent(before)[1] if before else 0.0
     gap_after = (extent(after)[0] if after else edge) - right
-    for min_gap in (gap, MIN_GAP_RATIO * gap):  # usual gaps, if a word that is right leaves them
+    for min_gap in (gap, MIN_GAP_RATIO * gap):  # Smaller gaps only if no doubtless word fits.
         room_before = max(gap_before - min_gap, 0.0)
         room_after = max(gap_after - min_gap, 0.0) if after else max(gap_after, 0.0)
         max_width = right - left + (room_before + room_after)
@@ -226,25 +225,26 @@ def exchanged(
         if new is not None and not new.doubt:
             break
     if new is None:
-        tight = [word for word in words if NARROWED * word.width <= max_width]
-        if not tight:
+        narrow = [word for word in words if MIN_NARROWING * word.width <= max_width]
+        if not narrow:
             return None
-        new = tight[0].narrowed(max_width)
-    begins = not before or row.words[number - 1].joined or gap_before > MAX_GAP_RATIO * gap
+        new = narrow[0].narrowed(max_width)
+    # A row, a part of a word or a column begins here.
+    is_start = not before or row.words[index - 1].joined or gap_before > MAX_GAP_RATIO * gap
     x = (left - gap_before + right + gap_after - new.width) / 2
-    if old.joined or not (begins or after or gap_after >= FLUSH):
+    if old.joined or not (is_start or after or gap_after >= MAX_FLUSH_GAP):
         x = right - new.width
-    elif begins or not after:
+    elif is_start or not after:
         x = left
     x = min(max(x, left - room_before), right + room_after - new.width)
     shift = np.array([x, row.baseline])
     strokes = tuple(stroke + shift for stroke in new.strokes)
     word = replace(old, strokes=len(strokes), doubt=new.doubt, rewritten=old.rewritten + 1)
-    return replace(with_word(row, number, word), strokes=(*before, *strokes, *after))
+    return replace(with_word(row, index, word), strokes=(*before, *strokes, *after))
 
 
 def _text(value: object) -> str:
-    """Return points or a path as a text that `load_report` reads without loss."""
+    """Return points or a path as a text; `load_report` gets the same values from the text."""
     if isinstance(value, np.ndarray):
         return " ".join(map(repr, value.ravel().tolist()))
     return str(value)

@@ -1,58 +1,56 @@
-"""Texts of users: front matter, which says how the text behind it is written, and lines made of
-characters that a network can write.
+"""Texts of users: their front matter, which sets how the lines behind it are written, and their
+characters, which are replaced where a network does not know them.
 """
 
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from handwriting.page_options import OF_LOOK, PageOptions, line_height
+from handwriting.page_options import LOOK_PARSERS, PageOptions, line_height
 from handwriting.paragraphs import kind_of
 from utils.alphabet import SHOWN, Alphabet, describe, nfc
 from utils.checks import UserError, hint, listed, short
 
-MAX_LINES = 5_000  # most lines of a text (assumed: 5,000 empty lines are 170 pages of A4)
+MAX_LINES = 5_000  # largest number of lines (assumed: 5,000 empty lines are 170 pages of A4)
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
-"""Raised characters, and the characters as which they are written, small."""
+"""Raised characters, and for each the character that is written, smaller, in its place."""
 FENCE = "---"  # the line before and the line behind front matter
-AS_TEXT = f"for {FENCE} as text, put an empty line behind it"
-"""Advice of an error."""
+FENCE_ADVICE = f"for {FENCE} as text, put an empty line behind it"
 ALIASES = {"color": "colour"}
 """Other names of keys of front matter."""
 
 Values = dict[str, object]
 """Values of front matter by key."""
 Keys = Mapping[str, Callable[[str], object]]
-"""The keys of front matter, and for each the function that parses its value or raises a
-UserError."""
+"""For each key of front matter, the function that parses its value or raises a UserError."""
 
-TAB = "    "  # how a tab is written (assumed)
-MAX_DEPTH = 4  # most steps of replacing a character (assumed: ½ takes two)
+TAB = "    "  # replacement of a tab (assumed)
+MAX_DEPTH = 4  # largest number of replacements in a row (assumed: ½ takes two)
 
 _FILE = Path(__file__).with_name("similar_characters.json")
 _SIGNS = json.loads(_FILE.read_text("utf-8"))
 SIMILAR = {other: sign for sign, others in _SIGNS.items() for other in others}
-"""What is written for unknown characters that have no useful normal form KC."""
+"""Replacements of characters for which normal form KC has none that is useful."""
 
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 _FRACTION = re.compile("(?<=[0-9])[¼-¾⅐-⅞]")
-_GAP = "\0"  # stands where a character is left out; no alphabet holds it
+_GAP = "\0"  # stands for a character that is left out; no alphabet contains this character
 
 
 class Fitted(NamedTuple):
     """A text that a network can write, and how the text was changed.
 
     Attributes:
-        text: in NFC, of known characters and `\\n`.
-        changes: by replaced character what was written; nothing for a mark or an invisible
-            character. Line ends are not listed.
-        left_out: characters that have no replacement.
+        text: in NFC, of characters that the network knows and `\\n`.
+        changes: the replacement of each replaced character, empty for a removed one, such as an
+            invisible character. Line ends are not listed.
+        left_out: the characters that have no replacement.
     """
 
     text: str
@@ -61,26 +59,26 @@ class Fitted(NamedTuple):
 
 
 def fit(text: str, accepted: Collection[str] | Alphabet) -> Fitted:
-    """Return a text made of the characters that a network knows.
+    """Return a text made of the accepted characters, which a network knows.
 
-    Line ends become `\\n`. Accepted characters stay. If not accepted, tabs become four spaces,
-    and all kinds of space a space; invisible characters (soft hyphens, zero-width and control
-    characters, marks of direction) and accents that join no letter are removed. Other characters
-    are written as `SIMILAR` says, in normal form KC (ligatures, full width, superscripts,
-    fractions), or without accents, whichever first gives accepted characters. If none does, the
-    character is left out, with the blanks behind it if a blank or the line's start is before it.
+    Line ends become `\\n`. If not accepted, tabs become four spaces, and other kinds of space a
+    space; invisible characters (soft hyphens, zero-width and control characters, marks of
+    direction) and accents that join no letter are removed. Any other character becomes the first of
+    these that is accepted: its entry in `SIMILAR`, its normal form KC (for ligatures, full width,
+    superscripts, fractions), and the character without its accents. If none is accepted, the
+    character is left out, see `_concatenated`.
 
     Raises:
         UserError: if there is nothing to write.
     """
     accepted = {"\n", *(accepted.characters if isinstance(accepted, Alphabet) else accepted)}
     text = nfc(_LINE_ENDS.sub("\n", text))
-    if " " in accepted:  # 1½ is not 11/2
+    if " " in accepted:  # A space keeps 1½ from becoming 11/2.
         text = _FRACTION.sub(lambda part: part[0] if part[0] in accepted else f" {part[0]}", text)
     written: dict[str, str | None] = {}
     while unknown := [sign for sign in text if sign not in accepted]:
-        written |= {sign: _written(sign, accepted) for sign in dict.fromkeys(unknown)}
-        # Neighbours may now combine to one character in NFC, which is checked again.
+        written |= {sign: _replacement(sign, accepted) for sign in dict.fromkeys(unknown)}
+        # NFC may combine new neighbours to a character that is not accepted.
         text = nfc(_concatenated(sign if sign in accepted else written[sign] for sign in text))
     changes = {sign: other for sign, other in written.items() if other is not None}
     fitted = Fitted(text, changes, [sign for sign in written if written[sign] is None])
@@ -92,26 +90,26 @@ def fit(text: str, accepted: Collection[str] | Alphabet) -> Fitted:
 
 @cache
 def replacements(accepted: frozenset[str]) -> dict[str, str]:
-    """Return what `fit` writes for each visible character that a network does not know and `fit`
-    replaces: for the page in the browser, which has no table of characters."""
+    """Return the replacement of each visible character that `fit` replaces, for the page in the
+    browser, which has no table of characters."""
     visible = filter(str.isprintable, map(chr, range(0x110000)))
-    written = {sign: _written(sign, accepted) for sign in visible if sign not in accepted}
+    written = {sign: _replacement(sign, accepted) for sign in visible if sign not in accepted}
     return {sign: other for sign, other in written.items() if other}
 
 
 def known_only(
     alphabet: Alphabet, texts: Sequence[str], skip: bool | None
 ) -> tuple[list[str], str]:
-    """Return texts without the characters that an alphabet lacks, and a sentence on these, empty if
-    there are none; raise an error for them unless `skip`.
+    """Return texts without the characters that an alphabet lacks, and a sentence on these
+    characters, which is empty if there are none.
 
     Args:
-        alphabet: of the network.
-        texts: to write.
-        skip: None where there is no --skip-unknown.
+        alphabet: the alphabet of the network.
+        texts: the texts to write.
+        skip: whether such characters are allowed; None: not, and there is no --skip-unknown.
 
     Raises:
-        UserError: naming the characters that the alphabet lacks, or if nothing is left.
+        UserError: if such characters are not allowed, or if a text has no other characters.
     """
     texts = [nfc(text) for text in texts]
     unknown = list(dict.fromkeys(c for text in texts for c in alphabet.unknown(text)))
@@ -119,18 +117,18 @@ def known_only(
     if unknown and not skip:
         advice = "" if skip is None else "; --skip-unknown leaves that out"
         raise UserError(f"the network does not know {names}{advice}")
-    left = ["".join(c for c in text if c not in unknown) for text in texts]
-    for text, fewer in zip(texts, left, strict=True):
-        if not fewer.strip():
+    known = ["".join(c for c in text if c not in unknown) for text in texts]
+    for text, known_text in zip(texts, known, strict=True):
+        if not known_text.strip():
             raise UserError(f"there is nothing to write in {text!r}")
-    return left, f"left out, because the network does not know it: {names}" if names else ""
+    return known, f"left out, because the network does not know it: {names}" if names else ""
 
 
 def explain(fitted: Fitted) -> str:
-    """Return a sentence on what was changed and left out; empty if nothing was."""
+    """Return a sentence on the replaced and omitted characters; empty if there are none."""
     sentences = []
     if fitted.changes:
-        pairs = [f"{_plain(sign)} as {_plain(other)}" for sign, other in fitted.changes.items()]
+        pairs = [f"{_shown(sign)} as {_shown(other)}" for sign, other in fitted.changes.items()]
         sentences.append(f"written as others: {_listed(pairs)}")
     if fitted.left_out:
         sentences.append(f"left out: {_listed([*map(describe, fitted.left_out)])}")
@@ -145,8 +143,8 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
-def _plain(text: str) -> str:
-    """Return a text as a message shows it: described, if it cannot be seen."""
+def _shown(text: str) -> str:
+    """Return a text for a message: itself, or a description if it is invisible or a mark."""
     if not text.strip(" "):
         return {0: "nothing", 1: "a space"}.get(len(text), f"{len(text)} spaces")
     is_mark = unicodedata.category(text[0])[0] == "M"
@@ -154,15 +152,16 @@ def _plain(text: str) -> str:
 
 
 def _concatenated(parts: Iterable[str | None]) -> str:
-    """Return parts as one text; a part that is None, left out, takes the blanks behind it along."""
+    """Return parts as one text. None stands for a character that is left out: at a line's end with
+    the blanks around it; else with those behind it, if a blank or the line's start is before it."""
     text = "".join(_GAP if part is None else part for part in parts)
     text = re.sub(f" *{_GAP}[{_GAP} ]*$", "", text, flags=re.MULTILINE)
     text = re.sub(f"(^| ){_GAP}[{_GAP} ]*", r"\1", text, flags=re.MULTILINE)
     return text.replace(_GAP, "")
 
 
-def _written(sign: str, accepted: set[str] | frozenset[str], depth: int = MAX_DEPTH) -> str | None:
-    """Return how a character is written with accepted ones, or None if it cannot be."""
+def _replacement(sign: str, accepted: Set[str], depth: int = MAX_DEPTH) -> str | None:
+    """Return a character or its replacement, in accepted characters; None if there is neither."""
     if sign in accepted:
         return sign
     kind = unicodedata.category(sign)
@@ -176,17 +175,17 @@ def _written(sign: str, accepted: set[str] | frozenset[str], depth: int = MAX_DE
     for replacement in (SIMILAR.get(sign), unicodedata.normalize("NFKC", sign), bare):
         if not replacement or replacement == sign or depth == 0:
             continue
-        spelt = [_written(part, accepted, depth - 1) for part in replacement]
-        if None in spelt:
+        parts = [_replacement(part, accepted, depth - 1) for part in replacement]
+        if None in parts:
             continue
-        whole = nfc("".join(spelt))
+        whole = nfc("".join(parts))
         if accepted.issuperset(whole) and (whole.strip() or replacement == " "):
             return whole
     return None
 
 
 def read_text(text: str, source: str, options: PageOptions) -> list[tuple[Values, str]]:
-    """Return the lines of a text, each with the values of the front matter before it.
+    """Return each line of a text with the values of the front matter before it.
 
     Raises:
         UserError: if there are too many lines, or the front matter has faults or does not fit on
@@ -199,24 +198,24 @@ def read_text(text: str, source: str, options: PageOptions) -> list[tuple[Values
     lines = _LINE_ENDS.sub("\n", text).split("\n")
     if len(lines) > MAX_LINES:
         raise UserError(f"{source}: {len(lines):,} lines; at most {MAX_LINES:,} are accepted")
-    return with_front_matter(lines, source, OF_LOOK, check)
+    return with_front_matter(lines, source, LOOK_PARSERS, check)
 
 
 def known_lines(
     lines: Sequence[str], alphabet: Alphabet, skip_unknown: bool
 ) -> tuple[list[str], list[str]]:
-    """Return lines of characters that a network knows, without empty lines at the end, and at most
-    one sentence on the characters that were replaced or left out.
+    """Return lines in characters that a network knows, without empty lines at the end, and a list
+    of at most one sentence on the characters that were replaced or left out.
 
     Raises:
-        UserError: if a character is not known, or nothing is left to write.
+        UserError: if a character is not known and not to be skipped, or nothing is left to write.
     """
-    raw, in_table = "", False
-    for line in lines:  # Tabs at a line's start are columns below a table's row, else an indent.
+    text, in_table = "", False
+    for line in lines:  # Tabs at the start are columns in a table below another row, or an indent.
         in_table = kind_of(line) == "table" and (in_table or "\t" in line.lstrip())
-        raw += (line if in_table else line.expandtabs(4)) + "\n"
+        text += (line if in_table else line.expandtabs(4)) + "\n"
     raised = (sign for sign, plain in RAISED.items() if not alphabet.unknown(plain))
-    fitted = fit(raw, {*alphabet.characters, "\t", *raised})
+    fitted = fit(text, {*alphabet.characters, "\t", *raised})
     if fitted.left_out and not skip_unknown:
         known_only(alphabet, [*fitted.left_out], skip=False)
     return fitted.text.rstrip().split("\n"), [*filter(None, [explain(fitted)])]
@@ -225,29 +224,29 @@ def known_lines(
 def with_front_matter(
     lines: list[str], source: str, keys: Keys, check: Callable[[Values], object]
 ) -> list[tuple[Values, str]]:
-    """Return the lines of a text, each with the values of the front matter before it.
+    """Return each line of a text with the values of the front matter before it.
 
     Front matter is any number of lines `key: value` between two lines `---`. Its values hold for
-    the lines up to the next front matter. A line `---` before an empty line, or with an empty line
-    before the next `---`, is text, unless a line with one of the keys follows.
+    the lines up to the next front matter. A line `---` is text if an empty line or the text's end
+    comes before the next `---`; it is a fault if a line with one of the keys comes before that.
 
     Args:
-        lines: of the text.
-        source: where the text is from, for errors.
+        lines: the lines of the text.
+        source: where the text is from, for error messages.
         keys: the accepted keys.
-        check: raises a UserError for values that do not go together.
+        check: raises a UserError for values that contradict each other.
 
     Raises:
-        UserError: naming all faults of front matter, with the numbers of their lines.
+        UserError: if front matter has faults; the message lists all of them with their lines.
     """
-    marked: list[tuple[Values, str]] = []
+    marked_lines: list[tuple[Values, str]] = []
     faults: list[str] = []
     values: Values = {}
     numbered = iter(enumerate(lines, 1))
     for number, line in numbered:
-        block = []
+        block = []  # the lines that follow a fence, up to an empty line
         if line.rstrip() == FENCE:
-            block = [row.rstrip() for row in takewhile(str.strip, lines[number:])]
+            block = [block_line.rstrip() for block_line in takewhile(str.strip, lines[number:])]
         if FENCE in block:
             block = block[: block.index(FENCE)]
             values, new_faults = _values(block, number, keys, check)
@@ -256,15 +255,16 @@ def with_front_matter(
                 next(numbered)
         else:
             if any(colon and name in keys for name, colon, _ in map(_parts, block)):
-                faults.append(f"line {number}: no line {FENCE} ends this front matter; {AS_TEXT}")
-            marked.append((values, line))
+                end = f"no line {FENCE} ends this front matter; {FENCE_ADVICE}"
+                faults.append(f"line {number}: {end}")
+            marked_lines.append((values, line))
     if faults:
         raise UserError(listed(source, faults) if faults[1:] else f"{source}, {faults[0]}")
-    return marked
+    return marked_lines
 
 
 def _parts(line: str) -> tuple[str, str, str]:
-    """Return the key, the colon and the value of a line; the colon is empty if it is missing."""
+    """Return the key, the colon and the value of a line; a missing colon is an empty text."""
     name, colon, value = map(str.strip, line.partition(":"))
     return ALIASES.get(name, name), colon, value
 
@@ -272,7 +272,7 @@ def _parts(line: str) -> tuple[str, str, str]:
 def _values(
     lines: list[str], fence: int, keys: Keys, check: Callable[[Values], object]
 ) -> tuple[Values, list[str]]:
-    """Return the values of the lines of front matter behind line `fence`, and their faults."""
+    """Return the values in lines of front matter, which follow line number `fence`, and faults."""
     values: Values = {}
     faults = []
     for number, line in enumerate(lines, fence + 1):
@@ -280,10 +280,10 @@ def _values(
         try:
             if not colon:
                 raise UserError(
-                    f"{short(name)} is no front matter, where a line is `key: value`; {AS_TEXT}"
+                    f"{short(name)} is not a line of front matter, `key: value`; {FENCE_ADVICE}"
                 )
             if name not in keys:
-                raise UserError(f"front matter knows no {short(name)}{hint(name, keys)}")
+                raise UserError(f"front matter has no key {short(name)}{hint(name, keys)}")
             values[name] = keys[name](value)
         except UserError as error:
             key = f"{name}: " if name in keys else ""

@@ -1,4 +1,4 @@
-"""Styles, which are hands with a name: JSON files of a hand's descriptor and a line in the hand.
+"""Styles: hands with a name, in JSON files of the hand's descriptor and a line in the hand.
 
 This module does not import torch, so that an unknown name is refused at once.
 """
@@ -22,9 +22,9 @@ STYLES = PRETRAINED.with_name("styles")
 """The folder of the styles' files, `NAME.json`."""
 
 USUAL_STYLES = {"writer": "slanted", "open_writer": "open_round"}
-"""The styles in which pages by pretrained networks are written (chosen by eye)."""
+"""The usual style of each pretrained network (chosen by eye)."""
 
-PRECISION = 3  # decimals of a position in x-heights, and of a descriptor's numbers
+PRECISION = 3  # decimals of positions in x-heights, and of the numbers of a descriptor
 
 
 def styles() -> dict[str, Path]:
@@ -33,7 +33,7 @@ def styles() -> dict[str, Path]:
 
 
 def style_file(name: str) -> Path:
-    """Return the path of a file or folder of ink, or the file of a style by its name.
+    """Return the path `name` if it exists, or else the file of the style with this name.
 
     Raises:
         CheckpointError: if there is neither.
@@ -42,12 +42,12 @@ def style_file(name: str) -> Path:
 
 
 def fractions_of(style: str | Path) -> dict[Path, float]:
-    """Return the files of a style, and the fraction of each: a single file has 1, and the files of
-    a mix such as "flowing:0.3,round:0.7" have their parts.
+    """Return the file of each style in a mix such as "flowing:0.3,round:0.7", with its fraction of
+    the mix. A single style has the fraction 1.
 
     Raises:
-        CheckpointError: if a name is no style's.
-        UserError: if the text is no mix like this.
+        CheckpointError: if there is no style with a name.
+        UserError: if the mix does not have this form.
     """
     if Path(style).exists() or ":" not in str(style):
         return {style_file(str(style)): 1.0}
@@ -58,17 +58,17 @@ def fractions_of(style: str | Path) -> dict[Path, float]:
         if min(amounts.values()) <= 0 or not math.isfinite(total) or len(amounts) < len(parts):
             raise ValueError
     except ValueError:
-        wanted = "styles with their shares, such as flowing:0.3,round:0.7"
-        raise UserError(f"{style}: a style is accepted, or {wanted}") from None
+        mix = "a mix of styles with their shares, such as flowing:0.3,round:0.7"
+        raise UserError(f"{style}: a style is accepted, or {mix}") from None
     return {style_file(name): amount / total for name, amount in amounts.items()}
 
 
 def style_of(path: Path) -> Path | None:
-    """Return the file of the style in which a network's pages are written: the file beside a
-    network that learned a hand, the usual style of a pretrained network; None for others."""
-    beside = path.with_suffix(".json")
-    if beside.is_file() and b'"strokes"' in beside.read_bytes():
-        return beside
+    """Return the file of a network's usual style: the file beside a network that learned a hand, or
+    the style in `USUAL_STYLES` of a pretrained network; None for other networks."""
+    learned = path.with_suffix(".json")
+    if learned.is_file() and b'"strokes"' in learned.read_bytes():
+        return learned
     paths = pretrained()
     for network, style in USUAL_STYLES.items():
         if path.resolve() == paths.get(network):
@@ -77,8 +77,8 @@ def style_of(path: Path) -> Path | None:
 
 
 def network_of(style: str | Path | None) -> Path:
-    """Return the pretrained network that writes a style: the `network` that the style's file names,
-    by default `writer`.
+    """Return the file of the pretrained network that writes a style or a mix of styles, which is
+    `network` in the styles' files; by default `writer`.
 
     Raises:
         CheckpointError: if no pretrained network has this name.
@@ -87,15 +87,16 @@ def network_of(style: str | Path | None) -> Path:
     files = fractions_of(style) if style else ()
     networks = {str(style_values(file).get("network") or "writer") for file in files} or {"writer"}
     if len(networks) > 1:
-        raise UserError(f"{style}: {' and '.join(sorted(networks))} write these, and mix no hands")
+        names = " and ".join(sorted(networks))
+        raise UserError(f"{style}: styles of different networks, {names}, cannot be mixed")
     return named(*networks, pretrained(), "pretrained network")
 
 
 def style_values(path: Path) -> Mapping[str, Any]:
-    """Return the values of a style's file; empty for a file that is no JSON object."""
+    """Return the values of a style's file; empty if the file is not a JSON object."""
     values = None
     if path.suffix.lower() == ".json":
-        with suppress(ConfigFault):  # whoever reads the ink reports the fault
+        with suppress(ConfigFault):  # The fault is reported when the ink of the file is read.
             values = read(path)
     return values if isinstance(values, dict) else {}
 
@@ -108,15 +109,15 @@ def write_style(
     hand: Sequence[float],
     network: str | None = None,
 ) -> None:
-    """Write a style.
+    """Write the file of a style, which `read_ink` can read.
 
     Args:
-        path: the file, which `read_ink` reads.
+        path: the file.
         ink: a line `(points, 3)`, in any unit.
-        text: of the ink.
-        name: of the style.
-        hand: descriptor of the ink.
-        network: pretrained network that is to write in the style; None for `writer`.
+        text: the text of the ink.
+        name: the name of the style.
+        hand: the descriptor of the ink.
+        network: the pretrained network that writes in the style; None for `writer`.
 
     Raises:
         OSError: if the file cannot be written.

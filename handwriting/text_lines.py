@@ -1,8 +1,8 @@
-"""Text in one hand, as words that a page can be laid out with.
+"""Texts of a page, each in one hand, become written words.
 
 A network writes lines as long as the lines of its training. Here a text is cut into such lines
-at blanks; all lines are written in the hand of one primer and proofread. A page breaks its rows by
-the width of the written words (`handwriting.layout`), so no line is written again to fit.
+at blanks. All lines are written in the same hand and proofread. The rows of a page are broken by
+the widths of the written words (`handwriting.layout`), so no line is written again to fit.
 """
 
 import math
@@ -23,21 +23,21 @@ from handwriting.written_word import WrittenWord
 from model.generation.writing import cut
 from utils.batches import BATCH_SIZE
 
-LONGEST = 32
-"""Characters of a line that is written at once, unless a word is longer (by eye, `writer` in three
-styles: 24 and 40 look alike; in people's hands, which are less known, lines of 40 vary more)."""
-RAISED_SIZE = 0.6  # size of a raised sign over the usual size (assumed, by eye)
-RAISED_BY = 0.9  # x-heights of a raised sign above the baseline (assumed, by eye)
-RAISED_GAP = 0.15  # x-heights between a raised sign and its neighbours (assumed, by eye)
-NARROWED = 0.85  # factor down to which a narrowed word is surely legible (assumed)
+MAX_CHARACTERS = 32
+"""Largest length of a line that is written at once, unless a word is longer (by eye, `writer` in
+three styles: lengths of 24 and 40 look alike; in hands of people, lines of 40 vary more)."""
+RAISED_SIZE = 0.6  # ratio of the size of a raised sign to the usual size (by eye)
+RAISED_BY = 0.9  # x-heights from the baseline up to a raised sign (by eye)
+RAISED_GAP = 0.15  # x-heights between a raised sign and its neighbours (by eye)
+MIN_NARROWING = 0.85  # least factor by which a word is narrowed and is still legible (assumed)
 
 
 class Part(NamedTuple):
     """A part of a word: a fill, raised signs, or usual characters.
 
     Attributes:
-        text: of the part.
-        room: x-heights behind the part besides a usual blank; None where the word goes on.
+        text: the characters of the part.
+        room: x-heights behind the part, in addition to a usual blank; None if the word goes on.
     """
 
     text: str
@@ -45,19 +45,19 @@ class Part(NamedTuple):
 
     @property
     def is_fill(self) -> bool:
-        """Whether the part is drawn and not written."""
+        """Whether the part is a fill, which is drawn and not written."""
         return FILL.fullmatch(self.text) is not None
 
 
 @dataclass(frozen=True)
 class Passage:
-    """The text of one column of a line, and its hand.
+    """The text of one column of a text line, and its hand.
 
     Attributes:
-        hand: in which the text is written.
-        text: without line ends, of characters that the hand's writer knows; blanks at its start
-            are an indent.
-        width: of a row in x-heights.
+        hand: the hand in which the text is written.
+        text: characters that the hand's writer knows, without line ends; blanks at the start are an
+            indent.
+        width: the width of a row in x-heights.
     """
 
     hand: Hand
@@ -66,24 +66,24 @@ class Passage:
 
     @property
     def indent(self) -> float:
-        """The width of the blanks at the start in x-heights, at most half of a row."""
+        """The width of the blanks at the text's start in x-heights, at most half of a row."""
         blanks = len(self.text) - len(self.text.lstrip(" "))
         return min(blanks * self.hand.shape.blank, self.width / 2)
 
     @property
     def room(self) -> float:
-        """The width of a row without the indent; wider words are narrowed to this width."""
+        """The width of a row without the indent, to which wider words are narrowed."""
         return self.width - self.indent
 
     @property
-    def lines(self) -> list[str]:
-        """The texts of the lines, each written at once."""
+    def line_texts(self) -> list[str]:
+        """The texts that the network writes, each as a line."""
         texts = [part.text for part in self.parts if not part.is_fill]
-        return cut([text.translate(str.maketrans(RAISED)) for text in texts], LONGEST)
+        return cut([text.translate(str.maketrans(RAISED)) for text in texts], MAX_CHARACTERS)
 
     @property
     def parts(self) -> list[Part]:
-        """The words; raised signs and fills are parts of their own."""
+        """The parts of all words; most words are one part."""
         signs, parts = "".join(RAISED), []
         kinds = rf"{FILL.pattern}|[{signs}]+|(?:(?!{FILL.pattern})[^{signs}])+"
         for word, blanks in re.findall(r"(\S+)( *)", self.text):
@@ -96,46 +96,47 @@ class Passage:
 def write_passages(
     passages: Sequence[Passage], seed: int = 0, *, progress: bool = False
 ) -> Iterator[tuple[list[WrittenWord], list[CheckedWord]]]:
-    """Yield the words of each passage, and its proofread words; both empty for a passage without
-    words. `progress`: show a progress bar of the lines.
+    """Yield the written words of each passage, and its proofread words; both are empty for a
+    passage without words.
 
-    `BATCH_SIZE` lines are written at a time. A line does not depend on the others: its seed follows
-    the seed of the line before.
+    `BATCH_SIZE` lines are written at a time. The first line has the seed `seed`, each further line
+    the next seed, so a line does not depend on other lines. `progress`: show a progress bar.
     """
-    jobs = [(passage.hand, text) for passage in passages for text in passage.lines]
+    jobs = [(passage.hand, text) for passage in passages for text in passage.line_texts]
     jobs = [(hand, text, number) for number, (hand, text) in enumerate(jobs, seed)]
     starts = range(0, len(jobs), BATCH_SIZE)
-    lines = chain.from_iterable(_written(jobs[start : start + BATCH_SIZE]) for start in starts)
-    hidden = None if progress else True
-    lines = iter(tqdm(lines, "page", len(jobs), unit="line", leave=False, disable=hidden))
+    lines = chain.from_iterable(_write_batch(jobs[start : start + BATCH_SIZE]) for start in starts)
+    disable = None if progress else True  # None: shown on a terminal only
+    lines = iter(tqdm(lines, "page", len(jobs), unit="line", leave=False, disable=disable))
     for passage in passages:
-        yield words_of(passage, islice(lines, len(passage.lines)))
+        yield words_of(passage, islice(lines, len(passage.line_texts)))
 
 
-def _written(jobs: Sequence[tuple[Hand, str, int]]) -> list[list[CheckedWord]]:
-    """Return lines in the order of their seeds; lines of a hand are written together."""
-    texts: dict[Hand, dict[int, str]] = {}
+def _write_batch(jobs: Sequence[tuple[Hand, str, int]]) -> list[list[CheckedWord]]:
+    """Write a line for each hand, text and seed; lines in the same hand are written together.
+    Return the proofread words of each line, in the order of the seeds."""
+    texts_by_hand: dict[Hand, dict[int, str]] = {}
     for hand, text, seed in jobs:
-        texts.setdefault(hand, {})[seed] = text
+        texts_by_hand.setdefault(hand, {})[seed] = text
     lines: dict[int, list[CheckedWord]] = {}
-    for hand, by_seed in texts.items():
-        written = write_words(hand, [*by_seed.values()], [*by_seed])
-        lines |= zip(by_seed, written, strict=True)
+    for hand, texts in texts_by_hand.items():
+        hand_lines = write_words(hand, [*texts.values()], [*texts])
+        lines |= zip(texts, hand_lines, strict=True)
     return [line for _, line in sorted(lines.items())]
 
 
 def words_of(
     passage: Passage, lines: Iterator[list[CheckedWord]]
 ) -> tuple[list[WrittenWord], list[CheckedWord]]:
-    """Return the words of a passage, with its fills and raised signs, and its proofread words.
+    """Return the written and the proofread words of a passage, with its fills and raised signs.
 
     Args:
-        passage: whose lines were written.
+        passage: the passage whose lines were written.
         lines: the proofread words of each line.
     """
     parts = deque(passage.parts)
 
-    def fills() -> list[CheckedWord]:
+    def pop_fills() -> list[CheckedWord]:
         """Remove the fills at the front of `parts`, and return them as words."""
         words = []
         while parts and parts[0].is_fill:
@@ -149,18 +150,18 @@ def words_of(
         for word in line:
             word_parts: list[Part] = []
             for _ in word.text.split():
-                line_words += fills()
+                line_words += pop_fills()
                 word_parts.append(parts.popleft())
             line_words.append(with_raised(word, word_parts))
         words += fit_line(passage, line_words)
         checked += line_words
-    for fill in fills():
+    for fill in pop_fills():
         words += fill.words
     return words, checked
 
 
 def _fill(passage: Passage, part: Part) -> CheckedWord:
-    """Return a fill of a passage as a word."""
+    """Return a part that is a fill as a word."""
     shape = passage.hand.shape
     word = fill_word(part.text, shape.blank, passage.room)
     gap = 0.0 if part.room is None else shape.space + part.room
@@ -168,12 +169,12 @@ def _fill(passage: Passage, part: Part) -> CheckedWord:
 
 
 def fit_line(passage: Passage, line: Sequence[CheckedWord]) -> list[WrittenWord]:
-    """Return the words of a line; a word that is wider than a row is made as narrow as the row."""
+    """Return the written words of a line, narrowed to the width of a row, with reasons of doubt."""
     words: list[WrittenWord] = []
     for checked in line:
         for word in checked.words:
-            too_long = NARROWED * word.width > passage.room
-            reason = checked.reason or ("too long for a row" if too_long else "")
+            is_too_long = MIN_NARROWING * word.width > passage.room
+            reason = checked.reason or ("too long for a row" if is_too_long else "")
             if word.width > passage.room:
                 word = word.narrowed(passage.room)
             words.append(replace(word, doubt=reason if passage.hand.reader else ""))
@@ -181,7 +182,8 @@ def fit_line(passage: Passage, line: Sequence[CheckedWord]) -> list[WrittenWord]
 
 
 def with_raised(checked: CheckedWord, parts: Sequence[Part]) -> CheckedWord:
-    """Return a word with the room behind its last part; raised if its only part is raised."""
+    """Return a word made of these parts, with the room of the last part added to its gap. If a
+    raised sign is the only part, the word is made smaller and raised."""
     words = [*checked.words]
     if len(parts) == 1 and parts[0].text[0] in RAISED:
         for number, word in enumerate(words):

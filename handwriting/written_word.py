@@ -1,4 +1,4 @@
-"""A word that was written, before it has a place on a page."""
+"""A written word that is not yet placed on a page."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -8,15 +8,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class WrittenWord:
-    """A written word, or several words through which one stroke runs. Lengths are in x-heights, on
-    paper in millimetres.
+    """A written word, or several words through which one stroke runs. Lengths are in x-heights; in
+    millimetres once the word is scaled for paper.
 
     Attributes:
-        strokes: positions `(n, 2)`, x from the word's left edge, y from its baseline, downwards.
-        width: of the ink.
-        gap: from the right edge to the next word's left edge.
-        text: of the word.
-        doubt: why the word may not be legible as its text; empty without a doubt.
+        strokes: positions `(n, 2)`, x from the word's left edge, y downwards from its baseline.
+        width: width of the ink.
+        gap: distance from the right edge to the next word's left edge.
+        text: what the word says.
+        doubt: why people may not read the word as its text; empty if they can.
     """
 
     strokes: tuple[np.ndarray, ...]
@@ -31,20 +31,20 @@ class WrittenWord:
         return replace(self, strokes=strokes, width=self.width * factor, gap=self.gap * factor)
 
     def narrowed(self, width: float) -> "WrittenWord":
-        """Return the word narrowed or widened to a width; its height stays."""
+        """Return the word narrowed or widened to a width, with the same height."""
         factor = np.array([width / self.width, 1.0])
         strokes = tuple(stroke * factor for stroke in self.strokes)
         return replace(self, strokes=strokes, width=width)
 
 
 def natural_width(words: Sequence[WrittenWord]) -> float:
-    """Return the width of words in a row, with usual blanks between them and behind the last."""
+    """Return the width of words in a row, with their gaps, also the gap behind the last word."""
     return sum(word.width + word.gap for word in words)
 
 
 def strokes_in_row(words: Sequence[WrittenWord], stretch: float = 1.0) -> tuple[np.ndarray, ...]:
-    """Return the strokes of words side by side, from the left edge and the baseline of their row;
-    blanks are `stretch` times as wide as usual."""
+    """Return the strokes of words side by side, relative to the first word's left edge on the
+    baseline. The words' gaps are multiplied by `stretch`."""
     strokes: list[np.ndarray] = []
     x = 0.0
     for word in words:

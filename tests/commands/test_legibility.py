@@ -86,7 +86,7 @@ def test_lines_are_proofread_by_another_network_than_their_judge(judge, checkpoi
     assert (stored["tries"], stored["proofreader"]) == (3, str(other))
     assert [one["tries"] for one in stored["texts"]] == [[3]]
     assert "3 words written" in capsys.readouterr().out
-    with pytest.raises(UserError, match="is the network of --reader"):
+    with pytest.raises(UserError, match="is also the network of --reader"):
         judge(*words, checkpoints["CTCNetwork"])
     with pytest.raises(UserError, match="a network that reads is needed"):
         judge(*words, checkpoints["SynthesisNetwork"])

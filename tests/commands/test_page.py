@@ -80,7 +80,7 @@ def test_several_pages_of_standard_input_are_numbered(networks, tmp_path, monkey
     options = ("--paper", "100x60", "--line-height", 20)
     write_page(networks, "-", "--output", tmp_path / "out.json", *options)
     said = capsys.readouterr().out
-    assert "5 sheets; --fit sets the text on one, where half of its size is enough" in said
+    assert "5 sheets; --fit sets the text on one sheet, if it fits at half of its size" in said
     shown = said.split()
     files = sorted(tmp_path.glob("out*.json"))
     assert len(files) == 5 and files[0].name == "out-1.json"
@@ -215,7 +215,7 @@ def test_lists_columns_and_verses_hang(tmp_path):
         (["--text", "x", "--indent", "99"], "indent 99: at most 8[0-9.]+ mm, half"),
         (["--text", "☃"], "there is nothing to write"),
         (["--text", "a ☃"], r"does not know '☃' \(U\+2603\); --skip-unknown leaves that out$"),
-        (["--text", "x", "--size", "99"], "lines 386.1 mm high, but there are"),
+        (["--text", "x", "--size", "99"], "a line is 386.1 mm high, but there are"),
         (["--text", "x", "--line-height", "400"], "a smaller size or --line-h"),
         (["--text", "x", "--ruling-spacing", "7"], "--ruling-spacing is for --ruling"),
         (["missing.txt"], "missing.txt: cannot be read"),

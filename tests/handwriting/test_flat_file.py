@@ -9,7 +9,7 @@ import torch
 
 from handwriting import flat_file
 from handwriting.page_options import PrimerFile
-from handwriting.primers import load_primer, told_of
+from handwriting.primers import extras_of_style, load_primer
 from handwriting.styles import styles
 from model import load
 from tests.commands.networks import NORMALISATION, save
@@ -75,7 +75,7 @@ def test_the_header_says_how_to_read_the_weights(made):
 )
 def test_what_the_page_cannot_compute_is_refused(arch, options, tmp_path):
     network = load(save(tmp_path / "a.pth", arch, **options), "cpu")
-    with pytest.raises(UserError, match=f"a {arch} that the page cannot compute: it takes a Synt"):
+    with pytest.raises(UserError, match=f"a {arch} that the page cannot compute: only a Synt"):
         flat_file.save(tmp_path / "a.bin", network)
     assert not (tmp_path / "a.bin").exists()
 
@@ -87,7 +87,7 @@ def test_a_writer_that_is_told_hands_has_the_vectors_of_its_styles(tmp_path):
     files = {name: file for name, file in styles().items() if "open_" not in name}
     assert header["hands"].keys() == files.keys() and len(files) == 12 and "styles" not in header
     for name, vector in header["hands"].items():
-        state = writer.model.initial_state(1, writer.model.told(1, told_of(files[name])))
+        state = writer.model.initial_state(1, writer.model.told(1, extras_of_style(files[name])))
         np.testing.assert_allclose(vector, state["hand"][0].detach(), atol=1e-5)
 
 

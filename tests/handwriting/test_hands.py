@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from handwriting.hands import BOUNDS, ROUNDS, TRY_SEED_STRIDE, Calibration, Hand, calibrated
+from handwriting.hands import ROUNDS, STRETCH_BOUNDS, TRY_SEED_STRIDE, Calibration, Hand, calibrated
 from handwriting.page_hands import OWN_TEXT, OWN_TRIES, own_hand
 from handwriting.proofreading import write_words
 from model import Line
@@ -59,8 +59,8 @@ def test_a_hand_is_measured_once_and_what_is_left_is_scaled_behind_the_primer(ha
     found, measured = Calibration((1.01, 1.0), (1.2, 0.9)), []
     monkeypatch.setattr("handwriting.hands.calibrated", lambda *how: measured.append(how) or found)
     one = hand()
-    lines = [*one.write_lines(["ab"], [5]), *one.write_lines(["ab"], [5])]
-    replace(one, slant=3.0).write_lines(["ab"], [5])
+    lines = [*one.write_texts(["ab"], [5]), *one.write_texts(["ab"], [5])]
+    replace(one, slant=3.0).write_texts(["ab"], [5])
     assert len(measured) == 1 and measured[0][1][1] == "abc"
     sampling = Sampling(stretch=found.stretch)
     plain = one.writer.write("ab", sampling, seed=5, primer=one.primer)
@@ -68,7 +68,7 @@ def test_a_hand_is_measured_once_and_what_is_left_is_scaled_behind_the_primer(ha
         start = plain.primed
         np.testing.assert_array_equal(line.ink[:start], plain.ink[:start])
         np.testing.assert_allclose(
-            line.ink[start:, :2], plain.ink[start:, :2] * found.rest, rtol=1e-5
+            line.ink[start:, :2], plain.ink[start:, :2] * found.residual, rtol=1e-5
         )
         np.testing.assert_array_equal(line.ink[:, 2], plain.ink[:, 2])
 
@@ -77,7 +77,7 @@ def test_a_hand_is_measured_once_and_what_is_left_is_scaled_behind_the_primer(ha
 def test_without_a_bias_or_with_a_stretch_of_its_own_a_hand_is_not_measured(hand, sampling):
     one = hand(sampling=sampling)
     assert one.calibration is None
-    (line,) = one.write_lines(["ab"], [5])
+    (line,) = one.write_texts(["ab"], [5])
     np.testing.assert_array_equal(
         line.ink, one.writer.write("ab", sampling, seed=5, primer=one.primer).ink
     )
@@ -128,9 +128,9 @@ def test_the_stretch_makes_up_for_what_lines_lack_as_far_as_it_may(sample):
     writer = Shrinking(sample, (0.5, 0.9), (12.0, 8.0))
     found = calibrated(writer, (sample, TEXT), Sampling(0.5))
     grown = writer.shrunk * np.array(found.stretch) ** writer.powers
-    assert found.stretch[0] == pytest.approx(BOUNDS[1])  # the rest is left to scale
-    np.testing.assert_allclose(grown * found.rest, 1.0, atol=0.05)
-    assert found.rest[1] == pytest.approx(1.0, abs=0.01)
+    assert found.stretch[0] == pytest.approx(STRETCH_BOUNDS[1])  # the rest is left to scale
+    np.testing.assert_allclose(grown * found.residual, 1.0, atol=0.05)
+    assert found.residual[1] == pytest.approx(1.0, abs=0.01)
     assert writer.stretches[0] == (1.005, 1.0)
     assert not any(writer.bars)
     calibrated(writer, (sample, TEXT), Sampling(0.5), progress=True)
@@ -149,7 +149,7 @@ def test_of_flat_ink_or_a_letter_no_size_is_taken(sample, points, text):
 
 def test_what_is_left_to_scale_is_bounded(sample):
     found = calibrated(Shrinking(sample, (0.01, 90.0), (12.0, 8.0)), (sample, TEXT), Sampling(0.5))
-    np.testing.assert_allclose(found.rest, (2.0, 0.5))
+    np.testing.assert_allclose(found.residual, (2.0, 0.5))
 
 
 def test_a_wide_hand_is_continued_as_wide(writer, sample):
@@ -158,7 +158,7 @@ def test_a_wide_hand_is_continued_as_wide(writer, sample):
 
     def size(stretch):
         hand = Hand(writer, primer, sampling=Sampling(bias=1.5, stretch=stretch))
-        lines = hand.write_lines([TEXT] * 8, range(20, 28))
+        lines = hand.write_texts([TEXT] * 8, range(20, 28))
         return np.median([np.ptp(bounds(one.written)[::2]) for one in lines])
 
     plain, made = size((1.0, 1.0)), size(None)

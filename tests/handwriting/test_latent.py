@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from handwriting import PageOptions, load_report, rewrite, save_report, write_page
-from handwriting.hands import Hand, write_lines
+from handwriting.hands import Hand, write_in_hand
 from handwriting.legibility import read_back
 from handwriting.proofreading import write_words
 from model import Writer
@@ -51,10 +51,10 @@ def test_each_try_of_a_word_has_the_latent_of_the_hand(writer):
 
 
 def test_lines_without_a_primer_have_latents_of_their_own(writer):
-    write_lines(writer, ["ab", "ab"], [5, 6], Sampling(extras=MOOD, max_steps=20))
+    write_in_hand(writer, ["ab", "ab"], [5, 6], Sampling(extras=MOOD, max_steps=20))
     assert seeds(writer) == {5, 6}
     writer.told.clear()
-    write_lines(writer, ["ab"], [5], Sampling(extras=MOOD, max_steps=9), primer=(WAVE, "abc"))
+    write_in_hand(writer, ["ab"], [5], Sampling(extras=MOOD, max_steps=9), primer=(WAVE, "abc"))
     assert seeds(writer) == {0}
     writer.told.clear()
     reader = SimpleNamespace(read_lines=lambda inks, **_: [""] * len(inks))

@@ -18,7 +18,7 @@ from handwriting.layout import (
     spread,
 )
 from handwriting.paper import Paper
-from handwriting.paragraphs import COLUMN_GAP, EMPTY_COLUMN, Paragraph, TextLine
+from handwriting.paragraphs import COLUMN_GAP, EMPTY_COLUMN_WIDTH, Paragraph, TextLine
 from handwriting.written_word import WrittenWord
 from utils.checks import UserError
 from utils.page.layers import Pen
@@ -65,14 +65,14 @@ def test_other_columns_stand_before_the_first_row():
 )
 def test_alignment(align, left):
     """Ink of 20 and a blank of 2 in a row of 28."""
-    strokes, start = set_row([word(10), word(10)], 28, align, last=True)
+    strokes, start = set_row([word(10), word(10)], 28, align, is_last=True)
     assert start == pytest.approx(left)
     assert strokes[2][0, 0] == 12.0 and strokes[2][-1, 0] == 22.0
 
 
 def test_justified_rows_end_at_the_margin_by_wider_blanks():
     words = [word(10), word(10, 4.0), word(10)]
-    strokes, start = set_row(words, 36 + 3, "justified", last=False)
+    strokes, start = set_row(words, 36 + 3, "justified", is_last=False)
     assert start == 0 and strokes[-2][-1, 0] == pytest.approx(39)
     # Both blanks grow alike: 2 and 4 to 3 and 6.
     assert strokes[2][0, 0] == pytest.approx(13) and strokes[4][0, 0] == pytest.approx(29)
@@ -248,7 +248,8 @@ def test_cells_stand_in_their_columns_whatever_is_empty():
     table = [[ab, wide, ab], [ab, [], ab], [[], [], ab], [ab, wide * 2], [ab], [ab, ab, [], ab]]
     paragraphs, _ = set_to_fit(lines(options, "table", *table), options)
     rows = [row for row, _ in set_rows(paragraphs, options.paper)]
-    starts = [0.0, 3.0 + COLUMN_GAP, 24.0 + 2 * COLUMN_GAP, 24.0 + EMPTY_COLUMN + 3 * COLUMN_GAP]
+    third_start = 24.0 + 2 * COLUMN_GAP
+    starts = [0.0, 3.0 + COLUMN_GAP, third_start, third_start + EMPTY_COLUMN_WIDTH + COLUMN_GAP]
     found = [[stroke[0, 0] - options.paper.margins[3] for stroke in row.strokes] for row in rows]
     first, second, third, fourth = starts
     expected = [[first, second, third], [first, third], [third], [first, second, second + 21],

@@ -9,7 +9,7 @@ import pytest
 from base.pretrained import pretrained
 from handwriting import PageOptions, Paper, write_page
 from handwriting.page_hands import Hands
-from handwriting.pages import looks_of, warnings, width_of
+from handwriting.pages import looks_of, passage_width, warnings
 from model import load
 from tests.commands.networks import save, use
 from utils.alphabet import Alphabet
@@ -89,8 +89,8 @@ def test_a_hand_is_made_once_for_each_style_bias_and_slant(writer):
     assert (one.slant, other.slant, third.sampling.bias) == (None, 9.0, 2.0)
     assert other.calibration is one.calibration is not third.calibration
     assert one.primer[0] is other.primer[0] is third.primer[0]
-    assert width_of(usual, 1, Paper()) == pytest.approx(165 / 2.0)
-    assert width_of(usual, 2, Paper()) == pytest.approx(0.6 * 165 / 2.0)
+    assert passage_width(usual, 1, Paper()) == pytest.approx(165 / 2.0)
+    assert passage_width(usual, 2, Paper()) == pytest.approx(0.6 * 165 / 2.0)
 
 
 def test_letters_that_neither_writer_nor_proofreader_knows_are_named(writer):

@@ -24,7 +24,7 @@ def test_other_sizes_are_refused(name):
 def test_margins_that_leave_no_room_are_refused():
     with pytest.raises(UserError, match="leaves less than 20 mm for the writing"):
         Paper(100, 100, (10, 45, 10, 40))
-    with pytest.raises(UserError, match="each is at least 0"):
+    with pytest.raises(UserError, match="each must be at least 0"):
         Paper(margins=(-1, 0, 0, 0))
     with pytest.raises(UserError, match="needs a spacing"):
         Paper(ruling="ruled")

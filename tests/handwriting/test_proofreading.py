@@ -9,17 +9,17 @@ import pytest
 
 from handwriting.hands import HandShape
 from handwriting.proofreading import (
-    CROSSED,
-    MISSING,
+    CROSSED_DIGIT,
+    MISSING_WORD,
     NO_RING,
-    SHAPE,
+    STRAY_INK,
     UNENDED,
     CheckedWord,
     check_shapes,
-    judged,
     keep_best,
     proofread,
     spellings,
+    with_reading,
     with_second_reading,
 )
 from handwriting.written_word import WrittenWord
@@ -119,7 +119,7 @@ def test_a_person_is_shown_what_neither_reader_reads_and_a_line_with_a_fault():
     ],
 )
 def test_what_is_read_as_it_should_be(text, hypothesis, doubt, errors, right):
-    found = judged(one(text), hypothesis, doubt)
+    found = with_reading(one(text), hypothesis, doubt)
     assert (found.errors, found.accepted) == (errors, right)
 
 
@@ -129,7 +129,7 @@ def test_what_is_read_as_it_should_be(text, hypothesis, doubt, errors, right):
         ("cat", 0.5, (), ""),
         ("cat", 1.1, (), "hardly legible"),
         ("cut", 1.1, (), "read as 'cut'"),
-        ("", 0.0, (MISSING, SHAPE), f"{MISSING}, {SHAPE}"),
+        ("", 0.0, (MISSING_WORD, STRAY_INK), f"{MISSING_WORD}, {STRAY_INK}"),
     ],
 )
 def test_what_a_person_is_told(hypothesis, doubt, faults, reason):
@@ -139,13 +139,13 @@ def test_what_a_person_is_told(hypothesis, doubt, faults, reason):
 
 @pytest.mark.parametrize(("read", "reason"), [("forēt", ""), ("foret", "read as 'foret'")])
 def test_the_kind_of_an_accent_is_no_reason_to_tell_a_person(read, reason):
-    found = judged(one("forêt"), read, 2.0)
+    found = with_reading(one("forêt"), read, 2.0)
     assert (found.errors, found.accepted, found.reason) == (1, False, reason)
 
 
 @pytest.mark.parametrize(
     ("title", "right", "faults"),
-    [("18", 4, (CROSSED,)), ("18", 8, ()), ("11", 5, (CROSSED,)), ("xv", 4, ())],
+    [("18", 4, (CROSSED_DIGIT,)), ("18", 8, ()), ("11", 5, (CROSSED_DIGIT,)), ("xv", 4, ())],
 )
 def test_digits_do_not_lie_on_one_another(title, right, faults):
     """Each is a slope ten units high and six wide; letters may run into one another."""
@@ -172,7 +172,7 @@ def test_words_are_read_one_by_one_in_the_x_height_of_the_line():
         asked.append(([round(float(ink[:, 0].sum()), 3) for ink in inks], texts, height))
         return [("ab", 0.0), ("cx", 0.3)]
 
-    faulty = CheckedWord((word("zz"),), "zz y", faults=(MISSING,))
+    faulty = CheckedWord((word("zz"),), "zz y", faults=(MISSING_WORD,))
     ring = one("cd", 0, 0.0, (NO_RING,))
     found = proofread(SimpleNamespace(proofread=read), [one("ab"), faulty, ring])
     assert asked == [([2.0, 2.0], [["ab"], ["cd"]], 1.0)]
@@ -185,8 +185,8 @@ def test_words_are_read_one_by_one_in_the_x_height_of_the_line():
     [
         (line("a lane"), "a lane", ()),
         (line("a lane", ended=False), "a lane", (UNENDED,)),
-        (line("a line"), "line", (MISSING,)),
-        (line("a line", width=20), "a line", (SHAPE,)),
+        (line("a line"), "line", (MISSING_WORD,)),
+        (line("a line", width=20), "a line", (STRAY_INK,)),
     ],
 )
 def test_faults_of_a_line(written, said, wrong):
@@ -199,7 +199,7 @@ def test_a_dot_is_no_line_unless_it_is_the_text():
     primer = line("primer", width=2.0).ink
     dot = np.array([[12.0, 3.0, 1.0]])
     far = ([[2e3, 1, 1]],)
-    for text, more, faults in ((".", (), ()), ("a", (), (SHAPE,)), ("-", far, (SHAPE,))):
+    for text, more, faults in ((".", (), ()), ("a", (), (STRAY_INK,)), ("-", far, (STRAY_INK,))):
         ink = np.concatenate([primer, dot, *more])
         peaks = np.full(len(ink) - 1, 7)
         one = Line(ink, len(primer), peaks, f"primer {text}", True, np.zeros(1), title=text)
@@ -208,7 +208,7 @@ def test_a_dot_is_no_line_unless_it_is_the_text():
 
 def test_how_far_the_pen_may_go_back_is_by_the_longest_word():
     """Letters are 10 units high, and a word of five may go back by (3 + 2 * 5) of them."""
-    for back, wrong in ((120.0, ()), (160.0, (SHAPE,))):
+    for back, wrong in ((120.0, ()), (160.0, (STRAY_INK,))):
         written = line("some words")
         written.ink[100, 0] -= back
         assert check_shapes(written, [word("some"), word("words")], HAND)[0].faults == wrong
@@ -226,8 +226,12 @@ def test_how_far_the_pen_may_go_back_is_by_the_longest_word():
         ([one("a b", 1)], [one("a"), one("b")], [("a", 2, 0, 0.0), ("b", 2, 0, 0.0)]),
         ([one("a", 1), one("b", 1)], [one("a b")], [("a", 2, 1, 0.0), ("b", 2, 1, 0.0)]),
         # A line with a fault is the first try of its words, and no second one.
-        ([one("a b", 0, math.inf, tries=0)], [one("a b", 0, 0.0, (SHAPE,))], [("a b", 1, 0, 0.0)]),
-        ([one("a b", 1)], [one("a b", 0, 0.0, (SHAPE,))], [("a b", 2, 1, 0.0)]),
+        (
+            [one("a b", 0, math.inf, tries=0)],
+            [one("a b", 0, 0.0, (STRAY_INK,))],
+            [("a b", 1, 0, 0.0)],
+        ),
+        ([one("a b", 1)], [one("a b", 0, 0.0, (STRAY_INK,))], [("a b", 2, 1, 0.0)]),
     ],
 )
 def test_the_better_try_is_kept(before, tried, kept):
@@ -250,7 +254,7 @@ def test_an_i_that_is_a_bare_stroke_may_be_read_as_a_t(points, hypothesis, right
     (found,) = check_shapes(
         Line(ink, 0, at[1:], "It", True, np.zeros(6), title="It"), [word("It", DOT)], HAND
     )
-    assert judged(found, hypothesis, 0.0).accepted == right
+    assert with_reading(found, hypothesis, 0.0).accepted == right
 
 
 def test_a_9_has_a_ring():

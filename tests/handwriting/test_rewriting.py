@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handwriting import PageOptions, Paper, load_report, rewrite, save_report, write_page
-from handwriting.rewriting import exchanged, target
+from handwriting.rewriting import exchanged, index_of
 from handwriting.written_word import WrittenWord, extent
 from model import load
 from tests.commands.networks import save
@@ -92,10 +92,10 @@ def test_only_the_words_that_are_named_change(networks_and_pages, tmp_path):
 
 def test_doubtful_words_stay_unless_a_better_one_is_written(networks_and_pages):
     writer, pages = networks_and_pages
-    assert {place[:2] for place in pages.doubtful} == {(1, 1), (1, 2)}
+    assert {address[:2] for address in pages.doubtful} == {(1, 1), (1, 2)}
     tried = rewrite(pages, None, writer, device="cpu")
     assert points(tried) == points(pages) and tried.doubts == pages.doubts
-    assert any("stays as it was: of 12 none that fits" in note for note in tried.remarks)
+    assert any("stays as it was: none of 12 tries fits and" in note for note in tried.remarks)
     assert tried[0].rows[0].words[0].rewritten == 1  # so that the next time others are tried
 
 
@@ -108,14 +108,14 @@ def test_words_are_counted_between_blanks():
         PlacedWord("c", 1),
     )
     pages = [Page(9.0, 9.0, (Row((), "10² a b c", words=words),))]
-    assert [target(pages, (1, 1, number)).word for number in (1, 2, 3, 4)] == [0, 2, 2, 3]
-    for place in ((2, 1, 1), (1, 2, 1), (1, 1, 5), (0, 1, 1)):
-        with pytest.raises(UserError, match=":".join(map(str, place)) + ": these pages have no"):
-            target(pages, place)
+    assert [index_of(pages, (1, 1, number)).word for number in (1, 2, 3, 4)] == [0, 2, 2, 3]
+    for address in ((2, 1, 1), (1, 2, 1), (1, 1, 5), (0, 1, 1)):
+        with pytest.raises(UserError, match=":".join(map(str, address)) + ": these pages have no"):
+            index_of(pages, address)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"pages": [], "each": []}', '{"pages": 1}'])
 def test_what_is_no_report_is_refused(tmp_path, text):
     (tmp_path / "r.json").write_text(text)
-    with pytest.raises(UserError, match=r"r\.json: no report that `page --report FILE` saved"):
+    with pytest.raises(UserError, match=r"r\.json: not a report saved by `page --report FILE`"):
         load_report(tmp_path / "r.json")

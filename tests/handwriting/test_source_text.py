@@ -227,9 +227,9 @@ def test_other_lines_of_dashes_are_text(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\n\n---\nsize 3\n---", "x, line 4: 'size 3' is no front matter, where a line is `key"),
-        ("---\na\n---\nb\n---", "x, line 2: 'a' is no front matter"),
-        ("---\nsize: 3\ncolourr: a\n---", "x, line 3: front matter knows no 'colourr'; did you"),
+        ("a\n\n---\nsize 3\n---", "x, line 4: 'size 3' is not a line of front matter, `key"),
+        ("---\na\n---\nb\n---", "x, line 2: 'a' is not a line of front matter"),
+        ("---\nsize: 3\ncolourr: a\n---", "x, line 3: front matter has no key 'colourr'; did you"),
         ("---\ncolour:\n---", "x, line 2: colour: '': letters are accepted"),
         ("a\n---\nsize: 3\nb\n\n---", "x, line 2: no line --- ends this front matter; for ---"),
         ("---\ncolor: red", "x, line 1: no line --- ends"),
@@ -237,7 +237,7 @@ def test_other_lines_of_dashes_are_text(text):
         (
             "---\ncolour: 3\nb\nsize: 9.5\n---\na\n\n---\nsize: 4\nDear",
             "x: 4 faults\n  line 1: size 9.5: too large\n  line 2: colour: '3': letters are "
-            "accepted\n  line 3: 'b' is no front matter, where a line is `key: value`; for --- as "
+            "accepted\n  line 3: 'b' is not a line of front matter, `key: value`; for --- as "
             "text, put an empty line behind it\n  line 8: no line --- ends this front matter",
         ),
     ],

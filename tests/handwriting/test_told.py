@@ -10,7 +10,7 @@ import torch
 from base.pretrained import pretrained
 from handwriting import PageOptions, Paper, PrimerFile, styles
 from handwriting.page_hands import Hands
-from handwriting.primers import told_of
+from handwriting.primers import extras_of_style
 from handwriting.styles import network_of, write_style
 from model import load
 from model.generation.hand_encoder import DESCRIPTOR
@@ -52,7 +52,7 @@ def lines(writer, **options):
     """Return the points of two lines on a page."""
     options = PageOptions(paper=PAPER, proofread=False, **options)
     hands = Hands(writer, options, "cpu", progress=False)
-    return [line.ink for line in hands.of(options.look).write_lines(["ab", "ba"], [3, 4])]
+    return [line.ink for line in hands.of(options.look).write_texts(["ab", "ba"], [3, 4])]
 
 
 def same(first, second):
@@ -72,14 +72,16 @@ def test_styles_are_mixed(writer, tmp_path):
     mix = f"{paths[0]}:1,{paths[1]}:3"
     values = json.loads(paths[1].read_text()) | {"composed": 0.8}
     paths[1].write_text(json.dumps(values))
-    first, second = (told_of(path) for path in paths)
+    first, second = (extras_of_style(path) for path in paths)
     for name in ("hand", "composed"):
-        np.testing.assert_allclose(told_of(mix)[name], 0.25 * first[name] + 0.75 * second[name])
-    assert told_of(mix)["composed"] == pytest.approx(0.6)
+        np.testing.assert_allclose(
+            extras_of_style(mix)[name], 0.25 * first[name] + 0.75 * second[name]
+        )
+    assert extras_of_style(mix)["composed"] == pytest.approx(0.6)
     hands = Hands(writer, PageOptions(style=mix, proofread=False), "cpu", progress=False)
     hand = hands.of(hands._options.look)
-    np.testing.assert_allclose(hand.sampling.extras["hand"], told_of(mix)["hand"])
-    np.testing.assert_allclose(hand.sampling.extras["composed"], told_of(mix)["composed"])
+    np.testing.assert_allclose(hand.sampling.extras["hand"], extras_of_style(mix)["hand"])
+    np.testing.assert_allclose(hand.sampling.extras["composed"], extras_of_style(mix)["composed"])
     assert len(hand.primer[0]) > 1  # a line that the network wrote in it, to shape words by
 
 
@@ -91,7 +93,7 @@ def test_styles_are_mixed(writer, tmp_path):
         ("{a}:1,{a}:2", "styles with their shares"),
         ("{a}:nan", "styles with their shares"),
         ("{a}:1,absent:1", "absent"),
-        ("{a}:1,open:1", "open_writer and writer write these"),
+        ("{a}:1,open:1", "different networks, open_writer and writer, cannot"),
     ],
 )
 def test_a_mix_that_is_none_is_refused(tmp_path, monkeypatch, mix, message):
@@ -117,7 +119,7 @@ def test_ink_that_is_to_be_continued_is(writer, tmp_path):
     options = PageOptions(paper=PAPER, proofread=False, primer=primer)
     usual = replace(writer, path=pretrained()["writer"])  # which has a usual hand
     hand = Hands(usual, options, "cpu", progress=False).of(options.look)
-    (line,) = hand.write_lines(["ab"], [3])
+    (line,) = hand.write_texts(["ab"], [3])
     assert line.primed == len(wave())
     assert "hand" not in hand.sampling.extras
 
@@ -126,7 +128,7 @@ def test_the_hand_of_some_lines_is_what_all_of_them_look_like(tmp_path):
     inks = [wave(), wave(lean=0.5), wave(height=14.0, lean=-0.3)]
     for number, ink in enumerate(inks):
         write_inkml(tmp_path / f"{number}.inkml", ink, "abc")
-    told, rows = told_of(tmp_path)["hand"], HandDescriptor.load().describe(inks)
+    told, rows = extras_of_style(tmp_path)["hand"], HandDescriptor.load().describe(inks)
     assert told.shape == (TOLD_LINES, DESCRIPTOR + 1)
     np.testing.assert_allclose(told.sum(0), rows.sum(0), rtol=1e-4, atol=1e-4)
     assert np.ptp(rows[:, :-1] / rows[:, -1:], axis=0).max() > 0.3  # they differ
@@ -157,4 +159,4 @@ def test_a_style_whose_hand_is_something_else_is_refused(tmp_path, changed, mess
     path = style(tmp_path, "a", 1)
     path.write_text(json.dumps(json.loads(path.read_text()) | changed))
     with pytest.raises(DataError, match=rf"a\.json: {message}"):
-        told_of(path)
+        extras_of_style(path)

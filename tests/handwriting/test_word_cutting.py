@@ -10,7 +10,15 @@ from numpy.testing import assert_array_equal
 
 from handwriting.hands import HandShape
 from handwriting.repairs import LetterStrokes
-from handwriting.word_cutting import closed, cut_words, level, place, shear, usual_gap, widen
+from handwriting.word_cutting import (
+    cut_words,
+    level,
+    limited_gap,
+    shear,
+    to_written_words,
+    widen,
+    without_holes,
+)
 from model import Line
 from utils.ink import from_strokes
 
@@ -141,7 +149,7 @@ def test_letters_are_as_wide_as_the_primers(stretch, left):
 def test_most_of_what_a_few_letters_stand_lower_than_their_primer_is_believed(characters, left):
     """They stand 0.8 x-heights lower: of three letters 3 / (3 + 1) of that is believed."""
     shape = shape_of(zigzag())
-    (word,) = place(["zzz"], [[zigzag() + np.array([5.0, 8.0])]], shape, characters)
+    (word,) = to_written_words(["zzz"], [[zigzag() + np.array([5.0, 8.0])]], shape, characters)
     assert word.strokes[0][:, 1].max() == pytest.approx(left, abs=0.01)
     assert word.strokes[0][:, 0].min() == 0.0
 
@@ -150,7 +158,7 @@ def test_a_number_stands_on_the_feet_of_its_digits():
     """Half of the turning points of a `9` are those of its ring."""
     nine = np.array([[8, -14], [2, -18], [2, -12], [8, -14], [8, -18], [6, 0]], dtype=float)
     shape = replace(shape_of(zigzag()), baseline=0.0)
-    (word,) = place(["99"], [[nine, nine + np.array([12.0, 0.0])]], shape, 2)
+    (word,) = to_written_words(["99"], [[nine, nine + np.array([12.0, 0.0])]], shape, 2)
     assert max(stroke[:, 1].max() for stroke in word.strokes) == pytest.approx(0.0)
 
 
@@ -159,7 +167,7 @@ def test_a_number_stands_on_the_feet_of_its_digits():
 )
 def test_a_full_stop_stands_on_the_line(text, low, bottom):
     mark = np.array([[220.0, low - 2.0], [220.0, low]]) + np.array([0.0, zigzag()[:, 1].max()])
-    (word,) = place([text], [[zigzag(), mark]], shape_of(zigzag()), 1)
+    (word,) = to_written_words([text], [[zigzag(), mark]], shape_of(zigzag()), 1)
     feet = [stroke[:, 1].max() for stroke in word.strokes]
     assert feet[1] - feet[0] == pytest.approx(bottom, abs=0.01)
 
@@ -167,7 +175,7 @@ def test_a_full_stop_stands_on_the_line(text, low, bottom):
 def test_words_stand_as_high_as_they_were_written():
     """The second word is 3 units, 0.3 x-heights, lower."""
     inks = [[zigzag()], [zigzag() + np.array([220.0, 3.0])]]
-    one, other = place(["z" * 8] * 2, inks, shape_of(zigzag()), 16)
+    one, other = to_written_words(["z" * 8] * 2, inks, shape_of(zigzag()), 16)
     lower = other.strokes[0][:, 1].max() - one.strokes[0][:, 1].max()
     assert lower == pytest.approx(0.3, abs=0.01)
 
@@ -176,7 +184,7 @@ def test_words_stand_as_high_as_they_were_written():
     ("apart", "space", "gap"), [(0.1, 2.0, 1.6), (2.1, 2.0, 2.1), (50.0, 2.0, 2.7), (0.1, 1.0, 1.0)]
 )
 def test_blanks_are_neither_too_narrow_nor_too_wide(apart, space, gap):
-    assert usual_gap(apart, space) == pytest.approx(gap)
+    assert limited_gap(apart, space) == pytest.approx(gap)
 
 
 @pytest.mark.parametrize(
@@ -186,11 +194,11 @@ def test_blanks_are_neither_too_narrow_nor_too_wide(apart, space, gap):
 def test_what_stands_off_its_word_is_moved_to_it(low, expected):
     letter, mark = np.array([(0, 0), (1, -1.0)]), np.array([(0, 0), (0, -0.1 if low else -1.5)])
     bar = np.array([(0.5, -1.2), (0.7, -1.2)])  # written last, over the letter
-    found = closed([letter, mark + np.array([4, 0]), bar], 2.0)
+    found = without_holes([letter, mark + np.array([4, 0]), bar], 2.0)
     assert found[1][:, 0] == pytest.approx([expected] * 2)
     assert_array_equal([found[0], found[2]], [letter, bar])
     near = [letter, mark + np.array([1.2, 0])]
-    assert_array_equal(closed(near, 2.0), near)
+    assert_array_equal(without_holes(near, 2.0), near)
 
 
 @pytest.mark.parametrize(("text", "dotted"), [("it is", True), ("is in it", False), ("a b", True)])

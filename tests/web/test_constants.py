@@ -22,7 +22,7 @@ HOMES = {
     },
     "ink": {
         **{name: getattr(hand_measures, name) for name in ("FLAT", "LEAST_WIDTH", "MAX_LEAN")},
-        "TALL": word_cutting.TALL,
+        "TALL": word_cutting.MIN_TALL_RATIO,
     },
     "line": {
         "TRIES": page_options.PageOptions.tries,
@@ -47,11 +47,15 @@ HOMES = {
         "STRIDE": encoder.STRIDE,
     },
     "repairs": {
-        name: getattr(repairs, name)
-        for name in ("SHARE", "POINTS", "BAR_TILT", "LEAST_BAR", "WAIST", "DOWN")
+        "SHARE": repairs.MIN_POINT_FRACTION,
+        "POINTS": repairs.NUM_POINTS,
+        "BAR_TILT": repairs.BAR_TILT,
+        "LEAST_BAR": repairs.MIN_FIVE_BAR,
+        "WAIST": repairs.WAIST,
+        "DOWN": repairs.MIN_BELLY_DEPTH,
     },
     "stopping": {"REST": stopping.REST, "LONGEST_FINISH": stopping.LONGEST_FINISH},
-    "text": {"ALIKE": [*proofreading.ALIKE]},
+    "text": {"ALIKE": [*proofreading.LOOKALIKES]},
 }
 """By file the constants that Python has as well."""
 OF_THE_PAGE = {

@@ -11,7 +11,7 @@ from rapidfuzz.distance import Levenshtein
 
 from data_loader import EmbeddedDataset, read_ink
 from handwriting import flat_file, word_cutting
-from handwriting.primers import told_of
+from handwriting.primers import extras_of_style
 from handwriting.repairs import LetterStrokes, with_corners
 from handwriting.source_text import fit, replacements
 from handwriting.styles import write_style
@@ -141,7 +141,7 @@ def test_a_hand_that_is_told_writes_the_same_line_as_in_python(tmp_path):
     writer, style = loaded(tmp_path / "a.bin"), tmp_path / "style.json"
     ink = from_strokes([np.array([(0.0, 0.0), (30.0, 90.0), (60.0, 0.0)])])
     write_style(style, ink, "v", "a", [0.1 * number for number in range(DESCRIPTOR)])
-    sampling = Sampling(0.6, extras=told_of(style))
+    sampling = Sampling(0.6, extras=extras_of_style(style))
     vector, text = flat_file.vector_of(writer, style), "Good night"
     line, untold = writer.write(text, sampling, seed=7), writer.write(text, Sampling(0.6), seed=7)
     (answer,) = engine(
@@ -189,7 +189,7 @@ def test_a_hand_is_the_one_that_python_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(hand_encoder.np.random, "default_rng", Drawn)
     hands = [{"hand": hand_extra(model.hand_encoder.draw(seed))} for seed in seeds]
     for extras, vector in zip(
-        [told_of(LINES), *hands], [answer["vector"], *answer["drawn"]], strict=True
+        [extras_of_style(LINES), *hands], [answer["vector"], *answer["drawn"]], strict=True
     ):
         expected = model.initial_state(1, model.told(1, extras))["hand"][0]
         np.testing.assert_allclose(vector, expected.detach(), atol=1e-5)

@@ -23,7 +23,7 @@ from data_loader.sources.ink_files import mean_step
 from data_loader.sources.parsing import first_of
 from data_loader.transforms.cleaning import RemoveSlips, Smooth
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
-from handwriting.primers import told_by
+from handwriting.primers import extras_of_lines
 from model.generation.sampling_options import Primer
 from model.loading import load
 from model.reader import Reader
@@ -176,7 +176,7 @@ class HandDataset(BaseDataset):
         """Return the person's lines and new lines, all in the network's units."""
         inks = to_network_units(samples, height, step)
         learned, held_out = self.split_indices(len(inks))
-        extras = told_by([inks[k] for k in learned]) if is_told else {}
+        extras = extras_of_lines([inks[k] for k in learned]) if is_told else {}
         recorded = [
             Sample(ink, sample.text, sample.name, extras=extras)
             for ink, sample in zip(inks, samples, strict=True)

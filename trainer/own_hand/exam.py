@@ -14,7 +14,7 @@ from base.base_trainer import BaseTrainer
 from base.checkpoint import newest_checkpoint, save_checkpoint, to_share
 from data_loader.synthetic import corpus
 from handwriting.hands import calibrated
-from handwriting.primers import described
+from handwriting.primers import descriptor_of
 from handwriting.styles import write_style
 from model.generation.sampling_options import Primer, Sampling
 from model.loading import HAND_FILE, load
@@ -151,7 +151,7 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
             return False
         content = checkpoint | {"state_dict": interpolated(old, new, fraction)}
         save_checkpoint(folder / HAND_FILE, to_share(content))
-        numbers, _ = described([ink for ink, _ in lines])
+        numbers, _ = descriptor_of([ink for ink, _ in lines])
         write_style(folder / SAMPLE_FILE, *primer, self.run.run_id, numbers.tolist())
         if fraction < 1:
             kept = f"{100 * fraction:.0f} % of what was learned is kept"

@@ -19,8 +19,8 @@ from data_loader.synthetic.cutting import CutLine, measured
 from data_loader.synthetic.drawn import Drawer
 from data_loader.synthetic.everyday import characters, everyday
 from data_loader.synthetic.paths import side_by_side, to_ink
-from handwriting.hands import write_lines
-from handwriting.primers import told_by
+from handwriting.hands import write_in_hand
+from handwriting.primers import extras_of_lines
 from model.generation.sampling_options import Primer, Sampling
 from model.generation.window_alignment import align
 from model.reader import Reader
@@ -76,9 +76,9 @@ def practice_lines(
     primers.sort(key=lambda primer: len(primer[0]))
     primers = primers[: max(min(NUM_PRIMERS, len(lines) // 2), 1)]
     characters = [c for c in writable.characters if alphabet is None or c in alphabet]
-    extras = told_by([ink for ink, _ in lines]) if writer.is_told else {}
+    extras = extras_of_lines([ink for ink, _ in lines]) if writer.is_told else {}
     sampling = replace(SAMPLING, extras=extras)
-    lent_lines = write_in_hand(writer, reader, primers, characters, lent, seed, sampling)
+    lent_lines = write_lent_lines(writer, reader, primers, characters, lent, seed, sampling)
     person, network = cut_lines(writer, reader, lines), cut_lines(writer, reader, lent_lines)
     new = compose_lines(person, network, reader, characters, count, seed)
     log.info("%d legible new lines are composed", len(new))
@@ -103,7 +103,7 @@ def sample_texts(count: int, alphabet: Collection[str], seed: int) -> list[str]:
     return texts
 
 
-def write_in_hand(
+def write_lent_lines(
     writer: Writer,
     reader: Reader,
     primers: Sequence[Primer],
@@ -121,7 +121,7 @@ def write_in_hand(
     for number, primer in enumerate(stage(WRITING, items=primers[:count])):
         primer_texts = texts[number :: len(primers)]
         seeds = range(seed, seed + count)[number :: len(primers)]
-        lines = write_lines(writer, primer_texts, seeds, sampling, primer=primer)
+        lines = write_in_hand(writer, primer_texts, seeds, sampling, primer=primer)
         hypotheses = reader.read_lines(lines)
         for line, text, hypothesis in zip(lines, primer_texts, hypotheses, strict=True):
             max_errors = max(1.0, MAX_CER * len(text))

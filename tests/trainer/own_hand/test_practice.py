@@ -85,7 +85,7 @@ def test_every_other_line_of_a_network_has_the_one_before_it(monkeypatch):
     """Ink and text are of both lines, or of the new one alone."""
     primer = np.ones((2, 3), dtype=np.float32), "before"
 
-    def write_lines(_, texts, seeds, sampling, *, primer):
+    def write_in_hand(_, texts, seeds, sampling, *, primer):
         own = [np.full((3, 3), seed, dtype=np.float32) for seed in seeds]
         return [
             SimpleNamespace(
@@ -98,11 +98,11 @@ def test_every_other_line_of_a_network_has_the_one_before_it(monkeypatch):
         ]
 
     said = practice.sample_texts(4, KNOWN, 7)
-    monkeypatch.setattr(practice, "write_lines", write_lines)
+    monkeypatch.setattr(practice, "write_in_hand", write_in_hand)
     reader = SimpleNamespace(read_lines=lambda lines: said)
-    found = practice.write_in_hand(SimpleNamespace(), reader, [primer], KNOWN, 4, 7)
+    lines = practice.write_lent_lines(SimpleNamespace(), reader, [primer], KNOWN, 4, 7)
     texts = [said[0], f"before {said[1]}", said[2], f"before {said[3]}"]
-    assert [text for _, text in found] == texts
-    assert [ink[:, 0].tolist() for ink, _ in found] == [
+    assert [text for _, text in lines] == texts
+    assert [ink[:, 0].tolist() for ink, _ in lines] == [
         [7, 7, 7], [1, 1, 8, 8, 8], [9, 9, 9], [1, 1, 10, 10, 10]
     ]  # fmt: skip
