@@ -112,23 +112,12 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
             and the temporary file is removed. The error names `path`.
     """
     target, permissions = _target(path)
-    # The name is cut, so that it is not too long for the file system.
-    unique = f"{os.getpid()}-{secrets.token_hex(4)}"
-    temporary = target.with_name(f".{target.name[:40]}.{unique}.tmp")
-    with errors_name(target):
-        try:
-            with open(temporary, "xb") as file:
-                if permissions is not None:
-                    os.chmod(temporary, permissions)
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-        sync_folder(target.parent)
+    with _replacing(target) as temporary, open(temporary, "xb") as file:
+        if permissions is not None:
+            os.chmod(temporary, permissions)
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -180,6 +169,23 @@ def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
             os.link(source, temporary)
     except OSError:  # The file system is not the same, or has no hard links.
         atomic_write(path, lambda file: file.write(source.read_bytes()))
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Yield the name of a temporary file beside `path`, which is then renamed to `path`."""
+    # The name is cut, so that it is not too long for the file system.
+    unique = f"{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")
+    with errors_name(path):
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
 
 
 @contextmanager
