@@ -85,7 +85,7 @@ FAULTS = [
     *(("arch.args.hidden_size", x, f"{WHOLE}") for x in ("64", True, None, 8193)),
     ("arch.args.clip_lstm_gradient", 0, "= 0: a number at least 1e-06 or null"),
     (f"{DATASET}.args.splits.train.1", 3, "splits.train.1 = 3: one of"),
-    (f"{DATASET}.args.cache", "/", "cache: says where files are written: accepted only as -o"),
+    (f"{DATASET}.args.cache", "/", "cache: sets a folder to write to: accepted only as -o"),
     ("data_loader.args.preprocessing.1.args.threshold", ..., "preprocessing.1.args.threshold: is"),
     ("data_loader.args.augmentation", [{"type": "Scale", "args": {"low": 2, "high": 1}}], "0.args"),
     ("optimizer.args.lr", -1, "optimizer.args.lr = -1: a number from 0 to 1000000"),

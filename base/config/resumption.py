@@ -1,4 +1,4 @@
-"""Differences between the configs of a run and of its resumption."""
+"""Differences between the config of a run and the config with which the run is resumed."""
 
 import json
 from typing import Any
@@ -13,42 +13,47 @@ ADJUSTABLE = {
     *("trainer.args.keep_last", "trainer.args.save_minutes", "trainer.args.save_period"),
     "trainer.args.time_limit_minutes",
 }
-"""Keys that may differ when a run is started again and goes on, as they change no past step. (The
-place of the data may also differ; the number of epochs may only grow.)"""
-PLACES = ("root", CACHE)
-"""The last names of the keys of the data's places."""
+"""Keys that may differ when a run is resumed, because they have changed no past step. (Keys in
+`FOLDERS` may also differ. The number of epochs may only grow.)"""
+FOLDERS = ("root", CACHE)
+"""The last names of the keys that set folders of data."""
 
 
-def compare(before: Config, now: Config, source: str) -> tuple[list[Override], list[ConfigFault]]:
-    """Compare the config `before` of a run with the config `now` with which the run is to go on.
+def compare(
+    former: Config, present: Config, source: str
+) -> tuple[list[Override], list[ConfigFault]]:
+    """Compare the `former` config of a run with the `present` one, with which it is resumed.
 
     Returns:
-        the values that replace former values, as overrides from `source`; and a fault for each
-        value that must not differ.
+        for each difference that is allowed, the present value as an override from `source`; and a
+        fault for each other difference.
     """
     overrides, faults = [], []
-    for key, (old, new) in differences(before, now).items():
-        is_place = key.rpartition(".")[2] in PLACES and new is not ABSENT
+    for key, (old, new) in differences(former, present).items():
+        is_folder = key.rpartition(".")[2] in FOLDERS and new is not ABSENT
+        # The program replaces such a null by a fitted value when a run begins.
         was_fitted = new is None and key.startswith("data_loader.args.dataset.args.")
-        if is_place or (key in ADJUSTABLE and (key != "trainer.args.epochs" or new > old)):
+        if is_folder or (key in ADJUSTABLE and (key != "trainer.args.epochs" or new > old)):
             overrides.append(Override(source, key, json.dumps(new)))
-        elif not was_fitted:  # The program fits null values when a run begins.
+        elif not was_fitted:
             state = "did not have it" if old is ABSENT else f"has {shown(old)}"
-            faults.append(ConfigFault(key, new, f"the run that is to go on {state}"))
+            faults.append(ConfigFault(key, new, f"the run that is to be resumed {state}"))
     return overrides, faults
 
 
-def changes(before: Config, now: Config) -> dict[str, list[Json]]:
-    """Return the differing values of two configs by key, without the data's places; None stands for
-    values that a config lacks."""
-    pairs = differences(before, now, absent=None).items()
-    return {key: [*pair] for key, pair in pairs if key.rpartition(".")[2] not in PLACES}
+def changes(former: Config, present: Config) -> dict[str, list[Json]]:
+    """Return by key the former and the present value of each difference, except folders of data;
+    None stands for a value that a config lacks."""
+    pairs = differences(former, present, absent=None).items()
+    return {key: [*pair] for key, pair in pairs if key.rpartition(".")[2] not in FOLDERS}
 
 
-def differences(before: Config, now: Config, absent: Any = ABSENT) -> dict[str, tuple[Any, Any]]:
-    """Return the differing values of two configs by key, down to the values in objects and lists;
-    `absent` stands for values that a config lacks."""
-    old, new = dict(nested(before)), dict(nested(now))
+def differences(
+    former: Config, present: Config, absent: Any = ABSENT
+) -> dict[str, tuple[Any, Any]]:
+    """Return by key the former and the present value of each difference, down to single values in
+    objects and lists; `absent` stands for a value that a config lacks."""
+    old, new = dict(nested(former)), dict(nested(present))
     pairs = {key: (old.get(key, absent), new.get(key, absent)) for key in {**new, **old}}
     return {
         key: pair

@@ -71,7 +71,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path, caplog):
     trainer = trained(tmp_path, loader={"broken": (4,)}, epochs=3, ema_decay=0.5, max_skipped=2)
     assert trainer.progress.step == 12 and trainer.is_complete
     assert [row["skipped_steps"] for row in rows(trainer)] == ["1", "1", "1"]
-    assert caplog.text.count("what sample 4 has as inputs is not finite") == 3
+    assert caplog.text.count("an input of sample 4 is not finite") == 3
     assert all(bool(torch.isfinite(value).all()) for value in weights(trainer).values())
     assert all(math.isfinite(float(row["error"])) for row in rows(trainer))
 
@@ -274,10 +274,15 @@ REFUSED = [
     (MeanPrediction, "names", ("mean prediction",), "letters, digits and _ .*'mean prediction'"),
     (MeanPrediction, "names", ("error",), r"^metrics\.0 .*'error'"),
     (MeanPrediction, "reset", lambda one: vars(one).setdefault("sum", 0.0), "makes its sums zero"),
-    (MeanPrediction, "update", grows, '^metrics.0 = "MeanPrediction": .*as large as they are'),
+    (
+        MeanPrediction,
+        "update",
+        grows,
+        '^metrics.0 = "MeanPrediction": .*its sums their final shape',
+    ),
     (MeanPrediction, "update", lambda one, *_: one.total, "'MeanPrediction' object has no .*total"),
     (MeanPrediction, "compute", lambda _: {"mean": 0.0}, "returns all of its names: mean_pred"),
-    (MeanPrediction, "sums", ("sum",), "compute needs nothing but its sums: sum"),
+    (MeanPrediction, "sums", ("sum",), "compute depends only on its sums: sum"),
     *(
         (*NAMED[name], lambda *_, name=name, value=value: {name: value}, f"'{name}': a number is")
         for name in NAMED
