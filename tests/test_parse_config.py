@@ -141,7 +141,9 @@ def test_a_class_of_ones_own_has_a_name_of_its_own(monkeypatch):
         pass
 
     monkeypatch.setattr(user_modules, "classes", lambda: [PredictionNetwork])
-    expected = r"test_parse_config\.py: model\.generation\.generators has a PredictionNetwork, too"
+    expected = (
+        r"test_parse_config\.py: model\.generation\.generators also has a class PredictionNetwork"
+    )
     with pytest.raises(UserError, match=expected):
         parsed(CONFIG)
 

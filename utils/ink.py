@@ -133,8 +133,8 @@ def vertical_segments(ink: np.ndarray) -> np.ndarray:
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    """Return the smallest of at least one `values` `(n,)` at which the sum of the `weights` `(n,)` of
-    the values up to it reaches half of the total."""
+    """Return the smallest of `values` at which the sum of the `weights` so far, in the order of the
+    values, is at least half of the total; both are `(n,)` with n >= 1."""
     order = np.argsort(values)
     sums = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(sums, sums[-1] * 0.5)])
