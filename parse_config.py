@@ -57,8 +57,7 @@ class ConfigParser:
         config: the plain values of the config.
         source: the origin of the config, for messages: the file, or `checkpoint FILE`.
         overrides: values from the command line, applied in order.
-        files: the values in each file: first the config's own file, then its bases; used to tell
-            which file has a fault.
+        files: the values in each file, first the config's own file, then its bases.
 
     Attributes:
         config: the values of the config, with overrides.
@@ -144,12 +143,8 @@ class ConfigParser:
         return without(with_defaults(self.config, self._defaults), lambda name, _: name == CACHE)
 
     def resumed(self, stored: Config, path: str | Path) -> "ConfigParser":
-        """Return the config of a run that is resumed with this config: `stored`, with the allowed
-        differences of this config.
-
-        Args:
-            stored: the config in the run's checkpoint.
-            path: the file of the checkpoint.
+        """Return `stored`, the config in the checkpoint at `path`, with those differences of this
+        config that a resumed run may have.
 
         Raises:
             ConfigError: if keys differ that must not differ; see `resumption.ADJUSTABLE`.

@@ -111,11 +111,7 @@ class BucketBatchSampler(Sampler[list[tuple[int, int]]]):
 
     A batch is a list of pairs `(epoch, index)`; such a pair seeds the random draws of its sample.
     With several processes each process gets some rows of every batch, or no row.
-
-    Args:
-        seed: the seed of the order.
-        lengths: the number of steps of each sample.
-        batch_size, bucket, shuffle: see `BaseDataLoader`.
+    The arguments are those of `BaseDataLoader`.
     """
 
     def __init__(

@@ -70,8 +70,7 @@ class Loaded:
     quantisation_step: float | None = None
     """Spacing, in source units, of the grid on which all points lie; None without a grid."""
     canonical: tuple[float, float] | None = None
-    """Standard deviations (dx, dy), in source units: the units of offsets in the canonical
-    log-loss; None if the source defines no such loss."""
+    """The units (dx, dy) of offsets in the canonical log-loss, in source units; None without it."""
 
     def split(self, name: str) -> list[Sample]:
         """Return the samples of a split.
@@ -80,7 +79,6 @@ class Loaded:
             UserError: if there is no such split, naming the existing ones.
         """
         if name not in self.samples:
-            # Without any samples, the usual names of splits are listed.
             existing = self.samples or [split for split in SPLITS if split != name]
             raise UserError(f"no split {name!r}: there are {', '.join(existing)}")
         return self.samples[name]
@@ -150,14 +148,12 @@ class BaseDataset(ABC):
     def characters(self) -> str | None:
         """Characters that texts of this source may contain; None for any characters.
 
-        A generated source names its characters, so that its alphabet is the same for any number of
-        samples and any seed.
+        If given, the alphabet of a source is the same for any number of samples and any seed.
         """
         return None
 
     def licences(self) -> set[str | None]:
-        """Return the licences of the datasets that this dataset combines, or the licence of its own
-        data."""
+        """Return the licences of the datasets that this dataset combines, or its own licence."""
         parts = [part for part in vars(self).values() if isinstance(part, BaseDataset)]
         return set().union(*(part.licences() for part in parts)) if parts else {self.licence}
 
@@ -200,8 +196,7 @@ class BaseDataset(ABC):
 def changed(
     samples: Mapping[str, Iterable[Sample]], change: Callable[[Sample], Iterable[Sample]]
 ) -> dict[str, list[Sample]]:
-    """Return, by split, the results of `change` for all samples; a sample may have any number of
-    results."""
+    """Return, by split, all results of `change`, which may be none or several for a sample."""
     return {split: [*chain.from_iterable(map(change, items))] for split, items in samples.items()}
 
 

@@ -40,9 +40,9 @@ class BaseMetric(ABC):
 
     @abstractmethod
     def compute(self) -> dict[str, float]:
-        """Return the metric's values, over all batches since `reset`, by name.
+        """Return the metric's values, over all batches since `reset`, by name; NaN without a batch.
 
-        Without a batch each value is NaN. A value may also be a tensor or array of one number.
+        A value may also be a tensor or array of one number.
         """
 
     def state_dict(self) -> dict[str, Tensor]:

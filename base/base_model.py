@@ -42,8 +42,7 @@ class Given:
 
     @property
     def generators(self) -> list[torch.Generator] | None:
-        """A new generator on the CPU for each sequence, always in the same state; None without
-        seeds."""
+        """A new generator on the CPU for each sequence, always in the same state, if seeded."""
         if self.seeds is None:
             return None
         seeds = [np.random.default_rng([seed, _LATENT_KEY]).integers(2**63) for seed in self.seeds]
@@ -128,8 +127,7 @@ class BaseModel(nn.Module, ABC):
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
         """The weights with an index for each character of `self.alphabet`, in the alphabet's order.
 
-        The value for a name in `state_dict` is the dimension of these indices, and the index of the
-        first character.
+        By name in `state_dict`: the dimension of these indices, and the first character's index.
         """
         return {}
 
@@ -142,10 +140,9 @@ class BaseModel(nn.Module, ABC):
         characters. All other weights are from `state_dict`.
 
         Args:
-            state_dict: the weights of the smaller network. A weight that does not fit is returned
-                unchanged.
-            vocab_size_before: how many characters the smaller network knows, which are the first of
-                `self.alphabet`; None for all.
+            state_dict: the weights of the smaller network; one that does not fit stays unchanged.
+            vocab_size_before: number of the first characters of `self.alphabet` that the smaller
+                network knows; None for all.
         """
         initial, extended = self.state_dict(), dict(state_dict)
         if vocab_size_before is None:

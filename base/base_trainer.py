@@ -55,10 +55,6 @@ class BaseTrainer(ABC):
     With several processes (see `base.distributed`) each process computes its rows of every batch.
     The number of processes changes only the order of sums and the random draws of dropout; a run
     can be resumed with any number. Only the main process writes files, logs and draws pictures.
-
-    Args:
-        parts: the parts of the run.
-        settings: the arguments of `TrainingSettings`.
     """
 
     task: ClassVar[str] = "learns"

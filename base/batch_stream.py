@@ -23,8 +23,7 @@ from utils.checks import UserError, described
 
 @dataclass
 class Chunk:
-    """What a step takes of a batch: the whole batch, or some time steps of its rows, without rows
-    that have ended."""
+    """What a step takes of a batch: the whole batch, or some time steps of the longer rows."""
 
     batch: Batch
     sequences: float
@@ -40,12 +39,8 @@ class BatchStream:
 
     A step calls `load`; then, for each of `chunks`, makes a forward pass and, if sequences are cut,
     calls `carry`; then calls `advance`.
-
-    Args:
-        parts: the parts of the run, with the loader and the device.
-        settings: the settings of the run.
-        state: the state of the run; the stream updates its progress and carried states.
-        stop: receives a failure of the loader.
+    The stream updates the progress and the carried states of the run's `state`. A failure of the
+    loader asks the run to `stop`.
     """
 
     def __init__(

@@ -38,8 +38,8 @@ def resolve_device(name: str) -> torch.device:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     has_mps = torch.backends.mps.is_available()
     if name == "auto":
-        fallback = "mps" if has_mps and not several else "cpu"
-        name = "cuda" if count else fallback
+        name = "mps" if has_mps and not several else "cpu"
+        name = "cuda" if count else name
     kind, _, number = device_name(name).partition(":")
     prefix = f"device {name!r}: this PyTorch ({torch.__version__}) sees"
     if several and (number or kind == "mps"):

@@ -41,9 +41,8 @@ TAKES_STATE = "one whose load_state_dict takes what state_dict returns: tensors,
 MODULE_ATTRIBUTES = vars(nn.Module()).keys()
 """Names of the attributes that every module has."""
 NUM_REPEATS = 4
-"""Number of times that a loss is computed again with new random numbers. If the loss never changes,
-the network counts as deterministic (assumed: a network with teacher forcing of 0.9 passes once in a
-hundred times)."""
+"""Number of repetitions with new random numbers after which a network with equal losses counts as
+deterministic (assumed: one with teacher forcing of 0.9 passes once in a hundred times)."""
 
 
 def dry_run(trainer: Any) -> None:
@@ -199,8 +198,7 @@ def _two_samples(trainer: Any) -> Batch:
     if pickle.dumps(first) != pickle.dumps(repeated):
         kinds = ", ".join(type(change).__name__ for change in loader.dataset.augmentation)
         expected = (
-            "transforms without a state that draw only from `generator`: drawing a sample twice "
-            "gave two results"
+            "transforms without a state that draw only from `generator`: repeated draws differ"
         )
         raise ConfigFault("data_loader.args.augmentation", kinds, expected)
     return loader.collate_fn([first, second]).to(trainer.device)
@@ -294,8 +292,8 @@ def _compare_losses(trainer: Any, model: nn.Module, batch: Batch, padded: Batch)
     losses, padded_losses = _losses(trainer, model, batch), _losses(trainer, model, padded)
     if not _are_equal(losses, padded_losses):
         row = int((losses - padded_losses).abs().argmax())
-        is_users_loss = user_modules.defines(trainer.loss)
-        key, part = ("loss", trainer.loss) if is_users_loss else ("arch", trainer.model)
+        is_users = user_modules.defines(trainer.loss)
+        key, part = ("loss", trainer.loss) if is_users else ("arch", trainer.model)
         expected = (
             "one whose losses do not change with more padding: neither loss nor network sees "
             "padding (where batch.mask is False), and validation draws nothing at random; the loss "

@@ -33,13 +33,10 @@ def watched(model: nn.Module) -> Iterator[list[str]]:
 
 
 def cause_of_loss(model: nn.Module, forward: Callable[..., object], chunk: Chunk) -> str:
-    """Return what first is not finite in a chunk whose loss is not finite: an input, the output of
-    a module, or the loss itself.
+    """Return what is not finite first in a chunk whose loss is not finite: an input, the output of
+    a module, or the loss.
 
-    Args:
-        model: the network.
-        forward: makes a second forward pass; takes a network, a batch and a state.
-        chunk: the chunk.
+    `forward` makes a second forward pass; its arguments are a network, a batch and a state.
     """
     batch = chunk.batch
     broken = ~torch.isfinite(batch.inputs).flatten(1).all(1)
@@ -51,10 +48,8 @@ def cause_of_loss(model: nn.Module, forward: Callable[..., object], chunk: Chunk
 
 
 def cause_of_gradient(model: nn.Module) -> str:
-    """Return the last weight whose gradient is not finite, and the number of other such weights.
-
-    The last weight is the nearest to the output, where the backward pass begins.
-    """
+    """Name the last weight whose gradient is not finite, which is the nearest to the output, and
+    count the other such weights."""
     names = [
         name
         for name, weight in model.named_parameters()

@@ -35,10 +35,6 @@ class OptimizerStep:
 
     A step calls `start`; makes, inside `noisy()`, any number of forward passes, each followed by
     `backward()` of a summed loss; then calls `reduce`, `clip` and, if the norm is finite, `update`.
-
-    Args:
-        parts: the parts of the run, with the network, the optimiser and the schedule.
-        settings: the settings of the run.
     """
 
     def __init__(self, parts: TrainingParts, settings: TrainingSettings) -> None:
@@ -170,8 +166,7 @@ class OptimizerStep:
             state: what `state_dict` returned; may be damaged.
             evaluated: the saved weights of `evaluated_model`.
             source: the file, for messages.
-            epochs, steps: the numbers of epochs and steps so far, the latter in steps of the
-                present size.
+            epochs, steps: the numbers of epochs, and of steps of the present size, so far.
 
         Raises:
             Exception: of any kind, if the state does not fit.
@@ -190,8 +185,7 @@ class OptimizerStep:
     def _restore_schedule(self, state: State, count: int) -> None:
         """Step the schedule to its saved position, or `count` times if settings have changed.
 
-        Learning rates that ReduceLROnPlateau has reduced are kept, unless the optimiser's settings
-        have changed.
+        Rates that ReduceLROnPlateau has reduced are kept if the optimiser's settings are the same.
         """
         changed = [name for name, start in self._start.items() if state[name] != start]
         if changed:

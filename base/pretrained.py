@@ -10,8 +10,7 @@ from pathlib import Path
 from utils.checks import CheckpointError, nearest
 
 PRETRAINED = Path(__file__).resolve().parents[1] / "saved" / "pretrained"
-"""The folder of the pretrained networks: `NAME.pth`, or `NAME.partial.pth` if training was far
-from complete."""
+"""The folder of pretrained networks: `NAME.pth`, or `NAME.partial.pth` after a partial training."""
 
 RUNS = PRETRAINED.with_name("models")
 """The folder of the runs of this checkout, each in `NAME/RUN_ID`."""

@@ -37,11 +37,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Restore the states that `random_state` returned, except those of missing devices.
-
-    Raises:
-        ValueError: or another exception, if the state is damaged.
-    """
+    """Restore the states that `random_state` returned, except those of missing devices."""
     version, numbers, gaussian = state["python"]
     algorithm, keys, *rest = state["numpy"]
     if not 0 <= rest[0] <= len(keys):  # NumPy does not check the position.

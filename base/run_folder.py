@@ -164,10 +164,8 @@ class RunFolder:
         Args:
             config: the config of the run, with all defaults.
             seed: the seed of the run.
-            start_config: the config without defaults, for a run that starts over; None for
-                `config`.
-            resumed_from: the checkpoint that the run resumes from, perhaps in another run's folder;
-                None for a new run.
+            start_config: the config without defaults, for starting over; None for `config`.
+            resumed_from: the checkpoint to resume from, perhaps of another run; None for none.
             weights_from: the checkpoint whose weights a new run begins with, if any. For a resumed
                 run, the record of the run of `resumed_from` names it.
             changes: by key, the value in the config of `resumed_from` and the present value.

@@ -32,11 +32,6 @@ class RunLog:
 
     Attributes:
         events: the log that TensorBoard shows; exists only within `opened`.
-
-    Args:
-        parts: the parts of the run.
-        settings: the settings of the run.
-        stop: receives an error of writing.
     """
 
     events: TensorBoardWriter
@@ -49,10 +44,8 @@ class RunLog:
 
     @contextmanager
     def opened(self, checkpoint: TrainingCheckpoint) -> Iterator[None]:
-        """A block in which the run's folders exist and the logs are open.
-
-        Entries of the logs that are later than `checkpoint` are dropped or hidden first.
-        """
+        """A block in which the run's folders exist and the logs are open; entries that are later
+        than `checkpoint` are dropped or hidden first."""
         progress, was_started = checkpoint.state.progress, False
         start_config = checkpoint.header.get("config", {})
         config = self.parts.config or start_config

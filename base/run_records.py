@@ -72,16 +72,14 @@ def read_run(folder: Path) -> Run:
     if monitor is not None:
         mode, _, name = monitor.partition(" ")
         with_value = [row for row in epochs if name in row]
-        best = min if mode == "min" else max
-        row = best(with_value, key=lambda row: row[name], default={})
+        row = (min if mode == "min" else max)(with_value, key=lambda row: row[name], default={})
         if row:
             values |= {"best": row[name], "best_epoch": int(row["epoch"])}
     values |= {name: value for name, value in row.items() if name not in ("epoch", "step")}
     for path in sorted(folder.glob("evaluations/*.json"), key=lambda path: path.stat().st_mtime):
         scores = strict_json.read(path)
         split, overrides = scores["split"], scores.pop("options").get("overrides", [])
-        # An evaluation with -o was on other data than those of the run.
-        if not any(option == "-o" for option, *_ in overrides):
+        if not any(option == "-o" for option, *_ in overrides):  # -o may name other data.
             values |= {f"{split}.{name}": value for name, value in finite_numbers(scores).items()}
             values[f"{split}.checkpoint"] = Path(scores["checkpoint"]).name
     return Run(values, config)

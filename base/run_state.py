@@ -208,8 +208,7 @@ class RunState:
     ) -> None:
         """Resume from a saved state; raise an exception of any kind if the state does not fit.
 
-        If the number of batches in a pass has changed, the run resumes at the same fraction of the
-        pass.
+        If a pass now has another number of batches, the run resumes at the same fraction of it.
 
         Args:
             saved: what `state_dict` returned, and the `BatchStream.layout` at that time.

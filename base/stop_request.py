@@ -19,8 +19,7 @@ class StopRequest:
     """Records signals, failures and the end of the time limit; `poll` reports them.
 
     Inside a `with` block, signals do not end the process; under `nohup`, SIGHUP (a lost connection)
-    stays ignored. A signal or a failure in any process counts for all processes of the run. The
-    main process's clock counts.
+    stays ignored. Signals and failures of any process count for all, as does the main one's clock.
 
     Attributes:
         signal: the number of the first signal that `poll` has reported; None without a signal.

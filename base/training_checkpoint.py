@@ -30,8 +30,7 @@ from utils.files import link_or_copy, set_aside
 log = logging.getLogger(__name__)
 
 MEASURE_KEYS = ("loss", "metrics", "data_loader.args.dataset")
-"""Keys of a config. If the value of a key changes, epochs before and after the change cannot be
-compared."""
+"""Keys of a config; if the value of one changes, later epochs cannot be compared with earlier."""
 MAX_LOSS_INCREASE = 10.0
 """Maximum increase of a sound state's loss per point since the first step, as a multiple of the
 first step's absolute loss per point, or of 1 if 1 is larger (assumed: a warm-up or a new task
@@ -46,18 +45,15 @@ class TrainingCheckpoint:
     processes call the methods together; the main process writes the file.
 
     Args:
-        parts: the parts of the run, with its folder and the header of its checkpoints.
-        settings: the settings of the run.
-        state: the state of the run; `load` restores it.
-        optimizer_step: the optimiser and all that its steps depend on; `load` restores it too.
-        stream: the stream of batches, whose layout is saved.
+        parts, settings, stream: those of the run.
+        state, optimizer_step: the states to save and restore.
         last_loss: returns the loss per point of the present weights on the batches of the last
             step; None before any step.
 
     Attributes:
         stateful: further parts with a `state_dict`, such as the loss, by name.
-        changes: by key, the former and the present value of each part of the config that differs
-            from the config of the resumed checkpoint.
+        changes: by key, the former and the present value of each change of the config since the
+            resumed checkpoint.
     """
 
     def __init__(
@@ -104,11 +100,11 @@ class TrainingCheckpoint:
         if any(distributed.all_reduce_max([fault is not None])):  # All processes refuse together.
             raise fault or CheckpointError(f"{source}: it does not fit in another process")
         for key, values in self.changes.items():
-            former, present = map(shown, values)
-            log.info("changed since %s: %s = %s, before %s", source, key, present, former)
+            former, new = map(shown, values)
+            log.info("changed since %s: %s = %s, before %s", source, key, new, former)
         self._saved = progress = self.state.progress
-        epoch, step = progress.epoch, progress.step
-        log.info("resumed from %s: %d epochs complete, %d steps", source, epoch, step)
+        counts = progress.epoch, progress.step
+        log.info("resumed from %s: %d epochs complete, %d steps", source, *counts)
 
     def _load(self, checkpoint: Checkpoint, source: Path) -> None:
         self.changes = changes(checkpoint["config"], self.header["config"])

@@ -59,8 +59,7 @@ class TrainingSettings:
         precision: precision of the network's matrix products; the weights stay float32.
         clip_norm: maximum norm of the gradient; a longer gradient is scaled down.
         accumulate: number of batches whose gradients are summed for one step.
-        ema_decay: decay per step of an exponential moving average of the weights; the decay is
-            smaller in the first steps.
+        ema_decay: decay per step of an exponential moving average of the weights; less at first.
         weight_noise: Gaussian noise on the weights in training.
         weight_noise_std: standard deviation of this noise.
         truncate: number of time steps through which the gradient flows. Sequences are cut into
@@ -104,8 +103,7 @@ class TrainingSettings:
 
     @property
     def monitored(self) -> tuple[str, str | None]:
-        """The direction, "min" or "max", and the name of the monitored value; "" and None without
-        one."""
+        """The direction, "min" or "max", and the name of the monitored value, or "" and None."""
         mode, _, name = (self.monitor or "").partition(" ")
         return mode, name or None
 

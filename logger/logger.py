@@ -25,10 +25,8 @@ class ConsoleHandler(logging.Handler):
             is_warning = record.levelno >= logging.WARNING
             prefix = f"{record.levelname.lower()}: " if is_warning else ""
             stream = sys.stderr if is_warning else sys.stdout
-            text = self.format(record)
-            if is_warning and not record.exc_info:
-                text = for_terminal(text)
-            tqdm.write(prefix + text, file=stream)
+            escape = for_terminal if is_warning and not record.exc_info else str
+            tqdm.write(prefix + escape(self.format(record)), file=stream)
             stream.flush()
         except Exception:
             self.handleError(record)

@@ -84,6 +84,5 @@ class TensorBoardWriter:
 
 def _plain(value: object) -> bool | int | float | str:
     """Return a value as a type that TensorBoard accepts: a number, or text in valid UTF-8."""
-    if isinstance(value, bool | int | float):
-        return value
-    return str(value).encode(errors="backslashreplace").decode()
+    is_number = isinstance(value, bool | int | float)
+    return value if is_number else str(value).encode(errors="backslashreplace").decode()

@@ -16,18 +16,13 @@ ACROSS = 4.0
 """Weight of a distance in x relative to a distance in y (assumed: a quotation mark then belongs to
 the full stop before it)."""
 BEFORE = 0.25
-"""Minimum distance in x-heights by which a mark has to precede the nearest letter to be written
-before the letter (assumed: a quotation mark before a word precedes its letter by more, the dot of
-an `i` that leans back by less)."""
+"""Minimum distance in x-heights from a mark to the letter that follows it; a nearer mark is written
+after the letter (assumed: a quotation mark is further away, the dot of a leaning `i` nearer)."""
 
 
 def are_marks(ink: np.ndarray, height: float) -> np.ndarray:
-    """Return whether each stroke of a row is a mark above the letters, `(strokes,)` bool.
-
-    Args:
-        ink: `(points, 3)`.
-        height: the x-height.
-    """
+    """Return whether each stroke of a row, of x-height `height`, is a mark above letters,
+    `(strokes,)` bool."""
     level, _ = levelled(ink)
     max_y, max_width = baseline(level) - MARK_ABOVE * height, MARK_WIDTH * height
     return np.array([p[:, 1].max() < max_y and np.ptp(p[:, 0]) < max_width for p in strokes(level)])

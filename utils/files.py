@@ -29,10 +29,8 @@ class NotRegularFile(UserError, OSError):
 
 
 def user_cache() -> Path:
-    """Return the user's folder for caches: in `$XDG_CACHE_HOME`, if absolute, else in `~/.cache`.
-
-    Without a home directory, no folder can be made at the returned path.
-    """
+    """Return the user's folder for caches: in `$XDG_CACHE_HOME`, if absolute, else in `~/.cache`;
+    without a home directory, no folder can be made at the returned path."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
         folder = cache if cache.is_absolute() else Path.home() / ".cache"

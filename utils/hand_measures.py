@@ -131,9 +131,8 @@ def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Return the x-height of each part of a level line, `(parts,)`.
 
     The x-height is the distance between the median low and the median high turning point, since
-    most letters are small letters without ascender or descender. If the height of a line of
-    `EmbeddedDataset` changes by a factor of 0.8 or 1.25 from one part to the next, the ratio of
-    their x-heights differs from this factor by at most 2 % (measured).
+    most letters have no ascender or descender. If a line of `EmbeddedDataset` changes its height by
+    a factor of 0.8 or 1.25, the ratio of two parts is right within 2 % (measured).
 
     Args:
         ink: `(points, 3)`.
@@ -234,12 +233,11 @@ def segments_cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the cross products of vectors `(..., 2)`."""
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
 def is_straight(parts: Sequence[np.ndarray]) -> bool:
-    """Return whether `parts` is one stroke `(n, 2)`, and this stroke is straight."""
+    """Return whether `parts` is a single straight stroke `(n, 2)`."""
     if len(parts) != 1:
         return False
     chord = parts[0][-1] - parts[0][0]

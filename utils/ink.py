@@ -35,16 +35,12 @@ def check_ink(ink: np.ndarray) -> np.ndarray:
 
 
 def to_points(ink: np.ndarray) -> np.ndarray:
-    """Return the positions of the points, `(points, 2)` float64; the first position is the first
-    offset."""
+    """Return the positions of the points, `(points, 2)` float64, from the sum of the offsets."""
     return np.cumsum(check_ink(ink)[:, :2], axis=0, dtype=np.float64)
 
 
 def strokes(ink: np.ndarray) -> list[np.ndarray]:
-    """Return the strokes as positions, each `(n, 2)` float64 with n >= 1.
-
-    The end of the last stroke need not be marked in the ink.
-    """
+    """Return each stroke's positions, `(n, 2)` float64 with n >= 1; the last may lack its end."""
     points = to_points(ink)
     ends = np.flatnonzero(np.asarray(ink)[:-1, 2] > 0.5) + 1
     return np.split(points, ends)
@@ -96,8 +92,7 @@ def at_equal_steps(points: np.ndarray, scale: np.ndarray, num_steps: int) -> np.
 
     Args:
         points: `(n, 2)`.
-        scale: the length of the path, as `path_along` returns it, or the time up to each point,
-            `(n,)`; grows from 0.
+        scale: the length of the path or the time up to each point, `(n,)`; grows from 0.
         num_steps: at least 1.
     """
     values = np.linspace(0, scale[-1], num_steps + 1)
@@ -117,8 +112,7 @@ def bounds(ink: np.ndarray) -> tuple[float, float, float, float]:
 def vertical_segments(ink: np.ndarray) -> np.ndarray:
     """Return the parts of strokes between turning points in y, `(segments, 4)` float64.
 
-    A row `(x, y, dx, dy)` is the position at which the segment begins and the offset of its end; dy
-    is not 0.
+    A row `(x, y, dx, dy)` has the beginning of a segment and the offset of its end; dy is not 0.
     """
     segments = []
     for stroke in strokes(ink):
@@ -218,10 +212,8 @@ def bezier(points: np.ndarray) -> np.ndarray:
 def _control(
     before: np.ndarray, point: np.ndarray, after: np.ndarray, d1: np.ndarray, d2: np.ndarray
 ) -> np.ndarray:
-    """Return the control point of each `point` towards `after`, `(n, 2)`.
-
-    d1 and d2, `(n, 1)`, are the distances from `before` to `point` and from `point` to `after`.
-    """
+    """Return each point's control point towards `after`; d1 and d2 are the lengths of the chords
+    from `before` and to `after`."""
     r1, r2 = np.sqrt(d1), np.sqrt(d2)
     weight = 2 * d1 + 3 * r1 * r2 + d2
     return (d1 * after - d2 * before + weight * point) / (3 * r1 * (r1 + r2))

@@ -37,14 +37,13 @@ class Binder:
     """Makes objects from their descriptions.
 
     Args:
-        choices: takes an annotation, and returns by name the subclasses that a config may name; {}
-            for an annotation that is not a class.
-        arguments: takes a class, and returns the arguments of its constructor.
+        choices: returns, for an annotation, the subclasses that a config may name, by name; {} if
+            the annotation is not a class.
+        arguments: returns the arguments of a class's constructor.
 
     Attributes:
         faults: all faults so far.
-        defaults: the default values, where JSON can hold them, of arguments that descriptions left
-            out, by dotted key.
+        defaults: the plain defaults of arguments that were left out, by dotted key.
     """
 
     def __init__(
@@ -66,9 +65,8 @@ class Binder:
             annotation: the annotation of the parameter.
             value: the plain value in the config.
             key: the value's dotted key, for messages.
-            supplied: by name, the arguments that the program passes to the constructor of the
-                object, or of each object of a list. If a needed argument is `ABSENT`, the
-                description is checked, but no object is made.
+            supplied: by name, the arguments that the program passes to the constructor (of each
+                object of a list). If a needed one is `ABSENT`, the description is only checked.
         """
         origin, members = get_origin(annotation), get_args(annotation)
         if value is ABSENT:
@@ -131,9 +129,8 @@ class Binder:
             return self._refuse(f"{key}.args", args, "an object of arguments")
         arguments = self.arguments(classes[kind])
         if not supplied.keys() >= set(arguments.supplied):
-            condition = "without parameters before *"
-            if supplied:
-                condition = f"whose parameters before * are among {', '.join(supplied)}"
+            names = f"whose parameters before * are among {', '.join(supplied)}"
+            condition = names if supplied else "without parameters before *"
             self._refuse(f"{key}.type", kind, f"a class {condition}")
         values = self._make_arguments(arguments, args, f"{key}.args")
         is_sound = len(self.faults) == num_faults

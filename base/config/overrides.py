@@ -13,9 +13,8 @@ from utils.strict_json import Config, Json, children, nested
 
 EXAMPLE = "arch.args.hidden_size=64"
 CACHE = "cache"
-"""A key that ends in this name sets a folder to write to. Such a key is accepted only on the
-command line, so that an untrusted config or checkpoint cannot choose where the program writes. (The
-default is a folder beside the data.)"""
+"""A key that ends in this name sets a folder to write to; the default is beside the data. Only the
+command line may set it, so that an untrusted config cannot choose where the program writes."""
 MAIN_ROOT = re.compile(r"data_loader(\.args\.dataset)+\.args\.root")
 """The key of the folder of the main dataset, to which other datasets only add training data."""
 
@@ -94,8 +93,7 @@ def with_defaults(config: Config, defaults: Mapping[str, Json]) -> Config:
 
 
 def find_datasets(config: Json, classes: Mapping[str, type]) -> Iterator[tuple[str, Config, dict]]:
-    """Yield, for each dataset among `classes`, the key and the value of its "args", and the
-    arguments that its class accepts."""
+    """Yield each dataset's key and value of "args", and the arguments that its class accepts."""
     for key, block in nested(config):
         kind = children(block).get("type")
         if isinstance(kind, str) and kind in classes:

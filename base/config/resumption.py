@@ -19,42 +19,39 @@ FOLDERS = ("root", CACHE)
 """The last names of the keys that set folders of data."""
 
 
-def compare(
-    former: Config, present: Config, source: str
-) -> tuple[list[Override], list[ConfigFault]]:
-    """Compare the `former` config of a run with the `present` one, with which it is resumed.
+def compare(old: Config, new: Config, source: str) -> tuple[list[Override], list[ConfigFault]]:
+    """Compare the `old` config of a run with the `new` config with which the run is resumed.
 
     Returns:
-        for each difference that is allowed, the present value as an override from `source`; and a
-        fault for each other difference.
+        the new value of each allowed difference, as an override from `source`; and a fault for each
+        other difference.
     """
     overrides, faults = [], []
-    for key, (old, new) in differences(former, present).items():
-        is_folder = key.rpartition(".")[2] in FOLDERS and new is not ABSENT
+    for key, (old_value, new_value) in differences(old, new).items():
+        is_folder = key.rpartition(".")[2] in FOLDERS and new_value is not ABSENT
         # The program replaces such a null by a fitted value when a run begins.
-        was_fitted = new is None and key.startswith("data_loader.args.dataset.args.")
-        if is_folder or (key in ADJUSTABLE and (key != "trainer.args.epochs" or new > old)):
-            overrides.append(Override(source, key, json.dumps(new)))
+        was_fitted = new_value is None and key.startswith("data_loader.args.dataset.args.")
+        may_change = key in ADJUSTABLE and (key != "trainer.args.epochs" or new_value > old_value)
+        if is_folder or may_change:
+            overrides.append(Override(source, key, json.dumps(new_value)))
         elif not was_fitted:
-            state = "did not have it" if old is ABSENT else f"has {shown(old)}"
-            faults.append(ConfigFault(key, new, f"the run that is to be resumed {state}"))
+            state = "did not have it" if old_value is ABSENT else f"has {shown(old_value)}"
+            faults.append(ConfigFault(key, new_value, f"the run that is to be resumed {state}"))
     return overrides, faults
 
 
-def changes(former: Config, present: Config) -> dict[str, list[Json]]:
-    """Return by key the former and the present value of each difference, except folders of data;
-    None stands for a value that a config lacks."""
-    pairs = differences(former, present, absent=None).items()
+def changes(old: Config, new: Config) -> dict[str, list[Json]]:
+    """Return by key the old and the new value of each difference, except folders of data; None
+    stands for a value that a config lacks."""
+    pairs = differences(old, new, absent=None).items()
     return {key: [*pair] for key, pair in pairs if key.rpartition(".")[2] not in FOLDERS}
 
 
-def differences(
-    former: Config, present: Config, absent: Any = ABSENT
-) -> dict[str, tuple[Any, Any]]:
-    """Return by key the former and the present value of each difference, down to single values in
-    objects and lists; `absent` stands for a value that a config lacks."""
-    old, new = dict(nested(former)), dict(nested(present))
-    pairs = {key: (old.get(key, absent), new.get(key, absent)) for key in {**new, **old}}
+def differences(old: Config, new: Config, absent: Any = ABSENT) -> dict[str, tuple[Any, Any]]:
+    """Return by key the old and the new value of each difference, down to single values in objects
+    and lists; `absent` stands for a value that a config lacks."""
+    olds, news = dict(nested(old)), dict(nested(new))
+    pairs = {key: (olds.get(key, absent), news.get(key, absent)) for key in {**news, **olds}}
     return {
         key: pair
         for key, pair in pairs.items()

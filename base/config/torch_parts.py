@@ -20,10 +20,8 @@ from utils.checks import ConfigFault, Range
 
 NOT_OFFERED = {
     *("LBFGS", "SparseAdam", "Muon"),  # They need a closure, sparse gradients, or only matrices.
-    # Their arguments are functions or other schedules.
-    *("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"),
+    *("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"),  # no plain arguments
 }
-"""Torch's optimisers and schedules that a config cannot describe."""
 FROM_PROGRAM = (
     *("params", "optimizer", "last_epoch", "epochs", "steps_per_epoch"),
     *("capturable", "differentiable"),
@@ -35,8 +33,7 @@ DERIVED_ARGUMENTS = {
     "CosineAnnealingLR": {"T_max": "steps"},
     "PolynomialLR": {"total_iters": "steps"},
 }
-"""Arguments of schedules whose defaults depend on the run: `lr` stands for the learning rates of
-the parameter groups, `steps` for the number of steps of the run."""
+"""Arguments with defaults from the run: its initial learning rates or its number of steps."""
 TRIAL_STEPS = 1009
 """Number of steps of the run that a trial of a schedule assumes (a prime, so that fractions of a
 run are seldom whole)."""
@@ -66,8 +63,7 @@ def offered() -> list[type]:
 
 
 def arguments(cls: type) -> Arguments:
-    """Return the arguments of a class's constructor; those of torch's classes get bounds and
-    defaults that depend on the run."""
+    """Return the arguments of a class's constructor; torch's get bounds and derived defaults."""
     if cls in offered():
         arguments, is_optimizer = arguments_of(cls, FROM_PROGRAM), issubclass(cls, Optimizer)
         for name in arguments.accepted.keys() & TORCH_RANGES.keys():

@@ -77,12 +77,8 @@ def page_to_inkml(size: tuple[float, float], rows: Sequence[Row]) -> str:
     Each row is a traceGroup with its text as truth and its pen as a brush; a row without strokes is
     left out. The active area of the ink's source is the page.
 
-    Args:
-        size: the width and height of the page in millimetres.
-        rows: the rows in the order of writing.
-
-    Raises:
-        DataError: if a text contains a character that XML forbids.
+    `size` is the width and height of the page in mm. Raises a DataError if a text contains a
+    character that XML forbids.
     """
     rows = [row for row in rows if row.strokes]
     width, height = map(_shown, size)

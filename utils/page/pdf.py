@@ -1,7 +1,7 @@
 """PDF: pages as vectors, with invisible text on each word for search and selection in viewers.
 
-The invisible text has a special font: its glyphs draw nothing and are half as wide as the font's
-size; the font's `ToUnicode` names the character of each glyph.
+The font of this text has glyphs that draw nothing and are half as wide as the font's size; its
+`ToUnicode` names the character of each glyph.
 """
 
 import zlib
@@ -24,8 +24,7 @@ MIN_BLANK = 0.1  # minimum width of a blank, as a fraction of the text's size (a
 MAX_BLANK = 0.9
 """Maximum width of a blank, as a fraction of the text's size; if a gap is wider, the word before it
 is made wider than its ink (measured: poppler takes words that are further apart for columns)."""
-GLYPH_WIDTH = 0.5
-"""Width of a glyph, as a fraction of the text's size; poppler estimates the size by this width."""
+GLYPH_WIDTH = 0.5  # width of a glyph, as a fraction of the text's size (poppler infers the size)
 EM = 1000  # units of the font per size of the text, as usual
 GLYPH_BOX = (0, -200, 500, 800)
 """Left, bottom, right and top of the glyph in units of the font; viewers highlight selected text by
@@ -39,7 +38,7 @@ _INFO = 4
 _GLYPH = 5
 
 Drawn: TypeAlias = Sequence[tuple[Pen, Sequence[np.ndarray]]]
-"""Pens, each with the Bézier curves `(segments, 4, 2)` that it draws, in order."""
+"""Pens, each with the Bézier curves `(segments, 4, 2)` that it draws."""
 
 
 @dataclass(frozen=True)
@@ -179,11 +178,8 @@ class _Document:
         )
 
     def _row(self, words: Sequence[BoxedWord]) -> Iterator[str]:
-        """Yield the commands that write a row of invisible text.
-
-        A word is as wide as its ink, but ends before the next word; a blank fills the gap up to the
-        next word.
-        """
+        """Yield the commands that write a row of invisible text. A word is as wide as its ink, but
+        ends before the next word; a blank fills the gap up to the next word."""
         words = [word for word in words if word.text]
         if not words:
             return
@@ -203,7 +199,6 @@ class _Document:
     def _stretched(
         self, text: str, left: float, right: float, size: float, baseline: float
     ) -> Iterator[str]:
-        """Yield the commands that write a text stretched from `left` to `right`."""
         codes = [self._codes.setdefault(c, len(self._codes)) for c in XML_FORBIDDEN.sub("?", text)]
         percent = 100 * (right - left) / (GLYPH_WIDTH * size * len(codes))
         yield f"{decimal(percent)} Tz 1 0 0 -1 {decimal(left)} {decimal(baseline)} Tm"
@@ -229,8 +224,7 @@ class _Document:
 
 
 def _baselines(words: Sequence[BoxedWord], size: float) -> list[float]:
-    """Return the y of each word's baseline, equal for all words unless the row is steeper than
-    `size` over its length."""
+    """Return the y of each word's baseline; all are equal unless the row falls by over `size`."""
     bottom = np.array([word.bottom for word in words])
     middle = np.array([word.left + word.right for word in words]) / 2
     fitted = np.polynomial.Polynomial.fit(middle, bottom, min(1, len(words) - 1))(middle)
