@@ -449,10 +449,10 @@ class BaseTrainer(ABC):
         The network is in training mode, and its gradients are cleared. An override may call
         `add_gradients` several times, and clear the gradients in between. An override changes
         weights only by `apply_gradients` (or `reduce`, `clip` and `update` of `optimizer_step`) and
-        by optimisers passed to `keep`; any other change it undoes, also after an error. It changes
-        no weight if a loss or gradient is not finite. The processes wait for each other in these
-        methods, so every process calls each of them equally often. Outside `add_gradients`, all
-        processes draw the same random numbers.
+        by optimisers passed to `keep`, and undoes other changes of weights, also after an error. It
+        changes no weight if a loss or gradient is not finite. The processes wait for each other in
+        these methods, so every process calls each method equally often. Outside `add_gradients`,
+        all processes draw the same random numbers.
 
         Args:
             chunks: for each batch of the step, this process's rows, on the device; None if it has
@@ -612,7 +612,7 @@ class BaseTrainer(ABC):
 
     @torch.no_grad()
     def _last_loss(self) -> float | None:
-        """Return the present weights' loss per point on the last step's batches, None before it."""
+        """Return the present weights' loss per point on the last step's batches; None at first."""
         if self._last_batches is None:
             return None
         sums = Sums()

@@ -23,7 +23,7 @@ from utils.checks import UserError, described
 
 @dataclass
 class Chunk:
-    """What a step takes of a batch: the whole batch, or some time steps of the longer rows."""
+    """The whole batch, or, if sequences are cut, some time steps of the rows that reach them."""
 
     batch: Batch
     sequences: float

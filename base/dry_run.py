@@ -227,7 +227,7 @@ def _check_unchanged(trainer: Any, before: Batch, batch: Batch) -> None:
     """Refuse a trainer that has changed `batch`, of which `before` is a copy."""
     for name, value in vars(before).items():
         if _differ(value, vars(batch)[name]):
-            expected = f"one that changes nothing of a batch in place, unlike here its {name}"
+            expected = f"one that changes nothing of a batch in place; this one changes its {name}"
             raise ConfigFault("trainer", type(trainer).__name__, expected)
 
 

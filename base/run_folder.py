@@ -123,8 +123,8 @@ class RunFolder:
     def resumed(cls, path: str, run_id: str | None = None) -> "RunFolder | None":
         """Return the run that continues if training resumes from `path`.
 
-        None means that a new run begins: the checkpoint is not the newest of its run, or `run_id`
-        is another run.
+        None means that a new run begins, because `path` is not the newest checkpoint of its run, or
+        `run_id` is another run's id.
 
         Args:
             path: a run's folder or checkpoint.
@@ -165,9 +165,9 @@ class RunFolder:
             config: the config of the run, with all defaults.
             seed: the seed of the run.
             start_config: the config without defaults, for starting over; None for `config`.
-            resumed_from: the checkpoint to resume from, perhaps of another run; None for none.
-            weights_from: the checkpoint whose weights a new run begins with, if any. For a resumed
-                run, the record of the run of `resumed_from` names it.
+            resumed_from: the checkpoint to resume from, perhaps of another run; None for a new run.
+            weights_from: the checkpoint whose weights a new run begins with, if any; ignored for a
+                resumed run, whose record names it.
             changes: by key, the value in the config of `resumed_from` and the present value.
             device: the device that the run computes on; None for the CPU.
 

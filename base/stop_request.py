@@ -19,7 +19,8 @@ class StopRequest:
     """Records signals, failures and the end of the time limit; `poll` reports them.
 
     Inside a `with` block, signals do not end the process; under `nohup`, SIGHUP (a lost connection)
-    stays ignored. Signals and failures of any process count for all, as does the main one's clock.
+    stays ignored. Every process takes over the signals and failures of all processes, and the clock
+    of the main process.
 
     Attributes:
         signal: the number of the first signal that `poll` has reported; None without a signal.

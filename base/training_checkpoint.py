@@ -72,7 +72,7 @@ class TrainingCheckpoint:
         self.changes: dict[str, list[Any]] = {}
         self._last_save = time.monotonic()
         self._saved: Progress | None = None  # the progress in the last checkpoint
-        self._saved_best: Progress | None = None  # that in the best checkpoint of this start
+        self._saved_best: Progress | None = None  # the same of the best, if this start wrote it
 
     # Resuming.
 
