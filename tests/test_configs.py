@@ -83,11 +83,21 @@ def test_the_papers_protocol(name, windows, weights):
 @pytest.mark.parametrize(
     ("name", "key", "value", "message"),
     [
-        ("recognition_ctc", "loss", '{"type": "TranscriptionLoss"}', "CTCLoss, as the network's"),
-        ("recognition", "loss", '{"type": "CTCLoss"}', "TranscriptionLoss, as the network's head"),
-        ("conditional", "loss", '{"type": "SquaredError"}', "NegativeLogLikelihood, as the net"),
-        ("conditional", "metrics.0.type", "ErrorRates", "of networks whose head is 'mixture'"),
-        ("recognition", "metrics", '[{"type": "ErrorRates"}, {"type": "SSE"}]', "is 'decoder'"),
+        (
+            "recognition_ctc",
+            "loss",
+            '{"type": "TranscriptionLoss"}',
+            "a loss for the network's head 'ctc', such as CTCLoss",
+        ),
+        ("recognition", "loss", '{"type": "CTCLoss"}', "such as TranscriptionLoss"),
+        ("conditional", "loss", '{"type": "SquaredError"}', "such as NegativeLogLikelihood"),
+        (
+            "conditional",
+            "metrics.0.type",
+            "ErrorRates",
+            "a metric for the network's head 'mixture'",
+        ),
+        ("recognition", "metrics", '[{"type": "ErrorRates"}, {"type": "SSE"}]', "head 'decoder'"),
         ("recognition_ctc", "arch", '{"type": "SynthesisNetwork"}', "a network that reads, for a"),
         ("conditional", "arch", '{"type": "CTCNetwork"}', "that predicts the next point, for a"),
     ],

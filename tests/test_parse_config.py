@@ -95,7 +95,7 @@ FAULTS = [
     ("lr_scheduler", {"type": "ReduceLROnPlateau"}, "trainer.args.schedule_by = "),
     ("metrics.0.type", "BaseMetric", "unknown type"),
     ("trainer.args.monitor", "min valid_los", 'trainer.args.monitor = "min valid_los": "min NAME"'),
-    ("trainer.args.truncate", 50, "trainer.args.truncate = 50: how many steps"),
+    ("trainer.args.truncate", 50, "trainer.args.truncate = 50: with truncation"),
     ("trainer.args", UNMONITORED, "early_stop = 2: null, because nothing is monitored"),
     ("\x1b[31m\n", 1, '"\\u001b[31m\\n" = 1: unknown key'),
 ]
@@ -336,7 +336,7 @@ def test_a_part_of_ones_own_that_cannot_be_used_is_a_fault_before_data_loads(
     [
         (Forgetful, {"stretch": 0.1}, "stretch = 0.1: Forgetful does not hand it on"),
         (Forgetful, {"end_of_sequence": True}, "end_of_sequence = true: Forgetful does not hand"),
-        (Forgetful, {"sizes": [1]}, "sizes = [1]: nothing fits its annotation <class 'tuple'>: "),
+        (Forgetful, {"sizes": [1]}, "sizes = [1]: no value fits its annotation <class 'tuple'>: "),
         (Forgetful, {"bound": "x"}, "its constructor ended in TypeError: can only concatenate str"),
         (Unbounded, {"channels": -3}, "its constructor ended in RuntimeError: "),
         (Unfinished, {}, "abstract class Unfinished "),

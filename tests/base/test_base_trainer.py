@@ -288,7 +288,7 @@ REFUSED = [
         for name in NAMED
         for value in (torch.ones(2), "half", None)
     ),
-    (ChunkTrainer, "extra_metrics", lambda *_: {"error": 0.0}, "names of their own, not 'error'"),
+    (ChunkTrainer, "extra_metrics", lambda *_: {"error": 0.0}, "do not repeat the name 'error'"),
     (ChunkTrainer, "state_dict", lambda _: {"made": Path("any")}, "tensors, plain values$"),
 ]
 
@@ -413,7 +413,7 @@ def test_a_network_is_what_a_checkpoint_holds(tmp_path, kind):
     if kind is Listed:
         trainer.model.layers = [nn.Linear(3, 3)]
     whole = kind is TinyModel
-    with nullcontext() if whole else pytest.raises(ConfigFault, match="of parameters and buffers"):
+    with nullcontext() if whole else pytest.raises(ConfigFault, match="whose state_dict holds all"):
         dry_run(trainer)
 
 
