@@ -336,7 +336,7 @@ def test_a_part_of_ones_own_that_cannot_be_used_is_a_fault_before_data_loads(
     [
         (Forgetful, {"stretch": 0.1}, "stretch = 0.1: Forgetful does not hand it on"),
         (Forgetful, {"end_of_sequence": True}, "end_of_sequence = true: Forgetful does not hand"),
-        (Forgetful, {"sizes": [1]}, "sizes = [1]: no value fits its annotation <class 'tuple'>: "),
+        (Forgetful, {"sizes": [1]}, "sizes = [1]: no value fits its annotation <class 'tuple'>; "),
         (Forgetful, {"bound": "x"}, "its constructor ended in TypeError: can only concatenate str"),
         (Unbounded, {"channels": -3}, "its constructor ended in RuntimeError: "),
         (Unfinished, {}, "abstract class Unfinished "),
